@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory that is handed out once, at start, and then sealed.  The core owns no allocator: whoever
+ * hosts it (daemon, simulator, test) brings one block and the core divides it. */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena {
+    uint8_t *base; /* NULL: only count, to learn how large the block must be */
+    size_t size;
+    size_t used;
+    bool sealed;
+};
+
+/* `base` must be zeroed and aligned to 64; with base NULL, arena_take returns NULL and counts. */
+void arena_init(struct arena *a, void *base, size_t size);
+
+/* Zeroed memory, aligned to 64.  Asserts that there is room and that the arena is not sealed. */
+void *arena_take(struct arena *a, size_t count, size_t each);
+
+/* From now on arena_take is a bug. */
+void arena_seal(struct arena *a);
+
+#endif

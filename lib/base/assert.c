@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/assert.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+/* The only mutable global of the library: who prints the last words. */
+static base_assert_hook last_words;
+
+void base_assert_set_hook(base_assert_hook hook)
+{
+    last_words = hook;
+}
+
+void base_assert_failed(const char *condition, const char *file, int line, const char *function)
+{
+    if (last_words != NULL) last_words(condition, file, line, function);
+    abort();
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The application: what is replicated.  Start here to replicate your own service.
+ *
+ * An application is a deterministic state machine.  Its whole state lives in numbered pages
+ * (paper section 5.1), which vstamp owns, checkpoints and transfers; a struct vstamp_app is four
+ * functions without state of their own.  Pages that were never written read as zeros, so a new
+ * group starts with all pages zero and needs no call to set up.
+ *
+ * Deterministic means: what apply() writes and answers is a function of the pages, the operation
+ * and the context alone.  No clock, no randomness, no addresses, no uninitialised padding.
+ */
+#ifndef VSTAMP_APP_H
+#define VSTAMP_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vstamp/id.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VSTAMP_PAGE_SIZE 4096u
+
+struct vstamp_pages;
+
+/* How many pages the application may use: the bound of its state.  Numbers are 0 .. this - 1. */
+uint32_t vstamp_pages_max(const struct vstamp_pages *pages);
+
+/* The content of a page, VSTAMP_PAGE_SIZE bytes.  Valid until the next vstamp_page_write. */
+const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t page);
+
+/* The same, to change it.  Call it before each change, however small: it is what lets a checkpoint
+ * keep the old content.  Only apply() may call it.  Valid until the function returns. */
+void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page);
+
+/* What an operation is executed with; equal at every replica. */
+struct vstamp_context {
+    uint64_t op_number;      /* the log entry it is part of */
+    uint64_t timestamp_us;   /* the primary's time, microseconds since 1970; never falls (4.4) */
+    struct vstamp_id client; /* who asked */
+    uint64_t session;        /* op-number of the client's registration */
+};
+
+/* Where an answer goes: at most `capacity` bytes at `data`; the function sets `size`. */
+struct vstamp_answer {
+    uint8_t *data;
+    size_t capacity;
+    size_t size;
+};
+
+struct vstamp_app {
+    const char *name; /* for logs and status */
+
+    /* May this operation enter the log?  Looks at its form only, not at the state.  Returns NULL,
+     * or a sentence that tells the client why not.  Called at the primary, before logging. */
+    const char *(*check)(const uint8_t *operation, size_t size);
+
+    /* Execute a logged operation, exactly once, in op-number order.  It cannot fail: what goes
+     * wrong is an answer.  The answer of a logged operation is kept in the client table, so its
+     * capacity is small (answer->capacity, at least 256 bytes). */
+    void (*apply)(struct vstamp_pages *pages, const struct vstamp_context *context,
+                  const uint8_t *operation, size_t size, struct vstamp_answer *answer);
+
+    /* Answer a read from the state, without the log (6.3).  Must not change pages. */
+    void (*query)(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
+                  struct vstamp_answer *answer);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The key-value store: the first application on vstamp.  Keys and values are any bytes; keys are 1 to
+ * KV_KEY_MAX bytes, values up to KV_VALUE_MAX (a request must also fit into batch_bytes). */
+#ifndef KV_KV_H
+#define KV_KV_H
+
+#include <vstamp/app.h>
+#include <vstamp/error.h>
+
+#include "base/bytes.h"
+
+#define KV_KEY_MAX 1024u
+#define KV_VALUE_MAX (8u << 20)
+#define KV_LIST_KEYS_ONLY 1u
+
+enum kv_field {
+    KV_HAS_KEY = 1,
+    KV_HAS_VALUE = 2,
+    KV_HAS_EXPECTED = 4,
+    KV_HAS_NUMBER = 8,
+    KV_HAS_FLAGS = 16,
+    KV_HAS_KEYS = 32
+};
+
+enum kv_verb {
+#define KV_OP(name, number, word, is_write, fields, text) KV_##name = (number),
+#include "kv/ops.def"
+#undef KV_OP
+};
+
+enum kv_answer_status {
+#define KV_ANSWER(name, number, text) KV_ANSWER_##name = (number),
+#include "kv/ops.def"
+#undef KV_ANSWER
+};
+
+/* An operation.  Which members matter is in ops.def.  LIST: key is the prefix (may be empty), expected
+ * the key to start after (empty: from the start), number the limit (0: none), flags KV_LIST_KEYS_ONLY.
+ * DEL: keys, n_keys when encoding; decoded one, `keys_encoded` is walked with kv_keys_next. */
+struct kv_op {
+    enum kv_verb verb;
+    struct bytes key, value, expected;
+    int64_t number;
+    uint32_t flags;
+    const struct bytes *keys;
+    uint32_t n_keys;
+    struct bytes keys_encoded;
+};
+
+/* The operation's encoding appended to w; w->ok false when it does not fit. */
+void kv_encode_op(const struct kv_op *op, struct writer *w);
+
+/* NULL, or a sentence that says what is wrong.  Points into `encoded`. */
+const char *kv_decode_op(struct bytes encoded, struct kv_op *op);
+
+bool kv_is_write(enum kv_verb verb);
+
+/* An answer: status, then by verb: GET value; INCR, APPEND, DEL number; SIZE number (keys) and
+ * number2 (bytes of keys and values); LIST `list`, walked with kv_list_next, and `more`: the answer
+ * did not hold all, ask again after its last key. */
+struct kv_answer {
+    enum kv_answer_status status;
+    struct bytes value;
+    int64_t number, number2;
+    struct bytes list;
+    uint32_t n_list;
+    bool more;
+};
+
+/* 0 or VSTAMP_E_MALFORMED. */
+int kv_decode_answer(enum kv_verb verb, struct bytes encoded, struct kv_answer *answer);
+
+/* Take the next pair off answer->list; value is empty with KV_LIST_KEYS_ONLY. */
+void kv_list_next(struct bytes *list, struct bytes *key, struct bytes *value);
+
+const char *kv_answer_text(enum kv_answer_status status);
+
+/* The application. */
+const struct vstamp_app *kv_app(void);
+
+#endif

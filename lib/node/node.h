@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A node: one replica assembled from the protocol core (vr), an application, and a journal, still
+ * without a system call.  The daemon and the simulator are two hosts of the same node: they feed it
+ * frames, time and completions, and carry out what it asks for through struct node_io.
+ *
+ * Use:   size = node_memory(&config);  node = node_init(zeroed memory, size, &config, app, &io, seed);
+ *        disk only:  node_restore_checkpoint (if there is one), node_restore_journal per segment;
+ *        node_start(node);
+ *        then, in each turn of the host's loop:
+ *            node_clock(...);  any number of node_on_...();  node_turn_end(node).
+ * All functions are called from one thread and are never called from inside a node_io function;
+ * node_io functions only take note or queue.  After node_start nothing is allocated. */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include <vstamp/app.h>
+#include <vstamp/error.h>
+
+#include "base/bytes.h"
+#include "node/status.h"
+#include "vr/config.h"
+
+struct node;
+
+/* A job for the disk (durability: disk).  There are two lanes; the node asks for at most one job a
+ * lane at a time, the host works them off in order within the lane and answers with node_on_stored.
+ * The bytes stay valid until then.  If a job fails the host must log why and end the process: a
+ * failed write is final (PROTOCOL 9.2). */
+enum node_lane { NODE_LANE_JOURNAL, NODE_LANE_CHECKPOINT, NODE_LANES };
+
+enum node_job_kind {
+    NODE_JOB_APPEND,           /* append `data` to segment `number` (created when missing, its folder
+                                  fsynced), done when it is on stable storage */
+    NODE_JOB_CHECKPOINT_BEGIN, /* start a temporary file for checkpoint `number`, empty */
+    NODE_JOB_CHECKPOINT_DATA,  /* append `data` to it; need not be durable yet */
+    NODE_JOB_CHECKPOINT_END    /* fsync it, rename it to checkpoint `number`, fsync the folder, remove
+                                  older checkpoints and all segments below `keep_from` */
+};
+
+struct node_job {
+    enum node_job_kind kind;
+    uint64_t number;    /* segment number, or op-number of the checkpoint */
+    uint64_t keep_from; /* NODE_JOB_CHECKPOINT_END */
+    struct bytes data;
+};
+
+struct node_io {
+    void *ctx;
+    /* Queue a frame for another replica.  May drop it (queue full, no connection): the protocol
+     * repeats what matters.  Copies the bytes. */
+    void (*send)(void *ctx, uint8_t replica, struct bytes frame);
+    /* Queue a frame for the connection a request came from.  Copies the bytes. */
+    void (*reply)(void *ctx, uint64_t origin, struct bytes frame);
+    /* Start a job of the disk.  Never called with durability: memory. */
+    void (*store)(void *ctx, enum node_lane lane, const struct node_job *job);
+    /* One line of the deterministic trace ("view-change start view=3: primary silent"); may be NULL. */
+    void (*trace)(void *ctx, const char *line);
+    /* One line worth an operator's attention; event is stable ("view-started"), detail is logfmt. */
+    void (*log)(void *ctx, enum node_log_level level, const char *event, const char *detail);
+};
+
+/* Bytes of zeroed memory, aligned to 4096, that node_init takes.  Most of it is only touched as the state
+ * grows (pages, log), so the host should give it by mmap with MAP_NORESERVE. */
+size_t node_memory(const struct vr_config *config);
+
+/* `entropy` is 128 random bits: the token and nonces of this start derive from it; in the simulator
+ * they come from the seed.  `app` and `io` are kept by pointer. */
+struct node *node_init(void *memory, size_t size, const struct vr_config *config,
+                       const struct vstamp_app *app, const struct node_io *io,
+                       struct vstamp_id entropy);
+
+/* Load the checkpoint file (its whole content).  VSTAMP_E_CORRUPT, VSTAMP_E_OTHER_GROUP,
+ * VSTAMP_E_CONFIG (another index, another size), VSTAMP_E_VERSION with a sentence. */
+int node_restore_checkpoint(struct node *node, struct bytes file, struct vstamp_diag *diag);
+
+/* Replay one segment, in rising order of number.  `newest`: it is the last one, so a torn tail is what
+ * a crash leaves; *valid_size then tells where it ends, and the host cuts the file there, durably,
+ * before node_start.  Anything else that does not check is VSTAMP_E_CORRUPT. */
+int node_restore_journal(struct node *node, uint64_t number, struct bytes file, bool newest,
+                         size_t *valid_size, struct vstamp_diag *diag);
+
+/* Decide what to be (blank, backup, in a view change) and begin.  node_clock must have been called. */
+void node_start(struct node *node);
+
+/* Time, before anything else in a turn.  `monotonic_us` counts suspends (CLOCK_BOOTTIME) and never
+ * falls; `realtime_us` is since 1970 and may jump. */
+void node_clock(struct node *node, uint64_t monotonic_us, uint64_t realtime_us);
+
+/* A whole frame that wire_frame_size accepted, from the connection of replica `from`.  Damaged or odd
+ * ones are dropped and counted. */
+void node_on_peer_frame(struct node *node, uint8_t from, struct bytes frame);
+
+/* A whole frame from a client's connection.  `origin` is not 0 and names the connection; a stale
+ * origin in a later node_io reply must be harmless.  Returns 0, or VSTAMP_E_* when the connection
+ * deserves to be closed (not a request, damaged). */
+int node_on_client_frame(struct node *node, uint64_t origin, struct bytes frame);
+
+/* May client frames be fed?  When false the host leaves them in the socket (back-pressure); ask again
+ * after each turn. */
+bool node_accepts_requests(const struct node *node);
+
+/* The connection to a peer came up or broke.  A hint, used to resend at once. */
+void node_on_peer_connected(struct node *node, uint8_t replica, bool connected);
+
+/* The job under way in that lane is done. */
+void node_on_stored(struct node *node, enum node_lane lane);
+
+/* End of the turn: open a prepare for what arrived, fire due timers, start disk jobs. */
+void node_turn_end(struct node *node);
+
+/* When the next timer is due, in monotonic microseconds; the host calls node_clock and node_turn_end
+ * then at the latest. */
+uint64_t node_next_timer(const struct node *node);
+
+/* Planned stop: if primary, hand over at once (by a view change it starts itself).  node_may_stop tells
+ * when another view has begun or there is nothing to hand over; the host gives up after 2 s. */
+void node_stop(struct node *node);
+bool node_may_stop(const struct node *node);
+
+/* Fill in everything of status.def.  The digest is brought up to date (cost: pages changed since). */
+void node_status(struct node *node, struct node_status *status);
+
+#endif

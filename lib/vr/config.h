@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a replica is told at its start.  Equal at all members but for `self`. */
+#ifndef VR_CONFIG_H
+#define VR_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+
+struct vr_config {
+    uint8_t n_replicas;
+    uint8_t self;
+    bool durable; /* durability: disk */
+
+    uint32_t heartbeat_ms;   /* the idle primary's commit message */
+    uint32_t view_change_ms; /* silence after which a backup suspects the primary, plus jitter */
+
+    uint32_t max_clients;      /* sessions in the client table */
+    uint32_t batch_bytes;      /* body of one log entry, bound on a request */
+    uint32_t max_answer_bytes; /* of a logged operation, kept in the client table; at most 3584 */
+    uint32_t max_read_bytes;   /* answer of a read */
+    uint32_t pipeline;         /* prepares in flight, at most PIPELINE_MAX */
+    uint32_t log_entries;      /* entries the log holds; a power of two, at least 4 x pipeline */
+    uint64_t log_bytes;        /* bytes of entry bodies the log holds; at least 4 x batch_bytes */
+    uint32_t checkpoint_ops;   /* ops between checkpoints; at most log_entries / 2 */
+    uint32_t state_pages;      /* bound of the replicated state, in pages of 4096 bytes */
+
+    uint64_t members; /* checksum of the ordered address list (vr does not read addresses) */
+    const char *version;                    /* kept by pointer, for status and hello */
+    const char *addresses[REPLICAS_MAX];    /* kept by pointer, for status */
+};
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Frames: a fixed header of 64 bytes, then a message's encoding.
+ *
+ *   offset  0  u64  checksum of bytes 8..63
+ *           8  u64  checksum of the body
+ *          16  u32  magic "VSTP"
+ *          20  u16  version of the protocol
+ *          22  u16  command (messages.def)
+ *          24  u32  size of the whole frame
+ *          28  u32  epoch
+ *          32  id   group (zero while the sender does not know it)
+ *          48  u64  view
+ *          56  u32  sender: a replica's index, or WIRE_SENDER_CLIENT
+ *          60  u32  zero
+ *
+ * The header's checksum is verified before any of its fields is used, the size before anything is
+ * allocated or read, the body's checksum before it is decoded. */
+#ifndef WIRE_FRAME_H
+#define WIRE_FRAME_H
+
+#include <vstamp/error.h>
+
+#include "wire/codec.h"
+
+#define WIRE_HEADER_SIZE 64u
+#define WIRE_MAGIC 0x50545356u /* "VSTP" */
+#define WIRE_VERSION 1u
+#define WIRE_SENDER_CLIENT 0xffffffffu
+
+struct wire_header {
+    uint16_t version;
+    uint16_t command;
+    uint32_t size;
+    uint32_t epoch;
+    struct vstamp_id group;
+    uint64_t view;
+    uint32_t sender;
+};
+
+/* A frame, taken apart. */
+struct wire_message {
+    struct wire_header header;
+    const struct wire_shape *shape;
+    union {
+#define RECORD_BEGIN(name, text)
+#define RECORD_END(name)
+#define MESSAGE_BEGIN(name, number, text) struct wire_##name name;
+#define MESSAGE_END(name)
+#define FIELD(owner, kind, name, text)
+#define NEST(owner, record, name, text)
+#define LIST(owner, record, name, text)
+#include "wire/messages.def"
+#undef RECORD_BEGIN
+#undef RECORD_END
+#undef MESSAGE_BEGIN
+#undef MESSAGE_END
+#undef FIELD
+#undef NEST
+#undef LIST
+    } as;
+};
+
+/* How large is the frame that starts here?  0 with *size set once the 64 bytes of header are there
+ * and sound; VSTAMP_E_TRUNCATED: give me more bytes; VSTAMP_E_CORRUPT, VSTAMP_E_MALFORMED (no frame,
+ * or larger than `size_max`), VSTAMP_E_VERSION: close the connection. */
+int wire_frame_size(struct bytes stream, size_t size_max, size_t *size);
+
+/* Take a whole frame apart.  The message points into it.  VSTAMP_E_* as above; an unknown command is
+ * VSTAMP_E_MALFORMED. */
+int wire_frame_decode(struct bytes frame, struct wire_message *message);
+
+/* Write a frame: header->size, version and command are filled in from the message.  Returns the
+ * frame's size, or 0 if it does not fit into `capacity` or FRAME_BYTES_MAX. */
+size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *shape,
+                         const void *message, void *buffer, size_t capacity);
+
+/* One line for people and traces: "prepare from=0 view=3 commit=7 entry={...}", cut to `size` bytes
+ * with its NUL.  Bytes are shown as their length. */
+void wire_print(const struct wire_message *message, char *text, size_t size);
+
+#endif

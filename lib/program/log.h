@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The program's log on standard error: one event a line, in logfmt or as JSON objects.
+ *
+ *     ts=2026-01-31T12:00:07.123Z level=info replica=1 event=view-started view=4 primary=1
+ *
+ * `event` is stable: people and tests search for it.  An event that repeats is limited to
+ * LOG_BURST lines in LOG_WINDOW_MS (debug lines are not); the next line of it then says how many
+ * were left out (suppressed=N).  A line is written by one write, so lines do not mix. */
+#ifndef PROGRAM_LOG_H
+#define PROGRAM_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOG_BURST 20u
+#define LOG_WINDOW_MS 10000u
+#define LOG_EVENTS_MAX 64u /* events that are limited one by one; what is beyond shares a limit */
+#define LOG_LINE_SIZE 4096u
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+
+struct log_repeats {
+    const char *event; /* kept by pointer: events are literals */
+    uint64_t window_start_ms;
+    uint32_t n_written;
+    uint64_t n_suppressed;
+};
+
+struct log {
+    int fd;
+    enum log_level level;
+    enum log_format format;
+    int replica;              /* index, or -1 to leave the field out */
+    uint64_t (*now_ms)(void); /* since 1970 */
+    struct log_repeats repeats[LOG_EVENTS_MAX + 1];
+};
+
+struct log_field {
+    const char *key; /* NULL ends a list */
+    const char *text; /* NULL: the number */
+    uint64_t number;
+};
+
+/* To standard error, by the wall clock. */
+void log_init(struct log *log, enum log_level level, enum log_format format, int replica);
+
+/* "error", "warn", "info", "debug"; "logfmt", "json".  False for any other word. */
+bool log_level_parse(const char *word, enum log_level *level);
+bool log_format_parse(const char *word, enum log_format *format);
+
+/* log_event(log, LOG_LEVEL_INFO, "peer-connected", LOG_NUMBER("peer", 2), LOG_TEXT("address", a)) */
+#define LOG_TEXT(key, value) {key, value, 0}
+#define LOG_NUMBER(key, value) {key, NULL, value}
+#define log_event(log, level, event, ...)                                                          \
+    log_fields(log, level, event, (const struct log_field[]){__VA_ARGS__, {NULL, NULL, 0}})
+void log_fields(struct log *log, enum log_level level, const char *event,
+                const struct log_field *fields);
+
+/* For details that are logfmt already, as the node gives them ("view=3 reason=\"primary silent\"").
+ * Empty or NULL: none. */
+void log_detail(struct log *log, enum log_level level, const char *event, const char *detail);
+
+#endif

@@ -22,6 +22,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default) /* the library exports what is declared here */
+
 #define VSTAMP_PAGE_SIZE 4096u
 
 struct vstamp_pages;
@@ -68,6 +70,8 @@ struct vstamp_app {
     void (*query)(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
                   struct vstamp_answer *answer);
 };
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -11,6 +11,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default) /* the library exports what is declared here */
+
 #define VSTAMP_DIAG_SIZE 512
 
 /* A sentence for a person.  Owned by the caller; start with {0}.  Never needs to be freed. */
@@ -41,6 +43,8 @@ void vstamp_diag_printf(struct vstamp_diag *diag, const char *format, ...)
 /* Put "<text>: " before the sentence that is there. */
 void vstamp_diag_wrap(struct vstamp_diag *diag, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# One convenience library a room.  The installed library and the programs are made of the same
+# objects; so are the simulator and the tests.
+
+noinst_LTLIBRARIES += \
+    %D%/libbase.la \
+    %D%/libwire.la \
+    %D%/libvr.la \
+    %D%/libnode.la \
+    %D%/libkv.la \
+    %D%/libprogram.la
+
+%C%_libbase_la_SOURCES = \
+    %D%/base/arena.c \
+    %D%/base/arena.h \
+    %D%/base/assert.c \
+    %D%/base/assert.h \
+    %D%/base/bitset.h \
+    %D%/base/bytes.h \
+    %D%/base/checksum.h \
+    %D%/base/endian.h \
+    %D%/base/limits.h \
+    %D%/base/prng.h
+
+%C%_libwire_la_SOURCES = \
+    %D%/wire/codec.h \
+    %D%/wire/frame.h \
+    %D%/wire/messages.def \
+    %D%/wire/requests.def \
+    %D%/wire/schema.h
+
+%C%_libvr_la_SOURCES = \
+    %D%/vr/client_table.c \
+    %D%/vr/client_table.h \
+    %D%/vr/config.h \
+    %D%/vr/inflight.c \
+    %D%/vr/inflight.h \
+    %D%/vr/log.c \
+    %D%/vr/log.h \
+    %D%/vr/pages.c \
+    %D%/vr/pages.h \
+    %D%/vr/replica.c \
+    %D%/vr/replica.h \
+    %D%/vr/rooms.h \
+    %D%/vr/send.c \
+    %D%/vr/session.c \
+    %D%/vr/session.h
+
+%C%_libnode_la_SOURCES = \
+    %D%/node/node.h \
+    %D%/node/status.c \
+    %D%/node/status.def \
+    %D%/node/status.h
+
+%C%_libkv_la_SOURCES = \
+    %D%/kv/cells.c \
+    %D%/kv/cells.h \
+    %D%/kv/kv.h \
+    %D%/kv/ops.def
+
+%C%_libprogram_la_SOURCES = \
+    %D%/program/address.c \
+    %D%/program/address.h \
+    %D%/program/cli.h \
+    %D%/program/config.c \
+    %D%/program/config.def \
+    %D%/program/config.h \
+    %D%/program/config_keys.c \
+    %D%/program/config_keys.h \
+    %D%/program/log.c \
+    %D%/program/log.h \
+    %D%/program/nearest.c \
+    %D%/program/nearest.h
+
+# The pure rooms: no system call, clock, thread or allocation in them (tests/check-pure.sh).
+PURE_ARCHIVES = %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/libkv.la %D%/libbase.la
+
+# What a program links, in the order of who needs whom.
+CORE_LIBS = %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/libbase.la $(XXHASH_LIBS)
+KV_LIBS = %D%/libkv.la
+PROGRAM_LIBS = %D%/libprogram.la $(YAML_LIBS)
+
+lib_LTLIBRARIES += libvstamp.la
+libvstamp_la_SOURCES =
+libvstamp_la_LIBADD = $(CORE_LIBS)
+libvstamp_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO)
+
+vstampincludedir = $(includedir)/vstamp
+vstampinclude_HEADERS = \
+    %D%/include/vstamp/app.h \
+    %D%/include/vstamp/error.h \
+    %D%/include/vstamp/errors.def \
+    %D%/include/vstamp/id.h
+
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = %D%/vstamp.pc

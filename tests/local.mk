@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Tests: C programs (cmocka), programs from the outside (bats), and the tree's own rules (check-*.sh).
+# All speak TAP to the one driver.
+
+UNIT_TESTS = \
+    %D%/unit/test_linear
+
+SCENARIO_TESTS =
+
+BATS_TESTS =
+
+CHECKS =
+
+# Whole groups in one process, over the objects of lib: the simulator and the scenarios use it.
+check_LTLIBRARIES += %D%/libsim.la
+%C%_libsim_la_SOURCES = \
+    %D%/sim/disk.c \
+    %D%/sim/disk.h \
+    %D%/sim/linear.c \
+    %D%/sim/linear.h \
+    %D%/sim/queue.c \
+    %D%/sim/queue.h \
+    %D%/sim/sim.h
+SIM_LIBS = %D%/libsim.la
+
+
+# Unit and scenario tests are one file each, with the name of the program.
+check_PROGRAMS += $(UNIT_TESTS) $(SCENARIO_TESTS)
+LDADD = $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
+
+EXTRA_DIST += \
+    %D%/cli/group.bash
+EXTRA_DIST += $(BATS_TESTS) $(CHECKS) %D%/demo.sh
+
+if CHECK_READY
+TESTS += $(CHECKS) $(UNIT_TESTS) $(SCENARIO_TESTS) $(BATS_TESTS)
+endif
+
+TEST_EXTENSIONS = .bats .sh
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+AM_LOG_DRIVER_FLAGS = --comments
+# bats prints what failed; its exit status only repeats it.
+BATS_LOG_DRIVER = $(LOG_DRIVER)
+AM_BATS_LOG_DRIVER_FLAGS = --ignore-exit --comments
+BATS_LOG_COMPILER = $(BATS)
+AM_BATS_LOG_FLAGS = --tap
+SH_LOG_DRIVER = $(LOG_DRIVER)
+AM_SH_LOG_DRIVER_FLAGS = --comments
+SH_LOG_COMPILER = $(SHELL)
+
+AM_TESTS_ENVIRONMENT = \
+    PATH='$(abs_top_builddir)':"$$PATH"; export PATH; \
+    CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
+    top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+    top_builddir='$(abs_top_builddir)'; export top_builddir; \
+    PURE_ARCHIVES='$(PURE_ARCHIVES)'; export PURE_ARCHIVES; \
+    NM='$(NM)'; export NM; AWK='$(AWK)'; export AWK; \
+    UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
+
+# Says what is missing instead of passing nothing.
+check-local:
+	@if test -n "$(MISSING_FOR_CHECK)"; then \
+	    echo "make check needs: apt-get install$(MISSING_FOR_CHECK); then configure again" >&2; \
+	    exit 1; \
+	fi
+
+# A group of three real processes, from nothing to a fail-over; see the script.
+.PHONY: demo
+demo: all
+	$(SHELL) $(srcdir)/%D%/demo.sh $(abs_top_builddir)

@@ -12,7 +12,7 @@
 
 #include "base/limits.h"
 
-#define ADDRESS_PORT_TEXT_SIZE 6
+#define ADDRESS_PORT_TEXT_SIZE   6
 #define ADDRESS_STATUS_PORT_STEP 1000u /* a status port, unless configured, is that much higher */
 
 struct address {

@@ -61,6 +61,7 @@ struct cli_option {
     const char *text;    /* one sentence, no full stop */
 };
 
+/* clang-format off */
 #define CLI_FLAG(letter, name, into, text)                                                         \
     {CLI_TYPE_FLAG, letter, name, into, 0, 0, NULL, text}
 #define CLI_TEXT(letter, name, into, operand, text)                                                \
@@ -70,7 +71,9 @@ struct cli_option {
 /* 5, 0.5, 5s or 500ms */
 #define CLI_DURATION(letter, name, into, min_ms, max_ms, text)                                     \
     {CLI_TYPE_DURATION, letter, name, into, min_ms, max_ms, "SECONDS", text}
-#define CLI_END {CLI_TYPE_END, 0, NULL, NULL, 0, 0, NULL, NULL}
+#define CLI_END                                                                                    \
+    {CLI_TYPE_END, 0, NULL, NULL, 0, 0, NULL, NULL}
+/* clang-format on */
 
 struct cli;
 
@@ -86,14 +89,14 @@ struct cli_command {
 struct cli {
     const char *program;
     const char *version;
-    const char *text;                  /* what the program is for, one sentence */
-    const char *epilogue;              /* end of --help: examples, exit statuses; or NULL */
-    const struct cli_option *options;  /* ended by CLI_END */
+    const char *text;                   /* what the program is for, one sentence */
+    const char *epilogue;               /* end of --help: examples, exit statuses; or NULL */
+    const struct cli_option *options;   /* ended by CLI_END */
     const struct cli_command *commands; /* NULL for a program without */
     size_t n_commands;
     int (*no_command)(struct cli *cli); /* when there is no command word; NULL: that is an error */
-    void *context;                     /* the program's own */
-    const struct cli_command *command; /* set by cli_run: the one that runs */
+    void *context;                      /* the program's own */
+    const struct cli_command *command;  /* set by cli_run: the one that runs */
 };
 
 /* Parse the program's options, run the command, see that standard output could be written.
@@ -116,8 +119,7 @@ void cli_complain(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* The same as a usage error, with the line that points to --help; returns CLI_USAGE. */
-int cli_usage(const struct cli *cli, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The main function of a program without commands ends with it: CLI_DONE becomes 0, and a standard
  * output that could not be written becomes an error. */

@@ -18,12 +18,12 @@
 #include "program/address.h"
 #include "vr/config.h"
 
-#define CONFIG_PATH_SIZE 4096
-#define CONFIG_FILE_BYTES_MAX (1u << 20)
-#define CONFIG_FILE_NAME "server-config.yaml"
-#define CONFIG_ENVIRONMENT "VSTAMP_CONFIG"
+#define CONFIG_PATH_SIZE        4096
+#define CONFIG_FILE_BYTES_MAX   (1u << 20)
+#define CONFIG_FILE_NAME        "server-config.yaml"
+#define CONFIG_ENVIRONMENT      "VSTAMP_CONFIG"
 #define CONFIG_MAX_ANSWER_BYTES 960u /* of a logged operation, as the client table keeps it */
-#define CONFIG_PAGE_BYTES 4096u
+#define CONFIG_PAGE_BYTES       4096u
 
 /* The words of an ENUM as constants: CONFIG_durability_disk, CONFIG_reads_quorum, ... */
 #define CONFIG_WORD(key, word, value) CONFIG_##key##_##word = value,
@@ -43,11 +43,11 @@ struct config_indices {
 };
 
 #define CONFIG_C_ADDRESSES(name) struct config_addresses name
-#define CONFIG_C_INDICES(name) struct config_indices name
-#define CONFIG_C_ENUM(name) uint32_t name
-#define CONFIG_C_TEXT(name) char name[CONFIG_PATH_SIZE]
-#define CONFIG_C_U32(name) uint32_t name
-#define CONFIG_C_SIZE(name) uint64_t name
+#define CONFIG_C_INDICES(name)   struct config_indices name
+#define CONFIG_C_ENUM(name)      uint32_t name
+#define CONFIG_C_TEXT(name)      char name[CONFIG_PATH_SIZE]
+#define CONFIG_C_U32(name)       uint32_t name
+#define CONFIG_C_SIZE(name)      uint64_t name
 
 struct config {
     char path[CONFIG_PATH_SIZE]; /* where it was read from; "--replicas" for a list */
@@ -68,7 +68,8 @@ int config_load(struct config *config, const char *option, struct vstamp_diag *d
 int config_parse(struct config *config, const char *name, const char *text, size_t size,
                  struct vstamp_diag *diag);
 
-/* A group given as ADDRESS,ADDRESS,... and defaults for all else. */
+/* A group given as ADDRESS,ADDRESS,... and defaults for all else.  For clients: status_addresses
+ * stays empty. */
 int config_from_replicas(struct config *config, const char *list, struct vstamp_diag *diag);
 
 /* What the protocol core of replica `index` is told.  Addresses are kept by pointer into `config`;
@@ -79,11 +80,23 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
 /* Checksum of the ordered address list: equal for all who were given the same group. */
 uint64_t config_members(const struct config *config);
 
-/* One key as a table row, for vstamp-replica --check and for tests. */
+/* config.def as a table that the parser and config_print walk. */
+enum config_type {
+    CONFIG_TYPE_ADDRESSES,
+    CONFIG_TYPE_INDICES,
+    CONFIG_TYPE_ENUM,
+    CONFIG_TYPE_TEXT,
+    CONFIG_TYPE_U32,
+    CONFIG_TYPE_SIZE
+};
+
 struct config_key {
     const char *name;
+    enum config_type type;
+    uint64_t min, max;
     const char *fallback; /* default as written in a file, or NULL */
     const char *text;     /* one sentence */
+    size_t offset;        /* in struct config */
 };
 
 extern const struct config_key config_keys[];

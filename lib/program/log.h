@@ -5,7 +5,8 @@
  *
  * `event` is stable: people and tests search for it.  An event that repeats is limited to
  * LOG_BURST lines in LOG_WINDOW_MS (debug lines are not); the next line of it then says how many
- * were left out (suppressed=N).  A line is written by one write, so lines do not mix. */
+ * were left out (suppressed=N).  A line is written by one write, so lines do not mix; pairs that do
+ * not fit into LOG_LINE_SIZE are left out. */
 #ifndef PROGRAM_LOG_H
 #define PROGRAM_LOG_H
 
@@ -13,10 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOG_BURST 20u
-#define LOG_WINDOW_MS 10000u
+#define LOG_BURST      20u
+#define LOG_WINDOW_MS  10000u
 #define LOG_EVENTS_MAX 64u /* events that are limited one by one; what is beyond shares a limit */
-#define LOG_LINE_SIZE 4096u
+#define LOG_LINE_SIZE  4096u
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
@@ -38,7 +39,7 @@ struct log {
 };
 
 struct log_field {
-    const char *key; /* NULL ends a list */
+    const char *key;  /* NULL ends a list */
     const char *text; /* NULL: the number */
     uint64_t number;
 };
@@ -50,10 +51,12 @@ void log_init(struct log *log, enum log_level level, enum log_format format, int
 bool log_level_parse(const char *word, enum log_level *level);
 bool log_format_parse(const char *word, enum log_format *format);
 
-/* log_event(log, LOG_LEVEL_INFO, "peer-connected", LOG_NUMBER("peer", 2), LOG_TEXT("address", a)) */
+/* log_event(log, LOG_LEVEL_INFO, "peer-up", LOG_NUMBER("peer", 2), LOG_TEXT("address", a)) */
+/* clang-format off */
 #define LOG_TEXT(key, value) {key, value, 0}
 #define LOG_NUMBER(key, value) {key, NULL, value}
-#define log_event(log, level, event, ...)                                                          \
+/* clang-format on */
+#define log_event(log, level, event, ...) \
     log_fields(log, level, event, (const struct log_field[]){__VA_ARGS__, {NULL, NULL, 0}})
 void log_fields(struct log *log, enum log_level level, const char *event,
                 const struct log_field *fields);

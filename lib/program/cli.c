@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One parser walks words and asks two option tables, the command's and the program's; what is
+ * not an option is an operand.  Every complaint is one line, followed by where help is. */
+#include "program/cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "program/nearest.h"
+
+#define OPTION_WIDTH 26 /* of the left column of --help */
+
+/* What each program has without declaring it. */
+static const struct cli_option standard_options[] = {
+    CLI_FLAG('h', "help", NULL, "print this and exit"),
+    CLI_FLAG('V', "version", NULL, "print the version and exit"),
+    CLI_END,
+};
+
+bool cli_may_colour(FILE *stream)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    if (no_color != NULL && *no_color != '\0') return false;
+    return isatty(fileno(stream)) && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+static void complain(const struct cli *cli, const char *sentence)
+{
+    bool colour = cli_may_colour(stderr);
+    fflush(stdout); /* so that a terminal shows both in the order they were written */
+    fprintf(stderr, "%s%s:%s %s\n", colour ? "\033[1;31m" : "", cli->program,
+            colour ? "\033[0m" : "", sentence);
+}
+
+void cli_complain(const struct cli *cli, const char *format, ...)
+{
+    char sentence[VSTAMP_DIAG_SIZE * 2];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    complain(cli, sentence);
+}
+
+int cli_fail(const struct cli *cli, int err, const struct vstamp_diag *diag)
+{
+    bool has_sentence = diag != NULL && diag->text[0] != '\0';
+    assert(err < 0);
+    complain(cli, has_sentence ? diag->text : vstamp_err_text(err));
+    return vstamp_err_exit(err);
+}
+
+int cli_usage(const struct cli *cli, const char *format, ...)
+{
+    char sentence[VSTAMP_DIAG_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    complain(cli, sentence);
+    fprintf(stderr, "Try '%s%s%s --help'.\n", cli->program, cli->command != NULL ? " " : "",
+            cli->command != NULL ? cli->command->name : "");
+    return CLI_USAGE;
+}
+
+static void print_row(const char *left, const char *right)
+{
+    if (strlen(left) > OPTION_WIDTH - 2) {
+        printf("  %s\n%*s%s\n", left, OPTION_WIDTH + 2, "", right);
+    } else {
+        printf("  %-*s%s\n", OPTION_WIDTH, left, right);
+    }
+}
+
+static void print_options(const struct cli_option *options)
+{
+    char left[80];
+    for (const struct cli_option *o = options; o != NULL && o->type != CLI_TYPE_END; o++) {
+        char letter[8] = "    ";
+        if (o->letter != 0) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->operand != NULL ? " " : "",
+                 o->operand != NULL ? o->operand : "");
+        print_row(left, o->text);
+    }
+}
+
+static void print_help(const struct cli *cli, const struct cli_option *own)
+{
+    const struct cli_command *c = cli->command;
+    char left[80];
+
+    if (c != NULL) {
+        printf("Usage: %s [OPTION]... %s%s%s\n\n%s: %s.\n", cli->program, c->name,
+               *c->operands != '\0' ? " " : "", c->operands, c->name, c->text);
+    } else {
+        printf("Usage: %s [OPTION]...%s\n\n%s.\n", cli->program,
+               cli->commands != NULL ? " COMMAND [OPERAND]..." : "", cli->text);
+    }
+    if (c == NULL && cli->commands != NULL) {
+        printf("\nCommands:\n");
+        for (size_t i = 0; i < cli->n_commands; i++) {
+            snprintf(left, sizeof left, "%s %s", cli->commands[i].name, cli->commands[i].operands);
+            print_row(left, cli->commands[i].text);
+        }
+    }
+    if (own != NULL && own->type != CLI_TYPE_END) {
+        printf("\nOptions of %s:\n", c != NULL ? c->name : cli->program);
+        print_options(own);
+    }
+    printf("\nOptions:\n");
+    print_options(cli->options);
+    print_options(standard_options);
+    if (c == NULL && cli->epilogue != NULL) printf("\n%s", cli->epilogue);
+}
+
+/* 5, 0.5, 5s, 500ms as milliseconds; false for anything else. */
+static bool parse_duration(const char *text, uint64_t *ms)
+{
+    uint64_t whole = 0;
+    uint64_t fraction_ms = 0;
+    uint64_t unit_ms = 100;
+    const char *at = text;
+
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (at - text >= 9) return false;
+        whole = whole * 10 + (uint64_t)(*at - '0');
+    }
+    bool has_digits = at > text;
+    bool is_whole = *at != '.';
+    if (!is_whole) {
+        for (at++; *at >= '0' && *at <= '9'; at++) {
+            fraction_ms += (uint64_t)(*at - '0') * unit_ms;
+            unit_ms /= 10;
+            has_digits = true;
+        }
+    }
+    if (!has_digits) return false;
+    if (strcmp(at, "ms") == 0 && is_whole) {
+        *ms = whole;
+        return true;
+    }
+    *ms = whole * 1000 + fraction_ms;
+    return *at == '\0' || strcmp(at, "s") == 0;
+}
+
+static bool parse_u32(const char *text, uint64_t *number)
+{
+    const char *at = text;
+    *number = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (at - text >= 10) return false;
+        *number = *number * 10 + (uint64_t)(*at - '0');
+    }
+    return at > text && *at == '\0';
+}
+
+/* Store the value of an option; a complaint was printed when it is not 0. */
+static int set_option(const struct cli *cli, const struct cli_option *o, const char *value)
+{
+    uint64_t number = 0;
+    switch (o->type) {
+    case CLI_TYPE_FLAG:
+        *(bool *)o->into = true;
+        return 0;
+    case CLI_TYPE_TEXT:
+        *(const char **)o->into = value;
+        return 0;
+    case CLI_TYPE_U32:
+        if (!parse_u32(value, &number) || number < o->min || number > o->max) {
+            return cli_usage(
+                cli, "--%s: expected a whole number from %" PRIu32 " to %" PRIu32 ", found '%.60s'",
+                o->name, o->min, o->max, value);
+        }
+        *(uint32_t *)o->into = (uint32_t)number;
+        return 0;
+    case CLI_TYPE_DURATION:
+        if (!parse_duration(value, &number) || number < o->min || number > o->max) {
+            return cli_usage(cli,
+                             "--%s: expected seconds from %g to %g, such as 5, 0.5 or 500ms, "
+                             "found '%.60s'",
+                             o->name, o->min / 1000.0, o->max / 1000.0, value);
+        }
+        *(uint32_t *)o->into = (uint32_t)number;
+        return 0;
+    case CLI_TYPE_END:
+        break;
+    }
+    return 0;
+}
+
+/* The words that are left, and the tables to look options up in: command's, program's, standard. */
+struct parser {
+    struct cli *cli;
+    const struct cli_option *tables[3];
+    int argc;
+    char **argv;
+    int at;
+    bool only_operands; /* after `--` */
+};
+
+#define N_TABLES 3
+
+static const struct cli_option *find_option(const struct parser *p, const char *name,
+                                            size_t name_size, char letter)
+{
+    for (size_t i = 0; i < N_TABLES; i++) {
+        const struct cli_option *o = p->tables[i];
+        for (; o != NULL && o->type != CLI_TYPE_END; o++) {
+            if (name == NULL
+                    ? (o->letter != 0 && o->letter == letter)
+                    : (strlen(o->name) == name_size && memcmp(o->name, name, name_size) == 0)) {
+                return o;
+            }
+        }
+    }
+    return NULL;
+}
+
+static int reject_long(const struct parser *p, const char *name, size_t name_size)
+{
+    char word[80];
+    snprintf(word, sizeof word, "%.*s", name_size < sizeof word ? (int)name_size : 79, name);
+    struct nearest n = nearest_to(word);
+    for (size_t i = 0; i < N_TABLES; i++) {
+        const struct cli_option *o = p->tables[i];
+        for (; o != NULL && o->type != CLI_TYPE_END; o++) nearest_offer(&n, o->name);
+    }
+    const char *best = nearest_best(&n);
+    if (best == NULL) return cli_usage(p->cli, "unknown option '--%s'", word);
+    return cli_usage(p->cli, "unknown option '--%s': did you mean '--%s'?", word, best);
+}
+
+/* 0 to go on; CLI_DONE after --help or --version. */
+static int take_option(struct parser *p, const struct cli_option *o, const char *value)
+{
+    if (o == &standard_options[0]) {
+        print_help(p->cli, p->tables[0]);
+        return CLI_DONE;
+    }
+    if (o == &standard_options[1]) {
+        printf("%s %s\n", p->cli->program, p->cli->version);
+        return CLI_DONE;
+    }
+    if (o->type != CLI_TYPE_FLAG && value == NULL) {
+        if (p->at == p->argc) return cli_usage(p->cli, "--%s: %s is missing", o->name, o->operand);
+        value = p->argv[p->at++];
+    }
+    return set_option(p->cli, o, value);
+}
+
+static int take_long(struct parser *p, const char *name)
+{
+    size_t name_size = strcspn(name, "=");
+    const char *value = name[name_size] == '=' ? name + name_size + 1 : NULL;
+    const struct cli_option *o = find_option(p, name, name_size, 0);
+    if (o == NULL) return reject_long(p, name, name_size);
+    if (o->type == CLI_TYPE_FLAG && value != NULL) {
+        return cli_usage(p->cli, "--%s takes no value", o->name);
+    }
+    return take_option(p, o, value);
+}
+
+static int take_letters(struct parser *p, const char *letters)
+{
+    int rv = 0;
+    while (rv == 0 && *letters != '\0') {
+        const struct cli_option *o = find_option(p, NULL, 0, *letters);
+        if (o == NULL) {
+            const struct cli_command *c = p->cli->command;
+            return cli_usage(p->cli, "unknown option '-%c'%s", *letters,
+                             c != NULL && c->takes_value ? ": write '--' before a value like that"
+                                                         : "");
+        }
+        letters++;
+        const char *value = NULL;
+        if (o->type != CLI_TYPE_FLAG && *letters != '\0') {
+            value = *letters == '=' ? letters + 1 : letters;
+            letters = "";
+        }
+        rv = take_option(p, o, value);
+    }
+    return rv;
+}
+
+static bool is_operand(const struct parser *p, const char *word, size_t n_operands)
+{
+    const struct cli_command *c = p->cli->command;
+    if (p->only_operands || word[0] != '-' || word[1] == '\0') return true;
+    return c != NULL && c->takes_value && n_operands > 0 && word[1] >= '0' && word[1] <= '9';
+}
+
+/* Words up to the next operand, which is returned in *operand; NULL when there is none left. */
+static int next_operand(struct parser *p, size_t n_operands, const char **operand)
+{
+    *operand = NULL;
+    while (p->at < p->argc) {
+        const char *word = p->argv[p->at++];
+        if (!p->only_operands && strcmp(word, "--") == 0) {
+            p->only_operands = true;
+            continue;
+        }
+        if (is_operand(p, word, n_operands)) {
+            *operand = word;
+            return 0;
+        }
+        int rv = word[1] == '-' ? take_long(p, word + 2) : take_letters(p, word + 1);
+        if (rv != 0) return rv;
+    }
+    return 0;
+}
+
+int cli_parse(struct cli *cli, const struct cli_option *options, int argc, char **argv,
+              const char **operand, size_t n_max, size_t *n_operands)
+{
+    struct parser p = {
+        .cli = cli,
+        .tables = {options, cli->options, standard_options},
+        .argc = argc,
+        .argv = argv,
+        .at = 1,
+    };
+    const struct cli_command *c = cli->command;
+    size_t n = 0;
+    const char *word;
+    int rv;
+
+    assert(c == NULL || c->n_max <= n_max || c->n_max == SIZE_MAX);
+    while ((rv = next_operand(&p, n, &word)) == 0 && word != NULL) {
+        if (n == n_max || (c != NULL && n == c->n_max)) {
+            return cli_usage(cli, "one operand too many: '%.60s'", word);
+        }
+        operand[n++] = word;
+    }
+    if (rv != 0) return rv;
+    if (c != NULL && n < c->n_min) {
+        return cli_usage(cli, "%s: an operand is missing: expected %s", c->name, c->operands);
+    }
+    if (n_operands != NULL) *n_operands = n;
+    return 0;
+}
+
+static const struct cli_command *find_command(const struct cli *cli, const char *word)
+{
+    for (size_t i = 0; i < cli->n_commands; i++) {
+        if (strcmp(cli->commands[i].name, word) == 0) return &cli->commands[i];
+    }
+    return NULL;
+}
+
+static int reject_command(const struct cli *cli, const char *word)
+{
+    struct nearest n = nearest_to(word);
+    for (size_t i = 0; i < cli->n_commands; i++) nearest_offer(&n, cli->commands[i].name);
+    const char *best = nearest_best(&n);
+    if (best == NULL) return cli_usage(cli, "unknown command '%.60s'", word);
+    return cli_usage(cli, "unknown command '%.60s': did you mean '%s'?", word, best);
+}
+
+int cli_end(const struct cli *cli, int status)
+{
+    if (status == CLI_DONE) status = CLI_OK;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    cli_complain(cli, "standard output: %s", strerror(errno));
+    return status == CLI_OK || status == CLI_NO ? CLI_USAGE : status;
+}
+
+int cli_run(struct cli *cli, int argc, char **argv)
+{
+    struct parser p = {
+        .cli = cli,
+        .tables = {NULL, cli->options, standard_options},
+        .argc = argc,
+        .argv = argv,
+        .at = 1,
+    };
+    const char *word;
+
+    assert(cli->commands != NULL);
+    int rv = next_operand(&p, 0, &word);
+    if (rv != 0) return cli_end(cli, rv);
+    if (word == NULL) {
+        if (cli->no_command == NULL) return cli_usage(cli, "a command is missing");
+        return cli_end(cli, cli->no_command(cli));
+    }
+    cli->command = find_command(cli, word);
+    if (cli->command == NULL) return reject_command(cli, word);
+    return cli_end(cli, cli->command->run(cli, argc - (p.at - 1), argv + (p.at - 1)));
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between config_keys.c (single values) and config.c (the file and what relates its keys). */
+#ifndef PROGRAM_CONFIG_KEYS_H
+#define PROGRAM_CONFIG_KEYS_H
+
+#include <stdbool.h>
+
+#include "program/config.h"
+
+/* The place of each key in config_keys: KEY_heartbeat_ms, ... */
+#define CONFIG_KEY(type, name, min, max, fallback, text) KEY_##name,
+enum config_key_place {
+#include "program/config.def"
+    CONFIG_N_KEYS
+};
+#undef CONFIG_KEY
+
+/* What the key accepts, in words that follow "expected ". */
+void config_key_describe(const struct config_key *key, char *into, size_t size);
+
+/* Set a key that is not a list from its text.  False: not what config_key_describe says. */
+bool config_key_set(struct config *config, const struct config_key *key, const char *text);
+
+/* Digits and nothing else, within bounds. */
+bool config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *number);
+
+#endif

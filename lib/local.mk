@@ -16,35 +16,59 @@ noinst_LTLIBRARIES += \
     %D%/base/assert.c \
     %D%/base/assert.h \
     %D%/base/bitset.h \
+    %D%/base/bytes.c \
+    %D%/base/bytes.c \
     %D%/base/bytes.h \
+    %D%/base/checksum.c \
+    %D%/base/checksum.c \
     %D%/base/checksum.h \
     %D%/base/endian.h \
+    %D%/base/error.c \
+    %D%/base/error.c \
     %D%/base/limits.h \
-    %D%/base/prng.h
+    %D%/base/prng.c \
+    %D%/base/prng.c \
+    %D%/base/prng.h \
+    %D%/base/word.h \
+    %D%/base/word.h
 
 %C%_libwire_la_SOURCES = \
+    %D%/wire/codec.c \
+    %D%/wire/codec.c \
     %D%/wire/codec.h \
+    %D%/wire/frame.c \
+    %D%/wire/frame.c \
     %D%/wire/frame.h \
     %D%/wire/messages.def \
+    %D%/wire/print.c \
+    %D%/wire/print.c \
     %D%/wire/requests.def \
+    %D%/wire/schema.c \
+    %D%/wire/schema.c \
     %D%/wire/schema.h
 
 %C%_libvr_la_SOURCES = \
+    %D%/vr/batch.c \
+    %D%/vr/checkpoint.c \
     %D%/vr/client_table.c \
     %D%/vr/client_table.h \
+    %D%/vr/commit.c \
     %D%/vr/config.h \
     %D%/vr/inflight.c \
     %D%/vr/inflight.h \
     %D%/vr/log.c \
     %D%/vr/log.h \
+    %D%/vr/normal.c \
     %D%/vr/pages.c \
     %D%/vr/pages.h \
+    %D%/vr/reads.c \
     %D%/vr/replica.c \
     %D%/vr/replica.h \
     %D%/vr/rooms.h \
     %D%/vr/send.c \
     %D%/vr/session.c \
-    %D%/vr/session.h
+    %D%/vr/session.h \
+    %D%/vr/view_change.c
 
 %C%_libnode_la_SOURCES = \
     %D%/node/node.h \
@@ -53,14 +77,19 @@ noinst_LTLIBRARIES += \
     %D%/node/status.h
 
 %C%_libkv_la_SOURCES = \
+    %D%/kv/app.c \
     %D%/kv/cells.c \
     %D%/kv/cells.h \
+    %D%/kv/codec.c \
     %D%/kv/kv.h \
-    %D%/kv/ops.def
+    %D%/kv/ops.def \
+    %D%/kv/store.c \
+    %D%/kv/store.h
 
 %C%_libprogram_la_SOURCES = \
     %D%/program/address.c \
     %D%/program/address.h \
+    %D%/program/cli.c \
     %D%/program/cli.h \
     %D%/program/config.c \
     %D%/program/config.def \
@@ -87,6 +116,8 @@ libvstamp_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VER
 
 vstampincludedir = $(includedir)/vstamp
 vstampinclude_HEADERS = \
+    %D%/include/vstamp/api.h \
+    %D%/include/vstamp/api.h \
     %D%/include/vstamp/app.h \
     %D%/include/vstamp/error.h \
     %D%/include/vstamp/errors.def \

@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The style rules a machine can see: line, function and file length, banned calls, the licence line, no
+# leftovers, and no source that the build does not know.
+set -u
+top_srcdir=${top_srcdir:-$(dirname "$0")/..}
+
+# Prints each offence in the tree under $1.
+offences() {
+    (
+        cd "$1" || exit 1
+        # shell and bats are held to the rules about lines, C to all
+        sources=$(find lib replica client admin tests -name '*.[ch]' -o -name '*.def' | sort)
+        scripts=$(find bootstrap .ci tests -name '*.sh' -o -name '*.bats' -o -name '*.bash' \
+            -o -path bootstrap -o -path .ci/run | sort)
+        awk '
+        function offence(text) { printf "%s:%d: %s\n", FILENAME, FNR, text }
+        function end_file() { if (lines > 800) printf "%s: %d lines\n", file, lines }
+        FNR == 1 {
+            end_file()
+            file = FILENAME
+            is_c = FILENAME ~ /\.(c|h|def)$/
+            begun = 0
+            if (is_c && $0 != "/* SPDX-License-Identifier: BSD-2-Clause */")
+                offence("the first line is not the licence")
+        }
+        { lines = FNR }
+        FNR == 2 && !is_c && $0 != "# SPDX-License-Identifier: BSD-2-Clause" {
+            offence("the second line is not the licence")
+        }
+        length($0) > 100 { offence("longer than 100 columns") }
+        /\t/ && is_c { offence("a tab") }
+        /[ \t]$/ { offence("blanks at the end") }
+        /FIX[M]E|X[X]X|TO[D]O/ { offence("a leftover") }
+        !is_c { next }
+        /(^|[^_[:alnum:]])(strcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|atoi|atol|strtok|rand|srand|alloca)[ ]*\(/ {
+            offence("a banned call")
+        }
+        /^[ \t]*#[ \t]*include[ \t]*<assert.h>/ { offence("use base/assert.h") }
+        /^\{/ { begun = FNR }
+        /^\}/ {
+            if (begun > 0 && FNR - begun - 1 > 70) offence("a function of " FNR - begun - 1 " lines")
+            begun = 0
+        }
+        END { end_file() }
+        ' $sources $scripts
+        for file in $sources; do
+            inside=${file#*/}
+            name=$inside
+            case $inside in
+            include/* | bench/* | unit/test_* | scenario/test_* | fuzz/fuzz_*) name=${inside%.c} ;;
+            esac
+            grep -qF "%D%/$name" "${file%%/*}/local.mk" || echo "$file: not in ${file%%/*}/local.mk"
+        done
+    )
+}
+
+bites() {
+    broken=$(mktemp -d) || return 1
+    mkdir -p "$broken/lib" "$broken/replica" "$broken/client" "$broken/admin" "$broken/tests" \
+        "$broken/.ci"
+    printf '#!/bin/sh\n# SPDX-License-Identifier: BSD-2-Clause\n' |
+        tee "$broken/bootstrap" >"$broken/.ci/run"
+    echo '    %D%/bad.c' >"$broken/lib/local.mk"
+    touch "$broken/tests/local.mk"
+    {
+        echo '/* no licence */'
+        printf '%0101d\n' 0
+        printf '\tx\n'
+        echo 'x '
+        echo '/* FIX''ME */'
+        echo 'strcpy(a, b);'
+        echo '#include <assert.h>'
+        echo '{'
+        seq 71
+        echo '}'
+        seq 730
+    } >"$broken/lib/bad.c"
+    echo '/* SPDX-License-Identifier: BSD-2-Clause */' >"$broken/lib/unknown.h"
+    echo 'true' >"$broken/tests/unlicensed.sh"
+    echo 'true' >>"$broken/tests/unlicensed.sh"
+    found=$(offences "$broken")
+    rm -r "$broken"
+    for expected in 'bad.c:1: the first line' '2: longer' '3: a tab' '4: blanks' '5: a leftover' \
+        '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 810 lines' 'unknown.h: not in' \
+        'unlicensed.sh:2: the second line'; do
+        case $found in
+        *"$expected"*) ;;
+        *)
+            echo "# not found: $expected"
+            return 1
+            ;;
+        esac
+    done
+    [ "$(echo "$found" | wc -l)" -eq 11 ]
+}
+
+echo 1..2
+if bites; then echo 'ok 1 - the check bites'; else echo 'not ok 1 - the check bites'; fi
+found=$(offences "$top_srcdir")
+if [ -z "$found" ]; then
+    echo 'ok 2 - the tree is tidy'
+else
+    echo 'not ok 2 - the tree is tidy'
+    echo "$found" | sed 's/^/# /'
+    exit 1
+fi

@@ -53,4 +53,7 @@ bool bytes_equal(struct bytes a, struct bytes b);
 int bytes_compare(struct bytes a, struct bytes b); /* as memcmp; a prefix is smaller */
 struct bytes bytes_of(const char *text);           /* without the final NUL */
 
+/* a + b, or SIZE_MAX where that is more than a size_t holds. */
+size_t size_add(size_t a, size_t b);
+
 #endif

@@ -7,11 +7,11 @@
 #ifndef VSTAMP_ERROR_H
 #define VSTAMP_ERROR_H
 
+#include <vstamp/api.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#pragma GCC visibility push(default) /* the library exports what is declared here */
 
 #define VSTAMP_DIAG_SIZE 512
 
@@ -28,23 +28,21 @@ enum vstamp_err {
 #undef VSTAMP_ERROR
 
 /* The name of an error as in errors.def, in lower case ("timeout"); "unknown" for a stranger. */
-const char *vstamp_err_name(int err);
+VSTAMP_API const char *vstamp_err_name(int err);
 
 /* One sentence without a full stop; never NULL. */
-const char *vstamp_err_text(int err);
+VSTAMP_API const char *vstamp_err_text(int err);
 
 /* The exit status that vstamp(1) ends with for this error; 70 for a stranger. */
-int vstamp_err_exit(int err);
+VSTAMP_API int vstamp_err_exit(int err);
 
 /* Set the sentence; NULL diag is allowed and does nothing.  Too long a text is cut. */
-void vstamp_diag_printf(struct vstamp_diag *diag, const char *format, ...)
+VSTAMP_API void vstamp_diag_printf(struct vstamp_diag *diag, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Put "<text>: " before the sentence that is there. */
-void vstamp_diag_wrap(struct vstamp_diag *diag, const char *format, ...)
+VSTAMP_API void vstamp_diag_wrap(struct vstamp_diag *diag, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

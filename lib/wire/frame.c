@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The header around a message (picture in frame.h).  One function reads it and refuses what is not
+ * sound, in the order that keeps each check meaningful: the checksum first, because a damaged field
+ * says nothing; then magic and version, which decide what the other fields are; then the rest. */
+#include "wire/frame.h"
+
+#include "base/checksum.h"
+#include "base/limits.h"
+
+#define CHECKSUM_SIZE 8u /* the header's checksum covers what follows it */
+
+static uint64_t header_checksum(const uint8_t *header)
+{
+    return checksum64(header + CHECKSUM_SIZE, WIRE_HEADER_SIZE - CHECKSUM_SIZE);
+}
+
+static int read_header(struct bytes stream, size_t size_max, struct wire_header *header,
+                       uint64_t *body_checksum)
+{
+    if (stream.size < WIRE_HEADER_SIZE) return VSTAMP_E_TRUNCATED;
+    struct reader r = reader_over(stream.data, WIRE_HEADER_SIZE);
+    if (read_u64(&r) != header_checksum(stream.data)) return VSTAMP_E_CORRUPT;
+    *body_checksum = read_u64(&r);
+    if (read_u32(&r) != WIRE_MAGIC) return VSTAMP_E_MALFORMED;
+    header->version = read_u16(&r);
+    if (header->version != WIRE_VERSION) return VSTAMP_E_VERSION;
+    header->command = read_u16(&r);
+    header->size = read_u32(&r);
+    header->epoch = read_u32(&r);
+    header->group = read_id(&r);
+    header->view = read_u64(&r);
+    header->sender = read_u32(&r);
+    if (read_u32(&r) != 0) return VSTAMP_E_MALFORMED;
+    if (size_max > FRAME_BYTES_MAX) size_max = FRAME_BYTES_MAX;
+    if (header->size < WIRE_HEADER_SIZE || header->size > size_max) return VSTAMP_E_MALFORMED;
+    return 0;
+}
+
+int wire_frame_size(struct bytes stream, size_t size_max, size_t *size)
+{
+    struct wire_header header;
+    uint64_t body_checksum;
+    int rv = read_header(stream, size_max, &header, &body_checksum);
+    if (rv == 0) *size = header.size;
+    return rv;
+}
+
+int wire_frame_decode(struct bytes frame, struct wire_message *message)
+{
+    uint64_t body_checksum = 0;
+    int rv = read_header(frame, FRAME_BYTES_MAX, &message->header, &body_checksum);
+    if (rv != 0) return rv;
+    if (message->header.size > frame.size) return VSTAMP_E_TRUNCATED;
+    if (message->header.size < frame.size) return VSTAMP_E_MALFORMED;
+
+    struct bytes body = {frame.data + WIRE_HEADER_SIZE, frame.size - WIRE_HEADER_SIZE};
+    if (checksum64(body.data, body.size) != body_checksum) return VSTAMP_E_CORRUPT;
+    message->shape = wire_message_shape(message->header.command);
+    if (message->shape == NULL) return VSTAMP_E_MALFORMED;
+    return wire_decode(message->shape, body, &message->as);
+}
+
+size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *shape,
+                         const void *message, void *buffer, size_t capacity)
+{
+    size_t size = size_add(WIRE_HEADER_SIZE, wire_size(shape, message));
+    if (size > capacity || size > FRAME_BYTES_MAX) return 0;
+
+    uint8_t *frame = buffer;
+    struct writer body = writer_over(frame + WIRE_HEADER_SIZE, size - WIRE_HEADER_SIZE);
+    wire_encode(shape, message, &body);
+    if (!body.ok) return 0;
+
+    struct writer w = writer_over(frame, WIRE_HEADER_SIZE);
+    write_u64(&w, 0); /* the checksum, once what it covers is there */
+    write_u64(&w, checksum64(body.start, body.size));
+    write_u32(&w, WIRE_MAGIC);
+    write_u16(&w, WIRE_VERSION);
+    write_u16(&w, shape->number);
+    write_u32(&w, (uint32_t)size);
+    write_u32(&w, header->epoch);
+    write_id(&w, header->group);
+    write_u64(&w, header->view);
+    write_u32(&w, header->sender);
+    write_u32(&w, 0);
+    struct writer checksum = writer_over(frame, CHECKSUM_SIZE);
+    write_u64(&checksum, header_checksum(frame));
+    return size;
+}

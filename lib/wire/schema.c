@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tables of schema.h: messages.def expanded twice, first into a field table for each record and
+ * message, then into the list of messages. */
+#include "wire/schema.h"
+
+#include "base/word.h"
+
+/* Each shape is declared in schema.h, so a field can point at its record's before that is defined. */
+#define RECORD_BEGIN(name, text) static const struct wire_field fields_##name[] = {
+#define MESSAGE_BEGIN(name, number, text) static const struct wire_field fields_##name[] = {
+#define SHAPE_END(shape_name)                                                                      \
+    }                                                                                              \
+    ;
+#define RECORD_END(name) SHAPE_END(name)
+#define MESSAGE_END(name) SHAPE_END(name)
+#define FIELD(owner, kind, name, text)                                                             \
+    {#name, text, WIRE_##kind, offsetof(struct wire_##owner, name), NULL},
+#define NEST(owner, record, name, text)                                                            \
+    {#name, text, WIRE_NEST, offsetof(struct wire_##owner, name), &wire_shape_##record},
+#define LIST(owner, record, name, text)                                                            \
+    {#name, text, WIRE_LIST, offsetof(struct wire_##owner, name), &wire_shape_##record},
+#include "wire/messages.def"
+#undef RECORD_BEGIN
+#undef RECORD_END
+#undef MESSAGE_BEGIN
+#undef MESSAGE_END
+#undef SHAPE_END
+#undef FIELD
+#undef NEST
+#undef LIST
+
+#define RECORD_END(name)
+#define MESSAGE_END(name)
+#define FIELD(owner, kind, name, text)
+#define NEST(owner, record, name, text)
+#define LIST(owner, record, name, text)
+
+#define SHAPE(shape_name, shape_number, shape_text)                                                \
+    const struct wire_shape wire_shape_##shape_name = {                                            \
+        .name = #shape_name,                                                                       \
+        .text = shape_text,                                                                        \
+        .number = shape_number,                                                                    \
+        .size = sizeof(struct wire_##shape_name),                                                  \
+        .n_fields = sizeof(fields_##shape_name) / sizeof(fields_##shape_name[0]),                  \
+        .fields = fields_##shape_name,                                                             \
+    };
+#define RECORD_BEGIN(name, text) SHAPE(name, 0, text)
+#define MESSAGE_BEGIN(name, number, text) SHAPE(name, number, text)
+#include "wire/messages.def"
+#undef RECORD_BEGIN
+#undef MESSAGE_BEGIN
+#undef SHAPE
+
+#define RECORD_BEGIN(name, text)
+#define MESSAGE_BEGIN(name, number, text) &wire_shape_##name,
+static const struct wire_shape *const messages[] = {
+#include "wire/messages.def"
+};
+#undef MESSAGE_BEGIN
+
+/* wire_message_shape indexes by number: they must be 1, 2, 3, ... in the file's order. */
+enum place_in_file {
+#define MESSAGE_BEGIN(name, number, text) PLACE_##name,
+#include "wire/messages.def"
+#undef MESSAGE_BEGIN
+};
+#define MESSAGE_BEGIN(name, number, text)                                                          \
+    _Static_assert((int)WIRE_##name == (int)PLACE_##name + 1, #name " is out of order");
+#include "wire/messages.def"
+#undef MESSAGE_BEGIN
+#undef RECORD_BEGIN
+#undef RECORD_END
+#undef MESSAGE_END
+#undef FIELD
+#undef NEST
+#undef LIST
+
+#define MESSAGES (sizeof(messages) / sizeof(messages[0]))
+
+const struct wire_shape *const *wire_messages(size_t *n)
+{
+    *n = MESSAGES;
+    return messages;
+}
+
+const struct wire_shape *wire_message_shape(uint16_t command)
+{
+    return command >= 1 && command <= MESSAGES ? messages[command - 1] : NULL;
+}
+
+#define REQUEST_KIND(name, number, text) WORD_FITS(#name);
+#include "wire/requests.def"
+#undef REQUEST_KIND
+
+const char *wire_request_kind_name(uint8_t kind)
+{
+    static const struct {
+        uint8_t number;
+        char name[WORD_SIZE];
+    } kinds[] = {
+#define REQUEST_KIND(name, number, text) {number, WORD(#name)},
+#include "wire/requests.def"
+#undef REQUEST_KIND
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (kinds[i].number == kind) return kinds[i].name;
+    }
+    return NULL;
+}
+
+static const struct {
+    uint8_t number;
+    const char *name;
+    const char *text;
+} reasons[] = {
+#define REJECT_REASON(name, number, word, text) {number, word, text},
+#include "wire/requests.def"
+#undef REJECT_REASON
+};
+#define REASONS (sizeof(reasons) / sizeof(reasons[0]))
+
+const char *wire_reject_reason_name(uint8_t reason)
+{
+    for (size_t i = 0; i < REASONS; i++) {
+        if (reasons[i].number == reason) return reasons[i].name;
+    }
+    return NULL;
+}
+
+const char *wire_reject_reason_text(uint8_t reason)
+{
+    for (size_t i = 0; i < REASONS; i++) {
+        if (reasons[i].number == reason) return reasons[i].text;
+    }
+    return NULL;
+}

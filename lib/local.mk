@@ -17,33 +17,24 @@ noinst_LTLIBRARIES += \
     %D%/base/assert.h \
     %D%/base/bitset.h \
     %D%/base/bytes.c \
-    %D%/base/bytes.c \
     %D%/base/bytes.h \
-    %D%/base/checksum.c \
     %D%/base/checksum.c \
     %D%/base/checksum.h \
     %D%/base/endian.h \
     %D%/base/error.c \
-    %D%/base/error.c \
     %D%/base/limits.h \
     %D%/base/prng.c \
-    %D%/base/prng.c \
     %D%/base/prng.h \
-    %D%/base/word.h \
     %D%/base/word.h
 
 %C%_libwire_la_SOURCES = \
     %D%/wire/codec.c \
-    %D%/wire/codec.c \
     %D%/wire/codec.h \
-    %D%/wire/frame.c \
     %D%/wire/frame.c \
     %D%/wire/frame.h \
     %D%/wire/messages.def \
     %D%/wire/print.c \
-    %D%/wire/print.c \
     %D%/wire/requests.def \
-    %D%/wire/schema.c \
     %D%/wire/schema.c \
     %D%/wire/schema.h
 
@@ -68,6 +59,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/send.c \
     %D%/vr/session.c \
     %D%/vr/session.h \
+    %D%/vr/state_transfer.c \
     %D%/vr/view_change.c
 
 %C%_libnode_la_SOURCES = \
@@ -116,7 +108,6 @@ libvstamp_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VER
 
 vstampincludedir = $(includedir)/vstamp
 vstampinclude_HEADERS = \
-    %D%/include/vstamp/api.h \
     %D%/include/vstamp/api.h \
     %D%/include/vstamp/app.h \
     %D%/include/vstamp/error.h \

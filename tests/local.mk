@@ -3,8 +3,13 @@
 # All speak TAP to the one driver.
 
 UNIT_TESTS = \
+    %D%/unit/test_address \
+    %D%/unit/test_cli \
     %D%/unit/test_client_table \
+    %D%/unit/test_config \
+    %D%/unit/test_kv_codec \
     %D%/unit/test_linear \
+    %D%/unit/test_log \
     %D%/unit/test_pages
 
 SCENARIO_TESTS =
@@ -32,8 +37,13 @@ check_LTLIBRARIES += %D%/libsim.la
     %D%/sim/queue.h \
     %D%/sim/replicas.c \
     %D%/sim/sim.h \
-    %D%/sim/workload.c
+    %D%/sim/workload.c \
+    %D%/sim/world.c
 SIM_LIBS = %D%/libsim.la
+
+noinst_PROGRAMS += vstamp-sim
+vstamp_sim_SOURCES = %D%/sim/main.c
+vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(CORE_LIBS)
 SIM_TESTS =
 
 

@@ -170,8 +170,8 @@ static void put_json(struct line *json, const char *at)
             put_text(json, "true");
         } else if (*++at == '"') { /* escaped as JSON wants it: copy up to the closing quote */
             do {
-                if (*at == '\\' && at[1] != '\0') put_char(json, *at++);
-                put_char(json, *at++);
+                if (*at == '\\') put_char(json, *at++);
+                put_char(json, *at == '\0' ? '\\' : *at++);
             } while (*at != '\0' && *at != '"');
             put_char(json, '"');
             if (*at == '"') at++;

@@ -25,7 +25,6 @@ noinst_LTLIBRARIES += \
     %D%/base/limits.h \
     %D%/base/prng.c \
     %D%/base/prng.h \
-    %D%/base/word.h
 
 %C%_libwire_la_SOURCES = \
     %D%/wire/codec.c \
@@ -53,6 +52,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/pages.c \
     %D%/vr/pages.h \
     %D%/vr/reads.c \
+    %D%/vr/recovery.c \
     %D%/vr/replica.c \
     %D%/vr/replica.h \
     %D%/vr/rooms.h \

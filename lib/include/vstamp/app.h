@@ -16,27 +16,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vstamp/api.h>
 #include <vstamp/id.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#pragma GCC visibility push(default) /* the library exports what is declared here */
-
 #define VSTAMP_PAGE_SIZE 4096u
 
 struct vstamp_pages;
 
 /* How many pages the application may use: the bound of its state.  Numbers are 0 .. this - 1. */
-uint32_t vstamp_pages_max(const struct vstamp_pages *pages);
+VSTAMP_API uint32_t vstamp_pages_max(const struct vstamp_pages *pages);
 
 /* The content of a page, VSTAMP_PAGE_SIZE bytes.  Valid until the next vstamp_page_write. */
-const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t page);
+VSTAMP_API const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t page);
 
 /* The same, to change it.  Call it before each change, however small: it is what lets a checkpoint
  * keep the old content.  Only apply() may call it.  Valid until the function returns. */
-void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page);
+VSTAMP_API void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page);
 
 /* What an operation is executed with; equal at every replica. */
 struct vstamp_context {
@@ -70,8 +69,6 @@ struct vstamp_app {
     void (*query)(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
                   struct vstamp_answer *answer);
 };
-
-#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

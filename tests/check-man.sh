@@ -1,0 +1,100 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# What the programs offer is on their pages: every command and option that --help shows, every key of
+# the configuration, every status field, every exit status.  Pages are hand-written; the lists are
+# those of the programs and of the .def files.
+set -u
+top_srcdir=${top_srcdir:-$(dirname "$0")/..}
+top_builddir=${top_builddir:-.}
+man=${man:-$top_srcdir/man}
+
+# Prints the words on standard input that page $1 does not have; an option is written `.Fl -name` or
+# `--name` there.
+absent_words() {
+    while read -r word; do
+        case $word in
+        --*) pattern="(--|Fl Fl |Fl -|Fl \\\\-|\\\\-\\\\-)${word#--}([^a-z-]|$)" ;;
+        *) pattern="(^|[^A-Za-z0-9_-])$word([^A-Za-z0-9_]|$)" ;;
+        esac
+        grep -qE -e "$pattern" "$man/$1" || echo "$1: $word is missing"
+    done
+}
+
+commands_of() {
+    "$top_builddir/$1" --help | awk '/^Commands:/ { on = 1; next } /^[^ ]/ { on = 0 } on && NF { print $1 }'
+}
+
+options_of() {
+    {
+        "$top_builddir/$1" --help
+        for command in $(commands_of "$1"); do "$top_builddir/$1" "$command" --help; done
+    } | awk '/^ / { while (match($0, /--[a-z][a-z-]*/)) {
+        print substr($0, RSTART, RLENGTH); $0 = substr($0, RSTART + RLENGTH) } }' | sort -u
+}
+
+# defined FILE MACRO N: the N-th argument of each MACRO(...) in FILE.
+defined() {
+    sed -n "s/^$2(\(.*\)/\1/p" "$top_srcdir/$1" | awk -F ', *' -v n="$3" '{ print $n }' | tr -d '"'
+}
+
+absent() {
+    for program in vstamp.1 vstamp-admin.8 vstamp-replica.8; do
+        {
+            commands_of "${program%.*}"
+            options_of "${program%.*}"
+        } | absent_words "$program"
+    done
+    defined lib/program/config.def CONFIG_KEY 2 | absent_words vstamp-config.5
+    {
+        defined lib/node/status.def STATUS 2
+        defined lib/node/status.def PEER_STATUS 2
+    } | absent_words vstamp-replica.8
+    defined lib/include/vstamp/errors.def VSTAMP_ERROR 3 | sort -u | absent_words vstamp.1
+}
+
+# On copies of the pages without one command, one option, one key, one field.
+bites() {
+    sed '/incr/d' "$top_srcdir/man/vstamp.1" >"$scratch/vstamp.1"
+    sed '/log-level/d' "$top_srcdir/man/vstamp-replica.8" |
+        sed '/state_digest/d' >"$scratch/vstamp-replica.8"
+    sed '/heartbeat_ms/d' "$top_srcdir/man/vstamp-config.5" >"$scratch/vstamp-config.5"
+    cp "$top_srcdir/man/vstamp-admin.8" "$scratch"
+    found=$(man=$scratch && absent)
+    for expected in 'vstamp.1: incr' 'vstamp-replica.8: --log-level' 'vstamp-replica.8: state_digest' \
+        'vstamp-config.5: heartbeat_ms'; do
+        case $found in
+        *"$expected is missing"*) ;;
+        *)
+            echo "# not found: $expected"
+            return 1
+            ;;
+        esac
+    done
+}
+
+result() {
+    if [ -z "$2" ]; then
+        echo "ok $1 - $3"
+    else
+        echo "not ok $1 - $3"
+        echo "$2" | sed 's/^/# /'
+    fi
+}
+
+scratch=$(mktemp -d) || exit 99
+trap 'rm -r "$scratch"' EXIT
+
+echo 1..4
+if bites; then echo 'ok 1 - the check bites'; else echo 'not ok 1 - the check bites'; fi
+count=$(for program in vstamp vstamp-admin; do commands_of $program; done | wc -l)
+if [ "$count" -ge 10 ]; then
+    echo 'ok 2 - the programs tell their commands'
+else
+    echo "not ok 2 - the programs tell their commands ($count)"
+fi
+result 3 "$(absent)" 'commands, options, keys, fields and exit statuses are on their pages'
+if command -v mandoc >/dev/null; then
+    result 4 "$(mandoc -Tlint -W warning "$man"/*.[1-8] 2>&1)" 'mandoc finds nothing to complain about'
+else
+    echo 'ok 4 - mandoc # SKIP mandoc is not installed'
+fi

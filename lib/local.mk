@@ -25,6 +25,7 @@ noinst_LTLIBRARIES += \
     %D%/base/limits.h \
     %D%/base/prng.c \
     %D%/base/prng.h \
+    %D%/base/word.h
 
 %C%_libwire_la_SOURCES = \
     %D%/wire/codec.c \

@@ -12,6 +12,12 @@
 #define FRAME_BYTES_MAX (16u << 20) /* no frame is larger; smaller bounds follow from the config */
 #define BATCH_REQUESTS_MAX 1024u   /* requests that share one op-number */
 #define MESSAGE_HEADERS_MAX (PIPELINE_MAX + 1u)
+#define REQUEST_OVERHEAD 128u     /* what an entry adds to the body of a request alone in it */
+#define READS_WAITING_MAX 1024u /* reads that wait for the primary to be confirmed */
+#define READ_BODY_MAX 2304u     /* operation of a read */
+#define VIEW_JUMP_MAX (1u << 20) /* a view further ahead is a damaged or hostile frame (PIT-2.12) */
+#define TRANSFER_ENTRIES_MAX 128u /* entries in one new_state */
+#define TRANSFER_HASHES_MAX 1024u /* pages asked about in one get_pages */
 #define ADDRESS_BYTES_MAX 255u
 
 _Static_assert(REPLICAS_MAX <= 32, "a set of replicas is a uint32_t");

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "node/journal.h"
+
+#include "base/assert.h"
+#include "base/checksum.h"
+
+#define HEADER_SIZE 16u
+#define ALIGN 8u
+
+static uint64_t record_checksum(uint64_t number, uint64_t place, uint32_t kind, struct bytes body)
+{
+    uint8_t seed_bytes[24];
+    struct writer w = writer_over(seed_bytes, sizeof seed_bytes);
+    write_u64(&w, number);
+    write_u64(&w, place);
+    write_u32(&w, kind);
+    write_u32(&w, (uint32_t)body.size);
+    return checksum64_seeded(body.data, body.size, checksum64(seed_bytes, w.size));
+}
+
+static size_t padded(size_t size)
+{
+    return (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
+bool journal_put(struct writer *w, uint64_t number, uint64_t place, enum journal_kind kind,
+                 const struct wire_shape *shape, const void *record)
+{
+    size_t size = wire_size(shape, record);
+    if (w->capacity - w->size < HEADER_SIZE + padded(size)) return false;
+    struct bytes body = {w->start + w->size + HEADER_SIZE, size};
+    struct writer into = writer_over(w->start + w->size + HEADER_SIZE, padded(size));
+    wire_encode(shape, record, &into);
+    while (into.size < padded(size)) write_u8(&into, 0);
+    assert(into.ok);
+    write_u32(w, (uint32_t)size);
+    write_u32(w, (uint32_t)kind);
+    write_u64(w, record_checksum(number, place, (uint32_t)kind, body));
+    assert(w->ok);
+    w->size += padded(size);
+    return true;
+}
+
+enum journal_status journal_next(struct journal_reader *r, enum journal_kind *kind,
+                                 struct bytes *body)
+{
+    if (r->place == r->file.size) return JOURNAL_END;
+    struct reader at = reader_over(r->file.data + r->place, r->file.size - r->place);
+    uint32_t size = read_u32(&at);
+    uint32_t number = read_u32(&at);
+    uint64_t checksum = read_u64(&at);
+    if (!at.ok || size > at.left || padded(size) > at.left) return JOURNAL_BAD;
+    if (number < JOURNAL_SEGMENT || number > JOURNAL_CHECKPOINT_TAIL) return JOURNAL_BAD;
+    *body = (struct bytes){at.at, size};
+    if (checksum != record_checksum(r->number, r->place, number, *body)) return JOURNAL_BAD;
+    *kind = (enum journal_kind)number;
+    r->place += HEADER_SIZE + padded(size);
+    return JOURNAL_RECORD;
+}
+
+bool journal_continues(const struct journal_reader *r)
+{
+    for (size_t place = r->place + ALIGN; place + HEADER_SIZE <= r->file.size; place += ALIGN) {
+        struct journal_reader probe = {.file = r->file, .number = r->number, .place = place};
+        enum journal_kind kind;
+        struct bytes body;
+        if (journal_next(&probe, &kind, &body) == JOURNAL_RECORD) return true;
+    }
+    return false;
+}

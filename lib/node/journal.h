@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The format of a replica's files: records, one after another, in journal segments and checkpoints.
+ *
+ *   u32 size of the body, u32 kind, u64 checksum, body, zeros up to a multiple of 8
+ *
+ * The checksum covers the body and, as its seed, kind, size, the file's number and the record's place in
+ * it: a record that was written to the wrong place, or that an older file left behind, does not check.
+ * The bodies are records of wire/messages.def ("On disk"). */
+#ifndef NODE_JOURNAL_H
+#define NODE_JOURNAL_H
+
+#include "wire/codec.h"
+
+#define JOURNAL_VERSION 1u
+#define JOURNAL_RECORD_OVERHEAD 24u /* header and padding at most */
+
+enum journal_kind {
+    JOURNAL_SEGMENT = 1,
+    JOURNAL_HARD_STATE,
+    JOURNAL_ENTRY,
+    JOURNAL_CHECKPOINT_HEAD,
+    JOURNAL_PAGE,
+    JOURNAL_CHECKPOINT_TAIL
+};
+
+/* Append a record that will stand at `place` of file `number`; false, and nothing written, if it does
+ * not fit. */
+bool journal_put(struct writer *w, uint64_t number, uint64_t place, enum journal_kind kind,
+                 const struct wire_shape *shape, const void *record);
+
+enum journal_status {
+    JOURNAL_RECORD, /* here it is */
+    JOURNAL_END,    /* the file ends here, between two records */
+    JOURNAL_BAD     /* what stands here does not check */
+};
+
+struct journal_reader {
+    struct bytes file;
+    uint64_t number;
+    size_t place; /* of the next record */
+};
+
+enum journal_status journal_next(struct journal_reader *r, enum journal_kind *kind,
+                                 struct bytes *body);
+
+/* Is there a sound record anywhere behind `place`?  Then what does not check there is damage, not the
+ * torn end of the last write. */
+bool journal_continues(const struct journal_reader *r);
+
+#endif

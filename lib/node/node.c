@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The node: joins core, pages, application and files, and translates between them and the host. */
+#include "node/node.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "node/node_state.h"
+
+static void sink_send(void *ctx, uint8_t replica, struct bytes frame)
+{
+    struct node *n = ctx;
+    n->frames_sent++;
+    n->io.send(n->io.ctx, replica, frame);
+}
+
+static void sink_reply(void *ctx, uint64_t origin, struct bytes frame)
+{
+    struct node *n = ctx;
+    n->io.reply(n->io.ctx, origin, frame);
+}
+
+static void sink_trace(void *ctx, const char *line)
+{
+    struct node *n = ctx;
+    n->io.trace(n->io.ctx, line);
+}
+
+static void sink_log(void *ctx, enum vr_level level, const char *event, const char *detail)
+{
+    static const enum node_log_level levels[] = {
+        [VR_ERROR] = NODE_LOG_ERROR, [VR_WARN] = NODE_LOG_WARN, [VR_INFO] = NODE_LOG_INFO};
+    struct node *n = ctx;
+    n->io.log(n->io.ctx, levels[level], event, detail);
+}
+
+static void build(struct node *n, struct arena *arena, const struct vr_config *config,
+                  const struct vstamp_app *app, struct vstamp_id entropy)
+{
+    struct vr_sink sink = {.ctx = n,
+                           .send = sink_send,
+                           .reply = sink_reply,
+                           .persist_entry = node_persist_entry,
+                           .persist_state = node_persist_state,
+                           .journal_room = node_journal_room,
+                           .store_checkpoint = node_store_checkpoint,
+                           .trace = n->io.trace != NULL ? sink_trace : NULL,
+                           .log = sink_log};
+    n->config = *config;
+    vr_init(&n->vr, arena, config, app, &sink, entropy);
+    if (config->durable) node_store_init(n, arena);
+}
+
+size_t node_memory(const struct vr_config *config)
+{
+    struct arena count;
+    struct node sample = {0};
+    arena_init(&count, NULL, 0);
+    arena_take(&count, 1, sizeof sample);
+    build(&sample, &count, config, NULL, (struct vstamp_id){0});
+    return count.used;
+}
+
+struct node *node_init(void *memory, size_t size, const struct vr_config *config,
+                       const struct vstamp_app *app, const struct node_io *io,
+                       struct vstamp_id entropy)
+{
+    struct arena arena;
+    arena_init(&arena, memory, size);
+    struct node *n = arena_take(&arena, 1, sizeof *n);
+    n->io = *io;
+    build(n, &arena, config, app, entropy);
+    arena_seal(&arena);
+    return n;
+}
+
+void node_start(struct node *n)
+{
+    n->started_us = n->vr.now_us;
+    if (n->config.durable) node_store_start(n);
+    vr_start(&n->vr);
+}
+
+void node_clock(struct node *n, uint64_t monotonic_us, uint64_t realtime_us)
+{
+    if (monotonic_us > n->vr.now_us) n->vr.now_us = monotonic_us;
+    n->vr.wall_us = realtime_us;
+}
+
+void node_on_peer_frame(struct node *n, uint8_t from, struct bytes frame)
+{
+    struct wire_message m;
+    n->frames_received++;
+    if (wire_frame_decode(frame, &m) != 0 || m.header.sender != from) {
+        n->frames_dropped++;
+        return;
+    }
+    vr_on_message(&n->vr, &m);
+}
+
+int node_on_client_frame(struct node *n, uint64_t origin, struct bytes frame)
+{
+    assert(origin != 0);
+    struct wire_message m;
+    int rv = wire_frame_decode(frame, &m);
+    if (rv != 0) return rv;
+    if (m.header.command != WIRE_request) return VSTAMP_E_MALFORMED;
+    return vr_on_request(&n->vr, origin, &m.header, &m.as.request);
+}
+
+bool node_accepts_requests(const struct node *n)
+{
+    return vr_accepts_requests(&n->vr);
+}
+
+void node_on_peer_connected(struct node *n, uint8_t replica, bool connected)
+{
+    if (connected) vr_on_peer_connected(&n->vr, replica);
+}
+
+void node_turn_end(struct node *n)
+{
+    vr_on_turn_end(&n->vr);
+    node_store_turn_end(n);
+}
+
+uint64_t node_next_timer(const struct node *n)
+{
+    return vr_next_timer(&n->vr);
+}
+
+void node_stop(struct node *n)
+{
+    n->stopping = true;
+    vr_stop(&n->vr);
+}
+
+bool node_may_stop(const struct node *n)
+{
+    return n->stopping && (n->vr.status != VR_VIEW_CHANGE || n->config.n_replicas == 1) &&
+           !(vr_is_primary(&n->vr) && n->config.n_replicas > 1);
+}
+
+static void peer_status(const struct node *n, struct node_status *s)
+{
+    const struct vr *r = &n->vr;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (i == r->config.self) continue;
+        struct node_peer_status *p = &s->peers[s->n_peers++];
+        p->replica = i;
+        p->address = r->config.addresses[i];
+        p->last_contact_ms =
+            r->last_heard_us[i] != 0 ? (r->now_us - r->last_heard_us[i]) / 1000 : UINT64_MAX;
+        p->acked_op = r->acked_op[i];
+    }
+}
+
+void node_status(struct node *n, struct node_status *s)
+{
+    struct vr *r = &n->vr;
+    bool normal = r->status == VR_NORMAL;
+    *s = (struct node_status){
+        .replica = r->config.self,
+        .address = r->config.addresses[r->config.self],
+        .group = r->group,
+        .epoch = r->epoch,
+        .view = r->view,
+        .last_normal_view = r->log_view,
+        .status = vr_status_word(r->status),
+        .reason = vr_waiting_for(r, n->reason, sizeof n->reason),
+        .role = vr_is_primary(r) ? "primary" : normal ? "backup" : "none",
+        .primary = normal ? vr_primary_of(r, r->view) : -1,
+        .op_number = r->log.op,
+        .commit_number = r->commit,
+        .checkpoint_number = r->checkpoint_op,
+        .log_start = r->log.first,
+        .clients = client_table_count(r->clients),
+        .uptime_s = (r->now_us - n->started_us) / 1000000,
+        .version = r->config.version,
+        .durability = r->config.durable ? "disk" : "memory",
+        .state_digest = pages_digest(&r->pages),
+        .state_pages = r->pages.n_used,
+        .view_changes = r->stats.view_changes,
+        .state_transfers = r->stats.state_transfers,
+        .requests = r->stats.requests,
+        .duplicates = r->stats.duplicates,
+        .rejected = r->stats.rejected,
+        .reads = r->stats.reads,
+        .evictions = r->stats.evictions,
+        .frames_received = n->frames_received,
+        .frames_dropped = n->frames_dropped + r->stats.dropped,
+        .frames_sent = n->frames_sent,
+    };
+    peer_status(n, s);
+}

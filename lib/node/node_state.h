@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* struct node, for the files of this room; tests look into it too. */
+#ifndef NODE_NODE_STATE_H
+#define NODE_NODE_STATE_H
+
+#include "node/node.h"
+#include "vr/replica.h"
+
+/* What is written next to the journal lane, and what is under way. */
+struct node_journal {
+    uint64_t segment; /* number of the file that records go to, 0: none yet */
+    uint64_t place;   /* its size once all jobs so far are done: where `pending` begins */
+    uint8_t *buffers[2];
+    size_t capacity;
+    uint8_t filling;       /* which buffer `pending` is */
+    struct writer pending; /* records that wait */
+    uint64_t pending_position; /* vr->persisted once they are durable */
+    bool writing;
+    uint64_t writing_position;
+    uint64_t writing_segment;
+};
+
+enum node_checkpoint_step {
+    NODE_CHECKPOINT_NONE,
+    NODE_CHECKPOINT_WANTED,  /* taken; its segment has not begun */
+    NODE_CHECKPOINT_BEGIN,   /* temporary file being made */
+    NODE_CHECKPOINT_PAGES,   /* being filled */
+    NODE_CHECKPOINT_HOLD,    /* full; the new segment's first records are not durable yet */
+    NODE_CHECKPOINT_END      /* being made durable */
+};
+
+struct node_checkpoint {
+    enum node_checkpoint_step step;
+    bool busy; /* a job is under way */
+    uint64_t op;
+    uint64_t keep_from; /* segments below are not needed with it */
+    bool segment_durable;
+    uint64_t place;
+    uint32_t page, n_records;
+    uint8_t *buffer;
+    size_t capacity;
+};
+
+struct node {
+    struct vr vr;
+    struct node_io io;
+    struct vr_config config;
+    struct node_journal journal;
+    struct node_checkpoint checkpoint;
+    uint64_t started_us;
+    bool stopping;
+    uint64_t frames_received, frames_dropped, frames_sent;
+    char reason[160];
+};
+
+/* store.c: the journal and the checkpoints of a node with a disk. */
+void node_store_init(struct node *n, struct arena *arena);
+void node_store_start(struct node *n);
+void node_store_turn_end(struct node *n);
+void node_persist_entry(void *ctx, uint64_t op);
+void node_persist_state(void *ctx);
+bool node_journal_room(void *ctx, size_t size);
+void node_store_checkpoint(void *ctx);
+
+#endif

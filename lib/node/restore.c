@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading back what store.c wrote, at a start.  The host brings the bytes; here they are checked and
+ * given to the core in order. */
+#include <string.h>
+
+#include "node/journal.h"
+#include "node/node_state.h"
+
+/* Is this file ours?  Its first record says. */
+static int check_owner(const struct node *n, struct journal_reader *r, struct wire_segment *whose,
+                       struct vstamp_diag *diag)
+{
+    enum journal_kind kind;
+    struct bytes body;
+    if (journal_next(r, &kind, &body) != JOURNAL_RECORD || kind != JOURNAL_SEGMENT ||
+        wire_decode(&wire_shape_segment, body, whose) != 0) {
+        vstamp_diag_printf(diag, "the first record does not check");
+        return VSTAMP_E_CORRUPT;
+    }
+    if (whose->version != JOURNAL_VERSION) {
+        vstamp_diag_printf(diag, "format %u, this program reads format %u", whose->version,
+                           JOURNAL_VERSION);
+        return VSTAMP_E_VERSION;
+    }
+    if (whose->replica != n->config.self) {
+        vstamp_diag_printf(diag, "belongs to replica %u, this is replica %u", whose->replica,
+                           n->config.self);
+        return VSTAMP_E_CONFIG;
+    }
+    if (whose->members != n->config.members) {
+        vstamp_diag_printf(diag, "was written with another list of addresses, max_clients or "
+                                 "state_bytes_max; these cannot change yet");
+        return VSTAMP_E_CONFIG;
+    }
+    if (!vstamp_id_is_zero(n->vr.group) && !vstamp_id_is_zero(whose->group) &&
+        !vstamp_id_equal(whose->group, n->vr.group)) {
+        vstamp_diag_printf(diag, "belongs to another group than the files before it");
+        return VSTAMP_E_OTHER_GROUP;
+    }
+    return 0;
+}
+
+static int corrupt(struct vstamp_diag *diag, size_t place)
+{
+    vstamp_diag_printf(diag, "damaged at byte %zu", place);
+    return VSTAMP_E_CORRUPT;
+}
+
+/* The pages of a checkpoint, up to its tail. */
+static int restore_pages(struct node *n, struct journal_reader *r, uint32_t n_pages,
+                         struct vstamp_diag *diag)
+{
+    for (uint32_t count = 0;; count++) {
+        size_t place = r->place;
+        enum journal_kind kind;
+        struct bytes body;
+        if (journal_next(r, &kind, &body) != JOURNAL_RECORD) return corrupt(diag, place);
+        if (kind == JOURNAL_CHECKPOINT_TAIL) {
+            struct wire_checkpoint_tail tail;
+            if (wire_decode(&wire_shape_checkpoint_tail, body, &tail) != 0) break;
+            return tail.n_records == count ? 0 : corrupt(diag, place);
+        }
+        struct wire_page page;
+        if (kind != JOURNAL_PAGE || wire_decode(&wire_shape_page, body, &page) != 0 ||
+            page.number >= n_pages || page.content.size != VSTAMP_PAGE_SIZE) {
+            return corrupt(diag, place);
+        }
+        memcpy(pages_write(&n->vr.pages, page.number), page.content.data, VSTAMP_PAGE_SIZE);
+    }
+    return corrupt(diag, r->place);
+}
+
+int node_restore_checkpoint(struct node *n, struct bytes file, struct vstamp_diag *diag)
+{
+    /* The file's number is its op-number, which the first record repeats: read it from there. */
+    struct wire_segment whose;
+    struct reader peek = reader_over(file.data, file.size);
+    read_raw(&peek, 16);
+    int rv = wire_decode_next(&wire_shape_segment, &peek, &whose);
+    struct journal_reader r = {.file = file, .number = rv == 0 ? whose.number : 0};
+    rv = check_owner(n, &r, &whose, diag);
+    if (rv != 0) return rv;
+    enum journal_kind kind;
+    struct bytes body;
+    struct wire_checkpoint_head head;
+    if (journal_next(&r, &kind, &body) != JOURNAL_RECORD || kind != JOURNAL_CHECKPOINT_HEAD ||
+        wire_decode(&wire_shape_checkpoint_head, body, &head) != 0 ||
+        head.anchor.op != whose.number || head.n_pages > n->config.state_pages) {
+        return corrupt(diag, r.place);
+    }
+    rv = restore_pages(n, &r, head.n_pages, diag);
+    if (rv != 0) return rv;
+    pages_checkpoint(&n->vr.pages);
+    vr_restore_checkpoint(&n->vr, whose.group, &head.anchor);
+    return 0;
+}
+
+static bool replay(struct node *n, enum journal_kind kind, struct bytes body)
+{
+    if (kind == JOURNAL_HARD_STATE) {
+        struct wire_hard_state state;
+        if (wire_decode(&wire_shape_hard_state, body, &state) != 0) return false;
+        vr_restore_state(&n->vr, &state);
+        return true;
+    }
+    struct wire_journal_entry record;
+    return kind == JOURNAL_ENTRY && wire_decode(&wire_shape_journal_entry, body, &record) == 0 &&
+           vr_restore_entry(&n->vr, record.commit, &record.entry);
+}
+
+int node_restore_journal(struct node *n, uint64_t number, struct bytes file, bool newest,
+                         size_t *valid_size, struct vstamp_diag *diag)
+{
+    struct journal_reader r = {.file = file, .number = number};
+    *valid_size = 0;
+    n->journal.segment = number;
+    if (newest && !journal_continues(&(struct journal_reader){.file = file, .number = number})) {
+        enum journal_kind kind;
+        struct bytes body;
+        struct journal_reader first = r;
+        if (journal_next(&first, &kind, &body) != JOURNAL_RECORD) return 0; /* its first write was torn */
+    }
+    struct wire_segment whose;
+    int rv = check_owner(n, &r, &whose, diag);
+    if (rv != 0) return rv;
+    for (;;) {
+        *valid_size = r.place;
+        enum journal_kind kind;
+        struct bytes body;
+        switch (journal_next(&r, &kind, &body)) {
+        case JOURNAL_END: return 0;
+        case JOURNAL_BAD:
+            if (newest && !journal_continues(&r)) return 0;
+            return corrupt(diag, r.place);
+        case JOURNAL_RECORD:
+            if (!replay(n, kind, body)) return corrupt(diag, *valid_size);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The durable side of a node: what the core persists becomes records, records become jobs.
+ *
+ * Journal.  Records gather in one buffer while the other is being written: what arrives during a write is
+ * the next write (group commit without a timer).  Replaying all records in order gives the state back.
+ *
+ * Checkpoints.  When the core has taken one, a new segment begins with the hard state and the entries
+ * above the checkpoint, so that checkpoint and new segment together say all; then the pages go to a
+ * file, some at a time, while operations go on (pages.h keeps their old content).  The file takes effect, and the
+ * old segments go, only once the new segment's first records are durable. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "node/journal.h"
+#include "node/node_state.h"
+
+#define CHECKPOINT_CHUNK (256u << 10)
+#define STATE_RESERVE (256u << 10) /* for hard states while a write is under way */
+
+static size_t journal_capacity(const struct vr_config *c)
+{
+    return STATE_RESERVE + 2 * (c->pipeline + PIPELINE_MAX / 4) * ((size_t)c->batch_bytes + 256);
+}
+
+void node_store_init(struct node *n, struct arena *arena)
+{
+    struct node_journal *j = &n->journal;
+    j->capacity = journal_capacity(&n->config);
+    j->buffers[0] = arena_take(arena, j->capacity, 1);
+    j->buffers[1] = arena_take(arena, j->capacity, 1);
+    n->checkpoint.capacity = CHECKPOINT_CHUNK;
+    n->checkpoint.buffer = arena_take(arena, CHECKPOINT_CHUNK, 1);
+    j->pending = writer_over(j->buffers[0], j->capacity);
+}
+
+static void put(struct node *n, enum journal_kind kind, const struct wire_shape *shape,
+                const void *record)
+{
+    struct node_journal *j = &n->journal;
+    bool fits = journal_put(&j->pending, j->segment, j->place + j->pending.size, kind, shape, record);
+    assert(fits);
+}
+
+static void put_state(struct node *n)
+{
+    const struct vr *r = &n->vr;
+    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES];
+    struct wire_hard_state state = {
+        .group = r->has_hard_state ? r->group : (struct vstamp_id){0},
+        .epoch = r->epoch,
+        .view = r->view,
+        .log_view = r->log_view,
+        .op = r->log.op,
+        .commit = r->commit,
+        .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+        .tokens = vr_token_list(r, r->has_hard_state ? r->formed_with : r->tokens, tokens,
+                                sizeof tokens)};
+    put(n, JOURNAL_HARD_STATE, &wire_shape_hard_state, &state);
+}
+
+static void put_entry(struct node *n, uint64_t op)
+{
+    struct wire_journal_entry record = {.commit = n->vr.commit,
+                                        .entry = {.header = log_at(&n->vr.log, op)->header,
+                                                  .body = log_body(&n->vr.log, op)}};
+    put(n, JOURNAL_ENTRY, &wire_shape_journal_entry, &record);
+}
+
+static void begin_segment(struct node *n, uint64_t number)
+{
+    struct node_journal *j = &n->journal;
+    assert(j->pending.size == 0);
+    j->segment = number;
+    j->place = 0;
+    struct wire_segment record = {.version = JOURNAL_VERSION,
+                                  .replica = n->config.self,
+                                  .number = number,
+                                  .members = n->config.members,
+                                  .group = n->vr.group};
+    put(n, JOURNAL_SEGMENT, &wire_shape_segment, &record);
+}
+
+/* A start continues in a segment of its own: nothing is ever appended behind a torn tail. */
+void node_store_start(struct node *n)
+{
+    begin_segment(n, n->journal.segment + 1);
+}
+
+void node_persist_entry(void *ctx, uint64_t op)
+{
+    struct node *n = ctx;
+    put_entry(n, op);
+    n->journal.pending_position = n->vr.persisted;
+}
+
+void node_persist_state(void *ctx)
+{
+    struct node *n = ctx;
+    put_state(n);
+    n->journal.pending_position = n->vr.persisted;
+}
+
+bool node_journal_room(void *ctx, size_t size)
+{
+    const struct node *n = ctx;
+    const struct writer *w = &n->journal.pending;
+    size_t needed = size + (size / 64 + 1) * 8 + 256 + STATE_RESERVE;
+    return w->capacity - w->size >= needed;
+}
+
+void node_store_checkpoint(void *ctx)
+{
+    struct node *n = ctx;
+    assert(n->checkpoint.step == NODE_CHECKPOINT_NONE);
+    n->checkpoint.step = NODE_CHECKPOINT_WANTED;
+}
+
+static void start_append(struct node *n)
+{
+    struct node_journal *j = &n->journal;
+    if (j->writing || j->pending.size == 0) return;
+    struct node_job job = {.kind = NODE_JOB_APPEND,
+                           .number = j->segment,
+                           .data = {j->pending.start, j->pending.size}};
+    j->writing = true;
+    j->writing_position = j->pending_position;
+    j->writing_segment = j->segment;
+    j->place += j->pending.size;
+    j->filling ^= 1;
+    j->pending = writer_over(j->buffers[j->filling], j->capacity);
+    n->io.store(n->io.ctx, NODE_LANE_JOURNAL, &job);
+}
+
+/* The checkpoint's segment: from here on the journal says what the checkpoint does not. */
+static void start_checkpoint(struct node *n)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    if (c->step != NODE_CHECKPOINT_WANTED || n->journal.pending.size > 0) return;
+    const struct vr *r = &n->vr;
+    size_t size = 4096;
+    for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) {
+        size += log_body(&r->log, op).size + 256;
+    }
+    if (!node_journal_room(n, size)) return; /* the log is too far ahead: wait for it to commit */
+    begin_segment(n, n->journal.segment + 1);
+    if (r->has_hard_state) put_state(n);
+    for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) put_entry(n, op);
+    *c = (struct node_checkpoint){.step = NODE_CHECKPOINT_BEGIN,
+                                  .busy = true,
+                                  .op = r->checkpoint_op,
+                                  .keep_from = n->journal.segment,
+                                  .buffer = c->buffer,
+                                  .capacity = c->capacity};
+    struct node_job job = {.kind = NODE_JOB_CHECKPOINT_BEGIN, .number = c->op};
+    n->io.store(n->io.ctx, NODE_LANE_CHECKPOINT, &job);
+}
+
+/* Fill the buffer with the next records of the checkpoint file. */
+static struct bytes next_chunk(struct node *n)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    const struct pages *pages = &n->vr.pages;
+    struct writer w = writer_over(c->buffer, c->capacity);
+    if (c->place == 0) {
+        struct wire_segment whose = {.version = JOURNAL_VERSION,
+                                     .replica = n->config.self,
+                                     .number = c->op,
+                                     .members = n->config.members,
+                                     .group = n->vr.group};
+        struct wire_checkpoint_head head = {.anchor = n->vr.checkpoint_anchor,
+                                            .n_pages = pages->image_n_used};
+        bool fits = journal_put(&w, c->op, 0, JOURNAL_SEGMENT, &wire_shape_segment, &whose) &&
+                    journal_put(&w, c->op, w.size, JOURNAL_CHECKPOINT_HEAD,
+                                &wire_shape_checkpoint_head, &head);
+        assert(fits);
+    }
+    for (; c->page < pages->image_n_used; c->page++) {
+        const uint8_t *content = pages_image(pages, c->page);
+        if (pages_hash(content) == 0) continue;
+        struct wire_page page = {.number = c->page, .content = {content, VSTAMP_PAGE_SIZE}};
+        if (!journal_put(&w, c->op, c->place + w.size, JOURNAL_PAGE, &wire_shape_page, &page)) {
+            break;
+        }
+        c->n_records++;
+    }
+    if (c->page == pages->image_n_used) {
+        struct wire_checkpoint_tail tail = {.n_records = c->n_records};
+        if (journal_put(&w, c->op, c->place + w.size, JOURNAL_CHECKPOINT_TAIL,
+                        &wire_shape_checkpoint_tail, &tail)) {
+            c->step = NODE_CHECKPOINT_HOLD;
+        }
+    }
+    c->place += w.size;
+    return (struct bytes){c->buffer, w.size};
+}
+
+static void continue_checkpoint(struct node *n)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    if (c->busy) return;
+    struct node_job job = {.number = c->op};
+    if (c->step == NODE_CHECKPOINT_PAGES) {
+        job.kind = NODE_JOB_CHECKPOINT_DATA;
+        job.data = next_chunk(n);
+    } else if (c->step == NODE_CHECKPOINT_HOLD && c->segment_durable) {
+        c->step = NODE_CHECKPOINT_END;
+        job.kind = NODE_JOB_CHECKPOINT_END;
+        job.keep_from = c->keep_from;
+    } else {
+        return;
+    }
+    c->busy = true;
+    n->io.store(n->io.ctx, NODE_LANE_CHECKPOINT, &job);
+}
+
+void node_store_turn_end(struct node *n)
+{
+    if (!n->config.durable) return;
+    start_append(n);
+    start_checkpoint(n);
+    start_append(n);
+    continue_checkpoint(n);
+}
+
+static void journal_stored(struct node *n)
+{
+    struct node_journal *j = &n->journal;
+    assert(j->writing);
+    j->writing = false;
+    struct node_checkpoint *c = &n->checkpoint;
+    if (c->step >= NODE_CHECKPOINT_BEGIN && j->writing_segment >= c->keep_from) {
+        c->segment_durable = true;
+    }
+    vr_on_durable(&n->vr, j->writing_position);
+}
+
+static void checkpoint_stored(struct node *n)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    assert(c->busy);
+    c->busy = false;
+    if (c->step == NODE_CHECKPOINT_BEGIN) {
+        c->step = NODE_CHECKPOINT_PAGES;
+    } else if (c->step == NODE_CHECKPOINT_END) {
+        c->step = NODE_CHECKPOINT_NONE;
+        vr_on_checkpoint_stored(&n->vr);
+    }
+}
+
+void node_on_stored(struct node *n, enum node_lane lane)
+{
+    if (lane == NODE_LANE_JOURNAL) {
+        journal_stored(n);
+    } else {
+        checkpoint_stored(n);
+    }
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests of clients and how they share a prepare (paper sections 4.1 and 6.2).
+ *
+ *   REQUEST -> checks -> the waiting batch -> one log entry with all of them -> PREPARE
+ *
+ * The batch becomes a prepare at the end of the turn in which the pipeline has room: nothing waits on
+ * an idle group, and under load what arrives while the pipeline is full shares the next entry.
+ *
+ *   B1  an operation is checked by the application before it enters the log (PIT-1.7);
+ *   B2  a request is new only if it is in neither the client table (executed) nor in flight (PIT-7.5);
+ *   B3  a number is exactly one above the last: nothing older can ever run after something newer. */
+#include "vr/rooms.h"
+
+#define BATCH_HEAD 4u /* u32 count */
+
+void vr_batch_clear(struct vr *r)
+{
+    r->batch.size = 0;
+    r->batch.ok = true;
+    r->batch_count = 0;
+    write_u32(&r->batch, 0);
+    inflight_clear(&r->inflight);
+}
+
+bool vr_accepts_requests(const struct vr *r)
+{
+    return r->batch.size <= r->batch.capacity / 2 && r->batch_count < BATCH_REQUESTS_MAX &&
+           r->reads_count < READS_WAITING_MAX;
+}
+
+static void prepare(struct vr *r)
+{
+    struct writer count = writer_over(r->batch.start, BATCH_HEAD);
+    write_u32(&count, r->batch_count);
+    struct bytes body = {r->batch.start, r->batch.size};
+    const struct wire_entry_header *last = log_last(&r->log);
+    struct wire_entry_header header = {
+        .op = last->op + 1,
+        .view = r->view,
+        .epoch = r->epoch,
+        .timestamp = r->wall_us > last->timestamp ? r->wall_us : last->timestamp + 1,
+        .parent = last->checksum,
+    };
+    header.checksum = log_checksum(r->group, &header, body);
+    vr_append(r, &header, body);
+    VR_BROADCAST(r, prepare, .commit = r->commit,
+                 .entry = (struct wire_entry){.header = header, .body = body});
+    r->batch.size = BATCH_HEAD;
+    r->batch_count = 0;
+}
+
+void vr_batch_settle(struct vr *r)
+{
+    if (r->batch_count == 0 || !vr_is_primary(r) || r->suspects) return;
+    if (r->log.op - r->commit >= r->config.pipeline) return;
+    if (!vr_can_append(r, r->batch.size)) return;
+    prepare(r);
+}
+
+/* Into the batch; false if it has no room now. */
+static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_request *m)
+{
+    struct wire_operation operation = {.client = m->client,
+                                       .session = m->session,
+                                       .number = m->number,
+                                       .kind = m->kind,
+                                       .body = m->body};
+    size_t size = wire_size(&wire_shape_operation, &operation);
+    bool fits = size <= r->batch.capacity - r->batch.size;
+    if (!fits || r->batch_count == BATCH_REQUESTS_MAX) {
+        vr_batch_settle(r);
+        fits = size <= r->batch.capacity - r->batch.size;
+    }
+    if (!fits || r->batch_count == BATCH_REQUESTS_MAX) return false;
+    wire_encode(&wire_shape_operation, &operation, &r->batch);
+    assert(r->batch.ok);
+    r->batch_count++;
+    inflight_add(&r->inflight, m->client, m->kind, m->number, origin);
+    return true;
+}
+
+/* After a view change: what the new primary's log holds uncommitted is in flight, without a connection
+ * that waits; the client will ask again (PIT-1.4). */
+void vr_inflight_rebuild(struct vr *r)
+{
+    for (uint64_t op = r->commit + 1; op <= r->log.op; op++) {
+        struct reader at = reader_over(log_body(&r->log, op).data, log_body(&r->log, op).size);
+        uint32_t count = read_u32(&at);
+        for (uint32_t i = 0; i < count; i++) {
+            struct wire_operation o;
+            if (wire_decode_next(&wire_shape_operation, &at, &o) != 0) break;
+            struct inflight_request *known = inflight_find(&r->inflight, o.client);
+            if (known != NULL) inflight_remove(&r->inflight, known); /* this one is newer */
+            inflight_add(&r->inflight, o.client, o.kind, o.number, 0);
+        }
+    }
+}
+
+/* Answer a registration or request that the client table settles; true if it did. */
+static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_request *m)
+{
+    struct client_record record;
+    bool known = client_table_find(r->clients, m->client, &record);
+    if (m->kind == WIRE_KIND_REGISTER) {
+        if (!known || m->number > record.register_number) return false;
+        r->stats.duplicates++;
+        if (m->number == record.register_number) {
+            vr_reply_registration(r, origin, m->number, true, &record);
+        } else {
+            vr_reject(r, origin, m->client, m->number, WIRE_REJECT_STALE, "a newer registration");
+        }
+        return true;
+    }
+    if (!known || m->session != record.session) {
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_EVICTED,
+                  known ? "the session was taken over" : "no such session");
+    } else if (m->number == record.number) {
+        r->stats.duplicates++;
+        vr_reply(r, origin, m->client, m->number, record.op, record.answer);
+    } else if (m->number < record.number) {
+        r->stats.duplicates++;
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_STALE, "a newer request was executed");
+    } else if (m->number > record.number + 1) {
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_INVALID,
+                  "the request-number leaves a gap"); /* B3 */
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Why not to take this operation at all, or NULL; *reason is filled in. */
+static const char *refuse(struct vr *r, const struct wire_request *m,
+                          enum wire_reject_reason *reason)
+{
+    *reason = WIRE_REJECT_INVALID;
+    if (vstamp_id_is_zero(m->client)) return "a client id of zero";
+    if (m->kind == WIRE_KIND_REGISTER) {
+        return m->body.size > 0 ? "a registration has no body" : NULL;
+    }
+    if (m->kind != WIRE_KIND_APPLY) return "this kind of request is not supported";
+    *reason = WIRE_REJECT_TOO_LARGE;
+    if (m->body.size > r->config.batch_bytes - REQUEST_OVERHEAD) return "larger than batch_bytes";
+    *reason = WIRE_REJECT_INVALID;
+    return r->app->check(m->body.data, m->body.size); /* B1 */
+}
+
+static void take_request(struct vr *r, uint64_t origin, const struct wire_request *m)
+{
+    enum wire_reject_reason reason;
+    const char *text = refuse(r, m, &reason);
+    if (text != NULL) {
+        vr_reject(r, origin, m->client, m->number, reason, text);
+        return;
+    }
+    struct inflight_request *waiting = inflight_find(&r->inflight, m->client);
+    if (waiting != NULL && waiting->kind == m->kind && waiting->number == m->number) {
+        r->stats.duplicates++; /* its answer will come, to the connection that asked last */
+        waiting->origin = origin;
+        return;
+    }
+    if (settled_by_table(r, origin, m)) return; /* B2 */
+    if (waiting != NULL || !add_to_batch(r, origin, m)) {
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_BUSY, "");
+    }
+}
+
+int vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
+                  const struct wire_request *m)
+{
+    r->stats.requests++;
+    bool knows_group = !vstamp_id_is_zero(header->group);
+    if (knows_group && !vstamp_id_is_zero(r->group) && !vstamp_id_equal(header->group, r->group)) {
+        return VSTAMP_E_OTHER_GROUP;
+    }
+    if (r->status == VR_NORMAL &&
+        (m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL)) {
+        vr_reads_on_request(r, origin, m);
+    } else if (r->status != VR_NORMAL || r->suspects) {
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_UNAVAILABLE,
+                  r->status == VR_NORMAL ? "out of touch with a quorum"
+                                         : vr_status_word(r->status));
+    } else if (!vr_is_primary(r)) {
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_NOT_PRIMARY, "");
+    } else if (m->kind == WIRE_KIND_READ) {
+        vr_reads_on_request(r, origin, m);
+    } else {
+        take_request(r, origin, m);
+    }
+    return 0;
+}

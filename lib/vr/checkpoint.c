@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checkpoints (paper section 5.1): the replicated state, client table and answers included (PIT-1.5), at
+ * one op-number.  Taking one copies nothing (pages.h).  They are taken at the same op-numbers by all
+ * replicas: every checkpoint_ops ops, or earlier when the log's bytes ask for it, which is a function of
+ * the log alone.  Only a replica whose disk has not yet stored the last one takes the next one late.
+ *
+ * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets pages. */
+#include "vr/rooms.h"
+
+void vr_checkpoint_if_due(struct vr *r)
+{
+    bool due = r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
+               r->checkpoint_log_bytes >= r->config.log_bytes / 4;
+    if (!due || r->checkpoint_storing || r->pages.fetching) return;
+    r->checkpoint_op = r->applied;
+    r->checkpoint_anchor = *log_header(&r->log, r->applied);
+    r->checkpoint_log_bytes = 0;
+    pages_checkpoint(&r->pages);
+    vr_trace(r, "checkpoint op=%" PRIu64, r->checkpoint_op);
+    if (r->config.durable && r->sink.store_checkpoint != NULL) {
+        r->checkpoint_storing = true;
+        r->sink.store_checkpoint(r->sink.ctx);
+    } else {
+        r->log.keep_after = r->checkpoint_op;
+    }
+}
+
+/* The pages hold the state after `anchor` now: they were fetched or read from the disk.  What the log
+ * holds beyond it stays if it follows that very entry. */
+void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
+{
+    assert(anchor->op >= r->applied);
+    bool sound = client_table_reload(r->clients);
+    assert(sound); /* hashed on their way; peers and folders of other sizes were refused before */
+    const struct wire_entry_header *ours = log_header(&r->log, anchor->op);
+    if (ours == NULL || !vstamp_id_equal(ours->checksum, anchor->checksum)) {
+        assert(r->commit <= anchor->op);
+        log_reset(&r->log, anchor);
+        if (r->durable_op > anchor->op) r->durable_op = anchor->op;
+    }
+    r->applied = anchor->op;
+    vr_commit_up_to(r, anchor->op);
+    r->checkpoint_op = anchor->op;
+    r->checkpoint_anchor = *anchor;
+    r->checkpoint_log_bytes = 0;
+    r->log.keep_after = anchor->op;
+}
+
+/* A peer compares its pages with our checkpoint, from page `first` on: tell it those that differ.  The
+ * checkpoint is committed state, so any view and any status may ask and answer. */
+void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
+{
+    if (!r->pages.has_image || r->checkpoint_op == 0) return;
+    struct wire_list_builder list;
+    wire_list_begin(&list, &wire_shape_page, r->answer, r->answer_size_max);
+    struct reader hashes = wire_list_start(&m->hashes);
+    uint32_t total = r->pages.image_n_used;
+    uint32_t next = m->first;
+    for (uint32_t i = 0; i < m->hashes.count && next < total; i++, next++) {
+        struct wire_page_hash theirs;
+        wire_list_next(&wire_shape_page_hash, &hashes, &theirs);
+        const uint8_t *content = pages_image(&r->pages, next);
+        uint64_t ours = pages_hash(content);
+        if (ours == theirs.value) continue;
+        struct wire_page page = {.number = next};
+        if (ours != 0) page.content = (struct bytes){content, VSTAMP_PAGE_SIZE};
+        if (!wire_list_add(&list, &page)) break;
+    }
+    VR_SEND(r, from, pages, .nonce = m->nonce, .checkpoint = r->checkpoint_op,
+            .anchor = r->checkpoint_anchor, .total = total, .first = m->first, .next = next,
+            .pages = wire_list_end(&list));
+}

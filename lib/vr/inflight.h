@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests that the primary has taken and not yet executed, by client: the waiting batch and the
+ * uncommitted part of the log (PIT-1.4: this is derived, the client table changes at commit only;
+ * PIT-7.5: a retry must find its request wherever it waits). */
+#ifndef VR_INFLIGHT_H
+#define VR_INFLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vstamp/id.h>
+
+#include "base/arena.h"
+
+struct inflight_request {
+    struct vstamp_id client; /* zero: the slot is free */
+    uint64_t number;
+    uint8_t kind;    /* enum wire_request_kind: registrations are numbered apart */
+    uint64_t origin; /* connection that waits for the answer, 0: none known */
+};
+
+struct inflight {
+    struct inflight_request *slots; /* open addressing; at most half full */
+    uint32_t mask;
+    uint32_t count;
+};
+
+void inflight_init(struct inflight *f, struct arena *arena, uint32_t count_max);
+void inflight_clear(struct inflight *f);
+struct inflight_request *inflight_find(const struct inflight *f, struct vstamp_id client);
+/* Asserts that there is room and no request of this client. */
+void inflight_add(struct inflight *f, struct vstamp_id client, uint8_t kind, uint64_t number,
+                  uint64_t origin);
+void inflight_remove(struct inflight *f, struct inflight_request *request);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vr/log.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+
+void log_init(struct log *l, struct arena *arena, uint32_t entries, size_t capacity)
+{
+    assert(entries > 0 && (entries & (entries - 1)) == 0);
+    *l = (struct log){.first = 1, .mask = entries - 1, .capacity = capacity};
+    l->slots = arena_take(arena, entries, sizeof l->slots[0]);
+    l->bytes = arena_take(arena, capacity, 1);
+}
+
+void log_reset(struct log *l, const struct wire_entry_header *base)
+{
+    l->base = *base;
+    l->first = base->op + 1;
+    l->op = base->op;
+    l->head = l->tail = 0;
+}
+
+bool log_has(const struct log *l, uint64_t op)
+{
+    return op >= l->first && op <= l->op;
+}
+
+const struct log_slot *log_at(const struct log *l, uint64_t op)
+{
+    assert(log_has(l, op));
+    return &l->slots[op & l->mask];
+}
+
+struct bytes log_body(const struct log *l, uint64_t op)
+{
+    const struct log_slot *slot = log_at(l, op);
+    return (struct bytes){l->bytes + slot->offset, slot->size};
+}
+
+const struct wire_entry_header *log_header(const struct log *l, uint64_t op)
+{
+    if (op == l->base.op && op + 1 == l->first) return &l->base;
+    return log_has(l, op) ? &log_at(l, op)->header : NULL;
+}
+
+const struct wire_entry_header *log_last(const struct log *l)
+{
+    const struct wire_entry_header *last = log_header(l, l->op);
+    assert(last != NULL);
+    return last;
+}
+
+/* Where `size` bytes fit, or SIZE_MAX.  A body never goes around the end of the ring. */
+static size_t place(const struct log *l, size_t size)
+{
+    if (l->op + 1 == l->first) return size <= l->capacity ? 0 : SIZE_MAX;
+    if (l->tail >= l->head) {
+        if (size <= l->capacity - l->tail) return l->tail;
+        return size < l->head ? 0 : SIZE_MAX;
+    }
+    return size < l->head - l->tail ? l->tail : SIZE_MAX;
+}
+
+static void drop_oldest(struct log *l)
+{
+    l->base = log_at(l, l->first)->header;
+    l->first++;
+    if (l->first > l->op) {
+        l->head = l->tail = 0;
+    } else {
+        l->head = log_at(l, l->first)->offset;
+    }
+}
+
+bool log_make_room(struct log *l, size_t size)
+{
+    while (l->op - l->first + 1 > l->mask || place(l, size) == SIZE_MAX) {
+        if (l->first > l->op || l->first > l->keep_after) return false;
+        drop_oldest(l);
+    }
+    return true;
+}
+
+void log_drop(struct log *l, uint64_t op)
+{
+    while (l->first <= op && l->first <= l->op) drop_oldest(l);
+}
+
+bool log_fits(const struct log *l, uint64_t after, uint64_t count, size_t total, size_t largest)
+{
+    uint64_t kept_from = l->first > l->keep_after + 1 ? l->first : l->keep_after + 1;
+    uint64_t kept = after >= kept_from ? after - kept_from + 1 : 0;
+    if (kept + count > l->mask) return false;
+    size_t used = 0;
+    if (kept > 0) {
+        size_t head = log_at(l, kept_from)->offset;
+        size_t tail = log_at(l, after)->offset + log_at(l, after)->size;
+        used = tail >= head ? tail - head : l->capacity - (head - tail);
+    }
+    /* A body never goes around the end: at most one place there stays unused. */
+    return used + total + largest < l->capacity;
+}
+
+struct log_slot *log_append(struct log *l, const struct wire_entry_header *header,
+                            struct bytes body)
+{
+    const struct wire_entry_header *last = log_last(l);
+    assert(header->op == l->op + 1);
+    assert(vstamp_id_equal(header->parent, last->checksum));
+    assert(l->op - l->first + 1 <= l->mask);
+    size_t at = place(l, body.size);
+    assert(at != SIZE_MAX);
+    if (l->op + 1 == l->first) l->head = at;
+    l->op++;
+    struct log_slot *slot = &l->slots[l->op & l->mask];
+    *slot = (struct log_slot){.header = *header, .offset = at, .size = (uint32_t)body.size};
+    if (body.size > 0) memcpy(l->bytes + at, body.data, body.size);
+    l->tail = at + body.size;
+    return slot;
+}
+
+void log_truncate(struct log *l, uint64_t op)
+{
+    assert(op + 1 >= l->first);
+    if (op >= l->op) return;
+    l->tail = log_at(l, op + 1)->offset;
+    l->op = op;
+    if (l->op + 1 == l->first) l->head = l->tail = 0;
+}
+
+struct vstamp_id log_checksum(struct vstamp_id group, const struct wire_entry_header *header,
+                              struct bytes body)
+{
+    uint8_t buffer[128];
+    struct writer w = writer_over(buffer, sizeof buffer);
+    write_id(&w, group);
+    write_u64(&w, header->op);
+    write_u64(&w, header->view);
+    write_u32(&w, header->epoch);
+    write_u64(&w, header->timestamp);
+    write_id(&w, header->parent);
+    write_id(&w, checksum128(body.data, body.size));
+    assert(w.ok);
+    return checksum128(buffer, w.size);
+}

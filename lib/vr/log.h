@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The log (paper section 4.1): entries first .. op, without holes, each naming its predecessor by
+ * checksum, so that two logs agree up to an op-number if they agree at it.
+ *
+ * Memory is bounded: a ring of slots for the headers and a ring of bytes for the bodies.  The oldest
+ * entries are dropped to make room, but never one above `keep_after`, the newest checkpoint.  `base` is
+ * the header of the entry before `first`: all zero for an empty log that starts at op 1. */
+#ifndef VR_LOG_H
+#define VR_LOG_H
+
+#include "base/arena.h"
+#include "wire/schema.h"
+
+struct log_slot {
+    struct wire_entry_header header;
+    uint64_t persisted; /* journal position (struct vr) after which it is durable */
+    size_t offset;
+    uint32_t size;
+};
+
+struct log {
+    struct wire_entry_header base;
+    uint64_t first;
+    uint64_t op; /* newest entry; first - 1 when empty */
+    uint64_t keep_after;
+    uint32_t mask; /* slots - 1 */
+    struct log_slot *slots;
+    uint8_t *bytes;
+    size_t capacity;
+    size_t head, tail; /* bytes in use: head .. tail, around the end if tail < head */
+};
+
+/* `entries` must be a power of two. */
+void log_init(struct log *l, struct arena *arena, uint32_t entries, size_t capacity);
+
+/* Forget everything; the log continues after `base`. */
+void log_reset(struct log *l, const struct wire_entry_header *base);
+
+/* Is there room for an entry, perhaps after dropping old ones?  If so they are dropped. */
+bool log_make_room(struct log *l, size_t size);
+
+/* Forget the entries up to `op`; the one at `op` becomes the base. */
+void log_drop(struct log *l, uint64_t op);
+
+/* Could `count` entries with bodies of `total` bytes, none above `largest`, follow entry `after`, once
+ * what may be dropped is dropped and what comes after is truncated? */
+bool log_fits(const struct log *l, uint64_t after, uint64_t count, size_t total, size_t largest);
+
+/* Append the entry after `op`; asserts that it chains and that there is room. */
+struct log_slot *log_append(struct log *l, const struct wire_entry_header *header,
+                            struct bytes body);
+
+/* Remove all entries above `op`, which must be at least first - 1. */
+void log_truncate(struct log *l, uint64_t op);
+
+bool log_has(const struct log *l, uint64_t op);                   /* first <= op <= l->op */
+const struct log_slot *log_at(const struct log *l, uint64_t op);  /* asserts log_has */
+struct bytes log_body(const struct log *l, uint64_t op);
+
+/* Header of an entry, or of the base; NULL if the log does not know it. */
+const struct wire_entry_header *log_header(const struct log *l, uint64_t op);
+const struct wire_entry_header *log_last(const struct log *l); /* header of `op`, or the base */
+
+/* The identity of an entry: over group, header (without checksum) and body. */
+struct vstamp_id log_checksum(struct vstamp_id group, const struct wire_entry_header *header,
+                              struct bytes body);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Normal operation between replicas (paper section 4.1).
+ *
+ *   primary --PREPARE----> backups      append this entry
+ *   primary <--PREPARE-OK- backups      I hold this entry and all before it, durably
+ *   primary --COMMIT-----> backups      the heartbeat: how far the log and the commits go
+ *   primary <--COMMIT-OK-- backups      its echo
+ *
+ * What holds whenever an event is over:
+ *   N1  the log has no holes, and each entry names its predecessor;
+ *   N2  a PREPARE-OK names an entry by checksum, and is sent only when that entry, all before it and
+ *       the view it belongs to are durable here;
+ *   N3  the primary commits what a quorum acknowledged, itself included, once it is durable;
+ *   N4  commit-number never falls.
+ *
+ * Deviations: acknowledgements name the entry (PIT-1.2); a COMMIT carries the commit-number and its
+ * checksum, never the op-number in its place (PIT-1.1, 1.10), and the op-number beside it, so that a
+ * backup notices a lost PREPARE and asks for it (state_transfer.c): the primary repeats nothing. */
+#include "vr/rooms.h"
+
+#define ABDICATE_AFTER 3u /* times view_change_ms without a quorum's word */
+
+bool vr_can_append(struct vr *r, size_t size)
+{
+    if (r->config.durable && !r->sink.journal_room(r->sink.ctx, size)) return false;
+    return log_make_room(&r->log, size);
+}
+
+void vr_append(struct vr *r, const struct wire_entry_header *header, struct bytes body)
+{
+    struct log_slot *slot = log_append(&r->log, header, body);
+    slot->persisted = ++r->persisted;
+    if (r->config.durable) {
+        r->sink.persist_entry(r->sink.ctx, header->op);
+    } else {
+        r->durable = r->persisted;
+    }
+}
+
+void vr_truncate(struct vr *r, uint64_t op)
+{
+    if (op >= r->log.op) return;
+    assert(op >= r->commit);
+    vr_trace(r, "truncate log from op=%" PRIu64 " to op=%" PRIu64, r->log.op, op);
+    log_truncate(&r->log, op);
+    if (r->durable_op > op) r->durable_op = op;
+}
+
+/* The view starts here, as primary or as backup. */
+void vr_normal_begin(struct vr *r)
+{
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        r->acked_op[i] = 0;
+        r->heartbeat_ok[i] = 0;
+        r->heard_us[i] = r->now_us;
+        r->vote_us[i] = 0;
+    }
+    r->sent_ok_op = 0;
+    r->heartbeat = 0;
+    r->view_start_op = r->log.op;
+    r->suspects = false;
+    r->attempts = 0;
+    vr_timer_off(r, VR_TIMER_VOTE);
+    vr_timer_off(r, VR_TIMER_VIEW_CHANGE);
+    vr_timer_off(r, VR_TIMER_VIEW_LIMIT);
+    uint64_t patience_us = r->config.view_change_ms * UINT64_C(1000);
+    if (vr_is_primary(r)) {
+        vr_timer_off(r, VR_TIMER_SUSPECT);
+        vr_timer_set(r, VR_TIMER_HEARTBEAT, 0);
+        vr_timer_set(r, VR_TIMER_ABDICATE, patience_us);
+    } else {
+        vr_timer_set(r, VR_TIMER_SUSPECT, vr_jitter(r, patience_us));
+    }
+}
+
+/* Why to drop a primary's message, or NULL. */
+static const char *ignore_primary(const struct vr *r, uint8_t from, uint64_t view)
+{
+    if (view < r->view) return "older view";
+    if (vr_primary_of(r, view) != from) return "sender is not the primary of that view";
+    return NULL;
+}
+
+/* True if the view of a primary's message is the one we live in; else what there is to do is done. */
+static bool in_our_view(struct vr *r, uint8_t from, uint64_t view, const char *what)
+{
+    const char *reason = ignore_primary(r, from, view);
+    if (reason != NULL) {
+        vr_trace(r, "ignore %s from=%u view=%" PRIu64 ": %s", what, from, view, reason);
+        return false;
+    }
+    if (view > r->view) {
+        vr_later_view(r, from, view);
+        return false;
+    }
+    if (r->status != VR_NORMAL) {
+        vr_missed_start_view(r);
+        return false;
+    }
+    r->heard_us[from] = r->now_us;
+    return true;
+}
+
+void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_prepare *m)
+{
+    if (!in_our_view(r, from, view, "prepare")) return;
+    const struct wire_entry_header *header = &m->entry.header;
+    uint64_t op = header->op;
+    if (op > r->log.op + 1) { /* N1: we missed some */
+        vr_transfer_start(r, VR_TRANSFER_GAP, from, view, op, (struct vstamp_id){0});
+        return;
+    }
+    if (op <= r->log.op) { /* compare only, never re-append (PIT-1.3) */
+        r->sent_ok_op = 0; /* our acknowledgement may be what was lost */
+        return;
+    }
+    struct vstamp_id checksum = log_checksum(r->group, header, m->entry.body);
+    if (!vstamp_id_equal(header->parent, log_last(&r->log)->checksum) ||
+        !vstamp_id_equal(header->checksum, checksum)) {
+        vr_log(r, VR_ERROR, "prepare-does-not-chain", "op=%" PRIu64 " from=%u", op, from);
+        return;
+    }
+    if (!vr_can_append(r, m->entry.body.size)) {
+        vr_trace(r, "ignore prepare op=%" PRIu64 ": no room yet", op);
+        return;
+    }
+    vr_append(r, header, m->entry.body);
+    vr_trust(r);
+    vr_commit_up_to(r, m->commit < r->log.op ? m->commit : r->log.op);
+}
+
+void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit *m)
+{
+    if (!in_our_view(r, from, view, "commit")) return;
+    if (m->sequence <= r->heartbeat) {
+        vr_trace(r, "ignore commit from=%u: an old heartbeat", from);
+        return;
+    }
+    r->heartbeat = m->sequence;
+    vr_trust(r);
+    const struct wire_entry_header *ours = log_header(&r->log, m->commit);
+    if (ours != NULL && m->commit > r->commit) {
+        if (!vstamp_id_equal(ours->checksum, m->checksum)) {
+            vr_log(r, VR_ERROR, "log-diverged", "op=%" PRIu64 " primary=%u", m->commit, from);
+            return;
+        }
+        vr_commit_up_to(r, m->commit);
+    }
+    if (m->op > r->log.op) {
+        vr_transfer_start(r, VR_TRANSFER_GAP, from, view, m->op, (struct vstamp_id){0});
+    }
+    uint64_t held = vr_is_durable_state(r) ? r->durable_op : 0;
+    const struct wire_entry_header *last = log_header(&r->log, held);
+    VR_SEND(r, from, commit_ok, .sequence = m->sequence, .op = last != NULL ? held : 0,
+            .checksum = last != NULL ? last->checksum : (struct vstamp_id){0});
+}
+
+/* A backup of this view holds `op` and all before it: it counts if it names our entry (PIT-1.2). */
+static void note_ack(struct vr *r, uint8_t from, uint64_t op, struct vstamp_id checksum)
+{
+    r->heard_us[from] = r->now_us;
+    const struct wire_entry_header *ours = log_header(&r->log, op);
+    if (op == 0 || ours == NULL) return;
+    if (!vstamp_id_equal(ours->checksum, checksum)) {
+        vr_trace(r, "ignore ack op=%" PRIu64 " from=%u: it names another entry", op, from);
+        return;
+    }
+    if (op > r->acked_op[from]) r->acked_op[from] = op;
+}
+
+/* True if an answer of a backup belongs to the view we are primary of. */
+static bool answers_us(struct vr *r, uint8_t from, uint64_t view, const char *what)
+{
+    if (view > r->view) {
+        vr_later_view(r, from, view);
+        return false;
+    }
+    if (view < r->view || !vr_is_primary(r)) {
+        vr_trace(r, "ignore %s from=%u: not ours", what, from);
+        return false;
+    }
+    return true;
+}
+
+void vr_on_prepare_ok(struct vr *r, uint8_t from, uint64_t view, const struct wire_prepare_ok *m)
+{
+    if (answers_us(r, from, view, "prepare_ok")) note_ack(r, from, m->op, m->checksum);
+}
+
+void vr_on_commit_ok(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit_ok *m)
+{
+    if (!answers_us(r, from, view, "commit_ok")) return;
+    note_ack(r, from, m->op, m->checksum);
+    if (m->sequence > r->heartbeat_ok[from] && m->sequence <= r->heartbeat) {
+        r->heartbeat_ok[from] = m->sequence;
+    }
+}
+
+/* The largest value that a quorum of replicas has reached.  An array by replica, so that no message
+ * can count twice (PIT-1.8), and a quorum is more than half of all, even ones too (PIT-1.6). */
+uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values)
+{
+    uint64_t best = 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        uint8_t at_least = 0;
+        for (uint8_t j = 0; j < r->config.n_replicas; j++) at_least += values[j] >= values[i];
+        if (at_least >= r->quorum && values[i] > best) best = values[i];
+    }
+    return best;
+}
+
+static void advance_durable(struct vr *r)
+{
+    if (r->transfer.storing) return; /* the journal does not reach up to the fetched checkpoint yet */
+    if (r->durable_op + 1 < r->log.first) r->durable_op = r->log.first - 1;
+    while (r->durable_op < r->log.op &&
+           log_at(&r->log, r->durable_op + 1)->persisted <= r->durable) {
+        r->durable_op++;
+    }
+}
+
+void vr_normal_settle(struct vr *r)
+{
+    advance_durable(r);
+    if (r->status != VR_NORMAL) return;
+    if (!vr_is_primary(r)) {
+        if (r->durable_op > r->sent_ok_op && vr_is_durable_state(r)) {
+            r->sent_ok_op = r->durable_op;
+            const struct wire_entry_header *last = log_header(&r->log, r->durable_op);
+            VR_SEND(r, vr_primary_of(r, r->view), prepare_ok, .op = last->op,
+                    .checksum = last->checksum);
+        }
+        return;
+    }
+    r->acked_op[r->config.self] = r->durable_op;
+    uint64_t reached = vr_quorum_reached(r, r->acked_op);
+    if (reached > r->commit) vr_commit_up_to(r, reached);
+}
+
+void vr_send_heartbeat(struct vr *r)
+{
+    if (!vr_is_primary(r) || r->suspects) return;
+    r->heartbeat++;
+    r->heartbeat_ok[r->config.self] = r->heartbeat;
+    VR_BROADCAST(r, commit, .op = r->log.op, .commit = r->commit,
+                 .checksum = log_header(&r->log, r->commit)->checksum, .sequence = r->heartbeat);
+}
+
+void vr_heartbeat_due(struct vr *r)
+{
+    if (!vr_is_primary(r)) return;
+    vr_send_heartbeat(r);
+    vr_timer_set(r, VR_TIMER_HEARTBEAT, r->config.heartbeat_ms * UINT64_C(1000));
+}
+
+/* A primary that a quorum no longer answers stops its heartbeats and wants the next view itself, else
+ * one that can send but not receive would hold the group for ever (PIT-2.6). */
+void vr_abdicate_due(struct vr *r)
+{
+    if (!vr_is_primary(r)) return;
+    uint64_t patience_us = r->config.view_change_ms * UINT64_C(1000);
+    vr_timer_set(r, VR_TIMER_ABDICATE, patience_us);
+    r->heard_us[r->config.self] = r->now_us;
+    uint64_t heard_us = vr_quorum_reached(r, r->heard_us);
+    if (r->now_us - heard_us > ABDICATE_AFTER * patience_us) {
+        vr_suspect(r, "a quorum does not answer this primary");
+    } else if (r->suspects) {
+        vr_trust(r);
+    }
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads without the log (paper section 6.3).
+ *
+ * Linearizable reads need no clock: the primary answers after a round of heartbeats, begun after the read
+ * came, has been echoed by a quorum.  Then no later view had started when the read arrived, so the
+ * primary's state held all that was acknowledged by then.
+ *
+ *   R1  a round counts for the reads that came before it was sent;
+ *   R2  a new primary answers only once it has committed all its view began with (PIT-7.9).
+ *
+ * One round carries all reads that wait; while it is under way the next ones gather.  A paused primary
+ * (SIGSTOP) learns of the newer view before any echo reaches it.  Causal reads are answered by any normal
+ * replica that has executed the op-number the client names (6.3.2), stale ones as things stand. */
+#include <string.h>
+
+#include "vr/rooms.h"
+
+static void answer_read(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number,
+                        struct bytes body)
+{
+    struct vstamp_answer answer = {.data = r->answer, .capacity = r->config.max_read_bytes};
+    r->app->query(&r->app_pages, body.data, body.size, &answer);
+    assert(answer.size <= answer.capacity);
+    r->stats.reads++;
+    vr_reply(r, origin, client, number, r->applied, (struct bytes){answer.data, answer.size});
+}
+
+void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
+{
+    if (m->body.size > READ_BODY_MAX) {
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_TOO_LARGE, "the read is too long");
+        return;
+    }
+    bool here = m->kind == WIRE_KIND_READ_STALE ||
+                (m->kind == WIRE_KIND_READ_CAUSAL && r->applied >= m->token);
+    if (here) {
+        answer_read(r, origin, m->client, m->number, m->body);
+        return;
+    }
+    if (m->kind == WIRE_KIND_READ_CAUSAL || r->reads_count == READS_WAITING_MAX) {
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_BUSY, "");
+        return;
+    }
+    struct vr_read *read =
+        &r->reads[(r->reads_first + r->reads_count) % READS_WAITING_MAX];
+    r->reads_count++;
+    read->client = m->client;
+    read->number = m->number;
+    read->origin = origin;
+    read->sequence = r->heartbeat + 1; /* R1: the next round to be sent */
+    read->size = (uint32_t)m->body.size;
+    if (m->body.size > 0) memcpy(read->body, m->body.data, m->body.size);
+}
+
+/* Is there a read that no round under way covers? */
+bool vr_reads_want_round(const struct vr *r)
+{
+    if (r->reads_count == 0 || !vr_is_primary(r)) return false;
+    bool under_way = vr_quorum_reached(r, r->heartbeat_ok) < r->heartbeat;
+    const struct vr_read *newest =
+        &r->reads[(r->reads_first + r->reads_count - 1) % READS_WAITING_MAX];
+    const struct vr_read *oldest = &r->reads[r->reads_first];
+    return newest->sequence > r->heartbeat && !(under_way && oldest->sequence <= r->heartbeat);
+}
+
+void vr_reads_settle(struct vr *r)
+{
+    if (r->reads_count == 0 || !vr_is_primary(r) || r->suspects) return;
+    if (r->applied < r->view_start_op) return; /* R2 */
+    uint64_t confirmed = vr_quorum_reached(r, r->heartbeat_ok);
+    while (r->reads_count > 0) {
+        struct vr_read *read = &r->reads[r->reads_first];
+        if (read->sequence > confirmed) return;
+        r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;
+        r->reads_count--;
+        answer_read(r, read->origin, read->client, read->number,
+                    (struct bytes){read->body, read->size});
+    }
+}
+
+/* The view is over: whoever waits had better ask elsewhere. */
+void vr_reads_clear(struct vr *r)
+{
+    while (r->reads_count > 0) {
+        struct vr_read *read = &r->reads[r->reads_first];
+        r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;
+        r->reads_count--;
+        vr_reject(r, read->origin, read->client, read->number, WIRE_REJECT_UNAVAILABLE,
+                  "the view ended");
+    }
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Recovery (paper section 4.3), and how a group forms.
+ *
+ * A replica without state (first start, wiped disk, durability: memory) is blank and takes part in
+ * nothing.  It asks all others at once for both ways out:
+ *
+ *   all members are blank       -> they form the group, at view 0 with an empty log
+ *   a majority of others is not -> it recovers from them
+ *
+ * Forming.  Each start draws a token.  A blank replica repeats its token and the tokens it has heard; it
+ * forms once every other member's newest word holds the same complete list.  The list is the group's
+ * birth certificate: its checksum is the group's identity.  A normal replica shows the list to whoever is
+ * blank; who finds its own present token in it was counted and is formed too.
+ *
+ * Recovery.  The paper's protocol forgets: what a replica promised before its crash, others may count
+ * after it, and an acknowledged operation is lost (PIT-3.1, DISC 2017).  So each life of a replica has an
+ * incarnation number, and replicas keep, and exchange, a vector of the newest ones they know:
+ *
+ *   1. ask: a majority tells which incarnation of ours it knows; ours is one above;
+ *   2. acquire: a majority of normal replicas notes it (durably) and answers; from then on what our
+ *      former lives voted or promised is dropped wherever it arrives (view_change.c, V7);
+ *   3. fetch the log from the primary of the largest view among the answers (PIT-3.3), or from a replica
+ *      of a later view (state_transfer.c);
+ *   4. only then be normal.
+ *
+ * Answers come from normal replicas alone (PIT-3.2) and count if they echo the nonce of this start
+ * (PIT-3.5). */
+#include <string.h>
+
+#include "base/checksum.h"
+#include "vr/rooms.h"
+
+#define TRIES_MAX 40u     /* without a majority's answer */
+#define RESEND_DIVISOR 2u /* RECOVERY is repeated each view_change_ms / 2 */
+
+static uint32_t majority(const struct vr *r)
+{
+    return r->config.n_replicas / 2 + 1u;
+}
+
+struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *tokens, uint8_t *buffer,
+                               size_t size)
+{
+    struct wire_list_builder b;
+    wire_list_begin(&b, &wire_shape_token, buffer, size);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        bool added = wire_list_add(&b, &(struct wire_token){.value = tokens[i]});
+        assert(added);
+    }
+    return wire_list_end(&b);
+}
+
+static void ask(struct vr *r)
+{
+    if (!vr_is_durable_state(r)) { /* our token must outlive a crash, see vr_recovery_begin */
+        vr_timer_set(r, VR_TIMER_RECOVERY, 1000);
+        return;
+    }
+    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES];
+    VR_BROADCAST(r, recovery, .nonce = r->nonce, .incarnation = r->incarnation,
+                 .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+                 .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens));
+    uint64_t pause_us = r->config.view_change_ms * UINT64_C(1000) / RESEND_DIVISOR;
+    vr_timer_set(r, VR_TIMER_RECOVERY, vr_jitter(r, pause_us));
+}
+
+/* --- forming ---------------------------------------------------------------------------------- */
+
+static bool knows_all_tokens(const struct vr *r)
+{
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (vstamp_id_is_zero(r->tokens[i])) return false;
+    }
+    return true;
+}
+
+/* The list is the certificate; the group's identity follows from it. */
+static void form(struct vr *r, const struct vstamp_id *tokens)
+{
+    uint8_t buffer[VR_TOKENS_BYTES];
+    struct writer w = writer_over(buffer, sizeof buffer);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        r->formed_with[i] = tokens[i];
+        write_id(&w, tokens[i]);
+    }
+    r->group = checksum128(buffer, w.size);
+    r->view = r->log_view = 0;
+    r->has_hard_state = true;
+    vr_timer_off(r, VR_TIMER_RECOVERY);
+    vr_log(r, VR_INFO, "group-formed", "replicas=%u", r->config.n_replicas);
+    vr_persist_state(r);
+    vr_become(r, VR_VIEW_CHANGE);
+    if (vr_primary_of(r, 0) == r->config.self) {
+        r->promised = true;
+        r->starting = true; /* begins once the certificate is durable */
+    } else {
+        vr_become(r, VR_NORMAL);
+        vr_normal_begin(r);
+    }
+}
+
+static bool is_former_token(const struct vr *r, uint8_t from, struct vstamp_id token)
+{
+    for (uint32_t i = 0; i < VR_TOKENS_REMEMBERED; i++) {
+        if (vstamp_id_equal(r->former_tokens[from][i], token)) return true;
+    }
+    return false;
+}
+
+/* A blank replica's word.  True if it brought news. */
+static bool note_token(struct vr *r, uint8_t from, struct vstamp_id token)
+{
+    struct vstamp_id known = r->tokens[from];
+    if (vstamp_id_equal(known, token)) return false;
+    if (!vstamp_id_is_zero(known)) {
+        uint32_t slot = r->n_former_tokens[from]++ % VR_TOKENS_REMEMBERED;
+        r->former_tokens[from][slot] = known;
+    }
+    r->tokens[from] = token;
+    r->agreed = 0; /* what the others agreed to is another list now */
+    return true;
+}
+
+static bool lists_our_tokens(const struct vr *r, const struct wire_list *tokens)
+{
+    struct reader at = wire_list_start(tokens);
+    if (tokens->count != r->config.n_replicas) return false;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        struct wire_token token;
+        wire_list_next(&wire_shape_token, &at, &token);
+        if (!vstamp_id_equal(token.value, r->tokens[i])) return false;
+    }
+    return true;
+}
+
+static void on_blank_peer(struct vr *r, uint8_t from, const struct wire_recovery *m)
+{
+    if (r->incarnation != 0 || m->incarnation != 0) return; /* one of us knows of a group */
+    if (is_former_token(r, from, m->nonce)) {
+        vr_trace(r, "ignore recovery from=%u: a former start", from);
+        return;
+    }
+    bool news = note_token(r, from, m->nonce);
+    if (!knows_all_tokens(r)) {
+        if (news) ask(r);
+        return;
+    }
+    if (lists_our_tokens(r, &m->tokens)) r->agreed |= 1u << from;
+    if (news) ask(r);
+    uint32_t others = ((1u << r->config.n_replicas) - 1) & ~(1u << r->config.self);
+    if (r->agreed == others) {
+        ask(r); /* our word may be the last that another lacks */
+        form(r, r->tokens);
+    }
+}
+
+/* --- answering --------------------------------------------------------------------------------- */
+
+static void answer(struct vr *r, uint8_t to, const struct wire_recovery *m)
+{
+    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES];
+    bool primary = vr_is_primary(r);
+    VR_SEND(r, to, recovery_response, .nonce = m->nonce, .incarnation = m->incarnation,
+            .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+            .tokens = vr_token_list(r, r->formed_with, tokens, sizeof tokens),
+            .op = primary ? r->log.op : 0, .commit = primary ? r->commit : 0,
+            .checksum = primary ? log_last(&r->log)->checksum : (struct vstamp_id){0});
+}
+
+void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m)
+{
+    if (r->status == VR_RECOVERING) {
+        on_blank_peer(r, from, m);
+        return;
+    }
+    if (r->status != VR_NORMAL) {
+        vr_trace(r, "ignore recovery from=%u: %s", from, vr_status_word(r->status));
+        return;
+    }
+    if (m->incarnation != 0) {
+        if (m->incarnation < r->crash_vector[from]) {
+            vr_trace(r, "ignore recovery from=%u: a former incarnation", from);
+            return;
+        }
+        vr_merge_crash_vector(r, &m->crash_vector);
+    }
+    if (!vr_is_durable_state(r)) {
+        vr_trace(r, "recovery from=%u waits: its incarnation is not durable here", from);
+        return; /* it asks again */
+    }
+    answer(r, from, m);
+}
+
+/* --- recovering -------------------------------------------------------------------------------- */
+
+void vr_recovery_forget(struct vr *r, uint8_t replica)
+{
+    r->answers[replica].present = false;
+}
+
+/* Were we, in this very life, counted when the group formed? */
+static bool counted_in_forming(const struct vr *r, const struct wire_list *tokens,
+                               struct vstamp_id *list)
+{
+    if (tokens->count != r->config.n_replicas) return false;
+    struct reader at = wire_list_start(tokens);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        struct wire_token token;
+        wire_list_next(&wire_shape_token, &at, &token);
+        list[i] = token.value;
+    }
+    return vstamp_id_equal(list[r->config.self], r->tokens[r->config.self]);
+}
+
+/* Step 1: which incarnation is free? */
+static void note_incarnation(struct vr *r, uint8_t from, const struct wire_header *header,
+                             const struct wire_recovery_response *m)
+{
+    struct vstamp_id tokens[REPLICAS_MAX];
+    if (counted_in_forming(r, &m->tokens, tokens)) {
+        form(r, tokens);
+        return;
+    }
+    vr_merge_crash_vector(r, &m->crash_vector);
+    r->asked |= 1u << from;
+    if ((uint32_t)__builtin_popcount(r->asked) < majority(r)) return;
+    r->group = header->group;
+    r->epoch = header->epoch;
+    r->incarnation = r->crash_vector[r->config.self] + 1;
+    r->crash_vector[r->config.self] = r->incarnation;
+    r->nonce = vr_draw_id(r);
+    vr_log(r, VR_INFO, "recovering", "incarnation=%" PRIu64, r->incarnation);
+    ask(r);
+}
+
+/* Steps 2 and 3: a majority knows our incarnation, the primary of the largest view among it. */
+static void fetch_if_acquired(struct vr *r)
+{
+    uint32_t count = 0;
+    uint64_t view = 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (!r->answers[i].present) continue;
+        count++;
+        if (r->answers[i].view > view) view = r->answers[i].view;
+    }
+    uint8_t primary = vr_primary_of(r, view);
+    const struct vr_answer *a = &r->answers[primary];
+    if (count < majority(r) || !a->present || a->view != view) return;
+    vr_transfer_start(r, VR_TRANSFER_RECOVERY, primary, view, a->op, a->checksum);
+}
+
+void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_header *header,
+                             const struct wire_recovery_response *m)
+{
+    if (!vstamp_id_equal(m->nonce, r->nonce) || m->incarnation != r->incarnation) {
+        vr_trace(r, "ignore recovery_response from=%u: to another question", from);
+        return;
+    }
+    if (r->incarnation == 0) {
+        note_incarnation(r, from, header, m);
+        return;
+    }
+    bool knows_us = vr_counter_of(&m->crash_vector, r->config.self) == r->incarnation;
+    bool former = vr_counter_of(&m->crash_vector, from) < r->crash_vector[from];
+    if (!knows_us || former) {
+        vr_trace(r, "ignore recovery_response from=%u: not crash consistent", from);
+        return;
+    }
+    vr_merge_crash_vector(r, &m->crash_vector);
+    r->answers[from] = (struct vr_answer){.present = true,
+                                          .view = header->view,
+                                          .op = m->op,
+                                          .commit = m->commit,
+                                          .checksum = m->checksum};
+    fetch_if_acquired(r);
+}
+
+/* Everything we hold is void: the state of a replica that has just been started for the first time. */
+void vr_recovery_void(struct vr *r)
+{
+    log_reset(&r->log, &(struct wire_entry_header){0});
+    r->log.keep_after = 0;
+    r->commit = r->applied = r->durable_op = r->checkpoint_op = r->checkpoint_log_bytes = 0;
+    r->view = r->log_view = r->incarnation = 0;
+    r->epoch = 0;
+    r->group = (struct vstamp_id){0};
+    r->has_hard_state = false;
+    r->asked = r->agreed = 0;
+    if (r->pages.n_used == 0) return;
+    pages_fetch_begin(&r->pages);
+    pages_fetch_commit(&r->pages, 0);
+    bool sound = client_table_reload(r->clients);
+    assert(sound);
+}
+
+/* With a disk the token is made durable before it is told: a replica that crashes while the group forms
+ * comes back as the one that was counted.  Without, each start is a stranger, as it must be. */
+void vr_recovery_begin(struct vr *r)
+{
+    struct vstamp_id *token = &r->tokens[r->config.self];
+    vr_recovery_void(r);
+    r->status = VR_RECOVERING;
+    if (vstamp_id_is_zero(*token)) *token = vr_draw_id(r);
+    r->nonce = *token;
+    r->recovery_tries = 0;
+    vr_persist_state(r);
+    vr_log(r, VR_INFO, "blank", "replicas=%u", r->config.n_replicas);
+    if (r->config.n_replicas == 1) {
+        form(r, r->tokens);
+    } else {
+        ask(r);
+    }
+}
+
+/* Whoever told us of a group may have died with it, and the others be blank: then only a fresh start,
+ * by which we can form a new one, helps. */
+void vr_recovery_due(struct vr *r)
+{
+    if (r->status != VR_RECOVERING || r->transfer.kind != VR_TRANSFER_NONE) return;
+    if (r->incarnation != 0 && ++r->recovery_tries > TRIES_MAX) {
+        vr_log(r, VR_WARN, "recovery-starts-anew", "incarnation=%" PRIu64, r->incarnation);
+        r->tokens[r->config.self] = (struct vstamp_id){0};
+        for (uint8_t i = 0; i < r->config.n_replicas; i++) r->answers[i].present = false;
+        vr_recovery_begin(r);
+        return;
+    }
+    ask(r);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The replica as a whole: memory, restoring, which status listens to which message, timers, and what
+ * is settled after every event.
+ *
+ *   event -> handler (one room) -> settle: what became durable is acknowledged, what a quorum holds is
+ *   committed, what is committed is executed, what is promised durably is sent -> invariants
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "vr/rooms.h"
+
+
+size_t vr_entry_size_max(const struct vr_config *config)
+{
+    return (size_t)config->batch_bytes;
+}
+
+size_t vr_frame_size_max(const struct vr_config *config)
+{
+    size_t body = config->batch_bytes > config->max_read_bytes ? config->batch_bytes
+                                                               : config->max_read_bytes;
+    return body + 16384;
+}
+
+static void take_memory(struct vr *r, struct arena *arena, const struct vr_config *config)
+{
+    uint32_t staged = 2 * TRANSFER_ENTRIES_MAX;
+    r->frame_size_max = vr_frame_size_max(config);
+    r->frame = arena_take(arena, r->frame_size_max, 1);
+    r->answer_size_max = r->frame_size_max - 8192; /* also lists of entries and pages */
+    r->answer = arena_take(arena, r->answer_size_max, 1);
+    log_init(&r->log, arena, config->log_entries, config->log_bytes);
+    log_init(&r->staging, arena, staged, (PIPELINE_MAX / 4 + config->pipeline) * (size_t)config->batch_bytes);
+    r->batch = writer_over(arena_take(arena, config->batch_bytes, 1), config->batch_bytes);
+    inflight_init(&r->inflight, arena, (PIPELINE_MAX + 2) * BATCH_REQUESTS_MAX);
+    r->reads = arena_take(arena, READS_WAITING_MAX, sizeof r->reads[0]);
+    r->promises = arena_take(arena, config->n_replicas, sizeof r->promises[0]);
+    pages_init(&r->pages, arena, config->state_pages);
+    r->clients =
+        client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
+}
+
+void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
+             const struct vstamp_app *app, const struct vr_sink *sink, struct vstamp_id entropy)
+{
+    assert(config->n_replicas >= 1 && config->n_replicas <= REPLICAS_MAX);
+    assert(config->self < config->n_replicas);
+    assert(config->pipeline >= 1 && config->pipeline <= PIPELINE_MAX);
+    assert(config->checkpoint_ops <= config->log_entries / 2);
+    *r = (struct vr){.config = *config, .app = app, .status = VR_RECOVERING};
+    if (sink != NULL) r->sink = *sink;
+    take_memory(r, arena, config);
+    if (arena->base == NULL) return;
+
+    prng_seed(&r->prng, entropy.lo);
+    r->nonce = entropy;
+    r->quorum = (uint8_t)(config->n_replicas / 2 + 1);
+    for (int i = 0; i < VR_TIMERS; i++) r->due[i] = UINT64_MAX;
+    uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);
+    assert(table < config->state_pages);
+    r->app_pages = (struct vstamp_pages){&r->pages, table, config->state_pages - table};
+    vr_batch_clear(r);
+}
+
+/* --- restoring, before vr_start ------------------------------------------------------------- */
+
+void vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
+                           const struct wire_entry_header *anchor)
+{
+    r->group = group;
+    vr_checkpoint_adopt(r, anchor);
+}
+
+static void restore_tokens(const struct vr *r, const struct wire_list *list,
+                           struct vstamp_id *tokens)
+{
+    struct reader at = wire_list_start(list);
+    for (uint32_t i = 0; i < list->count && i < r->config.n_replicas; i++) {
+        struct wire_token token;
+        wire_list_next(&wire_shape_token, &at, &token);
+        tokens[i] = token.value;
+    }
+}
+
+void vr_restore_state(struct vr *r, const struct wire_hard_state *state)
+{
+    if (vstamp_id_is_zero(state->group)) { /* blank at that time */
+        vr_recovery_void(r);
+        restore_tokens(r, &state->tokens, r->tokens);
+        return;
+    }
+    r->group = state->group;
+    r->epoch = state->epoch;
+    r->view = state->view;
+    r->log_view = state->log_view;
+    r->has_hard_state = true;
+    vr_merge_crash_vector(r, &state->crash_vector);
+    restore_tokens(r, &state->tokens, r->formed_with);
+    if (state->op < r->log.op && state->op + 1 >= r->log.first) vr_truncate(r, state->op);
+    vr_commit_up_to(r, state->commit < r->log.op ? state->commit : r->log.op);
+    vr_execute(r);
+}
+
+bool vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry)
+{
+    uint64_t op = entry->header.op;
+    if (op < r->log.first) return true; /* older than the checkpoint */
+    const struct wire_entry_header *same = log_header(&r->log, op);
+    if (same != NULL && vstamp_id_equal(same->checksum, entry->header.checksum)) return true;
+    const struct wire_entry_header *parent = log_header(&r->log, op - 1);
+    if (parent == NULL || !vstamp_id_equal(parent->checksum, entry->header.parent)) return false;
+    if (op - 1 < r->commit) return false;
+    vr_truncate(r, op - 1);
+    vr_commit_up_to(r, commit < op - 1 ? commit : op - 1);
+    vr_execute(r);
+    vr_checkpoint_if_due(r);
+    if (!log_make_room(&r->log, entry->body.size)) return false;
+    log_append(&r->log, &entry->header, entry->body);
+    return true;
+}
+
+void vr_start(struct vr *r)
+{
+    r->started = true;
+    r->durable_op = r->log.op; /* what was read back is on disk */
+    r->persisted = r->durable = r->state_position = 0;
+    if (!r->has_hard_state) {
+        vr_recovery_begin(r);
+        return;
+    }
+    vr_log(r, VR_INFO, "restored", "view=%" PRIu64 " op=%" PRIu64 " commit=%" PRIu64, r->view,
+           r->log.op, r->commit);
+    r->status = VR_VIEW_CHANGE;
+    if (vr_primary_of(r, r->view) == r->config.self) {
+        vr_enter_view(r, r->view + 1, "a restarted primary does not know what it had prepared");
+    } else if (r->view > r->log_view) {
+        vr_enter_view(r, r->view, "restarted in a view change");
+    } else {
+        vr_become(r, VR_NORMAL);
+        vr_normal_begin(r);
+    }
+}
+
+/* --- what all rooms use ---------------------------------------------------------------------- */
+
+bool vr_is_primary(const struct vr *r)
+{
+    return r->status == VR_NORMAL && vr_primary_of(r, r->view) == r->config.self;
+}
+
+uint8_t vr_primary_of(const struct vr *r, uint64_t view)
+{
+    return (uint8_t)(view % r->config.n_replicas);
+}
+
+bool vr_is_durable_state(const struct vr *r)
+{
+    return r->durable >= r->state_position;
+}
+
+void vr_timer_set(struct vr *r, enum vr_timer timer, uint64_t after_us)
+{
+    r->due[timer] = r->now_us + after_us;
+}
+
+void vr_timer_off(struct vr *r, enum vr_timer timer)
+{
+    r->due[timer] = UINT64_MAX;
+}
+
+uint64_t vr_jitter(struct vr *r, uint64_t us)
+{
+    return us + prng_below(&r->prng, us / 2 + 1);
+}
+
+struct vstamp_id vr_draw_id(struct vr *r)
+{
+    struct vstamp_id id = {r->nonce.hi ^ prng_next(&r->prng), prng_next(&r->prng) | 1};
+    return id;
+}
+
+void vr_persist_state(struct vr *r)
+{
+    r->persisted++;
+    r->state_position = r->persisted;
+    if (r->config.durable) {
+        r->sink.persist_state(r->sink.ctx);
+    } else {
+        r->durable = r->persisted;
+    }
+}
+
+void vr_become(struct vr *r, enum vr_status status)
+{
+    if (r->status == status) return;
+    r->status = status;
+    vr_trace(r, "status %s view=%" PRIu64 " op=%" PRIu64 " commit=%" PRIu64,
+             vr_status_word(status), r->view, r->log.op, r->commit);
+}
+
+const char *vr_status_word(enum vr_status status)
+{
+    switch (status) {
+    case VR_NORMAL: return "normal";
+    case VR_VIEW_CHANGE: return "view-change";
+    case VR_RECOVERING: return "recovering";
+    }
+    return "unknown";
+}
+
+uint64_t vr_counter_of(const struct wire_list *crash_vector, uint8_t replica)
+{
+    struct reader at = wire_list_start(crash_vector);
+    struct wire_counter counter = {0};
+    for (uint32_t i = 0; i < crash_vector->count && i <= replica; i++) {
+        wire_list_next(&wire_shape_counter, &at, &counter);
+        if (i == replica) return counter.value;
+    }
+    return 0;
+}
+
+/* Learn of incarnations (4.3; DISC 2017).  What a former incarnation promised no longer counts. */
+void vr_merge_crash_vector(struct vr *r, const struct wire_list *theirs)
+{
+    bool news = false;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        uint64_t value = vr_counter_of(theirs, i);
+        if (value <= r->crash_vector[i]) continue;
+        r->crash_vector[i] = value;
+        news = true;
+        vr_view_change_forget(r, i);
+        vr_recovery_forget(r, i);
+    }
+    if (news && r->has_hard_state && r->started) vr_persist_state(r);
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+static void check_invariants(const struct vr *r)
+{
+    assert(r->applied <= r->commit);
+    assert(r->commit <= r->log.op);
+    assert(r->checkpoint_op <= r->applied);
+    assert(r->log.first <= r->applied + 1);
+    assert(r->log_view <= r->view);
+    assert(r->durable_op <= r->log.op);
+    assert(r->durable <= r->persisted);
+    assert(r->status != VR_NORMAL || r->log_view == r->view);
+    assert(!vr_is_primary(r) || r->log.op - r->commit <= r->config.pipeline + PIPELINE_MAX);
+}
+
+/* Order matters little, as each part only looks at the state; twice, because executing can make room
+ * for a prepare, and a prepare can commit at once in a group of one. */
+static void settle(struct vr *r)
+{
+    for (int round = 0; round < 2; round++) {
+        vr_view_change_settle(r);
+        vr_normal_settle(r);
+        vr_execute(r);
+        vr_checkpoint_if_due(r);
+        vr_transfer_settle(r);
+    }
+    vr_reads_settle(r);
+    check_invariants(r);
+}
+
+#define IN(status) (1u << (status))
+#define ANY (IN(VR_NORMAL) | IN(VR_VIEW_CHANGE) | IN(VR_RECOVERING))
+
+/* Which status listens to which message (PROTOCOL, appendix B); a recovering replica takes part in
+ * nothing but its own recovery (PIT-3.4). */
+static unsigned listens(uint16_t command)
+{
+    switch (command) {
+    case WIRE_prepare:
+    case WIRE_commit:
+    case WIRE_start_view:
+    case WIRE_commit_ok:
+    case WIRE_prepare_ok:
+    case WIRE_start_view_change:
+    case WIRE_do_view_change:
+    case WIRE_get_state:
+    case WIRE_request_start_view: return IN(VR_NORMAL) | IN(VR_VIEW_CHANGE);
+    case WIRE_get_pages: return IN(VR_NORMAL) | IN(VR_VIEW_CHANGE);
+    case WIRE_new_state:
+    case WIRE_pages:
+    case WIRE_recovery: return ANY;
+    case WIRE_recovery_response: return IN(VR_RECOVERING);
+    default: return 0;
+    }
+}
+
+static const char *ignore_message(const struct vr *r, const struct wire_message *m)
+{
+    bool about_recovery = m->header.command == WIRE_recovery;
+    if (m->header.sender >= r->config.n_replicas) return "not a member";
+    if (m->header.sender == r->config.self) return "from ourselves";
+    if ((listens(m->header.command) & IN(r->status)) == 0) return vr_status_word(r->status);
+    if (!vstamp_id_equal(m->header.group, r->group)) {
+        bool blank_here = vstamp_id_is_zero(r->group) && r->status == VR_RECOVERING;
+        bool blank_there = vstamp_id_is_zero(m->header.group);
+        if (!(about_recovery && blank_there) &&
+            !(blank_here && m->header.command == WIRE_recovery_response)) {
+            return "another group";
+        }
+    } else if (m->header.epoch != r->epoch) {
+        return "another epoch";
+    }
+    if (m->header.view > r->view + VIEW_JUMP_MAX && r->status != VR_RECOVERING) {
+        return "an impossible view"; /* PIT-2.12 */
+    }
+    return NULL;
+}
+
+static void dispatch(struct vr *r, const struct wire_message *m)
+{
+    uint8_t from = (uint8_t)m->header.sender;
+    uint64_t view = m->header.view;
+    switch ((enum wire_command)m->header.command) {
+    case WIRE_prepare: vr_on_prepare(r, from, view, &m->as.prepare); break;
+    case WIRE_prepare_ok: vr_on_prepare_ok(r, from, view, &m->as.prepare_ok); break;
+    case WIRE_commit: vr_on_commit(r, from, view, &m->as.commit); break;
+    case WIRE_commit_ok: vr_on_commit_ok(r, from, view, &m->as.commit_ok); break;
+    case WIRE_start_view_change:
+        vr_on_start_view_change(r, from, view, &m->as.start_view_change);
+        break;
+    case WIRE_do_view_change: vr_on_do_view_change(r, from, view, &m->as.do_view_change); break;
+    case WIRE_start_view: vr_on_start_view(r, from, view, &m->as.start_view); break;
+    case WIRE_request_start_view:
+        vr_on_request_start_view(r, from, view, &m->as.request_start_view);
+        break;
+    case WIRE_recovery: vr_on_recovery(r, from, &m->as.recovery); break;
+    case WIRE_recovery_response:
+        vr_on_recovery_response(r, from, &m->header, &m->as.recovery_response);
+        break;
+    case WIRE_get_state: vr_on_get_state(r, from, view, &m->as.get_state); break;
+    case WIRE_new_state: vr_on_new_state(r, from, view, &m->as.new_state); break;
+    case WIRE_get_pages: vr_on_get_pages(r, from, &m->as.get_pages); break;
+    case WIRE_pages: vr_on_pages(r, from, view, &m->as.pages); break;
+    case WIRE_request:
+    case WIRE_reply:
+    case WIRE_reject:
+    case WIRE_hello:
+    case WIRE_reconfiguration:
+    case WIRE_start_epoch:
+    case WIRE_epoch_started:
+    case WIRE_check_epoch:
+    case WIRE_new_epoch: break; /* listens() let none of them through */
+    }
+}
+
+void vr_on_message(struct vr *r, const struct wire_message *m)
+{
+    const char *reason = ignore_message(r, m);
+    if (reason != NULL) {
+        r->stats.dropped++;
+        vr_trace(r, "ignore %s from=%u: %s", m->shape->name, m->header.sender, reason);
+        return;
+    }
+    r->last_heard_us[m->header.sender] = r->now_us;
+    dispatch(r, m);
+    settle(r);
+}
+
+void vr_on_durable(struct vr *r, uint64_t position)
+{
+    assert(position >= r->durable && position <= r->persisted);
+    r->durable = position;
+    settle(r);
+}
+
+void vr_on_checkpoint_stored(struct vr *r)
+{
+    assert(r->checkpoint_storing);
+    r->checkpoint_storing = false;
+    r->log.keep_after = r->checkpoint_op;
+    settle(r);
+}
+
+void vr_on_peer_connected(struct vr *r, uint8_t replica)
+{
+    (void)replica;
+    if (r->status == VR_RECOVERING) vr_recovery_due(r);
+    if (r->status == VR_VIEW_CHANGE) vr_view_change_due(r);
+    settle(r);
+}
+
+void vr_on_turn_end(struct vr *r)
+{
+    static void (*const due[VR_TIMERS])(struct vr *) = {
+        [VR_TIMER_HEARTBEAT] = vr_heartbeat_due,     [VR_TIMER_ABDICATE] = vr_abdicate_due,
+        [VR_TIMER_SUSPECT] = vr_suspect_due,         [VR_TIMER_VOTE] = vr_vote_due,
+        [VR_TIMER_VIEW_CHANGE] = vr_view_change_due, [VR_TIMER_VIEW_LIMIT] = vr_view_limit_due,
+        [VR_TIMER_TRANSFER] = vr_transfer_due,       [VR_TIMER_RECOVERY] = vr_recovery_due,
+    };
+    for (int i = 0; i < VR_TIMERS; i++) {
+        if (r->due[i] > r->now_us) continue;
+        r->due[i] = UINT64_MAX;
+        due[i](r);
+    }
+    vr_batch_settle(r);
+    if (vr_reads_want_round(r)) vr_send_heartbeat(r);
+    settle(r);
+}
+
+uint64_t vr_next_timer(const struct vr *r)
+{
+    uint64_t next = UINT64_MAX;
+    for (int i = 0; i < VR_TIMERS; i++) {
+        if (r->due[i] < next) next = r->due[i];
+    }
+    return next;
+}
+
+/* A planned stop: the primary begins the next view itself; its DO-VIEW-CHANGE invites the others, so
+ * nobody has to wait for a time-out. */
+void vr_stop(struct vr *r)
+{
+    r->stopping = true;
+    if (vr_is_primary(r) && r->config.n_replicas > 1) {
+        vr_enter_view(r, r->view + 1, "planned hand-over");
+        settle(r);
+    }
+}
+
+const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (r->status == VR_VIEW_CHANGE) {
+        snprintf(text, size, "view %" PRIu64 " to start; its primary is replica %u", r->view,
+                 vr_primary_of(r, r->view));
+    } else if (r->transfer.kind != VR_TRANSFER_NONE) {
+        snprintf(text, size, "state from replica %u", r->transfer.peer);
+    } else if (r->status == VR_RECOVERING && r->asked != 0) {
+        snprintf(text, size, "recovery: %d of %u normal replicas answered",
+                 __builtin_popcount(r->asked), r->config.n_replicas / 2 + 1);
+    } else if (r->status == VR_RECOVERING) {
+        snprintf(text, size,
+                 "blank: all %u replicas to be up to form the group, or %u normal ones to recover",
+                 r->config.n_replicas, r->config.n_replicas / 2 + 1);
+    }
+    return text;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One replica of Viewstamped Replication Revisited as a state machine without I/O.
+ *
+ * Input: the vr_on_... functions.  Output: struct vr_sink, whose functions only take note or queue.
+ * Nothing here can fail, block, allocate or ask for the time.  Odd messages are dropped with a reason
+ * in the trace.
+ *
+ * A handler changes the state; what follows from a state (acknowledge what became durable, commit what
+ * a quorum holds, execute what is committed, promise a view once that promise is durable) is done in
+ * one place, vr_settle, after every event.  So no order of events can leave a duty behind.
+ *
+ * The state below is grouped by the file that may change it; all files may read all of it. */
+#ifndef VR_REPLICA_H
+#define VR_REPLICA_H
+
+#include <vstamp/app.h>
+#include <vstamp/error.h>
+
+#include "base/arena.h"
+#include "base/prng.h"
+#include "vr/client_table.h"
+#include "vr/config.h"
+#include "vr/inflight.h"
+#include "vr/log.h"
+#include "vr/pages.h"
+#include "wire/frame.h"
+
+enum vr_level { VR_ERROR, VR_WARN, VR_INFO };
+
+struct vr_sink {
+    void *ctx;
+    void (*send)(void *ctx, uint8_t replica, struct bytes frame);
+    void (*reply)(void *ctx, uint64_t origin, struct bytes frame);
+    /* Durability disk only.  Each call is one journal position: vr_on_durable(n) says that the records
+     * of the first n calls are on stable storage.  persist_state writes the hard state (view, log_view,
+     * op, commit, crash vector) as it is in struct vr at that moment. */
+    void (*persist_entry)(void *ctx, uint64_t op);
+    void (*persist_state)(void *ctx);
+    /* Is there room to persist an entry of this size beside what the core always may write? */
+    bool (*journal_room)(void *ctx, size_t size);
+    /* A checkpoint was taken at vr->checkpoint_op; store it, then vr_on_checkpoint_stored. */
+    void (*store_checkpoint)(void *ctx);
+    void (*trace)(void *ctx, const char *line); /* may be NULL */
+    void (*log)(void *ctx, enum vr_level level, const char *event, const char *detail);
+};
+
+enum vr_status { VR_NORMAL, VR_VIEW_CHANGE, VR_RECOVERING };
+
+enum vr_timer {
+    VR_TIMER_HEARTBEAT,   /* primary: send COMMIT */
+    VR_TIMER_ABDICATE,    /* primary: did a quorum answer lately? */
+    VR_TIMER_SUSPECT,     /* backup: the primary was silent */
+    VR_TIMER_VOTE,        /* repeat START-VIEW-CHANGE while the suspicion stands */
+    VR_TIMER_VIEW_CHANGE, /* in a view change: repeat DO-VIEW-CHANGE, ask for START-VIEW */
+    VR_TIMER_VIEW_LIMIT,  /* in a view change: it took too long, vote for the next view */
+    VR_TIMER_TRANSFER,    /* state transfer: no answer, ask another */
+    VR_TIMER_RECOVERY,    /* recovering: repeat RECOVERY */
+    VR_TIMERS
+};
+
+/* Why state is fetched (5.2); state_transfer.c explains. */
+enum vr_transfer_kind {
+    VR_TRANSFER_NONE,
+    VR_TRANSFER_GAP,         /* normal, same view: entries were missed */
+    VR_TRANSFER_VIEW,        /* a later view has started */
+    VR_TRANSFER_NEW_PRIMARY, /* in a view change: the chosen log is at another replica */
+    VR_TRANSFER_RECOVERY     /* everything, from nothing */
+};
+
+struct vr_transfer {
+    enum vr_transfer_kind kind;
+    uint64_t view;        /* of the log we want */
+    uint64_t target_op;   /* at least that far ... */
+    struct vstamp_id target_checksum; /* ... and through that entry, unless zero */
+    uint64_t nonce;
+    uint8_t peer;
+    uint8_t tries;
+    bool answered;        /* op and commit below are known */
+    bool pages;           /* fetching a checkpoint, else entries */
+    bool storing;         /* the fetched checkpoint is on its way to our disk */
+    uint64_t op, commit;  /* the peer's, as of its newest answer */
+    uint64_t checkpoint;  /* the one being fetched, 0: not known yet */
+    uint32_t page;        /* next page to ask about */
+};
+
+/* A DO-VIEW-CHANGE that was received, by sender. */
+struct vr_promise {
+    bool present;
+    uint32_t log_epoch;
+    uint64_t log_view, op, commit;
+    uint32_t n_headers;
+    struct wire_entry_header headers[MESSAGE_HEADERS_MAX];
+};
+
+/* A RECOVERY-RESPONSE that was received, by sender. */
+struct vr_answer {
+    bool present;
+    uint64_t view, op, commit;
+    struct vstamp_id checksum;
+};
+
+#define VR_TOKENS_REMEMBERED 4u
+
+struct vr_read {
+    struct vstamp_id client;
+    uint64_t number, origin, sequence;
+    uint32_t size;
+    uint8_t body[READ_BODY_MAX];
+};
+
+struct vr_stats {
+    uint64_t view_changes, state_transfers, requests, duplicates, rejected, reads, evictions, dropped;
+};
+
+struct vr {
+    struct vr_config config;
+    struct vr_sink sink;
+    const struct vstamp_app *app;
+    struct prng prng;
+    uint64_t now_us, wall_us;
+    uint64_t due[VR_TIMERS]; /* UINT64_MAX: off */
+    uint8_t quorum;
+    struct vr_stats stats;
+    uint64_t last_heard_us[REPLICAS_MAX]; /* any message; for status */
+    uint8_t *frame; /* where outgoing frames are encoded */
+    size_t frame_size_max;
+    uint8_t *answer; /* where the application answers */
+    size_t answer_size_max;
+
+    /* replica.c: what a journal's hard state holds, and who we are */
+    struct vstamp_id group;
+    enum vr_status status;
+    uint32_t epoch;
+    uint64_t view, log_view;
+    uint64_t crash_vector[REPLICAS_MAX];
+    struct vstamp_id formed_with[REPLICAS_MAX];
+    bool started;
+    bool has_hard_state;     /* a hard state was restored, so this replica is not blank */
+    uint64_t persisted;      /* journal positions handed to the sink */
+    uint64_t durable;        /* of them, known to be on stable storage */
+    uint64_t state_position; /* position of the newest hard state */
+
+    /* commit.c, checkpoint.c, and everybody through log_ functions */
+    struct log log;
+    uint64_t commit, applied;
+    struct pages pages;
+    struct vstamp_pages app_pages;
+    struct client_table *clients;
+    uint64_t checkpoint_op;
+    struct wire_entry_header checkpoint_anchor;
+    uint64_t checkpoint_log_bytes; /* bodies executed since then */
+    bool checkpoint_storing;
+
+    /* normal.c, batch.c */
+    uint64_t durable_op;              /* entries up to here are durable, as part of this log */
+    uint64_t acked_op[REPLICAS_MAX];  /* primary: newest entry each replica acknowledged */
+    uint64_t sent_ok_op;              /* backup: newest entry acknowledged to this primary */
+    uint64_t view_start_op;           /* op-number the view began with */
+    uint64_t heartbeat;               /* sequence of the newest heartbeat sent or heard */
+    uint64_t heartbeat_ok[REPLICAS_MAX];
+    uint64_t heard_us[REPLICAS_MAX];  /* when a replica last spoke of this view */
+    struct writer batch;              /* operations waiting for a prepare */
+    uint32_t batch_count;
+    struct inflight inflight;
+
+    /* reads.c */
+    struct vr_read *reads; /* ring */
+    uint32_t reads_first, reads_count;
+
+    /* view_change.c */
+    uint64_t vote_us[REPLICAS_MAX]; /* when a replica last said that it wants view + 1, 0: never */
+    bool suspects;  /* our own vote */
+    bool promised;  /* our DO-VIEW-CHANGE of this view is out */
+    bool starting;  /* new primary: log chosen, waiting for it to be durable */
+    uint32_t attempts;
+    struct vr_promise *promises; /* by replica */
+    struct vstamp_id start_view_nonce;
+
+    /* state_transfer.c */
+    struct vr_transfer transfer;
+    struct log staging;
+
+    /* recovery.c */
+    struct vstamp_id nonce;
+    uint32_t recovery_tries;
+    uint64_t incarnation; /* 0: still asking which is free */
+    struct vstamp_id tokens[REPLICAS_MAX];
+    struct vstamp_id former_tokens[REPLICAS_MAX][VR_TOKENS_REMEMBERED];
+    uint32_t n_former_tokens[REPLICAS_MAX];
+    uint32_t agreed; /* replicas whose word equals ours */
+    uint32_t asked;  /* replicas that answered while incarnation is 0 */
+    struct vr_answer answers[REPLICAS_MAX];
+    bool stopping;
+};
+
+/* With an arena whose base is NULL only counts; then nothing but the arena is touched. */
+void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
+             const struct vstamp_app *app, const struct vr_sink *sink, struct vstamp_id entropy);
+
+/* What a host restores from its disk before vr_start, oldest first. */
+void vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
+                           const struct wire_entry_header *anchor); /* pages are loaded already */
+void vr_restore_state(struct vr *r, const struct wire_hard_state *state);
+/* False if the entry does not continue the log: then the journal is damaged. */
+bool vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry);
+void vr_start(struct vr *r);
+
+/* For the host's journal: the two lists of a hard state, built in the caller's buffers. */
+#define VR_CRASH_VECTOR_BYTES (REPLICAS_MAX * 8u)
+#define VR_TOKENS_BYTES (REPLICAS_MAX * 16u)
+struct wire_list vr_crash_vector_list(const struct vr *r, uint8_t *buffer, size_t size);
+struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *tokens, uint8_t *buffer,
+                               size_t size);
+
+void vr_on_message(struct vr *r, const struct wire_message *m);
+/* 0, or VSTAMP_E_OTHER_GROUP. */
+int vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
+                  const struct wire_request *request);
+void vr_on_durable(struct vr *r, uint64_t position);
+void vr_on_checkpoint_stored(struct vr *r);
+void vr_on_peer_connected(struct vr *r, uint8_t replica);
+void vr_on_turn_end(struct vr *r);
+uint64_t vr_next_timer(const struct vr *r);
+void vr_stop(struct vr *r);
+
+bool vr_accepts_requests(const struct vr *r);
+bool vr_is_primary(const struct vr *r);              /* of its view, and normal */
+uint8_t vr_primary_of(const struct vr *r, uint64_t view);
+bool vr_is_durable_state(const struct vr *r);        /* the newest hard state is on disk */
+size_t vr_frame_size_max(const struct vr_config *config);
+size_t vr_entry_size_max(const struct vr_config *config); /* body of the largest entry */
+const char *vr_status_word(enum vr_status status);
+const char *vr_waiting_for(const struct vr *r, char *text, size_t size);
+
+#endif

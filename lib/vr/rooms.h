@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each room of the protocol offers the others. */
+#ifndef VR_ROOMS_H
+#define VR_ROOMS_H
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "vr/replica.h"
+
+/* replica.c: time, hard state, the order of things after an event. */
+void vr_timer_set(struct vr *r, enum vr_timer timer, uint64_t after_us);
+void vr_timer_off(struct vr *r, enum vr_timer timer);
+uint64_t vr_jitter(struct vr *r, uint64_t us);    /* us .. 1.5 us */
+void vr_persist_state(struct vr *r);              /* view, log_view, crash vector changed */
+void vr_become(struct vr *r, enum vr_status status);
+void vr_merge_crash_vector(struct vr *r, const struct wire_list *theirs);
+uint64_t vr_counter_of(const struct wire_list *crash_vector, uint8_t replica);
+struct vstamp_id vr_draw_id(struct vr *r);
+
+/* send.c: messages and replies out, lines for traces and logs. */
+#define VR_ALL 0xffu
+void vr_send(struct vr *r, uint8_t to, uint64_t view, const struct wire_shape *shape,
+             const void *message);
+void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, const void *message);
+#define VR_SEND(r, to, name, ...)                                                                  \
+    vr_send((r), (to), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
+#define VR_BROADCAST(r, name, ...)                                                                 \
+    vr_broadcast((r), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
+void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number, uint64_t op,
+              struct bytes body);
+void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number,
+               enum wire_reject_reason reason, const char *text);
+struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size);
+void vr_trace(struct vr *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+#define VR_HEADERS_BYTES (MESSAGE_HEADERS_MAX * 64u)
+
+/* normal.c: section 4.1 between replicas. */
+void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_prepare *m);
+void vr_on_prepare_ok(struct vr *r, uint8_t from, uint64_t view, const struct wire_prepare_ok *m);
+void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit *m);
+void vr_on_commit_ok(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit_ok *m);
+void vr_normal_begin(struct vr *r);       /* the view has started here: clear what belongs to a view */
+void vr_normal_settle(struct vr *r);      /* acknowledge, commit */
+void vr_append(struct vr *r, const struct wire_entry_header *header, struct bytes body);
+void vr_truncate(struct vr *r, uint64_t op);
+bool vr_can_append(struct vr *r, size_t size);
+void vr_send_heartbeat(struct vr *r);
+void vr_heartbeat_due(struct vr *r);
+void vr_abdicate_due(struct vr *r);
+uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values); /* Q-th largest */
+
+/* batch.c: section 4.1 with clients, 6.2. */
+void vr_batch_settle(struct vr *r);
+void vr_batch_clear(struct vr *r);
+void vr_inflight_rebuild(struct vr *r);
+
+/* commit.c: execution in order. */
+void vr_commit_up_to(struct vr *r, uint64_t commit);
+void vr_execute(struct vr *r);
+void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number, bool known,
+                           const struct client_record *record);
+
+/* checkpoint.c: section 5.1. */
+void vr_checkpoint_if_due(struct vr *r);
+void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
+void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m);
+
+/* reads.c: section 6.3. */
+void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_request *request);
+void vr_reads_settle(struct vr *r); /* answer what is confirmed */
+bool vr_reads_want_round(const struct vr *r);
+void vr_reads_clear(struct vr *r);
+
+/* view_change.c: section 4.2. */
+void vr_on_start_view_change(struct vr *r, uint8_t from, uint64_t view,
+                             const struct wire_start_view_change *m);
+void vr_on_do_view_change(struct vr *r, uint8_t from, uint64_t view,
+                          const struct wire_do_view_change *m);
+void vr_on_start_view(struct vr *r, uint8_t from, uint64_t view, const struct wire_start_view *m);
+void vr_on_request_start_view(struct vr *r, uint8_t from, uint64_t view,
+                              const struct wire_request_start_view *m);
+void vr_enter_view(struct vr *r, uint64_t view, const char *why);
+void vr_suspect(struct vr *r, const char *why);
+void vr_trust(struct vr *r); /* a fresh word of the primary */
+void vr_missed_start_view(struct vr *r);
+void vr_view_change_settle(struct vr *r);
+void vr_view_change_forget(struct vr *r, uint8_t replica); /* its votes were by a former incarnation */
+void vr_install_view(struct vr *r, uint64_t view);         /* the log in hand is that view's log */
+void vr_vote_due(struct vr *r);
+void vr_view_change_due(struct vr *r);
+void vr_view_limit_due(struct vr *r);
+void vr_suspect_due(struct vr *r);
+
+/* state_transfer.c: section 5.2. */
+void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, uint64_t view,
+                       uint64_t op, struct vstamp_id checksum);
+void vr_transfer_stop(struct vr *r, const char *why);
+void vr_later_view(struct vr *r, uint8_t from, uint64_t view);
+void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m);
+void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m);
+void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pages *m);
+void vr_transfer_settle(struct vr *r);
+void vr_transfer_due(struct vr *r);
+
+/* recovery.c: section 4.3, and the forming of a group. */
+void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m);
+void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_header *header,
+                             const struct wire_recovery_response *m);
+void vr_recovery_begin(struct vr *r);
+void vr_recovery_void(struct vr *r);
+void vr_recovery_due(struct vr *r);
+void vr_recovery_forget(struct vr *r, uint8_t replica);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Frames, trace lines and log lines out of the core.  A frame is encoded once, also when it goes to all. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "vr/rooms.h"
+
+static struct bytes encode(struct vr *r, uint64_t view, const struct wire_shape *shape,
+                           const void *message)
+{
+    struct wire_header header = {
+        .epoch = r->epoch, .group = r->group, .view = view, .sender = r->config.self};
+    size_t size = wire_frame_encode(&header, shape, message, r->frame, r->frame_size_max);
+    assert(size > 0);
+    return (struct bytes){r->frame, size};
+}
+
+void vr_send(struct vr *r, uint8_t to, uint64_t view, const struct wire_shape *shape,
+             const void *message)
+{
+    assert(to < r->config.n_replicas && to != r->config.self);
+    r->sink.send(r->sink.ctx, to, encode(r, view, shape, message));
+}
+
+void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, const void *message)
+{
+    if (r->config.n_replicas == 1) return;
+    struct bytes frame = encode(r, view, shape, message);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (i != r->config.self) r->sink.send(r->sink.ctx, i, frame);
+    }
+}
+
+void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number, uint64_t op,
+              struct bytes body)
+{
+    if (origin == 0) return;
+    struct wire_reply reply = {.client = client, .number = number, .op = op, .body = body};
+    r->sink.reply(r->sink.ctx, origin, encode(r, r->view, &wire_shape_reply, &reply));
+}
+
+void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number,
+               enum wire_reject_reason reason, const char *text)
+{
+    r->stats.rejected++;
+    if (origin == 0) return;
+    struct wire_reject reject = {
+        .client = client, .number = number, .reason = (uint8_t)reason, .text = bytes_of(text)};
+    r->sink.reply(r->sink.ctx, origin, encode(r, r->view, &wire_shape_reject, &reject));
+}
+
+struct wire_list vr_crash_vector_list(const struct vr *r, uint8_t *buffer, size_t size)
+{
+    struct wire_list_builder b;
+    wire_list_begin(&b, &wire_shape_counter, buffer, size);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        bool added = wire_list_add(&b, &(struct wire_counter){.value = r->crash_vector[i]});
+        assert(added);
+    }
+    return wire_list_end(&b);
+}
+
+/* The newest headers, oldest first: as many as can be uncommitted, and one more to join on to. */
+struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size)
+{
+    struct wire_list_builder b;
+    wire_list_begin(&b, &wire_shape_entry_header, buffer, size);
+    uint64_t n = r->config.pipeline + 1;
+    uint64_t from = r->log.op >= n ? r->log.op - n + 1 : 1;
+    uint64_t oldest = r->log.first > 1 ? r->log.first - 1 : 1; /* the base, if it is an entry */
+    if (from < oldest) from = oldest;
+    for (uint64_t op = from; op <= r->log.op; op++) {
+        bool added = wire_list_add(&b, log_header(&r->log, op));
+        assert(added);
+    }
+    return wire_list_end(&b);
+}
+
+void vr_trace(struct vr *r, const char *format, ...)
+{
+    if (r->sink.trace == NULL) return;
+    char line[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    r->sink.trace(r->sink.ctx, line);
+}
+
+void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)
+{
+    char detail[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    vr_trace(r, "%s %s", event, detail);
+    r->sink.log(r->sink.ctx, level, event, detail);
+}

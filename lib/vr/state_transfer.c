@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* State transfer (paper section 5.2): bring our log, and the state beneath it, to that of a peer.
+ *
+ *   --GET-STATE-->  entries after this one       --GET-PAGES-->  pages of your checkpoint
+ *   <--NEW-STATE--                               <----PAGES----  that differ from these
+ *
+ * The paper cuts the log back to the commit-number and takes the new view-number before it asks; a
+ * replica that then takes part in a view change wins with an empty log, and committed operations are
+ * lost (PIT-4.1).  Here:
+ *
+ *   T1  nothing is removed, and neither view nor log_view changes, before the replacement is in hand;
+ *   T2  entries arrive in a log of their own (staging), chained to our committed prefix; those that are
+ *       committed replace ours as they come, since nothing else can ever be at their place; the rest
+ *       replaces ours in one step together with view and log_view;
+ *   T3  an answer counts only for the newest question (nonce; PIT-4.2);
+ *   T4  in our own view a log only grows: what we acknowledged stays (PIT-4.3);
+ *   T5  a fetched checkpoint is taken as a whole (PIT-4.4), and on disk before anything built on it is
+ *       claimed to be (PIT-4.7).
+ *
+ * Where the peer's log no longer reaches back to ours, pages are compared first (5.1), then entries. */
+#include <string.h>
+
+#include "vr/rooms.h"
+
+static uint64_t patience_us(const struct vr *r)
+{
+    return r->config.view_change_ms * UINT64_C(1000);
+}
+
+static void ask_pages(struct vr *r)
+{
+    struct vr_transfer *t = &r->transfer;
+    uint8_t buffer[TRANSFER_HASHES_MAX * 8];
+    struct wire_list_builder list;
+    wire_list_begin(&list, &wire_shape_page_hash, buffer, sizeof buffer);
+    for (uint32_t i = 0; i < TRANSFER_HASHES_MAX && t->page + i < r->pages.n_max; i++) {
+        struct wire_page_hash hash = {.value = pages_hash(pages_candidate(&r->pages, t->page + i))};
+        bool added = wire_list_add(&list, &hash);
+        assert(added);
+    }
+    vr_send(r, t->peer, t->view, &wire_shape_get_pages,
+            &(struct wire_get_pages){.nonce = t->nonce,
+                                     .checkpoint = t->checkpoint,
+                                     .first = t->page,
+                                     .hashes = wire_list_end(&list)});
+}
+
+static void ask(struct vr *r)
+{
+    struct vr_transfer *t = &r->transfer;
+    t->nonce++; /* T3 */
+    vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, patience_us(r)));
+    if (t->pages) {
+        ask_pages(r);
+    } else {
+        vr_send(r, t->peer, t->view, &wire_shape_get_state,
+                &(struct wire_get_state){.nonce = t->nonce, .after = r->staging.op});
+    }
+}
+
+/* Start anew behind what is surely ours: the committed prefix, or in our own view the whole log. */
+static void restart_staging(struct vr *r)
+{
+    uint64_t op = r->transfer.kind == VR_TRANSFER_GAP ? r->log.op : r->commit;
+    log_reset(&r->staging, log_header(&r->log, op));
+}
+
+void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, uint64_t view,
+                       uint64_t op, struct vstamp_id checksum)
+{
+    struct vr_transfer *t = &r->transfer;
+    if (t->kind != VR_TRANSFER_NONE && (t->kind == kind ? t->view >= view : t->kind > kind)) return;
+    if (t->storing || t->pages) {
+        if (t->kind == kind) return; /* goes on; the entries that follow will show the later view */
+        vr_transfer_stop(r, "another need");
+        if (t->storing) return; /* asked for again by whoever needs it */
+    }
+    r->stats.state_transfers++;
+    vr_trace(r, "transfer kind=%d peer=%u view=%" PRIu64 " op=%" PRIu64, kind, peer, view, op);
+    *t = (struct vr_transfer){.kind = kind,
+                              .peer = peer,
+                              .view = view,
+                              .target_op = op,
+                              .target_checksum = checksum,
+                              .nonce = prng_next(&r->prng) >> 1};
+    restart_staging(r);
+    ask(r);
+}
+
+void vr_transfer_stop(struct vr *r, const char *why)
+{
+    struct vr_transfer *t = &r->transfer;
+    if (t->kind == VR_TRANSFER_NONE) return;
+    vr_trace(r, "transfer stops: %s", why);
+    if (t->pages) pages_fetch_abort(&r->pages);
+    bool storing = t->storing;
+    *t = (struct vr_transfer){.storing = storing};
+    vr_timer_off(r, VR_TIMER_TRANSFER);
+}
+
+/* A normal replica of a later view spoke. */
+void vr_later_view(struct vr *r, uint8_t from, uint64_t view)
+{
+    assert(view > r->view);
+    vr_transfer_start(r, VR_TRANSFER_VIEW, from, view, 0, (struct vstamp_id){0});
+}
+
+/* --- the peer's side -------------------------------------------------------------------------- */
+
+/* Entries that fit into one message. */
+static struct wire_list entries_after(struct vr *r, uint64_t after)
+{
+    struct wire_list_builder list;
+    wire_list_begin(&list, &wire_shape_entry, r->answer, r->answer_size_max);
+    if (log_header(&r->log, after) != NULL) {
+        for (uint64_t op = after + 1; op <= r->log.op && op - after <= TRANSFER_ENTRIES_MAX; op++) {
+            struct wire_entry entry = {.header = log_at(&r->log, op)->header,
+                                       .body = log_body(&r->log, op)};
+            if (!wire_list_add(&list, &entry)) break;
+        }
+    }
+    return wire_list_end(&list);
+}
+
+/* A replica in a view change answers only the primary of its view, whose log it may have to become: that
+ * log does not change any more (V2). */
+void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m)
+{
+    bool to_new_primary = r->status == VR_VIEW_CHANGE && r->promised && view == r->view &&
+                          vr_primary_of(r, view) == from;
+    if (r->status != VR_NORMAL && !to_new_primary) {
+        vr_trace(r, "ignore get_state from=%u: %s", from, vr_status_word(r->status));
+        return;
+    }
+    VR_SEND(r, from, new_state, .nonce = m->nonce, .after = m->after, .op = r->log.op,
+            .commit = r->commit, .checkpoint = r->checkpoint_op, .log_view = r->log_view,
+            .entries = entries_after(r, m->after));
+}
+
+/* --- our side: entries ------------------------------------------------------------------------ */
+
+/* Why to drop an answer, or NULL. */
+static const char *ignore_new_state(const struct vr *r, uint8_t from, uint64_t view,
+                                    const struct wire_new_state *m)
+{
+    const struct vr_transfer *t = &r->transfer;
+    if (t->kind == VR_TRANSFER_NONE || t->pages || t->storing) return "not asked for";
+    if (m->nonce != t->nonce || from != t->peer) return "not our newest question";
+    switch (t->kind) {
+    case VR_TRANSFER_NONE: break;
+    case VR_TRANSFER_GAP:
+        if (view != r->view || m->log_view != r->view) return "not our view";
+        break;
+    case VR_TRANSFER_NEW_PRIMARY:
+        if (view != r->view || m->log_view != r->promises[from].log_view) return "not our view";
+        break;
+    case VR_TRANSFER_VIEW:
+    case VR_TRANSFER_RECOVERY:
+        if (m->log_view != view) return "its view has not begun";
+        if (view < t->view) return "older view than we look for";
+        break;
+    }
+    return NULL;
+}
+
+/* Append what continues the staged log.  False if something does not fit: ask anew. */
+static bool stage(struct vr *r, const struct wire_new_state *m)
+{
+    struct reader at = wire_list_start(&m->entries);
+    for (uint32_t i = 0; i < m->entries.count; i++) {
+        struct wire_entry entry;
+        wire_list_next(&wire_shape_entry, &at, &entry);
+        if (entry.header.op <= r->staging.op) continue;
+        struct vstamp_id checksum = log_checksum(r->group, &entry.header, entry.body);
+        if (entry.header.op != r->staging.op + 1 ||
+            !vstamp_id_equal(entry.header.parent, log_last(&r->staging)->checksum) ||
+            !vstamp_id_equal(entry.header.checksum, checksum)) {
+            vr_trace(r, "new_state op=%" PRIu64 " does not chain", entry.header.op);
+            return false;
+        }
+        if (entry.header.op == r->transfer.target_op &&
+            !vstamp_id_is_zero(r->transfer.target_checksum) &&
+            !vstamp_id_equal(entry.header.checksum, r->transfer.target_checksum)) {
+            vr_trace(r, "new_state op=%" PRIu64 " is not the log we look for", entry.header.op);
+            return false;
+        }
+        if (!log_make_room(&r->staging, entry.body.size)) return true;
+        log_append(&r->staging, &entry.header, entry.body);
+    }
+    return true;
+}
+
+/* Move staged entries up to `op` into our log; false if there is no room yet. */
+static bool move_staged(struct vr *r, uint64_t up_to)
+{
+    for (uint64_t op = r->staging.first; op <= up_to; op = r->staging.first) {
+        const struct wire_entry_header *header = &log_at(&r->staging, op)->header;
+        const struct wire_entry_header *ours = log_header(&r->log, op);
+        bool same = ours != NULL && vstamp_id_equal(ours->checksum, header->checksum);
+        if (!same) {
+            struct bytes body = log_body(&r->staging, op);
+            if (!vr_can_append(r, body.size)) return false;
+            vr_truncate(r, op - 1);
+            vr_append(r, header, body);
+        }
+        log_drop(&r->staging, op);
+    }
+    return true;
+}
+
+static size_t staged_bytes(const struct vr *r, size_t *largest)
+{
+    size_t total = 0;
+    *largest = 0;
+    for (uint64_t op = r->staging.first; op <= r->staging.op; op++) {
+        size_t size = log_body(&r->staging, op).size;
+        total += size;
+        if (size > *largest) *largest = size;
+    }
+    return total;
+}
+
+/* Is the whole of what we look for in hand? */
+static bool is_complete(const struct vr *r)
+{
+    const struct vr_transfer *t = &r->transfer;
+    uint64_t have = r->staging.op;
+    if (!t->answered || have < t->op || have < t->target_op) return false;
+    if (t->kind == VR_TRANSFER_GAP) return true;
+    if (t->kind == VR_TRANSFER_NEW_PRIMARY) return have == t->target_op;
+    return vr_primary_of(r, t->view) != r->config.self; /* nobody resumes as primary (PIT-2.10) */
+}
+
+/* T2: the uncommitted rest, the view and log_view, in one step. */
+static void finish(struct vr *r)
+{
+    struct vr_transfer t = r->transfer;
+    uint64_t base = r->staging.first - 1;
+    size_t largest, total = staged_bytes(r, &largest);
+    if (!log_fits(&r->log, base, r->staging.op - base, total, largest)) return;
+    if (r->config.durable && !r->sink.journal_room(r->sink.ctx, total)) return;
+    bool moved = move_staged(r, r->staging.op);
+    assert(moved);
+    vr_truncate(r, r->staging.op);
+    uint64_t commit = t.commit < r->log.op ? t.commit : r->log.op;
+    vr_transfer_stop(r, "complete");
+    vr_install_view(r, t.view);
+    vr_commit_up_to(r, commit);
+}
+
+/* In our own view the peer's log is ours (T4); else only what is committed goes in at once (T2). */
+static uint64_t movable(const struct vr *r)
+{
+    const struct vr_transfer *t = &r->transfer;
+    uint64_t up_to = t->kind == VR_TRANSFER_GAP ? r->staging.op : t->commit;
+    return up_to < r->staging.op ? up_to : r->staging.op;
+}
+
+void vr_transfer_settle(struct vr *r)
+{
+    struct vr_transfer *t = &r->transfer;
+    if (t->storing && !r->checkpoint_storing) { /* T5 */
+        t->storing = false;
+        if (t->kind != VR_TRANSFER_NONE) {
+            restart_staging(r);
+            ask(r);
+        }
+    }
+    if (t->kind == VR_TRANSFER_NONE || t->pages || t->storing) return;
+    uint64_t up_to = movable(r);
+    if (!move_staged(r, up_to)) return;
+    if (!t->answered) return;
+    uint64_t moved = r->staging.first - 1;
+    vr_commit_up_to(r, t->commit < moved ? t->commit : moved);
+    if (!is_complete(r)) return;
+    if (t->kind == VR_TRANSFER_GAP) {
+        vr_transfer_stop(r, "caught up");
+    } else {
+        finish(r);
+    }
+}
+
+static void begin_pages(struct vr *r)
+{
+    struct vr_transfer *t = &r->transfer;
+    if (r->checkpoint_storing) return; /* the timer asks again */
+    vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64, t->peer, r->applied);
+    pages_fetch_begin(&r->pages);
+    t->pages = true;
+    t->checkpoint = 0;
+    t->page = 0;
+    ask(r);
+}
+
+void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m)
+{
+    struct vr_transfer *t = &r->transfer;
+    const char *reason = ignore_new_state(r, from, view, m);
+    if (reason != NULL) {
+        vr_trace(r, "ignore new_state from=%u: %s", from, reason);
+        return;
+    }
+    t->tries = 0;
+    if (view > t->view) { /* a later view has all that we looked for */
+        t->view = view;
+        t->target_op = 0;
+        t->target_checksum = (struct vstamp_id){0};
+    }
+    if (m->checkpoint > m->after && m->entries.count == 0 && m->op > m->after) {
+        begin_pages(r);
+        return;
+    }
+    if (t->kind == VR_TRANSFER_GAP && r->staging.op < r->log.op) restart_staging(r);
+    t->answered = true;
+    t->op = m->op;
+    t->commit = m->commit;
+    if (!stage(r, m)) {
+        t->answered = false;
+        restart_staging(r); /* the timer asks another */
+        return;
+    }
+    vr_transfer_settle(r);
+    if (t->kind != VR_TRANSFER_NONE && !t->pages && r->staging.op < m->op) ask(r);
+}
+
+/* --- our side: pages -------------------------------------------------------------------------- */
+
+static void finish_pages(struct vr *r, const struct wire_pages *m)
+{
+    struct vr_transfer *t = &r->transfer;
+    t->pages = false;
+    pages_fetch_commit(&r->pages, m->total);
+    vr_checkpoint_adopt(r, &m->anchor);
+    vr_log(r, VR_INFO, "fetched-checkpoint", "op=%" PRIu64 " peer=%u", m->checkpoint, t->peer);
+    if (r->config.durable) {
+        r->checkpoint_storing = t->storing = true;
+        r->sink.store_checkpoint(r->sink.ctx);
+        return;
+    }
+    restart_staging(r);
+    ask(r);
+}
+
+static void take_pages(struct vr *r, const struct wire_pages *m)
+{
+    struct reader at = wire_list_start(&m->pages);
+    for (uint32_t i = 0; i < m->pages.count; i++) {
+        struct wire_page page;
+        wire_list_next(&wire_shape_page, &at, &page);
+        bool sound = page.number < m->total &&
+                     (page.content.size == 0 || page.content.size == VSTAMP_PAGE_SIZE);
+        if (!sound) {
+            vr_trace(r, "ignore page %u: not of this checkpoint", page.number);
+            continue;
+        }
+        pages_fetch_put(&r->pages, page.number, page.content.size > 0 ? page.content.data : NULL);
+    }
+}
+
+void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pages *m)
+{
+    (void)view; /* a checkpoint is committed: it belongs to all views */
+    struct vr_transfer *t = &r->transfer;
+    if (!t->pages || m->nonce != t->nonce || from != t->peer) {
+        vr_trace(r, "ignore pages from=%u: not our newest question", from);
+        return;
+    }
+    if (m->anchor.op != m->checkpoint || m->total > r->pages.n_max || m->next < m->first) return;
+    t->tries = 0;
+    if (m->checkpoint <= r->applied) { /* we have executed more than that meanwhile */
+        pages_fetch_abort(&r->pages);
+        t->pages = false;
+        restart_staging(r);
+        ask(r);
+        return;
+    }
+    if (m->checkpoint != t->checkpoint) { /* the peer took a newer one: compare again from the start,
+                                             what is equal is not sent again (PIT-4.5) */
+        t->checkpoint = m->checkpoint;
+        if (m->first != 0) {
+            t->page = 0;
+            ask(r);
+            return;
+        }
+    }
+    take_pages(r, m);
+    t->page = m->next;
+    if (t->page >= m->total) {
+        finish_pages(r, m);
+    } else {
+        ask(r);
+    }
+}
+
+/* --- nobody answers --------------------------------------------------------------------------- */
+
+/* May this replica have what we look for? */
+static bool may_have(const struct vr *r, uint8_t replica)
+{
+    const struct vr_transfer *t = &r->transfer;
+    if (replica == r->config.self) return false;
+    if (t->kind != VR_TRANSFER_NEW_PRIMARY) return true;
+    const struct vr_promise *p = &r->promises[replica];
+    return p->present && p->op == t->target_op && p->n_headers > 0 &&
+           vstamp_id_equal(p->headers[p->n_headers - 1].checksum, t->target_checksum);
+}
+
+void vr_transfer_due(struct vr *r)
+{
+    struct vr_transfer *t = &r->transfer;
+    if (t->kind == VR_TRANSFER_NONE || t->storing) return;
+    if (t->tries < UINT8_MAX) t->tries++;
+    if (t->kind == VR_TRANSFER_GAP && r->log.op >= t->target_op) {
+        vr_transfer_stop(r, "caught up");
+        return;
+    }
+    for (uint8_t i = 1; i <= r->config.n_replicas; i++) {
+        uint8_t next = (uint8_t)((t->peer + i) % r->config.n_replicas);
+        if (!may_have(r, next)) continue;
+        t->peer = next;
+        break;
+    }
+    if (!t->pages) restart_staging(r);
+    t->answered = false;
+    ask(r);
+}

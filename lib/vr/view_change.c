@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* View changes (paper section 4.2).
+ *
+ *   backup  --START-VIEW-CHANGE--> all          I would go to view + 1
+ *   replica --DO-VIEW-CHANGE-----> all          I promise the view; this is my log
+ *   primary --START-VIEW---------> all          the view begins with this log
+ *   replica --REQUEST-START-VIEW-> primary      I missed it
+ *
+ *   V1  START-VIEW-CHANGE is a pre-vote: a replica leaves its view only on a quorum of votes, or on proof
+ *       that others left it (PIT-2.5, 2.7); a vote is no promise, PREPAREs go on being acknowledged;
+ *   V2  once in view v, nothing of an older view is appended or acknowledged (PIT-2.9), and v is durable
+ *       before the DO-VIEW-CHANGE leaves;
+ *   V3  the log chosen is that of the largest (epoch, log_view), and among these the longest (PIT-2.3);
+ *   V4  the new primary has all entries, durably, before it says START-VIEW (PIT-2.11);
+ *   V5  START-VIEW is accepted for a later view, or for the own one while it has not begun (PIT-2.1);
+ *   V6  log_view changes only together with the log (PIT-2.4);
+ *   V7  what a former incarnation of a replica said does not count (crash vectors, PIT-3.1).
+ *
+ * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by state_transfer.c. */
+#include <string.h>
+
+#include "vr/rooms.h"
+
+#define VIEW_LIMIT_FACTOR 3u /* times view_change_ms for a view to begin, doubled at each attempt */
+#define VIEW_LIMIT_DOUBLINGS 5u
+
+static uint64_t patience_us(const struct vr *r)
+{
+    return r->config.view_change_ms * UINT64_C(1000);
+}
+
+static void arm_view_limit(struct vr *r)
+{
+    uint32_t doublings = r->attempts < VIEW_LIMIT_DOUBLINGS ? r->attempts : VIEW_LIMIT_DOUBLINGS;
+    vr_timer_set(r, VR_TIMER_VIEW_LIMIT,
+                 vr_jitter(r, (VIEW_LIMIT_FACTOR * patience_us(r)) << doublings));
+}
+
+/* V7: is this message from a life that its sender has since forgotten? */
+static bool from_former_life(struct vr *r, uint8_t from, const struct wire_list *crash_vector,
+                             const char *what)
+{
+    if (vr_counter_of(crash_vector, from) < r->crash_vector[from]) {
+        vr_trace(r, "ignore %s from=%u: a former incarnation", what, from);
+        return true;
+    }
+    vr_merge_crash_vector(r, crash_vector);
+    return false;
+}
+
+void vr_view_change_forget(struct vr *r, uint8_t replica)
+{
+    r->vote_us[replica] = 0;
+    if (r->promises != NULL) r->promises[replica].present = false;
+}
+
+/* Leave the present view for `view` (V2). */
+void vr_enter_view(struct vr *r, uint64_t view, const char *why)
+{
+    assert(view >= r->view);
+    assert(r->status != VR_RECOVERING);
+    vr_log(r, VR_INFO, "view-change", "view=%" PRIu64 " why=\"%s\"", view, why);
+    vr_transfer_stop(r, "a view change");
+    vr_reads_clear(r);
+    vr_batch_clear(r);
+    r->view = view;
+    vr_become(r, VR_VIEW_CHANGE);
+    r->promised = r->starting = r->suspects = false;
+    r->attempts++;
+    r->stats.view_changes++;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) vr_view_change_forget(r, i);
+    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    arm_view_limit(r);
+    r->start_view_nonce = vr_draw_id(r);
+    vr_persist_state(r);
+}
+
+/* --- votes ----------------------------------------------------------------------------------- */
+
+/* A vote stands while it is repeated. */
+static uint8_t count_votes(const struct vr *r)
+{
+    uint8_t votes = 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        bool stands = r->vote_us[i] != 0 && r->now_us - r->vote_us[i] <= 2 * patience_us(r);
+        votes = (uint8_t)(votes + stands);
+    }
+    return votes;
+}
+
+static void vote(struct vr *r)
+{
+    uint8_t buffer[VR_CRASH_VECTOR_BYTES];
+    r->vote_us[r->config.self] = r->now_us;
+    vr_broadcast(r, r->view + 1, &wire_shape_start_view_change,
+                 &(struct wire_start_view_change){
+                     .crash_vector = vr_crash_vector_list(r, buffer, sizeof buffer)});
+    vr_timer_set(r, VR_TIMER_VOTE, patience_us(r));
+    if (count_votes(r) >= r->quorum) vr_enter_view(r, r->view + 1, "a quorum wants it");
+}
+
+void vr_suspect(struct vr *r, const char *why)
+{
+    if (!r->suspects) {
+        vr_log(r, VR_WARN, "primary-suspected", "view=%" PRIu64 " primary=%u why=\"%s\"", r->view,
+               vr_primary_of(r, r->view), why);
+    }
+    r->suspects = true;
+    vote(r);
+}
+
+void vr_trust(struct vr *r)
+{
+    r->suspects = false;
+    r->vote_us[r->config.self] = 0;
+    vr_timer_off(r, VR_TIMER_VOTE);
+    if (!vr_is_primary(r)) {
+        vr_timer_set(r, VR_TIMER_SUSPECT, vr_jitter(r, patience_us(r)));
+    }
+}
+
+void vr_suspect_due(struct vr *r)
+{
+    if (r->status == VR_NORMAL && !vr_is_primary(r)) vr_suspect(r, "the primary is silent");
+}
+
+void vr_vote_due(struct vr *r)
+{
+    if (r->suspects) vote(r);
+}
+
+void vr_view_limit_due(struct vr *r)
+{
+    if (r->status != VR_VIEW_CHANGE) return;
+    r->attempts++;
+    arm_view_limit(r);
+    vr_suspect(r, "the view does not begin");
+}
+
+/* --- promises -------------------------------------------------------------------------------- */
+
+static void send_promise(struct vr *r, unsigned to)
+{
+    uint8_t vector[VR_CRASH_VECTOR_BYTES], headers[VR_HEADERS_BYTES];
+    struct wire_do_view_change promise = {
+        .log_view = r->log_view,
+        .log_epoch = r->epoch,
+        .op = r->log.op,
+        .commit = r->commit,
+        .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+        .headers = vr_header_list(r, headers, sizeof headers)};
+    if (to == VR_ALL) {
+        VR_BROADCAST(r, do_view_change, .log_view = promise.log_view,
+                     .log_epoch = promise.log_epoch, .op = promise.op, .commit = promise.commit,
+                     .crash_vector = promise.crash_vector, .headers = promise.headers);
+    } else {
+        vr_send(r, (uint8_t)to, r->view, &wire_shape_do_view_change, &promise);
+    }
+}
+
+/* The headers of a message, checked: consecutive, chained, ending at `op`.  Returns how many, or -1. */
+static int take_headers(const struct wire_list *list, uint64_t op,
+                        struct wire_entry_header headers[static MESSAGE_HEADERS_MAX])
+{
+    if (list->count > MESSAGE_HEADERS_MAX || (list->count == 0) != (op == 0)) return -1;
+    struct reader at = wire_list_start(list);
+    for (uint32_t i = 0; i < list->count; i++) {
+        wire_list_next(&wire_shape_entry_header, &at, &headers[i]);
+        if (headers[i].op != op - list->count + 1 + i) return -1;
+        if (i > 0 && !vstamp_id_equal(headers[i].parent, headers[i - 1].checksum)) return -1;
+    }
+    return (int)list->count;
+}
+
+static struct vstamp_id head_checksum(const struct vr_promise *p)
+{
+    return p->n_headers > 0 ? p->headers[p->n_headers - 1].checksum : (struct vstamp_id){0};
+}
+
+static void note_promise(struct vr *r, uint8_t from, const struct wire_do_view_change *m)
+{
+    struct vr_promise *p = &r->promises[from];
+    int n = take_headers(&m->headers, m->op, p->headers);
+    if (n < 0) {
+        p->present = false;
+        vr_trace(r, "ignore do_view_change from=%u: headers do not chain", from);
+        return;
+    }
+    p->present = true;
+    p->log_epoch = m->log_epoch;
+    p->log_view = m->log_view;
+    p->op = m->op;
+    p->commit = m->commit;
+    p->n_headers = (uint32_t)n;
+}
+
+static void note_own_promise(struct vr *r)
+{
+    uint8_t headers[VR_HEADERS_BYTES];
+    struct wire_do_view_change mine = {.log_view = r->log_view,
+                                       .log_epoch = r->epoch,
+                                       .op = r->log.op,
+                                       .commit = r->commit,
+                                       .headers = vr_header_list(r, headers, sizeof headers)};
+    note_promise(r, r->config.self, &mine);
+}
+
+/* V3 */
+static bool is_better(const struct vr_promise *a, const struct vr_promise *b)
+{
+    if (a->log_epoch != b->log_epoch) return a->log_epoch > b->log_epoch;
+    if (a->log_view != b->log_view) return a->log_view > b->log_view;
+    return a->op > b->op;
+}
+
+static uint8_t best_promise(const struct vr *r)
+{
+    uint8_t best = r->config.self;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (r->promises[i].present && is_better(&r->promises[i], &r->promises[best])) best = i;
+    }
+    return best;
+}
+
+/* What is committed for sure: what anyone knows to be, and what is further back in the chosen log than a
+ * pipeline can reach. */
+static uint64_t known_commit(const struct vr *r, uint64_t op)
+{
+    uint64_t commit = op > PIPELINE_MAX ? op - PIPELINE_MAX : 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (r->promises[i].present && r->promises[i].commit > commit) {
+            commit = r->promises[i].commit;
+        }
+    }
+    return commit < op ? commit : op;
+}
+
+/* As the primary of this view: a quorum has promised, so choose the log. */
+static void choose(struct vr *r)
+{
+    uint8_t present = 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        present = (uint8_t)(present + r->promises[i].present);
+    }
+    if (!r->promises[r->config.self].present || present < r->quorum) return;
+    uint8_t best = best_promise(r);
+    const struct vr_promise *p = &r->promises[best];
+    const struct wire_entry_header *ours = log_header(&r->log, p->op);
+    if (ours != NULL && vstamp_id_equal(ours->checksum, head_checksum(p))) {
+        vr_trace(r, "choose the log of=%u log_view=%" PRIu64 " op=%" PRIu64, best, p->log_view,
+                 p->op);
+        vr_truncate(r, p->op);
+        vr_commit_up_to(r, known_commit(r, p->op));
+        vr_install_view(r, r->view);
+    } else if (p->op <= r->commit) {
+        vr_log(r, VR_ERROR, "log-diverged", "op=%" PRIu64 " replica=%u", p->op, best);
+    } else {
+        vr_transfer_start(r, VR_TRANSFER_NEW_PRIMARY, best, r->view, p->op, head_checksum(p));
+    }
+}
+
+/* --- the view begins -------------------------------------------------------------------------- */
+
+/* The log in hand is the one `view` begins with, or continues with (V6). */
+void vr_install_view(struct vr *r, uint64_t view)
+{
+    assert(view >= r->view);
+    r->view = r->log_view = view;
+    r->has_hard_state = true;
+    vr_persist_state(r);
+    if (vr_primary_of(r, view) == r->config.self) {
+        assert(r->status == VR_VIEW_CHANGE);
+        r->starting = true; /* V4: vr_view_change_settle begins once all is durable */
+        return;
+    }
+    vr_reads_clear(r);
+    vr_batch_clear(r);
+    vr_become(r, VR_NORMAL);
+    vr_normal_begin(r);
+    vr_log(r, VR_INFO, "view-started", "view=%" PRIu64 " role=backup primary=%u op=%" PRIu64, view,
+           vr_primary_of(r, view), r->log.op);
+}
+
+static void send_start_view(struct vr *r, unsigned to, struct vstamp_id nonce)
+{
+    uint8_t vector[VR_CRASH_VECTOR_BYTES], headers[VR_HEADERS_BYTES];
+    struct wire_start_view start = {
+        .nonce = nonce,
+        .op = r->log.op,
+        .commit = r->commit,
+        .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+        .headers = vr_header_list(r, headers, sizeof headers)};
+    if (to == VR_ALL) {
+        vr_broadcast(r, r->view, &wire_shape_start_view, &start);
+    } else {
+        vr_send(r, (uint8_t)to, r->view, &wire_shape_start_view, &start);
+    }
+}
+
+static void begin_as_primary(struct vr *r)
+{
+    r->starting = false;
+    vr_become(r, VR_NORMAL);
+    vr_normal_begin(r);
+    vr_inflight_rebuild(r);
+    vr_log(r, VR_INFO, "view-started",
+           "view=%" PRIu64 " role=primary op=%" PRIu64 " commit=%" PRIu64, r->view, r->log.op,
+           r->commit);
+    send_start_view(r, VR_ALL, (struct vstamp_id){0});
+}
+
+void vr_view_change_settle(struct vr *r)
+{
+    if (r->status != VR_VIEW_CHANGE || !vr_is_durable_state(r)) return;
+    bool ours = vr_primary_of(r, r->view) == r->config.self;
+    if (!r->promised) {
+        r->promised = true; /* V2: the view is durable */
+        send_promise(r, VR_ALL);
+        if (ours) note_own_promise(r);
+        vr_timer_set(r, VR_TIMER_VIEW_CHANGE, patience_us(r));
+    }
+    if (ours && !r->starting && r->transfer.kind == VR_TRANSFER_NONE) choose(r);
+    if (r->starting && vr_is_durable_state(r) && r->durable_op == r->log.op) begin_as_primary(r);
+}
+
+void vr_view_change_due(struct vr *r)
+{
+    if (r->status != VR_VIEW_CHANGE || !r->promised) return;
+    vr_timer_set(r, VR_TIMER_VIEW_CHANGE, patience_us(r));
+    send_promise(r, VR_ALL);
+    uint8_t primary = vr_primary_of(r, r->view);
+    if (primary != r->config.self) {
+        VR_SEND(r, primary, request_start_view, .nonce = r->start_view_nonce);
+    }
+}
+
+/* The primary of our view is at work, so its START-VIEW was lost (PIT-2.8). */
+void vr_missed_start_view(struct vr *r)
+{
+    if (r->promised && r->transfer.kind == VR_TRANSFER_NONE) {
+        vr_timer_set(r, VR_TIMER_VIEW_CHANGE, 0);
+    }
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+/* A replica speaks of a view we are past: tell it where we are. */
+static void inform(struct vr *r, uint8_t replica)
+{
+    if (r->status == VR_VIEW_CHANGE) {
+        if (r->promised) send_promise(r, replica);
+    } else if (vr_is_primary(r)) {
+        send_start_view(r, replica, (struct vstamp_id){0});
+    } else {
+        VR_SEND(r, replica, commit_ok, .sequence = 0); /* its header names our view */
+    }
+}
+
+void vr_on_start_view_change(struct vr *r, uint8_t from, uint64_t view,
+                             const struct wire_start_view_change *m)
+{
+    if (from_former_life(r, from, &m->crash_vector, "start_view_change")) return;
+    if (view <= r->view) { /* never a reason to leave normal operation (PIT-2.2) */
+        vr_trace(r, "ignore start_view_change from=%u view=%" PRIu64 ": not a later view", from,
+                 view);
+        inform(r, from);
+        return;
+    }
+    if (view > r->view + 1) vr_enter_view(r, view - 1, "a replica is there already");
+    r->vote_us[from] = r->now_us;
+    if (count_votes(r) >= r->quorum) vr_enter_view(r, r->view + 1, "a quorum wants it");
+}
+
+void vr_on_do_view_change(struct vr *r, uint8_t from, uint64_t view,
+                          const struct wire_do_view_change *m)
+{
+    if (from_former_life(r, from, &m->crash_vector, "do_view_change")) return;
+    if (view < r->view || (view == r->view && r->status == VR_NORMAL)) {
+        vr_trace(r, "ignore do_view_change from=%u view=%" PRIu64 ": not a later view", from, view);
+        if (view < r->view || vr_is_primary(r)) inform(r, from);
+        return;
+    }
+    if (view > r->view) vr_enter_view(r, view, "a replica is there already");
+    if (vr_primary_of(r, view) == r->config.self && !r->starting &&
+        r->transfer.kind == VR_TRANSFER_NONE) {
+        note_promise(r, from, m);
+    }
+}
+
+/* Why to drop a START-VIEW, or NULL (V5). */
+static const char *ignore_start_view(const struct vr *r, uint8_t from, uint64_t view,
+                                     const struct wire_start_view *m)
+{
+    if (vr_primary_of(r, view) != from) return "sender is not the primary of that view";
+    if (view < r->view) return "older view";
+    if (view == r->view && r->status == VR_NORMAL) return "the view has begun here";
+    if (r->transfer.kind == VR_TRANSFER_VIEW && r->transfer.view >= view) return "being fetched";
+    if (m->op < r->commit) return "shorter than what is committed";
+    return NULL;
+}
+
+void vr_on_start_view(struct vr *r, uint8_t from, uint64_t view, const struct wire_start_view *m)
+{
+    if (from_former_life(r, from, &m->crash_vector, "start_view")) return;
+    const char *reason = ignore_start_view(r, from, view, m);
+    struct wire_entry_header headers[MESSAGE_HEADERS_MAX];
+    int n = take_headers(&m->headers, m->op, headers);
+    if (reason == NULL && n < 0) reason = "headers do not chain";
+    if (reason != NULL) {
+        vr_trace(r, "ignore start_view from=%u view=%" PRIu64 ": %s", from, view, reason);
+        return;
+    }
+    struct vstamp_id head = n > 0 ? headers[n - 1].checksum : (struct vstamp_id){0};
+    const struct wire_entry_header *ours = log_header(&r->log, m->op);
+    if (ours == NULL || !vstamp_id_equal(ours->checksum, head)) {
+        vr_transfer_start(r, VR_TRANSFER_VIEW, from, view, m->op, head);
+        return;
+    }
+    vr_transfer_stop(r, "the log is here");
+    vr_truncate(r, m->op);
+    vr_install_view(r, view);
+    vr_commit_up_to(r, m->commit < m->op ? m->commit : m->op);
+}
+
+void vr_on_request_start_view(struct vr *r, uint8_t from, uint64_t view,
+                              const struct wire_request_start_view *m)
+{
+    if (view == r->view && vr_is_primary(r)) send_start_view(r, from, m->nonce);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The connections of clients, and those that have not said yet what they are.
+ *
+ * There is a fixed number of slots.  When all are taken, the connection that was used longest ago and
+ * waits for no answer makes room; idle connections are thus no way to keep others out.  Peers do not
+ * count here: one that introduces itself moves to peers.h.
+ *
+ * An origin (node.h) is a slot and the number of connections it has had, so that a late answer for
+ * one that is gone finds nobody.
+ *
+ * Back-pressure: while the node accepts no requests, what a client sent stays where it is, first in
+ * the socket, then at the client.  A client that sends but does not read is closed once its answers
+ * exceed a bound. */
+#ifndef REPLICA_CLIENTS_H
+#define REPLICA_CLIENTS_H
+
+#include "replica/connection.h"
+#include "replica/peers.h"
+#include "replica/turn.h"
+
+struct clients_slot {
+    struct connection *connection;
+    uint32_t generation;
+};
+
+struct clients {
+    struct turn *turn;
+    struct peers *peers;
+    struct log *log;
+    struct connection_owner owner;
+    struct clients_slot *slots;
+    uint32_t n_slots, n_used;
+    uint32_t next_slot; /* where to look for a free one first */
+    size_t frame_max, out_max;
+    struct connection *oldest, *newest; /* by last use */
+    struct connection *dirty;           /* have something to flush */
+    uint64_t n_evicted, next_complaint_ms;
+};
+
+/* `read_buffer` as in connection.h.  VSTAMP_E_IO when memory is out. */
+int clients_init(struct clients *c, struct turn *turn, struct peers *peers, struct log *log,
+                 uint32_t n_slots, size_t frame_max, size_t answer_max, uint8_t *read_buffer);
+
+void clients_accept(struct clients *c, uv_stream_t *listener);
+void clients_reply(struct clients *c, uint64_t origin, struct bytes frame);
+void clients_flush(struct clients *c);
+
+/* After a turn: if the node accepts requests again, feed what waited. */
+void clients_resume(struct clients *c);
+
+/* Once a second or so: close those that keep a frame unfinished. */
+void clients_sweep(struct clients *c);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "replica/connection.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <vstamp/error.h>
+
+#include "base/assert.h"
+#include "wire/frame.h"
+
+#define PARTIAL_SIZE         4096u       /* while only the beginning of a header is there */
+#define OUT_KEEP             (64u << 10) /* an empty buffer larger than this is given back */
+#define PARTIAL_MS_MAX       10000u /* for the first frame in all; later, without a byte of its rest */
+#define KEEPALIVE_IDLE_S     5      /* a dead host is noticed after 5 + 3 x 4 s, */
+#define KEEPALIVE_INTERVAL_S 4      /* or after USER_TIMEOUT_MS when there was something to send */
+#define KEEPALIVE_COUNT      3
+#define USER_TIMEOUT_MS      10000
+
+static bool buffer_reserve(struct buffer *b, size_t capacity)
+{
+    uint8_t *data;
+
+    if (capacity <= b->capacity) return true;
+    data = realloc(b->data, capacity);
+    if (data == NULL) return false;
+    b->data = data;
+    b->capacity = capacity;
+    return true;
+}
+
+static bool buffer_append(struct buffer *b, const uint8_t *data, size_t size)
+{
+    size_t needed = b->size + size;
+
+    if (needed > b->capacity &&
+        !buffer_reserve(b, needed < 2 * b->capacity ? 2 * b->capacity : needed))
+        return false;
+    if (size > 0) memcpy(b->data + b->size, data, size);
+    b->size = needed;
+    return true;
+}
+
+static void buffer_release(struct buffer *b)
+{
+    free(b->data);
+    *b = (struct buffer){0};
+}
+
+struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner)
+{
+    struct connection *c = calloc(1, sizeof(*c));
+
+    if (c == NULL) return NULL;
+    if (uv_tcp_init(loop, &c->tcp) != 0) {
+        free(c);
+        return NULL;
+    }
+    c->owner = owner;
+    c->frame_max = WIRE_HEADER_SIZE;
+    c->partial_ms = uv_now(loop);
+    return c;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct connection *c = (struct connection *)handle;
+
+    buffer_release(&c->in);
+    buffer_release(&c->out);
+    buffer_release(&c->writing);
+    free(c);
+}
+
+void connection_close(struct connection *c, const char *reason)
+{
+    if (c->closing) return;
+    c->closing = true;
+    if (c->held) c->owner->n_held--;
+    c->owner->over(c, reason);
+    uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
+}
+
+void connection_discard(struct connection *c)
+{
+    c->closing = true;
+    uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
+}
+
+void connection_hand_over(struct connection *c, struct connection_owner *owner)
+{
+    assert(!c->held);
+    c->owner = owner;
+}
+
+/* --- in --------------------------------------------------------------------------------------- */
+
+static const char *frame_complaint(int err)
+{
+    switch (err) {
+    case VSTAMP_E_VERSION:
+        return "another version of the protocol";
+    case VSTAMP_E_CORRUPT:
+        return "damaged frame";
+    case VSTAMP_E_MALFORMED:
+        return "not a frame, or too large a frame";
+    default:
+        return vstamp_err_text(err);
+    }
+}
+
+bool connection_is_overdue(const struct connection *c)
+{
+    return !c->held && c->partial_ms != 0 && uv_now(c->tcp.loop) - c->partial_ms >= PARTIAL_MS_MAX;
+}
+
+void connection_hold(struct connection *c)
+{
+    if (c->held) return;
+    c->held = true;
+    c->owner->n_held++;
+    if (c->reading) uv_read_stop((uv_stream_t *)&c->tcp);
+    c->reading = false;
+}
+
+/* Feed the whole frames at the front of `stream`; returns how many bytes they took. */
+static size_t feed(struct connection *c, struct bytes stream)
+{
+    size_t used = 0;
+
+    while (!c->closing && used < stream.size) {
+        struct bytes rest = {stream.data + used, stream.size - used};
+        size_t size = c->frame_size;
+        int rv;
+
+        if (c->owner->held) connection_hold(c);
+        if (c->held) break;
+        rv = size != 0 ? 0 : wire_frame_size(rest, c->frame_max, &size);
+        if (rv == VSTAMP_E_TRUNCATED) break;
+        if (rv == 0) {
+            c->frame_size = size;
+            if (rest.size < size) break;
+            c->frame_size = 0;
+            c->partial_ms = 0;
+            used += size;
+            rv = c->owner->frame(c, (struct bytes){rest.data, size});
+        }
+        if (rv == 0 || c->closing) continue;
+        c->error = rv;
+        connection_close(c, frame_complaint(rv));
+    }
+    return used;
+}
+
+/* Keep what was not fed: the beginning of a frame, or all that came while held. */
+static void keep_rest(struct connection *c, const uint8_t *data, size_t size)
+{
+    size_t wanted = c->frame_size != 0 ? c->frame_size : PARTIAL_SIZE;
+    bool ok = true;
+
+    if (size == 0) {
+        buffer_release(&c->in);
+        return;
+    }
+    if (data == c->in.data || (data > c->in.data && data < c->in.data + c->in.size)) {
+        memmove(c->in.data, data, size);
+        c->in.size = size;
+        ok = buffer_reserve(&c->in, wanted);
+    } else {
+        assert(c->in.size == 0);
+        ok = buffer_reserve(&c->in, wanted) && buffer_append(&c->in, data, size);
+    }
+    if (c->identified || c->partial_ms == 0) c->partial_ms = uv_now(c->tcp.loop);
+    if (!ok) connection_close(c, "out of memory");
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct connection *c = (struct connection *)handle;
+
+    (void)suggested;
+    if (c->in.size > 0 && c->in.size < c->in.capacity)
+        *buf =
+            uv_buf_init((char *)c->in.data + c->in.size, (unsigned)(c->in.capacity - c->in.size));
+    else
+        *buf = uv_buf_init((char *)c->owner->read_buffer, CONNECTION_READ_SIZE);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct connection *c = (struct connection *)stream;
+    const uint8_t *data = (const uint8_t *)buf->base;
+    struct bytes all = {data, n > 0 ? (size_t)n : 0};
+    size_t used;
+
+    if (n == 0 || c->closing) return;
+    if (n < 0) {
+        connection_close(c, n == UV_EOF ? "closed by the other end" : uv_strerror((int)n));
+        return;
+    }
+    if (c->in.size > 0) { /* the read went right behind what was there */
+        assert(data == c->in.data + c->in.size);
+        c->in.size += (size_t)n;
+        all = (struct bytes){c->in.data, c->in.size};
+    }
+    used = feed(c, all);
+    if (!c->closing) keep_rest(c, all.data + used, all.size - used);
+}
+
+void connection_resume(struct connection *c)
+{
+    if (c->held) c->owner->n_held--;
+    c->held = false;
+    if (c->in.size > 0) {
+        size_t used = feed(c, (struct bytes){c->in.data, c->in.size});
+        if (!c->closing) keep_rest(c, c->in.data + used, c->in.size - used);
+    }
+    if (c->closing || c->held || c->reading) return;
+    if (c->in.size > 0) c->partial_ms = uv_now(c->tcp.loop); /* being held is not its fault */
+    c->reading = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0;
+    if (!c->reading) connection_close(c, "cannot read");
+}
+
+void connection_start(struct connection *c)
+{
+    const int interval = KEEPALIVE_INTERVAL_S, count = KEEPALIVE_COUNT, timeout = USER_TIMEOUT_MS;
+    uv_os_fd_t fd;
+
+    uv_tcp_nodelay(&c->tcp, 1);
+    uv_tcp_keepalive(&c->tcp, 1, KEEPALIVE_IDLE_S);
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+    }
+    connection_resume(c);
+}
+
+/* --- out -------------------------------------------------------------------------------------- */
+
+bool connection_send(struct connection *c, struct bytes frame)
+{
+    if (c->closing) return false;
+    if (c->out.size + c->writing.size + frame.size > c->out_max) return false;
+    return buffer_append(&c->out, frame.data, frame.size);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct connection *c = write->data;
+
+    c->write_busy = false;
+    buffer_release(&c->writing);
+    if (c->closing) return;
+    if (status < 0)
+        connection_close(c, uv_strerror(status));
+    else
+        connection_flush(c);
+}
+
+void connection_flush(struct connection *c)
+{
+    uv_buf_t buf = uv_buf_init((char *)c->out.data, (unsigned)c->out.size);
+    int n;
+
+    if (c->closing || c->write_busy || c->out.size == 0) return;
+    n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+    if (n == UV_EAGAIN) n = 0;
+    if (n < 0) {
+        connection_close(c, uv_strerror(n));
+        return;
+    }
+    if ((size_t)n == c->out.size) {
+        c->out.size = 0;
+        if (c->out.capacity > OUT_KEEP) buffer_release(&c->out);
+        return;
+    }
+    c->writing = c->out;
+    c->out = (struct buffer){0};
+    buf = uv_buf_init((char *)c->writing.data + n, (unsigned)(c->writing.size - (size_t)n));
+    c->write.data = c;
+    n = uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written);
+    c->write_busy = n == 0;
+    if (n < 0) connection_close(c, uv_strerror(n));
+}
+
+void connection_address(const struct connection *c, char text[static CONNECTION_ADDRESS_SIZE])
+{
+    struct sockaddr_storage peer = {0};
+    int size = sizeof(peer);
+    char host[46] = "?";
+    unsigned port = 0;
+
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &size) == 0) {
+        bool is_ipv6 = peer.ss_family == AF_INET6;
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&peer;
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
+
+        if (is_ipv6)
+            uv_ip6_name(v6, host, sizeof(host));
+        else
+            uv_ip4_name(v4, host, sizeof(host));
+        port = ntohs(is_ipv6 ? v6->sin6_port : v4->sin_port);
+        snprintf(text, CONNECTION_ADDRESS_SIZE, is_ipv6 ? "[%s]:%u" : "%s:%u", host, port);
+    } else {
+        snprintf(text, CONNECTION_ADDRESS_SIZE, "?");
+    }
+}

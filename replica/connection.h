@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One TCP connection that carries frames, whoever is at the other end.
+ *
+ * In:  what a read brings is taken apart in the loop's shared buffer; only the beginning of a frame
+ *      that is not complete yet is copied, into a buffer that grows to that frame's size once its
+ *      header (checksummed, and its size bounded) is there.  An idle connection holds no buffer.
+ * Out: frames queue in `out` during a turn and leave by one write at its end.  What the socket does
+ *      not take moves to `writing` until it does; meanwhile `out` fills again, up to a bound. */
+#ifndef REPLICA_CONNECTION_H
+#define REPLICA_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "base/bytes.h"
+
+#define CONNECTION_ADDRESS_SIZE 64u /* "[IPv6]:port" with its NUL */
+
+struct connection;
+
+#define CONNECTION_READ_SIZE (64u << 10)
+#define CONNECTION_ENDED     "closed by the other end"
+
+/* Who owns a connection.  Both may close it; `over` is called exactly once, whoever closed it. */
+struct connection_owner {
+    void *ctx;
+    bool held; /* none of its connections feeds frames; each that has some becomes held itself */
+    uint32_t n_held; /* connections that are held */
+    /* CONNECTION_READ_SIZE bytes where a read lands before its frames are taken out.  All connections
+     * of a loop may share it: a read is followed at once by its callback. */
+    uint8_t *read_buffer;
+    /* A whole frame.  0, or VSTAMP_E_*: close the connection. */
+    int (*frame)(struct connection *c, struct bytes frame);
+    /* It is over; `reason` is a few words.  Forget it: its memory goes when libuv is done with it. */
+    void (*over)(struct connection *c, const char *reason);
+};
+
+struct buffer {
+    uint8_t *data;
+    size_t size, capacity;
+};
+
+struct connection {
+    uv_tcp_t tcp; /* first: its address is the connection's */
+    struct connection_owner *owner;
+    bool closing, reading;
+    bool held;           /* frames stay here and in the socket */
+    int error;           /* of the frame for which it was closed, or 0 */
+    size_t frame_max;    /* larger ones are an error */
+    size_t out_max;      /* bytes that may queue */
+    size_t frame_size;   /* of the frame that `in` holds the beginning of; 0 while not known */
+    uint64_t partial_ms; /* loop time since which the rest of a frame is awaited; 0: of none */
+    struct buffer in, out, writing;
+    bool write_busy;
+    uv_write_t write;
+    uv_connect_t connect; /* of those that are dialled */
+
+    /* The owner's notes. */
+    uint32_t number;                  /* which peer, or which slot of the clients */
+    bool identified;                  /* its first frame has come */
+    bool asked;                       /* a request was fed and no reply came back since */
+    bool dirty;                       /* in the list of those to flush */
+    bool overrun;                     /* its bound on what may queue was met */
+    struct connection *older, *newer; /* by last use */
+    struct connection *dirty_next;
+};
+
+/* A connection without a socket yet; NULL when memory is out. */
+struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner);
+
+/* The socket is connected: set its options and read. */
+void connection_start(struct connection *c);
+
+/* Queue a frame; copies it.  False, and nothing queued, when that would exceed out_max. */
+bool connection_send(struct connection *c, struct bytes frame);
+
+/* Write what is queued, as much as the socket takes. */
+void connection_flush(struct connection *c);
+
+/* Stop or resume feeding.  Resuming feeds at once what is here already, until held again. */
+void connection_hold(struct connection *c);
+void connection_resume(struct connection *c);
+
+/* Has the rest of a frame been awaited for too long?  Whoever owns connections asks now and then. */
+bool connection_is_overdue(const struct connection *c);
+
+/* Idempotent. */
+void connection_close(struct connection *c, const char *reason);
+
+/* Close what its owner has not taken in yet: without a call of `over`. */
+void connection_discard(struct connection *c);
+
+/* It belongs to somebody else from now on. */
+void connection_hand_over(struct connection *c, struct connection_owner *owner);
+
+/* The other end, for logs. */
+void connection_address(const struct connection *c, char text[static CONNECTION_ADDRESS_SIZE]);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "replica/endpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "replica/listen.h"
+
+#define CONNECTIONS_MAX 64u
+#define TIMEOUT_S       5u
+#define MEMORY_MAX      (16u << 10) /* of a connection: its header must fit */
+#define BACKLOG         64
+
+#define TYPE_JSON    "application/json"
+#define TYPE_TEXT    "text/plain; charset=utf-8"
+#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+
+/* An answer; `text` is freed by libmicrohttpd. */
+struct answer {
+    unsigned status;
+    const char *type;
+    char *text;
+};
+
+/* --- what is asked ---------------------------------------------------------------------------- */
+
+static struct answer get_status(struct endpoint *e, const struct node_status *status)
+{
+    (void)e;
+    return (struct answer){MHD_HTTP_OK, TYPE_JSON, report_status(status)};
+}
+
+static struct answer get_metrics(struct endpoint *e, const struct node_status *status)
+{
+    const struct peers *peers = &e->transport->peers;
+    struct report_process process = {
+        .started_s = e->started_s,
+        .connections = e->transport->clients.n_used,
+        .evicted = e->transport->clients.n_evicted,
+    };
+    unsigned i;
+
+    for (i = 0; i < REPLICAS_MAX; i++) process.peer_dropped[i] = peers->at[i].n_dropped;
+    return (struct answer){MHD_HTTP_OK, TYPE_METRICS, report_metrics(status, &process)};
+}
+
+static struct answer get_livez(struct endpoint *e, const struct node_status *status)
+{
+    (void)e;
+    (void)status;
+    return (struct answer){MHD_HTTP_OK, TYPE_TEXT, strdup("ok")};
+}
+
+static struct answer get_readyz(struct endpoint *e, const struct node_status *status)
+{
+    struct answer answer = {MHD_HTTP_OK, TYPE_JSON, NULL};
+
+    if (!report_ready(status, e->contact_ms_max, &answer.text))
+        answer.status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    return answer;
+}
+
+static const struct page {
+    const char *path;
+    struct answer (*get)(struct endpoint *e, const struct node_status *status);
+} pages[] = {
+    {"/status", get_status},
+    {"/metrics", get_metrics},
+    {"/livez", get_livez},
+    {"/readyz", get_readyz},
+};
+
+static struct answer find_answer(struct endpoint *e, const char *path, const char *method)
+{
+    struct node_status status;
+    size_t i;
+
+    for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        if (strcmp(path, pages[i].path) != 0) continue;
+        if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+            return (struct answer){MHD_HTTP_METHOD_NOT_ALLOWED, TYPE_TEXT,
+                                   strdup("only GET: nothing can be changed here")};
+        turn_begin(e->turn); /* tells the node what time it is */
+        node_status(e->turn->node, &status);
+        return pages[i].get(e, &status);
+    }
+    return (struct answer){MHD_HTTP_NOT_FOUND, TYPE_TEXT,
+                           strdup("no such page: /status /metrics /livez /readyz")};
+}
+
+/* --- libmicrohttpd ---------------------------------------------------------------------------- */
+
+static enum MHD_Result respond(struct MHD_Connection *connection, const struct answer *answer)
+{
+    struct MHD_Response *response;
+    enum MHD_Result rv;
+    size_t size;
+
+    if (answer->text == NULL) return MHD_NO; /* out of memory */
+    size = strlen(answer->text);
+    if (size > 0 && answer->text[size - 1] != '\n') {
+        /* Each answer is a whole line: the text's NUL makes room for its newline. */
+        answer->text[size++] = '\n';
+    }
+    response = MHD_create_response_from_buffer(size, answer->text, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    rv = MHD_queue_response(connection, answer->status, response);
+    MHD_destroy_response(response);
+    return rv;
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *body,
+                                  size_t *body_size, void **state)
+{
+    struct answer answer;
+
+    (void)version;
+    (void)body;
+    if (*state == NULL) { /* only the header is there: a body would have to be read first */
+        *state = ctx;
+        return MHD_YES;
+    }
+    if (*body_size > 0) {
+        *body_size = 0;
+        return MHD_YES;
+    }
+    answer = find_answer(ctx, path, method);
+    return respond(connection, &answer);
+}
+
+static void run(struct endpoint *e);
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    run(poll->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    run(timer->data);
+}
+
+static void run(struct endpoint *e)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+    MHD_run(e->daemon);
+    if (MHD_get_timeout(e->daemon, &timeout_ms) == MHD_YES)
+        uv_timer_start(&e->timer, on_timer, timeout_ms, 0);
+    else
+        uv_timer_stop(&e->timer);
+}
+
+int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *address,
+                  struct turn *turn, const struct transport *transport, uint64_t contact_ms_max,
+                  struct vstamp_diag *diag)
+{
+    const union MHD_DaemonInfo *info;
+    int fd, rv;
+
+    *e = (struct endpoint){
+        .turn = turn,
+        .transport = transport,
+        .contact_ms_max = contact_ms_max,
+        .started_s = (uint64_t)time(NULL),
+    };
+    rv = listen_open(address, BACKLOG, &fd, diag);
+    if (rv != 0) {
+        vstamp_diag_wrap(diag, "status endpoint");
+        return rv;
+    }
+    e->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL, 0, NULL, NULL, on_request, e, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_MAX, MHD_OPTION_END);
+    info = e->daemon == NULL ? NULL : MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (info == NULL || uv_poll_init(loop, &e->poll, info->epoll_fd) != 0) {
+        close(fd);
+        vstamp_diag_printf(diag, "status endpoint: %s: cannot start", address->text);
+        return VSTAMP_E_IO;
+    }
+    uv_timer_init(loop, &e->timer);
+    e->poll.data = e->timer.data = e;
+    uv_poll_start(&e->poll, UV_READABLE, on_poll);
+    run(e);
+    return 0;
+}
+
+void endpoint_close(struct endpoint *e)
+{
+    uv_poll_stop(&e->poll);
+    MHD_stop_daemon(e->daemon);
+}

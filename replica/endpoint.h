@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The status endpoint: a small HTTP server that can change nothing.
+ *
+ *   GET /status    the node's status as JSON
+ *   GET /metrics   the same for Prometheus, and the process
+ *   GET /livez     200 while the loop turns; looks at nobody else
+ *   GET /readyz    200 if it may be sent traffic, else 503 with the reason
+ *
+ * libmicrohttpd runs without threads inside our loop: its epoll descriptor is polled by libuv, its
+ * time-outs are a timer.  It has its own port and a small number of connections of its own, so that
+ * looking works while the replica is flooded, and looking cannot flood it. */
+#ifndef REPLICA_ENDPOINT_H
+#define REPLICA_ENDPOINT_H
+
+#include <microhttpd.h>
+#include <uv.h>
+
+#include "replica/report.h"
+#include "replica/transport_uv.h"
+
+struct endpoint {
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    struct turn *turn;
+    const struct transport *transport;
+    uint64_t contact_ms_max; /* report_ready */
+    uint64_t started_s;
+};
+
+int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *address,
+                  struct turn *turn, const struct transport *transport, uint64_t contact_ms_max,
+                  struct vstamp_diag *diag);
+void endpoint_close(struct endpoint *e);
+
+#endif

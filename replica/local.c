@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parent writes a configuration, forks the replicas and waits.  Each replica is a process of its
+ * own, so that one can be killed as a machine would fail; it is not started again, because watching it
+ * be missed is the point.  Replicas tell that they are ready the way they tell a supervisor (notify.h).
+ * They are in process groups of their own: Ctrl-C reaches the parent only, which ends them in order. */
+#include "replica/local.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "program/config.h"
+#include "replica/listen.h"
+#include "replica/notify.h"
+#include "replica/serve.h"
+
+#define FIRST_PORT  14621u
+#define PORT_STEP   20u
+#define PORT_TRIES  40u
+#define GRACE_MS    500  /* to hand over, when all are stopped; then a second signal */
+#define PATIENCE_MS 3000 /* then SIGKILL */
+
+struct local {
+    const struct local_options *options;
+    struct config config;
+    char folder[2048];
+    char config_path[2048 + sizeof(CONFIG_FILE_NAME) + 1];
+    char notify_name[64];
+    bool temporary;           /* the folder goes when we go */
+    pid_t pids[REPLICAS_MAX]; /* 0: ended */
+    uint32_t n_running, n_ready;
+    bool told;
+    int signal_fd, notify_fd;
+    sigset_t former_mask;
+};
+
+/* --- configuration ---------------------------------------------------------------------------- */
+
+static bool is_free(uint16_t port)
+{
+    struct address address;
+    char text[32];
+    int fd;
+
+    snprintf(text, sizeof(text), "127.0.0.1:%u", (unsigned)port);
+    if (address_parse(&address, text, NULL) != 0 || listen_open(&address, 1, &fd, NULL) != 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+/* The first port of a row that is free, status ports too; 0 if there is none. */
+static uint16_t find_ports(uint32_t n)
+{
+    unsigned i, k;
+
+    for (i = 0; i < PORT_TRIES; i++) {
+        uint16_t base = (uint16_t)(FIRST_PORT + i * PORT_STEP);
+
+        for (k = 0; k < n; k++)
+            if (!is_free((uint16_t)(base + k)) ||
+                !is_free((uint16_t)(base + k + ADDRESS_STATUS_PORT_STEP)))
+                break;
+        if (k == n) return base;
+    }
+    return 0;
+}
+
+static int write_config(const struct local *l, struct vstamp_diag *diag)
+{
+    uint16_t base = find_ports(l->options->n_replicas);
+    FILE *file;
+    uint32_t i;
+
+    if (base == 0) {
+        vstamp_diag_printf(diag, "no free ports on 127.0.0.1 from %u on", FIRST_PORT);
+        return VSTAMP_E_IO;
+    }
+    file = fopen(l->config_path, "wxe");
+    if (file != NULL) {
+        fprintf(file, "replicas_addresses:\n");
+        for (i = 0; i < l->options->n_replicas; i++) fprintf(file, "  - 127.0.0.1:%u\n", base + i);
+        fprintf(file, "durability: %s\n", l->temporary ? "memory" : "disk");
+        fprintf(file, "data_dir: \"%s\"\n", l->folder);
+        if (ferror(file) == 0 && fclose(file) == 0) return 0;
+    }
+    vstamp_diag_printf(diag, "%s: cannot write: %s", l->config_path, strerror(errno));
+    return VSTAMP_E_IO;
+}
+
+static int make_folder(struct local *l, struct vstamp_diag *diag)
+{
+    const char *wanted = l->options->data_dir, *tmp = getenv("TMPDIR");
+    char here[1024];
+    int n;
+
+    l->temporary = wanted == NULL;
+    if (l->temporary)
+        n = snprintf(l->folder, sizeof(l->folder), "%s/vstamp-local-XXXXXX",
+                     tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
+    else if (wanted[0] == '/' || getcwd(here, sizeof(here)) == NULL)
+        n = snprintf(l->folder, sizeof(l->folder), "%s", wanted);
+    else
+        n = snprintf(l->folder, sizeof(l->folder), "%s/%s", here, wanted);
+    if (n < 0 || (size_t)n >= sizeof(l->folder)) {
+        errno = ENAMETOOLONG;
+    } else if (l->temporary ? mkdtemp(l->folder) != NULL
+                            : mkdir(l->folder, 0700) == 0 || errno == EEXIST) {
+        snprintf(l->config_path, sizeof(l->config_path), "%s/" CONFIG_FILE_NAME, l->folder);
+        return 0;
+    }
+    vstamp_diag_printf(diag, "%s: cannot create the folder: %s", l->folder, strerror(errno));
+    return VSTAMP_E_IO;
+}
+
+/* A folder that was used before has its configuration in it: the data belong to those addresses. */
+static int configure(struct local *l, struct vstamp_diag *diag)
+{
+    int rv = make_folder(l, diag);
+
+    if (rv == 0 && access(l->config_path, F_OK) != 0) rv = write_config(l, diag);
+    if (rv == 0) rv = config_load(&l->config, l->config_path, diag);
+    if (rv != 0 || l->config.replicas_addresses.n == l->options->n_replicas) return rv;
+    vstamp_diag_printf(diag, "%s: is of a group of %zu: use --local %zu or another folder",
+                       l->config_path, l->config.replicas_addresses.n,
+                       l->config.replicas_addresses.n);
+    return VSTAMP_E_CONFIG;
+}
+
+/* --- children --------------------------------------------------------------------------------- */
+
+static int open_notify(struct local *l, struct vstamp_diag *diag)
+{
+    struct sockaddr_un address;
+    socklen_t size;
+
+    snprintf(l->notify_name, sizeof(l->notify_name), "@vstamp-local-%ld", (long)getpid());
+    size = notify_address(l->notify_name, &address);
+    l->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (l->notify_fd >= 0 && bind(l->notify_fd, (const struct sockaddr *)&address, size) == 0)
+        return 0;
+    vstamp_diag_printf(diag, "cannot make a socket: %s", strerror(errno));
+    return VSTAMP_E_IO;
+}
+
+static int open_signals(struct local *l, struct vstamp_diag *diag)
+{
+    sigset_t mask;
+
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGHUP);
+    sigaddset(&mask, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &mask, &l->former_mask);
+    l->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (l->signal_fd >= 0) return 0;
+    vstamp_diag_printf(diag, "cannot wait for signals: %s", strerror(errno));
+    return VSTAMP_E_IO;
+}
+
+static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t parent)
+{
+    const struct serve_options options = {
+        .config = &l->config,
+        .index = index,
+        .log_level = l->options->log_level,
+        .log_format = l->options->log_format,
+    };
+    struct vstamp_diag diag = {0};
+    int rv;
+
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) _exit(0);
+    sigprocmask(SIG_SETMASK, &l->former_mask, NULL);
+    close(l->signal_fd);
+    close(l->notify_fd);
+    setenv(NOTIFY_ENVIRONMENT, l->notify_name, 1);
+    rv = serve_run(&options, &diag);
+    if (rv != 0) fprintf(stderr, "vstamp-replica: replica %u: %s\n", index, diag.text);
+    _exit(rv == 0 ? 0 : 2);
+}
+
+static int fork_all(struct local *l, struct vstamp_diag *diag)
+{
+    pid_t parent = getpid();
+    uint32_t i;
+
+    for (i = 0; i < l->options->n_replicas; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0) be_replica(l, i, parent);
+        if (pid < 0) {
+            vstamp_diag_printf(diag, "cannot start a process: %s", strerror(errno));
+            return VSTAMP_E_IO;
+        }
+        l->pids[i] = pid;
+        l->n_running++;
+    }
+    return 0;
+}
+
+static void signal_all(const struct local *l, int number)
+{
+    uint32_t i;
+
+    for (i = 0; i < l->options->n_replicas; i++)
+        if (l->pids[i] != 0) kill(l->pids[i], number);
+}
+
+static void tell_end(const struct local *l, uint32_t index, pid_t pid, int status)
+{
+    if (WIFSIGNALED(status))
+        printf("replica %u (pid %ld) was ended by signal %d (%s); to start it again:\n", index,
+               (long)pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        printf("replica %u (pid %ld) ended with status %d; to start it again:\n", index, (long)pid,
+               WEXITSTATUS(status));
+    printf("    vstamp-replica --config %s --index %u\n", l->config_path, index);
+    fflush(stdout);
+}
+
+static void reap(struct local *l, bool tell)
+{
+    pid_t pid;
+    uint32_t i;
+    int status;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (i = 0; i < l->options->n_replicas; i++) {
+            if (l->pids[i] != pid) continue;
+            l->pids[i] = 0;
+            l->n_running--;
+            if (tell) tell_end(l, i, pid, status);
+        }
+    }
+}
+
+static void stop_all(struct local *l)
+{
+    int waited_ms;
+
+    signal_all(l, SIGTERM);
+    for (waited_ms = 0; l->n_running > 0 && waited_ms < PATIENCE_MS; waited_ms += 10) {
+        poll(NULL, 0, 10);
+        reap(l, false);
+        if (waited_ms == GRACE_MS) signal_all(l, SIGTERM);
+    }
+    signal_all(l, SIGKILL);
+}
+
+/* --- the terminal ----------------------------------------------------------------------------- */
+
+static void tell_ready(const struct local *l)
+{
+    uint32_t i, n = l->options->n_replicas, victim = 0;
+
+    for (i = 0; i < n; i++)
+        printf("replica %u: pid %ld, %s, http://%s/status\n", i, (long)l->pids[i],
+               l->config.replicas_addresses.at[i].text, l->config.status_addresses.at[i].text);
+    printf("configuration: %s (durability: %s)\n\nIn another terminal:\n    vstamp --replicas ",
+           l->config_path, l->temporary ? "memory" : "disk");
+    for (i = 0; i < n; i++)
+        printf("%s%s", i > 0 ? "," : "", l->config.replicas_addresses.at[i].text);
+    printf(" put greeting hello\n    vstamp-admin --config %s status\n", l->config_path);
+    if (n > 2) printf("    kill -9 %ld\nand look again.  ", (long)l->pids[victim]);
+    printf("Ctrl-C stops all.\n");
+    fflush(stdout);
+}
+
+static void on_notification(struct local *l)
+{
+    char message[512];
+    ssize_t n;
+
+    while ((n = recv(l->notify_fd, message, sizeof(message) - 1, 0)) > 0) {
+        message[n] = '\0';
+        if (strcmp(message, NOTIFY_READY) == 0) l->n_ready++;
+    }
+    if (l->n_ready < l->options->n_replicas || l->told) return;
+    l->told = true;
+    tell_ready(l);
+}
+
+/* True if it was one that ends us. */
+static bool on_signals(struct local *l)
+{
+    struct signalfd_siginfo info;
+    bool stop = false;
+
+    while (read(l->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        if (info.ssi_signo != SIGCHLD) stop = true;
+    reap(l, l->told && !stop);
+    return stop;
+}
+
+/* Until a signal or the last replica's end.  False if one ended before all were ready. */
+static bool wait_for_end(struct local *l)
+{
+    struct pollfd watched[2] = {
+        {.fd = l->signal_fd, .events = POLLIN},
+        {.fd = l->notify_fd, .events = POLLIN},
+    };
+
+    while (l->n_running > 0) {
+        if (!l->told && l->n_running < l->options->n_replicas) return false;
+        if (poll(watched, 2, -1) < 0 && errno != EINTR) return true;
+        if ((watched[1].revents & POLLIN) != 0) on_notification(l);
+        if ((watched[0].revents & POLLIN) != 0 && on_signals(l)) return true;
+    }
+    return l->told;
+}
+
+static void clean_up(const struct local *l)
+{
+    if (!l->temporary) return;
+    unlink(l->config_path);
+    rmdir(l->folder);
+}
+
+int local_run(const struct local_options *options, struct vstamp_diag *diag)
+{
+    static struct local local; /* as long as the process; large */
+    struct local *l = &local;
+    int rv;
+
+    l->options = options;
+    rv = configure(l, diag);
+    if (rv == 0) rv = open_notify(l, diag);
+    if (rv == 0) rv = open_signals(l, diag);
+    if (rv == 0) rv = fork_all(l, diag);
+    if (rv == 0 && !wait_for_end(l)) {
+        vstamp_diag_printf(diag, "a replica did not start");
+        rv = VSTAMP_E_IO;
+    }
+    stop_all(l);
+    clean_up(l);
+    return rv;
+}

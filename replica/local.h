@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp-replica --local N: a whole group in one terminal, to try it out. */
+#ifndef REPLICA_LOCAL_H
+#define REPLICA_LOCAL_H
+
+#include <stdint.h>
+
+#include <vstamp/error.h>
+
+#include "program/log.h"
+
+struct local_options {
+    uint32_t n_replicas;
+    const char *data_dir; /* durability disk, in that folder; NULL: memory only */
+    enum log_level log_level;
+    enum log_format log_format;
+};
+
+/* Runs until SIGINT or SIGTERM, or until no replica is left.  0, or VSTAMP_E_* with a sentence. */
+int local_run(const struct local_options *options, struct vstamp_diag *diag);
+
+#endif

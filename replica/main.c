@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp-replica(8): the command line of the daemon. */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "node/node.h"
+#include "program/cli.h"
+#include "program/config.h"
+#include "program/log.h"
+#include "replica/local.h"
+#include "replica/serve.h"
+
+#define NO_INDEX UINT32_MAX
+#define NO_LOCAL UINT32_MAX
+
+struct options {
+    const char *config;
+    uint32_t index;
+    const char *data_dir;
+    bool check;
+    const char *log_level, *log_format;
+    uint32_t local;
+};
+
+static const char epilogue[] =
+    "To try it out, without a configuration:\n"
+    "  vstamp-replica --local 3\n"
+    "\n"
+    "Exit status: 0 after SIGTERM or SIGINT, 1 when the disk failed, 2 when it could not start.\n";
+
+/* --- --check ---------------------------------------------------------------------------------- */
+
+static int check(const struct cli *cli, const struct config *config, uint32_t index)
+{
+    const size_t n = config->replicas_addresses.n, tolerated = (n - 1) / 2;
+    struct vstamp_diag diag = {0};
+    struct vr_config vr;
+    char value[4096];
+    size_t i;
+    int rv = config_to_vr(config, index == NO_INDEX ? 0 : index, PACKAGE_VERSION, &vr, &diag);
+
+    if (rv != 0) return cli_fail(cli, rv, &diag);
+    printf("%s: ok: %zu replica%s, tolerates %zu failure%s", config->path, n, n == 1 ? "" : "s",
+           tolerated, tolerated == 1 ? "" : "s");
+    if (vr.durable)
+        printf(", data in %s\n", config->data_dir);
+    else
+        printf(", data in memory only\n");
+    if (n % 2 == 0) printf("note: %zu replicas tolerate no more failures than %zu\n", n, n - 1);
+    if (index != NO_INDEX) {
+        printf("replica %" PRIu32 ": listens on %s, status on http://%s/status", index,
+               config->replicas_addresses.at[index].text, config->status_addresses.at[index].text);
+        if (vr.durable) printf(", data in %s/%" PRIu32, config->data_dir, index);
+        printf("\nmemory: at most %zu MiB, as the state grows\n", node_memory(&vr) >> 20);
+    }
+    for (i = 0; i < config_n_keys; i++) {
+        config_print(config, i, value, sizeof(value));
+        printf("%s: %s\n", config_keys[i].name, value);
+    }
+    return CLI_OK;
+}
+
+/* --- what to do ------------------------------------------------------------------------------- */
+
+static int read_words(const struct cli *cli, const struct options *o, enum log_level *level,
+                      enum log_format *format)
+{
+    if (!log_level_parse(o->log_level, level))
+        return cli_usage(cli, "--log-level: expected error, warn, info or debug, found '%.60s'",
+                         o->log_level);
+    if (!log_format_parse(o->log_format, format))
+        return cli_usage(cli, "--log-format: expected logfmt or json, found '%.60s'",
+                         o->log_format);
+    return 0;
+}
+
+static int run_local(const struct cli *cli, const struct options *o)
+{
+    struct local_options local = {.n_replicas = o->local, .data_dir = o->data_dir};
+    struct vstamp_diag diag = {0};
+    int rv;
+
+    if (o->config != NULL || o->index != NO_INDEX || o->check)
+        return cli_usage(cli, "--local makes its own configuration: "
+                              "--config, --index and --check do not go with it");
+    rv = read_words(cli, o, &local.log_level, &local.log_format);
+    if (rv != 0) return rv;
+    rv = local_run(&local, &diag);
+    if (rv == 0) return CLI_OK;
+    cli_fail(cli, rv, &diag);
+    return CLI_USAGE;
+}
+
+static int run_one(const struct cli *cli, const struct options *o)
+{
+    static struct config config; /* kept by pointer as long as the process runs */
+    struct serve_options serve = {.config = &config, .index = o->index};
+    struct vstamp_diag diag = {0};
+    int rv = read_words(cli, o, &serve.log_level, &serve.log_format);
+
+    if (rv != 0) return rv;
+    if (o->index == NO_INDEX && !o->check)
+        return cli_usage(cli, "--index is missing: which replica of the configuration is this?");
+    rv = config_load(&config, o->config, &diag);
+    if (rv == 0 && o->data_dir != NULL) {
+        if (strlen(o->data_dir) >= sizeof(config.data_dir) || o->data_dir[0] == '\0')
+            return cli_usage(cli, "--data-dir: expected the path of a folder");
+        snprintf(config.data_dir, sizeof(config.data_dir), "%s", o->data_dir);
+    }
+    if (rv == 0 && o->check) return check(cli, &config, o->index);
+    if (rv == 0) rv = serve_run(&serve, &diag);
+    if (rv == 0) return CLI_OK;
+    cli_fail(cli, rv, &diag);
+    return CLI_USAGE; /* whatever kept it from starting: starting again will not help */
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.index = NO_INDEX, .local = NO_LOCAL, .log_format = "logfmt"};
+    const struct cli_option options[] = {
+        CLI_TEXT('c', "config", &o.config, "FILE",
+                 "the group's configuration; else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME),
+        CLI_U32('i', "index", &o.index, 0, REPLICAS_MAX - 1, "N",
+                "which replica of the configuration this is, from 0"),
+        CLI_TEXT(0, "data-dir", &o.data_dir, "DIR", "use this folder instead of data_dir"),
+        CLI_FLAG(0, "check", &o.check, "read the configuration, say what it means, and exit"),
+        CLI_TEXT(0, "log-level", &o.log_level, "LEVEL", "error, warn, info or debug"),
+        CLI_TEXT(0, "log-format", &o.log_format, "FORMAT", "logfmt or json"),
+        CLI_U32(0, "local", &o.local, 1, REPLICAS_MAX - 1, "N",
+                "run N replicas on loopback in this terminal, to try it out"),
+        CLI_END,
+    };
+    struct cli cli = {
+        .program = "vstamp-replica",
+        .version = PACKAGE_VERSION,
+        .text = "One replica of a vstamp group: keeps its data available while machines fail",
+        .epilogue = epilogue,
+        .options = options,
+    };
+    int rv = cli_parse(&cli, NULL, argc, argv, NULL, 0, NULL);
+
+    if (rv != 0) return cli_end(&cli, rv);
+    if (o.log_level == NULL) o.log_level = o.local != NO_LOCAL ? "warn" : "info";
+    return cli_end(&cli, o.local != NO_LOCAL ? run_local(&cli, &o) : run_one(&cli, &o));
+}

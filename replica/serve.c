@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Wires the node to network, disk, clock and status endpoint, and runs the loop.
+ *
+ * Order of the start: what can be refused comes first (folder, ports), then the disk is read back, and
+ * only then does anybody get an answer.  The node gets its memory by mmap; most of it is never
+ * touched.
+ *
+ * SIGTERM and SIGINT ask the node to hand over; it goes on taking part until another view has begun,
+ * or for STOP_MS_MAX.  A second signal ends the process at once. */
+#include <config.h>
+
+#include "replica/serve.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "kv/kv.h"
+#include "replica/endpoint.h"
+#include "replica/notify.h"
+#include "replica/storage_file.h"
+#include "replica/transport_uv.h"
+
+#define STOP_MS_MAX 2000u
+
+struct replica {
+    const struct serve_options *options;
+    struct log log;
+    uv_loop_t loop;
+    struct vr_config config;
+    struct node *node;
+    struct node_io io;
+    struct turn turn;
+    struct transport transport;
+    struct storage storage; /* durability: disk */
+    struct endpoint endpoint;
+    uv_signal_t signals[2];
+    uv_timer_t stop_timer;
+    bool stopping;
+};
+
+/* --- what the node asks for ------------------------------------------------------------------- */
+
+static void io_send(void *ctx, uint8_t replica, struct bytes frame)
+{
+    struct replica *r = ctx;
+
+    peers_send(&r->transport.peers, replica, frame);
+}
+
+static void io_reply(void *ctx, uint64_t origin, struct bytes frame)
+{
+    struct replica *r = ctx;
+
+    clients_reply(&r->transport.clients, origin, frame);
+}
+
+static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
+{
+    struct replica *r = ctx;
+
+    storage_store(&r->storage, lane, job);
+}
+
+static void io_trace(void *ctx, const char *line)
+{
+    struct replica *r = ctx;
+
+    log_event(&r->log, LOG_LEVEL_DEBUG, "trace", LOG_TEXT("line", line));
+}
+
+static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+{
+    static const enum log_level levels[] = {
+        [NODE_LOG_ERROR] = LOG_LEVEL_ERROR,
+        [NODE_LOG_WARN] = LOG_LEVEL_WARN,
+        [NODE_LOG_INFO] = LOG_LEVEL_INFO,
+        [NODE_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+    };
+    struct replica *r = ctx;
+    char status[256];
+
+    log_detail(&r->log, levels[level], event, detail);
+    if (level == NODE_LOG_DEBUG) return;
+    snprintf(status, sizeof(status), "STATUS=%s %s", event, detail == NULL ? "" : detail);
+    notify_send(status);
+}
+
+static void last_words(const char *condition, const char *file, int line, const char *function)
+{
+    dprintf(STDERR_FILENO,
+            "vstamp-replica: a bug in vstamp: %s:%d: %s: assertion '%s' failed: please report it\n",
+            file, line, function, condition);
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static void after_turn(void *ctx)
+{
+    struct replica *r = ctx;
+
+    transport_after_turn(&r->transport);
+    if (r->stopping && node_may_stop(r->node)) uv_stop(&r->loop);
+}
+
+static void on_stop_timeout(uv_timer_t *timer)
+{
+    struct replica *r = timer->data;
+
+    log_event(&r->log, LOG_LEVEL_WARN, "stop-timeout", LOG_NUMBER("waited_ms", STOP_MS_MAX),
+              LOG_TEXT("reason", "no other replica took over"));
+    uv_stop(&r->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct replica *r = handle->data;
+
+    if (r->stopping) _exit(128 + number);
+    r->stopping = true;
+    log_event(&r->log, LOG_LEVEL_INFO, "stopping", LOG_TEXT("signal", strsignal(number)));
+    notify_send(NOTIFY_STOPPING);
+    uv_timer_start(&r->stop_timer, on_stop_timeout, STOP_MS_MAX, 0);
+    turn_begin(&r->turn);
+    node_stop(r->node);
+}
+
+static void watch_signals(struct replica *r)
+{
+    static const int numbers[2] = {SIGTERM, SIGINT};
+    unsigned i;
+
+    signal(SIGPIPE, SIG_IGN);
+    uv_timer_init(&r->loop, &r->stop_timer);
+    r->stop_timer.data = r;
+    for (i = 0; i < 2; i++) {
+        uv_signal_init(&r->loop, &r->signals[i]);
+        r->signals[i].data = r;
+        uv_signal_start(&r->signals[i], on_signal, numbers[i]);
+    }
+}
+
+/* --- start ------------------------------------------------------------------------------------ */
+
+static int make_node(struct replica *r, struct vstamp_diag *diag)
+{
+    size_t size = node_memory(&r->config);
+    struct vstamp_id entropy;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        vstamp_diag_printf(diag,
+                           "the system refuses %zu MiB of address space: "
+                           "lower state_bytes_max, log_bytes or max_clients",
+                           size >> 20);
+        return VSTAMP_E_IO;
+    }
+    if (getrandom(&entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy)) {
+        vstamp_diag_printf(diag, "the system has no random numbers");
+        return VSTAMP_E_IO;
+    }
+    r->io = (struct node_io){
+        .ctx = r,
+        .send = io_send,
+        .reply = io_reply,
+        .store = io_store,
+        .trace = r->options->log_level >= LOG_LEVEL_DEBUG ? io_trace : NULL,
+        .log = io_log,
+    };
+    r->node = node_init(memory, size, &r->config, kv_app(), &r->io, entropy);
+    return 0;
+}
+
+/* All that may be refused, and what the disk holds. */
+static int prepare(struct replica *r, struct vstamp_diag *diag)
+{
+    const struct config *config = r->options->config;
+    uint32_t index = r->options->index;
+    uint64_t seed;
+    int rv = config_to_vr(config, index, PACKAGE_VERSION, &r->config, diag);
+
+    if (rv == 0 && r->config.durable)
+        rv = storage_open(&r->storage, config->data_dir, index, &r->turn, &r->log, diag);
+    if (rv == 0) rv = make_node(r, diag);
+    if (rv != 0) return rv;
+    turn_init(&r->turn, &r->loop, r->node, after_turn, r);
+    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) seed = turn_monotonic_us();
+    rv = transport_open(&r->transport, &r->loop, &r->turn, &r->log, config, &r->config, seed, diag);
+    if (rv == 0)
+        rv = endpoint_open(&r->endpoint, &r->loop, &config->status_addresses.at[index], &r->turn,
+                           &r->transport, 2 * (uint64_t)r->config.view_change_ms, diag);
+    if (rv == 0 && r->config.durable) rv = storage_restore(&r->storage, r->node, diag);
+    return rv;
+}
+
+static int start(struct replica *r, struct vstamp_diag *diag)
+{
+    const struct config *config = r->options->config;
+    uint32_t index = r->options->index;
+    int rv = 0;
+
+    if (r->config.durable) rv = storage_start(&r->storage, &r->loop, diag);
+    if (rv != 0) return rv;
+    watch_signals(r);
+    log_event(&r->log, LOG_LEVEL_INFO, "listening",
+              LOG_TEXT("address", config->replicas_addresses.at[index].text),
+              LOG_TEXT("status_address", config->status_addresses.at[index].text),
+              LOG_NUMBER("replicas", r->config.n_replicas),
+              LOG_TEXT("durability", r->config.durable ? "disk" : "memory"),
+              LOG_TEXT("version", PACKAGE_VERSION));
+    turn_begin(&r->turn);
+    node_start(r->node);
+    rv = transport_start(&r->transport, diag);
+    if (rv == 0) notify_send(NOTIFY_READY);
+    return rv;
+}
+
+int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
+{
+    static struct replica replica; /* as long as the process: it is not taken down */
+    struct replica *r = &replica;
+    int rv = uv_loop_init(&r->loop);
+
+    if (rv != 0) {
+        vstamp_diag_printf(diag, "event loop: %s", uv_strerror(rv));
+        return VSTAMP_E_IO;
+    }
+    base_assert_set_hook(last_words);
+    r->options = options;
+    log_init(&r->log, options->log_level, options->log_format, (int)options->index);
+    rv = prepare(r, diag);
+    if (rv == 0) rv = start(r, diag);
+    if (rv != 0) return rv;
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    endpoint_close(&r->endpoint);
+    if (r->config.durable) storage_close(&r->storage);
+    log_detail(&r->log, LOG_LEVEL_INFO, "stopped", NULL);
+    return 0;
+}

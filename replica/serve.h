@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One replica, from its start to its end: the host of a node (node.h). */
+#ifndef REPLICA_SERVE_H
+#define REPLICA_SERVE_H
+
+#include "program/config.h"
+#include "program/log.h"
+
+struct serve_options {
+    const struct config *config; /* data_dir as it is to be used */
+    uint32_t index;
+    enum log_level log_level;
+    enum log_format log_format;
+};
+
+/* Runs until SIGTERM or SIGINT: 0.  VSTAMP_E_* with a sentence if it could not start. */
+int serve_run(const struct serve_options *options, struct vstamp_diag *diag);
+
+#endif

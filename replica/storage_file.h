@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The disk of a replica (durability: disk): a folder of plain files, <data_dir>/<index>/
+ *
+ *   lock                          held while the daemon runs (PIT-9.10)
+ *   journal-<number, 16 hex>      segments of the journal, append-only
+ *   checkpoint-<op, 16 hex>       the newest checkpoint
+ *   checkpoint-<op, 16 hex>.tmp   one that is being written; removed at start
+ *
+ * What is in the files is the node's matter; here it is bytes.  Each lane (node.h) has a thread that
+ * does one job at a time: write, fdatasync, answer; a slow disk never stops the loop.  A lane that
+ * fails never works again, and the process ends as soon as the loop hears of it: after a failed fsync
+ * nobody knows what is on the disk, and a retry would only pretend (PIT-9.5). */
+#ifndef REPLICA_STORAGE_FILE_H
+#define REPLICA_STORAGE_FILE_H
+
+#include <limits.h>
+
+#include <uv.h>
+
+#include "program/log.h"
+#include "replica/turn.h"
+
+#define STORAGE_NAME_SIZE 48u
+
+enum lane_state { LANE_IDLE, LANE_ASKED, LANE_DONE, LANE_FAILED };
+
+struct lane {
+    struct storage *storage;
+    uv_thread_t thread;
+    uv_mutex_t mutex;
+    uv_cond_t asked;
+    enum lane_state state; /* under the mutex, as what follows */
+    bool quit;
+    struct node_job job;
+    const char *failed_step; /* LANE_FAILED: what was being done, */
+    int failed_errno;        /* and what the system said */
+
+    /* The thread's own. */
+    int fd;                       /* of the file it writes, or -1 */
+    uint64_t number;              /* of the segment behind fd */
+    char name[STORAGE_NAME_SIZE]; /* of that file */
+    uint64_t size;                /* where the next write goes */
+};
+
+struct storage {
+    struct turn *turn;
+    struct log *log;
+    char folder[PATH_MAX];
+    int folder_fd, lock_fd;
+    uv_async_t answer;
+    struct lane lanes[NODE_LANES];
+};
+
+/* Create the folder where it is missing, lock it, remove what a crash left half written.  `log` and
+ * `turn` are kept by pointer. */
+int storage_open(struct storage *s, const char *data_dir, uint32_t index, struct turn *turn,
+                 struct log *log, struct vstamp_diag *diag);
+
+/* Give the node what the folder holds (storage_restore.c).  What is fed is on stable storage, not just
+ * in the cache of the system (PIT-9.6), and a torn tail is cut. */
+int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag);
+
+/* Start the lanes. */
+int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag);
+
+void storage_store(struct storage *s, enum node_lane lane, const struct node_job *job);
+
+/* Finish the jobs under way and end the lanes. */
+void storage_close(struct storage *s);
+
+/* The names of files; storage_parse_name is true for such a name, with its number. */
+void storage_name(char name[static STORAGE_NAME_SIZE], const char *kind, uint64_t number);
+bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
+#define STORAGE_JOURNAL    "journal"
+#define STORAGE_CHECKPOINT "checkpoint"
+#define STORAGE_TEMPORARY  ".tmp"
+
+/* All numbers of files of that kind, rising; the caller frees *numbers. */
+int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,
+                 struct vstamp_diag *diag);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "replica/transport_uv.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+#include "replica/listen.h"
+#include "wire/frame.h"
+
+#define BACKLOG         511
+#define SWEEP_MS        1000u
+#define CLIENT_OVERHEAD 4096u       /* of a client's frame beyond its operation */
+#define PEER_OVERHEAD   (64u << 10) /* of a peer's frame beyond the batch it carries */
+#define FILES_BESIDE    64u         /* descriptors for all but client connections */
+
+/* Descriptors are what connections are made of: take as many as the system allows, and promise no
+ * more than that. */
+static uint32_t connections_possible(struct log *log, uint32_t wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+    if (limit.rlim_cur < wanted + FILES_BESIDE) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= wanted + FILES_BESIDE) return wanted;
+    log_event(log, LOG_LEVEL_WARN, "few-descriptors", LOG_NUMBER("limit", limit.rlim_cur),
+              LOG_NUMBER("max_connections", wanted),
+              LOG_TEXT("hint", "fewer clients can connect; raise the limit (ulimit -n)"));
+    return limit.rlim_cur > 2 * FILES_BESIDE ? (uint32_t)limit.rlim_cur - FILES_BESIDE
+                                             : FILES_BESIDE;
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct transport *t = listener->data;
+
+    if (status == 0) clients_accept(&t->clients, listener);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct transport *t = timer->data;
+
+    peers_sweep(&t->peers);
+    clients_sweep(&t->clients);
+}
+
+int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, struct log *log,
+                   const struct config *config, const struct vr_config *vr, uint64_t seed,
+                   struct vstamp_diag *diag)
+{
+    size_t body = vr->batch_bytes > vr->max_read_bytes ? vr->batch_bytes : vr->max_read_bytes;
+    uint32_t slots = connections_possible(log, config->max_connections);
+    int fd, rv;
+
+    rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
+    if (rv != 0) return rv;
+    uv_timer_init(loop, &t->sweep);
+    uv_tcp_init(loop, &t->listener);
+    t->sweep.data = t->listener.data = t;
+    rv = uv_tcp_open(&t->listener, fd);
+    if (rv != 0) {
+        vstamp_diag_printf(diag, "%s", uv_strerror(rv));
+        return VSTAMP_E_IO;
+    }
+    peers_init(&t->peers, loop, turn, log, &config->replicas_addresses, vr, body + PEER_OVERHEAD,
+               seed, t->read_buffer);
+    rv = clients_init(&t->clients, turn, &t->peers, log, slots, vr->batch_bytes + CLIENT_OVERHEAD,
+                      body + CLIENT_OVERHEAD, t->read_buffer);
+    if (rv != 0) vstamp_diag_printf(diag, "out of memory for %u connections", slots);
+    return rv;
+}
+
+int transport_start(struct transport *t, struct vstamp_diag *diag)
+{
+    int rv = uv_listen((uv_stream_t *)&t->listener, BACKLOG, on_connection);
+
+    if (rv != 0) {
+        vstamp_diag_printf(diag, "listen: %s", uv_strerror(rv));
+        return VSTAMP_E_IO;
+    }
+    uv_timer_start(&t->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    peers_start(&t->peers);
+    return 0;
+}
+
+void transport_after_turn(struct transport *t)
+{
+    peers_flush(&t->peers);
+    clients_flush(&t->clients);
+    clients_resume(&t->clients);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "replica/turn.h"
+
+#include <time.h>
+
+static uint64_t clock_us(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+uint64_t turn_monotonic_us(void)
+{
+    return clock_us(CLOCK_BOOTTIME);
+}
+
+void turn_begin(struct turn *t)
+{
+    if (t->begun) return;
+    t->begun = true;
+    node_clock(t->node, clock_us(CLOCK_BOOTTIME), clock_us(CLOCK_REALTIME));
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    turn_begin(timer->data);
+}
+
+static void arm(struct turn *t)
+{
+    uint64_t due = node_next_timer(t->node), now = turn_monotonic_us();
+
+    if (due == UINT64_MAX) {
+        uv_timer_stop(&t->timer);
+        return;
+    }
+    uv_update_time(t->timer.loop);
+    uv_timer_start(&t->timer, on_timer, due <= now ? 0 : (due - now + 999) / 1000, 0);
+}
+
+static void end(struct turn *t)
+{
+    if (!t->begun) return;
+    while (t->begun) {
+        t->begun = false;
+        node_turn_end(t->node);
+        t->after(t->ctx);
+    }
+    arm(t);
+}
+
+static void on_check(uv_check_t *check)
+{
+    end(check->data);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    end(prepare->data);
+}
+
+void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*after)(void *ctx),
+               void *ctx)
+{
+    t->node = node;
+    t->begun = false;
+    t->after = after;
+    t->ctx = ctx;
+    uv_check_init(loop, &t->check);
+    uv_prepare_init(loop, &t->prepare);
+    uv_timer_init(loop, &t->timer);
+    t->check.data = t->prepare.data = t->timer.data = t;
+    uv_check_start(&t->check, on_check);
+    uv_prepare_start(&t->prepare, on_prepare);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One turn of the node per turn of the event loop (node.h).
+ *
+ * Whoever brings the node something (transport, storage, endpoint, a signal) calls turn_begin first;
+ * it tells the node the time, once.  After libuv has handed out everything that was ready, the turn
+ * ends: the node acts on all of it together, then `after` writes what it queued, each connection
+ * once.  That is the whole of batching: what arrives while a turn runs is the next turn's batch. */
+#ifndef REPLICA_TURN_H
+#define REPLICA_TURN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "node/node.h"
+
+struct turn {
+    struct node *node;
+    bool begun;
+    uv_check_t check;         /* runs after the poll: ends the turn */
+    uv_prepare_t prepare;     /* runs before the poll: ends a turn that a timer began */
+    uv_timer_t timer;         /* the node's next timer */
+    void (*after)(void *ctx); /* after each turn; may begin another one */
+    void *ctx;
+};
+
+void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*after)(void *ctx),
+               void *ctx);
+
+/* Idempotent within a turn. */
+void turn_begin(struct turn *t);
+
+/* CLOCK_BOOTTIME: it counts suspends, so that a machine that slept knows it. */
+uint64_t turn_monotonic_us(void);
+
+#endif

@@ -1,0 +1,228 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Groups of real daemons for bats files.
+#
+#   load group
+#   teardown() { group_teardown; }
+#   @test "..." {
+#       group_start 3 "durability: memory"     # each further word is a line of the configuration
+#       group_wait_primary                     # sets $PRIMARY
+#       vstamp put greeting hello
+#   }
+#
+# The programs come from $PATH.  Everything is written under $BATS_TEST_TMPDIR: server-config.yaml
+# (exported as VSTAMP_CONFIG), data/, and replica-I.log of each replica, which grows over restarts.
+# Waiting is always for a condition and always ends: GROUP_DEADLINE seconds, 20 unless a test says more.
+# Only processes started here are signalled.  Replicas are asked over /dev/tcp, so that neither curl nor
+# a working vstamp-admin is needed to test the daemon.
+
+GROUP_DEADLINE=${GROUP_DEADLINE:-20}
+GROUP_PIDS=()    # by index; empty where none runs
+GROUP_EXTRAS=()  # processes beside the group, see group_adopt
+
+# --- ports -------------------------------------------------------------------------------------------
+
+# group_ports N: sets GROUP_BASE to the first of N consecutive ports that nobody listens on.  They are
+# below the ephemeral range, so no outgoing connection takes one between the look and the bind.
+group_ports() {
+    local n=$1 port listening
+    listening=" $(awk '$4 == "0A" { sub(/.*:/, "", $2); print $2 }' /proc/net/tcp /proc/net/tcp6 \
+        2>/dev/null | tr '\n' ' ') "
+    while :; do
+        GROUP_BASE=$((10000 + (RANDOM * 32768 + RANDOM) % 20000))
+        for ((port = GROUP_BASE; port < GROUP_BASE + n; port++)); do
+            [[ $listening == *" $(printf %04X "$port") "* ]] && continue 2
+        done
+        return 0
+    done
+}
+
+# --- starting and stopping -----------------------------------------------------------------------------
+
+# group_configure N [LINE...]: choose ports and write the configuration, start nothing.
+group_configure() {
+    local i n=$1
+    shift
+    GROUP_SIZE=$n
+    group_ports $((2 * n))
+    export VSTAMP_CONFIG=$BATS_TEST_TMPDIR/server-config.yaml
+    export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
+    {
+        echo "replicas_addresses:"
+        for ((i = 0; i < n; i++)); do echo "  - 127.0.0.1:$((GROUP_BASE + i))"; done
+        echo "status_addresses:"
+        for ((i = 0; i < n; i++)); do echo "  - 127.0.0.1:$((GROUP_BASE + n + i))"; done
+        echo "data_dir: $BATS_TEST_TMPDIR/data"
+        printf '%s\n' "$@"
+    } >"$VSTAMP_CONFIG"
+}
+
+# group_start N [LINE...]: configure, start all replicas, and wait until each listens.  Another process
+# may take a port between the look and the bind: then choose again.
+group_start() {
+    local i try
+    for try in 1 2 3 4 5; do
+        group_configure "$@"
+        for ((i = 0; i < GROUP_SIZE; i++)); do group_start_one "$i"; done
+        group_wait_listening && return 0
+        grep -q "in use" "$BATS_TEST_TMPDIR"/replica-*.log || break
+        group_teardown
+    done
+    group_show_logs
+    return 1
+}
+
+# group_start_one I [OPTION...]: start replica I (again).
+group_start_one() {
+    local i=$1
+    shift
+    vstamp-replica --config "$VSTAMP_CONFIG" --index "$i" "$@" \
+        </dev/null >>"$BATS_TEST_TMPDIR/replica-$i.log" 2>&1 3>&- &
+    GROUP_PIDS[i]=$!
+}
+
+# group_signal I SIGNAL: to that replica's process.
+group_signal() {
+    [[ -n ${GROUP_PIDS[$1]:-} ]] && kill "-$2" "${GROUP_PIDS[$1]}"
+}
+
+# group_reap I: wait for its end; returns its exit status.
+group_reap() {
+    local pid=${GROUP_PIDS[$1]} status=0
+    GROUP_PIDS[$1]=
+    wait "$pid" || status=$?
+    return "$status"
+}
+
+group_kill() { # I...: at once, as a power cut would
+    local i
+    for i in "$@"; do group_signal "$i" KILL; done
+    for i in "$@"; do group_reap "$i" 2>/dev/null || true; done
+}
+
+group_stop() { # I: gracefully; returns the exit status
+    group_signal "$1" TERM
+    group_reap "$1"
+}
+
+group_pause() { group_signal "$1" STOP; }
+group_cont() { group_signal "$1" CONT; }
+
+group_running() { # I
+    [[ -n ${GROUP_PIDS[$1]:-} ]] && kill -0 "${GROUP_PIDS[$1]}" 2>/dev/null
+}
+
+# group_adopt PID: end this process too in group_teardown.
+group_adopt() { GROUP_EXTRAS+=("$1"); }
+
+group_teardown() {
+    local pid
+    for pid in "${GROUP_PIDS[@]}" "${GROUP_EXTRAS[@]}"; do
+        [[ -n $pid ]] && kill -KILL "$pid" 2>/dev/null
+    done
+    for pid in "${GROUP_PIDS[@]}" "${GROUP_EXTRAS[@]}"; do
+        [[ -n $pid ]] && wait "$pid" 2>/dev/null
+    done
+    GROUP_PIDS=()
+    GROUP_EXTRAS=()
+    return 0
+}
+
+# --- asking ------------------------------------------------------------------------------------------
+
+# group_http I PATH [METHOD]: the whole answer, header and body, of replica I's status endpoint; fails
+# when nobody answers within a second.
+group_http() {
+    local port=$((GROUP_BASE + GROUP_SIZE + $1))
+    timeout 1 bash -c '
+        exec 9<>"/dev/tcp/127.0.0.1/$1" || exit 1
+        printf "%s %s HTTP/1.0\r\nHost: replica\r\n\r\n" "$3" "$2" >&9
+        cat <&9' http "$port" "$2" "${3:-GET}" 2>/dev/null
+}
+
+# group_status I: its /status as one line of JSON.
+group_status() {
+    local answer
+    answer=$(group_http "$1" /status) || return 1
+    [[ $answer == *" 200 "* ]] || return 1
+    printf '%s\n' "${answer##*$'\n'}"
+}
+
+# group_field I NAME: one field of its /status, without quotes.
+group_field() {
+    local status
+    status=$(group_status "$1") || return 1
+    [[ $status =~ \"$2\":\"?([^,\"\}]*) ]] || return 1
+    printf '%s\n' "${BASH_REMATCH[1]}"
+}
+
+# group_wait WHAT COMMAND...: until COMMAND succeeds.
+group_wait() {
+    local what=$1 end=$((SECONDS + GROUP_DEADLINE))
+    shift
+    until "$@"; do
+        if ((SECONDS > end)); then
+            echo "gave up after $GROUP_DEADLINE s waiting for: $what" >&2
+            group_show_logs
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+# All started replicas answer; fails at once when one of them ended.
+group_wait_listening() {
+    local i end=$((SECONDS + GROUP_DEADLINE))
+    for ((i = 0; i < GROUP_SIZE; i++)); do
+        [[ -n ${GROUP_PIDS[i]:-} ]] || continue
+        until group_http "$i" /livez >/dev/null; do
+            group_running "$i" || return 1
+            ((SECONDS > end)) && return 1
+            sleep 0.05
+        done
+    done
+}
+
+group_has_primary() {
+    local i
+    for ((i = 0; i < GROUP_SIZE; i++)); do
+        group_running "$i" || continue
+        if [[ $(group_http "$i" /readyz) == *" 200 "* && $(group_field "$i" role) == primary ]]; then
+            PRIMARY=$i
+            return 0
+        fi
+    done
+    return 1
+}
+
+# group_wait_primary: until a primary is ready to serve; sets PRIMARY.
+group_wait_primary() { group_wait "a primary" group_has_primary; }
+
+group_is() { [[ $(group_field "$1" "$2") == "$3" ]]; }
+
+# group_wait_field I NAME VALUE
+group_wait_field() { group_wait "$2=$3 at replica $1" group_is "$1" "$2" "$3"; }
+
+# group_agree: all running replicas are normal, with one commit-number and one digest.
+group_agree() {
+    local i one first=
+    for ((i = 0; i < GROUP_SIZE; i++)); do
+        group_running "$i" || continue
+        one=$(group_status "$i") || return 1
+        [[ $one == *'"status":"normal"'* ]] || return 1
+        [[ $one =~ \"commit_number\":([0-9]+) ]] && one="${BASH_REMATCH[1]} $(group_field "$i" state_digest)"
+        first=${first:-$one}
+        [[ $one == "$first" ]] || return 1
+    done
+}
+
+group_wait_agree() { group_wait "all replicas to agree" group_agree; }
+
+group_show_logs() {
+    local log
+    for log in "$BATS_TEST_TMPDIR"/replica-*.log; do
+        [[ -e $log ]] || continue
+        echo "--- ${log##*/}" >&2
+        tail -n 20 "$log" >&2
+    done
+}

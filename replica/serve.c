@@ -232,7 +232,7 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     }
     base_assert_set_hook(last_words);
     r->options = options;
-    log_init(&r->log, options->log_level, options->log_format, (int)options->index);
+    log_open(&r->log, options->log_level, options->log_format, (int)options->index);
     rv = prepare(r, diag);
     if (rv == 0) rv = start(r, diag);
     if (rv != 0) return rv;

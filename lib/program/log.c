@@ -23,7 +23,7 @@ static uint64_t wall_clock_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-void log_init(struct log *log, enum log_level level, enum log_format format, int replica)
+void log_open(struct log *log, enum log_level level, enum log_format format, int replica)
 {
     memset(log, 0, sizeof *log);
     log->fd = STDERR_FILENO;

@@ -45,7 +45,7 @@ struct log_field {
 };
 
 /* To standard error, by the wall clock. */
-void log_init(struct log *log, enum log_level level, enum log_format format, int replica);
+void log_open(struct log *log, enum log_level level, enum log_format format, int replica);
 
 /* "error", "warn", "info", "debug"; "logfmt", "json".  False for any other word. */
 bool log_level_parse(const char *word, enum log_level *level);

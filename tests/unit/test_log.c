@@ -25,7 +25,7 @@ static uint64_t now_ms(void)
 static struct log open_log(enum log_level level, enum log_format format, int replica)
 {
     struct log log;
-    log_init(&log, level, format, replica);
+    log_open(&log, level, format, replica);
     log.fd = outlet[1];
     log.now_ms = now_ms;
     return log;

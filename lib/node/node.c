@@ -106,7 +106,8 @@ int node_on_client_frame(struct node *n, uint64_t origin, struct bytes frame)
     int rv = wire_frame_decode(frame, &m);
     if (rv != 0) return rv;
     if (m.header.command != WIRE_request) return VSTAMP_E_MALFORMED;
-    return vr_on_request(&n->vr, origin, &m.header, &m.as.request);
+    vr_on_request(&n->vr, origin, &m.header, &m.as.request);
+    return 0;
 }
 
 bool node_accepts_requests(const struct node *n)
@@ -116,7 +117,8 @@ bool node_accepts_requests(const struct node *n)
 
 void node_on_peer_connected(struct node *n, uint8_t replica, bool connected)
 {
-    if (connected) vr_on_peer_connected(&n->vr, replica);
+    n->connected[replica] = connected;
+    if (connected) vr_on_peer_connected(&n->vr);
 }
 
 void node_turn_end(struct node *n)
@@ -149,6 +151,7 @@ static void peer_status(const struct node *n, struct node_status *s)
         if (i == r->config.self) continue;
         struct node_peer_status *p = &s->peers[s->n_peers++];
         p->replica = i;
+        p->connected = n->connected[i];
         p->address = r->config.addresses[i];
         p->last_contact_ms =
             r->last_heard_us[i] != 0 ? (r->now_us - r->last_heard_us[i]) / 1000 : UINT64_MAX;

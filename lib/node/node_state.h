@@ -49,6 +49,7 @@ struct node {
     struct node_checkpoint checkpoint;
     uint64_t started_us;
     bool stopping;
+    bool connected[REPLICAS_MAX];
     uint64_t frames_received, frames_dropped, frames_sent;
     char reason[160];
 };

@@ -51,6 +51,7 @@ static void put_state(struct node *n)
         .view = r->view,
         .log_view = r->log_view,
         .op = r->log.op,
+        .checksum = log_last(&r->log)->checksum,
         .commit = r->commit,
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
         .tokens = vr_token_list(r, r->has_hard_state ? r->formed_with : r->tokens, tokens,

@@ -8,7 +8,9 @@
  *
  *   B1  an operation is checked by the application before it enters the log (PIT-1.7);
  *   B2  a request is new only if it is in neither the client table (executed) nor in flight (PIT-7.5);
- *   B3  a number is exactly one above the last: nothing older can ever run after something newer. */
+ *   B3  a number is exactly one above the last: nothing older can ever run after something newer;
+ *   B4  a new primary judges no request before it has executed all that its view began with: what its
+ *       client table does not know yet may have been answered by the former primary. */
 #include "vr/rooms.h"
 
 #define BATCH_HEAD 4u /* u32 count */
@@ -121,8 +123,9 @@ static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_re
         r->stats.duplicates++;
         vr_reject(r, origin, m->client, m->number, WIRE_REJECT_STALE, "a newer request was executed");
     } else if (m->number > record.number + 1) {
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_INVALID,
-                  "the request-number leaves a gap"); /* B3 */
+        /* B3; or we were deposed and do not know it yet */
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_UNAVAILABLE,
+                  "the request-number leaves a gap");
     } else {
         return false;
     }
@@ -165,13 +168,14 @@ static void take_request(struct vr *r, uint64_t origin, const struct wire_reques
     }
 }
 
-int vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
-                  const struct wire_request *m)
+void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
+                   const struct wire_request *m)
 {
     r->stats.requests++;
     bool knows_group = !vstamp_id_is_zero(header->group);
     if (knows_group && !vstamp_id_is_zero(r->group) && !vstamp_id_equal(header->group, r->group)) {
-        return VSTAMP_E_OTHER_GROUP;
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_OTHER_GROUP, "");
+        return;
     }
     if (r->status == VR_NORMAL &&
         (m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL)) {
@@ -184,8 +188,9 @@ int vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *heade
         vr_reject(r, origin, m->client, m->number, WIRE_REJECT_NOT_PRIMARY, "");
     } else if (m->kind == WIRE_KIND_READ) {
         vr_reads_on_request(r, origin, m);
+    } else if (r->applied < r->view_start_op) { /* B4 */
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_BUSY, "the view is just beginning");
     } else {
         take_request(r, origin, m);
     }
-    return 0;
 }

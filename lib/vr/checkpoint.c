@@ -12,12 +12,13 @@ void vr_checkpoint_if_due(struct vr *r)
     bool due = r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                r->checkpoint_log_bytes >= r->config.log_bytes / 4;
     if (!due || r->checkpoint_storing || r->pages.fetching) return;
+    if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */
     r->checkpoint_op = r->applied;
     r->checkpoint_anchor = *log_header(&r->log, r->applied);
     r->checkpoint_log_bytes = 0;
     pages_checkpoint(&r->pages);
     vr_trace(r, "checkpoint op=%" PRIu64, r->checkpoint_op);
-    if (r->config.durable && r->sink.store_checkpoint != NULL) {
+    if (r->config.durable) {
         r->checkpoint_storing = true;
         r->sink.store_checkpoint(r->sink.ctx);
     } else {

@@ -20,14 +20,17 @@
 
 #define ABDICATE_AFTER 3u /* times view_change_ms without a quorum's word */
 
+/* Nothing is built on a fetched checkpoint before that is on disk (state_transfer.c, T5). */
 bool vr_can_append(struct vr *r, size_t size)
 {
+    if (r->transfer.storing) return false;
     if (r->config.durable && !r->sink.journal_room(r->sink.ctx, size)) return false;
     return log_make_room(&r->log, size);
 }
 
 void vr_append(struct vr *r, const struct wire_entry_header *header, struct bytes body)
 {
+    assert(!r->transfer.storing);
     struct log_slot *slot = log_append(&r->log, header, body);
     slot->persisted = ++r->persisted;
     if (r->config.durable) {

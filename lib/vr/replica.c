@@ -97,8 +97,12 @@ void vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     r->has_hard_state = true;
     vr_merge_crash_vector(r, &state->crash_vector);
     restore_tokens(r, &state->tokens, r->formed_with);
-    if (state->op < r->log.op && state->op + 1 >= r->log.first) vr_truncate(r, state->op);
-    vr_commit_up_to(r, state->commit < r->log.op ? state->commit : r->log.op);
+    const struct wire_entry_header *last = log_header(&r->log, state->op);
+    if (last == NULL || !vstamp_id_equal(last->checksum, state->checksum)) {
+        return; /* it speaks of a fetched checkpoint that was never stored (T5): our log stands */
+    }
+    vr_truncate(r, state->op);
+    vr_commit_up_to(r, state->commit);
     vr_execute(r);
 }
 
@@ -378,9 +382,9 @@ void vr_on_checkpoint_stored(struct vr *r)
     settle(r);
 }
 
-void vr_on_peer_connected(struct vr *r, uint8_t replica)
+/* A hint that what was lost can arrive now. */
+void vr_on_peer_connected(struct vr *r)
 {
-    (void)replica;
     if (r->status == VR_RECOVERING) vr_recovery_due(r);
     if (r->status == VR_VIEW_CHANGE) vr_view_change_due(r);
     settle(r);
@@ -418,10 +422,16 @@ uint64_t vr_next_timer(const struct vr *r)
 void vr_stop(struct vr *r)
 {
     r->stopping = true;
-    if (vr_is_primary(r) && r->config.n_replicas > 1) {
-        vr_enter_view(r, r->view + 1, "planned hand-over");
-        settle(r);
+    if (!vr_is_primary(r) || r->config.n_replicas == 1) return;
+    uint64_t view = r->view + 1;
+    for (uint64_t v = r->view + 1; v < r->view + r->config.n_replicas; v++) {
+        uint64_t silent_us = r->now_us - r->heard_us[vr_primary_of(r, v)];
+        if (silent_us > r->config.view_change_ms * UINT64_C(1000)) continue;
+        view = v; /* the next one that is alive */
+        break;
     }
+    vr_enter_view(r, view, "planned hand-over");
+    settle(r);
 }
 
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size)

@@ -213,12 +213,11 @@ struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *token
                                size_t size);
 
 void vr_on_message(struct vr *r, const struct wire_message *m);
-/* 0, or VSTAMP_E_OTHER_GROUP. */
-int vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
+void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
                   const struct wire_request *request);
 void vr_on_durable(struct vr *r, uint64_t position);
 void vr_on_checkpoint_stored(struct vr *r);
-void vr_on_peer_connected(struct vr *r, uint8_t replica);
+void vr_on_peer_connected(struct vr *r);
 void vr_on_turn_end(struct vr *r);
 uint64_t vr_next_timer(const struct vr *r);
 void vr_stop(struct vr *r);

@@ -267,12 +267,11 @@ void vr_transfer_settle(struct vr *r)
         }
     }
     if (t->kind == VR_TRANSFER_NONE || t->pages || t->storing) return;
-    uint64_t up_to = movable(r);
-    if (!move_staged(r, up_to)) return;
+    bool all_moved = move_staged(r, movable(r));
     if (!t->answered) return;
-    uint64_t moved = r->staging.first - 1;
+    uint64_t moved = r->staging.first - 1; /* to be executed, which makes room for the rest */
     vr_commit_up_to(r, t->commit < moved ? t->commit : moved);
-    if (!is_complete(r)) return;
+    if (!all_moved || !is_complete(r)) return;
     if (t->kind == VR_TRANSFER_GAP) {
         vr_transfer_stop(r, "caught up");
     } else {

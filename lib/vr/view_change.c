@@ -243,6 +243,7 @@ static void choose(struct vr *r)
         present = (uint8_t)(present + r->promises[i].present);
     }
     if (!r->promises[r->config.self].present || present < r->quorum) return;
+    if (r->transfer.storing) return; /* T5 */
     uint8_t best = best_promise(r);
     const struct vr_promise *p = &r->promises[best];
     const struct wire_entry_header *ours = log_header(&r->log, p->op);
@@ -265,6 +266,7 @@ static void choose(struct vr *r)
 void vr_install_view(struct vr *r, uint64_t view)
 {
     assert(view >= r->view);
+    assert(!r->transfer.storing);
     r->view = r->log_view = view;
     r->has_hard_state = true;
     vr_persist_state(r);
@@ -395,6 +397,7 @@ static const char *ignore_start_view(const struct vr *r, uint8_t from, uint64_t 
     if (view < r->view) return "older view";
     if (view == r->view && r->status == VR_NORMAL) return "the view has begun here";
     if (r->transfer.kind == VR_TRANSFER_VIEW && r->transfer.view >= view) return "being fetched";
+    if (r->transfer.storing) return "a fetched checkpoint is not on disk yet";
     if (m->op < r->commit) return "shorter than what is committed";
     return NULL;
 }

@@ -4,7 +4,7 @@
  *
  * What comes from outside decides how often the loops run, never how deep: a shape refers only to
  * shapes that stand before it in messages.def, so the functions that call themselves do so at most
- * as deep as that file nests (list of entry, entry, entry_header).  test_codec.c checks the depth. */
+ * as deep as that file nests (list of entry, entry, entry_header); test_codec.c checks that. */
 #include "wire/codec.h"
 
 #include <vstamp/error.h>
@@ -92,7 +92,7 @@ static void decode_fields(const struct wire_shape *shape, struct reader *r, void
 static struct wire_list decode_list(const struct wire_shape *record, struct reader *r)
 {
     struct wire_list list = {.count = read_u32(r)};
-    if (list.count > r->left / size_min(record)) { /* a count that cannot be true, before any work */
+    if (list.count > r->left / size_min(record)) { /* it cannot be true: no work for it */
         r->ok = false;
         return list;
     }

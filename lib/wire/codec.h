@@ -6,7 +6,7 @@
 
 #include "wire/schema.h"
 
-/* Bytes that encoding `message` takes; the size may be more than a frame holds (the caller checks). */
+/* Bytes that encoding `message` takes; maybe more than a frame holds (the caller checks). */
 size_t wire_size(const struct wire_shape *shape, const void *message);
 
 /* Append the encoding; running out of room makes w->ok false. */
@@ -19,8 +19,8 @@ int wire_decode(const struct wire_shape *shape, struct bytes body, void *message
 /* The same for a record at the front of a reader, which is advanced; used by lists and journals. */
 int wire_decode_next(const struct wire_shape *shape, struct reader *r, void *record);
 
-/* Building a list: wire_list_begin over a buffer, wire_list_add per record (false: no room left, the
- * list is as before), then the list points into that buffer. */
+/* Building a list: wire_list_begin over a buffer, wire_list_add per record (false: no room left,
+ * the list is as before), then the list points into that buffer. */
 struct wire_list_builder {
     const struct wire_shape *record;
     struct writer writer;

@@ -61,12 +61,12 @@ struct wire_message {
 };
 
 /* How large is the frame that starts here?  0 with *size set once the 64 bytes of header are there
- * and sound; VSTAMP_E_TRUNCATED: give me more bytes; VSTAMP_E_CORRUPT, VSTAMP_E_MALFORMED (no frame,
- * or larger than `size_max`), VSTAMP_E_VERSION: close the connection. */
+ * and sound; VSTAMP_E_TRUNCATED: give me more bytes; VSTAMP_E_CORRUPT, VSTAMP_E_MALFORMED (no
+ * frame, or larger than `size_max`), VSTAMP_E_VERSION: close the connection. */
 int wire_frame_size(struct bytes stream, size_t size_max, size_t *size);
 
-/* Take a whole frame apart.  The message points into it.  VSTAMP_E_* as above; an unknown command is
- * VSTAMP_E_MALFORMED. */
+/* Take a whole frame apart.  The message points into it.  VSTAMP_E_* as above; an unknown command
+ * is VSTAMP_E_MALFORMED. */
 int wire_frame_decode(struct bytes frame, struct wire_message *message);
 
 /* Write a frame: header->size, version and command are filled in from the message.  Returns the

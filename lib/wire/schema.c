@@ -5,7 +5,7 @@
 
 #include "base/word.h"
 
-/* Each shape is declared in schema.h, so a field can point at its record's before that is defined. */
+/* Each shape is declared in schema.h, so a field can point at one that is defined later. */
 #define RECORD_BEGIN(name, text) static const struct wire_field fields_##name[] = {
 #define MESSAGE_BEGIN(name, number, text) static const struct wire_field fields_##name[] = {
 #define SHAPE_END(shape_name)                                                                      \

@@ -1,1 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
+bin_PROGRAMS += vstamp-admin
+
+# Apart from the program, so that tests/unit can link what judges and prints.
+noinst_LTLIBRARIES += %D%/libadmin.la
+%C%_libadmin_la_SOURCES = \
+    %D%/answers.c \
+    %D%/answers.h \
+    %D%/fetch.c \
+    %D%/fetch.h \
+    %D%/table.c \
+    %D%/table.h \
+    %D%/verdict.c \
+    %D%/verdict.h
+ADMIN_LIBS = %D%/libadmin.la $(JANSSON_LIBS) $(CURL_LIBS)
+
+vstamp_admin_SOURCES = \
+    %D%/admin.h \
+    %D%/cmd_health.c \
+    %D%/cmd_metrics.c \
+    %D%/cmd_status.c \
+    %D%/commands.def \
+    %D%/main.c
+vstamp_admin_LDADD = $(ADMIN_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)

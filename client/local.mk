@@ -1,1 +1,37 @@
 # SPDX-License-Identifier: BSD-2-Clause
+bin_PROGRAMS += vstamp
+
+vstamp_SOURCES = \
+    %D%/answer.c \
+    %D%/base64.c \
+    %D%/base64.h \
+    %D%/client.c \
+    %D%/client.h \
+    %D%/cmd_abandon.c \
+    %D%/cmd_append.c \
+    %D%/cmd_cas.c \
+    %D%/cmd_del.c \
+    %D%/cmd_get.c \
+    %D%/cmd_incr.c \
+    %D%/cmd_list.c \
+    %D%/cmd_pending.c \
+    %D%/cmd_put.c \
+    %D%/cmd_resume.c \
+    %D%/cmd_shell.c \
+    %D%/cmd_size.c \
+    %D%/commands.def \
+    %D%/conn.c \
+    %D%/conn.h \
+    %D%/escape.c \
+    %D%/escape.h \
+    %D%/line.c \
+    %D%/line.h \
+    %D%/main.c \
+    %D%/memory.c \
+    %D%/memory.h \
+    %D%/operation.c \
+    %D%/operation.h \
+    %D%/request.c \
+    %D%/session_file.c \
+    %D%/session_file.h
+vstamp_LDADD = $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(EDIT_LIBS)

@@ -64,10 +64,16 @@ noinst_LTLIBRARIES += \
     %D%/vr/view_change.c
 
 %C%_libnode_la_SOURCES = \
+    %D%/node/journal.c \
+    %D%/node/journal.h \
+    %D%/node/node.c \
     %D%/node/node.h \
+    %D%/node/node_state.h \
+    %D%/node/restore.c \
     %D%/node/status.c \
     %D%/node/status.def \
-    %D%/node/status.h
+    %D%/node/status.h \
+    %D%/node/store.c
 
 %C%_libkv_la_SOURCES = \
     %D%/kv/app.c \

@@ -1,4 +1,35 @@
 # SPDX-License-Identifier: BSD-2-Clause
+bin_PROGRAMS += vstamp-replica
+
+vstamp_replica_SOURCES = \
+    %D%/clients.c \
+    %D%/clients.h \
+    %D%/connection.c \
+    %D%/connection.h \
+    %D%/endpoint.c \
+    %D%/endpoint.h \
+    %D%/listen.c \
+    %D%/listen.h \
+    %D%/local.c \
+    %D%/local.h \
+    %D%/main.c \
+    %D%/notify.c \
+    %D%/notify.h \
+    %D%/peers.c \
+    %D%/peers.h \
+    %D%/report.c \
+    %D%/report.h \
+    %D%/serve.c \
+    %D%/serve.h \
+    %D%/storage_file.c \
+    %D%/storage_file.h \
+    %D%/storage_restore.c \
+    %D%/transport_uv.c \
+    %D%/transport_uv.h \
+    %D%/turn.c \
+    %D%/turn.h
+vstamp_replica_LDADD = $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) \
+    $(UV_LIBS) $(MICROHTTPD_LIBS) $(JANSSON_LIBS)
 
 if SYSTEMD_UNIT
 systemdsystemunit_DATA = %D%/vstamp-replica@.service

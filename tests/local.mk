@@ -4,13 +4,20 @@
 
 UNIT_TESTS = \
     %D%/unit/test_address \
+    %D%/unit/test_bytes \
     %D%/unit/test_cli \
     %D%/unit/test_client_table \
+    %D%/unit/test_codec \
     %D%/unit/test_config \
+    %D%/unit/test_error \
+    %D%/unit/test_frame \
     %D%/unit/test_kv_codec \
+    %D%/unit/test_kv_store \
     %D%/unit/test_linear \
     %D%/unit/test_log \
-    %D%/unit/test_pages
+    %D%/unit/test_pages \
+    %D%/unit/test_print \
+    %D%/unit/test_prng
 
 SCENARIO_TESTS =
 
@@ -19,11 +26,12 @@ BATS_TESTS =
 CHECKS = \
     %D%/check-exports.sh \
     %D%/check-layers.sh \
+    %D%/check-man.sh \
     %D%/check-pure.sh \
     %D%/check-tidy.sh
 
-# Whole groups in one process, over the objects of lib: the simulator and the scenarios use it.
-check_LTLIBRARIES += %D%/libsim.la
+# Whole groups in one process, over the objects of lib.
+noinst_LTLIBRARIES += %D%/libsim.la
 %C%_libsim_la_SOURCES = \
     %D%/sim/check.c \
     %D%/sim/check.h \
@@ -41,6 +49,16 @@ check_LTLIBRARIES += %D%/libsim.la
     %D%/sim/world.c
 SIM_LIBS = %D%/libsim.la
 
+# What several tests share.
+check_LTLIBRARIES += %D%/libshared.la
+%C%_libshared_la_SOURCES = \
+    %D%/fuzz/wire_random.c \
+    %D%/fuzz/wire_random.h \
+    %D%/scenario/cluster.c \
+    %D%/scenario/cluster.h \
+    %D%/unit/paged.h
+SHARED_LIBS = %D%/libshared.la
+
 noinst_PROGRAMS += vstamp-sim
 vstamp_sim_SOURCES = %D%/sim/main.c
 vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(CORE_LIBS)
@@ -49,11 +67,11 @@ SIM_TESTS =
 
 # Unit and scenario tests are one file each, with the name of the program.
 check_PROGRAMS += $(UNIT_TESTS) $(SCENARIO_TESTS)
-LDADD = $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
+LDADD = $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 EXTRA_DIST += \
-    %D%/cli/group.bash
-EXTRA_DIST += %D%/unit/paged.h
+    %D%/cli/group.bash \
+    %D%/cli/throw_frames.c
 EXTRA_DIST += $(BATS_TESTS) $(SIM_TESTS) $(CHECKS) %D%/demo.sh
 
 if CHECK_READY

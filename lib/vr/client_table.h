@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The client table (paper sections 4.1 and 4.5): for each session the newest executed request and its
- * answer.  It is part of the replicated state: it changes only when an operation is executed (PIT-1.4),
- * lives in the first pages of the state and is checkpointed and transferred with them (PIT-1.5).
- * What is found by client id, and who was used least recently, is derived and rebuilt after a load.
- * Eviction follows the log alone: the session whose last executed operation is oldest (PIT-6.2). */
+/* The client table (paper sections 4.1 and 4.5): for each session the newest executed request and
+ * its answer.  It is part of the replicated state: it changes only when an operation is executed
+ * (PIT-1.4), lives in the first pages of the state and is checkpointed and transferred with them
+ * (PIT-1.5).  What is found by client id, and who was used least recently, is derived and rebuilt
+ * after a load. Eviction follows the log alone: the session whose last executed operation is oldest
+ * (PIT-6.2). */
 #ifndef VR_CLIENT_TABLE_H
 #define VR_CLIENT_TABLE_H
 
@@ -26,29 +27,31 @@ struct client_table;
 /* Pages that the table takes from the start of the state. */
 uint32_t client_table_pages(uint32_t max_clients, uint32_t max_answer_bytes);
 
-struct client_table *client_table_new(struct arena *arena, struct pages *pages, uint32_t max_clients,
-                                      uint32_t max_answer_bytes);
+struct client_table *client_table_new(struct arena *arena, struct pages *pages,
+                                      uint32_t max_clients, uint32_t max_answer_bytes);
 
 /* False if there is no such session. */
 bool client_table_find(const struct client_table *t, struct vstamp_id client,
                        struct client_record *record);
 
-/* Execute a registration at `op`.  A new client gets a slot (evicting the least recently used one when
- * all are taken: *evicted); a known one gets a new session number and keeps number and answer.  A
- * registration whose number is not above the known one's changes nothing (a duplicate).  *record is the
- * entry afterwards, *known whether the client had a session before. */
+/* Execute a registration at `op`.  A new client gets a slot (evicting the least recently used one
+ * when all are taken: *evicted); a known one gets a new session number and keeps number and answer.
+ * A registration whose number is not above the known one's changes nothing (a duplicate).  *record
+ * is the entry afterwards, *known whether the client had a session before. */
 void client_table_register(struct client_table *t, struct vstamp_id client, uint64_t number,
                            uint64_t op, struct client_record *record, bool *known, bool *evicted);
 
-/* Note the execution of request `number` at `op`; the client must be in the table and the answer not
- * larger than max_answer_bytes. */
-void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number, uint64_t op,
-                       struct bytes answer);
+/* Note the execution of request `number` at `op`.  Asserts that the client is in the table, that
+ * the answer is not larger than max_answer_bytes, and that the number is above the one noted before
+ * (else it is a duplicate, and was not to be executed), and that op-numbers do not fall. */
+void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number,
+                       uint64_t op, struct bytes answer);
 
 uint32_t client_table_count(const struct client_table *t);
 
-/* Rebuild what is derived, after the pages were replaced.  False if they do not make sense (two slots
- * with one client, a size beyond its slot): then the pages are damaged or of another configuration. */
+/* Rebuild what is derived, after the pages were replaced.  False if they do not make sense (two
+ * slots with one client, a size beyond its slot): then the pages are damaged or of another
+ * configuration, and the table must not be used until a reload succeeds. */
 bool client_table_reload(struct client_table *t);
 
 #endif

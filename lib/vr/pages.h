@@ -5,11 +5,11 @@
  *   image     the newest checkpoint: the content of all pages at one op-number
  *   staged    a newer checkpoint on its way in from a peer
  *
- * A checkpoint copies nothing when it is taken: a page is copied to the second area the first time it
- * changes after the checkpoint, so the image of a page is that copy, or the live page if it did not
- * change.  Fetching a peer's checkpoint uses the same second area, so there is no image while a fetch is
- * under way, and live stays whole until the fetch is complete (PROTOCOL 4.3: never destroy what you
- * have before the replacement is in hand).
+ * A checkpoint copies nothing when it is taken: a page is copied to the second area the first time
+ * it changes after the checkpoint, so the image of a page is that copy, or the live page if it did
+ * not change.  Fetching a peer's checkpoint uses the same second area, so there is no image while a
+ * fetch is under way, and live stays whole until the fetch is complete (PROTOCOL 4.3: never destroy
+ * what you have before the replacement is in hand).
  *
  * Pages that were never written are zeros and take no memory. */
 #ifndef VR_PAGES_H
@@ -22,15 +22,15 @@
 
 struct pages {
     uint32_t n_max;
-    uint32_t n_used;       /* pages 0 .. n_used - 1 may hold something; only grows */
+    uint32_t n_used;       /* pages 0 .. n_used - 1 may hold something; grows, but for a fetch */
     uint32_t image_n_used; /* the same, of the image */
     bool has_image;
     bool fetching;
-    uint8_t *live;     /* n_max pages */
-    uint8_t *second;   /* n_max pages: copies for the image, or staged pages */
-    uint64_t *copied;  /* bitset: the image of this page (or its staged content) is in `second` */
-    uint64_t *stale;   /* bitset: changed since its hash in `hashes` was taken */
-    uint64_t *hashes;  /* per page; 0 for a page of zeros */
+    uint8_t *live;    /* n_max pages */
+    uint8_t *second;  /* n_max pages: copies for the image, or staged pages */
+    uint64_t *copied; /* bitset: the image of this page (or its staged content) is in `second` */
+    uint64_t *stale;  /* bitset: changed since its hash in `hashes` was taken */
+    uint64_t *hashes; /* per page; 0 for a page of zeros */
     struct vstamp_id digest; /* sum over the pages that are not stale */
 };
 
@@ -39,11 +39,11 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max);
 const uint8_t *pages_read(const struct pages *p, uint32_t page);
 uint8_t *pages_write(struct pages *p, uint32_t page); /* asserts !fetching */
 
-/* The image becomes the present content. */
+/* The image becomes the present content.  Costs the clearing of one bit a page. */
 void pages_checkpoint(struct pages *p);
 
-/* Content of a page in the image; asserts has_image.  NULL stands for a page of zeros that was never
- * written. */
+/* Content of a page in the image; asserts has_image.  NULL stands for a page of zeros that was
+ * never written. */
 const uint8_t *pages_image(const struct pages *p, uint32_t page);
 
 /* Hash of a page's content: 0 when it is NULL or all zeros, never 0 otherwise. */
@@ -53,10 +53,15 @@ uint64_t pages_hash(const uint8_t *content);
  * hashes of stale pages up to date. */
 struct vstamp_id pages_digest(struct pages *p);
 
-/* Fetching: begin gives up the image; put stages one page (content NULL: zeros); commit makes live
- * and image the staged content (pages not put keep their live content; those from `n_used` on become
- * zeros); abort keeps live, without an image. */
+/* Fetching: begin gives up the image; put stages one page (content NULL: zeros; the last one put
+ * wins); commit makes live and image the staged content (pages not put keep their live content;
+ * those from `n_used` on become zeros, also if they were put); abort keeps live, without an image.
+ * The numbers come from a peer: the caller has checked that they are within n_max. */
 void pages_fetch_begin(struct pages *p);
+
+/* What a page would hold if the fetch ended now; outside a fetch, its live content. */
+const uint8_t *pages_candidate(const struct pages *p, uint32_t page);
+
 void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content);
 void pages_fetch_commit(struct pages *p, uint32_t n_used);
 void pages_fetch_abort(struct pages *p);

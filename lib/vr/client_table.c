@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client table (paper sections 4.1 and 4.5); client_table.h says what for.
+ *
+ * A session is a slot, max_answer_bytes rounded up behind a header of 64 bytes, little-endian:
+ *
+ *      0  client id (hi, lo)     32  number        56  size of the answer
+ *     16  session                40  op            60  zeros
+ *     24  register_number        48  used          64  the answer, then zeros
+ *
+ * Slots are laid out from the start of the state and never span two pages.  They are taken in order
+ * and never given back, only replaced, and a free slot is all zeros, so a new group needs no
+ * set-up. The counter behind `used` is the greatest one in the table: the newest is never the one
+ * evicted.
+ *
+ * Derived, in memory of the arena: an open-addressing index by client id, at most half full, with
+ * deletion by moving back what follows; and a list from the least to the most recently used. */
+#include "vr/client_table.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/endian.h"
+
+enum slot_layout {
+    SLOT_CLIENT_HI = 0,
+    SLOT_CLIENT_LO = 8,
+    SLOT_SESSION = 16,
+    SLOT_REGISTER_NUMBER = 24,
+    SLOT_NUMBER = 32,
+    SLOT_OP = 40,
+    SLOT_USED = 48,
+    SLOT_ANSWER_SIZE = 56,
+    SLOT_ZEROS = 60,
+    SLOT_ANSWER = 64,
+    SLOT_ALIGN = 64
+};
+
+#define NONE UINT32_MAX
+
+struct use {
+    uint32_t before, after; /* neighbours in order of use, NONE at the ends */
+};
+
+struct client_table {
+    struct pages *pages;
+    uint32_t max_clients, max_answer_bytes;
+    uint32_t slot_size, slots_per_page;
+    uint32_t count;
+    uint64_t used; /* newest value of any slot */
+
+    uint32_t *index; /* slot or NONE, by hash of the client id */
+    uint32_t index_mask;
+    struct use *uses;
+    uint32_t oldest, newest;
+    uint32_t *sorted; /* only while reloading */
+};
+
+static uint32_t slot_size_of(uint32_t max_answer_bytes)
+{
+    assert(max_answer_bytes <= VSTAMP_PAGE_SIZE - SLOT_ANSWER);
+    return SLOT_ANSWER + (max_answer_bytes + SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN;
+}
+
+uint32_t client_table_pages(uint32_t max_clients, uint32_t max_answer_bytes)
+{
+    uint32_t slots_per_page = VSTAMP_PAGE_SIZE / slot_size_of(max_answer_bytes);
+    return (max_clients + slots_per_page - 1) / slots_per_page;
+}
+
+static const uint8_t *slot_read(const struct client_table *t, uint32_t slot)
+{
+    assert(slot < t->max_clients);
+    return pages_read(t->pages, slot / t->slots_per_page) +
+           slot % t->slots_per_page * t->slot_size;
+}
+
+static uint8_t *slot_write(struct client_table *t, uint32_t slot)
+{
+    assert(slot < t->max_clients);
+    return pages_write(t->pages, slot / t->slots_per_page) +
+           slot % t->slots_per_page * t->slot_size;
+}
+
+static struct vstamp_id slot_client(const uint8_t *at)
+{
+    return (struct vstamp_id){load_u64(at + SLOT_CLIENT_HI), load_u64(at + SLOT_CLIENT_LO)};
+}
+
+static struct client_record slot_record(const uint8_t *at)
+{
+    return (struct client_record){
+        .client = slot_client(at),
+        .session = load_u64(at + SLOT_SESSION),
+        .register_number = load_u64(at + SLOT_REGISTER_NUMBER),
+        .number = load_u64(at + SLOT_NUMBER),
+        .op = load_u64(at + SLOT_OP),
+        .used = load_u64(at + SLOT_USED),
+        .answer = {at + SLOT_ANSWER, load_u32(at + SLOT_ANSWER_SIZE)},
+    };
+}
+
+/* The index: ids are random, so any mixing of their bits will do. */
+
+static uint32_t home(const struct client_table *t, struct vstamp_id client)
+{
+    uint64_t h = (client.hi ^ (client.lo << 32 | client.lo >> 32)) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(h >> 32) & t->index_mask;
+}
+
+/* The place of the client in the index, or the empty place where it would go. */
+static uint32_t index_place(const struct client_table *t, struct vstamp_id client)
+{
+    uint32_t at = home(t, client);
+    while (t->index[at] != NONE &&
+           !vstamp_id_equal(slot_client(slot_read(t, t->index[at])), client)) {
+        at = (at + 1) & t->index_mask;
+    }
+    return at;
+}
+
+/* Empty a place, and move back those behind it that would not be found across the gap. */
+static void index_remove(struct client_table *t, struct vstamp_id client)
+{
+    uint32_t gap = index_place(t, client);
+    assert(t->index[gap] != NONE);
+    for (uint32_t at = (gap + 1) & t->index_mask; t->index[at] != NONE;
+         at = (at + 1) & t->index_mask) {
+        uint32_t wanted = home(t, slot_client(slot_read(t, t->index[at])));
+        if (((at - wanted) & t->index_mask) < ((at - gap) & t->index_mask)) continue;
+        t->index[gap] = t->index[at];
+        gap = at;
+    }
+    t->index[gap] = NONE;
+}
+
+/* The order of use. */
+
+static void use_unlink(struct client_table *t, uint32_t slot)
+{
+    struct use u = t->uses[slot];
+    if (u.before != NONE) t->uses[u.before].after = u.after;
+    else t->oldest = u.after;
+    if (u.after != NONE) t->uses[u.after].before = u.before;
+    else t->newest = u.before;
+}
+
+static void use_append(struct client_table *t, uint32_t slot)
+{
+    t->uses[slot] = (struct use){.before = t->newest, .after = NONE};
+    if (t->newest != NONE) t->uses[t->newest].after = slot;
+    else t->oldest = slot;
+    t->newest = slot;
+}
+
+static void forget_derived(struct client_table *t)
+{
+    t->count = 0;
+    t->used = 0;
+    t->oldest = t->newest = NONE;
+    memset(t->index, 0xff, ((size_t)t->index_mask + 1) * sizeof t->index[0]);
+}
+
+struct client_table *client_table_new(struct arena *arena, struct pages *pages,
+                                      uint32_t max_clients, uint32_t max_answer_bytes)
+{
+    assert(max_clients > 0 && max_clients <= 1u << 30);
+    uint32_t places = 2;
+    while (places < 2 * max_clients) places *= 2;
+
+    struct client_table *t = arena_take(arena, 1, sizeof *t);
+    uint32_t *index = arena_take(arena, places, sizeof *index);
+    struct use *uses = arena_take(arena, max_clients, sizeof *uses);
+    uint32_t *sorted = arena_take(arena, max_clients, sizeof *sorted);
+    if (t == NULL) return NULL; /* the arena only counts */
+
+    uint32_t slot_size = slot_size_of(max_answer_bytes);
+    *t = (struct client_table){
+        .pages = pages,
+        .max_clients = max_clients,
+        .max_answer_bytes = max_answer_bytes,
+        .slot_size = slot_size,
+        .slots_per_page = VSTAMP_PAGE_SIZE / slot_size,
+        .index = index,
+        .index_mask = places - 1,
+        .uses = uses,
+        .sorted = sorted,
+    };
+    assert(client_table_pages(max_clients, max_answer_bytes) <= pages->n_max);
+    forget_derived(t);
+    return t;
+}
+
+uint32_t client_table_count(const struct client_table *t)
+{
+    return t->count;
+}
+
+bool client_table_find(const struct client_table *t, struct vstamp_id client,
+                       struct client_record *record)
+{
+    uint32_t slot = t->index[index_place(t, client)];
+    if (slot == NONE) return false;
+    *record = slot_record(slot_read(t, slot));
+    return true;
+}
+
+/* The slot for a new client, zeroed: the next free one, or the least recently used one. */
+static uint32_t take_slot(struct client_table *t, bool *evicted)
+{
+    *evicted = t->count == t->max_clients;
+    if (!*evicted) return t->count++;
+
+    uint32_t slot = t->oldest;
+    assert(slot != NONE);
+    index_remove(t, slot_client(slot_read(t, slot)));
+    use_unlink(t, slot);
+    memset(slot_write(t, slot), 0, t->slot_size);
+    return slot;
+}
+
+static uint32_t insert_client(struct client_table *t, struct vstamp_id client, bool *evicted)
+{
+    uint32_t slot = take_slot(t, evicted);
+    uint8_t *at = slot_write(t, slot);
+    t->index[index_place(t, client)] = slot;
+    store_u64(at + SLOT_CLIENT_HI, client.hi);
+    store_u64(at + SLOT_CLIENT_LO, client.lo);
+    use_append(t, slot);
+    return slot;
+}
+
+/* This slot is now the most recently used one. */
+static void touch(struct client_table *t, uint32_t slot, uint8_t *at)
+{
+    store_u64(at + SLOT_USED, ++t->used);
+    use_unlink(t, slot);
+    use_append(t, slot);
+}
+
+void client_table_register(struct client_table *t, struct vstamp_id client, uint64_t number,
+                           uint64_t op, struct client_record *record, bool *known, bool *evicted)
+{
+    assert(op > 0); /* a slot is free while its session is 0 */
+    uint32_t slot = t->index[index_place(t, client)];
+    *known = slot != NONE;
+    *evicted = false;
+    if (!*known) slot = insert_client(t, client, evicted);
+
+    *record = slot_record(slot_read(t, slot));
+    if (*known && number <= record->register_number) return;
+
+    assert(op >= record->session && op >= record->op); /* equal within a batch (6.2) */
+    uint8_t *at = slot_write(t, slot);
+    store_u64(at + SLOT_SESSION, op);
+    store_u64(at + SLOT_REGISTER_NUMBER, number);
+    touch(t, slot, at);
+    *record = slot_record(at);
+    assert(t->count <= t->max_clients);
+}
+
+void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number,
+                       uint64_t op, struct bytes answer)
+{
+    assert(answer.size <= t->max_answer_bytes);
+    uint32_t slot = t->index[index_place(t, client)];
+    assert(slot != NONE);
+    uint8_t *at = slot_write(t, slot);
+    assert(number > load_u64(at + SLOT_NUMBER)); /* else it would have run twice */
+    assert(op >= load_u64(at + SLOT_SESSION) && op >= load_u64(at + SLOT_OP));
+
+    uint32_t old_size = load_u32(at + SLOT_ANSWER_SIZE);
+    store_u64(at + SLOT_NUMBER, number);
+    store_u64(at + SLOT_OP, op);
+    store_u32(at + SLOT_ANSWER_SIZE, (uint32_t)answer.size);
+    if (answer.size > 0) memcpy(at + SLOT_ANSWER, answer.data, answer.size);
+    if (answer.size < old_size) {
+        memset(at + SLOT_ANSWER + answer.size, 0, old_size - answer.size);
+    }
+    touch(t, slot, at);
+}
+
+/* Reloading */
+
+static bool all_zeros(const uint8_t *at, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] != 0) return false;
+    }
+    return true;
+}
+
+static bool slot_makes_sense(const struct client_table *t, const uint8_t *at)
+{
+    struct client_record r = slot_record(at);
+    if (r.answer.size > t->max_answer_bytes || load_u32(at + SLOT_ZEROS) != 0) return false;
+    if (!all_zeros(r.answer.data + r.answer.size, t->slot_size - SLOT_ANSWER - r.answer.size)) {
+        return false;
+    }
+    if (r.session == 0) return all_zeros(at, SLOT_ANSWER);
+    if (r.number == 0) return r.op == 0 && r.answer.size == 0 && r.used != 0;
+    return r.op != 0 && r.used != 0;
+}
+
+static uint64_t used_of(const struct client_table *t, uint32_t slot)
+{
+    return load_u64(slot_read(t, slot) + SLOT_USED);
+}
+
+/* Let the entry at `top` sink to its place in the heap sorted[0 .. n - 1], greatest on top. */
+static void sift_down(struct client_table *t, uint32_t top, uint32_t n)
+{
+    uint32_t slot = t->sorted[top];
+    for (uint32_t child = 2 * top + 1; child < n; child = 2 * top + 1) {
+        if (child + 1 < n &&
+            used_of(t, t->sorted[child]) < used_of(t, t->sorted[child + 1])) child++;
+        if (used_of(t, t->sorted[child]) <= used_of(t, slot)) break;
+        t->sorted[top] = t->sorted[child];
+        top = child;
+    }
+    t->sorted[top] = slot;
+}
+
+/* Slots 0 .. count - 1 by `used`, in t->sorted: a heap sort, as it needs no memory and no luck. */
+static void sort_by_use(struct client_table *t)
+{
+    for (uint32_t slot = 0; slot < t->count; slot++) t->sorted[slot] = slot;
+    for (uint32_t top = t->count / 2; top-- > 0;) sift_down(t, top, t->count);
+    for (uint32_t n = t->count; n-- > 1;) {
+        uint32_t greatest = t->sorted[0];
+        t->sorted[0] = t->sorted[n];
+        t->sorted[n] = greatest;
+        sift_down(t, 0, n);
+    }
+}
+
+/* Take in the used slots, which must be the first ones, with no client twice. */
+static bool reload_index(struct client_table *t)
+{
+    bool ended = false;
+    for (uint32_t slot = 0; slot < t->max_clients; slot++) {
+        const uint8_t *at = slot_read(t, slot);
+        if (!slot_makes_sense(t, at)) return false;
+        if (load_u64(at + SLOT_SESSION) == 0) {
+            ended = true;
+            continue;
+        }
+        uint32_t place = index_place(t, slot_client(at));
+        if (ended || t->index[place] != NONE) return false;
+        t->index[place] = slot;
+        t->count++;
+    }
+    return true;
+}
+
+bool client_table_reload(struct client_table *t)
+{
+    forget_derived(t);
+    if (!reload_index(t)) {
+        forget_derived(t);
+        return false;
+    }
+    sort_by_use(t);
+    for (uint32_t i = 0; i < t->count; i++) {
+        uint64_t used = used_of(t, t->sorted[i]);
+        if (used == t->used) { /* by the sort, equal ones are neighbours; none is 0 */
+            forget_derived(t);
+            return false;
+        }
+        t->used = used;
+        use_append(t, t->sorted[i]);
+    }
+    return true;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/prng.h"
+#include "paged.h"
+
+#define N_PAGES 150u /* more than two words of a bitset */
+
+static void fill(struct pages *p, uint32_t page, int byte)
+{
+    memset(pages_write(p, page), byte, VSTAMP_PAGE_SIZE);
+}
+
+static void assert_filled(const uint8_t *content, int byte)
+{
+    uint8_t wanted[VSTAMP_PAGE_SIZE];
+    memset(wanted, byte, sizeof wanted);
+    assert_non_null(content);
+    assert_memory_equal(content, wanted, sizeof wanted);
+}
+
+static void pages_never_written_read_as_zeros(void **state)
+{
+    (void)state;
+    struct paged a;
+    paged_open(&a, N_PAGES, 0);
+    assert_filled(pages_read(&a.pages, N_PAGES - 1), 0);
+    assert_int_equal(a.pages.n_used, 0);
+    assert_true(vstamp_id_is_zero(pages_digest(&a.pages)));
+    pages_checkpoint(&a.pages);
+    assert_null(pages_image(&a.pages, 0));
+    paged_close(&a);
+}
+
+static void the_image_does_not_change_with_later_writes(void **state)
+{
+    (void)state;
+    struct paged a;
+    paged_open(&a, N_PAGES, 0);
+    fill(&a.pages, 0, 1);
+    fill(&a.pages, 70, 2);
+    pages_checkpoint(&a.pages);
+    fill(&a.pages, 70, 3);
+    fill(&a.pages, 70, 4);
+    fill(&a.pages, 71, 5); /* not part of the image */
+    assert_filled(pages_image(&a.pages, 0), 1);
+    assert_filled(pages_image(&a.pages, 69), 0);
+    assert_filled(pages_image(&a.pages, 70), 2);
+    assert_null(pages_image(&a.pages, 71));
+    assert_filled(pages_read(&a.pages, 70), 4);
+
+    pages_checkpoint(&a.pages);
+    assert_filled(pages_image(&a.pages, 70), 4);
+    assert_filled(pages_image(&a.pages, 71), 5);
+    paged_close(&a);
+}
+
+static void a_page_is_copied_for_the_image_only_when_it_changes(void **state)
+{
+    (void)state;
+    struct paged a;
+    paged_open(&a, N_PAGES, 0);
+    fill(&a.pages, 3, 1);
+    pages_checkpoint(&a.pages);
+    assert_ptr_equal(pages_image(&a.pages, 3), pages_read(&a.pages, 3));
+    fill(&a.pages, 3, 2);
+    assert_ptr_not_equal(pages_image(&a.pages, 3), pages_read(&a.pages, 3));
+    pages_checkpoint(&a.pages);
+    assert_ptr_equal(pages_image(&a.pages, 3), pages_read(&a.pages, 3));
+    paged_close(&a);
+}
+
+static void the_hash_of_zeros_is_zero_and_no_other(void **state)
+{
+    (void)state;
+    uint8_t page[VSTAMP_PAGE_SIZE] = {0};
+    assert_int_equal(pages_hash(NULL), 0);
+    assert_int_equal(pages_hash(page), 0);
+    page[VSTAMP_PAGE_SIZE - 1] = 1;
+    uint64_t last = pages_hash(page);
+    assert_int_not_equal(last, 0);
+    page[VSTAMP_PAGE_SIZE - 1] = 0;
+    page[0] = 1;
+    assert_int_not_equal(pages_hash(page), 0);
+    assert_int_not_equal(pages_hash(page), last);
+}
+
+static void equal_contents_have_equal_digests_whatever_their_history(void **state)
+{
+    (void)state;
+    struct paged a, b;
+    paged_open(&a, N_PAGES, 0);
+    paged_open(&b, N_PAGES, 0);
+    fill(&a.pages, 1, 7);
+    fill(&a.pages, 100, 8);
+
+    fill(&b.pages, 100, 9);
+    fill(&b.pages, 149, 9);
+    pages_digest(&b.pages); /* takes hashes that will be stale again */
+    pages_checkpoint(&b.pages);
+    fill(&b.pages, 100, 8);
+    fill(&b.pages, 149, 0); /* used once, zeros now */
+    fill(&b.pages, 1, 7);
+    assert_true(vstamp_id_equal(pages_digest(&a.pages), pages_digest(&b.pages)));
+    assert_true(vstamp_id_equal(pages_digest(&a.pages), pages_digest(&a.pages)));
+    paged_close(&a);
+    paged_close(&b);
+}
+
+static void swapped_pages_have_another_digest(void **state)
+{
+    (void)state;
+    struct paged a, b;
+    paged_open(&a, N_PAGES, 0);
+    paged_open(&b, N_PAGES, 0);
+    fill(&a.pages, 1, 7);
+    fill(&a.pages, 2, 8);
+    fill(&b.pages, 1, 8);
+    fill(&b.pages, 2, 7);
+    assert_false(vstamp_id_equal(pages_digest(&a.pages), pages_digest(&b.pages)));
+    paged_close(&a);
+    paged_close(&b);
+}
+
+static void a_fetch_replaces_live_only_at_its_commit(void **state)
+{
+    (void)state;
+    struct paged a, wanted;
+    uint8_t content[VSTAMP_PAGE_SIZE];
+    paged_open(&a, N_PAGES, 0);
+    paged_open(&wanted, N_PAGES, 0);
+    for (uint32_t page = 0; page < 6; page++) fill(&a.pages, page, 1);
+    pages_checkpoint(&a.pages);
+    pages_digest(&a.pages);
+
+    pages_fetch_begin(&a.pages);
+    assert_false(a.pages.has_image);
+    memset(content, 2, sizeof content);
+    pages_fetch_put(&a.pages, 0, content);
+    pages_fetch_put(&a.pages, 1, NULL);
+    pages_fetch_put(&a.pages, 5, content); /* beyond the end that commit will set */
+    assert_filled(pages_read(&a.pages, 0), 1);
+    assert_filled(pages_read(&a.pages, 1), 1);
+
+    pages_fetch_commit(&a.pages, 4);
+    assert_int_equal(a.pages.n_used, 4);
+    const int bytes[] = {2, 0, 1, 1, 0, 0};
+    for (uint32_t page = 0; page < 6; page++) {
+        assert_filled(pages_read(&a.pages, page), bytes[page]);
+        if (bytes[page] != 0) fill(&wanted.pages, page, bytes[page]);
+    }
+    assert_filled(pages_image(&a.pages, 0), 2);
+    assert_null(pages_image(&a.pages, 4));
+    assert_true(vstamp_id_equal(pages_digest(&a.pages), pages_digest(&wanted.pages)));
+
+    fill(&a.pages, 0, 9); /* and the image is one like any other */
+    assert_filled(pages_image(&a.pages, 0), 2);
+    paged_close(&a);
+    paged_close(&wanted);
+}
+
+static void a_fetch_may_bring_more_pages_than_there_were(void **state)
+{
+    (void)state;
+    struct paged a;
+    uint8_t content[VSTAMP_PAGE_SIZE];
+    paged_open(&a, N_PAGES, 0);
+    memset(content, 6, sizeof content);
+    pages_fetch_begin(&a.pages);
+    pages_fetch_put(&a.pages, N_PAGES - 1, NULL);
+    pages_fetch_put(&a.pages, N_PAGES - 1, content); /* the last one wins */
+    pages_fetch_commit(&a.pages, N_PAGES);
+    assert_filled(pages_image(&a.pages, N_PAGES - 1), 6);
+    assert_filled(pages_image(&a.pages, 0), 0);
+    paged_close(&a);
+}
+
+static void an_aborted_fetch_leaves_live_and_no_image(void **state)
+{
+    (void)state;
+    struct paged a;
+    uint8_t content[VSTAMP_PAGE_SIZE];
+    paged_open(&a, N_PAGES, 0);
+    fill(&a.pages, 2, 1);
+    pages_checkpoint(&a.pages);
+    struct vstamp_id before = pages_digest(&a.pages);
+    memset(content, 2, sizeof content);
+    pages_fetch_begin(&a.pages);
+    pages_fetch_put(&a.pages, 2, content);
+    pages_fetch_put(&a.pages, 90, content);
+    pages_fetch_abort(&a.pages);
+    assert_false(a.pages.has_image);
+    assert_filled(pages_read(&a.pages, 2), 1);
+    assert_true(vstamp_id_equal(before, pages_digest(&a.pages)));
+
+    fill(&a.pages, 90, 3);
+    pages_checkpoint(&a.pages); /* nothing of what was staged may show up */
+    assert_filled(pages_image(&a.pages, 2), 1);
+    assert_filled(pages_image(&a.pages, 90), 3);
+    paged_close(&a);
+}
+
+static void an_application_sees_its_window_only(void **state)
+{
+    (void)state;
+    struct paged a;
+    paged_open(&a, N_PAGES, 0);
+    struct vstamp_pages window = {.pages = &a.pages, .first = 10, .count = 5};
+    assert_int_equal(vstamp_pages_max(&window), 5);
+    memset(vstamp_page_write(&window, 4), 1, VSTAMP_PAGE_SIZE);
+    assert_filled(pages_read(&a.pages, 14), 1);
+    assert_ptr_equal(vstamp_page_read(&window, 4), pages_read(&a.pages, 14));
+    assert_int_equal(a.pages.n_used, 15);
+    paged_close(&a);
+}
+
+/* A model that copies everything. */
+struct model {
+    uint8_t live[N_PAGES][16], image[N_PAGES][16], staged[N_PAGES][16];
+    bool is_staged[N_PAGES];
+    uint32_t n_used;
+    bool has_image, fetching;
+};
+
+static void assert_like_model(struct paged *a, const struct model *m)
+{
+    static const uint8_t zeros[16];
+    for (uint32_t page = 0; page < N_PAGES; page++) {
+        assert_memory_equal(pages_read(&a->pages, page), m->live[page], 16);
+        if (!m->has_image) continue;
+        const uint8_t *image = pages_image(&a->pages, page);
+        assert_memory_equal(image != NULL ? image : zeros, m->image[page], 16);
+    }
+    assert_int_equal(a->pages.has_image, m->has_image);
+    assert_int_equal(a->pages.n_used, m->n_used);
+}
+
+static void model_write(struct paged *a, struct model *m, uint32_t page, uint8_t byte)
+{
+    memset(pages_write(&a->pages, page), byte, 16);
+    memset(m->live[page], byte, 16);
+    if (page >= m->n_used) m->n_used = page + 1;
+}
+
+static void model_commit(struct paged *a, struct model *m, uint32_t n_used)
+{
+    pages_fetch_commit(&a->pages, n_used);
+    for (uint32_t page = 0; page < N_PAGES; page++) {
+        if (m->is_staged[page]) memcpy(m->live[page], m->staged[page], 16);
+        if (page >= n_used) memset(m->live[page], 0, 16);
+    }
+    m->n_used = n_used;
+    m->fetching = false;
+    m->has_image = true;
+    memcpy(m->image, m->live, sizeof m->live);
+}
+
+static void model_step(struct paged *a, struct model *m, struct prng *rng)
+{
+    uint8_t content[VSTAMP_PAGE_SIZE] = {0};
+    uint32_t page = (uint32_t)prng_below(rng, N_PAGES);
+    uint8_t byte = (uint8_t)prng_below(rng, 4);
+    if (m->fetching && prng_chance(rng, 9, 10)) {
+        memset(content, byte, 16);
+        pages_fetch_put(&a->pages, page, byte != 0 ? content : NULL);
+        memset(m->staged[page], byte, 16);
+        m->is_staged[page] = true;
+    } else if (m->fetching && prng_chance(rng, 2, 3)) {
+        model_commit(a, m, page);
+    } else if (m->fetching) {
+        pages_fetch_abort(&a->pages);
+        m->fetching = false;
+    } else if (prng_chance(rng, 1, 40)) {
+        pages_fetch_begin(&a->pages);
+        memset(m->is_staged, 0, sizeof m->is_staged);
+        m->fetching = true;
+        m->has_image = false;
+    } else if (prng_chance(rng, 1, 20)) {
+        pages_checkpoint(&a->pages);
+        m->has_image = true;
+        memcpy(m->image, m->live, sizeof m->live);
+    } else {
+        model_write(a, m, page, byte);
+    }
+}
+
+static void any_history_is_like_a_model_that_copies_everything(void **state)
+{
+    (void)state;
+    static struct model m;
+    struct prng rng;
+    struct paged a, fresh;
+    paged_open(&a, N_PAGES, 0);
+    prng_seed(&rng, 5);
+    for (int step = 0; step < 3000; step++) {
+        model_step(&a, &m, &rng);
+        assert_like_model(&a, &m);
+        if (step % 50 != 0) continue;
+        paged_open(&fresh, N_PAGES, 0);
+        for (uint32_t page = N_PAGES; page-- > 0;) {
+            memcpy(pages_write(&fresh.pages, page), m.live[page], 16);
+        }
+        assert_true(vstamp_id_equal(pages_digest(&a.pages), pages_digest(&fresh.pages)));
+        paged_close(&fresh);
+    }
+    paged_close(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pages_never_written_read_as_zeros),
+        cmocka_unit_test(the_image_does_not_change_with_later_writes),
+        cmocka_unit_test(a_page_is_copied_for_the_image_only_when_it_changes),
+        cmocka_unit_test(the_hash_of_zeros_is_zero_and_no_other),
+        cmocka_unit_test(equal_contents_have_equal_digests_whatever_their_history),
+        cmocka_unit_test(swapped_pages_have_another_digest),
+        cmocka_unit_test(a_fetch_replaces_live_only_at_its_commit),
+        cmocka_unit_test(a_fetch_may_bring_more_pages_than_there_were),
+        cmocka_unit_test(an_aborted_fetch_leaves_live_and_no_image),
+        cmocka_unit_test(an_application_sees_its_window_only),
+        cmocka_unit_test(any_history_is_like_a_model_that_copies_everything),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -9,6 +9,7 @@
 #define REPLICAS_MAX 16u           /* fits a bitmap; 7 is as many as make sense */
 #define PIPELINE_MAX 32u           /* prepares in flight (PROTOCOL: bounds a DoViewChange) */
 #define ANSWER_BYTES_MIN 256u      /* what an application may count on for a logged answer */
+#define READ_OVERHEAD 2048u        /* what the answer of a read holds beside the largest value */
 #define FRAME_BYTES_MAX (16u << 20) /* no frame is larger; smaller bounds follow from the config */
 #define BATCH_REQUESTS_MAX 1024u   /* requests that share one op-number */
 #define MESSAGE_HEADERS_MAX (PIPELINE_MAX + 1u)

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The key-value store: the first application on vstamp.  Keys and values are any bytes; keys are 1 to
- * KV_KEY_MAX bytes, values up to KV_VALUE_MAX (a request must also fit into batch_bytes). */
+/* The key-value store: the first application on vstamp.  Keys and values are any bytes; keys are 1
+ * to KV_KEY_MAX bytes, values up to KV_VALUE_MAX, or less where the group's reads carry less.
+ *
+ *   codec.c        operations and answers as bytes
+ *   cells.[ch]     the pages as 64-byte cells and chains of them
+ *   store.[ch]     records in byte order of their keys
+ *   app.c          the application: what each operation does to the records */
 #ifndef KV_KV_H
 #define KV_KV_H
 
@@ -34,9 +39,10 @@ enum kv_answer_status {
 #undef KV_ANSWER
 };
 
-/* An operation.  Which members matter is in ops.def.  LIST: key is the prefix (may be empty), expected
- * the key to start after (empty: from the start), number the limit (0: none), flags KV_LIST_KEYS_ONLY.
- * DEL: keys, n_keys when encoding; decoded one, `keys_encoded` is walked with kv_keys_next. */
+/* An operation.  Which members matter is in ops.def.  LIST: key is the prefix (may be empty),
+ * expected the key to start after (empty: from the start), number the limit (0: none), flags
+ * KV_LIST_KEYS_ONLY.  DEL: keys, n_keys when encoding; decoded one, `keys_encoded` is walked with
+ * kv_keys_next. */
 struct kv_op {
     enum kv_verb verb;
     struct bytes key, value, expected;
@@ -47,17 +53,24 @@ struct kv_op {
     struct bytes keys_encoded;
 };
 
-/* The operation's encoding appended to w; w->ok false when it does not fit. */
+/* The operation's encoding appended to w; w->ok false when it does not fit.  The verb as a byte,
+ * then the members that ops.def names: bytes with a u32 length before them, number u64, flags u32,
+ * keys a u32 count and that many bytes. */
 void kv_encode_op(const struct kv_op *op, struct writer *w);
 
-/* NULL, or a sentence that says what is wrong.  Points into `encoded`. */
+/* NULL, or a sentence that says what is wrong: the form, or a size beyond its bound.  The operation
+ * points into `encoded`. */
 const char *kv_decode_op(struct bytes encoded, struct kv_op *op);
+
+/* Take the next key off a decoded op->keys_encoded, n_keys times. */
+void kv_keys_next(struct bytes *keys, struct bytes *key);
 
 bool kv_is_write(enum kv_verb verb);
 
-/* An answer: status, then by verb: GET value; INCR, APPEND, DEL number; SIZE number (keys) and
- * number2 (bytes of keys and values); LIST `list`, walked with kv_list_next, and `more`: the answer
- * did not hold all, ask again after its last key. */
+/* An answer: status, then, if it is DONE, by verb: GET value; INCR, APPEND, DEL number; SIZE number
+ * (keys) and number2 (bytes of keys and values); LIST `list`, walked with kv_list_next n_list
+ * times, and `more`: there are more keys than the limit or the answer allowed, ask again after the
+ * last one. */
 struct kv_answer {
     enum kv_answer_status status;
     struct bytes value;

@@ -519,7 +519,7 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
     vr->max_clients = config->max_clients;
     vr->batch_bytes = (uint32_t)config->batch_bytes;
     vr->max_answer_bytes = CONFIG_MAX_ANSWER_BYTES;
-    vr->max_read_bytes = (uint32_t)config->batch_bytes;
+    vr->max_read_bytes = (uint32_t)config->max_value_bytes + READ_OVERHEAD;
     vr->pipeline = config->pipeline;
     vr->log_entries = 1;
     while (vr->log_entries < 2 * config->checkpoint_ops || vr->log_entries < 4 * config->pipeline) {

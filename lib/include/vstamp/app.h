@@ -43,6 +43,7 @@ struct vstamp_context {
     uint64_t timestamp_us;   /* the primary's time, microseconds since 1970; never falls (4.4) */
     struct vstamp_id client; /* who asked */
     uint64_t session;        /* op-number of the client's registration */
+    uint32_t read_capacity;  /* of the answers to query(): more in one piece cannot be read back */
 };
 
 /* Where an answer goes: at most `capacity` bytes at `data`; the function sets `size`. */

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The key-value store as an application: what each operation does to the records and answers.
+ *
+ * apply and query decode again what check has accepted: a log or a checkpoint may come from another
+ * replica, and an operation that does not decode is answered INVALID, alike at all of them. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "base/endian.h"
+#include "base/limits.h"
+#include "kv/kv.h"
+#include "kv/store.h"
+
+#define DECIMAL_SIZE_MAX 20u            /* of an int64: a sign and 19 digits */
+#define LIST_HEAD_SIZE   (1u + 1u + 4u) /* status, more, count */
+
+static const char *check(const uint8_t *operation, size_t size)
+{
+    struct kv_op op;
+    const char *wrong = kv_decode_op((struct bytes){operation, size}, &op);
+    if (wrong != NULL) return wrong;
+    return kv_is_write(op.verb) ? NULL : "a read does not go through the log";
+}
+
+/* Decimal text, as strictly as it is written: an optional minus, then digits. */
+static enum kv_answer_status parse_decimal(const char *text, size_t size, int64_t *number)
+{
+    bool negative = size > 0 && text[0] == '-';
+    if (size == (negative ? 1 : 0)) return KV_ANSWER_NOT_A_NUMBER;
+    int64_t sum = 0; /* kept negative, as there is one more of these */
+    bool fits = true;
+    for (size_t i = negative ? 1 : 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9') return KV_ANSWER_NOT_A_NUMBER;
+        if (__builtin_mul_overflow(sum, 10, &sum)) fits = false;
+        if (__builtin_sub_overflow(sum, text[i] - '0', &sum)) fits = false;
+    }
+    if (!negative && __builtin_sub_overflow(0, sum, &sum)) fits = false;
+    *number = sum;
+    return fits ? KV_ANSWER_DONE : KV_ANSWER_OVERFLOW;
+}
+
+/* The text ends at the end of the buffer, where the digits were written from the last one on. */
+static struct bytes format_decimal(int64_t number, uint8_t buffer[DECIMAL_SIZE_MAX])
+{
+    size_t start = DECIMAL_SIZE_MAX;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    do {
+        buffer[--start] = (uint8_t)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0) buffer[--start] = '-';
+    return (struct bytes){buffer + start, DECIMAL_SIZE_MAX - start};
+}
+
+/* Writes */
+
+struct execution {
+    struct vstamp_pages *pages;
+    const struct kv_op *op;
+    size_t value_max; /* what is larger could not be read back */
+    int64_t number;   /* what DEL, INCR and APPEND answer */
+};
+
+static enum kv_answer_status set(struct execution *x, struct bytes value)
+{
+    if (value.size > x->value_max) return KV_ANSWER_TOO_LARGE;
+    return kv_store_put(x->pages, x->op->key, value) ? KV_ANSWER_DONE : KV_ANSWER_FULL;
+}
+
+static enum kv_answer_status del(struct execution *x)
+{
+    struct bytes keys = x->op->keys_encoded;
+    for (uint32_t i = 0; i < x->op->n_keys; i++) {
+        struct bytes key;
+        kv_keys_next(&keys, &key);
+        if (kv_store_remove(x->pages, key)) x->number++;
+    }
+    return KV_ANSWER_DONE;
+}
+
+static enum kv_answer_status cas(struct execution *x)
+{
+    uint32_t record = kv_store_find(x->pages, x->op->key);
+    if (record == 0) return KV_ANSWER_ABSENT;
+    if (!kv_store_value_is(x->pages, record, x->op->expected)) return KV_ANSWER_MISMATCH;
+    return set(x, x->op->value);
+}
+
+static enum kv_answer_status cas_absent(struct execution *x)
+{
+    if (kv_store_find(x->pages, x->op->key) != 0) return KV_ANSWER_MISMATCH;
+    return set(x, x->op->value);
+}
+
+static enum kv_answer_status incr(struct execution *x)
+{
+    uint8_t text[DECIMAL_SIZE_MAX];
+    int64_t old = 0;
+    uint32_t record = kv_store_find(x->pages, x->op->key);
+    if (record != 0) {
+        uint32_t size = kv_store_value_size(x->pages, record);
+        if (size > sizeof text) return KV_ANSWER_NOT_A_NUMBER;
+        kv_store_read_value(x->pages, record, text);
+        enum kv_answer_status status = parse_decimal((const char *)text, size, &old);
+        if (status != KV_ANSWER_DONE) return status;
+    }
+    if (__builtin_add_overflow(old, x->op->number, &x->number)) return KV_ANSWER_OVERFLOW;
+    return set(x, format_decimal(x->number, text));
+}
+
+static enum kv_answer_status append(struct execution *x)
+{
+    uint32_t record = kv_store_find(x->pages, x->op->key);
+    if (record == 0) {
+        x->number = (int64_t)x->op->value.size;
+        return set(x, x->op->value);
+    }
+    size_t size = kv_store_value_size(x->pages, record) + x->op->value.size;
+    if (size > x->value_max) return KV_ANSWER_TOO_LARGE;
+    x->number = (int64_t)size;
+    return kv_store_append(x->pages, record, x->op->value) ? KV_ANSWER_DONE : KV_ANSWER_FULL;
+}
+
+static enum kv_answer_status execute(struct execution *x)
+{
+    switch (x->op->verb) {
+    case KV_PUT:
+        return set(x, x->op->value);
+    case KV_DEL:
+        return del(x);
+    case KV_CAS:
+        return cas(x);
+    case KV_CAS_ABSENT:
+        return cas_absent(x);
+    case KV_INCR:
+        return incr(x);
+    case KV_APPEND:
+        return append(x);
+    case KV_GET:
+    case KV_LIST:
+    case KV_SIZE:
+        break;
+    }
+    return KV_ANSWER_INVALID;
+}
+
+/* The largest value that a read still answers; the same at all members, as their limits are. */
+static size_t value_max(const struct vstamp_context *context)
+{
+    size_t room = context->read_capacity;
+    room = room > READ_OVERHEAD ? room - READ_OVERHEAD : 0;
+    return room < KV_VALUE_MAX ? room : KV_VALUE_MAX;
+}
+_Static_assert(READ_OVERHEAD >= LIST_HEAD_SIZE + 4 + KV_KEY_MAX + 4, "a pair fits into a listing");
+
+/* Who sends keys that would make the tree deep would have to know its seed, which comes from a
+ * client's random id and the primary's clock. */
+static uint64_t seed_from(const struct vstamp_context *context)
+{
+    uint8_t both[24];
+    store_u64(both, context->client.hi);
+    store_u64(both + 8, context->client.lo);
+    store_u64(both + 16, context->timestamp_us);
+    return checksum64(both, sizeof both);
+}
+
+static void apply(struct vstamp_pages *pages, const struct vstamp_context *context,
+                  const uint8_t *operation, size_t size, struct vstamp_answer *answer)
+{
+    struct writer w = writer_over(answer->data, answer->capacity);
+    struct kv_op op;
+    struct execution x = {.pages = pages, .op = &op, .value_max = value_max(context)};
+    enum kv_answer_status status = KV_ANSWER_INVALID;
+    if (kv_decode_op((struct bytes){operation, size}, &op) == NULL && kv_is_write(op.verb)) {
+        kv_store_open(pages, seed_from(context));
+        status = execute(&x);
+    }
+    write_u8(&w, (uint8_t)status);
+    if (status == KV_ANSWER_DONE &&
+        (op.verb == KV_DEL || op.verb == KV_INCR || op.verb == KV_APPEND)) {
+        write_u64(&w, (uint64_t)x.number);
+    }
+    assert(w.ok); /* 9 bytes; ANSWER_BYTES_MIN is 256 */
+    answer->size = w.size;
+}
+
+/* Reads */
+
+static void answer_status(struct vstamp_answer *answer, enum kv_answer_status status)
+{
+    struct writer w = writer_over(answer->data, answer->capacity);
+    write_u8(&w, (uint8_t)status);
+    answer->size = w.size;
+}
+
+static void get(const struct vstamp_pages *pages, const struct kv_op *op,
+                struct vstamp_answer *answer)
+{
+    uint32_t record = kv_store_find(pages, op->key);
+    if (record == 0) {
+        answer_status(answer, KV_ANSWER_ABSENT);
+        return;
+    }
+    struct writer w = writer_over(answer->data, answer->capacity);
+    uint32_t size = kv_store_value_size(pages, record);
+    write_u8(&w, KV_ANSWER_DONE);
+    write_u32(&w, size);
+    if (!w.ok || size > w.capacity - w.size) {
+        answer_status(answer, KV_ANSWER_TOO_LARGE);
+        return;
+    }
+    kv_store_read_value(pages, record, answer->data + w.size);
+    answer->size = w.size + size;
+}
+
+/* Append a record to a listing, if it fits. */
+static bool list_record(const struct vstamp_pages *pages, uint32_t record, bool keys_only,
+                        struct vstamp_answer *answer)
+{
+    uint32_t key_size = kv_store_key_size(pages, record);
+    uint32_t value_size = keys_only ? 0 : kv_store_value_size(pages, record);
+    size_t pair_size = 4 + (size_t)key_size + 4 + value_size;
+    if (pair_size > answer->capacity - answer->size) return false;
+
+    uint8_t *at = answer->data + answer->size;
+    store_u32(at, key_size);
+    kv_store_read_key(pages, record, at + 4);
+    store_u32(at + 4 + key_size, value_size);
+    if (value_size > 0) kv_store_read_value(pages, record, at + 4 + key_size + 4);
+    answer->size += pair_size;
+    return true;
+}
+
+static uint32_t list_start(const struct vstamp_pages *pages, const struct kv_op *op)
+{
+    bool resumed = op->expected.size > 0 && bytes_compare(op->expected, op->key) >= 0;
+    return kv_store_seek(pages, resumed ? op->expected : op->key, resumed);
+}
+
+/* Status, more (u8) and count (u32), then pairs; the numbers are known and written at the end. */
+static void list(const struct vstamp_pages *pages, const struct kv_op *op,
+                 struct vstamp_answer *answer)
+{
+    if (answer->capacity < LIST_HEAD_SIZE) {
+        answer_status(answer, KV_ANSWER_TOO_LARGE);
+        return;
+    }
+    bool keys_only = (op->flags & KV_LIST_KEYS_ONLY) != 0;
+    uint32_t n = 0;
+    answer->size = LIST_HEAD_SIZE;
+    uint32_t record = list_start(pages, op);
+    while (record != 0 && kv_store_has_prefix(pages, record, op->key)) {
+        if (op->number > 0 && n == (uint64_t)op->number) break;
+        if (!list_record(pages, record, keys_only, answer)) break;
+        n++;
+        record = kv_store_following(pages, record);
+    }
+    bool more = record != 0 && kv_store_has_prefix(pages, record, op->key);
+    if (more && n == 0) { /* asking again after the last key would not help */
+        answer_status(answer, KV_ANSWER_TOO_LARGE);
+        return;
+    }
+    struct writer w = writer_over(answer->data, LIST_HEAD_SIZE);
+    write_u8(&w, KV_ANSWER_DONE);
+    write_u8(&w, more);
+    write_u32(&w, n);
+    assert(w.ok && w.size == LIST_HEAD_SIZE);
+}
+
+static void answer_size(const struct vstamp_pages *pages, struct vstamp_answer *answer)
+{
+    struct writer w = writer_over(answer->data, answer->capacity);
+    write_u8(&w, KV_ANSWER_DONE);
+    write_u64(&w, kv_store_n_keys(pages));
+    write_u64(&w, kv_store_bytes(pages));
+    answer->size = w.size;
+    if (!w.ok) answer_status(answer, KV_ANSWER_TOO_LARGE);
+}
+
+static void query(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
+                  struct vstamp_answer *answer)
+{
+    struct kv_op op;
+    if (kv_decode_op((struct bytes){operation, size}, &op) != NULL || kv_is_write(op.verb)) {
+        answer_status(answer, KV_ANSWER_INVALID);
+    } else if (op.verb == KV_GET) {
+        get(pages, &op, answer);
+    } else if (op.verb == KV_LIST) {
+        list(pages, &op, answer);
+    } else {
+        answer_size(pages, answer);
+    }
+}
+
+static const struct vstamp_app app = {
+    .name = "key-value store",
+    .check = check,
+    .apply = apply,
+    .query = query,
+};
+
+const struct vstamp_app *kv_app(void)
+{
+    return &app;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records and the treap over them; store.h says what for, cells.h where everything lies.
+ *
+ * What holds between calls:
+ *   K1  keys left of a record are smaller, keys right of it greater;
+ *   K2  no record has a greater priority than the one above it;
+ *   K3  from KV_HEADER_FIRST along KV_RECORD_FOLLOWING all records come in rising order;
+ *   K4  a chain has as many cells as key and value need, and zeros behind them.
+ * Walks of the tree are loops over the place where a link is kept: no stack, no parents. */
+#include "kv/store.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "kv/cells.h"
+
+#define KV_FORM 0x31766b76u /* "vkv1" */
+
+/* Where the number of a record is kept: in the header, or in the record above. */
+struct link {
+    uint32_t cell;
+    enum kv_cell_field field;
+};
+
+static const struct link root_link = {0, KV_HEADER_ROOT};
+
+static uint32_t link_get(const struct vstamp_pages *pages, struct link link)
+{
+    return kv_cell_get(pages, link.cell, link.field);
+}
+
+static void link_set(struct vstamp_pages *pages, struct link link, uint32_t record)
+{
+    if (link_get(pages, link) == record) return; /* leave the page as it is */
+    kv_cell_set(pages, link.cell, link.field, record);
+}
+
+static uint64_t header_u64(const struct vstamp_pages *pages, enum kv_cell_field field)
+{
+    return load_u64(kv_cell(pages, 0) + field);
+}
+
+static void header_add(struct vstamp_pages *pages, enum kv_cell_field field, uint64_t delta)
+{
+    uint8_t *at = kv_cell_change(pages, 0) + field;
+    store_u64(at, load_u64(at) + delta); /* a negative delta wraps around, and back */
+}
+
+void kv_store_open(struct vstamp_pages *pages, uint64_t seed)
+{
+    uint32_t form = kv_cell_get(pages, 0, KV_HEADER_FORM);
+    if (form == 0) {
+        uint8_t *header = kv_cell_change(pages, 0);
+        store_u32(header + KV_HEADER_FORM, KV_FORM);
+        store_u32(header + KV_HEADER_FRESH, 1);
+        store_u64(header + KV_HEADER_SEED, seed);
+    } else {
+        assert(form == KV_FORM);
+    }
+}
+
+uint64_t kv_store_n_keys(const struct vstamp_pages *pages)
+{
+    return header_u64(pages, KV_HEADER_N_KEYS);
+}
+
+uint64_t kv_store_bytes(const struct vstamp_pages *pages)
+{
+    return header_u64(pages, KV_HEADER_BYTES);
+}
+
+uint32_t kv_store_following(const struct vstamp_pages *pages, uint32_t record)
+{
+    return kv_cell_get(pages, record, KV_RECORD_FOLLOWING);
+}
+
+uint32_t kv_store_key_size(const struct vstamp_pages *pages, uint32_t record)
+{
+    return kv_cell_get(pages, record, KV_RECORD_KEY_SIZE);
+}
+
+uint32_t kv_store_value_size(const struct vstamp_pages *pages, uint32_t record)
+{
+    return kv_cell_get(pages, record, KV_RECORD_VALUE_SIZE);
+}
+
+static uint64_t content_size(const struct vstamp_pages *pages, uint32_t record)
+{
+    return (uint64_t)kv_store_key_size(pages, record) + kv_store_value_size(pages, record);
+}
+
+static uint32_t priority(const struct vstamp_pages *pages, uint32_t record)
+{
+    return kv_cell_get(pages, record, KV_RECORD_PRIORITY);
+}
+
+/* The record's key against another key, as memcmp; a prefix is smaller. */
+static int compare_key(const struct vstamp_pages *pages, uint32_t record, struct bytes key)
+{
+    uint32_t size = kv_store_key_size(pages, record);
+    struct kv_place place = kv_chain_seek(pages, record, 0);
+    int order = kv_chain_compare(pages, &place, key.data, size < key.size ? size : key.size);
+    if (order != 0) return order;
+    return size < key.size ? -1 : size > key.size;
+}
+
+bool kv_store_has_prefix(const struct vstamp_pages *pages, uint32_t record, struct bytes prefix)
+{
+    struct kv_place place = kv_chain_seek(pages, record, 0);
+    return kv_store_key_size(pages, record) >= prefix.size &&
+           kv_chain_compare(pages, &place, prefix.data, prefix.size) == 0;
+}
+
+bool kv_store_value_is(const struct vstamp_pages *pages, uint32_t record, struct bytes value)
+{
+    if (kv_store_value_size(pages, record) != value.size) return false;
+    struct kv_place place = kv_chain_seek(pages, record, kv_store_key_size(pages, record));
+    return kv_chain_compare(pages, &place, value.data, value.size) == 0;
+}
+
+void kv_store_read_key(const struct vstamp_pages *pages, uint32_t record, uint8_t *to)
+{
+    struct kv_place place = kv_chain_seek(pages, record, 0);
+    kv_chain_read(pages, &place, to, kv_store_key_size(pages, record));
+}
+
+void kv_store_read_value(const struct vstamp_pages *pages, uint32_t record, uint8_t *to)
+{
+    struct kv_place place = kv_chain_seek(pages, record, kv_store_key_size(pages, record));
+    kv_chain_read(pages, &place, to, kv_store_value_size(pages, record));
+}
+
+uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key)
+{
+    uint32_t record = link_get(pages, root_link);
+    while (record != 0) {
+        int order = compare_key(pages, record, key);
+        if (order == 0) break;
+        record = kv_cell_get(pages, record, order > 0 ? KV_RECORD_LEFT : KV_RECORD_RIGHT);
+    }
+    return record;
+}
+
+uint32_t kv_store_seek(const struct vstamp_pages *pages, struct bytes key, bool after)
+{
+    uint32_t best = 0;
+    uint32_t record = link_get(pages, root_link);
+    while (record != 0) {
+        int order = compare_key(pages, record, key);
+        if (order > 0 || (order == 0 && !after)) {
+            best = record;
+            record = kv_cell_get(pages, record, KV_RECORD_LEFT);
+        } else {
+            record = kv_cell_get(pages, record, KV_RECORD_RIGHT);
+        }
+    }
+    return best;
+}
+
+/* The tree */
+
+/* Where the link to the record that follows `before` is kept; before 0: to the smallest. */
+static struct link following_link(uint32_t before)
+{
+    return before != 0 ? (struct link){before, KV_RECORD_FOLLOWING}
+                       : (struct link){0, KV_HEADER_FIRST};
+}
+
+/* Hang a new record into the tree: down to where its priority belongs, then divide what is below
+ * into smaller and greater keys. */
+static void tree_insert(struct vstamp_pages *pages, uint32_t record, struct bytes key)
+{
+    uint32_t before = 0; /* the greatest smaller key on the way, which is the greatest of all */
+    struct link link = root_link;
+    uint32_t below;
+    while ((below = link_get(pages, link)) != 0 &&
+           priority(pages, below) >= priority(pages, record)) {
+        bool smaller = compare_key(pages, below, key) < 0;
+        if (smaller) before = below;
+        link = (struct link){below, smaller ? KV_RECORD_RIGHT : KV_RECORD_LEFT};
+    }
+    link_set(pages, link, record);
+
+    struct link smaller_link = {record, KV_RECORD_LEFT};
+    struct link greater_link = {record, KV_RECORD_RIGHT};
+    while (below != 0) {
+        if (compare_key(pages, below, key) < 0) {
+            before = below;
+            link_set(pages, smaller_link, below);
+            smaller_link = (struct link){below, KV_RECORD_RIGHT};
+            below = link_get(pages, smaller_link);
+        } else {
+            link_set(pages, greater_link, below);
+            greater_link = (struct link){below, KV_RECORD_LEFT};
+            below = link_get(pages, greater_link);
+        }
+    }
+    link_set(pages, smaller_link, 0);
+    link_set(pages, greater_link, 0);
+
+    link = following_link(before);
+    kv_cell_set(pages, record, KV_RECORD_FOLLOWING, link_get(pages, link));
+    link_set(pages, link, record);
+}
+
+/* Put at `link` what hangs from two subtrees, all keys of `left` being smaller than those of
+ * `right`. */
+static void tree_merge(struct vstamp_pages *pages, struct link link, uint32_t left, uint32_t right)
+{
+    while (left != 0 && right != 0) {
+        if (priority(pages, left) >= priority(pages, right)) {
+            link_set(pages, link, left);
+            link = (struct link){left, KV_RECORD_RIGHT};
+            left = link_get(pages, link);
+        } else {
+            link_set(pages, link, right);
+            link = (struct link){right, KV_RECORD_LEFT};
+            right = link_get(pages, link);
+        }
+    }
+    link_set(pages, link, left != 0 ? left : right);
+}
+
+/* Take the record of a key out of the tree; 0 if there is none. */
+static uint32_t tree_remove(struct vstamp_pages *pages, struct bytes key)
+{
+    uint32_t before = 0;
+    struct link link = root_link;
+    uint32_t record;
+    while ((record = link_get(pages, link)) != 0) {
+        int order = compare_key(pages, record, key);
+        if (order == 0) break;
+        if (order < 0) before = record;
+        link = (struct link){record, order < 0 ? KV_RECORD_RIGHT : KV_RECORD_LEFT};
+    }
+    if (record == 0) return 0;
+
+    uint32_t left = kv_cell_get(pages, record, KV_RECORD_LEFT);
+    for (uint32_t r = left; r != 0; r = kv_cell_get(pages, r, KV_RECORD_RIGHT)) before = r;
+    assert(link_get(pages, following_link(before)) == record); /* K3 */
+    link_set(pages, following_link(before), kv_store_following(pages, record));
+    tree_merge(pages, link, left, kv_cell_get(pages, record, KV_RECORD_RIGHT));
+    return record;
+}
+
+/* The content */
+
+/* Where the content of a record ends, in its last cell. */
+static struct kv_place content_end(const struct vstamp_pages *pages, uint32_t record)
+{
+    uint64_t size = content_size(pages, record);
+    if (size <= KV_FIRST_ROOM) return kv_chain_seek(pages, record, size);
+    uint32_t in_last = (uint32_t)((size - KV_FIRST_ROOM - 1) % KV_LATER_ROOM) + 1;
+    return (struct kv_place){kv_cell_get(pages, record, KV_RECORD_TAIL), KV_LATER_HEAD + in_last};
+}
+
+/* Give back the cells behind the first `size` bytes of content, and zero the rest of the last. */
+static void cut_chain(struct vstamp_pages *pages, uint32_t record, uint64_t size)
+{
+    struct kv_place end = kv_chain_seek(pages, record, size);
+    uint8_t *last = kv_cell_change(pages, end.cell);
+    uint32_t rest = load_u32(last + KV_CELL_NEXT);
+    memset(last + end.offset, 0, KV_CELL_SIZE - end.offset);
+    store_u32(last + KV_CELL_NEXT, 0);
+    kv_cell_set(pages, record, KV_RECORD_TAIL, end.cell);
+    if (rest != 0) kv_chain_give(pages, rest);
+}
+
+/* Give a record's value another size: new bytes are zeros.  False: no room, nothing changed. */
+static bool resize_value(struct vstamp_pages *pages, uint32_t record, size_t size)
+{
+    uint64_t old_size = content_size(pages, record);
+    uint64_t new_size = kv_store_key_size(pages, record) + (uint64_t)size;
+    uint32_t old_cells = kv_chain_cells(old_size);
+    uint32_t new_cells = kv_chain_cells(new_size);
+    if (new_cells > old_cells) {
+        if (new_cells - old_cells > kv_cells_left(pages)) return false;
+        uint32_t old_tail = kv_cell_get(pages, record, KV_RECORD_TAIL);
+        uint32_t tail;
+        uint32_t more = kv_chain_take(pages, new_cells - old_cells, &tail);
+        kv_cell_set(pages, old_tail, KV_CELL_NEXT, more);
+        kv_cell_set(pages, record, KV_RECORD_TAIL, tail);
+    } else if (new_size < old_size) {
+        cut_chain(pages, record, new_size);
+    }
+    kv_cell_set(pages, record, KV_RECORD_VALUE_SIZE, (uint32_t)size);
+    header_add(pages, KV_HEADER_BYTES, new_size - old_size);
+    return true;
+}
+
+/* A new record in the tree, with its key and an empty value.  There must be room. */
+static uint32_t add_record(struct vstamp_pages *pages, struct bytes key)
+{
+    uint64_t seed = header_u64(pages, KV_HEADER_SEED);
+    uint32_t tail;
+    uint32_t record = kv_chain_take(pages, kv_chain_cells(key.size), &tail);
+    uint8_t *at = kv_cell_change(pages, record);
+    store_u32(at + KV_RECORD_TAIL, tail);
+    store_u32(at + KV_RECORD_KEY_SIZE, (uint32_t)key.size);
+    store_u32(at + KV_RECORD_PRIORITY,
+              (uint32_t)(checksum64_seeded(key.data, key.size, seed) >> 32));
+    struct kv_place place = kv_chain_seek(pages, record, 0);
+    kv_chain_write(pages, &place, key.data, key.size);
+    tree_insert(pages, record, key);
+    header_add(pages, KV_HEADER_N_KEYS, 1);
+    header_add(pages, KV_HEADER_BYTES, key.size);
+    return record;
+}
+
+bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes value)
+{
+    assert(key.size > 0 && value.size <= UINT32_MAX - key.size);
+    uint32_t record = kv_store_find(pages, key);
+    if (record == 0) {
+        if (kv_chain_cells((uint64_t)key.size + value.size) > kv_cells_left(pages)) return false;
+        record = add_record(pages, key);
+    }
+    if (!resize_value(pages, record, value.size)) return false;
+    struct kv_place place = kv_chain_seek(pages, record, key.size);
+    kv_chain_write(pages, &place, value.data, value.size);
+    return true;
+}
+
+bool kv_store_append(struct vstamp_pages *pages, uint32_t record, struct bytes value)
+{
+    uint32_t old_size = kv_store_value_size(pages, record);
+    assert(value.size <= UINT32_MAX - old_size - kv_store_key_size(pages, record));
+    struct kv_place place = content_end(pages, record);
+    if (!resize_value(pages, record, old_size + value.size)) return false;
+    kv_chain_write(pages, &place, value.data, value.size);
+    return true;
+}
+
+bool kv_store_remove(struct vstamp_pages *pages, struct bytes key)
+{
+    uint32_t record = tree_remove(pages, key);
+    if (record == 0) return false;
+    header_add(pages, KV_HEADER_N_KEYS, (uint64_t)-1);
+    header_add(pages, KV_HEADER_BYTES, -content_size(pages, record));
+    kv_chain_give(pages, record);
+    return true;
+}

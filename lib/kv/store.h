@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The records of the key-value store, in byte order of their keys.
+ *
+ * A record is a chain of cells (cells.h) with the key and then the value.  Records are the nodes of
+ * a treap, a search tree by key that is a heap by priority; the priority is a hash of the key under
+ * a seed, so the tree is as deep as a random one, whoever chose the keys.  Each record also links
+ * to the following one, so a listing needs no stack.
+ *
+ * A record is named by its first cell; 0 is none.  Names are good until the next change. */
+#ifndef KV_STORE_H
+#define KV_STORE_H
+
+#include <vstamp/app.h>
+
+#include "base/bytes.h"
+
+/* Before the first change: lays out the header if the store was never written.  `seed` should be
+ * one that clients cannot choose; it is kept for ever. */
+void kv_store_open(struct vstamp_pages *pages, uint64_t seed);
+
+uint64_t kv_store_n_keys(const struct vstamp_pages *pages);
+uint64_t kv_store_bytes(const struct vstamp_pages *pages); /* of keys and values */
+
+uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key);
+
+/* The first record whose key is `key` or greater; with `after` only if greater. */
+uint32_t kv_store_seek(const struct vstamp_pages *pages, struct bytes key, bool after);
+uint32_t kv_store_following(const struct vstamp_pages *pages, uint32_t record);
+
+uint32_t kv_store_key_size(const struct vstamp_pages *pages, uint32_t record);
+uint32_t kv_store_value_size(const struct vstamp_pages *pages, uint32_t record);
+bool kv_store_has_prefix(const struct vstamp_pages *pages, uint32_t record, struct bytes prefix);
+bool kv_store_value_is(const struct vstamp_pages *pages, uint32_t record, struct bytes value);
+
+/* Copy the whole key or value to memory that is large enough. */
+void kv_store_read_key(const struct vstamp_pages *pages, uint32_t record, uint8_t *to);
+void kv_store_read_value(const struct vstamp_pages *pages, uint32_t record, uint8_t *to);
+
+/* Set the value of a key, new or not.  False: no room, nothing changed. */
+bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes value);
+
+/* Lengthen the value of a record.  False: no room, nothing changed. */
+bool kv_store_append(struct vstamp_pages *pages, uint32_t record, struct bytes value);
+
+/* False if there is no such key. */
+bool kv_store_remove(struct vstamp_pages *pages, struct bytes key);
+
+#endif

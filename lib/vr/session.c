@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client's half of the protocol (paper sections 4.1 and 4.5).
+ *
+ *   client --REQUEST--> believed primary     --REPLY-->       ended
+ *                                            --REJECT-->      somebody else, a pause, or ended
+ *                                            (silence)        all replicas, again and again
+ *
+ * Asking goes by rounds.  The first asks the believed primary alone; if that one is down, says that
+ * it cannot serve, or is silent for SESSION_PATIENCE_MS, all are asked.  In a round each replica is
+ * asked once, and once more if it turns out to be the primary of a newer view.
+ *
+ * What holds:
+ *   C1  a retry repeats client, session, number and body, so that however many copies arrive, the
+ *       client table lets one of them run;
+ *   C2  a copy is counted from session_send on until its reject comes back.  The end "did not run"
+ *       needs every copy rejected: silence proves nothing.  This rests on connections: what one
+ *       carries arrives there once or never.  A host whose network repeats frames (the simulator)
+ *       must take "did not run" of SESSION_APPLY as "may have run";
+ *   C3  a registration that was answered replaces the session: requests of the former one can no
+ *       longer run, so the number it names settles them (instead of the paper's "+2", PIT-6.1);
+ *   C4  a session that was evicted is never opened anew behind the user's back (PIT-6.3): what it
+ *   had
+ *       sent may have run, and nobody remembers;
+ *   C5  registrations are numbered in a range of their own, or the late second answer to one would
+ *       pass for the answer to the request of that number;
+ *   C6  the view is taken from frames of our group only, and only upward. */
+#include "vr/session.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+void session_init(struct session *s, const struct session_identity *identity, uint8_t n_replicas,
+                  uint64_t seed)
+{
+    assert(n_replicas > 0 && n_replicas <= REPLICAS_MAX);
+    assert(identity->registration > 0);
+    assert(!vstamp_id_is_zero(identity->client));
+    memset(s, 0, sizeof *s);
+    s->identity = *identity;
+    s->n_replicas = n_replicas;
+    prng_seed(&s->prng, seed);
+}
+
+static uint8_t primary(const struct session *s)
+{
+    return (uint8_t)(s->identity.view % s->n_replicas);
+}
+
+static void end(struct session *s, int err, bool may_have_run)
+{
+    assert(s->running);
+    s->running = false;
+    s->result.err = err;
+    s->result.may_have_run = may_have_run;
+}
+
+bool session_may_run(const struct session *s)
+{
+    if (s->task != SESSION_APPLY) return false; /* a registration changes nothing a user sees */
+    if (s->lost_copy) return true;
+    for (uint8_t i = 0; i < s->n_replicas; i++)
+        if (s->peers[i].copies > 0) return true;
+    return false;
+}
+
+static void end_for_time(struct session *s)
+{
+    bool may_have_run = session_may_run(s);
+    end(s, may_have_run ? VSTAMP_E_UNKNOWN_OUTCOME : VSTAMP_E_NOT_RUN, may_have_run);
+}
+
+/* All that were not asked in this round. */
+static void widen(struct session *s)
+{
+    if (s->wide) return;
+    s->wide = true;
+    for (uint8_t i = 0; i < s->n_replicas; i++)
+        if (!s->peers[i].asked) s->peers[i].due = true;
+}
+
+/* A copy is more likely to find the primary when rounds come often, and costs the group a reject
+ * when it does not: hence few steps up to a low ceiling, and jitter so that clients spread. */
+static uint64_t round_ms(struct session *s)
+{
+    uint64_t pause = SESSION_PATIENCE_MS;
+    for (uint32_t i = 0; i < s->round && pause < SESSION_ROUND_MS_MAX; i++) pause *= 2;
+    if (pause > SESSION_ROUND_MS_MAX) pause = SESSION_ROUND_MS_MAX;
+    return s->round == 0 ? pause : pause + prng_below(&s->prng, pause / 2);
+}
+
+void session_start(struct session *s, enum session_task task, struct bytes body, bool sent_before,
+                   uint64_t now_ms, uint64_t deadline_ms)
+{
+    assert(!s->running);
+    assert(task != SESSION_APPLY || s->identity.session != 0);
+    s->running = true;
+    s->wide = false;
+    s->lost_copy = sent_before;
+    s->task = task;
+    s->round = 0;
+    s->round_ends_ms = now_ms + round_ms(s);
+    s->deadline_ms = deadline_ms;
+    s->probe = prng_next(&s->prng);
+    s->request =
+        (struct wire_request){.client = s->identity.client, .kind = (uint8_t)task, .body = body};
+    if (task == SESSION_REGISTER) {
+        s->request.number = SESSION_REGISTRATIONS + s->identity.registration;
+    } else if (task == SESSION_APPLY) {
+        s->request.session = s->identity.session;
+        s->request.number = s->identity.number + 1;
+    } else {
+        s->request.number = prng_next(&s->prng);
+        s->request.token = task == SESSION_READ_CAUSAL ? s->identity.seen : 0;
+    }
+    memset(s->peers, 0, sizeof s->peers);
+    memset(&s->result, 0, sizeof s->result);
+    for (uint8_t i = 0; i < s->n_replicas; i++) s->peers[i].silent = true;
+    s->peers[primary(s)].due = true;
+    if (session_frame_size(s) > FRAME_BYTES_MAX) end(s, VSTAMP_E_TOO_LARGE, session_may_run(s));
+}
+
+void session_stop(struct session *s)
+{
+    s->running = false;
+}
+
+size_t session_frame_size(const struct session *s)
+{
+    return WIRE_HEADER_SIZE + wire_size(&wire_shape_request, &s->request);
+}
+
+bool session_wants(const struct session *s, uint8_t replica)
+{
+    assert(replica < s->n_replicas);
+    return s->running && (s->wide || s->peers[replica].due);
+}
+
+/* A group that is not ours closes the connection without a word.  So that a user who mixed up two
+ * groups hears of it, replicas that stay silent are asked anything under no group's name: their
+ * answer, whatever it says, carries theirs. */
+static size_t encode_probe(struct session *s, uint8_t replica, const struct wire_header *header,
+                           void *buffer, size_t capacity)
+{
+    struct wire_header nameless = *header;
+    nameless.group = (struct vstamp_id){0, 0};
+    struct wire_request probe = {
+        .client = s->identity.client, .number = s->probe, .kind = WIRE_KIND_READ_STALE};
+    s->peers[replica].due = false;
+    s->peers[replica].asked = true;
+    size_t size = wire_frame_encode(&nameless, &wire_shape_request, &probe, buffer, capacity);
+    assert(size > 0);
+    return size;
+}
+
+size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t capacity)
+{
+    assert(replica < s->n_replicas);
+    struct session_peer *peer = &s->peers[replica];
+    if (!s->running || !peer->due) return 0;
+    assert(capacity >= session_frame_size(s));
+    struct wire_header header = {
+        .group = s->identity.group, .view = s->identity.view, .sender = WIRE_SENDER_CLIENT};
+    if (s->round > 0 && !s->confirmed && !vstamp_id_is_zero(s->identity.group))
+        return encode_probe(s, replica, &header, buffer, capacity);
+    peer->due = false;
+    peer->asked = true;
+    peer->copies++;
+    size_t size = wire_frame_encode(&header, &wire_shape_request, &s->request, buffer, capacity);
+    assert(size > 0);
+    return size;
+}
+
+void session_on_down(struct session *s, uint8_t replica)
+{
+    assert(replica < s->n_replicas);
+    if (!s->running) return;
+    struct session_peer *peer = &s->peers[replica];
+    if (peer->copies > 0) s->lost_copy = true;
+    peer->copies = 0;
+    widen(s);
+}
+
+/* May this frame be believed?  Learns the group and the view on the way. */
+static bool of_our_group(struct session *s, const struct wire_header *header)
+{
+    if (vstamp_id_is_zero(header->group)) return true; /* a blank replica's refusal */
+    if (vstamp_id_is_zero(s->identity.group)) s->identity.group = header->group;
+    if (!vstamp_id_equal(s->identity.group, header->group)) {
+        s->result.other_group = header->group;
+        if (!s->confirmed) end(s, VSTAMP_E_OTHER_GROUP, session_may_run(s));
+        return false;
+    }
+    s->confirmed = true;
+    if (header->view > s->identity.view) { /* C6 */
+        s->identity.view = header->view;
+        s->peers[primary(s)].due = true;
+    }
+    return true;
+}
+
+static int on_reply(struct session *s, const struct wire_header *header,
+                    const struct wire_reply *reply)
+{
+    if (s->task == SESSION_REGISTER) {
+        struct wire_registration *given = &s->result.registration;
+        int rv = wire_decode(&wire_shape_registration, reply->body, given);
+        if (rv != 0) return rv;
+        if (given->session == 0) return VSTAMP_E_MALFORMED;
+        s->identity.session = given->session;
+        s->identity.number = given->number;
+    } else if (s->task == SESSION_APPLY) {
+        s->identity.number = s->request.number;
+    }
+    if (reply->op > s->identity.seen) s->identity.seen = reply->op;
+    s->result.op = reply->op;
+    s->result.view = header->view;
+    s->result.epoch = header->epoch;
+    s->result.body = reply->body;
+    end(s, 0, false);
+    return 0;
+}
+
+static void on_evicted(struct session *s, bool may_have_run)
+{
+    session_renew(s);
+    end(s, VSTAMP_E_EVICTED, may_have_run); /* C4 */
+}
+
+static void on_reject(struct session *s, uint8_t replica, const struct wire_header *header,
+                      const struct wire_reject *reject)
+{
+    struct session_peer *peer = &s->peers[replica];
+    if (peer->copies > 0) peer->copies--; /* C2 */
+    peer->said = reject->reason;
+    s->result.body = reject->text;
+    switch ((enum wire_reject_reason)reject->reason) {
+    case WIRE_REJECT_NOT_PRIMARY:
+        if (primary(s) == replica)
+            widen(s); /* it knows no better than we do */
+        else if (!s->peers[primary(s)].asked)
+            s->peers[primary(s)].due = true;
+        break;
+    case WIRE_REJECT_BUSY:
+        break; /* the next round is the pause */
+    case WIRE_REJECT_EVICTED:
+        /* A replica of a former view may not know the session yet. */
+        if (s->task == SESSION_APPLY && header->view >= s->identity.view)
+            on_evicted(s, session_may_run(s));
+        else
+            widen(s);
+        break;
+    case WIRE_REJECT_INVALID:
+        end(s, VSTAMP_E_INVALID, false); /* by its form: no copy of it is ever logged */
+        break;
+    case WIRE_REJECT_TOO_LARGE:
+        end(s, VSTAMP_E_TOO_LARGE, false);
+        break;
+    case WIRE_REJECT_STALE:
+        /* Somebody else uses this identity: a copied session file. */
+        if (s->task == SESSION_APPLY) end(s, VSTAMP_E_UNKNOWN_OUTCOME, true);
+        break;
+    case WIRE_REJECT_UNAVAILABLE:
+    default: /* a reason of a newer version: at least this replica did not take it */
+        widen(s);
+        break;
+    }
+}
+
+int session_on_frame(struct session *s, uint8_t replica, struct bytes frame, uint64_t now_ms)
+{
+    assert(replica < s->n_replicas);
+    struct wire_message m;
+    int rv = wire_frame_decode(frame, &m);
+    if (rv != 0) return rv;
+    bool is_reply = m.header.command == WIRE_reply;
+    if (!is_reply && m.header.command != WIRE_reject) return VSTAMP_E_MALFORMED;
+    struct vstamp_id client = is_reply ? m.as.reply.client : m.as.reject.client;
+    uint64_t number = is_reply ? m.as.reply.number : m.as.reject.number;
+    if (!s->running || !vstamp_id_equal(client, s->identity.client))
+        return 0; /* to a former task */
+    s->peers[replica].silent = false;
+    if (!of_our_group(s, &m.header)) return 0;
+    if (number == s->probe) {
+        s->peers[replica].due = s->confirmed;
+    } else if (number == s->request.number) {
+        if (is_reply) return on_reply(s, &m.header, &m.as.reply);
+        on_reject(s, replica, &m.header, &m.as.reject);
+    }
+    session_on_time(s, now_ms);
+    return 0;
+}
+
+void session_on_time(struct session *s, uint64_t now_ms)
+{
+    if (!s->running) return;
+    if (now_ms >= s->deadline_ms) {
+        end_for_time(s);
+        return;
+    }
+    if (now_ms < s->round_ends_ms) return;
+    s->round++;
+    s->wide = true;
+    s->round_ends_ms = now_ms + round_ms(s);
+    for (uint8_t i = 0; i < s->n_replicas; i++) {
+        s->peers[i].asked = false;
+        s->peers[i].due = true;
+    }
+}
+
+uint64_t session_wake(const struct session *s)
+{
+    assert(s->running);
+    return s->round_ends_ms < s->deadline_ms ? s->round_ends_ms : s->deadline_ms;
+}
+
+void session_renew(struct session *s)
+{
+    s->identity.registration++;
+    s->identity.session = 0;
+}
+
+enum session_verdict session_settle(const struct wire_registration *registration, uint64_t session,
+                                    uint64_t number)
+{
+    if (registration->number >= number) return SESSION_RAN;
+    /* The group forgot the session, or forgot it and met us anew: numbers have no holes. */
+    if (!registration->known || registration->number + 1 < number) return SESSION_CANNOT_TELL;
+    /* It met us anew, and this is the repeated answer or a stray copy of an old registration was
+     * what it met us by: with no request executed, `op` tells since when it has known us. */
+    if (registration->number == 0 && registration->op > session) return SESSION_CANNOT_TELL;
+    if (registration->session <= session) return SESSION_CANNOT_TELL; /* nothing was replaced */
+    return SESSION_DID_NOT_RUN;
+}

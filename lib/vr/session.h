@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client's half of the protocol (paper sections 4.1 and 4.5): it numbers requests, finds the
+ * primary, repeats what is not answered, and knows at any time whether a request may have run.
+ *
+ * Pure: time comes in as an argument, frames go in and out as bytes, sockets belong to the host
+ * (client/conn.c; the simulator's clients).  One task at a time:
+ *
+ *   session_start(s, task, ...)
+ *   until session_ended(s):
+ *       for each connection that has room: session_send -> write it
+ *       session_on_frame, session_on_down, session_on_time (not later than session_wake)
+ *   s->result
+ *
+ * To write, a client registers first (SESSION_REGISTER), which gives it a session; then each
+ * request (SESSION_APPLY) has the number after the last one.  A host that survives crashes saves
+ * s->identity and the request before it starts a task, and again when the task has ended. */
+#ifndef VR_SESSION_H
+#define VR_SESSION_H
+
+#include <vstamp/error.h>
+
+#include "base/limits.h"
+#include "base/prng.h"
+#include "wire/frame.h"
+
+#define SESSION_PATIENCE_MS  100u /* silence after which all replicas are asked */
+#define SESSION_ROUND_MS_MAX 400u /* longest pause between two rounds of asking, plus jitter */
+
+/* The numbers of registrations begin here, so that a late answer to one is not taken for that to a
+ * request. */
+#define SESSION_REGISTRATIONS (UINT64_C(1) << 63)
+
+enum session_task {
+    SESSION_REGISTER = WIRE_KIND_REGISTER,
+    SESSION_APPLY = WIRE_KIND_APPLY,
+    SESSION_READ = WIRE_KIND_READ,
+    SESSION_READ_CAUSAL = WIRE_KIND_READ_CAUSAL,
+    SESSION_READ_STALE = WIRE_KIND_READ_STALE
+};
+
+/* All that outlives a process. */
+struct session_identity {
+    struct vstamp_id client;
+    struct vstamp_id group; /* zero until learned */
+    uint64_t registration;  /* number of the newest registration, sent or about to be; 1 at first */
+    uint64_t session;       /* what it gave; 0: register before the next request */
+    uint64_t number;        /* newest request that was settled */
+    uint64_t seen;          /* newest op-number seen in any answer: the token of causal reads */
+    uint64_t view;          /* newest view heard of: a hint where the primary is */
+};
+
+struct session_result {
+    int err;           /* 0: answered; else VSTAMP_E_*, as the exit status has it */
+    bool may_have_run; /* of an error: the request may have run, or may yet */
+    uint64_t op;       /* of an answer: its viewstamp */
+    uint64_t view;
+    uint32_t epoch;
+    struct bytes body; /* the answer, or a refusal's sentence; points into the last frame given */
+    struct wire_registration registration; /* of SESSION_REGISTER; points there too */
+    struct vstamp_id other_group;          /* of VSTAMP_E_OTHER_GROUP: theirs */
+};
+
+/* What the session knows of one replica during a task. */
+struct session_peer {
+    bool due;        /* a frame is to go there */
+    bool asked;      /* it went there in this round */
+    bool silent;     /* nothing came back in this task */
+    uint32_t copies; /* of the request, handed to this connection and not answered */
+    uint8_t said;    /* reason of its newest reject, 0 for none */
+};
+
+struct session {
+    struct session_identity identity;
+    uint8_t n_replicas;
+    struct prng prng;
+    bool confirmed; /* a replica of identity.group answered since session_init */
+
+    bool running;
+    bool wide;      /* everybody is asked, not only the believed primary */
+    bool lost_copy; /* a copy was on a connection that broke, or was sent by a former process */
+    enum session_task task;
+    struct wire_request request;
+    uint64_t probe; /* request-number of the frames that only ask for the group's id */
+    uint32_t round;
+    uint64_t round_ends_ms;
+    uint64_t deadline_ms;
+    struct session_peer peers[REPLICAS_MAX];
+    struct session_result result;
+};
+
+/* `identity` as it was saved, or a new one: a random client, registration 1, the rest zero. */
+void session_init(struct session *s, const struct session_identity *identity, uint8_t n_replicas,
+                  uint64_t seed);
+
+/* Begin a task.  `body` must live until its end.  `sent_before`: a former process may have sent
+ * this very request.  SESSION_APPLY needs identity.session.  A body that fits no frame ends it at
+ * once. */
+void session_start(struct session *s, enum session_task task, struct bytes body, bool sent_before,
+                   uint64_t now_ms, uint64_t deadline_ms);
+
+/* Give a running task up.  session_may_run tells of it until the next one starts. */
+void session_stop(struct session *s);
+
+static inline bool session_ended(const struct session *s)
+{
+    return !s->running;
+}
+
+/* Bytes that a frame of this task takes at most. */
+size_t session_frame_size(const struct session *s);
+
+/* Should the host connect to this replica? */
+bool session_wants(const struct session *s, uint8_t replica);
+
+/* The frame that is due for this replica, or 0.  From here on it counts as sent: call it only for a
+ * connection that is up, and hand over all of the frame or report session_on_down. */
+size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t capacity);
+
+/* A whole frame came.  0, or VSTAMP_E_*: it makes no sense, close the connection. */
+int session_on_frame(struct session *s, uint8_t replica, struct bytes frame, uint64_t now_ms);
+
+/* The connection broke, or could not be made. */
+void session_on_down(struct session *s, uint8_t replica);
+
+void session_on_time(struct session *s, uint64_t now_ms);
+uint64_t session_wake(const struct session *s);
+
+/* Might a copy of the request have been executed, or be yet, as far as is known now? */
+bool session_may_run(const struct session *s);
+
+/* Before the next SESSION_REGISTER: a new registration, after which no older request can run. */
+void session_renew(struct session *s);
+
+/* What a registration says about request `number` of session `session`, which it has replaced. */
+enum session_verdict { SESSION_RAN, SESSION_DID_NOT_RUN, SESSION_CANNOT_TELL };
+enum session_verdict session_settle(const struct wire_registration *registration, uint64_t session,
+                                    uint64_t number);
+
+#endif

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client's half of the protocol against a group of three that the test plays itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vr/session.h"
+
+enum { N = 3, DEADLINE = 5000 };
+
+static const struct vstamp_id group = {0xaaaa, 0xbbbb}, stranger = {0xcccc, 0xdddd};
+static const struct vstamp_id me = {0x1, 0x2};
+
+static struct session s;
+static uint64_t now;
+static uint8_t out[4096], in[4096];
+static size_t in_size;
+static struct wire_message sent; /* what the session sent last */
+
+static const struct bytes operation = {(const uint8_t *)"incr", 4};
+
+static void begin_with(struct session_identity identity)
+{
+    now = 1000;
+    session_init(&s, &identity, N, 7);
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    begin_with((struct session_identity){.client = me, .registration = 1});
+    return 0;
+}
+
+/* Registered as session 10 of the group, with four requests behind it. */
+static int registered(void **state)
+{
+    (void)state;
+    begin_with((struct session_identity){
+        .client = me, .group = group, .registration = 1, .session = 10, .number = 4, .seen = 20});
+    return 0;
+}
+
+static void start(enum session_task task)
+{
+    session_start(&s, task, task == SESSION_REGISTER ? (struct bytes){0} : operation, false, now,
+                  now + DEADLINE);
+}
+
+/* Is a frame due for this replica?  Then it is in `sent`. */
+static bool sends_to(uint8_t replica)
+{
+    size_t size = session_send(&s, replica, out, sizeof out);
+    if (size == 0) return false;
+    assert_int_equal(wire_frame_decode((struct bytes){out, size}, &sent), 0);
+    assert_int_equal(sent.header.command, WIRE_request);
+    assert_int_equal(sent.header.sender, WIRE_SENDER_CLIENT);
+    return true;
+}
+
+static void sends_only_to(uint8_t replica)
+{
+    for (uint8_t i = 0; i < N; i++) assert_int_equal(sends_to(i), i == replica);
+}
+
+static void sends_to_all(void)
+{
+    for (uint8_t i = 0; i < N; i++) assert_true(sends_to(i));
+}
+
+static void sends_to_none(void)
+{
+    for (uint8_t i = 0; i < N; i++) assert_false(sends_to(i));
+}
+
+static void pass(uint64_t ms)
+{
+    now += ms;
+    session_on_time(&s, now);
+}
+
+static int deliver(uint8_t from, struct vstamp_id whose, uint64_t view,
+                   const struct wire_shape *shape, const void *message)
+{
+    struct wire_header header = {.group = whose, .view = view, .sender = from};
+    in_size = wire_frame_encode(&header, shape, message, in, sizeof in);
+    assert_true(in_size > 0);
+    return session_on_frame(&s, from, (struct bytes){in, in_size}, now);
+}
+
+static void reply(uint8_t from, uint64_t view, uint64_t op, const char *body)
+{
+    struct wire_reply m = {
+        .client = me, .number = s.request.number, .op = op, .body = bytes_of(body)};
+    assert_int_equal(deliver(from, group, view, &wire_shape_reply, &m), 0);
+}
+
+static void reject(uint8_t from, uint64_t view, uint8_t reason)
+{
+    struct wire_reject m = {.client = me, .number = s.request.number, .reason = reason};
+    assert_int_equal(deliver(from, group, view, &wire_shape_reject, &m), 0);
+}
+
+static void reply_registration(uint8_t from, struct wire_registration registration)
+{
+    uint8_t body[256];
+    struct writer w = writer_over(body, sizeof body);
+    wire_encode(&wire_shape_registration, &registration, &w);
+    struct wire_reply m = {.client = me,
+                           .number = s.request.number,
+                           .op = registration.session,
+                           .body = {body, w.size}};
+    assert_int_equal(deliver(from, group, 0, &wire_shape_reply, &m), 0);
+}
+
+static void ended(int err, bool may_have_run)
+{
+    assert_true(session_ended(&s));
+    assert_int_equal(s.result.err, err);
+    assert_int_equal(s.result.may_have_run, may_have_run);
+    sends_to_none();
+}
+
+static void a_client_registers_then_numbers_its_requests(void **state)
+{
+    (void)state;
+    start(SESSION_REGISTER);
+    sends_only_to(0);
+    assert_int_equal(sent.as.request.kind, WIRE_KIND_REGISTER);
+    assert_int_equal(sent.as.request.number, SESSION_REGISTRATIONS + 1);
+    assert_int_equal(sent.as.request.session, 0);
+    assert_true(vstamp_id_is_zero(sent.header.group));
+    reply_registration(0, (struct wire_registration){.session = 10});
+    ended(0, false);
+    assert_int_equal(s.identity.session, 10);
+
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    assert_int_equal(sent.as.request.kind, WIRE_KIND_APPLY);
+    assert_int_equal(sent.as.request.session, 10);
+    assert_int_equal(sent.as.request.number, 1);
+    assert_true(bytes_equal(sent.as.request.body, operation));
+    assert_true(vstamp_id_equal(sent.header.group, group));
+    reply(0, 0, 11, "1");
+    ended(0, false);
+    assert_true(bytes_equal(s.result.body, bytes_of("1")));
+    assert_int_equal(s.result.op, 11);
+    assert_int_equal(s.identity.seen, 11);
+
+    start(SESSION_APPLY);
+    assert_true(sends_to(0));
+    assert_int_equal(sent.as.request.number, 2);
+}
+
+static void silence_makes_it_ask_all_with_the_same_request(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    assert_int_equal(session_wake(&s), now + SESSION_PATIENCE_MS);
+    pass(SESSION_PATIENCE_MS - 1);
+    sends_to_none();
+    s.confirmed = true; /* it has spoken to this group */
+    pass(1);
+    for (uint8_t i = 0; i < N; i++) {
+        assert_true(sends_to(i));
+        assert_int_equal(sent.as.request.session, 10);
+        assert_int_equal(sent.as.request.number, 5);
+        assert_true(bytes_equal(sent.as.request.body, operation));
+    }
+    sends_to_none();
+    pass(2 * SESSION_ROUND_MS_MAX);
+    sends_to_all();
+    reply(2, 2, 30, "5");
+    ended(0, false);
+}
+
+static void a_primary_that_is_down_is_not_waited_for(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    assert_true(session_wants(&s, 0));
+    assert_false(session_wants(&s, 1));
+    session_on_down(&s, 0);
+    assert_true(session_wants(&s, 1));
+    assert_true(sends_to(1));
+    assert_true(sends_to(2));
+}
+
+static void not_primary_leads_to_the_primary_of_the_newer_view(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 4, WIRE_REJECT_NOT_PRIMARY);
+    sends_only_to(1);
+    assert_int_equal(sent.header.view, 4);
+    reply(1, 4, 30, "5");
+    ended(0, false);
+    start(SESSION_APPLY);
+    sends_only_to(1);
+}
+
+static void a_view_is_never_followed_downward(void **state)
+{
+    (void)state;
+    s.identity.view = 4;
+    start(SESSION_APPLY);
+    sends_only_to(1);
+    reject(1, 3, WIRE_REJECT_NOT_PRIMARY); /* deposed, and does not know it */
+    assert_int_equal(s.identity.view, 4);
+    assert_true(sends_to(0) && sends_to(2));
+    assert_false(sends_to(1));
+}
+
+static void two_that_disagree_who_is_primary_are_not_asked_in_circles(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 1, WIRE_REJECT_NOT_PRIMARY);
+    sends_only_to(1);
+    reject(1, 1, WIRE_REJECT_NOT_PRIMARY);
+    assert_true(sends_to(2));
+    reject(2, 1, WIRE_REJECT_NOT_PRIMARY);
+    sends_to_none();
+    pass(SESSION_PATIENCE_MS);
+    sends_to_all();
+}
+
+static void busy_makes_it_pause(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_BUSY);
+    sends_to_none();
+    pass(SESSION_PATIENCE_MS);
+    sends_to_all();
+}
+
+static void unavailable_makes_it_ask_the_others(void **state)
+{
+    (void)state;
+    start(SESSION_READ_STALE);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_UNAVAILABLE);
+    assert_true(sends_to(1) && sends_to(2));
+    reply(2, 0, 9, "x");
+    ended(0, false);
+}
+
+static void a_write_that_was_never_sent_did_not_run(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    for (uint8_t i = 0; i < N; i++) session_on_down(&s, i);
+    pass(DEADLINE);
+    ended(VSTAMP_E_NOT_RUN, false);
+}
+
+static void a_write_that_all_rejected_did_not_run(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_UNAVAILABLE);
+    pass(SESSION_PATIENCE_MS);
+    sends_to_all();
+    for (uint8_t i = 0; i < N; i++) reject(i, 0, WIRE_REJECT_UNAVAILABLE);
+    pass(DEADLINE);
+    ended(VSTAMP_E_NOT_RUN, false);
+}
+
+static void a_write_without_an_answer_may_have_run(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    assert_true(session_may_run(&s));
+    pass(DEADLINE);
+    ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
+}
+
+static void one_copy_that_was_lost_outweighs_all_rejects(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    session_on_down(&s, 0); /* with the copy on its way */
+    assert_true(sends_to(1) && sends_to(2));
+    reject(1, 0, WIRE_REJECT_UNAVAILABLE);
+    reject(2, 0, WIRE_REJECT_UNAVAILABLE);
+    pass(DEADLINE);
+    ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
+}
+
+static void one_reject_answers_one_copy_only(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    s.confirmed = true;
+    pass(SESSION_PATIENCE_MS);
+    sends_to_all(); /* a second copy to replica 0, whose first may be in the log */
+    for (uint8_t i = 0; i < N; i++) reject(i, 0, WIRE_REJECT_UNAVAILABLE);
+    pass(DEADLINE);
+    ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
+}
+
+static void reads_and_registrations_never_end_unknown(void **state)
+{
+    (void)state;
+    const enum session_task tasks[] = {SESSION_READ, SESSION_READ_CAUSAL, SESSION_REGISTER};
+    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
+        start(tasks[i]);
+        assert_true(sends_to(0));
+        pass(DEADLINE);
+        ended(VSTAMP_E_NOT_RUN, false);
+    }
+}
+
+static void a_causal_read_carries_what_was_seen(void **state)
+{
+    (void)state;
+    start(SESSION_READ_CAUSAL);
+    assert_true(sends_to(0));
+    assert_int_equal(sent.as.request.token, 20);
+    reply(0, 0, 25, "x");
+    start(SESSION_READ_CAUSAL);
+    assert_true(sends_to(0));
+    assert_int_equal(sent.as.request.token, 25);
+    reply(0, 0, 25, "x");
+    start(SESSION_READ);
+    assert_true(sends_to(0));
+    assert_int_equal(sent.as.request.token, 0);
+}
+
+static void an_eviction_met_on_the_first_send_did_not_run(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_EVICTED);
+    ended(VSTAMP_E_EVICTED, false);
+    assert_int_equal(s.identity.session, 0);      /* the next request registers again, */
+    assert_int_equal(s.identity.registration, 2); /* above the old one */
+}
+
+static void an_eviction_met_on_a_resend_is_unknown(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    s.confirmed = true;
+    pass(SESSION_PATIENCE_MS);
+    assert_true(sends_to(1)); /* PIT-6.3: the copy at 0 may have run before the eviction */
+    reject(1, 0, WIRE_REJECT_EVICTED);
+    ended(VSTAMP_E_EVICTED, true);
+}
+
+static void an_eviction_met_by_a_later_process_is_unknown(void **state)
+{
+    (void)state;
+    session_start(&s, SESSION_APPLY, operation, true, now, now + DEADLINE);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_EVICTED);
+    ended(VSTAMP_E_EVICTED, true);
+}
+
+static void a_replica_of_a_former_view_cannot_evict(void **state)
+{
+    (void)state;
+    s.identity.view = 3;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 2, WIRE_REJECT_EVICTED);
+    assert_false(session_ended(&s));
+    assert_true(sends_to(1) && sends_to(2));
+}
+
+static void what_is_refused_by_its_form_did_not_run(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_TOO_LARGE);
+    ended(VSTAMP_E_TOO_LARGE, false);
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    assert_int_equal(sent.as.request.number, 5); /* numbers have no holes */
+    reject(0, 0, WIRE_REJECT_INVALID);
+    ended(VSTAMP_E_INVALID, false);
+}
+
+static void a_body_larger_than_a_frame_is_not_sent(void **state)
+{
+    (void)state;
+    struct bytes huge = {in, FRAME_BYTES_MAX};
+    session_start(&s, SESSION_APPLY, huge, false, now, now + DEADLINE);
+    ended(VSTAMP_E_TOO_LARGE, false);
+}
+
+static void an_identity_that_somebody_else_uses_is_unknown(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_STALE);
+    ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
+}
+
+static void another_group_is_found_out(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    session_on_down(&s, 0); /* how a stranger takes our group's name */
+    pass(SESSION_PATIENCE_MS);
+    assert_true(sends_to(1)); /* so it is asked under none */
+    assert_true(vstamp_id_is_zero(sent.header.group));
+    assert_int_equal(sent.as.request.kind, WIRE_KIND_READ_STALE);
+    struct wire_reject m = {
+        .client = me, .number = sent.as.request.number, .reason = WIRE_REJECT_INVALID};
+    assert_int_equal(deliver(1, stranger, 9, &wire_shape_reject, &m), 0);
+    ended(VSTAMP_E_OTHER_GROUP, true);
+    assert_true(vstamp_id_equal(s.result.other_group, stranger));
+    assert_true(vstamp_id_equal(s.identity.group, group));
+    assert_int_equal(s.identity.view, 0);
+}
+
+static void our_group_is_recognised_and_then_asked(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    pass(SESSION_PATIENCE_MS);
+    assert_true(sends_to(1));
+    struct wire_reject m = {
+        .client = me, .number = sent.as.request.number, .reason = WIRE_REJECT_INVALID};
+    assert_int_equal(deliver(1, group, 0, &wire_shape_reject, &m), 0);
+    assert_false(session_ended(&s));
+    assert_true(sends_to(1));
+    assert_int_equal(sent.as.request.kind, WIRE_KIND_APPLY);
+}
+
+static void one_stranger_among_ours_is_passed_over(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_UNAVAILABLE);
+    assert_true(sends_to(1));
+    struct wire_reply m = {.client = me, .number = s.request.number};
+    assert_int_equal(deliver(1, stranger, 0, &wire_shape_reply, &m), 0);
+    assert_false(session_ended(&s));
+}
+
+static void answers_to_others_and_to_former_requests_are_passed_over(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    struct wire_reply late = {.client = me, .number = 4};
+    struct wire_reply foreign = {.client = {9, 9}, .number = 5};
+    assert_int_equal(deliver(0, group, 0, &wire_shape_reply, &late), 0);
+    assert_int_equal(deliver(0, group, 0, &wire_shape_reply, &foreign), 0);
+    assert_false(session_ended(&s));
+}
+
+static void a_late_answer_to_the_registration_is_not_taken_for_the_first_request(void **state)
+{
+    (void)state;
+    start(SESSION_REGISTER);
+    assert_true(sends_to(0));
+    uint64_t number = s.request.number;
+    reply_registration(0, (struct wire_registration){.session = 10});
+    start(SESSION_APPLY);
+    assert_true(sends_to(0));
+    struct wire_reply late = {.client = me, .number = number, .op = 10};
+    assert_int_equal(deliver(1, group, 0, &wire_shape_reply, &late), 0);
+    assert_false(session_ended(&s));
+}
+
+static void frames_that_make_no_sense_are_errors(void **state)
+{
+    (void)state;
+    start(SESSION_REGISTER);
+    sends_only_to(0);
+    struct wire_commit commit = {.commit = 3};
+    assert_int_equal(deliver(0, group, 0, &wire_shape_commit, &commit), VSTAMP_E_MALFORMED);
+    struct wire_reply short_of_all = {
+        .client = me, .number = s.request.number, .body = bytes_of("short")};
+    assert_true(deliver(0, group, 0, &wire_shape_reply, &short_of_all) < 0);
+    in[70] ^= 1;
+    assert_int_equal(session_on_frame(&s, 0, (struct bytes){in, in_size}, now), VSTAMP_E_CORRUPT);
+    assert_false(session_ended(&s));
+}
+
+static void a_new_registration_repeats_its_number_until_answered(void **state)
+{
+    (void)state;
+    session_renew(&s);
+    start(SESSION_REGISTER);
+    sends_only_to(0);
+    assert_int_equal(sent.as.request.number, SESSION_REGISTRATIONS + 2);
+    pass(DEADLINE);
+    ended(VSTAMP_E_NOT_RUN, false);
+    start(SESSION_REGISTER);
+    assert_true(sends_to(0));
+    assert_int_equal(sent.as.request.number, SESSION_REGISTRATIONS + 2);
+    reply_registration(
+        0, (struct wire_registration){.session = 40, .known = 1, .number = 5, .op = 30});
+    ended(0, false);
+    assert_int_equal(s.identity.session, 40);
+    assert_int_equal(s.identity.number, 5);
+}
+
+/* Request 5 of session 10 is pending; what do registrations say of it? */
+static enum session_verdict verdict(uint64_t session, uint8_t known, uint64_t number, uint64_t op)
+{
+    struct wire_registration r = {.session = session, .known = known, .number = number, .op = op};
+    return session_settle(&r, 10, 5);
+}
+
+static void a_registration_settles_what_was_pending(void **state)
+{
+    (void)state;
+    assert_int_equal(verdict(40, 1, 5, 30), SESSION_RAN);
+    assert_int_equal(verdict(40, 1, 4, 20), SESSION_DID_NOT_RUN);
+    assert_int_equal(verdict(40, 0, 0, 40), SESSION_CANNOT_TELL); /* evicted */
+    assert_int_equal(verdict(40, 1, 3, 18), SESSION_CANNOT_TELL); /* numbers have no holes */
+    assert_int_equal(verdict(10, 1, 4, 20), SESSION_CANNOT_TELL); /* nothing was replaced */
+}
+
+static void a_slot_younger_than_the_session_settles_nothing(void **state)
+{
+    (void)state;
+    /* The first request of session 10 may have run before an eviction; the answer to the
+     * registration was lost, and the repeated one finds the client known. */
+    struct wire_registration r = {.session = 40, .known = 1, .number = 0, .op = 40};
+    assert_int_equal(session_settle(&r, 10, 1), SESSION_CANNOT_TELL);
+    r.op = 10; /* known since the session began */
+    assert_int_equal(session_settle(&r, 10, 1), SESSION_DID_NOT_RUN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_client_registers_then_numbers_its_requests, fresh),
+        cmocka_unit_test_setup(silence_makes_it_ask_all_with_the_same_request, registered),
+        cmocka_unit_test_setup(a_primary_that_is_down_is_not_waited_for, registered),
+        cmocka_unit_test_setup(not_primary_leads_to_the_primary_of_the_newer_view, registered),
+        cmocka_unit_test_setup(a_view_is_never_followed_downward, registered),
+        cmocka_unit_test_setup(two_that_disagree_who_is_primary_are_not_asked_in_circles,
+                               registered),
+        cmocka_unit_test_setup(busy_makes_it_pause, registered),
+        cmocka_unit_test_setup(unavailable_makes_it_ask_the_others, registered),
+        cmocka_unit_test_setup(a_write_that_was_never_sent_did_not_run, registered),
+        cmocka_unit_test_setup(a_write_that_all_rejected_did_not_run, registered),
+        cmocka_unit_test_setup(a_write_without_an_answer_may_have_run, registered),
+        cmocka_unit_test_setup(one_copy_that_was_lost_outweighs_all_rejects, registered),
+        cmocka_unit_test_setup(one_reject_answers_one_copy_only, registered),
+        cmocka_unit_test_setup(reads_and_registrations_never_end_unknown, registered),
+        cmocka_unit_test_setup(a_causal_read_carries_what_was_seen, registered),
+        cmocka_unit_test_setup(an_eviction_met_on_the_first_send_did_not_run, registered),
+        cmocka_unit_test_setup(an_eviction_met_on_a_resend_is_unknown, registered),
+        cmocka_unit_test_setup(an_eviction_met_by_a_later_process_is_unknown, registered),
+        cmocka_unit_test_setup(a_replica_of_a_former_view_cannot_evict, registered),
+        cmocka_unit_test_setup(what_is_refused_by_its_form_did_not_run, registered),
+        cmocka_unit_test_setup(a_body_larger_than_a_frame_is_not_sent, registered),
+        cmocka_unit_test_setup(an_identity_that_somebody_else_uses_is_unknown, registered),
+        cmocka_unit_test_setup(another_group_is_found_out, registered),
+        cmocka_unit_test_setup(our_group_is_recognised_and_then_asked, registered),
+        cmocka_unit_test_setup(one_stranger_among_ours_is_passed_over, registered),
+        cmocka_unit_test_setup(answers_to_others_and_to_former_requests_are_passed_over,
+                               registered),
+        cmocka_unit_test_setup(a_late_answer_to_the_registration_is_not_taken_for_the_first_request,
+                               fresh),
+        cmocka_unit_test_setup(frames_that_make_no_sense_are_errors, fresh),
+        cmocka_unit_test_setup(a_new_registration_repeats_its_number_until_answered, registered),
+        cmocka_unit_test(a_registration_settles_what_was_pending),
+        cmocka_unit_test(a_slot_younger_than_the_session_settles_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

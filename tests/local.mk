@@ -62,12 +62,33 @@ SHARED_LIBS = %D%/libshared.la
 noinst_PROGRAMS += vstamp-sim
 vstamp_sim_SOURCES = %D%/sim/main.c
 vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(CORE_LIBS)
-SIM_TESTS =
+SIM_TESTS = %D%/sim/check-seeds.sh
+EXTRA_DIST += %D%/sim/seeds
 
 
 # Unit and scenario tests are one file each, with the name of the program.
 check_PROGRAMS += $(UNIT_TESTS) $(SCENARIO_TESTS)
 LDADD = $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
+
+# Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.
+FUZZ_TESTS = \
+    %D%/fuzz/fuzz_decode
+check_PROGRAMS += $(FUZZ_TESTS)
+%C%_fuzz_fuzz_decode_SOURCES = %D%/fuzz/fuzz_decode.c %D%/fuzz/fuzz.h
+EXTRA_DIST += %D%/fuzz/corpus-decode
+FUZZ_LDADD = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
+%C%_fuzz_fuzz_decode_LDADD = $(FUZZ_LDADD)
+%C%_fuzz_fuzz_decode_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+if FUZZERS
+FUZZ_LDFLAGS = -fsanitize=fuzzer
+else
+check_LTLIBRARIES += %D%/libcorpus.la
+%C%_libcorpus_la_SOURCES = %D%/fuzz/run_corpus.c %D%/fuzz/fuzz.h
+FUZZ_MAIN = %D%/libcorpus.la
+if CHECK_READY
+TESTS += $(FUZZ_TESTS)
+endif
+endif
 
 EXTRA_DIST += \
     %D%/cli/group.bash \
@@ -109,7 +130,7 @@ check-local:
 # Only the tests inside one process: for builds with instruments that make real time meaningless.
 .PHONY: check-core
 check-core:
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(UNIT_TESTS) $(SCENARIO_TESTS) $(SIM_TESTS)"
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(UNIT_TESTS) $(SCENARIO_TESTS) $(FUZZ_TESTS) $(SIM_TESTS)"
 
 # A group of three real processes, from nothing to a fail-over; see the script.
 .PHONY: demo

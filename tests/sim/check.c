@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sim/check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "node/node_state.h"
+#include "sim/sim.h"
+
+#define SEARCH_STEPS 4000000u
+
+const struct vr *check_core(const struct node *node)
+{
+    return &node->vr;
+}
+
+static struct check_op *op_at(struct check *check, uint64_t op)
+{
+    if (op >= check->n_ops) {
+        size_t n = check->n_ops == 0 ? 1024 : check->n_ops;
+        while (n <= op) n *= 2;
+        check->ops = realloc(check->ops, n * sizeof *check->ops);
+        assert(check->ops != NULL);
+        memset(check->ops + check->n_ops, 0, (n - check->n_ops) * sizeof *check->ops);
+        check->n_ops = n;
+    }
+    return &check->ops[op];
+}
+
+static struct check_view *view_at(struct check *check, uint64_t view)
+{
+    if (view >= check->n_views) {
+        size_t n = check->n_views == 0 ? 256 : check->n_views;
+        while (n <= view) n *= 2;
+        check->views = realloc(check->views, n * sizeof *check->views);
+        assert(check->views != NULL);
+        memset(check->views + check->n_views, 0, (n - check->n_views) * sizeof *check->views);
+        check->n_views = n;
+    }
+    return &check->views[view];
+}
+
+static void prepared_grow(struct check *check)
+{
+    size_t old_size = check->prepared_size;
+    struct check_prepared *old = check->prepared;
+    check->prepared_size = old_size == 0 ? 1024 : old_size * 2;
+    check->prepared = calloc(check->prepared_size, sizeof *check->prepared);
+    assert(check->prepared != NULL);
+    for (size_t i = 0; i < old_size; i++) {
+        if (old[i].op == 0) continue;
+        size_t at = (old[i].view * 31 + old[i].op) % check->prepared_size;
+        while (check->prepared[at].op != 0) at = (at + 1) % check->prepared_size;
+        check->prepared[at] = old[i];
+    }
+    free(old);
+}
+
+/* One viewstamp, one entry, whoever prepared it. */
+static void note_prepared(struct sim *sim, uint64_t view, uint64_t op, struct vstamp_id checksum)
+{
+    struct check *check = &sim->check;
+    if (2 * check->n_prepared >= check->prepared_size) prepared_grow(check);
+    size_t at = (view * 31 + op) % check->prepared_size;
+    for (; check->prepared[at].op != 0; at = (at + 1) % check->prepared_size) {
+        const struct check_prepared *known = &check->prepared[at];
+        if (known->view != view || known->op != op) continue;
+        if (!vstamp_id_equal(known->checksum, checksum))
+            sim_fail(sim, "two entries were prepared as view=%" PRIu64 " op=%" PRIu64, view, op);
+        return;
+    }
+    check->prepared[at] = (struct check_prepared){view, op, checksum};
+    check->n_prepared++;
+}
+
+static void note_committed(struct sim *sim, const struct sim_replica *replica, uint64_t op,
+                           struct vstamp_id checksum)
+{
+    struct check_op *known = op_at(&sim->check, op);
+    if (known->known && !vstamp_id_equal(known->checksum, checksum))
+        sim_fail(sim, "replica %u executed another entry at op=%" PRIu64 " than the group",
+                 replica->index, op);
+    known->known = true;
+    known->checksum = checksum;
+    if (op > sim->check.highest_commit) sim->check.highest_commit = op;
+}
+
+static void note_digest(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+{
+    struct check_op *known = op_at(&sim->check, core->applied);
+    /* Bringing the hashes up to date changes nothing that the protocol looks at. */
+    struct vstamp_id digest = pages_digest((struct pages *)(uintptr_t)&core->pages);
+    if (known->digested && !vstamp_id_equal(known->digest, digest))
+        sim_fail(sim, "replica %u has another state after op=%" PRIu64 " than the group",
+                 replica->index, core->applied);
+    known->digested = true;
+    known->digest = digest;
+}
+
+static void check_numbers(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+{
+    const struct check_replica *last = &sim->check.replicas[replica->index];
+    unsigned who = replica->index;
+    if (core->view < last->view)
+        sim_fail(sim, "replica %u went back from view %" PRIu64 " to %" PRIu64, who, last->view,
+                 core->view);
+    if (core->log_view < last->log_view)
+        sim_fail(sim, "replica %u took a log of an older view", who);
+    if (core->commit < last->commit)
+        sim_fail(sim, "replica %u went back from commit %" PRIu64 " to %" PRIu64, who,
+                 last->commit, core->commit);
+    if (core->applied < last->applied) sim_fail(sim, "replica %u unmade operations", who);
+    if (core->log_view > core->view) sim_fail(sim, "replica %u has a log from the future", who);
+    if (core->applied > core->commit)
+        sim_fail(sim, "replica %u runs ahead of its commit-number", who);
+    if (core->status == VR_NORMAL && core->commit > core->log.op)
+        sim_fail(sim, "replica %u commits beyond its log", who);
+}
+
+static void check_primary(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+{
+    struct check_view *view = view_at(&sim->check, core->view);
+    if (view->known &&
+        (view->replica != replica->index || view->incarnation != replica->incarnation))
+        sim_fail(sim, "view %" PRIu64 " has two primaries: replica %u (life %u) and %u (life %u)",
+                 core->view, view->replica, view->incarnation, replica->index,
+                 replica->incarnation);
+    *view = (struct check_view){true, replica->index, replica->incarnation};
+}
+
+void check_turn(struct sim *sim, struct sim_replica *replica)
+{
+    const struct vr *core = check_core(replica->node);
+    struct check_replica *last = &sim->check.replicas[replica->index];
+
+    check_numbers(sim, replica, core);
+    if (vr_is_primary(core)) check_primary(sim, replica, core);
+    if (core->applied != last->applied) {
+        uint64_t from = last->applied + 1 > core->log.first ? last->applied + 1 : core->log.first;
+        for (uint64_t op = from; op <= core->applied; op++)
+            note_committed(sim, replica, op, log_at(&core->log, op)->header.checksum);
+        if (!core->pages.fetching) note_digest(sim, replica, core);
+    }
+    last->view = core->view;
+    last->log_view = core->log_view;
+    last->commit = core->commit;
+    last->applied = core->applied;
+}
+
+void check_started(struct sim *sim, struct sim_replica *replica)
+{
+    const struct vr *core = check_core(replica->node);
+    struct check_replica *last = &sim->check.replicas[replica->index];
+    unsigned who = replica->index;
+
+    last->view = last->log_view = last->commit = last->applied = 0;
+    if (!replica->config.durable) {
+        last->promised = last->acked_view = last->acked_op = 0;
+        return;
+    }
+    if (core->view < last->promised)
+        sim_fail(sim, "replica %u forgot its promise of view %" PRIu64, who, last->promised);
+    if (core->log_view < last->acked_view ||
+        (core->log_view == last->acked_view && core->log.op < last->acked_op))
+        sim_fail(sim, "replica %u forgot what it acknowledged: view=%" PRIu64 " op=%" PRIu64
+                 ", has view=%" PRIu64 " op=%" PRIu64, who, last->acked_view, last->acked_op,
+                 core->log_view, core->log.op);
+}
+
+void check_wiped(struct sim *sim, struct sim_replica *replica)
+{
+    sim->check.replicas[replica->index] = (struct check_replica){0};
+}
+
+static void check_prepare_ok(struct sim *sim, struct sim_replica *replica,
+                             const struct wire_message *m)
+{
+    struct check_replica *last = &sim->check.replicas[replica->index];
+    uint64_t view = m->header.view;
+    if (view < last->promised)
+        sim_fail(sim, "replica %u acknowledged in view %" PRIu64 " after promising view %" PRIu64,
+                 replica->index, view, last->promised);
+    if (view > last->acked_view) {
+        last->acked_view = view;
+        last->acked_op = 0;
+    }
+    if (view == last->acked_view && m->as.prepare_ok.op > last->acked_op)
+        last->acked_op = m->as.prepare_ok.op;
+}
+
+void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame)
+{
+    struct wire_message m;
+    uint16_t command = 0;
+    if (frame.size >= WIRE_HEADER_SIZE) command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    if (command != WIRE_prepare && command != WIRE_prepare_ok && command != WIRE_do_view_change)
+        return;
+    if (wire_frame_decode(frame, &m) != 0) {
+        sim_fail(sim, "replica %u sent a frame that is not one", replica->index);
+        return;
+    }
+    if (m.header.sender != replica->index)
+        sim_fail(sim, "replica %u sent in the name of %u", replica->index, m.header.sender);
+    if (command == WIRE_prepare)
+        note_prepared(sim, m.header.view, m.as.prepare.entry.header.op,
+                      m.as.prepare.entry.header.checksum);
+    if (command == WIRE_prepare_ok) check_prepare_ok(sim, replica, &m);
+    if (command == WIRE_do_view_change) {
+        struct check_replica *last = &sim->check.replicas[replica->index];
+        if (m.header.view > last->promised) last->promised = m.header.view;
+    }
+}
+
+static void check_key(struct sim *sim, uint32_t key)
+{
+    struct linear_op ops[LINEAR_OPS_MAX] = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < sim->history.count; i++) {
+        const struct sim_op *op = &sim->history.ops[i];
+        bool tells_nothing =
+            op->linear.kind == LINEAR_GET && op->linear.end == LINEAR_PENDING;
+        if (op->key != key || op->never || tells_nothing) continue;
+        assert(n < LINEAR_OPS_MAX);
+        ops[n++] = op->linear;
+    }
+    switch (linear_check(ops, n, SEARCH_STEPS)) {
+    case LINEAR_OK:
+        break;
+    case LINEAR_VIOLATION:
+        sim_fail(sim, "the history of key %s is not linearizable", sim->history.keys[key].name);
+        for (size_t i = 0; i < n; i++)
+            sim_trace(sim, "  %s kind=%d begin=%" PRIu64 " end=%" PRId64 " argument=%" PRIu64
+                      " expected=%" PRIu64 " done=%d saw=%d,%" PRIx64 ",%" PRIu64,
+                      sim->history.keys[key].name, ops[i].kind, ops[i].begin, (int64_t)ops[i].end,
+                      ops[i].argument, ops[i].expected, ops[i].done, ops[i].saw.present,
+                      ops[i].saw.value, ops[i].saw.length);
+        break;
+    case LINEAR_TOO_HARD:
+        sim_fail(sim, "the history of key %s is too hard to check", sim->history.keys[key].name);
+        break;
+    }
+}
+
+void check_history(struct sim *sim)
+{
+    for (uint32_t key = 0; key < sim->history.n_keys && !sim->failed; key++) check_key(sim, key);
+}
+
+void check_close(struct check *check)
+{
+    free(check->ops);
+    free(check->views);
+    free(check->prepared);
+    *check = (struct check){0};
+}

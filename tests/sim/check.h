@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What must hold.  After every turn of a replica: all replicas execute the same entries and reach
+ * the same state (PROTOCOL 13.1 I1, I2, I18), views and commit-numbers never go back (I4, I5), no
+ * view has two primaries, be it two lives of one replica (I6).  At every frame sent: one entry a
+ * viewstamp (I6), no acknowledgement against a promise (I11).  At a restart from disk: nothing
+ * that was acknowledged or promised is forgotten (I10).  At the end: each key's history is
+ * linearizable (I12, I14). */
+#ifndef SIM_CHECK_H
+#define SIM_CHECK_H
+
+#include "node/node.h"
+#include "vr/replica.h"
+
+struct sim;
+struct sim_replica;
+
+/* What the group committed at one op-number. */
+struct check_op {
+    bool known, digested;
+    struct vstamp_id checksum;
+    struct vstamp_id digest; /* of the state after it */
+};
+
+/* Who led a view. */
+struct check_view {
+    bool known;
+    uint8_t replica;
+    uint32_t incarnation;
+};
+
+/* What was prepared under a viewstamp. */
+struct check_prepared {
+    uint64_t view, op; /* op 0: a free place */
+    struct vstamp_id checksum;
+};
+
+/* What is known of one replica. */
+struct check_replica {
+    uint64_t view, log_view, commit, applied; /* after its last turn, this incarnation */
+    uint64_t promised;                        /* newest view it sent a DO-VIEW-CHANGE for */
+    uint64_t acked_view, acked_op;            /* newest PREPARE-OK, by (view, op) */
+};
+
+struct check {
+    struct check_op *ops;
+    size_t n_ops;
+    struct check_view *views;
+    size_t n_views;
+    struct check_prepared *prepared; /* open addressing */
+    size_t n_prepared, prepared_size;
+    struct check_replica replicas[REPLICAS_MAX];
+    uint64_t highest_commit;
+};
+
+void check_started(struct sim *sim, struct sim_replica *replica);
+void check_wiped(struct sim *sim, struct sim_replica *replica); /* it has lost what it knew */
+void check_turn(struct sim *sim, struct sim_replica *replica);
+void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame);
+void check_history(struct sim *sim);
+void check_close(struct check *check);
+
+/* The core inside a node. */
+const struct vr *check_core(const struct node *node);
+
+#endif

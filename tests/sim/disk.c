@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sim/disk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+static struct disk_file *folder_find(struct disk_folder *folder, uint64_t number)
+{
+    for (size_t i = 0; i < folder->count; i++)
+        if (folder->files[i].number == number) return &folder->files[i];
+    return NULL;
+}
+
+static struct disk_file *folder_add(struct disk_folder *folder, struct disk_file file)
+{
+    if (folder->count == folder->capacity) {
+        folder->capacity = folder->capacity == 0 ? 8 : folder->capacity * 2;
+        folder->files = realloc(folder->files, folder->capacity * sizeof *folder->files);
+        assert(folder->files != NULL);
+    }
+    size_t at = folder->count++;
+    while (at > 0 && folder->files[at - 1].number > file.number) {
+        folder->files[at] = folder->files[at - 1];
+        at--;
+    }
+    folder->files[at] = file;
+    return &folder->files[at];
+}
+
+/* Remove files below `number`, oldest first, at most `n_max` of them. */
+static void folder_remove_below(struct disk_folder *folder, uint64_t number, size_t n_max)
+{
+    size_t n = 0;
+    while (n < folder->count && n < n_max && folder->files[n].number < number) {
+        free(folder->files[n].data);
+        n++;
+    }
+    folder->count -= n;
+    memmove(folder->files, folder->files + n, folder->count * sizeof *folder->files);
+}
+
+static void folder_clear(struct disk_folder *folder)
+{
+    for (size_t i = 0; i < folder->count; i++) free(folder->files[i].data);
+    free(folder->files);
+    *folder = (struct disk_folder){0};
+}
+
+static void file_append(struct disk_file *file, const uint8_t *data, size_t size)
+{
+    if (size == 0) return;
+    if (file->size + size > file->capacity) {
+        file->capacity = (file->size + size) * 2;
+        file->data = realloc(file->data, file->capacity);
+        assert(file->data != NULL);
+    }
+    memcpy(file->data + file->size, data, size);
+    file->size += size;
+}
+
+void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *job)
+{
+    assert(!disk->busy[lane]);
+    disk->busy[lane] = true;
+    disk->job[lane] = *job;
+}
+
+static void append(struct disk *disk, const struct node_job *job, size_t size)
+{
+    struct disk_file *file = folder_find(&disk->segments, job->number);
+    if (file == NULL)
+        file = folder_add(&disk->segments, (struct disk_file){.number = job->number});
+    file_append(file, job->data.data, size);
+}
+
+static void checkpoint_rename(struct disk *disk, uint64_t number)
+{
+    struct disk_file *old = folder_find(&disk->checkpoints, number);
+    assert(disk->temporary.number == number);
+    if (old != NULL) {
+        free(old->data);
+        *old = disk->temporary;
+    } else {
+        folder_add(&disk->checkpoints, disk->temporary);
+    }
+    disk->temporary = (struct disk_file){0};
+}
+
+void disk_finish(struct disk *disk, enum node_lane lane)
+{
+    const struct node_job *job = &disk->job[lane];
+    assert(disk->busy[lane]);
+    disk->busy[lane] = false;
+    switch (job->kind) {
+    case NODE_JOB_APPEND:
+        append(disk, job, job->data.size);
+        break;
+    case NODE_JOB_CHECKPOINT_BEGIN:
+        free(disk->temporary.data);
+        disk->temporary = (struct disk_file){.number = job->number};
+        break;
+    case NODE_JOB_CHECKPOINT_DATA:
+        assert(disk->temporary.number == job->number);
+        file_append(&disk->temporary, job->data.data, job->data.size);
+        break;
+    case NODE_JOB_CHECKPOINT_END:
+        checkpoint_rename(disk, job->number);
+        folder_remove_below(&disk->checkpoints, job->number, SIZE_MAX);
+        folder_remove_below(&disk->segments, job->keep_from, SIZE_MAX);
+        break;
+    }
+}
+
+/* An append is lost whole, or its segment is there without content, or a prefix is; or it all
+ * arrived and only the answer is missing. */
+static void append_torn(struct disk *disk, const struct node_job *job, struct prng *prng)
+{
+    if (prng_chance(prng, 1, 4)) return;
+    size_t size = job->data.size;
+    if (!prng_chance(prng, 1, 4)) size = (size_t)prng_below(prng, size + 1);
+    append(disk, job, size);
+}
+
+void disk_crash(struct disk *disk, struct prng *prng)
+{
+    for (int lane = 0; lane < NODE_LANES; lane++) {
+        const struct node_job *job = &disk->job[lane];
+        if (!disk->busy[lane]) continue;
+        disk->busy[lane] = false;
+        if (job->kind == NODE_JOB_APPEND) append_torn(disk, job, prng);
+        if (job->kind == NODE_JOB_CHECKPOINT_END && prng_chance(prng, 1, 2)) {
+            checkpoint_rename(disk, job->number);
+            folder_remove_below(&disk->checkpoints, job->number, (size_t)prng_below(prng, 3));
+            if (disk->checkpoints.count == 1)
+                folder_remove_below(&disk->segments, job->keep_from, (size_t)prng_below(prng, 4));
+        }
+    }
+    free(disk->temporary.data);
+    disk->temporary = (struct disk_file){0};
+}
+
+void disk_wipe(struct disk *disk)
+{
+    folder_clear(&disk->segments);
+    folder_clear(&disk->checkpoints);
+    free(disk->temporary.data);
+    *disk = (struct disk){0};
+}
+
+bool disk_is_empty(const struct disk *disk)
+{
+    return disk->segments.count == 0 && disk->checkpoints.count == 0;
+}
+
+int disk_restore(struct disk *disk, struct node *node, struct vstamp_diag *diag)
+{
+    int rv = 0;
+    if (disk->checkpoints.count > 0) {
+        const struct disk_file *file = &disk->checkpoints.files[disk->checkpoints.count - 1];
+        rv = node_restore_checkpoint(node, (struct bytes){file->data, file->size}, diag);
+    }
+    for (size_t i = 0; rv == 0 && i < disk->segments.count; i++) {
+        struct disk_file *file = &disk->segments.files[i];
+        bool newest = i + 1 == disk->segments.count;
+        size_t valid_size = file->size;
+        struct bytes content = {file->data, file->size};
+        rv = node_restore_journal(node, file->number, content, newest, &valid_size, diag);
+        if (rv != 0 || !newest) continue;
+        assert(valid_size <= file->size);
+        file->size = valid_size;
+    }
+    return rv;
+}

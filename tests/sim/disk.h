@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is on one replica's stable storage, as bytes in memory: journal segments and checkpoints.
+ * A job is under way from disk_begin to disk_finish; a crash between the two leaves any part of it
+ * that a real disk could leave: a prefix of an append, a segment that was never created, a
+ * checkpoint renamed or not, some of the old files not yet removed. */
+#ifndef SIM_DISK_H
+#define SIM_DISK_H
+
+#include "base/prng.h"
+#include "node/node.h"
+
+struct disk_file {
+    uint64_t number;
+    uint8_t *data;
+    size_t size, capacity;
+};
+
+struct disk_folder {
+    struct disk_file *files; /* in rising order of number */
+    size_t count, capacity;
+};
+
+struct disk {
+    struct disk_folder segments, checkpoints;
+    struct disk_file temporary; /* the checkpoint being written; a crash loses it */
+    struct node_job job[NODE_LANES];
+    bool busy[NODE_LANES];
+};
+
+/* Take note of a job; the bytes are read when it finishes. */
+void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *job);
+void disk_finish(struct disk *disk, enum node_lane lane);
+
+/* The power fails.  The jobs' bytes must still be there. */
+void disk_crash(struct disk *disk, struct prng *prng);
+
+/* An empty disk, all memory given back. */
+void disk_wipe(struct disk *disk);
+
+bool disk_is_empty(const struct disk *disk);
+
+/* Feed a node that was just initialised: the newest checkpoint, then the segments; cuts a torn
+ * tail. */
+int disk_restore(struct disk *disk, struct node *node, struct vstamp_diag *diag);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The calls and returns stand in one doubly linked list in order of time.  The search walks from
+ * the front: a call is tried as the next operation, which takes it and its return out of the list;
+ * a return that is reached means that its operation should have been taken by now, so the newest
+ * choice is undone.  Pending operations have no return, so nothing ever forces them. */
+#include "sim/linear.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+
+#define WORDS (LINEAR_OPS_MAX / 64)
+#define NOTHING UINT32_MAX
+
+struct memo {
+    uint64_t set[WORDS];
+    struct linear_state state;
+};
+
+/* Points are numbered: 0 the head, 1 + 2 i the call of operation i, 2 + 2 i its return. */
+struct search {
+    const struct linear_op *ops;
+    size_t n;
+    uint32_t next[2 * LINEAR_OPS_MAX + 1], previous[2 * LINEAR_OPS_MAX + 1];
+    uint64_t set[WORDS];
+    struct memo *memos;    /* open addressing; a state with `length` of all ones is a free place */
+    size_t n_memos, memos_size;
+    uint32_t stack[LINEAR_OPS_MAX];
+    struct linear_state states[LINEAR_OPS_MAX];
+    size_t depth;
+};
+
+uint64_t linear_list_hash(uint64_t list, uint64_t token)
+{
+    uint64_t pair[2] = {list, token};
+    return checksum64(pair, sizeof pair);
+}
+
+static bool state_equal(struct linear_state a, struct linear_state b)
+{
+    if (!a.present || !b.present) return a.present == b.present;
+    return a.value == b.value && a.length == b.length;
+}
+
+/* Can `op` happen in `s` with the answer it got?  Moves the state if so. */
+static bool step(const struct linear_op *op, struct linear_state *s)
+{
+    bool known = op->end != LINEAR_PENDING;
+    bool done = true;
+    struct linear_state after = *s;
+    switch (op->kind) {
+    case LINEAR_PUT:
+        after = (struct linear_state){true, op->argument, 0};
+        break;
+    case LINEAR_DEL:
+        done = s->present;
+        after = (struct linear_state){0};
+        break;
+    case LINEAR_CAS:
+        done = s->present && s->value == op->expected;
+        if (done) after = (struct linear_state){true, op->argument, 0};
+        break;
+    case LINEAR_CAS_ABSENT:
+        done = !s->present;
+        if (done) after = (struct linear_state){true, op->argument, 0};
+        break;
+    case LINEAR_INCR:
+        after = (struct linear_state){true, (s->present ? s->value : 0) + op->argument, 0};
+        if (known && op->saw.value != after.value) return false;
+        break;
+    case LINEAR_APPEND:
+        after.present = true;
+        after.value = linear_list_hash(s->present ? s->value : 0, op->argument);
+        after.length = (s->present ? s->length : 0) + op->expected;
+        if (known && op->saw.length != after.length) return false;
+        break;
+    case LINEAR_GET:
+        return !known || state_equal(op->saw, *s);
+    }
+    if (known && op->kind != LINEAR_INCR && op->kind != LINEAR_APPEND && op->done != done)
+        return false;
+    *s = after;
+    return true;
+}
+
+static uint64_t memo_hash(const struct memo *m)
+{
+    return checksum64(m, sizeof *m);
+}
+
+static void memo_grow(struct search *s)
+{
+    size_t old_size = s->memos_size;
+    struct memo *old = s->memos;
+    s->memos_size = old_size == 0 ? 256 : old_size * 4;
+    s->memos = malloc(s->memos_size * sizeof *s->memos);
+    assert(s->memos != NULL);
+    for (size_t i = 0; i < s->memos_size; i++) s->memos[i].state.length = UINT64_MAX;
+    for (size_t i = 0; i < old_size; i++) {
+        if (old[i].state.length == UINT64_MAX) continue;
+        size_t at = memo_hash(&old[i]) % s->memos_size;
+        while (s->memos[at].state.length != UINT64_MAX) at = (at + 1) % s->memos_size;
+        s->memos[at] = old[i];
+    }
+    free(old);
+}
+
+/* False if this pair was met before. */
+static bool memo_add(struct search *s, struct linear_state state)
+{
+    struct memo m;
+    memset(&m, 0, sizeof m); /* padding is hashed too */
+    memcpy(m.set, s->set, sizeof m.set);
+    m.state.present = state.present;
+    m.state.value = state.value;
+    m.state.length = state.length;
+    if (2 * s->n_memos >= s->memos_size) memo_grow(s);
+    size_t at = memo_hash(&m) % s->memos_size;
+    while (s->memos[at].state.length != UINT64_MAX) {
+        if (memcmp(&s->memos[at], &m, sizeof m) == 0) return false;
+        at = (at + 1) % s->memos_size;
+    }
+    memcpy(&s->memos[at], &m, sizeof m);
+    s->n_memos++;
+    return true;
+}
+
+static void take_point(struct search *s, uint32_t point)
+{
+    s->next[s->previous[point]] = s->next[point];
+    if (s->next[point] != NOTHING) s->previous[s->next[point]] = s->previous[point];
+}
+
+static void put_point_back(struct search *s, uint32_t point)
+{
+    s->next[s->previous[point]] = point;
+    if (s->next[point] != NOTHING) s->previous[s->next[point]] = point;
+}
+
+struct moment {
+    uint64_t time;
+    uint32_t point;
+};
+
+/* At one instant calls come first: what only touches counts as overlapping. */
+static int compare_moments(const void *left, const void *right)
+{
+    const struct moment *a = left, *b = right;
+    if (a->time != b->time) return a->time < b->time ? -1 : 1;
+    bool a_returns = a->point % 2 == 0, b_returns = b->point % 2 == 0;
+    if (a_returns != b_returns) return a_returns ? 1 : -1;
+    return a->point < b->point ? -1 : a->point > b->point;
+}
+
+/* Lay out the list; gives the number of operations that must be taken. */
+static size_t lay_out(struct search *s)
+{
+    struct moment moments[2 * LINEAR_OPS_MAX];
+    size_t n = 0, n_known = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        moments[n++] = (struct moment){s->ops[i].begin, 1 + 2 * i};
+        if (s->ops[i].end == LINEAR_PENDING) continue;
+        moments[n++] = (struct moment){s->ops[i].end, 2 + 2 * i};
+        n_known++;
+    }
+    qsort(moments, n, sizeof *moments, compare_moments);
+    uint32_t last = 0;
+    for (size_t i = 0; i < n; i++) {
+        s->next[last] = moments[i].point;
+        s->previous[moments[i].point] = last;
+        last = moments[i].point;
+    }
+    s->next[last] = NOTHING;
+    return n_known;
+}
+
+static enum linear_verdict search(struct search *s, size_t n_left, size_t steps_max)
+{
+    struct linear_state state = {0};
+    uint32_t at = s->next[0];
+    for (size_t steps = 0; n_left > 0; steps++) {
+        if (steps == steps_max) return LINEAR_TOO_HARD;
+        assert(at != NOTHING); /* an operation that must be taken has its return in the list */
+        uint32_t op = (at - 1) / 2;
+        bool known = s->ops[op].end != LINEAR_PENDING;
+        struct linear_state after = state;
+        if (at % 2 == 1 && step(&s->ops[op], &after)) {
+            s->set[op / 64] |= UINT64_C(1) << (op % 64);
+            if (memo_add(s, after)) {
+                s->stack[s->depth] = op;
+                s->states[s->depth++] = state;
+                state = after;
+                take_point(s, 1 + 2 * op);
+                if (known) take_point(s, 2 + 2 * op);
+                n_left -= known;
+                at = s->next[0];
+                continue;
+            }
+            s->set[op / 64] &= ~(UINT64_C(1) << (op % 64));
+        }
+        if (at % 2 == 1) {
+            at = s->next[at];
+            continue;
+        }
+        if (s->depth == 0) return LINEAR_VIOLATION;
+        op = s->stack[--s->depth];
+        known = s->ops[op].end != LINEAR_PENDING;
+        state = s->states[s->depth];
+        s->set[op / 64] &= ~(UINT64_C(1) << (op % 64));
+        if (known) put_point_back(s, 2 + 2 * op);
+        put_point_back(s, 1 + 2 * op);
+        n_left += known;
+        at = s->next[1 + 2 * op];
+    }
+    return LINEAR_OK;
+}
+
+enum linear_verdict linear_check(const struct linear_op *ops, size_t n, size_t steps_max)
+{
+    assert(n <= LINEAR_OPS_MAX);
+    struct search *s = calloc(1, sizeof *s);
+    assert(s != NULL);
+    s->ops = ops;
+    s->n = n;
+    size_t n_known = lay_out(s);
+    enum linear_verdict verdict = search(s, n_known, steps_max);
+    free(s->memos);
+    free(s);
+    return verdict;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The network.  Between replicas anything goes: loss, duplicates, any order, and copies that
+ * arrive seconds later, when the sender may have lived and died twice (PIT-3.1).  A client talks
+ * over connections, which keep their order and lose nothing until they break; what was sent into a
+ * breaking connection may still arrive, long after. */
+#include "sim/sim.h"
+
+#include "base/assert.h"
+
+static bool strikes(struct sim *sim, uint32_t ppm)
+{
+    return ppm != 0 && !sim->quiet && prng_chance(&sim->prng, ppm, 1000000);
+}
+
+/* Mostly within the spread, now and then far beyond. */
+static uint64_t delay(struct sim *sim)
+{
+    const struct sim_options *o = &sim->options;
+    uint64_t spread = o->delay_spread_us;
+    if (sim->quiet) return o->delay_us + prng_below(&sim->prng, 200);
+    uint64_t draw = prng_below(&sim->prng, 100);
+    if (draw >= 80) spread *= 4;
+    if (draw >= 98) spread *= 8;
+    return o->delay_us + prng_below(&sim->prng, spread + 1);
+}
+
+static void put_frame(struct sim *sim, uint8_t from, uint8_t to, uint64_t at,
+                      struct sim_packet *packet)
+{
+    sim_at(sim, at - sim->now,
+           (struct sim_event){.kind = SIM_FRAME, .node = to, .from = from, .packet = packet});
+}
+
+void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
+{
+    const struct sim_options *o = &sim->options;
+    if (sim->blocked[from][to] || ((sim->dead >> to) & 1)) return;
+    if (strikes(sim, o->loss_ppm)) return;
+    struct sim_packet *packet = sim_packet_new(frame.data, frame.size);
+    uint64_t at = sim->now + delay(sim);
+    if (!strikes(sim, o->reorder_ppm)) {
+        if (at < sim->link_us[from][to]) at = sim->link_us[from][to];
+        sim->link_us[from][to] = at;
+    }
+    put_frame(sim, from, to, at, packet);
+    if (strikes(sim, o->duplicate_ppm))
+        put_frame(sim, from, to, sim->now + delay(sim), sim_packet_share(packet));
+    if (strikes(sim, o->late_ppm))
+        put_frame(sim, from, to, sim->now + sim_around(sim, o->late_us), sim_packet_share(packet));
+}
+
+void sim_net_link(struct sim *sim, uint8_t a, uint8_t b, bool up)
+{
+    sim_at(sim, delay(sim),
+           (struct sim_event){.kind = SIM_LINK, .node = a, .from = b, .value = up});
+    if (up)
+        sim_at(sim, delay(sim),
+               (struct sim_event){.kind = SIM_LINK, .node = b, .from = a, .value = up});
+}
+
+static void connection_event(struct sim *sim, enum sim_event_kind kind, const struct sim_client *c,
+                             uint8_t replica, uint64_t after_us)
+{
+    sim_at(sim, after_us,
+           (struct sim_event){.kind = (uint8_t)kind, .node = replica, .from = c->index,
+                              .value = c->connections[replica].generation});
+}
+
+void sim_net_connect(struct sim *sim, struct sim_client *client, uint8_t replica)
+{
+    struct sim_connection *c = &client->connections[replica];
+    assert(!c->up && !c->coming);
+    c->coming = true;
+    c->generation++;
+    c->to_replica_us = c->to_client_us = 0;
+    if (sim->replicas[replica].up)
+        connection_event(sim, SIM_CONNECTED, client, replica, 2 * delay(sim));
+    else
+        connection_event(sim, SIM_BROKEN, client, replica, 10 * SIM_MS + delay(sim));
+}
+
+void sim_net_break(struct sim *sim, struct sim_client *client, uint8_t replica)
+{
+    connection_event(sim, SIM_BROKEN, client, replica, delay(sim));
+}
+
+void sim_net_break_all(struct sim *sim, uint8_t replica)
+{
+    for (uint32_t i = 0; i <= sim->options.n_clients; i++)
+        if (sim->clients[i].connections[replica].up || sim->clients[i].connections[replica].coming)
+            sim_net_break(sim, &sim->clients[i], replica);
+}
+
+static uint64_t origin_of(const struct sim_client *client, uint8_t replica)
+{
+    return (uint64_t)client->connections[replica].generation << 16 | (uint64_t)client->index << 8 |
+           replica;
+}
+
+void sim_net_request(struct sim *sim, struct sim_client *client, uint8_t replica,
+                     struct bytes frame)
+{
+    struct sim_connection *c = &client->connections[replica];
+    uint64_t at = sim->now + delay(sim);
+    assert(c->up);
+    if (strikes(sim, sim->options.late_ppm)) {
+        at = sim->now + sim_around(sim, sim->options.late_us);
+        sim_net_break(sim, client, replica);
+    } else if (strikes(sim, sim->options.loss_ppm / 8)) {
+        sim_net_break(sim, client, replica);
+        return;
+    }
+    if (at < c->to_replica_us) at = c->to_replica_us;
+    c->to_replica_us = at;
+    sim_at(sim, at - sim->now,
+           (struct sim_event){.kind = SIM_REQUEST, .node = replica,
+                              .value = origin_of(client, replica),
+                              .packet = sim_packet_new(frame.data, frame.size)});
+}
+
+void sim_net_reply(struct sim *sim, uint8_t replica, uint64_t origin, struct bytes frame)
+{
+    uint8_t index = (uint8_t)(origin >> 8);
+    struct sim_client *client = &sim->clients[index];
+    assert((uint8_t)origin == replica && index <= sim->options.n_clients);
+    if (origin_of(client, replica) != origin) return; /* that connection is gone */
+    if (strikes(sim, sim->options.loss_ppm / 8)) {
+        sim_net_break(sim, client, replica);
+        return;
+    }
+    struct sim_connection *c = &client->connections[replica];
+    uint64_t at = sim->now + delay(sim);
+    if (at < c->to_client_us) at = c->to_client_us;
+    c->to_client_us = at;
+    sim_at(sim, at - sim->now,
+           (struct sim_event){.kind = SIM_REPLY, .node = replica, .value = origin,
+                              .packet = sim_packet_new(frame.data, frame.size)});
+}
+
+void sim_net_event(struct sim *sim, const struct sim_event *event)
+{
+    if (event->kind == SIM_REPLY) {
+        struct sim_client *client = &sim->clients[(uint8_t)(event->value >> 8)];
+        if (origin_of(client, event->node) != event->value || !client->connections[event->node].up)
+            return;
+        sim_client_frame(sim, client->index, event->node,
+                         (struct bytes){event->packet->bytes, event->packet->size});
+        return;
+    }
+    struct sim_client *client = &sim->clients[event->from];
+    struct sim_connection *c = &client->connections[event->node];
+    if (c->generation != event->value) return;
+    if (event->kind == SIM_CONNECTED) {
+        if (!c->coming) return;
+        c->coming = false;
+        c->up = true;
+    } else {
+        c->generation++;
+        c->up = c->coming = false;
+        session_on_down(&client->session, event->node);
+    }
+    sim_client_step(sim, client);
+}

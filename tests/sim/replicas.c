@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A replica of the simulation: the host of one node.  A turn is one event, or several: now and
+ * then a turn stays open for a moment and takes in what else arrives, as in a busy event loop. */
+#include "sim/sim.h"
+
+#include <inttypes.h>
+#include <sys/mman.h>
+
+#include "base/assert.h"
+#include "kv/kv.h"
+
+#define WALL_START UINT64_C(1700000000000000)
+#define FED_A_TURN 16u
+
+static uint64_t monotonic_us(const struct sim_replica *r)
+{
+    uint64_t elapsed = r->sim->now - r->clock_started;
+    return r->clock_base + (uint64_t)((int64_t)elapsed + (int64_t)elapsed * r->clock_ppm / 1000000);
+}
+
+/* When, in the simulation's time, will its monotonic clock show this? */
+static uint64_t time_of(const struct sim_replica *r, uint64_t monotonic)
+{
+    if (monotonic == UINT64_MAX) return UINT64_MAX;
+    if (monotonic <= monotonic_us(r)) return r->sim->now;
+    int64_t elapsed = (int64_t)(monotonic - r->clock_base);
+    return r->clock_started + (uint64_t)(elapsed * 1000000 / (1000000 + r->clock_ppm)) + 1;
+}
+
+static void io_send(void *ctx, uint8_t to, struct bytes frame)
+{
+    struct sim_replica *r = ctx;
+    assert(to < r->config.n_replicas && to != r->index);
+    check_sent(r->sim, r, frame);
+    sim_net_send(r->sim, r->index, to, frame);
+}
+
+static void io_reply(void *ctx, uint64_t origin, struct bytes frame)
+{
+    struct sim_replica *r = ctx;
+    sim_net_reply(r->sim, r->index, origin, frame);
+}
+
+static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
+{
+    struct sim_replica *r = ctx;
+    const struct sim_options *o = &r->sim->options;
+    assert(r->config.durable);
+    disk_begin(&r->disk, lane, job);
+    sim_at(r->sim, o->disk_us + prng_below(&r->sim->prng, o->disk_spread_us + 1),
+           (struct sim_event){.kind = SIM_STORED, .node = r->index, .from = (uint8_t)lane,
+                              .incarnation = r->incarnation});
+}
+
+static void io_trace(void *ctx, const char *line)
+{
+    struct sim_replica *r = ctx;
+    if (r->sim->tracing) sim_trace(r->sim, "%u: %s", r->index, line);
+}
+
+static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+{
+    struct sim_replica *r = ctx;
+    if (r->sim->tracing)
+        sim_trace(r->sim, "%u: %s%s %s", r->index, level == NODE_LOG_ERROR ? "ERROR " : "", event,
+                  detail);
+}
+
+void sim_replica_init(struct sim *sim, uint8_t index)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    r->sim = sim;
+    r->index = index;
+    r->config = sim->options.config;
+    r->config.self = index;
+    r->io = (struct node_io){.ctx = r, .send = io_send, .reply = io_reply, .store = io_store,
+                             .trace = sim->tracing ? io_trace : NULL, .log = io_log};
+    r->wall_skew_us = (int64_t)prng_below(&sim->prng, 2 * SIM_S) - (int64_t)SIM_S;
+}
+
+bool sim_replica_has_state(const struct sim_replica *r)
+{
+    if (r->config.durable) return !r->blank;
+    return r->up && r->normal_once;
+}
+
+static void turn_begin(struct sim_replica *r)
+{
+    if (r->turn_open) return;
+    r->turn_open = true;
+    node_clock(r->node, monotonic_us(r),
+               (uint64_t)((int64_t)(WALL_START + r->sim->now) + r->wall_skew_us));
+}
+
+static void alarm_set(struct sim_replica *r)
+{
+    uint64_t due = time_of(r, node_next_timer(r->node));
+    if (due == UINT64_MAX || (r->alarm != 0 && r->alarm <= due)) return;
+    r->alarm = due;
+    sim_at(r->sim, due - r->sim->now,
+           (struct sim_event){.kind = SIM_TIMER, .node = r->index, .incarnation = r->incarnation,
+                              .value = due});
+}
+
+static void note_normal(struct sim_replica *r)
+{
+    struct sim *sim = r->sim;
+    if (r->normal_once || check_core(r->node)->status != VR_NORMAL) return;
+    r->normal_once = true;
+    if (r->blank && sim->all_formed) sim->stats.recoveries++;
+    r->blank = false;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+        if (sim->replicas[i].incarnation == 0 || sim->replicas[i].blank) return;
+    sim->all_formed = true;
+}
+
+static void feed(struct sim_replica *r, const struct sim_event *event)
+{
+    struct bytes frame = {event->packet->bytes, event->packet->size};
+    if (node_on_client_frame(r->node, event->value, frame) != 0)
+        sim_fail(r->sim, "replica %u refused a sound client frame", r->index);
+}
+
+static void turn_end(struct sim_replica *r)
+{
+    if (!r->turn_open) return;
+    node_turn_end(r->node);
+    r->turn_open = false;
+    while (r->backlog_count > 0 && node_accepts_requests(r->node)) {
+        uint32_t n = 0;
+        turn_begin(r);
+        while (n < r->backlog_count && n < FED_A_TURN && node_accepts_requests(r->node)) {
+            feed(r, &r->backlog[n]);
+            sim_packet_release(r->backlog[n++].packet);
+        }
+        r->backlog_count -= n;
+        for (uint32_t i = 0; i < r->backlog_count; i++) r->backlog[i] = r->backlog[i + n];
+        node_turn_end(r->node);
+        r->turn_open = false;
+    }
+    check_turn(r->sim, r);
+    note_normal(r);
+    alarm_set(r);
+}
+
+static void turn_end_perhaps_later(struct sim_replica *r)
+{
+    struct sim *sim = r->sim;
+    if (!prng_chance(&sim->prng, 1, 4)) {
+        turn_end(r);
+        return;
+    }
+    sim_at(sim, 1 + prng_below(&sim->prng, 300),
+           (struct sim_event){.kind = SIM_TURN_END, .node = r->index,
+                              .incarnation = r->incarnation});
+}
+
+static void connect_to_peers(struct sim_replica *r)
+{
+    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+        if (i != r->index && r->sim->replicas[i].up && !r->sim->blocked[i][r->index] &&
+            !r->sim->blocked[r->index][i])
+            sim_net_link(r->sim, r->index, i, true);
+}
+
+void sim_replica_start(struct sim *sim, uint8_t index)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    struct vstamp_diag diag = {0};
+    assert(!r->up);
+    r->up = true;
+    r->stopping = r->normal_once = r->turn_open = false;
+    r->incarnation++;
+    r->alarm = 0;
+    r->clock_started = sim->now;
+    r->clock_base = 1 + prng_below(&sim->prng, 1000 * SIM_S);
+    r->clock_ppm = (int64_t)prng_below(&sim->prng, 2 * sim->options.drift_ppm + 1) -
+                   (int64_t)sim->options.drift_ppm;
+    r->blank = r->config.durable ? r->blank || disk_is_empty(&r->disk) : true;
+    r->memory_size = node_memory(&r->config);
+    r->memory = mmap(NULL, r->memory_size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert(r->memory != MAP_FAILED);
+    struct vstamp_id entropy = {prng_next(&sim->prng), prng_next(&sim->prng)};
+    r->node = node_init(r->memory, r->memory_size, &r->config, kv_app(), &r->io, entropy);
+    int rv = r->config.durable ? disk_restore(&r->disk, r->node, &diag) : 0;
+    sim_trace(sim, "%u: started, life %u%s", index, r->incarnation, r->blank ? ", blank" : "");
+    if (rv != 0) {
+        sim_fail(sim, "replica %u cannot start again: %s (%s)", index, diag.text,
+                 vstamp_err_name(rv));
+        return;
+    }
+    turn_begin(r);
+    node_start(r->node);
+    check_started(sim, r);
+    connect_to_peers(r);
+    turn_end(r);
+}
+
+static void note_stats(struct sim_replica *r)
+{
+    struct node_status status;
+    struct sim_stats *s = &r->sim->stats;
+    node_status(r->node, &status);
+    s->view_changes += status.view_changes;
+    s->transfers += status.state_transfers;
+    s->evictions += status.evictions;
+    s->duplicates += status.duplicates;
+    s->reads += status.reads;
+}
+
+void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    assert(r->up);
+    sim_trace(sim, "%u: %s", index, why);
+    note_stats(r);
+    r->up = false;
+    r->paused_until = 0;
+    disk_crash(&r->disk, &sim->prng);
+    munmap(r->memory, r->memory_size);
+    r->node = NULL;
+    for (uint32_t i = 0; i < r->backlog_count; i++) sim_packet_release(r->backlog[i].packet);
+    r->backlog_count = 0;
+    sim_net_break_all(sim, index);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+        if (i != index && sim->replicas[i].up) sim_net_link(sim, i, index, false);
+}
+
+static void on_request(struct sim_replica *r, const struct sim_event *event)
+{
+    if (r->backlog_count == 0 && node_accepts_requests(r->node)) {
+        feed(r, event);
+        return;
+    }
+    if (r->backlog_count == SIM_BACKLOG) return; /* as if its connection had broken unnoticed */
+    r->backlog[r->backlog_count] = *event;
+    sim_packet_share(event->packet);
+    r->backlog_count++;
+}
+
+/* A stopping replica goes when it has handed over, or is out of patience. */
+static bool gone(struct sim_replica *r)
+{
+    if (!r->stopping || !node_may_stop(r->node)) return false;
+    sim_replica_crash(r->sim, r->index, "stopped");
+    return true;
+}
+
+void sim_replica_stop(struct sim *sim, uint8_t index)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    assert(r->up && !r->stopping);
+    sim_trace(sim, "%u: asked to stop", index);
+    r->stopping = true;
+    turn_begin(r);
+    node_stop(r->node);
+    turn_end(r);
+}
+
+void sim_replica_event(struct sim *sim, const struct sim_event *event)
+{
+    struct sim_replica *r = &sim->replicas[event->node];
+    bool mine = event->incarnation == r->incarnation;
+    if (!r->up) return;
+    if (event->kind == SIM_TIMER && mine && event->value == r->alarm) r->alarm = 0;
+    switch ((enum sim_event_kind)event->kind) {
+    case SIM_FRAME:
+        turn_begin(r);
+        node_on_peer_frame(r->node, event->from,
+                           (struct bytes){event->packet->bytes, event->packet->size});
+        break;
+    case SIM_REQUEST:
+        turn_begin(r);
+        on_request(r, event);
+        break;
+    case SIM_LINK:
+        turn_begin(r);
+        node_on_peer_connected(r->node, event->from, event->value != 0);
+        break;
+    case SIM_STORED:
+        if (!mine) return;
+        turn_begin(r);
+        disk_finish(&r->disk, event->from);
+        node_on_stored(r->node, event->from);
+        break;
+    case SIM_TIMER:
+    case SIM_TURN_END:
+        if (!mine) return;
+        turn_begin(r);
+        turn_end(r);
+        gone(r);
+        return;
+    case SIM_STOP:
+        if (mine) sim_replica_crash(sim, r->index, "stopped, out of patience");
+        return;
+    case SIM_REPLY:
+    case SIM_CONNECTED:
+    case SIM_BROKEN:
+    case SIM_START:
+    case SIM_HEAL:
+    case SIM_FAULT:
+    case SIM_CLIENT:
+    case SIM_PHASE:
+        assert(false);
+    }
+    turn_end_perhaps_later(r);
+    gone(r);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The deterministic simulator: a whole group of replicas, its clients, network, disks and clocks
+ * in one thread, from one 64-bit seed.  The replicas are the same node objects as the daemon's.
+ *
+ * A run has three parts.  First everything fails at the rates the seed drew.  Then the faults
+ * stop: a core of replicas that the protocol promises to serve is made well, and the rest may stay
+ * dead; the core must answer a write, agree, and come to rest within a bound (progress).  Last,
+ * all keys are read and the whole history is checked.
+ *
+ *   world.c     seed to options; the event loop; the phases
+ *   replicas.c  a node and its host: clock, turns, start, crash, wipe
+ *   net.c       frames between replicas, connections of clients
+ *   faults.c    what goes wrong, and how much of it the protocol must bear
+ *   workload.c  clients: what they ask and what they learn
+ *   check.c     what must hold after every turn, and at the end
+ *   disk.c queue.c linear.c are leaves of their own. */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include <stdio.h>
+
+#include "base/prng.h"
+#include "sim/check.h"
+#include "sim/disk.h"
+#include "sim/linear.h"
+#include "sim/queue.h"
+#include "vr/session.h"
+
+#define SIM_CLIENTS_MAX 16u
+#define SIM_TRACE_LINES 60u
+#define SIM_TRACE_COLUMNS 400u
+#define SIM_BACKLOG 64u
+#define SIM_MS UINT64_C(1000)
+#define SIM_S UINT64_C(1000000)
+
+enum sim_fault {
+    SIM_FAULT_CRASH,
+    SIM_FAULT_CRASH_ALL, /* disk only */
+    SIM_FAULT_PARTITION,
+    SIM_FAULT_PAUSE,
+    SIM_FAULT_RESET,       /* a connection between replicas breaks */
+    SIM_FAULT_CLIENT_RESET, /* a client's connection breaks */
+    SIM_FAULT_CLOCK,       /* the wall clock jumps */
+    SIM_FAULTS
+};
+
+/* What a seed draws. */
+struct sim_options {
+    struct vr_config config;
+    uint32_t n_clients;
+    uint64_t seconds; /* of faults */
+    uint64_t think_us;
+    uint64_t patience_us; /* a client gives an operation up */
+    uint32_t keys;    /* of each kind at a time */
+    uint32_t key_ops; /* on one before a new one takes its place */
+    uint32_t value_size_max;
+    uint32_t resume_permille; /* a client that gave up asks how far it got; the rest start as new */
+    uint32_t loss_ppm, duplicate_ppm, reorder_ppm, late_ppm;
+    uint64_t delay_us, delay_spread_us, late_us;
+    uint64_t disk_us, disk_spread_us;
+    uint64_t down_us; /* mean time a crashed replica stays away */
+    uint32_t wipe_permille, graceful_permille, one_way_permille;
+    uint64_t fault_us[SIM_FAULTS]; /* mean time between faults of a class; 0: none */
+    uint32_t drift_ppm;
+};
+
+struct sim;
+
+struct sim_replica {
+    struct sim *sim;
+    uint8_t index;
+    bool up, stopping;
+    bool normal_once; /* in this incarnation */
+    bool blank;       /* came up without state and was not normal since */
+    uint32_t incarnation;
+    void *memory;
+    size_t memory_size;
+    struct node *node;
+    struct node_io io;
+    struct vr_config config;
+    struct disk disk;
+    uint64_t clock_base, clock_started; /* its monotonic time began with base at started */
+    int64_t clock_ppm, wall_skew_us;
+    uint64_t alarm;  /* when the queued SIM_TIMER comes; 0: none is queued */
+    uint64_t paused_until;
+    bool turn_open;
+    struct sim_event backlog[SIM_BACKLOG]; /* client frames it did not accept yet */
+    uint32_t backlog_count;
+};
+
+/* A connection of a client to a replica. */
+struct sim_connection {
+    bool up, coming;
+    uint32_t generation;
+    uint64_t to_replica_us, to_client_us; /* order of delivery */
+};
+
+enum sim_client_state {
+    SIM_CLIENT_IDLE,
+    SIM_CLIENT_REGISTERING,
+    SIM_CLIENT_ASKING,
+    SIM_CLIENT_DONE
+};
+
+struct sim_client {
+    uint8_t index;
+    enum sim_client_state state;
+    struct session session;
+    struct sim_connection connections[REPLICAS_MAX];
+    uint64_t alarm;  /* names the SIM_CLIENT event that is valid */
+    uint64_t alarm_at;
+    size_t op;       /* in the history, of the operation under way */
+    bool unsettled;  /* the operation's outcome is unknown, a registration may tell */
+    uint64_t unsettled_session, unsettled_number;
+    uint8_t *body;   /* of the request */
+    size_t body_size;
+};
+
+/* An operation of the history: what linear_check takes, and on which key. */
+struct sim_op {
+    struct linear_op linear;
+    uint32_t key;
+    bool never; /* surely not executed */
+};
+
+struct sim_key {
+    char name[24];
+    enum linear_kind kind; /* PUT: a register, INCR: a counter, APPEND: a list */
+    uint32_t n_ops;
+};
+
+struct sim_history {
+    struct sim_op *ops;
+    size_t count, capacity;
+    struct sim_key *keys;
+    size_t n_keys, keys_capacity;
+    uint64_t next_value;
+};
+
+enum sim_phase {
+    SIM_PHASE_FAULTS,
+    SIM_PHASE_PROGRESS, /* the core must answer a write */
+    SIM_PHASE_REST,     /* all must agree */
+    SIM_PHASE_READ,     /* every key is read */
+    SIM_PHASE_OVER
+};
+
+/* What happened, once each: SIM_STAT(name). */
+#define SIM_STATS(SIM_STAT)                                                                        \
+    SIM_STAT(events)                                                                               \
+    SIM_STAT(frames)                                                                               \
+    SIM_STAT(commits)                                                                              \
+    SIM_STAT(answered)                                                                             \
+    SIM_STAT(unknown)                                                                              \
+    SIM_STAT(reads)                                                                                \
+    SIM_STAT(duplicates)                                                                           \
+    SIM_STAT(evictions)                                                                            \
+    SIM_STAT(crashes)                                                                              \
+    SIM_STAT(wipes)                                                                                \
+    SIM_STAT(partitions)                                                                           \
+    SIM_STAT(view_changes)                                                                         \
+    SIM_STAT(recoveries)                                                                           \
+    SIM_STAT(transfers)
+
+struct sim_stats {
+#define SIM_STAT(name) uint64_t name;
+    SIM_STATS(SIM_STAT)
+#undef SIM_STAT
+};
+
+struct sim {
+    uint64_t seed, now;
+    struct prng prng;
+    struct sim_options options;
+    struct sim_queue queue;
+    struct sim_replica replicas[REPLICAS_MAX];
+    bool blocked[REPLICAS_MAX][REPLICAS_MAX]; /* frames from, to are lost */
+    uint64_t link_us[REPLICAS_MAX][REPLICAS_MAX];
+    uint64_t partition; /* number of the newest */
+    struct sim_client clients[SIM_CLIENTS_MAX + 1]; /* the last one asks when the faults are over */
+    struct sim_history history;
+    size_t *current_keys; /* by slot: its newest key */
+    struct check check;
+    enum sim_phase phase;
+    bool quiet;         /* no new faults */
+    uint32_t dead;      /* replicas that stay away for good */
+    bool all_formed;    /* every replica was normal once */
+    uint32_t crashes_before_formed;
+    uint64_t phase_ends;
+    uint64_t tidy_at;
+    size_t next_read;
+    struct sim_stats stats;
+    uint64_t hash; /* of the run: equal for equal seeds */
+    bool failed;
+    char verdict[512];
+
+    bool tracing;
+    FILE *trace_file; /* all of it; NULL: only the ring */
+    char (*trace_ring)[SIM_TRACE_COLUMNS];
+    uint64_t trace_count;
+};
+
+/* world.c */
+struct sim_result {
+    bool failed;
+    char verdict[512];
+    char options[512];
+    uint64_t hash, now;
+    struct sim_stats stats;
+};
+/* Run one seed.  With `lines`, the newest SIM_TRACE_LINES lines of the trace are kept and printed
+ * there if the run fails; with `all`, every line. */
+void sim_run(uint64_t seed, uint64_t seconds, FILE *lines, FILE *all, struct sim_result *result);
+void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_at(struct sim *sim, uint64_t delay_us, struct sim_event event);
+uint64_t sim_around(struct sim *sim, uint64_t mean_us); /* 1 .. 2 x mean */
+
+/* replicas.c */
+void sim_replica_init(struct sim *sim, uint8_t index);
+void sim_replica_start(struct sim *sim, uint8_t index);
+void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */
+void sim_replica_crash(struct sim *sim, uint8_t index, const char *why);
+void sim_replica_event(struct sim *sim, const struct sim_event *event);
+bool sim_replica_has_state(const struct sim_replica *replica); /* counts as not failed */
+
+/* net.c */
+void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame);
+void sim_net_link(struct sim *sim, uint8_t a, uint8_t b, bool up);
+void sim_net_connect(struct sim *sim, struct sim_client *client, uint8_t replica);
+void sim_net_break(struct sim *sim, struct sim_client *client, uint8_t replica);
+void sim_net_break_all(struct sim *sim, uint8_t replica); /* it crashed */
+void sim_net_request(struct sim *sim, struct sim_client *client, uint8_t replica,
+                     struct bytes frame);
+void sim_net_reply(struct sim *sim, uint8_t replica, uint64_t origin, struct bytes frame);
+void sim_net_event(struct sim *sim, const struct sim_event *event); /* REPLY, CONNECTED, BROKEN */
+
+/* faults.c */
+void sim_faults_begin(struct sim *sim);
+void sim_fault(struct sim *sim, enum sim_fault fault);
+void sim_heal(struct sim *sim, uint64_t partition);
+void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->dead */
+
+/* workload.c */
+void sim_client_begin(struct sim *sim, uint8_t index);
+void sim_client_wake(struct sim *sim, uint8_t index, uint64_t alarm);
+void sim_client_frame(struct sim *sim, uint8_t index, uint8_t replica, struct bytes frame);
+/* Send what is due, notice the end of a task. */
+void sim_client_step(struct sim *sim, struct sim_client *client);
+void sim_workload_close(struct sim *sim);
+
+#endif

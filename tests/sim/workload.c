@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Clients.  Each keeps a session (vr/session.h), asks one thing at a time, gives up after a while,
+ * and then either registers anew to learn what became of its request, or leaves it open for ever
+ * and goes on under a new name.  Every value written is unique, so that a read tells which write
+ * it saw; a key's operations are few, so that its history can be checked. */
+#include "sim/sim.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "kv/kv.h"
+
+#define BODY_MAX 8192u
+#define KINDS 3u
+#define BEGIN_US (20 * SIM_MS)
+
+static const enum linear_kind key_kinds[KINDS] = {LINEAR_PUT, LINEAR_INCR, LINEAR_APPEND};
+
+/* The text of a value: its number, then filling that depends on it, so that damage shows. */
+static size_t value_text(const struct sim *sim, uint64_t value, char *text, size_t size)
+{
+    size_t n = (size_t)snprintf(text, size, "v%" PRIu64 ":", value);
+    size_t filling = checksum64(&value, sizeof value) % sim->options.value_size_max;
+    for (size_t i = 0; i < filling && n < size; i++) text[n++] = (char)('a' + (value + i) % 26);
+    return n;
+}
+
+static size_t token_text(uint64_t value, char *text, size_t size)
+{
+    return (size_t)snprintf(text, size, "t%" PRIu64 ",", value);
+}
+
+static uint32_t key_new(struct sim *sim, uint32_t slot)
+{
+    struct sim_history *h = &sim->history;
+    if (h->n_keys == h->keys_capacity) {
+        h->keys_capacity = h->keys_capacity == 0 ? 64 : h->keys_capacity * 2;
+        h->keys = realloc(h->keys, h->keys_capacity * sizeof *h->keys);
+        assert(h->keys != NULL);
+    }
+    struct sim_key *key = &h->keys[h->n_keys];
+    *key = (struct sim_key){.kind = key_kinds[slot % KINDS]};
+    snprintf(key->name, sizeof key->name, "%c%u.%zu", "rcl"[slot % KINDS], slot / KINDS, h->n_keys);
+    sim->current_keys[slot] = h->n_keys;
+    return (uint32_t)h->n_keys++;
+}
+
+static uint32_t key_draw(struct sim *sim)
+{
+    uint32_t slot = (uint32_t)prng_below(&sim->prng, sim->options.keys * KINDS);
+    size_t key = sim->current_keys[slot];
+    if (key == SIZE_MAX || sim->history.keys[key].n_ops >= sim->options.key_ops)
+        key = key_new(sim, slot);
+    return (uint32_t)key;
+}
+
+static size_t op_new(struct sim *sim, uint32_t key, struct linear_op linear)
+{
+    struct sim_history *h = &sim->history;
+    if (h->count == h->capacity) {
+        h->capacity = h->capacity == 0 ? 1024 : h->capacity * 2;
+        h->ops = realloc(h->ops, h->capacity * sizeof *h->ops);
+        assert(h->ops != NULL);
+    }
+    linear.begin = sim->now;
+    linear.end = LINEAR_PENDING;
+    h->keys[key].n_ops++;
+    h->ops[h->count] = (struct sim_op){.linear = linear, .key = key};
+    return h->count++;
+}
+
+/* A value of this key that somebody wrote lately, for a CAS to expect. */
+static uint64_t value_guess(struct sim *sim, uint32_t key)
+{
+    const struct sim_history *h = &sim->history;
+    size_t n = 0;
+    for (size_t i = h->count; i > 0 && n < 40; i--, n++) {
+        const struct linear_op *op = &h->ops[i - 1].linear;
+        bool writes = op->kind == LINEAR_PUT || op->kind == LINEAR_CAS ||
+                      op->kind == LINEAR_CAS_ABSENT;
+        if (h->ops[i - 1].key == key && writes && prng_chance(&sim->prng, 2, 3))
+            return op->argument;
+    }
+    return h->next_value + 1000000;
+}
+
+static struct linear_op draw_op(struct sim *sim, uint32_t key)
+{
+    uint64_t draw = prng_below(&sim->prng, 100);
+    uint64_t value = ++sim->history.next_value;
+    char text[32];
+    if (draw < 30) return (struct linear_op){.kind = LINEAR_GET};
+    switch (sim->history.keys[key].kind) {
+    case LINEAR_INCR:
+        return (struct linear_op){.kind = LINEAR_INCR, .argument = 1 + value % 3};
+    case LINEAR_APPEND:
+        return (struct linear_op){.kind = LINEAR_APPEND, .argument = value,
+                                  .expected = token_text(value, text, sizeof text)};
+    default:
+        if (draw < 60) return (struct linear_op){.kind = LINEAR_PUT, .argument = value};
+        if (draw < 70) return (struct linear_op){.kind = LINEAR_DEL};
+        if (draw < 85) return (struct linear_op){.kind = LINEAR_CAS_ABSENT, .argument = value};
+        return (struct linear_op){.kind = LINEAR_CAS, .argument = value,
+                                  .expected = value_guess(sim, key)};
+    }
+}
+
+static void encode_op(struct sim *sim, struct sim_client *client)
+{
+    const struct sim_op *op = &sim->history.ops[client->op];
+    char value[BODY_MAX / 4], expected[BODY_MAX / 4];
+    struct bytes key = bytes_of(sim->history.keys[op->key].name);
+    struct kv_op kv = {.key = key};
+    kv.value.data = (const uint8_t *)value;
+    kv.value.size = op->linear.kind == LINEAR_APPEND
+                        ? token_text(op->linear.argument, value, sizeof value)
+                        : value_text(sim, op->linear.argument, value, sizeof value);
+    kv.expected.data = (const uint8_t *)expected;
+    kv.expected.size = value_text(sim, op->linear.expected, expected, sizeof expected);
+    kv.number = (int64_t)op->linear.argument;
+    kv.keys = &key;
+    kv.n_keys = 1;
+    switch (op->linear.kind) {
+    case LINEAR_PUT: kv.verb = KV_PUT; break;
+    case LINEAR_DEL: kv.verb = KV_DEL; break;
+    case LINEAR_CAS: kv.verb = KV_CAS; break;
+    case LINEAR_CAS_ABSENT: kv.verb = KV_CAS_ABSENT; break;
+    case LINEAR_INCR: kv.verb = KV_INCR; break;
+    case LINEAR_APPEND: kv.verb = KV_APPEND; break;
+    case LINEAR_GET: kv.verb = KV_GET; break;
+    }
+    struct writer w = writer_over(client->body, BODY_MAX);
+    kv_encode_op(&kv, &w);
+    assert(w.ok);
+    client->body_size = w.size;
+}
+
+/* What a read saw, or false if no client ever wrote such a thing. */
+static bool parse_value(const struct sim *sim, enum linear_kind kind, struct bytes text,
+                        struct linear_state *saw)
+{
+    char copy[BODY_MAX], again[BODY_MAX];
+    uint64_t value = 0;
+    if (text.size >= sizeof copy) return false;
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = 0;
+    saw->present = true;
+    if (kind == LINEAR_APPEND) {
+        saw->length = text.size;
+        for (char *at = copy; *at != 0;) {
+            char *after;
+            if (*at != 't') return false;
+            value = strtoull(at + 1, &after, 10);
+            if (*after != ',') return false;
+            saw->value = linear_list_hash(saw->value, value);
+            at = after + 1;
+        }
+        return true;
+    }
+    saw->value = strtoull(kind == LINEAR_PUT ? copy + 1 : copy, NULL, 10);
+    size_t size = kind == LINEAR_PUT
+                      ? value_text(sim, saw->value, again, sizeof again)
+                      : (size_t)snprintf(again, sizeof again, "%" PRIu64, saw->value);
+    return size == text.size && memcmp(again, copy, size) == 0;
+}
+
+static enum kv_verb verb_of(enum linear_kind kind)
+{
+    switch (kind) {
+    case LINEAR_PUT: return KV_PUT;
+    case LINEAR_DEL: return KV_DEL;
+    case LINEAR_CAS: return KV_CAS;
+    case LINEAR_CAS_ABSENT: return KV_CAS_ABSENT;
+    case LINEAR_INCR: return KV_INCR;
+    case LINEAR_APPEND: return KV_APPEND;
+    case LINEAR_GET: return KV_GET;
+    }
+    return KV_GET;
+}
+
+static void note_answer(struct sim *sim, size_t index, struct bytes body)
+{
+    struct sim_op *op = &sim->history.ops[index];
+    const struct sim_key *key = &sim->history.keys[op->key];
+    struct kv_answer answer;
+    sim->stats.answered++;
+    op->linear.end = sim->now;
+    if (kv_decode_answer(verb_of(op->linear.kind), body, &answer) != 0) {
+        sim_fail(sim, "an answer about key %s cannot be read", key->name);
+        return;
+    }
+    if (answer.status == KV_ANSWER_FULL || answer.status == KV_ANSWER_TOO_LARGE) {
+        op->never = true;
+        return;
+    }
+    op->linear.done = answer.status == KV_ANSWER_DONE;
+    if (op->linear.kind == LINEAR_DEL) op->linear.done = answer.number == 1;
+    if (op->linear.kind == LINEAR_INCR)
+        op->linear.saw = (struct linear_state){true, (uint64_t)answer.number, 0};
+    if (op->linear.kind == LINEAR_APPEND)
+        op->linear.saw = (struct linear_state){true, 0, (uint64_t)answer.number};
+    if (op->linear.kind == LINEAR_GET && op->linear.done &&
+        !parse_value(sim, key->kind, answer.value, &op->linear.saw))
+        sim_fail(sim, "a read of key %s answers what nobody wrote", key->name);
+}
+
+static void alarm_after(struct sim *sim, struct sim_client *client, uint64_t after_us)
+{
+    if (client->alarm_at == sim->now + after_us && after_us > 0) return; /* it is set already */
+    client->alarm++;
+    client->alarm_at = sim->now + after_us;
+    sim_at(sim, after_us,
+           (struct sim_event){.kind = SIM_CLIENT, .node = client->index, .value = client->alarm});
+}
+
+static bool is_last(const struct sim *sim, const struct sim_client *client)
+{
+    return client->index == sim->options.n_clients;
+}
+
+static uint64_t now_ms(const struct sim *sim)
+{
+    return sim->now / 1000;
+}
+
+static void new_identity(struct sim *sim, struct sim_client *client)
+{
+    struct session_identity identity = client->session.identity; /* the view is worth keeping */
+    identity.client = (struct vstamp_id){prng_next(&sim->prng), prng_next(&sim->prng) | 1};
+    identity.registration = 1;
+    identity.session = identity.number = 0;
+    session_init(&client->session, &identity, sim->options.config.n_replicas,
+                 prng_next(&sim->prng));
+    client->unsettled = false;
+}
+
+static void rest(struct sim *sim, struct sim_client *client)
+{
+    client->state = SIM_CLIENT_IDLE;
+    alarm_after(sim, client, is_last(sim, client) ? 1 : sim_around(sim, sim->options.think_us));
+}
+
+static void begin_task(struct sim *sim, struct sim_client *client, enum session_task task)
+{
+    uint64_t patience_ms = 1 + sim_around(sim, sim->options.patience_us) / 1000;
+    struct bytes body = {client->body, task == SESSION_REGISTER ? 0 : client->body_size};
+    client->state = task == SESSION_REGISTER ? SIM_CLIENT_REGISTERING : SIM_CLIENT_ASKING;
+    session_start(&client->session, task, body, false, now_ms(sim), now_ms(sim) + patience_ms);
+    if (sim->tracing)
+        sim_trace(sim, "client %u: %s number=%" PRIu64, client->index,
+                  task == SESSION_REGISTER ? "registers" : "asks", client->session.request.number);
+    sim_client_step(sim, client);
+}
+
+static void ask(struct sim *sim, struct sim_client *client)
+{
+    const struct sim_op *op = &sim->history.ops[client->op];
+    encode_op(sim, client);
+    begin_task(sim, client, op->linear.kind == LINEAR_GET ? SESSION_READ : SESSION_APPLY);
+}
+
+static void begin_op(struct sim *sim, struct sim_client *client)
+{
+    uint32_t key = key_draw(sim);
+    struct linear_op op = draw_op(sim, key);
+    while (is_last(sim, client) && op.kind == LINEAR_GET) op = draw_op(sim, key);
+    client->op = op_new(sim, key, op);
+    ask(sim, client);
+}
+
+/* When all is over every key is read once more. */
+static void read_next(struct sim *sim, struct sim_client *client)
+{
+    if (sim->next_read == sim->history.n_keys) {
+        client->state = SIM_CLIENT_DONE;
+        return;
+    }
+    client->op = op_new(sim, (uint32_t)sim->next_read, (struct linear_op){.kind = LINEAR_GET});
+    ask(sim, client);
+}
+
+/* A registration was answered: it also tells what became of a request left open. */
+static void registered(struct sim *sim, struct sim_client *client)
+{
+    const struct wire_registration *given = &client->session.result.registration;
+    if (!client->unsettled) return;
+    client->unsettled = false;
+    switch (session_settle(given, client->unsettled_session, client->unsettled_number)) {
+    case SESSION_RAN:
+        note_answer(sim, client->op, given->answer);
+        break;
+    case SESSION_DID_NOT_RUN:
+        sim->history.ops[client->op].never = true;
+        break;
+    case SESSION_CANNOT_TELL:
+        break;
+    }
+}
+
+static void op_ended(struct sim *sim, struct sim_client *client)
+{
+    struct session *s = &client->session;
+    struct sim_op *op = &sim->history.ops[client->op];
+    if (s->result.err == 0) {
+        note_answer(sim, client->op, s->result.body);
+        if (!is_last(sim, client)) return;
+        if (sim->phase == SIM_PHASE_PROGRESS) client->state = SIM_CLIENT_DONE;
+        if (sim->phase == SIM_PHASE_READ) sim->next_read++;
+        return;
+    }
+    bool evicted = s->result.err == VSTAMP_E_EVICTED;
+    if (s->result.err == VSTAMP_E_INVALID || s->result.err == VSTAMP_E_TOO_LARGE)
+        sim_fail(sim, "a sound operation was refused: %s", vstamp_err_text(s->result.err));
+    if (!s->result.may_have_run) op->never = true;
+    if (op->linear.kind == LINEAR_GET || !s->result.may_have_run) return;
+    sim->stats.unknown++;
+    if (!evicted && prng_below(&sim->prng, 1000) < sim->options.resume_permille) {
+        client->unsettled = true;
+        client->unsettled_session = s->identity.session;
+        client->unsettled_number = s->request.number;
+        session_renew(s);
+    } else if (!evicted) {
+        new_identity(sim, client);
+    }
+}
+
+/* The session's task has ended. */
+static void ended(struct sim *sim, struct sim_client *client)
+{
+    bool was_registering = client->state == SIM_CLIENT_REGISTERING;
+    int err = client->session.result.err;
+    if (sim->tracing)
+        sim_trace(sim, "client %u: %s", client->index,
+                  err == 0 ? "answered" : vstamp_err_text(err));
+    if (was_registering && err == 0) registered(sim, client);
+    if (!was_registering) op_ended(sim, client);
+    if (client->state != SIM_CLIENT_DONE) rest(sim, client);
+}
+
+void sim_client_step(struct sim *sim, struct sim_client *client)
+{
+    struct session *s = &client->session;
+    uint8_t frame[BODY_MAX + 256];
+    if (client->state != SIM_CLIENT_REGISTERING && client->state != SIM_CLIENT_ASKING) return;
+    if (!session_ended(s)) session_on_time(s, now_ms(sim));
+    for (uint8_t i = 0; i < s->n_replicas && !session_ended(s); i++) {
+        struct sim_connection *c = &client->connections[i];
+        if (!session_wants(s, i)) continue;
+        if (!c->up && !c->coming) sim_net_connect(sim, client, i);
+        if (!c->up) continue;
+        size_t size = session_send(s, i, frame, sizeof frame);
+        if (size > 0) sim_net_request(sim, client, i, (struct bytes){frame, size});
+    }
+    if (session_ended(s)) {
+        ended(sim, client);
+        return;
+    }
+    uint64_t wake = session_wake(s) * 1000;
+    alarm_after(sim, client, wake > sim->now ? wake - sim->now : 1);
+}
+
+void sim_client_frame(struct sim *sim, uint8_t index, uint8_t replica, struct bytes frame)
+{
+    struct sim_client *client = &sim->clients[index];
+    int rv = session_on_frame(&client->session, replica, frame, now_ms(sim));
+    if (rv != 0)
+        sim_fail(sim, "client %u cannot make sense of an answer of replica %u: %s", index, replica,
+                 vstamp_err_text(rv));
+    sim_client_step(sim, client);
+}
+
+void sim_client_wake(struct sim *sim, uint8_t index, uint64_t alarm)
+{
+    struct sim_client *client = &sim->clients[index];
+    if (alarm != client->alarm) return;
+    switch (client->state) {
+    case SIM_CLIENT_IDLE:
+        if (!is_last(sim, client) && sim->phase > SIM_PHASE_PROGRESS) break; /* enough */
+        if (client->session.identity.session == 0)
+            begin_task(sim, client, SESSION_REGISTER);
+        else if (sim->phase == SIM_PHASE_READ)
+            read_next(sim, client);
+        else
+            begin_op(sim, client);
+        break;
+    case SIM_CLIENT_REGISTERING:
+    case SIM_CLIENT_ASKING:
+        sim_client_step(sim, client);
+        break;
+    case SIM_CLIENT_DONE:
+        break;
+    }
+}
+
+void sim_client_begin(struct sim *sim, uint8_t index)
+{
+    struct sim_client *client = &sim->clients[index];
+    client->index = index;
+    client->state = SIM_CLIENT_IDLE;
+    if (client->body == NULL) {
+        client->body = malloc(BODY_MAX);
+        assert(client->body != NULL);
+        new_identity(sim, client);
+    }
+    client->alarm_at = 0;
+    alarm_after(sim, client, sim_around(sim, BEGIN_US));
+}
+
+void sim_workload_close(struct sim *sim)
+{
+    for (uint32_t i = 0; i <= sim->options.n_clients; i++) free(sim->clients[i].body);
+    free(sim->history.ops);
+    free(sim->history.keys);
+    free(sim->current_keys);
+}

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: BSD-2-Clause
-dist_man_MANS +=
+dist_man_MANS += \
+    %D%/vstamp.7

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a command needs before and after its request: configuration, session file, connection, and
+ * the end of what was noted once the answer is out. */
+#include <config.h>
+
+#include "client/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "client/memory.h"
+#include "client/operation.h"
+
+/* Whom to ask: --replicas, else what a noted request was sent to, unless --config says otherwise,
+ * else the configuration. */
+static int connect_to_group(struct client *c, bool from_note, struct vstamp_diag *diag)
+{
+    const struct client_options *o = &c->options;
+    const char *replicas = o->replicas;
+    if (replicas == NULL && from_note && o->config == NULL) replicas = c->file.replicas;
+    struct config *config = memory_new(sizeof *config);
+    int rv = replicas != NULL ? config_from_replicas(config, replicas, diag)
+                              : config_load(config, o->config, diag);
+    if (rv == 0) c->conn = conn_open(&config->replicas_addresses);
+    if (rv == 0) c->n_replicas = (uint8_t)config->replicas_addresses.n;
+    free(config);
+    return rv;
+}
+
+static int check_options(const struct client *c, struct vstamp_diag *diag)
+{
+    const char *consistency = c->options.consistency;
+    if (strcmp(consistency, "linearizable") == 0 || strcmp(consistency, "causal") == 0 ||
+        strcmp(consistency, "stale") == 0)
+        return 0;
+    vstamp_diag_printf(diag, "--consistency: expected linearizable, causal or stale, found '%.60s'",
+                       consistency);
+    return VSTAMP_E_USAGE;
+}
+
+int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag)
+{
+    int rv = check_options(c, diag);
+    if (rv == 0 && !c->file_open) {
+        const char *path = file_path != NULL ? file_path : c->options.session;
+        rv = session_file_open(&c->file, path, file_path == NULL, diag);
+        c->file_open = rv == 0;
+    }
+    if (rv == 0 && c->conn == NULL) rv = connect_to_group(c, file_path != NULL, diag);
+    if (rv != 0) return rv;
+    if (c->session_begun) return 0;
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed) abort();
+    session_init(&c->session, &c->file.identity, c->n_replicas, seed);
+    c->session_begun = true;
+    return 0;
+}
+
+void client_end(struct client *c)
+{
+    conn_close(c->conn);
+    c->conn = NULL;
+    if (c->file_open) session_file_close(&c->file);
+    c->file_open = false;
+}
+
+int client_begin_pending(struct client *c, const char *word, const char *file_path)
+{
+    struct vstamp_diag diag = {0};
+    const char *path = file_path != NULL ? file_path : c->options.session;
+    if (path == NULL) return cli_usage(c->cli, "%s: no file is named: see 'vstamp pending'", word);
+    int rv = client_begin(c, path, &diag);
+    if (rv == 0 && c->file.pending.operation.data == NULL) {
+        vstamp_diag_printf(&diag, "%s: nothing is pending: there is nothing to settle", path);
+        rv = VSTAMP_E_USAGE;
+    }
+    return rv == 0 ? 0 : answer_refuse(c, word, rv, &diag);
+}
+
+struct bytes client_word(const struct client *c, const char *word)
+{
+    for (size_t i = 0; c->line != NULL && i < c->line->n_words; i++)
+        if ((const char *)c->line->words[i].data == word) return c->line->words[i];
+    return bytes_of(word);
+}
+
+int client_do_encoded(struct client *c, struct bytes operation, bool raw)
+{
+    struct vstamp_diag diag = {0};
+    struct kv_op op;
+    const char *word = kv_decode_op(operation, &op) == NULL ? operation_word(op.verb) : "request";
+    int rv = client_begin(c, NULL, &diag);
+    if (rv != 0) return answer_refuse(c, word, rv, &diag);
+    struct outcome o;
+    request_run(c, operation, &o);
+    int status = answer_show(c, operation, &o, raw);
+    bool answered = o.err == 0;
+    outcome_release(&o);
+    /* An answer that nobody saw is asked for again, so what it belongs to stays noted. */
+    if (!answered || fflush(stdout) != 0 || ferror(stdout)) return status;
+    rv = request_settled(c, operation, &diag);
+    return rv == 0 ? status : cli_fail(c->cli, rv, &diag);
+}
+
+int client_do(struct client *c, const struct kv_op *op)
+{
+    struct bytes operation = operation_encode(op);
+    int status = client_do_encoded(c, operation, false);
+    free((void *)operation.data);
+    return status;
+}

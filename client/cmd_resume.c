@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp resume [FILE]: send the pending request again, under its number, and print what the
+ * original command would have printed.  Without FILE, that of --session. */
+#include <config.h>
+
+#include <stdlib.h>
+
+#include "client/client.h"
+#include "client/memory.h"
+
+int cmd_resume(struct cli *cli, int argc, char **argv)
+{
+    struct client *c = cli->context;
+    const char *operand[1];
+    size_t n;
+    int rv = cli_parse(cli, NULL, argc, argv, operand, 1, &n);
+    if (rv != 0) return rv;
+    rv = client_begin_pending(c, "resume", n == 1 ? operand[0] : NULL);
+    if (rv != 0) return rv;
+    struct bytes noted = c->file.pending.operation; /* which request_run may replace */
+    struct bytes operation = {memory_copy(noted.data, noted.size), noted.size};
+    int status = client_do_encoded(c, operation, false);
+    free((void *)operation.data);
+    return status;
+}

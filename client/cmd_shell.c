@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp shell: commands, one a line (line.h), under one session.
+ *
+ *   on a terminal   a prompt with view and primary, line editing and a history by libedit
+ *   from a pipe     each line's answer is written before the next line is read
+ *
+ * Every command line has an answer of one line (list: a line a key, then their number), so a
+ * program at the other end knows where it is.  The exit status is 0 when each command was carried
+ * out, whatever its answer, else that of the last one that was not. */
+#include <config.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <histedit.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "client/memory.h"
+#include "program/nearest.h"
+
+#define HISTORY_LINES 1000
+#define PROMPT_SIZE   48
+
+struct shell {
+    struct client *c;
+    struct cli cli; /* with the options that make sense for one line */
+    bool ended;
+    int status; /* of the last command that failed */
+    char prompt[PROMPT_SIZE];
+};
+
+static const struct {
+    const char *word, *command;
+} seed_words[] = {
+#define SEED_WORD(word, command) {word, command},
+#include "client/commands.def"
+#undef SEED_WORD
+};
+
+static const struct cli_command *find_command(const char *word)
+{
+    for (size_t i = 0; i < sizeof seed_words / sizeof seed_words[0]; i++)
+        if (strcasecmp(word, seed_words[i].word) == 0) word = seed_words[i].command;
+    for (size_t i = 0; i < client_n_commands; i++)
+        if (strcasecmp(word, client_commands[i].name) == 0 && client_in_shell(&client_commands[i]))
+            return &client_commands[i];
+    return NULL;
+}
+
+static void print_commands(void)
+{
+    for (size_t i = 0; i < client_n_commands; i++) {
+        const struct cli_command *command = &client_commands[i];
+        char left[64];
+        if (!client_in_shell(command)) continue;
+        snprintf(left, sizeof left, "%s %s", command->name, command->operands);
+        printf("%-20s %s\n", left, command->text);
+    }
+    printf("%-20s leave\n", "quit");
+}
+
+static int refuse_word(struct shell *sh, const char *word)
+{
+    struct vstamp_diag diag;
+    struct nearest nearest = nearest_to(word);
+    for (size_t i = 0; i < client_n_commands; i++)
+        if (client_in_shell(&client_commands[i])) nearest_offer(&nearest, client_commands[i].name);
+    const char *best = nearest_best(&nearest);
+    if (best == NULL)
+        vstamp_diag_printf(&diag, "unknown command '%.60s': try 'help'", word);
+    else
+        vstamp_diag_printf(&diag, "unknown command '%.60s': did you mean '%s'?", word, best);
+    return answer_refuse(sh->c, "shell", VSTAMP_E_USAGE, &diag);
+}
+
+static int run_command(struct shell *sh, const struct cli_command *command, const struct line *line)
+{
+    struct client *c = sh->c;
+    struct client_options before = c->options; /* a line's options are that line's */
+    char **argv = memory_new((line->n_words + 1) * sizeof *argv);
+    for (size_t i = 0; i < line->n_words; i++) argv[i] = (char *)line->words[i].data;
+    sh->cli.command = command;
+    c->line = line;
+    c->n_shown = 0;
+    int status = command->run(&sh->cli, (int)line->n_words, argv);
+    if (status == CLI_USAGE && c->n_shown == 0) { /* the complaint went to standard error */
+        struct vstamp_diag diag = {0};
+        status = answer_refuse(c, command->name, VSTAMP_E_USAGE, &diag);
+    }
+    c->line = NULL;
+    c->options = before;
+    free(argv);
+    return status == CLI_DONE ? CLI_OK : status;
+}
+
+static int run_words(struct shell *sh, const struct line *line)
+{
+    const char *word = (const char *)line->words[0].data;
+    if (strcasecmp(word, "quit") == 0 || strcasecmp(word, "exit") == 0 ||
+        strcasecmp(word, "q") == 0) {
+        sh->ended = true;
+        return CLI_OK;
+    }
+    if (strcasecmp(word, "help") == 0 || strcmp(word, "?") == 0) {
+        print_commands();
+        return CLI_OK;
+    }
+    const struct cli_command *command = find_command(word);
+    return command == NULL ? refuse_word(sh, word) : run_command(sh, command, line);
+}
+
+static void run_line(struct shell *sh, const char *typed, size_t size)
+{
+    struct line line;
+    int status = CLI_OK;
+    const char *wrong = line_parse(&line, (struct bytes){(const uint8_t *)typed, size});
+    if (wrong != NULL) {
+        struct vstamp_diag diag;
+        vstamp_diag_printf(&diag, "%s", wrong);
+        status = answer_refuse(sh->c, "shell", VSTAMP_E_USAGE, &diag);
+    } else if (line.n_words > 0) {
+        status = run_words(sh, &line);
+    }
+    line_release(&line);
+    if (status != CLI_OK && status != CLI_NO) sh->status = status;
+    if (fflush(stdout) != 0) sh->ended = true; /* nobody reads the answers */
+    if (sh->c->signal != 0 && !(sh->c->on_terminal && sh->c->signal == SIGINT))
+        sh->ended = true;
+    else
+        sh->c->signal = 0;
+}
+
+static void run_pipe(struct shell *sh)
+{
+    char *typed = NULL;
+    size_t capacity = 0;
+    ssize_t n;
+    while (!sh->ended && (n = getline(&typed, &capacity, stdin)) >= 0)
+        run_line(sh, typed, (size_t)n);
+    free(typed);
+}
+
+static char *prompt(EditLine *el)
+{
+    struct shell *sh;
+    el_get(el, EL_CLIENTDATA, &sh);
+    const struct session_identity *id = &sh->c->session.identity;
+    if (sh->c->session_begun && !vstamp_id_is_zero(id->group))
+        snprintf(sh->prompt, sizeof sh->prompt, "v%" PRIu64 "/%u> ", id->view,
+                 (unsigned)(id->view % sh->c->n_replicas));
+    else
+        snprintf(sh->prompt, sizeof sh->prompt, "vstamp> ");
+    return sh->prompt;
+}
+
+static void ignore_signal(int signal)
+{
+    (void)signal;
+}
+
+/* Ctrl-C drops the line, Ctrl-D leaves. */
+static void run_terminal(struct shell *sh)
+{
+    HistEvent event;
+    History *lines = history_init();
+    EditLine *el = el_init("vstamp", stdin, stdout, stderr);
+    if (lines == NULL || el == NULL) abort();
+    char *path = NULL;
+    struct vstamp_diag ignored = {0};
+    umask(077); /* lines hold values */
+    history(lines, &event, H_SETSIZE, HISTORY_LINES);
+    history(lines, &event, H_SETUNIQUE, 1);
+    if (session_file_state_path(&path, "history", &ignored) == 0)
+        history(lines, &event, H_LOAD, path);
+    el_set(el, EL_CLIENTDATA, sh);
+    el_set(el, EL_PROMPT, prompt);
+    el_set(el, EL_EDITOR, "emacs");
+    el_set(el, EL_HIST, history, lines);
+    el_set(el, EL_SIGNAL, 1);
+    signal(SIGINT, ignore_signal);
+    printf("vstamp %s: 'help' lists the commands, Ctrl-D leaves\n", VERSION);
+    while (!sh->ended) {
+        int n;
+        errno = 0;
+        const char *typed = el_gets(el, &n);
+        if (typed == NULL || n <= 0) {
+            putchar('\n');
+            if (typed == NULL && errno != EINTR) break;
+            el_reset(el);
+            continue;
+        }
+        if (n > 1) history(lines, &event, H_ENTER, typed);
+        run_line(sh, typed, (size_t)n);
+    }
+    signal(SIGINT, SIG_DFL);
+    if (path != NULL) history(lines, &event, H_SAVE, path);
+    el_end(el);
+    history_end(lines);
+    free(path);
+}
+
+int cmd_shell(struct cli *cli, int argc, char **argv)
+{
+    struct client *c = cli->context;
+    size_t n;
+    int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, &n);
+    if (rv != 0) return rv;
+    struct vstamp_diag diag = {0};
+    rv = client_begin(c, NULL, &diag);
+    if (rv != 0) return answer_refuse(c, "shell", rv, &diag);
+
+    const struct cli_option options[] = {CLIENT_LINE_OPTIONS(&c->options), CLI_END};
+    struct shell sh = {.c = c, .cli = *cli};
+    sh.cli.options = options;
+    c->cli = &sh.cli;
+    c->in_shell = true;
+    c->on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    if (c->on_terminal)
+        run_terminal(&sh);
+    else
+        run_pipe(&sh);
+    c->cli = cli;
+    return sh.status;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp size: print how many keys there are, and how many bytes they and their values have. */
+#include <config.h>
+
+#include "client/client.h"
+
+int cmd_size(struct cli *cli, int argc, char **argv)
+{
+    size_t n;
+    int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, &n);
+    if (rv != 0) return rv;
+    struct kv_op op = {.verb = KV_SIZE};
+    return client_do(cli->context, &op);
+}

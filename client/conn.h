@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sockets around the pure session (vr/session.h): non-blocking connects, poll, frames in and out.
+ * Connections stay open from one call to the next.  While a call runs, SIGINT, SIGTERM and SIGHUP
+ * end it instead of the process, so that what was sent can be noted first. */
+#ifndef CLIENT_CONN_H
+#define CLIENT_CONN_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "program/config.h"
+#include "vr/session.h"
+
+struct conn;
+
+/* Keeps no pointer into `replicas`.  Nothing is connected or resolved yet. */
+struct conn *conn_open(const struct config_addresses *replicas);
+void conn_close(struct conn *conn); /* accepts NULL */
+
+/* Run the task that `session` was started with.  0 when it has ended; else the number of the signal
+ * that interrupted it.  s->result.body stays valid until the next call. */
+int conn_call(struct conn *conn, struct session *session);
+
+/* Say of each replica how it failed: "127.0.0.1:14621: connection refused; ...". */
+void conn_explain(const struct conn *conn, const struct session *session, FILE *into);
+
+/* Milliseconds of a clock that only rises: what session_start is given. */
+uint64_t conn_now_ms(void);
+
+/* The list as --replicas takes it. */
+void conn_print_replicas(const struct conn *conn, FILE *into);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp(1): the client on the shell.  commands.def lists what it can do. */
+#include <config.h>
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/client.h"
+
+const struct cli_command client_commands[] = {
+#define COMMAND(word, function, operands, least, most, takes_value, in_shell, text) \
+    {word, operands, least, most, takes_value, text, function},
+#include "client/commands.def"
+#undef COMMAND
+};
+const size_t client_n_commands = sizeof client_commands / sizeof client_commands[0];
+
+bool client_in_shell(const struct cli_command *command)
+{
+    static const bool in_shell[] = {
+#define COMMAND(word, function, operands, least, most, takes_value, is_in_shell, text) is_in_shell,
+#include "client/commands.def"
+#undef COMMAND
+    };
+    return in_shell[command - client_commands];
+}
+
+static const char epilogue[] =
+    "Exit status: 0 done; 1 done, and the answer is no; 2 usage or configuration; 3 no answer in\n"
+    "time, it did not and will not run; 4 no answer in time, outcome unknown; 5 refused.\n"
+    "\n"
+    "The group is named by --replicas, --config, $VSTAMP_CONFIG or server-config.yaml here.\n"
+    "Example: vstamp put greeting hello && vstamp get greeting\n";
+
+static int no_command(struct cli *cli)
+{
+    if (isatty(STDIN_FILENO)) {
+        char *argv[] = {(char *)"shell", NULL};
+        return cmd_shell(cli, 1, argv);
+    }
+    return cli_usage(
+        cli, "a command is missing: to read commands from standard input, use 'vstamp shell'");
+}
+
+/* End as the signal would have ended the program, so that a shell script stops too. */
+static void die_by(int number)
+{
+    sigset_t set;
+    signal(number, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    raise(number);
+}
+
+int main(int argc, char **argv)
+{
+    struct client c = {.options = {.consistency = "linearizable", .timeout_ms = CLIENT_TIMEOUT_MS}};
+    const struct cli_option options[] = {
+        CLI_TEXT('c', "config", &c.options.config, "FILE", "the group's configuration"),
+        CLI_TEXT('r', "replicas", &c.options.replicas, "ADDR,ADDR,...",
+                 "the group's addresses instead"),
+        CLI_TEXT('s', "session", &c.options.session, "FILE",
+                 "keep identity, last request and its outcome there across calls"),
+        CLIENT_LINE_OPTIONS(&c.options),
+        CLI_END,
+    };
+    struct cli cli = {
+        .program = "vstamp",
+        .version = VERSION,
+        .text = "Reads and writes the key-value store of a vstamp group",
+        .epilogue = epilogue,
+        .options = options,
+        .commands = client_commands,
+        .n_commands = client_n_commands,
+        .no_command = no_command,
+        .context = &c,
+    };
+    c.cli = &cli;
+    int status = cli_run(&cli, argc, argv);
+    client_end(&c);
+    if (c.signal != 0) die_by(c.signal);
+    return status;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Operations for people; see operation.h. */
+#include <config.h>
+
+#include "client/operation.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "client/escape.h"
+#include "client/memory.h"
+
+struct bytes operation_encode(const struct kv_op *op)
+{
+    /* Counts and numbers take less than this; kv_encode_op says so if not. */
+    size_t size = 64 + op->key.size + op->value.size + op->expected.size;
+    for (uint32_t i = 0; i < op->n_keys; i++) size += 4 + op->keys[i].size;
+    uint8_t *data = memory_new(size);
+    struct writer w = writer_over(data, size);
+    kv_encode_op(op, &w);
+    assert(w.ok);
+    return (struct bytes){data, w.size};
+}
+
+const char *operation_word(enum kv_verb verb)
+{
+    switch (verb) {
+#define KV_OP(name, number, word, is_write, fields, text) \
+    case KV_##name:                                       \
+        return word;
+#include "kv/ops.def"
+#undef KV_OP
+    }
+    return "request";
+}
+
+void operation_describe(struct bytes operation, FILE *into)
+{
+    struct kv_op op;
+    if (kv_decode_op(operation, &op) != NULL) {
+        fputs("an unknown operation", into);
+        return;
+    }
+    fputs(operation_word(op.verb), into);
+    if (op.key.size > 0) {
+        putc(' ', into);
+        escape_print(into, op.key, ESCAPE_WORD);
+    }
+    for (uint32_t i = 0; i < op.n_keys; i++) {
+        struct bytes key;
+        kv_keys_next(&op.keys_encoded, &key);
+        putc(' ', into);
+        escape_print(into, key, ESCAPE_WORD);
+    }
+}
+
+char *operation_described(struct bytes operation)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *into = open_memstream(&text, &size);
+    if (into == NULL) abort();
+    operation_describe(operation, into);
+    fclose(into);
+    return text;
+}

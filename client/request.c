@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One request, from its encoding to its end, exactly once.
+ *
+ *   a read      asked until somebody answers
+ *   a write     register if there is no session -> note it in the session file -> send
+ *               -> show the answer -> request_settled: it is no longer noted
+ *
+ * A write that may have run stays noted: in the file of --session, else in a file of its own, which
+ * `vstamp resume` and `vstamp abandon` take.  The same command under the same session, or resume,
+ * comes here with the operation that is noted, and goes on with it under its number. */
+#include <config.h>
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/memory.h"
+#include "client/operation.h"
+
+static FILE *text_open(char **text, size_t *size)
+{
+    FILE *into = open_memstream(text, size);
+    if (into == NULL) abort();
+    return into;
+}
+
+void outcome_release(struct outcome *o)
+{
+    free(o->message);
+    o->message = NULL;
+}
+
+void outcome_fail(struct outcome *o, int err, bool may_have_run, const char *format, ...)
+{
+    size_t size;
+    FILE *into;
+    va_list args;
+    outcome_release(o);
+    into = text_open(&o->message, &size);
+    va_start(args, format);
+    vfprintf(into, format, args);
+    va_end(args);
+    fclose(into);
+    o->err = err;
+    o->may_have_run = may_have_run;
+    o->error = err == VSTAMP_E_NOT_RUN || err == VSTAMP_E_UNKNOWN_OUTCOME ? "timeout"
+                                                                          : vstamp_err_name(err);
+}
+
+/* Run a task until `deadline_ms`.  0, or the signal that interrupted it. */
+static int call(struct client *c, enum session_task task, struct bytes body, bool sent_before,
+                uint64_t deadline_ms)
+{
+    session_start(&c->session, task, body, sent_before, conn_now_ms(), deadline_ms);
+    int signal = conn_call(c->conn, &c->session);
+    if (signal != 0) {
+        c->signal = signal;
+        session_stop(&c->session);
+    }
+    c->file.identity = c->session.identity;
+    return signal;
+}
+
+/* "no answer in 5.0 s: A: connection refused; B: ..." */
+static char *no_answer(struct client *c)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *into = text_open(&text, &size);
+    if (c->signal != 0) {
+        fputs("interrupted", into);
+    } else {
+        fprintf(into, "no answer in %.1f s: ", c->options.timeout_ms / 1000.0);
+        conn_explain(c->conn, &c->session, into);
+    }
+    fclose(into);
+    return text;
+}
+
+static void fail_other_group(struct client *c, struct outcome *o)
+{
+    const struct session_result *r = &c->session.result;
+    outcome_fail(
+        o, VSTAMP_E_OTHER_GROUP, r->may_have_run,
+        "%s: belongs to another group than the one that answers: use a session file of this "
+        "group, or the configuration of the other",
+        c->file.path != NULL ? c->file.path : "this client");
+}
+
+/* The group refused, and said why. */
+static void fail_refused(struct client *c, struct outcome *o)
+{
+    const struct session_result *r = &c->session.result;
+    const char *why = r->body.size > 0 ? (const char *)r->body.data : vstamp_err_text(r->err);
+    int why_size = r->body.size > 0 ? (int)r->body.size : (int)strlen(why);
+    const char *advice =
+        r->err == VSTAMP_E_TOO_LARGE ? "store less under one key" : "the operation did not run";
+    outcome_fail(o, r->err, false, "refused: %.*s: %s", why_size, why, advice);
+}
+
+static void take_answer(struct client *c, struct bytes operation, struct outcome *o)
+{
+    const struct session_result *r = &c->session.result;
+    struct kv_op op;
+    o->op = r->op;
+    o->view = r->view;
+    o->epoch = r->epoch;
+    if (kv_decode_op(operation, &op) != NULL || kv_decode_answer(op.verb, r->body, &o->answer) != 0)
+        outcome_fail(o, VSTAMP_E_MALFORMED, true,
+                     "the answer makes no sense: is the replica of this "
+                     "version?");
+}
+
+static void run_read(struct client *c, struct bytes operation, struct outcome *o)
+{
+    static const struct {
+        const char *word;
+        enum session_task task;
+    } reads[] = {{"linearizable", SESSION_READ},
+                 {"causal", SESSION_READ_CAUSAL},
+                 {"stale", SESSION_READ_STALE}};
+    enum session_task task = SESSION_READ;
+    for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++)
+        if (strcmp(c->options.consistency, reads[i].word) == 0) task = reads[i].task;
+
+    int signal = call(c, task, operation, false, conn_now_ms() + c->options.timeout_ms);
+    const struct session_result *r = &c->session.result;
+    if (signal == 0 && r->err == 0) {
+        take_answer(c, operation, o);
+    } else if (signal != 0 || r->err == VSTAMP_E_NOT_RUN) {
+        char *text = no_answer(c);
+        outcome_fail(o, VSTAMP_E_NOT_RUN, false, "%s: try again", text);
+        free(text);
+    } else if (r->err == VSTAMP_E_OTHER_GROUP) {
+        fail_other_group(c, o);
+    } else {
+        fail_refused(c, o);
+    }
+}
+
+/* The answer did not come; what is noted stays noted. */
+static void fail_unknown(struct client *c, struct outcome *o)
+{
+    char *text = no_answer(c);
+    struct vstamp_diag diag = {0};
+    if (c->file.replicas == NULL) {
+        size_t size;
+        FILE *into = text_open(&c->file.replicas, &size);
+        conn_print_replicas(c->conn, into);
+        fclose(into);
+    }
+    bool own = c->file.path == NULL;
+    int rv = own ? session_file_keep(&c->file, &diag) : session_file_save(&c->file, &diag);
+    if (rv != 0) {
+        outcome_fail(o, VSTAMP_E_UNKNOWN_OUTCOME, true,
+                     "outcome unknown: %s: it may or may not have run, and could not be noted: %s",
+                     text, diag.text);
+    } else {
+        outcome_fail(
+            o, VSTAMP_E_UNKNOWN_OUTCOME, true,
+            "outcome unknown: %s: it may or may not have run; settle it with: vstamp resume %s",
+            text, c->file.path);
+    }
+    free(text);
+    if (!own) return;
+    /* What this process does next goes under another name. */
+    struct session_identity before = c->file.identity;
+    session_file_close(&c->file);
+    session_file_open(&c->file, NULL, false, &diag);
+    c->file.identity.group = before.group;
+    c->file.identity.view = before.view;
+    c->file.identity.seen = before.seen;
+    c->session_begun = false;
+}
+
+/* It certainly did not run: nothing is pending. */
+static void fail_clear(struct client *c, const char *how)
+{
+    struct vstamp_diag ignored = {0};
+    if (c->file.pending.operation.data == NULL)
+        session_file_save(&c->file, &ignored);
+    else
+        session_file_clear(&c->file, how, &ignored);
+}
+
+static void fail_not_run(struct client *c, struct outcome *o)
+{
+    char *text = no_answer(c);
+    outcome_fail(o, VSTAMP_E_NOT_RUN, false,
+                 "%s: the operation did not and will not run: try again", text);
+    free(text);
+    fail_clear(c, "did not run");
+}
+
+static void fail_evicted(struct client *c, bool may_have_run, struct outcome *o)
+{
+    outcome_fail(o, VSTAMP_E_EVICTED, may_have_run,
+                 may_have_run
+                     ? "session evicted; outcome unknown: the group no longer remembers whether "
+                       "it ran: look at the keys"
+                     : "session evicted; this request did not run: run it again");
+    fail_clear(c, may_have_run ? "unknown, the session was evicted" : "did not run");
+}
+
+/* A write failed.  What to tell, and what remains noted. */
+static void fail_write(struct client *c, int signal, struct outcome *o)
+{
+    const struct session_result *r = &c->session.result;
+    bool noted = c->file.pending.operation.data != NULL;
+    if (signal != 0 || r->err == VSTAMP_E_NOT_RUN || r->err == VSTAMP_E_UNKNOWN_OUTCOME) {
+        bool may_have_run = noted && (r->may_have_run || session_may_run(&c->session));
+        if (may_have_run)
+            fail_unknown(c, o);
+        else
+            fail_not_run(c, o);
+    } else if (r->err == VSTAMP_E_EVICTED) {
+        fail_evicted(c, r->may_have_run, o);
+    } else if (r->err == VSTAMP_E_OTHER_GROUP) {
+        fail_other_group(c, o);
+        if (!r->may_have_run && noted) fail_clear(c, "did not run");
+    } else {
+        fail_refused(c, o);
+        fail_clear(c, "refused");
+    }
+}
+
+/* What a registration tells of the pending request; false when *o is the end. */
+static bool settle(struct client *c, struct outcome *o, enum session_verdict *verdict)
+{
+    const struct session_pending *p = &c->file.pending;
+    *verdict = session_settle(&c->session.result.registration, p->session, p->number);
+    if (*verdict != SESSION_CANNOT_TELL) return true;
+    fail_evicted(c, true, o);
+    return false;
+}
+
+/* Register.  With a request pending, what came of it: *ran and its answer in *o.  False: failed. */
+static bool register_session(struct client *c, uint64_t deadline_ms, bool *ran, struct outcome *o)
+{
+    *ran = false;
+    int signal = call(c, SESSION_REGISTER, (struct bytes){0}, false, deadline_ms);
+    const struct session_result *r = &c->session.result;
+    struct session_pending *p = &c->file.pending;
+    if (signal != 0 || r->err != 0) {
+        if (p->operation.data != NULL && r->err != VSTAMP_E_OTHER_GROUP)
+            fail_unknown(c, o);
+        else
+            fail_write(c, signal, o);
+        return false;
+    }
+    if (p->operation.data == NULL) return true;
+    enum session_verdict verdict;
+    if (!settle(c, o, &verdict)) return false;
+    *ran = verdict == SESSION_RAN;
+    if (!*ran) return true;
+    struct kv_op op;
+    if (kv_decode_op(p->operation, &op) != NULL ||
+        kv_decode_answer(op.verb, r->registration.answer, &o->answer) != 0)
+        outcome_fail(o, VSTAMP_E_MALFORMED, true, "the answer makes no sense");
+    o->op = r->registration.op;
+    o->view = r->view;
+    o->epoch = r->epoch;
+    return true;
+}
+
+static bool is_pending(const struct client *c, struct bytes operation)
+{
+    const struct session_pending *p = &c->file.pending;
+    return p->operation.data != NULL && bytes_equal(p->operation, operation);
+}
+
+static void fail_other_pending(struct client *c, struct outcome *o)
+{
+    char *text = operation_described(c->file.pending.operation);
+    outcome_fail(
+        o, VSTAMP_E_UNKNOWN_OUTCOME, false,
+        "%s holds an unfinished request, '%s': run that again, or settle it with: vstamp resume "
+        "%s",
+        c->file.path, text, c->file.path);
+    o->error = "pending";
+    free(text);
+}
+
+static void run_write(struct client *c, struct bytes operation, struct outcome *o)
+{
+    uint64_t deadline_ms = conn_now_ms() + c->options.timeout_ms;
+    bool sent_before = is_pending(c, operation);
+    if (c->file.pending.operation.data != NULL && !sent_before) {
+        fail_other_pending(c, o);
+        return;
+    }
+    if (c->session.identity.session == 0) {
+        bool ran;
+        if (!register_session(c, deadline_ms, &ran, o) || ran) return;
+        sent_before = false; /* the old session's number can no longer run */
+    }
+    struct vstamp_diag diag = {0};
+    if (!sent_before && session_file_note(&c->file, operation, &diag) != 0) {
+        outcome_fail(o, VSTAMP_E_IO, false, "%s: nothing was sent", diag.text);
+        return;
+    }
+    int signal = call(c, SESSION_APPLY, operation, sent_before, deadline_ms);
+    if (signal != 0 || c->session.result.err != 0)
+        fail_write(c, signal, o);
+    else
+        take_answer(c, operation, o);
+}
+
+void request_run(struct client *c, struct bytes operation, struct outcome *o)
+{
+    *o = (struct outcome){0};
+    struct kv_op op = {0};
+    const char *wrong = kv_decode_op(operation, &op);
+    bool too_large =
+        op.key.size > KV_KEY_MAX || op.value.size > KV_VALUE_MAX || op.expected.size > KV_VALUE_MAX;
+    if (wrong != NULL)
+        outcome_fail(o, too_large ? VSTAMP_E_TOO_LARGE : VSTAMP_E_INVALID, false,
+                     "refused: %s: nothing was sent", wrong);
+    else if (kv_is_write(op.verb))
+        run_write(c, operation, o);
+    else
+        run_read(c, operation, o);
+}
+
+int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag)
+{
+    if (is_pending(c, operation)) return session_file_clear(&c->file, "done", diag);
+    return session_file_save(&c->file, diag); /* a read: what it has seen */
+}
+
+void request_abandon(struct client *c, bool *ran, struct outcome *o)
+{
+    *o = (struct outcome){0};
+    struct vstamp_diag diag = {0};
+    session_renew(&c->session);
+    c->file.identity = c->session.identity;
+    if (session_file_save(&c->file, &diag) != 0) {
+        outcome_fail(o, VSTAMP_E_IO, true, "%s: nothing was sent", diag.text);
+        return;
+    }
+    register_session(c, conn_now_ms() + c->options.timeout_ms, ran, o);
+}

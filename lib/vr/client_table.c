@@ -253,6 +253,7 @@ void client_table_register(struct client_table *t, struct vstamp_id client, uint
     uint8_t *at = slot_write(t, slot);
     store_u64(at + SLOT_SESSION, op);
     store_u64(at + SLOT_REGISTER_NUMBER, number);
+    if (!*known) store_u64(at + SLOT_OP, op);
     touch(t, slot, at);
     *record = slot_record(at);
     assert(t->count <= t->max_clients);
@@ -297,7 +298,7 @@ static bool slot_makes_sense(const struct client_table *t, const uint8_t *at)
         return false;
     }
     if (r.session == 0) return all_zeros(at, SLOT_ANSWER);
-    if (r.number == 0) return r.op == 0 && r.answer.size == 0 && r.used != 0;
+    if (r.number == 0 && r.answer.size != 0) return false;
     return r.op != 0 && r.used != 0;
 }
 

@@ -17,7 +17,7 @@ struct client_record {
     uint64_t session;         /* op-number of the newest registration */
     uint64_t register_number; /* request-number of that registration */
     uint64_t number;          /* newest executed request, 0: none */
-    uint64_t op;              /* its op-number */
+    uint64_t op;              /* its op-number; with none, since which one it is known */
     uint64_t used;            /* order of last use among all sessions: greater is later */
     struct bytes answer;
 };

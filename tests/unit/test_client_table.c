@@ -108,10 +108,28 @@ static void a_registered_client_is_found_and_a_stranger_is_not(void **state)
     assert_int_equal(r.session, 17);
     assert_int_equal(r.register_number, 4);
     assert_int_equal(r.number, 0);
-    assert_int_equal(r.op, 0);
+    assert_int_equal(r.op, 17); /* since then it is known */
     assert_int_equal(r.answer.size, 0);
     assert_false(client_table_find(f->table, id(2), &r));
     assert_int_equal(client_table_count(f->table), 1);
+}
+
+static void a_client_met_anew_is_known_since_then_however_often_it_registers(void **state)
+{
+    struct fixture *f = *state;
+    struct client_record r;
+    bool known, evicted;
+    add(f->table, 1, 1, 10);
+    for (uint64_t c = 2; c <= MAX_CLIENTS + 1; c++) add(f->table, c, 1, 10 + c); /* evicts it */
+    client_table_register(f->table, id(1), 2, 90, &r, &known, &evicted);
+    assert_false(known);
+    assert_int_equal(r.op, 90);
+    client_table_register(f->table, id(1), 2, 91, &r, &known, &evicted); /* the answer was lost */
+    assert_true(known);
+    assert_int_equal(r.op, 90);
+    client_table_register(f->table, id(1), 3, 92, &r, &known, &evicted);
+    assert_int_equal(r.session, 92);
+    assert_int_equal(r.op, 90);
 }
 
 static void registering_again_keeps_the_last_request_and_its_answer(void **state)
@@ -256,7 +274,7 @@ static void damaged_pages_are_not_loaded(void **state)
         {2, 48, 2, "used at the same time as another"},
         {2, 48, 0, "never used"},
         {2, 16, 0, "a client without a session"},
-        {1, 40, 9, "an op without a number"},
+        {1, 40, 0, "a client known since no op"},
         {0, 40, 0, "a number without an op"},
         {3, 200, 1, "a free slot that is not zeros"},
     };
@@ -329,6 +347,7 @@ static bool model_register(struct model *m, uint32_t c, uint64_t number, uint64_
     }
     bool evict = !s->present && n == MAX_CLIENTS;
     if (evict) m->sessions[oldest] = (struct session){0};
+    if (!s->present) s->op = op;
     s->present = true;
     s->session = op;
     s->register_number = number;
@@ -400,6 +419,7 @@ int main(void)
         TEST(the_table_takes_as_many_pages_as_its_slots_need),
         TEST(a_counting_arena_learns_the_size_that_is_taken),
         TEST(a_registered_client_is_found_and_a_stranger_is_not),
+        TEST(a_client_met_anew_is_known_since_then_however_often_it_registers),
         TEST(registering_again_keeps_the_last_request_and_its_answer),
         TEST(a_duplicate_registration_changes_nothing),
         TEST(a_shorter_answer_leaves_nothing_of_a_longer_one),

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the commands of vstamp-admin share: the program's options, and how they end. */
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "program/cli.h"
+#include "program/config.h"
+
+#define ADMIN_TIMEOUT_MS_DEFAULT   1000u
+#define ADMIN_EXIT_NOBODY_ANSWERED 3
+
+struct admin {
+    const char *config_option;
+    uint32_t timeout_ms; /* for all replicas together: they are asked at once */
+    bool json;
+};
+
+#define COMMAND(name, operands, n, text) int cmd_##name(struct cli *cli, int argc, char **argv);
+#include "admin/commands.def"
+#undef COMMAND
+
+#endif

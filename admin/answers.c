@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "admin/answers.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+static bool read_id(const json_t *value, struct vstamp_id *id)
+{
+    const char *text = json_string_value(value);
+    if (text == NULL || strlen(text) != 32) return false;
+    *id = (struct vstamp_id){0, 0};
+    for (size_t i = 0; i < 32; i++) {
+        if (!isxdigit((unsigned char)text[i])) return false;
+        unsigned digit = isdigit((unsigned char)text[i])
+                             ? (unsigned)(text[i] - '0')
+                             : (unsigned)(tolower((unsigned char)text[i]) - 'a' + 10);
+        uint64_t *half = i < 16 ? &id->hi : &id->lo;
+        *half = *half << 4 | digit;
+    }
+    return true;
+}
+
+/* null is "none" or "never", by the type of the field. */
+static bool read_field(const struct node_field *field, const json_t *value, void *into)
+{
+    switch (field->type) {
+    case NODE_FIELD_U64:
+        if (json_is_null(value)) {
+            *(uint64_t *)into = UINT64_MAX;
+            return true;
+        }
+        if (!json_is_integer(value) || json_integer_value(value) < 0) return false;
+        *(uint64_t *)into = (uint64_t)json_integer_value(value);
+        return true;
+    case NODE_FIELD_BOOL:
+        *(uint64_t *)into = json_is_true(value);
+        return json_is_boolean(value);
+    case NODE_FIELD_PEER:
+        *(int64_t *)into = json_is_null(value) ? -1 : (int64_t)json_integer_value(value);
+        return json_is_null(value) || json_is_integer(value);
+    case NODE_FIELD_TEXT:
+        *(const char **)into = json_string_value(value);
+        return json_is_string(value);
+    case NODE_FIELD_ID:
+        return read_id(value, into);
+    }
+    return false;
+}
+
+/* The name of the first field that is not as status.def says, or NULL. */
+static const char *read_fields(const struct node_field *fields, size_t n, const json_t *object,
+                               void *into)
+{
+    for (size_t i = 0; i < n; i++) {
+        void *place = (char *)into + fields[i].offset;
+        const json_t *value = json_object_get(object, fields[i].name);
+        if (fields[i].type == NODE_FIELD_TEXT) *(const char **)place = "";
+        if (fields[i].type == NODE_FIELD_PEER) *(int64_t *)place = -1;
+        if (value != NULL && !read_field(&fields[i], value, place)) return fields[i].name;
+    }
+    return NULL;
+}
+
+static const char *read_status(struct node_status *status, const json_t *json)
+{
+    const json_t *peers = json_object_get(json, "peers");
+    const char *odd = read_fields(node_status_fields, node_n_status_fields, json, status);
+    if (odd != NULL) return odd;
+    if (status->status[0] == '\0') return "status";
+    if (peers == NULL) return NULL;
+    if (!json_is_array(peers) || json_array_size(peers) > REPLICAS_MAX - 1) return "peers";
+    for (size_t i = 0; i < json_array_size(peers); i++) {
+        const json_t *peer = json_array_get(peers, i);
+        struct node_peer_status *into = &status->peers[i];
+        if (!json_is_object(peer)) return "peers";
+        odd = read_fields(node_peer_status_fields, node_n_peer_status_fields, peer, into);
+        if (odd != NULL) return odd;
+        status->n_peers = i + 1;
+    }
+    return NULL;
+}
+
+void answer_read(struct answer *answer, size_t index, const char *body, size_t size)
+{
+    json_error_t error;
+    struct node_status *status = &answer->status;
+
+    memset(status, 0, sizeof *status);
+    answer->reachable = false;
+    answer->json = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(answer->json)) {
+        snprintf(answer->error, sizeof answer->error, "its answer is not a status");
+    } else {
+        const char *odd = read_status(status, answer->json);
+        if (odd != NULL) {
+            snprintf(answer->error, sizeof answer->error, "its answer has no proper '%s'", odd);
+        } else if (status->replica != index) {
+            snprintf(answer->error, sizeof answer->error, "replica %" PRIu64 " answers there",
+                     status->replica);
+        } else {
+            answer->reachable = true;
+            answer->error[0] = '\0';
+            return;
+        }
+    }
+    json_decref(answer->json);
+    answer->json = NULL;
+    memset(status, 0, sizeof *status);
+}
+
+void answers_ask(struct answers *answers, const struct config *config, uint32_t timeout_ms)
+{
+    struct fetch fetches[REPLICAS_MAX];
+
+    memset(answers, 0, sizeof *answers);
+    answers->n = config->replicas_addresses.n;
+    assert(config->status_addresses.n == answers->n);
+    for (size_t i = 0; i < answers->n; i++) {
+        fetches[i] = (struct fetch){.address = &config->status_addresses.at[i], .path = "/status"};
+    }
+    fetch_all(fetches, answers->n, timeout_ms);
+    for (size_t i = 0; i < answers->n; i++) {
+        struct answer *a = &answers->at[i];
+        a->address = &config->replicas_addresses.at[i];
+        if (fetches[i].ok) {
+            answer_read(a, i, fetches[i].body, fetches[i].size);
+        } else {
+            snprintf(a->error, sizeof a->error, "%s", fetches[i].error);
+        }
+        fetch_close(&fetches[i]);
+    }
+}
+
+void answers_close(struct answers *answers)
+{
+    for (size_t i = 0; i < answers->n; i++) {
+        json_decref(answers->at[i].json);
+        answers->at[i].json = NULL;
+    }
+}
+
+uint64_t answers_heard_ms(const struct answers *answers, size_t by, size_t of)
+{
+    const struct answer *a = &answers->at[by];
+    assert(by < answers->n && of < answers->n);
+    if (!a->reachable) return ANSWER_NEVER;
+    for (size_t i = 0; i < a->status.n_peers; i++) {
+        if (a->status.peers[i].replica == of) return a->status.peers[i].last_contact_ms;
+    }
+    return ANSWER_NEVER;
+}

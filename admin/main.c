@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp-admin: asks each replica's status endpoint.  It can change nothing, and it needs no
+ * primary: all it says is made of what each replica says of itself and of its peers. */
+#include <config.h>
+
+#include <curl/curl.h>
+
+#include "admin/admin.h"
+
+#define COMMAND(name, operands, n, text) {#name, operands, n, n, false, text, cmd_##name},
+static const struct cli_command commands[] = {
+#include "admin/commands.def"
+};
+#undef COMMAND
+
+static const char epilogue[] =
+    "Exit status of status: 0 if a replica answered, 3 if none did.\n"
+    "Exit status of health: 0 all well, 1 serving but something is down,\n"
+    "2 not serving, 3 could not ask anyone.\n"
+    "2 also: the command line or the configuration is wrong.\n";
+
+int main(int argc, char **argv)
+{
+    struct admin admin = {.timeout_ms = ADMIN_TIMEOUT_MS_DEFAULT};
+    const struct cli_option options[] = {
+        CLI_TEXT('c', "config", &admin.config_option, "FILE",
+                 "the group's configuration (else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME ")"),
+        CLI_DURATION('t', "timeout", &admin.timeout_ms, 10, 600000,
+                     "wait this long for answers (default 1)"),
+        CLI_FLAG('j', "json", &admin.json, "print JSON, one object on one line"),
+        CLI_END,
+    };
+    struct cli cli = {
+        .program = "vstamp-admin",
+        .version = PACKAGE_VERSION,
+        .text = "Look at a vstamp group",
+        .epilogue = epilogue,
+        .options = options,
+        .commands = commands,
+        .n_commands = sizeof commands / sizeof commands[0],
+        .context = &admin,
+    };
+    if (curl_global_init(CURL_GLOBAL_NOTHING) != 0) {
+        cli_complain(&cli, "libcurl could not be started");
+        return CLI_BUG;
+    }
+    int status = cli_run(&cli, argc, argv);
+    curl_global_cleanup();
+    return status;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "admin/table.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+#define BETWEEN 2 /* blanks from column to column */
+
+void table_column(struct table *table, const char *heading, bool to_the_right)
+{
+    assert(table->n_columns < TABLE_COLUMNS_MAX && table->n_rows <= 1);
+    table->n_rows = 1;
+    table->to_the_right[table->n_columns] = to_the_right;
+    snprintf(table->cells[0][table->n_columns], TABLE_CELL_SIZE, "%s", heading);
+    table->n_columns++;
+    table->n_cells = table->n_columns;
+}
+
+void table_row(struct table *table, bool marked)
+{
+    assert(table->n_rows < TABLE_ROWS_MAX && table->n_cells == table->n_columns);
+    table->marked[table->n_rows++] = marked;
+    table->n_cells = 0;
+}
+
+void table_cell(struct table *table, const char *format, ...)
+{
+    assert(table->n_rows > 1 && table->n_cells < table->n_columns);
+    char *cell = table->cells[table->n_rows - 1][table->n_cells++];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(cell, TABLE_CELL_SIZE, format, args);
+    va_end(args);
+    for (; *cell != '\0'; cell++) {
+        if (*cell < ' ' || *cell > '~') *cell = '?';
+    }
+}
+
+void table_print(const struct table *table, FILE *stream, bool colour)
+{
+    int widths[TABLE_COLUMNS_MAX] = {0};
+    for (size_t row = 0; row < table->n_rows; row++) {
+        for (size_t column = 0; column < table->n_columns; column++) {
+            int width = (int)strlen(table->cells[row][column]);
+            if (width > widths[column]) widths[column] = width;
+        }
+    }
+    for (size_t row = 0; row < table->n_rows; row++) {
+        if (colour && table->marked[row]) fputs("\033[31m", stream);
+        for (size_t column = 0; column < table->n_columns; column++) {
+            bool last = column + 1 == table->n_columns;
+            int width = table->to_the_right[column] ? widths[column] : last ? 0 : -widths[column];
+            fprintf(stream, "%*s%*s", column == 0 ? 0 : BETWEEN, "", width,
+                    table->cells[row][column]);
+        }
+        if (colour && table->marked[row]) fputs("\033[0m", stream);
+        fputc('\n', stream);
+    }
+}

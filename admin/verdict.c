@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The group serves when a normal primary is in contact with a quorum that holds its view.  Each
+ * replica counts if its own words and the primary's agree on that:
+ *
+ *     it answers       it is normal in the newest view, and the primary heard it lately
+ *     it does not      the primary heard it lately: only its status port is out of reach
+ *
+ * A primary that does not answer is judged by its backups in the same way.  A recovering replica is
+ * heard but does not count: it has no vote.  "Lately" is VERDICT_CONTACTS view change time-outs,
+ * well above the time in which a live replica is heard, below the patience of who runs this. */
+#include "admin/verdict.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+#define VERDICT_CONTACTS 5u
+
+const char *verdict_word(const struct verdict *verdict)
+{
+    static const char *const words[] = {"HEALTHY", "DEGRADED", "UNAVAILABLE"};
+    return words[verdict->health];
+}
+
+json_t *verdict_json(const struct verdict *verdict)
+{
+    json_t *reasons = json_array();
+    for (size_t i = 0; i < verdict->n_reasons; i++) {
+        json_array_append_new(reasons, json_string(verdict->reasons[i]));
+    }
+    return json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:I}", "health", verdict_word(verdict),
+                     "reasons", reasons, "primary",
+                     verdict->primary < 0 ? json_null() : json_integer(verdict->primary), "view",
+                     (json_int_t)verdict->view, "epoch", (json_int_t)verdict->epoch, "quorum",
+                     (json_int_t)verdict->quorum, "tolerates", (json_int_t)verdict->tolerates);
+}
+
+void verdict_print_age(uint64_t ms, char into[static VERDICT_AGE_SIZE])
+{
+    uint64_t s = ms / 1000;
+    if (ms == ANSWER_NEVER) {
+        snprintf(into, VERDICT_AGE_SIZE, "-");
+    } else if (ms < 1000) {
+        snprintf(into, VERDICT_AGE_SIZE, "%" PRIu64 "ms", ms);
+    } else if (s < 60) {
+        snprintf(into, VERDICT_AGE_SIZE, "%" PRIu64 ".%us", s, (unsigned)(ms % 1000 / 100));
+    } else if (s < 3600) {
+        snprintf(into, VERDICT_AGE_SIZE, "%" PRIu64 "m%us", s / 60, (unsigned)(s % 60));
+    } else if (s < 86400) {
+        snprintf(into, VERDICT_AGE_SIZE, "%" PRIu64 "h%um", s / 3600, (unsigned)(s % 3600 / 60));
+    } else {
+        snprintf(into, VERDICT_AGE_SIZE, "%" PRIu64 "d%uh", s / 86400,
+                 (unsigned)(s % 86400 / 3600));
+    }
+}
+
+static void reason(struct verdict *v, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void reason(struct verdict *v, const char *format, ...)
+{
+    va_list args;
+    assert(v->n_reasons < VERDICT_REASONS_MAX);
+    char *text = v->reasons[v->n_reasons++];
+    va_start(args, format);
+    vsnprintf(text, VERDICT_REASON_SIZE, format, args);
+    va_end(args);
+    for (; *text != '\0'; text++) {
+        if (*text < ' ' || *text > '~') *text = '?'; /* some of it came over the network */
+    }
+}
+
+static bool is_normal(const struct answer *a)
+{
+    return a->reachable && strcmp(a->status.status, "normal") == 0;
+}
+
+/* The newest view and epoch: of normal replicas where there are any, else of anyone. */
+static void find_view(struct verdict *v, const struct answers *answers)
+{
+    bool found_normal = false;
+    for (size_t i = 0; i < answers->n; i++) {
+        const struct answer *a = &answers->at[i];
+        if (!a->reachable) continue;
+        v->n_answered++;
+        if (a->status.epoch > v->epoch) v->epoch = a->status.epoch;
+        if (a->status.commit_number > v->commit_number) v->commit_number = a->status.commit_number;
+        bool newer = a->status.view > v->view;
+        if (is_normal(a) ? !found_normal || newer : !found_normal && newer)
+            v->view = a->status.view;
+        found_normal = found_normal || is_normal(a);
+    }
+}
+
+static bool in_view(const struct verdict *v, const struct answer *a)
+{
+    return is_normal(a) && a->status.view == v->view && a->status.epoch == v->epoch;
+}
+
+/* Who leads the newest view, whether it answers or its backups speak for it; -1: nobody. */
+static int find_primary(const struct verdict *v, const struct answers *answers)
+{
+    for (size_t i = 0; i < answers->n; i++) {
+        const struct answer *a = &answers->at[i];
+        if (in_view(v, a) && strcmp(a->status.role, "primary") == 0) return (int)i;
+    }
+    for (size_t i = 0; i < answers->n; i++) {
+        const struct answer *a = &answers->at[i];
+        int64_t primary = a->status.primary;
+        if (!in_view(v, a) || primary < 0 || primary >= (int64_t)answers->n) continue;
+        if (!answers->at[primary].reachable) return (int)primary;
+    }
+    return -1;
+}
+
+static size_t count_taking_part(struct verdict *v, const struct answers *answers, int primary,
+                                uint64_t lately_ms)
+{
+    size_t p = (size_t)primary;
+    bool primary_answers = answers->at[p].reachable;
+    size_t n = 0;
+
+    v->taking_part[p] = primary_answers;
+    for (size_t i = 0; i < answers->n; i++) {
+        const struct answer *a = &answers->at[i];
+        if (i == p || (a->reachable && !in_view(v, a))) continue;
+        uint64_t heard_ms =
+            primary_answers ? answers_heard_ms(answers, p, i) : answers_heard_ms(answers, i, p);
+        v->taking_part[i] = heard_ms < lately_ms;
+        if (!primary_answers && v->taking_part[i]) v->taking_part[p] = true;
+    }
+    for (size_t i = 0; i < answers->n; i++) n += v->taking_part[i];
+    return n;
+}
+
+/* Who heard replica `of` last, and when; -1: nobody who answers ever did. */
+static int last_heard_by(const struct answers *answers, size_t of, uint64_t *ms)
+{
+    int who = -1;
+    *ms = ANSWER_NEVER;
+    for (size_t i = 0; i < answers->n; i++) {
+        uint64_t heard_ms = i == of ? ANSWER_NEVER : answers_heard_ms(answers, i, of);
+        if (heard_ms >= *ms) continue;
+        *ms = heard_ms;
+        who = (int)i;
+    }
+    return who;
+}
+
+static void explain_silence(struct verdict *v, const struct answers *answers, size_t i)
+{
+    const struct answer *a = &answers->at[i];
+    char age[VERDICT_AGE_SIZE];
+    uint64_t ms;
+    int who = last_heard_by(answers, i, &ms);
+    verdict_print_age(ms, age);
+    if (v->taking_part[i]) {
+        reason(v, "replica %zu (%s) takes part, but its status can't be read: %s", i,
+               a->address->text, a->error);
+    } else if (who >= 0) {
+        reason(v, "replica %zu (%s) is down: %s; last heard by replica %d %s ago", i,
+               a->address->text, a->error, who, age);
+    } else {
+        reason(v, "replica %zu (%s) is down: %s", i, a->address->text, a->error);
+    }
+}
+
+/* One reason for each replica that does not take part or does not answer. */
+static void explain_replicas(struct verdict *v, const struct answers *answers)
+{
+    for (size_t i = 0; i < answers->n; i++) {
+        const struct answer *a = &answers->at[i];
+        const struct node_status *s = &a->status;
+        if (!a->reachable) {
+            explain_silence(v, answers, i);
+        } else if (!is_normal(a)) {
+            reason(v, "replica %zu (%s) is in status %s%s%s", i, a->address->text, s->status,
+                   s->reason[0] != '\0' ? ": " : "", s->reason);
+        } else if (!in_view(v, a)) {
+            reason(v,
+                   "replica %zu (%s) is in view %" PRIu64 " of epoch %" PRIu64
+                   ", the group in view %" PRIu64 " of epoch %" PRIu64,
+                   i, a->address->text, s->view, s->epoch, v->view, v->epoch);
+        } else if (!v->taking_part[i] && v->primary >= 0 && answers->at[v->primary].reachable) {
+            reason(v, "replica %zu (%s) is up, but the primary does not hear it", i,
+                   a->address->text);
+        }
+    }
+}
+
+/* Same commit-number, other state: the worst that can be told from outside. */
+static void explain_divergence(struct verdict *v, const struct answers *answers)
+{
+    for (size_t i = 0; i < answers->n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            const struct answer *a = &answers->at[i];
+            const struct answer *b = &answers->at[j];
+            if (!is_normal(a) || !is_normal(b)) continue;
+            const struct node_status *s = &a->status;
+            const struct node_status *t = &b->status;
+            if (!vstamp_id_equal(s->group, t->group)) {
+                reason(v, "replicas %zu and %zu belong to different groups", j, i);
+                return;
+            }
+            if (s->commit_number == t->commit_number && s->epoch == t->epoch &&
+                !vstamp_id_is_zero(s->state_digest) && !vstamp_id_is_zero(t->state_digest) &&
+                !vstamp_id_equal(s->state_digest, t->state_digest)) {
+                reason(v, "replicas %zu and %zu differ in their state at commit %" PRIu64, j, i,
+                       s->commit_number);
+                return;
+            }
+        }
+    }
+}
+
+void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t view_change_ms)
+{
+    uint64_t lately_ms = (uint64_t)view_change_ms * VERDICT_CONTACTS;
+    size_t n_taking_part = 0;
+
+    memset(v, 0, sizeof *v);
+    assert(answers->n >= 1 && answers->n <= REPLICAS_MAX);
+    v->n_replicas = answers->n;
+    v->quorum = answers->n / 2 + 1;
+    find_view(v, answers);
+    v->primary = find_primary(v, answers);
+    if (v->primary >= 0) n_taking_part = count_taking_part(v, answers, v->primary, lately_ms);
+
+    bool serving = n_taking_part >= v->quorum;
+    if (v->n_answered == 0) {
+        reason(v, "no replica answers");
+    } else if (v->primary < 0) {
+        reason(v, "no primary: no replica leads view %" PRIu64, v->view);
+    } else if (!v->taking_part[v->primary]) {
+        reason(v, "the primary of view %" PRIu64 ", replica %d, has fallen silent", v->view,
+               v->primary);
+    } else if (!serving) {
+        reason(v, "the primary, replica %d, is in contact with %zu of the %zu replicas it needs",
+               v->primary, n_taking_part, v->quorum);
+    }
+    if (serving) v->tolerates = n_taking_part - v->quorum;
+    explain_replicas(v, answers);
+    explain_divergence(v, answers);
+    if (!serving) v->primary = -1;
+    v->health = VERDICT_UNAVAILABLE;
+    if (serving) v->health = v->n_reasons == 0 ? VERDICT_HEALTHY : VERDICT_DEGRADED;
+    assert(v->health != VERDICT_HEALTHY || n_taking_part == v->n_replicas);
+}

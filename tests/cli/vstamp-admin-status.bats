@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# vstamp-admin status against endpoints that say what each test wants.
+
+load fakes
+teardown() { fakes_teardown; }
+
+@test "a healthy group: header, a row for each, no reasons" {
+    fakes_start 0 1 2
+    fakes_group 0 1 2
+    run --separate-stderr vstamp-admin status
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    diff - <(printf '%s\n' "$output") <<'END'
+HEALTHY  primary 0  view 4  epoch 0  replicas 3  quorum 2  tolerates 1 more failure
+
+   #  ADDRESS          ROLE     STATUS  VIEW     OP  COMMIT  LAG  EPOCH  UPTIME  CONTACT  VERSION
+*  0  127.0.0.1:10000  primary  normal     4  18205   18205    0      0    2d4h     12ms  0.1.0
+   1  127.0.0.1:10001  backup   normal     4  18205   18204    1      0    2d4h     12ms  0.1.0
+   2  127.0.0.1:10002  backup   normal     4  18205   18203    2      0    2d4h     12ms  0.1.0
+END
+}
+
+@test "a dead replica has its row, in its place, and a reason" {
+    fakes_start 0 1=dead 2
+    HEARD=([1]=192000)
+    fakes_group 0 2
+    run --separate-stderr vstamp-admin status
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == "DEGRADED  primary 0  "*"tolerates 0 more failures" ]]
+    [[ ${lines[3]} == \
+        "   1  127.0.0.1:10001  -        down       -      -       -    -      -       -    3m12s"* ]]
+    [ "${lines[5]}" = "replica 1 (127.0.0.1:10001) is down: Connection refused; \
+last heard by replica 0 3m12s ago" ]
+}
+
+@test "a replica that accepts and never answers costs one second, not more" {
+    fakes_start 0 1 2=silent
+    HEARD=([2]=60000)
+    fakes_group 0 1
+    local start=${EPOCHREALTIME/./}
+    run vstamp-admin status
+    (((${EPOCHREALTIME/./} - start) < 1900000))
+    [ "$status" -eq 0 ]
+    [[ $output == *"replica 2 (127.0.0.1:10002) is down: no answer within 1 s; last heard"* ]]
+    start=${EPOCHREALTIME/./}
+    run vstamp-admin --timeout 200ms status
+    (((${EPOCHREALTIME/./} - start) < 900000))
+    [[ $output == *"no answer within 0.2 s"* ]]
+}
+
+@test "nobody answers: all rows all the same, and 3" {
+    fakes_start 0=dead 1=dead 2=dead
+    run --separate-stderr vstamp-admin status
+    [ "$status" -eq 3 ]
+    [[ ${lines[0]} == "UNAVAILABLE  primary none  "* ]]
+    [ "$(grep -c ' down ' <<<"$output")" -eq 3 ]
+    run --separate-stderr vstamp-admin --json status
+    [ "$status" -eq 3 ]
+    [ "$(grep -o '"reachable":false' <<<"$output" | wc -l)" -eq 3 ]
+    [[ $output == *'"health":"UNAVAILABLE"'*'"primary":null'* ]]
+}
+
+@test "--json is one line with an element for every configured replica" {
+    fakes_start 0 1 2=dead
+    fakes_group 0 1
+    run --separate-stderr vstamp-admin status --json
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == '{"health":"DEGRADED","reasons":["replica 2 (127.0.0.1:10002) '* ]]
+    [[ $output == *'"primary":0,"view":4,"epoch":0,"quorum":2,"tolerates":1,"replicas":['* ]]
+    [[ $output == *'{"replica":1,"address":"127.0.0.1:10001","reachable":true,'* ]]
+    [[ $output == *'"commit_number":18204'*'"peers":[{'*'"lag":1}'* ]]
+    [[ $output == *'{"replica":2,"address":"127.0.0.1:10002","reachable":false,'* ]]
+    [[ $output == *'"reachable":false,"error":"Connection refused"}'* ]]
+}
+
+@test "odd answers are errors of that replica alone, and can't reach the terminal" {
+    fakes_start 0 1 2
+    fakes_group 0 1
+    fakes_say 2 'hello'
+    run vstamp-admin status
+    [ "$status" -eq 0 ]
+    [[ $output == *"2 (127.0.0.1:10002) takes part, but its status can't be read: its answer "* ]]
+    fakes_say 2 '{"replica":1,"status":"normal"}'
+    run vstamp-admin status
+    [[ $output == *"replica 1 answers there"* ]]
+    rm "$BATS_TEST_TMPDIR/fake-2/status"
+    run vstamp-admin status
+    [[ $output == *"answered with HTTP status 404"* ]]
+    head -c 1100000 /dev/zero >"$BATS_TEST_TMPDIR/fake-2/status"
+    run vstamp-admin status
+    [[ $output == *"the answer is longer than 1048576 bytes"* ]]
+    fakes_say 2 '{"replica":2,"status":"odd\u001b","version":"\u001b[2J","reason":"\u001b"}'
+    run vstamp-admin status
+    [[ $output != *$'\e'* ]]
+}
+
+@test "proxies of the environment are not asked" {
+    fakes_start 0 1 2
+    fakes_group 0 1 2
+    http_proxy=http://127.0.0.1:1 ALL_PROXY=http://127.0.0.1:1 run vstamp-admin status
+    [[ ${lines[0]} == HEALTHY* ]]
+}
+
+@test "--watch goes on, one table or object after the other where there is no terminal" {
+    fakes_start 0 1 2
+    fakes_group 0 1 2
+    run timeout 2.5 vstamp-admin status --watch
+    [ "$status" -eq 124 ]
+    [ "$(grep -c '^HEALTHY' <<<"$output")" -ge 2 ]
+    run timeout 2.5 vstamp-admin --json status -w
+    [ "$status" -eq 124 ]
+    [ "${#lines[@]}" -ge 2 ]
+    [[ ${lines[1]} == '{"health":"HEALTHY"'*'}' ]]
+}
+
+@test "no colour where there is no terminal, nor under NO_COLOR" {
+    fakes_start 0 1 2=dead
+    fakes_group 0 1
+    TERM=xterm run vstamp-admin status
+    [[ $output != *$'\e'* ]]
+    command -v script || skip "script(1) is not installed"
+    run script -qec "env TERM=xterm vstamp-admin status" /dev/null
+    [[ $output == *$'\e[1;33mDEGRADED\e[0m  primary 0'* ]]
+    NO_COLOR=1 run script -qec "env TERM=xterm vstamp-admin status" /dev/null
+    [[ $output == *DEGRADED* ]]
+    [[ $output != *$'\e'* ]]
+}
+
+@test "usage and configuration end in 2 with one line" {
+    cd "$BATS_TEST_TMPDIR"
+    unset VSTAMP_CONFIG
+    run --separate-stderr vstamp-admin status
+    [ "$status" -eq 2 ]
+    [ -z "$output" ]
+    [ "$stderr" = "vstamp-admin: no configuration: there is no server-config.yaml in the current \
+folder: write one, or name it by --config FILE or \$VSTAMP_CONFIG" ]
+    printf 'replicas_addresses: [a:1]\nheartbeat: 5\n' >bad.yaml
+    run --separate-stderr vstamp-admin --config bad.yaml status
+    [ "$status" -eq 2 ]
+    [ "$stderr" = \
+        "vstamp-admin: bad.yaml:2:1: unknown key 'heartbeat': did you mean 'heartbeat_ms'?" ]
+    run --separate-stderr vstamp-admin sttaus
+    [ "$status" -eq 2 ]
+    [ "$stderr" = "vstamp-admin: unknown command 'sttaus': did you mean 'status'?
+Try 'vstamp-admin --help'." ]
+    run --separate-stderr vstamp-admin status extra
+    [ "$status" -eq 2 ]
+    run --separate-stderr vstamp-admin
+    [ "$status" -eq 2 ]
+}
+
+@test "help and version on standard output, for each command" {
+    local words
+    for words in --help "status --help" "health -h" "metrics --help"; do
+        # shellcheck disable=SC2086
+        run --separate-stderr vstamp-admin $words
+        [ "$status" -eq 0 ]
+        [ -z "$stderr" ]
+        [[ $output == "Usage: vstamp-admin"*"--timeout SECONDS"* ]]
+    done
+    run --separate-stderr vstamp-admin --version
+    [ "$status" -eq 0 ]
+    [[ $output == "vstamp-admin "[0-9]* ]]
+    [ ! -e /dev/full ] || {
+        run --separate-stderr bash -c "vstamp-admin --help >/dev/full"
+        [ "$status" -eq 2 ]
+        [ "$stderr" = "vstamp-admin: standard output: No space left on device" ]
+    }
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From what replicas answer to whether the group serves.  Answers are written as each replica would
+ * send them, so that reading them is tested with judging them. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "admin/verdict.h"
+
+#define VIEW_CHANGE_MS 200u
+#define NEVER          (-1)
+
+static struct address addresses[REPLICAS_MAX];
+static struct answers answers;
+static struct verdict verdict;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&answers, 0, sizeof answers);
+    answers.n = 3;
+    for (size_t i = 0; i < REPLICAS_MAX; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "h:%zu", i + 1);
+        assert_int_equal(address_parse(&addresses[i], text, NULL), 0);
+        answers.at[i].address = &addresses[i];
+        snprintf(answers.at[i].error, sizeof answers.at[i].error, "Connection refused");
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    answers_close(&answers);
+    return 0;
+}
+
+/* Replica `i` answers that it is `role` in `status` in `view`, led by `primary`; heard[j] is how
+ * long ago it heard replica j. */
+static void say(size_t i, const char *role, const char *status, uint64_t view, int primary,
+                const int heard[])
+{
+    char body[2048];
+    int n = snprintf(body, sizeof body,
+                     "{\"replica\":%zu,\"status\":\"%s\",\"role\":\"%s\",\"view\":%" PRIu64
+                     ",\"primary\":%d,\"reason\":\"\",\"commit_number\":7,"
+                     "\"state_digest\":\"000000000000000000000000000000a%zu\",\"peers\":[",
+                     i, status, role, view, primary, (size_t)1);
+    const char *between = "";
+    for (size_t j = 0; j < answers.n; j++) {
+        if (j == i) continue;
+        n += snprintf(body + n, sizeof body - (size_t)n,
+                      "%s{\"replica\":%zu,\"last_contact_ms\":", between, j);
+        n += heard[j] == NEVER ? snprintf(body + n, sizeof body - (size_t)n, "null}")
+                               : snprintf(body + n, sizeof body - (size_t)n, "%d}", heard[j]);
+        between = ",";
+    }
+    n += snprintf(body + n, sizeof body - (size_t)n, "]}");
+    assert_true((size_t)n < sizeof body);
+    answer_read(&answers.at[i], i, body, (size_t)n);
+    assert_string_equal(answers.at[i].error, "");
+    assert_true(answers.at[i].reachable);
+}
+
+static void primary_says(size_t i, uint64_t view, const int heard[])
+{
+    say(i, "primary", "normal", view, (int)i, heard);
+}
+
+static void backup_says(size_t i, uint64_t view, int primary, const int heard[])
+{
+    say(i, "backup", "normal", view, primary, heard);
+}
+
+static void judge(enum verdict_health health, int primary, size_t tolerates)
+{
+    verdict_reach(&verdict, &answers, VIEW_CHANGE_MS);
+    assert_int_equal(verdict.health, health);
+    assert_int_equal(verdict.primary, primary);
+    assert_int_equal(verdict.tolerates, tolerates);
+}
+
+static void three_that_hear_each_other_are_healthy_and_tolerate_one(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 900});
+    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    judge(VERDICT_HEALTHY, 0, 1);
+    assert_int_equal(verdict.view, 3);
+    assert_int_equal(verdict.commit_number, 7);
+    assert_int_equal(verdict.n_reasons, 0);
+    assert_string_equal(verdict_word(&verdict), "HEALTHY");
+}
+
+static void one_dead_backup_degrades(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 192000});
+    backup_says(1, 3, 0, (int[]){10, 0, 192900});
+    judge(VERDICT_DEGRADED, 0, 0);
+    assert_int_equal(verdict.n_reasons, 1);
+    assert_string_equal(verdict.reasons[0], "replica 2 (h:3) is down: Connection refused; "
+                                            "last heard by replica 0 3m12s ago");
+    assert_false(verdict.taking_part[2]);
+}
+
+static void a_primary_alone_does_not_serve(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 1001, NEVER});
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_string_equal(verdict.reasons[0],
+                        "the primary, replica 0, is in contact with 1 of the 2 replicas it needs");
+    assert_int_equal(verdict.n_reasons, 3);
+    assert_string_equal(verdict.reasons[2], "replica 2 (h:3) is down: Connection refused");
+}
+
+static void a_recovering_replica_is_heard_but_does_not_count(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, NEVER});
+    say(1, "none", "recovering", 0, -1, (int[]){10, 0, NEVER});
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_string_equal(verdict.reasons[1], "replica 1 (h:2) is in status recovering");
+}
+
+static void an_old_primary_is_outvoted_by_the_newer_view(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 10});
+    primary_says(1, 4, (int[]){10, 0, 10});
+    backup_says(2, 4, 1, (int[]){10, 10, 0});
+    judge(VERDICT_DEGRADED, 1, 0);
+    assert_int_equal(verdict.view, 4);
+    assert_string_equal(verdict.reasons[0], "replica 0 (h:1) is in view 3 of epoch 0, the group in "
+                                            "view 4 of epoch 0");
+}
+
+static void a_primary_that_only_can_not_be_asked_still_serves(void **state)
+{
+    (void)state;
+    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_string_equal(verdict.reasons[0], "replica 0 (h:1) takes part, but its status can't be "
+                                            "read: Connection refused");
+}
+
+static void backups_whose_primary_fell_silent_have_none(void **state)
+{
+    (void)state;
+    backup_says(1, 3, 0, (int[]){1500, 0, 5});
+    backup_says(2, 3, 0, (int[]){1400, 5, 0});
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_string_equal(verdict.reasons[0], "the primary of view 3, replica 0, has fallen silent");
+    assert_int_equal(verdict.n_reasons, 2);
+    assert_string_equal(verdict.reasons[1], "replica 0 (h:1) is down: Connection refused; "
+                                            "last heard by replica 2 1.4s ago");
+}
+
+static void a_backup_cut_off_from_the_primary_degrades(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 5000});
+    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    judge(VERDICT_DEGRADED, 0, 0);
+    assert_string_equal(verdict.reasons[0],
+                        "replica 2 (h:3) is up, but the primary does not hear it");
+}
+
+static void during_a_view_change_nobody_serves(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        say(i, "none", "view-change", 5, -1, (int[]){10, 10, 10});
+    }
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_string_equal(verdict.reasons[0], "no primary: no replica leads view 5");
+    assert_int_equal(verdict.n_reasons, 4);
+}
+
+static void a_group_of_one_tolerates_nothing(void **state)
+{
+    (void)state;
+    answers.n = 1;
+    primary_says(0, 0, (int[]){0});
+    judge(VERDICT_HEALTHY, 0, 0);
+}
+
+static void of_five_two_may_fail(void **state)
+{
+    (void)state;
+    answers.n = 5;
+    primary_says(4, 4, (int[]){10, 10, 10, NEVER, 0});
+    for (size_t i = 0; i < 3; i++) backup_says(i, 4, 4, (int[]){10, 10, 10, 10, 10});
+    judge(VERDICT_DEGRADED, 4, 1);
+    backup_says(3, 4, 4, (int[]){10, 10, 10, 0, 10});
+    answers_close(&answers);
+    for (size_t i = 0; i < 4; i++) backup_says(i, 4, 4, (int[]){10, 10, 10, 10, 10});
+    primary_says(4, 4, (int[]){10, 10, 10, 10, 0});
+    judge(VERDICT_HEALTHY, 4, 2);
+}
+
+static void replicas_that_differ_at_one_commit_are_named(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 10});
+    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    answers.at[2].status.state_digest.lo++;
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_string_equal(verdict.reasons[0], "replicas 0 and 2 differ in their state at commit 7");
+    answers.at[2].status.commit_number--; /* another commit-number: nothing to compare */
+    judge(VERDICT_HEALTHY, 0, 1);
+}
+
+static void nobody_answering_is_unavailable_with_a_row_for_each(void **state)
+{
+    (void)state;
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_int_equal(verdict.n_answered, 0);
+    assert_string_equal(verdict.reasons[0], "no replica answers");
+    assert_int_equal(verdict.n_reasons, 4);
+}
+
+static void answers_that_are_no_status_make_a_replica_unreachable(void **state)
+{
+    static const struct {
+        const char *body, *error;
+    } cases[] = {
+        {"", "its answer is not a status"},
+        {"[]", "its answer is not a status"},
+        {"{", "its answer is not a status"},
+        {"{\"replica\":1}", "its answer has no proper 'status'"},
+        {"{\"replica\":1,\"status\":7}", "its answer has no proper 'status'"},
+        {"{\"replica\":-1,\"status\":\"normal\"}", "its answer has no proper 'replica'"},
+        {"{\"replica\":1,\"status\":\"normal\",\"view\":\"3\"}", "its answer has no proper 'view'"},
+        {"{\"replica\":1,\"status\":\"normal\",\"group\":\"00\"}",
+         "its answer has no proper 'group'"},
+        {"{\"replica\":1,\"status\":\"normal\",\"peers\":{}}", "its answer has no proper 'peers'"},
+        {"{\"replica\":1,\"status\":\"normal\",\"peers\":[1]}", "its answer has no proper 'peers'"},
+        {"{\"replica\":1,\"status\":\"normal\",\"peers\":[{\"connected\":1}]}",
+         "its answer has no proper 'connected'"},
+        {"{\"replica\":2,\"status\":\"normal\"}", "replica 2 answers there"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        answer_read(&answers.at[1], 1, cases[i].body, strlen(cases[i].body));
+        assert_false(answers.at[1].reachable);
+        assert_null(answers.at[1].json);
+        assert_string_equal(answers.at[1].error, cases[i].error);
+    }
+}
+
+static void ages_have_two_units_at_most(void **state)
+{
+    static const struct {
+        uint64_t ms;
+        const char *text;
+    } cases[] = {
+        {0, "0ms"},        {999, "999ms"},     {1000, "1.0s"},      {59999, "59.9s"},
+        {192000, "3m12s"}, {18180000, "5h3m"}, {187200000, "2d4h"}, {ANSWER_NEVER, "-"},
+    };
+    char text[VERDICT_AGE_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        verdict_print_age(cases[i].ms, text);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
+#define JUDGED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        JUDGED(three_that_hear_each_other_are_healthy_and_tolerate_one),
+        JUDGED(one_dead_backup_degrades),
+        JUDGED(a_primary_alone_does_not_serve),
+        JUDGED(a_recovering_replica_is_heard_but_does_not_count),
+        JUDGED(an_old_primary_is_outvoted_by_the_newer_view),
+        JUDGED(a_primary_that_only_can_not_be_asked_still_serves),
+        JUDGED(backups_whose_primary_fell_silent_have_none),
+        JUDGED(a_backup_cut_off_from_the_primary_degrades),
+        JUDGED(during_a_view_change_nobody_serves),
+        JUDGED(a_group_of_one_tolerates_nothing),
+        JUDGED(of_five_two_may_fail),
+        JUDGED(replicas_that_differ_at_one_commit_are_named),
+        JUDGED(nobody_answering_is_unavailable_with_a_row_for_each),
+        JUDGED(answers_that_are_no_status_make_a_replica_unreachable),
+        cmocka_unit_test(ages_have_two_units_at_most),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

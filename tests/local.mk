@@ -17,11 +17,22 @@ UNIT_TESTS = \
     %D%/unit/test_log \
     %D%/unit/test_pages \
     %D%/unit/test_print \
-    %D%/unit/test_prng
+    %D%/unit/test_prng \
+    %D%/unit/test_session \
+    %D%/unit/test_verdict
 
 SCENARIO_TESTS =
 
-BATS_TESTS =
+BATS_TESTS = \
+    %D%/cli/vstamp-admin-health.bats \
+    %D%/cli/vstamp-admin-metrics.bats \
+    %D%/cli/vstamp-admin-status.bats \
+    %D%/cli/vstamp-replica-disk.bats \
+    %D%/cli/vstamp-replica-endpoint.bats \
+    %D%/cli/vstamp-replica-flood.bats \
+    %D%/cli/vstamp-replica-memory.bats \
+    %D%/cli/vstamp-replica-start.bats \
+    %D%/cli/vstamp-replica-stop.bats
 
 CHECKS = \
     %D%/check-exports.sh \
@@ -62,9 +73,20 @@ SHARED_LIBS = %D%/libshared.la
 noinst_PROGRAMS += vstamp-sim
 vstamp_sim_SOURCES = %D%/sim/main.c
 vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(CORE_LIBS)
-SIM_TESTS = %D%/sim/check-seeds.sh
+SIM_TESTS = \
+    %D%/sim/check-seeds.sh
 EXTRA_DIST += %D%/sim/seeds
 
+
+# What vstamp-admin asks when a test wants odd answers.
+check_PROGRAMS += %D%/cli/fake_status
+%C%_cli_fake_status_SOURCES = %D%/cli/fake_status.c
+%C%_cli_fake_status_LDADD = $(MICROHTTPD_LIBS)
+%C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
+
+# Throws bad frames at a replica.
+check_PROGRAMS += %D%/cli/throw_frames
+%C%_cli_throw_frames_LDADD = $(CORE_LIBS)
 
 # Unit and scenario tests are one file each, with the name of the program.
 check_PROGRAMS += $(UNIT_TESTS) $(SCENARIO_TESTS)
@@ -76,11 +98,11 @@ FUZZ_TESTS = \
 check_PROGRAMS += $(FUZZ_TESTS)
 %C%_fuzz_fuzz_decode_SOURCES = %D%/fuzz/fuzz_decode.c %D%/fuzz/fuzz.h
 EXTRA_DIST += %D%/fuzz/corpus-decode
-FUZZ_LDADD = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
-%C%_fuzz_fuzz_decode_LDADD = $(FUZZ_LDADD)
-%C%_fuzz_fuzz_decode_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+FUZZ_LIBS = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
+%C%_fuzz_fuzz_decode_LDADD = $(FUZZ_LIBS)
+%C%_fuzz_fuzz_decode_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
 if FUZZERS
-FUZZ_LDFLAGS = -fsanitize=fuzzer
+LINK_FUZZER = -fsanitize=fuzzer
 else
 check_LTLIBRARIES += %D%/libcorpus.la
 %C%_libcorpus_la_SOURCES = %D%/fuzz/run_corpus.c %D%/fuzz/fuzz.h
@@ -91,8 +113,8 @@ endif
 endif
 
 EXTRA_DIST += \
-    %D%/cli/group.bash \
-    %D%/cli/throw_frames.c
+    %D%/cli/fakes.bash \
+    %D%/cli/group.bash
 EXTRA_DIST += $(BATS_TESTS) $(SIM_TESTS) $(CHECKS) %D%/demo.sh
 
 if CHECK_READY

@@ -8,7 +8,7 @@
 #define assert(condition)                                                                          \
     ((condition) ? (void)0 : base_assert_failed(#condition, __FILE__, __LINE__, __func__))
 
-/* Tells the hook, if one is set, and aborts.  The core cannot print; the program that hosts it can. */
+/* Tells the hook, if one is set, and aborts.  The core cannot print; its host can. */
 _Noreturn void base_assert_failed(const char *condition, const char *file, int line,
                                   const char *function);
 

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a fuzzer offers, to libFuzzer or, under make check, to run_corpus.c. */
+#ifndef FUZZ_FUZZ_H
+#define FUZZ_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Returns 0; an assert or a sanitizer tells what is wrong. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif

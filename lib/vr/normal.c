@@ -227,9 +227,10 @@ void vr_normal_settle(struct vr *r)
     advance_durable(r);
     if (r->status != VR_NORMAL) return;
     if (!vr_is_primary(r)) {
-        if (r->durable_op > r->sent_ok_op && vr_is_durable_state(r)) {
+        /* While a fetched checkpoint is being stored, durable_op may lie before our log. */
+        const struct wire_entry_header *last = log_header(&r->log, r->durable_op);
+        if (last != NULL && r->durable_op > r->sent_ok_op && vr_is_durable_state(r)) {
             r->sent_ok_op = r->durable_op;
-            const struct wire_entry_header *last = log_header(&r->log, r->durable_op);
             VR_SEND(r, vr_primary_of(r, r->view), prepare_ok, .op = last->op,
                     .checksum = last->checksum);
         }

@@ -135,6 +135,7 @@ static void watch_signals(struct replica *r)
     unsigned i;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, with a line that says so */
     uv_timer_init(&r->loop, &r->stop_timer);
     r->stop_timer.data = r;
     for (i = 0; i < 2; i++) {

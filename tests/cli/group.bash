@@ -72,11 +72,11 @@ group_start() {
     return 1
 }
 
-# group_start_one I [OPTION...]: start replica I (again).
+# group_start_one I [OPTION...]: start replica I (again).  GROUP_RUN, if set, is what runs it.
 group_start_one() {
     local i=$1
     shift
-    vstamp-replica --config "$VSTAMP_CONFIG" --index "$i" "$@" \
+    ${GROUP_RUN:-} vstamp-replica --config "$VSTAMP_CONFIG" --index "$i" "$@" \
         </dev/null >>"$BATS_TEST_TMPDIR/replica-$i.log" 2>&1 3>&- &
     GROUP_PIDS[i]=$!
 }
@@ -100,7 +100,7 @@ group_kill() { # I...: at once, as a power cut would
     for i in "$@"; do group_reap "$i" 2>/dev/null || true; done
 }
 
-group_stop() { # I: gracefully; returns the exit status
+group_stop() { # I: gracefully; returns the exit status, so do not put it under `run`, a subshell
     group_signal "$1" TERM
     group_reap "$1"
 }
@@ -170,6 +170,9 @@ group_wait() {
     done
 }
 
+# group_never COMMAND...: it must fail.  (A test does not end on the status of `! command`.)
+group_never() { ! "$@"; }
+
 # All started replicas answer; fails at once when one of them ended.
 group_wait_listening() {
     local i end=$((SECONDS + GROUP_DEADLINE))
@@ -217,6 +220,9 @@ group_agree() {
 }
 
 group_wait_agree() { group_wait "all replicas to agree" group_agree; }
+
+# group_wait_log I PATTERN: a line of replica I's log.
+group_wait_log() { group_wait "$2 in the log of replica $1" grep -q "$2" "$BATS_TEST_TMPDIR/replica-$1.log"; }
 
 group_show_logs() {
     local log

@@ -1,0 +1,144 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Groups with durability: disk: what was acknowledged outlives every process, and damage is not
+# mistaken for a crash.
+
+load group
+
+teardown() { group_teardown; }
+
+put() { vstamp --timeout 20 put "$@"; }
+get() { vstamp --timeout 20 get "$@"; }
+
+start_all() {
+    local i
+    for ((i = 0; i < GROUP_SIZE; i++)); do group_start_one "$i"; done
+}
+
+@test "all are killed at once: what was acknowledged is there" {
+    local i
+    group_start 3
+    for i in 1 2 3; do
+        put "k$i" "v$i"
+        group_kill 0 1 2
+        start_all
+    done
+    for i in 1 2 3; do [ "$(get "k$i")" = "v$i" ]; done
+    group_wait_agree
+}
+
+@test "all are killed under load: no acknowledged increment is lost, none ran twice" {
+    local acknowledged load
+    group_start 3
+    group_wait_primary
+    yes "incr n" | head -n 2000 | vstamp --timeout 30 shell >"$BATS_TEST_TMPDIR/out" 3>&- &
+    load=$!
+    group_adopt "$load"
+    group_wait "some increments" test -s "$BATS_TEST_TMPDIR/out"
+    group_kill 0 1 2
+    start_all
+    wait "$load"
+    acknowledged=$(wc -l <"$BATS_TEST_TMPDIR/out")
+    [ "$acknowledged" -eq 2000 ]
+    [ "$(get n)" -eq 2000 ]
+}
+
+@test "checkpoints: the journal is cut, and a restart begins at the checkpoint" {
+    group_start 1 "checkpoint_ops: 16"
+    for i in $(seq 100); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_has_checkpoint() { [ "$(group_field 0 checkpoint_number)" -gt 0 ]; }
+    group_wait "a checkpoint" group_has_checkpoint
+    group_stop 0
+    ls "$BATS_TEST_TMPDIR/data/0"
+    [ "$(ls "$BATS_TEST_TMPDIR/data/0" | grep -c '^checkpoint-')" -eq 1 ]
+    [ ! -e "$BATS_TEST_TMPDIR/data/0/journal-0000000000000001" ]
+    group_start_one 0
+    [ "$(get k1)" = v1 ]
+    [ "$(get k100)" = v100 ]
+}
+
+@test "a checkpoint that was not finished is removed at the start" {
+    group_start 1
+    put k v
+    group_kill 0
+    touch "$BATS_TEST_TMPDIR/data/0/checkpoint-00000000000000ff.tmp"
+    group_start_one 0
+    [ "$(get k)" = v ]
+    [ ! -e "$BATS_TEST_TMPDIR/data/0/checkpoint-00000000000000ff.tmp" ]
+}
+
+@test "a torn tail is cut, and said so" {
+    local newest
+    group_start 1
+    put k v
+    group_kill 0
+    newest=$(ls "$BATS_TEST_TMPDIR"/data/0/journal-* | tail -n 1)
+    printf 'half a record' >>"$newest"
+    group_start_one 0
+    [ "$(get k)" = v ]
+    grep -q "event=journal-tail-cut file=${newest##*/} bytes=13" "$BATS_TEST_TMPDIR/replica-0.log"
+}
+
+@test "damage is not a torn tail: it is refused and the file is named" {
+    local oldest status=0
+    group_start 1
+    for i in 1 2 3 4 5 6 7 8; do put "k$i" v; done
+    group_kill 0
+    oldest=$(ls "$BATS_TEST_TMPDIR"/data/0/journal-* | head -n 1)
+    printf '\377\377\377\377' | dd of="$oldest" bs=1 seek=100 conv=notrunc status=none
+    timeout 10 vstamp-replica --index 0 2>"$BATS_TEST_TMPDIR/err" || status=$?
+    cat "$BATS_TEST_TMPDIR/err" >&2
+    [ "$status" -eq 2 ]
+    grep -q "^vstamp-replica: $oldest: " "$BATS_TEST_TMPDIR/err"
+}
+
+@test "a damaged checkpoint is refused and the file is named" {
+    local checkpoint status=0
+    group_start 1 "checkpoint_ops: 16"
+    for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_has_checkpoint() { ls "$BATS_TEST_TMPDIR"/data/0/checkpoint-????????????????; }
+    group_wait "a checkpoint" group_has_checkpoint
+    group_stop 0
+    checkpoint=$(group_has_checkpoint)
+    printf '\377\377\377\377' | dd of="$checkpoint" bs=1 seek=4200 conv=notrunc status=none
+    timeout 10 vstamp-replica --index 0 2>"$BATS_TEST_TMPDIR/err" || status=$?
+    cat "$BATS_TEST_TMPDIR/err" >&2
+    [ "$status" -eq 2 ]
+    grep -q "^vstamp-replica: $checkpoint: " "$BATS_TEST_TMPDIR/err"
+}
+
+@test "a replica whose folder is lost comes back from the others" {
+    group_start 3
+    put k v
+    group_kill 1
+    rm -r "$BATS_TEST_TMPDIR/data/1"
+    put k w
+    group_start_one 1
+    group_wait_agree
+    [ "$(get k)" = w ]
+}
+
+@test "a write that fails ends the replica with one line and status 1; the others go on" {
+    local status=0
+    group_start 3
+    put k v
+    group_kill 2
+    small() {
+        ulimit -f 64
+        "$@"
+    }
+    GROUP_RUN=small group_start_one 2
+    group_wait_agree
+    for i in $(seq 100); do echo "put k$i $(printf '%01000d' "$i")"; done |
+        vstamp --timeout 20 shell >/dev/null
+    group_gone() { ! group_running 2; }
+    group_wait "replica 2 to give up" group_gone
+    group_reap 2 || status=$?
+    [ "$status" -eq 1 ]
+    [ "$(grep -c 'level=error' "$BATS_TEST_TMPDIR/replica-2.log")" -eq 1 ]
+    grep -q 'level=error.* event=disk-failed file=.*/data/2/journal-.* reason="cannot write it: File too large"' \
+        "$BATS_TEST_TMPDIR/replica-2.log"
+    [ "$(get k100)" = "$(printf '%01000d' 100)" ]
+    group_start_one 2
+    group_wait_agree
+}

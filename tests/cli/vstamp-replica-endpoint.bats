@@ -1,0 +1,99 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# The status endpoint.
+
+load group
+
+teardown() { group_teardown; }
+
+@test "/status has every field, in types a program can use" {
+    local name status
+    group_start 3 "durability: memory"
+    group_wait_primary
+    vstamp --timeout 20 put k v
+    group_wait_agree
+    status=$(group_status "$PRIMARY")
+    for name in replica address epoch view last_normal_view status role primary op_number \
+        commit_number checkpoint_number log_start clients uptime_s version durability state_digest \
+        peers; do
+        [[ $status == *"\"$name\":"* ]]
+    done
+    [[ $status == *'"status":"normal"'* ]]
+    [[ $status == *'"role":"primary"'* ]]
+    [[ $status =~ \"state_digest\":\"[0-9a-f]{32}\" ]]
+    [[ $status =~ \"group\":\"[0-9a-f]{32}\" ]]
+    [[ $status == *"\"primary\":$PRIMARY,"* ]]
+    [[ $status =~ \"peers\":\[\{\"replica\":[0-9],\"address\":\"127.0.0.1:[0-9]+\",\"connected\":true,\"last_contact_ms\":[0-9]+,\"acked_op\":[0-9]+\} ]]
+}
+
+@test "what is not known is null" {
+    group_configure 3 "durability: memory"
+    group_start_one 0
+    group_wait_listening
+    [[ $(group_status 0) == *'"last_contact_ms":null'* ]]
+    [ "$(group_field 0 status)" = recovering ]
+}
+
+@test "/metrics is well formed: HELP, TYPE, then samples of that name; counters end in _total" {
+    local metrics=$BATS_TEST_TMPDIR/metrics
+    group_start 3 "durability: memory"
+    group_wait_primary
+    vstamp --timeout 20 put k v
+    group_http "$PRIMARY" /metrics | tr -d '\r' >"$metrics"
+    grep -q '^Content-Type: text/plain; version=0.0.4' "$metrics"
+    sed -i '1,/^$/d' "$metrics"
+    awk '
+        /^# HELP / { help = $3; next }
+        /^# TYPE / {
+            if ($3 != help) { print "TYPE without HELP: " $0; bad = 1 }
+            if (($4 == "counter") != ($3 ~ /_total$/)) { print "counter or not? " $0; bad = 1 }
+            if (seen[$3]++) { print "twice: " $3; bad = 1 }
+            type = $3
+            next
+        }
+        /^[a-z_]+({[^}]*})? -?[0-9.]+$/ {
+            name = $1
+            sub(/{.*/, "", name)
+            if (name != type) { print "out of place: " $0; bad = 1 }
+            next
+        }
+        { print "not understood: " $0; bad = 1 }
+        END { exit bad }' "$metrics"
+    grep -q '^vstamp_replica_status{status="normal"} 1$' "$metrics"
+    grep -q '^vstamp_replica_status{status="recovering"} 0$' "$metrics"
+    grep -q '^vstamp_build_info{version="[0-9.]*"} 1$' "$metrics"
+    grep -q '^vstamp_commit_number [1-9]' "$metrics"
+    [ "$(grep -c '^vstamp_peer_connected{peer="[0-9]"} 1$' "$metrics")" -eq 2 ]
+    grep -q '^process_resident_memory_bytes [1-9]' "$metrics"
+}
+
+@test "/livez and /readyz, and what is not there" {
+    local i
+    group_start 3 "durability: memory"
+    group_wait_primary
+    group_wait_agree
+    for i in 0 1 2; do
+        [[ $(group_http "$i" /livez) == "HTTP/1."?" 200 "*$'\nok' ]]
+        [[ $(group_http "$i" /readyz) == "HTTP/1."?" 200 "*'{"ready":true}' ]]
+    done
+    [[ $(group_http 0 /) == "HTTP/1."?" 404 "* ]]
+    [[ $(group_http 0 /status/) == "HTTP/1."?" 404 "* ]]
+    [[ $(group_http 0 /status POST) == "HTTP/1."?" 405 "*"Allow: GET"* ]]
+    [[ $(group_http 0 /status DELETE) == "HTTP/1."?" 405 "* ]]
+}
+
+@test "/readyz of a replica alone is 503 with the reason; /livez is 200" {
+    group_configure 3 "durability: memory"
+    group_start_one 1
+    group_wait_listening
+    [[ $(group_http 1 /readyz) == "HTTP/1."?" 503 "*'"ready":false,"reason":"recovering'* ]]
+    [[ $(group_http 1 /livez) == "HTTP/1."?" 200 "* ]]
+}
+
+@test "connections that say nothing do not keep others from looking" {
+    local i fds=()
+    group_start 1 "durability: memory"
+    for i in 1 2 3 4 5 6 7 8; do exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + 1))"; fds+=("$fd"); done
+    [[ $(group_http 0 /livez) == "HTTP/1."?" 200 "* ]]
+    for fd in "${fds[@]}"; do exec {fd}>&-; done
+}

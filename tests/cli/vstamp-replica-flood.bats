@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# What no honest program sends, thrown at the port: service goes on, memory stays.
+
+load group
+
+setup() {
+    throw=${top_builddir:-.}/tests/cli/throw_frames
+    group_start 3 "durability: memory" "max_connections: 256"
+    group_wait_primary
+}
+
+teardown() { group_teardown; }
+
+works() {
+    vstamp --timeout 20 put k "$1"
+    [ "$(vstamp --timeout 20 get k)" = "$1" ]
+    for i in 0 1 2; do group_running "$i"; done
+}
+
+resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/${GROUP_PIDS[$PRIMARY]}/status"; }
+
+@test "bytes in pieces, and two frames in one write, are both understood" {
+    "$throw" $((GROUP_BASE + PRIMARY)) split
+    "$throw" $((GROUP_BASE + PRIMARY)) twice
+}
+
+@test "garbage, flipped bits, lying sizes: nothing ends, nothing grows" {
+    local i before
+    works first
+    before=$(resident_kib)
+    for i in 0 1 2; do
+        "$throw" $((GROUP_BASE + i)) garbage 200
+        "$throw" $((GROUP_BASE + i)) flipped
+        "$throw" $((GROUP_BASE + i)) lying
+    done
+    works afterwards
+    [ "$(resident_kib)" -lt $((before + 16384)) ]
+}
+
+@test "another version, another group, an index that does not exist: refused with a line each" {
+    local log=$BATS_TEST_TMPDIR/replica-0.log
+    "$throw" "$GROUP_BASE" version
+    "$throw" "$GROUP_BASE" stranger
+    group_wait_log 0 "event=other-version"
+    [ "$(grep -c 'event=peer-refused .*replicas_addresses differ' "$log")" -eq 2 ]
+    [ "$(grep -c 'event=peer-refused .*no such replica' "$log")" -eq 3 ]
+    # the real peers were not thrown out
+    group_never grep -q 'event=peer-disconnected' "$log"
+    works anyway
+}
+
+@test "a thousand idle connections, and half frames: service goes on" {
+    local kind before
+    works first
+    before=$(resident_kib)
+    for kind in idle half; do
+        mkfifo "$BATS_TEST_TMPDIR/$kind"
+        "$throw" $((GROUP_BASE + PRIMARY)) "$kind" 1000 \
+            <"$BATS_TEST_TMPDIR/$kind" >"$BATS_TEST_TMPDIR/$kind.out" 3>&- &
+        group_adopt $!
+        exec {fd}>"$BATS_TEST_TMPDIR/$kind"
+        group_wait "all to be connected" grep -q ready "$BATS_TEST_TMPDIR/$kind.out"
+        works "$kind"
+        exec {fd}>&-
+    done
+    [ "$(resident_kib)" -lt $((before + 16384)) ]
+    [ "$(grep -c 'event=connections-full' "$BATS_TEST_TMPDIR/replica-$PRIMARY.log")" -le 3 ]
+}
+
+@test "a backup of another list of replicas is refused with a clear line on both sides" {
+    group_kill 2
+    sed "s/:$((GROUP_BASE + 1))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >"$BATS_TEST_TMPDIR/other.yaml"
+    VSTAMP_CONFIG=$BATS_TEST_TMPDIR/other.yaml group_start_one 2
+    group_wait_log 0 'event=peer-refused peer=2 .*replicas_addresses differ'
+    group_wait_log 2 'event=peer-refused peer=0 .*replicas_addresses differ'
+}

@@ -1,0 +1,188 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# What vstamp-replica says and does before it serves.
+
+load group
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    unset VSTAMP_CONFIG
+}
+
+teardown() { group_teardown; }
+
+# refused PATTERN COMMAND...: exit 2, nothing on standard output, and the pattern in one line of error
+# (a usage error adds the line that points to --help).
+refused() {
+    local pattern=$1 status=0
+    shift
+    timeout 10 "$@" >out 2>err || status=$?
+    cat err >&2
+    [ "$status" -eq 2 ]
+    [ ! -s out ]
+    [[ $(head -n 1 err) == "vstamp-replica: "$pattern ]]
+    [ "$(grep -vc "^Try '" err)" -eq 1 ]
+}
+
+@test "--help and --version go to standard output and end with 0" {
+    vstamp-replica --help >out
+    for option in --config --index --data-dir --check --log-level --log-format --local; do
+        grep -q -- "$option" out
+    done
+    [[ $(vstamp-replica --version) == "vstamp-replica "[0-9]* ]]
+}
+
+@test "usage errors are one line and exit 2" {
+    group_configure 3
+    refused "unknown option '--indx': did you mean '--index'?" vstamp-replica --indx 1
+    refused "--index is missing*" vstamp-replica
+    refused "--index: expected a whole number*" vstamp-replica --index one
+    refused "--log-level: expected error, warn, info or debug*" vstamp-replica --index 0 --log-level loud
+    refused "--log-format: expected logfmt or json*" vstamp-replica --index 0 --log-format xml
+    refused "--local makes its own configuration*" vstamp-replica --local 3 --index 0
+    refused "one operand too many*" vstamp-replica --index 0 more
+}
+
+@test "a bad configuration is refused with file, line and column" {
+    group_configure 3 "durabilty: memory"
+    refused "$VSTAMP_CONFIG:10:1: unknown key 'durabilty': did you mean 'durability'?" \
+        vstamp-replica --index 0
+    group_configure 3 "durability: paper"
+    refused "$VSTAMP_CONFIG:10:13: *" vstamp-replica --index 0
+    printf 'replicas_addresses: [nowhere]\n' >bad.yaml
+    refused "bad.yaml:1:22: *" vstamp-replica --config bad.yaml --index 0
+    printf 'replicas_addresses: [[::1]:14621]\n' >bad.yaml
+    refused "bad.yaml:1:*quote an IPv6 address*" vstamp-replica --config bad.yaml --index 0
+}
+
+@test "no configuration: says what was looked for" {
+    refused "no configuration: *server-config.yaml*--config*VSTAMP_CONFIG*" vstamp-replica --index 0
+    refused "nosuch.yaml: No such file*" vstamp-replica --config nosuch.yaml --index 0
+}
+
+@test "an index that the group does not have" {
+    group_configure 3
+    refused "$VSTAMP_CONFIG: no replica 3 in a group of 3*" vstamp-replica --index 3
+}
+
+@test "--check says what it would do, and does nothing" {
+    group_configure 3
+    run vstamp-replica --check
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == "$VSTAMP_CONFIG: ok: 3 replicas, tolerates 1 failure, data in "* ]]
+    [[ $output == *"view_change_ms: "* ]]
+    run vstamp-replica --check --index 1
+    [ "$status" -eq 0 ]
+    [[ $output == *"replica 1: listens on 127.0.0.1:$((GROUP_BASE + 1)), status on http://127.0.0.1:"* ]]
+    [ ! -e data ]
+    group_configure 4 "durability: memory"
+    run vstamp-replica --check
+    [[ $output == *"4 replicas, tolerates 1 failure, data in memory only"* ]]
+    [[ $output == *"4 replicas tolerate no more failures than 3"* ]]
+}
+
+@test "a port in use: one line that names the address, exit 2" {
+    group_start 1 "durability: memory"
+    refused "127.0.0.1:$GROUP_BASE: in use*" vstamp-replica --index 0
+    # its status port alone
+    sed "s/:$GROUP_BASE\$/:$((GROUP_BASE + 2))/" "$VSTAMP_CONFIG" >other.yaml
+    refused "status endpoint: 127.0.0.1:$((GROUP_BASE + 1)): in use*" \
+        vstamp-replica --config other.yaml --index 0
+}
+
+@test "an address that is not of this machine" {
+    printf 'replicas_addresses: ["192.0.2.1:14621"]\ndurability: memory\n' >other.yaml
+    refused "192.0.2.1:14621: not an address of this machine*" \
+        vstamp-replica --config other.yaml --index 0
+}
+
+@test "a locked folder: one line that names it, exit 2" {
+    group_start 1
+    sed "s/:$GROUP_BASE\$/:$((GROUP_BASE + 2))/" "$VSTAMP_CONFIG" >other.yaml
+    refused "$BATS_TEST_TMPDIR/data/0: locked*" vstamp-replica --config other.yaml --index 0
+    group_running 0
+}
+
+@test "a folder that cannot be made" {
+    group_configure 1
+    touch file
+    refused "file/x: cannot create the folder*" vstamp-replica --index 0 --data-dir file/x/y
+}
+
+@test "the folder is made when missing, parents too, and for its owner only" {
+    group_configure 1
+    group_start_one 0 --data-dir made/on/the/way
+    group_wait_primary
+    [ "$(stat -c %a made made/on made/on/the/way/0)" = $'700\n700\n700' ]
+}
+
+@test "the folder of another index or another group is refused" {
+    group_start 3
+    group_wait_primary
+    vstamp --timeout 20 put k v
+    group_kill 0 1 2
+    mv data/1 data/x
+    mv data/0 data/1
+    mv data/x data/0
+    refused "$BATS_TEST_TMPDIR/data/1/*" vstamp-replica --index 1
+    mv data/1 data/x
+    mv data/0 data/1
+    mv data/x data/0
+    sed "s/:$((GROUP_BASE + 2))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >other.yaml
+    refused "$BATS_TEST_TMPDIR/data/0/*" vstamp-replica --config other.yaml --index 0
+}
+
+@test "the log: one event a line, logfmt or JSON" {
+    group_configure 1 "durability: memory"
+    group_start_one 0
+    group_wait_primary
+    group_stop 0
+    group_never grep -v '^ts=[^ ]* level=[a-z]* replica=0 event=[a-z-]*' replica-0.log
+    grep -q 'event=listening ' replica-0.log
+    grep -q 'event=stopped' replica-0.log
+    rm replica-0.log
+    group_start_one 0 --log-format json --log-level debug
+    group_wait_primary
+    group_stop 0
+    group_never grep -v '^{"ts":"[^"]*","level":"[a-z]*","replica":0,"event":"[a-z-]*".*}$' replica-0.log
+    grep -q '"level":"debug"' replica-0.log
+}
+
+@test "--local: a group in one terminal, its replicas can be killed, Ctrl-C ends all" {
+    local group pid
+    export TMPDIR=$BATS_TEST_TMPDIR
+    vstamp-replica --local 3 >out 2>err 3>&- </dev/null &
+    group=$!
+    group_adopt "$group"
+    group_wait "Ctrl-C" grep -q "Ctrl-C stops all" out
+    VSTAMP_CONFIG=$(sed -n 's/^configuration: \(.*\) (durability: memory)$/\1/p' out)
+    export VSTAMP_CONFIG XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
+    # the line it says to type next
+    line=$(sed -n 's/^ *\(vstamp --replicas .* put greeting hello\)$/\1/p' out)
+    ${line/vstamp/vstamp --timeout 20}
+    pid=$(sed -n 's/^replica 0: pid \([0-9]*\),.*/\1/p' out)
+    kill -KILL "$pid"
+    group_wait "its end to be told" grep -q "^replica 0 (pid $pid) was ended by signal 9" out
+    [ "$(vstamp --timeout 20 get greeting)" = hello ]
+    kill -INT "$group"
+    wait "$group"
+    [ ! -e "$VSTAMP_CONFIG" ]
+    for pid in $(sed -n 's/^replica [0-9]: pid \([0-9]*\),.*/\1/p' out); do
+        group_never kill -0 "$pid" 2>/dev/null
+    done
+}
+
+@test "--local --data-dir: the data are there the next time" {
+    local group try
+    export TMPDIR=$BATS_TEST_TMPDIR
+    for try in 1 2; do
+        vstamp-replica --local 1 --data-dir kept >out 2>err 3>&- </dev/null &
+        group=$!
+        group_adopt "$group"
+        group_wait "Ctrl-C" grep -q "Ctrl-C stops all" out
+        [ "$(vstamp --config kept/server-config.yaml --timeout 20 incr n)" -eq "$try" ]
+        kill -TERM "$group"
+        wait "$group"
+    done
+    refused "*is of a group of 1*" vstamp-replica --local 3 --data-dir kept
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# The graceful end of a replica.
+
+load group
+
+teardown() { group_teardown; }
+
+@test "SIGTERM of the primary: it hands over, ends with 0, and another serves" {
+    local old view
+    group_start 3 "durability: memory"
+    group_wait_primary
+    old=$PRIMARY
+    view=$(group_field "$old" view)
+    vstamp --timeout 20 put k v
+    group_stop "$old"
+    grep -q "event=stopped" "$BATS_TEST_TMPDIR/replica-$old.log"
+    group_never grep -q "event=stop-timeout" "$BATS_TEST_TMPDIR/replica-$old.log"
+    group_wait_primary
+    [ "$PRIMARY" -ne "$old" ]
+    # handed over, not found missing
+    grep -q 'why="planned hand-over"' "$BATS_TEST_TMPDIR/replica-$old.log"
+    [ "$(vstamp --timeout 20 get k)" = v ]
+}
+
+@test "SIGINT of a backup: it ends with 0 and the view stays" {
+    local backup view
+    group_start 3 "durability: memory"
+    group_wait_primary
+    view=$(group_field "$PRIMARY" view)
+    backup=$(((PRIMARY + 1) % 3))
+    group_signal "$backup" INT
+    group_reap "$backup"
+    vstamp --timeout 20 put k v
+    [ "$(group_field "$PRIMARY" view)" = "$view" ]
+}
+
+@test "a replica alone ends at once, one that finds nobody to hand over to after 2 s" {
+    group_start 1
+    vstamp --timeout 20 put k v
+    group_stop 0
+    group_never grep -q "event=stop-timeout" "$BATS_TEST_TMPDIR/replica-0.log"
+    group_start_one 0
+    [ "$(vstamp --timeout 20 get k)" = v ]
+    group_stop 0
+
+    rm -r "$BATS_TEST_TMPDIR/data"
+    group_start 3
+    group_wait_primary
+    group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
+    group_stop "$PRIMARY"
+    grep -q "event=stop-timeout" "$BATS_TEST_TMPDIR/replica-$PRIMARY.log"
+}
+
+@test "a second signal ends it at once" {
+    local status=0
+    group_start 3 "durability: memory"
+    group_wait_primary
+    group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
+    group_signal "$PRIMARY" TERM
+    group_wait_log "$PRIMARY" "event=stopping"
+    group_signal "$PRIMARY" TERM
+    group_reap "$PRIMARY" || status=$?
+    [ "$status" -eq 143 ]
+    group_never grep -q "event=stopped" "$BATS_TEST_TMPDIR/replica-$PRIMARY.log"
+}

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# What the programs offer is on their pages: every command and option that --help shows, every key of
-# the configuration, every status field, every exit status.  Pages are hand-written; the lists are
-# those of the programs and of the .def files.
+# What the programs offer is on their pages: every command and option that --help shows, every key
+# of the configuration, every status field, every exit status.  Pages are hand-written; the lists
+# are those of the programs and of the .def files.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 top_builddir=${top_builddir:-.}
@@ -21,7 +21,8 @@ absent_words() {
 }
 
 commands_of() {
-    "$top_builddir/$1" --help | awk '/^Commands:/ { on = 1; next } /^[^ ]/ { on = 0 } on && NF { print $1 }'
+    "$top_builddir/$1" --help |
+        awk '/^Commands:/ { on = 1; next } /^[^ ]/ { on = 0 } on && NF { print $1 }'
 }
 
 options_of() {
@@ -60,8 +61,8 @@ bites() {
     sed '/heartbeat_ms/d' "$top_srcdir/man/vstamp-config.5" >"$scratch/vstamp-config.5"
     cp "$top_srcdir/man/vstamp-admin.8" "$scratch"
     found=$(man=$scratch && absent)
-    for expected in 'vstamp.1: incr' 'vstamp-replica.8: --log-level' 'vstamp-replica.8: state_digest' \
-        'vstamp-config.5: heartbeat_ms'; do
+    for expected in 'vstamp.1: incr' 'vstamp-replica.8: --log-level' \
+        'vstamp-replica.8: state_digest' 'vstamp-config.5: heartbeat_ms'; do
         case $found in
         *"$expected is missing"*) ;;
         *)
@@ -94,7 +95,7 @@ else
 fi
 result 3 "$(absent)" 'commands, options, keys, fields and exit statuses are on their pages'
 if command -v mandoc >/dev/null; then
-    result 4 "$(mandoc -Tlint -W warning "$man"/*.[1-8] 2>&1)" 'mandoc finds nothing to complain about'
+    result 4 "$(mandoc -Tlint -W warning "$man"/*.[1-8] 2>&1)" 'mandoc has no complaint'
 else
     echo 'ok 4 - mandoc # SKIP mandoc is not installed'
 fi

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The core never touches the world: its objects reference no system call, clock, thread, allocator or
-# stream.  What they may reference from outside themselves is the list below and nothing else.
+# The core never touches the world: its objects reference no system call, clock, thread, allocator
+# or stream.  What they may reference from outside themselves is the list below and nothing else.
 set -u
 top_builddir=${top_builddir:-.}
 NM=${NM:-nm}
@@ -14,15 +14,17 @@ strlen strnlen strcmp strncmp strchr strrchr strstr strspn strcspn
 snprintf vsnprintf abort
 XXH3_64bits XXH3_64bits_withSeed XXH3_128bits XXH3_128bits_withSeed
 __memcpy_chk __memmove_chk __memset_chk __snprintf_chk __vsnprintf_chk __stack_chk_fail
-_GLOBAL_OFFSET_TABLE_ __tls_get_addr
+_GLOBAL_OFFSET_TABLE_
+__popcountdi2 __udivti3 __umodti3
 '
 # What the compiler adds with --enable-sanitizers, --enable-fuzzers or for coverage.
-instrumentation='^(__(asan|ubsan|lsan|tsan|sanitizer|sancov|start___sancov|stop___sancov|gcov)_|__(start|stop)___san|llvm_)'
+instrumentation='^(__(asan|ubsan|lsan|tsan|sanitizer|sancov|gcov)_|__(start|stop)___san|llvm_)'
 
 # Prints the symbols that the objects and archives named take from outside themselves and may not.
 impure_symbols() {
     $NM -u "$@" | awk 'NF == 2 && $1 == "U" { print $2 }' | sort -u >"$scratch/undefined"
-    $NM --defined-only "$@" | awk 'NF == 3 && $2 ~ /[A-Z]/ { print $3 }' | sort -u >"$scratch/defined"
+    $NM --defined-only "$@" | awk 'NF == 3 && $2 ~ /[A-Z]/ { print $3 }' |
+        sort -u >"$scratch/defined"
     printf '%s\n' $allowed | sort -u >"$scratch/allowed"
     comm -23 "$scratch/undefined" "$scratch/defined" | comm -23 - "$scratch/allowed" |
         grep -Ev "$instrumentation"
@@ -66,7 +68,6 @@ if [ -z "$found" ]; then
 else
     echo 'not ok 2 - the core references nothing of the world'
     for symbol in $found; do
-        echo "# $symbol, from $($NM -A -u $archives | grep -w "U $symbol" | sed 's/: *U.*//' | tr '\n' ' ')"
+        echo "# $symbol, from" $($NM -A -u $archives | grep -w "U $symbol" | sed 's/: *U.*//')
     done
-    exit 1
 fi

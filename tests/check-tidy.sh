@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The style rules a machine can see: line, function and file length, banned calls, the licence line, no
-# leftovers, and no source that the build does not know.
+# The style rules a machine can see: line, function and file length, banned calls, the licence line,
+# no leftovers, and no source that the build does not know.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 
@@ -15,7 +15,10 @@ offences() {
             -o -path bootstrap -o -path .ci/run | sort)
         awk '
         function offence(text) { printf "%s:%d: %s\n", FILENAME, FNR, text }
-        function end_file() { if (lines > 800) printf "%s: %d lines\n", file, lines }
+        function end_file()
+        {
+            if (lines > 800) printf "%s: %d lines\n", file, lines
+        }
         FNR == 1 {
             end_file()
             file = FILENAME
@@ -25,21 +28,23 @@ offences() {
                 offence("the first line is not the licence")
         }
         { lines = FNR }
-        FNR == 2 && !is_c && $0 != "# SPDX-License-Identifier: BSD-2-Clause" {
-            offence("the second line is not the licence")
-        }
+        FNR <= 2 && /^# SPDX-License-Identifier: BSD-2-Clause$/ { licensed = FILENAME }
+        FNR == 2 && !is_c && licensed != FILENAME { offence("the licence is not on top") }
         length($0) > 100 { offence("longer than 100 columns") }
         /\t/ && is_c { offence("a tab") }
         /[ \t]$/ { offence("blanks at the end") }
-        /FIX[M]E|X[X]X|TO[D]O/ { offence("a leftover") }
+        /(^|[^[:alnum:]])(FIX[M]E|X[X]X|TO[D]O)([^[:alnum:]]|$)/ { offence("a leftover") }
         !is_c { next }
-        /(^|[^_[:alnum:]])(strcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|atoi|atol|strtok|rand|srand|alloca)[ ]*\(/ {
-            offence("a banned call")
+        BEGIN {
+            banned = "(^|[^_[:alnum:]])(strcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|" \
+                "atoi|atol|strtok|rand|srand|alloca) *[(]"
         }
+        $0 ~ banned { offence("a banned call") }
         /^[ \t]*#[ \t]*include[ \t]*<assert.h>/ { offence("use base/assert.h") }
         /^\{/ { begun = FNR }
         /^\}/ {
-            if (begun > 0 && FNR - begun - 1 > 70) offence("a function of " FNR - begun - 1 " lines")
+            size = FNR - begun - 1
+            if (begun > 0 && size > 70) offence("a function of " size " lines")
             begun = 0
         }
         END { end_file() }
@@ -48,7 +53,7 @@ offences() {
             inside=${file#*/}
             name=$inside
             case $inside in
-            include/* | bench/* | unit/test_* | scenario/test_* | fuzz/fuzz_*) name=${inside%.c} ;;
+            include/* | bench/* | cli/* | unit/test_* | scenario/test_*) name=${inside%.c} ;;
             esac
             grep -qF "%D%/$name" "${file%%/*}/local.mk" || echo "$file: not in ${file%%/*}/local.mk"
         done
@@ -82,8 +87,8 @@ bites() {
     found=$(offences "$broken")
     rm -r "$broken"
     for expected in 'bad.c:1: the first line' '2: longer' '3: a tab' '4: blanks' '5: a leftover' \
-        '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 810 lines' 'unknown.h: not in' \
-        'unlicensed.sh:2: the second line'; do
+        '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 810 lines' \
+        'unknown.h: not in' 'unlicensed.sh:2: the licence'; do
         case $found in
         *"$expected"*) ;;
         *)
@@ -103,5 +108,4 @@ if [ -z "$found" ]; then
 else
     echo 'not ok 2 - the tree is tidy'
     echo "$found" | sed 's/^/# /'
-    exit 1
 fi

@@ -27,12 +27,16 @@ BATS_TESTS = \
     %D%/cli/vstamp-admin-health.bats \
     %D%/cli/vstamp-admin-metrics.bats \
     %D%/cli/vstamp-admin-status.bats \
+    %D%/cli/vstamp-commands.bats \
+    %D%/cli/vstamp-lost-answers.bats \
     %D%/cli/vstamp-replica-disk.bats \
     %D%/cli/vstamp-replica-endpoint.bats \
     %D%/cli/vstamp-replica-flood.bats \
     %D%/cli/vstamp-replica-memory.bats \
     %D%/cli/vstamp-replica-start.bats \
-    %D%/cli/vstamp-replica-stop.bats
+    %D%/cli/vstamp-replica-stop.bats \
+    %D%/cli/vstamp-session.bats \
+    %D%/cli/vstamp-shell.bats
 
 CHECKS = \
     %D%/check-exports.sh \
@@ -123,7 +127,7 @@ endif
 
 TEST_EXTENSIONS = .bats .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
-AM_LOG_DRIVER_FLAGS = --comments
+AM_LOG_DRIVER_FLAGS =
 # bats prints what failed; its exit status only repeats it.
 BATS_LOG_DRIVER = $(LOG_DRIVER)
 AM_BATS_LOG_DRIVER_FLAGS = --ignore-exit --comments
@@ -153,6 +157,23 @@ check-local:
 .PHONY: check-core
 check-core:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(UNIT_TESTS) $(SCENARIO_TESTS) $(FUZZ_TESTS) $(SIM_TESTS)"
+
+# Measurements.  Built by make check, so that they do not rot; `make bench` runs them.
+check_PROGRAMS += %D%/bench/relay %D%/bench/put_latency
+%C%_bench_relay_SOURCES = %D%/bench/relay.c %D%/bench/samples.h
+%C%_bench_relay_LDADD = $(KV_LIBS) $(CORE_LIBS)
+%C%_bench_put_latency_SOURCES = \
+    %D%/bench/put_latency.c \
+    %D%/bench/samples.h \
+    client/conn.c \
+    client/conn.h \
+    client/memory.c \
+    client/memory.h
+%C%_bench_put_latency_LDADD = $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
+EXTRA_DIST += %D%/bench/put-latency.sh
+.PHONY: bench
+bench: all %D%/bench/relay %D%/bench/put_latency
+	bash $(srcdir)/%D%/bench/put-latency.sh $(abs_top_builddir)
 
 # A group of three real processes, from nothing to a fail-over; see the script.
 .PHONY: demo

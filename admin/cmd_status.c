@@ -106,7 +106,7 @@ static void print_table(const struct answers *answers, const struct verdict *v)
         const char *heading;
         bool to_the_right;
     } columns[] = {
-        {"", false},      {"#", true},       {"ADDRESS", false}, {"ROLE", false}, {"STATUS", false},
+        {" ", false},     {"#", true},       {"ADDRESS", false}, {"ROLE", false}, {"STATUS", false},
         {"VIEW", true},   {"OP", true},      {"COMMIT", true},   {"LAG", true},   {"EPOCH", true},
         {"UPTIME", true}, {"CONTACT", true}, {"VERSION", false},
     };

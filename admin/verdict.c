@@ -5,9 +5,10 @@
  *     it answers       it is normal in the newest view, and the primary heard it lately
  *     it does not      the primary heard it lately: only its status port is out of reach
  *
- * A primary that does not answer is judged by its backups in the same way.  A recovering replica is
- * heard but does not count: it has no vote.  "Lately" is VERDICT_CONTACTS view change time-outs,
- * well above the time in which a live replica is heard, below the patience of who runs this. */
+ * A primary that does not answer is judged by its backups, and by a stricter clock, theirs: one
+ * silent for a view change time-out is being replaced.  A recovering replica is heard but
+ * does not count: it has no vote.  "Lately" is VERDICT_CONTACTS view change time-outs, well above
+ * the time in which a live replica is heard, below the patience of who runs this. */
 #include "admin/verdict.h"
 
 #include <inttypes.h>
@@ -117,10 +118,11 @@ static int find_primary(const struct verdict *v, const struct answers *answers)
 }
 
 static size_t count_taking_part(struct verdict *v, const struct answers *answers, int primary,
-                                uint64_t lately_ms)
+                                uint32_t view_change_ms)
 {
     size_t p = (size_t)primary;
     bool primary_answers = answers->at[p].reachable;
+    uint64_t lately_ms = (uint64_t)view_change_ms * (primary_answers ? VERDICT_CONTACTS : 1);
     size_t n = 0;
 
     v->taking_part[p] = primary_answers;
@@ -218,7 +220,6 @@ static void explain_divergence(struct verdict *v, const struct answers *answers)
 
 void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t view_change_ms)
 {
-    uint64_t lately_ms = (uint64_t)view_change_ms * VERDICT_CONTACTS;
     size_t n_taking_part = 0;
 
     memset(v, 0, sizeof *v);
@@ -227,7 +228,7 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
     v->quorum = answers->n / 2 + 1;
     find_view(v, answers);
     v->primary = find_primary(v, answers);
-    if (v->primary >= 0) n_taking_part = count_taking_part(v, answers, v->primary, lately_ms);
+    if (v->primary >= 0) n_taking_part = count_taking_part(v, answers, v->primary, view_change_ms);
 
     bool serving = n_taking_part >= v->quorum;
     if (v->n_answered == 0) {

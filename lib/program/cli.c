@@ -370,6 +370,14 @@ int cli_end(const struct cli *cli, int status)
     return status == CLI_OK || status == CLI_NO ? CLI_USAGE : status;
 }
 
+/* The last words of a program with a bug.  What it printed so far may be wrong too: drop it. */
+static void on_bug(const char *condition, const char *file, int line, const char *function)
+{
+    fprintf(stderr, "vstamp: a bug in vstamp: %s:%d: %s: not so: %s: please report it\n", file,
+            line, function, condition);
+    _exit(CLI_BUG);
+}
+
 int cli_run(struct cli *cli, int argc, char **argv)
 {
     struct parser p = {
@@ -381,6 +389,7 @@ int cli_run(struct cli *cli, int argc, char **argv)
     };
     const char *word;
 
+    base_assert_set_hook(on_bug);
     assert(cli->commands != NULL);
     int rv = next_operand(&p, 0, &word);
     if (rv != 0) return cli_end(cli, rv);

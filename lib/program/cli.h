@@ -100,7 +100,7 @@ struct cli {
 };
 
 /* Parse the program's options, run the command, see that standard output could be written.
- * Returns the exit status. */
+ * Returns the exit status.  From here on a failed assert ends the process with CLI_BUG. */
 int cli_run(struct cli *cli, int argc, char **argv);
 
 /* Parse the words after argv[0] for the command that runs, or for a program without commands.

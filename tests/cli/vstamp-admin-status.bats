@@ -29,7 +29,7 @@ END
     [ "$status" -eq 0 ]
     [[ ${lines[0]} == "DEGRADED  primary 0  "*"tolerates 0 more failures" ]]
     [[ ${lines[3]} == \
-        "   1  127.0.0.1:10001  -        down       -      -       -    -      -       -    3m12s"* ]]
+        *" 127.0.0.1:10001  -        down       -      -       -    -      -       -    3m12s  -" ]]
     [ "${lines[5]}" = "replica 1 (127.0.0.1:10001) is down: Connection refused; \
 last heard by replica 0 3m12s ago" ]
 }

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/assert.h"
 #include "program/cli.h"
 #include "program/nearest.h"
 
@@ -235,6 +237,33 @@ static void help_and_version_go_to_standard_output(void **state)
     assert_string_equal(seen.out, "vstamp 1.2\n");
 }
 
+static int cmd_bug(struct cli *cli, int argc, char **argv)
+{
+    (void)cli, (void)argv;
+    assert(argc == 0);
+    return CLI_OK;
+}
+
+static void a_bug_ends_in_its_own_status(void **state)
+{
+    static const struct cli_command buggy[] = {{"bug", "", 0, 0, false, "fail", cmd_bug}};
+    static const struct cli_option none[] = {CLI_END};
+    struct cli cli = {.program = "vstamp", .options = none, .commands = buggy, .n_commands = 1};
+    char words[] = "vstamp\0bug";
+    char *argv[] = {words, words + 7, NULL};
+    int status = 0;
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+        _exit(cli_run(&cli, 2, argv));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), CLI_BUG);
+}
+
 static void nothing_is_suggested_for_a_word_that_is_near_to_none(void **state)
 {
     struct nearest n = nearest_to("xyz");
@@ -259,6 +288,7 @@ int main(void)
         cmocka_unit_test(each_mistake_is_one_line_and_where_help_is),
         cmocka_unit_test(durations_are_seconds_unless_they_say_milliseconds),
         cmocka_unit_test(help_and_version_go_to_standard_output),
+        cmocka_unit_test(a_bug_ends_in_its_own_status),
         cmocka_unit_test(nothing_is_suggested_for_a_word_that_is_near_to_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,7 +147,7 @@ static void an_old_primary_is_outvoted_by_the_newer_view(void **state)
 static void a_primary_that_only_can_not_be_asked_still_serves(void **state)
 {
     (void)state;
-    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(1, 3, 0, (int[]){199, 0, 5});
     backup_says(2, 3, 0, (int[]){10, 5, 0});
     judge(VERDICT_DEGRADED, 0, 1);
     assert_string_equal(verdict.reasons[0], "replica 0 (h:1) takes part, but its status can't be "
@@ -157,13 +157,13 @@ static void a_primary_that_only_can_not_be_asked_still_serves(void **state)
 static void backups_whose_primary_fell_silent_have_none(void **state)
 {
     (void)state;
-    backup_says(1, 3, 0, (int[]){1500, 0, 5});
-    backup_says(2, 3, 0, (int[]){1400, 5, 0});
+    backup_says(1, 3, 0, (int[]){201, 0, 5});
+    backup_says(2, 3, 0, (int[]){200, 5, 0});
     judge(VERDICT_UNAVAILABLE, -1, 0);
     assert_string_equal(verdict.reasons[0], "the primary of view 3, replica 0, has fallen silent");
     assert_int_equal(verdict.n_reasons, 2);
     assert_string_equal(verdict.reasons[1], "replica 0 (h:1) is down: Connection refused; "
-                                            "last heard by replica 2 1.4s ago");
+                                            "last heard by replica 2 200ms ago");
 }
 
 static void a_backup_cut_off_from_the_primary_degrades(void **state)

@@ -13,6 +13,7 @@ UNIT_TESTS = \
     %D%/unit/test_frame \
     %D%/unit/test_kv_codec \
     %D%/unit/test_kv_store \
+    %D%/unit/test_line \
     %D%/unit/test_linear \
     %D%/unit/test_log \
     %D%/unit/test_pages \
@@ -87,6 +88,12 @@ check_PROGRAMS += %D%/cli/fake_status
 %C%_cli_fake_status_SOURCES = %D%/cli/fake_status.c
 %C%_cli_fake_status_LDADD = $(MICROHTTPD_LIBS)
 %C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
+
+%C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)
+
+# Loses answers between a client and a replica.
+check_PROGRAMS += %D%/cli/lossy_proxy
+%C%_cli_lossy_proxy_LDADD = $(CORE_LIBS)
 
 # Throws bad frames at a replica.
 check_PROGRAMS += %D%/cli/throw_frames
@@ -164,11 +171,7 @@ check_PROGRAMS += %D%/bench/relay %D%/bench/put_latency
 %C%_bench_relay_LDADD = $(KV_LIBS) $(CORE_LIBS)
 %C%_bench_put_latency_SOURCES = \
     %D%/bench/put_latency.c \
-    %D%/bench/samples.h \
-    client/conn.c \
-    client/conn.h \
-    client/memory.c \
-    client/memory.h
+    %D%/bench/samples.h
 %C%_bench_put_latency_LDADD = $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 EXTRA_DIST += %D%/bench/put-latency.sh
 .PHONY: bench

@@ -174,11 +174,10 @@ void check_wiped(struct sim *sim, struct sim_replica *replica)
     sim->check.replicas[replica->index] = (struct check_replica){0};
 }
 
-static void check_prepare_ok(struct sim *sim, struct sim_replica *replica,
-                             const struct wire_message *m)
+static void check_ack(struct sim *sim, struct sim_replica *replica, uint64_t view, uint64_t op)
 {
     struct check_replica *last = &sim->check.replicas[replica->index];
-    uint64_t view = m->header.view;
+    if (op == 0) return;
     if (view < last->promised)
         sim_fail(sim, "replica %u acknowledged in view %" PRIu64 " after promising view %" PRIu64,
                  replica->index, view, last->promised);
@@ -186,8 +185,7 @@ static void check_prepare_ok(struct sim *sim, struct sim_replica *replica,
         last->acked_view = view;
         last->acked_op = 0;
     }
-    if (view == last->acked_view && m->as.prepare_ok.op > last->acked_op)
-        last->acked_op = m->as.prepare_ok.op;
+    if (view == last->acked_view && op > last->acked_op) last->acked_op = op;
 }
 
 void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame)
@@ -195,7 +193,8 @@ void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame
     struct wire_message m;
     uint16_t command = 0;
     if (frame.size >= WIRE_HEADER_SIZE) command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
-    if (command != WIRE_prepare && command != WIRE_prepare_ok && command != WIRE_do_view_change)
+    if (command != WIRE_prepare && command != WIRE_prepare_ok && command != WIRE_commit_ok &&
+        command != WIRE_do_view_change)
         return;
     if (wire_frame_decode(frame, &m) != 0) {
         sim_fail(sim, "replica %u sent a frame that is not one", replica->index);
@@ -206,7 +205,8 @@ void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame
     if (command == WIRE_prepare)
         note_prepared(sim, m.header.view, m.as.prepare.entry.header.op,
                       m.as.prepare.entry.header.checksum);
-    if (command == WIRE_prepare_ok) check_prepare_ok(sim, replica, &m);
+    if (command == WIRE_prepare_ok) check_ack(sim, replica, m.header.view, m.as.prepare_ok.op);
+    if (command == WIRE_commit_ok) check_ack(sim, replica, m.header.view, m.as.commit_ok.op);
     if (command == WIRE_do_view_change) {
         struct check_replica *last = &sim->check.replicas[replica->index];
         if (m.header.view > last->promised) last->promised = m.header.view;

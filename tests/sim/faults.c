@@ -10,6 +10,7 @@
 #include "base/assert.h"
 
 #define STOP_PATIENCE_US (2 * SIM_S)
+#define FORMING_US (150 * SIM_MS)
 
 static uint32_t n_failures_borne(const struct sim *sim)
 {
@@ -19,6 +20,19 @@ static uint32_t n_failures_borne(const struct sim *sim)
 static uint8_t any_replica(struct sim *sim)
 {
     return (uint8_t)prng_below(&sim->prng, sim->options.config.n_replicas);
+}
+
+/* The one that hurts: a primary, if there is one. */
+static uint8_t any_victim(struct sim *sim)
+{
+    uint8_t n = sim->options.config.n_replicas, from = any_replica(sim);
+    if (prng_below(&sim->prng, 1000) >= sim->options.primary_permille) return from;
+    for (uint8_t i = 0; i < n; i++) {
+        uint8_t index = (uint8_t)((from + i) % n);
+        const struct sim_replica *r = &sim->replicas[index];
+        if (r->up && vr_is_primary(check_core(r->node))) return index;
+    }
+    return from;
 }
 
 static uint32_t n_with_state(const struct sim *sim, uint32_t without)
@@ -57,9 +71,10 @@ static void come_back(struct sim *sim, uint8_t index, uint64_t after_us)
 
 static void crash(struct sim *sim)
 {
-    uint8_t index = any_replica(sim);
+    uint8_t index = any_victim(sim);
     struct sim_replica *r = &sim->replicas[index];
     if (!r->up || r->stopping || !may_crash(sim, index)) return;
+    if (!sim->all_formed) sim->crashes_before_formed++;
     if (prng_below(&sim->prng, 1000) < sim->options.graceful_permille) {
         sim_replica_stop(sim, index);
         sim_at(sim, STOP_PATIENCE_US,
@@ -67,7 +82,6 @@ static void crash(struct sim *sim)
         come_back(sim, index, STOP_PATIENCE_US + sim_around(sim, sim->options.down_us));
         return;
     }
-    if (!sim->all_formed) sim->crashes_before_formed++;
     sim->stats.crashes++;
     sim_replica_crash(sim, index, "crashed");
     if (prng_below(&sim->prng, 1000) < sim->options.wipe_permille && may_wipe(sim, index)) {
@@ -106,7 +120,7 @@ static void partition(struct sim *sim)
     uint64_t shape = prng_below(&sim->prng, 4);
     sim_heal(sim, sim->partition);
     if (n == 1) return;
-    if (shape == 0) side = UINT32_C(1) << any_replica(sim); /* one from the rest */
+    if (shape == 0) side = UINT32_C(1) << any_victim(sim); /* one from the rest */
     else if (shape == 1) side = (uint32_t)prng_below(&sim->prng, all); /* at random */
     bool one_way = prng_below(&sim->prng, 1000) < sim->options.one_way_permille;
     if (shape <= 1) {
@@ -128,7 +142,7 @@ static void partition(struct sim *sim)
             if (prng_chance(&sim->prng, 1, 2) && sim->replicas[b].up)
                 sim_net_link(sim, b, a, false);
         }
-    sim_at(sim, sim_around(sim, sim->options.fault_us[SIM_FAULT_PARTITION] / 2),
+    sim_at(sim, sim_around(sim, sim->options.cut_us),
            (struct sim_event){.kind = SIM_HEAL, .value = sim->partition});
 }
 
@@ -162,7 +176,7 @@ static void client_reset(struct sim *sim)
 
 static void pause_one(struct sim *sim)
 {
-    struct sim_replica *r = &sim->replicas[any_replica(sim)];
+    struct sim_replica *r = &sim->replicas[any_victim(sim)];
     if (!r->up) return;
     r->paused_until = sim->now + sim_around(sim, sim->options.config.view_change_ms * 2 * SIM_MS);
     sim_trace(sim, "%u: paused", r->index);
@@ -199,6 +213,9 @@ void sim_fault(struct sim *sim, enum sim_fault fault)
 
 void sim_faults_begin(struct sim *sim)
 {
+    if (prng_below(&sim->prng, 1000) < sim->options.forming_permille)
+        sim_at(sim, prng_below(&sim->prng, FORMING_US),
+               (struct sim_event){.kind = SIM_FAULT, .from = SIM_FAULT_CRASH});
     for (int fault = 0; fault < SIM_FAULTS; fault++) next_fault(sim, (enum sim_fault)fault);
 }
 

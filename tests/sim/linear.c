@@ -13,6 +13,7 @@
 
 #define WORDS (LINEAR_OPS_MAX / 64)
 #define NOTHING UINT32_MAX
+#define UNSEEN UINT64_MAX
 
 struct memo {
     uint64_t set[WORDS];
@@ -21,8 +22,9 @@ struct memo {
 
 /* Points are numbered: 0 the head, 1 + 2 i the call of operation i, 2 + 2 i its return. */
 struct search {
-    const struct linear_op *ops;
+    struct linear_op ops[LINEAR_OPS_MAX];
     size_t n;
+    uint32_t twin[LINEAR_OPS_MAX]; /* pending operation alike, called just before; or NOTHING */
     uint32_t next[2 * LINEAR_OPS_MAX + 1], previous[2 * LINEAR_OPS_MAX + 1];
     uint64_t set[WORDS];
     struct memo *memos;    /* open addressing; a state with `length` of all ones is a free place */
@@ -47,7 +49,7 @@ static bool state_equal(struct linear_state a, struct linear_state b)
 /* Can `op` happen in `s` with the answer it got?  Moves the state if so. */
 static bool step(const struct linear_op *op, struct linear_state *s)
 {
-    bool known = op->end != LINEAR_PENDING;
+    bool known = op->end != LINEAR_PENDING || (op->kind == LINEAR_APPEND && op->saw.present);
     bool done = true;
     struct linear_state after = *s;
     switch (op->kind) {
@@ -154,6 +156,53 @@ static int compare_moments(const void *left, const void *right)
     return a->point < b->point ? -1 : a->point > b->point;
 }
 
+static bool writes_value(const struct linear_op *op)
+{
+    return op->kind == LINEAR_PUT || op->kind == LINEAR_CAS || op->kind == LINEAR_CAS_ABSENT;
+}
+
+static bool is_value_seen(const struct search *s, uint64_t value)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct linear_op *op = &s->ops[i];
+        if (op->kind == LINEAR_GET && op->saw.present && op->saw.value == value) return true;
+        if (op->kind == LINEAR_CAS && op->expected == value) return true;
+    }
+    return false;
+}
+
+static bool are_alike(const struct linear_op *a, const struct linear_op *b)
+{
+    return a->end == LINEAR_PENDING && b->end == LINEAR_PENDING && a->kind == b->kind &&
+           a->argument == b->argument && a->expected == b->expected && !a->saw.present &&
+           !b->saw.present;
+}
+
+static void find_twins(struct search *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct linear_op *op = &s->ops[i];
+        if (op->end == LINEAR_PENDING && writes_value(op) && !is_value_seen(s, op->argument))
+            op->argument = UNSEEN;
+    }
+    for (uint32_t i = 0; i < s->n; i++) {
+        s->twin[i] = NOTHING;
+        for (uint32_t j = 0; j < s->n; j++) {
+            if (i == j || !are_alike(&s->ops[i], &s->ops[j])) continue;
+            bool earlier = s->ops[j].begin < s->ops[i].begin ||
+                           (s->ops[j].begin == s->ops[i].begin && j < i);
+            bool nearest = s->twin[i] == NOTHING || s->ops[j].begin >= s->ops[s->twin[i]].begin;
+            if (earlier && nearest) s->twin[i] = j;
+        }
+    }
+}
+
+static bool twin_is_taken(const struct search *s, uint32_t op)
+{
+    uint32_t twin = s->twin[op];
+    return twin == NOTHING || ((s->set[twin / 64] >> (twin % 64)) & 1);
+}
+
 /* Lay out the list; gives the number of operations that must be taken. */
 static size_t lay_out(struct search *s)
 {
@@ -186,7 +235,7 @@ static enum linear_verdict search(struct search *s, size_t n_left, size_t steps_
         uint32_t op = (at - 1) / 2;
         bool known = s->ops[op].end != LINEAR_PENDING;
         struct linear_state after = state;
-        if (at % 2 == 1 && step(&s->ops[op], &after)) {
+        if (at % 2 == 1 && twin_is_taken(s, op) && step(&s->ops[op], &after)) {
             s->set[op / 64] |= UINT64_C(1) << (op % 64);
             if (memo_add(s, after)) {
                 s->stack[s->depth] = op;
@@ -222,8 +271,9 @@ enum linear_verdict linear_check(const struct linear_op *ops, size_t n, size_t s
     assert(n <= LINEAR_OPS_MAX);
     struct search *s = calloc(1, sizeof *s);
     assert(s != NULL);
-    s->ops = ops;
+    if (n > 0) memcpy(s->ops, ops, n * sizeof *ops);
     s->n = n;
+    find_twins(s);
     size_t n_known = lay_out(s);
     enum linear_verdict verdict = search(s, n_known, steps_max);
     free(s->memos);

@@ -36,7 +36,8 @@ struct linear_op {
     uint64_t argument; /* value put, added or appended (a token's hash) */
     uint64_t expected; /* of a CAS; length of a token */
     /* What was answered: for CAS and CAS_ABSENT `done`; DEL whether there was a key; GET the state;
-     * INCR the sum in saw.value; APPEND the length in saw.length. */
+     * INCR the sum in saw.value; APPEND the length in saw.length.  A pending APPEND whose place is
+     * known from a later read has that in saw, too. */
     bool done;
     struct linear_state saw;
 };

@@ -13,17 +13,19 @@
 #define SEEDS_FOR_COVERAGE 100u
 
 static const char usage[] =
-    "usage: vstamp-sim [--seed N | --seeds A-B] [--file FILE] [--seconds N] [--trace] [--tap]\n"
+    "usage: vstamp-sim [--seed N | --seeds A-B] [--file FILE] [--seconds N]\n"
+    "                  [--until-failure] [--trace] [--tap]\n"
     "  --seed N      run one seed\n"
     "  --seeds A-B   run these seeds\n"
     "  --file FILE   run the seeds listed there first: a number and a reason a line\n"
     "  --seconds N   simulated seconds of faults, instead of what the seed draws\n"
+    "  --until-failure stop at the first seed that fails\n"
     "  --trace       print everything that happens\n"
     "  --tap         report in the Test Anything Protocol, and check that seeds repeat\n";
 
 struct campaign {
     uint64_t seconds;
-    bool trace, tap;
+    bool trace, tap, until_failure;
     uint64_t n_run, n_failed, n_tests;
     struct sim_stats total;
 };
@@ -132,7 +134,8 @@ int main(int argc, char **argv)
         {"seed", required_argument, NULL, 's'},    {"seeds", required_argument, NULL, 'S'},
         {"file", required_argument, NULL, 'f'},    {"seconds", required_argument, NULL, 't'},
         {"trace", no_argument, NULL, 'T'},         {"tap", no_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},          {0},
+        {"until-failure", no_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'},
+        {0},
     };
     struct campaign c = {0};
     uint64_t from = 1, to = 0;
@@ -149,6 +152,7 @@ int main(int argc, char **argv)
         case 't': c.seconds = strtoull(optarg, NULL, 10); break;
         case 'T': c.trace = true; break;
         case 'p': c.tap = true; break;
+        case 'u': c.until_failure = true; break;
         case 'h': fputs(usage, stdout); return 0;
         default: fputs(usage, stderr); return 2;
         }
@@ -163,7 +167,10 @@ int main(int argc, char **argv)
     signal(SIGFPE, on_signal);
     signal(SIGABRT, on_signal);
     if (path != NULL && run_file(&c, path) != 0) return 2;
-    for (uint64_t seed = from; seed <= to; seed++) run_seed(&c, seed);
+    for (uint64_t seed = from; seed <= to; seed++) {
+        run_seed(&c, seed);
+        if (c.until_failure && c.n_failed > 0) break;
+    }
     if (c.tap) check_repeats(&c, from);
     if (c.tap && c.n_run >= SEEDS_FOR_COVERAGE) check_coverage(&c);
     if (c.tap) printf("1..%" PRIu64 "\n", c.n_tests);

@@ -81,7 +81,7 @@ void sim_replica_init(struct sim *sim, uint8_t index)
 bool sim_replica_has_state(const struct sim_replica *r)
 {
     if (r->config.durable) return !r->blank;
-    return r->up && r->normal_once;
+    return r->up && r->normal_once && !r->stopping;
 }
 
 static void turn_begin(struct sim_replica *r)

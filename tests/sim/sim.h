@@ -59,7 +59,10 @@ struct sim_options {
     uint64_t delay_us, delay_spread_us, late_us;
     uint64_t disk_us, disk_spread_us;
     uint64_t down_us; /* mean time a crashed replica stays away */
+    uint64_t cut_us;  /* mean time a partition lasts */
     uint32_t wipe_permille, graceful_permille, one_way_permille;
+    uint32_t primary_permille; /* faults that single out a primary */
+    uint32_t forming_permille; /* crashes while the group forms */
     uint64_t fault_us[SIM_FAULTS]; /* mean time between faults of a class; 0: none */
     uint32_t drift_ppm;
 };

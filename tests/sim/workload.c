@@ -3,6 +3,7 @@
  * and then either registers anew to learn what became of its request, or leaves it open for ever
  * and goes on under a new name.  Every value written is unique, so that a read tells which write
  * it saw; a key's operations are few, so that its history can be checked. */
+#define _GNU_SOURCE /* memmem */
 #include "sim/sim.h"
 
 #include <inttypes.h>
@@ -95,7 +96,7 @@ static struct linear_op draw_op(struct sim *sim, uint32_t key)
     if (draw < 30) return (struct linear_op){.kind = LINEAR_GET};
     switch (sim->history.keys[key].kind) {
     case LINEAR_INCR:
-        return (struct linear_op){.kind = LINEAR_INCR, .argument = 1 + value % 3};
+        return (struct linear_op){.kind = LINEAR_INCR, .argument = 1};
     case LINEAR_APPEND:
         return (struct linear_op){.kind = LINEAR_APPEND, .argument = value,
                                   .expected = token_text(value, text, sizeof text)};
@@ -181,6 +182,23 @@ static enum kv_verb verb_of(enum linear_kind kind)
     return KV_GET;
 }
 
+/* The last read of a list settles every append to it: it stands where it stands, or it did not
+ * happen as far as anyone will ever see. */
+static void settle_appends(struct sim *sim, uint32_t key, struct bytes list)
+{
+    for (size_t i = 0; i < sim->history.count; i++) {
+        struct sim_op *op = &sim->history.ops[i];
+        bool pending = op->linear.kind == LINEAR_APPEND && op->linear.end == LINEAR_PENDING;
+        char token[32];
+        if (op->key != key || !pending || op->never) continue;
+        size_t size = token_text(op->linear.argument, token, sizeof token);
+        const uint8_t *at = list.size == 0 ? NULL : memmem(list.data, list.size, token, size);
+        if (at == NULL) op->never = true;
+        else
+            op->linear.saw = (struct linear_state){true, 0, (uint64_t)(at - list.data) + size};
+    }
+}
+
 static void note_answer(struct sim *sim, size_t index, struct bytes body)
 {
     struct sim_op *op = &sim->history.ops[index];
@@ -205,6 +223,8 @@ static void note_answer(struct sim *sim, size_t index, struct bytes body)
     if (op->linear.kind == LINEAR_GET && op->linear.done &&
         !parse_value(sim, key->kind, answer.value, &op->linear.saw))
         sim_fail(sim, "a read of key %s answers what nobody wrote", key->name);
+    if (sim->phase == SIM_PHASE_READ && key->kind == LINEAR_APPEND)
+        settle_appends(sim, op->key, answer.value);
 }
 
 static void alarm_after(struct sim *sim, struct sim_client *client, uint64_t after_us)

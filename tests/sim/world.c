@@ -60,9 +60,11 @@ static uint32_t draw_rate(struct prng *prng, uint32_t max)
     return (uint32_t)prng_below(prng, (max >> prng_below(prng, 6)) + 1);
 }
 
-static uint64_t draw_mean(struct prng *prng, uint64_t low_us, uint64_t high_us)
+/* Never, now and then; else a multiple of `unit_us`, small ones as likely as large ones. */
+static uint64_t draw_mean(struct prng *prng, uint64_t unit_us, uint32_t low, uint32_t high)
 {
-    return prng_chance(prng, 1, 3) ? 0 : prng_between(prng, low_us, high_us);
+    if (prng_chance(prng, 1, 3)) return 0;
+    return unit_us * prng_between(prng, low, low + ((high - low) >> prng_below(prng, 4)));
 }
 
 static uint8_t draw_size(struct prng *prng)
@@ -76,7 +78,7 @@ static void draw_config(struct prng *prng, struct vr_config *c, uint32_t n_clien
     c->n_replicas = draw_size(prng);
     c->durable = prng_chance(prng, 1, 2);
     c->heartbeat_ms = (uint32_t)prng_between(prng, 10, 50);
-    c->view_change_ms = c->heartbeat_ms * (uint32_t)prng_between(prng, 4, 10);
+    c->view_change_ms = c->heartbeat_ms * (uint32_t)prng_between(prng, 2, 8);
     c->max_clients = n_clients + (uint32_t)prng_between(prng, 2, 8);
     if (prng_chance(prng, 1, 6)) c->max_clients = 1 + (uint32_t)prng_below(prng, n_clients);
     c->batch_bytes = 4096u << prng_below(prng, 3);
@@ -92,28 +94,33 @@ static void draw_config(struct prng *prng, struct vr_config *c, uint32_t n_clien
     for (uint32_t i = 0; i < c->n_replicas; i++) c->addresses[i] = "sim";
 }
 
+/* Faults come at the pace of view changes, since it is in the middle of one that they matter. */
 static void draw_faults(struct prng *prng, struct sim_options *o)
 {
+    uint64_t unit_us = o->config.view_change_ms * SIM_MS;
     o->loss_ppm = draw_rate(prng, 200000);
     o->duplicate_ppm = draw_rate(prng, 300000);
     o->reorder_ppm = draw_rate(prng, 500000);
-    o->late_ppm = draw_rate(prng, 30000);
-    o->late_us = prng_between(prng, SIM_S / 2, 4 * SIM_S);
+    o->late_ppm = draw_rate(prng, 100000);
+    o->late_us = unit_us * prng_between(prng, 1, 30);
     o->delay_us = prng_between(prng, 50, 500);
-    o->delay_spread_us = 200u << prng_below(prng, 5);
+    o->delay_spread_us = 200u << prng_below(prng, 6);
     o->disk_us = prng_between(prng, 20, 200);
     o->disk_spread_us = 100u << prng_below(prng, 8);
-    o->down_us = prng_between(prng, 20 * SIM_MS, 1 * SIM_S);
+    o->down_us = prng_between(prng, unit_us / 8, unit_us << prng_below(prng, 3));
+    o->cut_us = prng_between(prng, unit_us / 4, unit_us << prng_below(prng, 3));
     o->wipe_permille = draw_rate(prng, 600);
     o->graceful_permille = draw_rate(prng, 500);
     o->one_way_permille = (uint32_t)prng_below(prng, 1000);
-    o->fault_us[SIM_FAULT_CRASH] = draw_mean(prng, SIM_S / 8, 3 * SIM_S);
-    o->fault_us[SIM_FAULT_CRASH_ALL] = draw_mean(prng, 2 * SIM_S, 6 * SIM_S);
-    o->fault_us[SIM_FAULT_PARTITION] = draw_mean(prng, SIM_S / 4, 3 * SIM_S);
-    o->fault_us[SIM_FAULT_PAUSE] = draw_mean(prng, SIM_S / 2, 3 * SIM_S);
-    o->fault_us[SIM_FAULT_RESET] = draw_mean(prng, SIM_S / 8, 3 * SIM_S);
-    o->fault_us[SIM_FAULT_CLIENT_RESET] = draw_mean(prng, SIM_S / 8, 3 * SIM_S);
-    o->fault_us[SIM_FAULT_CLOCK] = draw_mean(prng, SIM_S, 3 * SIM_S);
+    o->primary_permille = (uint32_t)prng_below(prng, 1000);
+    o->forming_permille = prng_chance(prng, 1, 4) ? 800 : 0;
+    o->fault_us[SIM_FAULT_CRASH] = draw_mean(prng, unit_us, 1, 30);
+    o->fault_us[SIM_FAULT_CRASH_ALL] = draw_mean(prng, unit_us, 10, 60);
+    o->fault_us[SIM_FAULT_PARTITION] = draw_mean(prng, unit_us, 1, 20);
+    o->fault_us[SIM_FAULT_PAUSE] = draw_mean(prng, unit_us, 2, 30);
+    o->fault_us[SIM_FAULT_RESET] = draw_mean(prng, unit_us, 1, 30);
+    o->fault_us[SIM_FAULT_CLIENT_RESET] = draw_mean(prng, unit_us, 1, 30);
+    o->fault_us[SIM_FAULT_CLOCK] = draw_mean(prng, unit_us, 5, 30);
     o->drift_ppm = draw_rate(prng, 2000);
 }
 
@@ -123,8 +130,8 @@ static void draw_options(struct prng *prng, struct sim_options *o, uint64_t seco
     o->n_clients = (uint32_t)prng_between(prng, 1, 8);
     draw_config(prng, &o->config, o->n_clients);
     draw_faults(prng, o);
-    o->seconds = seconds != 0 ? seconds : prng_between(prng, 4, 12);
-    o->think_us = prng_between(prng, 2, 50) * SIM_MS;
+    o->seconds = seconds != 0 ? seconds : prng_between(prng, 3, 10);
+    o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
     o->patience_us = prng_between(prng, SIM_S / 3, 3 * SIM_S);
     o->keys = (uint32_t)prng_between(prng, 1, 3);
     o->key_ops = (uint32_t)prng_between(prng, 30, 150);

@@ -118,7 +118,10 @@ int node_restore_journal(struct node *n, uint64_t number, struct bytes file, boo
         enum journal_kind kind;
         struct bytes body;
         struct journal_reader first = r;
-        if (journal_next(&first, &kind, &body) != JOURNAL_RECORD) return 0; /* its first write was torn */
+        if (journal_next(&first, &kind, &body) != JOURNAL_RECORD) {
+            n->journal.segment = number - 1; /* its first write was torn: it is begun again */
+            return 0;
+        }
     }
     struct wire_segment whose;
     int rv = check_owner(n, &r, &whose, diag);

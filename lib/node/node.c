@@ -118,7 +118,7 @@ bool node_accepts_requests(const struct node *n)
 void node_on_peer_connected(struct node *n, uint8_t replica, bool connected)
 {
     n->connected[replica] = connected;
-    if (connected) vr_on_peer_connected(&n->vr);
+    vr_on_peer_connected(&n->vr, replica, connected);
 }
 
 void node_turn_end(struct node *n)

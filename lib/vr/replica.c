@@ -382,9 +382,17 @@ void vr_on_checkpoint_stored(struct vr *r)
     settle(r);
 }
 
-/* A hint that what was lost can arrive now. */
-void vr_on_peer_connected(struct vr *r)
+/* Only hints.  A connection that came up: what was lost can arrive now.  The primary's that broke: it may
+ * have died, so wait for two more heartbeats instead of the whole time-out; it takes a quorum that thinks
+ * so to depose it. */
+void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
 {
+    if (!connected) {
+        if (r->status == VR_NORMAL && vr_primary_of(r, r->view) == replica) {
+            vr_timer_set(r, VR_TIMER_SUSPECT, vr_jitter(r, r->config.heartbeat_ms * UINT64_C(2000)));
+        }
+        return;
+    }
     if (r->status == VR_RECOVERING) vr_recovery_due(r);
     if (r->status == VR_VIEW_CHANGE) vr_view_change_due(r);
     settle(r);

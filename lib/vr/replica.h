@@ -217,7 +217,7 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
                   const struct wire_request *request);
 void vr_on_durable(struct vr *r, uint64_t position);
 void vr_on_checkpoint_stored(struct vr *r);
-void vr_on_peer_connected(struct vr *r);
+void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected);
 void vr_on_turn_end(struct vr *r);
 uint64_t vr_next_timer(const struct vr *r);
 void vr_stop(struct vr *r);

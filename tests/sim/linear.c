@@ -167,6 +167,7 @@ static bool is_value_seen(const struct search *s, uint64_t value)
         const struct linear_op *op = &s->ops[i];
         if (op->kind == LINEAR_GET && op->saw.present && op->saw.value == value) return true;
         if (op->kind == LINEAR_CAS && op->expected == value) return true;
+        if (op->kind == LINEAR_INCR || op->kind == LINEAR_APPEND) return true; /* builds on it */
     }
     return false;
 }

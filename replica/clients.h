@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The connections of clients, and those that have not said yet what they are.
  *
- * There is a fixed number of slots.  When all are taken, the connection that was used longest ago and
- * waits for no answer makes room; idle connections are thus no way to keep others out.  Peers do not
- * count here: one that introduces itself moves to peers.h.
+ * There is a fixed number of slots.  When all are taken, the connection that was used longest ago
+ * and waits for no answer makes room; idle connections are thus no way to keep others out.  Peers
+ * do not count here: one that introduces itself moves to peers.h.
  *
  * An origin (node.h) is a slot and the number of connections it has had, so that a late answer for
  * one that is gone finds nobody.

@@ -16,7 +16,7 @@
 
 #define PARTIAL_SIZE         4096u       /* while only the beginning of a header is there */
 #define OUT_KEEP             (64u << 10) /* an empty buffer larger than this is given back */
-#define PARTIAL_MS_MAX       10000u /* for the first frame in all; later, without a byte of its rest */
+#define PARTIAL_MS_MAX       10000u /* for the first frame; later, without a byte of its rest */
 #define KEEPALIVE_IDLE_S     5      /* a dead host is noticed after 5 + 3 x 4 s, */
 #define KEEPALIVE_INTERVAL_S 4      /* or after USER_TIMEOUT_MS when there was something to send */
 #define KEEPALIVE_COUNT      3

@@ -29,12 +29,12 @@ struct connection_owner {
     void *ctx;
     bool held; /* none of its connections feeds frames; each that has some becomes held itself */
     uint32_t n_held; /* connections that are held */
-    /* CONNECTION_READ_SIZE bytes where a read lands before its frames are taken out.  All connections
-     * of a loop may share it: a read is followed at once by its callback. */
+    /* CONNECTION_READ_SIZE bytes where a read lands before its frames are taken out.  All
+     * connections of a loop may share it: a read is followed at once by its callback. */
     uint8_t *read_buffer;
     /* A whole frame.  0, or VSTAMP_E_*: close the connection. */
     int (*frame)(struct connection *c, struct bytes frame);
-    /* It is over; `reason` is a few words.  Forget it: its memory goes when libuv is done with it. */
+    /* It is over; `reason` is a few words.  Forget it: libuv has the rest. */
     void (*over)(struct connection *c, const char *reason);
 };
 
@@ -84,7 +84,7 @@ void connection_flush(struct connection *c);
 void connection_hold(struct connection *c);
 void connection_resume(struct connection *c);
 
-/* Has the rest of a frame been awaited for too long?  Whoever owns connections asks now and then. */
+/* Has the rest of a frame been awaited for too long?  Owners ask now and then. */
 bool connection_is_overdue(const struct connection *c);
 
 /* Idempotent. */

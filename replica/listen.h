@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A listening socket, for the transport and for the status endpoint, with an error that a person can
- * act on. */
+/* A listening socket, for the transport and for the status endpoint, with an error that a person
+ * can act on. */
 #ifndef REPLICA_LISTEN_H
 #define REPLICA_LISTEN_H
 
@@ -8,8 +8,8 @@
 
 #include "program/address.h"
 
-/* Resolve, bind, listen; the socket does not block and is closed on exec.  VSTAMP_E_IO with a sentence
- * that starts with the address. */
+/* Resolve, bind, listen; the socket does not block and is closed on exec.  VSTAMP_E_IO with a
+ * sentence that starts with the address. */
 int listen_open(const struct address *address, int backlog, int *fd, struct vstamp_diag *diag);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The parent writes a configuration, forks the replicas and waits.  Each replica is a process of its
- * own, so that one can be killed as a machine would fail; it is not started again, because watching it
- * be missed is the point.  Replicas tell that they are ready the way they tell a supervisor (notify.h).
- * They are in process groups of their own: Ctrl-C reaches the parent only, which ends them in order. */
+/* The parent writes a configuration, forks the replicas and waits.  Each replica is a process of
+ * its own, so that one can be killed as a machine would fail; it is not started again, because
+ * watching it be missed is the point.  Replicas tell that they are ready the way they tell a
+ * supervisor (notify.h).  They are in process groups of their own: Ctrl-C reaches the parent only,
+ * which ends them in order. */
 #include "replica/local.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a supervisor is told (sd_notify(3)): one datagram to the socket that $NOTIFY_SOCKET names.  The
- * protocol is declared stable, and three dozen lines weigh less than libsystemd.  vstamp-replica
- * --local listens to its children the same way. */
+/* What a supervisor is told (sd_notify(3)): one datagram to the socket that $NOTIFY_SOCKET names.
+ * The protocol is declared stable, and three dozen lines weigh less than libsystemd.  --local
+ * listens to its children the same way. */
 #ifndef REPLICA_NOTIFY_H
 #define REPLICA_NOTIFY_H
 
@@ -17,8 +17,8 @@
 /* Does nothing when nobody listens. */
 void notify_send(const char *message);
 
-/* Where such a name leads; "@name" is an abstract address.  Returns its size, 0 for a name that does not
- * fit. */
+/* Where such a name leads; "@name" is an abstract address.  Returns its size, 0 for a name that
+ * does not fit. */
 socklen_t notify_address(const char *name, struct sockaddr_un *address);
 
 #endif

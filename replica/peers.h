@@ -4,14 +4,15 @@
  *   replica 2 --connect, hello--> replica 0     the higher index dials the lower, so that two
  *   replica 2 <-----hello-------- replica 0     replicas never hold two connections
  *
- * The hello carries the checksum of the configured address list: replicas with different lists refuse
- * each other with a clear line on both sides, instead of forming half a group.  A replica that was
- * not reached is dialled again after 50 ms, doubling up to 1 s, with jitter so that a group does not
- * dial in step.  A new connection from the same replica replaces the old one, which may be the rest
- * of a former process.
+ * The hello carries the checksum of the configured address list: replicas with different lists
+ * refuse each other with a clear line on both sides, instead of forming half a group.  A replica
+ * that was not reached is dialled again after 50 ms, doubling up to 1 s, with jitter so that a
+ * group does not dial in step.  A new connection from the same replica replaces the old one, which
+ * may be the rest of a former process.
  *
- * What the node sends to a replica that is not connected, or does not read, is dropped: the protocol
- * repeats what matters, and one slow replica must not hold memory or the loop (PIT-10.2). */
+ * What the node sends to a replica that is not connected, or does not read, is dropped: the
+ * protocol repeats what matters, and one slow replica must not hold memory or the loop
+ * (PIT-10.2). */
 #ifndef REPLICA_PEERS_H
 #define REPLICA_PEERS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A node's status as text: the tables of status.def turned into JSON and Prometheus metrics, and the
- * answer to "may I send it traffic?". */
+/* A node's status as text: the tables of status.def turned into JSON and Prometheus metrics, and
+ * the answer to "may I send it traffic?". */
 #ifndef REPLICA_REPORT_H
 #define REPLICA_REPORT_H
 

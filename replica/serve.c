@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Wires the node to network, disk, clock and status endpoint, and runs the loop.
  *
- * Order of the start: what can be refused comes first (folder, ports), then the disk is read back, and
- * only then does anybody get an answer.  The node gets its memory by mmap; most of it is never
+ * Order of the start: what can be refused comes first (folder, ports), then the disk is read back,
+ * and only then does anybody get an answer.  The node gets its memory by mmap; most of it is never
  * touched.
  *
- * SIGTERM and SIGINT ask the node to hand over; it goes on taking part until another view has begun,
- * or for STOP_MS_MAX.  A second signal ends the process at once. */
+ * SIGTERM and SIGINT ask the node to hand over; it goes on taking part until another view has
+ * begun, or for STOP_MS_MAX.  A second signal ends the process at once. */
 #include <config.h>
 
 #include "replica/serve.h"

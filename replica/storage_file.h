@@ -6,10 +6,10 @@
  *   checkpoint-<op, 16 hex>       the newest checkpoint
  *   checkpoint-<op, 16 hex>.tmp   one that is being written; removed at start
  *
- * What is in the files is the node's matter; here it is bytes.  Each lane (node.h) has a thread that
- * does one job at a time: write, fdatasync, answer; a slow disk never stops the loop.  A lane that
- * fails never works again, and the process ends as soon as the loop hears of it: after a failed fsync
- * nobody knows what is on the disk, and a retry would only pretend (PIT-9.5). */
+ * What is in the files is the node's matter; here it is bytes.  Each lane (node.h) has a thread
+ * that does one job at a time: write, fdatasync, answer; a slow disk never stops the loop.  A lane
+ * that fails never works again, and the process ends as soon as the loop hears of it: after a
+ * failed fsync nobody knows what is on the disk, and a retry would only pretend (PIT-9.5). */
 #ifndef REPLICA_STORAGE_FILE_H
 #define REPLICA_STORAGE_FILE_H
 
@@ -56,8 +56,8 @@ struct storage {
 int storage_open(struct storage *s, const char *data_dir, uint32_t index, struct turn *turn,
                  struct log *log, struct vstamp_diag *diag);
 
-/* Give the node what the folder holds (storage_restore.c).  What is fed is on stable storage, not just
- * in the cache of the system (PIT-9.6), and a torn tail is cut. */
+/* Give the node what the folder holds (storage_restore.c).  What is fed is on stable storage, not
+ * just in the cache of the system (PIT-9.6), and a torn tail is cut. */
 int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag);
 
 /* Start the lanes. */

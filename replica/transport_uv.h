@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network of a replica: one address for replicas and clients alike.  Who connects says what it is
- * by its first frame; peers.h and clients.h each look after theirs. */
+/* The network of a replica: one address for replicas and clients alike.  Who connects says what it
+ * is by its first frame; peers.h and clients.h each look after theirs. */
 #ifndef REPLICA_TRANSPORT_UV_H
 #define REPLICA_TRANSPORT_UV_H
 

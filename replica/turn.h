@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One turn of the node per turn of the event loop (node.h).
  *
- * Whoever brings the node something (transport, storage, endpoint, a signal) calls turn_begin first;
- * it tells the node the time, once.  After libuv has handed out everything that was ready, the turn
- * ends: the node acts on all of it together, then `after` writes what it queued, each connection
- * once.  That is the whole of batching: what arrives while a turn runs is the next turn's batch. */
+ * Whoever brings the node something (transport, storage, endpoint, a signal) calls turn_begin
+ * first; it tells the node the time, once.  After libuv has handed out everything that was ready,
+ * the turn ends: the node acts on all of it together, then `after` writes what it queued, each
+ * connection once.  That is the whole of batching: what arrives while a turn runs is the next
+ * turn's batch. */
 #ifndef REPLICA_TURN_H
 #define REPLICA_TURN_H
 

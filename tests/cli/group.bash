@@ -12,18 +12,18 @@
 #
 # The programs come from $PATH.  Everything is written under $BATS_TEST_TMPDIR: server-config.yaml
 # (exported as VSTAMP_CONFIG), data/, and replica-I.log of each replica, which grows over restarts.
-# Waiting is always for a condition and always ends: GROUP_DEADLINE seconds, 20 unless a test says more.
-# Only processes started here are signalled.  Replicas are asked over /dev/tcp, so that neither curl nor
-# a working vstamp-admin is needed to test the daemon.
+# Waiting is always for a condition and always ends: GROUP_DEADLINE seconds, 20 unless a test says
+# more.  Only processes started here are signalled.  Replicas are asked over /dev/tcp, so that
+# neither curl nor a working vstamp-admin is needed to test the daemon.
 
 GROUP_DEADLINE=${GROUP_DEADLINE:-20}
 GROUP_PIDS=()    # by index; empty where none runs
 GROUP_EXTRAS=()  # processes beside the group, see group_adopt
 
-# --- ports -------------------------------------------------------------------------------------------
+# --- ports ----------------------------------------------------------------------------------------
 
-# group_ports N: sets GROUP_BASE to the first of N consecutive ports that nobody listens on.  They are
-# below the ephemeral range, so no outgoing connection takes one between the look and the bind.
+# group_ports N: sets GROUP_BASE to the first of N consecutive ports that nobody listens on.  They
+# are below the ephemeral range, so no outgoing connection takes one between the look and the bind.
 group_ports() {
     local n=$1 port listening
     listening=" $(awk '$4 == "0A" { sub(/.*:/, "", $2); print $2 }' /proc/net/tcp /proc/net/tcp6 \
@@ -37,7 +37,7 @@ group_ports() {
     done
 }
 
-# --- starting and stopping -----------------------------------------------------------------------------
+# --- starting and stopping ------------------------------------------------------------------------
 
 # group_configure N [LINE...]: choose ports and write the configuration, start nothing.
 group_configure() {
@@ -57,8 +57,8 @@ group_configure() {
     } >"$VSTAMP_CONFIG"
 }
 
-# group_start N [LINE...]: configure, start all replicas, and wait until each listens.  Another process
-# may take a port between the look and the bind: then choose again.
+# group_start N [LINE...]: configure, start all replicas, and wait until each listens.  Another
+# process may take a port between the look and the bind: then choose again.
 group_start() {
     local i try
     for try in 1 2 3 4 5; do
@@ -118,20 +118,20 @@ group_adopt() { GROUP_EXTRAS+=("$1"); }
 group_teardown() {
     local pid
     for pid in "${GROUP_PIDS[@]}" "${GROUP_EXTRAS[@]}"; do
-        [[ -n $pid ]] && kill -KILL "$pid" 2>/dev/null
+        [[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null || true
     done
     for pid in "${GROUP_PIDS[@]}" "${GROUP_EXTRAS[@]}"; do
-        [[ -n $pid ]] && wait "$pid" 2>/dev/null
+        [[ -z $pid ]] || wait "$pid" 2>/dev/null || true
     done
     GROUP_PIDS=()
     GROUP_EXTRAS=()
     return 0
 }
 
-# --- asking ------------------------------------------------------------------------------------------
+# --- asking ---------------------------------------------------------------------------------------
 
-# group_http I PATH [METHOD]: the whole answer, header and body, of replica I's status endpoint; fails
-# when nobody answers within a second.
+# group_http I PATH [METHOD]: the whole answer, header and body, of replica I's status endpoint;
+# fails when nobody answers within a second.
 group_http() {
     local port=$((GROUP_BASE + GROUP_SIZE + $1))
     timeout 1 bash -c '
@@ -190,10 +190,10 @@ group_has_primary() {
     local i
     for ((i = 0; i < GROUP_SIZE; i++)); do
         group_running "$i" || continue
-        if [[ $(group_http "$i" /readyz) == *" 200 "* && $(group_field "$i" role) == primary ]]; then
-            PRIMARY=$i
-            return 0
-        fi
+        [[ $(group_http "$i" /readyz) == *" 200 "* ]] || continue
+        [[ $(group_field "$i" role) == primary ]] || continue
+        PRIMARY=$i
+        return 0
     done
     return 1
 }
@@ -213,7 +213,7 @@ group_agree() {
         group_running "$i" || continue
         one=$(group_status "$i") || return 1
         [[ $one == *'"status":"normal"'* ]] || return 1
-        [[ $one =~ \"commit_number\":([0-9]+) ]] && one="${BASH_REMATCH[1]} $(group_field "$i" state_digest)"
+        one=$(tr , '\n' <<<"$one" | grep -E '^"(commit_number|state_digest)"')
         first=${first:-$one}
         [[ $one == "$first" ]] || return 1
     done
@@ -222,7 +222,9 @@ group_agree() {
 group_wait_agree() { group_wait "all replicas to agree" group_agree; }
 
 # group_wait_log I PATTERN: a line of replica I's log.
-group_wait_log() { group_wait "$2 in the log of replica $1" grep -q "$2" "$BATS_TEST_TMPDIR/replica-$1.log"; }
+group_wait_log() {
+    group_wait "$2 in the log of replica $1" grep -q "$2" "$BATS_TEST_TMPDIR/replica-$1.log"
+}
 
 group_show_logs() {
     local log

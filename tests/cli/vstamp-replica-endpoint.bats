@@ -7,7 +7,7 @@ load group
 teardown() { group_teardown; }
 
 @test "/status has every field, in types a program can use" {
-    local name status
+    local name status peers
     group_start 3 "durability: memory"
     group_wait_primary
     vstamp --timeout 20 put k v
@@ -23,7 +23,9 @@ teardown() { group_teardown; }
     [[ $status =~ \"state_digest\":\"[0-9a-f]{32}\" ]]
     [[ $status =~ \"group\":\"[0-9a-f]{32}\" ]]
     [[ $status == *"\"primary\":$PRIMARY,"* ]]
-    [[ $status =~ \"peers\":\[\{\"replica\":[0-9],\"address\":\"127.0.0.1:[0-9]+\",\"connected\":true,\"last_contact_ms\":[0-9]+,\"acked_op\":[0-9]+\} ]]
+    peers=${status#*'"peers":['}
+    [[ $peers =~ ^\{\"replica\":[0-9],\"address\":\"127.0.0.1:[0-9]+\",\"connected\":true, ]]
+    [[ $peers =~ \"connected\":true,\"last_contact_ms\":[0-9]+,\"acked_op\":[0-9]+\} ]]
 }
 
 @test "what is not known is null" {
@@ -93,7 +95,10 @@ teardown() { group_teardown; }
 @test "connections that say nothing do not keep others from looking" {
     local i fds=()
     group_start 1 "durability: memory"
-    for i in 1 2 3 4 5 6 7 8; do exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + 1))"; fds+=("$fd"); done
+    for i in 1 2 3 4 5 6 7 8; do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + 1))"
+        fds+=("$fd")
+    done
     [[ $(group_http 0 /livez) == "HTTP/1."?" 200 "* ]]
     for fd in "${fds[@]}"; do exec {fd}>&-; done
 }

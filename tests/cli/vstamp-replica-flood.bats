@@ -70,8 +70,9 @@ resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/${GROUP_PIDS[$PRIMARY]}/sta
 
 @test "a backup of another list of replicas is refused with a clear line on both sides" {
     group_kill 2
-    sed "s/:$((GROUP_BASE + 1))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >"$BATS_TEST_TMPDIR/other.yaml"
-    VSTAMP_CONFIG=$BATS_TEST_TMPDIR/other.yaml group_start_one 2
+    local other=$BATS_TEST_TMPDIR/other.yaml
+    sed "s/:$((GROUP_BASE + 1))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >"$other"
+    VSTAMP_CONFIG=$other group_start_one 2
     group_wait_log 0 'event=peer-refused peer=2 .*replicas_addresses differ'
     group_wait_log 2 'event=peer-refused peer=0 .*replicas_addresses differ'
 }

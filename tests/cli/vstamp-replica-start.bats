@@ -11,8 +11,8 @@ setup() {
 
 teardown() { group_teardown; }
 
-# refused PATTERN COMMAND...: exit 2, nothing on standard output, and the pattern in one line of error
-# (a usage error adds the line that points to --help).
+# refused PATTERN COMMAND...: exit 2, nothing on standard output, and the pattern in one line of
+# error (a usage error adds the line that points to --help).
 refused() {
     local pattern=$1 status=0
     shift
@@ -37,7 +37,8 @@ refused() {
     refused "unknown option '--indx': did you mean '--index'?" vstamp-replica --indx 1
     refused "--index is missing*" vstamp-replica
     refused "--index: expected a whole number*" vstamp-replica --index one
-    refused "--log-level: expected error, warn, info or debug*" vstamp-replica --index 0 --log-level loud
+    refused "--log-level: expected error, warn, info or debug*" \
+        vstamp-replica --index 0 --log-level loud
     refused "--log-format: expected logfmt or json*" vstamp-replica --index 0 --log-format xml
     refused "--local makes its own configuration*" vstamp-replica --local 3 --index 0
     refused "one operand too many*" vstamp-replica --index 0 more
@@ -73,7 +74,7 @@ refused() {
     [[ $output == *"view_change_ms: "* ]]
     run vstamp-replica --check --index 1
     [ "$status" -eq 0 ]
-    [[ $output == *"replica 1: listens on 127.0.0.1:$((GROUP_BASE + 1)), status on http://127.0.0.1:"* ]]
+    [[ $output == *"replica 1: listens on 127.0.0.1:$((GROUP_BASE + 1)), status on http://"* ]]
     [ ! -e data ]
     group_configure 4 "durability: memory"
     run vstamp-replica --check
@@ -144,7 +145,8 @@ refused() {
     group_start_one 0 --log-format json --log-level debug
     group_wait_primary
     group_stop 0
-    group_never grep -v '^{"ts":"[^"]*","level":"[a-z]*","replica":0,"event":"[a-z-]*".*}$' replica-0.log
+    group_never grep -v '^{"ts":"[^"]*","level":"[a-z]*","replica":0,"event":"[a-z-]*".*}$' \
+        replica-0.log
     grep -q '"level":"debug"' replica-0.log
 }
 

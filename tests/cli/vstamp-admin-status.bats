@@ -34,19 +34,17 @@ END
 last heard by replica 0 3m12s ago" ]
 }
 
-@test "a replica that accepts and never answers costs one second, not more" {
-    fakes_start 0 1 2=silent
-    HEARD=([2]=60000)
-    fakes_group 0 1
-    local start=${EPOCHREALTIME/./}
+@test "replicas that accept and never answer cost the time-out, together" {
+    fakes_start 0 1=silent 2=silent
+    HEARD=([1]=60000 [2]=60000)
+    fakes_group 0
     run vstamp-admin status
-    (((${EPOCHREALTIME/./} - start) < 1900000))
     [ "$status" -eq 0 ]
     [[ $output == *"replica 2 (127.0.0.1:10002) is down: no answer within 1 s; last heard"* ]]
-    start=${EPOCHREALTIME/./}
-    run vstamp-admin --timeout 200ms status
-    (((${EPOCHREALTIME/./} - start) < 900000))
-    [[ $output == *"no answer within 0.2 s"* ]]
+    local start=$SECONDS
+    run vstamp-admin --timeout 4 status
+    ((SECONDS - start < 8))
+    [ "$(grep -c 'no answer within 4 s' <<<"$output")" -eq 2 ]
 }
 
 @test "nobody answers: all rows all the same, and 3" {
@@ -103,16 +101,26 @@ last heard by replica 0 3m12s ago" ]
     [[ ${lines[0]} == HEALTHY* ]]
 }
 
+# twice PATTERN COMMAND...: COMMAND, which does not end by itself, prints two lines with PATTERN.
+twice() {
+    local pattern=$1 pid i
+    shift
+    "$@" >"$BATS_TEST_TMPDIR/out" 3>&- &
+    pid=$!
+    for ((i = 0; i < 400; i++)); do
+        (($(grep -c "$pattern" "$BATS_TEST_TMPDIR/out") >= 2)) && break
+        sleep 0.05
+    done
+    kill "$pid" # fails when it ended by itself
+    wait "$pid" || true
+    ((i < 400))
+}
+
 @test "--watch goes on, one table or object after the other where there is no terminal" {
     fakes_start 0 1 2
     fakes_group 0 1 2
-    run timeout 2.5 vstamp-admin status --watch
-    [ "$status" -eq 124 ]
-    [ "$(grep -c '^HEALTHY' <<<"$output")" -ge 2 ]
-    run timeout 2.5 vstamp-admin --json status -w
-    [ "$status" -eq 124 ]
-    [ "${#lines[@]}" -ge 2 ]
-    [[ ${lines[1]} == '{"health":"HEALTHY"'*'}' ]]
+    twice '^HEALTHY  primary 0' vstamp-admin status --watch
+    twice '^{"health":"HEALTHY".*}$' vstamp-admin --json status -w
 }
 
 @test "no colour where there is no terminal, nor under NO_COLOR" {

@@ -68,6 +68,21 @@ resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/${GROUP_PIDS[$PRIMARY]}/sta
     [ "$(grep -c 'event=connections-full' "$BATS_TEST_TMPDIR/replica-$PRIMARY.log")" -le 3 ]
 }
 
+@test "a backup that does not read holds neither the group nor memory" {
+    local i dropped slow=$(((PRIMARY + 1) % 3)) value=$BATS_TEST_TMPDIR/value
+    head -c 500000 /dev/urandom >"$value"
+    group_pause "$slow"
+    for i in $(seq 50); do vstamp --timeout 20 put "k$((i % 2))" - <"$value" >/dev/null; done
+    # of 25 MB that were sent to it, at most 16 MiB wait; the log and the state are small
+    dropped=$(group_http "$PRIMARY" /metrics |
+        sed -n "s/^vstamp_peer_frames_dropped_total{peer=\"$slow\"} //p")
+    [ "$dropped" -gt 5 ]
+    [ "$(resident_kib)" -lt $((150 * 1024)) ]
+    group_cont "$slow"
+    group_wait_agree
+    vstamp --timeout 20 get --raw k1 | cmp - "$value"
+}
+
 @test "a backup of another list of replicas is refused with a clear line on both sides" {
     group_kill 2
     local other=$BATS_TEST_TMPDIR/other.yaml

@@ -174,6 +174,19 @@ refused() {
     done
 }
 
+@test "--local: when the parent is killed, its replicas end too" {
+    local group pid
+    export TMPDIR=$BATS_TEST_TMPDIR
+    vstamp-replica --local 1 >out 2>err 3>&- </dev/null &
+    group=$!
+    group_adopt "$group"
+    group_wait "Ctrl-C" grep -q "Ctrl-C stops all" out
+    pid=$(sed -n 's/^replica 0: pid \([0-9]*\),.*/\1/p' out)
+    kill -0 "$pid"
+    kill -KILL "$group"
+    group_wait "replica 0 to end" group_never kill -0 "$pid" 2>/dev/null
+}
+
 @test "--local --data-dir: the data are there the next time" {
     local group try
     export TMPDIR=$BATS_TEST_TMPDIR

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-bin_PROGRAMS += vstamp
-
-vstamp_SOURCES = \
+noinst_LTLIBRARIES += %D%/libclient.la
+%C%_libclient_la_SOURCES = \
     %D%/answer.c \
     %D%/base64.c \
     %D%/base64.h \
@@ -26,7 +25,6 @@ vstamp_SOURCES = \
     %D%/escape.h \
     %D%/line.c \
     %D%/line.h \
-    %D%/main.c \
     %D%/memory.c \
     %D%/memory.h \
     %D%/operation.c \
@@ -34,4 +32,12 @@ vstamp_SOURCES = \
     %D%/request.c \
     %D%/session_file.c \
     %D%/session_file.h
-vstamp_LDADD = $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(EDIT_LIBS)
+CLIENT_LIBS = %D%/libclient.la $(JANSSON_LIBS) $(EDIT_LIBS)
+
+bin_PROGRAMS += vstamp
+vstamp_SOURCES = \
+    %D%/main.c
+vstamp_LDADD = $(CLIENT_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = %D%/completions/vstamp.bash

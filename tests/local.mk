@@ -105,13 +105,17 @@ LDADD = $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JAN
 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.
 FUZZ_TESTS = \
-    %D%/fuzz/fuzz_decode
+    %D%/fuzz/fuzz_decode \
+    %D%/fuzz/fuzz_line
 check_PROGRAMS += $(FUZZ_TESTS)
 %C%_fuzz_fuzz_decode_SOURCES = %D%/fuzz/fuzz_decode.c %D%/fuzz/fuzz.h
-EXTRA_DIST += %D%/fuzz/corpus-decode
+%C%_fuzz_fuzz_line_SOURCES = %D%/fuzz/fuzz_line.c %D%/fuzz/fuzz.h
+EXTRA_DIST += %D%/fuzz/corpus-decode %D%/fuzz/corpus-line
 FUZZ_LIBS = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
 %C%_fuzz_fuzz_decode_LDADD = $(FUZZ_LIBS)
 %C%_fuzz_fuzz_decode_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+%C%_fuzz_fuzz_line_LDADD = $(CLIENT_LIBS) $(FUZZ_LIBS)
+%C%_fuzz_fuzz_line_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
 if FUZZERS
 LINK_FUZZER = -fsanitize=fuzzer
 else
@@ -172,7 +176,7 @@ check_PROGRAMS += %D%/bench/relay %D%/bench/put_latency
 %C%_bench_put_latency_SOURCES = \
     %D%/bench/put_latency.c \
     %D%/bench/samples.h
-%C%_bench_put_latency_LDADD = $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
+%C%_bench_put_latency_LDADD = $(CLIENT_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 EXTRA_DIST += %D%/bench/put-latency.sh
 .PHONY: bench
 bench: all %D%/bench/relay %D%/bench/put_latency

@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# bash completion of vstamp(1): commands and options are those that --help tells.
+
+_vstamp() {
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -c | -r | -s | -t | --config | --replicas | --session | --timeout | --consistency) ((i++)) ;;
+        -*) ;;
+        *) command=${COMP_WORDS[i]} && break ;;
+        esac
+    done
+    COMPREPLY=()
+    case $previous in
+    -c | --config | -s | --session)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    --consistency)
+        mapfile -t COMPREPLY < <(compgen -W "linearizable causal stale" -- "$word")
+        return
+        ;;
+    esac
+    if [[ $word == -* ]]; then
+        local options
+        options=$(vstamp ${command:+"$command"} --help 2>/dev/null |
+            sed -n 's/^  .*\(--[a-z-]*\).*/\1/p')
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+    elif [[ -z $command ]]; then
+        local commands
+        commands=$(vstamp --help 2>/dev/null |
+            awk '/^Commands:/ { on = 1; next } /^[^ ]/ { on = 0 } on && NF { print $1 }')
+        mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
+    elif [[ $command == resume || $command == abandon ]]; then
+        local state=${XDG_STATE_HOME:-$HOME/.local/state}/vstamp
+        mapfile -t COMPREPLY < <(compgen -f -X '!*.pending' -- "${word:-$state/}" && compgen -f -- "$word")
+    fi
+}
+complete -o filenames -F _vstamp vstamp

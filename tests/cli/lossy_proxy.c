@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stands between a client and a replica and loses answers.
+ *
+ *     lossy_proxy TARGET DROP
+ *
+ * Listens on a free port of the loopback, which it prints, and passes on what comes to and from
+ * port TARGET there, but for the first DROP answers to writes: those vanish.  Rejects go through,
+ * and so do answers to registrations and to reads, whose request-numbers are huge (vr/session.h).
+ * Ends with its standard input. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "wire/frame.h"
+
+#define LINKS_MAX        64
+#define WRITE_NUMBER_MAX 1000000u
+
+struct link {
+    int client, replica; /* -1: free */
+    uint8_t *answers;    /* from the replica, not passed on yet */
+    size_t size;
+};
+
+static struct link links[LINKS_MAX];
+static long drop;
+
+static void check(bool ok, const char *what)
+{
+    if (ok) return;
+    perror(what);
+    exit(1);
+}
+
+static struct sockaddr_in loopback(uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+static int listen_anywhere(void)
+{
+    struct sockaddr_in address = loopback(0);
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    check(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 16) == 0,
+          "lossy_proxy: listen");
+    check(getsockname(fd, (struct sockaddr *)&address, &size) == 0, "lossy_proxy: getsockname");
+    printf("%u\n", ntohs(address.sin_port));
+    fflush(stdout);
+    return fd;
+}
+
+static void unlink_both(struct link *l)
+{
+    close(l->client);
+    close(l->replica);
+    free(l->answers);
+    *l = (struct link){.client = -1, .replica = -1};
+}
+
+static void link_up(int listener, uint16_t target)
+{
+    struct sockaddr_in address = loopback(target);
+    int client = accept(listener, NULL, NULL);
+    if (client < 0) return;
+    int replica = socket(AF_INET, SOCK_STREAM, 0);
+    struct link *l = NULL;
+    for (int i = 0; i < LINKS_MAX; i++)
+        if (links[i].client < 0) l = &links[i];
+    if (l == NULL || connect(replica, (struct sockaddr *)&address, sizeof address) != 0) {
+        close(client); /* as if the replica had refused */
+        close(replica);
+        return;
+    }
+    *l = (struct link){client, replica, malloc(2 * FRAME_BYTES_MAX), 0};
+    check(l->answers != NULL, "lossy_proxy: memory");
+}
+
+static bool send_all(int fd, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+        if (n <= 0) return false;
+        data += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static bool pass_requests(struct link *l)
+{
+    static uint8_t buffer[65536];
+    ssize_t n = recv(l->client, buffer, sizeof buffer, 0);
+    return n > 0 && send_all(l->replica, buffer, (size_t)n);
+}
+
+static bool is_lost(struct bytes frame)
+{
+    struct wire_message m;
+    if (drop == 0 || wire_frame_decode(frame, &m) != 0 || m.header.command != WIRE_reply)
+        return false;
+    if (m.as.reply.number > WRITE_NUMBER_MAX) return false;
+    drop--;
+    return true;
+}
+
+static bool pass_answers(struct link *l)
+{
+    ssize_t n = recv(l->replica, l->answers + l->size, 2 * FRAME_BYTES_MAX - l->size, 0);
+    if (n <= 0) return false;
+    l->size += (size_t)n;
+    size_t size;
+    while (wire_frame_size((struct bytes){l->answers, l->size}, FRAME_BYTES_MAX, &size) == 0 &&
+           size <= l->size) {
+        struct bytes frame = {l->answers, size};
+        if (!is_lost(frame) && !send_all(l->client, frame.data, frame.size)) return false;
+        l->size -= size;
+        memmove(l->answers, l->answers + size, l->size);
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fputs("usage: lossy_proxy TARGET DROP\n", stderr);
+        return 2;
+    }
+    uint16_t target = (uint16_t)strtoul(argv[1], NULL, 10);
+    drop = strtol(argv[2], NULL, 10);
+    for (int i = 0; i < LINKS_MAX; i++) links[i] = (struct link){.client = -1, .replica = -1};
+    int listener = listen_anywhere();
+    for (;;) {
+        struct pollfd polls[2 + 2 * LINKS_MAX] = {{.fd = listener, .events = POLLIN},
+                                                  {.fd = STDIN_FILENO, .events = POLLIN}};
+        for (int i = 0; i < LINKS_MAX; i++) {
+            polls[2 + 2 * i] = (struct pollfd){.fd = links[i].client, .events = POLLIN};
+            polls[3 + 2 * i] = (struct pollfd){.fd = links[i].replica, .events = POLLIN};
+        }
+        check(poll(polls, 2 + 2 * LINKS_MAX, -1) > 0, "lossy_proxy: poll");
+        if (polls[1].revents != 0) return 0;
+        for (int i = 0; i < LINKS_MAX; i++) {
+            bool ok = true;
+            if (polls[2 + 2 * i].revents != 0) ok = pass_requests(&links[i]);
+            if (ok && polls[3 + 2 * i].revents != 0) ok = pass_answers(&links[i]);
+            if (!ok) unlink_both(&links[i]);
+        }
+        if (polls[0].revents != 0) link_up(listener, target);
+    }
+}

@@ -1,0 +1,238 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# The three outcomes and the way out of the third: --session, resume, abandon, pending;
+# exit status 3, 4 and 5.
+
+load group
+
+setup() {
+    s=$BATS_TEST_TMPDIR/session
+    group_start 3 "durability: memory"
+    group_wait_primary
+}
+
+teardown() { group_teardown; }
+
+# majority SIGNAL: to the primary and one backup.
+majority() {
+    group_signal "$PRIMARY" "$1"
+    group_signal $(((PRIMARY + 1) % 3)) "$1"
+}
+
+value_is() { [ "$(vstamp get "$1")" = "$2" ]; }
+
+# left_over: the file of a request without an outcome, of which there must be one.
+left_over() {
+    local files=("$XDG_STATE_HOME"/vstamp/*.pending)
+    [ "${#files[@]}" -eq 1 ] && [ -e "${files[0]}" ] && echo "${files[0]}"
+}
+
+@test "no replica at all: did not run, each one named" {
+    group_kill 0 1 2
+    run vstamp --timeout 0.5 put k v
+    [ "$status" -eq 3 ]
+    [[ $output == "vstamp: no answer in 0.5 s: 127.0.0.1:$GROUP_BASE: connection refused; "* ]]
+    [[ $output == *"did not and will not run"* ]]
+    [[ $(vstamp --timeout 0.5 --json put k v 2>/dev/null) == \
+        '{"op":"put","key":"k","ok":false,"error":"timeout","outcome":"none","message":"'* ]]
+    run vstamp --timeout 0.5 get k
+    [ "$status" -eq 3 ]
+    [ "$(vstamp pending)" = "nothing is pending" ]
+}
+
+@test "a minority serves nobody, and says so with 3 for a read" {
+    vstamp put k v
+    majority STOP
+    run vstamp --timeout 1 get k
+    [ "$status" -eq 3 ]
+    majority CONT
+    group_wait "the value" value_is k v
+}
+
+@test "one replica stopped: nothing to notice but the wait" {
+    vstamp put k v
+    group_pause "$PRIMARY"
+    [ "$(vstamp get k)" = v ]
+    [ "$(vstamp --session "$s" incr n)" = 1 ]
+    [ "$(vstamp --session "$s" incr n)" = 2 ]
+    group_cont "$PRIMARY"
+}
+
+@test "--session: without an outcome 4, then the same command completes it" {
+    [ "$(vstamp --session "$s" incr n)" = 1 ]
+    majority STOP
+    run vstamp --session "$s" --timeout 0.5 incr n
+    [ "$status" -eq 4 ]
+    [[ $output == "vstamp: outcome unknown: no answer in 0.5 s: "*"vstamp resume $s" ]]
+    run bash -c "vstamp --session '$s' --timeout 0.5 --json incr n 2>/dev/null"
+    [ "$status" -eq 4 ]
+    [[ $output == '{"op":"incr","key":"n","ok":false,"error":"timeout","outcome":"unknown",'* ]]
+    majority CONT
+    [ "$(vstamp --session "$s" incr n)" = 2 ]
+    [ "$(vstamp --session "$s" incr n)" = 3 ]
+    value_is n 3
+}
+
+@test "--session: a different write while one is pending ends in 4 and names it; a read does not" {
+    vstamp --session "$s" put secret-key secret-value
+    majority STOP
+    run vstamp --session "$s" --timeout 0.5 put secret-key other-value
+    [ "$status" -eq 4 ]
+    majority CONT
+    group_wait "an answer" vstamp get secret-key
+    run vstamp --session "$s" incr n
+    [ "$status" -eq 4 ]
+    [[ $output == *"put secret-key"*"vstamp resume $s"* ]]
+    [[ $output != *value* ]]
+    [[ $(vstamp --session "$s" --json incr n 2>/dev/null) == *'"outcome":"none"'* ]]
+    vstamp --session "$s" get secret-key
+    [ "$(vstamp --session "$s" pending)" != "${output#*put}" ]
+    [[ $(vstamp --session "$s" pending) == "$s  "*"  put secret-key" ]]
+    [ "$(vstamp resume "$s")" = OK ]
+    value_is secret-key other-value
+    run vstamp resume "$s"
+    [ "$status" -eq 2 ]
+    [ "$(vstamp --session "$s" incr n)" = 1 ]
+}
+
+@test "--session: killed with a request on its way, the next call completes it" {
+    local pid
+    [ "$(vstamp --session "$s" incr n)" = 1 ]
+    majority STOP
+    vstamp --session "$s" --timeout 60 incr n 3>&- &
+    pid=$!
+    group_wait "the request to be noted" grep -q '"operation"' "$s"
+    kill -KILL "$pid"
+    wait "$pid" || true
+    majority CONT
+    [ "$(vstamp --session "$s" incr n)" = 2 ]
+    value_is n 2
+}
+
+@test "--session: 0600, and one at a time" {
+    local pid
+    vstamp --session "$s" put k v
+    [ "$(stat -c %a "$s")" = 600 ]
+    majority STOP
+    vstamp --session "$s" --timeout 60 put k w 2>/dev/null 3>&- &
+    pid=$!
+    group_wait "the request to be noted" grep -q '"operation"' "$s"
+    run vstamp --session "$s" put k w
+    [ "$status" -eq 2 ]
+    [[ $output == *"in use"* ]]
+    kill -KILL "$pid"
+    majority CONT
+    wait "$pid" || true
+    [ "$(vstamp --session "$s" put k w)" = OK ]
+}
+
+@test "--session: a file that is none is left alone" {
+    echo precious >"$s"
+    run vstamp --session "$s" put k v
+    [ "$status" -eq 2 ]
+    [[ $output == *"not a session file"* ]]
+    [ "$(cat "$s")" = precious ]
+}
+
+@test "interrupted with a request on its way: noted, and dead by the signal" {
+    local pid status=0
+    vstamp --session "$s" put k v
+    majority STOP
+    (trap - INT && exec vstamp --session "$s" --timeout 60 incr n) 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+    pid=$!
+    group_wait "the request to be noted" grep -q '"operation"' "$s"
+    kill -TERM "$pid"
+    wait "$pid" || status=$?
+    [ "$status" -eq $((128 + 15)) ]
+    grep -q "outcome unknown: interrupted: .*vstamp resume" "$BATS_TEST_TMPDIR/said"
+    majority CONT
+    [ "$(vstamp resume "$s")" = 1 ]
+}
+
+@test "abandon: did not run, and never will" {
+    vstamp --session "$s" incr n
+    majority STOP
+    run vstamp --session "$s" --timeout 0.5 incr n
+    [ "$status" -eq 4 ]
+    run vstamp --session "$s" --timeout 0.5 abandon
+    [ "$status" -eq 4 ] # the way out is shut as long as nobody answers
+    # what was on its way is lost for good: whoever held it is gone
+    group_kill "$PRIMARY"
+    group_start_one "$PRIMARY"
+    group_signal $(((PRIMARY + 1) % 3)) CONT
+    run vstamp --session "$s" --timeout 20 abandon
+    [[ $status -le 1 ]]
+    if [ "$status" -eq 0 ]; then [ "$output" = "it ran" ] && value_is n 2; fi
+    if [ "$status" -eq 1 ]; then [ "$output" = "it did not run and never will" ] && value_is n 1; fi
+    run vstamp abandon "$s"
+    [ "$status" -eq 2 ]
+    vstamp --session "$s" incr n
+}
+
+@test "a session that was evicted: 5, and what is known of the request" {
+    group_kill 0 1 2
+    group_start 3 "durability: memory" "max_clients: 2"
+    group_wait_primary
+    vstamp --session "$s" incr n
+    vstamp put k 1
+    vstamp put k 2
+    run vstamp --session "$s" incr n
+    [ "$status" -eq 5 ]
+    [ "$output" = "vstamp: session evicted; this request did not run: run it again" ]
+    [ "$(vstamp --session "$s" incr n)" = 2 ]
+    majority STOP
+    run vstamp --session "$s" --timeout 0.5 incr n
+    [ "$status" -eq 4 ]
+    majority CONT
+    vstamp --timeout 20 put k 3
+    vstamp put k 4
+    run bash -c "vstamp --json resume '$s' 2>/dev/null"
+    [ "$status" -eq 5 ]
+    [[ $output == *'"error":"evicted","outcome":"unknown"'* ]]
+    vstamp --session "$s" incr n # and the file is of use again
+}
+
+@test "--session: a file of another group is found out" {
+    local i
+    vstamp --session "$s" put k v
+    group_kill 0 1 2
+    for i in 0 1 2; do group_start_one "$i"; done # blank: they form a new group
+    group_wait_primary
+    run vstamp --session "$s" put k w
+    [ "$status" -eq 2 ]
+    [[ $output == *"another group"* ]]
+    run vstamp --session "$s" get k
+    [ "$status" -eq 2 ]
+    run vstamp get k
+    [ "$status" -eq 1 ]
+}
+
+@test "an anonymous request without an outcome: a file of its own, named, listed, resumed, gone" {
+    local file
+    mkfifo "$BATS_TEST_TMPDIR/typed"
+    vstamp --timeout 1 shell <"$BATS_TEST_TMPDIR/typed" >"$BATS_TEST_TMPDIR/answers" 3>&- &
+    local pid=$! status=0
+    exec 7>"$BATS_TEST_TMPDIR/typed"
+    echo "incr secret" >&7
+    group_wait "the first answer" grep -qx 1 "$BATS_TEST_TMPDIR/answers"
+    majority STOP
+    echo "incr secret 41" >&7
+    exec 7>&-
+    wait "$pid" || status=$?
+    [ "$status" -eq 4 ]
+    file=$(left_over)
+    grep -q "^(error) outcome unknown: .*vstamp resume $file$" "$BATS_TEST_TMPDIR/answers"
+    [ "$(stat -c %a "$file")" = 600 ]
+    [[ $(vstamp pending) == "$file  20"*"  incr secret" ]]
+    [[ $(vstamp --json pending) == \
+        '{"op":"pending","ok":true,"pending":[{"file":"'"$file"'","since":"20'* ]]
+    [[ $(vstamp --json pending) == *'","command":"incr secret"}]}' ]]
+    run vstamp --timeout 0.5 resume "$file"
+    [ "$status" -eq 4 ]
+    majority CONT
+    # the file knows whom to ask
+    [ "$(env -u VSTAMP_CONFIG vstamp resume "$file")" = 42 ]
+    [ ! -e "$file" ]
+    [ "$(vstamp pending)" = "nothing is pending" ]
+    value_is secret 42
+}

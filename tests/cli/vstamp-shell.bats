@@ -1,0 +1,147 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# vstamp shell: commands from a pipe, and a look at the prompt.
+
+load group
+
+setup_file() {
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
+    group_start 3 "durability: memory"
+    group_wait_primary
+    export GROUP_BASE GROUP_SIZE PRIMARY XDG_STATE_HOME
+}
+
+teardown_file() { group_teardown; }
+
+@test "commands run in order, one answer a line" {
+    run vstamp shell <<'END'
+put a 1
+get a
+incr a 41
+append a 0
+cas a 420 x
+cas a y z
+get nosuch
+del a nosuch
+get a
+END
+    [ "$status" -eq 0 ]
+    [ "$output" = $'OK\n1\n42\n3\nOK\n(not swapped)\n(not found)\n1\n(not found)' ]
+}
+
+@test "the seed's words, in any case" {
+    run vstamp shell <<'END'
+SET seed one
+s seed two
+GET seed
+SET seed
+g seed
+D seed
+d seed
+z
+QUIT
+GET seed
+END
+    [ "$status" -eq 0 ]
+    [[ $output == $'OK\nOK\ntwo\nOK\n\n1\n0\n'*" keys, "*" bytes" ]]
+}
+
+@test "quotes, escapes, comments and empty lines" {
+    run vstamp shell <<'END'
+# a comment
+
+put "two words" 'single \n "quotes"'
+get two\ words
+put esc "\x00\xff\t\\"
+get esc
+put 'q'"uo"ted empty''
+get quoted
+END
+    [ "$status" -eq 0 ]
+    [ "$output" = $'OK\nsingle \\\\n "quotes"\nOK\n\\x00\\xff\\t\\\\\nOK\nempty' ]
+}
+
+@test "errors are answers too, the shell goes on, and its status tells" {
+    run bash -c 'vstamp shell 2>/dev/null <<END
+put word abc
+incr word
+put "open
+frobnicate
+put
+get word
+END'
+    [ "$status" -eq 2 ]
+    [ "${lines[0]}" = OK ]
+    [[ ${lines[1]} == "(error) word: "* ]]
+    [[ ${lines[2]} == "(error) a quote is not closed" ]]
+    [[ ${lines[3]} == "(error) unknown command 'frobnicate'"* ]]
+    [[ ${lines[4]} == "(error) "* ]]
+    [ "${lines[5]}" = abc ]
+    [ "${#lines[@]}" -eq 6 ]
+}
+
+@test "--json: one object a line, whatever happens" {
+    run bash -c 'vstamp --json shell 2>/dev/null <<END
+put k "\xff"
+get k
+put k 5
+incr k
+incr k word
+get nosuch
+frobnicate
+list k
+END'
+    [ "$status" -eq 2 ]
+    [ "${lines[0]}" = '{"op":"put","key":"k","ok":true}' ]
+    [ "${lines[1]}" = '{"op":"get","key":"k","ok":true,"found":true,"value_base64":"/w=="}' ]
+    [ "${lines[3]}" = '{"op":"incr","key":"k","ok":true,"value":"6"}' ]
+    [[ ${lines[4]} == '{"op":"incr","ok":false,"error":"usage","outcome":"none",'* ]]
+    [ "${lines[5]}" = '{"op":"get","key":"nosuch","ok":true,"found":false}' ]
+    [[ ${lines[6]} == '{"op":"shell","ok":false,"error":"usage","outcome":"none",'* ]]
+    [ "${#lines[@]}" -eq 8 ]
+}
+
+@test "an option holds for its line only" {
+    run vstamp shell <<'END'
+put k v
+get k --json
+get k
+END
+    [ "$output" = $'OK\n{"op":"get","key":"k","ok":true,"found":true,"value":"v"}\nv' ]
+}
+
+@test "each answer is written before the next command is read" {
+    local answer pid
+    coproc vstamp shell
+    pid=$COPROC_PID
+    echo "put turn 1" >&"${COPROC[1]}"
+    read -r -t 10 answer <&"${COPROC[0]}"
+    [ "$answer" = OK ]
+    echo "get turn" >&"${COPROC[1]}"
+    read -r -t 10 answer <&"${COPROC[0]}"
+    [ "$answer" = 1 ]
+    echo quit >&"${COPROC[1]}"
+    wait "$pid"
+}
+
+@test "all commands of a shell share one session" {
+    local before after
+    before=$(group_field "$PRIMARY" clients)
+    seq 1 50 | sed 's/.*/incr shared/' | vstamp shell | tail -n 1 | grep -qx 50
+    after=$(group_field "$PRIMARY" clients)
+    [ "$after" -eq $((before + 1)) ]
+}
+
+@test "without a command: a shell on a terminal, else an error" {
+    run vstamp </dev/null
+    [ "$status" -eq 2 ]
+    [[ $output == *"vstamp shell"* ]]
+    command -v script >/dev/null || skip "no script(1)"
+    printf 'put k "\\x1b"\nget k\n\004' >"$BATS_TEST_TMPDIR/typed"
+    (sleep 1 && cat "$BATS_TEST_TMPDIR/typed" && sleep 1) |
+        TERM=xterm timeout 20 script -qec vstamp "$BATS_TEST_TMPDIR/seen" >/dev/null
+    grep -q "'help' lists the commands" "$BATS_TEST_TMPDIR/seen"
+    grep -q '\\x1b' "$BATS_TEST_TMPDIR/seen"
+    grep -Eq 'v[0-9]+/[0-9]+> ' "$BATS_TEST_TMPDIR/seen"
+    [ "$(stat -c %a "$XDG_STATE_HOME/vstamp/history")" = 600 ]
+}

@@ -184,6 +184,9 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_reject(r, origin, m->client, m->number, WIRE_REJECT_UNAVAILABLE,
                   r->status == VR_NORMAL ? "out of touch with a quorum"
                                          : vr_status_word(r->status));
+    } else if (header->view > r->view) { /* what our table says of this client may be old */
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_UNAVAILABLE,
+                  "the client knows of a later view");
     } else if (!vr_is_primary(r)) {
         vr_reject(r, origin, m->client, m->number, WIRE_REJECT_NOT_PRIMARY, "");
     } else if (m->kind == WIRE_KIND_READ) {

@@ -98,7 +98,8 @@ static int check_members(struct peers *p, struct connection *c, const struct wir
 {
     if (m->as.hello.members == p->config->members) return 0;
     return refuse(p, c, m->header.sender,
-                  "its replicas_addresses differ from ours: all replicas need the same list");
+                  "its configuration differs from ours in replicas_addresses, durability, max_clients, "
+                  "max_value_bytes, batch_bytes or state_bytes_max: all replicas need the same");
 }
 
 static void come_up(struct peer *peer, const struct wire_message *m)

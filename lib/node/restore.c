@@ -28,8 +28,9 @@ static int check_owner(const struct node *n, struct journal_reader *r, struct wi
         return VSTAMP_E_CONFIG;
     }
     if (whose->members != n->config.members) {
-        vstamp_diag_printf(diag, "was written with another list of addresses, max_clients or "
-                                 "state_bytes_max; these cannot change yet");
+        vstamp_diag_printf(diag, "was written with other replicas_addresses, durability, max_clients, "
+                                 "max_value_bytes, batch_bytes or state_bytes_max: give it the "
+                                 "configuration that it was started with");
         return VSTAMP_E_CONFIG;
     }
     if (!vstamp_id_is_zero(n->vr.group) && !vstamp_id_is_zero(whose->group) &&

@@ -15,6 +15,7 @@
 #include <yaml.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/checksum.h"
 #include "program/config_keys.h"
 #include "program/nearest.h"
@@ -489,16 +490,18 @@ int config_from_replicas(struct config *config, const char *list, struct vstamp_
 
 uint64_t config_members(const struct config *config)
 {
-    char list[REPLICAS_MAX * (ADDRESS_BYTES_MAX + 1)];
-    size_t size = 0;
+    uint8_t buffer[REPLICAS_MAX * (ADDRESS_BYTES_MAX + 4) + 64];
+    struct writer w = writer_over(buffer, sizeof buffer);
     for (size_t i = 0; i < config->replicas_addresses.n; i++) {
-        /* With its NUL, which keeps addresses apart. */
-        size_t text_size = strlen(config->replicas_addresses.at[i].text) + 1;
-        assert(size + text_size <= sizeof list);
-        memcpy(list + size, config->replicas_addresses.at[i].text, text_size);
-        size += text_size;
+        write_bytes(&w, bytes_of(config->replicas_addresses.at[i].text));
     }
-    return checksum64(list, size);
+    write_u32(&w, config->durability == CONFIG_durability_disk);
+    write_u64(&w, config->max_clients);
+    write_u64(&w, config->max_value_bytes);
+    write_u64(&w, config->batch_bytes);
+    write_u64(&w, config->state_bytes_max);
+    assert(w.ok);
+    return checksum64(buffer, w.size);
 }
 
 int config_to_vr(const struct config *config, uint32_t index, const char *version,

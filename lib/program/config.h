@@ -77,7 +77,8 @@ int config_from_replicas(struct config *config, const char *list, struct vstamp_
 int config_to_vr(const struct config *config, uint32_t index, const char *version,
                  struct vr_config *vr, struct vstamp_diag *diag);
 
-/* Checksum of the ordered address list: equal for all who were given the same group. */
+/* Checksum of the ordered address list and of the bounds on which the answers of operations depend:
+ * equal for all who were given the same group. */
 uint64_t config_members(const struct config *config);
 
 /* config.def as a table that the parser and config_print walk. */

@@ -43,7 +43,7 @@ resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/${GROUP_PIDS[$PRIMARY]}/sta
     "$throw" "$GROUP_BASE" version
     "$throw" "$GROUP_BASE" stranger
     group_wait_log 0 "event=other-version"
-    [ "$(grep -c 'event=peer-refused .*replicas_addresses differ' "$log")" -eq 2 ]
+    [ "$(grep -c 'event=peer-refused .*configuration differs' "$log")" -eq 2 ]
     [ "$(grep -c 'event=peer-refused .*no such replica' "$log")" -eq 3 ]
     # the real peers were not thrown out
     group_never grep -q 'event=peer-disconnected' "$log"
@@ -88,6 +88,6 @@ resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/${GROUP_PIDS[$PRIMARY]}/sta
     local other=$BATS_TEST_TMPDIR/other.yaml
     sed "s/:$((GROUP_BASE + 1))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >"$other"
     VSTAMP_CONFIG=$other group_start_one 2
-    group_wait_log 0 'event=peer-refused peer=2 .*replicas_addresses differ'
-    group_wait_log 2 'event=peer-refused peer=0 .*replicas_addresses differ'
+    group_wait_log 0 'event=peer-refused peer=2 .*configuration differs'
+    group_wait_log 2 'event=peer-refused peer=0 .*configuration differs'
 }

@@ -115,7 +115,6 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     }
     memset(s->peers, 0, sizeof s->peers);
     memset(&s->result, 0, sizeof s->result);
-    for (uint8_t i = 0; i < s->n_replicas; i++) s->peers[i].silent = true;
     s->peers[primary(s)].due = true;
     if (session_frame_size(s) > FRAME_BYTES_MAX) end(s, VSTAMP_E_TOO_LARGE, session_may_run(s));
 }
@@ -279,7 +278,6 @@ int session_on_frame(struct session *s, uint8_t replica, struct bytes frame, uin
     uint64_t number = is_reply ? m.as.reply.number : m.as.reject.number;
     if (!s->running || !vstamp_id_equal(client, s->identity.client))
         return 0; /* to a former task */
-    s->peers[replica].silent = false;
     if (!of_our_group(s, &m.header)) return 0;
     if (number == s->probe) {
         s->peers[replica].due = s->confirmed;

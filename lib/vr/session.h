@@ -64,7 +64,6 @@ struct session_result {
 struct session_peer {
     bool due;        /* a frame is to go there */
     bool asked;      /* it went there in this round */
-    bool silent;     /* nothing came back in this task */
     uint32_t copies; /* of the request, handed to this connection and not answered */
     uint8_t said;    /* reason of its newest reject, 0 for none */
 };

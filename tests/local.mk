@@ -22,7 +22,13 @@ UNIT_TESTS = \
     %D%/unit/test_session \
     %D%/unit/test_verdict
 
-SCENARIO_TESTS =
+SCENARIO_TESTS = \
+    %D%/scenario/test_normal \
+    %D%/scenario/test_reads \
+    %D%/scenario/test_recovery \
+    %D%/scenario/test_sessions \
+    %D%/scenario/test_state_transfer \
+    %D%/scenario/test_view_change
 
 BATS_TESTS = \
     %D%/cli/vstamp-admin-health.bats \

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A group in one process for scripted stories.  Nothing happens by itself: time moves in
+ * cluster_run, messages flow without delay unless a rule holds or drops them, and every message
+ * ever sent is kept, so that a story can deliver it again, at any later time.
+ *
+ *   struct cluster *c = cluster_new(3, CLUSTER_MEMORY);      blank replicas, formed, view 0
+ *   cluster_hold(c, 1, CLUSTER_ALL, WIRE_start_view_change); what 1 sends of this kind waits
+ *   cluster_run(c, 500);                                     half a second
+ *   cluster_release(c, 1, 2, WIRE_start_view_change);        now it arrives
+ *
+ * A story reads the replicas' state through cluster_core. */
+#ifndef SCENARIO_CLUSTER_H
+#define SCENARIO_CLUSTER_H
+
+#include "kv/kv.h"
+#include "sim/disk.h"
+#include "vr/replica.h"
+
+#define CLUSTER_ALL (-1)
+
+enum cluster_mode { CLUSTER_MEMORY, CLUSTER_DISK };
+
+/* Heartbeats every 20 ms, suspicion after 200 to 300 ms, a checkpoint every 16 operations, a
+ * pipeline of 4. */
+#define CLUSTER_SESSIONS 6
+struct cluster;
+struct cluster *cluster_new(uint8_t n_replicas, enum cluster_mode mode);
+struct cluster *cluster_new_blank(uint8_t n_replicas, enum cluster_mode mode); /* none started */
+void cluster_free(struct cluster *c);
+
+/* --- replicas -------------------------------------------------------------------------------- */
+
+const struct vr *cluster_core(const struct cluster *c, uint8_t replica); /* asserts that it is up */
+bool cluster_is_up(const struct cluster *c, uint8_t replica);
+void cluster_crash(struct cluster *c, uint8_t replica);   /* the disk keeps what was written */
+void cluster_wipe(struct cluster *c, uint8_t replica);    /* of a crashed one: its disk is lost */
+void cluster_start(struct cluster *c, uint8_t replica);
+void cluster_slow_disk(struct cluster *c, uint8_t replica, bool slow); /* jobs wait meanwhile */
+void cluster_hand_over(struct cluster *c, uint8_t replica); /* as a planned stop begins */
+bool cluster_has_traced(const struct cluster *c, uint8_t replica, const char *part);
+uint8_t cluster_primary(const struct cluster *c); /* of the newest normal view; there must be one */
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+void cluster_settle(struct cluster *c);           /* deliver what can be, no time passes */
+void cluster_run(struct cluster *c, uint32_t ms); /* the same, and timers go off */
+/* Run until all replicas that are up are normal in one view with equal logs, executed; false after
+ * 20 s. */
+bool cluster_converge(struct cluster *c);
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+/* Rules for messages sent from now on; the newest rule that matches decides.  `command` is an enum
+ * wire_command; CLUSTER_ALL matches any. */
+void cluster_hold(struct cluster *c, int from, int to, int command);
+void cluster_drop(struct cluster *c, int from, int to, int command);
+void cluster_pass(struct cluster *c, int from, int to, int command);
+void cluster_isolate(struct cluster *c, uint8_t replica); /* drop all from and to it */
+void cluster_clear_rules(struct cluster *c);
+
+/* Deliver held messages, oldest first; gives their number. */
+uint32_t cluster_release(struct cluster *c, int from, int to, int command);
+/* Deliver once more a message that was sent: the newest for n = 0, the one before for n = 1. */
+void cluster_repeat(struct cluster *c, uint8_t from, uint8_t to, int command, uint32_t n);
+uint32_t cluster_count_sent(const struct cluster *c, int from, int to, int command);
+/* The newest one taken apart; asserts that there is one. */
+void cluster_last_sent(const struct cluster *c, uint8_t from, uint8_t to, int command,
+                       struct wire_message *message);
+/* Deliver a message that `from` never sent, in its name and with the group's id. */
+void cluster_forge(struct cluster *c, uint8_t from, uint8_t to, uint64_t view,
+                   const struct wire_shape *shape, const void *message);
+
+/* --- clients --------------------------------------------------------------------------------- */
+
+/* What came back for a request, as far as it did. */
+struct cluster_answer {
+    uint32_t n_replies, n_rejects;
+    uint8_t reason; /* of the newest reject */
+    uint64_t op;
+    struct kv_answer kv;                     /* of the newest reply to a write or read */
+    struct wire_registration registration;   /* of the newest reply to a registration */
+};
+
+/* Clients are numbers; their requests are named by the request-number, so a story can repeat one or
+ * send one out of turn.  Nothing is settled: the request is on its way. */
+struct vstamp_id cluster_client_id(uint32_t client);
+void cluster_send_register(struct cluster *c, uint32_t client, uint64_t number, uint8_t to);
+void cluster_send_op(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                     uint8_t to, const struct kv_op *op);
+struct cluster_answer cluster_answer(struct cluster *c, uint32_t client, uint64_t number,
+                                     enum kv_verb verb); /* 0: of a registration */
+
+/* The common cases: send to `to`, settle, and expect the answer (cmocka assertions). */
+uint64_t cluster_register(struct cluster *c, uint32_t client, uint8_t to); /* gives the session */
+int64_t cluster_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                     uint8_t to); /* key "n" by 1; gives the sum */
+struct kv_op cluster_incr_op(void);
+/* The sum that a linearizable read at `to` gives, after letting `ms` pass; -1: no answer. */
+int64_t cluster_read(struct cluster *c, uint8_t to, uint32_t ms);
+
+#endif

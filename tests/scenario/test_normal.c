@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Normal operation (PROTOCOL section 1): a story for each pitfall that is a rule of
+ * lib/vr/normal.c, batch.c and commit.c.  Each names the rule; without it the story fails. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scenario/cluster.h"
+
+/* Entries from the primary do not arrive there, in whatever message. */
+static void starve(struct cluster *c, int replica)
+{
+    cluster_drop(c, CLUSTER_ALL, replica, WIRE_prepare);
+    cluster_drop(c, CLUSTER_ALL, replica, WIRE_new_state);
+}
+
+static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                      uint8_t to)
+{
+    struct kv_op op = cluster_incr_op();
+    cluster_send_op(c, client, session, number, to, &op);
+    cluster_settle(c);
+}
+
+static void a_write_runs_at_every_replica_and_is_answered_by_the_primary(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
+    assert_int_equal(2, cluster_incr(c, 1, session, 2, 0));
+    assert_true(cluster_converge(c));
+    for (uint8_t i = 0; i < 3; i++) assert_int_equal(3, cluster_core(c, i)->applied);
+    assert_int_equal(2, cluster_read(c, 0, 100));
+    cluster_free(c);
+}
+
+/* Rule: COMMIT carries the commit-number, never the op-number in its place. */
+static void pit_1_1_a_heartbeat_does_not_commit_what_no_quorum_holds(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    starve(c, 2), starve(c, 3), starve(c, 4);
+    send_incr(c, 1, session, 1, 0);
+    cluster_run(c, 150);
+    assert_int_equal(2, cluster_core(c, 1)->log.op);
+    assert_int_equal(1, cluster_core(c, 0)->commit);
+    assert_int_equal(1, cluster_core(c, 1)->applied);
+    cluster_free(c);
+}
+
+/* Rule: an acknowledgement counts only if it names the primary's entry by checksum. */
+static void pit_1_2_an_acknowledgement_of_another_entry_does_not_count(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    starve(c, 1), starve(c, 2);
+    send_incr(c, 1, session, 1, 0);
+    const struct log *log = &cluster_core(c, 0)->log;
+    struct wire_prepare_ok ok = {.op = 2, .checksum = log_at(log, 1)->header.checksum};
+    cluster_forge(c, 1, 0, 0, &wire_shape_prepare_ok, &ok);
+    assert_int_equal(1, cluster_core(c, 0)->commit);
+    cluster_repeat(c, 1, 0, WIRE_prepare_ok, 0); /* the late one, of the entry before */
+    assert_int_equal(1, cluster_core(c, 0)->commit);
+    ok.checksum = log_at(log, 2)->header.checksum;
+    cluster_forge(c, 1, 0, 0, &wire_shape_prepare_ok, &ok);
+    assert_int_equal(2, cluster_core(c, 0)->commit);
+    cluster_free(c);
+}
+
+/* Rule: a PREPARE at or below the head is compared, never appended again. */
+static void pit_1_3_an_old_prepare_does_not_cut_the_log(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_hold(c, 0, 1, WIRE_commit); /* nothing but prepares tells 1 what is committed */
+    for (uint64_t number = 1; number <= 4; number++) cluster_incr(c, 1, session, number, 0);
+    assert_int_equal(5, cluster_core(c, 1)->log.op);
+    cluster_repeat(c, 0, 1, WIRE_prepare, 0);
+    cluster_repeat(c, 0, 1, WIRE_prepare, 2);
+    assert_int_equal(5, cluster_core(c, 1)->log.op);
+    assert_true(vstamp_id_equal(log_last(&cluster_core(c, 0)->log)->checksum,
+                                log_last(&cluster_core(c, 1)->log)->checksum));
+    cluster_free(c);
+}
+
+/* Rule: the client table changes when an operation is executed, not when it is prepared. */
+static void pit_1_4_a_request_that_was_cut_off_does_not_lock_its_client_out(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    starve(c, 2), starve(c, 3), starve(c, 4);
+    send_incr(c, 1, session, 1, 0);
+    assert_int_equal(2, cluster_core(c, 1)->log.op);
+    cluster_clear_rules(c);
+    cluster_isolate(c, 0), cluster_isolate(c, 1);
+    cluster_run(c, 5000);
+    assert_true(cluster_primary(c) >= 2); /* a view without the request */
+    uint64_t other = cluster_register(c, 2, cluster_primary(c));
+    assert_int_equal(1, cluster_incr(c, 2, other, 1, cluster_primary(c)));
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    while (cluster_primary(c) != 1) {
+        cluster_hand_over(c, cluster_primary(c));
+        assert_true(cluster_converge(c));
+    }
+    assert_int_equal(2, cluster_incr(c, 1, session, 1, 1));
+    cluster_free(c);
+}
+
+/* Rule: a quorum is more than half of all members, also of an even number. */
+static void pit_1_6_half_of_an_even_group_is_not_a_quorum(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(4, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    for (int a = 0; a < 2; a++)
+        for (int b = 2; b < 4; b++) {
+            cluster_drop(c, a, b, CLUSTER_ALL);
+            cluster_drop(c, b, a, CLUSTER_ALL);
+        }
+    send_incr(c, 1, session, 1, 0);
+    cluster_run(c, 3000);
+    assert_int_equal(2, cluster_core(c, 1)->log.op);
+    assert_int_equal(0, cluster_answer(c, 1, 1, KV_INCR).n_replies);
+    for (uint8_t i = 0; i < 4; i++) {
+        assert_int_equal(1, cluster_core(c, i)->commit);
+        assert_int_equal(0, cluster_core(c, i)->view);
+    }
+    cluster_free(c);
+}
+
+/* Rule: acknowledgements are counted by replica. */
+static void pit_1_8_an_acknowledgement_that_comes_twice_counts_once(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    starve(c, 2), starve(c, 3), starve(c, 4);
+    send_incr(c, 1, session, 1, 0);
+    cluster_repeat(c, 1, 0, WIRE_prepare_ok, 0);
+    cluster_repeat(c, 1, 0, WIRE_prepare_ok, 0);
+    assert_int_equal(2, cluster_core(c, 0)->acked_op[1]);
+    assert_int_equal(1, cluster_core(c, 0)->commit);
+    cluster_free(c);
+}
+
+/* Rule: commit-number is only ever raised. */
+static void pit_1_9_a_view_that_begins_with_less_does_not_unmake_a_commit(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_drop(c, 0, 1, WIRE_commit), cluster_drop(c, 0, 3, WIRE_commit);
+    cluster_drop(c, 0, 4, WIRE_commit);
+    cluster_incr(c, 1, session, 1, 0);
+    cluster_run(c, 30); /* only 2 hears that it is committed */
+    assert_int_equal(2, cluster_core(c, 2)->applied);
+    assert_int_equal(1, cluster_core(c, 1)->applied);
+    cluster_crash(c, 0);
+    cluster_drop(c, 2, CLUSTER_ALL, WIRE_do_view_change);
+    cluster_hold(c, CLUSTER_ALL, 1, WIRE_prepare_ok);
+    cluster_hold(c, CLUSTER_ALL, 1, WIRE_commit_ok);
+    for (int i = 0; i < 300 && cluster_core(c, 2)->view != 1; i++) cluster_run(c, 10);
+    for (int i = 0; i < 300 && cluster_core(c, 2)->status != VR_NORMAL; i++) cluster_run(c, 10);
+    struct wire_message m;
+    cluster_last_sent(c, 1, 2, WIRE_start_view, &m);
+    assert_int_equal(1, m.as.start_view.commit);
+    assert_int_equal(2, cluster_core(c, 2)->commit);
+    cluster_clear_rules(c);
+    cluster_release(c, CLUSTER_ALL, CLUSTER_ALL, CLUSTER_ALL);
+    assert_true(cluster_converge(c));
+    assert_int_equal(2, cluster_incr(c, 1, session, 2, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* Rule: a COMMIT counts for the log of its view only; a replica with an older log fetches first. */
+static void pit_1_10_a_later_views_commit_does_not_execute_an_older_log(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    starve(c, 1), starve(c, 2), starve(c, 3);
+    send_incr(c, 1, session, 1, 0); /* op 2 of view 0, at 0 and 4 only */
+    assert_int_equal(2, cluster_core(c, 4)->log.op);
+    cluster_clear_rules(c);
+    cluster_isolate(c, 0), cluster_isolate(c, 4);
+    cluster_run(c, 2000);
+    assert_int_equal(1, cluster_primary(c));
+    cluster_register(c, 2, 1); /* op 2 of view 1 */
+    cluster_hold(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_new_state);
+    cluster_run(c, 100);
+    cluster_repeat(c, 1, 4, WIRE_commit, 0);
+    assert_int_equal(1, cluster_core(c, 4)->applied);
+    assert_int_equal(0, cluster_core(c, 4)->log_view);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(0, cluster_read(c, cluster_primary(c), 100));
+    cluster_free(c);
+}
+
+/* Rule: what arrives while the pipeline is full shares the next entry. */
+static void requests_that_wait_for_the_pipeline_share_an_entry(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t sessions[CLUSTER_SESSIONS];
+    for (uint32_t i = 0; i < CLUSTER_SESSIONS; i++) sessions[i] = cluster_register(c, i, 0);
+    cluster_run(c, 50);
+    uint64_t op = cluster_core(c, 0)->log.op;
+    cluster_hold(c, CLUSTER_ALL, 0, CLUSTER_ALL);
+    for (uint32_t i = 0; i < CLUSTER_SESSIONS; i++) send_incr(c, i, sessions[i], 1, 0);
+    assert_int_equal(op + 4, cluster_core(c, 0)->log.op); /* the pipeline is full */
+    cluster_clear_rules(c);
+    cluster_release(c, CLUSTER_ALL, 0, CLUSTER_ALL);
+    assert_int_equal(op + 5, cluster_core(c, 0)->log.op);
+    for (uint32_t i = 0; i < CLUSTER_SESSIONS; i++)
+        assert_int_equal(i + 1, cluster_answer(c, i, 1, KV_INCR).kv.number);
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_write_runs_at_every_replica_and_is_answered_by_the_primary),
+        cmocka_unit_test(pit_1_1_a_heartbeat_does_not_commit_what_no_quorum_holds),
+        cmocka_unit_test(pit_1_2_an_acknowledgement_of_another_entry_does_not_count),
+        cmocka_unit_test(pit_1_3_an_old_prepare_does_not_cut_the_log),
+        cmocka_unit_test(pit_1_4_a_request_that_was_cut_off_does_not_lock_its_client_out),
+        cmocka_unit_test(pit_1_6_half_of_an_even_group_is_not_a_quorum),
+        cmocka_unit_test(pit_1_8_an_acknowledgement_that_comes_twice_counts_once),
+        cmocka_unit_test(pit_1_9_a_view_that_begins_with_less_does_not_unmake_a_commit),
+        cmocka_unit_test(pit_1_10_a_later_views_commit_does_not_execute_an_older_log),
+        cmocka_unit_test(requests_that_wait_for_the_pipeline_share_an_entry),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

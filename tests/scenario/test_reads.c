@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads without the log (PROTOCOL 7.3): the stories of lib/vr/reads.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scenario/cluster.h"
+
+/* Rule: a read is answered after a round of heartbeats that began after it came. */
+static void a_deposed_primary_does_not_answer_reads(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, session, 1, 0);
+    cluster_run(c, 50);
+    cluster_isolate(c, 0);
+    for (int i = 0; i < 100 && !vr_is_primary(cluster_core(c, 1)); i++) cluster_run(c, 10);
+    cluster_run(c, 20);
+    assert_int_equal(2, cluster_incr(c, 1, session, 2, 1));
+    assert_true(vr_is_primary(cluster_core(c, 0))); /* so it believes */
+    assert_int_equal(-1, cluster_read(c, 0, 50));
+    assert_int_equal(2, cluster_read(c, 1, 50));
+    cluster_free(c);
+}
+
+/* Rule: a new primary answers no read before it has executed what its view began with. */
+static void pit_7_9_a_new_primary_does_not_read_too_early(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_commit);
+    cluster_incr(c, 1, session, 1, 0); /* answered; 1 does not know that it is committed */
+    cluster_crash(c, 0);
+    cluster_clear_rules(c);
+    cluster_hold(c, 2, 1, WIRE_prepare_ok);
+    cluster_hold(c, 2, 1, WIRE_commit_ok);
+    for (int i = 0; i < 300 && !vr_is_primary(cluster_core(c, 1)); i++) cluster_run(c, 10);
+    assert_int_equal(1, cluster_core(c, 1)->applied);
+    /* the echo alone: an older commit_ok is not enough to commit op 2 */
+    cluster_forge(c, 2, 1, 1, &wire_shape_commit_ok, &(struct wire_commit_ok){.sequence = 1});
+    struct kv_op get = {.verb = KV_GET, .key = bytes_of("n")};
+    cluster_send_op(c, 1, 0, 77, 1, &get);
+    cluster_settle(c);
+    cluster_forge(c, 2, 1, 1, &wire_shape_commit_ok,
+                  &(struct wire_commit_ok){.sequence = cluster_core(c, 1)->heartbeat});
+    assert_int_equal(0, cluster_answer(c, 1, 77, KV_GET).n_replies);
+    cluster_clear_rules(c);
+    cluster_release(c, 2, 1, CLUSTER_ALL);
+    cluster_run(c, 100);
+    struct cluster_answer answer = cluster_answer(c, 1, 77, KV_GET);
+    assert_int_equal(1, answer.n_replies);
+    assert_int_equal(1, answer.kv.value.size);
+    assert_int_equal('1', answer.kv.value.data[0]);
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_deposed_primary_does_not_answer_reads),
+        cmocka_unit_test(pit_7_9_a_new_primary_does_not_read_too_early),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

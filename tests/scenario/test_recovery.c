@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Recovery and forming (PROTOCOL section 3): the published counterexample to the paper's recovery
+ * step by step, and a story for each further pitfall that is a rule of lib/vr/recovery.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scenario/cluster.h"
+
+static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                      uint8_t to)
+{
+    struct kv_op op = cluster_incr_op();
+    cluster_send_op(c, client, session, number, to, &op);
+    cluster_settle(c);
+}
+
+static void assert_normal(const struct cluster *c, uint8_t replica, uint64_t view)
+{
+    assert_int_equal(VR_NORMAL, cluster_core(c, replica)->status);
+    assert_int_equal(view, cluster_core(c, replica)->view);
+}
+
+/* It suspects the primary, whose words do not reach it for a while, and wants view 1. */
+static void suspect(struct cluster *c, uint8_t replica)
+{
+    cluster_drop(c, 0, replica, WIRE_commit);
+    cluster_run(c, 350);
+    assert_true(cluster_core(c, replica)->suspects || cluster_core(c, replica)->view == 1);
+    cluster_pass(c, 0, replica, WIRE_commit);
+}
+
+static void a_blank_replica_recovers_all_that_was_answered(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    for (uint64_t number = 1; number <= 5; number++) cluster_incr(c, 1, session, number, 0);
+    cluster_crash(c, 0);
+    cluster_run(c, 1000);
+    cluster_start(c, 0);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_core(c, 0)->crash_vector[0]);
+    cluster_crash(c, cluster_primary(c));
+    assert_true(cluster_converge(c));
+    assert_int_equal(6, cluster_incr(c, 1, session, 6, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* PIT-3.1, the trace of DISC 2017: three replicas, never more than one down.  The votes and
+ * promises that 1 and 2 gave for view 1 arrive when both have crashed, recovered and forgotten
+ * them. Rule: what a former incarnation voted or promised does not count. */
+static void pit_3_1_promises_of_former_lives_do_not_start_a_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_hold(c, 1, CLUSTER_ALL, WIRE_start_view_change);
+    cluster_hold(c, 2, CLUSTER_ALL, WIRE_start_view_change);
+    cluster_hold(c, 1, CLUSTER_ALL, WIRE_do_view_change);
+    cluster_hold(c, 2, CLUSTER_ALL, WIRE_do_view_change);
+
+    /* 1. R1 wants view 1; the network delays its START-VIEW-CHANGE.  R1 crashes. */
+    suspect(c, 1);
+    cluster_crash(c, 1);
+
+    /* 2. R1 recovers from R0 and R2, both normal in view 0. */
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    assert_normal(c, 1, 0);
+
+    /* 3. R1's old START-VIEW-CHANGE reaches R2, which wants view 1 as well and would now promise
+     * it; its DO-VIEW-CHANGE is delayed.  R2 crashes. */
+    suspect(c, 2);
+    cluster_release(c, 1, 2, WIRE_start_view_change);
+    cluster_crash(c, 2);
+
+    /* 4. R2 recovers from R0 and R1, both normal in view 0. */
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    assert_normal(c, 2, 0);
+
+    /* 5. R0 and R2 commit X; nothing of it reaches R1.  The client has its answer. */
+    cluster_drop(c, CLUSTER_ALL, 1, WIRE_prepare);
+    cluster_drop(c, CLUSTER_ALL, 1, WIRE_new_state);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
+
+    /* 6. What R2 said in its former life arrives at R1, the primary of view 1. */
+    cluster_release(c, 2, 1, WIRE_start_view_change);
+    cluster_release(c, 2, 1, WIRE_do_view_change);
+    cluster_run(c, 100);
+    assert_normal(c, 1, 0);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_read(c, cluster_primary(c), 100));
+    cluster_free(c);
+}
+
+/* The same with a promise that was really given: R2 enters view 1 before it crashes.  Its later
+ * life takes part in view 0, so the promise must be void. */
+static void pit_3_1_a_promise_given_before_the_crash_is_void_after_it(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_hold(c, 2, CLUSTER_ALL, WIRE_do_view_change);
+    cluster_hold(c, 2, CLUSTER_ALL, WIRE_start_view_change);
+    cluster_forge(c, 1, 2, 1, &wire_shape_do_view_change, &(struct wire_do_view_change){0});
+    assert_int_equal(1, cluster_core(c, 2)->view);
+    assert_true(cluster_core(c, 2)->promised);
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    assert_normal(c, 2, 0);
+    cluster_drop(c, CLUSTER_ALL, 1, WIRE_prepare);
+    cluster_drop(c, CLUSTER_ALL, 1, WIRE_new_state);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
+    assert_int_equal(1, cluster_release(c, 2, 1, WIRE_do_view_change));
+    assert_normal(c, 1, 0);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_read(c, cluster_primary(c), 100));
+    cluster_free(c);
+}
+
+/* Rule: only a normal replica answers RECOVERY. */
+static void pit_3_2_a_replica_in_a_view_change_does_not_answer(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    cluster_drop(c, 1, CLUSTER_ALL, CLUSTER_ALL);
+    cluster_pass(c, 1, 4, WIRE_recovery_response);
+    cluster_drop(c, CLUSTER_ALL, 1, WIRE_start_view);
+    cluster_crash(c, 4);
+    cluster_forge(c, 3, 1, 1, &wire_shape_do_view_change, &(struct wire_do_view_change){0});
+    assert_int_equal(VR_VIEW_CHANGE, cluster_core(c, 1)->status);
+    uint32_t before = cluster_count_sent(c, 1, 4, WIRE_recovery_response);
+    cluster_start(c, 4);
+    cluster_run(c, 100);
+    assert_int_equal(before, cluster_count_sent(c, 1, 4, WIRE_recovery_response));
+    assert_normal(c, 4, 0);
+    cluster_free(c);
+}
+
+/* Rule: the log comes from the primary of the largest view among the answers. */
+static void pit_3_3_the_log_of_a_deposed_primary_is_not_taken(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    for (int i = 1; i < 4; i++) {
+        cluster_drop(c, 0, i, CLUSTER_ALL);
+        cluster_drop(c, i, 0, CLUSTER_ALL);
+    }
+    cluster_crash(c, 4);
+    cluster_run(c, 2000);
+    assert_normal(c, 0, 0); /* cut off, and still the primary of view 0 as far as it knows */
+    assert_int_equal(1, cluster_primary(c));
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 1));
+    cluster_hold(c, 1, 4, CLUSTER_ALL);
+    cluster_start(c, 4);
+    cluster_run(c, 1000); /* 0, 2 and 3 are a majority, but none of them leads view 1 */
+    assert_int_equal(VR_RECOVERING, cluster_core(c, 4)->status);
+    assert_int_equal(VR_TRANSFER_NONE, cluster_core(c, 4)->transfer.kind);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_true(cluster_core(c, 4)->view >= 1);
+    assert_int_equal(1, cluster_read(c, cluster_primary(c), 100));
+    cluster_free(c);
+}
+
+/* Rule: a recovering replica takes part in no view change. */
+static void pit_3_4_a_blank_replica_does_not_vote(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, session, 1, 0);
+    cluster_run(c, 50);
+    cluster_crash(c, 2);
+    cluster_hold(c, CLUSTER_ALL, 2, WIRE_recovery_response);
+    cluster_start(c, 2);
+    cluster_settle(c);
+    cluster_release(c, CLUSTER_ALL, 2, WIRE_recovery_response); /* it knows the group now */
+    assert_int_equal(1, cluster_core(c, 2)->incarnation);
+    cluster_crash(c, 0);
+    cluster_run(c, 3000);
+    cluster_forge(c, 1, 2, 1, &wire_shape_do_view_change, &(struct wire_do_view_change){0});
+    assert_int_equal(VR_RECOVERING, cluster_core(c, 2)->status);
+    assert_int_equal(0, cluster_count_sent(c, 2, CLUSTER_ALL, WIRE_start_view_change));
+    assert_int_equal(0, cluster_count_sent(c, 2, CLUSTER_ALL, WIRE_do_view_change));
+    assert_false(vr_is_primary(cluster_core(c, 1)));
+    cluster_free(c);
+}
+
+/* Rule: an answer counts only if it echoes the nonce of this start. */
+static void pit_3_5_answers_to_a_former_start_do_not_count(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_hold(c, CLUSTER_ALL, 2, WIRE_recovery_response);
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    cluster_run(c, 20);
+    cluster_crash(c, 2);
+    cluster_drop(c, 2, CLUSTER_ALL, WIRE_recovery); /* the next life's questions are lost */
+    cluster_start(c, 2);
+    assert_true(cluster_release(c, CLUSTER_ALL, 2, WIRE_recovery_response) >= 2);
+    assert_int_equal(0, cluster_core(c, 2)->asked);
+    assert_int_equal(0, cluster_core(c, 2)->incarnation);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+/* With disks a group survives the crash of all; without, the others' emptiness proves nothing. */
+static void pit_3_6_with_disks_all_may_crash_at_once(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    for (uint64_t number = 1; number <= 40; number++) { /* some checkpoints, too */
+        cluster_incr(c, 1, session, number, 0);
+        cluster_run(c, 5);
+    }
+    for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_int_equal(41, cluster_incr(c, 1, session, 41, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* Rule: a group forms only if every member says that it is blank. */
+static void pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, session, 1, 0);
+    struct vstamp_id group = cluster_core(c, 0)->group;
+    cluster_crash(c, 1);
+    cluster_crash(c, 2);
+    cluster_start(c, 1);
+    cluster_start(c, 2);
+    cluster_run(c, 5000);
+    for (uint8_t i = 1; i < 3; i++) {
+        assert_int_equal(VR_RECOVERING, cluster_core(c, i)->status);
+        assert_false(cluster_core(c, i)->has_hard_state);
+    }
+    assert_true(vstamp_id_equal(group, cluster_core(c, 0)->group));
+    cluster_free(c);
+}
+
+/* Rule: a member whose word was given in a former start is not counted as having agreed. */
+static void a_member_that_was_wiped_while_the_group_formed_recovers(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new_blank(3, CLUSTER_MEMORY);
+    cluster_hold(c, CLUSTER_ALL, 1, WIRE_recovery);
+    cluster_hold(c, CLUSTER_ALL, 2, WIRE_recovery);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    cluster_settle(c);
+    cluster_release(c, CLUSTER_ALL, 1, WIRE_recovery);
+    cluster_release(c, CLUSTER_ALL, 2, WIRE_recovery);
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    for (uint8_t i = 1; i < 3; i++)
+        assert_true(vstamp_id_equal(cluster_core(c, 0)->group, cluster_core(c, i)->group));
+    cluster_free(c);
+}
+
+static void a_wiped_disk_recovers_like_a_blank_replica(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    for (uint64_t number = 1; number <= 20; number++) cluster_incr(c, 1, session, number, 0);
+    cluster_crash(c, 1);
+    cluster_wipe(c, 1);
+    cluster_start(c, 1);
+    assert_int_equal(VR_RECOVERING, cluster_core(c, 1)->status);
+    assert_true(cluster_converge(c));
+    cluster_crash(c, 0);
+    assert_true(cluster_converge(c));
+    send_incr(c, 1, session, 21, cluster_primary(c));
+    cluster_run(c, 100);
+    assert_int_equal(21, cluster_answer(c, 1, 21, KV_INCR).kv.number);
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_blank_replica_recovers_all_that_was_answered),
+        cmocka_unit_test(pit_3_1_promises_of_former_lives_do_not_start_a_view),
+        cmocka_unit_test(pit_3_1_a_promise_given_before_the_crash_is_void_after_it),
+        cmocka_unit_test(pit_3_2_a_replica_in_a_view_change_does_not_answer),
+        cmocka_unit_test(pit_3_3_the_log_of_a_deposed_primary_is_not_taken),
+        cmocka_unit_test(pit_3_4_a_blank_replica_does_not_vote),
+        cmocka_unit_test(pit_3_5_answers_to_a_former_start_do_not_count),
+        cmocka_unit_test(pit_3_6_with_disks_all_may_crash_at_once),
+        cmocka_unit_test(pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers),
+        cmocka_unit_test(a_member_that_was_wiped_while_the_group_formed_recovers),
+        cmocka_unit_test(a_wiped_disk_recovers_like_a_blank_replica),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sessions and exactly-once (PROTOCOL section 6): a story for each pitfall that is a rule of
+ * lib/vr/client_table.c, batch.c and commit.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scenario/cluster.h"
+
+static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                      uint8_t to)
+{
+    struct kv_op op = cluster_incr_op();
+    cluster_send_op(c, client, session, number, to, &op);
+    cluster_settle(c);
+}
+
+static bool has_session(const struct cluster *c, uint8_t replica, uint64_t session)
+{
+    struct client_record record;
+    for (uint32_t client = 0; client <= 2 * CLUSTER_SESSIONS; client++)
+        if (client_table_find(cluster_core(c, replica)->clients, cluster_client_id(client),
+                              &record) &&
+            record.session == session)
+            return true;
+    return false;
+}
+
+/* Rule: request-numbers name requests; one that was executed is answered from the client table. */
+static void a_request_that_comes_often_runs_once(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    for (int i = 0; i < 3; i++) send_incr(c, 1, session, 1, 0); /* while it is in flight */
+    cluster_clear_rules(c);
+    cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    for (int i = 0; i < 3; i++) send_incr(c, 1, session, 1, 0); /* and after */
+    cluster_crash(c, 0);
+    assert_true(cluster_converge(c));
+    send_incr(c, 1, session, 1, 1); /* and at the next primary */
+    struct cluster_answer answer = cluster_answer(c, 1, 1, KV_INCR);
+    assert_int_equal(5, answer.n_replies);
+    assert_int_equal(1, answer.kv.number);
+    assert_int_equal(1, cluster_read(c, 1, 100));
+    cluster_free(c);
+}
+
+/* The client's request 1 is delayed, the client crashes, registers again, and sends another
+ * request. Rule: a registration ends the former session, whatever was in flight in it. */
+static void pit_6_1_a_delayed_request_of_a_former_session_does_not_run(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t former = cluster_register(c, 1, 0);
+    cluster_send_register(c, 1, 2, 0);
+    cluster_settle(c);
+    struct wire_registration again = cluster_answer(c, 1, 2, 0).registration;
+    assert_int_equal(1, again.known);
+    assert_int_equal(0, again.number);
+    assert_true(again.session > former);
+    send_incr(c, 1, former, 1, 0); /* A arrives late, before B */
+    assert_int_equal(WIRE_REJECT_EVICTED, cluster_answer(c, 1, 1, KV_INCR).reason);
+    struct kv_op b = {.verb = KV_PUT, .key = bytes_of("b"), .value = bytes_of("B")};
+    cluster_send_op(c, 1, again.session, 1, 0, &b);
+    cluster_settle(c);
+    struct cluster_answer answer = cluster_answer(c, 1, 1, KV_PUT);
+    assert_int_equal(1, answer.n_replies);
+    assert_int_equal(KV_ANSWER_DONE, answer.kv.status);
+    assert_int_equal(0, cluster_read(c, 0, 100)); /* A did not run */
+    cluster_free(c);
+}
+
+/* The same when A is in the log already as the registration arrives behind it.
+ * Rule: the registration tells how far the client got. */
+static void pit_6_1_a_registration_tells_what_became_of_the_request_before(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t former = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, former, 1, 0);
+    cluster_send_register(c, 1, 2, 0);
+    cluster_settle(c);
+    struct wire_registration again = cluster_answer(c, 1, 2, 0).registration;
+    struct kv_answer answer;
+    assert_int_equal(1, again.known);
+    assert_int_equal(1, again.number);
+    assert_int_equal(0, kv_decode_answer(KV_INCR, again.answer, &answer));
+    assert_int_equal(1, answer.number);
+    assert_int_equal(2, cluster_incr(c, 1, again.session, 2, 0));
+    cluster_free(c);
+}
+
+/* Rule: the session whose last executed operation is oldest goes, at every replica the same. */
+static void pit_6_2_eviction_follows_the_log(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t sessions[CLUSTER_SESSIONS];
+    for (uint32_t i = 0; i < CLUSTER_SESSIONS; i++) sessions[i] = cluster_register(c, i, 0);
+    cluster_incr(c, 0, sessions[0], 1, 0); /* 1 is now the one that was used least recently */
+    cluster_register(c, CLUSTER_SESSIONS, 0);
+    assert_true(cluster_converge(c));
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_true(has_session(c, i, sessions[0]));
+        assert_false(has_session(c, i, sessions[1]));
+        assert_true(has_session(c, i, sessions[2]));
+    }
+    send_incr(c, 1, sessions[1], 1, 0);
+    assert_int_equal(WIRE_REJECT_EVICTED, cluster_answer(c, 1, 1, KV_INCR).reason);
+    assert_int_equal(2, cluster_incr(c, 0, sessions[0], 2, 0));
+    cluster_free(c);
+}
+
+/* Rule: an evicted session's request is refused, never taken for a new one. */
+static void pit_6_3_an_evicted_clients_retry_does_not_run_again(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 0, 0);
+    cluster_incr(c, 0, session, 1, 0);
+    for (uint32_t i = 1; i <= CLUSTER_SESSIONS; i++) cluster_register(c, i, 0);
+    send_incr(c, 0, session, 1, 0);
+    struct cluster_answer answer = cluster_answer(c, 0, 1, KV_INCR);
+    assert_int_equal(1, answer.n_replies);
+    assert_int_equal(WIRE_REJECT_EVICTED, answer.reason);
+    assert_int_equal(1, cluster_read(c, 0, 100));
+    cluster_free(c);
+}
+
+/* A request can be evicted between its logging and its execution.
+ * Rule: whether a request runs is decided when it is executed. */
+static void pit_6_3_a_session_that_ends_in_the_log_before_its_request_refuses_it(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t sessions[CLUSTER_SESSIONS];
+    for (uint32_t i = 0; i < CLUSTER_SESSIONS; i++) sessions[i] = cluster_register(c, i, 0);
+    cluster_run(c, 50);
+    cluster_hold(c, CLUSTER_ALL, 0, CLUSTER_ALL);
+    cluster_send_register(c, 100, 1, 0); /* evicts 0 once it is executed */
+    cluster_settle(c);
+    send_incr(c, 0, sessions[0], 1, 0); /* logged behind it */
+    cluster_clear_rules(c);
+    cluster_release(c, CLUSTER_ALL, 0, CLUSTER_ALL);
+    struct cluster_answer answer = cluster_answer(c, 0, 1, KV_INCR);
+    assert_int_equal(0, answer.n_replies);
+    assert_int_equal(WIRE_REJECT_EVICTED, answer.reason);
+    assert_int_equal(0, cluster_read(c, 0, 100));
+    cluster_free(c);
+}
+
+/* Rule: a registration that is not newer than the known one changes nothing. */
+static void pit_6_4_a_replayed_registration_opens_nothing_and_evicts_nobody(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t sessions[CLUSTER_SESSIONS];
+    for (uint32_t i = 0; i < CLUSTER_SESSIONS; i++) sessions[i] = cluster_register(c, i, 0);
+    uint64_t op = cluster_core(c, 0)->log.op;
+    cluster_send_register(c, 0, 1, 0);
+    cluster_settle(c);
+    struct cluster_answer answer = cluster_answer(c, 0, 1, 0);
+    assert_int_equal(2, answer.n_replies);
+    assert_int_equal(sessions[0], answer.registration.session);
+    assert_int_equal(op, cluster_core(c, 0)->log.op);
+    for (uint32_t i = 0; i < CLUSTER_SESSIONS; i++)
+        assert_int_equal(i + 1, cluster_incr(c, i, sessions[i], 1, 0));
+    cluster_free(c);
+}
+
+/* Rule: the second process with one identity takes over; the first is told so and runs nothing. */
+static void pit_6_5_of_two_processes_with_one_identity_the_newer_one_counts(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t first = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, first, 1, 0);
+    cluster_send_register(c, 1, 2, 0);
+    cluster_settle(c);
+    uint64_t second = cluster_answer(c, 1, 2, 0).registration.session;
+    assert_int_equal(2, cluster_incr(c, 1, second, 2, 0));
+    send_incr(c, 1, first, 3, 0);
+    struct cluster_answer answer = cluster_answer(c, 1, 3, KV_INCR);
+    assert_int_equal(0, answer.n_replies);
+    assert_int_equal(WIRE_REJECT_EVICTED, answer.reason);
+    assert_int_equal(2, cluster_read(c, 0, 100));
+    cluster_free(c);
+}
+
+/* Rule: an answer leaves only when its operation is committed. */
+static void pit_6_6_no_answer_before_a_quorum_has_the_operation(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_hold(c, CLUSTER_ALL, 0, CLUSTER_ALL);
+    send_incr(c, 1, session, 1, 0);
+    assert_int_equal(2, cluster_core(c, 0)->log.op);
+    assert_int_equal(0, cluster_answer(c, 1, 1, KV_INCR).n_replies);
+    cluster_release(c, 1, 0, WIRE_prepare_ok);
+    assert_int_equal(1, cluster_answer(c, 1, 1, KV_INCR).n_replies);
+    cluster_free(c);
+}
+
+/* Rule: a retry finds its request in the log that waits, at a new primary too, and enters only
+ * once. */
+static void a_retry_of_a_request_that_waits_does_not_enter_again(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    for (int i = 0; i < 5; i++) send_incr(c, 1, session, 1, 0);
+    assert_int_equal(2, cluster_core(c, 0)->log.op);
+    cluster_crash(c, 0);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    uint8_t primary = cluster_primary(c);
+    for (int i = 0; i < 5; i++) send_incr(c, 1, session, 1, primary);
+    assert_int_equal(2, cluster_core(c, primary)->log.op);
+    assert_int_equal(1, cluster_read(c, primary, 100));
+    cluster_free(c);
+}
+
+/* Rule: nothing is skipped; a number that leaves a gap is not taken. */
+static void a_request_number_that_leaves_a_gap_does_not_run(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    send_incr(c, 1, session, 2, 0);
+    assert_int_equal(0, cluster_answer(c, 1, 2, KV_INCR).n_replies);
+    assert_int_equal(1, cluster_answer(c, 1, 2, KV_INCR).n_rejects);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_that_comes_often_runs_once),
+        cmocka_unit_test(pit_6_1_a_delayed_request_of_a_former_session_does_not_run),
+        cmocka_unit_test(pit_6_1_a_registration_tells_what_became_of_the_request_before),
+        cmocka_unit_test(pit_6_2_eviction_follows_the_log),
+        cmocka_unit_test(pit_6_3_an_evicted_clients_retry_does_not_run_again),
+        cmocka_unit_test(pit_6_3_a_session_that_ends_in_the_log_before_its_request_refuses_it),
+        cmocka_unit_test(pit_6_4_a_replayed_registration_opens_nothing_and_evicts_nobody),
+        cmocka_unit_test(pit_6_5_of_two_processes_with_one_identity_the_newer_one_counts),
+        cmocka_unit_test(pit_6_6_no_answer_before_a_quorum_has_the_operation),
+        cmocka_unit_test(a_retry_of_a_request_that_waits_does_not_enter_again),
+        cmocka_unit_test(a_request_number_that_leaves_a_gap_does_not_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

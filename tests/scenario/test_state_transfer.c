@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* State transfer (PROTOCOL section 4): the published loss by truncation step by step, and a story
+ * for each further pitfall that is a rule of lib/vr/state_transfer.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scenario/cluster.h"
+
+static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                      uint8_t to)
+{
+    struct kv_op op = cluster_incr_op();
+    cluster_send_op(c, client, session, number, to, &op);
+    cluster_settle(c);
+}
+
+static void incr_many(struct cluster *c, uint32_t client, uint64_t session, uint64_t from,
+                      uint64_t to, uint8_t replica)
+{
+    for (uint64_t number = from; number <= to; number++) {
+        cluster_incr(c, client, session, number, replica);
+        cluster_run(c, 1);
+    }
+}
+
+static void cut(struct cluster *c, int a, int b)
+{
+    cluster_drop(c, a, b, CLUSTER_ALL);
+    cluster_drop(c, b, a, CLUSTER_ALL);
+}
+
+static void a_backup_that_missed_a_prepare_asks_for_it(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_drop(c, 0, 2, WIRE_prepare);
+    incr_many(c, 1, session, 1, 3, 0);
+    cluster_clear_rules(c);
+    cluster_run(c, 100);
+    assert_int_equal(4, cluster_core(c, 2)->applied);
+    cluster_free(c);
+}
+
+/* PIT-4.1, the trace of the published analysis.  R1 of the text is replica 1 here (primary of
+ * views 1 and 4), R3 is replica 0 (primary of view 3), R2 is replica 2. Rule: nothing is removed,
+ * and neither view nor log_view moves, before the later view's log is in hand. */
+static void pit_4_1_a_replica_that_is_behind_keeps_its_log_until_it_has_a_better_one(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t a = cluster_register(c, 1, 0), b = cluster_register(c, 2, 0);
+    cluster_hand_over(c, 0);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_primary(c));
+
+    /* 1. a is prepared at R1 and R2 and committed, the client told; R2 does not hear of the commit.
+     * b is in R1's log only. */
+    cluster_drop(c, 1, 0, WIRE_prepare);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_new_state);
+    cluster_drop(c, 1, 2, WIRE_commit);
+    assert_int_equal(1, cluster_incr(c, 1, a, 1, 1));
+    cut(c, 1, 2), cut(c, 0, 2);
+    send_incr(c, 2, b, 1, 1);
+    uint64_t op_a = cluster_core(c, 2)->log.op;
+    struct vstamp_id entry_a = log_last(&cluster_core(c, 2)->log)->checksum;
+    assert_int_equal(op_a + 1, cluster_core(c, 1)->log.op);
+    assert_int_equal(op_a - 1, cluster_core(c, 2)->commit);
+
+    /* 2. R3 times out and goes, by way of view 2, to view 3, which it leads; R1 joins with [a, b].
+     * R3 starts view 3; R1 does not hear of that and is taken on to view 4 by its own timer. */
+    cluster_pass(c, CLUSTER_ALL, 0, WIRE_new_state);
+    cluster_drop(c, 1, 0, WIRE_commit);
+    cluster_drop(c, 0, 1, WIRE_start_view);
+    cluster_drop(c, 0, 1, WIRE_commit);
+    for (int i = 0; i < 3000 && !vr_is_primary(cluster_core(c, 0)); i++) cluster_run(c, 10);
+    assert_int_equal(3, cluster_core(c, 0)->view);
+    assert_int_equal(op_a + 1, cluster_core(c, 0)->log.op);
+    assert_int_equal(1, cluster_core(c, 1)->log_view);
+
+    /* 3. R2 hears of view 3 and is behind; the answer to its GET-STATE is lost. */
+    struct wire_message heartbeat;
+    cluster_run(c, 50);
+    cluster_last_sent(c, 0, 2, WIRE_commit, &heartbeat);
+    cluster_repeat(c, 0, 2, WIRE_commit, 0);
+    assert_int_equal(VR_TRANSFER_VIEW, cluster_core(c, 2)->transfer.kind);
+    assert_int_equal(1, cluster_core(c, 2)->log_view);
+    assert_int_equal(op_a, cluster_core(c, 2)->log.op);
+
+    /* 4. R3 is gone; R1 and R2 go to view 4.  a must be in its log. */
+    cluster_crash(c, 0);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_true(cluster_core(c, 1)->view >= 4);
+    for (uint8_t i = 1; i < 3; i++) {
+        const struct log_slot *slot = log_at(&cluster_core(c, i)->log, op_a);
+        assert_true(vstamp_id_equal(entry_a, slot->header.checksum));
+    }
+    assert_true(cluster_read(c, cluster_primary(c), 100) >= 1);
+    cluster_free(c);
+}
+
+/* Rule: an answer counts only for the newest question. */
+static void pit_4_2_a_late_answer_of_an_earlier_view_is_not_taken(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_drop(c, 0, 2, WIRE_prepare);
+    cluster_hold(c, CLUSTER_ALL, 2, WIRE_new_state); /* of view 0 */
+    incr_many(c, 1, session, 1, 2, 0);
+    cluster_run(c, 30);
+    assert_int_equal(VR_TRANSFER_GAP, cluster_core(c, 2)->transfer.kind);
+    cluster_clear_rules(c);
+    cluster_hand_over(c, 0);
+    assert_true(cluster_converge(c));
+    incr_many(c, 1, session, 3, 4, 1);
+    cluster_run(c, 50);
+    const struct vr *core = cluster_core(c, 2);
+    uint64_t op = core->log.op, view = core->view;
+    assert_true(cluster_release(c, CLUSTER_ALL, 2, WIRE_new_state) > 0);
+    assert_int_equal(op, core->log.op);
+    assert_int_equal(view, core->view);
+    assert_int_equal(view, core->log_view);
+    assert_int_equal(VR_NORMAL, core->status);
+
+    /* and while another question is open */
+    cluster_drop(c, 1, 2, WIRE_prepare);
+    cluster_hold(c, CLUSTER_ALL, 2, WIRE_new_state);
+    incr_many(c, 1, session, 5, 6, 1);
+    cluster_run(c, 30);
+    uint64_t nonce = core->transfer.nonce;
+    assert_int_equal(VR_TRANSFER_GAP, core->transfer.kind);
+    cluster_run(c, 400); /* asked again, under another nonce */
+    assert_int_not_equal(nonce, core->transfer.nonce);
+    struct wire_new_state lie = {
+        .nonce = nonce, .after = op, .op = op, .commit = op, .log_view = view};
+    cluster_forge(c, core->transfer.peer, 2, view, &wire_shape_new_state, &lie);
+    assert_int_equal(VR_TRANSFER_GAP, core->transfer.kind);
+    assert_false(core->transfer.answered);
+    cluster_clear_rules(c);
+    cluster_release(c, CLUSTER_ALL, 2, WIRE_new_state);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+/* Rule: in the own view a log only grows, since all in it was acknowledged. */
+static void pit_4_3_what_was_acknowledged_stays_while_a_gap_is_filled(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0), other = cluster_register(c, 2, 0);
+    cluster_run(c, 50);
+    cluster_drop(c, 0, 1, CLUSTER_ALL); /* so the acknowledgements of 2 are what commits */
+    cluster_drop(c, 0, 2, WIRE_commit);
+    cluster_incr(c, 1, session, 1, 0);
+    cluster_incr(c, 1, session, 2, 0); /* acknowledged by 2, which knows of the first only */
+    assert_int_equal(4, cluster_core(c, 2)->log.op);
+    assert_int_equal(3, cluster_core(c, 2)->commit);
+    cluster_drop(c, 0, 2, WIRE_prepare);
+    cluster_hold(c, CLUSTER_ALL, 2, WIRE_new_state);
+    send_incr(c, 1, session, 3, 0); /* missed */
+    cluster_pass(c, 0, 2, WIRE_prepare);
+    send_incr(c, 2, other, 1, 0); /* so that this one shows the gap */
+    assert_int_equal(VR_TRANSFER_GAP, cluster_core(c, 2)->transfer.kind);
+    assert_int_equal(4, cluster_core(c, 2)->log.op);
+    cluster_crash(c, 0);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_true(cluster_read(c, cluster_primary(c), 100) >= 2);
+    cluster_free(c);
+}
+
+/* Rule: a checkpoint is taken as a whole, client table and answers included. */
+static void pit_4_4_a_fetched_checkpoint_brings_the_answers_along(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_isolate(c, 2);
+    uint64_t session = cluster_register(c, 1, 0);
+    incr_many(c, 1, session, 1, 100, 0); /* more than a log holds */
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_true(cluster_has_traced(c, 2, "fetched-checkpoint"));
+    while (cluster_primary(c) != 2) {
+        cluster_hand_over(c, cluster_primary(c));
+        assert_true(cluster_converge(c));
+    }
+    assert_int_equal(100, cluster_incr(c, 1, session, 100, 2)); /* its cached answer */
+    assert_int_equal(101, cluster_incr(c, 1, session, 101, 2));
+    cluster_free(c);
+}
+
+/* Rule: what is fetched is on disk before anything built on it is claimed to be. */
+static void pit_4_7_a_fetched_checkpoint_is_stored_before_it_is_built_on(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_isolate(c, 2);
+    incr_many(c, 1, session, 1, 100, 0);
+    cluster_clear_rules(c);
+    cluster_slow_disk(c, 2, true);
+    uint32_t acks = cluster_count_sent(c, 2, 0, WIRE_prepare_ok);
+    cluster_run(c, 1000);
+    assert_true(cluster_has_traced(c, 2, "fetched-checkpoint"));
+    assert_int_equal(acks, cluster_count_sent(c, 2, 0, WIRE_prepare_ok));
+    cluster_crash(c, 2); /* still the state of before */
+    cluster_slow_disk(c, 2, false);
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    cluster_crash(c, 0);
+    assert_true(cluster_converge(c));
+    assert_int_equal(101, cluster_incr(c, 1, session, 101, cluster_primary(c)));
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_backup_that_missed_a_prepare_asks_for_it),
+        cmocka_unit_test(pit_4_1_a_replica_that_is_behind_keeps_its_log_until_it_has_a_better_one),
+        cmocka_unit_test(pit_4_2_a_late_answer_of_an_earlier_view_is_not_taken),
+        cmocka_unit_test(pit_4_3_what_was_acknowledged_stays_while_a_gap_is_filled),
+        cmocka_unit_test(pit_4_4_a_fetched_checkpoint_brings_the_answers_along),
+        cmocka_unit_test(pit_4_7_a_fetched_checkpoint_is_stored_before_it_is_built_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* View changes (PROTOCOL section 2): a story for each pitfall that is a rule of
+ * lib/vr/view_change.c.  Each names the rule; without it the story fails. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scenario/cluster.h"
+
+static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                      uint8_t to)
+{
+    struct kv_op op = cluster_incr_op();
+    cluster_send_op(c, client, session, number, to, &op);
+    cluster_settle(c);
+}
+
+/* Until the replica lives in `view`, normal or not; false after 20 s. */
+static bool run_until_view(struct cluster *c, uint8_t replica, uint64_t view)
+{
+    for (int i = 0; i < 2000 && cluster_core(c, replica)->view != view; i++) cluster_run(c, 10);
+    return cluster_core(c, replica)->view == view;
+}
+
+static void when_the_primary_dies_the_others_go_on_with_all_that_was_answered(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, session, 1, 0);
+    cluster_crash(c, 0);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_primary(c));
+    assert_int_equal(2, cluster_incr(c, 1, session, 2, 1));
+    cluster_free(c);
+}
+
+static void a_planned_hand_over_needs_no_time_out(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_hand_over(c, 0);
+    cluster_settle(c);
+    assert_int_equal(1, cluster_primary(c));
+    assert_int_equal(VR_NORMAL, cluster_core(c, 0)->status);
+    cluster_free(c);
+}
+
+/* Rule: START-VIEW is accepted for a later view, or for the own one while it has not begun. */
+static void pit_2_1_a_start_view_that_comes_twice_does_not_cut_the_log(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_hand_over(c, 0);
+    cluster_settle(c);
+    cluster_drop(c, 1, CLUSTER_ALL, WIRE_commit); /* 2 does not hear that it is committed */
+    cluster_incr(c, 1, session, 1, 1);
+    assert_int_equal(2, cluster_core(c, 2)->log.op);
+    assert_int_equal(1, cluster_core(c, 2)->commit);
+    cluster_repeat(c, 1, 2, WIRE_start_view, 0);
+    assert_int_equal(2, cluster_core(c, 2)->log.op);
+    cluster_crash(c, 1);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_read(c, cluster_primary(c), 100));
+    cluster_free(c);
+}
+
+/* Rule: only START-VIEW-CHANGE of a later view is a reason to leave normal operation. */
+static void pit_2_2_old_votes_do_not_disturb_a_view_that_began(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_isolate(c, 0); /* it abdicates and wants view 1, too */
+    assert_true(run_until_view(c, 1, 1));
+    cluster_run(c, 2000);
+    assert_true(cluster_count_sent(c, 0, 1, WIRE_start_view_change) > 0);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_core(c, 1)->view);
+    cluster_repeat(c, 0, 1, WIRE_start_view_change, 0);
+    cluster_repeat(c, 2, 1, WIRE_start_view_change, 0);
+    assert_int_equal(VR_NORMAL, cluster_core(c, 1)->status);
+    assert_int_equal(1, cluster_core(c, 1)->view);
+    cluster_free(c);
+}
+
+/* Rule: the log of the largest log_view is chosen, whatever its length. */
+static void pit_2_3_a_longer_log_of_an_older_view_loses(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t sessions[4];
+    for (uint32_t i = 0; i < 4; i++) sessions[i] = cluster_register(c, i, 0);
+    cluster_run(c, 50);
+    cluster_isolate(c, 0);
+    for (uint32_t i = 1; i < 4; i++) send_incr(c, i, sessions[i], 1, 0);
+    assert_int_equal(7, cluster_core(c, 0)->log.op); /* three entries nobody else has */
+    assert_true(run_until_view(c, 1, 1));
+    cluster_run(c, 100);
+    assert_int_equal(1, cluster_incr(c, 0, sessions[0], 1, 1));
+    cluster_crash(c, 1);
+    cluster_clear_rules(c);
+    cluster_drop(c, 2, 0, WIRE_new_state); /* 0 keeps its log until the views are compared */
+    assert_true(run_until_view(c, 2, 2));
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(2, cluster_incr(c, 0, sessions[0], 2, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* Rule: START-VIEW-CHANGE is a pre-vote; one replica's wish moves nobody. */
+static void pit_2_5_a_replica_that_hears_nothing_does_not_depose_a_healthy_primary(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_drop(c, CLUSTER_ALL, 4, CLUSTER_ALL);
+    for (uint64_t number = 1; number <= 10; number++) {
+        cluster_run(c, 300);
+        assert_int_equal(number, cluster_incr(c, 1, session, number, 0));
+    }
+    assert_true(cluster_count_sent(c, 4, 0, WIRE_start_view_change) > 0);
+    for (uint8_t i = 0; i < 4; i++) assert_int_equal(0, cluster_core(c, i)->view);
+    cluster_free(c);
+}
+
+/* Rule: a primary that a quorum does not answer falls silent and wants the next view itself. */
+static void pit_2_6_a_primary_that_hears_nothing_gives_way(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_drop(c, CLUSTER_ALL, 0, CLUSTER_ALL);
+    cluster_run(c, 3000);
+    assert_int_equal(1, cluster_primary(c));
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 1));
+    cluster_free(c);
+}
+
+/* Rule: who wants view v + 2 proves that v + 1 was voted for: go there, then count the vote. */
+static void pit_2_7_replicas_one_view_apart_find_together(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    cluster_drop(c, 4, CLUSTER_ALL, WIRE_do_view_change); /* only its votes arrive */
+    cluster_forge(c, 3, 4, 1, &wire_shape_do_view_change, &(struct wire_do_view_change){0});
+    assert_int_equal(1, cluster_core(c, 4)->view);
+    cluster_crash(c, 0);
+    cluster_crash(c, 3); /* 1 and 2 need the vote of 4 */
+    assert_true(run_until_view(c, 1, 1));
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+/* Rule: a replica in a view change that hears its primary at work asks for START-VIEW. */
+static void pit_2_8_a_lost_start_view_is_asked_for(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_drop(c, 1, 2, WIRE_start_view);
+    cluster_hand_over(c, 0);
+    cluster_settle(c);
+    assert_int_equal(1, cluster_primary(c));
+    assert_int_equal(VR_VIEW_CHANGE, cluster_core(c, 2)->status);
+    cluster_clear_rules(c);
+    cluster_run(c, 100);
+    assert_int_equal(VR_NORMAL, cluster_core(c, 2)->status);
+    assert_int_equal(1, cluster_core(c, 2)->view);
+    assert_true(cluster_count_sent(c, 2, 1, WIRE_request_start_view) > 0);
+    cluster_free(c);
+}
+
+/* Rule: after the promise of a view nothing of an older one is appended or acknowledged. */
+static void pit_2_9_a_late_prepare_does_not_change_what_was_promised(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_hold(c, 0, CLUSTER_ALL, WIRE_prepare);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_new_state);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_commit); /* it falls silent */
+    send_incr(c, 1, session, 1, 0);
+    cluster_hold(c, 2, 1, WIRE_do_view_change);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_do_view_change);
+    assert_true(run_until_view(c, 1, 1));
+    assert_true(cluster_core(c, 1)->promised);
+    uint32_t acks = cluster_count_sent(c, 1, 0, WIRE_prepare_ok);
+    cluster_release(c, 0, 1, WIRE_prepare);
+    assert_int_equal(1, cluster_core(c, 1)->log.op);
+    assert_int_equal(acks, cluster_count_sent(c, 1, 0, WIRE_prepare_ok));
+    assert_int_equal(1, cluster_core(c, 0)->commit);
+    cluster_free(c);
+}
+
+/* Rule: a restarted primary leaves its view, since it may have forgotten what it had prepared
+ * there. */
+static void pit_2_10_a_restarted_primary_does_not_prepare_again_in_its_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_slow_disk(c, 0, true); /* x reaches 1, but not the primary's own disk */
+    cluster_drop(c, 0, 2, WIRE_prepare);
+    cluster_drop(c, CLUSTER_ALL, 2, WIRE_new_state);
+    send_incr(c, 1, session, 1, 0);
+    assert_int_equal(2, cluster_core(c, 1)->log.op);
+    cluster_crash(c, 0);
+    cluster_slow_disk(c, 0, false);
+    cluster_start(c, 0);
+    assert_false(vr_is_primary(cluster_core(c, 0)));
+    assert_int_equal(1, cluster_core(c, 0)->view);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* Rule: a view far beyond the own one is not believed. */
+static void pit_2_12_an_impossible_view_moves_nobody(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t bomb = UINT64_MAX - 1;
+    cluster_forge(c, 0, 1, bomb, &wire_shape_commit, &(struct wire_commit){.sequence = 1});
+    cluster_forge(c, 0, 1, bomb, &wire_shape_do_view_change, &(struct wire_do_view_change){0});
+    cluster_forge(c, 0, 1, bomb, &wire_shape_start_view_change,
+                  &(struct wire_start_view_change){0});
+    cluster_forge(c, 0, 1, bomb, &wire_shape_start_view, &(struct wire_start_view){0});
+    cluster_run(c, 1000);
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_int_equal(VR_NORMAL, cluster_core(c, i)->status);
+        assert_int_equal(0, cluster_core(c, i)->view);
+    }
+    cluster_free(c);
+}
+
+/* Rule: with a disk the view is durable before it is promised. */
+static void a_promise_waits_for_the_disk(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    cluster_slow_disk(c, 2, true);
+    cluster_crash(c, 0);
+    assert_true(run_until_view(c, 2, 1));
+    cluster_run(c, 100);
+    assert_int_equal(0, cluster_count_sent(c, 2, CLUSTER_ALL, WIRE_do_view_change));
+    cluster_slow_disk(c, 2, false);
+    assert_true(cluster_converge(c));
+    assert_true(cluster_count_sent(c, 2, CLUSTER_ALL, WIRE_do_view_change) > 0);
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(when_the_primary_dies_the_others_go_on_with_all_that_was_answered),
+        cmocka_unit_test(a_planned_hand_over_needs_no_time_out),
+        cmocka_unit_test(pit_2_1_a_start_view_that_comes_twice_does_not_cut_the_log),
+        cmocka_unit_test(pit_2_2_old_votes_do_not_disturb_a_view_that_began),
+        cmocka_unit_test(pit_2_3_a_longer_log_of_an_older_view_loses),
+        cmocka_unit_test(pit_2_5_a_replica_that_hears_nothing_does_not_depose_a_healthy_primary),
+        cmocka_unit_test(pit_2_6_a_primary_that_hears_nothing_gives_way),
+        cmocka_unit_test(pit_2_7_replicas_one_view_apart_find_together),
+        cmocka_unit_test(pit_2_8_a_lost_start_view_is_asked_for),
+        cmocka_unit_test(pit_2_9_a_late_prepare_does_not_change_what_was_promised),
+        cmocka_unit_test(pit_2_10_a_restarted_primary_does_not_prepare_again_in_its_view),
+        cmocka_unit_test(pit_2_12_an_impossible_view_moves_nobody),
+        cmocka_unit_test(a_promise_waits_for_the_disk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

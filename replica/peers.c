@@ -11,6 +11,7 @@
 #define BACKOFF_MS_MAX 1000u
 #define DIAL_MS_MAX    2000u       /* to resolve, connect and exchange hellos */
 #define OUT_MAX        (16u << 20) /* what may queue for one replica */
+#define COMPLAINT_MS   10000u      /* between two lines about the same stranger */
 #define HELLO_SIZE_MAX 512u
 #define NOBODY         UINT32_MAX /* number of a connection that no replica owns (yet) */
 
@@ -86,8 +87,11 @@ static void on_over(struct connection *c, const char *reason)
 
 static int refuse(struct peers *p, struct connection *c, uint32_t sender, const char *reason)
 {
+    uint64_t *quiet_until_ms = &p->quiet_until_ms[sender < REPLICAS_MAX ? sender : REPLICAS_MAX];
     char address[CONNECTION_ADDRESS_SIZE];
 
+    if (uv_now(p->loop) < *quiet_until_ms) return VSTAMP_E_OTHER_GROUP;
+    *quiet_until_ms = uv_now(p->loop) + COMPLAINT_MS;
     connection_address(c, address);
     log_event(p->log, LOG_LEVEL_WARN, "peer-refused", LOG_NUMBER("peer", sender),
               LOG_TEXT("address", address), LOG_TEXT("reason", reason));
@@ -98,8 +102,9 @@ static int check_members(struct peers *p, struct connection *c, const struct wir
 {
     if (m->as.hello.members == p->config->members) return 0;
     return refuse(p, c, m->header.sender,
-                  "its configuration differs from ours in replicas_addresses, durability, max_clients, "
-                  "max_value_bytes, batch_bytes or state_bytes_max: all replicas need the same");
+                  "its configuration differs from ours in replicas_addresses, durability, "
+                  "max_clients, max_value_bytes, batch_bytes or state_bytes_max: all replicas need "
+                  "the same");
 }
 
 static void come_up(struct peer *peer, const struct wire_message *m)

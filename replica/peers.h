@@ -49,7 +49,8 @@ struct peers {
     const struct vr_config *config;
     size_t frame_max;
     struct prng jitter;
-    struct peer at[REPLICAS_MAX]; /* by index; that of our own is not used */
+    uint64_t quiet_until_ms[REPLICAS_MAX + 1]; /* by sender of what was refused; last: no replica */
+    struct peer at[REPLICAS_MAX];              /* by index; that of our own is not used */
 };
 
 /* Nothing is dialled before peers_start.  `addresses` and `config` are kept by pointer. */

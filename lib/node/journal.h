@@ -3,9 +3,9 @@
  *
  *   u32 size of the body, u32 kind, u64 checksum, body, zeros up to a multiple of 8
  *
- * The checksum covers the body and, as its seed, kind, size, the file's number and the record's place in
- * it: a record that was written to the wrong place, or that an older file left behind, does not check.
- * The bodies are records of wire/messages.def ("On disk"). */
+ * The checksum covers the body and, as its seed, kind, size, the file's number and the record's
+ * place in it: a record that was written to the wrong place, or that an older file left behind,
+ * does not check. The bodies are records of wire/messages.def ("On disk"). */
 #ifndef NODE_JOURNAL_H
 #define NODE_JOURNAL_H
 
@@ -23,8 +23,8 @@ enum journal_kind {
     JOURNAL_CHECKPOINT_TAIL
 };
 
-/* Append a record that will stand at `place` of file `number`; false, and nothing written, if it does
- * not fit. */
+/* Append a record that will stand at `place` of file `number`; false, and nothing written, if it
+ * does not fit. */
 bool journal_put(struct writer *w, uint64_t number, uint64_t place, enum journal_kind kind,
                  const struct wire_shape *shape, const void *record);
 
@@ -43,8 +43,8 @@ struct journal_reader {
 enum journal_status journal_next(struct journal_reader *r, enum journal_kind *kind,
                                  struct bytes *body);
 
-/* Is there a sound record anywhere behind `place`?  Then what does not check there is damage, not the
- * torn end of the last write. */
+/* Is there a sound record anywhere behind `place`?  Then what does not check there is damage, not
+ * the torn end of the last write. */
 bool journal_continues(const struct journal_reader *r);
 
 #endif

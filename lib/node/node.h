@@ -3,8 +3,9 @@
  * without a system call.  The daemon and the simulator are two hosts of the same node: they feed it
  * frames, time and completions, and carry out what it asks for through struct node_io.
  *
- * Use:   size = node_memory(&config);  node = node_init(zeroed memory, size, &config, app, &io, seed);
- *        disk only:  node_restore_checkpoint (if there is one), node_restore_journal per segment;
+ * Use:   size = node_memory(&config);
+ *        node = node_init(zeroed memory, size, &config, app, &io, entropy);
+ *        disk only: node_restore_checkpoint (if there is one), node_restore_journal per segment;
  *        node_start(node);
  *        then, in each turn of the host's loop:
  *            node_clock(...);  any number of node_on_...();  node_turn_end(node).
@@ -29,12 +30,12 @@ struct node;
 enum node_lane { NODE_LANE_JOURNAL, NODE_LANE_CHECKPOINT, NODE_LANES };
 
 enum node_job_kind {
-    NODE_JOB_APPEND,           /* append `data` to segment `number` (created when missing, its folder
-                                  fsynced), done when it is on stable storage */
+    NODE_JOB_APPEND,           /* append `data` to segment `number` (created when missing, its
+                                  folder fsynced), done when it is on stable storage */
     NODE_JOB_CHECKPOINT_BEGIN, /* start a temporary file for checkpoint `number`, empty */
     NODE_JOB_CHECKPOINT_DATA,  /* append `data` to it; need not be durable yet */
-    NODE_JOB_CHECKPOINT_END    /* fsync it, rename it to checkpoint `number`, fsync the folder, remove
-                                  older checkpoints and all segments below `keep_from` */
+    NODE_JOB_CHECKPOINT_END    /* fsync it, rename it to checkpoint `number`, fsync the folder,
+                                  remove older checkpoints and all segments below `keep_from` */
 };
 
 struct node_job {
@@ -53,14 +54,15 @@ struct node_io {
     void (*reply)(void *ctx, uint64_t origin, struct bytes frame);
     /* Start a job of the disk.  Never called with durability: memory. */
     void (*store)(void *ctx, enum node_lane lane, const struct node_job *job);
-    /* One line of the deterministic trace ("view-change start view=3: primary silent"); may be NULL. */
+    /* One line of the deterministic trace ("view-change start view=3: primary silent"); may be
+       NULL. */
     void (*trace)(void *ctx, const char *line);
-    /* One line worth an operator's attention; event is stable ("view-started"), detail is logfmt. */
+    /* One line worth an operator's attention; event is stable ("view-started"), detail is logfmt */
     void (*log)(void *ctx, enum node_log_level level, const char *event, const char *detail);
 };
 
-/* Bytes of zeroed memory, aligned to 4096, that node_init takes.  Most of it is only touched as the state
- * grows (pages, log), so the host should give it by mmap with MAP_NORESERVE. */
+/* Bytes of zeroed memory, aligned to 4096, that node_init takes.  Most of it is only touched as the
+ * state grows (pages, log), so the host should give it by mmap with MAP_NORESERVE. */
 size_t node_memory(const struct vr_config *config);
 
 /* `entropy` is 128 random bits: the token and nonces of this start derive from it; in the simulator
@@ -73,21 +75,21 @@ struct node *node_init(void *memory, size_t size, const struct vr_config *config
  * VSTAMP_E_CONFIG (another index, another size), VSTAMP_E_VERSION with a sentence. */
 int node_restore_checkpoint(struct node *node, struct bytes file, struct vstamp_diag *diag);
 
-/* Replay one segment, in rising order of number.  `newest`: it is the last one, so a torn tail is what
- * a crash leaves; *valid_size then tells where it ends, and the host cuts the file there, durably,
- * before node_start.  Anything else that does not check is VSTAMP_E_CORRUPT. */
+/* Replay one segment, in rising order of number.  `newest`: it is the last one, so a torn tail is
+ * what a crash leaves; *valid_size then tells where it ends, and the host cuts the file there,
+ * durably, before node_start.  Anything else that does not check is VSTAMP_E_CORRUPT. */
 int node_restore_journal(struct node *node, uint64_t number, struct bytes file, bool newest,
                          size_t *valid_size, struct vstamp_diag *diag);
 
-/* Decide what to be (blank, backup, in a view change) and begin.  node_clock must have been called. */
+/* Decide what to be (blank, backup, in a view change) and begin; after a node_clock. */
 void node_start(struct node *node);
 
 /* Time, before anything else in a turn.  `monotonic_us` counts suspends (CLOCK_BOOTTIME) and never
  * falls; `realtime_us` is since 1970 and may jump. */
 void node_clock(struct node *node, uint64_t monotonic_us, uint64_t realtime_us);
 
-/* A whole frame that wire_frame_size accepted, from the connection of replica `from`.  Damaged or odd
- * ones are dropped and counted. */
+/* A whole frame that wire_frame_size accepted, from the connection of replica `from`.  Damaged or
+ * odd ones are dropped and counted. */
 void node_on_peer_frame(struct node *node, uint8_t from, struct bytes frame);
 
 /* A whole frame from a client's connection.  `origin` is not 0 and names the connection; a stale
@@ -95,8 +97,8 @@ void node_on_peer_frame(struct node *node, uint8_t from, struct bytes frame);
  * deserves to be closed (not a request, damaged). */
 int node_on_client_frame(struct node *node, uint64_t origin, struct bytes frame);
 
-/* May client frames be fed?  When false the host leaves them in the socket (back-pressure); ask again
- * after each turn. */
+/* May client frames be fed?  When false the host leaves them in the socket (back-pressure); ask
+ * again after each turn. */
 bool node_accepts_requests(const struct node *node);
 
 /* The connection to a peer came up or broke.  A hint, used to resend at once. */
@@ -108,16 +110,16 @@ void node_on_stored(struct node *node, enum node_lane lane);
 /* End of the turn: open a prepare for what arrived, fire due timers, start disk jobs. */
 void node_turn_end(struct node *node);
 
-/* When the next timer is due, in monotonic microseconds; the host calls node_clock and node_turn_end
- * then at the latest. */
+/* When the next timer is due, in monotonic microseconds; the host calls node_clock and
+ * node_turn_end then at the latest. */
 uint64_t node_next_timer(const struct node *node);
 
-/* Planned stop: if primary, hand over at once (by a view change it starts itself).  node_may_stop tells
- * when another view has begun or there is nothing to hand over; the host gives up after 2 s. */
+/* Planned stop: if primary, hand over at once (by a view change it starts itself).  node_may_stop
+ * tells when another view has begun or nothing is to hand over; the host gives up after 2 s. */
 void node_stop(struct node *node);
 bool node_may_stop(const struct node *node);
 
-/* Fill in everything of status.def.  The digest is brought up to date (cost: pages changed since). */
+/* Fill in everything of status.def.  The digest is brought up to date (cost: pages changed). */
 void node_status(struct node *node, struct node_status *status);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reading back what store.c wrote, at a start.  The host brings the bytes; here they are checked and
- * given to the core in order. */
+/* Reading back what store.c wrote, at a start.  The host brings the bytes; here they are checked
+ * and given to the core in order. */
 #include <string.h>
 
 #include "node/journal.h"
@@ -28,9 +28,10 @@ static int check_owner(const struct node *n, struct journal_reader *r, struct wi
         return VSTAMP_E_CONFIG;
     }
     if (whose->members != n->config.members) {
-        vstamp_diag_printf(diag, "was written with other replicas_addresses, durability, max_clients, "
-                                 "max_value_bytes, batch_bytes or state_bytes_max: give it the "
-                                 "configuration that it was started with");
+        vstamp_diag_printf(diag,
+                           "was written with other replicas_addresses, durability, max_clients, "
+                           "max_value_bytes, batch_bytes or state_bytes_max: give it the "
+                           "configuration that it was started with");
         return VSTAMP_E_CONFIG;
     }
     if (!vstamp_id_is_zero(n->vr.group) && !vstamp_id_is_zero(whose->group) &&

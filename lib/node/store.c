@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The durable side of a node: what the core persists becomes records, records become jobs.
  *
- * Journal.  Records gather in one buffer while the other is being written: what arrives during a write is
- * the next write (group commit without a timer).  Replaying all records in order gives the state back.
+ * Journal.  Records gather in one buffer while the other is being written: what arrives during a
+ * write is the next write (group commit without a timer).  Replaying all records in order gives the
+ * state back.
  *
- * Checkpoints.  When the core has taken one, a new segment begins with the hard state and the entries
- * above the checkpoint, so that checkpoint and new segment together say all; then the pages go to a
- * file, some at a time, while operations go on (pages.h keeps their old content).  The file takes effect, and the
- * old segments go, only once the new segment's first records are durable. */
+ * Checkpoints.  When the core has taken one, a new segment begins with the hard state and the
+ * entries above the checkpoint, so that checkpoint and new segment together say all; then the pages
+ * go to a file, some at a time, while operations go on (pages.h keeps their old content).  The file
+ * takes effect, and the old segments go, only once the new segment's first records are durable. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -37,7 +38,8 @@ static void put(struct node *n, enum journal_kind kind, const struct wire_shape 
                 const void *record)
 {
     struct node_journal *j = &n->journal;
-    bool fits = journal_put(&j->pending, j->segment, j->place + j->pending.size, kind, shape, record);
+    uint64_t place = j->place + j->pending.size;
+    bool fits = journal_put(&j->pending, j->segment, place, kind, shape, record);
     assert(fits);
 }
 

@@ -3,14 +3,15 @@
  *
  *   REQUEST -> checks -> the waiting batch -> one log entry with all of them -> PREPARE
  *
- * The batch becomes a prepare at the end of the turn in which the pipeline has room: nothing waits on
- * an idle group, and under load what arrives while the pipeline is full shares the next entry.
+ * The batch becomes a prepare at the end of the turn in which the pipeline has room: nothing waits
+ * on an idle group, and under load what arrives while the pipeline is full shares the next entry.
  *
  *   B1  an operation is checked by the application before it enters the log (PIT-1.7);
- *   B2  a request is new only if it is in neither the client table (executed) nor in flight (PIT-7.5);
+ *   B2  a request is new only if it is in neither the client table (executed) nor in flight
+ *       (PIT-7.5);
  *   B3  a number is exactly one above the last: nothing older can ever run after something newer;
- *   B4  a new primary judges no request before it has executed all that its view began with: what its
- *       client table does not know yet may have been answered by the former primary. */
+ *   B4  a new primary judges no request before it has executed all that its view began with: what
+ *       its client table does not know yet may have been answered by the former primary. */
 #include "vr/rooms.h"
 
 #define BATCH_HEAD 4u /* u32 count */
@@ -81,8 +82,8 @@ static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_reques
     return true;
 }
 
-/* After a view change: what the new primary's log holds uncommitted is in flight, without a connection
- * that waits; the client will ask again (PIT-1.4). */
+/* After a view change: what the new primary's log holds uncommitted is in flight, without a
+ * connection that waits; the client will ask again (PIT-1.4). */
 void vr_inflight_rebuild(struct vr *r)
 {
     for (uint64_t op = r->commit + 1; op <= r->log.op; op++) {
@@ -121,7 +122,8 @@ static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_re
         vr_reply(r, origin, m->client, m->number, record.op, record.answer);
     } else if (m->number < record.number) {
         r->stats.duplicates++;
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_STALE, "a newer request was executed");
+        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_STALE,
+                  "a newer request was executed");
     } else if (m->number > record.number + 1) {
         /* B3; or we were deposed and do not know it yet */
         vr_reject(r, origin, m->client, m->number, WIRE_REJECT_UNAVAILABLE,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Checkpoints (paper section 5.1): the replicated state, client table and answers included (PIT-1.5), at
- * one op-number.  Taking one copies nothing (pages.h).  They are taken at the same op-numbers by all
- * replicas: every checkpoint_ops ops, or earlier when the log's bytes ask for it, which is a function of
- * the log alone.  Only a replica whose disk has not yet stored the last one takes the next one late.
+/* Checkpoints (paper section 5.1): the replicated state, client table and answers included
+ * (PIT-1.5), at one op-number.  Taking one copies nothing (pages.h).  They are taken at the same
+ * op-numbers by all replicas: every checkpoint_ops ops, or earlier when the log's bytes ask for it,
+ * which is a function of the log alone.  Only a replica whose disk has not yet stored the last one
+ * takes the next one late.
  *
- * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets pages. */
+ * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets
+ * pages. */
 #include "vr/rooms.h"
 
 void vr_checkpoint_if_due(struct vr *r)
@@ -26,8 +28,8 @@ void vr_checkpoint_if_due(struct vr *r)
     }
 }
 
-/* The pages hold the state after `anchor` now: they were fetched or read from the disk.  What the log
- * holds beyond it stays if it follows that very entry. */
+/* The pages hold the state after `anchor` now: they were fetched or read from the disk.  What the
+ * log holds beyond it stays if it follows that very entry. */
 void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
 {
     assert(anchor->op >= r->applied);
@@ -47,8 +49,8 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     r->log.keep_after = anchor->op;
 }
 
-/* A peer compares its pages with our checkpoint, from page `first` on: tell it those that differ.  The
- * checkpoint is committed state, so any view and any status may ask and answer. */
+/* A peer compares its pages with our checkpoint, from page `first` on: tell it those that differ.
+ * The checkpoint is committed state, so any view and any status may ask and answer. */
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
 {
     if (!r->pages.has_image || r->checkpoint_op == 0) return;

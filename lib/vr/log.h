@@ -2,9 +2,9 @@
 /* The log (paper section 4.1): entries first .. op, without holes, each naming its predecessor by
  * checksum, so that two logs agree up to an op-number if they agree at it.
  *
- * Memory is bounded: a ring of slots for the headers and a ring of bytes for the bodies.  The oldest
- * entries are dropped to make room, but never one above `keep_after`, the newest checkpoint.  `base` is
- * the header of the entry before `first`: all zero for an empty log that starts at op 1. */
+ * Memory is bounded: a ring of slots for the headers and a ring of bytes for the bodies.  The
+ * oldest entries are dropped to make room, but never one above `keep_after`, the newest checkpoint.
+ * `base` is the header of the entry before `first`: all zero for an empty log that starts at 1. */
 #ifndef VR_LOG_H
 #define VR_LOG_H
 
@@ -42,8 +42,8 @@ bool log_make_room(struct log *l, size_t size);
 /* Forget the entries up to `op`; the one at `op` becomes the base. */
 void log_drop(struct log *l, uint64_t op);
 
-/* Could `count` entries with bodies of `total` bytes, none above `largest`, follow entry `after`, once
- * what may be dropped is dropped and what comes after is truncated? */
+/* Could `count` entries with bodies of `total` bytes, none above `largest`, follow entry `after`,
+ * once what may be dropped is dropped and what comes after is truncated? */
 bool log_fits(const struct log *l, uint64_t after, uint64_t count, size_t total, size_t largest);
 
 /* Append the entry after `op`; asserts that it chains and that there is room. */

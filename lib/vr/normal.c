@@ -8,14 +8,15 @@
  *
  * What holds whenever an event is over:
  *   N1  the log has no holes, and each entry names its predecessor;
- *   N2  a PREPARE-OK names an entry by checksum, and is sent only when that entry, all before it and
- *       the view it belongs to are durable here;
+ *   N2  a PREPARE-OK names an entry by checksum, and is sent only when that entry, all before it
+ *       and the view it belongs to are durable here;
  *   N3  the primary commits what a quorum acknowledged, itself included, once it is durable;
  *   N4  commit-number never falls.
  *
  * Deviations: acknowledgements name the entry (PIT-1.2); a COMMIT carries the commit-number and its
- * checksum, never the op-number in its place (PIT-1.1, 1.10), and the op-number beside it, so that a
- * backup notices a lost PREPARE and asks for it (state_transfer.c): the primary repeats nothing. */
+ * checksum, never the op-number in its place (PIT-1.1, 1.10), and the op-number beside it, so that
+ * a backup notices a lost PREPARE and asks for it (state_transfer.c): the primary repeats
+ * nothing. */
 #include "vr/rooms.h"
 
 #define ABDICATE_AFTER 3u /* times view_change_ms without a quorum's word */
@@ -84,7 +85,8 @@ static const char *ignore_primary(const struct vr *r, uint8_t from, uint64_t vie
     return NULL;
 }
 
-/* True if the view of a primary's message is the one we live in; else what there is to do is done. */
+/* True if the view of a primary's message is the one we live in; else what there is to do is
+ * done. */
 static bool in_our_view(struct vr *r, uint8_t from, uint64_t view, const char *what)
 {
     const char *reason = ignore_primary(r, from, view);
@@ -214,7 +216,7 @@ uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values)
 
 static void advance_durable(struct vr *r)
 {
-    if (r->transfer.storing) return; /* the journal does not reach up to the fetched checkpoint yet */
+    if (r->transfer.storing) return; /* the disk does not hold what our log begins with */
     if (r->durable_op + 1 < r->log.first) r->durable_op = r->log.first - 1;
     while (r->durable_op < r->log.op &&
            log_at(&r->log, r->durable_op + 1)->persisted <= r->durable) {
@@ -257,8 +259,8 @@ void vr_heartbeat_due(struct vr *r)
     vr_timer_set(r, VR_TIMER_HEARTBEAT, r->config.heartbeat_ms * UINT64_C(1000));
 }
 
-/* A primary that a quorum no longer answers stops its heartbeats and wants the next view itself, else
- * one that can send but not receive would hold the group for ever (PIT-2.6). */
+/* A primary that a quorum no longer answers stops its heartbeats and wants the next view itself,
+ * else one that can send but not receive would hold the group for ever (PIT-2.6). */
 void vr_abdicate_due(struct vr *r)
 {
     if (!vr_is_primary(r)) return;

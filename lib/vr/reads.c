@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads without the log (paper section 6.3).
  *
- * Linearizable reads need no clock: the primary answers after a round of heartbeats, begun after the read
- * came, has been echoed by a quorum.  Then no later view had started when the read arrived, so the
- * primary's state held all that was acknowledged by then.
+ * Linearizable reads need no clock: the primary answers after a round of heartbeats, begun after
+ * the read came, has been echoed by a quorum.  Then no later view had started when the read
+ * arrived, so the primary's state held all that was acknowledged by then.
  *
  *   R1  a round counts for the reads that came before it was sent;
  *   R2  a new primary answers only once it has committed all its view began with (PIT-7.9).
  *
- * One round carries all reads that wait; while it is under way the next ones gather.  A paused primary
- * (SIGSTOP) learns of the newer view before any echo reaches it.  Causal reads are answered by any normal
- * replica that has executed the op-number the client names (6.3.2), stale ones as things stand. */
+ * One round carries all reads that wait; while it is under way the next ones gather.  A paused
+ * primary (SIGSTOP) learns of the newer view before any echo reaches it.  Causal reads are answered
+ * by any normal replica that has executed the op-number the client names (6.3.2), stale ones as
+ * things stand. */
 #include <string.h>
 
 #include "vr/rooms.h"

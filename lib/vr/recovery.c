@@ -7,20 +7,21 @@
  *   all members are blank       -> they form the group, at view 0 with an empty log
  *   a majority of others is not -> it recovers from them
  *
- * Forming.  Each start draws a token.  A blank replica repeats its token and the tokens it has heard; it
- * forms once every other member's newest word holds the same complete list.  The list is the group's
- * birth certificate: its checksum is the group's identity.  A normal replica shows the list to whoever is
- * blank; who finds its own present token in it was counted and is formed too.
+ * Forming.  Each start draws a token.  A blank replica repeats its token and the tokens it has
+ * heard; it forms once every other member's newest word holds the same complete list.  The list is
+ * the group's birth certificate: its checksum is the group's identity.  A normal replica shows the
+ * list to whoever is blank; who finds its own present token in it was counted and is formed too.
  *
- * Recovery.  The paper's protocol forgets: what a replica promised before its crash, others may count
- * after it, and an acknowledged operation is lost (PIT-3.1, DISC 2017).  So each life of a replica has an
- * incarnation number, and replicas keep, and exchange, a vector of the newest ones they know:
+ * Recovery.  The paper's protocol forgets: what a replica promised before its crash, others may
+ * count after it, and an acknowledged operation is lost (PIT-3.1, DISC 2017).  So each life of a
+ * replica has an incarnation number, and replicas keep, and exchange, a vector of the newest ones
+ * they know:
  *
  *   1. ask: a majority tells which incarnation of ours it knows; ours is one above;
  *   2. acquire: a majority of normal replicas notes it (durably) and answers; from then on what our
  *      former lives voted or promised is dropped wherever it arrives (view_change.c, V7);
- *   3. fetch the log from the primary of the largest view among the answers (PIT-3.3), or from a replica
- *      of a later view (state_transfer.c);
+ *   3. fetch the log from the primary of the largest view among the answers (PIT-3.3), or from a
+ *      replica of a later view (state_transfer.c);
  *   4. only then be normal.
  *
  * Answers come from normal replicas alone (PIT-3.2) and count if they echo the nonce of this start
@@ -154,7 +155,7 @@ static void on_blank_peer(struct vr *r, uint8_t from, const struct wire_recovery
     }
 }
 
-/* --- answering --------------------------------------------------------------------------------- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 static void answer(struct vr *r, uint8_t to, const struct wire_recovery *m)
 {
@@ -191,7 +192,7 @@ void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m)
     answer(r, from, m);
 }
 
-/* --- recovering -------------------------------------------------------------------------------- */
+/* --- recovering ------------------------------------------------------------------------------- */
 
 void vr_recovery_forget(struct vr *r, uint8_t replica)
 {
@@ -275,7 +276,8 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
     fetch_if_acquired(r);
 }
 
-/* Everything we hold is void: the state of a replica that has just been started for the first time. */
+/* Everything we hold is void: the state of a replica that has just been started for the first
+ * time. */
 void vr_recovery_void(struct vr *r)
 {
     log_reset(&r->log, &(struct wire_entry_header){0});
@@ -293,8 +295,9 @@ void vr_recovery_void(struct vr *r)
     assert(sound);
 }
 
-/* With a disk the token is made durable before it is told: a replica that crashes while the group forms
- * comes back as the one that was counted.  Without, each start is a stranger, as it must be. */
+/* With a disk the token is made durable before it is told: a replica that crashes while the group
+ * forms comes back as the one that was counted.  Without, each start is a stranger, as it must
+ * be. */
 void vr_recovery_begin(struct vr *r)
 {
     struct vstamp_id *token = &r->tokens[r->config.self];
@@ -312,8 +315,8 @@ void vr_recovery_begin(struct vr *r)
     }
 }
 
-/* Whoever told us of a group may have died with it, and the others be blank: then only a fresh start,
- * by which we can form a new one, helps. */
+/* Whoever told us of a group may have died with it, and the others be blank: then only a fresh
+ * start, by which we can form a new one, helps. */
 void vr_recovery_due(struct vr *r)
 {
     if (r->status != VR_RECOVERING || r->transfer.kind != VR_TRANSFER_NONE) return;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The replica as a whole: memory, restoring, which status listens to which message, timers, and what
- * is settled after every event.
+/* The replica as a whole: memory, restoring, which status listens to which message, timers, and
+ * what is settled after every event.
  *
- *   event -> handler (one room) -> settle: what became durable is acknowledged, what a quorum holds is
- *   committed, what is committed is executed, what is promised durably is sent -> invariants
- */
+ *   event -> handler (one room) -> settle: what became durable is acknowledged, what a quorum holds
+ *   is committed, what is committed is executed, what is promised durably is sent -> invariants */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,12 +25,13 @@ size_t vr_frame_size_max(const struct vr_config *config)
 static void take_memory(struct vr *r, struct arena *arena, const struct vr_config *config)
 {
     uint32_t staged = 2 * TRANSFER_ENTRIES_MAX;
+    size_t staged_bytes = (PIPELINE_MAX / 4 + config->pipeline) * (size_t)config->batch_bytes;
     r->frame_size_max = vr_frame_size_max(config);
     r->frame = arena_take(arena, r->frame_size_max, 1);
     r->answer_size_max = r->frame_size_max - 8192; /* also lists of entries and pages */
     r->answer = arena_take(arena, r->answer_size_max, 1);
     log_init(&r->log, arena, config->log_entries, config->log_bytes);
-    log_init(&r->staging, arena, staged, (PIPELINE_MAX / 4 + config->pipeline) * (size_t)config->batch_bytes);
+    log_init(&r->staging, arena, staged, staged_bytes);
     r->batch = writer_over(arena_take(arena, config->batch_bytes, 1), config->batch_bytes);
     inflight_init(&r->inflight, arena, (PIPELINE_MAX + 2) * BATCH_REQUESTS_MAX);
     r->reads = arena_take(arena, READS_WAITING_MAX, sizeof r->reads[0]);
@@ -146,7 +146,7 @@ void vr_start(struct vr *r)
     }
 }
 
-/* --- what all rooms use ---------------------------------------------------------------------- */
+/* --- what all rooms use ----------------------------------------------------------------------- */
 
 bool vr_is_primary(const struct vr *r)
 {
@@ -239,7 +239,7 @@ void vr_merge_crash_vector(struct vr *r, const struct wire_list *theirs)
     if (news && r->has_hard_state && r->started) vr_persist_state(r);
 }
 
-/* --- events ---------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void check_invariants(const struct vr *r)
 {
@@ -254,8 +254,8 @@ static void check_invariants(const struct vr *r)
     assert(!vr_is_primary(r) || r->log.op - r->commit <= r->config.pipeline + PIPELINE_MAX);
 }
 
-/* Order matters little, as each part only looks at the state; twice, because executing can make room
- * for a prepare, and a prepare can commit at once in a group of one. */
+/* Order matters little, as each part only looks at the state; twice, because executing can make
+ * room for a prepare, and a prepare can commit at once in a group of one. */
 static void settle(struct vr *r)
 {
     for (int round = 0; round < 2; round++) {
@@ -382,14 +382,15 @@ void vr_on_checkpoint_stored(struct vr *r)
     settle(r);
 }
 
-/* Only hints.  A connection that came up: what was lost can arrive now.  The primary's that broke: it may
- * have died, so wait for two more heartbeats instead of the whole time-out; it takes a quorum that thinks
- * so to depose it. */
+/* Only hints.  A connection that came up: what was lost can arrive now.  The primary's that broke:
+ * it may have died, so wait for two more heartbeats instead of the whole time-out; it takes a
+ * quorum that thinks so to depose it. */
 void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
 {
     if (!connected) {
         if (r->status == VR_NORMAL && vr_primary_of(r, r->view) == replica) {
-            vr_timer_set(r, VR_TIMER_SUSPECT, vr_jitter(r, r->config.heartbeat_ms * UINT64_C(2000)));
+            uint64_t two_us = 2 * r->config.heartbeat_ms * UINT64_C(1000);
+            vr_timer_set(r, VR_TIMER_SUSPECT, vr_jitter(r, two_us));
         }
         return;
     }
@@ -425,8 +426,8 @@ uint64_t vr_next_timer(const struct vr *r)
     return next;
 }
 
-/* A planned stop: the primary begins the next view itself; its DO-VIEW-CHANGE invites the others, so
- * nobody has to wait for a time-out. */
+/* A planned stop: the primary begins the next view itself; its DO-VIEW-CHANGE invites the others,
+ * so nobody has to wait for a time-out. */
 void vr_stop(struct vr *r)
 {
     r->stopping = true;

@@ -2,12 +2,12 @@
 /* One replica of Viewstamped Replication Revisited as a state machine without I/O.
  *
  * Input: the vr_on_... functions.  Output: struct vr_sink, whose functions only take note or queue.
- * Nothing here can fail, block, allocate or ask for the time.  Odd messages are dropped with a reason
- * in the trace.
+ * Nothing here can fail, block, allocate or ask for the time.  Odd messages are dropped with a
+ * reason in the trace.
  *
- * A handler changes the state; what follows from a state (acknowledge what became durable, commit what
- * a quorum holds, execute what is committed, promise a view once that promise is durable) is done in
- * one place, vr_settle, after every event.  So no order of events can leave a duty behind.
+ * A handler changes the state; what follows from a state (acknowledge what became durable, commit
+ * what a quorum holds, execute what is committed, promise a view once that promise is durable) is
+ * done in one place, vr_settle, after every event.  So no order of events can leave a duty behind.
  *
  * The state below is grouped by the file that may change it; all files may read all of it. */
 #ifndef VR_REPLICA_H
@@ -31,9 +31,9 @@ struct vr_sink {
     void *ctx;
     void (*send)(void *ctx, uint8_t replica, struct bytes frame);
     void (*reply)(void *ctx, uint64_t origin, struct bytes frame);
-    /* Durability disk only.  Each call is one journal position: vr_on_durable(n) says that the records
-     * of the first n calls are on stable storage.  persist_state writes the hard state (view, log_view,
-     * op, commit, crash vector) as it is in struct vr at that moment. */
+    /* Durability disk only.  Each call is one journal position: vr_on_durable(n) says that the
+     * records of the first n calls are on stable storage.  persist_state writes the hard state
+     * (view, log_view, op, commit, crash vector) as it is in struct vr at that moment. */
     void (*persist_entry)(void *ctx, uint64_t op);
     void (*persist_state)(void *ctx);
     /* Is there room to persist an entry of this size beside what the core always may write? */
@@ -109,7 +109,9 @@ struct vr_read {
 };
 
 struct vr_stats {
-    uint64_t view_changes, state_transfers, requests, duplicates, rejected, reads, evictions, dropped;
+    uint64_t view_changes, state_transfers;
+    uint64_t requests, duplicates, rejected, reads, evictions;
+    uint64_t dropped; /* messages */
 };
 
 struct vr {

@@ -42,7 +42,7 @@ void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_
 void vr_on_prepare_ok(struct vr *r, uint8_t from, uint64_t view, const struct wire_prepare_ok *m);
 void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit *m);
 void vr_on_commit_ok(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit_ok *m);
-void vr_normal_begin(struct vr *r);       /* the view has started here: clear what belongs to a view */
+void vr_normal_begin(struct vr *r);       /* the view has started here */
 void vr_normal_settle(struct vr *r);      /* acknowledge, commit */
 void vr_append(struct vr *r, const struct wire_entry_header *header, struct bytes body);
 void vr_truncate(struct vr *r, uint64_t op);
@@ -87,7 +87,7 @@ void vr_suspect(struct vr *r, const char *why);
 void vr_trust(struct vr *r); /* a fresh word of the primary */
 void vr_missed_start_view(struct vr *r);
 void vr_view_change_settle(struct vr *r);
-void vr_view_change_forget(struct vr *r, uint8_t replica); /* its votes were by a former incarnation */
+void vr_view_change_forget(struct vr *r, uint8_t replica); /* what a former incarnation said */
 void vr_install_view(struct vr *r, uint64_t view);         /* the log in hand is that view's log */
 void vr_vote_due(struct vr *r);
 void vr_view_change_due(struct vr *r);

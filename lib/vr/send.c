@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Frames, trace lines and log lines out of the core.  A frame is encoded once, also when it goes to all. */
+/* Frames, trace lines and log lines out of the core.  A frame is encoded once, also when it goes to
+   all. */
 #include <stdarg.h>
 #include <stdio.h>
 

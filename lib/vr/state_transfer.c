@@ -5,19 +5,21 @@
  *   <--NEW-STATE--                               <----PAGES----  that differ from these
  *
  * The paper cuts the log back to the commit-number and takes the new view-number before it asks; a
- * replica that then takes part in a view change wins with an empty log, and committed operations are
- * lost (PIT-4.1).  Here:
+ * replica that then takes part in a view change wins with an empty log, and committed operations
+ * are lost (PIT-4.1).  Here:
  *
- *   T1  nothing is removed, and neither view nor log_view changes, before the replacement is in hand;
- *   T2  entries arrive in a log of their own (staging), chained to our committed prefix; those that are
- *       committed replace ours as they come, since nothing else can ever be at their place; the rest
- *       replaces ours in one step together with view and log_view;
+ *   T1  nothing is removed, and neither view nor log_view changes, before the replacement is in
+ *       hand;
+ *   T2  entries arrive in a log of their own (staging), chained to our committed prefix; those that
+ *       are committed replace ours as they come, since nothing else can ever be at their place; the
+ *       rest replaces ours in one step together with view and log_view;
  *   T3  an answer counts only for the newest question (nonce; PIT-4.2);
  *   T4  in our own view a log only grows: what we acknowledged stays (PIT-4.3);
- *   T5  a fetched checkpoint is taken as a whole (PIT-4.4), and on disk before anything built on it is
- *       claimed to be (PIT-4.7).
+ *   T5  a fetched checkpoint is taken as a whole (PIT-4.4), and on disk before anything built on it
+ *       is claimed to be (PIT-4.7).
  *
- * Where the peer's log no longer reaches back to ours, pages are compared first (5.1), then entries. */
+ * Where the peer's log no longer reaches back to ours, pages are compared first (5.1), then
+ * entries. */
 #include <string.h>
 
 #include "vr/rooms.h"
@@ -122,8 +124,8 @@ static struct wire_list entries_after(struct vr *r, uint64_t after)
     return wire_list_end(&list);
 }
 
-/* A replica in a view change answers only the primary of its view, whose log it may have to become: that
- * log does not change any more (V2). */
+/* A replica in a view change answers only the primary of its view, whose log it may have to become:
+ * that log does not change any more (V2). */
 void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m)
 {
     bool to_new_primary = r->status == VR_VIEW_CHANGE && r->promised && view == r->view &&
@@ -373,8 +375,9 @@ void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pa
         ask(r);
         return;
     }
-    if (m->checkpoint != t->checkpoint) { /* the peer took a newer one: compare again from the start,
-                                             what is equal is not sent again (PIT-4.5) */
+    if (m->checkpoint != t->checkpoint) {
+        /* The peer took a newer one: compare again from the start; what is equal is not sent again
+         * (PIT-4.5). */
         t->checkpoint = m->checkpoint;
         if (m->first != 0) {
             t->page = 0;

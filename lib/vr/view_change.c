@@ -6,17 +6,21 @@
  *   primary --START-VIEW---------> all          the view begins with this log
  *   replica --REQUEST-START-VIEW-> primary      I missed it
  *
- *   V1  START-VIEW-CHANGE is a pre-vote: a replica leaves its view only on a quorum of votes, or on proof
- *       that others left it (PIT-2.5, 2.7); a vote is no promise, PREPAREs go on being acknowledged;
- *   V2  once in view v, nothing of an older view is appended or acknowledged (PIT-2.9), and v is durable
- *       before the DO-VIEW-CHANGE leaves;
- *   V3  the log chosen is that of the largest (epoch, log_view), and among these the longest (PIT-2.3);
+ *   V1  START-VIEW-CHANGE is a pre-vote: a replica leaves its view only on a quorum of votes, or on
+ *       proof that others left it (PIT-2.5, 2.7); a vote is no promise, PREPAREs go on being
+ *       acknowledged;
+ *   V2  once in view v, nothing of an older view is appended or acknowledged (PIT-2.9), and v is
+ *       durable before the DO-VIEW-CHANGE leaves;
+ *   V3  the log chosen is that of the largest (epoch, log_view), and among these the longest
+ *       (PIT-2.3);
  *   V4  the new primary has all entries, durably, before it says START-VIEW (PIT-2.11);
- *   V5  START-VIEW is accepted for a later view, or for the own one while it has not begun (PIT-2.1);
+ *   V5  START-VIEW is accepted for a later view, or for the own one while it has not begun
+ *       (PIT-2.1);
  *   V6  log_view changes only together with the log (PIT-2.4);
  *   V7  what a former incarnation of a replica said does not count (crash vectors, PIT-3.1).
  *
- * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by state_transfer.c. */
+ * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by
+ * state_transfer.c. */
 #include <string.h>
 
 #include "vr/rooms.h"
@@ -75,7 +79,7 @@ void vr_enter_view(struct vr *r, uint64_t view, const char *why)
     vr_persist_state(r);
 }
 
-/* --- votes ----------------------------------------------------------------------------------- */
+/* --- votes ------------------------------------------------------------------------------------ */
 
 /* A vote stands while it is repeated. */
 static uint8_t count_votes(const struct vr *r)
@@ -137,7 +141,7 @@ void vr_view_limit_due(struct vr *r)
     vr_suspect(r, "the view does not begin");
 }
 
-/* --- promises -------------------------------------------------------------------------------- */
+/* --- promises --------------------------------------------------------------------------------- */
 
 static void send_promise(struct vr *r, unsigned to)
 {
@@ -158,7 +162,8 @@ static void send_promise(struct vr *r, unsigned to)
     }
 }
 
-/* The headers of a message, checked: consecutive, chained, ending at `op`.  Returns how many, or -1. */
+/* The headers of a message, checked: consecutive, chained, ending at `op`.  Returns how many, or
+   -1. */
 static int take_headers(const struct wire_list *list, uint64_t op,
                         struct wire_entry_header headers[static MESSAGE_HEADERS_MAX])
 {
@@ -222,8 +227,8 @@ static uint8_t best_promise(const struct vr *r)
     return best;
 }
 
-/* What is committed for sure: what anyone knows to be, and what is further back in the chosen log than a
- * pipeline can reach. */
+/* What is committed for sure: what anyone knows to be, and what is further back in the chosen log
+ * than a pipeline can reach. */
 static uint64_t known_commit(const struct vr *r, uint64_t op)
 {
     uint64_t commit = op > PIPELINE_MAX ? op - PIPELINE_MAX : 0;

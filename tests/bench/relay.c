@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The floor under the latency of a put: the messages of one put on an idle group in memory mode, with
- * their real sizes, and nothing else.
+/* The floor under the latency of a put: the messages of one put on an idle group in memory mode,
+ * with their real sizes, and nothing else.
  *
  *   client --request--> primary --prepare---> 2 backups
  *   client <---reply--- primary <-prepare_ok- the first of them      (the second ack is read later)
  *
- * Four processes over loopback TCP, each with an epoll of its own, as the real ones are.  No decoding,
- * no checksums, no log: what a real group takes beyond this is its own doing.
+ * Four processes over loopback TCP, each with an epoll of its own, as the real ones are.  No
+ * decoding, no checksums, no log: what a real group takes beyond this is its own doing.
  *
  *     relay OPERATIONS VALUE-BYTES */
 #include <errno.h>
@@ -176,7 +176,8 @@ static void run_primary(int listener, const struct sockaddr_in backup_at[BACKUPS
     }
 }
 
-static void run_client(const struct sockaddr_in *primary_at, const struct sizes *sizes, size_t n_ops)
+static void run_client(const struct sockaddr_in *primary_at, const struct sizes *sizes,
+                       size_t n_ops)
 {
     struct stream primary = {connect_to(primary_at), sizes->reply, 0};
     struct samples *samples = samples_new(n_ops);

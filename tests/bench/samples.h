@@ -13,7 +13,8 @@
 #define BENCH_KEY "bench"
 #define BENCH_VALUE_MAX 65536u
 
-/* The first tenth of the operations is not counted: caches, and the kernel's idea of the connection. */
+/* The first tenth of the operations is not counted: caches, and the kernel's idea of the
+   connection. */
 struct samples {
     size_t n, n_warmup, n_max;
     uint64_t ns[];

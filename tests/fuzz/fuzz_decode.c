@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bytes from outside against the decoder.  The first byte picks a message by its number, or a record
- * (128 + its place in messages.def); the rest is its encoding.  What decodes must encode to the
- * same bytes, survive a frame, and print.  The whole input is also tried as a frame. */
+/* Bytes from outside against the decoder.  The first byte picks a message by its number, or a
+ * record (128 + its place in messages.def); the rest is its encoding.  What decodes must encode to
+ * the same bytes, survive a frame, and print.  The whole input is also tried as a frame. */
 #include <string.h>
 
 #include "base/assert.h"

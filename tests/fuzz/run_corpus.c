@@ -113,7 +113,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < n; i++) {
         int rv = run_file(paths[i]);
         const char *file = strrchr(paths[i], '/');
-        printf("%s %d - %s\n", rv == 0 ? "ok" : "not ok", i + 1, file != NULL ? file + 1 : paths[i]);
+        printf("%s %d - %s\n", rv == 0 ? "ok" : "not ok", i + 1,
+               file != NULL ? file + 1 : paths[i]);
         if (rv != 0) n_failed++;
         if (argc == 1) free(paths[i]);
     }

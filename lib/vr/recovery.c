@@ -32,6 +32,7 @@
 #include "vr/rooms.h"
 
 #define TRIES_MAX 40u     /* without a majority's answer */
+#define TOKEN_REPEATS 3u  /* words in a row that make a start the present one */
 #define RESEND_DIVISOR 2u /* RECOVERY is repeated each view_change_ms / 2 */
 
 static uint32_t majority(const struct vr *r)
@@ -100,24 +101,25 @@ static void form(struct vr *r, const struct vstamp_id *tokens)
     }
 }
 
-static bool is_former_token(const struct vr *r, uint8_t from, struct vstamp_id token)
-{
-    for (uint32_t i = 0; i < VR_TOKENS_REMEMBERED; i++) {
-        if (vstamp_id_equal(r->former_tokens[from][i], token)) return true;
-    }
-    return false;
-}
-
-/* A blank replica's word.  True if it brought news. */
+/* A blank replica's word.  True if it brought news.  A second token of the same replica is that of
+ * another start, earlier or later: the network may bring an old word last.  Who lives repeats itself,
+ * so a token takes the place of another once it was heard some times in a row. */
 static bool note_token(struct vr *r, uint8_t from, struct vstamp_id token)
 {
-    struct vstamp_id known = r->tokens[from];
-    if (vstamp_id_equal(known, token)) return false;
-    if (!vstamp_id_is_zero(known)) {
-        uint32_t slot = r->n_former_tokens[from]++ % VR_TOKENS_REMEMBERED;
-        r->former_tokens[from][slot] = known;
+    struct vstamp_id *known = &r->tokens[from];
+    if (vstamp_id_equal(*known, token)) {
+        r->other_token_heard[from] = 0;
+        return false;
     }
-    r->tokens[from] = token;
+    if (!vstamp_id_equal(r->other_tokens[from], token)) r->other_token_heard[from] = 0;
+    r->other_tokens[from] = token;
+    r->other_token_heard[from]++;
+    if (!vstamp_id_is_zero(*known) && r->other_token_heard[from] < TOKEN_REPEATS) {
+        vr_trace(r, "recovery from=%u: of another start", from);
+        return false;
+    }
+    *known = token;
+    r->other_token_heard[from] = 0;
     r->agreed = 0; /* what the others agreed to is another list now */
     return true;
 }
@@ -137,10 +139,6 @@ static bool lists_our_tokens(const struct vr *r, const struct wire_list *tokens)
 static void on_blank_peer(struct vr *r, uint8_t from, const struct wire_recovery *m)
 {
     if (r->incarnation != 0 || m->incarnation != 0) return; /* one of us knows of a group */
-    if (is_former_token(r, from, m->nonce)) {
-        vr_trace(r, "ignore recovery from=%u: a former start", from);
-        return;
-    }
     bool news = note_token(r, from, m->nonce);
     if (!knows_all_tokens(r)) {
         if (news) ask(r);

@@ -99,8 +99,6 @@ struct vr_answer {
     struct vstamp_id checksum;
 };
 
-#define VR_TOKENS_REMEMBERED 4u
-
 struct vr_read {
     struct vstamp_id client;
     uint64_t number, origin, sequence;
@@ -187,8 +185,8 @@ struct vr {
     uint32_t recovery_tries;
     uint64_t incarnation; /* 0: still asking which is free */
     struct vstamp_id tokens[REPLICAS_MAX];
-    struct vstamp_id former_tokens[REPLICAS_MAX][VR_TOKENS_REMEMBERED];
-    uint32_t n_former_tokens[REPLICAS_MAX];
+    struct vstamp_id other_tokens[REPLICAS_MAX]; /* of another start of that replica */
+    uint32_t other_token_heard[REPLICAS_MAX];
     uint32_t agreed; /* replicas whose word equals ours */
     uint32_t asked;  /* replicas that answered while incarnation is 0 */
     struct vr_answer answers[REPLICAS_MAX];

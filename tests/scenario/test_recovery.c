@@ -279,6 +279,27 @@ static void a_member_that_was_wiped_while_the_group_formed_recovers(void **unuse
     cluster_free(c);
 }
 
+/* Rule: which start of a replica is the present one is told by its repeating itself, not by what came
+ * last. */
+static void a_late_word_of_a_former_start_does_not_keep_the_group_from_forming(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new_blank(3, CLUSTER_MEMORY);
+    cluster_hold(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_recovery);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    cluster_settle(c);
+    uint32_t former = cluster_count_sent(c, 2, 0, WIRE_recovery);
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    cluster_settle(c);
+    uint32_t present = cluster_count_sent(c, 2, 0, WIRE_recovery) - former;
+    cluster_repeat(c, 2, 0, WIRE_recovery, 0);       /* of the present start */
+    cluster_repeat(c, 2, 0, WIRE_recovery, present); /* of the former one */
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 static void a_wiped_disk_recovers_like_a_blank_replica(void **unused)
 {
     (void)unused;
@@ -311,6 +332,7 @@ int main(void)
         cmocka_unit_test(pit_3_6_with_disks_all_may_crash_at_once),
         cmocka_unit_test(pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers),
         cmocka_unit_test(a_member_that_was_wiped_while_the_group_formed_recovers),
+        cmocka_unit_test(a_late_word_of_a_former_start_does_not_keep_the_group_from_forming),
         cmocka_unit_test(a_wiped_disk_recovers_like_a_blank_replica),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

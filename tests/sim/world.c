@@ -124,12 +124,32 @@ static void draw_faults(struct prng *prng, struct sim_options *o)
     o->drift_ppm = draw_rate(prng, 2000);
 }
 
+/* A storm: replicas that forget and come back at once, votes and promises that arrive lives later.
+ * This is where recovery without a disk goes wrong (PIT-3.1). */
+static void draw_storm(struct prng *prng, struct sim_options *o)
+{
+    uint64_t unit_us = o->config.view_change_ms * SIM_MS;
+    o->config.durable = prng_chance(prng, 1, 4);
+    o->loss_ppm = draw_rate(prng, 100000);
+    o->late_ppm = (uint32_t)prng_between(prng, 50000, 500000);
+    o->late_us = unit_us * prng_between(prng, 1, 10);
+    o->delay_spread_us = unit_us >> prng_between(prng, 3, 6);
+    o->down_us = unit_us / 8;
+    o->cut_us = prng_between(prng, unit_us / 2, 2 * unit_us);
+    o->wipe_permille = 500;
+    o->graceful_permille = 0;
+    o->fault_us[SIM_FAULT_CRASH] = prng_between(prng, unit_us / 4, 2 * unit_us);
+    o->fault_us[SIM_FAULT_CRASH_ALL] = 0;
+    o->fault_us[SIM_FAULT_PARTITION] = prng_between(prng, unit_us / 2, 4 * unit_us);
+}
+
 static void draw_options(struct prng *prng, struct sim_options *o, uint64_t seconds)
 {
     memset(o, 0, sizeof *o);
     o->n_clients = (uint32_t)prng_between(prng, 1, 8);
     draw_config(prng, &o->config, o->n_clients);
     draw_faults(prng, o);
+    if (prng_chance(prng, 1, 4)) draw_storm(prng, o);
     o->seconds = seconds != 0 ? seconds : prng_between(prng, 3, 10);
     o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
     o->patience_us = prng_between(prng, SIM_S / 3, 3 * SIM_S);

@@ -102,8 +102,8 @@ static void form(struct vr *r, const struct vstamp_id *tokens)
 }
 
 /* A blank replica's word.  True if it brought news.  A second token of the same replica is that of
- * another start, earlier or later: the network may bring an old word last.  Who lives repeats itself,
- * so a token takes the place of another once it was heard some times in a row. */
+ * another start, earlier or later: the network may bring an old word last.  Who lives repeats
+ * itself, so a token takes the place of another once it was heard some times in a row. */
 static bool note_token(struct vr *r, uint8_t from, struct vstamp_id token)
 {
     struct vstamp_id *known = &r->tokens[from];

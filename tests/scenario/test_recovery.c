@@ -279,8 +279,8 @@ static void a_member_that_was_wiped_while_the_group_formed_recovers(void **unuse
     cluster_free(c);
 }
 
-/* Rule: which start of a replica is the present one is told by its repeating itself, not by what came
- * last. */
+/* Rule: which start of a replica is the present one is told by its repeating itself, not by what
+ * came last. */
 static void a_late_word_of_a_former_start_does_not_keep_the_group_from_forming(void **unused)
 {
     (void)unused;

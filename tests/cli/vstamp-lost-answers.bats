@@ -23,6 +23,7 @@ lose() {
     local i
     through=
     for i in 0 1 2; do
+        rm -f "$BATS_TEST_TMPDIR/port-$i"
         "${top_builddir:-.}/tests/cli/lossy_proxy" $((GROUP_BASE + i)) "$1" \
             <"$BATS_TEST_TMPDIR/hold" >"$BATS_TEST_TMPDIR/port-$i" 8>&- 3>&- &
         group_adopt $!

@@ -174,6 +174,11 @@ static void client_reset(struct sim *sim)
     if (client->connections[replica].up) sim_net_break(sim, client, replica);
 }
 
+static void client_crash(struct sim *sim)
+{
+    sim_client_restart(sim, &sim->clients[prng_below(&sim->prng, sim->options.n_clients)]);
+}
+
 static void pause_one(struct sim *sim)
 {
     struct sim_replica *r = &sim->replicas[any_victim(sim)];
@@ -205,6 +210,7 @@ void sim_fault(struct sim *sim, enum sim_fault fault)
     case SIM_FAULT_PAUSE: pause_one(sim); break;
     case SIM_FAULT_RESET: reset(sim); break;
     case SIM_FAULT_CLIENT_RESET: client_reset(sim); break;
+    case SIM_FAULT_CLIENT_CRASH: client_crash(sim); break;
     case SIM_FAULT_CLOCK: clock_jump(sim); break;
     case SIM_FAULTS: assert(false);
     }

@@ -31,12 +31,27 @@ static void put_frame(struct sim *sim, uint8_t from, uint8_t to, uint64_t at,
            (struct sim_event){.kind = SIM_FRAME, .node = to, .from = from, .packet = packet});
 }
 
+/* How likely a copy of this frame turns up much later, whether it gets through now or not.  It is
+ * votes and promises that do harm when they are old. */
+static uint32_t late_ppm(const struct sim_options *o, struct bytes frame)
+{
+    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    bool of_view_change = command == WIRE_start_view_change || command == WIRE_do_view_change ||
+                          command == WIRE_start_view;
+    return of_view_change && o->late_ppm < 100000 ? o->late_ppm * 8 : o->late_ppm;
+}
+
 void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
 {
     const struct sim_options *o = &sim->options;
-    if (sim->blocked[from][to] || ((sim->dead >> to) & 1)) return;
-    if (strikes(sim, o->loss_ppm)) return;
+    if ((sim->dead >> to) & 1) return;
     struct sim_packet *packet = sim_packet_new(frame.data, frame.size);
+    if (strikes(sim, late_ppm(o, frame)))
+        put_frame(sim, from, to, sim->now + sim_around(sim, o->late_us), sim_packet_share(packet));
+    if (sim->blocked[from][to] || strikes(sim, o->loss_ppm)) {
+        sim_packet_release(packet);
+        return;
+    }
     uint64_t at = sim->now + delay(sim);
     if (!strikes(sim, o->reorder_ppm)) {
         if (at < sim->link_us[from][to]) at = sim->link_us[from][to];
@@ -45,8 +60,6 @@ void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
     put_frame(sim, from, to, at, packet);
     if (strikes(sim, o->duplicate_ppm))
         put_frame(sim, from, to, sim->now + delay(sim), sim_packet_share(packet));
-    if (strikes(sim, o->late_ppm))
-        put_frame(sim, from, to, sim->now + sim_around(sim, o->late_us), sim_packet_share(packet));
 }
 
 void sim_net_link(struct sim *sim, uint8_t a, uint8_t b, bool up)

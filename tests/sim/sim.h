@@ -40,6 +40,7 @@ enum sim_fault {
     SIM_FAULT_PAUSE,
     SIM_FAULT_RESET,       /* a connection between replicas breaks */
     SIM_FAULT_CLIENT_RESET, /* a client's connection breaks */
+    SIM_FAULT_CLIENT_CRASH, /* a client starts again from what it had saved */
     SIM_FAULT_CLOCK,       /* the wall clock jumps */
     SIM_FAULTS
 };
@@ -248,6 +249,7 @@ void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->d
 void sim_client_begin(struct sim *sim, uint8_t index);
 void sim_client_wake(struct sim *sim, uint8_t index, uint64_t alarm);
 void sim_client_frame(struct sim *sim, uint8_t index, uint8_t replica, struct bytes frame);
+void sim_client_restart(struct sim *sim, struct sim_client *client);
 /* Send what is due, notice the end of a task. */
 void sim_client_step(struct sim *sim, struct sim_client *client);
 void sim_workload_close(struct sim *sim);

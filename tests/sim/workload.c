@@ -263,12 +263,14 @@ static void rest(struct sim *sim, struct sim_client *client)
     alarm_after(sim, client, is_last(sim, client) ? 1 : sim_around(sim, sim->options.think_us));
 }
 
-static void begin_task(struct sim *sim, struct sim_client *client, enum session_task task)
+static void begin_task(struct sim *sim, struct sim_client *client, enum session_task task,
+                       bool sent_before)
 {
     uint64_t patience_ms = 1 + sim_around(sim, sim->options.patience_us) / 1000;
     struct bytes body = {client->body, task == SESSION_REGISTER ? 0 : client->body_size};
     client->state = task == SESSION_REGISTER ? SIM_CLIENT_REGISTERING : SIM_CLIENT_ASKING;
-    session_start(&client->session, task, body, false, now_ms(sim), now_ms(sim) + patience_ms);
+    session_start(&client->session, task, body, sent_before, now_ms(sim),
+                  now_ms(sim) + patience_ms);
     if (sim->tracing)
         sim_trace(sim, "client %u: %s number=%" PRIu64, client->index,
                   task == SESSION_REGISTER ? "registers" : "asks", client->session.request.number);
@@ -279,7 +281,7 @@ static void ask(struct sim *sim, struct sim_client *client)
 {
     const struct sim_op *op = &sim->history.ops[client->op];
     encode_op(sim, client);
-    begin_task(sim, client, op->linear.kind == LINEAR_GET ? SESSION_READ : SESSION_APPLY);
+    begin_task(sim, client, op->linear.kind == LINEAR_GET ? SESSION_READ : SESSION_APPLY, false);
 }
 
 static void begin_op(struct sim *sim, struct sim_client *client)
@@ -347,6 +349,33 @@ static void op_ended(struct sim *sim, struct sim_client *client)
     }
 }
 
+/* The process dies and comes back with what it had saved before it sent: its identity and the
+ * request. It sends that once more, or registers to learn what became of it. */
+void sim_client_restart(struct sim *sim, struct sim_client *client)
+{
+    struct session *s = &client->session;
+    struct session_identity identity = s->identity;
+    bool was_writing = client->state == SIM_CLIENT_ASKING && s->task == SESSION_APPLY;
+    if (client->state != SIM_CLIENT_REGISTERING && client->state != SIM_CLIENT_ASKING) return;
+    sim_trace(sim, "client %u: starts again", client->index);
+    for (uint8_t i = 0; i < s->n_replicas; i++) {
+        client->connections[i].up = client->connections[i].coming = false;
+        client->connections[i].generation++;
+    }
+    session_init(s, &identity, sim->options.config.n_replicas, prng_next(&sim->prng));
+    if (!was_writing) {
+        rest(sim, client);
+    } else if (prng_below(&sim->prng, 1000) < sim->options.resume_permille) {
+        client->unsettled = true;
+        client->unsettled_session = identity.session;
+        client->unsettled_number = identity.number + 1;
+        session_renew(s);
+        rest(sim, client);
+    } else {
+        begin_task(sim, client, SESSION_APPLY, true);
+    }
+}
+
 /* The session's task has ended. */
 static void ended(struct sim *sim, struct sim_client *client)
 {
@@ -400,7 +429,7 @@ void sim_client_wake(struct sim *sim, uint8_t index, uint64_t alarm)
     case SIM_CLIENT_IDLE:
         if (!is_last(sim, client) && sim->phase > SIM_PHASE_PROGRESS) break; /* enough */
         if (client->session.identity.session == 0)
-            begin_task(sim, client, SESSION_REGISTER);
+            begin_task(sim, client, SESSION_REGISTER, false);
         else if (sim->phase == SIM_PHASE_READ)
             read_next(sim, client);
         else

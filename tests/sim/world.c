@@ -120,6 +120,7 @@ static void draw_faults(struct prng *prng, struct sim_options *o)
     o->fault_us[SIM_FAULT_PAUSE] = draw_mean(prng, unit_us, 2, 30);
     o->fault_us[SIM_FAULT_RESET] = draw_mean(prng, unit_us, 1, 30);
     o->fault_us[SIM_FAULT_CLIENT_RESET] = draw_mean(prng, unit_us, 1, 30);
+    o->fault_us[SIM_FAULT_CLIENT_CRASH] = draw_mean(prng, unit_us, 1, 30);
     o->fault_us[SIM_FAULT_CLOCK] = draw_mean(prng, unit_us, 5, 30);
     o->drift_ppm = draw_rate(prng, 2000);
 }

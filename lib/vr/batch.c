@@ -110,23 +110,24 @@ static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_re
         if (m->number == record.register_number) {
             vr_reply_registration(r, origin, m->number, true, &record);
         } else {
-            vr_reject(r, origin, m->client, m->number, WIRE_REJECT_STALE, "a newer registration");
+            vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_STALE,
+                      "a newer registration");
         }
         return true;
     }
     if (!known || m->session != record.session) {
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_EVICTED,
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_EVICTED,
                   known ? "the session was taken over" : "no such session");
     } else if (m->number == record.number) {
         r->stats.duplicates++;
-        vr_reply(r, origin, m->client, m->number, record.op, record.answer);
+        vr_reply(r, origin, m->client, m->session, m->number, record.op, record.answer);
     } else if (m->number < record.number) {
         r->stats.duplicates++;
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_STALE,
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_STALE,
                   "a newer request was executed");
     } else if (m->number > record.number + 1) {
         /* B3; or we were deposed and do not know it yet */
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_UNAVAILABLE,
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   "the request-number leaves a gap");
     } else {
         return false;
@@ -155,7 +156,7 @@ static void take_request(struct vr *r, uint64_t origin, const struct wire_reques
     enum wire_reject_reason reason;
     const char *text = refuse(r, m, &reason);
     if (text != NULL) {
-        vr_reject(r, origin, m->client, m->number, reason, text);
+        vr_reject(r, origin, m->client, m->session, m->number, reason, text);
         return;
     }
     struct inflight_request *waiting = inflight_find(&r->inflight, m->client);
@@ -166,7 +167,7 @@ static void take_request(struct vr *r, uint64_t origin, const struct wire_reques
     }
     if (settled_by_table(r, origin, m)) return; /* B2 */
     if (waiting != NULL || !add_to_batch(r, origin, m)) {
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_BUSY, "");
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY, "");
     }
 }
 
@@ -176,25 +177,26 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
     r->stats.requests++;
     bool knows_group = !vstamp_id_is_zero(header->group);
     if (knows_group && !vstamp_id_is_zero(r->group) && !vstamp_id_equal(header->group, r->group)) {
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_OTHER_GROUP, "");
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_OTHER_GROUP, "");
         return;
     }
     if (r->status == VR_NORMAL &&
         (m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL)) {
         vr_reads_on_request(r, origin, m);
     } else if (r->status != VR_NORMAL || r->suspects) {
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_UNAVAILABLE,
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   r->status == VR_NORMAL ? "out of touch with a quorum"
                                          : vr_status_word(r->status));
     } else if (header->view > r->view) { /* what our table says of this client may be old */
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_UNAVAILABLE,
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   "the client knows of a later view");
     } else if (!vr_is_primary(r)) {
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_NOT_PRIMARY, "");
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_NOT_PRIMARY, "");
     } else if (m->kind == WIRE_KIND_READ) {
         vr_reads_on_request(r, origin, m);
     } else if (r->applied < r->view_start_op) { /* B4 */
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_BUSY, "the view is just beginning");
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
+                  "the view is just beginning");
     } else {
         take_request(r, origin, m);
     }

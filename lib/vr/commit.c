@@ -35,7 +35,8 @@ void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number, bool 
                                              .answer = record->answer};
     wire_encode(&wire_shape_registration, &registration, &w);
     assert(w.ok);
-    vr_reply(r, origin, record->client, number, record->session, (struct bytes){buffer, w.size});
+    vr_reply(r, origin, record->client, 0, number, record->session,
+             (struct bytes){buffer, w.size});
 }
 
 static void execute_registration(struct vr *r, const struct wire_entry_header *header,
@@ -58,7 +59,7 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
     }
     struct client_record record;
     if (!client_table_find(r->clients, o->client, &record) || record.session != o->session) {
-        vr_reject(r, origin, o->client, o->number, WIRE_REJECT_EVICTED,
+        vr_reject(r, origin, o->client, o->session, o->number, WIRE_REJECT_EVICTED,
                   "the session ended before the request ran");
         return;
     }
@@ -77,7 +78,7 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
     assert(answer.size <= answer.capacity);
     struct bytes body = {answer.data, answer.size};
     client_table_note(r->clients, o->client, o->number, header->op, body);
-    vr_reply(r, origin, o->client, o->number, header->op, body);
+    vr_reply(r, origin, o->client, o->session, o->number, header->op, body);
 }
 
 static void execute_entry(struct vr *r, uint64_t op)

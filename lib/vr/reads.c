@@ -23,13 +23,14 @@ static void answer_read(struct vr *r, uint64_t origin, struct vstamp_id client, 
     r->app->query(&r->app_pages, body.data, body.size, &answer);
     assert(answer.size <= answer.capacity);
     r->stats.reads++;
-    vr_reply(r, origin, client, number, r->applied, (struct bytes){answer.data, answer.size});
+    vr_reply(r, origin, client, 0, number, r->applied, (struct bytes){answer.data, answer.size});
 }
 
 void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
 {
     if (m->body.size > READ_BODY_MAX) {
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_TOO_LARGE, "the read is too long");
+        vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_TOO_LARGE,
+                  "the read is too long");
         return;
     }
     bool here = m->kind == WIRE_KIND_READ_STALE ||
@@ -39,7 +40,7 @@ void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_reques
         return;
     }
     if (m->kind == WIRE_KIND_READ_CAUSAL || r->reads_count == READS_WAITING_MAX) {
-        vr_reject(r, origin, m->client, m->number, WIRE_REJECT_BUSY, "");
+        vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_BUSY, "");
         return;
     }
     struct vr_read *read =
@@ -86,7 +87,7 @@ void vr_reads_clear(struct vr *r)
         struct vr_read *read = &r->reads[r->reads_first];
         r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;
         r->reads_count--;
-        vr_reject(r, read->origin, read->client, read->number, WIRE_REJECT_UNAVAILABLE,
+        vr_reject(r, read->origin, read->client, 0, read->number, WIRE_REJECT_UNAVAILABLE,
                   "the view ended");
     }
 }

@@ -27,10 +27,10 @@ void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, c
     vr_send((r), (to), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
 #define VR_BROADCAST(r, name, ...)                                                                 \
     vr_broadcast((r), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
-void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number, uint64_t op,
-              struct bytes body);
-void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number,
-               enum wire_reject_reason reason, const char *text);
+void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
+              uint64_t number, uint64_t op, struct bytes body);
+void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
+               uint64_t number, enum wire_reject_reason reason, const char *text);
 struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size);
 void vr_trace(struct vr *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)

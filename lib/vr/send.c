@@ -32,21 +32,25 @@ void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, c
     }
 }
 
-void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number, uint64_t op,
-              struct bytes body)
+void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
+              uint64_t number, uint64_t op, struct bytes body)
 {
     if (origin == 0) return;
-    struct wire_reply reply = {.client = client, .number = number, .op = op, .body = body};
+    struct wire_reply reply = {
+        .client = client, .session = session, .number = number, .op = op, .body = body};
     r->sink.reply(r->sink.ctx, origin, encode(r, r->view, &wire_shape_reply, &reply));
 }
 
-void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number,
-               enum wire_reject_reason reason, const char *text)
+void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
+               uint64_t number, enum wire_reject_reason reason, const char *text)
 {
     r->stats.rejected++;
     if (origin == 0) return;
-    struct wire_reject reject = {
-        .client = client, .number = number, .reason = (uint8_t)reason, .text = bytes_of(text)};
+    struct wire_reject reject = {.client = client,
+                                 .session = session,
+                                 .number = number,
+                                 .reason = (uint8_t)reason,
+                                 .text = bytes_of(text)};
     r->sink.reply(r->sink.ctx, origin, encode(r, r->view, &wire_shape_reject, &reject));
 }
 

@@ -19,10 +19,10 @@
  *   C3  a registration that was answered replaces the session: requests of the former one can no
  *       longer run, so the number it names settles them (instead of the paper's "+2", PIT-6.1);
  *   C4  a session that was evicted is never opened anew behind the user's back (PIT-6.3): what it
- *   had
- *       sent may have run, and nobody remembers;
- *   C5  registrations are numbered in a range of their own, or the late second answer to one would
- *       pass for the answer to the request of that number;
+ *       had sent may have run, and nobody remembers;
+ *   C5  an answer counts if it names session and number of the request: what did not run before a
+ *       registration leaves its number to the first request after it.  Registrations have no
+ *       session and are numbered in a range of their own;
  *   C6  the view is taken from frames of our group only, and only upward. */
 #include "vr/session.h"
 
@@ -275,13 +275,14 @@ int session_on_frame(struct session *s, uint8_t replica, struct bytes frame, uin
     bool is_reply = m.header.command == WIRE_reply;
     if (!is_reply && m.header.command != WIRE_reject) return VSTAMP_E_MALFORMED;
     struct vstamp_id client = is_reply ? m.as.reply.client : m.as.reject.client;
+    uint64_t session = is_reply ? m.as.reply.session : m.as.reject.session;
     uint64_t number = is_reply ? m.as.reply.number : m.as.reject.number;
     if (!s->running || !vstamp_id_equal(client, s->identity.client))
         return 0; /* to a former task */
     if (!of_our_group(s, &m.header)) return 0;
     if (number == s->probe) {
         s->peers[replica].due = s->confirmed;
-    } else if (number == s->request.number) {
+    } else if (number == s->request.number && session == s->request.session) { /* C5 */
         if (is_reply) return on_reply(s, &m.header, &m.as.reply);
         on_reject(s, replica, &m.header, &m.as.reject);
     }

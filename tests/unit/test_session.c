@@ -95,13 +95,17 @@ static int deliver(uint8_t from, struct vstamp_id whose, uint64_t view,
 static void reply(uint8_t from, uint64_t view, uint64_t op, const char *body)
 {
     struct wire_reply m = {
-        .client = me, .number = s.request.number, .op = op, .body = bytes_of(body)};
+        .client = me, .session = s.request.session, .number = s.request.number, .op = op,
+        .body = bytes_of(body)};
     assert_int_equal(deliver(from, group, view, &wire_shape_reply, &m), 0);
 }
 
 static void reject(uint8_t from, uint64_t view, uint8_t reason)
 {
-    struct wire_reject m = {.client = me, .number = s.request.number, .reason = reason};
+    struct wire_reject m = {.client = me,
+                            .session = s.request.session,
+                            .number = s.request.number,
+                            .reason = reason};
     assert_int_equal(deliver(from, group, view, &wire_shape_reject, &m), 0);
 }
 
@@ -485,6 +489,29 @@ static void a_late_answer_to_the_registration_is_not_taken_for_the_first_request
     assert_false(session_ended(&s));
 }
 
+static void a_late_reject_of_the_former_session_is_not_taken_for_the_new_request(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    assert_true(sends_to(0));
+    struct wire_reject late = {.client = me,
+                               .session = s.request.session,
+                               .number = s.request.number,
+                               .reason = WIRE_REJECT_EVICTED};
+    pass(DEADLINE);
+    ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
+    session_renew(&s);
+    start(SESSION_REGISTER);
+    assert_true(sends_to(0));
+    reply_registration(0, (struct wire_registration){
+                              .session = 50, .known = 1, .number = late.number - 1});
+    start(SESSION_APPLY);
+    assert_int_equal(s.request.number, late.number); /* it did not run, so the number is free */
+    assert_true(sends_to(0));
+    assert_int_equal(deliver(0, group, 0, &wire_shape_reject, &late), 0);
+    assert_false(session_ended(&s));
+}
+
 static void frames_that_make_no_sense_are_errors(void **state)
 {
     (void)state;
@@ -580,6 +607,8 @@ int main(void)
                                registered),
         cmocka_unit_test_setup(a_late_answer_to_the_registration_is_not_taken_for_the_first_request,
                                fresh),
+        cmocka_unit_test_setup(a_late_reject_of_the_former_session_is_not_taken_for_the_new_request,
+                               registered),
         cmocka_unit_test_setup(frames_that_make_no_sense_are_errors, fresh),
         cmocka_unit_test_setup(a_new_registration_repeats_its_number_until_answered, registered),
         cmocka_unit_test(a_registration_settles_what_was_pending),

@@ -8,20 +8,7 @@
 
 static const struct wire_shape *const records[] = {
 #define RECORD_BEGIN(name, text) &wire_shape_##name,
-#define RECORD_END(name)
-#define MESSAGE_BEGIN(name, number, text)
-#define MESSAGE_END(name)
-#define FIELD(owner, kind, name, text)
-#define NEST(owner, record, name, text)
-#define LIST(owner, record, name, text)
 #include "wire/messages.def"
-#undef RECORD_BEGIN
-#undef RECORD_END
-#undef MESSAGE_BEGIN
-#undef MESSAGE_END
-#undef FIELD
-#undef NEST
-#undef LIST
 };
 
 /* The word for a kind of field in the page; that of a record is its name. */

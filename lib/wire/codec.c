@@ -14,20 +14,7 @@
 /* Room for any record, for walking a list whose records nobody asked to see. */
 union any_record {
 #define RECORD_BEGIN(name, text) struct wire_##name name;
-#define RECORD_END(name)
-#define MESSAGE_BEGIN(name, number, text)
-#define MESSAGE_END(name)
-#define FIELD(owner, kind, name, text)
-#define NEST(owner, record, name, text)
-#define LIST(owner, record, name, text)
 #include "wire/messages.def"
-#undef RECORD_BEGIN
-#undef RECORD_END
-#undef MESSAGE_BEGIN
-#undef MESSAGE_END
-#undef FIELD
-#undef NEST
-#undef LIST
 };
 
 /* The fewest bytes an encoding of this shape can take: all its lists and bytes empty. */

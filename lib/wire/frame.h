@@ -42,21 +42,8 @@ struct wire_message {
     struct wire_header header;
     const struct wire_shape *shape;
     union {
-#define RECORD_BEGIN(name, text)
-#define RECORD_END(name)
 #define MESSAGE_BEGIN(name, number, text) struct wire_##name name;
-#define MESSAGE_END(name)
-#define FIELD(owner, kind, name, text)
-#define NEST(owner, record, name, text)
-#define LIST(owner, record, name, text)
 #include "wire/messages.def"
-#undef RECORD_BEGIN
-#undef RECORD_END
-#undef MESSAGE_BEGIN
-#undef MESSAGE_END
-#undef FIELD
-#undef NEST
-#undef LIST
     } as;
 };
 

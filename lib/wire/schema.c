@@ -20,20 +20,7 @@
 #define LIST(owner, record, name, text)                                                            \
     {#name, text, WIRE_LIST, offsetof(struct wire_##owner, name), &wire_shape_##record},
 #include "wire/messages.def"
-#undef RECORD_BEGIN
-#undef RECORD_END
-#undef MESSAGE_BEGIN
-#undef MESSAGE_END
 #undef SHAPE_END
-#undef FIELD
-#undef NEST
-#undef LIST
-
-#define RECORD_END(name)
-#define MESSAGE_END(name)
-#define FIELD(owner, kind, name, text)
-#define NEST(owner, record, name, text)
-#define LIST(owner, record, name, text)
 
 #define SHAPE(shape_name, shape_number, shape_text)                                                \
     const struct wire_shape wire_shape_##shape_name = {                                            \
@@ -47,33 +34,21 @@
 #define RECORD_BEGIN(name, text) SHAPE(name, 0, text)
 #define MESSAGE_BEGIN(name, number, text) SHAPE(name, number, text)
 #include "wire/messages.def"
-#undef RECORD_BEGIN
-#undef MESSAGE_BEGIN
 #undef SHAPE
 
-#define RECORD_BEGIN(name, text)
 #define MESSAGE_BEGIN(name, number, text) &wire_shape_##name,
 static const struct wire_shape *const messages[] = {
 #include "wire/messages.def"
 };
-#undef MESSAGE_BEGIN
 
 /* wire_message_shape indexes by number: they must be 1, 2, 3, ... in the file's order. */
 enum place_in_file {
 #define MESSAGE_BEGIN(name, number, text) PLACE_##name,
 #include "wire/messages.def"
-#undef MESSAGE_BEGIN
 };
 #define MESSAGE_BEGIN(name, number, text)                                                          \
     _Static_assert((int)WIRE_##name == (int)PLACE_##name + 1, #name " is out of order");
 #include "wire/messages.def"
-#undef MESSAGE_BEGIN
-#undef RECORD_BEGIN
-#undef RECORD_END
-#undef MESSAGE_END
-#undef FIELD
-#undef NEST
-#undef LIST
 
 #define MESSAGES (sizeof(messages) / sizeof(messages[0]))
 

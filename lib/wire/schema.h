@@ -41,34 +41,12 @@ struct wire_list {
 #define NEST(owner, record, name, text) struct wire_##record name;
 #define LIST(owner, record, name, text) struct wire_list name;
 #include "wire/messages.def"
-#undef RECORD_BEGIN
-#undef RECORD_END
-#undef MESSAGE_BEGIN
-#undef MESSAGE_END
-#undef FIELD
-#undef NEST
-#undef LIST
-
-#define RECORD_BEGIN(name, text)
-#define RECORD_END(name)
-#define FIELD(owner, kind, name, text)
-#define NEST(owner, record, name, text)
-#define LIST(owner, record, name, text)
-#define MESSAGE_END(name)
 
 /* WIRE_PREPARE = 3, ...: the frame header's `command`. */
 enum wire_command {
 #define MESSAGE_BEGIN(name, number, text) WIRE_##name = (number),
 #include "wire/messages.def"
-#undef MESSAGE_BEGIN
 };
-
-#undef RECORD_BEGIN
-#undef RECORD_END
-#undef FIELD
-#undef NEST
-#undef LIST
-#undef MESSAGE_END
 
 enum wire_request_kind {
 #define REQUEST_KIND(name, number, text) WIRE_KIND_##name = (number),
@@ -105,19 +83,7 @@ struct wire_shape {
 /* wire_shape_prepare, wire_shape_entry, ... */
 #define RECORD_BEGIN(name, text) extern const struct wire_shape wire_shape_##name;
 #define MESSAGE_BEGIN(name, number, text) extern const struct wire_shape wire_shape_##name;
-#define RECORD_END(name)
-#define MESSAGE_END(name)
-#define FIELD(owner, kind, name, text)
-#define NEST(owner, record, name, text)
-#define LIST(owner, record, name, text)
 #include "wire/messages.def"
-#undef RECORD_BEGIN
-#undef RECORD_END
-#undef MESSAGE_BEGIN
-#undef MESSAGE_END
-#undef FIELD
-#undef NEST
-#undef LIST
 
 /* All messages in order of number; *n says how many. */
 const struct wire_shape *const *wire_messages(size_t *n);

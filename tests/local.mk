@@ -192,3 +192,11 @@ bench: all %D%/bench/relay %D%/bench/put_latency
 .PHONY: demo
 demo: all
 	bash $(srcdir)/%D%/demo.sh $(abs_top_builddir)
+
+# Searches a model of view change and recovery with spin; see the model's head.
+EXTRA_DIST += %D%/model/check-model.sh %D%/model/recovery.pml
+.PHONY: model
+model:
+	CC='$(CC)' $(SHELL) $(srcdir)/%D%/model/check-model.sh $(srcdir)/%D%/model/recovery.pml model.tmp
+clean-local:
+	rm -rf model.tmp

@@ -19,6 +19,7 @@
 GROUP_DEADLINE=${GROUP_DEADLINE:-20}
 GROUP_PIDS=()    # by index; empty where none runs
 GROUP_EXTRAS=()  # processes beside the group, see group_adopt
+GROUP_HOSTS=()   # addresses by index; 127.0.0.1 where none is given
 
 # --- ports ----------------------------------------------------------------------------------------
 
@@ -39,6 +40,9 @@ group_ports() {
 
 # --- starting and stopping ------------------------------------------------------------------------
 
+# group_address I: where it listens for replicas and clients.
+group_address() { echo "${GROUP_HOSTS[$1]:-127.0.0.1}:$((GROUP_BASE + $1))"; }
+
 # group_configure N [LINE...]: choose ports and write the configuration, start nothing.
 group_configure() {
     local i n=$1
@@ -49,9 +53,11 @@ group_configure() {
     export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
     {
         echo "replicas_addresses:"
-        for ((i = 0; i < n; i++)); do echo "  - 127.0.0.1:$((GROUP_BASE + i))"; done
+        for ((i = 0; i < n; i++)); do echo "  - $(group_address "$i")"; done
         echo "status_addresses:"
-        for ((i = 0; i < n; i++)); do echo "  - 127.0.0.1:$((GROUP_BASE + n + i))"; done
+        for ((i = 0; i < n; i++)); do
+            echo "  - ${GROUP_HOSTS[i]:-127.0.0.1}:$((GROUP_BASE + n + i))"
+        done
         echo "data_dir: $BATS_TEST_TMPDIR/data"
         printf '%s\n' "$@"
     } >"$VSTAMP_CONFIG"
@@ -72,11 +78,12 @@ group_start() {
     return 1
 }
 
-# group_start_one I [OPTION...]: start replica I (again).  GROUP_RUN, if set, is what runs it.
+# group_start_one I [OPTION...]: start replica I (again).  GROUP_RUN, if set, is what runs it; an
+# array: by index.
 group_start_one() {
     local i=$1
     shift
-    ${GROUP_RUN:-} vstamp-replica --config "$VSTAMP_CONFIG" --index "$i" "$@" \
+    ${GROUP_RUN[i]:-${GROUP_RUN:-}} vstamp-replica --config "$VSTAMP_CONFIG" --index "$i" "$@" \
         </dev/null >>"$BATS_TEST_TMPDIR/replica-$i.log" 2>&1 3>&- &
     GROUP_PIDS[i]=$!
 }
@@ -131,13 +138,13 @@ group_teardown() {
 # --- asking ---------------------------------------------------------------------------------------
 
 # group_http I PATH [METHOD]: the whole answer, header and body, of replica I's status endpoint;
-# fails when nobody answers within a second.
+# fails when nobody answers within a second.  GROUP_ASK, if set, is what runs the asking.
 group_http() {
-    local port=$((GROUP_BASE + GROUP_SIZE + $1))
-    timeout 1 bash -c '
-        exec 9<>"/dev/tcp/127.0.0.1/$1" || exit 1
-        printf "%s %s HTTP/1.0\r\nHost: replica\r\n\r\n" "$3" "$2" >&9
-        cat <&9' http "$port" "$2" "${3:-GET}" 2>/dev/null
+    local host=${GROUP_HOSTS[$1]:-127.0.0.1} port=$((GROUP_BASE + GROUP_SIZE + $1))
+    ${GROUP_ASK:-} timeout 1 bash -c '
+        exec 9<>"/dev/tcp/$1/$2" || exit 1
+        printf "%s %s HTTP/1.0\r\nHost: replica\r\n\r\n" "$4" "$3" >&9
+        cat <&9' http "$host" "$port" "$2" "${3:-GET}" 2>/dev/null
 }
 
 # group_status I: its /status as one line of JSON.

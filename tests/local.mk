@@ -35,7 +35,9 @@ BATS_TESTS = \
     %D%/cli/vstamp-admin-metrics.bats \
     %D%/cli/vstamp-admin-status.bats \
     %D%/cli/vstamp-commands.bats \
+    %D%/cli/vstamp-failover.bats \
     %D%/cli/vstamp-lost-answers.bats \
+    %D%/cli/vstamp-network.bats \
     %D%/cli/vstamp-replica-disk.bats \
     %D%/cli/vstamp-replica-endpoint.bats \
     %D%/cli/vstamp-replica-flood.bats \

@@ -24,6 +24,8 @@
 
 #include "vr/rooms.h"
 
+#define RECORD_OVERHEAD 256u /* what a journal adds to the body of an entry, at most */
+
 static uint64_t patience_us(const struct vr *r)
 {
     return r->config.view_change_ms * UINT64_C(1000);
@@ -198,11 +200,12 @@ static bool move_staged(struct vr *r, uint64_t up_to)
     for (uint64_t op = r->staging.first; op <= up_to; op = r->staging.first) {
         const struct wire_entry_header *header = &log_at(&r->staging, op)->header;
         const struct wire_entry_header *ours = log_header(&r->log, op);
-        bool same = ours != NULL && vstamp_id_equal(ours->checksum, header->checksum);
+        bool same = op <= r->commit || /* our old view may have gone on, and the log dropped it */
+                    (ours != NULL && vstamp_id_equal(ours->checksum, header->checksum));
         if (!same) {
             struct bytes body = log_body(&r->staging, op);
+            vr_truncate(r, op - 1); /* first, as what it held may be the room that is needed */
             if (!vr_can_append(r, body.size)) return false;
-            vr_truncate(r, op - 1);
             vr_append(r, header, body);
         }
         log_drop(&r->staging, op);
@@ -240,6 +243,7 @@ static void finish(struct vr *r)
     uint64_t base = r->staging.first - 1;
     size_t largest, total = staged_bytes(r, &largest);
     if (!log_fits(&r->log, base, r->staging.op - base, total, largest)) return;
+    total += (r->staging.op - base) * RECORD_OVERHEAD;
     if (r->config.durable && !r->sink.journal_room(r->sink.ctx, total)) return;
     bool moved = move_staged(r, r->staging.op);
     assert(moved);

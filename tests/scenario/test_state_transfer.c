@@ -221,6 +221,71 @@ static void pit_4_7_a_fetched_checkpoint_is_stored_before_it_is_built_on(void **
     cluster_free(c);
 }
 
+/* Rule: what the old view commits while a later one is being fetched stays ours. */
+static void an_old_view_may_go_on_while_a_later_one_is_fetched(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t sessions[4];
+    for (uint32_t i = 0; i < 4; i++) sessions[i] = cluster_register(c, i + 1, 0);
+    cluster_run(c, 50);
+    cluster_hold(c, 0, 2, CLUSTER_ALL);
+    incr_many(c, 1, sessions[0], 1, 64, 0);
+    cluster_drop(c, 0, 1, CLUSTER_ALL), cluster_drop(c, 0, 3, CLUSTER_ALL);
+    cluster_drop(c, 0, 4, CLUSTER_ALL);
+    send_incr(c, 1, sessions[0], 65, 0); /* these fill the log; nobody else has them */
+    for (uint32_t i = 1; i < 4; i++) send_incr(c, i + 1, sessions[i], 1, 0);
+    cluster_drop(c, CLUSTER_ALL, 0, CLUSTER_ALL);
+    cluster_drop(c, 2, CLUSTER_ALL, CLUSTER_ALL), cluster_drop(c, CLUSTER_ALL, 2, CLUSTER_ALL);
+    cluster_hold(c, 0, 2, WIRE_prepare);
+    for (int i = 0; i < 300 && cluster_core(c, 1)->log_view == 0; i++) cluster_run(c, 10);
+    assert_int_equal(1, cluster_core(c, 1)->log_view);
+    assert_int_equal(0, cluster_core(c, 2)->view);
+
+    cluster_pass(c, 1, 2, CLUSTER_ALL), cluster_pass(c, 2, 1, CLUSTER_ALL);
+    cluster_hold(c, 1, 2, WIRE_new_state);
+    cluster_run(c, 20);
+    assert_int_equal(VR_TRANSFER_VIEW, cluster_core(c, 2)->transfer.kind);
+    uint64_t asked_after = cluster_core(c, 2)->staging.op;
+    assert_true(cluster_release(c, 0, 2, WIRE_prepare) > 0);
+    assert_true(cluster_core(c, 2)->log.first > asked_after + 1);
+    assert_true(cluster_release(c, 1, 2, WIRE_new_state) > 0);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+/* Rule: what is replaced makes the room for what replaces it. */
+static void a_full_log_takes_the_shorter_one_of_a_later_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t sessions[4];
+    for (uint32_t i = 0; i < 4; i++) sessions[i] = cluster_register(c, i + 1, 0);
+    cluster_run(c, 50);
+    cluster_slow_disk(c, 0, true); /* no checkpoint gets stored, so nothing leaves its log */
+    incr_many(c, 1, sessions[0], 1, 56, 0);
+    cluster_isolate(c, 0);
+    send_incr(c, 1, sessions[0], 57, 0), send_incr(c, 2, sessions[1], 1, 0);
+    send_incr(c, 3, sessions[2], 1, 0), send_incr(c, 4, sessions[3], 1, 0);
+    const struct vr *old = cluster_core(c, 0);
+    assert_int_equal(old->log.mask, old->log.op - old->log.first);
+    assert_int_equal(4, old->log.op - old->commit);
+    for (int i = 0; i < 300 && cluster_core(c, 1)->log_view == 0; i++) cluster_run(c, 10);
+    cluster_drop(c, 1, 2, CLUSTER_ALL); /* so that it is not committed */
+    send_incr(c, 1, sessions[0], 57, 1);
+    assert_int_equal(60 + 1, cluster_core(c, 1)->log.op);
+
+    cluster_pass(c, 1, 0, CLUSTER_ALL), cluster_pass(c, 0, 1, CLUSTER_ALL);
+    cluster_run(c, 20);
+    assert_int_equal(1, cluster_core(c, 0)->log_view);
+    assert_int_equal(60 + 1, cluster_core(c, 0)->log.op);
+    cluster_slow_disk(c, 0, false);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +295,8 @@ int main(void)
         cmocka_unit_test(pit_4_3_what_was_acknowledged_stays_while_a_gap_is_filled),
         cmocka_unit_test(pit_4_4_a_fetched_checkpoint_brings_the_answers_along),
         cmocka_unit_test(pit_4_7_a_fetched_checkpoint_is_stored_before_it_is_built_on),
+        cmocka_unit_test(an_old_view_may_go_on_while_a_later_one_is_fetched),
+        cmocka_unit_test(a_full_log_takes_the_shorter_one_of_a_later_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,7 +73,8 @@ void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, u
                        uint64_t op, struct vstamp_id checksum)
 {
     struct vr_transfer *t = &r->transfer;
-    if (t->kind != VR_TRANSFER_NONE && (t->kind == kind ? t->view >= view : t->kind > kind)) return;
+    bool weightier = t->kind >= kind; /* but only as long as its view lives */
+    if (t->kind != VR_TRANSFER_NONE && weightier && t->view >= view) return;
     if (t->storing || t->pages) {
         if (t->kind == kind) return; /* goes on; the entries that follow will show the later view */
         vr_transfer_stop(r, "another need");

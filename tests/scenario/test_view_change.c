@@ -257,6 +257,27 @@ static void a_promise_waits_for_the_disk(void **unused)
     cluster_free(c);
 }
 
+/* Rule: a later view matters more than the log that a former one's primary was fetching. */
+static void a_primary_that_could_not_begin_its_view_joins_the_next(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_drop(c, CLUSTER_ALL, 1, WIRE_new_state);
+    cluster_drop(c, 0, 1, WIRE_prepare);
+    cluster_incr(c, 1, session, 1, 0);
+    cluster_hand_over(c, 0);
+    cluster_run(c, 20);
+    assert_int_equal(VR_TRANSFER_NEW_PRIMARY, cluster_core(c, 1)->transfer.kind);
+    cluster_isolate(c, 1);
+    for (int i = 0; i < 500 && cluster_core(c, 2)->log_view < 2; i++) cluster_run(c, 10);
+    assert_int_equal(1, cluster_core(c, 1)->view);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +294,7 @@ int main(void)
         cmocka_unit_test(pit_2_10_a_restarted_primary_does_not_prepare_again_in_its_view),
         cmocka_unit_test(pit_2_12_an_impossible_view_moves_nobody),
         cmocka_unit_test(a_promise_waits_for_the_disk),
+        cmocka_unit_test(a_primary_that_could_not_begin_its_view_joins_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -318,7 +318,7 @@ void vr_recovery_begin(struct vr *r)
 void vr_recovery_due(struct vr *r)
 {
     if (r->status != VR_RECOVERING || r->transfer.kind != VR_TRANSFER_NONE) return;
-    if (r->incarnation != 0 && ++r->recovery_tries > TRIES_MAX) {
+    if (r->incarnation != 0 && ++r->recovery_tries > TRIES_MAX && !r->checkpoint_storing) {
         vr_log(r, VR_WARN, "recovery-starts-anew", "incarnation=%" PRIu64, r->incarnation);
         r->tokens[r->config.self] = (struct vstamp_id){0};
         for (uint8_t i = 0; i < r->config.n_replicas; i++) r->answers[i].present = false;

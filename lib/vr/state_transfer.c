@@ -24,7 +24,8 @@
 
 #include "vr/rooms.h"
 
-#define RECORD_OVERHEAD 256u /* what a journal adds to the body of an entry, at most */
+#define RECORD_OVERHEAD 256u   /* what a journal adds to the body of an entry, at most */
+#define RECOVERY_TRIES_MAX 10u /* questions without an answer until all are asked where they are */
 
 static uint64_t patience_us(const struct vr *r)
 {
@@ -419,6 +420,11 @@ void vr_transfer_due(struct vr *r)
     if (t->tries < UINT8_MAX) t->tries++;
     if (t->kind == VR_TRANSFER_GAP && r->log.op >= t->target_op) {
         vr_transfer_stop(r, "caught up");
+        return;
+    }
+    if (t->kind == VR_TRANSFER_RECOVERY && t->tries > RECOVERY_TRIES_MAX) {
+        vr_transfer_stop(r, "nobody answers"); /* they may all be blank by now */
+        vr_timer_set(r, VR_TIMER_RECOVERY, 0);
         return;
     }
     for (uint8_t i = 1; i <= r->config.n_replicas; i++) {

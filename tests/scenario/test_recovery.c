@@ -319,6 +319,27 @@ static void a_wiped_disk_recovers_like_a_blank_replica(void **unused)
     cluster_free(c);
 }
 
+/* Rule: who was told of a group that died while its state was fetched forms a new one. */
+static void a_group_that_dies_while_it_is_fetched_from_is_forgotten(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, session, 1, 0);
+    struct vstamp_id group = cluster_core(c, 0)->group;
+    cluster_crash(c, 2);
+    cluster_drop(c, CLUSTER_ALL, 2, WIRE_new_state);
+    cluster_start(c, 2);
+    cluster_run(c, 100);
+    assert_int_equal(VR_TRANSFER_RECOVERY, cluster_core(c, 2)->transfer.kind);
+    for (uint8_t i = 0; i < 2; i++) cluster_crash(c, i);
+    cluster_clear_rules(c);
+    for (uint8_t i = 0; i < 2; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_false(vstamp_id_equal(group, cluster_core(c, 0)->group));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +355,7 @@ int main(void)
         cmocka_unit_test(a_member_that_was_wiped_while_the_group_formed_recovers),
         cmocka_unit_test(a_late_word_of_a_former_start_does_not_keep_the_group_from_forming),
         cmocka_unit_test(a_wiped_disk_recovers_like_a_blank_replica),
+        cmocka_unit_test(a_group_that_dies_while_it_is_fetched_from_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,7 +113,11 @@ bool vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *en
     const struct wire_entry_header *same = log_header(&r->log, op);
     if (same != NULL && vstamp_id_equal(same->checksum, entry->header.checksum)) return true;
     const struct wire_entry_header *parent = log_header(&r->log, op - 1);
-    if (parent == NULL || !vstamp_id_equal(parent->checksum, entry->header.parent)) return false;
+    if (parent == NULL || !vstamp_id_equal(parent->checksum, entry->header.parent)) {
+        /* Directly behind a checkpoint it is of a segment that the checkpoint made void and a crash
+         * kept from being removed: it followed what a view change has replaced. */
+        return r->checkpoint_op > 0 && r->log.op == r->checkpoint_op;
+    }
     if (op - 1 < r->commit) return false;
     vr_truncate(r, op - 1);
     vr_commit_up_to(r, commit < op - 1 ? commit : op - 1);

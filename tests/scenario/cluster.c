@@ -36,7 +36,7 @@ struct message {
 struct member {
     struct cluster *cluster;
     uint8_t index;
-    bool up, slow_disk;
+    bool up, slow_disk, crash_at_checkpoint;
     uint32_t life;
     void *memory;
     size_t memory_size;
@@ -202,7 +202,12 @@ void cluster_crash(struct cluster *c, uint8_t replica)
     for (int lane = 0; lane < NODE_LANES; lane++) m->disk.busy[lane] = false;
     munmap(m->memory, m->memory_size);
     m->node = NULL;
-    m->up = false;
+    m->up = m->crash_at_checkpoint = false;
+}
+
+void cluster_crash_at_checkpoint(struct cluster *c, uint8_t replica)
+{
+    c->members[replica].crash_at_checkpoint = true;
 }
 
 void cluster_wipe(struct cluster *c, uint8_t replica)
@@ -313,11 +318,18 @@ static bool finish_jobs(struct member *m)
     bool any = false;
     for (int lane = 0; lane < NODE_LANES; lane++) {
         if (!m->up || m->slow_disk || !m->disk.busy[lane]) continue;
+        struct node_job *job = &m->disk.job[lane];
+        bool crashes = m->crash_at_checkpoint && job->kind == NODE_JOB_CHECKPOINT_END;
+        if (crashes) job->keep_from = 0;
         disk_finish(&m->disk, (enum node_lane)lane);
+        any = true;
+        if (crashes) {
+            cluster_crash(m->cluster, m->index);
+            break;
+        }
         set_clock(m);
         node_on_stored(m->node, (enum node_lane)lane);
         node_turn_end(m->node);
-        any = true;
     }
     return any;
 }

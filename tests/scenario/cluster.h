@@ -33,6 +33,8 @@ void cluster_free(struct cluster *c);
 const struct vr *cluster_core(const struct cluster *c, uint8_t replica); /* asserts that it is up */
 bool cluster_is_up(const struct cluster *c, uint8_t replica);
 void cluster_crash(struct cluster *c, uint8_t replica);   /* the disk keeps what was written */
+/* The same at the moment its next checkpoint takes effect: what that makes void is not removed. */
+void cluster_crash_at_checkpoint(struct cluster *c, uint8_t replica);
 void cluster_wipe(struct cluster *c, uint8_t replica);    /* of a crashed one: its disk is lost */
 void cluster_start(struct cluster *c, uint8_t replica);
 void cluster_slow_disk(struct cluster *c, uint8_t replica, bool slow); /* jobs wait meanwhile */

@@ -340,6 +340,33 @@ static void a_group_that_dies_while_it_is_fetched_from_is_forgotten(void **unuse
     cluster_free(c);
 }
 
+/* Rule: what a checkpoint made void does not count, also where a crash left it on the disk: here
+ * entries that a view change replaced, before and after the checkpoint's op-number. */
+static void what_a_checkpoint_made_void_may_still_be_on_disk(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t sessions[4];
+    for (uint32_t i = 0; i < 4; i++) sessions[i] = cluster_register(c, i + 1, 0);
+    for (uint64_t number = 1; number <= 26; number++) cluster_incr(c, 1, sessions[0], number, 0);
+    cluster_run(c, 50);
+    cluster_isolate(c, 0);
+    send_incr(c, 1, sessions[0], 27, 0);
+    for (uint32_t i = 1; i < 4; i++) send_incr(c, i + 1, sessions[i], 1, 0);
+    assert_int_equal(34, cluster_core(c, 0)->log.op);
+    for (int i = 0; i < 300 && cluster_core(c, 1)->log_view == 0; i++) cluster_run(c, 10);
+    cluster_crash_at_checkpoint(c, 0);
+    cluster_clear_rules(c);
+    for (uint64_t number = 1; number <= 10; number++) {
+        cluster_incr(c, 2, sessions[1], number, 1);
+        cluster_run(c, 50);
+    }
+    assert_false(cluster_is_up(c, 0));
+    cluster_start(c, 0);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_late_word_of_a_former_start_does_not_keep_the_group_from_forming),
         cmocka_unit_test(a_wiped_disk_recovers_like_a_blank_replica),
         cmocka_unit_test(a_group_that_dies_while_it_is_fetched_from_is_forgotten),
+        cmocka_unit_test(what_a_checkpoint_made_void_may_still_be_on_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,17 +134,26 @@ static void start_append(struct node *n)
     n->io.store(n->io.ctx, NODE_LANE_JOURNAL, &job);
 }
 
+/* Room for the hard state and the entries above the checkpoint. */
+static size_t first_records_size(const struct vr *r)
+{
+    size_t size = 4096;
+    for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) {
+        size += log_body(&r->log, op).size + 256;
+    }
+    return size;
+}
+
 /* The checkpoint's segment: from here on the journal says what the checkpoint does not. */
 static void start_checkpoint(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
     if (c->step != NODE_CHECKPOINT_WANTED || n->journal.pending.size > 0) return;
     const struct vr *r = &n->vr;
-    size_t size = 4096;
-    for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) {
-        size += log_body(&r->log, op).size + 256;
+    if (!node_journal_room(n, first_records_size(r))) {
+        vr_checkpoint_anew(&n->vr); /* the log went far ahead while the disk was busy */
+        if (!node_journal_room(n, first_records_size(r))) return; /* until more is committed */
     }
-    if (!node_journal_room(n, size)) return; /* the log is too far ahead: wait for it to commit */
     begin_segment(n, n->journal.segment + 1);
     if (r->has_hard_state) put_state(n);
     for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) put_entry(n, op);

@@ -9,17 +9,29 @@
  * pages. */
 #include "vr/rooms.h"
 
+static void take(struct vr *r)
+{
+    r->checkpoint_op = r->applied;
+    r->checkpoint_anchor = *log_header(&r->log, r->applied);
+    r->checkpoint_log_bytes = 0;
+    pages_checkpoint(&r->pages);
+    vr_trace(r, "checkpoint op=%" PRIu64, r->checkpoint_op);
+}
+
+/* The host has not begun to store it, and much was executed since. */
+void vr_checkpoint_anew(struct vr *r)
+{
+    assert(r->checkpoint_storing && !r->pages.fetching);
+    if (r->applied > r->checkpoint_op) take(r);
+}
+
 void vr_checkpoint_if_due(struct vr *r)
 {
     bool due = r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                r->checkpoint_log_bytes >= r->config.log_bytes / 4;
     if (!due || r->checkpoint_storing || r->pages.fetching) return;
     if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */
-    r->checkpoint_op = r->applied;
-    r->checkpoint_anchor = *log_header(&r->log, r->applied);
-    r->checkpoint_log_bytes = 0;
-    pages_checkpoint(&r->pages);
-    vr_trace(r, "checkpoint op=%" PRIu64, r->checkpoint_op);
+    take(r);
     if (r->config.durable) {
         r->checkpoint_storing = true;
         r->sink.store_checkpoint(r->sink.ctx);

@@ -38,7 +38,8 @@ struct vr_sink {
     void (*persist_state)(void *ctx);
     /* Is there room to persist an entry of this size beside what the core always may write? */
     bool (*journal_room)(void *ctx, size_t size);
-    /* A checkpoint was taken at vr->checkpoint_op; store it, then vr_on_checkpoint_stored. */
+    /* A checkpoint was taken at vr->checkpoint_op; store it, then vr_on_checkpoint_stored.  As long
+     * as nothing of it is stored vr_checkpoint_anew may bring it up to what is executed. */
     void (*store_checkpoint)(void *ctx);
     void (*trace)(void *ctx, const char *line); /* may be NULL */
     void (*log)(void *ctx, enum vr_level level, const char *event, const char *detail);
@@ -217,6 +218,7 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
                   const struct wire_request *request);
 void vr_on_durable(struct vr *r, uint64_t position);
 void vr_on_checkpoint_stored(struct vr *r);
+void vr_checkpoint_anew(struct vr *r);
 void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected);
 void vr_on_turn_end(struct vr *r);
 uint64_t vr_next_timer(const struct vr *r);

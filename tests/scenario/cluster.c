@@ -157,7 +157,7 @@ static void set_up_member(struct cluster *c, uint8_t index, enum cluster_mode mo
         .heartbeat_ms = 20, .view_change_ms = 200, .max_clients = CLUSTER_SESSIONS,
         .batch_bytes = 4096, .max_answer_bytes = 256, .max_read_bytes = 4096, .pipeline = 4,
         .log_entries = 64,
-        .log_bytes = 65536, .checkpoint_ops = 16, .state_pages = 64, .members = 1,
+        .log_bytes = 262144, .checkpoint_ops = 16, .state_pages = 64, .members = 1,
         .version = "test"};
     for (uint8_t i = 0; i < c->n; i++) m->config.addresses[i] = "test";
 }

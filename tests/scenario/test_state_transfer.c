@@ -286,6 +286,35 @@ static void a_full_log_takes_the_shorter_one_of_a_later_view(void **unused)
     cluster_free(c);
 }
 
+static void send_large(struct cluster *c, uint64_t session, uint64_t number, uint8_t to)
+{
+    static uint8_t value[3600];
+    struct kv_op op = {.verb = KV_PUT, .key = bytes_of("v"), .value = {value, sizeof value}};
+    cluster_send_op(c, 1, session, number, to, &op);
+    cluster_run(c, 1);
+}
+
+/* Rule: however far the log goes ahead while the disk is busy, the checkpoint is stored after. */
+static void a_slow_disk_stores_a_checkpoint_when_it_is_done(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    incr_many(c, 1, session, 1, 13, 0);
+    cluster_slow_disk(c, 2, true);
+    for (uint64_t number = 14; number <= 60; number++) send_large(c, session, number, 0);
+    assert_true(cluster_core(c, 2)->checkpoint_storing);
+    cluster_run(c, 50);
+    cluster_slow_disk(c, 2, false);
+    cluster_run(c, 1000);
+    assert_false(cluster_core(c, 2)->checkpoint_storing);
+    assert_true(cluster_converge(c));
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +326,7 @@ int main(void)
         cmocka_unit_test(pit_4_7_a_fetched_checkpoint_is_stored_before_it_is_built_on),
         cmocka_unit_test(an_old_view_may_go_on_while_a_later_one_is_fetched),
         cmocka_unit_test(a_full_log_takes_the_shorter_one_of_a_later_view),
+        cmocka_unit_test(a_slow_disk_stores_a_checkpoint_when_it_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -393,8 +393,10 @@ void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
 {
     if (!connected) {
         if (r->status == VR_NORMAL && vr_primary_of(r, r->view) == replica) {
-            uint64_t two_us = 2 * r->config.heartbeat_ms * UINT64_C(1000);
-            vr_timer_set(r, VR_TIMER_SUSPECT, vr_jitter(r, two_us));
+            uint64_t two_us = vr_jitter(r, 2 * r->config.heartbeat_ms * UINT64_C(1000));
+            if (r->now_us + two_us < r->due[VR_TIMER_SUSPECT]) {
+                vr_timer_set(r, VR_TIMER_SUSPECT, two_us);
+            }
         }
         return;
     }

@@ -52,10 +52,20 @@ static void prepare(struct vr *r)
     r->batch_count = 0;
 }
 
+/* What is uncommitted must fit into the log of a backup that takes it in one step (state_transfer.c),
+ * whatever else that log keeps. */
+static bool pipeline_has_room(const struct vr *r)
+{
+    if (r->log.op - r->commit >= r->config.pipeline) return false;
+    size_t bytes = r->batch.size;
+    for (uint64_t op = r->commit + 1; op <= r->log.op; op++) bytes += log_body(&r->log, op).size;
+    return bytes <= r->config.log_bytes / 2;
+}
+
 void vr_batch_settle(struct vr *r)
 {
     if (r->batch_count == 0 || !vr_is_primary(r) || r->suspects) return;
-    if (r->log.op - r->commit >= r->config.pipeline) return;
+    if (!pipeline_has_room(r)) return;
     if (!vr_can_append(r, r->batch.size)) return;
     prepare(r);
 }

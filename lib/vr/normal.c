@@ -67,7 +67,7 @@ void vr_normal_begin(struct vr *r)
     vr_timer_off(r, VR_TIMER_VOTE);
     vr_timer_off(r, VR_TIMER_VIEW_CHANGE);
     vr_timer_off(r, VR_TIMER_VIEW_LIMIT);
-    uint64_t patience_us = r->config.view_change_ms * UINT64_C(1000);
+    uint64_t patience_us = vr_patience_us(r);
     if (vr_is_primary(r)) {
         vr_timer_off(r, VR_TIMER_SUSPECT);
         vr_timer_set(r, VR_TIMER_HEARTBEAT, 0);
@@ -264,7 +264,7 @@ void vr_heartbeat_due(struct vr *r)
 void vr_abdicate_due(struct vr *r)
 {
     if (!vr_is_primary(r)) return;
-    uint64_t patience_us = r->config.view_change_ms * UINT64_C(1000);
+    uint64_t patience_us = vr_patience_us(r);
     vr_timer_set(r, VR_TIMER_ABDICATE, patience_us);
     r->heard_us[r->config.self] = r->now_us;
     uint64_t heard_us = vr_quorum_reached(r, r->heard_us);

@@ -62,8 +62,7 @@ static void ask(struct vr *r)
     VR_BROADCAST(r, recovery, .nonce = r->nonce, .incarnation = r->incarnation,
                  .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
                  .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens));
-    uint64_t pause_us = r->config.view_change_ms * UINT64_C(1000) / RESEND_DIVISOR;
-    vr_timer_set(r, VR_TIMER_RECOVERY, vr_jitter(r, pause_us));
+    vr_timer_set(r, VR_TIMER_RECOVERY, vr_jitter(r, vr_patience_us(r) / RESEND_DIVISOR));
 }
 
 /* --- forming ---------------------------------------------------------------------------------- */
@@ -286,6 +285,7 @@ void vr_recovery_void(struct vr *r)
     r->group = (struct vstamp_id){0};
     r->has_hard_state = false;
     r->asked = r->agreed = 0;
+    memset(r->crash_vector, 0, sizeof r->crash_vector);
     if (r->pages.n_used == 0) return;
     pages_fetch_begin(&r->pages);
     pages_fetch_commit(&r->pages, 0);

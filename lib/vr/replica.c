@@ -177,6 +177,11 @@ void vr_timer_off(struct vr *r, enum vr_timer timer)
     r->due[timer] = UINT64_MAX;
 }
 
+uint64_t vr_patience_us(const struct vr *r)
+{
+    return r->config.view_change_ms * UINT64_C(1000);
+}
+
 uint64_t vr_jitter(struct vr *r, uint64_t us)
 {
     return us + prng_below(&r->prng, us / 2 + 1);
@@ -441,7 +446,7 @@ void vr_stop(struct vr *r)
     uint64_t view = r->view + 1;
     for (uint64_t v = r->view + 1; v < r->view + r->config.n_replicas; v++) {
         uint64_t silent_us = r->now_us - r->heard_us[vr_primary_of(r, v)];
-        if (silent_us > r->config.view_change_ms * UINT64_C(1000)) continue;
+        if (silent_us > vr_patience_us(r)) continue;
         view = v; /* the next one that is alive */
         break;
     }

@@ -11,6 +11,7 @@
 /* replica.c: time, hard state, the order of things after an event. */
 void vr_timer_set(struct vr *r, enum vr_timer timer, uint64_t after_us);
 void vr_timer_off(struct vr *r, enum vr_timer timer);
+uint64_t vr_patience_us(const struct vr *r);      /* view_change_ms */
 uint64_t vr_jitter(struct vr *r, uint64_t us);    /* us .. 1.5 us */
 void vr_persist_state(struct vr *r);              /* view, log_view, crash vector changed */
 void vr_become(struct vr *r, enum vr_status status);

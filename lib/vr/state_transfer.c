@@ -27,11 +27,6 @@
 #define RECORD_OVERHEAD 256u   /* what a journal adds to the body of an entry, at most */
 #define RECOVERY_TRIES_MAX 10u /* questions without an answer until all are asked where they are */
 
-static uint64_t patience_us(const struct vr *r)
-{
-    return r->config.view_change_ms * UINT64_C(1000);
-}
-
 static void ask_pages(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
@@ -54,7 +49,7 @@ static void ask(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
     t->nonce++; /* T3 */
-    vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, patience_us(r)));
+    vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, vr_patience_us(r)));
     if (t->pages) {
         ask_pages(r);
     } else {

@@ -28,16 +28,11 @@
 #define VIEW_LIMIT_FACTOR 3u /* times view_change_ms for a view to begin, doubled at each attempt */
 #define VIEW_LIMIT_DOUBLINGS 5u
 
-static uint64_t patience_us(const struct vr *r)
-{
-    return r->config.view_change_ms * UINT64_C(1000);
-}
-
 static void arm_view_limit(struct vr *r)
 {
     uint32_t doublings = r->attempts < VIEW_LIMIT_DOUBLINGS ? r->attempts : VIEW_LIMIT_DOUBLINGS;
     vr_timer_set(r, VR_TIMER_VIEW_LIMIT,
-                 vr_jitter(r, (VIEW_LIMIT_FACTOR * patience_us(r)) << doublings));
+                 vr_jitter(r, (VIEW_LIMIT_FACTOR * vr_patience_us(r)) << doublings));
 }
 
 /* V7: is this message from a life that its sender has since forgotten? */
@@ -86,7 +81,7 @@ static uint8_t count_votes(const struct vr *r)
 {
     uint8_t votes = 0;
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
-        bool stands = r->vote_us[i] != 0 && r->now_us - r->vote_us[i] <= 2 * patience_us(r);
+        bool stands = r->vote_us[i] != 0 && r->now_us - r->vote_us[i] <= 2 * vr_patience_us(r);
         votes = (uint8_t)(votes + stands);
     }
     return votes;
@@ -99,7 +94,7 @@ static void vote(struct vr *r)
     vr_broadcast(r, r->view + 1, &wire_shape_start_view_change,
                  &(struct wire_start_view_change){
                      .crash_vector = vr_crash_vector_list(r, buffer, sizeof buffer)});
-    vr_timer_set(r, VR_TIMER_VOTE, patience_us(r));
+    vr_timer_set(r, VR_TIMER_VOTE, vr_patience_us(r));
     if (count_votes(r) >= r->quorum) vr_enter_view(r, r->view + 1, "a quorum wants it");
 }
 
@@ -119,7 +114,7 @@ void vr_trust(struct vr *r)
     r->vote_us[r->config.self] = 0;
     vr_timer_off(r, VR_TIMER_VOTE);
     if (!vr_is_primary(r)) {
-        vr_timer_set(r, VR_TIMER_SUSPECT, vr_jitter(r, patience_us(r)));
+        vr_timer_set(r, VR_TIMER_SUSPECT, vr_jitter(r, vr_patience_us(r)));
     }
 }
 
@@ -324,7 +319,7 @@ void vr_view_change_settle(struct vr *r)
         r->promised = true; /* V2: the view is durable */
         send_promise(r, VR_ALL);
         if (ours) note_own_promise(r);
-        vr_timer_set(r, VR_TIMER_VIEW_CHANGE, patience_us(r));
+        vr_timer_set(r, VR_TIMER_VIEW_CHANGE, vr_patience_us(r));
     }
     if (ours && !r->starting && r->transfer.kind == VR_TRANSFER_NONE) choose(r);
     if (r->starting && vr_is_durable_state(r) && r->durable_op == r->log.op) begin_as_primary(r);
@@ -333,7 +328,7 @@ void vr_view_change_settle(struct vr *r)
 void vr_view_change_due(struct vr *r)
 {
     if (r->status != VR_VIEW_CHANGE || !r->promised) return;
-    vr_timer_set(r, VR_TIMER_VIEW_CHANGE, patience_us(r));
+    vr_timer_set(r, VR_TIMER_VIEW_CHANGE, vr_patience_us(r));
     send_promise(r, VR_ALL);
     uint8_t primary = vr_primary_of(r, r->view);
     if (primary != r->config.self) {

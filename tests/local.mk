@@ -62,6 +62,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/disk.c \
     %D%/sim/disk.h \
     %D%/sim/faults.c \
+    %D%/sim/forget.c \
     %D%/sim/linear.c \
     %D%/sim/linear.h \
     %D%/sim/net.c \
@@ -78,8 +79,6 @@ check_LTLIBRARIES += %D%/libshared.la
 %C%_libshared_la_SOURCES = \
     %D%/fuzz/wire_random.c \
     %D%/fuzz/wire_random.h \
-    %D%/scenario/cluster.c \
-    %D%/scenario/cluster.h \
     %D%/unit/paged.h
 SHARED_LIBS = %D%/libshared.la
 
@@ -108,8 +107,12 @@ check_PROGRAMS += %D%/cli/throw_frames
 %C%_cli_throw_frames_LDADD = $(CORE_LIBS)
 
 # Unit and scenario tests are one file each, with the name of the program.
+if CHECK_READY
 check_PROGRAMS += $(UNIT_TESTS) $(SCENARIO_TESTS)
-LDADD = $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
+check_LTLIBRARIES += %D%/libcluster.la
+endif
+%C%_libcluster_la_SOURCES = %D%/scenario/cluster.c %D%/scenario/cluster.h
+LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.
 FUZZ_TESTS = \
@@ -168,7 +171,7 @@ AM_TESTS_ENVIRONMENT = \
 # Says what is missing instead of passing nothing.
 check-local:
 	@if test -n "$(MISSING_FOR_CHECK)"; then \
-	    echo "make check needs: apt-get install$(MISSING_FOR_CHECK); then configure again" >&2; \
+	    echo "make check needs: apt-get install $(MISSING_FOR_CHECK); then configure again" >&2; \
 	    exit 1; \
 	fi
 

@@ -59,19 +59,23 @@ static void prepared_grow(struct check *check)
 }
 
 /* One viewstamp, one entry, whoever prepared it. */
-static void note_prepared(struct sim *sim, uint64_t view, uint64_t op, struct vstamp_id checksum)
+static void note_prepared(struct sim *sim, const struct wire_message *m)
 {
     struct check *check = &sim->check;
+    uint64_t view = m->header.view, op = m->as.prepare.entry.header.op;
+    struct vstamp_id checksum = m->as.prepare.entry.header.checksum;
     if (2 * check->n_prepared >= check->prepared_size) prepared_grow(check);
     size_t at = (view * 31 + op) % check->prepared_size;
     for (; check->prepared[at].op != 0; at = (at + 1) % check->prepared_size) {
         const struct check_prepared *known = &check->prepared[at];
-        if (known->view != view || known->op != op) continue;
+        if (known->view != view || known->op != op ||
+            !vstamp_id_equal(known->group, m->header.group))
+            continue;
         if (!vstamp_id_equal(known->checksum, checksum))
             sim_fail(sim, "two entries were prepared as view=%" PRIu64 " op=%" PRIu64, view, op);
         return;
     }
-    check->prepared[at] = (struct check_prepared){view, op, checksum};
+    check->prepared[at] = (struct check_prepared){view, op, m->header.group, checksum};
     check->n_prepared++;
 }
 
@@ -103,6 +107,7 @@ static void check_numbers(struct sim *sim, const struct sim_replica *replica, co
 {
     const struct check_replica *last = &sim->check.replicas[replica->index];
     unsigned who = replica->index;
+    if (!replica->normal_once) return; /* a recovering replica may begin anew */
     if (core->view < last->view)
         sim_fail(sim, "replica %u went back from view %" PRIu64 " to %" PRIu64, who, last->view,
                  core->view);
@@ -122,12 +127,12 @@ static void check_numbers(struct sim *sim, const struct sim_replica *replica, co
 static void check_primary(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
     struct check_view *view = view_at(&sim->check, core->view);
-    if (view->known &&
+    if (view->known && vstamp_id_equal(view->group, core->group) &&
         (view->replica != replica->index || view->incarnation != replica->incarnation))
         sim_fail(sim, "view %" PRIu64 " has two primaries: replica %u (life %u) and %u (life %u)",
                  core->view, view->replica, view->incarnation, replica->index,
                  replica->incarnation);
-    *view = (struct check_view){true, replica->index, replica->incarnation};
+    *view = (struct check_view){true, core->group, replica->index, replica->incarnation};
 }
 
 void check_turn(struct sim *sim, struct sim_replica *replica)
@@ -138,6 +143,9 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
     check_numbers(sim, replica, core);
     if (vr_is_primary(core)) check_primary(sim, replica, core);
     if (core->applied != last->applied) {
+        if (vstamp_id_is_zero(sim->check.group)) sim->check.group = core->group;
+        if (!vstamp_id_equal(sim->check.group, core->group))
+            sim_fail(sim, "replica %u executes operations of a second group", replica->index);
         uint64_t from = last->applied + 1 > core->log.first ? last->applied + 1 : core->log.first;
         for (uint64_t op = from; op <= core->applied; op++)
             note_committed(sim, replica, op, log_at(&core->log, op)->header.checksum);
@@ -202,9 +210,7 @@ void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame
     }
     if (m.header.sender != replica->index)
         sim_fail(sim, "replica %u sent in the name of %u", replica->index, m.header.sender);
-    if (command == WIRE_prepare)
-        note_prepared(sim, m.header.view, m.as.prepare.entry.header.op,
-                      m.as.prepare.entry.header.checksum);
+    if (command == WIRE_prepare) note_prepared(sim, &m);
     if (command == WIRE_prepare_ok) check_ack(sim, replica, m.header.view, m.as.prepare_ok.op);
     if (command == WIRE_commit_ok) check_ack(sim, replica, m.header.view, m.as.commit_ok.op);
     if (command == WIRE_do_view_change) {

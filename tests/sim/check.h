@@ -21,9 +21,11 @@ struct check_op {
     struct vstamp_id digest; /* of the state after it */
 };
 
-/* Who led a view. */
+/* Who led a view.  While a group forms, one may be formed by a replica that dies before any other
+ * knows, and another after it; only one of them ever commits anything. */
 struct check_view {
     bool known;
+    struct vstamp_id group;
     uint8_t replica;
     uint32_t incarnation;
 };
@@ -31,7 +33,7 @@ struct check_view {
 /* What was prepared under a viewstamp. */
 struct check_prepared {
     uint64_t view, op; /* op 0: a free place */
-    struct vstamp_id checksum;
+    struct vstamp_id group, checksum;
 };
 
 /* What is known of one replica. */
@@ -42,6 +44,7 @@ struct check_replica {
 };
 
 struct check {
+    struct vstamp_id group; /* that commits */
     struct check_op *ops;
     size_t n_ops;
     struct check_view *views;

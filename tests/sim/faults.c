@@ -211,6 +211,8 @@ void sim_fault(struct sim *sim, enum sim_fault fault)
     case SIM_FAULT_RESET: reset(sim); break;
     case SIM_FAULT_CLIENT_RESET: client_reset(sim); break;
     case SIM_FAULT_CLIENT_CRASH: client_crash(sim); break;
+    case SIM_FAULT_REPLAY: sim_net_replay(sim); break;
+    case SIM_FAULT_PLOT: sim_plot_begin(sim); break;
     case SIM_FAULT_CLOCK: clock_jump(sim); break;
     case SIM_FAULTS: assert(false);
     }

@@ -31,14 +31,18 @@ static void put_frame(struct sim *sim, uint8_t from, uint8_t to, uint64_t at,
            (struct sim_event){.kind = SIM_FRAME, .node = to, .from = from, .packet = packet});
 }
 
+static bool of_view_change(struct bytes frame)
+{
+    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    return command == WIRE_start_view_change || command == WIRE_do_view_change ||
+           command == WIRE_start_view;
+}
+
 /* How likely a copy of this frame turns up much later, whether it gets through now or not.  It is
  * votes and promises that do harm when they are old. */
 static uint32_t late_ppm(const struct sim_options *o, struct bytes frame)
 {
-    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
-    bool of_view_change = command == WIRE_start_view_change || command == WIRE_do_view_change ||
-                          command == WIRE_start_view;
-    return of_view_change && o->late_ppm < 100000 ? o->late_ppm * 8 : o->late_ppm;
+    return of_view_change(frame) && o->late_ppm < 100000 ? o->late_ppm * 8 : o->late_ppm;
 }
 
 void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
@@ -46,6 +50,13 @@ void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
     const struct sim_options *o = &sim->options;
     if ((sim->dead >> to) & 1) return;
     struct sim_packet *packet = sim_packet_new(frame.data, frame.size);
+    if (of_view_change(frame)) {
+        struct sim_event *slot = &sim->archive[sim->n_archived++ % SIM_ARCHIVE];
+        sim_packet_release(slot->packet);
+        *slot = (struct sim_event){
+            .kind = SIM_FRAME, .node = to, .from = from, .packet = sim_packet_share(packet),
+            .incarnation = sim->replicas[from].incarnation};
+    }
     if (strikes(sim, late_ppm(o, frame)))
         put_frame(sim, from, to, sim->now + sim_around(sim, o->late_us), sim_packet_share(packet));
     if (sim->blocked[from][to] || strikes(sim, o->loss_ppm)) {
@@ -60,6 +71,27 @@ void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
     put_frame(sim, from, to, at, packet);
     if (strikes(sim, o->duplicate_ppm))
         put_frame(sim, from, to, sim->now + delay(sim), sim_packet_share(packet));
+}
+
+static uint64_t view_of(const struct sim_packet *packet)
+{
+    struct reader r = reader_over(packet->bytes + 48, 8);
+    return read_u64(&r);
+}
+
+/* One that could make a difference: its sender has crashed and recovered since and may have forgotten
+ * it, and its receiver has not reached its view. */
+void sim_net_replay(struct sim *sim)
+{
+    uint64_t n = sim->n_archived < SIM_ARCHIVE ? sim->n_archived : SIM_ARCHIVE;
+    for (int tries = 0; n > 0 && tries < 16; tries++) {
+        const struct sim_event *old = &sim->archive[prng_below(&sim->prng, n)];
+        const struct sim_replica *to = &sim->replicas[old->node], *from = &sim->replicas[old->from];
+        if (from->incarnation == old->incarnation || !from->normal_once) continue;
+        if (!to->up || view_of(old->packet) <= check_core(to->node)->view) continue;
+        put_frame(sim, old->from, old->node, sim->now + 1, sim_packet_share(old->packet));
+        return;
+    }
 }
 
 void sim_net_link(struct sim *sim, uint8_t a, uint8_t b, bool up)

@@ -10,6 +10,7 @@
  *   world.c     seed to options; the event loop; the phases
  *   replicas.c  a node and its host: clock, turns, start, crash, wipe
  *   net.c       frames between replicas, connections of clients
+ *   forget.c    the one sequence of faults that chance does not find
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
  *   check.c     what must hold after every turn, and at the end
@@ -30,6 +31,7 @@
 #define SIM_TRACE_LINES 60u
 #define SIM_TRACE_COLUMNS 400u
 #define SIM_BACKLOG 64u
+#define SIM_ARCHIVE 64u
 #define SIM_MS UINT64_C(1000)
 #define SIM_S UINT64_C(1000000)
 
@@ -41,6 +43,8 @@ enum sim_fault {
     SIM_FAULT_RESET,       /* a connection between replicas breaks */
     SIM_FAULT_CLIENT_RESET, /* a client's connection breaks */
     SIM_FAULT_CLIENT_CRASH, /* a client starts again from what it had saved */
+    SIM_FAULT_REPLAY,      /* an old vote or promise arrives once more */
+    SIM_FAULT_PLOT,        /* memory only: forget.c begins */
     SIM_FAULT_CLOCK,       /* the wall clock jumps */
     SIM_FAULTS
 };
@@ -164,7 +168,15 @@ enum sim_phase {
     SIM_STAT(partitions)                                                                           \
     SIM_STAT(view_changes)                                                                         \
     SIM_STAT(recoveries)                                                                           \
+    SIM_STAT(forgotten_promises)                                                                   \
     SIM_STAT(transfers)
+
+/* How far forget.c has come. */
+struct sim_plot {
+    uint32_t step;
+    uint8_t witness, next_primary;
+    uint64_t view;
+};
 
 struct sim_stats {
 #define SIM_STAT(name) uint64_t name;
@@ -180,7 +192,10 @@ struct sim {
     struct sim_replica replicas[REPLICAS_MAX];
     bool blocked[REPLICAS_MAX][REPLICAS_MAX]; /* frames from, to are lost */
     uint64_t link_us[REPLICAS_MAX][REPLICAS_MAX];
+    struct sim_event archive[SIM_ARCHIVE]; /* ring of view-change messages sent */
+    uint64_t n_archived;
     uint64_t partition; /* number of the newest */
+    struct sim_plot plot;
     struct sim_client clients[SIM_CLIENTS_MAX + 1]; /* the last one asks when the faults are over */
     struct sim_history history;
     size_t *current_keys; /* by slot: its newest key */
@@ -230,6 +245,7 @@ bool sim_replica_has_state(const struct sim_replica *replica); /* counts as not 
 
 /* net.c */
 void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame);
+void sim_net_replay(struct sim *sim);
 void sim_net_link(struct sim *sim, uint8_t a, uint8_t b, bool up);
 void sim_net_connect(struct sim *sim, struct sim_client *client, uint8_t replica);
 void sim_net_break(struct sim *sim, struct sim_client *client, uint8_t replica);
@@ -244,6 +260,10 @@ void sim_faults_begin(struct sim *sim);
 void sim_fault(struct sim *sim, enum sim_fault fault);
 void sim_heal(struct sim *sim, uint64_t partition);
 void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->dead */
+
+/* forget.c */
+void sim_plot_begin(struct sim *sim);
+void sim_plot_step(struct sim *sim, uint64_t partition);
 
 /* workload.c */
 void sim_client_begin(struct sim *sim, uint8_t index);

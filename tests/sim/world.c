@@ -121,6 +121,7 @@ static void draw_faults(struct prng *prng, struct sim_options *o)
     o->fault_us[SIM_FAULT_RESET] = draw_mean(prng, unit_us, 1, 30);
     o->fault_us[SIM_FAULT_CLIENT_RESET] = draw_mean(prng, unit_us, 1, 30);
     o->fault_us[SIM_FAULT_CLIENT_CRASH] = draw_mean(prng, unit_us, 1, 30);
+    o->fault_us[SIM_FAULT_REPLAY] = draw_mean(prng, unit_us / 8, 1, 100);
     o->fault_us[SIM_FAULT_CLOCK] = draw_mean(prng, unit_us, 5, 30);
     o->drift_ppm = draw_rate(prng, 2000);
 }
@@ -132,7 +133,7 @@ static void draw_storm(struct prng *prng, struct sim_options *o)
     uint64_t unit_us = o->config.view_change_ms * SIM_MS;
     o->config.durable = prng_chance(prng, 1, 4);
     o->loss_ppm = draw_rate(prng, 100000);
-    o->late_ppm = (uint32_t)prng_between(prng, 50000, 500000);
+    o->late_ppm = draw_rate(prng, 500000);
     o->late_us = unit_us * prng_between(prng, 1, 10);
     o->delay_spread_us = unit_us >> prng_between(prng, 3, 6);
     o->down_us = unit_us / 8;
@@ -141,6 +142,8 @@ static void draw_storm(struct prng *prng, struct sim_options *o)
     o->graceful_permille = 0;
     o->fault_us[SIM_FAULT_CRASH] = prng_between(prng, unit_us / 4, 2 * unit_us);
     o->fault_us[SIM_FAULT_CRASH_ALL] = 0;
+    if (!o->config.durable) o->fault_us[SIM_FAULT_PLOT] = unit_us * prng_between(prng, 4, 20);
+    o->fault_us[SIM_FAULT_REPLAY] = unit_us / prng_between(prng, 2, 32);
     o->fault_us[SIM_FAULT_PARTITION] = prng_between(prng, unit_us / 2, 4 * unit_us);
 }
 
@@ -150,6 +153,8 @@ static void draw_options(struct prng *prng, struct sim_options *o, uint64_t seco
     o->n_clients = (uint32_t)prng_between(prng, 1, 8);
     draw_config(prng, &o->config, o->n_clients);
     draw_faults(prng, o);
+    if (!o->config.durable && prng_chance(prng, 1, 2))
+        o->fault_us[SIM_FAULT_PLOT] = draw_mean(prng, o->config.view_change_ms * SIM_MS, 4, 40);
     if (prng_chance(prng, 1, 4)) draw_storm(prng, o);
     o->seconds = seconds != 0 ? seconds : prng_between(prng, 3, 10);
     o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
@@ -321,6 +326,9 @@ static void handle(struct sim *sim, const struct sim_event *event)
     case SIM_FAULT:
         sim_fault(sim, (enum sim_fault)event->from);
         break;
+    case SIM_PLOT:
+        sim_plot_step(sim, event->value);
+        break;
     case SIM_CLIENT:
         sim_client_wake(sim, event->node, event->value);
         break;
@@ -379,6 +387,7 @@ static void world_end(struct sim *sim)
         disk_wipe(&r->disk);
     }
     sim_queue_clear(&sim->queue);
+    for (size_t i = 0; i < SIM_ARCHIVE; i++) sim_packet_release(sim->archive[i].packet);
     sim_workload_close(sim);
     check_close(&sim->check);
 }

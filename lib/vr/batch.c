@@ -52,8 +52,8 @@ static void prepare(struct vr *r)
     r->batch_count = 0;
 }
 
-/* What is uncommitted must fit into the log of a backup that takes it in one step (state_transfer.c),
- * whatever else that log keeps. */
+/* What is uncommitted must fit into the log of a backup that takes it in one step
+ * (state_transfer.c), whatever else that log keeps. */
 static bool pipeline_has_room(const struct vr *r)
 {
     if (r->log.op - r->commit >= r->config.pipeline) return false;

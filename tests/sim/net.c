@@ -79,8 +79,8 @@ static uint64_t view_of(const struct sim_packet *packet)
     return read_u64(&r);
 }
 
-/* One that could make a difference: its sender has crashed and recovered since and may have forgotten
- * it, and its receiver has not reached its view. */
+/* One that could make a difference: its sender has crashed and recovered since and may have
+ * forgotten it, and its receiver has not reached its view. */
 void sim_net_replay(struct sim *sim)
 {
     uint64_t n = sim->n_archived < SIM_ARCHIVE ? sim->n_archived : SIM_ARCHIVE;

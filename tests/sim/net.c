@@ -86,7 +86,8 @@ void sim_net_replay(struct sim *sim)
     uint64_t n = sim->n_archived < SIM_ARCHIVE ? sim->n_archived : SIM_ARCHIVE;
     for (int tries = 0; n > 0 && tries < 16; tries++) {
         const struct sim_event *old = &sim->archive[prng_below(&sim->prng, n)];
-        const struct sim_replica *to = &sim->replicas[old->node], *from = &sim->replicas[old->from];
+        const struct sim_replica *to = &sim->replicas[old->node];
+        const struct sim_replica *from = &sim->replicas[old->from];
         if (from->incarnation == old->incarnation || !from->normal_once) continue;
         if (!to->up || view_of(old->packet) <= check_core(to->node)->view) continue;
         put_frame(sim, old->from, old->node, sim->now + 1, sim_packet_share(old->packet));

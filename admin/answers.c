@@ -77,6 +77,7 @@ static const char *read_status(struct node_status *status, const json_t *json)
         const json_t *peer = json_array_get(peers, i);
         struct node_peer_status *into = &status->peers[i];
         if (!json_is_object(peer)) return "peers";
+        into->connected = true;
         odd = read_fields(node_peer_status_fields, node_n_peer_status_fields, peer, into);
         if (odd != NULL) return odd;
         status->n_peers = i + 1;
@@ -143,13 +144,26 @@ void answers_close(struct answers *answers)
     }
 }
 
-uint64_t answers_heard_ms(const struct answers *answers, size_t by, size_t of)
+/* What `by` says of `of`, or NULL. */
+static const struct node_peer_status *find_peer(const struct answers *answers, size_t by, size_t of)
 {
     const struct answer *a = &answers->at[by];
     assert(by < answers->n && of < answers->n);
-    if (!a->reachable) return ANSWER_NEVER;
+    if (!a->reachable) return NULL;
     for (size_t i = 0; i < a->status.n_peers; i++) {
-        if (a->status.peers[i].replica == of) return a->status.peers[i].last_contact_ms;
+        if (a->status.peers[i].replica == of) return &a->status.peers[i];
     }
-    return ANSWER_NEVER;
+    return NULL;
+}
+
+uint64_t answers_heard_ms(const struct answers *answers, size_t by, size_t of)
+{
+    const struct node_peer_status *peer = find_peer(answers, by, of);
+    return peer != NULL ? peer->last_contact_ms : ANSWER_NEVER;
+}
+
+bool answers_connected(const struct answers *answers, size_t by, size_t of)
+{
+    const struct node_peer_status *peer = find_peer(answers, by, of);
+    return peer == NULL || peer->connected;
 }

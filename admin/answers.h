@@ -34,10 +34,14 @@ void answers_close(struct answers *answers);
 
 /* Take the body of /status as replica `index`'s answer: fields of another type than status.def
  * says, or another replica's answer, make it unreachable with an error.  Fields it lacks are zero,
- * "" or none, so that versions can be mixed; fields we don't know stay in `json`. */
+ * "" or none, and connections are up, so that versions can be mixed; fields we don't know stay in
+ * `json`. */
 void answer_read(struct answer *answer, size_t index, const char *body, size_t size);
 
 /* How long ago replica `by` heard replica `of`, in ms; ANSWER_NEVER if it did not or can't tell. */
 uint64_t answers_heard_ms(const struct answers *answers, size_t by, size_t of);
+
+/* Does replica `by` have a connection to replica `of`?  True if it doesn't tell. */
+bool answers_connected(const struct answers *answers, size_t by, size_t of);
 
 #endif

@@ -45,5 +45,6 @@ int cmd_health(struct cli *cli, int argc, char **argv)
         print_line(&verdict);
     }
     answers_close(&answers);
+    if (fflush(stdout) != 0 || ferror(stdout)) return ADMIN_EXIT_NOBODY_ANSWERED;
     return verdict.n_answered == 0 ? ADMIN_EXIT_NOBODY_ANSWERED : (int)verdict.health;
 }

@@ -3,7 +3,8 @@
  * replica counts if its own words and the primary's agree on that:
  *
  *     it answers       it is normal in the newest view, and the primary heard it lately
- *     it does not      the primary heard it lately: only its status port is out of reach
+ *     it does not      the primary heard it lately and is connected to it: only its status port is
+ *                      out of reach; a process that was killed loses its connections at once
  *
  * A primary that does not answer is judged by its backups, and by a stricter clock, theirs: one
  * silent for a view change time-out is being replaced.  A recovering replica is heard but
@@ -129,9 +130,10 @@ static size_t count_taking_part(struct verdict *v, const struct answers *answers
     for (size_t i = 0; i < answers->n; i++) {
         const struct answer *a = &answers->at[i];
         if (i == p || (a->reachable && !in_view(v, a))) continue;
-        uint64_t heard_ms =
-            primary_answers ? answers_heard_ms(answers, p, i) : answers_heard_ms(answers, i, p);
-        v->taking_part[i] = heard_ms < lately_ms;
+        size_t by = primary_answers ? p : i;
+        size_t of = primary_answers ? i : p;
+        bool gone = !answers->at[of].reachable && !answers_connected(answers, by, of);
+        v->taking_part[i] = !gone && answers_heard_ms(answers, by, of) < lately_ms;
         if (!primary_answers && v->taking_part[i]) v->taking_part[p] = true;
     }
     for (size_t i = 0; i < answers->n; i++) n += v->taking_part[i];

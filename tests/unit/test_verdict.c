@@ -112,6 +112,23 @@ static void one_dead_backup_degrades(void **state)
     assert_false(verdict.taking_part[2]);
 }
 
+/* What a process of which the system closed the connections leaves behind. */
+static void who_lost_its_connection_and_does_not_answer_is_down_at_once(void **state)
+{
+    (void)state;
+    static const char primary[] =
+        "{\"replica\":0,\"status\":\"normal\",\"role\":\"primary\",\"view\":3,\"primary\":0,"
+        "\"peers\":[{\"replica\":1,\"connected\":true,\"last_contact_ms\":10},"
+        "{\"replica\":2,\"connected\":false,\"last_contact_ms\":10}]}";
+    answer_read(&answers.at[0], 0, primary, strlen(primary));
+    backup_says(1, 3, 0, (int[]){10, 0, 10});
+    judge(VERDICT_DEGRADED, 0, 0);
+    assert_string_equal(verdict.reasons[0], "replica 2 (h:3) is down: Connection refused; "
+                                            "last heard by replica 0 10ms ago");
+    backup_says(2, 3, 0, (int[]){10, 10, 0}); /* a connection that is being made again */
+    judge(VERDICT_HEALTHY, 0, 1);
+}
+
 static void a_primary_alone_does_not_serve(void **state)
 {
     (void)state;
@@ -285,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         JUDGED(three_that_hear_each_other_are_healthy_and_tolerate_one),
         JUDGED(one_dead_backup_degrades),
+        JUDGED(who_lost_its_connection_and_does_not_answer_is_down_at_once),
         JUDGED(a_primary_alone_does_not_serve),
         JUDGED(a_recovering_replica_is_heard_but_does_not_count),
         JUDGED(an_old_primary_is_outvoted_by_the_newer_view),

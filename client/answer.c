@@ -128,7 +128,7 @@ int answer_refuse(struct client *c, const char *word, int err, const struct vsta
 }
 
 /* The operation ran and met a state that refused it. */
-static int refused_by_state(struct client *c, const struct kv_op *op, enum kv_answer_status status)
+static int refused_by_state(struct client *c, const struct kv_op *op, const struct kv_answer *a)
 {
     static const struct {
         enum kv_answer_status status;
@@ -137,13 +137,14 @@ static int refused_by_state(struct client *c, const struct kv_op *op, enum kv_an
     } refusals[] = {
         {KV_ANSWER_NOT_A_NUMBER, VSTAMP_E_NOT_A_NUMBER, "put a number there first"},
         {KV_ANSWER_OVERFLOW, VSTAMP_E_OVERFLOW, "the counter stays as it is"},
-        {KV_ANSWER_TOO_LARGE, VSTAMP_E_TOO_LARGE, "the value stays as it is"},
+        {KV_ANSWER_TOO_LARGE, VSTAMP_E_TOO_LARGE,
+         "store less under one key, or raise max_value_bytes"},
         {KV_ANSWER_FULL, VSTAMP_E_FULL, "remove keys, or raise state_bytes_max"},
     };
     int err = VSTAMP_E_INVALID;
     const char *advice = "the operation had no effect";
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
-        if (refusals[i].status != status) continue;
+        if (refusals[i].status != a->status) continue;
         err = refusals[i].err;
         advice = refusals[i].advice;
     }
@@ -153,9 +154,12 @@ static int refused_by_state(struct client *c, const struct kv_op *op, enum kv_an
     if (into == NULL) abort();
     escape_print(into, op->key, ESCAPE_LINE);
     fclose(into);
+    char limit[32] = "";
+    if (a->status == KV_ANSWER_TOO_LARGE && kv_is_write(op->verb))
+        snprintf(limit, sizeof limit, ", %" PRId64 " bytes", a->number);
     struct outcome o = {0};
-    outcome_fail(&o, err, false, "%s%s%s: %s", key, size > 0 ? ": " : "", kv_answer_text(status),
-                 advice);
+    outcome_fail(&o, err, false, "%s%s%s%s: %s", key, size > 0 ? ": " : "",
+                 kv_answer_text(a->status), limit, advice);
     int exit_status = answer_error(c, named_after(op), &o);
     outcome_release(&o);
     free(key);
@@ -226,7 +230,9 @@ static void print_no(const struct client *c, const struct kv_op *op, enum kv_ans
     if (op->verb == KV_GET)
         cli_complain(c->cli, "key not found: %s", key);
     else
-        cli_complain(c->cli, "not swapped: %s: %s", key, kv_answer_text(status));
+        cli_complain(c->cli, "not swapped: %s: %s", key,
+                     op->verb == KV_CAS_ABSENT ? "there is a value already"
+                                               : kv_answer_text(status));
     free(key);
 }
 
@@ -257,13 +263,17 @@ static void print_yes(const struct client *c, const struct kv_op *op, const stru
 
 int answer_show(struct client *c, struct bytes operation, const struct outcome *o, bool raw)
 {
-    struct kv_op op;
-    if (kv_decode_op(operation, &op) != NULL) return answer_error(c, answer_named("request"), o);
+    struct kv_op op = {0};
+    if (kv_decode_op(operation, &op) != NULL) {
+        bool has_key = op.verb != 0 && op.verb != KV_DEL; /* keys that may not be walked */
+        return answer_error(c, has_key ? named_after(&op) : answer_named(operation_word(op.verb)),
+                            o);
+    }
     if (o->err != 0) return answer_error(c, named_after(&op), o);
     enum kv_answer_status status = o->answer.status;
     bool yes = status == KV_ANSWER_DONE;
     if (!yes && status != KV_ANSWER_ABSENT && status != KV_ANSWER_MISMATCH)
-        return refused_by_state(c, &op, status);
+        return refused_by_state(c, &op, &o->answer);
     if (c->options.json) {
         json_t *object = named_after(&op);
         json_object_set_new(object, "ok", json_true());

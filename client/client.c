@@ -24,6 +24,10 @@ static int connect_to_group(struct client *c, bool from_note, struct vstamp_diag
                               : config_load(config, o->config, diag);
     if (rv == 0) c->conn = conn_open(&config->replicas_addresses);
     if (rv == 0) c->n_replicas = (uint8_t)config->replicas_addresses.n;
+    if (rv == 0 && replicas == NULL) {
+        c->bytes_max.value = config->max_value_bytes;
+        c->bytes_max.batch = config->batch_bytes;
+    }
     free(config);
     return rv;
 }
@@ -31,6 +35,10 @@ static int connect_to_group(struct client *c, bool from_note, struct vstamp_diag
 static int check_options(const struct client *c, struct vstamp_diag *diag)
 {
     const char *consistency = c->options.consistency;
+    if (c->options.session != NULL && c->options.session[0] == '\0') {
+        vstamp_diag_printf(diag, "--session: the name is empty: name a file");
+        return VSTAMP_E_USAGE;
+    }
     if (strcmp(consistency, "linearizable") == 0 || strcmp(consistency, "causal") == 0 ||
         strcmp(consistency, "stale") == 0)
         return 0;

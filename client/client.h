@@ -44,6 +44,9 @@ struct client {
 
     struct conn *conn; /* NULL until the first request */
     uint8_t n_replicas;
+    struct { /* as the configuration says, 0: there is none */
+        uint64_t value, batch;
+    } bytes_max;
     struct session_file file; /* of --session, of resume, or this process's own identity */
     bool file_open;
     struct session session;
@@ -129,6 +132,9 @@ void answer_print_viewstamp(const struct client *c, const struct outcome *o);
 extern const struct cli_command client_commands[];
 extern const size_t client_n_commands;
 bool client_in_shell(const struct cli_command *command);
+
+/* cmd_shell.c: what a word means to the shell, the seed's words too, or NULL. */
+const struct cli_command *client_find_command(const char *word);
 
 #define COMMAND(word, function, operands, least, most, takes_value, in_shell, text) \
     int function(struct cli *cli, int argc, char **argv);

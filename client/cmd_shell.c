@@ -43,7 +43,7 @@ static const struct {
 #undef SEED_WORD
 };
 
-static const struct cli_command *find_command(const char *word)
+const struct cli_command *client_find_command(const char *word)
 {
     for (size_t i = 0; i < sizeof seed_words / sizeof seed_words[0]; i++)
         if (strcasecmp(word, seed_words[i].word) == 0) word = seed_words[i].command;
@@ -85,14 +85,15 @@ static int run_command(struct shell *sh, const struct cli_command *command, cons
     struct client_options before = c->options; /* a line's options are that line's */
     char **argv = memory_new((line->n_words + 1) * sizeof *argv);
     for (size_t i = 0; i < line->n_words; i++) argv[i] = (char *)line->words[i].data;
+    struct vstamp_diag complaint = {0};
     sh->cli.command = command;
+    sh->cli.complaint = &complaint;
     c->line = line;
     c->n_shown = 0;
     int status = command->run(&sh->cli, (int)line->n_words, argv);
-    if (status == CLI_USAGE && c->n_shown == 0) { /* the complaint went to standard error */
-        struct vstamp_diag diag = {0};
-        status = answer_refuse(c, command->name, VSTAMP_E_USAGE, &diag);
-    }
+    if (status == CLI_USAGE && c->n_shown == 0)
+        status = answer_refuse(c, command->name, VSTAMP_E_USAGE, &complaint);
+    sh->cli.complaint = NULL;
     c->line = NULL;
     c->options = before;
     free(argv);
@@ -111,7 +112,7 @@ static int run_words(struct shell *sh, const struct line *line)
         print_commands();
         return CLI_OK;
     }
-    const struct cli_command *command = find_command(word);
+    const struct cli_command *command = client_find_command(word);
     return command == NULL ? refuse_word(sh, word) : run_command(sh, command, line);
 }
 
@@ -144,6 +145,9 @@ static void run_pipe(struct shell *sh)
     while (!sh->ended && (n = getline(&typed, &capacity, stdin)) >= 0)
         run_line(sh, typed, (size_t)n);
     free(typed);
+    if (!ferror(stdin)) return;
+    cli_complain(&sh->cli, "standard input: %s: not all commands were read", strerror(errno));
+    sh->status = CLI_USAGE;
 }
 
 static char *prompt(EditLine *el)

@@ -43,6 +43,13 @@ static int no_command(struct cli *cli)
         cli, "a command is missing: to read commands from standard input, use 'vstamp shell'");
 }
 
+/* Who comes from the shell or the seed's prompt types GET, set or z. */
+static const char *meant(const char *word)
+{
+    const struct cli_command *command = client_find_command(word);
+    return command != NULL ? command->name : NULL;
+}
+
 /* End as the signal would have ended the program, so that a shell script stops too. */
 static void die_by(int number)
 {
@@ -75,6 +82,7 @@ int main(int argc, char **argv)
         .commands = client_commands,
         .n_commands = client_n_commands,
         .no_command = no_command,
+        .meant = meant,
         .context = &c,
     };
     c.cli = &cli;

@@ -10,6 +10,7 @@
  * comes here with the operation that is noted, and goes on with it under its number. */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,16 @@ static char *no_answer(struct client *c)
     return text;
 }
 
+/* What else to do about a time-out.  A replica that says "not-primary" to the end knows a primary
+ * that this client does not ask, or can't reach. */
+static const char *try_again(const struct client *c)
+{
+    for (uint8_t i = 0; i < c->n_replicas && c->signal == 0; i++)
+        if (c->session.peers[i].said == WIRE_REJECT_NOT_PRIMARY)
+            return "name all replicas of the group by --replicas or --config, or try again";
+    return "try again";
+}
+
 static void fail_other_group(struct client *c, struct outcome *o)
 {
     const struct session_result *r = &c->session.result;
@@ -130,7 +141,7 @@ static void run_read(struct client *c, struct bytes operation, struct outcome *o
         take_answer(c, operation, o);
     } else if (signal != 0 || r->err == VSTAMP_E_NOT_RUN) {
         char *text = no_answer(c);
-        outcome_fail(o, VSTAMP_E_NOT_RUN, false, "%s: try again", text);
+        outcome_fail(o, VSTAMP_E_NOT_RUN, false, "%s: %s", text, try_again(c));
         free(text);
     } else if (r->err == VSTAMP_E_OTHER_GROUP) {
         fail_other_group(c, o);
@@ -188,7 +199,7 @@ static void fail_not_run(struct client *c, struct outcome *o)
 {
     char *text = no_answer(c);
     outcome_fail(o, VSTAMP_E_NOT_RUN, false,
-                 "%s: the operation did not and will not run: try again", text);
+                 "%s: the operation did not and will not run: %s", text, try_again(c));
     free(text);
     fail_clear(c, "did not run");
 }
@@ -307,6 +318,14 @@ static void run_write(struct client *c, struct bytes operation, struct outcome *
         take_answer(c, operation, o);
 }
 
+/* A replica drops the connection that brings such a request, so nobody would answer; what fits into
+ * a batch it can judge by itself. */
+static bool is_beyond_any_batch(const struct client *c, struct bytes operation)
+{
+    return c->bytes_max.batch != 0 && operation.size > c->bytes_max.batch &&
+           !is_pending(c, operation);
+}
+
 void request_run(struct client *c, struct bytes operation, struct outcome *o)
 {
     *o = (struct outcome){0};
@@ -317,6 +336,11 @@ void request_run(struct client *c, struct bytes operation, struct outcome *o)
     if (wrong != NULL)
         outcome_fail(o, too_large ? VSTAMP_E_TOO_LARGE : VSTAMP_E_INVALID, false,
                      "refused: %s: nothing was sent", wrong);
+    else if (is_beyond_any_batch(c, operation))
+        outcome_fail(o, VSTAMP_E_TOO_LARGE, false,
+                     "refused: larger than the group allows, %" PRIu64
+                     " bytes a value: nothing was sent",
+                     c->bytes_max.value);
     else if (kv_is_write(op.verb))
         run_write(c, operation, o);
     else

@@ -37,6 +37,7 @@ struct local {
     char folder[2048];
     char config_path[2048 + sizeof(CONFIG_FILE_NAME) + 1];
     char notify_name[64];
+    char programs[2048]; /* "", or the folder to type before the names of programs */
     bool temporary;           /* the folder goes when we go */
     pid_t pids[REPLICAS_MAX]; /* 0: ended */
     uint32_t n_running, n_ready;
@@ -228,7 +229,7 @@ static void tell_end(const struct local *l, uint32_t index, pid_t pid, int statu
     else
         printf("replica %u (pid %ld) ended with status %d; to start it again:\n", index, (long)pid,
                WEXITSTATUS(status));
-    printf("    vstamp-replica --config %s --index %u\n", l->config_path, index);
+    printf("    %svstamp-replica --config %s --index %u\n", l->programs, l->config_path, index);
     fflush(stdout);
 }
 
@@ -263,6 +264,21 @@ static void stop_all(struct local *l)
 
 /* --- the terminal ----------------------------------------------------------------------------- */
 
+/* Who typed a folder before our name has to type it before the others' too, in whatever folder the
+ * other terminal is. */
+static void find_programs(struct local *l)
+{
+    char vstamp[sizeof(l->programs) + 8];
+    ssize_t n;
+
+    if (strchr(l->options->program, '/') == NULL) return;
+    n = readlink("/proc/self/exe", l->programs, sizeof(l->programs) - 1);
+    while (n > 0 && l->programs[n - 1] != '/') n--;
+    l->programs[n > 0 ? n : 0] = '\0';
+    snprintf(vstamp, sizeof(vstamp), "%svstamp", l->programs);
+    if (access(vstamp, X_OK) != 0) l->programs[0] = '\0';
+}
+
 static void tell_ready(const struct local *l)
 {
     uint32_t i, n = l->options->n_replicas, victim = 0;
@@ -270,11 +286,12 @@ static void tell_ready(const struct local *l)
     for (i = 0; i < n; i++)
         printf("replica %u: pid %ld, %s, http://%s/status\n", i, (long)l->pids[i],
                l->config.replicas_addresses.at[i].text, l->config.status_addresses.at[i].text);
-    printf("configuration: %s (durability: %s)\n\nIn another terminal:\n    vstamp --replicas ",
-           l->config_path, l->temporary ? "memory" : "disk");
+    printf("configuration: %s (durability: %s)\n\nIn another terminal:\n    %svstamp --replicas ",
+           l->config_path, l->temporary ? "memory" : "disk", l->programs);
     for (i = 0; i < n; i++)
         printf("%s%s", i > 0 ? "," : "", l->config.replicas_addresses.at[i].text);
-    printf(" put greeting hello\n    vstamp-admin --config %s status\n", l->config_path);
+    printf(" put greeting hello\n    %svstamp-admin --config %s status\n", l->programs,
+           l->config_path);
     if (n > 2) printf("    kill -9 %ld\nand look again.  ", (long)l->pids[victim]);
     printf("Ctrl-C stops all.\n");
     fflush(stdout);
@@ -337,6 +354,7 @@ int local_run(const struct local_options *options, struct vstamp_diag *diag)
     int rv;
 
     l->options = options;
+    find_programs(l);
     rv = configure(l, diag);
     if (rv == 0) rv = open_notify(l, diag);
     if (rv == 0) rv = open_signals(l, diag);

@@ -10,6 +10,7 @@
 #include "program/log.h"
 
 struct local_options {
+    const char *program; /* as it was called: how to call the others is told alike */
     uint32_t n_replicas;
     const char *data_dir; /* durability disk, in that folder; NULL: memory only */
     enum log_level log_level;

@@ -17,6 +17,7 @@
 #define NO_LOCAL UINT32_MAX
 
 struct options {
+    const char *program; /* as it was called */
     const char *config;
     uint32_t index;
     const char *data_dir;
@@ -79,7 +80,8 @@ static int read_words(const struct cli *cli, const struct options *o, enum log_l
 
 static int run_local(const struct cli *cli, const struct options *o)
 {
-    struct local_options local = {.n_replicas = o->local, .data_dir = o->data_dir};
+    struct local_options local = {
+        .program = o->program, .n_replicas = o->local, .data_dir = o->data_dir};
     struct vstamp_diag diag = {0};
     int rv;
 
@@ -119,7 +121,8 @@ static int run_one(const struct cli *cli, const struct options *o)
 
 int main(int argc, char **argv)
 {
-    struct options o = {.index = NO_INDEX, .local = NO_LOCAL, .log_format = "logfmt"};
+    struct options o = {
+        .program = "", .index = NO_INDEX, .local = NO_LOCAL, .log_format = "logfmt"};
     const struct cli_option options[] = {
         CLI_TEXT('c', "config", &o.config, "FILE",
                  "the group's configuration; else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME),
@@ -140,8 +143,11 @@ int main(int argc, char **argv)
         .epilogue = epilogue,
         .options = options,
     };
-    int rv = cli_parse(&cli, NULL, argc, argv, NULL, 0, NULL);
+    int rv;
 
+    cli_take_streams();
+    if (argc > 0) o.program = argv[0];
+    rv = cli_parse(&cli, NULL, argc, argv, NULL, 0, NULL);
     if (rv != 0) return cli_end(&cli, rv);
     if (o.log_level == NULL) o.log_level = o.local != NO_LOCAL ? "warn" : "info";
     return cli_end(&cli, o.local != NO_LOCAL ? run_local(&cli, &o) : run_one(&cli, &o));

@@ -181,6 +181,7 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
         (op.verb == KV_DEL || op.verb == KV_INCR || op.verb == KV_APPEND)) {
         write_u64(&w, (uint64_t)x.number);
     }
+    if (status == KV_ANSWER_TOO_LARGE) write_u64(&w, x.value_max);
     assert(w.ok); /* 9 bytes; ANSWER_BYTES_MIN is 256 */
     answer->size = w.size;
 }

@@ -84,7 +84,7 @@ static const char *decode_keys(struct reader *r, struct kv_op *op)
 static const char *wrong_sizes(const struct verb_form *form, const struct kv_op *op)
 {
     if (op->verb == KV_LIST) {
-        if (op->key.size > KV_KEY_MAX) return "the prefix is longer than a key can be";
+        if (op->key.size > KV_KEY_MAX) return "the prefix is longer than 1024 bytes";
         if (op->expected.size > KV_KEY_MAX) return "the key to start after is too long";
         if (op->number < 0) return "the limit is negative";
         if ((op->flags & ~KV_LIST_KEYS_ONLY) != 0) return "a flag is not known";
@@ -178,5 +178,7 @@ int kv_decode_answer(enum kv_verb verb, struct bytes encoded, struct kv_answer *
     struct reader r = reader_over(encoded.data, encoded.size);
     *answer = (struct kv_answer){.status = read_u8(&r)};
     if (r.ok && answer->status == KV_ANSWER_DONE) decode_done(verb, &r, answer);
+    if (answer->status == KV_ANSWER_TOO_LARGE && kv_is_write(verb))
+        answer->number = (int64_t)read_u64(&r);
     return reader_done(&r) ? 0 : VSTAMP_E_MALFORMED;
 }

@@ -70,7 +70,7 @@ bool kv_is_write(enum kv_verb verb);
 /* An answer: status, then, if it is DONE, by verb: GET value; INCR, APPEND, DEL number; SIZE number
  * (keys) and number2 (bytes of keys and values); LIST `list`, walked with kv_list_next n_list
  * times, and `more`: there are more keys than the limit or the answer allowed, ask again after the
- * last one. */
+ * last one.  A write that is TOO_LARGE has the limit as number. */
 struct kv_answer {
     enum kv_answer_status status;
     struct bytes value;

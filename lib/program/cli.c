@@ -4,6 +4,7 @@
 #include "program/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -63,6 +64,10 @@ int cli_usage(const struct cli *cli, const char *format, ...)
     va_start(args, format);
     vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
+    if (cli->complaint != NULL) {
+        vstamp_diag_printf(cli->complaint, "%s", sentence);
+        return CLI_USAGE;
+    }
     complain(cli, sentence);
     fprintf(stderr, "Try '%s%s%s --help'.\n", cli->program, cli->command != NULL ? " " : "",
             cli->command != NULL ? cli->command->name : "");
@@ -357,7 +362,8 @@ static int reject_command(const struct cli *cli, const char *word)
 {
     struct nearest n = nearest_to(word);
     for (size_t i = 0; i < cli->n_commands; i++) nearest_offer(&n, cli->commands[i].name);
-    const char *best = nearest_best(&n);
+    const char *best = cli->meant != NULL ? cli->meant(word) : NULL;
+    if (best == NULL) best = nearest_best(&n);
     if (best == NULL) return cli_usage(cli, "unknown command '%.60s'", word);
     return cli_usage(cli, "unknown command '%.60s': did you mean '%s'?", word, best);
 }
@@ -378,6 +384,31 @@ static void on_bug(const char *condition, const char *file, int line, const char
     _exit(CLI_BUG);
 }
 
+/* `help`, and `help get`, as of programs with commands. */
+static int run_help(struct cli *cli, struct parser *p)
+{
+    const char *word;
+    int rv = next_operand(p, 0, &word);
+    if (rv != 0) return rv;
+    if (word == NULL) {
+        print_help(cli, NULL);
+        return CLI_OK;
+    }
+    cli->command = find_command(cli, word);
+    if (cli->command == NULL) return reject_command(cli, word);
+    char *argv[] = {(char *)cli->command->name, (char *)"--help", NULL};
+    return cli->command->run(cli, 2, argv);
+}
+
+void cli_take_streams(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDWR};
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+        if (open("/dev/null", modes[fd]) != fd) abort(); /* the lowest that is free */
+    }
+}
+
 int cli_run(struct cli *cli, int argc, char **argv)
 {
     struct parser p = {
@@ -389,6 +420,7 @@ int cli_run(struct cli *cli, int argc, char **argv)
     };
     const char *word;
 
+    cli_take_streams();
     base_assert_set_hook(on_bug);
     assert(cli->commands != NULL);
     int rv = next_operand(&p, 0, &word);
@@ -398,6 +430,7 @@ int cli_run(struct cli *cli, int argc, char **argv)
         return cli_end(cli, cli->no_command(cli));
     }
     cli->command = find_command(cli, word);
+    if (cli->command == NULL && strcmp(word, "help") == 0) return cli_end(cli, run_help(cli, &p));
     if (cli->command == NULL) return reject_command(cli, word);
     return cli_end(cli, cli->command->run(cli, argc - (p.at - 1), argv + (p.at - 1)));
 }

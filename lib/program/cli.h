@@ -26,6 +26,7 @@
  * after it, all in any order among the operands; `--` ends options; `--name=value`, `--name value`,
  * `-n value`, `-nvalue`, `-ab` are understood; a long option may not be abbreviated.  A lone '-' is
  * an operand, and so is, for commands with `takes_value`, '-' and a digit after the first operand.
+ * `help [COMMAND]` is `[COMMAND] --help`.
  */
 #ifndef PROGRAM_CLI_H
 #define PROGRAM_CLI_H
@@ -97,7 +98,15 @@ struct cli {
     int (*no_command)(struct cli *cli); /* when there is no command word; NULL: that is an error */
     void *context;                      /* the program's own */
     const struct cli_command *command;  /* set by cli_run: the one that runs */
+    /* The command that somebody who typed `word` must mean, or NULL; may be NULL itself. */
+    const char *(*meant)(const char *word);
+    struct vstamp_diag *complaint; /* where usage errors go instead of standard error, or NULL */
 };
+
+/* Take the places of standard input, output and error that are closed, so that no socket or file
+ * gets their number and what is printed.  They fail like closed ones.  The first thing a program
+ * does; cli_run does it by itself. */
+void cli_take_streams(void);
 
 /* Parse the program's options, run the command, see that standard output could be written.
  * Returns the exit status.  From here on a failed assert ends the process with CLI_BUG. */
@@ -118,7 +127,8 @@ int cli_fail(const struct cli *cli, int err, const struct vstamp_diag *diag);
 void cli_complain(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same as a usage error, with the line that points to --help; returns CLI_USAGE. */
+/* The same as a usage error, with the line that points to --help, or into cli->complaint; returns
+ * CLI_USAGE. */
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The main function of a program without commands ends with it: CLI_DONE becomes 0, and a standard

@@ -8,7 +8,7 @@ setup_file() {
     BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
     group_start 3 "durability: memory" "max_value_bytes: 64KiB"
     group_wait_primary
-    export GROUP_BASE
+    export GROUP_BASE PRIMARY
 }
 
 teardown_file() { group_teardown; }
@@ -76,6 +76,7 @@ ends() {
     ends 1 vstamp cas c old new
     prints OK vstamp cas --absent c one
     ends 1 vstamp cas --absent c two
+    [[ $output == "vstamp: not swapped: c: there is a value already" ]]
     ends 1 vstamp cas c two three
     [[ $output == "vstamp: not swapped: c: "* ]]
     prints OK vstamp cas c one two
@@ -176,7 +177,11 @@ ends() {
     head -c 70000 /dev/zero >"$BATS_TEST_TMPDIR/large"
     run vstamp put too-large - <"$BATS_TEST_TMPDIR/large"
     [ "$status" -eq 5 ]
-    [[ $output == *larger* ]]
+    [[ $output == *"larger than the group allows, 65536 bytes: "* ]]
+    head -c 2000000 /dev/zero >"$BATS_TEST_TMPDIR/batch"
+    run vstamp put too-large - <"$BATS_TEST_TMPDIR/batch"
+    [ "$status" -eq 5 ]
+    [[ $output == *"65536 bytes"* ]]
     head -c 9000000 /dev/zero >"$BATS_TEST_TMPDIR/huge"
     run vstamp put huge - <"$BATS_TEST_TMPDIR/huge"
     [ "$status" -eq 5 ]
@@ -193,6 +198,9 @@ ends() {
     [[ $output == *"'gett'"*"did you mean 'get'"* ]]
     ends 2 vstamp get --rwa a
     [[ $output == *"did you mean '--raw'"* ]]
+    ends 2 vstamp SET a b
+    [[ $output == *"did you mean 'put'"* ]]
+    ends 2 vstamp --session= put a b
     ends 2 vstamp --timeout never get a
     ends 2 vstamp --replicas 127.0.0.1 get a
     [[ $output == *"HOST:PORT"* ]]
@@ -206,6 +214,9 @@ ends() {
     list=127.0.0.1:$GROUP_BASE,127.0.0.1:$((GROUP_BASE + 1)),127.0.0.1:$((GROUP_BASE + 2))
     prints OK env -u VSTAMP_CONFIG vstamp --replicas "$list" put r 1
     prints 1 env -u VSTAMP_CONFIG vstamp --replicas "$list" get r
+    list=127.0.0.1:$((GROUP_BASE + (PRIMARY + 1) % 3))
+    ends 3 env -u VSTAMP_CONFIG vstamp --replicas "$list" --timeout 0.3 get r
+    [[ $output == *"not-primary: name all replicas of the group"* ]]
 }
 
 @test "--help and --version: standard output, 0, every command" {
@@ -246,4 +257,6 @@ escapes() { "$@" 2>&1 | grep -c $'\e' || true; }
     run bash -c 'vstamp get k >/dev/full'
     [ "$status" -eq 2 ]
     [[ $output == *"standard output"* ]]
+    run bash -c 'vstamp get k <&- >&- 2>&-' # none of its sockets may become one of these
+    [ "$status" -eq 2 ]
 }

@@ -75,7 +75,7 @@ END'
     [[ ${lines[1]} == "(error) word: "* ]]
     [[ ${lines[2]} == "(error) a quote is not closed" ]]
     [[ ${lines[3]} == "(error) unknown command 'frobnicate'"* ]]
-    [[ ${lines[4]} == "(error) "* ]]
+    [ "${lines[4]}" = "(error) put: an operand is missing: expected KEY [VALUE]" ]
     [ "${lines[5]}" = abc ]
     [ "${#lines[@]}" -eq 6 ]
 }

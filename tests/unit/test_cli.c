@@ -217,7 +217,8 @@ static void durations_are_seconds_unless_they_say_milliseconds(void **state)
 
 static void help_and_version_go_to_standard_output(void **state)
 {
-    static const char *const helps[] = {"--help", "-h", "put --help", "put k -h", "--json size -h"};
+    static const char *const helps[] = {"--help",         "-h",   "put --help", "put k -h",
+                                        "--json size -h", "help", "help put"};
     struct seen seen;
     (void)state;
     for (size_t i = 0; i < sizeof helps / sizeof helps[0]; i++) {

@@ -291,6 +291,7 @@ static void a_value_is_not_larger_than_a_read_can_carry(void **state)
     const struct bytes just = {value, 100}, beyond = {value, 101};
     s->promised_capacity = 100 + READ_OVERHEAD;
     assert_int_equal(put(s, BYTES("k"), beyond), KV_ANSWER_TOO_LARGE);
+    assert_int_equal(s->answer.number, 100);
     assert_int_equal(append(s, BYTES("k"), beyond), KV_ANSWER_TOO_LARGE);
     assert_absent(s, BYTES("k"));
     assert_int_equal(put(s, BYTES("k"), just), KV_ANSWER_DONE);

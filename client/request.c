@@ -318,8 +318,8 @@ static void run_write(struct client *c, struct bytes operation, struct outcome *
         take_answer(c, operation, o);
 }
 
-/* A replica drops the connection that brings such a request, so nobody would answer; what fits into
- * a batch it can judge by itself. */
+/* Whoever reads the group's file need not carry megabytes to a replica to be refused; what fits
+ * into a batch the group judges by itself. */
 static bool is_beyond_any_batch(const struct client *c, struct bytes operation)
 {
     return c->bytes_max.batch != 0 && operation.size > c->bytes_max.batch &&

@@ -147,7 +147,7 @@ static int on_frame(struct connection *one, struct bytes frame)
 }
 
 int clients_init(struct clients *c, struct turn *turn, struct peers *peers, struct log *log,
-                 uint32_t n_slots, size_t frame_max, size_t answer_max, uint8_t *read_buffer)
+                 uint32_t n_slots, size_t answer_max, uint8_t *read_buffer)
 {
     *c = (struct clients){
         .turn = turn,
@@ -156,7 +156,6 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
         .owner = {.ctx = c, .read_buffer = read_buffer, .frame = on_frame, .over = on_over},
         .slots = calloc(n_slots, sizeof(*c->slots)),
         .n_slots = n_slots,
-        .frame_max = frame_max,
         .out_max = OUT_PAUSE + 2 * answer_max,
     };
     return c->slots == NULL ? VSTAMP_E_IO : 0;
@@ -173,7 +172,7 @@ void clients_accept(struct clients *c, uv_stream_t *listener)
         connection_discard(one);
         return;
     }
-    one->frame_max = c->frame_max;
+    one->frame_max = FRAME_BYTES_MAX; /* a request beyond batch_bytes is refused in words */
     one->out_max = c->out_max;
     enter(c, one);
     connection_start(one);

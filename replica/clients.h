@@ -31,7 +31,7 @@ struct clients {
     struct clients_slot *slots;
     uint32_t n_slots, n_used;
     uint32_t next_slot; /* where to look for a free one first */
-    size_t frame_max, out_max;
+    size_t out_max;
     struct connection *oldest, *newest; /* by last use */
     struct connection *dirty;           /* have something to flush */
     uint64_t n_evicted, next_complaint_ms;
@@ -39,7 +39,7 @@ struct clients {
 
 /* `read_buffer` as in connection.h.  VSTAMP_E_IO when memory is out. */
 int clients_init(struct clients *c, struct turn *turn, struct peers *peers, struct log *log,
-                 uint32_t n_slots, size_t frame_max, size_t answer_max, uint8_t *read_buffer);
+                 uint32_t n_slots, size_t answer_max, uint8_t *read_buffer);
 
 void clients_accept(struct clients *c, uv_stream_t *listener);
 void clients_reply(struct clients *c, uint64_t origin, struct bytes frame);

@@ -68,8 +68,8 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
     }
     peers_init(&t->peers, loop, turn, log, &config->replicas_addresses, vr, body + PEER_OVERHEAD,
                seed, t->read_buffer);
-    rv = clients_init(&t->clients, turn, &t->peers, log, slots, vr->batch_bytes + CLIENT_OVERHEAD,
-                      body + CLIENT_OVERHEAD, t->read_buffer);
+    rv = clients_init(&t->clients, turn, &t->peers, log, slots, body + CLIENT_OVERHEAD,
+                      t->read_buffer);
     if (rv != 0) vstamp_diag_printf(diag, "out of memory for %u connections", slots);
     return rv;
 }

@@ -131,7 +131,6 @@ void vr_vote_due(struct vr *r)
 void vr_view_limit_due(struct vr *r)
 {
     if (r->status != VR_VIEW_CHANGE) return;
-    r->attempts++;
     arm_view_limit(r);
     vr_suspect(r, "the view does not begin");
 }

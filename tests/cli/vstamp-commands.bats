@@ -214,6 +214,11 @@ ends() {
     list=127.0.0.1:$GROUP_BASE,127.0.0.1:$((GROUP_BASE + 1)),127.0.0.1:$((GROUP_BASE + 2))
     prints OK env -u VSTAMP_CONFIG vstamp --replicas "$list" put r 1
     prints 1 env -u VSTAMP_CONFIG vstamp --replicas "$list" get r
+    # nobody but the replica knows its limit then
+    head -c 2000000 /dev/zero >"$BATS_TEST_TMPDIR/batch"
+    run env -u VSTAMP_CONFIG vstamp --replicas "$list" put r - <"$BATS_TEST_TMPDIR/batch"
+    [ "$status" -eq 5 ]
+    [[ $output == *"refused: larger than batch_bytes"* ]]
     list=127.0.0.1:$((GROUP_BASE + (PRIMARY + 1) % 3))
     ends 3 env -u VSTAMP_CONFIG vstamp --replicas "$list" --timeout 0.3 get r
     [[ $output == *"not-primary: name all replicas of the group"* ]]

@@ -53,6 +53,8 @@ struct peer {
 struct conn {
     uint8_t n_peers;
     struct peer peers[REPLICAS_MAX];
+    sigset_t signals, signals_before; /* those that end a call; the mask while they do not */
+    int signal_fd;
 };
 
 uint64_t conn_now_ms(void)
@@ -60,6 +62,29 @@ uint64_t conn_now_ms(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Those of the three that would end the process. */
+static void signals_open(struct conn *conn)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    sigemptyset(&conn->signals);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        struct sigaction action;
+        sigaction(signals[i], NULL, &action);
+        if (action.sa_handler != SIG_IGN) sigaddset(&conn->signals, signals[i]);
+    }
+    conn->signal_fd = signalfd(-1, &conn->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void conn_hold_signals(struct conn *conn)
+{
+    sigprocmask(SIG_BLOCK, &conn->signals, &conn->signals_before);
+}
+
+void conn_release_signals(struct conn *conn)
+{
+    sigprocmask(SIG_SETMASK, &conn->signals_before, NULL);
 }
 
 struct conn *conn_open(const struct config_addresses *replicas)
@@ -71,6 +96,7 @@ struct conn *conn_open(const struct config_addresses *replicas)
         conn->peers[i].address = replicas->at[i];
         conn->peers[i].fd = -1;
     }
+    signals_open(conn);
     return conn;
 }
 
@@ -84,6 +110,7 @@ void conn_close(struct conn *conn)
         free(peer->in);
         free(peer->out);
     }
+    if (conn->signal_fd >= 0) close(conn->signal_fd);
     free(conn);
 }
 
@@ -270,21 +297,6 @@ static void peer_refresh(struct peer *peer)
     peer->retry_ms = 0;
 }
 
-/* Signals that end the call: those of the three that would end the process. */
-static int signals_open(sigset_t *before)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        struct sigaction action;
-        sigaction(signals[i], NULL, &action);
-        if (action.sa_handler != SIG_IGN) sigaddset(&set, signals[i]);
-    }
-    sigprocmask(SIG_BLOCK, &set, before);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static int poll_timeout(const struct conn *conn, const struct session *s, uint64_t now_ms)
 {
     uint64_t wake_ms = session_wake(s);
@@ -297,7 +309,7 @@ static int poll_timeout(const struct conn *conn, const struct session *s, uint64
 }
 
 /* One turn: wait, then do what the sockets allow.  Returns the signal that came, or 0. */
-static int turn(struct conn *conn, struct session *s, int signal_fd)
+static int turn(struct conn *conn, struct session *s)
 {
     struct pollfd polls[REPLICAS_MAX + 1];
     for (uint8_t i = 0; i < conn->n_peers; i++) {
@@ -306,12 +318,12 @@ static int turn(struct conn *conn, struct session *s, int signal_fd)
         if (peer->state == PEER_CONNECTING || peer->out_size > 0) events |= POLLOUT;
         polls[i] = (struct pollfd){.fd = peer->fd, .events = events};
     }
-    polls[conn->n_peers] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
+    polls[conn->n_peers] = (struct pollfd){.fd = conn->signal_fd, .events = POLLIN};
     if (poll(polls, conn->n_peers + 1u, poll_timeout(conn, s, conn_now_ms())) < 0) return 0;
 
     struct signalfd_siginfo signal;
     if ((polls[conn->n_peers].revents & POLLIN) != 0 &&
-        read(signal_fd, &signal, sizeof signal) == (ssize_t)sizeof signal)
+        read(conn->signal_fd, &signal, sizeof signal) == (ssize_t)sizeof signal)
         return (int)signal.ssi_signo;
     for (uint8_t i = 0; i < conn->n_peers && !session_ended(s); i++) {
         struct peer *peer = &conn->peers[i];
@@ -327,8 +339,6 @@ static int turn(struct conn *conn, struct session *s, int signal_fd)
 int conn_call(struct conn *conn, struct session *s)
 {
     assert(s->n_replicas == conn->n_peers);
-    sigset_t before;
-    int signal_fd = signals_open(&before);
     int signal = 0;
     for (uint8_t i = 0; i < conn->n_peers; i++) peer_refresh(&conn->peers[i]);
     while (signal == 0 && !session_ended(s)) {
@@ -336,11 +346,9 @@ int conn_call(struct conn *conn, struct session *s)
         for (uint8_t i = 0; i < conn->n_peers && !session_ended(s); i++)
             if (conn->peers[i].state == PEER_UP) peer_write(conn, s, i);
         if (session_ended(s)) break;
-        signal = turn(conn, s, signal_fd);
+        signal = turn(conn, s);
         session_on_time(s, conn_now_ms());
     }
-    if (signal_fd >= 0) close(signal_fd);
-    sigprocmask(SIG_SETMASK, &before, NULL);
     return signal;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sockets around the pure session (vr/session.h): non-blocking connects, poll, frames in and out.
- * Connections stay open from one call to the next.  While a call runs, SIGINT, SIGTERM and SIGHUP
- * end it instead of the process, so that what was sent can be noted first. */
+ * Connections stay open from one call to the next.  While they are held, SIGINT, SIGTERM and SIGHUP
+ * end a call instead of the process: nobody leaves without a word once a request is noted. */
 #ifndef CLIENT_CONN_H
 #define CLIENT_CONN_H
 
@@ -17,8 +17,12 @@ struct conn;
 struct conn *conn_open(const struct config_addresses *replicas);
 void conn_close(struct conn *conn); /* accepts NULL */
 
-/* Run the task that `session` was started with.  0 when it has ended; else the number of the signal
- * that interrupted it.  s->result.body stays valid until the next call. */
+/* From before a request is noted until its outcome is told. */
+void conn_hold_signals(struct conn *conn);
+void conn_release_signals(struct conn *conn);
+
+/* Run the task that `session` was started with; the signals are held.  0 when it has ended; else
+ * the number of the signal that interrupted it.  s->result.body stays valid until the next call. */
 int conn_call(struct conn *conn, struct session *session);
 
 /* Say of each replica how it failed: "127.0.0.1:14621: connection refused; ...". */

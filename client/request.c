@@ -318,6 +318,16 @@ static void run_write(struct client *c, struct bytes operation, struct outcome *
         take_answer(c, operation, o);
 }
 
+static void run(struct client *c, bool is_write, struct bytes operation, struct outcome *o)
+{
+    conn_hold_signals(c->conn);
+    if (is_write)
+        run_write(c, operation, o);
+    else
+        run_read(c, operation, o);
+    conn_release_signals(c->conn);
+}
+
 /* Whoever reads the group's file need not carry megabytes to a replica to be refused; what fits
  * into a batch the group judges by itself. */
 static bool is_beyond_any_batch(const struct client *c, struct bytes operation)
@@ -341,10 +351,8 @@ void request_run(struct client *c, struct bytes operation, struct outcome *o)
                      "refused: larger than the group allows, %" PRIu64
                      " bytes a value: nothing was sent",
                      c->bytes_max.value);
-    else if (kv_is_write(op.verb))
-        run_write(c, operation, o);
     else
-        run_read(c, operation, o);
+        run(c, kv_is_write(op.verb), operation, o);
 }
 
 int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag)
@@ -363,5 +371,7 @@ void request_abandon(struct client *c, bool *ran, struct outcome *o)
         outcome_fail(o, VSTAMP_E_IO, true, "%s: nothing was sent", diag.text);
         return;
     }
+    conn_hold_signals(c->conn);
     register_session(c, conn_now_ms() + c->options.timeout_ms, ran, o);
+    conn_release_signals(c->conn);
 }

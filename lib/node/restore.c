@@ -97,17 +97,25 @@ int node_restore_checkpoint(struct node *n, struct bytes file, struct vstamp_dia
     return 0;
 }
 
-static bool replay(struct node *n, enum journal_kind kind, struct bytes body)
+static int replay(struct node *n, enum journal_kind kind, struct bytes body)
 {
     if (kind == JOURNAL_HARD_STATE) {
         struct wire_hard_state state;
-        if (wire_decode(&wire_shape_hard_state, body, &state) != 0) return false;
+        if (wire_decode(&wire_shape_hard_state, body, &state) != 0) return VSTAMP_E_CORRUPT;
         vr_restore_state(&n->vr, &state);
-        return true;
+        return 0;
     }
     struct wire_journal_entry record;
-    return kind == JOURNAL_ENTRY && wire_decode(&wire_shape_journal_entry, body, &record) == 0 &&
-           vr_restore_entry(&n->vr, record.commit, &record.entry);
+    if (kind != JOURNAL_ENTRY || wire_decode(&wire_shape_journal_entry, body, &record) != 0)
+        return VSTAMP_E_CORRUPT;
+    return vr_restore_entry(&n->vr, record.commit, &record.entry);
+}
+
+static int too_much(struct vstamp_diag *diag)
+{
+    vstamp_diag_printf(diag, "holds more entries than the log has room for: give it the log_bytes "
+                             "and checkpoint_ops that it was started with, or larger ones");
+    return VSTAMP_E_CONFIG;
 }
 
 int node_restore_journal(struct node *n, uint64_t number, struct bytes file, bool newest,
@@ -138,7 +146,9 @@ int node_restore_journal(struct node *n, uint64_t number, struct bytes file, boo
             if (newest && !journal_continues(&r)) return 0;
             return corrupt(diag, r.place);
         case JOURNAL_RECORD:
-            if (!replay(n, kind, body)) return corrupt(diag, *valid_size);
+            rv = replay(n, kind, body);
+            if (rv == VSTAMP_E_NO_ROOM) return too_much(diag);
+            if (rv != 0) return corrupt(diag, *valid_size);
         }
     }
 }

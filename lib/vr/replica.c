@@ -106,26 +106,27 @@ void vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     vr_execute(r);
 }
 
-bool vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry)
+int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry)
 {
     uint64_t op = entry->header.op;
-    if (op < r->log.first) return true; /* older than the checkpoint */
+    if (op < r->log.first) return 0; /* older than the checkpoint */
     const struct wire_entry_header *same = log_header(&r->log, op);
-    if (same != NULL && vstamp_id_equal(same->checksum, entry->header.checksum)) return true;
+    if (same != NULL && vstamp_id_equal(same->checksum, entry->header.checksum)) return 0;
     const struct wire_entry_header *parent = log_header(&r->log, op - 1);
     if (parent == NULL || !vstamp_id_equal(parent->checksum, entry->header.parent)) {
         /* Directly behind a checkpoint it is of a segment that the checkpoint made void and a crash
          * kept from being removed: it followed what a view change has replaced. */
-        return r->checkpoint_op > 0 && r->log.op == r->checkpoint_op;
+        bool made_void = r->checkpoint_op > 0 && r->log.op == r->checkpoint_op;
+        return made_void ? 0 : VSTAMP_E_CORRUPT;
     }
-    if (op - 1 < r->commit) return false;
+    if (op - 1 < r->commit) return VSTAMP_E_CORRUPT;
     vr_truncate(r, op - 1);
     vr_commit_up_to(r, commit < op - 1 ? commit : op - 1);
     vr_execute(r);
     vr_checkpoint_if_due(r);
-    if (!log_make_room(&r->log, entry->body.size)) return false;
+    if (!log_make_room(&r->log, entry->body.size)) return VSTAMP_E_NO_ROOM;
     log_append(&r->log, &entry->header, entry->body);
-    return true;
+    return 0;
 }
 
 void vr_start(struct vr *r)

@@ -202,8 +202,9 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
 void vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
                            const struct wire_entry_header *anchor); /* pages are loaded already */
 void vr_restore_state(struct vr *r, const struct wire_hard_state *state);
-/* False if the entry does not continue the log: then the journal is damaged. */
-bool vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry);
+/* VSTAMP_E_CORRUPT if the entry does not continue the log: then the journal is damaged;
+ * VSTAMP_E_NO_ROOM if it was written by a replica with a larger log. */
+int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry);
 void vr_start(struct vr *r);
 
 /* For the host's journal: the two lists of a hard state, built in the caller's buffers. */

@@ -107,6 +107,21 @@ start_all() {
     grep -q "^vstamp-replica: $checkpoint: " "$BATS_TEST_TMPDIR/err"
 }
 
+@test "a log that was made smaller is no damage: the setting is named" {
+    local status=0
+    group_start 1 "checkpoint_ops: 1000"
+    for i in $(seq 300); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_stop 0
+    sed -i 's/^checkpoint_ops: .*/checkpoint_ops: 16/' "$VSTAMP_CONFIG"
+    timeout 10 vstamp-replica --index 0 2>"$BATS_TEST_TMPDIR/err" || status=$?
+    cat "$BATS_TEST_TMPDIR/err" >&2
+    [ "$status" -eq 2 ]
+    grep -q "holds more entries .* give it the log_bytes and checkpoint_ops" "$BATS_TEST_TMPDIR/err"
+    sed -i 's/^checkpoint_ops: .*/checkpoint_ops: 1000/' "$VSTAMP_CONFIG"
+    group_start_one 0
+    [ "$(get k300)" = v300 ]
+}
+
 @test "a replica whose folder is lost comes back from the others" {
     group_start 3
     put k v

@@ -3,7 +3,9 @@
  *
  * Journal.  Records gather in one buffer while the other is being written: what arrives during a
  * write is the next write (group commit without a timer).  Replaying all records in order gives the
- * state back.
+ * state back.  A hard state says all that the one before it said, so it takes its place as long as
+ * that is the newest record and not on its way to the disk: however long a write hangs, and however
+ * many views pass, the buffer holds.
  *
  * Checkpoints.  When the core has taken one, a new segment begins with the hard state and the
  * entries above the checkpoint, so that checkpoint and new segment together say all; then the pages
@@ -16,7 +18,8 @@
 #include "node/node_state.h"
 
 #define CHECKPOINT_CHUNK (256u << 10)
-#define STATE_RESERVE (256u << 10) /* for hard states while a write is under way */
+#define STATE_RESERVE 4096u /* for the hard state that may follow any entry */
+#define NO_STATE SIZE_MAX
 
 static size_t journal_capacity(const struct vr_config *c)
 {
@@ -32,6 +35,7 @@ void node_store_init(struct node *n, struct arena *arena)
     n->checkpoint.capacity = CHECKPOINT_CHUNK;
     n->checkpoint.buffer = arena_take(arena, CHECKPOINT_CHUNK, 1);
     j->pending = writer_over(j->buffers[0], j->capacity);
+    j->trailing_state = NO_STATE;
 }
 
 static void put(struct node *n, enum journal_kind kind, const struct wire_shape *shape,
@@ -41,6 +45,7 @@ static void put(struct node *n, enum journal_kind kind, const struct wire_shape 
     uint64_t place = j->place + j->pending.size;
     bool fits = journal_put(&j->pending, j->segment, place, kind, shape, record);
     assert(fits);
+    j->trailing_state = NO_STATE;
 }
 
 static void put_state(struct node *n)
@@ -58,7 +63,11 @@ static void put_state(struct node *n)
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
         .tokens = vr_token_list(r, r->has_hard_state ? r->formed_with : r->tokens, tokens,
                                 sizeof tokens)};
+    struct node_journal *j = &n->journal;
+    if (j->trailing_state != NO_STATE) j->pending.size = j->trailing_state;
+    size_t here = j->pending.size;
     put(n, JOURNAL_HARD_STATE, &wire_shape_hard_state, &state);
+    j->trailing_state = here;
 }
 
 static void put_entry(struct node *n, uint64_t op)
@@ -129,6 +138,7 @@ static void start_append(struct node *n)
     j->writing_position = j->pending_position;
     j->writing_segment = j->segment;
     j->place += j->pending.size;
+    j->trailing_state = NO_STATE;
     j->filling ^= 1;
     j->pending = writer_over(j->buffers[j->filling], j->capacity);
     n->io.store(n->io.ctx, NODE_LANE_JOURNAL, &job);

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vr/inflight.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 
 void inflight_init(struct inflight *f, struct arena *arena, uint32_t count_max)
 {
     uint32_t slots = 4;
     while (slots < 2 * count_max) slots *= 2;
-    *f = (struct inflight){.mask = slots - 1};
+    *f = (struct inflight){.mask = slots - 1, .generation = 1};
     f->slots = arena_take(arena, slots, sizeof f->slots[0]);
 }
 
 void inflight_clear(struct inflight *f)
 {
-    if (f->count == 0) return;
-    memset(f->slots, 0, ((size_t)f->mask + 1) * sizeof f->slots[0]);
     f->count = 0;
+    if (++f->generation != 0) return;
+    for (uint32_t i = 0; i <= f->mask; i++) f->slots[i].generation = 0;
+    f->generation = 1;
+}
+
+static bool is_free(const struct inflight *f, uint32_t i)
+{
+    return f->slots[i].generation != f->generation;
 }
 
 /* Client ids are random, so their low bits serve as a hash; a client that chooses ids to collide
@@ -30,9 +34,8 @@ static uint32_t home(const struct inflight *f, struct vstamp_id client)
 struct inflight_request *inflight_find(const struct inflight *f, struct vstamp_id client)
 {
     for (uint32_t i = home(f, client);; i = (i + 1) & f->mask) {
-        struct inflight_request *slot = &f->slots[i];
-        if (vstamp_id_is_zero(slot->client)) return NULL;
-        if (vstamp_id_equal(slot->client, client)) return slot;
+        if (is_free(f, i)) return NULL;
+        if (vstamp_id_equal(f->slots[i].client, client)) return &f->slots[i];
     }
 }
 
@@ -42,12 +45,15 @@ void inflight_add(struct inflight *f, struct vstamp_id client, uint8_t kind, uin
     assert(f->count <= f->mask / 2);
     assert(!vstamp_id_is_zero(client));
     uint32_t i = home(f, client);
-    while (!vstamp_id_is_zero(f->slots[i].client)) {
+    while (!is_free(f, i)) {
         assert(!vstamp_id_equal(f->slots[i].client, client));
         i = (i + 1) & f->mask;
     }
-    f->slots[i] = (struct inflight_request){
-        .client = client, .kind = kind, .number = number, .origin = origin};
+    f->slots[i] = (struct inflight_request){.client = client,
+                                            .number = number,
+                                            .generation = f->generation,
+                                            .kind = kind,
+                                            .origin = origin};
     f->count++;
 }
 
@@ -56,8 +62,7 @@ void inflight_remove(struct inflight *f, struct inflight_request *request)
 {
     uint32_t hole = (uint32_t)(request - f->slots);
     assert(hole <= f->mask);
-    for (uint32_t i = (hole + 1) & f->mask; !vstamp_id_is_zero(f->slots[i].client);
-         i = (i + 1) & f->mask) {
+    for (uint32_t i = (hole + 1) & f->mask; !is_free(f, i); i = (i + 1) & f->mask) {
         uint32_t from_home = (i - home(f, f->slots[i].client)) & f->mask;
         uint32_t from_hole = (i - hole) & f->mask;
         if (from_home >= from_hole) {
@@ -65,6 +70,6 @@ void inflight_remove(struct inflight *f, struct inflight_request *request)
             hole = i;
         }
     }
-    f->slots[hole] = (struct inflight_request){0};
+    f->slots[hole].generation = 0;
     f->count--;
 }

@@ -14,16 +14,18 @@
 #include "base/arena.h"
 
 struct inflight_request {
-    struct vstamp_id client; /* zero: the slot is free */
+    struct vstamp_id client;
     uint64_t number;
-    uint8_t kind;    /* enum wire_request_kind: registrations are numbered apart */
-    uint64_t origin; /* connection that waits for the answer, 0: none known */
+    uint32_t generation; /* another one than the table's: the slot is free */
+    uint8_t kind;        /* enum wire_request_kind: registrations are numbered apart */
+    uint64_t origin;     /* connection that waits for the answer, 0: none known */
 };
 
 struct inflight {
     struct inflight_request *slots; /* open addressing; at most half full */
     uint32_t mask;
     uint32_t count;
+    uint32_t generation; /* never 0; the next one empties all slots at once, as every view does */
 };
 
 void inflight_init(struct inflight *f, struct arena *arena, uint32_t count_max);

@@ -203,6 +203,6 @@ EXPORTED void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page)
 const uint8_t *pages_candidate(const struct pages *p, uint32_t page)
 {
     assert(page < p->n_max);
-    bool staged = p->fetching && bitset_has(p->copied, page);
-    return (staged ? p->second : p->live) + (size_t)page * VSTAMP_PAGE_SIZE;
+    if (p->fetching && bitset_has(p->copied, page)) return page_at(p->second, page);
+    return page < p->n_used ? page_at(p->live, page) : NULL;
 }

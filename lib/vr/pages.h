@@ -59,7 +59,8 @@ struct vstamp_id pages_digest(struct pages *p);
  * The numbers come from a peer: the caller has checked that they are within n_max. */
 void pages_fetch_begin(struct pages *p);
 
-/* What a page would hold if the fetch ended now; outside a fetch, its live content. */
+/* What a page would hold if the fetch ended now, NULL for zeros never used; outside a fetch, its
+ * live content. */
 const uint8_t *pages_candidate(const struct pages *p, uint32_t page);
 
 void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content);

@@ -203,6 +203,10 @@ int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *di
     rv = storage_list(s, STORAGE_JOURNAL, &numbers, &n, diag);
     for (i = 0; rv == 0 && i < n; i++) rv = restore_segment(s, node, numbers[i], i == n - 1, diag);
     free(numbers);
+    if (rv == 0) {
+        rv = node_restore_done(node, diag);
+        if (rv != 0) vstamp_diag_wrap(diag, "%s", s->folder);
+    }
     if (rv == 0 && fsync(s->folder_fd) != 0) rv = complain(diag, s, ".", "cannot sync");
     return rv;
 }

@@ -5,7 +5,8 @@
  *
  * Use:   size = node_memory(&config);
  *        node = node_init(zeroed memory, size, &config, app, &io, entropy);
- *        disk only: node_restore_checkpoint (if there is one), node_restore_journal per segment;
+ *        disk only: node_restore_checkpoint (if there is one), node_restore_journal per segment,
+ *        node_restore_done;
  *        node_start(node);
  *        then, in each turn of the host's loop:
  *            node_clock(...);  any number of node_on_...();  node_turn_end(node).
@@ -80,6 +81,9 @@ int node_restore_checkpoint(struct node *node, struct bytes file, struct vstamp_
  * durably, before node_start.  Anything else that does not check is VSTAMP_E_CORRUPT. */
 int node_restore_journal(struct node *node, uint64_t number, struct bytes file, bool newest,
                          size_t *valid_size, struct vstamp_diag *diag);
+
+/* After all files: is one missing?  VSTAMP_E_CORRUPT, with a sentence, if so. */
+int node_restore_done(struct node *node, struct vstamp_diag *diag);
 
 /* Decide what to be (blank, backup, in a view change) and begin; after a node_clock. */
 void node_start(struct node *node);

@@ -21,6 +21,13 @@ struct node_journal {
     uint64_t writing_segment;
 };
 
+/* What the files seen so far say of those that must be there too. */
+struct node_restore {
+    uint64_t checkpoint;    /* its op-number, 0: none */
+    bool checkpoint_begins; /* the segment that begins with it was there */
+    uint64_t first;         /* segment, 0: none */
+};
+
 enum node_checkpoint_step {
     NODE_CHECKPOINT_NONE,
     NODE_CHECKPOINT_WANTED,  /* taken; its segment has not begun */
@@ -48,6 +55,7 @@ struct node {
     struct vr_config config;
     struct node_journal journal;
     struct node_checkpoint checkpoint;
+    struct node_restore restore;
     uint64_t started_us;
     bool stopping;
     bool connected[REPLICAS_MAX];

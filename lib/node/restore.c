@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading back what store.c wrote, at a start.  The host brings the bytes; here they are checked
  * and given to the core in order. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "node/journal.h"
@@ -94,6 +95,7 @@ int node_restore_checkpoint(struct node *n, struct bytes file, struct vstamp_dia
     if (rv != 0) return rv;
     pages_checkpoint(&n->vr.pages);
     vr_restore_checkpoint(&n->vr, whose.group, &head.anchor);
+    n->restore.checkpoint = head.anchor.op;
     return 0;
 }
 
@@ -118,26 +120,56 @@ static int too_much(struct vstamp_diag *diag)
     return VSTAMP_E_CONFIG;
 }
 
+static int no_checkpoint(struct vstamp_diag *diag)
+{
+    vstamp_diag_printf(diag, "the checkpoint that the journal begins with is missing");
+    return VSTAMP_E_CORRUPT;
+}
+
+/* Does this segment go on where the one before it ends? */
+static int check_order(struct node *n, const struct wire_segment *whose, struct vstamp_diag *diag)
+{
+    struct node_restore *seen = &n->restore;
+    if (seen->first == 0) {
+        seen->first = whose->number;
+        if (seen->checkpoint == 0 && whose->number > 1) return no_checkpoint(diag);
+    } else if (whose->number != n->journal.segment + 1) {
+        vstamp_diag_printf(diag, "the journal before it is missing");
+        return VSTAMP_E_CORRUPT;
+    } else if (whose->previous_size != n->journal.place) {
+        vstamp_diag_printf(diag, "the journal before it had %" PRIu64 " bytes, and has %" PRIu64,
+                           whose->previous_size, n->journal.place);
+        return VSTAMP_E_CORRUPT;
+    }
+    if (whose->checkpoint > 0 && whose->checkpoint == seen->checkpoint)
+        seen->checkpoint_begins = true;
+    return 0;
+}
+
 int node_restore_journal(struct node *n, uint64_t number, struct bytes file, bool newest,
                          size_t *valid_size, struct vstamp_diag *diag)
 {
     struct journal_reader r = {.file = file, .number = number};
     *valid_size = 0;
-    n->journal.segment = number;
     if (newest && !journal_continues(&(struct journal_reader){.file = file, .number = number})) {
         enum journal_kind kind;
         struct bytes body;
         struct journal_reader first = r;
         if (journal_next(&first, &kind, &body) != JOURNAL_RECORD) {
-            n->journal.segment = number - 1; /* its first write was torn: it is begun again */
-            return 0;
+            if (n->restore.first == 0) {
+                n->restore.first = number;
+                n->journal.segment = number - 1;
+            }
+            return 0; /* its first write was torn: it is begun again */
         }
     }
     struct wire_segment whose;
     int rv = check_owner(n, &r, &whose, diag);
+    if (rv == 0) rv = check_order(n, &whose, diag);
     if (rv != 0) return rv;
+    n->journal.segment = number;
     for (;;) {
-        *valid_size = r.place;
+        *valid_size = n->journal.place = r.place;
         enum journal_kind kind;
         struct bytes body;
         switch (journal_next(&r, &kind, &body)) {
@@ -151,4 +183,14 @@ int node_restore_journal(struct node *n, uint64_t number, struct bytes file, boo
             if (rv != 0) return corrupt(diag, *valid_size);
         }
     }
+}
+
+int node_restore_done(struct node *n, struct vstamp_diag *diag)
+{
+    const struct node_restore *seen = &n->restore;
+    if (seen->checkpoint > 0 && !seen->checkpoint_begins) {
+        vstamp_diag_printf(diag, "the journal that begins with the checkpoint is missing");
+        return VSTAMP_E_CORRUPT;
+    }
+    return seen->checkpoint == 0 && seen->first > 1 ? no_checkpoint(diag) : 0;
 }

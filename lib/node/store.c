@@ -78,24 +78,28 @@ static void put_entry(struct node *n, uint64_t op)
     put(n, JOURNAL_ENTRY, &wire_shape_journal_entry, &record);
 }
 
-static void begin_segment(struct node *n, uint64_t number)
+/* What it says of the segment before, and of the checkpoint, lets a missing or shortened file be
+ * noticed at a start: in itself such a folder looks sound. */
+static void begin_segment(struct node *n, uint64_t checkpoint)
 {
     struct node_journal *j = &n->journal;
     assert(j->pending.size == 0);
-    j->segment = number;
-    j->place = 0;
     struct wire_segment record = {.version = JOURNAL_VERSION,
                                   .replica = n->config.self,
-                                  .number = number,
+                                  .number = j->segment + 1,
                                   .members = n->config.members,
-                                  .group = n->vr.group};
+                                  .group = n->vr.group,
+                                  .previous_size = j->place,
+                                  .checkpoint = checkpoint};
+    j->segment++;
+    j->place = 0;
     put(n, JOURNAL_SEGMENT, &wire_shape_segment, &record);
 }
 
 /* A start continues in a segment of its own: nothing is ever appended behind a torn tail. */
 void node_store_start(struct node *n)
 {
-    begin_segment(n, n->journal.segment + 1);
+    begin_segment(n, 0);
 }
 
 void node_persist_entry(void *ctx, uint64_t op)
@@ -164,7 +168,7 @@ static void start_checkpoint(struct node *n)
         vr_checkpoint_anew(&n->vr); /* the log went far ahead while the disk was busy */
         if (!node_journal_room(n, first_records_size(r))) return; /* until more is committed */
     }
-    begin_segment(n, n->journal.segment + 1);
+    begin_segment(n, r->checkpoint_op);
     if (r->has_hard_state) put_state(n);
     for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) put_entry(n, op);
     *c = (struct node_checkpoint){.step = NODE_CHECKPOINT_BEGIN,

@@ -107,6 +107,39 @@ start_all() {
     grep -q "^vstamp-replica: $checkpoint: " "$BATS_TEST_TMPDIR/err"
 }
 
+@test "a file of the folder that is missing, or was cut between two records, is noticed" {
+    local data=$BATS_TEST_TMPDIR/data/0 status
+    group_start 1 "checkpoint_ops: 16"
+    for i in $(seq 5); do put "k$i" v; group_kill 0; group_start_one 0; done
+    for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_has_checkpoint() { [ "$(group_field 0 checkpoint_number)" -gt 0 ]; }
+    group_wait "a checkpoint" group_has_checkpoint
+    group_stop 0
+    cp -r "$data" "$data.sound"
+    refused() {
+        status=0
+        timeout 10 vstamp-replica --index 0 2>"$BATS_TEST_TMPDIR/err" || status=$?
+        cat "$BATS_TEST_TMPDIR/err" >&2
+        [ "$status" -eq 2 ]
+        grep -q "$1" "$BATS_TEST_TMPDIR/err"
+        rm -r "$data"
+        cp -r "$data.sound" "$data"
+    }
+    rm "$data"/checkpoint-*
+    refused "$data/journal-.*: the checkpoint that the journal begins with is missing"
+    rm "$data"/journal-*
+    refused "$data: the journal that begins with the checkpoint is missing"
+    group_start_one 0
+    put more v
+    group_kill 0
+    rm -r "$data.sound"
+    cp -r "$data" "$data.sound"
+    truncate -s 72 "$(ls "$data"/journal-* | head -n 1)"
+    refused "the journal before it had .* bytes, and has 72"
+    group_start_one 0
+    [ "$(get more)" = v ]
+}
+
 @test "a log that was made smaller is no damage: the setting is named" {
     local status=0
     group_start 1 "checkpoint_ops: 1000"

@@ -115,7 +115,9 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     }
     memset(s->peers, 0, sizeof s->peers);
     memset(&s->result, 0, sizeof s->result);
-    s->peers[primary(s)].due = true;
+    /* Reads that any replica may answer are spread over all of them (6.3.2). */
+    bool anywhere = task == SESSION_READ_CAUSAL || task == SESSION_READ_STALE;
+    s->peers[anywhere ? prng_below(&s->prng, s->n_replicas) : primary(s)].due = true;
     if (session_frame_size(s) > FRAME_BYTES_MAX) end(s, VSTAMP_E_TOO_LARGE, session_may_run(s));
 }
 

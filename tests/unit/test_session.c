@@ -62,6 +62,14 @@ static bool sends_to(uint8_t replica)
     return true;
 }
 
+/* Which replica is asked first, when it may be any; -1: none is. */
+static int sends_to_any(void)
+{
+    for (uint8_t i = 0; i < N; i++)
+        if (sends_to(i)) return i;
+    return -1;
+}
+
 static void sends_only_to(uint8_t replica)
 {
     for (uint8_t i = 0; i < N; i++) assert_int_equal(sends_to(i), i == replica);
@@ -322,7 +330,7 @@ static void reads_and_registrations_never_end_unknown(void **state)
     const enum session_task tasks[] = {SESSION_READ, SESSION_READ_CAUSAL, SESSION_REGISTER};
     for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
         start(tasks[i]);
-        assert_true(sends_to(0));
+        assert_true(sends_to_any() >= 0);
         pass(DEADLINE);
         ended(VSTAMP_E_NOT_RUN, false);
     }
@@ -332,16 +340,32 @@ static void a_causal_read_carries_what_was_seen(void **state)
 {
     (void)state;
     start(SESSION_READ_CAUSAL);
-    assert_true(sends_to(0));
+    int asked = sends_to_any();
+    assert_true(asked >= 0);
     assert_int_equal(sent.as.request.token, 20);
-    reply(0, 0, 25, "x");
+    reply((uint8_t)asked, 0, 25, "x");
     start(SESSION_READ_CAUSAL);
-    assert_true(sends_to(0));
+    asked = sends_to_any();
+    assert_true(asked >= 0);
     assert_int_equal(sent.as.request.token, 25);
-    reply(0, 0, 25, "x");
+    reply((uint8_t)asked, 0, 25, "x");
     start(SESSION_READ);
     assert_true(sends_to(0));
     assert_int_equal(sent.as.request.token, 0);
+}
+
+static void reads_that_any_replica_may_answer_are_spread(void **state)
+{
+    (void)state;
+    uint32_t asked = 0;
+    for (int i = 0; i < 100; i++) {
+        start(i % 2 == 0 ? SESSION_READ_CAUSAL : SESSION_READ_STALE);
+        int replica = sends_to_any();
+        assert_true(replica >= 0);
+        asked |= 1u << replica;
+        reply((uint8_t)replica, 0, 25, "x");
+    }
+    assert_int_equal(asked, (1u << s.n_replicas) - 1);
 }
 
 static void an_eviction_met_on_the_first_send_did_not_run(void **state)
@@ -593,6 +617,7 @@ int main(void)
         cmocka_unit_test_setup(one_reject_answers_one_copy_only, registered),
         cmocka_unit_test_setup(reads_and_registrations_never_end_unknown, registered),
         cmocka_unit_test_setup(a_causal_read_carries_what_was_seen, registered),
+        cmocka_unit_test_setup(reads_that_any_replica_may_answer_are_spread, registered),
         cmocka_unit_test_setup(an_eviction_met_on_the_first_send_did_not_run, registered),
         cmocka_unit_test_setup(an_eviction_met_on_a_resend_is_unknown, registered),
         cmocka_unit_test_setup(an_eviction_met_by_a_later_process_is_unknown, registered),

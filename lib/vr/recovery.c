@@ -11,6 +11,8 @@
  * heard; it forms once every other member's newest word holds the same complete list.  The list is
  * the group's birth certificate: its checksum is the group's identity.  A normal replica shows the
  * list to whoever is blank; who finds its own present token in it was counted and is formed too.
+ * A replica in a view change shows it to those that were counted, and to no others: it may be all
+ * there is of the group, when the rest have not heard that it was formed.
  *
  * Recovery.  The paper's protocol forgets: what a replica promised before its crash, others may
  * count after it, and an acknowledged operation is lost (PIT-3.1, DISC 2017).  So each life of a
@@ -171,7 +173,8 @@ void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m)
         on_blank_peer(r, from, m);
         return;
     }
-    if (r->status != VR_NORMAL) {
+    bool was_counted = m->incarnation == 0 && vstamp_id_equal(m->nonce, r->formed_with[from]);
+    if (r->status != VR_NORMAL && !was_counted) {
         vr_trace(r, "ignore recovery from=%u: %s", from, vr_status_word(r->status));
         return;
     }

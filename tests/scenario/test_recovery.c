@@ -300,6 +300,29 @@ static void a_late_word_of_a_former_start_does_not_keep_the_group_from_forming(v
     cluster_free(c);
 }
 
+/* Rule: a replica in a view change tells of the group whoever was counted when it was formed.  Here
+ * nobody is normal: the primary of the first view, alone in knowing of it, has crashed. */
+static void a_group_that_one_replica_knows_of_goes_on_forming(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new_blank(3, CLUSTER_DISK);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_recovery);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    cluster_run(c, 50);
+    cluster_drop(c, 0, CLUSTER_ALL, CLUSTER_ALL);
+    cluster_release(c, CLUSTER_ALL, 0, WIRE_recovery);
+    cluster_run(c, 50);
+    assert_normal(c, 0, 0);
+    assert_int_equal(VR_RECOVERING, cluster_core(c, 1)->status);
+    assert_int_equal(VR_RECOVERING, cluster_core(c, 2)->status);
+    cluster_crash(c, 0);
+    cluster_clear_rules(c);
+    cluster_start(c, 0);
+    assert_int_equal(VR_VIEW_CHANGE, cluster_core(c, 0)->status);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 static void a_wiped_disk_recovers_like_a_blank_replica(void **unused)
 {
     (void)unused;
@@ -381,6 +404,7 @@ int main(void)
         cmocka_unit_test(pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers),
         cmocka_unit_test(a_member_that_was_wiped_while_the_group_formed_recovers),
         cmocka_unit_test(a_late_word_of_a_former_start_does_not_keep_the_group_from_forming),
+        cmocka_unit_test(a_group_that_one_replica_knows_of_goes_on_forming),
         cmocka_unit_test(a_wiped_disk_recovers_like_a_blank_replica),
         cmocka_unit_test(a_group_that_dies_while_it_is_fetched_from_is_forgotten),
         cmocka_unit_test(what_a_checkpoint_made_void_may_still_be_on_disk),

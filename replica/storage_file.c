@@ -177,7 +177,7 @@ static bool checkpoint_end(struct lane *l, const struct node_job *job)
     if (renameat(folder, l->name, folder, name) != 0) return failed(l, "rename");
     if (!sync_folder(l)) return false;
     return remove_below(l, STORAGE_CHECKPOINT, job->number) &&
-           remove_below(l, STORAGE_JOURNAL, job->keep_from);
+           remove_below(l, STORAGE_JOURNAL, job->number);
 }
 
 static bool run_job(struct lane *l, const struct node_job *job)

@@ -150,7 +150,7 @@ static int restore_checkpoint(struct storage *s, struct node *node, uint64_t num
     storage_name(name, STORAGE_CHECKPOINT, number);
     rv = load(s, name, &c, diag);
     if (rv == 0) {
-        rv = node_restore_checkpoint(node, c.bytes, diag);
+        rv = node_restore_checkpoint(node, number, c.bytes, diag);
         if (rv != 0) vstamp_diag_wrap(diag, "%s/%s", s->folder, name);
     }
     release(&c);

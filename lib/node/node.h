@@ -36,13 +36,12 @@ enum node_job_kind {
     NODE_JOB_CHECKPOINT_BEGIN, /* start a temporary file for checkpoint `number`, empty */
     NODE_JOB_CHECKPOINT_DATA,  /* append `data` to it; need not be durable yet */
     NODE_JOB_CHECKPOINT_END    /* fsync it, rename it to checkpoint `number`, fsync the folder,
-                                  remove older checkpoints and all segments below `keep_from` */
+                                  remove checkpoints, then segments, below `number`, oldest first */
 };
 
 struct node_job {
     enum node_job_kind kind;
-    uint64_t number;    /* segment number, or op-number of the checkpoint */
-    uint64_t keep_from; /* NODE_JOB_CHECKPOINT_END */
+    uint64_t number; /* a checkpoint has the number of the segment that follows it */
     struct bytes data;
 };
 
@@ -72,9 +71,10 @@ struct node *node_init(void *memory, size_t size, const struct vr_config *config
                        const struct vstamp_app *app, const struct node_io *io,
                        struct vstamp_id entropy);
 
-/* Load the checkpoint file (its whole content).  VSTAMP_E_CORRUPT, VSTAMP_E_OTHER_GROUP,
+/* Load the checkpoint of that number (the file's whole content).  VSTAMP_E_CORRUPT, VSTAMP_E_OTHER_GROUP,
  * VSTAMP_E_CONFIG (another index, another size), VSTAMP_E_VERSION with a sentence. */
-int node_restore_checkpoint(struct node *node, struct bytes file, struct vstamp_diag *diag);
+int node_restore_checkpoint(struct node *node, uint64_t number, struct bytes file,
+                            struct vstamp_diag *diag);
 
 /* Replay one segment, in rising order of number.  `newest`: it is the last one, so a torn tail is
  * what a crash leaves; *valid_size then tells where it ends, and the host cuts the file there,

@@ -23,9 +23,8 @@ struct node_journal {
 
 /* What the files seen so far say of those that must be there too. */
 struct node_restore {
-    uint64_t checkpoint;    /* its op-number, 0: none */
-    bool checkpoint_begins; /* the segment that begins with it was there */
-    uint64_t first;         /* segment, 0: none */
+    uint64_t checkpoint; /* its number, 0: none */
+    uint64_t first;      /* segment, 0: none */
 };
 
 enum node_checkpoint_step {
@@ -40,8 +39,7 @@ enum node_checkpoint_step {
 struct node_checkpoint {
     enum node_checkpoint_step step;
     bool busy; /* a job is under way */
-    uint64_t op;
-    uint64_t keep_from; /* segments below are not needed with it */
+    uint64_t number; /* that of the segment which follows it */
     bool segment_durable;
     uint64_t place;
     uint32_t page, n_records;

@@ -73,29 +73,26 @@ static int restore_pages(struct node *n, struct journal_reader *r, uint32_t n_pa
     return corrupt(diag, r->place);
 }
 
-int node_restore_checkpoint(struct node *n, struct bytes file, struct vstamp_diag *diag)
+int node_restore_checkpoint(struct node *n, uint64_t number, struct bytes file,
+                            struct vstamp_diag *diag)
 {
-    /* The file's number is its op-number, which the first record repeats: read it from there. */
     struct wire_segment whose;
-    struct reader peek = reader_over(file.data, file.size);
-    read_raw(&peek, 16);
-    int rv = wire_decode_next(&wire_shape_segment, &peek, &whose);
-    struct journal_reader r = {.file = file, .number = rv == 0 ? whose.number : 0};
-    rv = check_owner(n, &r, &whose, diag);
+    struct journal_reader r = {.file = file, .number = number};
+    int rv = check_owner(n, &r, &whose, diag);
     if (rv != 0) return rv;
     enum journal_kind kind;
     struct bytes body;
     struct wire_checkpoint_head head;
     if (journal_next(&r, &kind, &body) != JOURNAL_RECORD || kind != JOURNAL_CHECKPOINT_HEAD ||
         wire_decode(&wire_shape_checkpoint_head, body, &head) != 0 ||
-        head.anchor.op != whose.number || head.n_pages > n->config.state_pages) {
+        head.n_pages > n->config.state_pages) {
         return corrupt(diag, r.place);
     }
     rv = restore_pages(n, &r, head.n_pages, diag);
     if (rv != 0) return rv;
     pages_checkpoint(&n->vr.pages);
     vr_restore_checkpoint(&n->vr, whose.group, &head.anchor);
-    n->restore.checkpoint = head.anchor.op;
+    n->restore.checkpoint = number;
     return 0;
 }
 
@@ -122,7 +119,7 @@ static int too_much(struct vstamp_diag *diag)
 
 static int no_checkpoint(struct vstamp_diag *diag)
 {
-    vstamp_diag_printf(diag, "the checkpoint that the journal begins with is missing");
+    vstamp_diag_printf(diag, "the checkpoint before the journal is missing");
     return VSTAMP_E_CORRUPT;
 }
 
@@ -141,8 +138,6 @@ static int check_order(struct node *n, const struct wire_segment *whose, struct 
                            whose->previous_size, n->journal.place);
         return VSTAMP_E_CORRUPT;
     }
-    if (whose->checkpoint > 0 && whose->checkpoint == seen->checkpoint)
-        seen->checkpoint_begins = true;
     return 0;
 }
 
@@ -188,8 +183,9 @@ int node_restore_journal(struct node *n, uint64_t number, struct bytes file, boo
 int node_restore_done(struct node *n, struct vstamp_diag *diag)
 {
     const struct node_restore *seen = &n->restore;
-    if (seen->checkpoint > 0 && !seen->checkpoint_begins) {
-        vstamp_diag_printf(diag, "the journal that begins with the checkpoint is missing");
+    if (seen->checkpoint > n->journal.segment ||
+        (seen->checkpoint > 0 && seen->first > seen->checkpoint)) {
+        vstamp_diag_printf(diag, "the journal that follows the checkpoint is missing");
         return VSTAMP_E_CORRUPT;
     }
     return seen->checkpoint == 0 && seen->first > 1 ? no_checkpoint(diag) : 0;

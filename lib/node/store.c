@@ -10,7 +10,9 @@
  * Checkpoints.  When the core has taken one, a new segment begins with the hard state and the
  * entries above the checkpoint, so that checkpoint and new segment together say all; then the pages
  * go to a file, some at a time, while operations go on (pages.h keeps their old content).  The file
- * takes effect, and the old segments go, only once the new segment's first records are durable. */
+ * has the number of that segment, so that it can be seen at a start whether both are there; numbers
+ * only rise, whatever checkpoint of whatever peer comes next.  It takes effect, and the old segments
+ * go, only once the new segment's first records are durable. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -78,9 +80,9 @@ static void put_entry(struct node *n, uint64_t op)
     put(n, JOURNAL_ENTRY, &wire_shape_journal_entry, &record);
 }
 
-/* What it says of the segment before, and of the checkpoint, lets a missing or shortened file be
- * noticed at a start: in itself such a folder looks sound. */
-static void begin_segment(struct node *n, uint64_t checkpoint)
+/* What it says of the segment before lets a missing or shortened file be noticed at a start: each
+ * file in itself looks sound. */
+static void begin_segment(struct node *n)
 {
     struct node_journal *j = &n->journal;
     assert(j->pending.size == 0);
@@ -89,8 +91,7 @@ static void begin_segment(struct node *n, uint64_t checkpoint)
                                   .number = j->segment + 1,
                                   .members = n->config.members,
                                   .group = n->vr.group,
-                                  .previous_size = j->place,
-                                  .checkpoint = checkpoint};
+                                  .previous_size = j->place};
     j->segment++;
     j->place = 0;
     put(n, JOURNAL_SEGMENT, &wire_shape_segment, &record);
@@ -99,7 +100,7 @@ static void begin_segment(struct node *n, uint64_t checkpoint)
 /* A start continues in a segment of its own: nothing is ever appended behind a torn tail. */
 void node_store_start(struct node *n)
 {
-    begin_segment(n, 0);
+    begin_segment(n);
 }
 
 void node_persist_entry(void *ctx, uint64_t op)
@@ -168,16 +169,15 @@ static void start_checkpoint(struct node *n)
         vr_checkpoint_anew(&n->vr); /* the log went far ahead while the disk was busy */
         if (!node_journal_room(n, first_records_size(r))) return; /* until more is committed */
     }
-    begin_segment(n, r->checkpoint_op);
+    begin_segment(n);
     if (r->has_hard_state) put_state(n);
     for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) put_entry(n, op);
     *c = (struct node_checkpoint){.step = NODE_CHECKPOINT_BEGIN,
                                   .busy = true,
-                                  .op = r->checkpoint_op,
-                                  .keep_from = n->journal.segment,
+                                  .number = n->journal.segment,
                                   .buffer = c->buffer,
                                   .capacity = c->capacity};
-    struct node_job job = {.kind = NODE_JOB_CHECKPOINT_BEGIN, .number = c->op};
+    struct node_job job = {.kind = NODE_JOB_CHECKPOINT_BEGIN, .number = c->number};
     n->io.store(n->io.ctx, NODE_LANE_CHECKPOINT, &job);
 }
 
@@ -190,13 +190,13 @@ static struct bytes next_chunk(struct node *n)
     if (c->place == 0) {
         struct wire_segment whose = {.version = JOURNAL_VERSION,
                                      .replica = n->config.self,
-                                     .number = c->op,
+                                     .number = c->number,
                                      .members = n->config.members,
                                      .group = n->vr.group};
         struct wire_checkpoint_head head = {.anchor = n->vr.checkpoint_anchor,
                                             .n_pages = pages->image_n_used};
-        bool fits = journal_put(&w, c->op, 0, JOURNAL_SEGMENT, &wire_shape_segment, &whose) &&
-                    journal_put(&w, c->op, w.size, JOURNAL_CHECKPOINT_HEAD,
+        bool fits = journal_put(&w, c->number, 0, JOURNAL_SEGMENT, &wire_shape_segment, &whose) &&
+                    journal_put(&w, c->number, w.size, JOURNAL_CHECKPOINT_HEAD,
                                 &wire_shape_checkpoint_head, &head);
         assert(fits);
     }
@@ -204,14 +204,14 @@ static struct bytes next_chunk(struct node *n)
         const uint8_t *content = pages_image(pages, c->page);
         if (pages_hash(content) == 0) continue;
         struct wire_page page = {.number = c->page, .content = {content, VSTAMP_PAGE_SIZE}};
-        if (!journal_put(&w, c->op, c->place + w.size, JOURNAL_PAGE, &wire_shape_page, &page)) {
+        if (!journal_put(&w, c->number, c->place + w.size, JOURNAL_PAGE, &wire_shape_page, &page)) {
             break;
         }
         c->n_records++;
     }
     if (c->page == pages->image_n_used) {
         struct wire_checkpoint_tail tail = {.n_records = c->n_records};
-        if (journal_put(&w, c->op, c->place + w.size, JOURNAL_CHECKPOINT_TAIL,
+        if (journal_put(&w, c->number, c->place + w.size, JOURNAL_CHECKPOINT_TAIL,
                         &wire_shape_checkpoint_tail, &tail)) {
             c->step = NODE_CHECKPOINT_HOLD;
         }
@@ -224,14 +224,13 @@ static void continue_checkpoint(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
     if (c->busy) return;
-    struct node_job job = {.number = c->op};
+    struct node_job job = {.number = c->number};
     if (c->step == NODE_CHECKPOINT_PAGES) {
         job.kind = NODE_JOB_CHECKPOINT_DATA;
         job.data = next_chunk(n);
     } else if (c->step == NODE_CHECKPOINT_HOLD && c->segment_durable) {
         c->step = NODE_CHECKPOINT_END;
         job.kind = NODE_JOB_CHECKPOINT_END;
-        job.keep_from = c->keep_from;
     } else {
         return;
     }
@@ -254,7 +253,7 @@ static void journal_stored(struct node *n)
     assert(j->writing);
     j->writing = false;
     struct node_checkpoint *c = &n->checkpoint;
-    if (c->step >= NODE_CHECKPOINT_BEGIN && j->writing_segment >= c->keep_from) {
+    if (c->step >= NODE_CHECKPOINT_BEGIN && j->writing_segment >= c->number) {
         c->segment_durable = true;
     }
     vr_on_durable(&n->vr, j->writing_position);

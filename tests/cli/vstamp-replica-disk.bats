@@ -126,16 +126,16 @@ start_all() {
         cp -r "$data.sound" "$data"
     }
     rm "$data"/checkpoint-*
-    refused "$data/journal-.*: the checkpoint that the journal begins with is missing"
+    refused "$data/journal-.*: the checkpoint before the journal is missing"
     rm "$data"/journal-*
-    refused "$data: the journal that begins with the checkpoint is missing"
+    refused "$data: the journal that follows the checkpoint is missing"
     group_start_one 0
     put more v
     group_kill 0
     rm -r "$data.sound"
     cp -r "$data" "$data.sound"
-    truncate -s 72 "$(ls "$data"/journal-* | head -n 1)"
-    refused "the journal before it had .* bytes, and has 72"
+    truncate -s 64 "$(ls "$data"/journal-* | head -n 1)"
+    refused "the journal before it had .* bytes, and has 64"
     group_start_one 0
     [ "$(get more)" = v ]
 }

@@ -318,15 +318,13 @@ static bool finish_jobs(struct member *m)
     bool any = false;
     for (int lane = 0; lane < NODE_LANES; lane++) {
         if (!m->up || m->slow_disk || !m->disk.busy[lane]) continue;
-        struct node_job *job = &m->disk.job[lane];
-        bool crashes = m->crash_at_checkpoint && job->kind == NODE_JOB_CHECKPOINT_END;
-        if (crashes) job->keep_from = 0;
-        disk_finish(&m->disk, (enum node_lane)lane);
         any = true;
-        if (crashes) {
+        if (m->crash_at_checkpoint && m->disk.job[lane].kind == NODE_JOB_CHECKPOINT_END) {
+            disk_crash_after_rename(&m->disk);
             cluster_crash(m->cluster, m->index);
             break;
         }
+        disk_finish(&m->disk, (enum node_lane)lane);
         set_clock(m);
         node_on_stored(m->node, (enum node_lane)lane);
         node_turn_end(m->node);

@@ -67,12 +67,13 @@ void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *j
     disk->job[lane] = *job;
 }
 
-static void append(struct disk *disk, const struct node_job *job, size_t size)
+static struct disk_file *append(struct disk *disk, const struct node_job *job, size_t size)
 {
     struct disk_file *file = folder_find(&disk->segments, job->number);
     if (file == NULL)
         file = folder_add(&disk->segments, (struct disk_file){.number = job->number});
     file_append(file, job->data.data, size);
+    return file;
 }
 
 static void checkpoint_rename(struct disk *disk, uint64_t number)
@@ -91,11 +92,13 @@ static void checkpoint_rename(struct disk *disk, uint64_t number)
 void disk_finish(struct disk *disk, enum node_lane lane)
 {
     const struct node_job *job = &disk->job[lane];
+    struct disk_file *file;
     assert(disk->busy[lane]);
     disk->busy[lane] = false;
     switch (job->kind) {
     case NODE_JOB_APPEND:
-        append(disk, job, job->data.size);
+        file = append(disk, job, job->data.size);
+        file->last = file->size - job->data.size;
         break;
     case NODE_JOB_CHECKPOINT_BEGIN:
         free(disk->temporary.data);
@@ -108,7 +111,7 @@ void disk_finish(struct disk *disk, enum node_lane lane)
     case NODE_JOB_CHECKPOINT_END:
         checkpoint_rename(disk, job->number);
         folder_remove_below(&disk->checkpoints, job->number, SIZE_MAX);
-        folder_remove_below(&disk->segments, job->keep_from, SIZE_MAX);
+        folder_remove_below(&disk->segments, job->number, SIZE_MAX);
         break;
     }
 }
@@ -134,11 +137,60 @@ void disk_crash(struct disk *disk, struct prng *prng)
             checkpoint_rename(disk, job->number);
             folder_remove_below(&disk->checkpoints, job->number, (size_t)prng_below(prng, 3));
             if (disk->checkpoints.count == 1)
-                folder_remove_below(&disk->segments, job->keep_from, (size_t)prng_below(prng, 4));
+                folder_remove_below(&disk->segments, job->number, (size_t)prng_below(prng, 4));
         }
     }
     free(disk->temporary.data);
     disk->temporary = (struct disk_file){0};
+}
+
+void disk_crash_after_rename(struct disk *disk)
+{
+    const struct node_job *job = &disk->job[NODE_LANE_CHECKPOINT];
+    assert(disk->busy[NODE_LANE_CHECKPOINT] && job->kind == NODE_JOB_CHECKPOINT_END);
+    disk->busy[NODE_LANE_CHECKPOINT] = false;
+    checkpoint_rename(disk, job->number);
+}
+
+/* A block as a drive knows it, or less at the end of what may be damaged. */
+#define BLOCK 512u
+
+static const char *block_damage(struct disk_file *file, size_t size, struct prng *prng)
+{
+    size_t at = (size_t)prng_below(prng, size);
+    size_t from = at / BLOCK * BLOCK, n = size - from < BLOCK ? size - from : BLOCK;
+    switch (prng_below(prng, 3)) {
+    case 0:
+        file->data[at] ^= (uint8_t)(1u << prng_below(prng, 8));
+        return "a bit flipped";
+    case 1:
+        memset(file->data + from, 0, n);
+        return "a write was lost";
+    default: /* what belongs there was written elsewhere, over what belongs there */
+        memmove(file->data + from, file->data + (size_t)prng_below(prng, size - n + 1), n);
+        return "a write went to the wrong place";
+    }
+}
+
+const char *disk_damage(struct disk *disk, struct prng *prng)
+{
+    struct disk_folder *folder = prng_chance(prng, 1, 3) ? &disk->checkpoints : &disk->segments;
+    if (folder->count == 0) return NULL;
+    size_t which = (size_t)prng_below(prng, folder->count);
+    struct disk_file *file = &folder->files[which];
+    bool newest_segment = folder == &disk->segments && which + 1 == folder->count;
+    size_t size = newest_segment ? file->last : file->size;
+    if (!newest_segment && prng_chance(prng, 1, 4)) {
+        free(file->data);
+        folder->count--;
+        memmove(file, file + 1, (folder->count - which) * sizeof *file);
+        return "a file is missing";
+    }
+    if (!newest_segment && prng_chance(prng, 1, 4)) {
+        file->size = (size_t)prng_below(prng, file->size);
+        return "a file is cut short";
+    }
+    return size > 0 ? block_damage(file, size, prng) : NULL;
 }
 
 void disk_wipe(struct disk *disk)
@@ -159,7 +211,8 @@ int disk_restore(struct disk *disk, struct node *node, struct vstamp_diag *diag)
     int rv = 0;
     if (disk->checkpoints.count > 0) {
         const struct disk_file *file = &disk->checkpoints.files[disk->checkpoints.count - 1];
-        rv = node_restore_checkpoint(node, (struct bytes){file->data, file->size}, diag);
+        struct bytes content = {file->data, file->size};
+        rv = node_restore_checkpoint(node, file->number, content, diag);
     }
     for (size_t i = 0; rv == 0 && i < disk->segments.count; i++) {
         struct disk_file *file = &disk->segments.files[i];
@@ -171,5 +224,5 @@ int disk_restore(struct disk *disk, struct node *node, struct vstamp_diag *diag)
         assert(valid_size <= file->size);
         file->size = valid_size;
     }
-    return rv;
+    return rv == 0 ? node_restore_done(node, diag) : rv;
 }

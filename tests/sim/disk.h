@@ -13,6 +13,7 @@ struct disk_file {
     uint64_t number;
     uint8_t *data;
     size_t size, capacity;
+    size_t last; /* where the newest append that is done begins */
 };
 
 struct disk_folder {
@@ -33,6 +34,14 @@ void disk_finish(struct disk *disk, enum node_lane lane);
 
 /* The power fails.  The jobs' bytes must still be there. */
 void disk_crash(struct disk *disk, struct prng *prng);
+
+/* It fails when the checkpoint under way has just got its name: nothing older is removed yet. */
+void disk_crash_after_rename(struct disk *disk);
+
+/* While the replica is down some of what it wrote is changed or lost; says what, or NULL if there
+ * was nothing to damage.  The last append is spared: what is not behind a later record cannot be
+ * told from the torn end of a write. */
+const char *disk_damage(struct disk *disk, struct prng *prng);
 
 /* An empty disk, all memory given back. */
 void disk_wipe(struct disk *disk);

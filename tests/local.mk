@@ -61,11 +61,13 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/check.h \
     %D%/sim/disk.c \
     %D%/sim/disk.h \
+    %D%/sim/draw.c \
     %D%/sim/faults.c \
     %D%/sim/forget.c \
     %D%/sim/linear.c \
     %D%/sim/linear.h \
     %D%/sim/net.c \
+    %D%/sim/options.def \
     %D%/sim/queue.c \
     %D%/sim/queue.h \
     %D%/sim/replicas.c \
@@ -83,7 +85,7 @@ check_LTLIBRARIES += %D%/libshared.la
 SHARED_LIBS = %D%/libshared.la
 
 noinst_PROGRAMS += vstamp-sim
-vstamp_sim_SOURCES = %D%/sim/main.c
+vstamp_sim_SOURCES = %D%/sim/campaign.c %D%/sim/campaign.h %D%/sim/main.c
 vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(CORE_LIBS)
 SIM_TESTS = \
     %D%/sim/check-seeds.sh
@@ -167,6 +169,11 @@ AM_TESTS_ENVIRONMENT = \
     PURE_ARCHIVES='$(PURE_ARCHIVES)'; export PURE_ARCHIVES; \
     NM='$(NM)'; export NM; CC='$(CC)'; export CC; \
     UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
+
+# Runs the simulator from a new seed on until a run fails or somebody stops it.
+.PHONY: soak
+soak: vstamp-sim
+	./vstamp-sim --seeds "$$(date +%s)000-" --until-failure
 
 # Says what is missing instead of passing nothing.
 check-local:

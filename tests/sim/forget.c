@@ -24,7 +24,7 @@ static bool is_normal_in(const struct sim_replica *r, uint64_t view)
 
 static bool all_normal_but(struct sim *sim, int exception, uint64_t view)
 {
-    for (uint8_t i = 0; i < sim->options.config.n_replicas; i++)
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++)
         if (i != exception && !is_normal_in(&sim->replicas[i], view)) return false;
     return true;
 }
@@ -39,7 +39,7 @@ static void next_step(struct sim *sim, uint64_t after_us)
 void sim_plot_begin(struct sim *sim)
 {
     struct sim_plot *plot = &sim->plot;
-    uint8_t n = sim->options.config.n_replicas;
+    uint8_t n = sim->config.n_replicas;
     const struct vr *any = sim->replicas[0].up ? check_core(sim->replicas[0].node) : NULL;
     if (n < 3 || any == NULL || !sim->all_formed || !all_normal_but(sim, -1, any->view)) return;
     sim_heal(sim, sim->partition);
@@ -54,7 +54,7 @@ void sim_plot_begin(struct sim *sim)
     for (uint8_t a = 0; a < n; a++)
         for (uint8_t b = 0; b < n; b++)
             sim->blocked[a][b] = a != b && (b != plot->witness || a == primary);
-    next_step(sim, sim->options.config.view_change_ms * 2 * SIM_MS);
+    next_step(sim, sim->config.view_change_ms * 2 * SIM_MS);
 }
 
 static bool has_promised_alone(struct sim *sim)
@@ -83,8 +83,8 @@ static void deliver_promises(struct sim *sim)
 void sim_plot_step(struct sim *sim, uint64_t partition)
 {
     struct sim_plot *plot = &sim->plot;
-    uint64_t unit_us = sim->options.config.view_change_ms * SIM_MS;
-    uint8_t n = sim->options.config.n_replicas;
+    uint64_t unit_us = sim->config.view_change_ms * SIM_MS;
+    uint8_t n = sim->config.n_replicas;
     if (sim->quiet || partition != sim->partition) return;
     if (plot->step == 1 && has_promised_alone(sim)) {
         sim_heal(sim, sim->partition);

@@ -1,180 +1,140 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vstamp-sim: run the simulator over seeds.  A seed that fails is run again with its trace kept, so
- * that runs which pass pay nothing for it. */
+/* vstamp-sim: the simulator's command line. */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "sim/sim.h"
+#include "sim/campaign.h"
 
-#define SEEDS_FOR_COVERAGE 100u
+#define RUNS_FOR_COVERAGE 100u
 
 static const char usage[] =
-    "usage: vstamp-sim [--seed N | --seeds A-B] [--file FILE] [--seconds N]\n"
-    "                  [--until-failure] [--trace] [--tap]\n"
-    "  --seed N      run one seed\n"
-    "  --seeds A-B   run these seeds\n"
-    "  --file FILE   run the seeds listed there first: a number and a reason a line\n"
-    "  --seconds N   simulated seconds of faults, instead of what the seed draws\n"
-    "  --until-failure stop at the first seed that fails\n"
-    "  --trace       print everything that happens\n"
-    "  --tap         report in the Test Anything Protocol, and check that seeds repeat\n";
+    "usage: vstamp-sim [--seed N | --seeds A-[B]] [--file FILE] [--set NAME=VALUE]... [...]\n";
 
-struct campaign {
-    uint64_t seconds;
-    bool trace, tap, until_failure;
-    uint64_t n_run, n_failed, n_tests;
-    struct sim_stats total;
-};
+static const char help[] =
+    "Runs whole groups of replicas, their clients, network, disks and clocks in one process,\n"
+    "each run from one number, and checks that nothing acknowledged is lost.\n"
+    "\n"
+    "  --seed N           make one run\n"
+    "  --seeds A-B        make these runs, on all cores; without B until it is stopped\n"
+    "  --file FILE        first make the runs listed there, see tests/sim/seeds\n"
+    "  --set NAME=VALUE   fix what the seed would draw, see below\n"
+    "  --forbid NAME      --set NAME=0\n"
+    "  --ticks N          --set ticks=N: faults for so many milliseconds of simulated time\n"
+    "  --until-failure    stop at the first run that fails\n"
+    "  --jobs N           runs at a time; default: the number of cores\n"
+    "  --trace            print everything that happens\n"
+    "  --tap              report in the Test Anything Protocol, and check that runs repeat\n"
+    "  --help             print this text\n"
+    "\n"
+    "Names for --set and --forbid, of which a beginning that fits only one will do:\n";
 
-static volatile uint64_t running_seed;
-
-static void on_signal(int number)
+static int wrong(const char *what, const char *value)
 {
-    char text[64];
-    int n = snprintf(text, sizeof text, "Bail out! signal %d in seed %" PRIu64 "\n", number,
-                     running_seed);
-    if (n > 0 && write(STDOUT_FILENO, text, (size_t)n) < 0) _exit(2);
-    signal(number, SIG_DFL);
-    raise(number);
+    fprintf(stderr, "vstamp-sim: %s: '%s'; see --help\n", what, value);
+    return 2;
 }
 
-static void print_stats(FILE *to, const struct sim_stats *s)
+static bool parse_number(const char *text, const char **end, uint64_t *value)
 {
-#define SIM_STAT(name) fprintf(to, " " #name "=%" PRIu64, s->name);
-    SIM_STATS(SIM_STAT)
-#undef SIM_STAT
-    fprintf(to, "\n");
+    char *after;
+    errno = 0;
+    *value = strtoull(text, &after, 10);
+    *end = after;
+    return after != text && *text != '-' && errno == 0;
 }
 
-static void tap(struct campaign *c, bool ok, const char *format, uint64_t value)
+/* "A-B", "A-" or "A". */
+static bool parse_seeds(const char *text, uint64_t *from, uint64_t *to)
 {
-    if (!c->tap) return;
-    printf("%sok %" PRIu64 " - ", ok ? "" : "not ", ++c->n_tests);
-    printf(format, value); /* NOLINT: the formats are below */
-    printf("\n");
+    const char *at;
+    if (!parse_number(text, &at, from)) return false;
+    *to = *from;
+    if (*at == '\0') return true;
+    if (*at++ != '-') return false;
+    *to = UINT64_MAX - 1;
+    return *at == '\0' || (parse_number(at, &at, to) && *at == '\0' && *from <= *to);
 }
 
-static void run_seed(struct campaign *c, uint64_t seed)
+/* `text` is NAME=VALUE, or gets its VALUE here. */
+static int set(struct campaign *c, const char *text, const char *value)
 {
-    struct sim_result result;
-    const char *mark = c->tap ? "# " : "";
-    running_seed = seed;
-    sim_run(seed, c->seconds, NULL, c->trace ? stdout : NULL, &result);
-    c->n_run++;
-#define SIM_STAT(name) c->total.name += result.stats.name;
-    SIM_STATS(SIM_STAT)
-#undef SIM_STAT
-    tap(c, !result.failed, "seed %" PRIu64, seed);
-    if (!result.failed) return;
-    c->n_failed++;
-    struct sim_result again;
-    if (!c->trace) sim_run(seed, c->seconds, stderr, NULL, &again);
-    printf("%sseed %" PRIu64 " FAILED at %.6f s: %s\n", mark, seed, (double)result.now / 1e6,
-           result.verdict);
-    printf("%s  %s\n", mark, result.options);
-    if (c->seconds != 0)
-        printf("%s  again: vstamp-sim --seed %" PRIu64 " --seconds %" PRIu64 " --trace\n", mark,
-               seed, c->seconds);
-    else
-        printf("%s  again: vstamp-sim --seed %" PRIu64 " --trace\n", mark, seed);
-    fflush(stdout);
+    char whole[128];
+    int n = snprintf(whole, sizeof whole, "%s%s", text, value);
+    if (n > 0 && (size_t)n < sizeof whole && campaign_set(c, whole)) return 0;
+    return wrong("not NAME=NUMBER with a name of the list", whole);
 }
 
-static int run_file(struct campaign *c, const char *path)
+static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to)
 {
-    char line[256];
-    FILE *file = fopen(path, "r");
-    if (file == NULL) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (path != NULL && campaign_run_file(c, path) != 0) {
         perror(path);
-        return -1;
+        return 2;
     }
-    while (fgets(line, sizeof line, file) != NULL) {
-        char *end;
-        uint64_t seed = strtoull(line, &end, 10);
-        if (line[0] == '#' || end == line) continue;
-        run_seed(c, seed);
-    }
-    fclose(file);
-    return 0;
-}
-
-/* A seed gives the same run every time, or nothing here could be replayed. */
-static void check_repeats(struct campaign *c, uint64_t seed)
-{
-    struct sim_result once, twice;
-    sim_run(seed, c->seconds, NULL, NULL, &once);
-    sim_run(seed, c->seconds, NULL, NULL, &twice);
-    bool ok = once.hash == twice.hash && once.stats.events == twice.stats.events;
-    tap(c, ok, "seed %" PRIu64 " gives the same run twice", seed);
-    c->n_failed += !ok;
-}
-
-/* A campaign in which something never happened did not test it. */
-static void check_coverage(struct campaign *c)
-{
-    bool ok = true;
-#define SIM_STAT(name)                                                                             \
-    if (c->total.name == 0) {                                                                      \
-        printf("# nothing was counted under " #name "\n");                                         \
-        ok = false;                                                                                \
-    }
-    SIM_STATS(SIM_STAT)
-#undef SIM_STAT
-    tap(c, ok, "all that is counted happened in %" PRIu64 " runs", c->n_run);
-    c->n_failed += !ok;
+    if (from <= to) campaign_run(c, from, to);
+    if (c->tap) campaign_check_repeats(c, from);
+    if (c->tap && c->n_run >= RUNS_FOR_COVERAGE) campaign_check_coverage(c);
+    if (c->tap) printf("1..%" PRIu64 "\n", c->n_tests);
+    printf("%s%" PRIu64 " runs, %" PRIu64 " failed;", c->tap ? "# " : "", c->n_run, c->n_failed);
+    campaign_print_stats(c, stdout);
+    return c->n_failed == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
+    enum { OPTION_SEEDS = 1, OPTION_FILE, OPTION_SET, OPTION_FORBID, OPTION_TICKS, OPTION_JOBS,
+           OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_TAP, OPTION_HELP };
     static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'},    {"seeds", required_argument, NULL, 'S'},
-        {"file", required_argument, NULL, 'f'},    {"seconds", required_argument, NULL, 't'},
-        {"trace", no_argument, NULL, 'T'},         {"tap", no_argument, NULL, 'p'},
-        {"until-failure", no_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'},
+        {"seed", required_argument, NULL, OPTION_SEEDS},
+        {"seeds", required_argument, NULL, OPTION_SEEDS},
+        {"file", required_argument, NULL, OPTION_FILE},
+        {"set", required_argument, NULL, OPTION_SET},
+        {"forbid", required_argument, NULL, OPTION_FORBID},
+        {"ticks", required_argument, NULL, OPTION_TICKS},
+        {"jobs", required_argument, NULL, OPTION_JOBS},
+        {"until-failure", no_argument, NULL, OPTION_UNTIL_FAILURE},
+        {"trace", no_argument, NULL, OPTION_TRACE},
+        {"tap", no_argument, NULL, OPTION_TAP},
+        {"help", no_argument, NULL, OPTION_HELP},
         {0},
     };
-    struct campaign c = {0};
-    uint64_t from = 1, to = 0;
-    const char *path = NULL;
-    char *dash;
-    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct campaign c = {.jobs = cores > 0 ? (uint32_t)cores : 1};
+    uint64_t from = 1, to = 0, jobs;
+    const char *path = NULL, *end;
+    int rv = 0;
+    for (int o; rv == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (o) {
-        case 's': from = to = strtoull(optarg, NULL, 10); break;
-        case 'S':
-            from = strtoull(optarg, &dash, 10);
-            to = *dash == '-' ? strtoull(dash + 1, NULL, 10) : from;
+        case OPTION_SEEDS:
+            if (!parse_seeds(optarg, &from, &to)) rv = wrong("not a range of seeds", optarg);
             break;
-        case 'f': path = optarg; break;
-        case 't': c.seconds = strtoull(optarg, NULL, 10); break;
-        case 'T': c.trace = true; break;
-        case 'p': c.tap = true; break;
-        case 'u': c.until_failure = true; break;
-        case 'h': fputs(usage, stdout); return 0;
+        case OPTION_FILE: path = optarg; break;
+        case OPTION_SET: rv = set(&c, optarg, ""); break;
+        case OPTION_FORBID: rv = set(&c, optarg, "=0"); break;
+        case OPTION_TICKS: rv = set(&c, "ticks=", optarg); break;
+        case OPTION_JOBS:
+            if (!parse_number(optarg, &end, &jobs) || *end != '\0' || jobs == 0)
+                rv = wrong("not a number of jobs", optarg);
+            else
+                c.jobs = jobs < UINT32_MAX ? (uint32_t)jobs : UINT32_MAX;
+            break;
+        case OPTION_UNTIL_FAILURE: c.until_failure = true; break;
+        case OPTION_TRACE: c.trace = true; break;
+        case OPTION_TAP: c.tap = true; break;
+        case OPTION_HELP:
+            printf("%s\n%s", usage, help);
+            sim_options_help(stdout);
+            return 0;
         default: fputs(usage, stderr); return 2;
         }
     }
+    if (rv != 0) return rv;
     if (optind != argc || (to < from && path == NULL)) {
         fputs(usage, stderr);
         return 2;
     }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGSEGV, on_signal);
-    signal(SIGBUS, on_signal);
-    signal(SIGFPE, on_signal);
-    signal(SIGABRT, on_signal);
-    if (path != NULL && run_file(&c, path) != 0) return 2;
-    for (uint64_t seed = from; seed <= to; seed++) {
-        run_seed(&c, seed);
-        if (c.until_failure && c.n_failed > 0) break;
-    }
-    if (c.tap) check_repeats(&c, from);
-    if (c.tap && c.n_run >= SEEDS_FOR_COVERAGE) check_coverage(&c);
-    if (c.tap) printf("1..%" PRIu64 "\n", c.n_tests);
-    printf("%s%" PRIu64 " runs, %" PRIu64 " failed;", c.tap ? "# " : "", c.n_run, c.n_failed);
-    print_stats(stdout, &c.total);
-    return c.n_failed == 0 ? 0 : 1;
+    return run(&c, path, from, to);
 }

@@ -119,7 +119,7 @@ void sim_net_connect(struct sim *sim, struct sim_client *client, uint8_t replica
     c->coming = true;
     c->generation++;
     c->to_replica_us = c->to_client_us = 0;
-    if (sim->replicas[replica].up)
+    if (sim->replicas[replica].up && c->cut_until <= sim->now)
         connection_event(sim, SIM_CONNECTED, client, replica, 2 * delay(sim));
     else
         connection_event(sim, SIM_BROKEN, client, replica, 10 * SIM_MS + delay(sim));
@@ -132,7 +132,7 @@ void sim_net_break(struct sim *sim, struct sim_client *client, uint8_t replica)
 
 void sim_net_break_all(struct sim *sim, uint8_t replica)
 {
-    for (uint32_t i = 0; i <= sim->options.n_clients; i++)
+    for (uint32_t i = 0; i <= sim->options.clients; i++)
         if (sim->clients[i].connections[replica].up || sim->clients[i].connections[replica].coming)
             sim_net_break(sim, &sim->clients[i], replica);
 }
@@ -168,7 +168,7 @@ void sim_net_reply(struct sim *sim, uint8_t replica, uint64_t origin, struct byt
 {
     uint8_t index = (uint8_t)(origin >> 8);
     struct sim_client *client = &sim->clients[index];
-    assert((uint8_t)origin == replica && index <= sim->options.n_clients);
+    assert((uint8_t)origin == replica && index <= sim->options.clients);
     if (origin_of(client, replica) != origin) return; /* that connection is gone */
     if (strikes(sim, sim->options.loss_ppm / 8)) {
         sim_net_break(sim, client, replica);

@@ -45,11 +45,16 @@ static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
 {
     struct sim_replica *r = ctx;
     const struct sim_options *o = &r->sim->options;
+    struct prng *prng = &r->sim->prng;
+    bool faulty = r->sim->all_formed && !r->sim->quiet;
+    bool hangs = faulty && prng_chance(prng, o->hang_ppm, 1000000);
+    bool fails = faulty && (r->disk_full_until > r->sim->now ||
+                            prng_chance(prng, o->write_error_ppm, 1000000));
     assert(r->config.durable);
     disk_begin(&r->disk, lane, job);
-    sim_at(r->sim, o->disk_us + prng_below(&r->sim->prng, o->disk_spread_us + 1),
+    sim_at(r->sim, hangs ? o->cut_us : o->disk_us + prng_below(prng, o->disk_spread_us + 1),
            (struct sim_event){.kind = SIM_STORED, .node = r->index, .from = (uint8_t)lane,
-                              .incarnation = r->incarnation});
+                              .incarnation = r->incarnation, .value = fails});
 }
 
 static void io_trace(void *ctx, const char *line)
@@ -71,7 +76,7 @@ void sim_replica_init(struct sim *sim, uint8_t index)
     struct sim_replica *r = &sim->replicas[index];
     r->sim = sim;
     r->index = index;
-    r->config = sim->options.config;
+    r->config = sim->config;
     r->config.self = index;
     r->io = (struct node_io){.ctx = r, .send = io_send, .reply = io_reply, .store = io_store,
                              .trace = sim->tracing ? io_trace : NULL, .log = io_log};
@@ -80,7 +85,7 @@ void sim_replica_init(struct sim *sim, uint8_t index)
 
 bool sim_replica_has_state(const struct sim_replica *r)
 {
-    if (r->config.durable) return !r->blank;
+    if (r->config.durable) return !r->blank && !r->damaged;
     return r->up && r->normal_once && !r->stopping;
 }
 
@@ -102,10 +107,12 @@ static void alarm_set(struct sim_replica *r)
                               .value = due});
 }
 
+/* It counts as well once it would be normal again after a crash. */
 static void note_normal(struct sim_replica *r)
 {
     struct sim *sim = r->sim;
-    if (r->normal_once || check_core(r->node)->status != VR_NORMAL) return;
+    const struct vr *core = check_core(r->node);
+    if (r->normal_once || core->status != VR_NORMAL || !vr_is_durable_state(core)) return;
     r->normal_once = true;
     if (r->blank && sim->all_formed) sim->stats.recoveries++;
     r->blank = false;
@@ -163,6 +170,29 @@ static void connect_to_peers(struct sim_replica *r)
             sim_net_link(r->sim, r->index, i, true);
 }
 
+/* A node in fresh memory, with what the disk holds. */
+static int restore(struct sim_replica *r, struct vstamp_diag *diag)
+{
+    struct prng *prng = &r->sim->prng;
+    r->memory_size = node_memory(&r->config);
+    r->memory = mmap(NULL, r->memory_size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert(r->memory != MAP_FAILED);
+    struct vstamp_id entropy = {prng_next(prng), prng_next(prng)};
+    r->node = node_init(r->memory, r->memory_size, &r->config, kv_app(), &r->io, entropy);
+    return r->config.durable ? disk_restore(&r->disk, r->node, diag) : 0;
+}
+
+void sim_replica_wipe(struct sim *sim, uint8_t index)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    disk_wipe(&r->disk);
+    r->blank = true;
+    r->damaged = false;
+    check_wiped(sim, r);
+    sim->stats.wipes++;
+}
+
 void sim_replica_start(struct sim *sim, uint8_t index)
 {
     struct sim_replica *r = &sim->replicas[index];
@@ -177,13 +207,15 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     r->clock_ppm = (int64_t)prng_below(&sim->prng, 2 * sim->options.drift_ppm + 1) -
                    (int64_t)sim->options.drift_ppm;
     r->blank = r->config.durable ? r->blank || disk_is_empty(&r->disk) : true;
-    r->memory_size = node_memory(&r->config);
-    r->memory = mmap(NULL, r->memory_size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert(r->memory != MAP_FAILED);
-    struct vstamp_id entropy = {prng_next(&sim->prng), prng_next(&sim->prng)};
-    r->node = node_init(r->memory, r->memory_size, &r->config, kv_app(), &r->io, entropy);
-    int rv = r->config.durable ? disk_restore(&r->disk, r->node, &diag) : 0;
+    int rv = restore(r, &diag);
+    if (rv != 0 && r->damaged) { /* its operator puts the folder away, and starts it empty */
+        sim_trace(sim, "%u: refuses its disk: %s", index, diag.text);
+        sim->stats.refused_disks++;
+        munmap(r->memory, r->memory_size);
+        sim_replica_wipe(sim, index);
+        rv = restore(r, &diag);
+    }
+    r->damaged = false;
     sim_trace(sim, "%u: started, life %u%s", index, r->incarnation, r->blank ? ", blank" : "");
     if (rv != 0) {
         sim_fail(sim, "replica %u cannot start again: %s (%s)", index, diag.text,
@@ -258,6 +290,31 @@ void sim_replica_stop(struct sim *sim, uint8_t index)
     turn_end(r);
 }
 
+/* The daemon ends, and is started again. */
+static void write_failed(struct sim_replica *r)
+{
+    struct sim *sim = r->sim;
+    sim->stats.failed_writes++;
+    sim_replica_crash(sim, r->index, "a write failed");
+    sim_at(sim, sim_around(sim, sim->options.down_us),
+           (struct sim_event){.kind = SIM_START, .node = r->index});
+}
+
+void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    struct wire_message m;
+    assert(r->up);
+    sim->stats.garbage++;
+    if (wire_frame_decode(frame, &m) == 0) sim_fail(sim, "a damaged frame passes for a sound one");
+    if (r->paused_until > sim->now) return;
+    turn_begin(r);
+    node_on_peer_frame(r->node, (uint8_t)((index + 1) % r->config.n_replicas), frame);
+    if (node_on_client_frame(r->node, UINT64_MAX, frame) == 0)
+        sim_fail(sim, "replica %u took a damaged frame of a client", index);
+    turn_end(r);
+}
+
 void sim_replica_event(struct sim *sim, const struct sim_event *event)
 {
     struct sim_replica *r = &sim->replicas[event->node];
@@ -280,6 +337,10 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_STORED:
         if (!mine) return;
+        if (event->value != 0) {
+            write_failed(r);
+            return;
+        }
         turn_begin(r);
         disk_finish(&r->disk, event->from);
         node_on_stored(r->node, event->from);

@@ -7,7 +7,8 @@
  * dead; the core must answer a write, agree, and come to rest within a bound (progress).  Last,
  * all keys are read and the whole history is checked.
  *
- *   world.c     seed to options; the event loop; the phases
+ *   draw.c      from a seed to the options of a run (options.def)
+ *   world.c     the event loop; the phases
  *   replicas.c  a node and its host: clock, turns, start, crash, wipe
  *   net.c       frames between replicas, connections of clients
  *   forget.c    the one sequence of faults that chance does not find
@@ -27,6 +28,7 @@
 #include "sim/queue.h"
 #include "vr/session.h"
 
+#define SIM_REPLICAS_MAX 7u
 #define SIM_CLIENTS_MAX 16u
 #define SIM_TRACE_LINES 60u
 #define SIM_TRACE_COLUMNS 400u
@@ -35,41 +37,28 @@
 #define SIM_MS UINT64_C(1000)
 #define SIM_S UINT64_C(1000000)
 
+/* What a seed draws. */
+struct sim_options {
+#define SIM_OPTION(name, sentence) uint64_t name;
+#define SIM_FAULT(name, sentence) uint64_t name##_us;
+#include "sim/options.def"
+#undef SIM_OPTION
+#undef SIM_FAULT
+};
+
 enum sim_fault {
-    SIM_FAULT_CRASH,
-    SIM_FAULT_CRASH_ALL, /* disk only */
-    SIM_FAULT_PARTITION,
-    SIM_FAULT_PAUSE,
-    SIM_FAULT_RESET,       /* a connection between replicas breaks */
-    SIM_FAULT_CLIENT_RESET, /* a client's connection breaks */
-    SIM_FAULT_CLIENT_CRASH, /* a client starts again from what it had saved */
-    SIM_FAULT_REPLAY,      /* an old vote or promise arrives once more */
-    SIM_FAULT_PLOT,        /* memory only: forget.c begins */
-    SIM_FAULT_CLOCK,       /* the wall clock jumps */
+#define SIM_OPTION(name, sentence)
+#define SIM_FAULT(name, sentence) SIM_FAULT_##name,
+#include "sim/options.def"
+#undef SIM_OPTION
+#undef SIM_FAULT
     SIM_FAULTS
 };
 
-/* What a seed draws. */
-struct sim_options {
-    struct vr_config config;
-    uint32_t n_clients;
-    uint64_t seconds; /* of faults */
-    uint64_t think_us;
-    uint64_t patience_us; /* a client gives an operation up */
-    uint32_t keys;    /* of each kind at a time */
-    uint32_t key_ops; /* on one before a new one takes its place */
-    uint32_t value_size_max;
-    uint32_t resume_permille; /* a client that gave up asks how far it got; the rest start as new */
-    uint32_t loss_ppm, duplicate_ppm, reorder_ppm, late_ppm;
-    uint64_t delay_us, delay_spread_us, late_us;
-    uint64_t disk_us, disk_spread_us;
-    uint64_t down_us; /* mean time a crashed replica stays away */
-    uint64_t cut_us;  /* mean time a partition lasts */
-    uint32_t wipe_permille, graceful_permille, one_way_permille;
-    uint32_t primary_permille; /* faults that single out a primary */
-    uint32_t forming_permille; /* crashes while the group forms */
-    uint64_t fault_us[SIM_FAULTS]; /* mean time between faults of a class; 0: none */
-    uint32_t drift_ppm;
+/* An option that does not follow from the seed. */
+struct sim_setting {
+    size_t option;
+    uint64_t value;
 };
 
 struct sim;
@@ -80,6 +69,8 @@ struct sim_replica {
     bool up, stopping;
     bool normal_once; /* in this incarnation */
     bool blank;       /* came up without state and was not normal since */
+    bool damaged;     /* what is on its disk is not what it wrote */
+    uint64_t disk_full_until;
     uint32_t incarnation;
     void *memory;
     size_t memory_size;
@@ -99,6 +90,7 @@ struct sim_replica {
 /* A connection of a client to a replica. */
 struct sim_connection {
     bool up, coming;
+    uint64_t cut_until; /* until then nothing gets through */
     uint32_t generation;
     uint64_t to_replica_us, to_client_us; /* order of delivery */
 };
@@ -118,6 +110,8 @@ struct sim_client {
     uint64_t alarm;  /* names the SIM_CLIENT event that is valid */
     uint64_t alarm_at;
     size_t op;       /* in the history, of the operation under way */
+    uint64_t *floors; /* by key: what a counter, or the length of a list, has reached for it */
+    size_t n_floors;
     bool unsettled;  /* the operation's outcome is unknown, a registration may tell */
     uint64_t unsettled_session, unsettled_number;
     uint8_t *body;   /* of the request */
@@ -128,7 +122,8 @@ struct sim_client {
 struct sim_op {
     struct linear_op linear;
     uint32_t key;
-    bool never; /* surely not executed */
+    enum session_task task;
+    bool never; /* surely not executed, or a read that need not be linearizable */
 };
 
 struct sim_key {
@@ -165,6 +160,11 @@ enum sim_phase {
     SIM_STAT(evictions)                                                                            \
     SIM_STAT(crashes)                                                                              \
     SIM_STAT(wipes)                                                                                \
+    SIM_STAT(damages)                                                                              \
+    SIM_STAT(refused_disks)                                                                        \
+    SIM_STAT(failed_writes)                                                                        \
+    SIM_STAT(garbage)                                                                              \
+    SIM_STAT(local_reads)                                                                          \
     SIM_STAT(partitions)                                                                           \
     SIM_STAT(view_changes)                                                                         \
     SIM_STAT(recoveries)                                                                           \
@@ -188,6 +188,7 @@ struct sim {
     uint64_t seed, now;
     struct prng prng;
     struct sim_options options;
+    struct vr_config config;
     struct sim_queue queue;
     struct sim_replica replicas[REPLICAS_MAX];
     bool blocked[REPLICAS_MAX][REPLICAS_MAX]; /* frames from, to are lost */
@@ -219,17 +220,29 @@ struct sim {
     uint64_t trace_count;
 };
 
+/* draw.c */
+void sim_options_draw(struct prng *prng, const struct sim_setting *settings, size_t n_settings,
+                      struct sim_options *options);
+void sim_options_config(const struct sim_options *options, struct vr_config *config);
+/* The option whose name, or its only possible beginning, this is; -1: none. */
+int sim_option_find(const char *name, size_t size);
+const char *sim_option_name(size_t option);
+void sim_options_help(FILE *to);
+void sim_options_describe(const struct sim_options *options, char *text, size_t size);
+uint64_t sim_fault_mean(const struct sim_options *options, enum sim_fault fault);
+
 /* world.c */
 struct sim_result {
     bool failed;
     char verdict[512];
-    char options[512];
+    char options[2048];
     uint64_t hash, now;
     struct sim_stats stats;
 };
 /* Run one seed.  With `lines`, the newest SIM_TRACE_LINES lines of the trace are kept and printed
  * there if the run fails; with `all`, every line. */
-void sim_run(uint64_t seed, uint64_t seconds, FILE *lines, FILE *all, struct sim_result *result);
+void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_settings, FILE *lines,
+             FILE *all, struct sim_result *result);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_at(struct sim *sim, uint64_t delay_us, struct sim_event event);
@@ -240,7 +253,9 @@ void sim_replica_init(struct sim *sim, uint8_t index);
 void sim_replica_start(struct sim *sim, uint8_t index);
 void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why);
+void sim_replica_wipe(struct sim *sim, uint8_t index); /* it is down and loses its disk */
 void sim_replica_event(struct sim *sim, const struct sim_event *event);
+void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame);
 bool sim_replica_has_state(const struct sim_replica *replica); /* counts as not failed */
 
 /* net.c */

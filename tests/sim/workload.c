@@ -24,7 +24,7 @@ static const enum linear_kind key_kinds[KINDS] = {LINEAR_PUT, LINEAR_INCR, LINEA
 static size_t value_text(const struct sim *sim, uint64_t value, char *text, size_t size)
 {
     size_t n = (size_t)snprintf(text, size, "v%" PRIu64 ":", value);
-    size_t filling = checksum64(&value, sizeof value) % sim->options.value_size_max;
+    size_t filling = checksum64(&value, sizeof value) % sim->options.value_bytes;
     for (size_t i = 0; i < filling && n < size; i++) text[n++] = (char)('a' + (value + i) % 26);
     return n;
 }
@@ -69,7 +69,8 @@ static size_t op_new(struct sim *sim, uint32_t key, struct linear_op linear)
     linear.begin = sim->now;
     linear.end = LINEAR_PENDING;
     h->keys[key].n_ops++;
-    h->ops[h->count] = (struct sim_op){.linear = linear, .key = key};
+    enum session_task task = linear.kind == LINEAR_GET ? SESSION_READ : SESSION_APPLY;
+    h->ops[h->count] = (struct sim_op){.linear = linear, .key = key, .task = task};
     return h->count++;
 }
 
@@ -199,9 +200,30 @@ static void settle_appends(struct sim *sim, uint32_t key, struct bytes list)
     }
 }
 
-static void note_answer(struct sim *sim, size_t index, struct bytes body)
+/* Counters and lists only grow.  What a client saw of one, by any answer but a stale read's, is the
+ * least that its causal reads may show. */
+static void check_floor(struct sim *sim, struct sim_client *client, const struct sim_op *op)
 {
-    struct sim_op *op = &sim->history.ops[index];
+    enum linear_kind kind = sim->history.keys[op->key].kind;
+    uint64_t reached = kind == LINEAR_INCR ? op->linear.saw.value : op->linear.saw.length;
+    if (op->task != SESSION_READ && op->task != SESSION_APPLY) sim->stats.local_reads++;
+    if (kind == LINEAR_PUT || op->task == SESSION_READ_STALE) return;
+    if (op->key >= client->n_floors) {
+        size_t n = op->key + 64;
+        client->floors = realloc(client->floors, n * sizeof *client->floors);
+        assert(client->floors != NULL);
+        memset(client->floors + client->n_floors, 0, (n - client->n_floors) * sizeof(uint64_t));
+        client->n_floors = n;
+    }
+    if (op->task == SESSION_READ_CAUSAL && reached < client->floors[op->key])
+        sim_fail(sim, "client %u saw key %s at %" PRIu64 ", and a causal read shows it at %" PRIu64,
+                 client->index, sim->history.keys[op->key].name, client->floors[op->key], reached);
+    if (reached > client->floors[op->key]) client->floors[op->key] = reached;
+}
+
+static void note_answer(struct sim *sim, struct sim_client *client, struct bytes body)
+{
+    struct sim_op *op = &sim->history.ops[client->op];
     const struct sim_key *key = &sim->history.keys[op->key];
     struct kv_answer answer;
     sim->stats.answered++;
@@ -223,6 +245,7 @@ static void note_answer(struct sim *sim, size_t index, struct bytes body)
     if (op->linear.kind == LINEAR_GET && op->linear.done &&
         !parse_value(sim, key->kind, answer.value, &op->linear.saw))
         sim_fail(sim, "a read of key %s answers what nobody wrote", key->name);
+    check_floor(sim, client, op);
     if (sim->phase == SIM_PHASE_READ && key->kind == LINEAR_APPEND)
         settle_appends(sim, op->key, answer.value);
 }
@@ -238,7 +261,7 @@ static void alarm_after(struct sim *sim, struct sim_client *client, uint64_t aft
 
 static bool is_last(const struct sim *sim, const struct sim_client *client)
 {
-    return client->index == sim->options.n_clients;
+    return client->index == sim->options.clients;
 }
 
 static uint64_t now_ms(const struct sim *sim)
@@ -252,7 +275,7 @@ static void new_identity(struct sim *sim, struct sim_client *client)
     identity.client = (struct vstamp_id){prng_next(&sim->prng), prng_next(&sim->prng) | 1};
     identity.registration = 1;
     identity.session = identity.number = 0;
-    session_init(&client->session, &identity, sim->options.config.n_replicas,
+    session_init(&client->session, &identity, sim->config.n_replicas,
                  prng_next(&sim->prng));
     client->unsettled = false;
 }
@@ -279,9 +302,8 @@ static void begin_task(struct sim *sim, struct sim_client *client, enum session_
 
 static void ask(struct sim *sim, struct sim_client *client)
 {
-    const struct sim_op *op = &sim->history.ops[client->op];
     encode_op(sim, client);
-    begin_task(sim, client, op->linear.kind == LINEAR_GET ? SESSION_READ : SESSION_APPLY, false);
+    begin_task(sim, client, sim->history.ops[client->op].task, false);
 }
 
 static void begin_op(struct sim *sim, struct sim_client *client)
@@ -290,6 +312,12 @@ static void begin_op(struct sim *sim, struct sim_client *client)
     struct linear_op op = draw_op(sim, key);
     while (is_last(sim, client) && op.kind == LINEAR_GET) op = draw_op(sim, key);
     client->op = op_new(sim, key, op);
+    if (op.kind == LINEAR_GET &&
+        prng_below(&sim->prng, 1000) < sim->options.local_read_permille) {
+        struct sim_op *read = &sim->history.ops[client->op];
+        read->task = prng_chance(&sim->prng, 2, 3) ? SESSION_READ_CAUSAL : SESSION_READ_STALE;
+        read->never = true;
+    }
     ask(sim, client);
 }
 
@@ -312,7 +340,7 @@ static void registered(struct sim *sim, struct sim_client *client)
     client->unsettled = false;
     switch (session_settle(given, client->unsettled_session, client->unsettled_number)) {
     case SESSION_RAN:
-        note_answer(sim, client->op, given->answer);
+        note_answer(sim, client, given->answer);
         break;
     case SESSION_DID_NOT_RUN:
         sim->history.ops[client->op].never = true;
@@ -327,7 +355,7 @@ static void op_ended(struct sim *sim, struct sim_client *client)
     struct session *s = &client->session;
     struct sim_op *op = &sim->history.ops[client->op];
     if (s->result.err == 0) {
-        note_answer(sim, client->op, s->result.body);
+        note_answer(sim, client, s->result.body);
         if (!is_last(sim, client)) return;
         if (sim->phase == SIM_PHASE_PROGRESS) client->state = SIM_CLIENT_DONE;
         if (sim->phase == SIM_PHASE_READ) sim->next_read++;
@@ -362,7 +390,7 @@ void sim_client_restart(struct sim *sim, struct sim_client *client)
         client->connections[i].up = client->connections[i].coming = false;
         client->connections[i].generation++;
     }
-    session_init(s, &identity, sim->options.config.n_replicas, prng_next(&sim->prng));
+    session_init(s, &identity, sim->config.n_replicas, prng_next(&sim->prng));
     if (!was_writing) {
         rest(sim, client);
     } else if (prng_below(&sim->prng, 1000) < sim->options.resume_permille) {
@@ -460,7 +488,10 @@ void sim_client_begin(struct sim *sim, uint8_t index)
 
 void sim_workload_close(struct sim *sim)
 {
-    for (uint32_t i = 0; i <= sim->options.n_clients; i++) free(sim->clients[i].body);
+    for (uint32_t i = 0; i <= sim->options.clients; i++) {
+        free(sim->clients[i].body);
+        free(sim->clients[i].floors);
+    }
     free(sim->history.ops);
     free(sim->history.keys);
     free(sim->current_keys);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sim/campaign.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+#define JOBS_MAX 256u
+
+struct job {
+    pid_t pid; /* 0: none */
+    int result_fd;
+    uint64_t seed;
+};
+
+static void run_seed(const struct campaign *c, uint64_t seed, FILE *lines, FILE *all,
+                     struct sim_result *result)
+{
+    sim_run(seed, c->settings, c->n_settings, lines, all, result);
+}
+
+static void tap(struct campaign *c, bool ok, const char *what, uint64_t value)
+{
+    if (c->tap) printf("%sok %" PRIu64 " - %s %" PRIu64 "\n", ok ? "" : "not ", ++c->n_tests, what,
+                       value);
+}
+
+/* The command that shows the failure again. */
+static void print_command(const struct campaign *c, uint64_t seed)
+{
+    printf("vstamp-sim --seed %" PRIu64, seed);
+    for (size_t i = 0; i < c->n_settings; i++)
+        printf(" --set %s=%" PRIu64, sim_option_name(c->settings[i].option), c->settings[i].value);
+    printf(" --trace\n");
+}
+
+static void report(struct campaign *c, uint64_t seed, const struct sim_result *result)
+{
+    const char *mark = c->tap ? "# " : "";
+    c->n_run++;
+#define SIM_STAT(name) c->total.name += result->stats.name;
+    SIM_STATS(SIM_STAT)
+#undef SIM_STAT
+    tap(c, !result->failed, "seed", seed);
+    if (!result->failed) return;
+    c->n_failed++;
+    printf("%sseed %" PRIu64 " FAILED at %.6f s: %s\n", mark, seed, (double)result->now / 1e6,
+           result->verdict);
+    printf("%s  with: %s\n%s  again: ", mark, result->options, mark);
+    print_command(c, seed);
+    fflush(stdout);
+}
+
+/* A failed run is made again with its trace kept, so that runs which pass pay nothing for it. */
+static void run_here(struct campaign *c, uint64_t seed)
+{
+    struct sim_result result, again;
+    run_seed(c, seed, NULL, c->trace ? stdout : NULL, &result);
+    if (result.failed && !c->trace) run_seed(c, seed, stderr, NULL, &again);
+    report(c, seed, &result);
+}
+
+/* --- processes -------------------------------------------------------------------------------- */
+
+static void start(const struct campaign *c, struct job *job, uint64_t seed)
+{
+    int ends[2];
+    fflush(NULL);
+    int rv = pipe(ends);
+    job->pid = rv == 0 ? fork() : -1;
+    if (job->pid < 0) {
+        perror("vstamp-sim: cannot start another process");
+        exit(2);
+    }
+    if (job->pid == 0) {
+        struct sim_result result, again;
+        close(ends[0]);
+        run_seed(c, seed, NULL, NULL, &result);
+        if (result.failed) run_seed(c, seed, stderr, NULL, &again);
+        fflush(NULL);
+        _exit(write(ends[1], &result, sizeof result) == (ssize_t)sizeof result ? 0 : 2);
+    }
+    close(ends[1]);
+    job->result_fd = ends[0];
+    job->seed = seed;
+}
+
+/* Wait for any job, report what it found.  A result fits into a pipe, so none waits for us. */
+static struct job *finish(struct campaign *c, struct job *jobs)
+{
+    int status;
+    pid_t pid = wait(&status);
+    struct job *job = jobs;
+    assert(pid > 0);
+    while (job->pid != pid) job++;
+    struct sim_result result = {0};
+    if (read(job->result_fd, &result, sizeof result) != (ssize_t)sizeof result) {
+        result = (struct sim_result){.failed = true};
+        snprintf(result.verdict, sizeof result.verdict, "the simulator died of %s",
+                 WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "an error");
+    }
+    close(job->result_fd);
+    job->pid = 0;
+    report(c, job->seed, &result);
+    return job;
+}
+
+void campaign_run(struct campaign *c, uint64_t from, uint64_t to)
+{
+    struct job jobs[JOBS_MAX] = {0};
+    uint32_t n_running = 0, n_jobs = c->jobs < JOBS_MAX ? c->jobs : JOBS_MAX;
+    bool in_place = n_jobs <= 1 || c->trace || from == to;
+    struct job *next = jobs;
+    for (uint64_t seed = from; seed <= to; seed++) {
+        if (c->until_failure && c->n_failed > 0) break;
+        if (in_place) {
+            run_here(c, seed);
+            continue;
+        }
+        start(c, next, seed);
+        if (++n_running == n_jobs) {
+            next = finish(c, jobs);
+            n_running--;
+        } else {
+            next++;
+        }
+    }
+    for (; n_running > 0; n_running--) finish(c, jobs);
+}
+
+bool campaign_set(struct campaign *c, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || c->n_settings == CAMPAIGN_SETTINGS_MAX) return false;
+    char *end;
+    int option = sim_option_find(text, (size_t)(equals - text));
+    uint64_t value = strtoull(equals + 1, &end, 10);
+    if (option < 0 || equals[1] < '0' || equals[1] > '9' || *end != '\0') return false;
+    c->settings[c->n_settings++] = (struct sim_setting){(size_t)option, value};
+    return true;
+}
+
+/* "SEED [NAME=VALUE]... reason" */
+static void run_line(struct campaign *c, char *line)
+{
+    size_t n_settings = c->n_settings;
+    char *end, *rest;
+    uint64_t seed = strtoull(line, &end, 10);
+    if (line[0] == '#' || end == line) return;
+    for (char *word = strtok_r(end, " \n", &rest); word != NULL && campaign_set(c, word);)
+        word = strtok_r(NULL, " \n", &rest);
+    campaign_run(c, seed, seed);
+    c->n_settings = n_settings;
+}
+
+int campaign_run_file(struct campaign *c, const char *path)
+{
+    char line[256];
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return -1;
+    while (fgets(line, sizeof line, file) != NULL) run_line(c, line);
+    fclose(file);
+    return 0;
+}
+
+/* --- of the campaign as a whole --------------------------------------------------------------- */
+
+void campaign_check_repeats(struct campaign *c, uint64_t seed)
+{
+    struct sim_result once, twice;
+    run_seed(c, seed, NULL, NULL, &once);
+    run_seed(c, seed, NULL, NULL, &twice);
+    bool ok = once.hash == twice.hash && once.stats.events == twice.stats.events;
+    tap(c, ok, "the same run, twice, of seed", seed);
+    c->n_failed += !ok;
+}
+
+void campaign_check_coverage(struct campaign *c)
+{
+    bool ok = true;
+#define SIM_STAT(name)                                                                             \
+    if (c->total.name == 0) {                                                                      \
+        printf("# nothing was counted under " #name "\n");                                         \
+        ok = false;                                                                                \
+    }
+    SIM_STATS(SIM_STAT)
+#undef SIM_STAT
+    tap(c, ok, "all that is counted happened in this many runs:", c->n_run);
+    c->n_failed += !ok;
+}
+
+void campaign_print_stats(const struct campaign *c, FILE *to)
+{
+#define SIM_STAT(name) fprintf(to, " " #name "=%" PRIu64, c->total.name);
+    SIM_STATS(SIM_STAT)
+#undef SIM_STAT
+    fprintf(to, "\n");
+}

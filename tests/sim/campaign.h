@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Many seeds: each in a process of its own, as many at a time as there are cores, so that a run
+ * which crashes is one failure among others.  Reports as the results come. */
+#ifndef SIM_CAMPAIGN_H
+#define SIM_CAMPAIGN_H
+
+#include "sim/sim.h"
+
+#define CAMPAIGN_SETTINGS_MAX 64u
+
+struct campaign {
+    struct sim_setting settings[CAMPAIGN_SETTINGS_MAX];
+    size_t n_settings;
+    uint32_t jobs;
+    bool trace, tap, until_failure;
+    uint64_t n_run, n_failed, n_tests;
+    struct sim_stats total;
+};
+
+/* Seeds from .. to, both included. */
+void campaign_run(struct campaign *c, uint64_t from, uint64_t to);
+
+/* Fix an option, "NAME=VALUE"; false if that makes no sense, or there are too many. */
+bool campaign_set(struct campaign *c, const char *text);
+
+/* The seeds of a file: a number, perhaps NAME=VALUE, and a reason a line.  -1: it cannot be read,
+ * errno is set. */
+int campaign_run_file(struct campaign *c, const char *path);
+
+/* A seed gives the same run every time, or nothing could be replayed. */
+void campaign_check_repeats(struct campaign *c, uint64_t seed);
+
+/* A campaign in which something never happened did not test it. */
+void campaign_check_coverage(struct campaign *c);
+
+void campaign_print_stats(const struct campaign *c, FILE *to);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a seed to the options of a run.  Everything is drawn, small groups and harsh faults more
+ * often than a fair coin would; what the user has set takes the place of what was drawn, after all
+ * is drawn, so that the rest stays as it was. */
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "sim/sim.h"
+
+static const struct {
+    const char *name, *sentence;
+    size_t place;
+} table[] = {
+#define SIM_OPTION(name, sentence) {#name, sentence, offsetof(struct sim_options, name)},
+#define SIM_FAULT(name, sentence)                                                                  \
+    {#name "_us", "mean time until " sentence, offsetof(struct sim_options, name##_us)},
+#include "sim/options.def"
+#undef SIM_OPTION
+#undef SIM_FAULT
+};
+#define N_OPTIONS (sizeof table / sizeof table[0])
+
+static uint64_t *value_of(struct sim_options *o, size_t option)
+{
+    return (uint64_t *)(void *)((char *)o + table[option].place);
+}
+
+int sim_option_find(const char *name, size_t size)
+{
+    int found = -1;
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (strncmp(table[i].name, name, size) != 0) continue;
+        if (table[i].name[size] == '\0') return (int)i;
+        if (found >= 0) return -1; /* it could be either */
+        found = (int)i;
+    }
+    return found;
+}
+
+const char *sim_option_name(size_t option)
+{
+    return table[option].name;
+}
+
+void sim_options_help(FILE *to)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        fprintf(to, "  %-20s %s\n", table[i].name, table[i].sentence);
+}
+
+void sim_options_describe(const struct sim_options *options, char *text, size_t size)
+{
+    struct sim_options copy = *options;
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < N_OPTIONS && used < size; i++) {
+        uint64_t value = *value_of(&copy, i);
+        if (value == 0) continue;
+        used += (size_t)snprintf(text + used, size - used, "%s%s=%" PRIu64, used > 0 ? " " : "",
+                                 table[i].name, value);
+    }
+}
+
+uint64_t sim_fault_mean(const struct sim_options *o, enum sim_fault fault)
+{
+    switch (fault) {
+#define SIM_OPTION(name, sentence)
+#define SIM_FAULT(name, sentence)                                                                  \
+    case SIM_FAULT_##name: return o->name##_us;
+#include "sim/options.def"
+#undef SIM_OPTION
+#undef SIM_FAULT
+    case SIM_FAULTS: break;
+    }
+    return 0;
+}
+
+/* Nothing, often; else anything up to `max`, small values as likely as large ones. */
+static uint64_t draw_rate(struct prng *prng, uint32_t max)
+{
+    if (prng_chance(prng, 1, 3)) return 0;
+    return prng_below(prng, (max >> prng_below(prng, 6)) + 1);
+}
+
+/* Never, now and then; else a multiple of `unit_us`, small ones as likely as large ones. */
+static uint64_t draw_mean(struct prng *prng, uint64_t unit_us, uint32_t low, uint32_t high)
+{
+    if (prng_chance(prng, 1, 3)) return 0;
+    return unit_us * prng_between(prng, low, low + ((high - low) >> prng_below(prng, 4)));
+}
+
+static uint8_t draw_size(struct prng *prng)
+{
+    static const uint8_t sizes[] = {1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 5, 6, 7};
+    return sizes[prng_below(prng, sizeof sizes)];
+}
+
+static void draw_group(struct prng *prng, struct sim_options *o)
+{
+    o->replicas = draw_size(prng);
+    o->disk = prng_chance(prng, 1, 2);
+    o->heartbeat_ms = prng_between(prng, 10, 50);
+    o->view_change_ms = o->heartbeat_ms * prng_between(prng, 2, 8);
+    o->max_clients = o->clients + prng_between(prng, 2, 8);
+    if (prng_chance(prng, 1, 6)) o->max_clients = 1 + prng_below(prng, o->clients);
+    o->batch_bytes = 4096u << prng_below(prng, 3);
+    o->max_answer_bytes = 256u << prng_below(prng, 3);
+    o->pipeline = prng_between(prng, 1, 8);
+    o->log_entries = 32u << prng_below(prng, 3);
+    o->log_bytes = o->batch_bytes * prng_between(prng, 4, 12);
+    o->checkpoint_ops = prng_between(prng, 8, o->log_entries / 2);
+}
+
+static void draw_clients(struct prng *prng, struct sim_options *o)
+{
+    o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
+    o->patience_us = prng_between(prng, SIM_S / 3, 3 * SIM_S);
+    o->keys = prng_between(prng, 1, 3);
+    o->key_ops = prng_between(prng, 30, 150);
+    o->value_bytes = 16u << prng_below(prng, 7);
+    o->resume_permille = prng_below(prng, 1001);
+    o->local_read_permille = draw_rate(prng, 600);
+}
+
+/* Faults come at the pace of view changes, since it is in the middle of one that they matter. */
+static void draw_faults(struct prng *prng, struct sim_options *o)
+{
+    uint64_t unit_us = o->view_change_ms * SIM_MS;
+    o->ticks = prng_between(prng, 3000, 10000);
+    o->loss_ppm = draw_rate(prng, 200000);
+    o->duplicate_ppm = draw_rate(prng, 300000);
+    o->reorder_ppm = draw_rate(prng, 500000);
+    o->late_ppm = draw_rate(prng, 100000);
+    o->late_us = unit_us * prng_between(prng, 1, 30);
+    o->delay_us = prng_between(prng, 50, 500);
+    o->delay_spread_us = 200u << prng_below(prng, 6);
+    o->disk_us = prng_between(prng, 20, 200);
+    o->disk_spread_us = 100u << prng_below(prng, 8);
+    o->hang_ppm = draw_rate(prng, 5000);
+    o->write_error_ppm = draw_rate(prng, 2000);
+    o->down_us = prng_between(prng, unit_us / 8, unit_us << prng_below(prng, 3));
+    o->cut_us = prng_between(prng, unit_us / 4, unit_us << prng_below(prng, 3));
+    o->wipe_permille = draw_rate(prng, 600);
+    o->rot_permille = draw_rate(prng, 600);
+    o->beyond = prng_chance(prng, 1, 12);
+    o->graceful_permille = draw_rate(prng, 500);
+    o->one_way_permille = prng_below(prng, 1000);
+    o->primary_permille = prng_below(prng, 1000);
+    o->forming_permille = prng_chance(prng, 1, 4) ? 800 : 0;
+    o->drift_ppm = draw_rate(prng, 2000);
+    o->crash_us = draw_mean(prng, unit_us, 1, 30);
+    o->crash_all_us = draw_mean(prng, unit_us, 10, 60);
+    o->full_disk_us = draw_mean(prng, unit_us, 10, 60);
+    o->partition_us = draw_mean(prng, unit_us, 1, 20);
+    o->pause_us = draw_mean(prng, unit_us, 2, 30);
+    o->reset_us = draw_mean(prng, unit_us, 1, 30);
+    o->client_reset_us = draw_mean(prng, unit_us, 1, 30);
+    o->client_cut_us = draw_mean(prng, unit_us, 2, 30);
+    o->client_crash_us = draw_mean(prng, unit_us, 1, 30);
+    o->replay_us = draw_mean(prng, unit_us / 8, 1, 100);
+    o->garbage_us = draw_mean(prng, unit_us, 1, 30);
+    o->clock_us = draw_mean(prng, unit_us, 5, 30);
+    if (prng_chance(prng, 1, 2)) o->plot_us = draw_mean(prng, unit_us, 4, 40);
+}
+
+/* A storm: replicas that forget and come back at once, votes and promises that arrive lives later.
+ * This is where recovery without a disk goes wrong (PIT-3.1). */
+static void draw_storm(struct prng *prng, struct sim_options *o)
+{
+    uint64_t unit_us = o->view_change_ms * SIM_MS;
+    o->disk = prng_chance(prng, 1, 4);
+    o->loss_ppm = draw_rate(prng, 100000);
+    o->late_ppm = draw_rate(prng, 500000);
+    o->late_us = unit_us * prng_between(prng, 1, 10);
+    o->delay_spread_us = unit_us >> prng_between(prng, 3, 6);
+    o->down_us = unit_us / 8;
+    o->cut_us = prng_between(prng, unit_us / 2, 2 * unit_us);
+    o->wipe_permille = 500;
+    o->graceful_permille = 0;
+    o->crash_us = prng_between(prng, unit_us / 4, 2 * unit_us);
+    o->crash_all_us = 0;
+    o->plot_us = unit_us * prng_between(prng, 4, 20);
+    o->replay_us = unit_us / prng_between(prng, 2, 32);
+    o->partition_us = prng_between(prng, unit_us / 2, 4 * unit_us);
+}
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* What the simulator has room for; and what cannot be without a disk, or with one. */
+static void settle(struct sim_options *o)
+{
+    o->replicas = clamp(o->replicas, 1, SIM_REPLICAS_MAX);
+    o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
+    if (o->disk) {
+        o->plot_us = 0;
+    } else {
+        o->crash_all_us = o->full_disk_us = 0;
+        o->hang_ppm = o->write_error_ppm = o->wipe_permille = o->rot_permille = o->beyond = 0;
+    }
+}
+
+void sim_options_draw(struct prng *prng, const struct sim_setting *settings, size_t n_settings,
+                      struct sim_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->clients = prng_between(prng, 1, 8);
+    draw_group(prng, o);
+    draw_clients(prng, o);
+    draw_faults(prng, o);
+    if (prng_chance(prng, 1, 4)) draw_storm(prng, o);
+    for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
+    settle(o);
+}
+
+void sim_options_config(const struct sim_options *o, struct vr_config *c)
+{
+    *c = (struct vr_config){.n_replicas = (uint8_t)o->replicas,
+                            .durable = o->disk != 0,
+                            .heartbeat_ms = (uint32_t)o->heartbeat_ms,
+                            .view_change_ms = (uint32_t)o->view_change_ms,
+                            .max_clients = (uint32_t)o->max_clients,
+                            .batch_bytes = (uint32_t)o->batch_bytes,
+                            .max_answer_bytes = (uint32_t)o->max_answer_bytes,
+                            .max_read_bytes = 8192,
+                            .pipeline = (uint32_t)o->pipeline,
+                            .log_entries = (uint32_t)o->log_entries,
+                            .log_bytes = o->log_bytes,
+                            .checkpoint_ops = (uint32_t)o->checkpoint_ops,
+                            .state_pages = (uint32_t)o->max_clients * 2 + 200,
+                            .members = 1,
+                            .version = "sim"};
+    for (uint32_t i = 0; i < c->n_replicas; i++) c->addresses[i] = "sim";
+}

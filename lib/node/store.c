@@ -4,8 +4,8 @@
  * Journal.  Records gather in one buffer while the other is being written: what arrives during a
  * write is the next write (group commit without a timer).  Replaying all records in order gives the
  * state back.  A hard state says all that the one before it said, so it takes its place as long as
- * that is the newest record and not on its way to the disk: however long a write hangs, and however
- * many views pass, the buffer holds.
+ * that is the newest record and not on its way to the disk: the buffer holds however long a write
+ * hangs, and however many views pass.
  *
  * Checkpoints.  When the core has taken one, a new segment begins with the hard state and the
  * entries above the checkpoint, so that checkpoint and new segment together say all; then the pages

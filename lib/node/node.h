@@ -72,7 +72,8 @@ struct node *node_init(void *memory, size_t size, const struct vr_config *config
                        struct vstamp_id entropy);
 
 /* Load the checkpoint of that number (the file's whole content).  VSTAMP_E_CORRUPT,
- * VSTAMP_E_OTHER_GROUP, VSTAMP_E_CONFIG (another index, another size), VSTAMP_E_VERSION with a sentence. */
+ * VSTAMP_E_OTHER_GROUP, VSTAMP_E_CONFIG (another index, another size), VSTAMP_E_VERSION with a
+ * sentence. */
 int node_restore_checkpoint(struct node *node, uint64_t number, struct bytes file,
                             struct vstamp_diag *diag);
 

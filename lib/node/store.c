@@ -11,8 +11,8 @@
  * entries above the checkpoint, so that checkpoint and new segment together say all; then the pages
  * go to a file, some at a time, while operations go on (pages.h keeps their old content).  The file
  * has the number of that segment, so that it can be seen at a start whether both are there; numbers
- * only rise, whatever checkpoint of whatever peer comes next.  It takes effect, and the old segments
- * go, only once the new segment's first records are durable. */
+ * only rise, whatever checkpoint of whatever peer comes next.  It takes effect, and the old
+ * segments go, only once the new segment's first records are durable. */
 #include <string.h>
 
 #include "base/assert.h"

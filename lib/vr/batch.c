@@ -11,7 +11,8 @@
  *       (PIT-7.5);
  *   B3  a number is exactly one above the last: nothing older can ever run after something newer;
  *   B4  a new primary judges no request before it has executed all that its view began with: what
- *       its client table does not know yet may have been answered by the former primary. */
+ *       its client table does not know yet may have been answered by the former primary, or may be
+ *       in its log (PIT-1.4). */
 #include "vr/rooms.h"
 
 #define BATCH_HEAD 4u /* u32 count */
@@ -90,23 +91,6 @@ static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_reques
     r->batch_count++;
     inflight_add(&r->inflight, m->client, m->kind, m->number, origin);
     return true;
-}
-
-/* After a view change: what the new primary's log holds uncommitted is in flight, without a
- * connection that waits; the client will ask again (PIT-1.4). */
-void vr_inflight_rebuild(struct vr *r)
-{
-    for (uint64_t op = r->commit + 1; op <= r->log.op; op++) {
-        struct reader at = reader_over(log_body(&r->log, op).data, log_body(&r->log, op).size);
-        uint32_t count = read_u32(&at);
-        for (uint32_t i = 0; i < count; i++) {
-            struct wire_operation o;
-            if (wire_decode_next(&wire_shape_operation, &at, &o) != 0) break;
-            struct inflight_request *known = inflight_find(&r->inflight, o.client);
-            if (known != NULL) inflight_remove(&r->inflight, known); /* this one is newer */
-            inflight_add(&r->inflight, o.client, o.kind, o.number, 0);
-        }
-    }
 }
 
 /* Answer a registration or request that the client table settles; true if it did. */

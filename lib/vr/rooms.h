@@ -56,7 +56,6 @@ uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values); /* Q-th 
 /* batch.c: section 4.1 with clients, 6.2. */
 void vr_batch_settle(struct vr *r);
 void vr_batch_clear(struct vr *r);
-void vr_inflight_rebuild(struct vr *r);
 
 /* commit.c: execution in order. */
 void vr_commit_up_to(struct vr *r, uint64_t commit);

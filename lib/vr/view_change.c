@@ -303,7 +303,6 @@ static void begin_as_primary(struct vr *r)
     r->starting = false;
     vr_become(r, VR_NORMAL);
     vr_normal_begin(r);
-    vr_inflight_rebuild(r);
     vr_log(r, VR_INFO, "view-started",
            "view=%" PRIu64 " role=primary op=%" PRIu64 " commit=%" PRIu64, r->view, r->log.op,
            r->commit);

@@ -79,10 +79,15 @@ static void note_prepared(struct sim *sim, const struct wire_message *m)
     check->n_prepared++;
 }
 
-static void note_committed(struct sim *sim, const struct sim_replica *replica, uint64_t op,
-                           struct vstamp_id checksum)
+static void note_committed(struct sim *sim, const struct sim_replica *replica,
+                           const struct wire_entry_header *header)
 {
+    uint64_t op = header->op, before = op > 0 ? op_at(&sim->check, op - 1)->timestamp : 0;
+    struct vstamp_id checksum = header->checksum;
     struct check_op *known = op_at(&sim->check, op);
+    if (header->timestamp <= before)
+        sim_fail(sim, "the timestamp of op=%" PRIu64 " does not rise", op);
+    known->timestamp = header->timestamp;
     if (known->known && !vstamp_id_equal(known->checksum, checksum))
         sim_fail(sim, "replica %u executed another entry at op=%" PRIu64 " than the group",
                  replica->index, op);
@@ -148,7 +153,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
             sim_fail(sim, "replica %u executes operations of a second group", replica->index);
         uint64_t from = last->applied + 1 > core->log.first ? last->applied + 1 : core->log.first;
         for (uint64_t op = from; op <= core->applied; op++)
-            note_committed(sim, replica, op, log_at(&core->log, op)->header.checksum);
+            note_committed(sim, replica, &log_at(&core->log, op)->header);
         if (!core->pages.fetching) note_digest(sim, replica, core);
     }
     last->view = core->view;

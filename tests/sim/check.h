@@ -19,6 +19,7 @@ struct check_op {
     bool known, digested;
     struct vstamp_id checksum;
     struct vstamp_id digest; /* of the state after it */
+    uint64_t timestamp;      /* the entry's, for the application (6.4: agreed, and rising) */
 };
 
 /* Who led a view.  While a group forms, one may be formed by a replica that dies before any other

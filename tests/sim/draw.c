@@ -145,8 +145,11 @@ static void draw_faults(struct prng *prng, struct sim_options *o)
     o->rot_permille = draw_rate(prng, 600);
     o->beyond = prng_chance(prng, 1, 12);
     o->graceful_permille = draw_rate(prng, 500);
+    o->sides_permille = prng_below(prng, 1000);
     o->one_way_permille = prng_below(prng, 1000);
     o->primary_permille = prng_below(prng, 1000);
+    o->crash_primary_permille = draw_rate(prng, 500);
+    o->cut_primary_permille = draw_rate(prng, 500);
     o->forming_permille = prng_chance(prng, 1, 4) ? 800 : 0;
     o->drift_ppm = draw_rate(prng, 2000);
     o->crash_us = draw_mean(prng, unit_us, 1, 30);
@@ -190,6 +193,28 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
+/* A group torn in two again and again, with busy clients on either side: here stale reads and logs
+ * chosen wrongly come to light. */
+static void draw_split(struct prng *prng, struct sim_options *o)
+{
+    uint64_t unit_us = o->view_change_ms * SIM_MS;
+    o->replicas = prng_chance(prng, 1, 2) ? 3 : 5;
+    o->clients = prng_between(prng, 3, 8);
+    o->max_clients = o->clients + prng_between(prng, 2, 8);
+    o->think_us = prng_between(prng, 1, 5) * SIM_MS;
+    o->patience_us = unit_us * prng_between(prng, 1, 4);
+    o->keys = 1;
+    o->loss_ppm /= 8;
+    o->partition_us = unit_us * prng_between(prng, 2, 8);
+    o->cut_us = unit_us * prng_between(prng, 2, 6);
+    o->sides_permille = 900;
+    o->one_way_permille = prng_below(prng, 300);
+    o->primary_permille = prng_between(prng, 500, 1000);
+    o->crash_us *= 4;
+    o->crash_primary_permille = prng_below(prng, 400);
+    o->cut_primary_permille = prng_below(prng, 400);
+}
+
 /* What the simulator has room for; and what cannot be without a disk, or with one. */
 static void settle(struct sim_options *o)
 {
@@ -211,7 +236,9 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_group(prng, o);
     draw_clients(prng, o);
     draw_faults(prng, o);
-    if (prng_chance(prng, 1, 4)) draw_storm(prng, o);
+    uint64_t kind = prng_below(prng, 4);
+    if (kind == 0) draw_storm(prng, o);
+    if (kind == 1) draw_split(prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }

@@ -94,9 +94,8 @@ static void come_back(struct sim *sim, uint8_t index, uint64_t after_us)
     sim_at(sim, after_us, (struct sim_event){.kind = SIM_START, .node = index});
 }
 
-static void crash(struct sim *sim)
+static void crash(struct sim *sim, uint8_t index)
 {
-    uint8_t index = any_victim(sim);
     struct sim_replica *r = &sim->replicas[index];
     if (!r->up || r->stopping || !may_crash(sim, index)) return;
     if (!sim->all_formed) sim->crashes_before_formed++;
@@ -139,38 +138,75 @@ static void block_both(struct sim *sim, uint32_t a, uint32_t b, bool one_way)
 }
 
 /* One from the rest; a side drawn at random; two halves, with one replica between them that hears
- * both; or single links. */
-static void cut(struct sim *sim)
+ * both; or single links.  Gives the replicas of one side, if there are sides. */
+static uint32_t cut(struct sim *sim)
 {
     uint32_t n = sim->config.n_replicas, all = (UINT32_C(1) << n) - 1;
     bool one_way = prng_below(&sim->prng, 1000) < sim->options.one_way_permille;
     uint32_t side = (uint32_t)prng_below(&sim->prng, all);
     uint32_t bridge;
-    switch (prng_below(&sim->prng, 6)) {
-    case 0:
-        side = UINT32_C(1) << any_victim(sim);
-        block_both(sim, side, all & ~side, one_way);
-        break;
-    case 1:
-        block_both(sim, side, all & ~side, one_way);
-        break;
-    case 2:
-        bridge = UINT32_C(1) << any_replica(sim);
-        block_both(sim, side & ~bridge, all & ~side & ~bridge, one_way);
-        break;
-    default:
+    if (prng_below(&sim->prng, 1000) >= sim->options.sides_permille) {
         for (uint64_t links = 1 + prng_below(&sim->prng, n); links > 0; links--)
             block_both(sim, UINT32_C(1) << any_replica(sim), UINT32_C(1) << any_replica(sim),
                        one_way);
+        return 0;
+    }
+    switch (prng_below(&sim->prng, 4)) {
+    case 0:
+        bridge = UINT32_C(1) << any_replica(sim);
+        block_both(sim, side & ~bridge, all & ~side & ~bridge, one_way);
+        return side;
+    case 1:
+        side = UINT32_C(1) << any_victim(sim);
+        break;
+    default:
+        break;
+    }
+    block_both(sim, side, all & ~side, one_way);
+    return side;
+}
+
+static void cut_client(struct sim *sim, struct sim_client *client, uint32_t from, uint64_t until)
+{
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+        if (!((from >> i) & 1)) continue;
+        client->connections[i].cut_until = until;
+        if (client->connections[i].up) sim_net_break(sim, client, i);
+        sim_trace(sim, "network: client %u and %u cut", client->index, i);
     }
 }
 
-static void partition(struct sim *sim)
+/* Clients stand on either side of a partition, or see both. */
+static void take_sides(struct sim *sim, uint32_t side, uint64_t until)
+{
+    if (side == 0 || prng_chance(&sim->prng, 1, 3)) return;
+    for (uint32_t c = 0; c < sim->options.clients; c++)
+        switch (prng_below(&sim->prng, 3)) {
+        case 0: cut_client(sim, &sim->clients[c], side, until); break;
+        case 1: cut_client(sim, &sim->clients[c], ~side, until); break;
+        default: break;
+        }
+}
+
+/* Some do not hear replica `from`, which hears them all. */
+static void cut_from(struct sim *sim, uint8_t from)
+{
+    uint32_t all = (UINT32_C(1) << sim->config.n_replicas) - 1;
+    block(sim, UINT32_C(1) << from, (uint32_t)prng_below(&sim->prng, all + 1));
+}
+
+/* `speaker` is not ANYBODY: what is cut is some of its words. */
+#define ANYBODY UINT8_MAX
+static void partition(struct sim *sim, uint8_t speaker)
 {
     uint8_t n = sim->config.n_replicas;
     sim_heal(sim, sim->partition);
     if (n == 1) return;
-    cut(sim);
+    uint64_t lasts_us = sim_around(sim, sim->options.cut_us);
+    if (speaker != ANYBODY)
+        cut_from(sim, speaker);
+    else
+        take_sides(sim, cut(sim), sim->now + lasts_us);
     sim->partition++;
     sim->stats.partitions++;
     for (uint8_t a = 0; a < n; a++)
@@ -180,7 +216,7 @@ static void partition(struct sim *sim)
             if (prng_chance(&sim->prng, 1, 2) && sim->replicas[b].up)
                 sim_net_link(sim, b, a, false);
         }
-    sim_at(sim, sim_around(sim, sim->options.cut_us),
+    sim_at(sim, lasts_us,
            (struct sim_event){.kind = SIM_HEAL, .value = sim->partition});
 }
 
@@ -216,13 +252,8 @@ static void client_reset(struct sim *sim)
 static void client_cut(struct sim *sim)
 {
     struct sim_client *client = &sim->clients[prng_below(&sim->prng, sim->options.clients)];
-    uint64_t until = sim->now + sim_around(sim, sim->options.cut_us);
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
-        if (prng_chance(&sim->prng, 1, 2)) continue;
-        client->connections[i].cut_until = until;
-        if (client->connections[i].up) sim_net_break(sim, client, i);
-        sim_trace(sim, "network: client %u and %u cut", client->index, i);
-    }
+    uint32_t from = (uint32_t)prng_next(&sim->prng);
+    cut_client(sim, client, from, sim->now + sim_around(sim, sim->options.cut_us));
 }
 
 static void client_crash(struct sim *sim)
@@ -269,6 +300,19 @@ static void clock_jump(struct sim *sim)
     r->wall_skew_us = (int64_t)prng_below(&sim->prng, 7200 * SIM_S) - (int64_t)(3600 * SIM_S);
 }
 
+/* The first messages of a view decide much: lose some, and crash before the rest. */
+void sim_faults_new_primary(struct sim *sim, uint8_t index)
+{
+    const struct sim_options *o = &sim->options;
+    if (sim->quiet) return;
+    if (prng_below(&sim->prng, 1000) < o->cut_primary_permille) partition(sim, index);
+    if (prng_below(&sim->prng, 1000) >= o->crash_primary_permille) return;
+    uint64_t soon_us = prng_chance(&sim->prng, 1, 2) ? o->delay_spread_us : o->cut_us;
+    sim_at(sim, prng_below(&sim->prng, 2 * soon_us),
+           (struct sim_event){.kind = SIM_FAULT, .from = SIM_FAULT_crash, .node = index,
+                              .value = 1});
+}
+
 static void next_fault(struct sim *sim, enum sim_fault fault)
 {
     uint64_t mean_us = sim_fault_mean(&sim->options, fault);
@@ -277,14 +321,15 @@ static void next_fault(struct sim *sim, enum sim_fault fault)
            (struct sim_event){.kind = SIM_FAULT, .from = (uint8_t)fault});
 }
 
-void sim_fault(struct sim *sim, enum sim_fault fault)
+void sim_fault(struct sim *sim, const struct sim_event *event)
 {
+    enum sim_fault fault = (enum sim_fault)event->from;
     if (sim->quiet) return;
     switch (fault) {
-    case SIM_FAULT_crash: crash(sim); break;
+    case SIM_FAULT_crash: crash(sim, event->value != 0 ? event->node : any_victim(sim)); break;
     case SIM_FAULT_crash_all: crash_all(sim); break;
     case SIM_FAULT_full_disk: full_disk(sim); break;
-    case SIM_FAULT_partition: partition(sim); break;
+    case SIM_FAULT_partition: partition(sim, ANYBODY); break;
     case SIM_FAULT_pause: pause_one(sim); break;
     case SIM_FAULT_reset: reset(sim); break;
     case SIM_FAULT_client_reset: client_reset(sim); break;
@@ -296,7 +341,7 @@ void sim_fault(struct sim *sim, enum sim_fault fault)
     case SIM_FAULT_clock: clock_jump(sim); break;
     case SIM_FAULTS: assert(false);
     }
-    next_fault(sim, fault);
+    if (event->value == 0) next_fault(sim, fault);
 }
 
 void sim_faults_begin(struct sim *sim)

@@ -121,6 +121,14 @@ static void note_normal(struct sim_replica *r)
     sim->all_formed = true;
 }
 
+static void note_primary(struct sim_replica *r)
+{
+    const struct vr *core = check_core(r->node);
+    if (!vr_is_primary(core) || r->led_view == core->view + 1) return;
+    r->led_view = core->view + 1;
+    sim_faults_new_primary(r->sim, r->index);
+}
+
 static void feed(struct sim_replica *r, const struct sim_event *event)
 {
     struct bytes frame = {event->packet->bytes, event->packet->size};
@@ -147,6 +155,7 @@ static void turn_end(struct sim_replica *r)
     }
     check_turn(r->sim, r);
     note_normal(r);
+    note_primary(r);
     alarm_set(r);
 }
 

@@ -83,6 +83,7 @@ struct sim_replica {
     uint64_t alarm;  /* when the queued SIM_TIMER comes; 0: none is queued */
     uint64_t paused_until;
     bool turn_open;
+    uint64_t led_view; /* newest view that it was primary of, plus 1 */
     struct sim_event backlog[SIM_BACKLOG]; /* client frames it did not accept yet */
     uint32_t backlog_count;
 };
@@ -207,6 +208,7 @@ struct sim {
     bool all_formed;    /* every replica was normal once */
     uint32_t crashes_before_formed;
     uint64_t phase_ends;
+    uint64_t view_at_rest;
     uint64_t tidy_at;
     size_t next_read;
     struct sim_stats stats;
@@ -272,7 +274,8 @@ void sim_net_event(struct sim *sim, const struct sim_event *event); /* REPLY, CO
 
 /* faults.c */
 void sim_faults_begin(struct sim *sim);
-void sim_fault(struct sim *sim, enum sim_fault fault);
+void sim_faults_new_primary(struct sim *sim, uint8_t index);
+void sim_fault(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim, uint64_t partition);
 void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->dead */
 

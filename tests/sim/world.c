@@ -14,6 +14,7 @@
 #define PHASE_TICK_US (20 * SIM_MS)
 #define PROGRESS_BOUND_US (60 * SIM_S)
 #define READ_BOUND_US (300 * SIM_S)
+#define CALM_VIEWS 5u /* by late messages of the time of faults */
 
 /* An assertion of the core ends the run, not the program: the hook jumps here. */
 static jmp_buf assertion_exit;
@@ -98,6 +99,16 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
     return true;
 }
 
+static uint64_t newest_view(const struct sim *sim)
+{
+    uint64_t view = 0;
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+        const struct vr *core = sim->replicas[i].up ? check_core(sim->replicas[i].node) : NULL;
+        if (core != NULL && core->view > view) view = core->view;
+    }
+    return view;
+}
+
 static void next_phase(struct sim *sim, enum sim_phase phase, uint64_t bound_us)
 {
     sim->phase = phase;
@@ -120,10 +131,14 @@ static void phase_event(struct sim *sim)
     case SIM_PHASE_REST:
         if (!at_rest(sim, why, sizeof why)) break;
         next_phase(sim, SIM_PHASE_READ, READ_BOUND_US);
+        sim->view_at_rest = newest_view(sim);
         sim_client_begin(sim, (uint8_t)sim->options.clients);
         break;
     case SIM_PHASE_READ:
         if (last->state == SIM_CLIENT_DONE) sim->phase = SIM_PHASE_OVER;
+        if (newest_view(sim) > sim->view_at_rest + CALM_VIEWS)
+            sim_fail(sim, "views do not stay calm: %" PRIu64 ", then %" PRIu64, sim->view_at_rest,
+                     newest_view(sim));
         break;
     case SIM_PHASE_OVER:
         break;
@@ -197,7 +212,7 @@ static void handle(struct sim *sim, const struct sim_event *event)
         sim_heal(sim, event->value);
         break;
     case SIM_FAULT:
-        sim_fault(sim, (enum sim_fault)event->from);
+        sim_fault(sim, event);
         break;
     case SIM_PLOT:
         sim_plot_step(sim, event->value);

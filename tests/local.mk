@@ -175,6 +175,14 @@ AM_TESTS_ENVIRONMENT = \
 soak: vstamp-sim
 	./vstamp-sim --seeds "$$(date +%s)000-" --until-failure
 
+# Shows that the simulator misses none of the rules: see the table's head.
+EXTRA_DIST += %D%/mutants/mutants.sh %D%/mutants/table
+.PHONY: mutants
+mutants: vstamp-sim
+	CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' CFLAGS='$(CFLAGS)' LIBS='$(XXHASH_LIBS)' \
+	    bash $(srcdir)/%D%/mutants/mutants.sh $(srcdir)/%D%/mutants/table $(srcdir) . \
+	    mutants.tmp $(MUTANTS)
+
 # Says what is missing instead of passing nothing.
 check-local:
 	@if test -n "$(MISSING_FOR_CHECK)"; then \
@@ -211,4 +219,4 @@ EXTRA_DIST += %D%/model/check-model.sh %D%/model/recovery.pml
 model:
 	CC='$(CC)' $(SHELL) $(srcdir)/%D%/model/check-model.sh $(srcdir)/%D%/model/recovery.pml model.tmp
 clean-local:
-	rm -rf model.tmp
+	rm -rf model.tmp mutants.tmp

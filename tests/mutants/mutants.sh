@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does the simulator notice when a rule of the protocol is missing?  For each mutant of the table:
+# edit a copy of the source, link a simulator with it, run seeds until one fails.
+#
+#   mutants.sh TABLE SRCDIR BUILDDIR SCRATCH [NAME...]
+#
+# From the environment: CC, CPPFLAGS, CFLAGS, LIBS; MUTANT_SEEDS, the seeds a mutant may survive.
+# Prints a line for each: name, the seed that found it, what that run complained of.
+set -u
+table=$1 srcdir=$2 builddir=$3 scratch=$4
+shift 4
+seeds=${MUTANT_SEEDS:-1000}
+
+# edit NAME FOLDER: write the mutated files there; the words of the table must occur exactly once.
+edit() {
+    awk -v name="$1" -v folder="$2" -v srcdir="$srcdir" '
+        function slurp(path,    text, line) {
+            text = ""
+            while ((getline line < path) > 0) text = text line "\n"
+            close(path)
+            return text
+        }
+        function apply(    at) {
+            if (!(file in text)) text[file] = slurp(srcdir "/" file)
+            at = index(text[file], old)
+            if (at == 0 || index(substr(text[file], at + 1), old) > 0) {
+                print name ": not exactly once in " file ":\n" old > "/dev/stderr"
+                failed = 1
+                return
+            }
+            text[file] = substr(text[file], 1, at - 1) new substr(text[file], at + length(old))
+        }
+        /^mutant / { mine = $2 == name }
+        !mine { next }
+        /^in / { file = $2; old = new = ""; next }
+        /^-/ { old = old substr($0, 2) "\n"; next }
+        /^\+/ { new = new substr($0, 2) "\n"; next }
+        /^end$/ { apply() }
+        END {
+            for (file in text) {
+                path = file
+                gsub("/", "_", path)
+                printf "%s", text[file] > (folder "/" path)
+            }
+            exit failed
+        }' "$table"
+}
+
+# try NAME: one line of the result.
+try() {
+    local name=$1 folder=$scratch/$1 source out seed why settings
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    edit "$name" "$folder" || return 1
+    for source in "$folder"/*.c; do
+        # shellcheck disable=SC2086
+        $CC -I"$srcdir/lib" -I"$srcdir/lib/include" $CPPFLAGS $CFLAGS -w -c \
+            -o "${source%.c}.o" "$source" || return 1
+    done
+    # The mutated objects come first: the archives give only what is still missing.
+    # shellcheck disable=SC2086
+    $CC $CFLAGS -o "$folder/vstamp-sim" "$builddir"/tests/sim/main.o \
+        "$builddir"/tests/sim/campaign.o "$folder"/*.o "$builddir"/tests/.libs/libsim.a \
+        "$builddir"/lib/.libs/lib{kv,node,vr,wire,base}.a $LIBS || return 1
+    mapfile -t settings < <(awk -v name="$name" '
+        /^mutant / { mine = $2 == name }
+        mine && /^with / { for (i = 2; i <= NF; i++) print "--set\n" $i }' "$table")
+    out=$("$folder/vstamp-sim" --seeds "1-$seeds" --until-failure --jobs 1 "${settings[@]}" \
+        2>"$folder/trace")
+    rm "$folder/vstamp-sim"
+    read -r seed why < <(sed -n 's/^seed \([0-9]*\) FAILED at [0-9.]* s: /\1 /p' <<<"$out")
+    if [[ -n $seed ]]; then
+        printf '%-44s seed %4d  %s\n' "$name" "$seed" "$why"
+    else
+        printf '%-44s SURVIVED %d seeds\n' "$name" "$seeds"
+        return 1
+    fi
+}
+
+if (($# == 0)); then
+    mapfile -t names < <(awk '/^mutant / { print $2 }' "$table")
+    set -- "${names[@]}"
+fi
+status=0 n=0
+for name; do
+    if ((n == $(nproc))); then
+        wait -n || status=1
+    else
+        n=$((n + 1))
+    fi
+    try "$name" &
+done
+for ((; n > 0; n--)); do wait -n || status=1; done
+exit $status

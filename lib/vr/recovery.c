@@ -8,11 +8,16 @@
  *   a majority of others is not -> it recovers from them
  *
  * Forming.  Each start draws a token.  A blank replica repeats its token and the tokens it has
- * heard; it forms once every other member's newest word holds the same complete list.  The list is
- * the group's birth certificate: its checksum is the group's identity.  A normal replica shows the
+ * heard; it forms once every other member's word holds the same complete list.  The list is the
+ * group's birth certificate: its checksum is the group's identity.  A normal replica shows the
  * list to whoever is blank; who finds its own present token in it was counted and is formed too.
  * A replica in a view change shows it to those that were counted, and to no others: it may be all
  * there is of the group, when the rest have not heard that it was formed.
+ *
+ * A word must not be older than what it is taken for: if the words of members that have started
+ * anew since made up a list, one replica could form with it and another with the list that holds
+ * their new tokens, and neither group would ever be whole.  So a blank replica draws a nonce
+ * whenever its list changes, and a word, or a certificate shown, counts only if it echoes that.
  *
  * Recovery.  The paper's protocol forgets: what a replica promised before its crash, others may
  * count after it, and an acknowledged operation is lost (PIT-3.1, DISC 2017).  So each life of a
@@ -60,22 +65,15 @@ static void ask(struct vr *r)
         vr_timer_set(r, VR_TIMER_RECOVERY, 1000);
         return;
     }
-    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES];
+    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES], nonces[VR_TOKENS_BYTES];
     VR_BROADCAST(r, recovery, .nonce = r->nonce, .incarnation = r->incarnation,
                  .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
-                 .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens));
+                 .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens),
+                 .nonces = vr_token_list(r, r->nonces, nonces, sizeof nonces));
     vr_timer_set(r, VR_TIMER_RECOVERY, vr_jitter(r, vr_patience_us(r) / RESEND_DIVISOR));
 }
 
 /* --- forming ---------------------------------------------------------------------------------- */
-
-static bool knows_all_tokens(const struct vr *r)
-{
-    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
-        if (vstamp_id_is_zero(r->tokens[i])) return false;
-    }
-    return true;
-}
 
 /* The list is the certificate; the group's identity follows from it. */
 static void form(struct vr *r, const struct vstamp_id *tokens)
@@ -102,15 +100,27 @@ static void form(struct vr *r, const struct vstamp_id *tokens)
     }
 }
 
-/* A blank replica's word.  True if it brought news.  A second token of the same replica is that of
- * another start, earlier or later: the network may bring an old word last.  Who lives repeats
- * itself, so a token takes the place of another once it was heard some times in a row. */
+/* What a list of all members' tokens, or nonces, has for one of them; zero: it is no such list. */
+static struct vstamp_id listed(const struct vr *r, const struct wire_list *list, uint8_t replica)
+{
+    struct wire_token token = {0};
+    if (list->count != r->config.n_replicas) return token.value;
+    struct reader at = wire_list_start(list);
+    for (uint8_t i = 0; i <= replica; i++) wire_list_next(&wire_shape_token, &at, &token);
+    return token.value;
+}
+
+/* The token that a blank replica names as its own.  True if it is the one in our list now.  A
+ * second token of the same replica is that of another start, earlier or later: the network may
+ * bring an old word last.  Who lives repeats itself, so a token takes the place of another once it
+ * was heard some times in a row. */
 static bool note_token(struct vr *r, uint8_t from, struct vstamp_id token)
 {
     struct vstamp_id *known = &r->tokens[from];
+    if (vstamp_id_is_zero(token)) return false;
     if (vstamp_id_equal(*known, token)) {
         r->other_token_heard[from] = 0;
-        return false;
+        return true;
     }
     if (!vstamp_id_equal(r->other_tokens[from], token)) r->other_token_heard[from] = 0;
     r->other_tokens[from] = token;
@@ -122,17 +132,15 @@ static bool note_token(struct vr *r, uint8_t from, struct vstamp_id token)
     *known = token;
     r->other_token_heard[from] = 0;
     r->agreed = 0; /* what the others agreed to is another list now */
+    r->nonce = vr_draw_id(r);
     return true;
 }
 
 static bool lists_our_tokens(const struct vr *r, const struct wire_list *tokens)
 {
-    struct reader at = wire_list_start(tokens);
-    if (tokens->count != r->config.n_replicas) return false;
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
-        struct wire_token token;
-        wire_list_next(&wire_shape_token, &at, &token);
-        if (!vstamp_id_equal(token.value, r->tokens[i])) return false;
+        struct vstamp_id token = listed(r, tokens, i);
+        if (vstamp_id_is_zero(token) || !vstamp_id_equal(token, r->tokens[i])) return false;
     }
     return true;
 }
@@ -140,13 +148,13 @@ static bool lists_our_tokens(const struct vr *r, const struct wire_list *tokens)
 static void on_blank_peer(struct vr *r, uint8_t from, const struct wire_recovery *m)
 {
     if (r->incarnation != 0 || m->incarnation != 0) return; /* one of us knows of a group */
-    bool news = note_token(r, from, m->nonce);
-    if (!knows_all_tokens(r)) {
-        if (news) ask(r);
-        return;
-    }
-    if (lists_our_tokens(r, &m->tokens)) r->agreed |= 1u << from;
-    if (news) ask(r);
+    if (!note_token(r, from, listed(r, &m->tokens, from))) return;
+    bool news = !vstamp_id_equal(r->nonces[from], m->nonce);
+    r->nonces[from] = m->nonce;
+    if (news) ask(r); /* it waits for an echo */
+    if (!lists_our_tokens(r, &m->tokens)) return;
+    if (!vstamp_id_equal(listed(r, &m->nonces, r->config.self), r->nonce)) return;
+    r->agreed |= 1u << from;
     uint32_t others = ((1u << r->config.n_replicas) - 1) & ~(1u << r->config.self);
     if (r->agreed == others) {
         ask(r); /* our word may be the last that another lacks */
@@ -173,7 +181,9 @@ void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m)
         on_blank_peer(r, from, m);
         return;
     }
-    bool was_counted = m->incarnation == 0 && vstamp_id_equal(m->nonce, r->formed_with[from]);
+    struct vstamp_id token = listed(r, &m->tokens, from);
+    bool was_counted = m->incarnation == 0 && !vstamp_id_is_zero(token) &&
+                       vstamp_id_equal(token, r->formed_with[from]);
     if (r->status != VR_NORMAL && !was_counted) {
         vr_trace(r, "ignore recovery from=%u: %s", from, vr_status_word(r->status));
         return;
@@ -203,13 +213,7 @@ void vr_recovery_forget(struct vr *r, uint8_t replica)
 static bool counted_in_forming(const struct vr *r, const struct wire_list *tokens,
                                struct vstamp_id *list)
 {
-    if (tokens->count != r->config.n_replicas) return false;
-    struct reader at = wire_list_start(tokens);
-    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
-        struct wire_token token;
-        wire_list_next(&wire_shape_token, &at, &token);
-        list[i] = token.value;
-    }
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) list[i] = listed(r, tokens, i);
     return vstamp_id_equal(list[r->config.self], r->tokens[r->config.self]);
 }
 
@@ -305,7 +309,7 @@ void vr_recovery_begin(struct vr *r)
     vr_recovery_void(r);
     r->status = VR_RECOVERING;
     if (vstamp_id_is_zero(*token)) *token = vr_draw_id(r);
-    r->nonce = *token;
+    r->nonce = vr_draw_id(r);
     r->recovery_tries = 0;
     vr_persist_state(r);
     vr_log(r, VR_INFO, "blank", "replicas=%u", r->config.n_replicas);

@@ -188,7 +188,8 @@ struct vr {
     struct vstamp_id tokens[REPLICAS_MAX];
     struct vstamp_id other_tokens[REPLICAS_MAX]; /* of another start of that replica */
     uint32_t other_token_heard[REPLICAS_MAX];
-    uint32_t agreed; /* replicas whose word equals ours */
+    struct vstamp_id nonces[REPLICAS_MAX]; /* newest heard with that token */
+    uint32_t agreed; /* replicas whose word equals ours, and was given to our present nonce */
     uint32_t asked;  /* replicas that answered while incarnation is 0 */
     struct vr_answer answers[REPLICAS_MAX];
     bool stopping;

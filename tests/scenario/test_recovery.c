@@ -238,6 +238,13 @@ static void pit_3_6_with_disks_all_may_crash_at_once(void **unused)
     cluster_free(c);
 }
 
+/* The words that replica `from` has for two others, or for one, arrive. */
+static void tell(struct cluster *c, uint8_t from, uint8_t to, uint8_t to_also)
+{
+    cluster_release(c, from, to, WIRE_recovery);
+    cluster_release(c, from, to_also, WIRE_recovery);
+}
+
 /* Rule: a group forms only if every member says that it is blank. */
 static void pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers(void **unused)
 {
@@ -300,18 +307,55 @@ static void a_late_word_of_a_former_start_does_not_keep_the_group_from_forming(v
     cluster_free(c);
 }
 
+/* Rule: a word counts only if it was given to what its receiver drew when its list last changed.
+ * Replica 0 learns that 2 has started anew; then old words of 2 come again, and the word that 1 had
+ * given to the old list.  A group formed with that would never be whole. */
+static void words_of_a_former_start_form_no_group(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new_blank(3, CLUSTER_MEMORY);
+    cluster_hold(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_recovery);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    tell(c, 0, 1, 2);
+    tell(c, 1, 2, 2);
+    tell(c, 2, 1, 0);
+    uint32_t former = cluster_count_sent(c, 2, 0, WIRE_recovery);
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    struct vstamp_id old = cluster_core(c, 0)->tokens[2];
+    while (vstamp_id_equal(cluster_core(c, 0)->tokens[2], old)) {
+        cluster_run(c, 100);
+        tell(c, 2, 0, 0);
+    }
+    uint32_t present = cluster_count_sent(c, 2, 0, WIRE_recovery) - former;
+    while (!vstamp_id_equal(cluster_core(c, 0)->tokens[2], old))
+        cluster_repeat(c, 2, 0, WIRE_recovery, present);
+    tell(c, 1, 0, 0);
+    cluster_repeat(c, 2, 0, WIRE_recovery, present);
+    assert_int_equal(VR_RECOVERING, cluster_core(c, 0)->status);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 /* Rule: a replica in a view change tells of the group whoever was counted when it was formed.  Here
  * nobody is normal: the primary of the first view, alone in knowing of it, has crashed. */
 static void a_group_that_one_replica_knows_of_goes_on_forming(void **unused)
 {
     (void)unused;
     struct cluster *c = cluster_new_blank(3, CLUSTER_DISK);
-    cluster_hold(c, CLUSTER_ALL, 0, WIRE_recovery);
+    cluster_hold(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_recovery);
     for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
-    cluster_run(c, 50);
+    cluster_run(c, 10);
+    tell(c, 0, 1, 2); /* 1 and 2 learn of all, then 0 does */
+    tell(c, 1, 2, 2);
+    tell(c, 2, 1, 1);
+    tell(c, 1, 0, 0);
+    tell(c, 2, 0, 0);
+    tell(c, 0, 1, 2); /* they echo what it drew then; 1 and 2 wait for each other */
     cluster_drop(c, 0, CLUSTER_ALL, CLUSTER_ALL);
-    cluster_release(c, CLUSTER_ALL, 0, WIRE_recovery);
-    cluster_run(c, 50);
+    tell(c, 1, 0, 0);
+    tell(c, 2, 0, 0);
     assert_normal(c, 0, 0);
     assert_int_equal(VR_RECOVERING, cluster_core(c, 1)->status);
     assert_int_equal(VR_RECOVERING, cluster_core(c, 2)->status);
@@ -404,6 +448,7 @@ int main(void)
         cmocka_unit_test(pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers),
         cmocka_unit_test(a_member_that_was_wiped_while_the_group_formed_recovers),
         cmocka_unit_test(a_late_word_of_a_former_start_does_not_keep_the_group_from_forming),
+        cmocka_unit_test(words_of_a_former_start_form_no_group),
         cmocka_unit_test(a_group_that_one_replica_knows_of_goes_on_forming),
         cmocka_unit_test(a_wiped_disk_recovers_like_a_blank_replica),
         cmocka_unit_test(a_group_that_dies_while_it_is_fetched_from_is_forgotten),

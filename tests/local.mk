@@ -72,6 +72,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/queue.h \
     %D%/sim/replicas.c \
     %D%/sim/sim.h \
+    %D%/sim/trace.c \
     %D%/sim/workload.c \
     %D%/sim/world.c
 SIM_LIBS = %D%/libsim.la

@@ -42,41 +42,55 @@ static struct check_view *view_at(struct check *check, uint64_t view)
     return &check->views[view];
 }
 
-static void prepared_grow(struct check *check)
+static struct check_place *place_find(struct check *check, const struct check_place *wanted)
 {
-    size_t old_size = check->prepared_size;
-    struct check_prepared *old = check->prepared;
-    check->prepared_size = old_size == 0 ? 1024 : old_size * 2;
-    check->prepared = calloc(check->prepared_size, sizeof *check->prepared);
-    assert(check->prepared != NULL);
-    for (size_t i = 0; i < old_size; i++) {
-        if (old[i].op == 0) continue;
-        size_t at = (old[i].view * 31 + old[i].op) % check->prepared_size;
-        while (check->prepared[at].op != 0) at = (at + 1) % check->prepared_size;
-        check->prepared[at] = old[i];
+    size_t at = (wanted->log_view * 31 + wanted->op) % check->places_size;
+    for (; check->places[at].op != 0; at = (at + 1) % check->places_size) {
+        const struct check_place *known = &check->places[at];
+        if (known->log_view == wanted->log_view && known->op == wanted->op &&
+            vstamp_id_equal(known->group, wanted->group))
+            break;
     }
+    return &check->places[at];
+}
+
+static void places_grow(struct check *check)
+{
+    size_t old_size = check->places_size;
+    struct check_place *old = check->places;
+    check->places_size = old_size == 0 ? 1024 : old_size * 2;
+    check->places = calloc(check->places_size, sizeof *check->places);
+    assert(check->places != NULL);
+    for (size_t i = 0; i < old_size; i++)
+        if (old[i].op != 0) *place_find(check, &old[i]) = old[i];
     free(old);
 }
 
-/* One viewstamp, one entry, whoever prepared it. */
-static void note_prepared(struct sim *sim, const struct wire_message *m)
+/* The logs of one view are beginnings of its primary's, and hold nothing of a later view.  What is
+ * committed is left out: a transfer may have put it into a log that is still of an older view,
+ * where something else stood.  So is a log whose replica crashed while that of a later view was
+ * being written: all that the older view committed is in it. */
+static void note_log(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
     struct check *check = &sim->check;
-    uint64_t view = m->header.view, op = m->as.prepare.entry.header.op;
-    struct vstamp_id checksum = m->as.prepare.entry.header.checksum;
-    if (2 * check->n_prepared >= check->prepared_size) prepared_grow(check);
-    size_t at = (view * 31 + op) % check->prepared_size;
-    for (; check->prepared[at].op != 0; at = (at + 1) % check->prepared_size) {
-        const struct check_prepared *known = &check->prepared[at];
-        if (known->view != view || known->op != op ||
-            !vstamp_id_equal(known->group, m->header.group))
-            continue;
-        if (!vstamp_id_equal(known->checksum, checksum))
-            sim_fail(sim, "two entries were prepared as view=%" PRIu64 " op=%" PRIu64, view, op);
-        return;
+    if (check->replicas[replica->index].torn_view == core->log_view + 1) return;
+    for (uint64_t op = core->commit + 1; op <= core->log.op; op++) {
+        const struct wire_entry_header *header = &log_at(&core->log, op)->header;
+        struct check_place here = {core->log_view, op, core->group, header->checksum};
+        if (op_at(check, op)->known) continue;
+        if (2 * check->n_places >= check->places_size) places_grow(check);
+        struct check_place *known = place_find(check, &here);
+        if (known->op == 0) {
+            *known = here;
+            check->n_places++;
+        } else if (!vstamp_id_equal(known->checksum, here.checksum)) {
+            sim_fail(sim, "replica %u has another entry at op=%" PRIu64 " than the others' logs of "
+                     "view %" PRIu64, replica->index, op, core->log_view);
+        }
+        if (header->view > core->log_view)
+            sim_fail(sim, "replica %u holds an uncommitted entry of a later view than its log's, %"
+                     PRIu64, replica->index, core->log_view);
     }
-    check->prepared[at] = (struct check_prepared){view, op, m->header.group, checksum};
-    check->n_prepared++;
 }
 
 static void note_committed(struct sim *sim, const struct sim_replica *replica,
@@ -140,11 +154,25 @@ static void check_primary(struct sim *sim, const struct sim_replica *replica, co
     *view = (struct check_view){true, core->group, replica->index, replica->incarnation};
 }
 
+/* Whoever lives and was counted when a group formed is of one group. */
+static void check_group(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+{
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+        const struct sim_replica *other = &sim->replicas[i];
+        const struct vr *theirs = other->up ? check_core(other->node) : NULL;
+        if (theirs == NULL || !theirs->has_hard_state) continue;
+        if (!vstamp_id_equal(theirs->group, core->group))
+            sim_fail(sim, "replicas %u and %u are of different groups", replica->index, i);
+    }
+}
+
 void check_turn(struct sim *sim, struct sim_replica *replica)
 {
     const struct vr *core = check_core(replica->node);
     struct check_replica *last = &sim->check.replicas[replica->index];
 
+    if (core->has_hard_state && !last->grouped) check_group(sim, replica, core);
+    last->grouped = core->has_hard_state;
     check_numbers(sim, replica, core);
     if (vr_is_primary(core)) check_primary(sim, replica, core);
     if (core->applied > last->applied) {
@@ -156,10 +184,21 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
             note_committed(sim, replica, &log_at(&core->log, op)->header);
         if (!core->pages.fetching) note_digest(sim, replica, core);
     }
+    struct vstamp_id head = log_last(&core->log)->checksum;
+    if (core->log_view != last->log_view || core->log.op != last->op ||
+        !vstamp_id_equal(head, last->head))
+        note_log(sim, replica, core);
     last->view = core->view;
     last->log_view = core->log_view;
     last->commit = core->commit;
     last->applied = core->applied;
+    last->op = core->log.op;
+    last->head = head;
+}
+
+void check_crashed(struct sim *sim, struct sim_replica *replica)
+{
+    sim->check.replicas[replica->index].log_view = check_core(replica->node)->log_view;
 }
 
 void check_started(struct sim *sim, struct sim_replica *replica)
@@ -168,7 +207,11 @@ void check_started(struct sim *sim, struct sim_replica *replica)
     struct check_replica *last = &sim->check.replicas[replica->index];
     unsigned who = replica->index;
 
-    last->view = last->log_view = last->commit = last->applied = 0;
+    bool torn = core->log_view < last->log_view || last->torn_view == core->log_view + 1;
+    last->view = last->log_view = last->commit = last->applied = last->op = 0;
+    last->grouped = false;
+    last->head = (struct vstamp_id){0};
+    last->torn_view = torn ? core->log_view + 1 : 0;
     if (!replica->config.durable) {
         last->promised = last->acked_view = last->acked_op = 0;
         return;
@@ -176,7 +219,7 @@ void check_started(struct sim *sim, struct sim_replica *replica)
     if (core->view < last->promised)
         sim_fail(sim, "replica %u forgot its promise of view %" PRIu64, who, last->promised);
     if (core->log_view < last->acked_view ||
-        (core->log_view == last->acked_view && core->log.op < last->acked_op))
+        (core->log_view == last->acked_view && core->log.op < last->acked_op && !torn))
         sim_fail(sim, "replica %u forgot what it acknowledged: view=%" PRIu64 " op=%" PRIu64
                  ", has view=%" PRIu64 " op=%" PRIu64, who, last->acked_view, last->acked_op,
                  core->log_view, core->log.op);
@@ -206,8 +249,7 @@ void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame
     struct wire_message m;
     uint16_t command = 0;
     if (frame.size >= WIRE_HEADER_SIZE) command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
-    if (command != WIRE_prepare && command != WIRE_prepare_ok && command != WIRE_commit_ok &&
-        command != WIRE_do_view_change)
+    if (command != WIRE_prepare_ok && command != WIRE_commit_ok && command != WIRE_do_view_change)
         return;
     if (wire_frame_decode(frame, &m) != 0) {
         sim_fail(sim, "replica %u sent a frame that is not one", replica->index);
@@ -215,7 +257,6 @@ void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame
     }
     if (m.header.sender != replica->index)
         sim_fail(sim, "replica %u sent in the name of %u", replica->index, m.header.sender);
-    if (command == WIRE_prepare) note_prepared(sim, &m);
     if (command == WIRE_prepare_ok) check_ack(sim, replica, m.header.view, m.as.prepare_ok.op);
     if (command == WIRE_commit_ok) check_ack(sim, replica, m.header.view, m.as.commit_ok.op);
     if (command == WIRE_do_view_change) {
@@ -263,6 +304,6 @@ void check_close(struct check *check)
 {
     free(check->ops);
     free(check->views);
-    free(check->prepared);
+    free(check->places);
     *check = (struct check){0};
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What must hold.  After every turn of a replica: all replicas execute the same entries and reach
- * the same state (PROTOCOL 13.1 I1, I2, I18), views and commit-numbers never go back (I4, I5), no
- * view has two primaries, be it two lives of one replica (I6).  At every frame sent: one entry a
- * viewstamp (I6), no acknowledgement against a promise (I11).  At a restart from disk: nothing
- * that was acknowledged or promised is forgotten (I10).  At the end: each key's history is
- * linearizable (I12, I14). */
+ * the same state (PROTOCOL 13.1 I1, I2, I18), the logs of one view are beginnings of one log (I3),
+ * one group forms, views and commit-numbers never go back (I4, I5), no view has two primaries, be
+ * it two lives of one replica (I6).  At every frame sent: no acknowledgement against a promise
+ * (I11).  At a restart from disk: nothing that was acknowledged or promised is forgotten (I10).  At
+ * the end: each key's history is linearizable (I12, I14). */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
@@ -31,9 +31,9 @@ struct check_view {
     uint32_t incarnation;
 };
 
-/* What was prepared under a viewstamp. */
-struct check_prepared {
-    uint64_t view, op; /* op 0: a free place */
+/* What stands in the logs of a view at an op-number, or stood while it was not yet committed. */
+struct check_place {
+    uint64_t log_view, op; /* op 0: a free place */
     struct vstamp_id group, checksum;
 };
 
@@ -42,6 +42,10 @@ struct check_replica {
     uint64_t view, log_view, commit, applied; /* after its last turn, this incarnation */
     uint64_t promised;                        /* newest view it sent a DO-VIEW-CHANGE for */
     uint64_t acked_view, acked_op;            /* newest PREPARE-OK, by (view, op) */
+    bool grouped;                             /* it has state, and belongs to a group */
+    uint64_t op;                              /* its log ended here, in log_view ... */
+    struct vstamp_id head;                    /* ... with this entry */
+    uint64_t torn_view; /* plus 1: came back with a log half replaced by a later view's */
 };
 
 struct check {
@@ -50,12 +54,13 @@ struct check {
     size_t n_ops;
     struct check_view *views;
     size_t n_views;
-    struct check_prepared *prepared; /* open addressing */
-    size_t n_prepared, prepared_size;
+    struct check_place *places; /* open addressing */
+    size_t n_places, places_size;
     struct check_replica replicas[REPLICAS_MAX];
     uint64_t highest_commit;
 };
 
+void check_crashed(struct sim *sim, struct sim_replica *replica); /* perhaps in mid-turn */
 void check_started(struct sim *sim, struct sim_replica *replica);
 void check_wiped(struct sim *sim, struct sim_replica *replica); /* it has lost what it knew */
 void check_turn(struct sim *sim, struct sim_replica *replica);

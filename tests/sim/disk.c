@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "node/journal.h"
 
 static struct disk_file *folder_find(struct disk_folder *folder, uint64_t number)
 {
@@ -172,6 +173,19 @@ static const char *block_damage(struct disk_file *file, size_t size, struct prng
     }
 }
 
+/* Anywhere, or between two records. */
+static size_t cut_place(const struct disk_file *file, struct prng *prng)
+{
+    size_t at = (size_t)prng_below(prng, file->size);
+    if (prng_chance(prng, 1, 2)) return at;
+    struct journal_reader r = {.file = {file->data, file->size}, .number = file->number};
+    enum journal_kind kind;
+    struct bytes body;
+    size_t end = 0;
+    while (journal_next(&r, &kind, &body) == JOURNAL_RECORD && r.place <= at) end = r.place;
+    return end;
+}
+
 const char *disk_damage(struct disk *disk, struct prng *prng)
 {
     struct disk_folder *folder = prng_chance(prng, 1, 3) ? &disk->checkpoints : &disk->segments;
@@ -187,7 +201,7 @@ const char *disk_damage(struct disk *disk, struct prng *prng)
         return "a file is missing";
     }
     if (!newest_segment && prng_chance(prng, 1, 4)) {
-        file->size = (size_t)prng_below(prng, file->size);
+        file->size = cut_place(file, prng);
         return "a file is cut short";
     }
     return size > 0 ? block_damage(file, size, prng) : NULL;

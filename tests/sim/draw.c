@@ -150,6 +150,7 @@ static void draw_faults(struct prng *prng, struct sim_options *o)
     o->primary_permille = prng_below(prng, 1000);
     o->crash_primary_permille = draw_rate(prng, 500);
     o->cut_primary_permille = draw_rate(prng, 500);
+    o->cut_paused_permille = prng_below(prng, 1000);
     o->forming_permille = prng_chance(prng, 1, 4) ? 800 : 0;
     o->drift_ppm = draw_rate(prng, 2000);
     o->crash_us = draw_mean(prng, unit_us, 1, 30);
@@ -210,6 +211,7 @@ static void draw_split(struct prng *prng, struct sim_options *o)
     o->sides_permille = 900;
     o->one_way_permille = prng_below(prng, 300);
     o->primary_permille = prng_between(prng, 500, 1000);
+    o->pause_us = unit_us * prng_between(prng, 3, 12);
     o->crash_us *= 4;
     o->crash_primary_permille = prng_below(prng, 400);
     o->cut_primary_permille = prng_below(prng, 400);

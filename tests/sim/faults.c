@@ -188,25 +188,22 @@ static void take_sides(struct sim *sim, uint32_t side, uint64_t until)
         }
 }
 
-/* Some do not hear replica `from`, which hears them all. */
-static void cut_from(struct sim *sim, uint8_t from)
-{
-    uint32_t all = (UINT32_C(1) << sim->config.n_replicas) - 1;
-    block(sim, UINT32_C(1) << from, (uint32_t)prng_below(&sim->prng, all + 1));
-}
+enum cut { CUT_ANY, CUT_SPEECH, CUT_OFF };
 
-/* `speaker` is not ANYBODY: what is cut is some of its words. */
-#define ANYBODY UINT8_MAX
-static void partition(struct sim *sim, uint8_t speaker)
+/* In any way; or some do not hear replica `about`, which hears them all; or it is cut off whole,
+ * but for its clients. */
+static void partition(struct sim *sim, uint8_t about, enum cut kind)
 {
     uint8_t n = sim->config.n_replicas;
+    uint32_t all = (UINT32_C(1) << n) - 1, one = UINT32_C(1) << about;
+    uint64_t lasts_us = sim_around(sim, sim->options.cut_us);
     sim_heal(sim, sim->partition);
     if (n == 1) return;
-    uint64_t lasts_us = sim_around(sim, sim->options.cut_us);
-    if (speaker != ANYBODY)
-        cut_from(sim, speaker);
-    else
-        take_sides(sim, cut(sim), sim->now + lasts_us);
+    switch (kind) {
+    case CUT_ANY: take_sides(sim, cut(sim), sim->now + lasts_us); break;
+    case CUT_SPEECH: block(sim, one, (uint32_t)prng_below(&sim->prng, all + 1)); break;
+    case CUT_OFF: block_both(sim, one, all & ~one, false); break;
+    }
     sim->partition++;
     sim->stats.partitions++;
     for (uint8_t a = 0; a < n; a++)
@@ -261,12 +258,16 @@ static void client_crash(struct sim *sim)
     sim_client_restart(sim, &sim->clients[prng_below(&sim->prng, sim->options.clients)]);
 }
 
+/* It stands still, and in the meantime the others may lose it altogether: what they say to it then
+ * is not there when it goes on, but what they had said before is. */
 static void pause_one(struct sim *sim)
 {
     struct sim_replica *r = &sim->replicas[any_victim(sim)];
     if (!r->up) return;
     r->paused_until = sim->now + sim_around(sim, sim->config.view_change_ms * 2 * SIM_MS);
     sim_trace(sim, "%u: paused", r->index);
+    if (prng_below(&sim->prng, 1000) < sim->options.cut_paused_permille)
+        partition(sim, r->index, CUT_OFF);
 }
 
 static void full_disk(struct sim *sim)
@@ -305,7 +306,7 @@ void sim_faults_new_primary(struct sim *sim, uint8_t index)
 {
     const struct sim_options *o = &sim->options;
     if (sim->quiet) return;
-    if (prng_below(&sim->prng, 1000) < o->cut_primary_permille) partition(sim, index);
+    if (prng_below(&sim->prng, 1000) < o->cut_primary_permille) partition(sim, index, CUT_SPEECH);
     if (prng_below(&sim->prng, 1000) >= o->crash_primary_permille) return;
     uint64_t soon_us = prng_chance(&sim->prng, 1, 2) ? o->delay_spread_us : o->cut_us;
     sim_at(sim, prng_below(&sim->prng, 2 * soon_us),
@@ -329,7 +330,7 @@ void sim_fault(struct sim *sim, const struct sim_event *event)
     case SIM_FAULT_crash: crash(sim, event->value != 0 ? event->node : any_victim(sim)); break;
     case SIM_FAULT_crash_all: crash_all(sim); break;
     case SIM_FAULT_full_disk: full_disk(sim); break;
-    case SIM_FAULT_partition: partition(sim, ANYBODY); break;
+    case SIM_FAULT_partition: partition(sim, 0, CUT_ANY); break;
     case SIM_FAULT_pause: pause_one(sim); break;
     case SIM_FAULT_reset: reset(sim); break;
     case SIM_FAULT_client_reset: client_reset(sim); break;

@@ -31,18 +31,23 @@ static void put_frame(struct sim *sim, uint8_t from, uint8_t to, uint64_t at,
            (struct sim_event){.kind = SIM_FRAME, .node = to, .from = from, .packet = packet});
 }
 
-static bool of_view_change(struct bytes frame)
+static uint16_t command_of(const uint8_t *frame)
 {
-    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
-    return command == WIRE_start_view_change || command == WIRE_do_view_change ||
-           command == WIRE_start_view;
+    return (uint16_t)(frame[22] | frame[23] << 8);
 }
 
-/* How likely a copy of this frame turns up much later, whether it gets through now or not.  It is
- * votes and promises that do harm when they are old. */
+/* What is said once in the life of a view or of a replica, and does harm when it is old. */
+static bool is_weighty(const uint8_t *frame)
+{
+    uint16_t command = command_of(frame);
+    return command == WIRE_start_view_change || command == WIRE_do_view_change ||
+           command == WIRE_start_view || command == WIRE_recovery_response;
+}
+
+/* How likely a copy of this frame turns up much later, whether it gets through now or not. */
 static uint32_t late_ppm(const struct sim_options *o, struct bytes frame)
 {
-    return of_view_change(frame) && o->late_ppm < 100000 ? o->late_ppm * 8 : o->late_ppm;
+    return is_weighty(frame.data) && o->late_ppm < 100000 ? o->late_ppm * 8 : o->late_ppm;
 }
 
 void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
@@ -50,15 +55,18 @@ void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
     const struct sim_options *o = &sim->options;
     if ((sim->dead >> to) & 1) return;
     struct sim_packet *packet = sim_packet_new(frame.data, frame.size);
-    if (of_view_change(frame)) {
+    if (is_weighty(frame.data)) {
         struct sim_event *slot = &sim->archive[sim->n_archived++ % SIM_ARCHIVE];
         sim_packet_release(slot->packet);
         *slot = (struct sim_event){
             .kind = SIM_FRAME, .node = to, .from = from, .packet = sim_packet_share(packet),
-            .incarnation = sim->replicas[from].incarnation};
+            .incarnation = sim->replicas[from].incarnation, .value = sim->replicas[to].incarnation};
     }
-    if (strikes(sim, late_ppm(o, frame)))
-        put_frame(sim, from, to, sim->now + sim_around(sim, o->late_us), sim_packet_share(packet));
+    if (strikes(sim, late_ppm(o, frame))) {
+        uint64_t at = sim->now + sim_around(sim, o->late_us);
+        if (at > sim->latest_late_us) sim->latest_late_us = at;
+        put_frame(sim, from, to, at, sim_packet_share(packet));
+    }
     if (sim->blocked[from][to] || strikes(sim, o->loss_ppm)) {
         sim_packet_release(packet);
         return;
@@ -79,17 +87,26 @@ static uint64_t view_of(const struct sim_packet *packet)
     return read_u64(&r);
 }
 
-/* One that could make a difference: its sender has crashed and recovered since and may have
- * forgotten it, and its receiver has not reached its view. */
+/* Could it make a difference?  Its sender has crashed and recovered since and may have forgotten
+ * it, and its receiver has not reached its view; or it was given to a former life of its receiver,
+ * which asks the same again. */
+static bool could_matter(const struct sim *sim, const struct sim_event *old)
+{
+    const struct sim_replica *to = &sim->replicas[old->node], *from = &sim->replicas[old->from];
+    if (!to->up) return false;
+    const struct vr *core = check_core(to->node);
+    if (command_of(old->packet->bytes) == WIRE_recovery_response)
+        return to->incarnation != old->value && core->status == VR_RECOVERING;
+    return from->incarnation != old->incarnation && from->normal_once &&
+           view_of(old->packet) > core->view;
+}
+
 void sim_net_replay(struct sim *sim)
 {
     uint64_t n = sim->n_archived < SIM_ARCHIVE ? sim->n_archived : SIM_ARCHIVE;
     for (int tries = 0; n > 0 && tries < 16; tries++) {
         const struct sim_event *old = &sim->archive[prng_below(&sim->prng, n)];
-        const struct sim_replica *to = &sim->replicas[old->node];
-        const struct sim_replica *from = &sim->replicas[old->from];
-        if (from->incarnation == old->incarnation || !from->normal_once) continue;
-        if (!to->up || view_of(old->packet) <= check_core(to->node)->view) continue;
+        if (!could_matter(sim, old)) continue;
         put_frame(sim, old->from, old->node, sim->now + 1, sim_packet_share(old->packet));
         return;
     }

@@ -63,12 +63,12 @@ static void io_trace(void *ctx, const char *line)
     if (r->sim->tracing) sim_trace(r->sim, "%u: %s", r->index, line);
 }
 
+/* What is logged is in the trace already. */
 static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
 {
     struct sim_replica *r = ctx;
-    if (r->sim->tracing)
-        sim_trace(r->sim, "%u: %s%s %s", r->index, level == NODE_LOG_ERROR ? "ERROR " : "", event,
-                  detail);
+    (void)detail;
+    if (level == NODE_LOG_ERROR) sim_fail(r->sim, "replica %u: %s", r->index, event);
 }
 
 void sim_replica_init(struct sim *sim, uint8_t index)
@@ -256,6 +256,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     assert(r->up);
     sim_trace(sim, "%u: %s", index, why);
     note_stats(r);
+    check_crashed(sim, r);
     r->up = false;
     r->paused_until = 0;
     disk_crash(&r->disk, &sim->prng);

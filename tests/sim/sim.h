@@ -9,6 +9,7 @@
  *
  *   draw.c      from a seed to the options of a run (options.def)
  *   world.c     the event loop; the phases
+ *   trace.c     what happened, in words
  *   replicas.c  a node and its host: clock, turns, start, crash, wipe
  *   net.c       frames between replicas, connections of clients
  *   forget.c    the one sequence of faults that chance does not find
@@ -124,6 +125,7 @@ struct sim_op {
     struct linear_op linear;
     uint32_t key;
     enum session_task task;
+    uint64_t floor; /* op-number that some client had seen when it began */
     bool never; /* surely not executed, or a read that need not be linearizable */
 };
 
@@ -194,13 +196,16 @@ struct sim {
     struct sim_replica replicas[REPLICAS_MAX];
     bool blocked[REPLICAS_MAX][REPLICAS_MAX]; /* frames from, to are lost */
     uint64_t link_us[REPLICAS_MAX][REPLICAS_MAX];
-    struct sim_event archive[SIM_ARCHIVE]; /* ring of view-change messages sent */
+    /* Ring of the votes, promises and answers to recoveries that were sent; `incarnation` is the
+     * sender's, `value` the receiver's at that time. */
+    struct sim_event archive[SIM_ARCHIVE];
     uint64_t n_archived;
     uint64_t partition; /* number of the newest */
     struct sim_plot plot;
     struct sim_client clients[SIM_CLIENTS_MAX + 1]; /* the last one asks when the faults are over */
     struct sim_history history;
     size_t *current_keys; /* by slot: its newest key */
+    uint64_t highest_seen; /* op-number, of all answers that reached a client */
     struct check check;
     enum sim_phase phase;
     bool quiet;         /* no new faults */
@@ -208,7 +213,8 @@ struct sim {
     bool all_formed;    /* every replica was normal once */
     uint32_t crashes_before_formed;
     uint64_t phase_ends;
-    uint64_t view_at_rest;
+    uint64_t latest_late_us; /* when the last copy that comes much later will come */
+    uint64_t settled_at, view_at_rest, calm_until;
     uint64_t tidy_at;
     size_t next_read;
     struct sim_stats stats;
@@ -246,9 +252,14 @@ struct sim_result {
 void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_settings, FILE *lines,
              FILE *all, struct sim_result *result);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_at(struct sim *sim, uint64_t delay_us, struct sim_event event);
 uint64_t sim_around(struct sim *sim, uint64_t mean_us); /* 1 .. 2 x mean */
+
+/* trace.c */
+void sim_trace_begin(struct sim *sim, bool keep, FILE *all);
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_trace_frame(struct sim *sim, const struct sim_event *event);
+void sim_trace_end(struct sim *sim, FILE *to); /* prints what is kept, unless NULL */
 
 /* replicas.c */
 void sim_replica_init(struct sim *sim, uint8_t index);

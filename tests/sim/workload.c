@@ -70,7 +70,8 @@ static size_t op_new(struct sim *sim, uint32_t key, struct linear_op linear)
     linear.end = LINEAR_PENDING;
     h->keys[key].n_ops++;
     enum session_task task = linear.kind == LINEAR_GET ? SESSION_READ : SESSION_APPLY;
-    h->ops[h->count] = (struct sim_op){.linear = linear, .key = key, .task = task};
+    h->ops[h->count] = (struct sim_op){
+        .linear = linear, .key = key, .task = task, .floor = sim->highest_seen};
     return h->count++;
 }
 
@@ -350,11 +351,25 @@ static void registered(struct sim *sim, struct sim_client *client)
     }
 }
 
+/* What began after another's answer comes after it in the log, or reads a state that has it: so for
+ * all keys together, which linear_check does not look at. */
+static void check_order(struct sim *sim, const struct sim_client *client, const struct sim_op *op)
+{
+    uint64_t at = client->session.result.op;
+    uint64_t least = op->task == SESSION_APPLY ? op->floor + 1 : op->floor;
+    bool ordered = op->task == SESSION_APPLY || op->task == SESSION_READ;
+    if (ordered && at < least)
+        sim_fail(sim, "client %u is answered at op=%" PRIu64 ", but asked when op=%" PRIu64
+                 " had been answered", client->index, at, op->floor);
+    if (at > sim->highest_seen) sim->highest_seen = at;
+}
+
 static void op_ended(struct sim *sim, struct sim_client *client)
 {
     struct session *s = &client->session;
     struct sim_op *op = &sim->history.ops[client->op];
     if (s->result.err == 0) {
+        check_order(sim, client, op);
         note_answer(sim, client, s->result.body);
         if (!is_last(sim, client)) return;
         if (sim->phase == SIM_PHASE_PROGRESS) client->state = SIM_CLIENT_DONE;

@@ -14,7 +14,8 @@
 #define PHASE_TICK_US (20 * SIM_MS)
 #define PROGRESS_BOUND_US (60 * SIM_S)
 #define READ_BOUND_US (300 * SIM_S)
-#define CALM_VIEWS 5u /* by late messages of the time of faults */
+#define SETTLE_PATIENCES 4u /* view_change_ms until votes of the time of faults are void */
+#define CALM_PATIENCES 16u  /* view_change_ms that the group stays without a view change */
 
 /* An assertion of the core ends the run, not the program: the hook jumps here. */
 static jmp_buf assertion_exit;
@@ -29,18 +30,6 @@ void sim_fail(struct sim *sim, const char *format, ...)
     vsnprintf(sim->verdict, sizeof sim->verdict, format, arguments);
     va_end(arguments);
     sim_trace(sim, "FAILED: %s", sim->verdict);
-}
-
-void sim_trace(struct sim *sim, const char *format, ...)
-{
-    va_list arguments;
-    if (!sim->tracing) return;
-    char *line = sim->trace_ring[sim->trace_count++ % SIM_TRACE_LINES];
-    int n = snprintf(line, SIM_TRACE_COLUMNS, "%10.6f  ", (double)sim->now / 1e6);
-    va_start(arguments, format);
-    vsnprintf(line + n, SIM_TRACE_COLUMNS - (size_t)n, format, arguments);
-    va_end(arguments);
-    if (sim->trace_file != NULL) fprintf(sim->trace_file, "%s\n", line);
 }
 
 void sim_at(struct sim *sim, uint64_t delay_us, struct sim_event event)
@@ -99,14 +88,21 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
     return true;
 }
 
-static uint64_t newest_view(const struct sim *sim)
+/* Of those that are well; one that hears nobody may go through views alone. */
+static uint64_t core_view(const struct sim *sim)
 {
     uint64_t view = 0;
     for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
-        const struct vr *core = sim->replicas[i].up ? check_core(sim->replicas[i].node) : NULL;
-        if (core != NULL && core->view > view) view = core->view;
+        if ((sim->dead >> i) & 1) continue;
+        const struct vr *core = check_core(sim->replicas[i].node);
+        if (core->view > view) view = core->view;
     }
     return view;
+}
+
+static void settle_anew(struct sim *sim)
+{
+    sim->settled_at = sim->now + SETTLE_PATIENCES * sim->config.view_change_ms * SIM_MS;
 }
 
 static void next_phase(struct sim *sim, enum sim_phase phase, uint64_t bound_us)
@@ -126,19 +122,27 @@ static void phase_event(struct sim *sim)
         sim_client_begin(sim, (uint8_t)sim->options.clients);
         break;
     case SIM_PHASE_PROGRESS:
-        if (last->state == SIM_CLIENT_DONE) next_phase(sim, SIM_PHASE_REST, PROGRESS_BOUND_US);
+        if (last->state != SIM_CLIENT_DONE) break;
+        next_phase(sim, SIM_PHASE_REST, PROGRESS_BOUND_US);
+        settle_anew(sim);
         break;
     case SIM_PHASE_REST:
-        if (!at_rest(sim, why, sizeof why)) break;
+        if (!at_rest(sim, why, sizeof why) || sim->now < sim->latest_late_us) {
+            settle_anew(sim);
+            break;
+        }
+        if (sim->now < sim->settled_at) break;
         next_phase(sim, SIM_PHASE_READ, READ_BOUND_US);
-        sim->view_at_rest = newest_view(sim);
+        sim->view_at_rest = core_view(sim);
+        sim->calm_until = sim->now + CALM_PATIENCES * sim->config.view_change_ms * SIM_MS;
         sim_client_begin(sim, (uint8_t)sim->options.clients);
         break;
     case SIM_PHASE_READ:
-        if (last->state == SIM_CLIENT_DONE) sim->phase = SIM_PHASE_OVER;
-        if (newest_view(sim) > sim->view_at_rest + CALM_VIEWS)
+        if (core_view(sim) != sim->view_at_rest)
             sim_fail(sim, "views do not stay calm: %" PRIu64 ", then %" PRIu64, sim->view_at_rest,
-                     newest_view(sim));
+                     core_view(sim));
+        if (last->state == SIM_CLIENT_DONE && sim->now > sim->calm_until)
+            sim->phase = SIM_PHASE_OVER;
         break;
     case SIM_PHASE_OVER:
         break;
@@ -155,20 +159,6 @@ static void phase_event(struct sim *sim)
     sim_at(sim, PHASE_TICK_US, (struct sim_event){.kind = SIM_PHASE});
 }
 
-static void trace_event(struct sim *sim, const struct sim_event *event)
-{
-    struct wire_message m;
-    char text[SIM_TRACE_COLUMNS];
-    if (!sim->tracing || event->packet == NULL) return;
-    struct bytes frame = {event->packet->bytes, event->packet->size};
-    if (wire_frame_decode(frame, &m) != 0) return;
-    wire_print(&m, text, sizeof text);
-    if (event->kind == SIM_REPLY)
-        sim_trace(sim, "client %u <- %u: %s", (uint8_t)(event->value >> 8), event->node, text);
-    else
-        sim_trace(sim, "%u <- %s", event->node, text);
-}
-
 static void fold(struct sim *sim, const struct sim_event *event)
 {
     uint64_t words[4] = {sim->hash, event->time,
@@ -182,11 +172,11 @@ static void handle(struct sim *sim, const struct sim_event *event)
     switch ((enum sim_event_kind)event->kind) {
     case SIM_FRAME:
         sim->stats.frames++;
-        if (sim->replicas[event->node].up) trace_event(sim, event);
+        if (sim->replicas[event->node].up) sim_trace_frame(sim, event);
         sim_replica_event(sim, event);
         break;
     case SIM_REQUEST:
-        if (sim->replicas[event->node].up) trace_event(sim, event);
+        if (sim->replicas[event->node].up) sim_trace_frame(sim, event);
         sim_replica_event(sim, event);
         break;
     case SIM_TIMER:
@@ -197,7 +187,7 @@ static void handle(struct sim *sim, const struct sim_event *event)
         sim_replica_event(sim, event);
         break;
     case SIM_REPLY:
-        trace_event(sim, event);
+        sim_trace_frame(sim, event);
         sim_net_event(sim, event);
         break;
     case SIM_CONNECTED:
@@ -287,12 +277,7 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
     struct sim *sim = calloc(1, sizeof *sim);
     assert(sim != NULL);
     sim->seed = seed;
-    sim->tracing = lines != NULL || all != NULL;
-    sim->trace_file = all;
-    if (sim->tracing) {
-        sim->trace_ring = calloc(SIM_TRACE_LINES, sizeof *sim->trace_ring);
-        assert(sim->trace_ring != NULL);
-    }
+    sim_trace_begin(sim, lines != NULL, all);
     prng_seed(&sim->prng, seed);
     sim_options_draw(&sim->prng, settings, n_settings, &sim->options);
     sim_options_config(&sim->options, &sim->config);
@@ -303,16 +288,11 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
         loop(sim);
     }
     asserting = NULL;
-    if (sim->failed && lines != NULL) {
-        uint64_t from = sim->trace_count > SIM_TRACE_LINES ? sim->trace_count - SIM_TRACE_LINES : 0;
-        for (uint64_t i = from; i < sim->trace_count; i++)
-            fprintf(lines, "%s\n", sim->trace_ring[i % SIM_TRACE_LINES]);
-    }
+    sim_trace_end(sim, sim->failed ? lines : NULL);
     world_end(sim);
     *result = (struct sim_result){.failed = sim->failed, .hash = sim->hash, .now = sim->now,
                                   .stats = sim->stats};
     memcpy(result->verdict, sim->verdict, sizeof result->verdict);
     sim_options_describe(&sim->options, result->options, sizeof result->options);
-    free(sim->trace_ring);
     free(sim);
 }

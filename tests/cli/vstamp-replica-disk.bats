@@ -166,6 +166,47 @@ start_all() {
     [ "$(get k)" = w ]
 }
 
+# lose I: kill replica I, take its folder away, start it again.
+lose() {
+    group_kill "$1"
+    rm -r "$BATS_TEST_TMPDIR/data/$1"
+    group_start_one "$1"
+}
+
+@test "a folder that is lost while the view changes: nothing that was acknowledged is" {
+    local i old
+    group_start 5
+    for i in 1 2 3; do
+        group_wait_primary
+        old=$PRIMARY
+        put "before$i" v
+        group_kill "$old"
+        lose $(((old + 1) % 5)) # whose turn it is to be the primary
+        put "during$i" v
+        group_start_one "$old"
+        group_wait_agree
+    done
+    for i in 1 2 3; do [ "$(get "before$i")$(get "during$i")" = vv ]; done
+}
+
+@test "a folder that is lost while a majority is down: the group waits for one that remembers" {
+    local old status=0
+    group_start 3
+    group_wait_primary
+    old=$PRIMARY
+    group_wait_agree
+    group_kill $(((old + 2) % 3))
+    put k v # the primary and one backup hold it
+    group_kill "$old"
+    group_start_one $(((old + 2) % 3))
+    lose $(((old + 1) % 3))
+    vstamp --timeout 1 get k || status=$?
+    [ "$status" -eq 3 ]
+    group_start_one "$old"
+    [ "$(get k)" = v ]
+    group_wait_agree
+}
+
 @test "a write that fails ends the replica with one line and status 1; the others go on" {
     local status=0
     group_start 3

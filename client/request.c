@@ -63,6 +63,14 @@ static int call(struct client *c, enum session_task task, struct bytes body, boo
     return signal;
 }
 
+/* Has a newer request of this session been executed?  Then asking again settles nothing. */
+static bool is_overtaken(const struct client *c)
+{
+    for (uint8_t i = 0; i < c->n_replicas; i++)
+        if (c->session.peers[i].said == WIRE_REJECT_STALE) return true;
+    return false;
+}
+
 /* "no answer in 5.0 s: A: connection refused; B: ..." */
 static char *no_answer(struct client *c)
 {
@@ -71,6 +79,8 @@ static char *no_answer(struct client *c)
     FILE *into = text_open(&text, &size);
     if (c->signal != 0) {
         fputs("interrupted", into);
+    } else if (is_overtaken(c)) {
+        fputs("a newer request of this session was executed: is its file a copy?", into);
     } else {
         fprintf(into, "no answer in %.1f s: ", c->options.timeout_ms / 1000.0);
         conn_explain(c->conn, &c->session, into);
@@ -170,8 +180,8 @@ static void fail_unknown(struct client *c, struct outcome *o)
     } else {
         outcome_fail(
             o, VSTAMP_E_UNKNOWN_OUTCOME, true,
-            "outcome unknown: %s: it may or may not have run; settle it with: vstamp resume %s",
-            text, c->file.path);
+            "outcome unknown: %s: it may or may not have run; settle it with: vstamp %s %s",
+            text, is_overtaken(c) ? "abandon" : "resume", c->file.path);
     }
     free(text);
     if (!own) return;

@@ -207,6 +207,10 @@ ends() {
     ends 2 vstamp --config "$BATS_TEST_TMPDIR/nosuch.yaml" get a
     [[ $output == *nosuch.yaml* ]]
     ends 2 vstamp cas --absent a b c
+    ends 2 vstamp cas --absent a
+    [[ $output == "vstamp: cas: expected --absent KEY NEW"* ]]
+    ends 2 vstamp cas a b
+    [[ $output == "vstamp: cas: expected KEY OLD NEW"* ]]
 }
 
 @test "--replicas instead of a file" {

@@ -126,6 +126,21 @@ left_over() {
     [ "$(vstamp --session "$s" put k w)" = OK ]
 }
 
+@test "--session: a copy that fell behind is found out, and told how it is settled" {
+    vstamp --session "$s" put k 1
+    cp "$s" "$s.copy"
+    vstamp --session "$s" put k 2
+    vstamp --session "$s" put k 3
+    run vstamp --session "$s.copy" put k 4
+    [ "$status" -eq 4 ]
+    [[ $output == *"is its file a copy?"*"vstamp abandon $s.copy" ]]
+    run vstamp abandon "$s.copy"
+    [ "$status" -le 1 ]
+    value_is k 3
+    [ "$(vstamp --session "$s.copy" put k 5)" = OK ]
+    value_is k 5
+}
+
 @test "--session: a file that is none is left alone" {
     echo precious >"$s"
     run vstamp --session "$s" put k v

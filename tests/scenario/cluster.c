@@ -64,6 +64,7 @@ struct cluster {
     char (*trace)[256];
     size_t n_trace, trace_size;
     uint64_t read_number;
+    uint64_t clients_view;
 };
 
 static void *grow(void *items, size_t count, size_t *size, size_t each)
@@ -504,11 +505,17 @@ struct vstamp_id cluster_client_id(uint32_t client)
     return (struct vstamp_id){0xc11e, client + 1};
 }
 
+void cluster_clients_know(struct cluster *c, uint64_t view)
+{
+    c->clients_view = view;
+}
+
 static void send_request(struct cluster *c, uint8_t to, const struct wire_request *request)
 {
     uint8_t frame[8192];
     struct member *m = &c->members[to];
-    struct wire_header header = {.group = group_of(c), .sender = WIRE_SENDER_CLIENT};
+    struct wire_header header = {
+        .group = group_of(c), .view = c->clients_view, .sender = WIRE_SENDER_CLIENT};
     size_t size = wire_frame_encode(&header, &wire_shape_request, request, frame, sizeof frame);
     assert_true(size > 0);
     if (!m->up) return;

@@ -74,6 +74,9 @@ void cluster_forge(struct cluster *c, uint8_t from, uint8_t to, uint64_t view,
 
 /* --- clients --------------------------------------------------------------------------------- */
 
+/* What requests sent from now on say of the view; 0 until a story says more. */
+void cluster_clients_know(struct cluster *c, uint64_t view);
+
 /* What came back for a request, as far as it did. */
 struct cluster_answer {
     uint32_t n_replies, n_rejects;

@@ -118,6 +118,50 @@ static void pit_1_4_a_request_that_was_cut_off_does_not_lock_its_client_out(void
     cluster_free(c);
 }
 
+/* Rule: a checkpoint has the client table and the answers in it. */
+static void pit_1_5_a_restart_from_a_checkpoint_keeps_the_answers(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t early = cluster_register(c, 1, 0), session = cluster_register(c, 2, 0);
+    assert_int_equal(1, cluster_incr(c, 1, early, 1, 0));
+    for (uint64_t number = 1; number <= 20; number++) {
+        cluster_incr(c, 2, session, number, 0);
+        cluster_run(c, 1);
+    }
+    cluster_run(c, 200);
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_int_equal(16, cluster_core(c, i)->checkpoint_op);
+        assert_false(cluster_core(c, i)->checkpoint_storing);
+        cluster_crash(c, i);
+    }
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    for (uint8_t i = 0; i < 3; i++) assert_true(cluster_core(c, i)->log.first > 4);
+    assert_int_equal(1, cluster_incr(c, 1, early, 1, cluster_primary(c)));
+    assert_int_equal(21, cluster_read(c, cluster_primary(c), 100));
+    assert_int_equal(22, cluster_incr(c, 1, early, 2, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* Rule: what the application refuses does not enter the log. */
+static void pit_1_7_an_operation_that_is_none_is_refused_before_it_is_logged(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    uint64_t op = cluster_core(c, 0)->log.op;
+    struct kv_op nameless = {.verb = KV_PUT, .value = bytes_of("v")};
+    cluster_send_op(c, 1, session, 1, 0, &nameless);
+    cluster_settle(c);
+    struct cluster_answer answer = cluster_answer(c, 1, 1, KV_PUT);
+    assert_int_equal(1, answer.n_rejects);
+    assert_int_equal(WIRE_REJECT_INVALID, answer.reason);
+    assert_int_equal(op, cluster_core(c, 0)->log.op);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0)); /* its number is free */
+    cluster_free(c);
+}
+
 /* Rule: a quorum is more than half of all members, also of an even number. */
 static void pit_1_6_half_of_an_even_group_is_not_a_quorum(void **unused)
 {
@@ -213,6 +257,27 @@ static void pit_1_10_a_later_views_commit_does_not_execute_an_older_log(void **u
     cluster_free(c);
 }
 
+/* Rule: who is asked by a client of a later view judges no session: a later primary may know it. */
+static void pit_1_11_a_deposed_primary_does_not_say_that_a_session_is_unknown(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t early = cluster_register(c, 1, 0);
+    assert_int_equal(1, cluster_incr(c, 1, early, 1, 0));
+    cluster_isolate(c, 0);
+    for (int i = 0; i < 100 && !vr_is_primary(cluster_core(c, 1)); i++) cluster_run(c, 10);
+    uint64_t session = cluster_register(c, 2, 1);
+    cluster_clients_know(c, 1);
+    assert_true(vr_is_primary(cluster_core(c, 0))); /* so it believes */
+    assert_false(cluster_core(c, 0)->suspects);
+    send_incr(c, 2, session, 1, 0);
+    struct cluster_answer answer = cluster_answer(c, 2, 1, KV_INCR);
+    assert_int_equal(1, answer.n_rejects);
+    assert_int_equal(WIRE_REJECT_UNAVAILABLE, answer.reason);
+    assert_int_equal(2, cluster_incr(c, 2, session, 1, 1));
+    cluster_free(c);
+}
+
 /* Rule: what arrives while the pipeline is full shares the next entry. */
 static void requests_that_wait_for_the_pipeline_share_an_entry(void **unused)
 {
@@ -241,10 +306,13 @@ int main(void)
         cmocka_unit_test(pit_1_2_an_acknowledgement_of_another_entry_does_not_count),
         cmocka_unit_test(pit_1_3_an_old_prepare_does_not_cut_the_log),
         cmocka_unit_test(pit_1_4_a_request_that_was_cut_off_does_not_lock_its_client_out),
+        cmocka_unit_test(pit_1_5_a_restart_from_a_checkpoint_keeps_the_answers),
+        cmocka_unit_test(pit_1_7_an_operation_that_is_none_is_refused_before_it_is_logged),
         cmocka_unit_test(pit_1_6_half_of_an_even_group_is_not_a_quorum),
         cmocka_unit_test(pit_1_8_an_acknowledgement_that_comes_twice_counts_once),
         cmocka_unit_test(pit_1_9_a_view_that_begins_with_less_does_not_unmake_a_commit),
         cmocka_unit_test(pit_1_10_a_later_views_commit_does_not_execute_an_older_log),
+        cmocka_unit_test(pit_1_11_a_deposed_primary_does_not_say_that_a_session_is_unknown),
         cmocka_unit_test(requests_that_wait_for_the_pipeline_share_an_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

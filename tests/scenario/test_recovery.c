@@ -267,6 +267,36 @@ static void pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers(void **
 }
 
 /* Rule: a member whose word was given in a former start is not counted as having agreed. */
+/* Rule: what follows is joined on to the committed prefix by checksum, never to the last op-number
+ * that a disk holds: its tail may have been abandoned. */
+static void pit_3_7_an_abandoned_tail_on_disk_is_replaced(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t sessions[3];
+    for (uint32_t i = 0; i < 3; i++) sessions[i] = cluster_register(c, i + 1, 0);
+    cluster_run(c, 50);
+    cluster_isolate(c, 0);
+    send_incr(c, 1, sessions[0], 1, 0), send_incr(c, 2, sessions[1], 1, 0);
+    uint64_t tail = cluster_core(c, 0)->log.op;
+    struct vstamp_id abandoned = log_last(&cluster_core(c, 0)->log)->checksum;
+    assert_int_equal(tail, cluster_core(c, 0)->durable_op);
+    cluster_crash(c, 0);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    for (uint64_t number = 1; number <= 4; number++)
+        assert_int_equal(number, cluster_incr(c, 3, sessions[2], number, 1));
+    cluster_start(c, 0);
+    assert_int_equal(tail, cluster_core(c, 0)->log.op);
+    assert_true(cluster_converge(c));
+    const struct wire_entry_header *ours = log_header(&cluster_core(c, 0)->log, tail);
+    assert_false(vstamp_id_equal(abandoned, ours->checksum));
+    cluster_crash(c, 1);
+    assert_true(cluster_converge(c));
+    assert_int_equal(5, cluster_incr(c, 3, sessions[2], 5, cluster_primary(c)));
+    cluster_free(c);
+}
+
 static void a_member_that_was_wiped_while_the_group_formed_recovers(void **unused)
 {
     (void)unused;
@@ -446,6 +476,7 @@ int main(void)
         cmocka_unit_test(pit_3_5_answers_to_a_former_start_do_not_count),
         cmocka_unit_test(pit_3_6_with_disks_all_may_crash_at_once),
         cmocka_unit_test(pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers),
+        cmocka_unit_test(pit_3_7_an_abandoned_tail_on_disk_is_replaced),
         cmocka_unit_test(a_member_that_was_wiped_while_the_group_formed_recovers),
         cmocka_unit_test(a_late_word_of_a_former_start_does_not_keep_the_group_from_forming),
         cmocka_unit_test(words_of_a_former_start_form_no_group),

@@ -196,6 +196,34 @@ static void pit_4_4_a_fetched_checkpoint_brings_the_answers_along(void **unused)
     cluster_free(c);
 }
 
+/* Rule: a checkpoint moves neither view nor log_view; they come with the log alone. */
+static void pit_4_6_a_fetched_checkpoint_leaves_the_view_as_it_is(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_isolate(c, 2);
+    incr_many(c, 1, session, 1, 50, 0);
+    cluster_hand_over(c, 0);
+    cluster_settle(c);
+    incr_many(c, 1, session, 51, 100, 1);
+    cluster_clear_rules(c);
+    cluster_hold(c, CLUSTER_ALL, 2, WIRE_pages);
+    for (int i = 0; i < 100 && !cluster_core(c, 2)->transfer.pages; i++) cluster_run(c, 1);
+    cluster_clear_rules(c);
+    cluster_drop(c, CLUSTER_ALL, 2, WIRE_new_state);
+    cluster_release(c, CLUSTER_ALL, 2, WIRE_pages);
+    assert_true(cluster_has_traced(c, 2, "fetched-checkpoint"));
+    assert_true(cluster_core(c, 2)->applied > 50); /* of view 1 */
+    assert_int_equal(0, cluster_core(c, 2)->view);
+    assert_int_equal(0, cluster_core(c, 2)->log_view);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_core(c, 2)->log_view);
+    cluster_free(c);
+}
+
 /* Rule: what is fetched is on disk before anything built on it is claimed to be. */
 static void pit_4_7_a_fetched_checkpoint_is_stored_before_it_is_built_on(void **unused)
 {
@@ -323,6 +351,7 @@ int main(void)
         cmocka_unit_test(pit_4_2_a_late_answer_of_an_earlier_view_is_not_taken),
         cmocka_unit_test(pit_4_3_what_was_acknowledged_stays_while_a_gap_is_filled),
         cmocka_unit_test(pit_4_4_a_fetched_checkpoint_brings_the_answers_along),
+        cmocka_unit_test(pit_4_6_a_fetched_checkpoint_leaves_the_view_as_it_is),
         cmocka_unit_test(pit_4_7_a_fetched_checkpoint_is_stored_before_it_is_built_on),
         cmocka_unit_test(an_old_view_may_go_on_while_a_later_one_is_fetched),
         cmocka_unit_test(a_full_log_takes_the_shorter_one_of_a_later_view),

@@ -112,6 +112,34 @@ static void pit_2_3_a_longer_log_of_an_older_view_loses(void **unused)
     cluster_free(c);
 }
 
+/* Rule: log_view moves together with the log, not when a view is entered.  Here 4 has a longer log
+ * of view 0, entered view 1, and missed its start. */
+static void pit_2_4_a_view_that_was_only_entered_labels_no_log(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t sessions[4];
+    for (uint32_t i = 0; i < 4; i++) sessions[i] = cluster_register(c, i, 0);
+    cluster_run(c, 50);
+    for (int i = 1; i <= 3; i++) cluster_drop(c, 0, i, CLUSTER_ALL);
+    for (uint32_t i = 1; i < 4; i++) send_incr(c, i, sessions[i], 1, 0);
+    cluster_drop(c, 0, CLUSTER_ALL, CLUSTER_ALL);
+    cluster_drop(c, 4, CLUSTER_ALL, WIRE_do_view_change);
+    cluster_drop(c, 1, 4, CLUSTER_ALL);
+    for (int i = 0; i < 300 && !vr_is_primary(cluster_core(c, 1)); i++) cluster_run(c, 10);
+    assert_int_equal(1, cluster_incr(c, 0, sessions[0], 1, 1));
+    const struct vr *missed = cluster_core(c, 4);
+    assert_int_equal(1, missed->view);
+    assert_int_equal(0, missed->log_view);
+    assert_true(missed->log.op > cluster_core(c, 1)->log.op);
+    cluster_crash(c, 0);
+    cluster_crash(c, 1);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(2, cluster_incr(c, 0, sessions[0], 2, cluster_primary(c)));
+    cluster_free(c);
+}
+
 /* Rule: START-VIEW-CHANGE is a pre-vote; one replica's wish moves nobody. */
 static void pit_2_5_a_replica_that_hears_nothing_does_not_depose_a_healthy_primary(void **unused)
 {
@@ -222,6 +250,34 @@ static void pit_2_10_a_restarted_primary_does_not_prepare_again_in_its_view(void
     cluster_free(c);
 }
 
+/* Rule: the new primary has all entries of its view, durably, before it says that it begins. */
+static void pit_2_11_a_view_begins_when_its_primary_holds_what_it_begins_with(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_drop(c, 0, 1, WIRE_prepare);
+    cluster_hold(c, CLUSTER_ALL, 1, WIRE_new_state);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
+    cluster_hand_over(c, 0);
+    cluster_run(c, 20);
+    assert_int_equal(VR_TRANSFER_NEW_PRIMARY, cluster_core(c, 1)->transfer.kind);
+    assert_int_equal(0, cluster_count_sent(c, 1, CLUSTER_ALL, WIRE_start_view));
+    cluster_slow_disk(c, 1, true);
+    cluster_release(c, CLUSTER_ALL, 1, WIRE_new_state);
+    assert_true(cluster_core(c, 1)->starting);
+    assert_int_equal(2, cluster_core(c, 1)->log.op);
+    cluster_run(c, 20);
+    assert_int_equal(0, cluster_count_sent(c, 1, CLUSTER_ALL, WIRE_start_view));
+    cluster_slow_disk(c, 1, false);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, cluster_primary(c));
+    assert_int_equal(2, cluster_incr(c, 1, session, 2, 1));
+    cluster_free(c);
+}
+
 /* Rule: a view far beyond the own one is not believed. */
 static void pit_2_12_an_impossible_view_moves_nobody(void **unused)
 {
@@ -286,12 +342,14 @@ int main(void)
         cmocka_unit_test(pit_2_1_a_start_view_that_comes_twice_does_not_cut_the_log),
         cmocka_unit_test(pit_2_2_old_votes_do_not_disturb_a_view_that_began),
         cmocka_unit_test(pit_2_3_a_longer_log_of_an_older_view_loses),
+        cmocka_unit_test(pit_2_4_a_view_that_was_only_entered_labels_no_log),
         cmocka_unit_test(pit_2_5_a_replica_that_hears_nothing_does_not_depose_a_healthy_primary),
         cmocka_unit_test(pit_2_6_a_primary_that_hears_nothing_gives_way),
         cmocka_unit_test(pit_2_7_replicas_one_view_apart_find_together),
         cmocka_unit_test(pit_2_8_a_lost_start_view_is_asked_for),
         cmocka_unit_test(pit_2_9_a_late_prepare_does_not_change_what_was_promised),
         cmocka_unit_test(pit_2_10_a_restarted_primary_does_not_prepare_again_in_its_view),
+        cmocka_unit_test(pit_2_11_a_view_begins_when_its_primary_holds_what_it_begins_with),
         cmocka_unit_test(pit_2_12_an_impossible_view_moves_nobody),
         cmocka_unit_test(a_promise_waits_for_the_disk),
         cmocka_unit_test(a_primary_that_could_not_begin_its_view_joins_the_next),

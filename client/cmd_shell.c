@@ -63,7 +63,7 @@ static void print_commands(void)
         printf("%-20s %s\n", left, command->text);
     }
     printf("%-20s leave\n", "quit");
-    puts("As standard input is the commands, a VALUE left out is empty here, and '-' is just that.");
+    puts("Here a VALUE left out is empty, and '-' is just that: the input is the commands.");
 }
 
 static int refuse_word(struct shell *sh, const char *word)

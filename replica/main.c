@@ -51,6 +51,7 @@ static int check(const struct cli *cli, const struct config *config, uint32_t in
     else
         printf(", data in memory only\n");
     if (n % 2 == 0) printf("note: %zu replicas tolerate no more failures than %zu\n", n, n - 1);
+    if (n == 2) printf("note: a replica of 2 that comes back empty cannot recover\n");
     if (index != NO_INDEX) {
         printf("replica %" PRIu32 ": listens on %s, status on http://%s/status", index,
                config->replicas_addresses.at[index].text, config->status_addresses.at[index].text);

@@ -80,6 +80,10 @@ refused() {
     run vstamp-replica --check
     [[ $output == *"4 replicas, tolerates 1 failure, data in memory only"* ]]
     [[ $output == *"4 replicas tolerate no more failures than 3"* ]]
+    [[ $output != *"cannot recover"* ]]
+    group_configure 2 "durability: memory"
+    run vstamp-replica --check
+    [[ $output == *"a replica of 2 that comes back empty cannot recover"* ]]
 }
 
 @test "a port in use: one line that names the address, exit 2" {

@@ -148,7 +148,8 @@ static bool checkpoint_begin(struct lane *l, const struct node_job *job)
     return open_file(l, name, O_TRUNC);
 }
 
-/* Remove the files of a kind below `bound`, the oldest first: a crash in between leaves no gap. */
+/* Remove the files of a kind below `bound`, the oldest first, and each for good before the next: a
+ * power cut in between leaves no gap, which a start would take for a lost file. */
 static bool remove_below(struct lane *l, const char *kind, uint64_t bound)
 {
     uint64_t *numbers;
@@ -161,6 +162,8 @@ static bool remove_below(struct lane *l, const char *kind, uint64_t bound)
         storage_name(l->name, kind, numbers[i]);
         if (unlinkat(l->storage->folder_fd, l->name, 0) != 0 && errno != ENOENT)
             ok = failed(l, "remove");
+        else
+            ok = sync_folder(l);
     }
     free(numbers);
     return ok;

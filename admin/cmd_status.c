@@ -91,13 +91,17 @@ static void add_row(struct table *t, const struct answers *answers, const struct
 static void print_header(const struct verdict *v, bool colour)
 {
     static const char *const colours[] = {"\033[1;32m", "\033[1;33m", "\033[1;31m"};
-    char primary[16] = "none";
+    char primary[16] = "none", view[24] = "-", epoch[24] = "-";
 
     if (v->primary >= 0) snprintf(primary, sizeof primary, "%d", v->primary);
-    printf("%s%s%s  primary %s  view %" PRIu64 "  epoch %" PRIu64
-           "  replicas %zu  quorum %zu  tolerates %zu more failure%s\n\n",
+    if (v->n_answered > 0) {
+        snprintf(view, sizeof view, "%" PRIu64, v->view);
+        snprintf(epoch, sizeof epoch, "%" PRIu64, v->epoch);
+    }
+    printf("%s%s%s  primary %s  view %s  epoch %s  replicas %zu  quorum %zu  "
+           "tolerates %zu more failure%s\n\n",
            colour ? colours[v->health] : "", verdict_word(v), colour ? "\033[0m" : "", primary,
-           v->view, v->epoch, v->n_replicas, v->quorum, v->tolerates, v->tolerates == 1 ? "" : "s");
+           view, epoch, v->n_replicas, v->quorum, v->tolerates, v->tolerates == 1 ? "" : "s");
 }
 
 static void print_table(const struct answers *answers, const struct verdict *v)

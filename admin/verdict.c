@@ -29,14 +29,16 @@ const char *verdict_word(const struct verdict *verdict)
 
 json_t *verdict_json(const struct verdict *verdict)
 {
+    bool known = verdict->n_answered > 0;
     json_t *reasons = json_array();
     for (size_t i = 0; i < verdict->n_reasons; i++) {
         json_array_append_new(reasons, json_string(verdict->reasons[i]));
     }
-    return json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:I}", "health", verdict_word(verdict),
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I}", "health", verdict_word(verdict),
                      "reasons", reasons, "primary",
                      verdict->primary < 0 ? json_null() : json_integer(verdict->primary), "view",
-                     (json_int_t)verdict->view, "epoch", (json_int_t)verdict->epoch, "quorum",
+                     known ? json_integer((json_int_t)verdict->view) : json_null(), "epoch",
+                     known ? json_integer((json_int_t)verdict->epoch) : json_null(), "quorum",
                      (json_int_t)verdict->quorum, "tolerates", (json_int_t)verdict->tolerates);
 }
 

@@ -51,12 +51,12 @@ last heard by replica 0 3m12s ago" ]
     fakes_start 0=dead 1=dead 2=dead
     run --separate-stderr vstamp-admin status
     [ "$status" -eq 3 ]
-    [[ ${lines[0]} == "UNAVAILABLE  primary none  "* ]]
+    [[ ${lines[0]} == "UNAVAILABLE  primary none  view -  epoch -  replicas 3  "* ]]
     [ "$(grep -c ' down ' <<<"$output")" -eq 3 ]
     run --separate-stderr vstamp-admin --json status
     [ "$status" -eq 3 ]
     [ "$(grep -o '"reachable":false' <<<"$output" | wc -l)" -eq 3 ]
-    [[ $output == *'"health":"UNAVAILABLE"'*'"primary":null'* ]]
+    [[ $output == *'"health":"UNAVAILABLE"'*'"primary":null,"view":null,"epoch":null,'* ]]
 }
 
 @test "--json is one line with an element for every configured replica" {

@@ -171,6 +171,10 @@ kill_rounds() {
 }
 
 # --- the primary is paused ------------------------------------------------------------------------
+#
+# What it finds in its sockets when it runs on tells it of the newer view, mostly before it sees a
+# read.  That it would ask a quorum even if it heard of nothing is what vstamp-network.bats (cut off)
+# and tests/scenario/test_reads.c are for: these two fail without the confirming round.
 
 @test "a paused primary never answers with what is older than an acknowledged write" {
     local end name old

@@ -12,7 +12,9 @@
  *   B3  a number is exactly one above the last: nothing older can ever run after something newer;
  *   B4  a new primary judges no request before it has executed all that its view began with: what
  *       its client table does not know yet may have been answered by the former primary, or may be
- *       in its log (PIT-1.4). */
+ *       in its log (PIT-1.4);
+ *   B5  a number stands for one request: another one under it is no retry, but of a second process
+ *       with the same identity, and gets no answer that is not its own (PIT-6.5). */
 #include "vr/rooms.h"
 
 #define BATCH_HEAD 4u /* u32 count */
@@ -89,7 +91,8 @@ static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_reques
     wire_encode(&wire_shape_operation, &operation, &r->batch);
     assert(r->batch.ok);
     r->batch_count++;
-    inflight_add(&r->inflight, m->client, m->kind, m->number, origin);
+    inflight_add(&r->inflight, m->client, m->kind, m->number, client_table_request(m->body),
+                 origin);
     return true;
 }
 
@@ -112,6 +115,9 @@ static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_re
     if (!known || m->session != record.session) {
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_EVICTED,
                   known ? "the session was taken over" : "no such session");
+    } else if (m->number == record.number && client_table_request(m->body) != record.request) {
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_EVICTED,
+                  "another request has this number"); /* B5 */
     } else if (m->number == record.number) {
         r->stats.duplicates++;
         vr_reply(r, origin, m->client, m->session, m->number, record.op, record.answer);
@@ -154,7 +160,8 @@ static void take_request(struct vr *r, uint64_t origin, const struct wire_reques
         return;
     }
     struct inflight_request *waiting = inflight_find(&r->inflight, m->client);
-    if (waiting != NULL && waiting->kind == m->kind && waiting->number == m->number) {
+    if (waiting != NULL && waiting->kind == m->kind && waiting->number == m->number &&
+        waiting->request == client_table_request(m->body)) {
         r->stats.duplicates++; /* its answer will come, to the connection that asked last */
         waiting->origin = origin;
         return;

@@ -4,7 +4,7 @@
  * A session is a slot, max_answer_bytes rounded up behind a header of 64 bytes, little-endian:
  *
  *      0  client id (hi, lo)     32  number        56  size of the answer
- *     16  session                40  op            60  zeros
+ *     16  session                40  op            60  request
  *     24  register_number        48  used          64  the answer, then zeros
  *
  * Slots are laid out from the start of the state and never span two pages.  They are taken in order
@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/checksum.h"
 #include "base/endian.h"
 
 enum slot_layout {
@@ -30,7 +31,7 @@ enum slot_layout {
     SLOT_OP = 40,
     SLOT_USED = 48,
     SLOT_ANSWER_SIZE = 56,
-    SLOT_ZEROS = 60,
+    SLOT_REQUEST = 60,
     SLOT_ANSWER = 64,
     SLOT_ALIGN = 64
 };
@@ -95,6 +96,7 @@ static struct client_record slot_record(const uint8_t *at)
         .number = load_u64(at + SLOT_NUMBER),
         .op = load_u64(at + SLOT_OP),
         .used = load_u64(at + SLOT_USED),
+        .request = load_u32(at + SLOT_REQUEST),
         .answer = {at + SLOT_ANSWER, load_u32(at + SLOT_ANSWER_SIZE)},
     };
 }
@@ -259,8 +261,13 @@ void client_table_register(struct client_table *t, struct vstamp_id client, uint
     assert(t->count <= t->max_clients);
 }
 
+uint32_t client_table_request(struct bytes body)
+{
+    return (uint32_t)checksum64(body.data, body.size);
+}
+
 void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number,
-                       uint64_t op, struct bytes answer)
+                       uint32_t request, uint64_t op, struct bytes answer)
 {
     assert(answer.size <= t->max_answer_bytes);
     uint32_t slot = t->index[index_place(t, client)];
@@ -272,6 +279,7 @@ void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t
     uint32_t old_size = load_u32(at + SLOT_ANSWER_SIZE);
     store_u64(at + SLOT_NUMBER, number);
     store_u64(at + SLOT_OP, op);
+    store_u32(at + SLOT_REQUEST, request);
     store_u32(at + SLOT_ANSWER_SIZE, (uint32_t)answer.size);
     if (answer.size > 0) memcpy(at + SLOT_ANSWER, answer.data, answer.size);
     if (answer.size < old_size) {
@@ -293,12 +301,12 @@ static bool all_zeros(const uint8_t *at, size_t size)
 static bool slot_makes_sense(const struct client_table *t, const uint8_t *at)
 {
     struct client_record r = slot_record(at);
-    if (r.answer.size > t->max_answer_bytes || load_u32(at + SLOT_ZEROS) != 0) return false;
+    if (r.answer.size > t->max_answer_bytes) return false;
     if (!all_zeros(r.answer.data + r.answer.size, t->slot_size - SLOT_ANSWER - r.answer.size)) {
         return false;
     }
     if (r.session == 0) return all_zeros(at, SLOT_ANSWER);
-    if (r.number == 0 && r.answer.size != 0) return false;
+    if (r.number == 0 && (r.answer.size != 0 || r.request != 0)) return false;
     return r.op != 0 && r.used != 0;
 }
 

@@ -19,6 +19,7 @@ struct client_record {
     uint64_t number;          /* newest executed request, 0: none */
     uint64_t op;              /* its op-number; with none, since which one it is known */
     uint64_t used;            /* order of last use among all sessions: greater is later */
+    uint32_t request;         /* client_table_request of the newest executed one */
     struct bytes answer;
 };
 
@@ -41,11 +42,15 @@ bool client_table_find(const struct client_table *t, struct vstamp_id client,
 void client_table_register(struct client_table *t, struct vstamp_id client, uint64_t number,
                            uint64_t op, struct client_record *record, bool *known, bool *evicted);
 
+/* By what two requests of one number are told apart: two processes with one identity, say with two
+ * copies of a session file, must not be given each other's answers (PIT-6.5). */
+uint32_t client_table_request(struct bytes body);
+
 /* Note the execution of request `number` at `op`.  Asserts that the client is in the table, that
  * the answer is not larger than max_answer_bytes, and that the number is above the one noted before
  * (else it is a duplicate, and was not to be executed), and that op-numbers do not fall. */
 void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number,
-                       uint64_t op, struct bytes answer);
+                       uint32_t request, uint64_t op, struct bytes answer);
 
 uint32_t client_table_count(const struct client_table *t);
 

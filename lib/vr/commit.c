@@ -77,7 +77,8 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
     r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &answer);
     assert(answer.size <= answer.capacity);
     struct bytes body = {answer.data, answer.size};
-    client_table_note(r->clients, o->client, o->number, header->op, body);
+    client_table_note(r->clients, o->client, o->number, client_table_request(o->body), header->op,
+                      body);
     vr_reply(r, origin, o->client, o->session, o->number, header->op, body);
 }
 

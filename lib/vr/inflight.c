@@ -40,7 +40,7 @@ struct inflight_request *inflight_find(const struct inflight *f, struct vstamp_i
 }
 
 void inflight_add(struct inflight *f, struct vstamp_id client, uint8_t kind, uint64_t number,
-                  uint64_t origin)
+                  uint32_t request, uint64_t origin)
 {
     assert(f->count <= f->mask / 2);
     assert(!vstamp_id_is_zero(client));
@@ -52,6 +52,7 @@ void inflight_add(struct inflight *f, struct vstamp_id client, uint8_t kind, uin
     f->slots[i] = (struct inflight_request){.client = client,
                                             .number = number,
                                             .generation = f->generation,
+                                            .request = request,
                                             .kind = kind,
                                             .origin = origin};
     f->count++;

@@ -17,6 +17,7 @@ struct inflight_request {
     struct vstamp_id client;
     uint64_t number;
     uint32_t generation; /* another one than the table's: the slot is free */
+    uint32_t request;    /* client_table_request of its body */
     uint8_t kind;        /* enum wire_request_kind: registrations are numbered apart */
     uint64_t origin;     /* connection that waits for the answer, 0: none known */
 };
@@ -33,7 +34,7 @@ void inflight_clear(struct inflight *f);
 struct inflight_request *inflight_find(const struct inflight *f, struct vstamp_id client);
 /* Asserts that there is room and no request of this client. */
 void inflight_add(struct inflight *f, struct vstamp_id client, uint8_t kind, uint64_t number,
-                  uint64_t origin);
+                  uint32_t request, uint64_t origin);
 void inflight_remove(struct inflight *f, struct inflight_request *request);
 
 #endif

@@ -126,6 +126,18 @@ left_over() {
     [ "$(vstamp --session "$s" put k w)" = OK ]
 }
 
+@test "--session: a copy gets no answer that is not its own" {
+    vstamp --session "$s" put k 1
+    cp "$s" "$s.copy"
+    vstamp --session "$s" put k 2
+    run vstamp --session "$s.copy" put k 3
+    [ "$status" -eq 5 ]
+    [ "$output" = "vstamp: session evicted; this request did not run: run it again" ]
+    value_is k 2
+    [ "$(vstamp --session "$s.copy" put k 3)" = OK ]
+    value_is k 3
+}
+
 @test "--session: a copy that fell behind is found out, and told how it is settled" {
     vstamp --session "$s" put k 1
     cp "$s" "$s.copy"

@@ -192,6 +192,34 @@ static void pit_6_5_of_two_processes_with_one_identity_the_newer_one_counts(void
     cluster_free(c);
 }
 
+/* Two copies of a session file: both processes send a request under the next number. Rule: a retry
+ * is the same request, not only the same number; another one is refused, and is not given the
+ * answer. */
+static void pit_6_5_another_request_under_an_executed_number_gets_no_answer(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    struct kv_op put = {.verb = KV_PUT, .key = bytes_of("k"), .value = bytes_of("theirs")};
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    send_incr(c, 1, session, 1, 0);
+    cluster_send_op(c, 1, session, 1, 0, &put); /* while the first is in flight */
+    cluster_settle(c);
+    assert_int_equal(WIRE_REJECT_BUSY, cluster_answer(c, 1, 1, KV_INCR).reason);
+    cluster_clear_rules(c);
+    cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    struct cluster_answer answer = cluster_answer(c, 1, 1, KV_INCR);
+    assert_int_equal(1, answer.n_replies);
+    assert_int_equal(1, answer.kv.number);
+    cluster_send_op(c, 1, session, 1, 0, &put); /* and after */
+    cluster_settle(c);
+    answer = cluster_answer(c, 1, 1, KV_INCR);
+    assert_int_equal(1, answer.n_replies);
+    assert_int_equal(WIRE_REJECT_EVICTED, answer.reason);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0)); /* who sent it may ask again */
+    cluster_free(c);
+}
+
 /* Rule: an answer leaves only when its operation is committed. */
 static void pit_6_6_no_answer_before_a_quorum_has_the_operation(void **unused)
 {
@@ -254,6 +282,7 @@ int main(void)
         cmocka_unit_test(pit_6_3_a_session_that_ends_in_the_log_before_its_request_refuses_it),
         cmocka_unit_test(pit_6_4_a_replayed_registration_opens_nothing_and_evicts_nobody),
         cmocka_unit_test(pit_6_5_of_two_processes_with_one_identity_the_newer_one_counts),
+        cmocka_unit_test(pit_6_5_another_request_under_an_executed_number_gets_no_answer),
         cmocka_unit_test(pit_6_6_no_answer_before_a_quorum_has_the_operation),
         cmocka_unit_test(a_retry_of_a_request_that_waits_does_not_enter_again),
         cmocka_unit_test(a_request_number_that_leaves_a_gap_does_not_run),

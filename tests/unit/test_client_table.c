@@ -67,7 +67,7 @@ static bool add(struct client_table *t, uint64_t client, uint64_t number, uint64
 static void note(struct client_table *t, uint64_t client, uint64_t number, uint64_t op,
                  const char *answer)
 {
-    client_table_note(t, id(client), number, op, bytes_of(answer));
+    client_table_note(t, id(client), number, 0, op, bytes_of(answer));
 }
 
 static void assert_answer(const struct client_record *r, const char *answer)
@@ -191,7 +191,7 @@ static void an_answer_of_the_largest_size_fits(void **state)
     memset(answer, 0xab, sizeof answer);
     for (uint64_t c = 0; c < MAX_CLIENTS; c++) {
         add(f->table, c, 1, c + 1);
-        client_table_note(f->table, id(c), 1, 100 + c, (struct bytes){answer, sizeof answer});
+        client_table_note(f->table, id(c), 1, 0, 100 + c, (struct bytes){answer, sizeof answer});
     }
     for (uint64_t c = 0; c < MAX_CLIENTS; c++) {
         assert_true(client_table_find(f->table, id(c), &r));
@@ -270,7 +270,7 @@ static void damaged_pages_are_not_loaded(void **state)
         {0, 0, 2, "two slots of one client"},
         {0, 57, 2, "an answer larger than its slot"},
         {0, 56, 2, "something behind the answer"},
-        {0, 60, 1, "reserved bytes in use"},
+        {1, 60, 1, "a request without a number"},
         {2, 48, 2, "used at the same time as another"},
         {2, 48, 0, "never used"},
         {2, 16, 0, "a client without a session"},
@@ -284,7 +284,7 @@ static void damaged_pages_are_not_loaded(void **state)
         struct vstamp_id client = {.hi = c, .lo = 5};
         client_table_register(f->table, client, 1, c, &r, &known, &evicted);
     }
-    client_table_note(f->table, (struct vstamp_id){1, 5}, 1, 4, bytes_of("abc"));
+    client_table_note(f->table, (struct vstamp_id){1, 5}, 1, 0, 4, bytes_of("abc"));
     assert_true(client_table_reload(f->table));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint8_t *at = slot(f, cases[i].slot) + cases[i].offset;

@@ -464,8 +464,9 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
     } else if (r->transfer.kind != VR_TRANSFER_NONE) {
         snprintf(text, size, "state from replica %u", r->transfer.peer);
     } else if (r->status == VR_RECOVERING && r->asked != 0) {
-        snprintf(text, size, "recovery: %d of %u normal replicas answered",
-                 __builtin_popcount(r->asked), r->config.n_replicas / 2 + 1);
+        snprintf(text, size, "recovery: %d of %u normal replicas answered%s",
+                 __builtin_popcount(r->asked), r->config.n_replicas / 2 + 1,
+                 r->config.n_replicas > 2 ? "" : ", more than two can have: start both empty");
     } else if (r->status == VR_RECOVERING) {
         snprintf(text, size,
                  "blank: all %u replicas to be up to form the group, or %u normal ones to recover",

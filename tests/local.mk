@@ -45,7 +45,8 @@ BATS_TESTS = \
     %D%/cli/vstamp-replica-start.bats \
     %D%/cli/vstamp-replica-stop.bats \
     %D%/cli/vstamp-session.bats \
-    %D%/cli/vstamp-shell.bats
+    %D%/cli/vstamp-shell.bats \
+    %D%/maelstrom/vstamp-maelstrom.bats
 
 CHECKS = \
     %D%/check-exports.sh \
@@ -92,6 +93,28 @@ SIM_TESTS = \
     %D%/sim/check-seeds.sh
 EXTRA_DIST += %D%/sim/seeds
 
+
+# The store as a node of Maelstrom, and what runs such nodes where Maelstrom is not to be had.
+noinst_PROGRAMS += vstamp-maelstrom
+vstamp_maelstrom_SOURCES = \
+    %D%/maelstrom/host.c \
+    %D%/maelstrom/host.h \
+    %D%/maelstrom/lines.c \
+    %D%/maelstrom/lines.h \
+    %D%/maelstrom/main.c \
+    %D%/maelstrom/requests.c \
+    %D%/maelstrom/requests.h
+vstamp_maelstrom_LDADD = $(CLIENT_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
+check_PROGRAMS += %D%/maelstrom/driver
+%C%_maelstrom_driver_SOURCES = \
+    %D%/maelstrom/driver.c \
+    %D%/maelstrom/lines.c \
+    %D%/maelstrom/lines.h \
+    %D%/maelstrom/network.c \
+    %D%/maelstrom/network.h \
+    %D%/maelstrom/workload.c \
+    %D%/maelstrom/workload.h
+%C%_maelstrom_driver_LDADD = $(SIM_LIBS) $(CLIENT_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 
 # What vstamp-admin asks when a test wants odd answers.
 check_PROGRAMS += %D%/cli/fake_status
@@ -143,7 +166,8 @@ endif
 
 EXTRA_DIST += \
     %D%/cli/fakes.bash \
-    %D%/cli/group.bash
+    %D%/cli/group.bash \
+    %D%/maelstrom/fake_node.bash
 EXTRA_DIST += $(BATS_TESTS) $(SIM_TESTS) $(CHECKS) %D%/demo.sh
 
 if CHECK_READY

@@ -9,7 +9,6 @@
  * What is random is a function of the seed; the nodes' timing is real, so a run does not repeat. */
 #include <config.h>
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

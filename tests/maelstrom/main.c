@@ -27,7 +27,7 @@ static const char epilogue[] =
     "\"value\":2}}' |\n"
     "      vstamp-maelstrom\n";
 
-/* 0, or the errno of standard output. */
+/* 0, or the errno that ended it. */
 static int serve(struct host *h)
 {
     struct lines_in in = {.fd = STDIN_FILENO};
@@ -76,9 +76,10 @@ int main(int argc, char **argv)
     log_open(&host.log, level, LOG_FORMAT_LOGFMT, -1);
     signal(SIGPIPE, SIG_IGN);
     host.out.fd = STDOUT_FILENO;
-    fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
+    if (!isatty(STDOUT_FILENO)) /* a terminal's flags are the shell's too */
+        fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
     rv = serve(&host);
     if (rv == 0) return CLI_OK;
-    cli_complain(&cli, "standard output: %s", strerror(rv));
+    cli_complain(&cli, "standard input or output: %s", strerror(rv));
     return CLI_NO;
 }

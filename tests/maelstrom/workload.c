@@ -22,15 +22,19 @@
 #define THINK_US       10000u
 #define ANSWER_US      2000000u /* a client that waits longer never hears of it */
 #define RECENT         4u
+#define LARGE_BYTES    100000 /* some values: more than a pipe holds */
+#define NO_OP          SIZE_MAX
+#define NO_TASK        SIZE_MAX
 
 struct op {
     size_t key;
     struct linear_op linear;
     bool left_out;
+    size_t before; /* the key's operation before this one, or NO_OP */
 };
 
 struct key {
-    size_t n_ops;
+    size_t n_ops, newest_op;
     uint64_t recent[RECENT]; /* values it may have; 0 for none */
 };
 
@@ -58,9 +62,8 @@ struct workload {
     bool finishing;
     size_t next_task, n_tasks_done, n_last_keys; /* while finishing */
     struct workload_stats stats;
+    char wrong[128]; /* what workload_check found */
 };
-
-#define NO_TASK SIZE_MAX
 
 /* --- keys and values as JSON ------------------------------------------------------------------ */
 
@@ -72,10 +75,10 @@ static json_t *key_json(size_t key)
 
 static json_t *value_json(uint64_t value)
 {
-    char text[32];
-    snprintf(text, sizeof text, "%" PRIu64, value);
+    int digits = value % 20 == 1 ? LARGE_BYTES : 1;
     if (value % 3 == 0) return json_integer((json_int_t)value);
-    return value % 3 == 1 ? json_string(text) : json_pack("[I, b]", (json_int_t)value, 1);
+    if (value % 3 == 1) return json_sprintf("%0*" PRIu64, digits, value);
+    return json_pack("[I, b]", (json_int_t)value, 1);
 }
 
 /* False if nobody can have written that. */
@@ -98,7 +101,7 @@ static size_t new_key(struct workload *w)
         w->keys_capacity = w->keys_capacity == 0 ? 64 : 2 * w->keys_capacity;
         w->keys = memory_resize(w->keys, w->keys_capacity * sizeof w->keys[0]);
     }
-    w->keys[w->n_keys] = (struct key){0};
+    w->keys[w->n_keys] = (struct key){.newest_op = NO_OP};
     return w->n_keys++;
 }
 
@@ -152,8 +155,9 @@ static void ask(struct workload *w, struct client *c, uint8_t node, size_t key,
     }
     linear.begin = network_now_us();
     linear.end = LINEAR_PENDING;
+    w->ops[w->n_ops] = (struct op){.key = key, .linear = linear, .before = w->keys[key].newest_op};
+    w->keys[key].newest_op = w->n_ops;
     w->keys[key].n_ops++;
-    w->ops[w->n_ops] = (struct op){.key = key, .linear = linear};
     c->waits = true;
     c->op = w->n_ops++;
     c->node = node;
@@ -351,12 +355,13 @@ bool workload_finish(struct workload *w, uint64_t until_us)
 
 /* --- the verdict ------------------------------------------------------------------------------ */
 
+/* They come newest first, and are printed oldest first. */
 static void print_history(const struct linear_op *ops, size_t n, uint64_t start_us)
 {
     static const char *const words[] = {
         [LINEAR_GET] = "read", [LINEAR_PUT] = "write", [LINEAR_CAS] = "cas"};
-    for (size_t i = 0; i < n; i++) {
-        const struct linear_op *op = &ops[i];
+    while (n > 0) {
+        const struct linear_op *op = &ops[--n];
         fprintf(stderr, "%10.6f ", (double)(op->begin - start_us) / 1e6);
         if (op->end == LINEAR_PENDING)
             fprintf(stderr, "%10s ", "unknown");
@@ -376,22 +381,21 @@ static void print_history(const struct linear_op *ops, size_t n, uint64_t start_
 
 const char *workload_check(struct workload *w)
 {
-    static char text[128];
     for (size_t key = 0; key < w->n_keys; key++) {
         struct linear_op ops[LINEAR_OPS_MAX];
         size_t n = 0;
-        for (size_t i = 0; i < w->n_ops; i++) {
-            if (w->ops[i].key != key || w->ops[i].left_out) continue;
+        for (size_t i = w->keys[key].newest_op; i != NO_OP; i = w->ops[i].before) {
+            if (w->ops[i].left_out) continue;
             if (n == LINEAR_OPS_MAX) return "a key has more operations than can be checked";
             ops[n++] = w->ops[i].linear;
         }
         enum linear_verdict verdict = linear_check(ops, n, STEPS_MAX);
         if (verdict == LINEAR_OK) continue;
         print_history(ops, n, w->ops[0].linear.begin);
-        snprintf(text, sizeof text, "key %zu: %s", key,
+        snprintf(w->wrong, sizeof w->wrong, "key %zu: %s", key,
                  verdict == LINEAR_VIOLATION ? "its history is not linearizable"
                                              : "its history is too hard to check");
-        return text;
+        return w->wrong;
     }
     return NULL;
 }

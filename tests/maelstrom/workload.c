@@ -337,9 +337,12 @@ static void turn(struct workload *w, uint64_t until_us)
     network_turn(w->net, until_us);
 }
 
-void workload_run(struct workload *w, uint64_t until_us)
+void workload_run(struct workload *w, uint64_t until_us, uint64_t n_answers, uint64_t end_us)
 {
-    while (network_now_us() < until_us && w->net->trouble[0] == '\0') turn(w, until_us);
+    uint64_t now_us;
+    while ((now_us = network_now_us()) < end_us && w->net->trouble[0] == '\0' &&
+           (now_us < until_us || w->stats.answered < n_answers))
+        turn(w, now_us < until_us ? until_us : end_us);
 }
 
 bool workload_finish(struct workload *w, uint64_t until_us)

@@ -21,8 +21,9 @@ void workload_close(struct workload *w);
 /* Until all nodes have answered `init`; false: not within the time. */
 bool workload_init_nodes(struct workload *w, uint64_t until_us);
 
-/* Clients ask as they like until then. */
-void workload_run(struct workload *w, uint64_t until_us);
+/* Clients ask as they like until then, and on until `n_answers` were given, but not beyond
+ * `end_us`. */
+void workload_run(struct workload *w, uint64_t until_us, uint64_t n_answers, uint64_t end_us);
 
 /* A write through each node, then a read of every key, each again and again until it is done;
  * false: not all within the time. */

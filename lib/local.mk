@@ -47,6 +47,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/config.h \
     %D%/vr/inflight.c \
     %D%/vr/inflight.h \
+    %D%/vr/lease.c \
     %D%/vr/log.c \
     %D%/vr/log.h \
     %D%/vr/normal.c \

@@ -16,11 +16,16 @@ uint64_t turn_monotonic_us(void)
     return clock_us(CLOCK_BOOTTIME);
 }
 
+static void read_clocks(struct turn *t)
+{
+    node_clock(t->node, clock_us(CLOCK_BOOTTIME), clock_us(CLOCK_REALTIME));
+}
+
 void turn_begin(struct turn *t)
 {
     if (t->begun) return;
     t->begun = true;
-    node_clock(t->node, clock_us(CLOCK_BOOTTIME), clock_us(CLOCK_REALTIME));
+    read_clocks(t);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -45,6 +50,7 @@ static void end(struct turn *t)
     if (!t->begun) return;
     while (t->begun) {
         t->begun = false;
+        read_clocks(t);
         node_turn_end(t->node);
         t->after(t->ctx);
     }

@@ -159,6 +159,13 @@ static void peer_status(const struct node *n, struct node_status *s)
     }
 }
 
+static uint64_t lease_left_ms(const struct vr *r)
+{
+    uint64_t until_us = vr_lease_until_us(r);
+    if (until_us <= r->now_us) return 0;
+    return until_us == UINT64_MAX ? r->config.view_change_ms : (until_us - r->now_us) / 1000;
+}
+
 void node_status(struct node *n, struct node_status *s)
 {
     struct vr *r = &n->vr;
@@ -178,6 +185,7 @@ void node_status(struct node *n, struct node_status *s)
         .commit_number = r->commit,
         .checkpoint_number = r->checkpoint_op,
         .log_start = r->log.first,
+        .lease_ms = lease_left_ms(r),
         .clients = client_table_count(r->clients),
         .uptime_s = (r->now_us - n->started_us) / 1000000,
         .version = r->config.version,

@@ -9,7 +9,7 @@
  *        node_restore_done;
  *        node_start(node);
  *        then, in each turn of the host's loop:
- *            node_clock(...);  any number of node_on_...();  node_turn_end(node).
+ *            node_clock(...);  any number of node_on_...();  node_clock(...);  node_turn_end(node).
  * All functions are called from one thread and are never called from inside a node_io function;
  * node_io functions only take note or queue.  After node_start nothing is allocated. */
 #ifndef NODE_NODE_H
@@ -89,8 +89,9 @@ int node_restore_done(struct node *node, struct vstamp_diag *diag);
 /* Decide what to be (blank, backup, in a view change) and begin; after a node_clock. */
 void node_start(struct node *node);
 
-/* Time, before anything else in a turn.  `monotonic_us` counts suspends (CLOCK_BOOTTIME) and never
- * falls; `realtime_us` is since 1970 and may jump. */
+/* Time, before anything else in a turn, and once more right before node_turn_end: reads under a
+ * lease are judged by a clock that was read after they had come.  `monotonic_us` counts suspends
+ * (CLOCK_BOOTTIME) and never falls; `realtime_us` is since 1970 and may jump. */
 void node_clock(struct node *node, uint64_t monotonic_us, uint64_t realtime_us);
 
 /* A whole frame that wire_frame_size accepted, from the connection of replica `from`.  Damaged or

@@ -288,10 +288,6 @@ static int check_relations(const struct source *s, const struct config *config)
         return reject(s, s->at[KEY_witnesses],
                       "witnesses: not supported in this version: leave the list empty");
     }
-    if (config->reads == CONFIG_reads_lease) {
-        return reject(s, s->at[KEY_reads],
-                      "reads: lease is not supported in this version: use quorum");
-    }
     if ((uint64_t)config->heartbeat_ms * 2 >= config->view_change_ms) {
         return reject(s, blame(s, KEY_heartbeat_ms, KEY_view_change_ms),
                       "heartbeat_ms (%" PRIu32 ") must be below half of view_change_ms (%" PRIu32
@@ -523,6 +519,8 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
     vr->batch_bytes = (uint32_t)config->batch_bytes;
     vr->max_answer_bytes = CONFIG_MAX_ANSWER_BYTES;
     vr->max_read_bytes = (uint32_t)config->max_value_bytes + READ_OVERHEAD;
+    vr->leases = config->reads == CONFIG_reads_lease;
+    vr->clock_drift_ppm = config->clock_drift_ppm;
     vr->pipeline = config->pipeline;
     vr->log_entries = 1;
     while (vr->log_entries < 2 * config->checkpoint_ops || vr->log_entries < 4 * config->pipeline) {

@@ -20,6 +20,8 @@ struct vr_config {
     uint32_t batch_bytes;      /* body of one log entry, bound on a request */
     uint32_t max_answer_bytes; /* of a logged operation, kept in the client table; at most 3584 */
     uint32_t max_read_bytes;   /* answer of a read */
+    bool leases;               /* reads: lease */
+    uint32_t clock_drift_ppm;  /* with leases: how much a clock may run fast or slow */
     uint32_t pipeline;         /* prepares in flight, at most PIPELINE_MAX */
     uint32_t log_entries;      /* entries the log holds; a power of two, at least 4 x pipeline */
     uint64_t log_bytes;        /* bytes of entry bodies the log holds; at least 4 x batch_bytes */

@@ -59,6 +59,7 @@ void vr_normal_begin(struct vr *r)
         r->heard_us[i] = r->now_us;
         r->vote_us[i] = 0;
     }
+    vr_lease_begin_view(r);
     r->sent_ok_op = 0;
     r->heartbeat = 0;
     r->view_start_op = r->log.op;
@@ -157,7 +158,8 @@ void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_c
     uint64_t held = vr_is_durable_state(r) ? r->durable_op : 0;
     const struct wire_entry_header *last = log_header(&r->log, held);
     VR_SEND(r, from, commit_ok, .sequence = m->sequence, .op = last != NULL ? held : 0,
-            .checksum = last != NULL ? last->checksum : (struct vstamp_id){0});
+            .checksum = last != NULL ? last->checksum : (struct vstamp_id){0},
+            .granted_us = vr_lease_grant(r));
 }
 
 /* A backup of this view holds `op` and all before it: it counts if it names our entry (PIT-1.2). */
@@ -198,6 +200,7 @@ void vr_on_commit_ok(struct vr *r, uint8_t from, uint64_t view, const struct wir
     note_ack(r, from, m->op, m->checksum);
     if (m->sequence > r->heartbeat_ok[from] && m->sequence <= r->heartbeat) {
         r->heartbeat_ok[from] = m->sequence;
+        vr_lease_echoed(r, from, m->sequence, m->granted_us);
     }
 }
 
@@ -248,6 +251,7 @@ void vr_send_heartbeat(struct vr *r)
     if (!vr_is_primary(r) || r->suspects) return;
     r->heartbeat++;
     r->heartbeat_ok[r->config.self] = r->heartbeat;
+    vr_lease_sent(r, r->heartbeat);
     VR_BROADCAST(r, commit, .op = r->log.op, .commit = r->commit,
                  .checksum = log_header(&r->log, r->commit)->checksum, .sequence = r->heartbeat);
 }

@@ -8,6 +8,8 @@
  *   R1  a round counts for the reads that came before it was sent;
  *   R2  a new primary answers only once it has committed all its view began with (PIT-7.9).
  *
+ * Under a lease (lease.c) they are answered at the end of the turn in which they came.
+ *
  * One round carries all reads that wait; while it is under way the next ones gather.  A paused
  * primary (SIGSTOP) learns of the newer view before any echo reaches it.  Causal reads are answered
  * by any normal replica that has executed the op-number the client names (6.3.2), stale ones as
@@ -65,19 +67,29 @@ bool vr_reads_want_round(const struct vr *r)
     return newest->sequence > r->heartbeat && !(under_way && oldest->sequence <= r->heartbeat);
 }
 
-void vr_reads_settle(struct vr *r)
+/* Answer the reads that wait for a heartbeat up to this one. */
+static void answer_confirmed(struct vr *r, uint64_t sequence)
 {
     if (r->reads_count == 0 || !vr_is_primary(r) || r->suspects) return;
     if (r->applied < r->view_start_op) return; /* R2 */
-    uint64_t confirmed = vr_quorum_reached(r, r->heartbeat_ok);
     while (r->reads_count > 0) {
         struct vr_read *read = &r->reads[r->reads_first];
-        if (read->sequence > confirmed) return;
+        if (read->sequence > sequence) return;
         r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;
         r->reads_count--;
         answer_read(r, read->origin, read->client, read->number,
                     (struct bytes){read->body, read->size});
     }
+}
+
+void vr_reads_settle(struct vr *r)
+{
+    if (r->reads_count > 0) answer_confirmed(r, vr_quorum_reached(r, r->heartbeat_ok));
+}
+
+void vr_reads_by_lease(struct vr *r)
+{
+    if (r->reads_count > 0 && vr_lease_until_us(r) > r->now_us) answer_confirmed(r, UINT64_MAX);
 }
 
 /* The view is over: whoever waits had better ask elsewhere. */

@@ -134,6 +134,7 @@ void vr_start(struct vr *r)
     r->started = true;
     r->durable_op = r->log.op; /* what was read back is on disk */
     r->persisted = r->durable = r->state_position = 0;
+    vr_lease_start(r);
     if (!r->has_hard_state) {
         vr_recovery_begin(r);
         return;
@@ -424,7 +425,9 @@ void vr_on_turn_end(struct vr *r)
         r->due[i] = UINT64_MAX;
         due[i](r);
     }
+    vr_lease_turn_end(r);
     vr_batch_settle(r);
+    vr_reads_by_lease(r);
     if (vr_reads_want_round(r)) vr_send_heartbeat(r);
     settle(r);
 }

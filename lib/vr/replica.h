@@ -164,6 +164,12 @@ struct vr {
     uint32_t batch_count;
     struct inflight inflight;
 
+    /* lease.c */
+    uint64_t granted_until_us; /* backup: no DO-VIEW-CHANGE before that */
+    bool lease_heard;          /* backup: a heartbeat was echoed in this turn */
+    uint64_t heartbeat_sent_us[HEARTBEATS_KEPT]; /* primary: by sequence */
+    uint64_t lease_us[REPLICAS_MAX]; /* primary: until then each has granted */
+
     /* reads.c */
     struct vr_read *reads; /* ring */
     uint32_t reads_first, reads_count;
@@ -227,6 +233,7 @@ uint64_t vr_next_timer(const struct vr *r);
 void vr_stop(struct vr *r);
 
 bool vr_accepts_requests(const struct vr *r);
+uint64_t vr_lease_until_us(const struct vr *r);      /* by its clock; 0: it holds none */
 bool vr_is_primary(const struct vr *r);              /* of its view, and normal */
 uint8_t vr_primary_of(const struct vr *r, uint64_t view);
 bool vr_is_durable_state(const struct vr *r);        /* the newest hard state is on disk */

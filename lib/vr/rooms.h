@@ -72,7 +72,18 @@ void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
 void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_request *request);
 void vr_reads_settle(struct vr *r); /* answer what is confirmed */
 bool vr_reads_want_round(const struct vr *r);
+void vr_reads_by_lease(struct vr *r); /* at the end of a turn */
 void vr_reads_clear(struct vr *r);
+
+/* lease.c: section 6.3.1. */
+void vr_lease_start(struct vr *r);
+void vr_lease_begin_view(struct vr *r);
+void vr_lease_sent(struct vr *r, uint64_t sequence);
+void vr_lease_echoed(struct vr *r, uint8_t from, uint64_t sequence, uint64_t granted_us);
+uint64_t vr_lease_grant(struct vr *r);
+void vr_lease_turn_end(struct vr *r);
+void vr_lease_returned(struct vr *r, uint8_t from);
+uint64_t vr_lease_owed_us(const struct vr *r);
 
 /* view_change.c: section 4.2. */
 void vr_on_start_view_change(struct vr *r, uint8_t from, uint64_t view,

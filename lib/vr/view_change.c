@@ -17,7 +17,8 @@
  *   V5  START-VIEW is accepted for a later view, or for the own one while it has not begun
  *       (PIT-2.1);
  *   V6  log_view changes only together with the log (PIT-2.4);
- *   V7  what a former incarnation of a replica said does not count (crash vectors, PIT-3.1).
+ *   V7  what a former incarnation of a replica said does not count (crash vectors, PIT-3.1);
+ *   V8  nothing is promised while a former primary may answer reads under our lease (lease.c).
  *
  * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by
  * state_transfer.c. */
@@ -252,8 +253,8 @@ static void choose(struct vr *r)
         vr_truncate(r, p->op);
         vr_commit_up_to(r, known_commit(r, p->op));
         vr_install_view(r, r->view);
-    } else if (p->op <= r->commit) {
-        vr_log(r, VR_ERROR, "log-diverged", "op=%" PRIu64 " replica=%u", p->op, best);
+    } else if (p->op <= r->commit) { /* the promises are old: later views have committed more */
+        vr_trace(r, "do not begin: op=%" PRIu64 " of=%u is behind what is committed", p->op, best);
     } else {
         vr_transfer_start(r, VR_TRANSFER_NEW_PRIMARY, best, r->view, p->op, head_checksum(p));
     }
@@ -314,6 +315,10 @@ void vr_view_change_settle(struct vr *r)
     if (r->status != VR_VIEW_CHANGE || !vr_is_durable_state(r)) return;
     bool ours = vr_primary_of(r, r->view) == r->config.self;
     if (!r->promised) {
+        if (vr_lease_owed_us(r) > 0) { /* V8 */
+            vr_timer_set(r, VR_TIMER_VIEW_CHANGE, vr_lease_owed_us(r));
+            return;
+        }
         r->promised = true; /* V2: the view is durable */
         send_promise(r, VR_ALL);
         if (ours) note_own_promise(r);
@@ -380,6 +385,7 @@ void vr_on_do_view_change(struct vr *r, uint8_t from, uint64_t view,
         if (view < r->view || vr_is_primary(r)) inform(r, from);
         return;
     }
+    vr_lease_returned(r, from);
     if (view > r->view) vr_enter_view(r, view, "a replica is there already");
     if (vr_primary_of(r, view) == r->config.self && !r->starting &&
         r->transfer.kind == VR_TRANSFER_NONE) {

@@ -173,12 +173,13 @@ kill_rounds() {
 # --- the primary is paused ------------------------------------------------------------------------
 #
 # What it finds in its sockets when it runs on tells it of the newer view, mostly before it sees a
-# read.  That it would ask a quorum even if it heard of nothing is what vstamp-network.bats (cut off)
-# and tests/scenario/test_reads.c are for: these two fail without the confirming round.
+# read.  That it would ask a quorum even if it heard of nothing is what tests/scenario/test_reads.c
+# and vstamp-network.bats (cut off) are for: these two fail without the confirming round.
 
-@test "a paused primary never answers with what is older than an acknowledged write" {
+# pause_round SETTING...: the group with these settings.
+pause_round() {
     local end name old
-    group_start 3 "durability: memory"
+    group_start 3 "durability: memory" "$@"
     group_wait_primary
     old=$PRIMARY
     begin increments writer --timeout 30
@@ -211,4 +212,12 @@ kill_rounds() {
         } else if ($0 !~ /"error":"timeout","outcome":"none"/) { print FILENAME ": " $0; bad++ }
     }
     END { exit reads == 0 || bad > 0 }' "$BATS_TEST_TMPDIR"/answers-[1-6]
+}
+
+@test "a paused primary never answers with what is older than an acknowledged write" {
+    pause_round
+}
+
+@test "the same under a lease" {
+    pause_round "reads: lease"
 }

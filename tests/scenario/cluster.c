@@ -147,14 +147,15 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
 
 /* --- replicas -------------------------------------------------------------------------------- */
 
-static void set_up_member(struct cluster *c, uint8_t index, enum cluster_mode mode)
+static void set_up_member(struct cluster *c, uint8_t index, int mode)
 {
     struct member *m = &c->members[index];
     m->cluster = c;
     m->index = index;
     m->io = (struct node_io){m, io_send, io_reply, io_store, io_trace, io_log};
     m->config = (struct vr_config){
-        .n_replicas = c->n, .self = index, .durable = mode == CLUSTER_DISK,
+        .n_replicas = c->n, .self = index, .durable = (mode & CLUSTER_DISK) != 0,
+        .leases = (mode & CLUSTER_LEASES) != 0, .clock_drift_ppm = 1000,
         .heartbeat_ms = 20, .view_change_ms = 200, .max_clients = CLUSTER_SESSIONS,
         .batch_bytes = 4096, .max_answer_bytes = 256, .max_read_bytes = 4096, .pipeline = 4,
         .log_entries = 64,
@@ -262,7 +263,7 @@ uint8_t cluster_primary(const struct cluster *c)
     return (uint8_t)best;
 }
 
-struct cluster *cluster_new_blank(uint8_t n_replicas, enum cluster_mode mode)
+struct cluster *cluster_new_blank(uint8_t n_replicas, int mode)
 {
     struct cluster *c = calloc(1, sizeof *c);
     assert_non_null(c);
@@ -273,7 +274,7 @@ struct cluster *cluster_new_blank(uint8_t n_replicas, enum cluster_mode mode)
     return c;
 }
 
-struct cluster *cluster_new(uint8_t n_replicas, enum cluster_mode mode)
+struct cluster *cluster_new(uint8_t n_replicas, int mode)
 {
     struct cluster *c = cluster_new_blank(n_replicas, mode);
     for (uint8_t i = 0; i < c->n; i++) cluster_start(c, i);

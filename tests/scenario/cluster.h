@@ -18,14 +18,14 @@
 
 #define CLUSTER_ALL (-1)
 
-enum cluster_mode { CLUSTER_MEMORY, CLUSTER_DISK };
+enum cluster_mode { CLUSTER_MEMORY = 0, CLUSTER_DISK = 1, CLUSTER_LEASES = 2 }; /* or'ed */
 
 /* Heartbeats every 20 ms, suspicion after 200 to 300 ms, a checkpoint every 16 operations, a
  * pipeline of 4. */
 #define CLUSTER_SESSIONS 6
 struct cluster;
-struct cluster *cluster_new(uint8_t n_replicas, enum cluster_mode mode);
-struct cluster *cluster_new_blank(uint8_t n_replicas, enum cluster_mode mode); /* none started */
+struct cluster *cluster_new(uint8_t n_replicas, int mode);
+struct cluster *cluster_new_blank(uint8_t n_replicas, int mode); /* none started */
 void cluster_free(struct cluster *c);
 
 /* --- replicas -------------------------------------------------------------------------------- */

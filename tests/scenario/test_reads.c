@@ -27,6 +27,31 @@ static void a_deposed_primary_does_not_answer_reads(void **unused)
     cluster_free(c);
 }
 
+/* Rule: a round that began before the read came does not count. */
+static void an_echo_of_an_older_round_confirms_nothing(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, session, 1, 0);
+    cluster_run(c, 50);
+    cluster_hold(c, 2, 0, WIRE_commit_ok); /* the echo of a heartbeat is on its way */
+    cluster_run(c, 20);
+    cluster_isolate(c, 0);
+    for (int i = 0; i < 100 && !vr_is_primary(cluster_core(c, 1)); i++) cluster_run(c, 10);
+    cluster_run(c, 20);
+    assert_int_equal(2, cluster_incr(c, 1, session, 2, 1));
+    struct kv_op get = {.verb = KV_GET, .key = bytes_of("n")};
+    cluster_send_op(c, 1, 0, 77, 0, &get);
+    cluster_settle(c);
+    uint64_t sequence = cluster_core(c, 0)->heartbeat - 1; /* the newest before it came */
+    cluster_forge(c, 2, 0, 0, &wire_shape_commit_ok,
+                  &(struct wire_commit_ok){.sequence = sequence});
+    cluster_release(c, 2, 0, WIRE_commit_ok);
+    assert_int_equal(0, cluster_answer(c, 1, 77, KV_GET).n_replies);
+    cluster_free(c);
+}
+
 /* Rule: a new primary answers no read before it has executed what its view began with. */
 static void pit_7_9_a_new_primary_does_not_read_too_early(void **unused)
 {
@@ -64,6 +89,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deposed_primary_does_not_answer_reads),
+        cmocka_unit_test(an_echo_of_an_older_round_confirms_nothing),
         cmocka_unit_test(pit_7_9_a_new_primary_does_not_read_too_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads under a lease (PROTOCOL 7.3): the stories of lib/vr/lease.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scenario/cluster.h"
+
+#define GRANT_MS 200 /* the cluster's view_change_ms */
+
+static struct cluster *new_group(int mode)
+{
+    struct cluster *c = cluster_new(3, mode | CLUSTER_LEASES);
+    uint64_t session = cluster_register(c, 1, 0);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
+    cluster_run(c, 50);
+    return c;
+}
+
+static uint64_t lease_left_us(const struct cluster *c, uint8_t replica)
+{
+    const struct vr *core = cluster_core(c, replica);
+    uint64_t until_us = vr_lease_until_us(core);
+    return until_us > core->now_us ? until_us - core->now_us : 0;
+}
+
+/* It learns that another wants view 1, by a DO-VIEW-CHANGE of replica 2. */
+static void invite(struct cluster *c, uint8_t replica)
+{
+    cluster_forge(c, 2, replica, 1, &wire_shape_do_view_change, &(struct wire_do_view_change){0});
+    assert_int_equal(VR_VIEW_CHANGE, cluster_core(c, replica)->status);
+}
+
+static uint32_t n_promises(const struct cluster *c, uint8_t replica)
+{
+    return cluster_count_sent(c, replica, CLUSTER_ALL, WIRE_do_view_change);
+}
+
+static void a_read_under_a_lease_takes_no_round(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    uint32_t heartbeats = cluster_count_sent(c, 0, CLUSTER_ALL, WIRE_commit);
+    assert_int_equal(1, cluster_read(c, 0, 0));
+    assert_int_equal(heartbeats, cluster_count_sent(c, 0, CLUSTER_ALL, WIRE_commit));
+    cluster_free(c);
+}
+
+/* Rule: without a lease the read takes the confirming round, and is not lost. */
+static void a_read_without_a_lease_takes_a_round(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    cluster_run(c, GRANT_MS);
+    assert_int_equal(0, lease_left_us(c, 0));
+    assert_int_equal(-1, cluster_read(c, 0, 50));
+    cluster_clear_rules(c);
+    assert_int_equal(1, cluster_read(c, 0, 50));
+    cluster_free(c);
+}
+
+/* PIT-7.10.  Rule: a lease counts from when the heartbeat was sent. */
+static void pit_7_10_a_lease_does_not_count_from_the_echo(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    cluster_run(c, 5);
+    assert_true(lease_left_us(c, 0) > 150000);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    cluster_run(c, 25);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_commit); /* the echoes of the last heartbeat are late */
+    cluster_run(c, 130);
+    cluster_release(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    assert_in_range(lease_left_us(c, 0), 1, 75000);
+    cluster_free(c);
+}
+
+/* Rule: who granted promises no later view before the grant is over. */
+static void a_later_view_waits_for_the_grants_of_its_members(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    cluster_isolate(c, 0);
+    invite(c, 1);
+    cluster_run(c, GRANT_MS - 60);
+    assert_int_equal(0, n_promises(c, 1));
+    assert_int_equal(0, n_promises(c, 2));
+    cluster_run(c, 60);
+    assert_int_equal(0, lease_left_us(c, 0));
+    assert_true(n_promises(c, 1) > 0);
+    cluster_free(c);
+}
+
+/* PIT-7.12.  Rule: a replica that starts again waits as long as what it may have granted. */
+static void pit_7_12_a_restart_does_not_end_a_grant(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_DISK);
+    cluster_isolate(c, 0);
+    cluster_crash(c, 1);
+    cluster_start(c, 1);
+    invite(c, 1);
+    cluster_run(c, GRANT_MS - 20);
+    assert_int_equal(0, n_promises(c, 1));
+    cluster_run(c, 40);
+    assert_true(n_promises(c, 1) > 0);
+    cluster_free(c);
+}
+
+/* Rule: a primary that goes to a later view itself gives the grants back, so that a planned stop
+ * keeps nobody waiting. */
+static void a_hand_over_gives_the_lease_back(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    cluster_run(c, GRANT_MS); /* what it may have granted before it started is over */
+    cluster_hand_over(c, 0);
+    cluster_run(c, 10);
+    assert_int_equal(1, cluster_core(c, 1)->view);
+    assert_true(vr_is_primary(cluster_core(c, 1)));
+    assert_int_equal(1, cluster_read(c, 1, 50));
+    cluster_free(c);
+}
+
+/* Rule: nothing is granted to who does not read under leases, and nothing is taken that was not
+ * granted: the members may be configured differently while the choice is changed. */
+static void nobody_reads_under_a_lease_that_was_not_granted(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    cluster_run(c, GRANT_MS);
+    uint64_t heard = cluster_core(c, 0)->heartbeat;
+    for (uint8_t i = 1; i < 3; i++)
+        cluster_forge(c, i, 0, 0, &wire_shape_commit_ok,
+                      &(struct wire_commit_ok){.sequence = heard, .granted_us = 0});
+    assert_int_equal(0, lease_left_us(c, 0));
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_read_under_a_lease_takes_no_round),
+        cmocka_unit_test(a_read_without_a_lease_takes_a_round),
+        cmocka_unit_test(pit_7_10_a_lease_does_not_count_from_the_echo),
+        cmocka_unit_test(a_later_view_waits_for_the_grants_of_its_members),
+        cmocka_unit_test(pit_7_12_a_restart_does_not_end_a_grant),
+        cmocka_unit_test(a_hand_over_gives_the_lease_back),
+        cmocka_unit_test(nobody_reads_under_a_lease_that_was_not_granted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

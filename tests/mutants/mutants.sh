@@ -8,6 +8,7 @@
 # From the environment: CC, CPPFLAGS, CFLAGS, LIBS; MUTANT_SEEDS, the seeds a mutant may survive.
 # Prints a line for each: name, the seed that found it, what that run complained of.
 set -u
+shopt -s nullglob
 table=$1 srcdir=$2 builddir=$3 scratch=$4
 shift 4
 seeds=${MUTANT_SEEDS:-1000}
@@ -55,7 +56,7 @@ try() {
     edit "$name" "$folder" || return 1
     for source in "$folder"/*.c; do
         # shellcheck disable=SC2086
-        $CC -I"$srcdir/lib" -I"$srcdir/lib/include" $CPPFLAGS $CFLAGS -w -c \
+        $CC -I"$srcdir/lib" -I"$srcdir/lib/include" -I"$srcdir/tests" $CPPFLAGS $CFLAGS -w -c \
             -o "${source%.c}.o" "$source" || return 1
     done
     # The mutated objects come first: the archives give only what is still missing.

@@ -143,6 +143,19 @@ static void check_numbers(struct sim *sim, const struct sim_replica *replica, co
         sim_fail(sim, "replica %u commits beyond its log", who);
 }
 
+/* Nobody may read under a lease of an older view, by its own clock, as of now. */
+static void check_leases(struct sim *sim, const struct sim_replica *replica, uint64_t view)
+{
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+        const struct sim_replica *other = &sim->replicas[i];
+        if (i == replica->index || !other->up) continue;
+        const struct vr *theirs = check_core(other->node);
+        if (theirs->view < view && vr_lease_until_us(theirs) > sim_replica_clock_us(other))
+            sim_fail(sim, "view %" PRIu64 " begins while replica %u holds the lease of view %"
+                     PRIu64, view, i, theirs->view);
+    }
+}
+
 static void check_primary(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
     struct check_view *view = view_at(&sim->check, core->view);
@@ -151,6 +164,7 @@ static void check_primary(struct sim *sim, const struct sim_replica *replica, co
         sim_fail(sim, "view %" PRIu64 " has two primaries: replica %u (life %u) and %u (life %u)",
                  core->view, view->replica, view->incarnation, replica->index,
                  replica->incarnation);
+    if (!view->known) check_leases(sim, replica, core->view);
     *view = (struct check_view){true, core->group, replica->index, replica->incarnation};
 }
 

@@ -152,7 +152,9 @@ static void draw_faults(struct prng *prng, struct sim_options *o)
     o->cut_primary_permille = draw_rate(prng, 500);
     o->cut_paused_permille = prng_below(prng, 1000);
     o->forming_permille = prng_chance(prng, 1, 4) ? 800 : 0;
-    o->drift_ppm = draw_rate(prng, 2000);
+    o->leases = prng_chance(prng, 1, 2);
+    o->drift_ppm = draw_rate(prng, 200000);
+    o->drift_bound_ppm = o->drift_ppm;
     o->crash_us = draw_mean(prng, unit_us, 1, 30);
     o->crash_all_us = draw_mean(prng, unit_us, 10, 60);
     o->full_disk_us = draw_mean(prng, unit_us, 10, 60);
@@ -255,6 +257,8 @@ void sim_options_config(const struct sim_options *o, struct vr_config *c)
                             .batch_bytes = (uint32_t)o->batch_bytes,
                             .max_answer_bytes = (uint32_t)o->max_answer_bytes,
                             .max_read_bytes = 8192,
+                            .leases = o->leases != 0,
+                            .clock_drift_ppm = (uint32_t)o->drift_bound_ppm,
                             .pipeline = (uint32_t)o->pipeline,
                             .log_entries = (uint32_t)o->log_entries,
                             .log_bytes = o->log_bytes,

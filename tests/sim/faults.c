@@ -264,8 +264,7 @@ static void pause_one(struct sim *sim)
 {
     struct sim_replica *r = &sim->replicas[any_victim(sim)];
     if (!r->up) return;
-    r->paused_until = sim->now + sim_around(sim, sim->config.view_change_ms * 2 * SIM_MS);
-    sim_trace(sim, "%u: paused", r->index);
+    sim_replica_pause(sim, r->index, sim_around(sim, sim->config.view_change_ms * 2 * SIM_MS));
     if (prng_below(&sim->prng, 1000) < sim->options.cut_paused_permille)
         partition(sim, r->index, CUT_OFF);
 }

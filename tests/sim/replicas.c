@@ -12,7 +12,7 @@
 #define WALL_START UINT64_C(1700000000000000)
 #define FED_A_TURN 16u
 
-static uint64_t monotonic_us(const struct sim_replica *r)
+uint64_t sim_replica_clock_us(const struct sim_replica *r)
 {
     uint64_t elapsed = r->sim->now - r->clock_started;
     return r->clock_base + (uint64_t)((int64_t)elapsed + (int64_t)elapsed * r->clock_ppm / 1000000);
@@ -22,7 +22,7 @@ static uint64_t monotonic_us(const struct sim_replica *r)
 static uint64_t time_of(const struct sim_replica *r, uint64_t monotonic)
 {
     if (monotonic == UINT64_MAX) return UINT64_MAX;
-    if (monotonic <= monotonic_us(r)) return r->sim->now;
+    if (monotonic <= sim_replica_clock_us(r)) return r->sim->now;
     int64_t elapsed = (int64_t)(monotonic - r->clock_base);
     return r->clock_started + (uint64_t)(elapsed * 1000000 / (1000000 + r->clock_ppm)) + 1;
 }
@@ -89,12 +89,17 @@ bool sim_replica_has_state(const struct sim_replica *r)
     return r->up && r->normal_once && !r->stopping;
 }
 
+static void read_clocks(struct sim_replica *r)
+{
+    node_clock(r->node, sim_replica_clock_us(r),
+               (uint64_t)((int64_t)(WALL_START + r->sim->now) + r->wall_skew_us));
+}
+
 static void turn_begin(struct sim_replica *r)
 {
     if (r->turn_open) return;
     r->turn_open = true;
-    node_clock(r->node, monotonic_us(r),
-               (uint64_t)((int64_t)(WALL_START + r->sim->now) + r->wall_skew_us));
+    read_clocks(r);
 }
 
 static void alarm_set(struct sim_replica *r)
@@ -139,6 +144,7 @@ static void feed(struct sim_replica *r, const struct sim_event *event)
 static void turn_end(struct sim_replica *r)
 {
     if (!r->turn_open) return;
+    read_clocks(r);
     node_turn_end(r->node);
     r->turn_open = false;
     while (r->backlog_count > 0 && node_accepts_requests(r->node)) {
@@ -159,16 +165,32 @@ static void turn_end(struct sim_replica *r)
     alarm_set(r);
 }
 
-static void turn_end_perhaps_later(struct sim_replica *r)
+static void turn_end_later(struct sim_replica *r)
 {
-    struct sim *sim = r->sim;
-    if (!prng_chance(&sim->prng, 1, 4)) {
-        turn_end(r);
-        return;
-    }
-    sim_at(sim, 1 + prng_below(&sim->prng, 300),
+    sim_at(r->sim, 1 + prng_below(&r->sim->prng, 300),
            (struct sim_event){.kind = SIM_TURN_END, .node = r->index,
                               .incarnation = r->incarnation});
+}
+
+static void turn_end_perhaps_later(struct sim_replica *r)
+{
+    if (prng_chance(&r->sim->prng, 1, 4))
+        turn_end_later(r);
+    else
+        turn_end(r);
+}
+
+/* Now and then in the middle of a turn, which then takes in what came meanwhile. */
+void sim_replica_pause(struct sim *sim, uint8_t index, uint64_t us)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    assert(r->up);
+    sim_trace(sim, "%u: paused", index);
+    if (prng_chance(&sim->prng, 1, 2)) turn_begin(r);
+    r->paused_until = sim->now + us;
+    if (r->turn_open)
+        sim_at(sim, us, (struct sim_event){.kind = SIM_TURN_END, .node = index,
+                                           .incarnation = r->incarnation});
 }
 
 static void connect_to_peers(struct sim_replica *r)

@@ -216,14 +216,14 @@ static void handle(struct sim *sim, const struct sim_event *event)
     }
 }
 
-/* What comes to a paused replica waits. */
+/* What comes to a paused replica waits; the turn it was in goes on last. */
 static bool postponed(struct sim *sim, struct sim_event *event)
 {
     bool for_replica = event->kind <= SIM_LINK && event->kind != SIM_REPLY;
     if (!for_replica || !sim->replicas[event->node].up) return false;
     uint64_t until = sim->replicas[event->node].paused_until;
     if (until <= sim->now) return false;
-    event->time = until;
+    event->time = until + (event->kind == SIM_TURN_END);
     sim_queue_push(&sim->queue, *event);
     return true;
 }

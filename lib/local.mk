@@ -70,6 +70,9 @@ noinst_LTLIBRARIES += \
     %D%/node/node.c \
     %D%/node/node.h \
     %D%/node/node_state.h \
+    %D%/node/recording.c \
+    %D%/node/recording.def \
+    %D%/node/recording.h \
     %D%/node/restore.c \
     %D%/node/status.c \
     %D%/node/status.def \

@@ -19,6 +19,7 @@ UNIT_TESTS = \
     %D%/unit/test_pages \
     %D%/unit/test_print \
     %D%/unit/test_prng \
+    %D%/unit/test_recording \
     %D%/unit/test_session \
     %D%/unit/test_verdict
 

@@ -50,7 +50,7 @@ enum journal_status journal_next(struct journal_reader *r, enum journal_kind *ki
     uint32_t number = read_u32(&at);
     uint64_t checksum = read_u64(&at);
     if (!at.ok || size > at.left || padded(size) > at.left) return JOURNAL_BAD;
-    if (number < JOURNAL_SEGMENT || number > JOURNAL_CHECKPOINT_TAIL) return JOURNAL_BAD;
+    if (number < JOURNAL_SEGMENT || number >= JOURNAL_KINDS) return JOURNAL_BAD;
     *body = (struct bytes){at.at, size};
     if (checksum != record_checksum(r->number, r->place, number, *body)) return JOURNAL_BAD;
     *kind = (enum journal_kind)number;

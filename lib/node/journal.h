@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The format of a replica's files: records, one after another, in journal segments and checkpoints.
+/* The format of a replica's files: records, one after another, in journal segments, checkpoints and
+ * recordings.
  *
  *   u32 size of the body, u32 kind, u64 checksum, body, zeros up to a multiple of 8
  *
  * The checksum covers the body and, as its seed, kind, size, the file's number and the record's
  * place in it: a record that was written to the wrong place, or that an older file left behind,
- * does not check. The bodies are records of wire/messages.def ("On disk"). */
+ * does not check. The bodies are records of wire/messages.def ("On disk", "In a recording"). */
 #ifndef NODE_JOURNAL_H
 #define NODE_JOURNAL_H
 
@@ -20,7 +21,11 @@ enum journal_kind {
     JOURNAL_ENTRY,
     JOURNAL_CHECKPOINT_HEAD,
     JOURNAL_PAGE,
-    JOURNAL_CHECKPOINT_TAIL
+    JOURNAL_CHECKPOINT_TAIL,
+#define RECORDED(name) JOURNAL_RECORDED_##name,
+#include "node/recording.def"
+#undef RECORDED
+    JOURNAL_KINDS
 };
 
 /* Append a record that will stand at `place` of file `number`; false, and nothing written, if it

@@ -12,12 +12,14 @@ static void sink_send(void *ctx, uint8_t replica, struct bytes frame)
 {
     struct node *n = ctx;
     n->frames_sent++;
+    node_note_frame(n, replica, frame);
     n->io.send(n->io.ctx, replica, frame);
 }
 
 static void sink_reply(void *ctx, uint64_t origin, struct bytes frame)
 {
     struct node *n = ctx;
+    node_note_reply(n, origin, frame);
     n->io.reply(n->io.ctx, origin, frame);
 }
 
@@ -70,6 +72,7 @@ struct node *node_init(void *memory, size_t size, const struct vr_config *config
     arena_init(&arena, memory, size);
     struct node *n = arena_take(&arena, 1, sizeof *n);
     n->io = *io;
+    node_record_start(n, config, app, entropy);
     build(n, &arena, config, app, entropy);
     arena_seal(&arena);
     return n;
@@ -77,6 +80,7 @@ struct node *node_init(void *memory, size_t size, const struct vr_config *config
 
 void node_start(struct node *n)
 {
+    NODE_RECORD(n, step, .step = RECORDING_START);
     n->started_us = n->vr.now_us;
     if (n->config.durable) node_store_start(n);
     vr_start(&n->vr);
@@ -84,6 +88,7 @@ void node_start(struct node *n)
 
 void node_clock(struct node *n, uint64_t monotonic_us, uint64_t realtime_us)
 {
+    NODE_RECORD(n, clock, .monotonic_us = monotonic_us, .realtime_us = realtime_us);
     if (monotonic_us > n->vr.now_us) n->vr.now_us = monotonic_us;
     n->vr.wall_us = realtime_us;
 }
@@ -91,6 +96,7 @@ void node_clock(struct node *n, uint64_t monotonic_us, uint64_t realtime_us)
 void node_on_peer_frame(struct node *n, uint8_t from, struct bytes frame)
 {
     struct wire_message m;
+    NODE_RECORD(n, peer_frame, .from = from, .frame = frame);
     n->frames_received++;
     if (wire_frame_decode(frame, &m) != 0 || m.header.sender != from) {
         n->frames_dropped++;
@@ -102,12 +108,13 @@ void node_on_peer_frame(struct node *n, uint8_t from, struct bytes frame)
 int node_on_client_frame(struct node *n, uint64_t origin, struct bytes frame)
 {
     assert(origin != 0);
+    NODE_RECORD(n, client_frame, .origin = origin, .frame = frame);
     struct wire_message m;
     int rv = wire_frame_decode(frame, &m);
-    if (rv != 0) return rv;
-    if (m.header.command != WIRE_request) return VSTAMP_E_MALFORMED;
-    vr_on_request(&n->vr, origin, &m.header, &m.as.request);
-    return 0;
+    if (rv == 0 && m.header.command != WIRE_request) rv = VSTAMP_E_MALFORMED;
+    if (rv == 0) vr_on_request(&n->vr, origin, &m.header, &m.as.request);
+    node_note_result(n, rv, origin);
+    return rv;
 }
 
 bool node_accepts_requests(const struct node *n)
@@ -117,14 +124,17 @@ bool node_accepts_requests(const struct node *n)
 
 void node_on_peer_connected(struct node *n, uint8_t replica, bool connected)
 {
+    NODE_RECORD(n, connection, .replica = replica, .connected = connected);
     n->connected[replica] = connected;
     vr_on_peer_connected(&n->vr, replica, connected);
 }
 
 void node_turn_end(struct node *n)
 {
+    NODE_RECORD(n, step, .step = RECORDING_TURN_END);
     vr_on_turn_end(&n->vr);
     node_store_turn_end(n);
+    node_record_outputs(n);
 }
 
 uint64_t node_next_timer(const struct node *n)
@@ -134,6 +144,7 @@ uint64_t node_next_timer(const struct node *n)
 
 void node_stop(struct node *n)
 {
+    NODE_RECORD(n, step, .step = RECORDING_STOP);
     n->stopping = true;
     vr_stop(&n->vr);
 }
@@ -204,4 +215,5 @@ void node_status(struct node *n, struct node_status *s)
         .frames_sent = n->frames_sent,
     };
     peer_status(n, s);
+    NODE_RECORD(n, status, .applied = r->applied, .digest = s->state_digest);
 }

@@ -19,6 +19,7 @@
 #include <vstamp/error.h>
 
 #include "base/bytes.h"
+#include "node/journal.h"
 #include "node/status.h"
 #include "vr/config.h"
 
@@ -59,6 +60,9 @@ struct node_io {
     void (*trace)(void *ctx, const char *line);
     /* One line worth an operator's attention; event is stable ("view-started"), detail is logfmt */
     void (*log)(void *ctx, enum node_log_level level, const char *event, const char *detail);
+    /* All that goes into the node, before the node acts on it, and what came out by the end of each
+     * turn, in the form of recording.h; NULL: nobody records. */
+    void (*record)(void *ctx, enum journal_kind kind, const void *record);
 };
 
 /* Bytes of zeroed memory, aligned to 4096, that node_init takes.  Most of it is only touched as the

@@ -4,6 +4,7 @@
 #define NODE_NODE_STATE_H
 
 #include "node/node.h"
+#include "node/recording.h"
 #include "vr/replica.h"
 
 /* What is written next to the journal lane, and what is under way. */
@@ -58,8 +59,22 @@ struct node {
     bool stopping;
     bool connected[REPLICAS_MAX];
     uint64_t frames_received, frames_dropped, frames_sent;
+    struct wire_recorded_outputs outputs; /* so far; only while somebody records */
     char reason[160];
 };
+
+/* recording.c: what goes in and what comes out, told to whoever records. */
+#define NODE_RECORD(n, name, ...)                                                                  \
+    node_record((n), JOURNAL_RECORDED_##name, &(struct wire_recorded_##name){__VA_ARGS__})
+void node_record(const struct node *n, enum journal_kind kind, const void *record);
+void node_record_start(const struct node *n, const struct vr_config *config,
+                       const struct vstamp_app *app, struct vstamp_id entropy);
+void node_record_file(const struct node *n, struct bytes file);
+void node_record_outputs(struct node *n);
+void node_note_frame(struct node *n, uint8_t replica, struct bytes frame);
+void node_note_reply(struct node *n, uint64_t origin, struct bytes frame);
+void node_note_job(struct node *n, enum node_lane lane, const struct node_job *job);
+void node_note_result(struct node *n, int rv, uint64_t value);
 
 /* store.c: the journal and the checkpoints of a node with a disk. */
 void node_store_init(struct node *n, struct arena *arena);

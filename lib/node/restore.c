@@ -73,8 +73,8 @@ static int restore_pages(struct node *n, struct journal_reader *r, uint32_t n_pa
     return corrupt(diag, r->place);
 }
 
-int node_restore_checkpoint(struct node *n, uint64_t number, struct bytes file,
-                            struct vstamp_diag *diag)
+static int restore_checkpoint(struct node *n, uint64_t number, struct bytes file,
+                              struct vstamp_diag *diag)
 {
     struct wire_segment whose;
     struct journal_reader r = {.file = file, .number = number};
@@ -94,6 +94,17 @@ int node_restore_checkpoint(struct node *n, uint64_t number, struct bytes file,
     vr_restore_checkpoint(&n->vr, whose.group, &head.anchor);
     n->restore.checkpoint = number;
     return 0;
+}
+
+int node_restore_checkpoint(struct node *n, uint64_t number, struct bytes file,
+                            struct vstamp_diag *diag)
+{
+    node_record_file(n, file);
+    NODE_RECORD(n, checkpoint, .number = number);
+    int rv = restore_checkpoint(n, number, file, diag);
+    node_note_result(n, rv, number);
+    node_record_outputs(n);
+    return rv;
 }
 
 static int replay(struct node *n, enum journal_kind kind, struct bytes body)
@@ -141,8 +152,8 @@ static int check_order(struct node *n, const struct wire_segment *whose, struct 
     return 0;
 }
 
-int node_restore_journal(struct node *n, uint64_t number, struct bytes file, bool newest,
-                         size_t *valid_size, struct vstamp_diag *diag)
+static int restore_journal(struct node *n, uint64_t number, struct bytes file, bool newest,
+                           size_t *valid_size, struct vstamp_diag *diag)
 {
     struct journal_reader r = {.file = file, .number = number};
     *valid_size = 0;
@@ -180,7 +191,18 @@ int node_restore_journal(struct node *n, uint64_t number, struct bytes file, boo
     }
 }
 
-int node_restore_done(struct node *n, struct vstamp_diag *diag)
+int node_restore_journal(struct node *n, uint64_t number, struct bytes file, bool newest,
+                         size_t *valid_size, struct vstamp_diag *diag)
+{
+    node_record_file(n, file);
+    NODE_RECORD(n, segment, .number = number, .newest = newest);
+    int rv = restore_journal(n, number, file, newest, valid_size, diag);
+    node_note_result(n, rv, *valid_size);
+    node_record_outputs(n);
+    return rv;
+}
+
+static int restore_done(const struct node *n, struct vstamp_diag *diag)
 {
     const struct node_restore *seen = &n->restore;
     if (seen->checkpoint > n->journal.segment ||
@@ -189,4 +211,13 @@ int node_restore_done(struct node *n, struct vstamp_diag *diag)
         return VSTAMP_E_CORRUPT;
     }
     return seen->checkpoint == 0 && seen->first > 1 ? no_checkpoint(diag) : 0;
+}
+
+int node_restore_done(struct node *n, struct vstamp_diag *diag)
+{
+    NODE_RECORD(n, step, .step = RECORDING_RESTORED);
+    int rv = restore_done(n, diag);
+    node_note_result(n, rv, 0);
+    node_record_outputs(n);
+    return rv;
 }

@@ -132,6 +132,12 @@ void node_store_checkpoint(void *ctx)
     n->checkpoint.step = NODE_CHECKPOINT_WANTED;
 }
 
+static void start_job(struct node *n, enum node_lane lane, const struct node_job *job)
+{
+    node_note_job(n, lane, job);
+    n->io.store(n->io.ctx, lane, job);
+}
+
 static void start_append(struct node *n)
 {
     struct node_journal *j = &n->journal;
@@ -146,7 +152,7 @@ static void start_append(struct node *n)
     j->trailing_state = NO_STATE;
     j->filling ^= 1;
     j->pending = writer_over(j->buffers[j->filling], j->capacity);
-    n->io.store(n->io.ctx, NODE_LANE_JOURNAL, &job);
+    start_job(n, NODE_LANE_JOURNAL, &job);
 }
 
 /* Room for the hard state and the entries above the checkpoint. */
@@ -178,7 +184,7 @@ static void start_checkpoint(struct node *n)
                                   .buffer = c->buffer,
                                   .capacity = c->capacity};
     struct node_job job = {.kind = NODE_JOB_CHECKPOINT_BEGIN, .number = c->number};
-    n->io.store(n->io.ctx, NODE_LANE_CHECKPOINT, &job);
+    start_job(n, NODE_LANE_CHECKPOINT, &job);
 }
 
 /* Fill the buffer with the next records of the checkpoint file. */
@@ -235,7 +241,7 @@ static void continue_checkpoint(struct node *n)
         return;
     }
     c->busy = true;
-    n->io.store(n->io.ctx, NODE_LANE_CHECKPOINT, &job);
+    start_job(n, NODE_LANE_CHECKPOINT, &job);
 }
 
 void node_store_turn_end(struct node *n)
@@ -274,6 +280,7 @@ static void checkpoint_stored(struct node *n)
 
 void node_on_stored(struct node *n, enum node_lane lane)
 {
+    NODE_RECORD(n, stored, .lane = (uint8_t)lane);
     if (lane == NODE_LANE_JOURNAL) {
         journal_stored(n);
     } else {

@@ -152,7 +152,8 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode)
     struct member *m = &c->members[index];
     m->cluster = c;
     m->index = index;
-    m->io = (struct node_io){m, io_send, io_reply, io_store, io_trace, io_log};
+    m->io = (struct node_io){.ctx = m, .send = io_send, .reply = io_reply, .store = io_store,
+                             .trace = io_trace, .log = io_log};
     m->config = (struct vr_config){
         .n_replicas = c->n, .self = index, .durable = (mode & CLUSTER_DISK) != 0,
         .leases = (mode & CLUSTER_LEASES) != 0, .clock_drift_ppm = 1000,

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Both directions of a recording: the calls by which a node tells what goes in and what comes out,
+ * and feeding a node with what such a call told. */
+#include "node/recording.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "node/node_state.h"
+
+static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
+#define RECORDED(name) [JOURNAL_RECORDED_##name] = &wire_shape_recorded_##name,
+#include "node/recording.def"
+#undef RECORDED
+};
+
+/* The fields of struct vr_config that are numbers; texts and lists have their own lines below. */
+#define CONFIG_NUMBERS(NUMBER)                                                                     \
+    NUMBER(n_replicas)                                                                             \
+    NUMBER(self)                                                                                   \
+    NUMBER(durable)                                                                                \
+    NUMBER(heartbeat_ms)                                                                           \
+    NUMBER(view_change_ms)                                                                         \
+    NUMBER(max_clients)                                                                            \
+    NUMBER(batch_bytes)                                                                            \
+    NUMBER(max_answer_bytes)                                                                       \
+    NUMBER(max_read_bytes)                                                                         \
+    NUMBER(pipeline)                                                                               \
+    NUMBER(log_entries)                                                                            \
+    NUMBER(log_bytes)                                                                              \
+    NUMBER(checkpoint_ops)                                                                         \
+    NUMBER(state_pages)                                                                            \
+    NUMBER(members)
+
+const char *recording_machine(void)
+{
+    static const uint16_t one = 1;
+    bool little = *(const uint8_t *)&one == 1;
+    if (sizeof(void *) == 8) return little ? "64 bits, little-endian" : "64 bits, big-endian";
+    return little ? "32 bits, little-endian" : "32 bits, big-endian";
+}
+
+/* --- as a node tells it ----------------------------------------------------------------------- */
+
+void node_record(const struct node *n, enum journal_kind kind, const void *record)
+{
+    if (n->io.record != NULL) n->io.record(n->io.ctx, kind, record);
+}
+
+/* With its NUL, so that whoever reads it can point to it. */
+static struct bytes text_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text) + 1};
+}
+
+void node_record_start(const struct node *n, const struct vr_config *config,
+                       const struct vstamp_app *app, struct vstamp_id entropy)
+{
+    if (n->io.record == NULL) return;
+    uint8_t list[REPLICAS_MAX * (ADDRESS_BYTES_MAX + 8)];
+    struct wire_list_builder addresses;
+    wire_list_begin(&addresses, &wire_shape_address, list, sizeof list);
+    for (uint8_t i = 0; i < config->n_replicas; i++) {
+        struct wire_address address = {.text = text_of(config->addresses[i])};
+        bool fits = wire_list_add(&addresses, &address);
+        assert(fits);
+    }
+    struct wire_recorded_start start = {.format = RECORDING_FORMAT,
+                                        .version = text_of(config->version),
+                                        .machine = text_of(recording_machine()),
+                                        .application = text_of(app->name),
+                                        .entropy = entropy};
+#define NUMBER(name) start.config.name = config->name;
+    CONFIG_NUMBERS(NUMBER)
+#undef NUMBER
+    start.config.addresses = wire_list_end(&addresses);
+    node_record(n, JOURNAL_RECORDED_start, &start);
+}
+
+void node_record_file(const struct node *n, struct bytes file)
+{
+    while (n->io.record != NULL && file.size > 0) {
+        size_t size = file.size < RECORDING_DATA_MAX ? file.size : RECORDING_DATA_MAX;
+        NODE_RECORD(n, data, .content = {file.data, size});
+        file.data += size;
+        file.size -= size;
+    }
+}
+
+/* What comes out is summed up, not kept: the inputs give it back. */
+static void note(struct node *n, uint64_t what, uint64_t whom, struct bytes content)
+{
+    uint8_t seed[24];
+    struct writer w = writer_over(seed, sizeof seed);
+    write_u64(&w, n->outputs.checksum);
+    write_u64(&w, what);
+    write_u64(&w, whom);
+    n->outputs.checksum =
+        checksum64_seeded(content.data, content.size, checksum64(seed, sizeof seed));
+}
+
+enum { NOTE_FRAME = 1, NOTE_REPLY, NOTE_JOB, NOTE_RESULT };
+
+void node_note_frame(struct node *n, uint8_t replica, struct bytes frame)
+{
+    if (n->io.record == NULL) return;
+    n->outputs.frames++;
+    note(n, NOTE_FRAME, replica, frame);
+}
+
+void node_note_reply(struct node *n, uint64_t origin, struct bytes frame)
+{
+    if (n->io.record == NULL) return;
+    n->outputs.replies++;
+    note(n, NOTE_REPLY, origin, frame);
+}
+
+void node_note_job(struct node *n, enum node_lane lane, const struct node_job *job)
+{
+    if (n->io.record == NULL) return;
+    n->outputs.jobs++;
+    note(n, NOTE_JOB | (uint64_t)lane << 8 | (uint64_t)job->kind << 16, job->number, job->data);
+}
+
+void node_note_result(struct node *n, int rv, uint64_t value)
+{
+    if (n->io.record == NULL) return;
+    note(n, NOTE_RESULT | (uint64_t)(uint32_t)rv << 8, value, (struct bytes){0});
+}
+
+void node_record_outputs(struct node *n)
+{
+    if (n->io.record == NULL) return;
+    n->outputs.view = n->vr.view;
+    n->outputs.op = n->vr.log.op;
+    n->outputs.commit = n->vr.commit;
+    n->outputs.next_timer = node_next_timer(n);
+    node_record(n, JOURNAL_RECORDED_outputs, &n->outputs);
+}
+
+/* --- on file ---------------------------------------------------------------------------------- */
+
+const struct wire_shape *recording_shape(enum journal_kind kind)
+{
+    return kind < JOURNAL_KINDS ? shapes[kind] : NULL;
+}
+
+bool recording_put(struct writer *w, uint64_t place, enum journal_kind kind, const void *record)
+{
+    assert(shapes[kind] != NULL);
+    return journal_put(w, RECORDING_NUMBER, place, kind, shapes[kind], record);
+}
+
+enum journal_status recording_next(struct journal_reader *r, struct recorded *record)
+{
+    struct journal_reader next = *r;
+    struct bytes body;
+    enum journal_status status = journal_next(&next, &record->kind, &body);
+    if (status != JOURNAL_RECORD) return status;
+    const struct wire_shape *shape = shapes[record->kind];
+    if (shape == NULL || wire_decode(shape, body, &record->as) != 0) return JOURNAL_BAD;
+    *r = next;
+    return JOURNAL_RECORD;
+}
+
+bool recording_origin(struct bytes file, uint32_t *format, struct recorded *start)
+{
+    struct journal_reader r = {.file = file, .number = RECORDING_NUMBER};
+    struct bytes body;
+    if (journal_next(&r, &start->kind, &body) != JOURNAL_RECORD) return false;
+    if (start->kind != JOURNAL_RECORDED_start) return false;
+    struct reader first = reader_over(body.data, body.size);
+    *format = read_u32(&first);
+    if (*format != RECORDING_FORMAT) return first.ok;
+    return wire_decode(&wire_shape_recorded_start, body, &start->as) == 0;
+}
+
+static bool is_text(struct bytes b)
+{
+    return b.size > 0 && memchr(b.data, '\0', b.size) == b.data + b.size - 1;
+}
+
+bool recording_config(const struct wire_recorded_start *start, struct vr_config *config)
+{
+    const struct wire_recorded_config *from = &start->config;
+    *config = (struct vr_config){0};
+    if (!is_text(start->version) || !is_text(start->machine) || !is_text(start->application))
+        return false;
+    if (from->n_replicas == 0 || from->n_replicas > REPLICAS_MAX ||
+        from->self >= from->n_replicas || from->durable > 1 ||
+        from->addresses.count != from->n_replicas)
+        return false;
+#define NUMBER(name) config->name = from->name;
+    CONFIG_NUMBERS(NUMBER)
+#undef NUMBER
+    config->version = (const char *)start->version.data;
+    struct reader r = wire_list_start(&from->addresses);
+    for (uint8_t i = 0; i < from->n_replicas; i++) {
+        struct wire_address address;
+        wire_list_next(&wire_shape_address, &r, &address);
+        if (!is_text(address.text)) return false;
+        config->addresses[i] = (const char *)address.text.data;
+    }
+    return true;
+}
+
+/* --- once more into a node -------------------------------------------------------------------- */
+
+static int feed_step(struct node *n, uint8_t step, struct vstamp_diag *diag)
+{
+    switch ((enum recording_step)step) {
+    case RECORDING_RESTORED: return node_restore_done(n, diag);
+    case RECORDING_START: node_start(n); return 0;
+    case RECORDING_TURN_END: node_turn_end(n); return 0;
+    case RECORDING_STOP: node_stop(n); return 0;
+    }
+    return VSTAMP_E_MALFORMED;
+}
+
+/* A node trusts its host in what concerns indexes. */
+static bool is_peer(const struct node *n, uint8_t replica)
+{
+    return replica < n->config.n_replicas && replica != n->config.self;
+}
+
+int recording_feed(struct node *n, const struct recorded *record, struct bytes file,
+                   struct vstamp_diag *diag)
+{
+    const struct wire_recorded_connection *connection = &record->as.connection;
+    struct node_status status;
+    size_t valid_size;
+    switch (record->kind) {
+    case JOURNAL_RECORDED_checkpoint:
+        return node_restore_checkpoint(n, record->as.checkpoint.number, file, diag);
+    case JOURNAL_RECORDED_segment:
+        return node_restore_journal(n, record->as.segment.number, file,
+                                    record->as.segment.newest != 0, &valid_size, diag);
+    case JOURNAL_RECORDED_clock:
+        node_clock(n, record->as.clock.monotonic_us, record->as.clock.realtime_us);
+        return 0;
+    case JOURNAL_RECORDED_peer_frame:
+        if (!is_peer(n, record->as.peer_frame.from)) return VSTAMP_E_MALFORMED;
+        node_on_peer_frame(n, record->as.peer_frame.from, record->as.peer_frame.frame);
+        return 0;
+    case JOURNAL_RECORDED_client_frame:
+        if (record->as.client_frame.origin == 0) return VSTAMP_E_MALFORMED;
+        node_on_client_frame(n, record->as.client_frame.origin, record->as.client_frame.frame);
+        return 0;
+    case JOURNAL_RECORDED_connection:
+        if (!is_peer(n, connection->replica)) return VSTAMP_E_MALFORMED;
+        node_on_peer_connected(n, connection->replica, connection->connected != 0);
+        return 0;
+    case JOURNAL_RECORDED_stored:
+        if (record->as.stored.lane >= NODE_LANES) return VSTAMP_E_MALFORMED;
+        node_on_stored(n, (enum node_lane)record->as.stored.lane);
+        return 0;
+    case JOURNAL_RECORDED_step:
+        return feed_step(n, record->as.step.step, diag);
+    case JOURNAL_RECORDED_status:
+        node_status(n, &status);
+        return 0;
+    case JOURNAL_RECORDED_start:
+    case JOURNAL_RECORDED_data:
+    case JOURNAL_RECORDED_outputs:
+    case JOURNAL_RECORDED_end:
+    case JOURNAL_SEGMENT:
+    case JOURNAL_HARD_STATE:
+    case JOURNAL_ENTRY:
+    case JOURNAL_CHECKPOINT_HEAD:
+    case JOURNAL_PAGE:
+    case JOURNAL_CHECKPOINT_TAIL:
+    case JOURNAL_KINDS:
+        break;
+    }
+    return 0;
+}

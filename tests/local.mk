@@ -20,6 +20,7 @@ UNIT_TESTS = \
     %D%/unit/test_print \
     %D%/unit/test_prng \
     %D%/unit/test_recording \
+    %D%/unit/test_replay \
     %D%/unit/test_session \
     %D%/unit/test_verdict
 
@@ -73,6 +74,8 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/options.def \
     %D%/sim/queue.c \
     %D%/sim/queue.h \
+    %D%/sim/replay.c \
+    %D%/sim/replay.h \
     %D%/sim/replicas.c \
     %D%/sim/sim.h \
     %D%/sim/trace.c \

@@ -14,6 +14,7 @@ _Noreturn void base_assert_failed(const char *condition, const char *file, int l
 
 typedef void (*base_assert_hook)(const char *condition, const char *file, int line,
                                  const char *function);
-void base_assert_set_hook(base_assert_hook hook);
+/* Gives the hook that was set before. */
+base_assert_hook base_assert_set_hook(base_assert_hook hook);
 
 #endif

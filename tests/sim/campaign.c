@@ -10,6 +10,7 @@
 #include "base/assert.h"
 
 #define JOBS_MAX 256u
+#define REPLAYED_SEEDS 20u
 
 struct job {
     pid_t pid; /* 0: none */
@@ -177,6 +178,21 @@ void campaign_check_repeats(struct campaign *c, uint64_t seed)
     bool ok = once.hash == twice.hash && once.stats.events == twice.stats.events;
     tap(c, ok, "the same run, twice, of seed", seed);
     c->n_failed += !ok;
+}
+
+void campaign_check_replays(struct campaign *c, uint64_t seed)
+{
+    size_t n_settings = c->n_settings;
+    bool set = campaign_set(c, "record=1");
+    assert(set);
+    for (uint64_t last = seed + REPLAYED_SEEDS; seed < last; seed++) {
+        struct sim_result result;
+        run_seed(c, seed, NULL, NULL, &result);
+        if (result.failed) printf("# %s\n", result.verdict);
+        tap(c, !result.failed, "every life once more, of seed", seed);
+        c->n_failed += result.failed;
+    }
+    c->n_settings = n_settings;
 }
 
 void campaign_check_coverage(struct campaign *c)

@@ -30,6 +30,9 @@ int campaign_run_file(struct campaign *c, const char *path);
 /* A seed gives the same run every time, or nothing could be replayed. */
 void campaign_check_repeats(struct campaign *c, uint64_t seed);
 
+/* So does a life of a replica from what went into it: that of seed and of those that follow. */
+void campaign_check_replays(struct campaign *c, uint64_t seed);
+
 /* A campaign in which something never happened did not test it. */
 void campaign_check_coverage(struct campaign *c);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vstamp-sim: the simulator's command line. */
+#include <config.h>
+
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -7,11 +9,13 @@
 #include <unistd.h>
 
 #include "sim/campaign.h"
+#include "sim/replay.h"
 
 #define RUNS_FOR_COVERAGE 100u
 
 static const char usage[] =
-    "usage: vstamp-sim [--seed N | --seeds A-[B]] [--file FILE] [--set NAME=VALUE]... [...]\n";
+    "usage: vstamp-sim [--seed N | --seeds A-[B]] [--file FILE] [--set NAME=VALUE]... [...]\n"
+    "       vstamp-sim --replay FILE [--trace]\n";
 
 static const char help[] =
     "Runs whole groups of replicas, their clients, network, disks and clocks in one process,\n"
@@ -26,6 +30,8 @@ static const char help[] =
     "  --until-failure    stop at the first run that fails\n"
     "  --jobs N           runs at a time; default: the number of cores\n"
     "  --trace            print everything that happens\n"
+    "  --replay FILE      live the life again that vstamp-replica --record FILE wrote: prints its\n"
+    "                     last steps, or all with --trace, and whether the same came out\n"
     "  --tap              report in the Test Anything Protocol, and check that runs repeat\n"
     "  --help             print this text\n"
     "\n"
@@ -76,6 +82,7 @@ static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to)
     }
     if (from <= to) campaign_run(c, from, to);
     if (c->tap) campaign_check_repeats(c, from);
+    if (c->tap) campaign_check_replays(c, from);
     if (c->tap && c->n_run >= RUNS_FOR_COVERAGE) campaign_check_coverage(c);
     if (c->tap) printf("1..%" PRIu64 "\n", c->n_tests);
     printf("%s%" PRIu64 " runs, %" PRIu64 " failed;", c->tap ? "# " : "", c->n_run, c->n_failed);
@@ -86,7 +93,7 @@ static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to)
 int main(int argc, char **argv)
 {
     enum { OPTION_SEEDS = 1, OPTION_FILE, OPTION_SET, OPTION_FORBID, OPTION_TICKS, OPTION_JOBS,
-           OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_TAP, OPTION_HELP };
+           OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_TAP, OPTION_REPLAY, OPTION_HELP };
     static const struct option options[] = {
         {"seed", required_argument, NULL, OPTION_SEEDS},
         {"seeds", required_argument, NULL, OPTION_SEEDS},
@@ -98,13 +105,14 @@ int main(int argc, char **argv)
         {"until-failure", no_argument, NULL, OPTION_UNTIL_FAILURE},
         {"trace", no_argument, NULL, OPTION_TRACE},
         {"tap", no_argument, NULL, OPTION_TAP},
+        {"replay", required_argument, NULL, OPTION_REPLAY},
         {"help", no_argument, NULL, OPTION_HELP},
         {0},
     };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct campaign c = {.jobs = cores > 0 ? (uint32_t)cores : 1};
     uint64_t from = 1, to = 0, jobs;
-    const char *path = NULL, *end;
+    const char *path = NULL, *recording = NULL, *end;
     int rv = 0;
     for (int o; rv == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (o) {
@@ -124,6 +132,7 @@ int main(int argc, char **argv)
         case OPTION_UNTIL_FAILURE: c.until_failure = true; break;
         case OPTION_TRACE: c.trace = true; break;
         case OPTION_TAP: c.tap = true; break;
+        case OPTION_REPLAY: recording = optarg; break;
         case OPTION_HELP:
             printf("%s\n%s", usage, help);
             sim_options_help(stdout);
@@ -132,9 +141,10 @@ int main(int argc, char **argv)
         }
     }
     if (rv != 0) return rv;
-    if (optind != argc || (to < from && path == NULL)) {
+    if (optind != argc || (to < from && path == NULL) == (recording == NULL)) {
         fputs(usage, stderr);
         return 2;
     }
+    if (recording != NULL) return replay_file(recording, PACKAGE_VERSION, c.trace);
     return run(&c, path, from, to);
 }

@@ -71,6 +71,22 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     if (level == NODE_LOG_ERROR) sim_fail(r->sim, "replica %u: %s", r->index, event);
 }
 
+static void io_record(void *ctx, enum journal_kind kind, const void *record)
+{
+    struct sim_replica *r = ctx;
+    replay_tape_put(&r->tape, kind, record);
+}
+
+/* Its life is over: was it a function of what went into it? */
+static void live_again(struct sim_replica *r)
+{
+    char verdict[REPLAY_VERDICT_SIZE];
+    struct bytes recording = {r->tape.data, r->tape.size};
+    if (recording.size > 0 && replay(recording, NULL, NULL, NULL, verdict) != REPLAY_SAME)
+        sim_fail(r->sim, "replica %u, once more: %s", r->index, verdict);
+    replay_tape_close(&r->tape);
+}
+
 void sim_replica_init(struct sim *sim, uint8_t index)
 {
     struct sim_replica *r = &sim->replicas[index];
@@ -79,7 +95,8 @@ void sim_replica_init(struct sim *sim, uint8_t index)
     r->config = sim->config;
     r->config.self = index;
     r->io = (struct node_io){.ctx = r, .send = io_send, .reply = io_reply, .store = io_store,
-                             .trace = sim->tracing ? io_trace : NULL, .log = io_log};
+                             .trace = sim->tracing ? io_trace : NULL, .log = io_log,
+                             .record = sim->options.record ? io_record : NULL};
     r->wall_skew_us = (int64_t)prng_below(&sim->prng, 2 * SIM_S) - (int64_t)SIM_S;
 }
 
@@ -242,6 +259,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     if (rv != 0 && r->damaged) { /* its operator puts the folder away, and starts it empty */
         sim_trace(sim, "%u: refuses its disk: %s", index, diag.text);
         sim->stats.refused_disks++;
+        live_again(r);
         munmap(r->memory, r->memory_size);
         sim_replica_wipe(sim, index);
         rv = restore(r, &diag);
@@ -279,6 +297,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     sim_trace(sim, "%u: %s", index, why);
     note_stats(r);
     check_crashed(sim, r);
+    live_again(r);
     r->up = false;
     r->paused_until = 0;
     disk_crash(&r->disk, &sim->prng);

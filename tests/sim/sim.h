@@ -16,6 +16,7 @@
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
  *   check.c     what must hold after every turn, and at the end
+ *   replay.c    a life of a replica, recorded here or by the daemon, once more
  *   disk.c queue.c linear.c are leaves of their own. */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -27,6 +28,7 @@
 #include "sim/disk.h"
 #include "sim/linear.h"
 #include "sim/queue.h"
+#include "sim/replay.h"
 #include "vr/session.h"
 
 #define SIM_REPLICAS_MAX 7u
@@ -78,6 +80,7 @@ struct sim_replica {
     struct node *node;
     struct node_io io;
     struct vr_config config;
+    struct replay_tape tape; /* with the option `record` */
     struct disk disk;
     uint64_t clock_base, clock_started; /* its monotonic time began with base at started */
     int64_t clock_ppm, wall_skew_us;

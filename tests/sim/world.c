@@ -264,6 +264,7 @@ static void world_end(struct sim *sim)
         for (uint32_t j = 0; sim->failed && j < r->backlog_count; j++)
             sim_packet_release(r->backlog[j].packet);
         disk_wipe(&r->disk);
+        replay_tape_close(&r->tape);
     }
     sim_queue_clear(&sim->queue);
     for (size_t i = 0; i < SIM_ARCHIVE; i++) sim_packet_release(sim->archive[i].packet);

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A replay is a simulation of one replica whose events come from a file.  The node records in this
+ * life too: the checks that it makes (outputs, status) are kept, and compared with those of the
+ * file when these are met, field by field.
+ *
+ * In the trace, replica 1's lines are `1 <- MESSAGE` for what came to it and `1: ...` for what it
+ * thought of that; `0 <- MESSAGE from=1` and `client N <- 1: MESSAGE` are what it sent, where N is
+ * the number of the connection. */
+#include "sim/replay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "kv/kv.h"
+#include "sim/sim.h"
+
+struct life {
+    struct journal_reader reader;
+    struct recorded start;
+    struct sim *sim; /* its clock, trace and verdict */
+    struct vr_config config;
+    struct node_io io;
+    struct node *node;
+    void *memory;
+    size_t memory_size;
+    uint64_t first_us;       /* monotonic time of the first clock; 0: none came */
+    uint64_t n_inputs, n_turns;
+    struct replay_tape file; /* what the data records said since the last file was restored */
+    struct recorded check;   /* the newest that this node made; kind 0: none since the last one */
+    struct vstamp_diag refusal; /* of a restore */
+    bool ended;
+    uint8_t exit_status;
+};
+
+/* An assertion of the core ends the replay, not the program: the hook jumps here. */
+static jmp_buf assertion_exit;
+static struct sim *asserting;
+
+static void on_assert(const char *condition, const char *file, int line, const char *function)
+{
+    struct sim *sim = asserting;
+    if (sim == NULL) return;
+    asserting = NULL;
+    sim_fail(sim, "assertion failed: %s at %s:%d in %s", condition, file, line, function);
+    longjmp(assertion_exit, 1);
+}
+
+/* --- tape ------------------------------------------------------------------------------------- */
+
+static void tape_reserve(struct replay_tape *tape, size_t size)
+{
+    if (tape->capacity - tape->size >= size) return;
+    tape->capacity = 2 * tape->capacity + size;
+    tape->data = realloc(tape->data, tape->capacity);
+    assert(tape->data != NULL);
+}
+
+void replay_tape_put(struct replay_tape *tape, enum journal_kind kind, const void *record)
+{
+    tape_reserve(tape, wire_size(recording_shape(kind), record) + JOURNAL_RECORD_OVERHEAD);
+    struct writer w = writer_over(tape->data + tape->size, tape->capacity - tape->size);
+    bool fits = recording_put(&w, tape->size, kind, record);
+    assert(fits);
+    tape->size += w.size;
+}
+
+void replay_tape_close(struct replay_tape *tape)
+{
+    free(tape->data);
+    *tape = (struct replay_tape){0};
+}
+
+/* --- what the node puts out ------------------------------------------------------------------- */
+
+static void trace_frame(struct life *l, enum sim_event_kind kind, uint8_t node, uint64_t connection,
+                        struct bytes frame)
+{
+    struct wire_message m;
+    if (!l->sim->tracing) return;
+    if (wire_frame_decode(frame, &m) != 0) {
+        sim_trace(l->sim, "%u <- no sound frame, %zu bytes", node, frame.size);
+        return;
+    }
+    struct sim_event event = {.kind = (uint8_t)kind, .node = node, .value = connection << 8,
+                              .packet = sim_packet_new(frame.data, frame.size)};
+    sim_trace_frame(l->sim, &event);
+    sim_packet_release(event.packet);
+}
+
+static void io_send(void *ctx, uint8_t to, struct bytes frame)
+{
+    trace_frame(ctx, SIM_FRAME, to, 0, frame);
+}
+
+static void io_reply(void *ctx, uint64_t origin, struct bytes frame)
+{
+    struct life *l = ctx;
+    trace_frame(l, SIM_REPLY, l->config.self, origin, frame);
+}
+
+static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
+{
+    static const char *const words[] = {[NODE_JOB_APPEND] = "append to segment",
+                                        [NODE_JOB_CHECKPOINT_BEGIN] = "begin checkpoint",
+                                        [NODE_JOB_CHECKPOINT_DATA] = "write checkpoint",
+                                        [NODE_JOB_CHECKPOINT_END] = "finish checkpoint"};
+    struct life *l = ctx;
+    (void)lane;
+    sim_trace(l->sim, "%u: %s %" PRIu64 ", %zu bytes", l->config.self, words[job->kind],
+              job->number, job->data.size);
+}
+
+static void io_trace(void *ctx, const char *line)
+{
+    struct life *l = ctx;
+    sim_trace(l->sim, "%u: %s", l->config.self, line);
+}
+
+/* What is logged is in the trace already. */
+static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+{
+    (void)ctx;
+    (void)level;
+    (void)event;
+    (void)detail;
+}
+
+static void io_record(void *ctx, enum journal_kind kind, const void *record)
+{
+    struct life *l = ctx;
+    if (kind != JOURNAL_RECORDED_outputs && kind != JOURNAL_RECORDED_status) return;
+    l->check.kind = kind;
+    memcpy(&l->check.as, record, recording_shape(kind)->size);
+}
+
+/* --- the records ------------------------------------------------------------------------------ */
+
+/* Name the first field in which the two differ; false if there is none. */
+static bool differ(const struct recorded *ours, const struct recorded *theirs, char *text,
+                   size_t size)
+{
+    const struct wire_shape *shape = recording_shape(ours->kind);
+    for (size_t i = 0; i < shape->n_fields; i++) {
+        const struct wire_field *f = &shape->fields[i];
+        const void *a = (const char *)&ours->as + f->offset;
+        const void *b = (const char *)&theirs->as + f->offset;
+        if (f->kind == WIRE_ID && !vstamp_id_equal(*(const struct vstamp_id *)a,
+                                                   *(const struct vstamp_id *)b)) {
+            snprintf(text, size, "%s", f->name);
+            return true;
+        }
+        if (f->kind == WIRE_U64 && *(const uint64_t *)a != *(const uint64_t *)b) {
+            snprintf(text, size, "%s=%" PRIu64 ", recorded %s=%" PRIu64, f->name,
+                     *(const uint64_t *)a, f->name, *(const uint64_t *)b);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void compare(struct life *l, const struct recorded *theirs)
+{
+    char field[128] = "";
+    if (l->check.kind != theirs->kind)
+        sim_fail(l->sim, "the recorded node made a check here, this one did not");
+    else if (differ(&l->check, theirs, field, sizeof field))
+        sim_fail(l->sim, "it differs from what was recorded in %s: %s",
+                 recording_shape(theirs->kind)->name + strlen("recorded_"), field);
+    l->check.kind = 0;
+}
+
+static void trace_input(struct life *l, const struct recorded *r)
+{
+    static const char *const steps[] = {[RECORDING_RESTORED] = "all files are restored",
+                                        [RECORDING_START] = "starts",
+                                        [RECORDING_STOP] = "asked to stop"};
+    unsigned self = l->config.self;
+    if (r->kind == JOURNAL_RECORDED_peer_frame)
+        trace_frame(l, SIM_FRAME, l->config.self, 0, r->as.peer_frame.frame);
+    if (r->kind == JOURNAL_RECORDED_client_frame)
+        trace_frame(l, SIM_REQUEST, l->config.self, 0, r->as.client_frame.frame);
+    if (r->kind == JOURNAL_RECORDED_connection)
+        sim_trace(l->sim, "%u: the connection to %u %s", self, r->as.connection.replica,
+                  r->as.connection.connected ? "came up" : "broke");
+    if (r->kind == JOURNAL_RECORDED_stored)
+        sim_trace(l->sim, "%u: stored, lane %u", self, r->as.stored.lane);
+    if (r->kind == JOURNAL_RECORDED_checkpoint)
+        sim_trace(l->sim, "%u: restore checkpoint %" PRIu64 ", %zu bytes", self,
+                  r->as.checkpoint.number, l->file.size);
+    if (r->kind == JOURNAL_RECORDED_segment)
+        sim_trace(l->sim, "%u: restore segment %" PRIu64 ", %zu bytes", self,
+                  r->as.segment.number, l->file.size);
+    if (r->kind == JOURNAL_RECORDED_step && r->as.step.step < sizeof steps / sizeof steps[0] &&
+        steps[r->as.step.step] != NULL)
+        sim_trace(l->sim, "%u: %s", self, steps[r->as.step.step]);
+}
+
+static void add_data(struct life *l, struct bytes content)
+{
+    tape_reserve(&l->file, content.size);
+    if (content.size > 0) memcpy(l->file.data + l->file.size, content.data, content.size);
+    l->file.size += content.size;
+}
+
+/* False if no host would have given a node that. */
+static bool feed(struct life *l, const struct recorded *r)
+{
+    if (r->kind == JOURNAL_RECORDED_clock) {
+        if (l->first_us == 0) l->first_us = r->as.clock.monotonic_us;
+        if (r->as.clock.monotonic_us >= l->first_us + l->sim->now)
+            l->sim->now = r->as.clock.monotonic_us - l->first_us;
+    }
+    l->n_inputs++;
+    l->n_turns += r->kind == JOURNAL_RECORDED_step && r->as.step.step == RECORDING_TURN_END;
+    trace_input(l, r);
+    int rv = recording_feed(l->node, r, (struct bytes){l->file.data, l->file.size}, &l->refusal);
+    if (rv == VSTAMP_E_MALFORMED) return false;
+    if (rv != 0) sim_trace(l->sim, "%u: refuses it: %s", l->config.self, l->refusal.text);
+    if (r->kind == JOURNAL_RECORDED_checkpoint || r->kind == JOURNAL_RECORDED_segment)
+        l->file.size = 0;
+    return true;
+}
+
+/* JOURNAL_BAD also for what checks and yet cannot have been recorded. */
+static enum journal_status next(struct life *l)
+{
+    struct journal_reader before = l->reader;
+    struct recorded r;
+    enum journal_status status = recording_next(&l->reader, &r);
+    if (status != JOURNAL_RECORD) return status;
+    /* To ask for the status is an input and a check in one. */
+    bool check = r.kind == JOURNAL_RECORDED_outputs || r.kind == JOURNAL_RECORDED_status;
+    bool sound = !l->ended && r.kind != JOURNAL_RECORDED_start;
+    if (sound && r.kind == JOURNAL_RECORDED_end) {
+        l->ended = true;
+        l->exit_status = r.as.end.exit_status;
+    } else if (sound && r.kind == JOURNAL_RECORDED_data) {
+        add_data(l, r.as.data.content);
+    } else if (sound && r.kind != JOURNAL_RECORDED_outputs) {
+        sound = feed(l, &r);
+    }
+    if (sound && check) compare(l, &r);
+    if (sound) return JOURNAL_RECORD;
+    l->reader = before;
+    return JOURNAL_BAD;
+}
+
+/* To the end of the recording, or until something is wrong. */
+static enum journal_status live(struct life *l)
+{
+    asserting = l->sim;
+    if (setjmp(assertion_exit) != 0) return JOURNAL_RECORD;
+    l->io = (struct node_io){.ctx = l, .send = io_send, .reply = io_reply, .store = io_store,
+                             .trace = l->sim->tracing ? io_trace : NULL, .log = io_log,
+                             .record = io_record};
+    l->memory_size = node_memory(&l->config);
+    l->memory = mmap(NULL, l->memory_size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (l->memory == MAP_FAILED) {
+        l->memory = NULL;
+        sim_fail(l->sim, "no memory for its state: %s", strerror(errno));
+    }
+    if (l->memory != NULL)
+        l->node = node_init(l->memory, l->memory_size, &l->config, kv_app(), &l->io,
+                            l->start.as.start.entropy);
+    enum journal_status status = JOURNAL_RECORD;
+    while (status == JOURNAL_RECORD && !l->sim->failed) status = next(l);
+    asserting = NULL;
+    return status;
+}
+
+/* --- verdicts --------------------------------------------------------------------------------- */
+
+static bool is(struct bytes text, const char *expected)
+{
+    return text.size == strlen(expected) + 1 && memcmp(text.data, expected, text.size) == 0;
+}
+
+/* Why not to replay it at all; false if there is no reason. */
+static bool refuse(struct bytes recording, const char *version, struct recorded *start,
+                   struct vr_config *config, char verdict[static REPLAY_VERDICT_SIZE])
+{
+    const struct wire_recorded_start *s = &start->as.start;
+    uint32_t format;
+    if (recording.size == 0)
+        snprintf(verdict, REPLAY_VERDICT_SIZE, "empty: nothing was recorded");
+    else if (!recording_origin(recording, &format, start))
+        snprintf(verdict, REPLAY_VERDICT_SIZE,
+                 "not a recording of vstamp-replica --record, or damaged at its beginning");
+    else if (format != RECORDING_FORMAT)
+        snprintf(verdict, REPLAY_VERDICT_SIZE,
+                 "another version's: format %" PRIu32 ", this vstamp-sim reads format %u", format,
+                 RECORDING_FORMAT);
+    else if (!recording_config(s, config))
+        snprintf(verdict, REPLAY_VERDICT_SIZE, "its configuration makes no sense");
+    else if (version != NULL && !is(s->version, version))
+        snprintf(verdict, REPLAY_VERDICT_SIZE,
+                 "another version's: recorded by vstamp %.40s, this is %s; replay it with the "
+                 "vstamp-sim of that version", (const char *)s->version.data, version);
+    else if (!is(s->machine, recording_machine()))
+        snprintf(verdict, REPLAY_VERDICT_SIZE,
+                 "another architecture's: recorded on a machine of %.40s, this one has %s",
+                 (const char *)s->machine.data, recording_machine());
+    else if (!is(s->application, kv_app()->name))
+        snprintf(verdict, REPLAY_VERDICT_SIZE,
+                 "another application's: it replicates %.40s, vstamp-sim has only %s",
+                 (const char *)s->application.data, kv_app()->name);
+    else
+        return false;
+    return true;
+}
+
+static enum replay_outcome judge(const struct life *l, enum journal_status status,
+                                 char verdict[static REPLAY_VERDICT_SIZE])
+{
+    char what[160], where[64];
+    snprintf(what, sizeof what,
+             "replica %u of %u, %" PRIu64 " inputs in %" PRIu64 " turns, %.6f s", l->config.self,
+             l->config.n_replicas, l->n_inputs, l->n_turns, (double)l->sim->now / 1e6);
+    snprintf(where, sizeof where, "byte %zu", l->reader.place);
+    if (l->sim->failed) {
+        snprintf(verdict, REPLAY_VERDICT_SIZE,
+                 "FAILED at %.6f s, turn %" PRIu64 ", input %" PRIu64 ", %s: %s",
+                 (double)l->sim->now / 1e6, l->n_turns, l->n_inputs, where, l->sim->verdict);
+        return REPLAY_FAILED;
+    }
+    if (status == JOURNAL_BAD && (l->ended || journal_continues(&l->reader))) {
+        snprintf(verdict, REPLAY_VERDICT_SIZE, "damaged at %s; up to there as recorded: %s", where,
+                 what);
+        return REPLAY_REFUSED;
+    }
+    if (!l->ended)
+        snprintf(verdict, REPLAY_VERDICT_SIZE,
+                 "as recorded: %s; cut off at %s: the replica was killed, or could not write on",
+                 what, where);
+    else if (l->exit_status == 0)
+        snprintf(verdict, REPLAY_VERDICT_SIZE, "as recorded: %s; ended in good order", what);
+    else
+        snprintf(verdict, REPLAY_VERDICT_SIZE, "as recorded: %s; ended with status %u: %s", what,
+                 l->exit_status, l->refusal.text);
+    return REPLAY_SAME;
+}
+
+enum replay_outcome replay(struct bytes recording, const char *version, FILE *last, FILE *all,
+                           char verdict[static REPLAY_VERDICT_SIZE])
+{
+    struct life *l = calloc(1, sizeof *l);
+    struct sim *sim = calloc(1, sizeof *sim);
+    assert(l != NULL && sim != NULL);
+    l->reader = (struct journal_reader){.file = recording, .number = RECORDING_NUMBER};
+    l->sim = sim;
+    enum replay_outcome outcome = REPLAY_REFUSED;
+    if (!refuse(recording, version, &l->start, &l->config, verdict)) {
+        base_assert_hook before = base_assert_set_hook(on_assert);
+        sim_trace_begin(sim, last != NULL, all);
+        recording_next(&l->reader, &l->start);
+        outcome = judge(l, live(l), verdict);
+        sim_trace_end(sim, last);
+        base_assert_set_hook(before);
+    }
+    if (l->memory != NULL) munmap(l->memory, l->memory_size);
+    replay_tape_close(&l->file);
+    free(sim);
+    free(l);
+    return outcome;
+}
+
+int replay_file(const char *path, const char *version, bool trace)
+{
+    char verdict[REPLAY_VERDICT_SIZE];
+    struct stat stat;
+    void *content = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && fstat(fd, &stat) == 0;
+    if (ok && stat.st_size > 0)
+        content = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (!ok || content == MAP_FAILED) {
+        fprintf(stderr, "vstamp-sim: %s: %s\n", path, strerror(errno));
+        return 2;
+    }
+    struct bytes recording = {content, (size_t)stat.st_size};
+    enum replay_outcome outcome =
+        replay(recording, version, trace ? NULL : stdout, trace ? stdout : NULL, verdict);
+    printf("%s: %s\n", path, verdict);
+    close(fd);
+    return (int)outcome;
+}

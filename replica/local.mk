@@ -17,6 +17,8 @@ vstamp_replica_SOURCES = \
     %D%/notify.h \
     %D%/peers.c \
     %D%/peers.h \
+    %D%/recorder.c \
+    %D%/recorder.h \
     %D%/report.c \
     %D%/report.h \
     %D%/serve.c \

@@ -23,6 +23,7 @@ struct options {
     const char *data_dir;
     bool check;
     const char *log_level, *log_format;
+    const char *record;
     uint32_t local;
 };
 
@@ -86,9 +87,9 @@ static int run_local(const struct cli *cli, const struct options *o)
     struct vstamp_diag diag = {0};
     int rv;
 
-    if (o->config != NULL || o->index != NO_INDEX || o->check)
+    if (o->config != NULL || o->index != NO_INDEX || o->check || o->record != NULL)
         return cli_usage(cli, "--local makes its own configuration: "
-                              "--config, --index and --check do not go with it");
+                              "--config, --index, --check and --record do not go with it");
     rv = read_words(cli, o, &local.log_level, &local.log_format);
     if (rv != 0) return rv;
     rv = local_run(&local, &diag);
@@ -100,7 +101,7 @@ static int run_local(const struct cli *cli, const struct options *o)
 static int run_one(const struct cli *cli, const struct options *o)
 {
     static struct config config; /* kept by pointer as long as the process runs */
-    struct serve_options serve = {.config = &config, .index = o->index};
+    struct serve_options serve = {.config = &config, .index = o->index, .record = o->record};
     struct vstamp_diag diag = {0};
     int rv = read_words(cli, o, &serve.log_level, &serve.log_format);
 
@@ -133,6 +134,8 @@ int main(int argc, char **argv)
         CLI_FLAG(0, "check", &o.check, "read the configuration, say what it means, and exit"),
         CLI_TEXT(0, "log-level", &o.log_level, "LEVEL", "error, warn, info or debug"),
         CLI_TEXT(0, "log-format", &o.log_format, "FORMAT", "logfmt or json"),
+        CLI_TEXT(0, "record", &o.record, "FILE",
+                 "write all that goes into this replica to a new file, for vstamp-sim --replay"),
         CLI_U32(0, "local", &o.local, 1, REPLICAS_MAX - 1, "N",
                 "run N replicas on loopback in this terminal, to try it out"),
         CLI_END,

@@ -6,7 +6,9 @@
  * touched.
  *
  * SIGTERM and SIGINT ask the node to hand over; it goes on taking part until another view has
- * begun, or for STOP_MS_MAX.  A second signal ends the process at once. */
+ * begun, or for STOP_MS_MAX.  A second signal ends the process at once.
+ *
+ * With --record the node itself tells the recorder what goes into it; those who feed it do not. */
 #include <config.h>
 
 #include "replica/serve.h"
@@ -20,8 +22,10 @@
 
 #include "base/assert.h"
 #include "kv/kv.h"
+#include "program/cli.h"
 #include "replica/endpoint.h"
 #include "replica/notify.h"
+#include "replica/recorder.h"
 #include "replica/storage_file.h"
 #include "replica/transport_uv.h"
 
@@ -38,6 +42,7 @@ struct replica {
     struct transport transport;
     struct storage storage; /* durability: disk */
     struct endpoint endpoint;
+    struct recorder recorder; /* --record */
     uv_signal_t signals[2];
     uv_timer_t stop_timer;
     bool stopping;
@@ -90,11 +95,19 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     notify_send(status);
 }
 
+static void io_record(void *ctx, enum journal_kind kind, const void *record)
+{
+    struct replica *r = ctx;
+
+    recorder_put(&r->recorder, kind, record);
+}
+
 static void last_words(const char *condition, const char *file, int line, const char *function)
 {
     dprintf(STDERR_FILENO,
             "vstamp-replica: a bug in vstamp: %s:%d: %s: assertion '%s' failed: please report it\n",
             file, line, function, condition);
+    recorder_rescue();
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -104,6 +117,7 @@ static void after_turn(void *ctx)
     struct replica *r = ctx;
 
     transport_after_turn(&r->transport);
+    recorder_after_turn(&r->recorder, uv_now(&r->loop));
     if (r->stopping && node_may_stop(r->node)) uv_stop(&r->loop);
 }
 
@@ -145,6 +159,14 @@ static void watch_signals(struct replica *r)
     }
 }
 
+static void end_recording(struct replica *r, uint8_t exit_status)
+{
+    struct node_status last; /* to be asked for it is what puts the digest of the state on record */
+
+    node_status(r->node, &last);
+    recorder_close(&r->recorder, exit_status);
+}
+
 /* --- start ------------------------------------------------------------------------------------ */
 
 static int make_node(struct replica *r, struct vstamp_diag *diag)
@@ -172,6 +194,7 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
         .store = io_store,
         .trace = r->options->log_level >= LOG_LEVEL_DEBUG ? io_trace : NULL,
         .log = io_log,
+        .record = r->options->record != NULL ? io_record : NULL,
     };
     r->node = node_init(memory, size, &r->config, kv_app(), &r->io, entropy);
     return 0;
@@ -187,6 +210,8 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
 
     if (rv == 0 && r->config.durable)
         rv = storage_open(&r->storage, config->data_dir, index, &r->turn, &r->log, diag);
+    if (rv == 0 && r->options->record != NULL)
+        rv = recorder_open(&r->recorder, r->options->record, &r->log, diag);
     if (rv == 0) rv = make_node(r, diag);
     if (rv != 0) return rv;
     turn_init(&r->turn, &r->loop, r->node, after_turn, r);
@@ -195,7 +220,10 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     if (rv == 0)
         rv = endpoint_open(&r->endpoint, &r->loop, &config->status_addresses.at[index], &r->turn,
                            &r->transport, 2 * (uint64_t)r->config.view_change_ms, diag);
-    if (rv == 0 && r->config.durable) rv = storage_restore(&r->storage, r->node, diag);
+    if (rv == 0 && r->config.durable) {
+        rv = storage_restore(&r->storage, r->node, diag);
+        if (rv != 0) end_recording(r, CLI_USAGE);
+    }
     return rv;
 }
 
@@ -233,11 +261,13 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     }
     base_assert_set_hook(last_words);
     r->options = options;
+    r->recorder.fd = -1;
     log_open(&r->log, options->log_level, options->log_format, (int)options->index);
     rv = prepare(r, diag);
     if (rv == 0) rv = start(r, diag);
     if (rv != 0) return rv;
     uv_run(&r->loop, UV_RUN_DEFAULT);
+    end_recording(r, CLI_OK);
     endpoint_close(&r->endpoint);
     if (r->config.durable) storage_close(&r->storage);
     log_detail(&r->log, LOG_LEVEL_INFO, "stopped", NULL);

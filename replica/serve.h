@@ -11,6 +11,7 @@ struct serve_options {
     uint32_t index;
     enum log_level log_level;
     enum log_format log_format;
+    const char *record; /* where to, or NULL: see recorder.h */
 };
 
 /* Runs until SIGTERM or SIGINT: 0.  VSTAMP_E_* with a sentence if it could not start. */

@@ -26,6 +26,8 @@ static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
     NUMBER(batch_bytes)                                                                            \
     NUMBER(max_answer_bytes)                                                                       \
     NUMBER(max_read_bytes)                                                                         \
+    NUMBER(leases)                                                                                 \
+    NUMBER(clock_drift_ppm)                                                                        \
     NUMBER(pipeline)                                                                               \
     NUMBER(log_entries)                                                                            \
     NUMBER(log_bytes)                                                                              \

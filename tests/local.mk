@@ -148,17 +148,29 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.
 FUZZ_TESTS = \
+    %D%/fuzz/fuzz_config \
     %D%/fuzz/fuzz_decode \
-    %D%/fuzz/fuzz_line
+    %D%/fuzz/fuzz_line \
+    %D%/fuzz/fuzz_session
 check_PROGRAMS += $(FUZZ_TESTS)
-%C%_fuzz_fuzz_decode_SOURCES = %D%/fuzz/fuzz_decode.c %D%/fuzz/fuzz.h
-%C%_fuzz_fuzz_line_SOURCES = %D%/fuzz/fuzz_line.c %D%/fuzz/fuzz.h
-EXTRA_DIST += %D%/fuzz/corpus-decode %D%/fuzz/corpus-line
 FUZZ_LIBS = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
+%C%_fuzz_fuzz_config_SOURCES = %D%/fuzz/fuzz_config.c %D%/fuzz/fuzz.h
+%C%_fuzz_fuzz_config_LDADD = $(PROGRAM_LIBS) $(FUZZ_LIBS)
+%C%_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+%C%_fuzz_fuzz_decode_SOURCES = %D%/fuzz/fuzz_decode.c %D%/fuzz/fuzz.h
 %C%_fuzz_fuzz_decode_LDADD = $(FUZZ_LIBS)
 %C%_fuzz_fuzz_decode_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+%C%_fuzz_fuzz_line_SOURCES = %D%/fuzz/fuzz_line.c %D%/fuzz/fuzz.h
 %C%_fuzz_fuzz_line_LDADD = $(CLIENT_LIBS) $(FUZZ_LIBS)
 %C%_fuzz_fuzz_line_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+%C%_fuzz_fuzz_session_SOURCES = %D%/fuzz/fuzz_session.c %D%/fuzz/fuzz.h
+%C%_fuzz_fuzz_session_LDADD = $(FUZZ_LIBS)
+%C%_fuzz_fuzz_session_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+EXTRA_DIST += \
+    %D%/fuzz/corpus-config \
+    %D%/fuzz/corpus-decode \
+    %D%/fuzz/corpus-line \
+    %D%/fuzz/corpus-session
 if FUZZERS
 LINK_FUZZER = -fsanitize=fuzzer
 else
@@ -168,6 +180,23 @@ FUZZ_MAIN = %D%/libcorpus.la
 if CHECK_READY
 TESTS += $(FUZZ_TESTS)
 endif
+endif
+
+# Runs each fuzzer for FUZZ_SECONDS.  What it finds worth keeping gathers in tests/fuzz/new-NAME of
+# the build tree, what ends it is written to tests/fuzz/NAME-crash-...
+FUZZ_SECONDS = 60
+.PHONY: fuzz
+fuzz: $(FUZZ_TESTS)
+if FUZZERS
+	@for fuzzer in $(FUZZ_TESTS); do \
+	    name=$${fuzzer##*fuzz_}; new=%D%/fuzz/new-$$name; \
+	    mkdir -p $$new && echo "== $$name" && \
+	    ./$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -verbosity=0 \
+	        -max_len=4096 -artifact_prefix=%D%/fuzz/$$name- $$new \
+	        $(srcdir)/%D%/fuzz/corpus-$$name || exit 1; \
+	done
+else
+	@echo "make fuzz needs: CC=clang ./configure --enable-fuzzers" >&2; exit 1
 endif
 
 EXTRA_DIST += \

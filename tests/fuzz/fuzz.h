@@ -9,4 +9,7 @@
 /* Returns 0; an assert or a sanitizer tells what is wrong. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Damaged copies of each file of the corpus that make check tries too: what a second allows. */
+extern const unsigned fuzz_copies;
+
 #endif

@@ -11,6 +11,8 @@
 
 #define INPUT_MAX (64u * 1024)
 
+const unsigned fuzz_copies = 1000;
+
 static uint8_t encoded[INPUT_MAX], frame[INPUT_MAX + WIRE_HEADER_SIZE];
 
 static const struct wire_shape *pick(uint8_t number)

@@ -9,6 +9,8 @@
 #include "client/line.h"
 #include "fuzz/fuzz.h"
 
+const unsigned fuzz_copies = 1000;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct line line, again;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Stands in for libFuzzer under make check: fuzz_NAME is run over each file of
- * $top_srcdir/tests/fuzz/corpus-NAME (or over the files named on the command line) and over a fixed
- * number of damaged copies of it, the same ones each time.  Speaks TAP. */
+ * $top_srcdir/tests/fuzz/corpus-NAME (or over the files named on the command line) and over
+ * fuzz_copies damaged copies of it, the same ones each time.  Speaks TAP. */
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,7 +12,6 @@
 #include "fuzz/fuzz.h"
 
 #define FILE_MAX (64u * 1024)
-#define COPIES 1000
 #define FILES_MAX 1000
 
 /* Flip, overwrite, cut, or repeat: what libFuzzer does too, without its feedback. */
@@ -56,7 +55,7 @@ static int run_file(const char *path)
     struct prng p;
     prng_seed(&p, size);
     run_once(data, size);
-    for (int i = 0; i < COPIES; i++) {
+    for (unsigned i = 0; i < fuzz_copies; i++) {
         memcpy(damaged, data, size);
         run_once(damaged, damage(&p, damaged, size));
     }

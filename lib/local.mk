@@ -86,6 +86,7 @@ noinst_LTLIBRARIES += \
     %D%/kv/codec.c \
     %D%/kv/kv.h \
     %D%/kv/ops.def \
+    %D%/kv/sound.c \
     %D%/kv/store.c \
     %D%/kv/store.h
 

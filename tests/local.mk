@@ -12,6 +12,7 @@ UNIT_TESTS = \
     %D%/unit/test_error \
     %D%/unit/test_frame \
     %D%/unit/test_kv_codec \
+    %D%/unit/test_kv_sound \
     %D%/unit/test_kv_store \
     %D%/unit/test_line \
     %D%/unit/test_linear \

@@ -299,6 +299,7 @@ static const struct vstamp_app app = {
     .check = check,
     .apply = apply,
     .query = query,
+    .sound = kv_store_is_sound,
 };
 
 const struct vstamp_app *kv_app(void)

@@ -18,8 +18,7 @@ uint32_t kv_chain_cells(uint64_t size)
     return (uint32_t)cells;
 }
 
-/* Cells there are in all.  Their numbers are 32 bits wide, which is enough for 256 GiB. */
-static uint32_t total_cells(const struct vstamp_pages *pages)
+uint32_t kv_cells_total(const struct vstamp_pages *pages)
 {
     uint64_t total = (uint64_t)vstamp_pages_max(pages) * KV_CELLS_PER_PAGE;
     return total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
@@ -28,7 +27,7 @@ static uint32_t total_cells(const struct vstamp_pages *pages)
 uint32_t kv_cells_left(const struct vstamp_pages *pages)
 {
     uint32_t fresh = kv_cell_get(pages, 0, KV_HEADER_FRESH);
-    uint32_t total = total_cells(pages);
+    uint32_t total = kv_cells_total(pages);
     assert(fresh >= 1 && fresh <= total);
     return kv_cell_get(pages, 0, KV_HEADER_N_FREE) + (total - fresh);
 }

@@ -78,6 +78,9 @@ static inline void kv_cell_set(struct vstamp_pages *pages, uint32_t cell, enum k
 /* How many cells a chain with that many bytes has; at least 1. */
 uint32_t kv_chain_cells(uint64_t size);
 
+/* How many cells there are.  Their numbers are 32 bits wide, which is enough for 256 GiB. */
+uint32_t kv_cells_total(const struct vstamp_pages *pages);
+
 /* How many cells may still be taken. */
 uint32_t kv_cells_left(const struct vstamp_pages *pages);
 

@@ -5,6 +5,7 @@
  *   codec.c        operations and answers as bytes
  *   cells.[ch]     the pages as 64-byte cells and chains of them
  *   store.[ch]     records in byte order of their keys
+ *   sound.c        whether pages hold such records
  *   app.c          the application: what each operation does to the records */
 #ifndef KV_KV_H
 #define KV_KV_H

@@ -56,8 +56,21 @@ void kv_store_open(struct vstamp_pages *pages, uint64_t seed)
         store_u32(header + KV_HEADER_FRESH, 1);
         store_u64(header + KV_HEADER_SEED, seed);
     } else {
-        assert(form == KV_FORM);
+        assert(form == KV_FORM); /* pages from elsewhere are sound (sound.c) */
     }
+}
+
+bool kv_store_has_header(const struct vstamp_pages *pages)
+{
+    uint32_t fresh = kv_cell_get(pages, 0, KV_HEADER_FRESH);
+    return kv_cell_get(pages, 0, KV_HEADER_FORM) == KV_FORM && fresh >= 1 &&
+           fresh <= kv_cells_total(pages);
+}
+
+uint32_t kv_store_priority(const struct vstamp_pages *pages, struct bytes key)
+{
+    uint64_t seed = header_u64(pages, KV_HEADER_SEED);
+    return (uint32_t)(checksum64_seeded(key.data, key.size, seed) >> 32);
 }
 
 uint64_t kv_store_n_keys(const struct vstamp_pages *pages)
@@ -292,14 +305,12 @@ static bool resize_value(struct vstamp_pages *pages, uint32_t record, size_t siz
 /* A new record in the tree, with its key and an empty value.  There must be room. */
 static uint32_t add_record(struct vstamp_pages *pages, struct bytes key)
 {
-    uint64_t seed = header_u64(pages, KV_HEADER_SEED);
     uint32_t tail;
     uint32_t record = kv_chain_take(pages, kv_chain_cells(key.size), &tail);
     uint8_t *at = kv_cell_change(pages, record);
     store_u32(at + KV_RECORD_TAIL, tail);
     store_u32(at + KV_RECORD_KEY_SIZE, (uint32_t)key.size);
-    store_u32(at + KV_RECORD_PRIORITY,
-              (uint32_t)(checksum64_seeded(key.data, key.size, seed) >> 32));
+    store_u32(at + KV_RECORD_PRIORITY, kv_store_priority(pages, key));
     struct kv_place place = kv_chain_seek(pages, record, 0);
     kv_chain_write(pages, &place, key.data, key.size);
     tree_insert(pages, record, key);

@@ -45,4 +45,12 @@ bool kv_store_append(struct vstamp_pages *pages, uint32_t record, struct bytes v
 /* False if there is no such key. */
 bool kv_store_remove(struct vstamp_pages *pages, struct bytes key);
 
+/* sound.c: are these pages, `n_used` of them not all zeros, such a store?  They may hold anything;
+ * every other function relies on it. */
+bool kv_store_is_sound(const struct vstamp_pages *pages, uint32_t n_used);
+
+/* For it: is the header laid out, with a sensible number of cells in use?  A key's priority? */
+bool kv_store_has_header(const struct vstamp_pages *pages);
+uint32_t kv_store_priority(const struct vstamp_pages *pages, struct bytes key);
+
 #endif

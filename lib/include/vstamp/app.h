@@ -2,7 +2,7 @@
 /* The application: what is replicated.  Start here to replicate your own service.
  *
  * An application is a deterministic state machine.  Its whole state lives in numbered pages
- * (paper section 5.1), which vstamp owns, checkpoints and transfers; a struct vstamp_app is four
+ * (paper section 5.1), which vstamp owns, checkpoints and transfers; a struct vstamp_app is a few
  * functions without state of their own.  Pages that were never written read as zeros, so a new
  * group starts with all pages zero and needs no call to set up.
  *
@@ -69,6 +69,12 @@ struct vstamp_app {
     /* Answer a read from the state, without the log (6.3).  Must not change pages. */
     void (*query)(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
                   struct vstamp_answer *answer);
+
+    /* Could apply() have left these pages?  Asked of pages that came from a peer or from a disk,
+     * before anything else looks at them: they may hold anything, and the function must bear that.
+     * Pages from `n_used` on are zeros.  On false they are not used and fetched elsewhere.  NULL:
+     * whatever comes is believed, and apply() and query() must bear it. */
+    bool (*sound)(const struct vstamp_pages *pages, uint32_t n_used);
 };
 
 #ifdef __cplusplus

@@ -26,6 +26,7 @@ UNIT_TESTS = \
     %D%/unit/test_verdict
 
 SCENARIO_TESTS = \
+    %D%/scenario/test_contradictions \
     %D%/scenario/test_lease \
     %D%/scenario/test_normal \
     %D%/scenario/test_reads \

@@ -18,6 +18,9 @@
 #define READS_WAITING_MAX 1024u /* reads that wait for the primary to be confirmed */
 #define READ_BODY_MAX 2304u     /* operation of a read */
 #define VIEW_JUMP_MAX (1u << 20) /* a view further ahead is a damaged or hostile frame (PIT-2.12) */
+/* No view, op-number, request-number or incarnation gets there: what claims to is damaged, and
+ * would overflow what is counted on from it. */
+#define NUMBER_MAX (UINT64_C(1) << 62)
 #define TRANSFER_ENTRIES_MAX 128u /* entries in one new_state */
 #define TRANSFER_HASHES_MAX 1024u /* pages asked about in one get_pages */
 #define ADDRESS_BYTES_MAX 255u

@@ -91,7 +91,11 @@ static int restore_checkpoint(struct node *n, uint64_t number, struct bytes file
     rv = restore_pages(n, &r, head.n_pages, diag);
     if (rv != 0) return rv;
     pages_checkpoint(&n->vr.pages);
-    vr_restore_checkpoint(&n->vr, whose.group, &head.anchor);
+    rv = vr_restore_checkpoint(&n->vr, whose.group, &head.anchor);
+    if (rv != 0) {
+        vstamp_diag_printf(diag, "its pages do not make sense");
+        return rv;
+    }
     n->restore.checkpoint = number;
     return 0;
 }
@@ -112,8 +116,7 @@ static int replay(struct node *n, enum journal_kind kind, struct bytes body)
     if (kind == JOURNAL_HARD_STATE) {
         struct wire_hard_state state;
         if (wire_decode(&wire_shape_hard_state, body, &state) != 0) return VSTAMP_E_CORRUPT;
-        vr_restore_state(&n->vr, &state);
-        return 0;
+        return vr_restore_state(&n->vr, &state);
     }
     struct wire_journal_entry record;
     if (kind != JOURNAL_ENTRY || wire_decode(&wire_shape_journal_entry, body, &record) != 0)

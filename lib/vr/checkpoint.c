@@ -40,16 +40,27 @@ void vr_checkpoint_if_due(struct vr *r)
     }
 }
 
-/* The pages hold the state after `anchor` now: they were fetched or read from the disk.  What the
- * log holds beyond it stays if it follows that very entry. */
-void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
+/* Could the live pages be the state after op-number `op`?  Rebuilds what is derived of them. */
+static bool pages_are_sound(struct vr *r, uint64_t op)
+{
+    const struct vstamp_pages *app = &r->app_pages;
+    uint32_t n_used = r->pages.n_used > app->first ? r->pages.n_used - app->first : 0;
+    if (!client_table_reload(r->clients, op)) return false;
+    return r->app->sound == NULL || r->app->sound(app, n_used);
+}
+
+/* The live pages are said to hold the state after `anchor`: they were fetched, or read from the
+ * disk.  What the log holds beyond it stays if it follows that very entry.  NULL, or why this
+ * cannot be; then nothing but the derived part of the client table has changed. */
+const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
 {
     assert(anchor->op >= r->applied);
-    bool sound = client_table_reload(r->clients);
-    assert(sound); /* hashed on their way; peers and folders of other sizes were refused before */
     const struct wire_entry_header *ours = log_header(&r->log, anchor->op);
-    if (ours == NULL || !vstamp_id_equal(ours->checksum, anchor->checksum)) {
-        assert(r->commit <= anchor->op);
+    bool same = ours != NULL && vstamp_id_equal(ours->checksum, anchor->checksum);
+    if (anchor->op > NUMBER_MAX) return "an impossible op-number";
+    if (!same && anchor->op <= r->commit) return "another entry is committed here";
+    if (!pages_are_sound(r, anchor->op)) return "its pages do not make sense";
+    if (!same) {
         log_reset(&r->log, anchor);
         if (r->durable_op > anchor->op) r->durable_op = anchor->op;
     }
@@ -59,6 +70,14 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     r->checkpoint_anchor = *anchor;
     r->checkpoint_log_bytes = 0;
     r->log.keep_after = anchor->op;
+    return NULL;
+}
+
+/* Only after pages that were refused: ours are live again. */
+void vr_checkpoint_refused(struct vr *r)
+{
+    bool sound = client_table_reload(r->clients, r->applied);
+    assert(sound);
 }
 
 /* A peer compares its pages with our checkpoint, from page `first` on: tell it those that differ.

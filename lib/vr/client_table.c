@@ -21,6 +21,7 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "base/endian.h"
+#include "base/limits.h"
 
 enum slot_layout {
     SLOT_CLIENT_HI = 0,
@@ -298,7 +299,7 @@ static bool all_zeros(const uint8_t *at, size_t size)
     return true;
 }
 
-static bool slot_makes_sense(const struct client_table *t, const uint8_t *at)
+static bool slot_makes_sense(const struct client_table *t, const uint8_t *at, uint64_t op)
 {
     struct client_record r = slot_record(at);
     if (r.answer.size > t->max_answer_bytes) return false;
@@ -307,6 +308,7 @@ static bool slot_makes_sense(const struct client_table *t, const uint8_t *at)
     }
     if (r.session == 0) return all_zeros(at, SLOT_ANSWER);
     if (r.number == 0 && (r.answer.size != 0 || r.request != 0)) return false;
+    if (r.session > op || r.op > op || r.number > NUMBER_MAX || r.used > NUMBER_MAX) return false;
     return r.op != 0 && r.used != 0;
 }
 
@@ -343,12 +345,12 @@ static void sort_by_use(struct client_table *t)
 }
 
 /* Take in the used slots, which must be the first ones, with no client twice. */
-static bool reload_index(struct client_table *t)
+static bool reload_index(struct client_table *t, uint64_t op)
 {
     bool ended = false;
     for (uint32_t slot = 0; slot < t->max_clients; slot++) {
         const uint8_t *at = slot_read(t, slot);
-        if (!slot_makes_sense(t, at)) return false;
+        if (!slot_makes_sense(t, at, op)) return false;
         if (load_u64(at + SLOT_SESSION) == 0) {
             ended = true;
             continue;
@@ -361,10 +363,10 @@ static bool reload_index(struct client_table *t)
     return true;
 }
 
-bool client_table_reload(struct client_table *t)
+bool client_table_reload(struct client_table *t, uint64_t op)
 {
     forget_derived(t);
-    if (!reload_index(t)) {
+    if (!reload_index(t, op)) {
         forget_derived(t);
         return false;
     }

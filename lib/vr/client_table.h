@@ -54,9 +54,10 @@ void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t
 
 uint32_t client_table_count(const struct client_table *t);
 
-/* Rebuild what is derived, after the pages were replaced.  False if they do not make sense (two
- * slots with one client, a size beyond its slot): then the pages are damaged or of another
- * configuration, and the table must not be used until a reload succeeds. */
-bool client_table_reload(struct client_table *t);
+/* Rebuild what is derived, after the pages were replaced by those of the state at op-number `op`.
+ * False if they do not make sense (two slots with one client, a size beyond its slot, something
+ * newer than `op`): then the pages are damaged or of another configuration, and the table must not
+ * be used until a reload succeeds. */
+bool client_table_reload(struct client_table *t, uint64_t op);
 
 #endif

@@ -148,6 +148,7 @@ void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content)
 {
     assert(p->fetching);
     assert(page < p->n_max);
+    assert(!p->shown);
     uint8_t *staged = page_at(p->second, page);
     if (content != NULL) {
         memcpy(staged, content, VSTAMP_PAGE_SIZE);
@@ -157,30 +158,50 @@ void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content)
     bitset_add(p->copied, page);
 }
 
-void pages_fetch_commit(struct pages *p, uint32_t n_used)
+static void swap_pages(struct pages *p, uint32_t page)
 {
-    assert(p->fetching);
+    uint8_t kept[VSTAMP_PAGE_SIZE];
+    make_stale(p, page);
+    memcpy(kept, page_at(p->live, page), sizeof kept);
+    memcpy(page_at(p->live, page), page_at(p->second, page), sizeof kept);
+    memcpy(page_at(p->second, page), kept, sizeof kept);
+}
+
+/* Its own inverse. */
+static void swap_staged(struct pages *p, uint32_t limit)
+{
+    for (uint32_t page = 0; page < limit; page++)
+        if (bitset_has(p->copied, page)) swap_pages(p, page);
+}
+
+void pages_fetch_show(struct pages *p, uint32_t n_used)
+{
+    assert(p->fetching && !p->shown);
     assert(n_used <= p->n_max);
-    for (uint32_t page = 0; page < n_used; page++) {
-        if (!bitset_has(p->copied, page)) continue;
-        make_stale(p, page);
-        memcpy(page_at(p->live, page), page_at(p->second, page), VSTAMP_PAGE_SIZE);
-    }
-    for (uint32_t page = n_used; page < p->n_used; page++) { /* P1 */
-        make_stale(p, page);
-        memset(page_at(p->live, page), 0, VSTAMP_PAGE_SIZE);
-    }
-    forget_copies(p, p->n_max);
+    for (uint32_t page = n_used; page < p->n_used; page++) pages_fetch_put(p, page, NULL); /* P1 */
+    swap_staged(p, n_used > p->n_used ? n_used : p->n_used);
+    p->former_n_used = p->n_used;
     p->n_used = n_used;
-    p->fetching = false;
+    p->shown = true;
+}
+
+void pages_fetch_commit(struct pages *p)
+{
+    assert(p->fetching && p->shown);
+    forget_copies(p, p->n_max);
+    p->fetching = p->shown = false;
     pages_checkpoint(p);
 }
 
 void pages_fetch_abort(struct pages *p)
 {
     assert(p->fetching);
+    if (p->shown) {
+        swap_staged(p, p->n_used > p->former_n_used ? p->n_used : p->former_n_used);
+        p->n_used = p->former_n_used;
+    }
     forget_copies(p, p->n_max);
-    p->fetching = false;
+    p->fetching = p->shown = false;
 }
 
 EXPORTED uint32_t vstamp_pages_max(const struct vstamp_pages *pages)

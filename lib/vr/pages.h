@@ -26,6 +26,8 @@ struct pages {
     uint32_t image_n_used; /* the same, of the image */
     bool has_image;
     bool fetching;
+    bool shown; /* the fetch is: live holds what was staged, `second` what live held */
+    uint32_t former_n_used; /* while shown */
     uint8_t *live;    /* n_max pages */
     uint8_t *second;  /* n_max pages: copies for the image, or staged pages */
     uint64_t *copied; /* bitset: the image of this page (or its staged content) is in `second` */
@@ -54,9 +56,11 @@ uint64_t pages_hash(const uint8_t *content);
 struct vstamp_id pages_digest(struct pages *p);
 
 /* Fetching: begin gives up the image; put stages one page (content NULL: zeros; the last one put
- * wins); commit makes live and image the staged content (pages not put keep their live content;
- * those from `n_used` on become zeros, also if they were put); abort keeps live, without an image.
- * The numbers come from a peer: the caller has checked that they are within n_max. */
+ * wins); show makes the staged content live, for a look at it (pages not put keep their live
+ * content; those from `n_used` on become zeros, also if they were put); then commit keeps it, as
+ * live and as image, or abort brings back what was live before, without an image.  Abort does so
+ * before show, too.  The numbers come from a peer: the caller has checked that they are within
+ * n_max. */
 void pages_fetch_begin(struct pages *p);
 
 /* What a page would hold if the fetch ended now, NULL for zeros never used; outside a fetch, its
@@ -64,7 +68,8 @@ void pages_fetch_begin(struct pages *p);
 const uint8_t *pages_candidate(const struct pages *p, uint32_t page);
 
 void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content);
-void pages_fetch_commit(struct pages *p, uint32_t n_used);
+void pages_fetch_show(struct pages *p, uint32_t n_used);
+void pages_fetch_commit(struct pages *p);
 void pages_fetch_abort(struct pages *p);
 
 /* An application's window on the pages: its page 0 is page `first`. */

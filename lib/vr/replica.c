@@ -65,11 +65,11 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
 
 /* --- restoring, before vr_start ------------------------------------------------------------- */
 
-void vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
-                           const struct wire_entry_header *anchor)
+int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
+                          const struct wire_entry_header *anchor)
 {
     r->group = group;
-    vr_checkpoint_adopt(r, anchor);
+    return vr_checkpoint_adopt(r, anchor) == NULL ? 0 : VSTAMP_E_CORRUPT;
 }
 
 static void restore_tokens(const struct vr *r, const struct wire_list *list,
@@ -83,13 +83,14 @@ static void restore_tokens(const struct vr *r, const struct wire_list *list,
     }
 }
 
-void vr_restore_state(struct vr *r, const struct wire_hard_state *state)
+int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
 {
     if (vstamp_id_is_zero(state->group)) { /* blank at that time */
         vr_recovery_void(r);
         restore_tokens(r, &state->tokens, r->tokens);
-        return;
+        return 0;
     }
+    if (state->view > NUMBER_MAX || state->log_view > state->view) return VSTAMP_E_CORRUPT;
     r->group = state->group;
     r->epoch = state->epoch;
     r->view = state->view;
@@ -99,11 +100,13 @@ void vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     restore_tokens(r, &state->tokens, r->formed_with);
     const struct wire_entry_header *last = log_header(&r->log, state->op);
     if (last == NULL || !vstamp_id_equal(last->checksum, state->checksum)) {
-        return; /* it speaks of a fetched checkpoint that was never stored (T5): our log stands */
+        return 0; /* it speaks of a fetched checkpoint that was never stored (T5): our log stands */
     }
+    if (state->op < r->commit || state->commit > state->op) return VSTAMP_E_CORRUPT;
     vr_truncate(r, state->op);
     vr_commit_up_to(r, state->commit);
     vr_execute(r);
+    return 0;
 }
 
 int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry)
@@ -241,7 +244,7 @@ void vr_merge_crash_vector(struct vr *r, const struct wire_list *theirs)
     bool news = false;
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         uint64_t value = vr_counter_of(theirs, i);
-        if (value <= r->crash_vector[i]) continue;
+        if (value <= r->crash_vector[i] || value > NUMBER_MAX) continue;
         r->crash_vector[i] = value;
         news = true;
         vr_view_change_forget(r, i);
@@ -322,9 +325,8 @@ static const char *ignore_message(const struct vr *r, const struct wire_message 
     } else if (m->header.epoch != r->epoch) {
         return "another epoch";
     }
-    if (m->header.view > r->view + VIEW_JUMP_MAX && r->status != VR_RECOVERING) {
-        return "an impossible view"; /* PIT-2.12 */
-    }
+    uint64_t view_max = r->status == VR_RECOVERING ? NUMBER_MAX : r->view + VIEW_JUMP_MAX;
+    if (m->header.view > view_max) return "an impossible view"; /* PIT-2.12 */
     return NULL;
 }
 

@@ -205,12 +205,12 @@ struct vr {
 void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
              const struct vstamp_app *app, const struct vr_sink *sink, struct vstamp_id entropy);
 
-/* What a host restores from its disk before vr_start, oldest first. */
-void vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
-                           const struct wire_entry_header *anchor); /* pages are loaded already */
-void vr_restore_state(struct vr *r, const struct wire_hard_state *state);
-/* VSTAMP_E_CORRUPT if the entry does not continue the log: then the journal is damaged;
- * VSTAMP_E_NO_ROOM if it was written by a replica with a larger log. */
+/* What a host restores from its disk before vr_start, oldest first.  VSTAMP_E_CORRUPT if it does
+ * not fit to what came before it: then the files are damaged.  The pages of a checkpoint are loaded
+ * already; VSTAMP_E_NO_ROOM if an entry was written by a replica with a larger log. */
+int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
+                          const struct wire_entry_header *anchor);
+int vr_restore_state(struct vr *r, const struct wire_hard_state *state);
 int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry);
 void vr_start(struct vr *r);
 

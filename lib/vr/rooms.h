@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What each room of the protocol offers the others. */
+/* What each room of the protocol offers the others, and a rule that holds in all of them.
+ *
+ * The rule of contradictions.  Peers are honest, but their memory and ours may be damaged, and a
+ * network that is not trusted may carry anything.  So:
+ *
+ *   - what a peer says, and be it a quorum that says it, never reaches an assert.  A handler
+ *     checks it against what is held here; what contradicts that is dropped before anything is
+ *     changed.  Asserts speak of what this replica itself has done;
+ *   - what is merely odd or late leaves a line in the trace;
+ *   - what contradicts something that is committed here, or comes from a peer whose state is
+ *     damaged, is an error that somebody must look at: a line at VR_ERROR ("log-diverged",
+ *     "prepare-does-not-chain", "checkpoint-not-sound"), each time.  What is committed here stays.
+ *     The replica takes no part in a view whose log lacks it, and asks others.  It does not stop:
+ *     with durability: memory a stop would lose the very evidence, and the operation with it, and
+ *     with a disk the next start would stand where this one did.  */
 #ifndef VR_ROOMS_H
 #define VR_ROOMS_H
 
@@ -65,7 +79,8 @@ void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number, bool 
 
 /* checkpoint.c: section 5.1. */
 void vr_checkpoint_if_due(struct vr *r);
-void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
+const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
+void vr_checkpoint_refused(struct vr *r);
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m);
 
 /* reads.c: section 6.3. */

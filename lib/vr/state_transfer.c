@@ -16,7 +16,9 @@
  *   T3  an answer counts only for the newest question (nonce; PIT-4.2);
  *   T4  in our own view a log only grows: what we acknowledged stays (PIT-4.3);
  *   T5  a fetched checkpoint is taken as a whole (PIT-4.4), and on disk before anything built on it
- *       is claimed to be (PIT-4.7).
+ *       is claimed to be (PIT-4.7);
+ *   T6  what comes must join on to what is committed here; what does not is dropped, loudly, and
+ *       another replica is asked (the rule of contradictions, rooms.h).
  *
  * Where the peer's log no longer reaches back to ours, pages are compared first (5.1), then
  * entries. */
@@ -147,6 +149,7 @@ static const char *ignore_new_state(const struct vr *r, uint8_t from, uint64_t v
     const struct vr_transfer *t = &r->transfer;
     if (t->kind == VR_TRANSFER_NONE || t->pages || t->storing) return "not asked for";
     if (m->nonce != t->nonce || from != t->peer) return "not our newest question";
+    if (m->op < r->commit) return "its log ends before what is committed here";
     switch (t->kind) {
     case VR_TRANSFER_NONE: break;
     case VR_TRANSFER_GAP:
@@ -176,7 +179,9 @@ static bool stage(struct vr *r, const struct wire_new_state *m)
         if (entry.header.op != r->staging.op + 1 ||
             !vstamp_id_equal(entry.header.parent, log_last(&r->staging)->checksum) ||
             !vstamp_id_equal(entry.header.checksum, checksum)) {
-            vr_trace(r, "new_state op=%" PRIu64 " does not chain", entry.header.op);
+            bool to_ours = r->staging.first > r->staging.op; /* T6; else the peer's log changed */
+            vr_log(r, to_ours ? VR_ERROR : VR_INFO, "new-state-does-not-chain",
+                   "op=%" PRIu64 " from=%u", entry.header.op, r->transfer.peer);
             return false;
         }
         if (entry.header.op == r->transfer.target_op &&
@@ -191,15 +196,30 @@ static bool stage(struct vr *r, const struct wire_new_state *m)
     return true;
 }
 
-/* Move staged entries up to `op` into our log; false if there is no room yet. */
+/* T6: is this header, of the staged log, that of our entry at its place?  Our old view may have
+ * gone on and our log have dropped it: then those that follow it tell. */
+static bool joins(struct vr *r, const struct wire_entry_header *header)
+{
+    const struct wire_entry_header *ours = log_header(&r->log, header->op);
+    if (ours == NULL && header->op < r->log.first) return true;
+    if (ours != NULL && vstamp_id_equal(ours->checksum, header->checksum)) return true;
+    vr_log(r, VR_ERROR, "log-diverged", "op=%" PRIu64 " commit=%" PRIu64 " replica=%u", header->op,
+           r->commit, r->transfer.peer);
+    r->transfer.answered = false;
+    restart_staging(r); /* the timer asks another */
+    return false;
+}
+
+/* Move staged entries up to `up_to` into our log; false if there is no room yet, or if they do not
+ * join on to it. */
 static bool move_staged(struct vr *r, uint64_t up_to)
 {
     for (uint64_t op = r->staging.first; op <= up_to; op = r->staging.first) {
         const struct wire_entry_header *header = &log_at(&r->staging, op)->header;
         const struct wire_entry_header *ours = log_header(&r->log, op);
-        bool same = op <= r->commit || /* our old view may have gone on, and the log dropped it */
-                    (ours != NULL && vstamp_id_equal(ours->checksum, header->checksum));
-        if (!same) {
+        bool same = ours != NULL && vstamp_id_equal(ours->checksum, header->checksum);
+        if (!joins(r, op <= r->commit ? header : &r->staging.base)) return false;
+        if (!same && op > r->commit) {
             struct bytes body = log_body(&r->staging, op);
             vr_truncate(r, op - 1); /* first, as what it held may be the room that is needed */
             if (!vr_can_append(r, body.size)) return false;
@@ -238,6 +258,10 @@ static void finish(struct vr *r)
 {
     struct vr_transfer t = r->transfer;
     uint64_t base = r->staging.first - 1;
+    if (r->staging.op < r->commit || !joins(r, &r->staging.base)) { /* our old view has gone on */
+        r->transfer.answered = false;
+        return;
+    }
     size_t largest, total = staged_bytes(r, &largest);
     if (!log_fits(&r->log, base, r->staging.op - base, total, largest)) return;
     total += (r->staging.op - base) * RECORD_OVERHEAD;
@@ -322,7 +346,7 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
         return;
     }
     vr_transfer_settle(r);
-    if (t->kind != VR_TRANSFER_NONE && !t->pages && r->staging.op < m->op) ask(r);
+    if (t->answered && r->staging.op < m->op) ask(r);
 }
 
 /* --- our side: pages -------------------------------------------------------------------------- */
@@ -331,8 +355,17 @@ static void finish_pages(struct vr *r, const struct wire_pages *m)
 {
     struct vr_transfer *t = &r->transfer;
     t->pages = false;
-    pages_fetch_commit(&r->pages, m->total);
-    vr_checkpoint_adopt(r, &m->anchor);
+    pages_fetch_show(&r->pages, m->total);
+    const char *wrong = vr_checkpoint_adopt(r, &m->anchor);
+    if (wrong != NULL) { /* T6 */
+        vr_log(r, VR_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=\"%s\"",
+               m->checkpoint, t->peer, wrong);
+        pages_fetch_abort(&r->pages);
+        vr_checkpoint_refused(r);
+        restart_staging(r); /* the timer asks another */
+        return;
+    }
+    pages_fetch_commit(&r->pages);
     vr_log(r, VR_INFO, "fetched-checkpoint", "op=%" PRIu64 " peer=%u", m->checkpoint, t->peer);
     if (r->config.durable) {
         r->checkpoint_storing = t->storing = true;
@@ -367,7 +400,11 @@ void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pa
         vr_trace(r, "ignore pages from=%u: not our newest question", from);
         return;
     }
-    if (m->anchor.op != m->checkpoint || m->total > r->pages.n_max || m->next < m->first) return;
+    if (m->anchor.op != m->checkpoint || m->total > r->pages.n_max || m->first != t->page ||
+        m->next < m->first) {
+        vr_trace(r, "ignore pages from=%u: not what was asked for", from);
+        return;
+    }
     t->tries = 0;
     if (m->checkpoint <= r->applied) { /* we have executed more than that meanwhile */
         pages_fetch_abort(&r->pages);

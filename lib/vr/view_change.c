@@ -18,7 +18,9 @@
  *       (PIT-2.1);
  *   V6  log_view changes only together with the log (PIT-2.4);
  *   V7  what a former incarnation of a replica said does not count (crash vectors, PIT-3.1);
- *   V8  nothing is promised while a former primary may answer reads under our lease (lease.c).
+ *   V8  nothing is promised while a former primary may answer reads under our lease (lease.c);
+ *   V9  what is committed here stays, whatever others show as the log of a view: such a view does
+ *       not begin here (the rule of contradictions, rooms.h).
  *
  * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by
  * state_transfer.c. */
@@ -181,9 +183,10 @@ static void note_promise(struct vr *r, uint8_t from, const struct wire_do_view_c
 {
     struct vr_promise *p = &r->promises[from];
     int n = take_headers(&m->headers, m->op, p->headers);
-    if (n < 0) {
+    if (n < 0 || m->log_view > r->view) {
         p->present = false;
-        vr_trace(r, "ignore do_view_change from=%u: headers do not chain", from);
+        vr_trace(r, "ignore do_view_change from=%u: %s", from,
+                 n < 0 ? "headers do not chain" : "a log of a later view");
         return;
     }
     p->present = true;
@@ -244,17 +247,21 @@ static void choose(struct vr *r)
     }
     if (!r->promises[r->config.self].present || present < r->quorum) return;
     if (r->transfer.storing) return; /* T5 */
+    note_own_promise(r); /* committed entries may have come since (T2) */
     uint8_t best = best_promise(r);
-    const struct vr_promise *p = &r->promises[best];
+    struct vr_promise *p = &r->promises[best];
     const struct wire_entry_header *ours = log_header(&r->log, p->op);
-    if (ours != NULL && vstamp_id_equal(ours->checksum, head_checksum(p))) {
+    bool here = ours != NULL && vstamp_id_equal(ours->checksum, head_checksum(p));
+    if (p->op < r->commit || (p->op == r->commit && !here)) { /* V9 */
+        /* Old promises, mostly: later views have committed more, and have it in their logs. */
+        vr_trace(r, "do not begin: op=%" PRIu64 " of=%u lacks what is committed", p->op, best);
+        p->present = false;
+    } else if (here) {
         vr_trace(r, "choose the log of=%u log_view=%" PRIu64 " op=%" PRIu64, best, p->log_view,
                  p->op);
         vr_truncate(r, p->op);
         vr_commit_up_to(r, known_commit(r, p->op));
         vr_install_view(r, r->view);
-    } else if (p->op <= r->commit) { /* the promises are old: later views have committed more */
-        vr_trace(r, "do not begin: op=%" PRIu64 " of=%u is behind what is committed", p->op, best);
     } else {
         vr_transfer_start(r, VR_TRANSFER_NEW_PRIMARY, best, r->view, p->op, head_checksum(p));
     }

@@ -10,6 +10,7 @@
 #include "paged.h"
 #include "vr/client_table.h"
 
+#define NEWEST 1000u /* op-number of the state */
 #define MAX_CLIENTS 20u
 #define MAX_ANSWER 300u
 
@@ -240,7 +241,7 @@ static void requests_of_one_batch_share_an_op_number(void **state)
     struct fixture *f = *state;
     for (uint64_t c = 0; c < MAX_CLIENTS; c++) add(f->table, c, 1, 7);
     for (uint64_t c = MAX_CLIENTS; c-- > 0;) note(f->table, c, 1, 8, "");
-    assert_true(client_table_reload(f->table));
+    assert_true(client_table_reload(f->table, NEWEST));
     struct client_record r;
     assert_true(add(f->table, 100, 1, 9)); /* the last client was the first of its batch */
     assert_false(client_table_find(f->table, id(MAX_CLIENTS - 1), &r));
@@ -251,7 +252,7 @@ static void a_reload_of_empty_pages_is_an_empty_table(void **state)
     struct fixture *f = *state;
     add(f->table, 1, 1, 1);
     memset(pages_write(&f->paged.pages, 0), 0, VSTAMP_PAGE_SIZE);
-    assert_true(client_table_reload(f->table));
+    assert_true(client_table_reload(f->table, NEWEST));
     assert_int_equal(client_table_count(f->table), 0);
     struct client_record r;
     assert_false(client_table_find(f->table, id(1), &r));
@@ -277,6 +278,10 @@ static void damaged_pages_are_not_loaded(void **state)
         {1, 40, 0, "a client known since no op"},
         {0, 40, 0, "a number without an op"},
         {3, 200, 1, "a free slot that is not zeros"},
+        {1, 18, 1, "a session newer than the state"},
+        {1, 42, 1, "an operation newer than the state"},
+        {0, 39, 0x7f, "a number that nobody counts to"},
+        {2, 55, 0xff, "used more often than can be"},
     };
     for (uint64_t c = 1; c <= 3; c++) { /* ids that differ in one byte */
         struct client_record r;
@@ -285,16 +290,16 @@ static void damaged_pages_are_not_loaded(void **state)
         client_table_register(f->table, client, 1, c, &r, &known, &evicted);
     }
     client_table_note(f->table, (struct vstamp_id){1, 5}, 1, 0, 4, bytes_of("abc"));
-    assert_true(client_table_reload(f->table));
+    assert_true(client_table_reload(f->table, NEWEST));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint8_t *at = slot(f, cases[i].slot) + cases[i].offset;
         uint8_t old = *at;
         assert_int_not_equal(old, cases[i].byte);
         *at = cases[i].byte;
-        if (client_table_reload(f->table)) fail_msg("loaded: %s", cases[i].what);
+        if (client_table_reload(f->table, NEWEST)) fail_msg("loaded: %s", cases[i].what);
         assert_int_equal(client_table_count(f->table), 0);
         *at = old;
-        assert_true(client_table_reload(f->table));
+        assert_true(client_table_reload(f->table, NEWEST));
         assert_int_equal(client_table_count(f->table), 3);
     }
 }
@@ -304,9 +309,9 @@ static void a_free_slot_before_one_in_use_is_damage(void **state)
     struct fixture *f = *state;
     for (uint64_t c = 1; c <= 3; c++) add(f->table, c, 1, c);
     memset(slot(f, 1), 0, SLOT_SIZE);
-    assert_false(client_table_reload(f->table));
+    assert_false(client_table_reload(f->table, NEWEST));
     memset(slot(f, 2), 0, SLOT_SIZE);
-    assert_true(client_table_reload(f->table));
+    assert_true(client_table_reload(f->table, NEWEST));
     assert_int_equal(client_table_count(f->table), 1);
 }
 
@@ -316,9 +321,9 @@ static void pages_of_another_configuration_are_not_loaded(void **state)
     for (uint64_t c = 1; c <= 12; c++) add(f->table, c, 1, c);
     for (uint64_t c = 1; c <= 12; c++) note(f->table, c, 1, 20 + c, "an answer");
     struct client_table *other = client_table_new(&f->paged.arena, &f->paged.pages, 20, 256);
-    assert_false(client_table_reload(other));
+    assert_false(client_table_reload(other, NEWEST));
     struct client_table *smaller = table_over(&f->paged, MAX_CLIENTS);
-    assert_true(client_table_reload(smaller));
+    assert_true(client_table_reload(smaller, NEWEST));
     assert_int_equal(client_table_count(smaller), 12);
 }
 
@@ -405,7 +410,7 @@ static void any_history_is_like_a_searched_array_also_across_reloads(void **stat
         assert_like_model(t, &m);
         if (!prng_chance(&rng, 1, 100)) continue;
         struct client_table *old = t;
-        assert_true(client_table_reload(reloaded));
+        assert_true(client_table_reload(reloaded, op));
         t = reloaded;
         reloaded = old;
         assert_like_model(t, &m);

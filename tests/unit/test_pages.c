@@ -147,7 +147,8 @@ static void a_fetch_replaces_live_only_at_its_commit(void **state)
     assert_filled(pages_read(&a.pages, 0), 1);
     assert_filled(pages_read(&a.pages, 1), 1);
 
-    pages_fetch_commit(&a.pages, 4);
+    pages_fetch_show(&a.pages, 4);
+    pages_fetch_commit(&a.pages);
     assert_int_equal(a.pages.n_used, 4);
     const int bytes[] = {2, 0, 1, 1, 0, 0};
     for (uint32_t page = 0; page < 6; page++) {
@@ -174,7 +175,8 @@ static void a_fetch_may_bring_more_pages_than_there_were(void **state)
     pages_fetch_begin(&a.pages);
     pages_fetch_put(&a.pages, N_PAGES - 1, NULL);
     pages_fetch_put(&a.pages, N_PAGES - 1, content); /* the last one wins */
-    pages_fetch_commit(&a.pages, N_PAGES);
+    pages_fetch_show(&a.pages, N_PAGES);
+    pages_fetch_commit(&a.pages);
     assert_filled(pages_image(&a.pages, N_PAGES - 1), 6);
     assert_filled(pages_image(&a.pages, 0), 0);
     paged_close(&a);
@@ -202,6 +204,36 @@ static void an_aborted_fetch_leaves_live_and_no_image(void **state)
     pages_checkpoint(&a.pages); /* nothing of what was staged may show up */
     assert_filled(pages_image(&a.pages, 2), 1);
     assert_filled(pages_image(&a.pages, 90), 3);
+    paged_close(&a);
+}
+
+static void a_fetch_that_was_looked_at_can_be_given_up(void **state)
+{
+    (void)state;
+    struct paged a;
+    uint8_t content[VSTAMP_PAGE_SIZE];
+    paged_open(&a, N_PAGES, 0);
+    for (uint32_t page = 0; page < 6; page++) fill(&a.pages, page, 1);
+    struct vstamp_id before = pages_digest(&a.pages);
+    const uint32_t ends[] = {2, 6, 9};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        memset(content, 2, sizeof content);
+        pages_fetch_begin(&a.pages);
+        pages_fetch_put(&a.pages, 1, content);
+        pages_fetch_put(&a.pages, 5, content);
+        pages_fetch_put(&a.pages, 8, content);
+        pages_fetch_show(&a.pages, ends[i]);
+        assert_int_equal(a.pages.n_used, ends[i]);
+        assert_filled(pages_read(&a.pages, 1), 2);
+        assert_filled(pages_read(&a.pages, 5), ends[i] > 5 ? 2 : 0);
+        assert_filled(pages_read(&a.pages, 8), ends[i] > 8 ? 2 : 0);
+        pages_digest(&a.pages);
+        pages_fetch_abort(&a.pages);
+        assert_int_equal(a.pages.n_used, 6);
+        for (uint32_t page = 0; page < 10; page++)
+            assert_filled(pages_read(&a.pages, page), page < 6 ? 1 : 0);
+        assert_true(vstamp_id_equal(before, pages_digest(&a.pages)));
+    }
     paged_close(&a);
 }
 
@@ -249,7 +281,8 @@ static void model_write(struct paged *a, struct model *m, uint32_t page, uint8_t
 
 static void model_commit(struct paged *a, struct model *m, uint32_t n_used)
 {
-    pages_fetch_commit(&a->pages, n_used);
+    pages_fetch_show(&a->pages, n_used);
+    pages_fetch_commit(&a->pages);
     for (uint32_t page = 0; page < N_PAGES; page++) {
         if (m->is_staged[page]) memcpy(m->live[page], m->staged[page], 16);
         if (page >= n_used) memset(m->live[page], 0, 16);
@@ -273,6 +306,7 @@ static void model_step(struct paged *a, struct model *m, struct prng *rng)
     } else if (m->fetching && prng_chance(rng, 2, 3)) {
         model_commit(a, m, page);
     } else if (m->fetching) {
+        if (prng_chance(rng, 1, 2)) pages_fetch_show(&a->pages, page);
         pages_fetch_abort(&a->pages);
         m->fetching = false;
     } else if (prng_chance(rng, 1, 40)) {
@@ -323,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_fetch_replaces_live_only_at_its_commit),
         cmocka_unit_test(a_fetch_may_bring_more_pages_than_there_were),
         cmocka_unit_test(an_aborted_fetch_leaves_live_and_no_image),
+        cmocka_unit_test(a_fetch_that_was_looked_at_can_be_given_up),
         cmocka_unit_test(an_application_sees_its_window_only),
         cmocka_unit_test(any_history_is_like_a_model_that_copies_everything),
     };

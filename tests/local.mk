@@ -22,6 +22,7 @@ UNIT_TESTS = \
     %D%/unit/test_prng \
     %D%/unit/test_recording \
     %D%/unit/test_replay \
+    %D%/unit/test_restore \
     %D%/unit/test_session \
     %D%/unit/test_verdict
 

@@ -53,6 +53,8 @@ enum journal_status journal_next(struct journal_reader *r, enum journal_kind *ki
     if (number < JOURNAL_SEGMENT || number >= JOURNAL_KINDS) return JOURNAL_BAD;
     *body = (struct bytes){at.at, size};
     if (checksum != record_checksum(r->number, r->place, number, *body)) return JOURNAL_BAD;
+    for (size_t i = size; i < padded(size); i++)
+        if (at.at[i] != 0) return JOURNAL_BAD;
     *kind = (enum journal_kind)number;
     r->place += HEADER_SIZE + padded(size);
     return JOURNAL_RECORD;

@@ -16,6 +16,7 @@ struct node_journal {
     uint8_t filling;       /* which buffer `pending` is */
     struct writer pending; /* records that wait */
     size_t trailing_state; /* where in them the last one begins, if it is a hard state */
+    bool trailing_blank;   /* which says that we are blank */
     uint64_t pending_position; /* vr->persisted once they are durable */
     bool writing;
     uint64_t writing_position;

@@ -14,7 +14,7 @@ static int check_owner(const struct node *n, struct journal_reader *r, struct wi
     enum journal_kind kind;
     struct bytes body;
     if (journal_next(r, &kind, &body) != JOURNAL_RECORD || kind != JOURNAL_SEGMENT ||
-        wire_decode(&wire_shape_segment, body, whose) != 0) {
+        wire_decode(&wire_shape_segment, body, whose) != 0 || whose->number != r->number) {
         vstamp_diag_printf(diag, "the first record does not check");
         return VSTAMP_E_CORRUPT;
     }

@@ -5,7 +5,8 @@
  * write is the next write (group commit without a timer).  Replaying all records in order gives the
  * state back.  A hard state says all that the one before it said, so it takes its place as long as
  * that is the newest record and not on its way to the disk: the buffer holds however long a write
- * hangs, and however many views pass.
+ * hangs, and however many views pass.  Only that we are blank must stay said: it voids what an
+ * older file holds.
  *
  * Checkpoints.  When the core has taken one, a new segment begins with the hard state and the
  * entries above the checkpoint, so that checkpoint and new segment together say all; then the pages
@@ -66,10 +67,13 @@ static void put_state(struct node *n)
         .tokens = vr_token_list(r, r->has_hard_state ? r->formed_with : r->tokens, tokens,
                                 sizeof tokens)};
     struct node_journal *j = &n->journal;
-    if (j->trailing_state != NO_STATE) j->pending.size = j->trailing_state;
+    bool blank = !r->has_hard_state;
+    if (j->trailing_state != NO_STATE && j->trailing_blank == blank)
+        j->pending.size = j->trailing_state;
     size_t here = j->pending.size;
     put(n, JOURNAL_HARD_STATE, &wire_shape_hard_state, &state);
     j->trailing_state = here;
+    j->trailing_blank = blank;
 }
 
 static void put_entry(struct node *n, uint64_t op)

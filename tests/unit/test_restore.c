@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files that a node is started from, with records that are whole and yet cannot be: each by itself
+ * is refused, with a sentence.  What disks do to files is the simulator's business. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kv/kv.h"
+#include "node/journal.h"
+#include "node/node_state.h"
+
+#define NUMBER 1u
+
+static const struct vstamp_id group = {1, 2};
+
+struct fixture {
+    void *memory;
+    struct node *node;
+    uint8_t file[65536];
+    struct writer w;
+};
+
+static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+{
+    (void)ctx, (void)level, (void)event, (void)detail;
+}
+
+static int set_up(void **state)
+{
+    static const struct node_io io = {.log = io_log};
+    const struct vr_config config = {
+        .n_replicas = 3, .durable = true, .heartbeat_ms = 20, .view_change_ms = 200,
+        .max_clients = 4, .batch_bytes = 4096, .max_answer_bytes = 256, .max_read_bytes = 4096,
+        .pipeline = 4, .log_entries = 32, .log_bytes = 65536, .checkpoint_ops = 8,
+        .state_pages = 16, .members = 5, .version = "0"};
+    struct fixture *f = calloc(1, sizeof *f);
+    size_t size = (node_memory(&config) + 4095) / 4096 * 4096;
+    f->memory = aligned_alloc(4096, size);
+    assert_non_null(f->memory);
+    memset(f->memory, 0, size);
+    f->node = node_init(f->memory, size, &config, kv_app(), &io, (struct vstamp_id){3, 4});
+    f->w = writer_over(f->file, sizeof f->file);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    free(f->memory);
+    free(f);
+    return 0;
+}
+
+#define PUT(f, KIND, name, ...)                                                                    \
+    assert_true(journal_put(&(f)->w, NUMBER, (f)->w.size, JOURNAL_##KIND, &wire_shape_##name,      \
+                            &(struct wire_##name){__VA_ARGS__}))
+
+static void put_segment(struct fixture *f)
+{
+    PUT(f, SEGMENT, segment, .version = JOURNAL_VERSION, .number = NUMBER, .members = 5);
+}
+
+/* Entry `op` of a chain, with an empty batch. */
+static struct wire_entry_header put_entry(struct fixture *f, uint64_t op, uint64_t commit,
+                                          struct vstamp_id parent)
+{
+    struct wire_entry entry = {.header = {.op = op, .view = 1, .parent = parent},
+                               .body = {(const uint8_t *)"\0\0\0", 4}};
+    entry.header.checksum = log_checksum(group, &entry.header, entry.body);
+    PUT(f, ENTRY, journal_entry, .commit = commit, .entry = entry);
+    return entry.header;
+}
+
+/* A hard state, and two entries of which one is committed. */
+static struct wire_entry_header put_some(struct fixture *f)
+{
+    put_segment(f);
+    PUT(f, HARD_STATE, hard_state, .group = group);
+    struct wire_entry_header first = put_entry(f, 1, 0, (struct vstamp_id){0, 0});
+    put_entry(f, 2, 1, first.checksum);
+    return first;
+}
+
+static int restore(struct fixture *f, struct vstamp_diag *diag)
+{
+    size_t valid_size;
+    int rv = node_restore_journal(f->node, NUMBER, (struct bytes){f->file, f->w.size}, false,
+                                  &valid_size, diag);
+    return rv == 0 ? node_restore_done(f->node, diag) : rv;
+}
+
+static void expect_refusal(struct fixture *f, const char *part)
+{
+    struct vstamp_diag diag = {0};
+    assert_int_equal(restore(f, &diag), VSTAMP_E_CORRUPT);
+    if (strstr(diag.text, part) == NULL) fail_msg("said: %s", diag.text);
+}
+
+static void what_is_whole_is_restored(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    struct wire_entry_header first = put_some(f);
+    PUT(f, HARD_STATE, hard_state, .group = group, .view = 3, .log_view = 1, .op = 1, .commit = 1,
+        .checksum = first.checksum);
+    assert_int_equal(restore(f, &diag), 0);
+    assert_int_equal(f->node->vr.log.op, 1);
+    assert_int_equal(f->node->vr.commit, 1);
+    assert_int_equal(f->node->vr.view, 3);
+}
+
+static void a_hard_state_does_not_take_back_what_is_committed(void **state)
+{
+    struct fixture *f = *state;
+    put_some(f);
+    PUT(f, HARD_STATE, hard_state, .group = group, .op = 0);
+    expect_refusal(f, "damaged at byte");
+}
+
+static void a_hard_state_does_not_commit_what_it_does_not_hold(void **state)
+{
+    struct fixture *f = *state;
+    struct wire_entry_header first = put_some(f);
+    PUT(f, HARD_STATE, hard_state, .group = group, .op = 1, .commit = 2,
+        .checksum = first.checksum);
+    expect_refusal(f, "damaged at byte");
+}
+
+static void a_hard_state_is_of_a_view_that_can_be(void **state)
+{
+    struct fixture *f = *state;
+    put_segment(f);
+    PUT(f, HARD_STATE, hard_state, .group = group, .view = 1, .log_view = 2);
+    expect_refusal(f, "damaged at byte");
+}
+
+static void a_view_that_nobody_counts_to_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    put_segment(f);
+    PUT(f, HARD_STATE, hard_state, .group = group, .view = UINT64_MAX);
+    expect_refusal(f, "damaged at byte");
+}
+
+static void a_file_says_its_own_number(void **state)
+{
+    struct fixture *f = *state;
+    PUT(f, SEGMENT, segment, .version = JOURNAL_VERSION, .number = NUMBER - 1, .members = 5);
+    expect_refusal(f, "the first record does not check");
+}
+
+/* The checksum does not cover it; nothing else may stand there either. */
+static void what_fills_a_record_up_is_zeros(void **state)
+{
+    struct fixture *f = *state;
+    put_segment(f);
+    size_t end = f->w.size;
+    assert_int_equal(f->file[end - 1], 0);
+    f->file[end - 1] = 1;
+    put_some(f);
+    expect_refusal(f, "the first record does not check");
+}
+
+static void a_checkpoint_with_pages_that_do_not_make_sense_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    static uint8_t content[VSTAMP_PAGE_SIZE];
+    content[4] = 7; /* of the store's form */
+    put_segment(f);
+    PUT(f, CHECKPOINT_HEAD, checkpoint_head, .anchor = {.op = 8}, .n_pages = 2);
+    PUT(f, PAGE, page, .number = 1, .content = {content, sizeof content});
+    PUT(f, CHECKPOINT_TAIL, checkpoint_tail, .n_records = 1);
+    assert_int_equal(node_restore_checkpoint(f->node, NUMBER, (struct bytes){f->file, f->w.size},
+                                             &diag),
+                     VSTAMP_E_CORRUPT);
+    assert_string_equal(diag.text, "its pages do not make sense");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_whole_is_restored),
+        TEST(a_hard_state_does_not_take_back_what_is_committed),
+        TEST(a_hard_state_does_not_commit_what_it_does_not_hold),
+        TEST(a_hard_state_is_of_a_view_that_can_be),
+        TEST(a_view_that_nobody_counts_to_is_damage),
+        TEST(a_file_says_its_own_number),
+        TEST(what_fills_a_record_up_is_zeros),
+        TEST(a_checkpoint_with_pages_that_do_not_make_sense_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

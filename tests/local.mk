@@ -153,9 +153,18 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 FUZZ_TESTS = \
     %D%/fuzz/fuzz_config \
     %D%/fuzz/fuzz_decode \
+    %D%/fuzz/fuzz_journal \
     %D%/fuzz/fuzz_line \
-    %D%/fuzz/fuzz_session
+    %D%/fuzz/fuzz_replica \
+    %D%/fuzz/fuzz_session \
+    %D%/fuzz/fuzz_stream
 check_PROGRAMS += $(FUZZ_TESTS)
+check_LTLIBRARIES += %D%/libstage.la
+%C%_libstage_la_SOURCES = \
+    %D%/fuzz/forge.c \
+    %D%/fuzz/forge.h \
+    %D%/fuzz/stage.c \
+    %D%/fuzz/stage.h
 FUZZ_LIBS = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
 %C%_fuzz_fuzz_config_SOURCES = %D%/fuzz/fuzz_config.c %D%/fuzz/fuzz.h
 %C%_fuzz_fuzz_config_LDADD = $(PROGRAM_LIBS) $(FUZZ_LIBS)
@@ -163,17 +172,29 @@ FUZZ_LIBS = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
 %C%_fuzz_fuzz_decode_SOURCES = %D%/fuzz/fuzz_decode.c %D%/fuzz/fuzz.h
 %C%_fuzz_fuzz_decode_LDADD = $(FUZZ_LIBS)
 %C%_fuzz_fuzz_decode_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+%C%_fuzz_fuzz_journal_SOURCES = %D%/fuzz/fuzz_journal.c %D%/fuzz/fuzz.h
+%C%_fuzz_fuzz_journal_LDADD = %D%/libstage.la $(SIM_LIBS) $(KV_LIBS) $(FUZZ_LIBS)
+%C%_fuzz_fuzz_journal_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
 %C%_fuzz_fuzz_line_SOURCES = %D%/fuzz/fuzz_line.c %D%/fuzz/fuzz.h
 %C%_fuzz_fuzz_line_LDADD = $(CLIENT_LIBS) $(FUZZ_LIBS)
 %C%_fuzz_fuzz_line_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+%C%_fuzz_fuzz_replica_SOURCES = %D%/fuzz/fuzz_replica.c %D%/fuzz/fuzz.h
+%C%_fuzz_fuzz_replica_LDADD = %D%/libstage.la $(SIM_LIBS) $(KV_LIBS) $(FUZZ_LIBS)
+%C%_fuzz_fuzz_replica_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
 %C%_fuzz_fuzz_session_SOURCES = %D%/fuzz/fuzz_session.c %D%/fuzz/fuzz.h
 %C%_fuzz_fuzz_session_LDADD = $(FUZZ_LIBS)
 %C%_fuzz_fuzz_session_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+%C%_fuzz_fuzz_stream_SOURCES = %D%/fuzz/fuzz_stream.c %D%/fuzz/fuzz.h
+%C%_fuzz_fuzz_stream_LDADD = $(FUZZ_LIBS)
+%C%_fuzz_fuzz_stream_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
 EXTRA_DIST += \
     %D%/fuzz/corpus-config \
     %D%/fuzz/corpus-decode \
+    %D%/fuzz/corpus-journal \
     %D%/fuzz/corpus-line \
-    %D%/fuzz/corpus-session
+    %D%/fuzz/corpus-replica \
+    %D%/fuzz/corpus-session \
+    %D%/fuzz/corpus-stream
 if FUZZERS
 LINK_FUZZER = -fsanitize=fuzzer
 else

@@ -351,7 +351,8 @@ static void in_normal_operation(struct forge *f, struct wire_message *m, uint8_t
         if (h != NULL) m->as.prepare_ok = (struct wire_prepare_ok){h->op, h->checksum};
         break;
     case WIRE_commit_ok:
-        if (h != NULL) m->as.commit_ok = (struct wire_commit_ok){r->heartbeat, h->op, h->checksum};
+        if (h != NULL)
+            m->as.commit_ok = (struct wire_commit_ok){r->heartbeat, h->op, h->checksum, 0};
         break;
     case WIRE_commit:
         h = log_header(&r->log, m->as.commit.commit);

@@ -84,7 +84,8 @@ void stage_open(struct stage *s, struct reader in, uint8_t n_replicas, uint8_t s
     s->forge.in = &s->in;
     s->now_us = START_US;
     s->config = config_of(n_replicas, self, durable);
-    s->io = (struct node_io){s, io_send, io_reply, io_store, io_line, io_log};
+    s->io = (struct node_io){.ctx = s, .send = io_send, .reply = io_reply, .store = io_store,
+                             .trace = io_line, .log = io_log};
     for (uint8_t i = 0; i < n_replicas; i++) {
         s->forge.tokens[i] = (struct vstamp_id){i + 1u, 99};
     }

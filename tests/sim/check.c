@@ -66,6 +66,25 @@ static void places_grow(struct check *check)
     free(old);
 }
 
+/* A log is labelled with a view only when it has what the view began with (PIT-4.1).  If it ends
+ * before, its last entry must be another than the view's: then a transfer is replacing it by what
+ * later views have committed. */
+static void check_start(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+{
+    struct check *check = &sim->check;
+    const struct check_view *view = view_at(check, core->log_view);
+    if (!view->known || !vstamp_id_equal(view->group, core->group)) return;
+    if (core->log.op >= view->start_op) return;
+    struct check_place end = {core->log_view, core->log.op, core->group, {0}};
+    struct vstamp_id theirs = core->log.op <= view->start_commit
+                                  ? op_at(check, core->log.op)->checksum
+                                  : place_find(check, &end)->checksum;
+    if (core->log.op == 0 || vstamp_id_equal(theirs, log_last(&core->log)->checksum))
+        sim_fail(sim, "replica %u calls its log, which ends at op=%" PRIu64 ", that of view %" PRIu64
+                 ", which began with op=%" PRIu64, replica->index, core->log.op, core->log_view,
+                 view->start_op);
+}
+
 /* The logs of one view are beginnings of its primary's, and hold nothing of a later view.  What is
  * committed is left out: a transfer may have put it into a log that is still of an older view,
  * where something else stood.  So is a log whose replica crashed while that of a later view was
@@ -74,6 +93,7 @@ static void note_log(struct sim *sim, const struct sim_replica *replica, const s
 {
     struct check *check = &sim->check;
     if (check->replicas[replica->index].torn_view == core->log_view + 1) return;
+    if (check->places_size > 0) check_start(sim, replica, core);
     for (uint64_t op = core->commit + 1; op <= core->log.op; op++) {
         const struct wire_entry_header *header = &log_at(&core->log, op)->header;
         struct check_place here = {core->log_view, op, core->group, header->checksum};
@@ -165,7 +185,14 @@ static void check_primary(struct sim *sim, const struct sim_replica *replica, co
                  core->view, view->replica, view->incarnation, replica->index,
                  replica->incarnation);
     if (!view->known) check_leases(sim, replica, core->view);
-    *view = (struct check_view){true, core->group, replica->index, replica->incarnation};
+    if (!view->known) {
+        view->start_op = core->view_start_op;
+        view->start_commit = core->commit < view->start_op ? core->commit : view->start_op;
+    }
+    view->known = true;
+    view->group = core->group;
+    view->replica = replica->index;
+    view->incarnation = replica->incarnation;
 }
 
 /* Whoever lives and was counted when a group formed is of one group. */

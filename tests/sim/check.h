@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What must hold.  After every turn of a replica: all replicas execute the same entries and reach
- * the same state (PROTOCOL 13.1 I1, I2, I18), the logs of one view are beginnings of one log (I3),
- * one group forms, views and commit-numbers never go back (I4, I5), no view has two primaries, be
+ * the same state (PROTOCOL 13.1 I1, I2, I18), the logs of one view are beginnings of one log (I3)
+ * and none is shorter than when the view began (I7), one group forms, views and commit-numbers never go back (I4, I5), no view has two primaries, be
  * it two lives of one replica (I6).  At every frame sent: no acknowledgement against a promise
  * (I11).  At a restart from disk: nothing that was acknowledged or promised is forgotten (I10).  At
  * the end: each key's history is linearizable (I12, I14). */
@@ -29,6 +29,7 @@ struct check_view {
     struct vstamp_id group;
     uint8_t replica;
     uint32_t incarnation;
+    uint64_t start_op, start_commit; /* its log when it began */
 };
 
 /* What stands in the logs of a view at an op-number, or stood while it was not yet committed. */

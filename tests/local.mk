@@ -37,6 +37,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_view_change
 
 BATS_TESTS = \
+    %D%/chaos/chaos.bats \
     %D%/cli/vstamp-admin-health.bats \
     %D%/cli/vstamp-admin-metrics.bats \
     %D%/cli/vstamp-admin-status.bats \
@@ -291,6 +292,23 @@ EXTRA_DIST += %D%/bench/put-latency.sh
 .PHONY: bench
 bench: all %D%/bench/relay %D%/bench/put_latency
 	bash $(srcdir)/%D%/bench/put-latency.sh $(abs_top_builddir)
+
+# Real daemons under real faults; see the script.  A short run of it is in make check.
+CHAOS_NEEDS = %D%/chaos/load %D%/chaos/verdict %D%/chaos/net_switch %D%/chaos/disk_faults.la
+check_PROGRAMS += %D%/chaos/load %D%/chaos/verdict %D%/chaos/net_switch
+%C%_chaos_load_SOURCES = %D%/chaos/asking.c %D%/chaos/load.c %D%/chaos/load.h
+%C%_chaos_load_LDADD = $(CLIENT_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
+%C%_chaos_verdict_SOURCES = %D%/chaos/verdict.c
+%C%_chaos_verdict_LDADD = $(SIM_LIBS) $(KV_LIBS) $(CORE_LIBS)
+%C%_chaos_net_switch_SOURCES = %D%/chaos/net_switch.c
+%C%_chaos_net_switch_LDADD = $(CORE_LIBS)
+check_LTLIBRARIES += %D%/chaos/disk_faults.la
+%C%_chaos_disk_faults_la_SOURCES = %D%/chaos/disk_faults.c
+%C%_chaos_disk_faults_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+EXTRA_DIST += %D%/chaos/chaos.sh
+.PHONY: chaos
+chaos: all $(CHAOS_NEEDS)
+	bash $(srcdir)/%D%/chaos/chaos.sh $(abs_top_builddir)
 
 # A group of three real processes, from nothing to a fail-over; see the script.
 .PHONY: demo

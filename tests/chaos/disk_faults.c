@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Loaded into a replica with LD_PRELOAD: a disk that fails, and that forgets what was not synced
+ * when its process is killed, as a machine does that loses power.
+ *
+ * What is written with pwrite is held in this process until fsync or fdatasync, but for a part of
+ * drawn length at its beginning, which goes to the file at once: so a kill -9 leaves torn records,
+ * and nothing that was written after the last sync.  What a file is told besides (create, rename,
+ * remove) is not held.
+ *
+ * In the folder $CHAOS_DISK, `seen` appears with the first write; while there are these files,
+ *
+ *   eio-write    pwrite fails
+ *   eio-sync     fsync and fdatasync fail; what was written is lost, as on Linux
+ *   lie          fdatasync, which journals are synced with, says that all is well and does nothing,
+ *                and no part of a write goes to the file at once, so the journal just ends earlier
+ *
+ * Each file is written by one thread at a time. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FDS_MAX 4096
+#define SHOWN   __attribute__((visibility("default")))
+
+struct held {
+    struct held *next;
+    off_t offset;
+    size_t size;
+    uint8_t data[];
+};
+
+static struct held *held_first[FDS_MAX], **held_end[FDS_MAX];
+
+static bool is_switched_on(const char *fault)
+{
+    char path[PATH_MAX];
+    const char *folder = getenv("CHAOS_DISK");
+    if (folder == NULL) return false;
+    snprintf(path, sizeof path, "%s/%s", folder, fault);
+    return access(path, F_OK) == 0;
+}
+
+static void say_seen(void)
+{
+    char path[PATH_MAX];
+    static bool said;
+    const char *folder = getenv("CHAOS_DISK");
+    if (said || folder == NULL) return;
+    said = true;
+    snprintf(path, sizeof path, "%s/seen", folder);
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0) close(fd);
+}
+
+static bool is_ours(int fd)
+{
+    struct stat stat;
+    return fd >= 0 && fd < FDS_MAX && getenv("CHAOS_DISK") != NULL && fstat(fd, &stat) == 0 &&
+           S_ISREG(stat.st_mode);
+}
+
+static ssize_t real_pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    ssize_t (*real)(int, const void *, size_t, off_t);
+    real = (ssize_t (*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
+    return real(fd, data, size, offset);
+}
+
+static void forget(int fd)
+{
+    while (held_first[fd] != NULL) {
+        struct held *first = held_first[fd];
+        held_first[fd] = first->next;
+        free(first);
+    }
+}
+
+/* All that is held for the file goes into it.  False: errno says why not. */
+static bool write_out(int fd)
+{
+    for (const struct held *h = held_first[fd]; h != NULL; h = h->next) {
+        ssize_t n = real_pwrite(fd, h->data, h->size, h->offset);
+        if (n == (ssize_t)h->size) continue;
+        if (n >= 0) errno = ENOSPC;
+        return false;
+    }
+    forget(fd);
+    return true;
+}
+
+/* Some of a write reaches the disk before anyone syncs it. */
+static size_t draw_part(size_t size)
+{
+    static _Thread_local uint64_t state;
+    struct timespec t;
+    if (state == 0) {
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        state = (uint64_t)t.tv_nsec | 1;
+    }
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    uint64_t draw = state >> 33;
+    return draw % 4 == 0 ? draw / 4 % (size + 1) : 0;
+}
+
+SHOWN ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    if (!is_ours(fd)) return real_pwrite(fd, data, size, offset);
+    say_seen();
+    if (is_switched_on("eio-write")) {
+        errno = EIO;
+        return -1;
+    }
+    size_t part = is_switched_on("lie") ? 0 : draw_part(size);
+    if (part > 0 && real_pwrite(fd, data, part, offset) < 0) return -1;
+    struct held *h = malloc(sizeof *h + size);
+    if (h == NULL) abort();
+    *h = (struct held){.offset = offset, .size = size};
+    memcpy(h->data, data, size);
+    if (held_first[fd] == NULL) held_end[fd] = &held_first[fd];
+    *held_end[fd] = h;
+    held_end[fd] = &h->next;
+    return (ssize_t)size;
+}
+
+static int sync_file(int fd, const char *name)
+{
+    if (is_ours(fd)) {
+        if (is_switched_on("eio-sync")) {
+            forget(fd);
+            errno = EIO;
+            return -1;
+        }
+        if (strcmp(name, "fdatasync") == 0 && is_switched_on("lie")) return 0;
+        if (!write_out(fd)) return -1;
+    }
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+    return real(fd);
+}
+
+SHOWN int fsync(int fd)
+{
+    return sync_file(fd, "fsync");
+}
+
+SHOWN int fdatasync(int fd)
+{
+    return sync_file(fd, "fdatasync");
+}
+
+/* What was not synced may or may not have reached the disk: here it has. */
+SHOWN int close(int fd)
+{
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "close");
+    if (fd >= 0 && fd < FDS_MAX && held_first[fd] != NULL) {
+        if (is_switched_on("lie")) forget(fd);
+        else write_out(fd);
+    }
+    return real(fd);
+}

@@ -166,12 +166,12 @@ take() {
     local name=$1 most=$2 n=1 i chosen
     find_free
     ((most > 0 && ${#FREE[@]} > 0)) || return 1
-    draw 1 4
+    draw 1 6
     case $DRAWN in
-    1) chosen=("${FREE[0]}") ;;
-    2) find_primary && chosen=("$PRIMARY") || chosen=("${FREE[0]}") ;;
-    3) n=$(((GROUP_SIZE - 1) / 2)) chosen=("${FREE[@]:0:n}") ;;
-    4) chosen=("${FREE[@]}") ;;
+    1 | 2) chosen=("${FREE[0]}") ;;
+    3 | 4) find_primary && chosen=("$PRIMARY") || chosen=("${FREE[0]}") ;;
+    5) n=$(((GROUP_SIZE - 1) / 2)) chosen=("${FREE[@]:0:n}") ;;
+    6) chosen=("${FREE[@]}") ;;
     esac
     chosen=("${chosen[@]:0:most}")
     for i in "${chosen[@]}"; do busy[i]=$name; done
@@ -458,12 +458,13 @@ END
     client=$(inside "$n")
 }
 
-# Words that run replica I: where its network is, with the disk and the clock that can fail.
+# Words that run replica I: where its network is, with the disk and the clock that can fail, and not
+# longer than this script.
 run_words() {
     local i=$1 libraries=$preload
     [[ -z ${CHAOS_PRIVATE:-} ]] || inside "$i"
     [[ " ${names[*]} " != *" clock "* ]] || libraries+=:$library
-    echo "env LD_PRELOAD=$libraries CHAOS_DISK=$BATS_TEST_TMPDIR/faults-$i" \
+    echo "setpriv --pdeathsig KILL env LD_PRELOAD=$libraries CHAOS_DISK=$BATS_TEST_TMPDIR/faults-$i" \
         "FAKETIME_TIMESTAMP_FILE=$BATS_TEST_TMPDIR/faults-$i/clock FAKETIME_CACHE_DURATION=1" \
         "FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1"
 }
@@ -483,7 +484,7 @@ begin_group() {
         [[ -z ${CHAOS_PRIVATE:-} || $durability == memory ]] ||
             mount -t tmpfs -o "size=$tmpfs_size" chaos "$BATS_TEST_TMPDIR/data/$i" || return 1
     done
-    group_start "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" "max_clients: 24" \
+    group_start "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" "max_clients: 40" \
         "checkpoint_ops: $checkpoint_ops" "log_bytes: 8MiB" || return 1
     group_wait_agree || return 1
     mkfifo "$BATS_TEST_TMPDIR/load"
@@ -503,7 +504,7 @@ strike() {
         note "end $name"
         "end_$name"
         unset "active[$name]"
-    elif ((${#active[@]} < 3)) && victims[$name]='' && "begin_$name"; then
+    elif ((${#active[@]} < (GROUP_SIZE + 1) / 2)) && victims[$name]='' && "begin_$name"; then
         note "begin $name ${victims[$name]}"
         active[$name]=yes
         strikes[$name]=$((${strikes[$name]:-0} + 1))
@@ -517,7 +518,7 @@ torment() { # SECONDS
     while ((SECONDS < end)); do
         draw 0 $((${#names[@]} - 1))
         forget_recovered
-        strike "${names[DRAWN]}" && rest_ms 100 1500 || sleep 0.01
+        strike "${names[DRAWN]}" && rest_ms 50 1200 || sleep 0.01
         check_running
     done
     for name in "${!active[@]}"; do strike "$name"; done

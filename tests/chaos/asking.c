@@ -2,7 +2,10 @@
 /* One client.  It asks one thing at a time and gives up early, so that there are unknown outcomes,
  * which it treats as users do: it finishes the request under its number, or fences it off and
  * learns whether it ran, or leaves it open until the end and goes on under another name.  A client
- * that was killed finds its request noted, and does one of the same three. */
+ * that was killed finds its request noted, and does one of the same three.
+ *
+ * Some of the time a client knows no replica but the one it takes for the primary, and holds on to
+ * it: nobody else would ask a primary that was replaced and does not know it. */
 #define _GNU_SOURCE
 #include "chaos/load.h"
 
@@ -23,6 +26,7 @@
 #define PATIENCE_MS_MIN 40u
 #define PATIENCE_MS_MAX 3000u
 #define PAUSE_US_MAX    20000u
+#define UNANSWERED_MAX  4u /* then a client that knows one replica learns of the others */
 
 static const char *const kind_words[] = {
     [LINEAR_PUT] = "put",     [LINEAR_DEL] = "del",   [LINEAR_CAS] = "cas",
@@ -199,6 +203,7 @@ static int call(struct load_client *c, enum session_task task, struct bytes body
     uint64_t now = conn_now_ms();
     session_start(&c->session, task, body, sent_before, now, now + timeout_ms);
     if (conn_call(c->conn, &c->session) != 0) exit(1); /* somebody wants us to end */
+    c->unanswered = c->session.result.err == 0 ? 0 : c->unanswered + 1;
     return c->session.result.err;
 }
 
@@ -320,6 +325,27 @@ static void ask(struct load_client *c)
     atomic_store(&room->has_noted, false);
 }
 
+static void know(struct load_client *c, const struct config_addresses *replicas)
+{
+    if (c->conn != NULL) load_client_close(c);
+    c->n_replicas = (uint8_t)replicas->n;
+    c->conn = conn_open(replicas);
+    conn_hold_signals(c->conn);
+    if (vstamp_id_is_zero(c->room->identity.client)) new_identity(c);
+    else use_identity(c, &c->room->identity);
+}
+
+static void draw_replicas(struct load_client *c)
+{
+    bool knows_all = c->n_replicas == c->replicas->n;
+    if (knows_all && prng_chance(&c->prng, 1, 30)) {
+        uint64_t primary = c->session.identity.view % c->replicas->n;
+        know(c, &(struct config_addresses){.n = 1, .at = {c->replicas->at[primary]}});
+    } else if (!knows_all && (c->unanswered > UNANSWERED_MAX || prng_chance(&c->prng, 1, 60))) {
+        know(c, c->replicas);
+    }
+}
+
 void load_client_run(struct load_client *c)
 {
     if (atomic_load(&c->room->has_noted)) { /* the process before this one was killed */
@@ -328,6 +354,7 @@ void load_client_run(struct load_client *c)
     }
     while (!atomic_load(&c->shared->stopping)) {
         usleep((useconds_t)prng_below(&c->prng, PAUSE_US_MAX));
+        draw_replicas(c);
         if (prng_chance(&c->prng, 1, 200)) new_identity(c);
         if (c->session.identity.session != 0 || register_session(c, draw_patience(c))) ask(c);
     }
@@ -348,12 +375,9 @@ void load_client_open(struct load_client *c, struct load_shared *shared, unsigne
                       const struct config_addresses *replicas, int history, uint64_t seed)
 {
     *c = (struct load_client){.shared = shared, .room = &shared->rooms[index], .index = index,
-                              .n_replicas = (uint8_t)replicas->n, .history = history};
+                              .replicas = replicas, .history = history};
     prng_seed(&c->prng, seed);
-    c->conn = conn_open(replicas);
-    conn_hold_signals(c->conn);
-    if (vstamp_id_is_zero(c->room->identity.client)) new_identity(c);
-    else use_identity(c, &c->room->identity);
+    know(c, replicas);
 }
 
 void load_client_close(struct load_client *c)

@@ -35,11 +35,11 @@ wrong() { # PATTERN LINE...
 }
 
 @test "what did not run must never be seen, what is unknown may" {
-    local put="10 0 begin 1 r0.0 put 7"
+    local begin="10 0 begin 1 r0.0 put 7"
     local rest=("30 1 begin 1 r0.0 put 8" "35 1 end 1 done" "50 1 begin 2 r0.0 get")
-    possible "$put" "20 0 end 1 unknown" "${rest[@]}" "60 1 end 2 done 7"
-    possible "$put" "${rest[@]}" "60 1 end 2 done 7"
-    wrong "not linearizable" "$put" "20 0 end 1 never" "${rest[@]}" "60 1 end 2 done 7"
+    possible "$begin" "20 0 end 1 unknown" "${rest[@]}" "60 1 end 2 done 7"
+    possible "$begin" "${rest[@]}" "60 1 end 2 done 7"
+    wrong "not linearizable" "$begin" "20 0 end 1 never" "${rest[@]}" "60 1 end 2 done 7"
 }
 
 @test "a counter is exact" {

@@ -14,9 +14,10 @@
 #   CHAOS_NEMESES   which, of the list below, with commas; all
 #   CHAOS_GROUPS    DURABILITY:REPLICAS...; memory:3 disk:3 memory:5 disk:5
 #
-# As root each replica has a network namespace of its own, on a switch that loses and delays frames
-# (net_switch.c), and small file systems that fill up, all in a mount namespace that leaves nothing
-# behind.  Elsewhere the group is on the loopback, and what needs that is skipped.
+# As root each replica and each half of the clients has a network namespace of its own, on a switch
+# that loses and delays frames (net_switch.c), and there are small file systems that fill up, all in
+# a mount namespace that leaves nothing behind.  Elsewhere the group is on the loopback, and what
+# needs that is skipped.
 #
 # Every kill is a loss of power: with durability: disk, what was written and not synced is gone, or
 # torn (disk_faults.c).  What the protocol does not promise to survive is not done: never more than
@@ -29,15 +30,17 @@ set -u
 # NAME:what it does
 nemeses=(
     "kill:kill -9 of one, the primary, a minority, or all; memory: at most f without state"
+    "power:kill -9 of all while their disks take long to sync"
     "term:SIGTERM to one, which hands over, and must end with status 0"
     "stop:SIGSTOP of the same, SIGCONT later"
     "wipe:kill -9 of one, which comes back with an empty folder"
     "eio:a disk whose writes or syncs fail"
     "full:a disk without room"
+    "slow:a disk that takes half a second for each sync"
     "clock:clocks of the day that jump or run fast"
     "client:kill -9 of a client with its request under way"
     "partition:halves, an island, a bridge; clients on either side"
-    "oneway:packets, or messages only, lost in one direction"
+    "oneway:packets, or messages only, lost in one direction, from or to replicas or clients"
     "loss:frames lost and repeated at random"
     "delay:frames late, overtaking one another"
 )
@@ -49,7 +52,7 @@ seconds=${CHAOS_SECONDS:-180}
 seed=${CHAOS_SEED:-$((($(date +%s) * 31 + $$) % 32768))}
 groups=${CHAOS_GROUPS:-memory:3 disk:3 memory:5 disk:5}
 serve_ms=20000
-n_clients=6
+n_clients=8
 tmpfs_size=48m
 preload=$programs/tests/chaos/.libs/disk_faults.so
 
@@ -57,6 +60,7 @@ preload=$programs/tests/chaos/.libs/disk_faults.so
 
 # In a mount namespace /run is ours, so the names of network namespaces are, too.
 if ((EUID == 0)) && [[ -z ${CHAOS_PRIVATE:-} ]]; then
+    # shellcheck disable=SC2016 # it is for the inner shell
     if why=$(unshare --mount --propagation private bash -c \
         'PATH=$PATH:/usr/sbin:/sbin; mount -t tmpfs run /run && ip netns add try &&
             exec 9<>/dev/net/tun' 2>&1); then
@@ -134,9 +138,10 @@ n_lost() {
 forget_recovered() {
     local i
     for ((i = 0; i < GROUP_SIZE; i++)); do
-        [[ -n ${lost[i]:-} && -z ${busy[i]:-} ]] && group_is "$i" status normal || continue
-        lost[i]=
-        note "replica $i has its state again"
+        if [[ -n ${lost[i]:-} && -z ${busy[i]:-} ]] && group_is "$i" status normal; then
+            lost[i]=
+            note "replica $i has its state again"
+        fi
     done
 }
 
@@ -237,6 +242,29 @@ end_kill() {
     give_back kill
 }
 
+# switch_on FAULT I...: of disk_faults.c.
+switch_on() {
+    local i
+    for i in "${@:2}"; do touch "$BATS_TEST_TMPDIR/faults-$i/$1"; done
+}
+switch_off() { rm -f "$BATS_TEST_TMPDIR"/faults-*/"$1"; }
+
+begin_power() {
+    local i
+    [[ $durability == disk ]] && find_free && ((${#FREE[@]} == GROUP_SIZE)) || return 1
+    victims[power]=${FREE[*]}
+    switch_on slow "${FREE[@]}"
+    rest_ms 50 500
+    group_kill "${FREE[@]}"
+    switch_off slow
+    for i in "${FREE[@]}"; do busy[i]=power; done
+}
+end_power() {
+    local i
+    for i in ${victims[power]}; do group_start_one "$i"; done
+    give_back power
+}
+
 begin_term() {
     (($(most_ended) > 0)) && take term 1 || return 1
     group_signal "${victims[term]}" TERM
@@ -275,15 +303,26 @@ end_wipe() {
 }
 
 begin_eio() {
-    local i what=eio-sync
+    local what=eio-sync
     [[ $durability == disk ]] && take eio "$GROUP_SIZE" || return 1
     ! one_in 2 || what=eio-write
-    for i in ${victims[eio]}; do touch "$BATS_TEST_TMPDIR/faults-$i/$what"; done
+    # shellcheck disable=SC2086
+    switch_on "$what" ${victims[eio]}
 }
 end_eio() {
-    rm -f "$BATS_TEST_TMPDIR"/faults-*/eio-*
+    switch_off eio-sync
+    switch_off eio-write
     start_after_disk eio
 }
+
+# Other nemeses may strike the same replica meanwhile: what is slowly synced is the more to lose.
+begin_slow() {
+    [[ $durability == disk ]] && find_free all || return 1
+    if one_in 2; then draw 1 "$GROUP_SIZE"; else DRAWN=$GROUP_SIZE; fi
+    switch_on slow "${FREE[@]:0:DRAWN}"
+    victims[slow]=${FREE[*]:0:DRAWN}
+}
+end_slow() { switch_off slow; }
 
 begin_full() {
     local i
@@ -304,10 +343,10 @@ begin_lie() {
     local i
     [[ $durability == disk && -z ${active[*]} ]] || return 1
     find_free
-    for i in "${FREE[@]}"; do touch "$BATS_TEST_TMPDIR/faults-$i/lie"; done
+    switch_on lie "${FREE[@]}"
     sleep 1
     group_kill "${FREE[@]}"
-    rm -f "$BATS_TEST_TMPDIR"/faults-*/lie
+    switch_off lie
     for i in "${FREE[@]}"; do group_start_one "$i"; done
 }
 end_lie() { :; }
@@ -328,7 +367,7 @@ end_clock() {
 begin_client() { echo kill >&3; }
 end_client() { :; }
 
-# cut packets|messages FROM TO, by ports of the switch: the replicas, then the clients.
+# cut packets|messages FROM TO, by ports of the switch: the replicas', then those of the clients.
 cut() {
     echo "block $1 $2 $3" >&4
     note "  $1 from $2 to $3 are lost"
@@ -346,7 +385,7 @@ network_is_free() {
 }
 
 begin_partition() {
-    local i j n=$(((GROUP_SIZE - 1) / 2)) clients=$GROUP_SIZE bridge=
+    local i j port n=$(((GROUP_SIZE - 1) / 2)) bridge=
     network_is_free || return 1
     if one_in 2 && find_primary; then # it is on the smaller side
         FREE=("$PRIMARY" "${FREE[@]/#$PRIMARY/}")
@@ -358,20 +397,27 @@ begin_partition() {
     for i in "${FREE[@]:0:n}"; do
         for j in "${FREE[@]:n}"; do [[ $j == "$bridge" ]] || cut_both "$i" "$j"; done
     done
-    draw 1 3
-    case $DRAWN in
-    1) for i in "${FREE[@]:0:n}"; do cut_both "$i" "$clients"; done ;;
-    2) for i in "${FREE[@]:n}"; do cut_both "$i" "$clients"; done ;;
-    esac
+    for port in "${client_ports[@]}"; do # on either side, or on both
+        draw 1 3
+        case $DRAWN in
+        1) for i in "${FREE[@]:0:n}"; do cut_both "$i" "$port"; done ;;
+        2) for i in "${FREE[@]:n}"; do cut_both "$i" "$port"; done ;;
+        esac
+    done
 }
 begin_oneway() {
-    local i what=packets
+    local i one what=packets others=()
     network_is_free || return 1
+    one=${FREE[0]}
+    ! one_in 2 || ! find_primary || one=$PRIMARY
     ! one_in 2 || what=messages
+    draw 1 3
+    ((DRAWN == 1)) || for i in "${FREE[@]}"; do ((i == one)) || others+=("$i"); done
+    ((DRAWN == 2)) || others+=("${client_ports[@]}")
     if one_in 2; then # deaf
-        for i in "${FREE[@]:1}"; do cut "$what" "$i" "${FREE[0]}"; done
+        for i in "${others[@]}"; do cut "$what" "$i" "$one"; done
     else # dumb
-        for i in "${FREE[@]:1}"; do cut "$what" "${FREE[0]}" "$i"; done
+        for i in "${others[@]}"; do cut "$what" "$one" "$i"; done
     fi
 }
 begin_loss() {
@@ -392,17 +438,17 @@ end_delay() { echo heal >&4; }
 
 # --- which of them this machine lets us have ------------------------------------------------------
 
-library=$(ls /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null | head -n 1)
+for library in /usr/lib/*/faketime/libfaketimeMT.so.1; do break; done
 
 # missing NEMESIS: why not, or nothing.
 missing() {
     case $1 in
     partition | oneway | loss | delay | full)
         [[ -n ${CHAOS_PRIVATE:-} ]] || echo "$why" ;;
-    eio | lie)
+    power | eio | slow | lie)
         [[ -n $preload ]] || echo "LD_PRELOAD does not work here" ;;
     clock)
-        if [[ -z $library ]]; then
+        if [[ ! -e $library ]]; then
             echo "no libfaketime (Debian package faketime)"
         elif ! LD_PRELOAD=$library FAKETIME=+0 vstamp-replica --version >/dev/null 2>&1; then
             echo "LD_PRELOAD does not work here"
@@ -436,17 +482,17 @@ choose_nemeses() {
 inside() { echo "nsenter --net=/run/netns/$1"; } # the words that run a command there
 
 network_start() {
-    local i n=$GROUP_SIZE paths=()
-    for ((i = 0; i <= n; i++)); do
+    local i n=$((GROUP_SIZE + ${#client_ports[@]})) paths=()
+    for ((i = 0; i < n; i++)); do
         ip netns add "$i" && paths+=("/run/netns/$i") || return 1
     done
     rm -f "$folder/switch" "$folder/ready"
     mkfifo "$folder/switch"
-    net_switch "${paths[@]}" <"$folder/switch" >"$folder/ready" 4>&- &
+    net_switch "${paths[@]}" >"$folder/ready" <"$folder/switch" 4>&- &
     group_adopt $!
     exec 4>"$folder/switch"
     group_wait "the switch" grep -q ready "$folder/ready" || return 1
-    for ((i = 0; i <= n; i++)); do
+    for ((i = 0; i < n; i++)); do
         ip -n "$i" -batch - <<END || return 1
 link set lo up
 address add 10.86.84.$((i + 1))/24 dev net
@@ -455,7 +501,8 @@ END
         GROUP_HOSTS[i]=10.86.84.$((i + 1))
         GROUP_ASK[i]=$(inside "$i") # a replica is asked from where no fault is between
     done
-    client=$(inside "$n")
+    ask=$(inside "${client_ports[0]}")
+    client_networks=("${client_ports[@]/#//run/netns/}")
 }
 
 # Words that run replica I: where its network is, with the disk and the clock that can fail, and not
@@ -464,7 +511,8 @@ run_words() {
     local i=$1 libraries=$preload
     [[ -z ${CHAOS_PRIVATE:-} ]] || inside "$i"
     [[ " ${names[*]} " != *" clock "* ]] || libraries+=:$library
-    echo "setpriv --pdeathsig KILL env LD_PRELOAD=$libraries CHAOS_DISK=$BATS_TEST_TMPDIR/faults-$i" \
+    echo "setpriv --pdeathsig KILL env LD_PRELOAD=$libraries" \
+        "CHAOS_DISK=$BATS_TEST_TMPDIR/faults-$i" \
         "FAKETIME_TIMESTAMP_FILE=$BATS_TEST_TMPDIR/faults-$i/clock FAKETIME_CACHE_DURATION=1" \
         "FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1"
 }
@@ -473,7 +521,8 @@ begin_group() {
     local i checkpoint_ops=64
     [[ " ${names[*]} " != *" lie "* ]] || checkpoint_ops=65536
     BATS_TEST_TMPDIR=$folder/$durability-$GROUP_SIZE
-    busy=() lost=() active=() victims=() strikes=() client=
+    busy=() lost=() active=() victims=() strikes=()
+    client_ports=("$GROUP_SIZE" $((GROUP_SIZE + 1))) client_networks=() ask=
     GROUP_HOSTS=() GROUP_ASK=() GROUP_RUN=()
     mkdir -p "$BATS_TEST_TMPDIR"
     [[ -z ${CHAOS_PRIVATE:-} ]] || network_start || return 1
@@ -489,9 +538,9 @@ begin_group() {
     group_wait_agree || return 1
     mkfifo "$BATS_TEST_TMPDIR/load"
     draw 0 1000000
-    # shellcheck disable=SC2086
-    $client load "$VSTAMP_CONFIG" "$BATS_TEST_TMPDIR/history" "$n_clients" "$DRAWN" "$serve_ms" \
-        <"$BATS_TEST_TMPDIR/load" >"$BATS_TEST_TMPDIR/load.out" 2>&1 3>&- 4>&- &
+    load "$VSTAMP_CONFIG" "$BATS_TEST_TMPDIR/history" "$n_clients" "$DRAWN" "$serve_ms" \
+        "${client_networks[@]}" <"$BATS_TEST_TMPDIR/load" \
+        >"$BATS_TEST_TMPDIR/load.out" 2>&1 3>&- 4>&- &
     load=$!
     group_adopt "$load"
     exec 3>"$BATS_TEST_TMPDIR/load"
@@ -518,7 +567,7 @@ torment() { # SECONDS
     while ((SECONDS < end)); do
         draw 0 $((${#names[@]} - 1))
         forget_recovered
-        strike "${names[DRAWN]}" && rest_ms 50 1200 || sleep 0.01
+        if strike "${names[DRAWN]}"; then rest_ms 50 1200; else sleep 0.01; fi
         check_running
     done
     for name in "${!active[@]}"; do strike "$name"; done
@@ -526,8 +575,7 @@ torment() { # SECONDS
 }
 
 is_healthy() {
-    # shellcheck disable=SC2086
-    $client vstamp-admin health >/dev/null
+    $ask vstamp-admin health >/dev/null
 }
 
 judge() {
@@ -535,7 +583,7 @@ judge() {
     exec 3>&-
     wait "$load" || wrong "$(tail -n 3 "$BATS_TEST_TMPDIR/load.out")"
     GROUP_DEADLINE=30 group_wait_agree || wrong "the replicas do not agree"
-    group_wait "health" is_healthy || wrong "not healthy: $($client vstamp-admin health)"
+    group_wait "health" is_healthy || wrong "not healthy: $($ask vstamp-admin health)"
     check_running
     verdict "$BATS_TEST_TMPDIR/history" >"$BATS_TEST_TMPDIR/verdict" ||
         wrong "$(head -n 1 "$BATS_TEST_TMPDIR/verdict")"
@@ -555,7 +603,7 @@ end_group() {
     group_teardown 2>/dev/null
     exec 4>&-
     [[ -n ${CHAOS_PRIVATE:-} ]] || return 0
-    for ((i = 0; i <= GROUP_SIZE; i++)); do ip netns del "$i"; done
+    for ((i = 0; i < GROUP_SIZE + ${#client_ports[@]}; i++)); do ip netns del "$i"; done
 }
 
 # --- all of it ------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@
  *
  *   eio-write    pwrite fails
  *   eio-sync     fsync and fdatasync fail; what was written is lost, as on Linux
+ *   slow         fsync and fdatasync take half a second
  *   lie          fdatasync, which journals are synced with, says that all is well and does nothing,
  *                and no part of a write goes to the file at once, so the journal just ends earlier
  *
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #define FDS_MAX 4096
+#define SLOW_US 500000
 #define SHOWN   __attribute__((visibility("default")))
 
 struct held {
@@ -140,6 +142,7 @@ static int sync_file(int fd, const char *name)
             errno = EIO;
             return -1;
         }
+        if (is_switched_on("slow")) usleep(SLOW_US);
         if (strcmp(name, "fdatasync") == 0 && is_switched_on("lie")) return 0;
         if (!write_out(fd)) return -1;
     }

@@ -2,17 +2,19 @@
 /* A load on a real group, through the very code that vstamp(1) uses (client/conn.c around
  * vr/session.c), that writes down what it asked and learned; load.h has the form.
  *
- *     load CONFIG HISTORY CLIENTS SEED SERVE-MS
+ *     load CONFIG HISTORY CLIENTS SEED SERVE-MS [NETWORK...]
  *
- * Runs until its standard input ends.  A line `kill` there kills one of the clients, which begins
- * again.  After the end the group should be well: within SERVE-MS each request must be answered.
- * What is unsettled is settled, every key is read, and a line tells how long it took until the
- * group served again.  Status 0: all was answered, so the history can be judged. */
+ * NETWORK is a namespace, as /run/netns/NAME; the clients are shared out among them.  Runs until
+ * its standard input ends.  A line `kill` there kills one of the clients, which begins again.  Once
+ * it ended the group should be well: within SERVE-MS each request must be answered.  What is
+ * unsettled is settled, every key is read, and a line tells how long it took until the group served
+ * again.  Status 0: all was answered, so the history can be judged. */
 #define _GNU_SOURCE
 #include "chaos/load.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,8 @@ struct load {
     pid_t pids[LOAD_CLIENTS_MAX];
     struct prng prng;
     uint64_t serve_ms;
+    char **networks;
+    unsigned n_networks;
 };
 
 static void check(bool ok, const char *what)
@@ -36,6 +40,16 @@ static void check(bool ok, const char *what)
     if (ok) return;
     perror(what);
     exit(1);
+}
+
+/* From here on this process's connections are made there. */
+static void enter_network(const struct load *load, unsigned index)
+{
+    if (load->n_networks == 0) return;
+    const char *path = load->networks[index % load->n_networks];
+    int there = open(path, O_RDONLY | O_CLOEXEC);
+    check(there >= 0 && setns(there, CLONE_NEWNET) == 0, path);
+    close(there);
 }
 
 static void begin_client(struct load *load, unsigned index)
@@ -48,6 +62,7 @@ static void begin_client(struct load *load, unsigned index)
     if (pid > 0) return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) exit(1);
+    enter_network(load, index);
     load_client_open(&client, load->shared, index, &load->replicas, load->history, seed);
     load_client_run(&client);
     load_client_close(&client);
@@ -115,6 +130,7 @@ static int finish(struct load *load)
     static struct load_client client;
     uint64_t begin = conn_now_ms(), served;
     bool ended_well = end_clients(load);
+    enter_network(load, 0);
     load_client_open(&client, load->shared, load->n_clients, &load->replicas, load->history,
                      prng_next(&load->prng));
     bool answered = load_client_read(&client, 0, 0, load->serve_ms);
@@ -136,10 +152,10 @@ int main(int argc, char **argv)
     static struct load load;
     static struct config config;
     struct vstamp_diag diag = {0};
-    load.n_clients = argc == 6 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
-    load.serve_ms = argc == 6 ? strtoull(argv[5], NULL, 10) : 0;
+    load.n_clients = argc >= 6 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+    load.serve_ms = argc >= 6 ? strtoull(argv[5], NULL, 10) : 0;
     if (load.n_clients == 0 || load.n_clients > LOAD_CLIENTS_MAX || load.serve_ms == 0) {
-        fprintf(stderr, "usage: load CONFIG HISTORY CLIENTS SEED SERVE-MS\n");
+        fprintf(stderr, "usage: load CONFIG HISTORY CLIENTS SEED SERVE-MS [NETWORK...]\n");
         return 2;
     }
     if (config_load(&config, argv[1], &diag) != 0) {
@@ -147,6 +163,8 @@ int main(int argc, char **argv)
         return 2;
     }
     load.replicas = config.replicas_addresses;
+    load.networks = argv + 6;
+    load.n_networks = (unsigned)argc - 6;
     load.history = open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     check(load.history >= 0, argv[2]);
     load.shared = mmap(NULL, sizeof *load.shared, PROT_READ | PROT_WRITE,

@@ -73,7 +73,9 @@ struct load_client {
     struct load_shared *shared;
     struct load_room *room;
     unsigned index;
-    uint8_t n_replicas;
+    const struct config_addresses *replicas; /* all of them */
+    uint8_t n_replicas;                      /* that it knows now: all, or one */
+    unsigned unanswered;                     /* requests in a row */
     int history; /* O_APPEND: a line is one write */
     struct prng prng;
     struct conn *conn;
@@ -81,7 +83,7 @@ struct load_client {
     uint8_t body[LOAD_BODY_MAX];
 };
 
-/* asking.c */
+/* asking.c; `replicas` is kept */
 void load_client_open(struct load_client *client, struct load_shared *shared, unsigned index,
                       const struct config_addresses *replicas, int history, uint64_t seed);
 void load_client_close(struct load_client *client);

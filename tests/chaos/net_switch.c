@@ -34,7 +34,7 @@
 
 #include "base/prng.h"
 
-#define PORTS_MAX      17
+#define PORTS_MAX      20
 #define FRAME_MAX      1600
 #define FRAMES_MAX     20000 /* under way; more are lost, as in a switch */
 #define TURN_MAX       64    /* frames taken from one port before the others have a turn */

@@ -18,7 +18,7 @@
 #include "base/assert.h"
 #include "sim/linear.h"
 
-#define SEARCH_STEPS  20000000u
+#define SEARCH_STEPS  4000000u
 #define WORDS_MAX     8
 #define CLIENTS_MAX   1024u
 #define ANSWER_SHOWN  60u

@@ -30,7 +30,7 @@ set -u
 # NAME:what it does
 nemeses=(
     "kill:kill -9 of one, the primary, a minority, or all; memory: at most f without state"
-    "power:kill -9 of all while their disks take long to sync"
+    "power:kill -9 of a majority while their disks take long to sync"
     "term:SIGTERM to one, which hands over, and must end with status 0"
     "stop:SIGSTOP of the same, SIGCONT later"
     "wipe:kill -9 of one, which comes back with an empty folder"
@@ -251,7 +251,7 @@ switch_off() { rm -f "$BATS_TEST_TMPDIR"/faults-*/"$1"; }
 
 begin_power() {
     local i
-    [[ $durability == disk ]] && find_free && ((${#FREE[@]} == GROUP_SIZE)) || return 1
+    [[ $durability == disk ]] && find_free && ((2 * ${#FREE[@]} > GROUP_SIZE)) || return 1
     victims[power]=${FREE[*]}
     switch_on slow "${FREE[@]}"
     rest_ms 50 500

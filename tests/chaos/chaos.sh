@@ -188,29 +188,25 @@ give_back() { # NEMESIS
     for i in ${victims[$1]}; do busy[i]=; done
 }
 
-# A replica whose disk failed ends by itself, with status 1 and nothing else; then it starts again.
-start_after_disk() {
-    local i status
-    for i in ${victims[$1]}; do
-        if ! group_running "$i"; then
-            status=0
-            group_reap "$i" 2>/dev/null || status=$?
-            ((status == 1)) || wrong "replica $i, whose disk failed, ended with status $status"
-            group_start_one "$i"
-        fi
-    done
-    give_back "$1"
+# restart I: after it ended by itself, which it may only do because its disk failed.
+restart() {
+    local status=0 log=$BATS_TEST_TMPDIR/replica-$1.log
+    group_reap "$1" 2>/dev/null || status=$?
+    if ((status == 1)) && awk '/ event=listening / { failed = 0 } / event=disk-failed / { failed = 1 }
+        END { exit !failed }' "$log"; then
+        note "replica $1 starts again after its disk failed"
+        group_start_one "$1"
+    else
+        wrong "replica $1 ended by itself with status $status: $(tail -n 1 "$log")"
+        busy[$1]=dead
+    fi
 }
 
+# An error of a disk that was just mended may end its replica just after.
 check_running() {
-    local i status
+    local i
     for ((i = 0; i < GROUP_SIZE; i++)); do
-        if [[ -n ${busy[i]:-} ]] || group_running "$i"; then continue; fi
-        status=0
-        group_reap "$i" 2>/dev/null || status=$?
-        wrong "replica $i ended by itself with status $status: $(tail -n 1 \
-            "$BATS_TEST_TMPDIR/replica-$i.log")"
-        busy[i]=dead
+        [[ -n ${busy[i]:-} ]] || group_running "$i" || restart "$i"
     done
 }
 
@@ -312,7 +308,8 @@ begin_eio() {
 end_eio() {
     switch_off eio-sync
     switch_off eio-write
-    start_after_disk eio
+    give_back eio
+    check_running
 }
 
 # Other nemeses may strike the same replica meanwhile: what is slowly synced is the more to lose.
@@ -333,7 +330,8 @@ begin_full() {
 }
 end_full() {
     rm -f "$BATS_TEST_TMPDIR"/data/*/ballast
-    start_after_disk full
+    give_back full
+    check_running
 }
 
 # Disks that say that they have synced, and machines that lose power: what vstamp cannot survive,
@@ -364,7 +362,7 @@ end_clock() {
     for ((i = 0; i < GROUP_SIZE; i++)); do echo +0 >"$BATS_TEST_TMPDIR/faults-$i/clock"; done
 }
 
-begin_client() { echo kill >&3; }
+begin_client() { kill -0 "$load" 2>/dev/null && echo kill >&3; }
 end_client() { :; }
 
 # cut packets|messages FROM TO, by ports of the switch: the replicas', then those of the clients.
@@ -564,17 +562,19 @@ strike() {
 
 torment() { # SECONDS
     local end=$((SECONDS + $1)) name
-    while ((SECONDS < end)); do
+    while ((SECONDS < end)) && [[ -z ${failed:-} ]]; do
         draw 0 $((${#names[@]} - 1))
         forget_recovered
         if strike "${names[DRAWN]}"; then rest_ms 50 1200; else sleep 0.01; fi
         check_running
+        kill -0 "$load" 2>/dev/null || wrong "the load ended: $(cat "$BATS_TEST_TMPDIR/load.out")"
     done
     for name in "${!active[@]}"; do strike "$name"; done
     note "the faults are over"
 }
 
 is_healthy() {
+    check_running
     $ask vstamp-admin health >/dev/null
 }
 

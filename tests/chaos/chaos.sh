@@ -192,8 +192,8 @@ give_back() { # NEMESIS
 restart() {
     local status=0 log=$BATS_TEST_TMPDIR/replica-$1.log
     group_reap "$1" 2>/dev/null || status=$?
-    if ((status == 1)) && awk '/ event=listening / { failed = 0 } / event=disk-failed / { failed = 1 }
-        END { exit !failed }' "$log"; then
+    if ((status == 1)) && awk '/ event=listening / { failed = 0 }
+        / event=disk-failed / { failed = 1 } END { exit !failed }' "$log"; then
         note "replica $1 starts again after its disk failed"
         group_start_one "$1"
     else
@@ -250,7 +250,12 @@ begin_power() {
     [[ $durability == disk ]] && find_free && ((2 * ${#FREE[@]} > GROUP_SIZE)) || return 1
     victims[power]=${FREE[*]}
     switch_on slow "${FREE[@]}"
-    rest_ms 50 500
+    if one_in 2 && find_primary; then # in the middle of a view change
+        group_kill "$PRIMARY"
+        rest_ms 200 1000
+    else
+        rest_ms 50 500
+    fi
     group_kill "${FREE[@]}"
     switch_off slow
     for i in "${FREE[@]}"; do busy[i]=power; done

@@ -129,12 +129,12 @@ static int finish(struct load *load)
 {
     static struct load_client client;
     uint64_t begin = conn_now_ms(), served;
-    bool ended_well = end_clients(load);
     enter_network(load, 0);
     load_client_open(&client, load->shared, load->n_clients, &load->replicas, load->history,
                      prng_next(&load->prng));
     bool answered = load_client_read(&client, 0, 0, load->serve_ms);
     served = conn_now_ms();
+    bool ended_well = end_clients(load);
     answered = answered && settle_all(load, &client) && read_all(load, &client);
     if (answered) {
         printf("served %" PRIu64 " ms after the last fault\n", served - begin);

@@ -40,6 +40,7 @@ nemeses=(
     "clock:clocks of the day that jump or run fast"
     "client:kill -9 of a client with its request under way"
     "partition:halves, an island, a bridge; clients on either side"
+    "shift:an island that moves before the others have settled"
     "oneway:packets, or messages only, lost in one direction, from or to replicas or clients"
     "loss:frames lost and repeated at random"
     "delay:frames late, overtaking one another"
@@ -92,8 +93,6 @@ trap leave EXIT
 trap 'exit 130' INT TERM HUP
 
 # --- what is drawn and what is said ---------------------------------------------------------------
-
-RANDOM=$seed
 
 # draw LEAST MOST: sets DRAWN.  (Not by a subshell, which would draw the same again and again.)
 draw() { DRAWN=$(($1 + (RANDOM << 15 | RANDOM) % ($2 - $1 + 1))); }
@@ -166,6 +165,14 @@ find_primary() {
     return 1
 }
 
+# Puts the primary, if there is one, at the front of FREE.
+primary_first() {
+    local i others=()
+    find_primary || return 0
+    for i in "${FREE[@]}"; do ((i == PRIMARY)) || others+=("$i"); done
+    FREE=("$PRIMARY" "${others[@]}")
+}
+
 # take NEMESIS MOST: one, the primary, a minority or all, at most MOST; sets victims[NEMESIS].
 take() {
     local name=$1 most=$2 n=1 i chosen
@@ -174,7 +181,7 @@ take() {
     draw 1 6
     case $DRAWN in
     1 | 2) chosen=("${FREE[0]}") ;;
-    3 | 4) find_primary && chosen=("$PRIMARY") || chosen=("${FREE[0]}") ;;
+    3 | 4) primary_first && chosen=("${FREE[0]}") ;;
     5) n=$(((GROUP_SIZE - 1) / 2)) chosen=("${FREE[@]:0:n}") ;;
     6) chosen=("${FREE[@]}") ;;
     esac
@@ -188,12 +195,13 @@ give_back() { # NEMESIS
     for i in ${victims[$1]}; do busy[i]=; done
 }
 
-# restart I: after it ended by itself, which it may only do because its disk failed.
+# restart I: after it ended by itself, which it may only do because a disk was made to fail.
 restart() {
     local status=0 log=$BATS_TEST_TMPDIR/replica-$1.log
     group_reap "$1" 2>/dev/null || status=$?
-    if ((status == 1)) && awk '/ event=listening / { failed = 0 }
-        / event=disk-failed / { failed = 1 } END { exit !failed }' "$log"; then
+    if ((status == 1 && ${strikes[eio]:-0} + ${strikes[full]:-0} > 0)) &&
+        awk '/ event=listening / { failed = 0 }
+            / event=disk-failed / { failed = 1 } END { exit !failed }' "$log"; then
         note "replica $1 starts again after its disk failed"
         group_start_one "$1"
     else
@@ -383,18 +391,14 @@ cut_both() {
 # One of the nemeses of the network at a time.
 network_is_free() {
     local name
-    for name in partition oneway loss delay; do [[ -z ${active[$name]:-} ]] || return 1; done
+    for name in partition shift oneway loss delay; do [[ -z ${active[$name]:-} ]] || return 1; done
     find_free all
 }
 
 begin_partition() {
     local i j port n=$(((GROUP_SIZE - 1) / 2)) bridge=
     network_is_free || return 1
-    if one_in 2 && find_primary; then # it is on the smaller side
-        FREE=("$PRIMARY" "${FREE[@]/#$PRIMARY/}")
-        # shellcheck disable=SC2206 # what was removed is an empty word
-        FREE=(${FREE[@]})
-    fi
+    ! one_in 2 || primary_first # on the smaller side
     ! one_in 2 || n=1
     ! one_in 4 || bridge=${FREE[GROUP_SIZE - 1]}
     for i in "${FREE[@]:0:n}"; do
@@ -408,19 +412,31 @@ begin_partition() {
         esac
     done
 }
-begin_oneway() {
-    local i one what=packets others=()
+begin_shift() {
+    local i round rounds
     network_is_free || return 1
-    one=${FREE[0]}
-    ! one_in 2 || ! find_primary || one=$PRIMARY
+    draw 3 8
+    rounds=$DRAWN
+    for ((round = 0; round < rounds; round++)); do
+        echo heal >&4
+        find_free all
+        ! one_in 2 || primary_first
+        for i in "${FREE[@]:1}" "${client_ports[0]}"; do cut_both "${FREE[0]}" "$i"; done
+        rest_ms 200 700
+    done
+}
+begin_oneway() {
+    local i what=packets others=()
+    network_is_free || return 1
+    ! one_in 2 || primary_first
     ! one_in 2 || what=messages
     draw 1 3
-    ((DRAWN == 1)) || for i in "${FREE[@]}"; do ((i == one)) || others+=("$i"); done
+    ((DRAWN == 1)) || others+=("${FREE[@]:1}")
     ((DRAWN == 2)) || others+=("${client_ports[@]}")
     if one_in 2; then # deaf
-        for i in "${others[@]}"; do cut "$what" "$i" "$one"; done
+        for i in "${others[@]}"; do cut "$what" "$i" "${FREE[0]}"; done
     else # dumb
-        for i in "${others[@]}"; do cut "$what" "$one" "$i"; done
+        for i in "${others[@]}"; do cut "$what" "${FREE[0]}" "$i"; done
     fi
 }
 begin_loss() {
@@ -435,6 +451,7 @@ begin_delay() {
     echo "delay $DRAWN" >&4
 }
 end_partition() { echo heal >&4; }
+end_shift() { echo heal >&4; }
 end_oneway() { echo heal >&4; }
 end_loss() { echo heal >&4; }
 end_delay() { echo heal >&4; }
@@ -446,7 +463,7 @@ for library in /usr/lib/*/faketime/libfaketimeMT.so.1; do break; done
 # missing NEMESIS: why not, or nothing.
 missing() {
     case $1 in
-    partition | oneway | loss | delay | full)
+    partition | shift | oneway | loss | delay | full)
         [[ -n ${CHAOS_PRIVATE:-} ]] || echo "$why" ;;
     power | eio | slow | lie)
         [[ -n $preload ]] || echo "LD_PRELOAD does not work here" ;;
@@ -527,6 +544,7 @@ begin_group() {
     busy=() lost=() active=() victims=() strikes=()
     client_ports=("$GROUP_SIZE" $((GROUP_SIZE + 1))) client_networks=() ask=
     GROUP_HOSTS=() GROUP_ASK=() GROUP_RUN=()
+    RANDOM=$((seed + GROUP_SIZE)) # a group's plan does not hang on the groups before it
     mkdir -p "$BATS_TEST_TMPDIR"
     [[ -z ${CHAOS_PRIVATE:-} ]] || network_start || return 1
     for ((i = 0; i < GROUP_SIZE; i++)); do

@@ -537,9 +537,23 @@ run_words() {
         "FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1"
 }
 
+# draw_bounds: sets bounds to lines of the configuration, small enough that checkpoints, state
+# transfer, full pipelines and evictions come all the time.
+draw_bounds() {
+    local checkpoint_ops pipeline
+    bounds=("checkpoint_ops: 65536")
+    [[ " ${names[*]} " != *" lie "* ]] || return 0 # a checkpoint would betray it
+    draw 0 2
+    checkpoint_ops=$((16 << 3 * DRAWN))
+    draw 0 5
+    pipeline=$((1 << DRAWN))
+    draw $((2 * n_clients)) 60
+    bounds=("checkpoint_ops: $checkpoint_ops" "pipeline: $pipeline" "max_clients: $DRAWN"
+        "batch_bytes: 64KiB" "log_bytes: 256KiB")
+}
+
 begin_group() {
-    local i checkpoint_ops=64
-    [[ " ${names[*]} " != *" lie "* ]] || checkpoint_ops=65536
+    local i
     BATS_TEST_TMPDIR=$folder/$durability-$GROUP_SIZE
     busy=() lost=() active=() victims=() strikes=()
     client_ports=("$GROUP_SIZE" $((GROUP_SIZE + 1))) client_networks=() ask=
@@ -554,8 +568,9 @@ begin_group() {
         [[ -z ${CHAOS_PRIVATE:-} || $durability == memory ]] ||
             mount -t tmpfs -o "size=$tmpfs_size" chaos "$BATS_TEST_TMPDIR/data/$i" || return 1
     done
-    group_start "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" "max_clients: 40" \
-        "checkpoint_ops: $checkpoint_ops" "log_bytes: 8MiB" || return 1
+    draw_bounds
+    group_start "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" "${bounds[@]}" ||
+        return 1
     group_wait_agree || return 1
     mkfifo "$BATS_TEST_TMPDIR/load"
     draw 0 1000000

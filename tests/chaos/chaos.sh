@@ -301,7 +301,7 @@ end_stop() {
 }
 
 begin_wipe() {
-    [[ $durability == disk ]] && (($(n_lost) == 0)) && take wipe 1 || return 1
+    [[ $durability == disk ]] && (($(n_lost) == 0 && GROUP_SIZE > 2)) && take wipe 1 || return 1
     group_kill "${victims[wipe]}"
     rm -rf "$BATS_TEST_TMPDIR/data/${victims[wipe]:?}"/*
     lost[victims[wipe]]=yes

@@ -537,10 +537,12 @@ run_words() {
         "FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1"
 }
 
-# draw_bounds: sets bounds to lines of the configuration, small enough that checkpoints, state
-# transfer, full pipelines and evictions come all the time.
+# draw_bounds: sets reads, and bounds to lines of the configuration small enough that checkpoints,
+# state transfer, full pipelines and evictions come all the time.
 draw_bounds() {
     local checkpoint_ops pipeline
+    reads=quorum
+    ! one_in 2 || reads=lease
     bounds=("checkpoint_ops: 65536")
     [[ " ${names[*]} " != *" lie "* ]] || return 0 # a checkpoint would betray it
     draw 0 2
@@ -569,8 +571,8 @@ begin_group() {
             mount -t tmpfs -o "size=$tmpfs_size" chaos "$BATS_TEST_TMPDIR/data/$i" || return 1
     done
     draw_bounds
-    group_start "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" "${bounds[@]}" ||
-        return 1
+    group_start "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" "reads: $reads" \
+        "${bounds[@]}" || return 1
     group_wait_agree || return 1
     mkfifo "$BATS_TEST_TMPDIR/load"
     draw 0 1000000
@@ -632,7 +634,8 @@ judge() {
         done
     fi
     for name in "${names[@]}"; do done+=" $name ${strikes[$name]:-0}"; done
-    echo "$durability, $GROUP_SIZE replicas:$done;" "$(grep '^served' "$BATS_TEST_TMPDIR/load.out")"
+    echo "$durability, $GROUP_SIZE replicas, reads $reads:$done;" \
+        "$(grep '^served' "$BATS_TEST_TMPDIR/load.out")"
     tail -n 1 "$BATS_TEST_TMPDIR/verdict"
 }
 

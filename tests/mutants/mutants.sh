@@ -11,7 +11,7 @@ set -u
 shopt -s nullglob
 table=$1 srcdir=$2 builddir=$3 scratch=$4
 shift 4
-seeds=${MUTANT_SEEDS:-1000}
+seeds=${MUTANT_SEEDS:-3000}
 
 # edit NAME FOLDER: write the mutated files there; the words of the table must occur exactly once.
 edit() {

@@ -116,7 +116,8 @@ static void fail_refused(struct client *c, struct outcome *o)
     const char *why = r->body.size > 0 ? (const char *)r->body.data : vstamp_err_text(r->err);
     int why_size = r->body.size > 0 ? (int)r->body.size : (int)strlen(why);
     const char *advice =
-        r->err == VSTAMP_E_TOO_LARGE ? "store less under one key" : "the operation did not run";
+        r->err == VSTAMP_E_TOO_LARGE ? "store less under one key, or raise the limit of the group"
+                                     : "the operation did not run";
     outcome_fail(o, r->err, false, "refused: %.*s: %s", why_size, why, advice);
 }
 

@@ -15,12 +15,31 @@
 #define DECIMAL_SIZE_MAX 20u            /* of an int64: a sign and 19 digits */
 #define LIST_HEAD_SIZE   (1u + 1u + 4u) /* status, more, count */
 
-static const char *check(const uint8_t *operation, size_t size)
+/* The largest value that a read still answers; the same at all members, as their limits are. */
+static size_t value_max(const struct vstamp_limits *limits)
+{
+    size_t room = limits->read_capacity;
+    room = room > READ_OVERHEAD ? room - READ_OVERHEAD : 0;
+    return room < KV_VALUE_MAX ? room : KV_VALUE_MAX;
+}
+_Static_assert(READ_OVERHEAD >= LIST_HEAD_SIZE + 4 + KV_KEY_MAX + 4, "a pair fits into a listing");
+
+static int check(const struct vstamp_limits *limits, const uint8_t *operation, size_t size,
+                 struct vstamp_diag *why)
 {
     struct kv_op op;
     const char *wrong = kv_decode_op((struct bytes){operation, size}, &op);
-    if (wrong != NULL) return wrong;
-    return kv_is_write(op.verb) ? NULL : "a read does not go through the log";
+    if (wrong == NULL && !kv_is_write(op.verb)) wrong = "a read does not go through the log";
+    if (wrong != NULL) {
+        vstamp_diag_printf(why, "%s", wrong);
+        return VSTAMP_E_INVALID;
+    }
+    if (op.value.size > value_max(limits)) {
+        vstamp_diag_printf(why, "the value is larger than the group allows, %zu bytes",
+                           value_max(limits));
+        return VSTAMP_E_TOO_LARGE;
+    }
+    return 0;
 }
 
 /* Decimal text, as strictly as it is written: an optional minus, then digits. */
@@ -145,15 +164,6 @@ static enum kv_answer_status execute(struct execution *x)
     return KV_ANSWER_INVALID;
 }
 
-/* The largest value that a read still answers; the same at all members, as their limits are. */
-static size_t value_max(const struct vstamp_context *context)
-{
-    size_t room = context->read_capacity;
-    room = room > READ_OVERHEAD ? room - READ_OVERHEAD : 0;
-    return room < KV_VALUE_MAX ? room : KV_VALUE_MAX;
-}
-_Static_assert(READ_OVERHEAD >= LIST_HEAD_SIZE + 4 + KV_KEY_MAX + 4, "a pair fits into a listing");
-
 /* Who sends keys that would make the tree deep would have to know its seed, which comes from a
  * client's random id and the primary's clock. */
 static uint64_t seed_from(const struct vstamp_context *context)
@@ -170,7 +180,7 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
 {
     struct writer w = writer_over(answer->data, answer->capacity);
     struct kv_op op;
-    struct execution x = {.pages = pages, .op = &op, .value_max = value_max(context)};
+    struct execution x = {.pages = pages, .op = &op, .value_max = value_max(&context->limits)};
     enum kv_answer_status status = KV_ANSWER_INVALID;
     if (kv_decode_op((struct bytes){operation, size}, &op) == NULL && kv_is_write(op.verb)) {
         kv_store_open(pages, seed_from(context));

@@ -135,28 +135,36 @@ static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_re
     return true;
 }
 
-/* Why not to take this operation at all, or NULL; *reason is filled in. */
-static const char *refuse(struct vr *r, const struct wire_request *m,
-                          enum wire_reject_reason *reason)
+/* May this operation enter the log (B1)?  0, or VSTAMP_E_INVALID or VSTAMP_E_TOO_LARGE and why. */
+static int check(const struct vr *r, const struct wire_request *m, struct vstamp_diag *why)
 {
-    *reason = WIRE_REJECT_INVALID;
-    if (vstamp_id_is_zero(m->client)) return "a client id of zero";
-    if (m->kind == WIRE_KIND_REGISTER) {
-        return m->body.size > 0 ? "a registration has no body" : NULL;
+    const char *wrong = NULL;
+    if (vstamp_id_is_zero(m->client))
+        wrong = "a client id of zero";
+    else if (m->kind == WIRE_KIND_REGISTER && m->body.size > 0)
+        wrong = "a registration has no body";
+    else if (m->kind != WIRE_KIND_REGISTER && m->kind != WIRE_KIND_APPLY)
+        wrong = "this kind of request is not supported";
+    if (wrong != NULL) {
+        vstamp_diag_printf(why, "%s", wrong);
+        return VSTAMP_E_INVALID;
     }
-    if (m->kind != WIRE_KIND_APPLY) return "this kind of request is not supported";
-    *reason = WIRE_REJECT_TOO_LARGE;
-    if (m->body.size > r->config.batch_bytes - REQUEST_OVERHEAD) return "larger than batch_bytes";
-    *reason = WIRE_REJECT_INVALID;
-    return r->app->check(m->body.data, m->body.size); /* B1 */
+    if (m->kind == WIRE_KIND_REGISTER) return 0;
+    if (m->body.size > r->config.batch_bytes - REQUEST_OVERHEAD) {
+        vstamp_diag_printf(why, "larger than batch_bytes");
+        return VSTAMP_E_TOO_LARGE;
+    }
+    return r->app->check(&r->limits, m->body.data, m->body.size, why);
 }
 
 static void take_request(struct vr *r, uint64_t origin, const struct wire_request *m)
 {
-    enum wire_reject_reason reason;
-    const char *text = refuse(r, m, &reason);
-    if (text != NULL) {
-        vr_reject(r, origin, m->client, m->session, m->number, reason, text);
+    struct vstamp_diag why = {0};
+    int wrong = check(r, m, &why);
+    if (wrong != 0) {
+        vr_reject(r, origin, m->client, m->session, m->number,
+                  wrong == VSTAMP_E_TOO_LARGE ? WIRE_REJECT_TOO_LARGE : WIRE_REJECT_INVALID,
+                  why.text);
         return;
     }
     struct inflight_request *waiting = inflight_find(&r->inflight, m->client);

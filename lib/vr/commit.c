@@ -72,7 +72,7 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
                                      .timestamp_us = header->timestamp,
                                      .client = o->client,
                                      .session = o->session,
-                                     .read_capacity = r->config.max_read_bytes};
+                                     .limits = r->limits};
     struct vstamp_answer answer = {.data = r->answer, .capacity = r->config.max_answer_bytes};
     r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &answer);
     assert(answer.size <= answer.capacity);

@@ -48,7 +48,10 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     assert(config->self < config->n_replicas);
     assert(config->pipeline >= 1 && config->pipeline <= PIPELINE_MAX);
     assert(config->checkpoint_ops <= config->log_entries / 2);
-    *r = (struct vr){.config = *config, .app = app, .status = VR_RECOVERING};
+    *r = (struct vr){.config = *config,
+                     .app = app,
+                     .limits = {.read_capacity = config->max_read_bytes},
+                     .status = VR_RECOVERING};
     if (sink != NULL) r->sink = *sink;
     take_memory(r, arena, config);
     if (arena->base == NULL) return;

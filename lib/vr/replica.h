@@ -117,6 +117,7 @@ struct vr {
     struct vr_config config;
     struct vr_sink sink;
     const struct vstamp_app *app;
+    struct vstamp_limits limits; /* what the application is told of the configuration */
     struct prng prng;
     uint64_t now_us, wall_us;
     uint64_t due[VR_TIMERS]; /* UINT64_MAX: off */

@@ -173,11 +173,27 @@ ends() {
     ends 2 vstamp --consistency sometimes get k
 }
 
-@test "what no group would take is refused with 5" {
+# op_number: how far the log is.
+op_number() {
+    vstamp --json --viewstamps get nosuch | sed 's/.*"op_number":\([0-9]*\).*/\1/'
+}
+
+@test "what no group would take is refused with 5, before it is logged" {
+    local before
     head -c 70000 /dev/zero >"$BATS_TEST_TMPDIR/large"
-    run vstamp put too-large - <"$BATS_TEST_TMPDIR/large"
+    vstamp --session "$BATS_TEST_TMPDIR/s" put k v # it registered: that is logged
+    before=$(op_number)
+    run vstamp --session "$BATS_TEST_TMPDIR/s" put too-large - <"$BATS_TEST_TMPDIR/large"
     [ "$status" -eq 5 ]
-    [[ $output == *"larger than the group allows, 65536 bytes: "* ]]
+    [[ $output == "vstamp: refused: the value is larger than the group allows, 65536 bytes: "* ]]
+    run vstamp --session "$BATS_TEST_TMPDIR/s" --json put too-large - <"$BATS_TEST_TMPDIR/large"
+    [[ $output == *'"error":"too-large","outcome":"none"'* ]]
+    [ "$(op_number)" -eq "$before" ]
+    prints OK vstamp --session "$BATS_TEST_TMPDIR/s" put k w # the session goes on
+    [ "$(op_number)" -eq $((before + 1)) ]
+    head -c 65536 /dev/zero | vstamp put large
+    ends 5 vstamp append large x # as the state decides
+    [[ $output == "vstamp: large: the value would be larger than the group allows, 65536 bytes"* ]]
     head -c 2000000 /dev/zero >"$BATS_TEST_TMPDIR/batch"
     run vstamp put too-large - <"$BATS_TEST_TMPDIR/batch"
     [ "$status" -eq 5 ]

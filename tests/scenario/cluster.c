@@ -158,7 +158,8 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode)
         .n_replicas = c->n, .self = index, .durable = (mode & CLUSTER_DISK) != 0,
         .leases = (mode & CLUSTER_LEASES) != 0, .clock_drift_ppm = 1000,
         .heartbeat_ms = 20, .view_change_ms = 200, .max_clients = CLUSTER_SESSIONS,
-        .batch_bytes = 4096, .max_answer_bytes = 256, .max_read_bytes = 4096, .pipeline = 4,
+        .batch_bytes = 4096, .max_answer_bytes = 256, .pipeline = 4,
+        .max_read_bytes = CLUSTER_VALUE_MAX + READ_OVERHEAD,
         .log_entries = 64,
         .log_bytes = 262144, .checkpoint_ops = 16, .state_pages = 64, .members = 1,
         .version = "test"};

@@ -23,6 +23,7 @@ enum cluster_mode { CLUSTER_MEMORY = 0, CLUSTER_DISK = 1, CLUSTER_LEASES = 2 }; 
 /* Heartbeats every 20 ms, suspicion after 200 to 300 ms, a checkpoint every 16 operations, a
  * pipeline of 4. */
 #define CLUSTER_SESSIONS 6
+#define CLUSTER_VALUE_MAX 3600u /* a batch holds a little more */
 struct cluster;
 struct cluster *cluster_new(uint8_t n_replicas, int mode);
 struct cluster *cluster_new_blank(uint8_t n_replicas, int mode); /* none started */

@@ -258,6 +258,45 @@ static void a_retry_of_a_request_that_waits_does_not_enter_again(void **unused)
     cluster_free(c);
 }
 
+/* Rule: what can never run is refused before it is logged; only what the state decides, as how long
+ * a value has become, is decided when it is executed. */
+static void pit_1_7_what_is_invalid_is_refused_before_it_is_logged(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    static const uint8_t value[CLUSTER_VALUE_MAX + 1];
+    struct kv_op op = {.verb = KV_PUT, .key = bytes_of("k"), .value = {value, sizeof value}};
+    uint64_t before = cluster_core(c, 0)->log.op;
+    cluster_send_op(c, 1, session, 1, 0, &op);
+    op.verb = KV_APPEND;
+    cluster_send_op(c, 1, session, 1, 0, &op);
+    cluster_settle(c);
+    struct cluster_answer answer = cluster_answer(c, 1, 1, KV_PUT);
+    assert_int_equal(0, answer.n_replies);
+    assert_int_equal(2, answer.n_rejects);
+    assert_int_equal(WIRE_REJECT_TOO_LARGE, answer.reason);
+    op = (struct kv_op){.verb = KV_PUT, .value = bytes_of("of no key")};
+    cluster_send_op(c, 1, session, 1, 0, &op);
+    cluster_settle(c);
+    answer = cluster_answer(c, 1, 1, KV_PUT);
+    assert_int_equal(3, answer.n_rejects);
+    assert_int_equal(WIRE_REJECT_INVALID, answer.reason);
+    assert_int_equal(before, cluster_core(c, 0)->log.op);
+
+    op = (struct kv_op){
+        .verb = KV_APPEND, .key = bytes_of("k"), .value = {value, CLUSTER_VALUE_MAX}};
+    cluster_send_op(c, 1, session, 1, 0, &op);
+    cluster_settle(c);
+    assert_int_equal(KV_ANSWER_DONE, cluster_answer(c, 1, 1, KV_APPEND).kv.status);
+    op.value.size = 1;
+    cluster_send_op(c, 1, session, 2, 0, &op);
+    cluster_settle(c);
+    assert_int_equal(KV_ANSWER_TOO_LARGE, cluster_answer(c, 1, 2, KV_APPEND).kv.status);
+    assert_int_equal(before + 2, cluster_core(c, 0)->log.op);
+    cluster_free(c);
+}
+
 /* Rule: nothing is skipped; a number that leaves a gap is not taken. */
 static void a_request_number_that_leaves_a_gap_does_not_run(void **unused)
 {
@@ -285,6 +324,7 @@ int main(void)
         cmocka_unit_test(pit_6_5_another_request_under_an_executed_number_gets_no_answer),
         cmocka_unit_test(pit_6_6_no_answer_before_a_quorum_has_the_operation),
         cmocka_unit_test(a_retry_of_a_request_that_waits_does_not_enter_again),
+        cmocka_unit_test(pit_1_7_what_is_invalid_is_refused_before_it_is_logged),
         cmocka_unit_test(a_request_number_that_leaves_a_gap_does_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

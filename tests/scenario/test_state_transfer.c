@@ -358,7 +358,7 @@ static void a_full_log_takes_the_shorter_one_of_a_later_view(void **unused)
 
 static void send_large(struct cluster *c, uint64_t session, uint64_t number, uint8_t to)
 {
-    static uint8_t value[3600];
+    static uint8_t value[CLUSTER_VALUE_MAX];
     struct kv_op op = {.verb = KV_PUT, .key = bytes_of("v"), .value = {value, sizeof value}};
     cluster_send_op(c, 1, session, number, to, &op);
     cluster_run(c, 1);

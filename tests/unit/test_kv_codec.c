@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "base/prng.h"
 #include "kv/kv.h"
 
@@ -109,12 +110,23 @@ static void an_operation_that_does_not_fit_says_so(void **state)
     }
 }
 
-/* What check answers to this operation; NULL if it takes it. */
-static const char *refusal(const struct kv_op *op)
+/* What check answers to this operation in a group whose reads carry that much. */
+static int check(const struct kv_op *op, uint32_t read_capacity, struct vstamp_diag *why)
 {
     static uint8_t buffer[KV_VALUE_MAX + 4096];
     struct bytes encoded = encode(op, buffer, sizeof buffer);
-    return kv_app()->check(encoded.data, encoded.size);
+    const struct vstamp_limits limits = {.read_capacity = read_capacity};
+    *why = (struct vstamp_diag){0};
+    return kv_app()->check(&limits, encoded.data, encoded.size, why);
+}
+
+/* Why it is invalid in any group; NULL if it is taken. */
+static const char *refusal(const struct kv_op *op)
+{
+    static struct vstamp_diag why;
+    int wrong = check(op, KV_VALUE_MAX + READ_OVERHEAD, &why);
+    if (wrong != 0) assert_int_equal(wrong, VSTAMP_E_INVALID);
+    return wrong == 0 ? NULL : why.text;
 }
 
 static void keys_have_one_to_1024_bytes(void **state)
@@ -144,6 +156,24 @@ static void values_have_at_most_8_mebibytes(void **state)
     assert_string_equal(refusal(&op), "the value is larger than 8 MiB");
     op = (struct kv_op){.verb = KV_CAS, .key = BYTES("k"), .expected = beyond};
     assert_string_equal(refusal(&op), "the expected value is larger than 8 MiB");
+}
+
+static void what_no_read_could_carry_does_not_enter_the_log(void **state)
+{
+    (void)state;
+    static const uint8_t value[101];
+    for (size_t i = 0; i < N_VERBS; i++) {
+        if ((fields_of[i] & KV_HAS_VALUE) == 0) continue;
+        struct kv_op op = {.verb = verbs[i], .key = BYTES("k"), .value = {value, 100}};
+        struct vstamp_diag why;
+        assert_int_equal(check(&op, 100 + READ_OVERHEAD, &why), 0);
+        op.value.size = 101;
+        assert_int_equal(check(&op, 100 + READ_OVERHEAD, &why), VSTAMP_E_TOO_LARGE);
+        assert_string_equal(why.text, "the value is larger than the group allows, 100 bytes");
+        assert_int_equal(check(&op, 101 + READ_OVERHEAD, &why), 0);
+        op.value.size = 1;
+        assert_int_equal(check(&op, 10, &why), VSTAMP_E_TOO_LARGE); /* less than any group has */
+    }
 }
 
 static void a_read_does_not_enter_the_log(void **state)
@@ -300,6 +330,7 @@ int main(void)
         cmocka_unit_test(an_operation_that_does_not_fit_says_so),
         cmocka_unit_test(keys_have_one_to_1024_bytes),
         cmocka_unit_test(values_have_at_most_8_mebibytes),
+        cmocka_unit_test(what_no_read_could_carry_does_not_enter_the_log),
         cmocka_unit_test(a_read_does_not_enter_the_log),
         cmocka_unit_test(odd_listings_are_refused),
         cmocka_unit_test(a_verb_that_is_not_known_is_refused),

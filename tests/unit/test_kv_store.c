@@ -65,9 +65,12 @@ static enum kv_answer_status run(struct store *s, struct kv_op op)
         answer.capacity = 256;
         struct vstamp_context context = {.op_number = ++s->op_number,
                                          .timestamp_us = 1000,
-                                         .read_capacity = s->promised_capacity};
-        assert_null(kv_app()->check(s->operation, w.size));
+                                         .limits = {.read_capacity = s->promised_capacity}};
+        struct vstamp_diag why;
+        int wrong = kv_app()->check(&context.limits, s->operation, w.size, &why);
+        if (wrong != 0) assert_int_equal(wrong, VSTAMP_E_TOO_LARGE);
         kv_app()->apply(&s->paged.window, &context, s->operation, w.size, &answer);
+        if (wrong != 0) assert_int_equal(s->buffer[0], KV_ANSWER_TOO_LARGE); /* so does execution */
     } else {
         struct vstamp_id before = pages_digest(&s->paged.pages);
         kv_app()->query(&s->paged.window, s->operation, w.size, &answer);
@@ -700,9 +703,10 @@ static void malformed_operations_are_answered_and_change_nothing(void **state)
     for (uint64_t i = 0; i < 50000; i++) {
         uint8_t data[40], buffer[300];
         size_t size = random_operation(&rng, data, sizeof data);
-        struct vstamp_context context = {.op_number = 100 + i, .read_capacity = 4096};
+        struct vstamp_context context = {.op_number = 100 + i, .limits = {.read_capacity = 4096}};
         struct vstamp_answer answer = {.data = buffer, .capacity = 256};
-        bool valid = kv_app()->check(data, size) == NULL;
+        struct vstamp_diag why;
+        bool valid = kv_app()->check(&context.limits, data, size, &why) == 0;
         kv_app()->apply(&s->paged.window, &context, data, size, &answer);
         assert_in_range(answer.size, 1, 256);
         assert_int_equal(buffer[0] != KV_ANSWER_INVALID, valid);

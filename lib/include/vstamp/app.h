@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include <vstamp/api.h>
+#include <vstamp/error.h>
 #include <vstamp/id.h>
 
 #ifdef __cplusplus
@@ -37,13 +38,18 @@ VSTAMP_API const void *vstamp_page_read(const struct vstamp_pages *pages, uint32
  * keep the old content.  Only apply() may call it.  Valid until the function returns. */
 VSTAMP_API void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page);
 
+/* What the group allows; equal at every replica, and for the life of the group. */
+struct vstamp_limits {
+    uint32_t read_capacity; /* of the answers to query(): more in one piece cannot be read back */
+};
+
 /* What an operation is executed with; equal at every replica. */
 struct vstamp_context {
     uint64_t op_number;      /* the log entry it is part of */
     uint64_t timestamp_us;   /* the primary's time, microseconds since 1970; never falls (4.4) */
     struct vstamp_id client; /* who asked */
     uint64_t session;        /* op-number of the client's registration */
-    uint32_t read_capacity;  /* of the answers to query(): more in one piece cannot be read back */
+    struct vstamp_limits limits;
 };
 
 /* Where an answer goes: at most `capacity` bytes at `data`; the function sets `size`. */
@@ -56,13 +62,17 @@ struct vstamp_answer {
 struct vstamp_app {
     const char *name; /* for logs and status */
 
-    /* May this operation enter the log?  Looks at its form only, not at the state.  Returns NULL,
-     * or a sentence that tells the client why not.  Called at the primary, before logging. */
-    const char *(*check)(const uint8_t *operation, size_t size);
+    /* May this operation enter the log?  Looks at its form and at the limits only, not at the
+     * state: what it refuses may never run, whenever it is asked.  Returns 0, or VSTAMP_E_INVALID,
+     * or VSTAMP_E_TOO_LARGE for what is above a limit; *why tells the client.  Called at the
+     * primary, before logging. */
+    int (*check)(const struct vstamp_limits *limits, const uint8_t *operation, size_t size,
+                 struct vstamp_diag *why);
 
     /* Execute a logged operation, exactly once, in op-number order.  It cannot fail: what goes
-     * wrong is an answer.  The answer of a logged operation is kept in the client table, so its
-     * capacity is small (answer->capacity, at least 256 bytes). */
+     * wrong, as the state decides or although check() should have refused it, is an answer.  The
+     * answer of a logged operation is kept in the client table, so its capacity is small
+     * (answer->capacity, at least 256 bytes). */
     void (*apply)(struct vstamp_pages *pages, const struct vstamp_context *context,
                   const uint8_t *operation, size_t size, struct vstamp_answer *answer);
 

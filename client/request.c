@@ -251,7 +251,8 @@ static void fail_write(struct client *c, int signal, struct outcome *o)
 static bool settle(struct client *c, struct outcome *o, enum session_verdict *verdict)
 {
     const struct session_pending *p = &c->file.pending;
-    *verdict = session_settle(&c->session.result.registration, p->session, p->number);
+    *verdict =
+        session_settle(&c->session.result.registration, p->session, p->number, p->operation);
     if (*verdict != SESSION_CANNOT_TELL) return true;
     fail_evicted(c, true, o);
     return false;
@@ -304,6 +305,14 @@ static void fail_other_pending(struct client *c, struct outcome *o)
     free(text);
 }
 
+/* The session of a request that was sent before is gone, evicted or taken over by another process
+ * with its file.  Whether it ran the next registration tells, if anybody knows. */
+static void settle_evicted(struct client *c, uint64_t deadline_ms, struct outcome *o)
+{
+    bool ran;
+    if (register_session(c, deadline_ms, &ran, o) && !ran) fail_evicted(c, false, o);
+}
+
 static void run_write(struct client *c, struct bytes operation, struct outcome *o)
 {
     uint64_t deadline_ms = conn_now_ms() + c->options.timeout_ms;
@@ -323,7 +332,10 @@ static void run_write(struct client *c, struct bytes operation, struct outcome *
         return;
     }
     int signal = call(c, SESSION_APPLY, operation, sent_before, deadline_ms);
-    if (signal != 0 || c->session.result.err != 0)
+    const struct session_result *r = &c->session.result;
+    if (signal == 0 && r->err == VSTAMP_E_EVICTED && r->may_have_run)
+        settle_evicted(c, deadline_ms, o);
+    else if (signal != 0 || r->err != 0)
         fail_write(c, signal, o);
     else
         take_answer(c, operation, o);

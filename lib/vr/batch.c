@@ -91,8 +91,8 @@ static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_reques
     wire_encode(&wire_shape_operation, &operation, &r->batch);
     assert(r->batch.ok);
     r->batch_count++;
-    inflight_add(&r->inflight, m->client, m->kind, m->number, client_table_request(m->body),
-                 origin);
+    inflight_add(&r->inflight, m->client, m->kind, m->number,
+                 client_table_request(m->session, m->body), origin);
     return true;
 }
 
@@ -105,7 +105,7 @@ static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_re
         if (!known || m->number > record.register_number) return false;
         r->stats.duplicates++;
         if (m->number == record.register_number) {
-            vr_reply_registration(r, origin, m->number, true, &record);
+            vr_reply_registration(r, origin, m->number, &record);
         } else {
             vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_STALE,
                       "a newer registration");
@@ -115,7 +115,8 @@ static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_re
     if (!known || m->session != record.session) {
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_EVICTED,
                   known ? "the session was taken over" : "no such session");
-    } else if (m->number == record.number && client_table_request(m->body) != record.request) {
+    } else if (m->number == record.number &&
+               client_table_request(m->session, m->body) != record.request) {
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_EVICTED,
                   "another request has this number"); /* B5 */
     } else if (m->number == record.number) {
@@ -169,7 +170,7 @@ static void take_request(struct vr *r, uint64_t origin, const struct wire_reques
     }
     struct inflight_request *waiting = inflight_find(&r->inflight, m->client);
     if (waiting != NULL && waiting->kind == m->kind && waiting->number == m->number &&
-        waiting->request == client_table_request(m->body)) {
+        waiting->request == client_table_request(m->session, m->body)) {
         r->stats.duplicates++; /* its answer will come, to the connection that asked last */
         waiting->origin = origin;
         return;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The client table (paper sections 4.1 and 4.5); client_table.h says what for.
  *
- * A session is a slot, max_answer_bytes rounded up behind a header of 64 bytes, little-endian:
+ * A session is a slot, a header of 72 bytes and max_answer_bytes rounded up, little-endian:
  *
- *      0  client id (hi, lo)     32  number        56  size of the answer
- *     16  session                40  op            60  request
- *     24  register_number        48  used          64  the answer, then zeros
+ *      0  client id (hi, lo)     40  op                    64  since
+ *     16  session                48  used                  72  the answer, then zeros
+ *     24  register_number        56  size of the answer
+ *     32  number                 60  request
  *
  * Slots are laid out from the start of the state and never span two pages.  They are taken in order
  * and never given back, only replaced, and a free slot is all zeros, so a new group needs no
@@ -33,7 +34,8 @@ enum slot_layout {
     SLOT_USED = 48,
     SLOT_ANSWER_SIZE = 56,
     SLOT_REQUEST = 60,
-    SLOT_ANSWER = 64,
+    SLOT_SINCE = 64,
+    SLOT_ANSWER = 72,
     SLOT_ALIGN = 64
 };
 
@@ -60,7 +62,7 @@ struct client_table {
 static uint32_t slot_size_of(uint32_t max_answer_bytes)
 {
     assert(max_answer_bytes <= VSTAMP_PAGE_SIZE - SLOT_ANSWER);
-    return SLOT_ANSWER + (max_answer_bytes + SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN;
+    return (SLOT_ANSWER + max_answer_bytes + SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN;
 }
 
 uint32_t client_table_pages(uint32_t max_clients, uint32_t max_answer_bytes)
@@ -98,6 +100,7 @@ static struct client_record slot_record(const uint8_t *at)
         .op = load_u64(at + SLOT_OP),
         .used = load_u64(at + SLOT_USED),
         .request = load_u32(at + SLOT_REQUEST),
+        .since = load_u64(at + SLOT_SINCE),
         .answer = {at + SLOT_ANSWER, load_u32(at + SLOT_ANSWER_SIZE)},
     };
 }
@@ -241,30 +244,30 @@ static void touch(struct client_table *t, uint32_t slot, uint8_t *at)
 }
 
 void client_table_register(struct client_table *t, struct vstamp_id client, uint64_t number,
-                           uint64_t op, struct client_record *record, bool *known, bool *evicted)
+                           uint64_t op, struct client_record *record, bool *evicted)
 {
     assert(op > 0); /* a slot is free while its session is 0 */
     uint32_t slot = t->index[index_place(t, client)];
-    *known = slot != NONE;
+    bool known = slot != NONE;
     *evicted = false;
-    if (!*known) slot = insert_client(t, client, evicted);
+    if (!known) slot = insert_client(t, client, evicted);
 
     *record = slot_record(slot_read(t, slot));
-    if (*known && number <= record->register_number) return;
+    if (known && number <= record->register_number) return;
 
     assert(op >= record->session && op >= record->op); /* equal within a batch (6.2) */
     uint8_t *at = slot_write(t, slot);
     store_u64(at + SLOT_SESSION, op);
     store_u64(at + SLOT_REGISTER_NUMBER, number);
-    if (!*known) store_u64(at + SLOT_OP, op);
+    if (!known) store_u64(at + SLOT_SINCE, op);
     touch(t, slot, at);
     *record = slot_record(at);
     assert(t->count <= t->max_clients);
 }
 
-uint32_t client_table_request(struct bytes body)
+uint32_t client_table_request(uint64_t session, struct bytes body)
 {
-    return (uint32_t)checksum64(body.data, body.size);
+    return (uint32_t)checksum64_seeded(body.data, body.size, session);
 }
 
 void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number,
@@ -309,7 +312,8 @@ static bool slot_makes_sense(const struct client_table *t, const uint8_t *at, ui
     if (r.session == 0) return all_zeros(at, SLOT_ANSWER);
     if (r.number == 0 && (r.answer.size != 0 || r.request != 0)) return false;
     if (r.session > op || r.op > op || r.number > NUMBER_MAX || r.used > NUMBER_MAX) return false;
-    return r.op != 0 && r.used != 0;
+    if ((r.op != 0) != (r.number != 0)) return false;
+    return r.since != 0 && r.since <= r.session && r.used != 0;
 }
 
 static uint64_t used_of(const struct client_table *t, uint32_t slot)

@@ -17,7 +17,8 @@ struct client_record {
     uint64_t session;         /* op-number of the newest registration */
     uint64_t register_number; /* request-number of that registration */
     uint64_t number;          /* newest executed request, 0: none */
-    uint64_t op;              /* its op-number; with none, since which one it is known */
+    uint64_t op;              /* its op-number */
+    uint64_t since;           /* op-number since which the client is known */
     uint64_t used;            /* order of last use among all sessions: greater is later */
     uint32_t request;         /* client_table_request of the newest executed one */
     struct bytes answer;
@@ -38,13 +39,14 @@ bool client_table_find(const struct client_table *t, struct vstamp_id client,
 /* Execute a registration at `op`.  A new client gets a slot (evicting the least recently used one
  * when all are taken: *evicted); a known one gets a new session number and keeps number and answer.
  * A registration whose number is not above the known one's changes nothing (a duplicate).  *record
- * is the entry afterwards, *known whether the client had a session before. */
+ * is the entry afterwards. */
 void client_table_register(struct client_table *t, struct vstamp_id client, uint64_t number,
-                           uint64_t op, struct client_record *record, bool *known, bool *evicted);
+                           uint64_t op, struct client_record *record, bool *evicted);
 
 /* By what two requests of one number are told apart: two processes with one identity, say with two
- * copies of a session file, must not be given each other's answers (PIT-6.5). */
-uint32_t client_table_request(struct bytes body);
+ * copies of a session file, must not be given each other's answers (PIT-6.5).  It covers the
+ * session, since a number that was not used before a registration is used again after it. */
+uint32_t client_table_request(uint64_t session, struct bytes body);
 
 /* Note the execution of request `number` at `op`.  Asserts that the client is in the table, that
  * the answer is not larger than max_answer_bytes, and that the number is above the one noted before

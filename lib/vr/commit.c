@@ -23,14 +23,15 @@ static uint64_t take_origin(struct vr *r, const struct wire_operation *o)
     return origin;
 }
 
-void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number, bool known,
+void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
                            const struct client_record *record)
 {
     uint8_t buffer[VSTAMP_PAGE_SIZE];
     struct writer w = writer_over(buffer, sizeof buffer);
     struct wire_registration registration = {.session = record->session,
-                                             .known = known,
+                                             .since = record->since,
                                              .number = record->number,
+                                             .request = record->request,
                                              .op = record->op,
                                              .answer = record->answer};
     wire_encode(&wire_shape_registration, &registration, &w);
@@ -43,10 +44,10 @@ static void execute_registration(struct vr *r, const struct wire_entry_header *h
                                  const struct wire_operation *o, uint64_t origin)
 {
     struct client_record record;
-    bool known, evicted;
-    client_table_register(r->clients, o->client, o->number, header->op, &record, &known, &evicted);
+    bool evicted;
+    client_table_register(r->clients, o->client, o->number, header->op, &record, &evicted);
     r->stats.evictions += evicted;
-    vr_reply_registration(r, origin, o->number, known, &record);
+    vr_reply_registration(r, origin, o->number, &record);
 }
 
 static void execute_operation(struct vr *r, const struct wire_entry_header *header,
@@ -77,8 +78,8 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
     r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &answer);
     assert(answer.size <= answer.capacity);
     struct bytes body = {answer.data, answer.size};
-    client_table_note(r->clients, o->client, o->number, client_table_request(o->body), header->op,
-                      body);
+    client_table_note(r->clients, o->client, o->number,
+                      client_table_request(o->session, o->body), header->op, body);
     vr_reply(r, origin, o->client, o->session, o->number, header->op, body);
 }
 

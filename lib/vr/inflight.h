@@ -17,7 +17,7 @@ struct inflight_request {
     struct vstamp_id client;
     uint64_t number;
     uint32_t generation; /* another one than the table's: the slot is free */
-    uint32_t request;    /* client_table_request of its body */
+    uint32_t request;    /* client_table_request of it */
     uint8_t kind;        /* enum wire_request_kind: registrations are numbered apart */
     uint64_t origin;     /* connection that waits for the answer, 0: none known */
 };

@@ -74,7 +74,7 @@ void vr_batch_clear(struct vr *r);
 /* commit.c: execution in order. */
 void vr_commit_up_to(struct vr *r, uint64_t commit);
 void vr_execute(struct vr *r);
-void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number, bool known,
+void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
                            const struct client_record *record);
 
 /* checkpoint.c: section 5.1. */

@@ -23,12 +23,15 @@
  *   C5  an answer counts if it names session and number of the request: what did not run before a
  *       registration leaves its number to the first request after it.  Registrations have no
  *       session and are numbered in a range of their own;
- *   C6  the view is taken from frames of our group only, and only upward. */
+ *   C6  the view is taken from frames of our group only, and only upward;
+ *   C7  a number does not name a request, as two processes may have one identity (a copied session
+ *       file): what ran under it is compared by session and body, too (PIT-6.5). */
 #include "vr/session.h"
 
 #include <string.h>
 
 #include "base/assert.h"
+#include "vr/client_table.h"
 
 void session_init(struct session *s, const struct session_identity *identity, uint8_t n_replicas,
                   uint64_t seed)
@@ -258,8 +261,12 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
         end(s, VSTAMP_E_TOO_LARGE, false);
         break;
     case WIRE_REJECT_STALE:
-        /* Somebody else uses this identity: a copied session file. */
-        if (s->task == SESSION_APPLY) end(s, VSTAMP_E_UNKNOWN_OUTCOME, true);
+        /* Somebody else uses this identity (C7): what ran under our number is forgotten. */
+        if (s->task != SESSION_APPLY) break;
+        if (session_may_run(s))
+            end(s, VSTAMP_E_UNKNOWN_OUTCOME, true);
+        else
+            on_evicted(s, false); /* the only copy came too late */
         break;
     case WIRE_REJECT_UNAVAILABLE:
     default: /* a reason of a newer version: at least this replica did not take it */
@@ -321,15 +328,23 @@ void session_renew(struct session *s)
     s->identity.session = 0;
 }
 
+/* Within the time that the group has known the client (C3, C7):
+ *
+ *   newest executed     the request with `number`
+ *   number - 1          did not run: nothing did under its number
+ *   number, itself      ran
+ *   number, another     did not run: the other one has its place
+ *   anything else       numbers have no holes, so another process has gone on with this identity,
+ *                       and what it did under `number` is forgotten */
 enum session_verdict session_settle(const struct wire_registration *registration, uint64_t session,
-                                    uint64_t number)
+                                    uint64_t number, struct bytes body)
 {
-    if (registration->number >= number) return SESSION_RAN;
-    /* The group forgot the session, or forgot it and met us anew: numbers have no holes. */
-    if (!registration->known || registration->number + 1 < number) return SESSION_CANNOT_TELL;
-    /* It met us anew, and this is the repeated answer or a stray copy of an old registration was
-     * what it met us by: with no request executed, `op` tells since when it has known us. */
-    if (registration->number == 0 && registration->op > session) return SESSION_CANNOT_TELL;
+    bool same = registration->number == number &&
+                registration->request == client_table_request(session, body);
+    if (same) return SESSION_RAN;
     if (registration->session <= session) return SESSION_CANNOT_TELL; /* nothing was replaced */
-    return SESSION_DID_NOT_RUN;
+    if (registration->since > session) return SESSION_CANNOT_TELL; /* forgotten, and met anew */
+    if (registration->number == number || registration->number + 1 == number)
+        return SESSION_DID_NOT_RUN;
+    return SESSION_CANNOT_TELL;
 }

@@ -130,9 +130,10 @@ bool session_may_run(const struct session *s);
 /* Before the next SESSION_REGISTER: a new registration, after which no older request can run. */
 void session_renew(struct session *s);
 
-/* What a registration says about request `number` of session `session`, which it has replaced. */
+/* What a registration says about the request `number` with that body, sent in session `session`,
+ * which it has replaced.  SESSION_DID_NOT_RUN is for ever. */
 enum session_verdict { SESSION_RAN, SESSION_DID_NOT_RUN, SESSION_CANNOT_TELL };
 enum session_verdict session_settle(const struct wire_registration *registration, uint64_t session,
-                                    uint64_t number);
+                                    uint64_t number, struct bytes body);
 
 #endif

@@ -243,9 +243,9 @@ bool load_client_settle(struct load_client *c, const struct load_request *reques
     if (!register_session(c, timeout_ms)) return false;
     const struct wire_registration *given = &c->session.result.registration;
     uint64_t number = request->identity.number + 1;
-    switch (session_settle(given, request->identity.session, number)) {
+    switch (session_settle(given, request->identity.session, number, encode_op(c, &request->op))) {
     case SESSION_RAN:
-        if (given->number == number) write_answer(c, &request->op, given->answer);
+        write_answer(c, &request->op, given->answer);
         break;
     case SESSION_DID_NOT_RUN:
         write_line(c, now_us(), "end %" PRIu64 " never", request->op.number);

@@ -48,7 +48,7 @@ static struct bytes answer_body(struct play *p)
     uint8_t kind = read_u8(&p->in);
     if (kind < 192) {
         struct wire_registration given = {.session = near_number(p),
-                                          .known = kind & 1,
+                                          .since = near_number(p),
                                           .number = near_number(p),
                                           .op = near_number(p),
                                           .answer = {(const uint8_t *)"answer", kind & 4}};

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "scenario/cluster.h"
+#include "vr/session.h"
 
 static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
                       uint8_t to)
@@ -60,7 +61,7 @@ static void pit_6_1_a_delayed_request_of_a_former_session_does_not_run(void **un
     cluster_send_register(c, 1, 2, 0);
     cluster_settle(c);
     struct wire_registration again = cluster_answer(c, 1, 2, 0).registration;
-    assert_int_equal(1, again.known);
+    assert_int_equal(former, again.since);
     assert_int_equal(0, again.number);
     assert_true(again.session > former);
     send_incr(c, 1, former, 1, 0); /* A arrives late, before B */
@@ -87,7 +88,7 @@ static void pit_6_1_a_registration_tells_what_became_of_the_request_before(void 
     cluster_settle(c);
     struct wire_registration again = cluster_answer(c, 1, 2, 0).registration;
     struct kv_answer answer;
-    assert_int_equal(1, again.known);
+    assert_int_equal(former, again.since);
     assert_int_equal(1, again.number);
     assert_int_equal(0, kv_decode_answer(KV_INCR, again.answer, &answer));
     assert_int_equal(1, answer.number);
@@ -220,6 +221,55 @@ static void pit_6_5_another_request_under_an_executed_number_gets_no_answer(void
     cluster_free(c);
 }
 
+static struct wire_registration register_again(struct cluster *c, uint64_t number)
+{
+    cluster_send_register(c, 1, number, 0);
+    cluster_settle(c);
+    return cluster_answer(c, 1, number, 0).registration;
+}
+
+static enum session_verdict settle_op(struct wire_registration given, uint64_t session,
+                                      uint64_t number, const struct kv_op *op)
+{
+    uint8_t body[64];
+    struct writer w = writer_over(body, sizeof body);
+    kv_encode_op(op, &w);
+    assert_true(w.ok);
+    return session_settle(&given, session, number, (struct bytes){body, w.size});
+}
+
+/* Two copies again, and one process gives up before it has an answer. Rule: a registration says
+ * which request ran under the number, and what it says did not run never will. */
+static void pit_6_5_what_another_process_ran_is_not_taken_for_ones_own(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t first = cluster_register(c, 1, 0);
+    struct kv_op incr = cluster_incr_op();
+    struct kv_op put = {.verb = KV_PUT, .key = bytes_of("n"), .value = bytes_of("100")};
+    send_incr(c, 1, first, 1, 0);
+    struct wire_registration second = register_again(c, 2);
+    assert_int_equal(SESSION_RAN, settle_op(second, first, 1, &incr));
+    assert_int_equal(SESSION_DID_NOT_RUN, settle_op(second, first, 1, &put));
+    cluster_send_op(c, 1, first, 1, 0, &put); /* a late copy */
+    cluster_settle(c);
+    assert_int_equal(WIRE_REJECT_EVICTED, cluster_answer(c, 1, 1, KV_INCR).reason);
+
+    /* the same bytes in another session are another request */
+    assert_int_equal(2, cluster_incr(c, 1, second.session, 2, 0));
+    struct wire_registration third = register_again(c, 3);
+    assert_int_equal(SESSION_RAN, settle_op(third, second.session, 2, &incr));
+    assert_int_equal(SESSION_DID_NOT_RUN, settle_op(third, first, 2, &incr));
+    assert_int_equal(SESSION_CANNOT_TELL, settle_op(third, first, 1, &incr)); /* forgotten */
+    assert_int_equal(2, cluster_read(c, 0, 100));
+
+    for (uint32_t i = 10; i < 10 + CLUSTER_SESSIONS; i++) cluster_register(c, i, 0); /* evicted */
+    struct wire_registration anew = register_again(c, 4);
+    send_incr(c, 1, anew.session, 1, 0);
+    assert_int_equal(SESSION_CANNOT_TELL, settle_op(register_again(c, 5), first, 1, &put));
+    cluster_free(c);
+}
+
 /* Rule: an answer leaves only when its operation is committed. */
 static void pit_6_6_no_answer_before_a_quorum_has_the_operation(void **unused)
 {
@@ -322,6 +372,7 @@ int main(void)
         cmocka_unit_test(pit_6_4_a_replayed_registration_opens_nothing_and_evicts_nobody),
         cmocka_unit_test(pit_6_5_of_two_processes_with_one_identity_the_newer_one_counts),
         cmocka_unit_test(pit_6_5_another_request_under_an_executed_number_gets_no_answer),
+        cmocka_unit_test(pit_6_5_what_another_process_ran_is_not_taken_for_ones_own),
         cmocka_unit_test(pit_6_6_no_answer_before_a_quorum_has_the_operation),
         cmocka_unit_test(a_retry_of_a_request_that_waits_does_not_enter_again),
         cmocka_unit_test(pit_1_7_what_is_invalid_is_refused_before_it_is_logged),

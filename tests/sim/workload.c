@@ -339,7 +339,8 @@ static void registered(struct sim *sim, struct sim_client *client)
     const struct wire_registration *given = &client->session.result.registration;
     if (!client->unsettled) return;
     client->unsettled = false;
-    switch (session_settle(given, client->unsettled_session, client->unsettled_number)) {
+    switch (session_settle(given, client->unsettled_session, client->unsettled_number,
+                           (struct bytes){client->body, client->body_size})) {
     case SESSION_RAN:
         note_answer(sim, client, given->answer);
         break;

@@ -14,7 +14,7 @@
 #define MAX_CLIENTS 20u
 #define MAX_ANSWER 300u
 
-/* A slot is 64 bytes and 300 of answer, rounded up to 64: ten to a page. */
+/* A slot is 72 bytes and 300 of answer, rounded up to 64: ten to a page. */
 #define SLOT_SIZE 384u
 #define SLOTS_PER_PAGE 10u
 
@@ -59,8 +59,8 @@ static uint8_t *slot(struct fixture *f, uint32_t n)
 static bool add(struct client_table *t, uint64_t client, uint64_t number, uint64_t op)
 {
     struct client_record r;
-    bool known, evicted;
-    client_table_register(t, id(client), number, op, &r, &known, &evicted);
+    bool evicted;
+    client_table_register(t, id(client), number, op, &r, &evicted);
     assert_true(vstamp_id_equal(r.client, id(client)));
     return evicted;
 }
@@ -100,16 +100,16 @@ static void a_registered_client_is_found_and_a_stranger_is_not(void **state)
 {
     struct fixture *f = *state;
     struct client_record r;
-    bool known, evicted;
+    bool evicted;
     assert_false(client_table_find(f->table, id(1), &r));
-    client_table_register(f->table, id(1), 4, 17, &r, &known, &evicted);
-    assert_false(known);
+    client_table_register(f->table, id(1), 4, 17, &r, &evicted);
     assert_false(evicted);
     assert_true(client_table_find(f->table, id(1), &r));
     assert_int_equal(r.session, 17);
     assert_int_equal(r.register_number, 4);
     assert_int_equal(r.number, 0);
-    assert_int_equal(r.op, 17); /* since then it is known */
+    assert_int_equal(r.op, 0);
+    assert_int_equal(r.since, 17);
     assert_int_equal(r.answer.size, 0);
     assert_false(client_table_find(f->table, id(2), &r));
     assert_int_equal(client_table_count(f->table), 1);
@@ -119,30 +119,30 @@ static void a_client_met_anew_is_known_since_then_however_often_it_registers(voi
 {
     struct fixture *f = *state;
     struct client_record r;
-    bool known, evicted;
+    bool evicted;
     add(f->table, 1, 1, 10);
     for (uint64_t c = 2; c <= MAX_CLIENTS + 1; c++) add(f->table, c, 1, 10 + c); /* evicts it */
-    client_table_register(f->table, id(1), 2, 90, &r, &known, &evicted);
-    assert_false(known);
-    assert_int_equal(r.op, 90);
-    client_table_register(f->table, id(1), 2, 91, &r, &known, &evicted); /* the answer was lost */
-    assert_true(known);
-    assert_int_equal(r.op, 90);
-    client_table_register(f->table, id(1), 3, 92, &r, &known, &evicted);
+    client_table_register(f->table, id(1), 2, 90, &r, &evicted);
+    assert_int_equal(r.since, 90);
+    client_table_register(f->table, id(1), 2, 91, &r, &evicted); /* the answer was lost */
+    assert_int_equal(r.since, 90);
+    client_table_register(f->table, id(1), 3, 92, &r, &evicted);
     assert_int_equal(r.session, 92);
-    assert_int_equal(r.op, 90);
+    assert_int_equal(r.since, 90);
+    note(f->table, 1, 1, 93, "answer");
+    assert_true(client_table_find(f->table, id(1), &r));
+    assert_int_equal(r.since, 90);
 }
 
 static void registering_again_keeps_the_last_request_and_its_answer(void **state)
 {
     struct fixture *f = *state;
     struct client_record r;
-    bool known, evicted;
+    bool evicted;
     add(f->table, 1, 1, 10);
     note(f->table, 1, 1, 11, "one");
     note(f->table, 1, 2, 12, "two");
-    client_table_register(f->table, id(1), 2, 20, &r, &known, &evicted);
-    assert_true(known);
+    client_table_register(f->table, id(1), 2, 20, &r, &evicted);
     assert_false(evicted);
     assert_int_equal(r.session, 20);
     assert_int_equal(r.register_number, 2);
@@ -156,14 +156,13 @@ static void a_duplicate_registration_changes_nothing(void **state)
 {
     struct fixture *f = *state;
     struct client_record r;
-    bool known, evicted;
+    bool evicted;
     add(f->table, 1, 5, 10);
     add(f->table, 2, 1, 11);
     struct vstamp_id before = pages_digest(&f->paged.pages);
-    client_table_register(f->table, id(1), 5, 12, &r, &known, &evicted);
-    assert_true(known);
+    client_table_register(f->table, id(1), 5, 12, &r, &evicted);
     assert_int_equal(r.session, 10);
-    client_table_register(f->table, id(1), 4, 13, &r, &known, &evicted);
+    client_table_register(f->table, id(1), 4, 13, &r, &evicted);
     assert_int_equal(r.session, 10);
     assert_true(vstamp_id_equal(before, pages_digest(&f->paged.pages)));
 }
@@ -223,17 +222,25 @@ static void an_evicted_client_that_comes_back_is_a_new_one(void **state)
 {
     struct fixture *f = *state;
     struct client_record r;
-    bool known, evicted;
+    bool evicted;
     uint64_t op = 1;
     add(f->table, 500, 1, op++);
     note(f->table, 500, 9, op++, "nine");
     for (uint64_t c = 0; c < MAX_CLIENTS; c++) add(f->table, c, 1, op++);
     assert_false(client_table_find(f->table, id(500), &r));
-    client_table_register(f->table, id(500), 2, op, &r, &known, &evicted);
-    assert_false(known);
+    client_table_register(f->table, id(500), 2, op, &r, &evicted);
     assert_true(evicted);
     assert_int_equal(r.number, 0);
     assert_int_equal(r.answer.size, 0);
+}
+
+static void requests_are_told_apart_by_session_and_body(void **state)
+{
+    (void)state;
+    uint32_t request = client_table_request(7, bytes_of("body"));
+    assert_int_equal(client_table_request(7, bytes_of("body")), request);
+    assert_int_not_equal(client_table_request(8, bytes_of("body")), request);
+    assert_int_not_equal(client_table_request(7, bytes_of("bodies")), request);
 }
 
 static void requests_of_one_batch_share_an_op_number(void **state)
@@ -275,19 +282,21 @@ static void damaged_pages_are_not_loaded(void **state)
         {2, 48, 2, "used at the same time as another"},
         {2, 48, 0, "never used"},
         {2, 16, 0, "a client without a session"},
-        {1, 40, 0, "a client known since no op"},
+        {1, 40, 4, "an op without a number"},
+        {1, 64, 0, "a client known since no op"},
+        {1, 64, 3, "a client known since after its session"},
         {0, 40, 0, "a number without an op"},
         {3, 200, 1, "a free slot that is not zeros"},
         {1, 18, 1, "a session newer than the state"},
-        {1, 42, 1, "an operation newer than the state"},
+        {0, 42, 1, "an operation newer than the state"},
         {0, 39, 0x7f, "a number that nobody counts to"},
         {2, 55, 0xff, "used more often than can be"},
     };
     for (uint64_t c = 1; c <= 3; c++) { /* ids that differ in one byte */
         struct client_record r;
-        bool known, evicted;
+        bool evicted;
         struct vstamp_id client = {.hi = c, .lo = 5};
-        client_table_register(f->table, client, 1, c, &r, &known, &evicted);
+        client_table_register(f->table, client, 1, c, &r, &evicted);
     }
     client_table_note(f->table, (struct vstamp_id){1, 5}, 1, 0, 4, bytes_of("abc"));
     assert_true(client_table_reload(f->table, NEWEST));
@@ -320,7 +329,7 @@ static void pages_of_another_configuration_are_not_loaded(void **state)
     struct fixture *f = *state;
     for (uint64_t c = 1; c <= 12; c++) add(f->table, c, 1, c);
     for (uint64_t c = 1; c <= 12; c++) note(f->table, c, 1, 20 + c, "an answer");
-    struct client_table *other = client_table_new(&f->paged.arena, &f->paged.pages, 20, 256);
+    struct client_table *other = client_table_new(&f->paged.arena, &f->paged.pages, 20, 128);
     assert_false(client_table_reload(other, NEWEST));
     struct client_table *smaller = table_over(&f->paged, MAX_CLIENTS);
     assert_true(client_table_reload(smaller, NEWEST));
@@ -331,7 +340,7 @@ static void pages_of_another_configuration_are_not_loaded(void **state)
 #define N_IDS 40u
 struct session {
     bool present;
-    uint64_t session, register_number, number, op, used;
+    uint64_t session, register_number, number, op, since, used;
     char answer[MAX_ANSWER + 1];
 };
 
@@ -352,7 +361,7 @@ static bool model_register(struct model *m, uint32_t c, uint64_t number, uint64_
     }
     bool evict = !s->present && n == MAX_CLIENTS;
     if (evict) m->sessions[oldest] = (struct session){0};
-    if (!s->present) s->op = op;
+    if (!s->present) s->since = op;
     s->present = true;
     s->session = op;
     s->register_number = number;
@@ -386,6 +395,7 @@ static void assert_like_model(const struct client_table *t, const struct model *
         assert_int_equal(r.register_number, s->register_number);
         assert_int_equal(r.number, s->number);
         assert_int_equal(r.op, s->op);
+        assert_int_equal(r.since, s->since);
         assert_answer(&r, s->answer);
     }
     assert_int_equal(client_table_count(t), n);
@@ -431,6 +441,7 @@ int main(void)
         TEST(an_answer_of_the_largest_size_fits),
         TEST(the_client_that_executed_longest_ago_is_evicted),
         TEST(an_evicted_client_that_comes_back_is_a_new_one),
+        TEST(requests_are_told_apart_by_session_and_body),
         TEST(requests_of_one_batch_share_an_op_number),
         TEST(a_reload_of_empty_pages_is_an_empty_table),
         TEST(damaged_pages_are_not_loaded),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "vr/client_table.h"
 #include "vr/session.h"
 
 enum { N = 3, DEADLINE = 5000 };
@@ -433,12 +434,24 @@ static void a_body_larger_than_a_frame_is_not_sent(void **state)
     ended(VSTAMP_E_TOO_LARGE, false);
 }
 
-static void an_identity_that_somebody_else_uses_is_unknown(void **state)
+static void a_number_that_somebody_else_went_beyond_is_not_ours(void **state)
 {
     (void)state;
     start(SESSION_APPLY);
     sends_only_to(0);
-    reject(0, 0, WIRE_REJECT_STALE);
+    reject(0, 0, WIRE_REJECT_STALE); /* the only copy was refused */
+    ended(VSTAMP_E_EVICTED, false);
+    assert_int_equal(s.identity.session, 0);
+}
+
+static void a_resend_beyond_whose_number_somebody_else_went_is_unknown(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    session_on_down(&s, 0); /* that copy may have run, and somebody's later one after it */
+    assert_true(sends_to(1));
+    reject(1, 0, WIRE_REJECT_STALE);
     ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
 }
 
@@ -528,7 +541,7 @@ static void a_late_reject_of_the_former_session_is_not_taken_for_the_new_request
     start(SESSION_REGISTER);
     assert_true(sends_to(0));
     reply_registration(0, (struct wire_registration){
-                              .session = 50, .known = 1, .number = late.number - 1});
+                              .session = 50, .since = 10, .number = late.number - 1});
     start(SESSION_APPLY);
     assert_int_equal(s.request.number, late.number); /* it did not run, so the number is free */
     assert_true(sends_to(0));
@@ -564,38 +577,55 @@ static void a_new_registration_repeats_its_number_until_answered(void **state)
     assert_true(sends_to(0));
     assert_int_equal(sent.as.request.number, SESSION_REGISTRATIONS + 2);
     reply_registration(
-        0, (struct wire_registration){.session = 40, .known = 1, .number = 5, .op = 30});
+        0, (struct wire_registration){.session = 40, .since = 10, .number = 5, .op = 30});
     ended(0, false);
     assert_int_equal(s.identity.session, 40);
     assert_int_equal(s.identity.number, 5);
 }
 
-/* Request 5 of session 10 is pending; what do registrations say of it? */
-static enum session_verdict verdict(uint64_t session, uint8_t known, uint64_t number, uint64_t op)
+/* The request 5 of session 10 is pending; what do registrations say of it?  It, or another one, is
+ * what `number` names. */
+static enum session_verdict verdict(uint64_t session, uint64_t since, uint64_t number,
+                                    uint32_t request)
 {
-    struct wire_registration r = {.session = session, .known = known, .number = number, .op = op};
-    return session_settle(&r, 10, 5);
+    struct wire_registration r = {
+        .session = session, .since = since, .number = number, .request = request};
+    return session_settle(&r, 10, 5, operation);
 }
 
 static void a_registration_settles_what_was_pending(void **state)
 {
     (void)state;
-    assert_int_equal(verdict(40, 1, 5, 30), SESSION_RAN);
-    assert_int_equal(verdict(40, 1, 4, 20), SESSION_DID_NOT_RUN);
-    assert_int_equal(verdict(40, 0, 0, 40), SESSION_CANNOT_TELL); /* evicted */
-    assert_int_equal(verdict(40, 1, 3, 18), SESSION_CANNOT_TELL); /* numbers have no holes */
-    assert_int_equal(verdict(10, 1, 4, 20), SESSION_CANNOT_TELL); /* nothing was replaced */
+    const uint32_t ours = client_table_request(10, operation), other = ours + 1;
+    assert_int_equal(verdict(40, 10, 5, ours), SESSION_RAN);
+    assert_int_equal(verdict(40, 10, 4, other), SESSION_DID_NOT_RUN);
+    assert_int_equal(verdict(40, 9, 4, other), SESSION_DID_NOT_RUN); /* it registered often */
+    assert_int_equal(verdict(10, 10, 4, other), SESSION_CANNOT_TELL); /* nothing was replaced */
+    assert_int_equal(verdict(40, 10, 3, other), SESSION_CANNOT_TELL); /* numbers have no holes */
 }
 
+/* Another process with the same identity went on. */
+static void what_ran_under_its_number_is_compared(void **state)
+{
+    (void)state;
+    const uint32_t ours = client_table_request(10, operation), other = ours + 1;
+    const uint32_t later = client_table_request(30, operation);
+    assert_int_equal(verdict(40, 10, 5, other), SESSION_DID_NOT_RUN);
+    assert_int_equal(verdict(40, 10, 5, later), SESSION_DID_NOT_RUN); /* the same, in session 30 */
+    assert_int_equal(verdict(10, 10, 5, other), SESSION_CANNOT_TELL); /* nothing was replaced */
+    assert_int_equal(verdict(40, 10, 6, other), SESSION_CANNOT_TELL); /* 5 is forgotten */
+    assert_int_equal(verdict(40, 10, 6, ours), SESSION_CANNOT_TELL); /* an equal one under 6 */
+}
+
+/* It may have run before the eviction. */
 static void a_slot_younger_than_the_session_settles_nothing(void **state)
 {
     (void)state;
-    /* The first request of session 10 may have run before an eviction; the answer to the
-     * registration was lost, and the repeated one finds the client known. */
-    struct wire_registration r = {.session = 40, .known = 1, .number = 0, .op = 40};
-    assert_int_equal(session_settle(&r, 10, 1), SESSION_CANNOT_TELL);
-    r.op = 10; /* known since the session began */
-    assert_int_equal(session_settle(&r, 10, 1), SESSION_DID_NOT_RUN);
+    const uint32_t other = client_table_request(10, operation) + 1;
+    assert_int_equal(verdict(40, 40, 0, 0), SESSION_CANNOT_TELL);
+    assert_int_equal(verdict(40, 30, 0, 0), SESSION_CANNOT_TELL); /* the first answer was lost */
+    assert_int_equal(verdict(40, 11, 4, other), SESSION_CANNOT_TELL); /* or a copy met it */
+    assert_int_equal(verdict(40, 11, 5, other), SESSION_CANNOT_TELL);
 }
 
 int main(void)
@@ -624,7 +654,9 @@ int main(void)
         cmocka_unit_test_setup(a_replica_of_a_former_view_cannot_evict, registered),
         cmocka_unit_test_setup(what_is_refused_by_its_form_did_not_run, registered),
         cmocka_unit_test_setup(a_body_larger_than_a_frame_is_not_sent, registered),
-        cmocka_unit_test_setup(an_identity_that_somebody_else_uses_is_unknown, registered),
+        cmocka_unit_test_setup(a_number_that_somebody_else_went_beyond_is_not_ours, registered),
+        cmocka_unit_test_setup(a_resend_beyond_whose_number_somebody_else_went_is_unknown,
+                               registered),
         cmocka_unit_test_setup(another_group_is_found_out, registered),
         cmocka_unit_test_setup(our_group_is_recognised_and_then_asked, registered),
         cmocka_unit_test_setup(one_stranger_among_ours_is_passed_over, registered),
@@ -637,6 +669,7 @@ int main(void)
         cmocka_unit_test_setup(frames_that_make_no_sense_are_errors, fresh),
         cmocka_unit_test_setup(a_new_registration_repeats_its_number_until_answered, registered),
         cmocka_unit_test(a_registration_settles_what_was_pending),
+        cmocka_unit_test(what_ran_under_its_number_is_compared),
         cmocka_unit_test(a_slot_younger_than_the_session_settles_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,12 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "replica/listen.h"
 
-#define CONNECTIONS_MAX 64u
+#define DROPPED_MAX     64u /* connections that were dropped, until libmicrohttpd has noticed */
 #define TIMEOUT_S       5u
 #define MEMORY_MAX      (16u << 10) /* of a connection: its header must fit */
 #define BACKLOG         64
@@ -135,6 +136,36 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     return respond(connection, &answer);
 }
 
+static void forget_connection(struct endpoint *e, unsigned i)
+{
+    e->n_connections--;
+    memmove(&e->connections[i], &e->connections[i + 1],
+            (e->n_connections - i) * sizeof(e->connections[0]));
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct endpoint *e = ctx;
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    unsigned i;
+
+    (void)state;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        if (e->n_connections == ENDPOINT_CONNECTIONS_MAX) {
+            shutdown(e->connections[0], SHUT_RDWR); /* libmicrohttpd finds it ended and closes it */
+            forget_connection(e, 0);
+        }
+        e->connections[e->n_connections++] = fd;
+        return;
+    }
+    for (i = 0; i < e->n_connections; i++) {
+        if (e->connections[i] != fd) continue;
+        forget_connection(e, i);
+        return;
+    }
+}
+
 static void run(struct endpoint *e);
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -180,7 +211,8 @@ int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *add
     }
     e->daemon = MHD_start_daemon(
         MHD_USE_EPOLL, 0, NULL, NULL, on_request, e, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
+        MHD_OPTION_CONNECTION_LIMIT, ENDPOINT_CONNECTIONS_MAX + DROPPED_MAX,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, e, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_MAX, MHD_OPTION_END);
     info = e->daemon == NULL ? NULL : MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (info == NULL || uv_poll_init(loop, &e->poll, info->epoll_fd) != 0) {

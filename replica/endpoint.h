@@ -8,7 +8,9 @@
  *
  * libmicrohttpd runs without threads inside our loop: its epoll descriptor is polled by libuv, its
  * time-outs are a timer.  It has its own port and a small number of connections of its own, so that
- * looking works while the replica is flooded, and looking cannot flood it. */
+ * looking works while the replica is flooded, and looking cannot flood it.  When they are all taken
+ * the oldest one is dropped for the next: who asks is answered at once, so an old connection is one
+ * that says nothing, or only half. */
 #ifndef REPLICA_ENDPOINT_H
 #define REPLICA_ENDPOINT_H
 
@@ -18,8 +20,12 @@
 #include "replica/report.h"
 #include "replica/transport_uv.h"
 
+#define ENDPOINT_CONNECTIONS_MAX 64u
+
 struct endpoint {
     struct MHD_Daemon *daemon;
+    int connections[ENDPOINT_CONNECTIONS_MAX]; /* their sockets, oldest first */
+    unsigned n_connections;
     uv_poll_t poll;
     uv_timer_t timer;
     struct turn *turn;

@@ -92,13 +92,20 @@ teardown() { group_teardown; }
     [[ $(group_http 1 /livez) == "HTTP/1."?" 200 "* ]]
 }
 
-@test "connections that say nothing do not keep others from looking" {
-    local i fds=()
+@test "connections that say nothing, or half of it, do not keep others from looking" {
+    local i fd fds=() request=$'GET /livez HTTP/1.0\r\n' answer
     group_start 1 "durability: memory"
-    for i in 1 2 3 4 5 6 7 8; do
+    group_wait_listening
+    for i in {1..300}; do # four times as many as there is room for
         exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + 1))"
+        [ $((i % 2)) -eq 0 ] || printf '%s' "$request" >&"$fd"
         fds+=("$fd")
+        # all the time, within the second that group_http allows
+        [ $((i % 100)) -ne 0 ] || [[ $(group_http 0 /livez) == "HTTP/1."?" 200 "* ]]
     done
-    [[ $(group_http 0 /livez) == "HTTP/1."?" 200 "* ]]
+    # it was the oldest that were dropped: the newest may still ask
+    printf '%s\r\n' "$request" >&"$fd"
+    answer=$(cat <&"$fd")
+    [[ $answer == "HTTP/1."?" 200 "* ]]
     for fd in "${fds[@]}"; do exec {fd}>&-; done
 }

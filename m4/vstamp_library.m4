@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Libraries, all asked for before the first complaint: whoever builds vstamp on a new machine wants one
-# line to paste, not one failure a library.
+# Compiler and libraries, all asked for before the first complaint: whoever builds vstamp on a new machine
+# wants one line to paste, not one failure a library.
 #
+# VSTAMP_COMPILER            looks for what makes programs of C, or notes that it is missing; before
+#                            AC_PROG_CC, which stops there and names no package.
 # VSTAMP_LIBRARY(VARIABLE, pkg-config module, minimum version, Debian package, what it is for)
 #   sets VARIABLE_CFLAGS and VARIABLE_LIBS, or notes that it is missing.
 # VSTAMP_TEST_LIBRARY(...)   the same for what only the tests need.
@@ -10,6 +12,19 @@
 #                            CHECK_READY says if the tests can run.
 #
 # ./bootstrap reads the package names out of the calls in configure.ac, so keep each call on one line.
+
+AC_DEFUN([VSTAMP_COMPILER],
+[AC_CHECK_TOOLS([CC], [gcc clang cc])
+AC_MSG_CHECKING([whether ${CC:-it} makes programs])
+AS_ECHO(["int main(void) { return 0; }"]) >conftest.c
+AS_IF([test -n "$CC" && $CC -o conftest conftest.c >&AS_MESSAGE_LOG_FD 2>&1],
+    [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     vstamp_missing="$vstamp_missing
+    a C compiler that makes programs${CC:+, as $CC does not}: Debian packages gcc and libc6-dev"
+     vstamp_packages="$vstamp_packages gcc libc6-dev"])
+rm -f conftest conftest.c
+])
 
 AC_DEFUN([VSTAMP_LIBRARY],
 [PKG_CHECK_MODULES([$1], [$2 >= $3], [],

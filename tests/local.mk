@@ -57,6 +57,7 @@ BATS_TESTS = \
     %D%/maelstrom/vstamp-maelstrom.bats
 
 CHECKS = \
+    %D%/check-configure.sh \
     %D%/check-exports.sh \
     %D%/check-layers.sh \
     %D%/check-man.sh \

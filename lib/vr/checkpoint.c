@@ -3,7 +3,8 @@
  * (PIT-1.5), at one op-number.  Taking one copies nothing (pages.h).  They are taken at the same
  * op-numbers by all replicas: every checkpoint_ops ops, or earlier when the log's bytes ask for it,
  * which is a function of the log alone.  Only a replica whose disk has not yet stored the last one
- * takes the next one late.
+ * takes the next one late, and one that has none takes it as soon as it can: who began to fetch
+ * another's gave up its own (pages.h), and may be the only one left from whom others can fetch.
  *
  * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets
  * pages. */
@@ -27,7 +28,9 @@ void vr_checkpoint_anew(struct vr *r)
 
 void vr_checkpoint_if_due(struct vr *r)
 {
-    bool due = r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
+    bool given_up = r->checkpoint_op > 0 && !r->pages.has_image &&
+                    r->transfer.kind == VR_TRANSFER_NONE && r->status != VR_RECOVERING;
+    bool due = given_up || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                r->checkpoint_log_bytes >= r->config.log_bytes / 4;
     if (!due || r->checkpoint_storing || r->pages.fetching) return;
     if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */

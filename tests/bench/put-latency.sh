@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What a put on an idle group costs beside the bare exchange of its messages (relay.c).  Both run in
 # alternation, so that what else the machine does meets both, and the medians are compared.
-#     tests/bench/put-latency.sh BUILD-FOLDER [ROUNDS] [OPERATIONS] [VALUE-BYTES]
+#     [taskset -c 0] tests/bench/put-latency.sh BUILD-FOLDER [ROUNDS] [OPERATIONS] [VALUE-BYTES]
+# On one processor the result is steady: it is the work that is compared, not the kernel's choice of
+# processors.
 # Everything happens in a temporary folder and on free ports of 127.0.0.1, and is gone afterwards.
 set -euo pipefail
 

@@ -80,7 +80,7 @@ static void check_start(struct sim *sim, const struct sim_replica *replica, cons
                                   ? op_at(check, core->log.op)->checksum
                                   : place_find(check, &end)->checksum;
     if (core->log.op == 0 || vstamp_id_equal(theirs, log_last(&core->log)->checksum))
-        sim_fail(sim, "replica %u calls its log, which ends at op=%" PRIu64 ", that of view %" PRIu64
+        sim_fail(sim, "replica %u takes its log up to op=%" PRIu64 " for that of view %" PRIu64
                  ", which began with op=%" PRIu64, replica->index, core->log.op, core->log_view,
                  view->start_op);
 }

@@ -14,7 +14,9 @@
  *       its client table does not know yet may have been answered by the former primary, or may be
  *       in its log (PIT-1.4);
  *   B5  a number stands for one request: another one under it is no retry, but of a second process
- *       with the same identity, and gets no answer that is not its own (PIT-6.5). */
+ *       with the same identity, and gets no answer that is not its own (PIT-6.5);
+ *   B6  a primary that fetches the log of a later view prepares nothing more: what that view has
+ *       committed may already stand in its own (T2), and no viewstamp is used twice (PIT-2.10). */
 #include "vr/rooms.h"
 
 #define BATCH_HEAD 4u /* u32 count */
@@ -68,6 +70,7 @@ static bool pipeline_has_room(const struct vr *r)
 void vr_batch_settle(struct vr *r)
 {
     if (r->batch_count == 0 || !vr_is_primary(r) || r->suspects) return;
+    if (r->transfer.kind == VR_TRANSFER_VIEW) return; /* B6 */
     if (!pipeline_has_room(r)) return;
     if (!vr_can_append(r, r->batch.size)) return;
     prepare(r);

@@ -334,6 +334,35 @@ static void a_primary_that_could_not_begin_its_view_joins_the_next(void **unused
     cluster_free(c);
 }
 
+/* Rule: a primary that knows of a later view prepares nothing more in its own.  While it fetches
+ * that view's log, what was committed there takes the place of its own entries: it would use an
+ * op-number of its view twice. */
+static void pit_2_10_a_deposed_primary_prepares_nothing_more(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0), other = cluster_register(c, 2, 0);
+    struct kv_op op = cluster_incr_op();
+    cluster_run(c, 50);
+    cluster_isolate(c, 0);
+    cluster_send_op(c, 1, session, 1, 0, &op);
+    for (int i = 0; i < 100 && !vr_is_primary(cluster_core(c, 1)); i++) cluster_run(c, 10);
+    cluster_run(c, 20);
+    cluster_incr(c, 2, other, 1, 1);
+    cluster_clear_rules(c);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_new_state);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_start_view);
+    while (cluster_core(c, 0)->transfer.kind != VR_TRANSFER_VIEW) cluster_run(c, 10);
+    assert_true(vr_is_primary(cluster_core(c, 0))); /* so it believes */
+    uint32_t prepared = cluster_count_sent(c, 0, CLUSTER_ALL, WIRE_prepare);
+    cluster_send_register(c, 3, 1, 0);
+    cluster_settle(c);
+    assert_int_equal(prepared, cluster_count_sent(c, 0, CLUSTER_ALL, WIRE_prepare));
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +382,7 @@ int main(void)
         cmocka_unit_test(pit_2_12_an_impossible_view_moves_nobody),
         cmocka_unit_test(a_promise_waits_for_the_disk),
         cmocka_unit_test(a_primary_that_could_not_begin_its_view_joins_the_next),
+        cmocka_unit_test(pit_2_10_a_deposed_primary_prepares_nothing_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,6 +204,10 @@ const char *disk_damage(struct disk *disk, struct prng *prng)
         file->size = cut_place(file, prng);
         return "a file is cut short";
     }
+    if (prng_chance(prng, 1, 8)) {
+        file->unreadable = true;
+        return "a file cannot be read";
+    }
     return size > 0 ? block_damage(file, size, prng) : NULL;
 }
 
@@ -220,20 +224,30 @@ bool disk_is_empty(const struct disk *disk)
     return disk->segments.count == 0 && disk->checkpoints.count == 0;
 }
 
+static int read_file(const struct disk_file *file, struct bytes *content, struct vstamp_diag *diag)
+{
+    *content = (struct bytes){file->data, file->size};
+    if (!file->unreadable) return 0;
+    vstamp_diag_printf(diag, "a read failed");
+    return VSTAMP_E_IO;
+}
+
 int disk_restore(struct disk *disk, struct node *node, struct vstamp_diag *diag)
 {
     int rv = 0;
+    struct bytes content;
     if (disk->checkpoints.count > 0) {
         const struct disk_file *file = &disk->checkpoints.files[disk->checkpoints.count - 1];
-        struct bytes content = {file->data, file->size};
-        rv = node_restore_checkpoint(node, file->number, content, diag);
+        rv = read_file(file, &content, diag);
+        if (rv == 0) rv = node_restore_checkpoint(node, file->number, content, diag);
     }
     for (size_t i = 0; rv == 0 && i < disk->segments.count; i++) {
         struct disk_file *file = &disk->segments.files[i];
         bool newest = i + 1 == disk->segments.count;
         size_t valid_size = file->size;
-        struct bytes content = {file->data, file->size};
-        rv = node_restore_journal(node, file->number, content, newest, &valid_size, diag);
+        rv = read_file(file, &content, diag);
+        if (rv == 0)
+            rv = node_restore_journal(node, file->number, content, newest, &valid_size, diag);
         if (rv != 0 || !newest) continue;
         assert(valid_size <= file->size);
         file->size = valid_size;

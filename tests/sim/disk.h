@@ -14,6 +14,7 @@ struct disk_file {
     uint8_t *data;
     size_t size, capacity;
     size_t last; /* where the newest append that is done begins */
+    bool unreadable;
 };
 
 struct disk_folder {

@@ -155,6 +155,7 @@ static void draw_faults(struct prng *prng, struct sim_options *o)
     o->leases = prng_chance(prng, 1, 2);
     o->drift_ppm = draw_rate(prng, 200000);
     o->drift_bound_ppm = o->drift_ppm;
+    o->leap_us = draw_mean(prng, unit_us, 1, 30);
     o->crash_us = draw_mean(prng, unit_us, 1, 30);
     o->crash_all_us = draw_mean(prng, unit_us, 10, 60);
     o->full_disk_us = draw_mean(prng, unit_us, 10, 60);
@@ -222,6 +223,8 @@ static void draw_split(struct prng *prng, struct sim_options *o)
 /* What the simulator has room for; and what cannot be without a disk, or with one. */
 static void settle(struct sim_options *o)
 {
+    bool clocks_keep_their_word = o->drift_ppm <= o->drift_bound_ppm;
+    if (o->leases && clocks_keep_their_word) o->leap_us = 0;
     o->replicas = clamp(o->replicas, 1, SIM_REPLICAS_MAX);
     o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
     if (o->disk) {

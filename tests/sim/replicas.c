@@ -197,6 +197,16 @@ static void turn_end_perhaps_later(struct sim_replica *r)
         turn_end(r);
 }
 
+/* The timers that are due by the new time go off in the turn that ends next. */
+void sim_replica_leap(struct sim_replica *r, uint64_t us)
+{
+    sim_trace(r->sim, "%u: its clock leaps ahead by %" PRIu64 " us", r->index, us);
+    r->clock_base += us;
+    if (!r->up || r->paused_until > r->sim->now) return;
+    turn_begin(r);
+    turn_end_later(r);
+}
+
 /* Now and then in the middle of a turn, which then takes in what came meanwhile. */
 void sim_replica_pause(struct sim *sim, uint8_t index, uint64_t us)
 {

@@ -270,6 +270,7 @@ void sim_replica_start(struct sim *sim, uint8_t index);
 void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why);
 void sim_replica_wipe(struct sim *sim, uint8_t index); /* it is down and loses its disk */
+void sim_replica_leap(struct sim_replica *replica, uint64_t us); /* its monotonic clock, ahead */
 void sim_replica_pause(struct sim *sim, uint8_t index, uint64_t us);
 void sim_replica_event(struct sim *sim, const struct sim_event *event);
 void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame);

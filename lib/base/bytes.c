@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The cursors.  Every step goes through take() or room(): these two compare against what is left,
- * nothing else moves a pointer.  Bytes are put together by shifts, so neither the host's byte order
- * nor the alignment of the source matters; compilers turn that into one load. */
+ * nothing else moves a pointer. */
 #include "base/bytes.h"
 
 #include <string.h>
+
+#include "base/endian.h"
 
 struct reader reader_over(const void *data, size_t size)
 {
@@ -24,41 +25,35 @@ static const uint8_t *take(struct reader *r, size_t size)
     return at;
 }
 
-static uint64_t read_number(struct reader *r, size_t size)
-{
-    const uint8_t *at = take(r, size);
-    if (at == NULL) return 0;
-    uint64_t v = 0;
-    for (size_t i = 0; i < size; i++) v |= (uint64_t)at[i] << (8 * i);
-    return v;
-}
-
 uint8_t read_u8(struct reader *r)
 {
-    return (uint8_t)read_number(r, 1);
+    const uint8_t *at = take(r, 1);
+    return at != NULL ? *at : 0;
 }
 
 uint16_t read_u16(struct reader *r)
 {
-    return (uint16_t)read_number(r, 2);
+    const uint8_t *at = take(r, 2);
+    return at != NULL ? load_u16(at) : 0;
 }
 
 uint32_t read_u32(struct reader *r)
 {
-    return (uint32_t)read_number(r, 4);
+    const uint8_t *at = take(r, 4);
+    return at != NULL ? load_u32(at) : 0;
 }
 
 uint64_t read_u64(struct reader *r)
 {
-    return read_number(r, 8);
+    const uint8_t *at = take(r, 8);
+    return at != NULL ? load_u64(at) : 0;
 }
 
 struct vstamp_id read_id(struct reader *r)
 {
-    struct vstamp_id id;
-    id.lo = read_u64(r);
-    id.hi = read_u64(r);
-    return r->ok ? id : (struct vstamp_id){0, 0};
+    const uint8_t *at = take(r, 16);
+    if (at == NULL) return (struct vstamp_id){0};
+    return (struct vstamp_id){.lo = load_u64(at), .hi = load_u64(at + 8)};
 }
 
 struct bytes read_raw(struct reader *r, size_t size)
@@ -94,31 +89,28 @@ static uint8_t *room(struct writer *w, size_t size)
     return at;
 }
 
-static void write_number(struct writer *w, uint64_t v, size_t size)
-{
-    uint8_t *at = room(w, size);
-    if (at == NULL) return;
-    for (size_t i = 0; i < size; i++) at[i] = (uint8_t)(v >> (8 * i));
-}
-
 void write_u8(struct writer *w, uint8_t v)
 {
-    write_number(w, v, 1);
+    uint8_t *at = room(w, 1);
+    if (at != NULL) *at = v;
 }
 
 void write_u16(struct writer *w, uint16_t v)
 {
-    write_number(w, v, 2);
+    uint8_t *at = room(w, 2);
+    if (at != NULL) store_u16(at, v);
 }
 
 void write_u32(struct writer *w, uint32_t v)
 {
-    write_number(w, v, 4);
+    uint8_t *at = room(w, 4);
+    if (at != NULL) store_u32(at, v);
 }
 
 void write_u64(struct writer *w, uint64_t v)
 {
-    write_number(w, v, 8);
+    uint8_t *at = room(w, 8);
+    if (at != NULL) store_u64(at, v);
 }
 
 void write_id(struct writer *w, struct vstamp_id v)

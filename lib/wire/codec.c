@@ -17,34 +17,36 @@ union any_record {
 #include "wire/messages.def"
 };
 
-/* The fewest bytes an encoding of this shape can take: all its lists and bytes empty. */
-static size_t size_min(const struct wire_shape *shape)
+/* What a field takes at least: lists and bytes their count, nested records are counted apart. */
+static const uint8_t size_of_kind[] = {
+    [WIRE_U8] = 1,  [WIRE_U16] = 2,   [WIRE_U32] = 4,  [WIRE_U64] = 8,
+    [WIRE_ID] = 16, [WIRE_BYTES] = 4, [WIRE_NEST] = 0, [WIRE_LIST] = 4,
+};
+
+/* The fewest bytes an encoding of this shape can take: all its lists and bytes empty.  *exact stays
+ * true if it has none, so that all its encodings take as many. */
+static size_t size_min(const struct wire_shape *shape, bool *exact)
 {
-    static const size_t of_kind[] = {
-        [WIRE_U8] = 1, [WIRE_U16] = 2,  [WIRE_U32] = 4,   [WIRE_U64] = 8,
-        [WIRE_ID] = 16, [WIRE_BYTES] = 4, [WIRE_NEST] = 0, [WIRE_LIST] = 4,
-    };
     size_t size = 0;
     for (size_t i = 0; i < shape->n_fields; i++) {
         const struct wire_field *f = &shape->fields[i];
-        size += f->kind == WIRE_NEST ? size_min(f->record) : of_kind[f->kind];
+        size += f->kind == WIRE_NEST ? size_min(f->record, exact) : size_of_kind[f->kind];
+        if (f->kind == WIRE_BYTES || f->kind == WIRE_LIST) *exact = false;
     }
     return size;
 }
 
 size_t wire_size(const struct wire_shape *shape, const void *message)
 {
-    size_t size = size_min(shape);
+    size_t size = 0;
     for (size_t i = 0; i < shape->n_fields; i++) {
         const struct wire_field *f = &shape->fields[i];
         const void *at = (const uint8_t *)message + f->offset;
-        if (f->kind == WIRE_BYTES) size = size_add(size, ((const struct bytes *)at)->size);
-        if (f->kind == WIRE_LIST) {
-            size = size_add(size, ((const struct wire_list *)at)->encoded.size);
-        }
-        if (f->kind == WIRE_NEST) {
-            size = size_add(size, wire_size(f->record, at) - size_min(f->record));
-        }
+        size_t more = 0;
+        if (f->kind == WIRE_BYTES) more = ((const struct bytes *)at)->size;
+        if (f->kind == WIRE_LIST) more = ((const struct wire_list *)at)->encoded.size;
+        if (f->kind == WIRE_NEST) more = wire_size(f->record, at);
+        size = size_add(size, size_add(size_of_kind[f->kind], more));
     }
     return size;
 }
@@ -75,12 +77,19 @@ void wire_encode(const struct wire_shape *shape, const void *message, struct wri
 
 static void decode_fields(const struct wire_shape *shape, struct reader *r, void *record);
 
-/* Walks the whole list, so that those who use it later meet no surprise. */
+/* Walks the whole list, so that those who use it later meet no surprise; records that are all of
+ * one size hold none. */
 static struct wire_list decode_list(const struct wire_shape *record, struct reader *r)
 {
     struct wire_list list = {.count = read_u32(r)};
-    if (list.count > r->left / size_min(record)) { /* it cannot be true: no work for it */
+    bool exact = true;
+    size_t each = size_min(record, &exact);
+    if (list.count > r->left / each) { /* it cannot be true: no work for it */
         r->ok = false;
+        return list;
+    }
+    if (exact) {
+        list.encoded = read_raw(r, list.count * each);
         return list;
     }
     list.encoded.data = r->at;

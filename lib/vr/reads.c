@@ -45,6 +45,7 @@ void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_reques
         vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_BUSY, "");
         return;
     }
+    if (r->reads_count == 0) r->reads_first = 0; /* few reads use little of the ring's memory */
     struct vr_read *read =
         &r->reads[(r->reads_first + r->reads_count) % READS_WAITING_MAX];
     r->reads_count++;

@@ -41,11 +41,10 @@ uint64_t prng_next(struct prng *p)
 uint64_t prng_below(struct prng *p, uint64_t bound)
 {
     assert(bound > 0);
-    uint64_t uneven = -bound % bound; /* 2^64 mod bound: draws below it would favour low numbers */
     uint64_t v;
     do {
         v = prng_next(p);
-    } while (v < uneven);
+    } while (v < bound && v < -bound % bound); /* below 2^64 mod bound: it favours low numbers */
     return v % bound;
 }
 

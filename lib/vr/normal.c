@@ -210,9 +210,10 @@ uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values)
 {
     uint64_t best = 0;
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (values[i] <= best) continue;
         uint8_t at_least = 0;
         for (uint8_t j = 0; j < r->config.n_replicas; j++) at_least += values[j] >= values[i];
-        if (at_least >= r->quorum && values[i] > best) best = values[i];
+        if (at_least >= r->quorum) best = values[i];
     }
     return best;
 }

@@ -245,10 +245,12 @@ uint64_t vr_counter_of(const struct wire_list *crash_vector, uint8_t replica)
 void vr_merge_crash_vector(struct vr *r, const struct wire_list *theirs)
 {
     bool news = false;
-    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
-        uint64_t value = vr_counter_of(theirs, i);
-        if (value <= r->crash_vector[i] || value > NUMBER_MAX) continue;
-        r->crash_vector[i] = value;
+    struct reader at = wire_list_start(theirs);
+    for (uint8_t i = 0; i < theirs->count && i < r->config.n_replicas; i++) {
+        struct wire_counter counter;
+        wire_list_next(&wire_shape_counter, &at, &counter);
+        if (counter.value <= r->crash_vector[i] || counter.value > NUMBER_MAX) continue;
+        r->crash_vector[i] = counter.value;
         news = true;
         vr_view_change_forget(r, i);
         vr_recovery_forget(r, i);

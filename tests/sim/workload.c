@@ -25,7 +25,11 @@ static size_t value_text(const struct sim *sim, uint64_t value, char *text, size
 {
     size_t n = (size_t)snprintf(text, size, "v%" PRIu64 ":", value);
     size_t filling = checksum64(&value, sizeof value) % sim->options.value_bytes;
-    for (size_t i = 0; i < filling && n < size; i++) text[n++] = (char)('a' + (value + i) % 26);
+    char letter = (char)('a' + value % 26);
+    for (size_t i = 0; i < filling && n < size; i++) {
+        text[n++] = letter;
+        letter = letter == 'z' ? 'a' : (char)(letter + 1);
+    }
     return n;
 }
 
@@ -111,30 +115,37 @@ static struct linear_op draw_op(struct sim *sim, uint32_t key)
     }
 }
 
+static enum kv_verb verb_of(enum linear_kind kind)
+{
+    switch (kind) {
+    case LINEAR_PUT: return KV_PUT;
+    case LINEAR_DEL: return KV_DEL;
+    case LINEAR_CAS: return KV_CAS;
+    case LINEAR_CAS_ABSENT: return KV_CAS_ABSENT;
+    case LINEAR_INCR: return KV_INCR;
+    case LINEAR_APPEND: return KV_APPEND;
+    case LINEAR_GET: return KV_GET;
+    }
+    return KV_GET;
+}
+
 static void encode_op(struct sim *sim, struct sim_client *client)
 {
     const struct sim_op *op = &sim->history.ops[client->op];
+    const struct linear_op *linear = &op->linear;
     char value[BODY_MAX / 4], expected[BODY_MAX / 4];
     struct bytes key = bytes_of(sim->history.keys[op->key].name);
-    struct kv_op kv = {.key = key};
+    struct kv_op kv = {.verb = verb_of(linear->kind), .key = key, .keys = &key, .n_keys = 1,
+                       .number = (int64_t)linear->argument};
     kv.value.data = (const uint8_t *)value;
-    kv.value.size = op->linear.kind == LINEAR_APPEND
-                        ? token_text(op->linear.argument, value, sizeof value)
-                        : value_text(sim, op->linear.argument, value, sizeof value);
     kv.expected.data = (const uint8_t *)expected;
-    kv.expected.size = value_text(sim, op->linear.expected, expected, sizeof expected);
-    kv.number = (int64_t)op->linear.argument;
-    kv.keys = &key;
-    kv.n_keys = 1;
-    switch (op->linear.kind) {
-    case LINEAR_PUT: kv.verb = KV_PUT; break;
-    case LINEAR_DEL: kv.verb = KV_DEL; break;
-    case LINEAR_CAS: kv.verb = KV_CAS; break;
-    case LINEAR_CAS_ABSENT: kv.verb = KV_CAS_ABSENT; break;
-    case LINEAR_INCR: kv.verb = KV_INCR; break;
-    case LINEAR_APPEND: kv.verb = KV_APPEND; break;
-    case LINEAR_GET: kv.verb = KV_GET; break;
-    }
+    if (linear->kind == LINEAR_APPEND)
+        kv.value.size = token_text(linear->argument, value, sizeof value);
+    if (linear->kind == LINEAR_PUT || linear->kind == LINEAR_CAS ||
+        linear->kind == LINEAR_CAS_ABSENT)
+        kv.value.size = value_text(sim, linear->argument, value, sizeof value);
+    if (linear->kind == LINEAR_CAS)
+        kv.expected.size = value_text(sim, linear->expected, expected, sizeof expected);
     struct writer w = writer_over(client->body, BODY_MAX);
     kv_encode_op(&kv, &w);
     assert(w.ok);
@@ -168,20 +179,6 @@ static bool parse_value(const struct sim *sim, enum linear_kind kind, struct byt
                       ? value_text(sim, saw->value, again, sizeof again)
                       : (size_t)snprintf(again, sizeof again, "%" PRIu64, saw->value);
     return size == text.size && memcmp(again, copy, size) == 0;
-}
-
-static enum kv_verb verb_of(enum linear_kind kind)
-{
-    switch (kind) {
-    case LINEAR_PUT: return KV_PUT;
-    case LINEAR_DEL: return KV_DEL;
-    case LINEAR_CAS: return KV_CAS;
-    case LINEAR_CAS_ABSENT: return KV_CAS_ABSENT;
-    case LINEAR_INCR: return KV_INCR;
-    case LINEAR_APPEND: return KV_APPEND;
-    case LINEAR_GET: return KV_GET;
-    }
-    return KV_GET;
 }
 
 /* The last read of a list settles every append to it: it stands where it stands, or it did not

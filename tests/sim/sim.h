@@ -157,6 +157,7 @@ enum sim_phase {
 /* What happened, once each: SIM_STAT(name). */
 #define SIM_STATS(SIM_STAT)                                                                        \
     SIM_STAT(events)                                                                               \
+    SIM_STAT(messages) /* those of clients and to them, and frames between replicas */             \
     SIM_STAT(frames)                                                                               \
     SIM_STAT(commits)                                                                              \
     SIM_STAT(answered)                                                                             \

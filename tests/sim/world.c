@@ -236,6 +236,7 @@ static void loop(struct sim *sim)
         sim->now = event.time;
         if (postponed(sim, &event)) continue;
         sim->stats.events++;
+        sim->stats.messages += event.packet != NULL;
         fold(sim, &event);
         handle(sim, &event);
         sim_packet_release(event.packet);

@@ -50,6 +50,9 @@ noinst_LTLIBRARIES += \
     %D%/vr/lease.c \
     %D%/vr/log.c \
     %D%/vr/log.h \
+    %D%/vr/marks.c \
+    %D%/vr/marks.def \
+    %D%/vr/marks.h \
     %D%/vr/normal.c \
     %D%/vr/pages.c \
     %D%/vr/pages.h \

@@ -169,7 +169,8 @@ static int restore_journal(struct node *n, uint64_t number, struct bytes file, b
                 n->restore.first = number;
                 n->journal.segment = number - 1;
             }
-            return 0; /* its first write was torn: it is begun again */
+            vr_mark(&n->vr, VR_MARK_first_write_torn, "segment=%" PRIu64, number);
+            return 0; /* it is begun again */
         }
     }
     struct wire_segment whose;
@@ -184,8 +185,9 @@ static int restore_journal(struct node *n, uint64_t number, struct bytes file, b
         switch (journal_next(&r, &kind, &body)) {
         case JOURNAL_END: return 0;
         case JOURNAL_BAD:
-            if (newest && !journal_continues(&r)) return 0;
-            return corrupt(diag, r.place);
+            if (!newest || journal_continues(&r)) return corrupt(diag, r.place);
+            vr_mark(&n->vr, VR_MARK_torn_tail_cut, "segment=%" PRIu64 " at=%zu", number, r.place);
+            return 0;
         case JOURNAL_RECORD:
             rv = replay(n, kind, body);
             if (rv == VSTAMP_E_NO_ROOM) return too_much(diag);

@@ -14,6 +14,7 @@
  * has the number of that segment, so that it can be seen at a start whether both are there; numbers
  * only rise, whatever checkpoint of whatever peer comes next.  It takes effect, and the old
  * segments go, only once the new segment's first records are durable. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -68,8 +69,10 @@ static void put_state(struct node *n)
                                 sizeof tokens)};
     struct node_journal *j = &n->journal;
     bool blank = !r->has_hard_state;
-    if (j->trailing_state != NO_STATE && j->trailing_blank == blank)
+    if (j->trailing_state != NO_STATE && j->trailing_blank == blank) {
+        vr_mark(&n->vr, VR_MARK_hard_state_overtakes_another, "view=%" PRIu64, r->view);
         j->pending.size = j->trailing_state;
+    }
     size_t here = j->pending.size;
     put(n, JOURNAL_HARD_STATE, &wire_shape_hard_state, &state);
     j->trailing_state = here;
@@ -176,7 +179,9 @@ static void start_checkpoint(struct node *n)
     if (c->step != NODE_CHECKPOINT_WANTED || n->journal.pending.size > 0) return;
     const struct vr *r = &n->vr;
     if (!node_journal_room(n, first_records_size(r))) {
-        vr_checkpoint_anew(&n->vr); /* the log went far ahead while the disk was busy */
+        /* the log went far ahead while the disk was busy */
+        vr_mark(&n->vr, VR_MARK_checkpoint_taken_anew, "op=%" PRIu64, r->applied);
+        vr_checkpoint_anew(&n->vr);
         if (!node_journal_room(n, first_records_size(r))) return; /* until more is committed */
     }
     begin_segment(n);
@@ -224,6 +229,9 @@ static struct bytes next_chunk(struct node *n)
         if (journal_put(&w, c->number, c->place + w.size, JOURNAL_CHECKPOINT_TAIL,
                         &wire_shape_checkpoint_tail, &tail)) {
             c->step = NODE_CHECKPOINT_HOLD;
+            if (!c->segment_durable) {
+                vr_mark(&n->vr, VR_MARK_checkpoint_waits_for_segment, "number=%" PRIu64, c->number);
+            }
         }
     }
     c->place += w.size;

@@ -72,7 +72,10 @@ void vr_batch_settle(struct vr *r)
     if (r->batch_count == 0 || !vr_is_primary(r) || r->suspects) return;
     if (r->transfer.kind == VR_TRANSFER_VIEW) return; /* B6 */
     if (!pipeline_has_room(r)) return;
-    if (!vr_can_append(r, r->batch.size)) return;
+    if (!vr_can_append(r, r->batch.size)) {
+        vr_mark(r, VR_MARK_batch_finds_no_room, "size=%zu", r->batch.size);
+        return;
+    }
     prepare(r);
 }
 
@@ -108,29 +111,37 @@ static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_re
         if (!known || m->number > record.register_number) return false;
         r->stats.duplicates++;
         if (m->number == record.register_number) {
+            vr_mark(r, VR_MARK_registration_repeated, "session=%" PRIu64, record.session);
             vr_reply_registration(r, origin, m->number, &record);
         } else {
+            vr_mark(r, VR_MARK_registration_outdated, "session=%" PRIu64, record.session);
             vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_STALE,
                       "a newer registration");
         }
         return true;
     }
     if (!known || m->session != record.session) {
+        vr_mark(r, known ? VR_MARK_session_taken_over : VR_MARK_session_unknown, "session=%" PRIu64,
+                m->session);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_EVICTED,
                   known ? "the session was taken over" : "no such session");
     } else if (m->number == record.number &&
                client_table_request(m->session, m->body) != record.request) {
+        vr_mark(r, VR_MARK_number_of_another_request, "number=%" PRIu64, m->number);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_EVICTED,
                   "another request has this number"); /* B5 */
     } else if (m->number == record.number) {
+        vr_mark(r, VR_MARK_request_answered_again, "number=%" PRIu64, m->number);
         r->stats.duplicates++;
         vr_reply(r, origin, m->client, m->session, m->number, record.op, record.answer);
     } else if (m->number < record.number) {
+        vr_mark(r, VR_MARK_request_outdated, "number=%" PRIu64, m->number);
         r->stats.duplicates++;
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_STALE,
                   "a newer request was executed");
     } else if (m->number > record.number + 1) {
         /* B3; or we were deposed and do not know it yet */
+        vr_mark(r, VR_MARK_request_number_leaves_gap, "number=%" PRIu64, m->number);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   "the request-number leaves a gap");
     } else {
@@ -174,12 +185,15 @@ static void take_request(struct vr *r, uint64_t origin, const struct wire_reques
     struct inflight_request *waiting = inflight_find(&r->inflight, m->client);
     if (waiting != NULL && waiting->kind == m->kind && waiting->number == m->number &&
         waiting->request == client_table_request(m->session, m->body)) {
+        vr_mark(r, VR_MARK_request_in_flight_already, "number=%" PRIu64, m->number);
         r->stats.duplicates++; /* its answer will come, to the connection that asked last */
         waiting->origin = origin;
         return;
     }
     if (settled_by_table(r, origin, m)) return; /* B2 */
     if (waiting != NULL || !add_to_batch(r, origin, m)) {
+        vr_mark(r, waiting != NULL ? VR_MARK_client_has_another_in_flight : VR_MARK_batch_is_full,
+                "number=%" PRIu64, m->number);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY, "");
     }
 }
@@ -197,10 +211,12 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         (m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL)) {
         vr_reads_on_request(r, origin, m);
     } else if (r->status != VR_NORMAL || r->suspects) {
+        if (r->suspects) vr_mark(r, VR_MARK_request_out_of_touch, "number=%" PRIu64, m->number);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   r->status == VR_NORMAL ? "out of touch with a quorum"
                                          : vr_status_word(r->status));
     } else if (header->view > r->view) { /* what our table says of this client may be old */
+        vr_mark(r, VR_MARK_client_is_ahead, "view=%" PRIu64, header->view);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   "the client knows of a later view");
     } else if (!vr_is_primary(r)) {
@@ -208,6 +224,7 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
     } else if (m->kind == WIRE_KIND_READ) {
         vr_reads_on_request(r, origin, m);
     } else if (r->applied < r->view_start_op) { /* B4 */
+        vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
                   "the view is just beginning");
     } else {

@@ -64,6 +64,7 @@ const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *an
     if (!same && anchor->op <= r->commit) return "another entry is committed here";
     if (!pages_are_sound(r, anchor->op)) return "its pages do not make sense";
     if (!same) {
+        vr_mark(r, VR_MARK_checkpoint_replaces_log, "op=%" PRIu64, anchor->op);
         log_reset(&r->log, anchor);
         if (r->durable_op > anchor->op) r->durable_op = anchor->op;
     }

@@ -47,6 +47,7 @@ static void execute_registration(struct vr *r, const struct wire_entry_header *h
     bool evicted;
     client_table_register(r->clients, o->client, o->number, header->op, &record, &evicted);
     r->stats.evictions += evicted;
+    if (evicted) vr_mark(r, VR_MARK_session_evicted, "op=%" PRIu64, header->op);
     vr_reply_registration(r, origin, o->number, &record);
 }
 
@@ -60,13 +61,13 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
     }
     struct client_record record;
     if (!client_table_find(r->clients, o->client, &record) || record.session != o->session) {
+        vr_mark(r, VR_MARK_session_ended_in_flight, "op=%" PRIu64, header->op);
         vr_reject(r, origin, o->client, o->session, o->number, WIRE_REJECT_EVICTED,
                   "the session ended before the request ran");
         return;
     }
     if (o->number != record.number + 1) {
-        vr_trace(r, "skip op=%" PRIu64 ": request %" PRIu64 " was executed before", header->op,
-                 o->number);
+        vr_mark(r, VR_MARK_request_logged_twice, "op=%" PRIu64, header->op);
         return;
     }
     struct vstamp_context context = {.op_number = header->op,

@@ -25,7 +25,10 @@
 bool vr_can_append(struct vr *r, size_t size)
 {
     if (r->transfer.storing) return false;
-    if (r->config.durable && !r->sink.journal_room(r->sink.ctx, size)) return false;
+    if (r->config.durable && !r->sink.journal_room(r->sink.ctx, size)) {
+        vr_mark(r, VR_MARK_journal_has_no_room, "size=%zu", size);
+        return false;
+    }
     return log_make_room(&r->log, size);
 }
 
@@ -45,7 +48,7 @@ void vr_truncate(struct vr *r, uint64_t op)
 {
     if (op >= r->log.op) return;
     assert(op >= r->commit);
-    vr_trace(r, "truncate log from op=%" PRIu64 " to op=%" PRIu64, r->log.op, op);
+    vr_mark(r, VR_MARK_log_truncated, "from op=%" PRIu64 " to op=%" PRIu64, r->log.op, op);
     log_truncate(&r->log, op);
     if (r->durable_op > op) r->durable_op = op;
 }
@@ -78,21 +81,21 @@ void vr_normal_begin(struct vr *r)
     }
 }
 
-/* Why to drop a primary's message, or NULL. */
-static const char *ignore_primary(const struct vr *r, uint8_t from, uint64_t view)
+/* Why to drop a primary's message. */
+static enum vr_mark ignore_primary(const struct vr *r, uint8_t from, uint64_t view)
 {
-    if (view < r->view) return "older view";
-    if (vr_primary_of(r, view) != from) return "sender is not the primary of that view";
-    return NULL;
+    if (view < r->view) return VR_MARK_primary_of_older_view;
+    if (vr_primary_of(r, view) != from) return VR_MARK_not_from_primary;
+    return VR_MARK_NONE;
 }
 
 /* True if the view of a primary's message is the one we live in; else what there is to do is
  * done. */
 static bool in_our_view(struct vr *r, uint8_t from, uint64_t view, const char *what)
 {
-    const char *reason = ignore_primary(r, from, view);
-    if (reason != NULL) {
-        vr_trace(r, "ignore %s from=%u view=%" PRIu64 ": %s", what, from, view, reason);
+    enum vr_mark reason = ignore_primary(r, from, view);
+    if (reason != VR_MARK_NONE) {
+        vr_mark(r, reason, "%s from=%u view=%" PRIu64, what, from, view);
         return false;
     }
     if (view > r->view) {
@@ -113,10 +116,12 @@ void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_
     const struct wire_entry_header *header = &m->entry.header;
     uint64_t op = header->op;
     if (op > r->log.op + 1) { /* N1: we missed some */
+        vr_mark(r, VR_MARK_prepare_leaves_gap, "op=%" PRIu64 " after=%" PRIu64, op, r->log.op);
         vr_transfer_start(r, VR_TRANSFER_GAP, from, view, op, (struct vstamp_id){0});
         return;
     }
     if (op <= r->log.op) { /* compare only, never re-append (PIT-1.3) */
+        vr_mark(r, VR_MARK_prepare_held_already, "op=%" PRIu64, op);
         r->sent_ok_op = 0; /* our acknowledgement may be what was lost */
         return;
     }
@@ -127,7 +132,7 @@ void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_
         return;
     }
     if (!vr_can_append(r, m->entry.body.size)) {
-        vr_trace(r, "ignore prepare op=%" PRIu64 ": no room yet", op);
+        vr_mark(r, VR_MARK_prepare_finds_no_room, "op=%" PRIu64, op);
         return;
     }
     vr_append(r, header, m->entry.body);
@@ -139,7 +144,7 @@ void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_c
 {
     if (!in_our_view(r, from, view, "commit")) return;
     if (m->sequence <= r->heartbeat) {
-        vr_trace(r, "ignore commit from=%u: an old heartbeat", from);
+        vr_mark(r, VR_MARK_heartbeat_out_of_order, "from=%u", from);
         return;
     }
     r->heartbeat = m->sequence;
@@ -153,6 +158,7 @@ void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_c
         vr_commit_up_to(r, m->commit);
     }
     if (m->op > r->log.op) {
+        vr_mark(r, VR_MARK_heartbeat_shows_gap, "op=%" PRIu64 " after=%" PRIu64, m->op, r->log.op);
         vr_transfer_start(r, VR_TRANSFER_GAP, from, view, m->op, (struct vstamp_id){0});
     }
     uint64_t held = vr_is_durable_state(r) ? r->durable_op : 0;
@@ -169,7 +175,7 @@ static void note_ack(struct vr *r, uint8_t from, uint64_t op, struct vstamp_id c
     const struct wire_entry_header *ours = log_header(&r->log, op);
     if (op == 0 || ours == NULL) return;
     if (!vstamp_id_equal(ours->checksum, checksum)) {
-        vr_trace(r, "ignore ack op=%" PRIu64 " from=%u: it names another entry", op, from);
+        vr_mark(r, VR_MARK_ack_of_another_entry, "op=%" PRIu64 " from=%u", op, from);
         return;
     }
     if (op > r->acked_op[from]) r->acked_op[from] = op;
@@ -179,11 +185,12 @@ static void note_ack(struct vr *r, uint8_t from, uint64_t op, struct vstamp_id c
 static bool answers_us(struct vr *r, uint8_t from, uint64_t view, const char *what)
 {
     if (view > r->view) {
+        vr_mark(r, VR_MARK_backup_is_ahead, "%s from=%u view=%" PRIu64, what, from, view);
         vr_later_view(r, from, view);
         return false;
     }
     if (view < r->view || !vr_is_primary(r)) {
-        vr_trace(r, "ignore %s from=%u: not ours", what, from);
+        vr_mark(r, VR_MARK_ack_of_another_view, "%s from=%u view=%" PRIu64, what, from, view);
         return false;
     }
     return true;
@@ -274,8 +281,10 @@ void vr_abdicate_due(struct vr *r)
     r->heard_us[r->config.self] = r->now_us;
     uint64_t heard_us = vr_quorum_reached(r, r->heard_us);
     if (r->now_us - heard_us > ABDICATE_AFTER * patience_us) {
+        vr_mark(r, VR_MARK_primary_abdicates, "view=%" PRIu64, r->view);
         vr_suspect(r, "a quorum does not answer this primary");
     } else if (r->suspects) {
+        vr_mark(r, VR_MARK_abdication_withdrawn, "view=%" PRIu64, r->view);
         vr_trust(r);
     }
 }

@@ -42,10 +42,16 @@ void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_reques
         return;
     }
     if (m->kind == WIRE_KIND_READ_CAUSAL || r->reads_count == READS_WAITING_MAX) {
+        if (m->kind == WIRE_KIND_READ_CAUSAL) {
+            vr_mark(r, VR_MARK_read_is_ahead, "token=%" PRIu64, m->token);
+        }
         vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_BUSY, "");
         return;
     }
     if (r->reads_count == 0) r->reads_first = 0; /* few reads use little of the ring's memory */
+    if (r->applied < r->view_start_op) {
+        vr_mark(r, VR_MARK_read_before_view_is_executed, "applied=%" PRIu64, r->applied);
+    }
     struct vr_read *read =
         &r->reads[(r->reads_first + r->reads_count) % READS_WAITING_MAX];
     r->reads_count++;
@@ -96,6 +102,7 @@ void vr_reads_by_lease(struct vr *r)
 /* The view is over: whoever waits had better ask elsewhere. */
 void vr_reads_clear(struct vr *r)
 {
+    if (r->reads_count > 0) vr_mark(r, VR_MARK_reads_end_with_view, "view=%" PRIu64, r->view);
     while (r->reads_count > 0) {
         struct vr_read *read = &r->reads[r->reads_first];
         r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;

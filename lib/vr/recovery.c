@@ -126,9 +126,10 @@ static bool note_token(struct vr *r, uint8_t from, struct vstamp_id token)
     r->other_tokens[from] = token;
     r->other_token_heard[from]++;
     if (!vstamp_id_is_zero(*known) && r->other_token_heard[from] < TOKEN_REPEATS) {
-        vr_trace(r, "recovery from=%u: of another start", from);
+        vr_mark(r, VR_MARK_word_of_another_start, "from=%u", from);
         return false;
     }
+    if (!vstamp_id_is_zero(*known)) vr_mark(r, VR_MARK_start_replaces_another, "from=%u", from);
     *known = token;
     r->other_token_heard[from] = 0;
     r->agreed = 0; /* what the others agreed to is another list now */
@@ -147,13 +148,19 @@ static bool lists_our_tokens(const struct vr *r, const struct wire_list *tokens)
 
 static void on_blank_peer(struct vr *r, uint8_t from, const struct wire_recovery *m)
 {
-    if (r->incarnation != 0 || m->incarnation != 0) return; /* one of us knows of a group */
+    if (r->incarnation != 0 || m->incarnation != 0) { /* one of us knows of a group */
+        vr_mark(r, VR_MARK_one_is_past_forming, "from=%u", from);
+        return;
+    }
     if (!note_token(r, from, listed(r, &m->tokens, from))) return;
     bool news = !vstamp_id_equal(r->nonces[from], m->nonce);
     r->nonces[from] = m->nonce;
     if (news) ask(r); /* it waits for an echo */
     if (!lists_our_tokens(r, &m->tokens)) return;
-    if (!vstamp_id_equal(listed(r, &m->nonces, r->config.self), r->nonce)) return;
+    if (!vstamp_id_equal(listed(r, &m->nonces, r->config.self), r->nonce)) {
+        vr_mark(r, VR_MARK_word_echoes_old_nonce, "from=%u", from);
+        return;
+    }
     r->agreed |= 1u << from;
     uint32_t others = ((1u << r->config.n_replicas) - 1) & ~(1u << r->config.self);
     if (r->agreed == others) {
@@ -185,18 +192,21 @@ void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m)
     bool was_counted = m->incarnation == 0 && !vstamp_id_is_zero(token) &&
                        vstamp_id_equal(token, r->formed_with[from]);
     if (r->status != VR_NORMAL && !was_counted) {
-        vr_trace(r, "ignore recovery from=%u: %s", from, vr_status_word(r->status));
+        vr_mark(r, VR_MARK_recovery_in_view_change, "from=%u", from);
         return;
+    }
+    if (r->status != VR_NORMAL) {
+        vr_mark(r, VR_MARK_certificate_shown_in_view_change, "to=%u", from);
     }
     if (m->incarnation != 0) {
         if (m->incarnation < r->crash_vector[from]) {
-            vr_trace(r, "ignore recovery from=%u: a former incarnation", from);
+            vr_mark(r, VR_MARK_recovery_of_former_life, "from=%u", from);
             return;
         }
         vr_merge_crash_vector(r, &m->crash_vector);
     }
     if (!vr_is_durable_state(r)) {
-        vr_trace(r, "recovery from=%u waits: its incarnation is not durable here", from);
+        vr_mark(r, VR_MARK_recovery_waits_for_disk, "from=%u", from);
         return; /* it asks again */
     }
     answer(r, from, m);
@@ -223,6 +233,7 @@ static void note_incarnation(struct vr *r, uint8_t from, const struct wire_heade
 {
     struct vstamp_id tokens[REPLICAS_MAX];
     if (counted_in_forming(r, &m->tokens, tokens)) {
+        vr_mark(r, VR_MARK_formed_by_certificate, "from=%u", from);
         form(r, tokens);
         return;
     }
@@ -250,7 +261,11 @@ static void fetch_if_acquired(struct vr *r)
     }
     uint8_t primary = vr_primary_of(r, view);
     const struct vr_answer *a = &r->answers[primary];
-    if (count < majority(r) || !a->present || a->view != view) return;
+    if (count < majority(r)) return;
+    if (!a->present || a->view != view) {
+        vr_mark(r, VR_MARK_recovery_lacks_primary, "view=%" PRIu64, view);
+        return;
+    }
     vr_transfer_start(r, VR_TRANSFER_RECOVERY, primary, view, a->op, a->checksum);
 }
 
@@ -258,7 +273,7 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
                              const struct wire_recovery_response *m)
 {
     if (!vstamp_id_equal(m->nonce, r->nonce) || m->incarnation != r->incarnation) {
-        vr_trace(r, "ignore recovery_response from=%u: to another question", from);
+        vr_mark(r, VR_MARK_recovery_answer_to_old_question, "from=%u", from);
         return;
     }
     if (r->incarnation == 0) {
@@ -268,7 +283,7 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
     bool knows_us = vr_counter_of(&m->crash_vector, r->config.self) == r->incarnation;
     bool former = vr_counter_of(&m->crash_vector, from) < r->crash_vector[from];
     if (!knows_us || former) {
-        vr_trace(r, "ignore recovery_response from=%u: not crash consistent", from);
+        vr_mark(r, VR_MARK_recovery_answer_not_consistent, "from=%u", from);
         return;
     }
     vr_merge_crash_vector(r, &m->crash_vector);
@@ -327,6 +342,7 @@ void vr_recovery_due(struct vr *r)
 {
     if (r->status != VR_RECOVERING || r->transfer.kind != VR_TRANSFER_NONE) return;
     if (r->incarnation != 0 && ++r->recovery_tries > TRIES_MAX && !r->checkpoint_storing) {
+        vr_mark(r, VR_MARK_recovery_starts_anew, "incarnation=%" PRIu64, r->incarnation);
         vr_log(r, VR_WARN, "recovery-starts-anew", "incarnation=%" PRIu64, r->incarnation);
         r->tokens[r->config.self] = (struct vstamp_id){0};
         for (uint8_t i = 0; i < r->config.n_replicas; i++) r->answers[i].present = false;

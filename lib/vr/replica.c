@@ -89,6 +89,7 @@ static void restore_tokens(const struct vr *r, const struct wire_list *list,
 int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
 {
     if (vstamp_id_is_zero(state->group)) { /* blank at that time */
+        vr_mark(r, VR_MARK_token_survives, "replica=%u", r->config.self);
         vr_recovery_void(r);
         restore_tokens(r, &state->tokens, r->tokens);
         return 0;
@@ -103,7 +104,10 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     restore_tokens(r, &state->tokens, r->formed_with);
     const struct wire_entry_header *last = log_header(&r->log, state->op);
     if (last == NULL || !vstamp_id_equal(last->checksum, state->checksum)) {
-        return 0; /* it speaks of a fetched checkpoint that was never stored (T5): our log stands */
+        if (state->op >= r->log.first) { /* of a fetched checkpoint that was never stored (T5) */
+            vr_mark(r, VR_MARK_state_of_lost_checkpoint, "op=%" PRIu64, state->op);
+        }
+        return 0; /* our log stands */
     }
     if (state->op < r->commit || state->commit > state->op) return VSTAMP_E_CORRUPT;
     vr_truncate(r, state->op);
@@ -123,7 +127,9 @@ int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *ent
         /* Directly behind a checkpoint it is of a segment that the checkpoint made void and a crash
          * kept from being removed: it followed what a view change has replaced. */
         bool made_void = r->checkpoint_op > 0 && r->log.op == r->checkpoint_op;
-        return made_void ? 0 : VSTAMP_E_CORRUPT;
+        if (!made_void) return VSTAMP_E_CORRUPT;
+        vr_mark(r, VR_MARK_entry_made_void, "op=%" PRIu64, op);
+        return 0;
     }
     if (op - 1 < r->commit) return VSTAMP_E_CORRUPT;
     vr_truncate(r, op - 1);
@@ -149,8 +155,10 @@ void vr_start(struct vr *r)
            r->log.op, r->commit);
     r->status = VR_VIEW_CHANGE;
     if (vr_primary_of(r, r->view) == r->config.self) {
+        vr_mark(r, VR_MARK_primary_restarts, "view=%" PRIu64, r->view);
         vr_enter_view(r, r->view + 1, "a restarted primary does not know what it had prepared");
     } else if (r->view > r->log_view) {
+        vr_mark(r, VR_MARK_restart_in_view_change, "view=%" PRIu64, r->view);
         vr_enter_view(r, r->view, "restarted in a view change");
     } else {
         vr_become(r, VR_NORMAL);
@@ -314,25 +322,28 @@ static unsigned listens(uint16_t command)
     }
 }
 
-static const char *ignore_message(const struct vr *r, const struct wire_message *m)
+static enum vr_mark ignore_message(const struct vr *r, const struct wire_message *m)
 {
     bool about_recovery = m->header.command == WIRE_recovery;
-    if (m->header.sender >= r->config.n_replicas) return "not a member";
-    if (m->header.sender == r->config.self) return "from ourselves";
-    if ((listens(m->header.command) & IN(r->status)) == 0) return vr_status_word(r->status);
+    if (m->header.sender >= r->config.n_replicas) return VR_MARK_sender_not_a_member;
+    if (m->header.sender == r->config.self) return VR_MARK_sender_is_ourselves;
+    if (listens(m->header.command) == 0) return VR_MARK_not_between_replicas;
+    if ((listens(m->header.command) & IN(r->status)) == 0) {
+        return r->status == VR_RECOVERING ? VR_MARK_deaf_in_recovery : VR_MARK_recovery_is_over;
+    }
     if (!vstamp_id_equal(m->header.group, r->group)) {
         bool blank_here = vstamp_id_is_zero(r->group) && r->status == VR_RECOVERING;
         bool blank_there = vstamp_id_is_zero(m->header.group);
         if (!(about_recovery && blank_there) &&
             !(blank_here && m->header.command == WIRE_recovery_response)) {
-            return "another group";
+            return VR_MARK_another_group;
         }
     } else if (m->header.epoch != r->epoch) {
-        return "another epoch";
+        return VR_MARK_another_epoch;
     }
     uint64_t view_max = r->status == VR_RECOVERING ? NUMBER_MAX : r->view + VIEW_JUMP_MAX;
-    if (m->header.view > view_max) return "an impossible view"; /* PIT-2.12 */
-    return NULL;
+    if (m->header.view > view_max) return VR_MARK_view_out_of_reach; /* PIT-2.12 */
+    return VR_MARK_NONE;
 }
 
 static void dispatch(struct vr *r, const struct wire_message *m)
@@ -374,10 +385,10 @@ static void dispatch(struct vr *r, const struct wire_message *m)
 
 void vr_on_message(struct vr *r, const struct wire_message *m)
 {
-    const char *reason = ignore_message(r, m);
-    if (reason != NULL) {
+    enum vr_mark reason = ignore_message(r, m);
+    if (reason != VR_MARK_NONE) {
         r->stats.dropped++;
-        vr_trace(r, "ignore %s from=%u: %s", m->shape->name, m->header.sender, reason);
+        vr_mark(r, reason, "%s from=%u", m->shape->name, m->header.sender);
         return;
     }
     r->last_heard_us[m->header.sender] = r->now_us;
@@ -409,6 +420,7 @@ void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
         if (r->status == VR_NORMAL && vr_primary_of(r, r->view) == replica) {
             uint64_t two_us = vr_jitter(r, 2 * r->config.heartbeat_ms * UINT64_C(1000));
             if (r->now_us + two_us < r->due[VR_TIMER_SUSPECT]) {
+                vr_mark(r, VR_MARK_suspicion_hastened, "primary=%u", replica);
                 vr_timer_set(r, VR_TIMER_SUSPECT, two_us);
             }
         }
@@ -457,10 +469,14 @@ void vr_stop(struct vr *r)
     uint64_t view = r->view + 1;
     for (uint64_t v = r->view + 1; v < r->view + r->config.n_replicas; v++) {
         uint64_t silent_us = r->now_us - r->heard_us[vr_primary_of(r, v)];
-        if (silent_us > vr_patience_us(r)) continue;
+        if (silent_us > vr_patience_us(r)) {
+            vr_mark(r, VR_MARK_hand_over_skips_silent, "replica=%u", vr_primary_of(r, v));
+            continue;
+        }
         view = v; /* the next one that is alive */
         break;
     }
+    vr_mark(r, VR_MARK_hand_over, "view=%" PRIu64, view);
     vr_enter_view(r, view, "planned hand-over");
     settle(r);
 }

@@ -22,6 +22,7 @@
 #include "vr/config.h"
 #include "vr/inflight.h"
 #include "vr/log.h"
+#include "vr/marks.h"
 #include "vr/pages.h"
 #include "wire/frame.h"
 
@@ -123,6 +124,7 @@ struct vr {
     uint64_t due[VR_TIMERS]; /* UINT64_MAX: off */
     uint8_t quorum;
     struct vr_stats stats;
+    uint64_t marks[VR_MARK_WORDS]; /* by enum vr_mark: what has happened since the start */
     uint64_t last_heard_us[REPLICAS_MAX]; /* any message; for status */
     uint8_t *frame; /* where outgoing frames are encoded */
     size_t frame_size_max;

@@ -74,9 +74,13 @@ void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, u
     bool weightier = t->kind >= kind; /* but only as long as its view lives */
     if (t->kind != VR_TRANSFER_NONE && weightier && t->view >= view) return;
     if (t->storing || t->pages) {
-        if (t->kind == kind) return; /* goes on; the entries that follow will show the later view */
+        if (t->kind == kind) { /* goes on; the entries that follow will show the later view */
+            vr_mark(r, VR_MARK_fetch_outlives_its_view, "view=%" PRIu64, view);
+            return;
+        }
         vr_transfer_stop(r, "another need");
         if (t->storing) return; /* asked for again by whoever needs it */
+        vr_mark(r, VR_MARK_fetch_gives_way, "kind=%d", kind);
     }
     r->stats.state_transfers++;
     vr_trace(r, "transfer kind=%d peer=%u view=%" PRIu64 " op=%" PRIu64, kind, peer, view, op);
@@ -132,7 +136,7 @@ void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
     bool to_new_primary = r->status == VR_VIEW_CHANGE && r->promised && view == r->view &&
                           vr_primary_of(r, view) == from;
     if (r->status != VR_NORMAL && !to_new_primary) {
-        vr_trace(r, "ignore get_state from=%u: %s", from, vr_status_word(r->status));
+        vr_mark(r, VR_MARK_get_state_in_view_change, "from=%u", from);
         return;
     }
     VR_SEND(r, from, new_state, .nonce = m->nonce, .after = m->after, .op = r->log.op,
@@ -142,29 +146,30 @@ void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
 
 /* --- our side: entries ------------------------------------------------------------------------ */
 
-/* Why to drop an answer, or NULL. */
-static const char *ignore_new_state(const struct vr *r, uint8_t from, uint64_t view,
-                                    const struct wire_new_state *m)
+/* Why to drop an answer. */
+static enum vr_mark ignore_new_state(const struct vr *r, uint8_t from, uint64_t view,
+                                     const struct wire_new_state *m)
 {
     const struct vr_transfer *t = &r->transfer;
-    if (t->kind == VR_TRANSFER_NONE || t->pages || t->storing) return "not asked for";
-    if (m->nonce != t->nonce || from != t->peer) return "not our newest question";
-    if (m->op < r->commit) return "its log ends before what is committed here";
+    if (t->kind == VR_TRANSFER_NONE || t->pages || t->storing) return VR_MARK_new_state_not_asked;
+    if (m->nonce != t->nonce || from != t->peer) return VR_MARK_new_state_to_old_question;
+    if (m->op < r->commit) return VR_MARK_new_state_lacks_committed;
     switch (t->kind) {
     case VR_TRANSFER_NONE: break;
     case VR_TRANSFER_GAP:
-        if (view != r->view || m->log_view != r->view) return "not our view";
+        if (view != r->view || m->log_view != r->view) return VR_MARK_new_state_of_another_view;
         break;
     case VR_TRANSFER_NEW_PRIMARY:
-        if (view != r->view || m->log_view != r->promises[from].log_view) return "not our view";
+        if (view != r->view) return VR_MARK_new_state_of_another_view;
+        if (m->log_view != r->promises[from].log_view) return VR_MARK_new_state_breaks_promise;
         break;
     case VR_TRANSFER_VIEW:
     case VR_TRANSFER_RECOVERY:
-        if (m->log_view != view) return "its view has not begun";
-        if (view < t->view) return "older view than we look for";
+        if (m->log_view != view) return VR_MARK_new_state_before_its_view;
+        if (view < t->view) return VR_MARK_new_state_of_past_view;
         break;
     }
-    return NULL;
+    return VR_MARK_NONE;
 }
 
 /* Append what continues the staged log.  False if something does not fit: ask anew. */
@@ -179,6 +184,7 @@ static bool stage(struct vr *r, const struct wire_new_state *m)
         if (entry.header.op != r->staging.op + 1 ||
             !vstamp_id_equal(entry.header.parent, log_last(&r->staging)->checksum) ||
             !vstamp_id_equal(entry.header.checksum, checksum)) {
+            vr_mark(r, VR_MARK_new_state_does_not_chain, "op=%" PRIu64, entry.header.op);
             bool to_ours = r->staging.first > r->staging.op; /* T6; else the peer's log changed */
             vr_log(r, to_ours ? VR_ERROR : VR_INFO, "new-state-does-not-chain",
                    "op=%" PRIu64 " from=%u", entry.header.op, r->transfer.peer);
@@ -187,10 +193,13 @@ static bool stage(struct vr *r, const struct wire_new_state *m)
         if (entry.header.op == r->transfer.target_op &&
             !vstamp_id_is_zero(r->transfer.target_checksum) &&
             !vstamp_id_equal(entry.header.checksum, r->transfer.target_checksum)) {
-            vr_trace(r, "new_state op=%" PRIu64 " is not the log we look for", entry.header.op);
+            vr_mark(r, VR_MARK_new_state_of_another_log, "op=%" PRIu64, entry.header.op);
             return false;
         }
-        if (!log_make_room(&r->staging, entry.body.size)) return true;
+        if (!log_make_room(&r->staging, entry.body.size)) {
+            vr_mark(r, VR_MARK_staging_is_full, "op=%" PRIu64, r->staging.op);
+            return true;
+        }
         log_append(&r->staging, &entry.header, entry.body);
     }
     return true;
@@ -222,7 +231,10 @@ static bool move_staged(struct vr *r, uint64_t up_to)
         if (!same && op > r->commit) {
             struct bytes body = log_body(&r->staging, op);
             vr_truncate(r, op - 1); /* first, as what it held may be the room that is needed */
-            if (!vr_can_append(r, body.size)) return false;
+            if (!vr_can_append(r, body.size)) {
+                vr_mark(r, VR_MARK_staged_entry_finds_no_room, "op=%" PRIu64, op);
+                return false;
+            }
             vr_append(r, header, body);
         }
         log_drop(&r->staging, op);
@@ -263,9 +275,13 @@ static void finish(struct vr *r)
         return;
     }
     size_t largest, total = staged_bytes(r, &largest);
-    if (!log_fits(&r->log, base, r->staging.op - base, total, largest)) return;
+    bool fits = log_fits(&r->log, base, r->staging.op - base, total, largest);
     total += (r->staging.op - base) * RECORD_OVERHEAD;
-    if (r->config.durable && !r->sink.journal_room(r->sink.ctx, total)) return;
+    if (r->config.durable) fits = fits && r->sink.journal_room(r->sink.ctx, total);
+    if (!fits) {
+        vr_mark(r, VR_MARK_new_log_finds_no_room, "op=%" PRIu64, r->staging.op);
+        return;
+    }
     bool moved = move_staged(r, r->staging.op);
     assert(moved);
     vr_truncate(r, r->staging.op);
@@ -291,6 +307,8 @@ void vr_transfer_settle(struct vr *r)
         if (t->kind != VR_TRANSFER_NONE) {
             restart_staging(r);
             ask(r);
+        } else {
+            vr_mark(r, VR_MARK_fetch_given_up_on_way_to_disk, "op=%" PRIu64, r->checkpoint_op);
         }
     }
     if (t->kind == VR_TRANSFER_NONE || t->pages || t->storing) return;
@@ -309,7 +327,10 @@ void vr_transfer_settle(struct vr *r)
 static void begin_pages(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
-    if (r->checkpoint_storing) return; /* the timer asks again */
+    if (r->checkpoint_storing) { /* the timer asks again */
+        vr_mark(r, VR_MARK_fetch_waits_for_own_checkpoint, "op=%" PRIu64, r->checkpoint_op);
+        return;
+    }
     vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64, t->peer, r->applied);
     pages_fetch_begin(&r->pages);
     t->pages = true;
@@ -321,13 +342,14 @@ static void begin_pages(struct vr *r)
 void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m)
 {
     struct vr_transfer *t = &r->transfer;
-    const char *reason = ignore_new_state(r, from, view, m);
-    if (reason != NULL) {
-        vr_trace(r, "ignore new_state from=%u: %s", from, reason);
+    enum vr_mark reason = ignore_new_state(r, from, view, m);
+    if (reason != VR_MARK_NONE) {
+        vr_mark(r, reason, "from=%u view=%" PRIu64, from, view);
         return;
     }
     t->tries = 0;
     if (view > t->view) { /* a later view has all that we looked for */
+        vr_mark(r, VR_MARK_new_state_of_later_view, "view=%" PRIu64, view);
         t->view = view;
         t->target_op = 0;
         t->target_checksum = (struct vstamp_id){0};
@@ -336,7 +358,10 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
         begin_pages(r);
         return;
     }
-    if (t->kind == VR_TRANSFER_GAP && r->staging.op < r->log.op) restart_staging(r);
+    if (t->kind == VR_TRANSFER_GAP && r->staging.op < r->log.op) {
+        vr_mark(r, VR_MARK_log_grew_meanwhile, "op=%" PRIu64, r->log.op);
+        restart_staging(r);
+    }
     t->answered = true;
     t->op = m->op;
     t->commit = m->commit;
@@ -385,7 +410,7 @@ static void take_pages(struct vr *r, const struct wire_pages *m)
         bool sound = page.number < m->total &&
                      (page.content.size == 0 || page.content.size == VSTAMP_PAGE_SIZE);
         if (!sound) {
-            vr_trace(r, "ignore page %u: not of this checkpoint", page.number);
+            vr_mark(r, VR_MARK_page_of_no_checkpoint, "page=%u", page.number);
             continue;
         }
         pages_fetch_put(&r->pages, page.number, page.content.size > 0 ? page.content.data : NULL);
@@ -397,16 +422,17 @@ void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pa
     (void)view; /* a checkpoint is committed: it belongs to all views */
     struct vr_transfer *t = &r->transfer;
     if (!t->pages || m->nonce != t->nonce || from != t->peer) {
-        vr_trace(r, "ignore pages from=%u: not our newest question", from);
+        vr_mark(r, VR_MARK_pages_to_old_question, "from=%u", from);
         return;
     }
     if (m->anchor.op != m->checkpoint || m->total > r->pages.n_max || m->first != t->page ||
         m->next < m->first) {
-        vr_trace(r, "ignore pages from=%u: not what was asked for", from);
+        vr_mark(r, VR_MARK_pages_not_as_asked, "from=%u", from);
         return;
     }
     t->tries = 0;
-    if (m->checkpoint <= r->applied) { /* we have executed more than that meanwhile */
+    if (m->checkpoint <= r->applied) { /* we asked another, whose is older */
+        vr_mark(r, VR_MARK_checkpoint_is_behind_us, "op=%" PRIu64, m->checkpoint);
         pages_fetch_abort(&r->pages);
         t->pages = false;
         restart_staging(r);
@@ -418,6 +444,7 @@ void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pa
          * (PIT-4.5). */
         t->checkpoint = m->checkpoint;
         if (m->first != 0) {
+            vr_mark(r, VR_MARK_checkpoint_replaced, "op=%" PRIu64, m->checkpoint);
             t->page = 0;
             ask(r);
             return;
@@ -455,6 +482,7 @@ void vr_transfer_due(struct vr *r)
         return;
     }
     if (t->kind == VR_TRANSFER_RECOVERY && t->tries > RECOVERY_TRIES_MAX) {
+        vr_mark(r, VR_MARK_recovery_finds_nobody, "view=%" PRIu64, t->view);
         vr_transfer_stop(r, "nobody answers"); /* they may all be blank by now */
         vr_timer_set(r, VR_TIMER_RECOVERY, 0);
         return;
@@ -465,6 +493,7 @@ void vr_transfer_due(struct vr *r)
         t->peer = next;
         break;
     }
+    vr_mark(r, VR_MARK_transfer_asks_another, "peer=%u", t->peer);
     if (!t->pages) restart_staging(r);
     t->answered = false;
     ask(r);

@@ -40,10 +40,10 @@ static void arm_view_limit(struct vr *r)
 
 /* V7: is this message from a life that its sender has since forgotten? */
 static bool from_former_life(struct vr *r, uint8_t from, const struct wire_list *crash_vector,
-                             const char *what)
+                             enum vr_mark mark)
 {
     if (vr_counter_of(crash_vector, from) < r->crash_vector[from]) {
-        vr_trace(r, "ignore %s from=%u: a former incarnation", what, from);
+        vr_mark(r, mark, "from=%u", from);
         return true;
     }
     vr_merge_crash_vector(r, crash_vector);
@@ -135,6 +135,7 @@ void vr_view_limit_due(struct vr *r)
 {
     if (r->status != VR_VIEW_CHANGE) return;
     arm_view_limit(r);
+    vr_mark(r, VR_MARK_view_does_not_begin, "view=%" PRIu64, r->view);
     vr_suspect(r, "the view does not begin");
 }
 
@@ -185,8 +186,8 @@ static void note_promise(struct vr *r, uint8_t from, const struct wire_do_view_c
     int n = take_headers(&m->headers, m->op, p->headers);
     if (n < 0 || m->log_view > r->view) {
         p->present = false;
-        vr_trace(r, "ignore do_view_change from=%u: %s", from,
-                 n < 0 ? "headers do not chain" : "a log of a later view");
+        vr_mark(r, n < 0 ? VR_MARK_promise_does_not_chain : VR_MARK_promise_of_later_log, "from=%u",
+                from);
         return;
     }
     p->present = true;
@@ -246,11 +247,18 @@ static void choose(struct vr *r)
         present = (uint8_t)(present + r->promises[i].present);
     }
     if (!r->promises[r->config.self].present || present < r->quorum) return;
-    if (r->transfer.storing) return; /* T5 */
+    if (r->transfer.storing) { /* T5 */
+        vr_mark(r, VR_MARK_choice_waits_for_disk, "view=%" PRIu64, r->view);
+        return;
+    }
     note_own_promise(r); /* committed entries may have come since (T2) */
     uint8_t best = best_promise(r);
     struct vr_promise *p = &r->promises[best];
     const struct wire_entry_header *ours = log_header(&r->log, p->op);
+    if (p->op < r->log.op) {
+        vr_mark(r, VR_MARK_longer_log_loses, "op=%" PRIu64 " log_view=%" PRIu64, r->log.op,
+                r->log_view);
+    }
     bool here = ours != NULL && vstamp_id_equal(ours->checksum, head_checksum(p));
     if (p->op < r->commit || (p->op == r->commit && !here)) { /* V9 */
         /* Old promises, mostly: later views have committed more, and have it in their logs. */
@@ -263,6 +271,7 @@ static void choose(struct vr *r)
         vr_commit_up_to(r, known_commit(r, p->op));
         vr_install_view(r, r->view);
     } else {
+        vr_mark(r, VR_MARK_new_primary_fetches_log, "op=%" PRIu64 " from=%u", p->op, best);
         vr_transfer_start(r, VR_TRANSFER_NEW_PRIMARY, best, r->view, p->op, head_checksum(p));
     }
 }
@@ -342,6 +351,7 @@ void vr_view_change_due(struct vr *r)
     send_promise(r, VR_ALL);
     uint8_t primary = vr_primary_of(r, r->view);
     if (primary != r->config.self) {
+        vr_mark(r, VR_MARK_start_view_asked_for, "view=%" PRIu64, r->view);
         VR_SEND(r, primary, request_start_view, .nonce = r->start_view_nonce);
     }
 }
@@ -350,6 +360,7 @@ void vr_view_change_due(struct vr *r)
 void vr_missed_start_view(struct vr *r)
 {
     if (r->promised && r->transfer.kind == VR_TRANSFER_NONE) {
+        vr_mark(r, VR_MARK_start_view_missed, "view=%" PRIu64, r->view);
         vr_timer_set(r, VR_TIMER_VIEW_CHANGE, 0);
     }
 }
@@ -371,14 +382,16 @@ static void inform(struct vr *r, uint8_t replica)
 void vr_on_start_view_change(struct vr *r, uint8_t from, uint64_t view,
                              const struct wire_start_view_change *m)
 {
-    if (from_former_life(r, from, &m->crash_vector, "start_view_change")) return;
+    if (from_former_life(r, from, &m->crash_vector, VR_MARK_vote_of_former_life)) return;
     if (view <= r->view) { /* never a reason to leave normal operation (PIT-2.2) */
-        vr_trace(r, "ignore start_view_change from=%u view=%" PRIu64 ": not a later view", from,
-                 view);
+        vr_mark(r, VR_MARK_vote_for_past_view, "from=%u view=%" PRIu64, from, view);
         inform(r, from);
         return;
     }
-    if (view > r->view + 1) vr_enter_view(r, view - 1, "a replica is there already");
+    if (view > r->view + 1) {
+        vr_mark(r, VR_MARK_vote_skips_views, "from=%u view=%" PRIu64, from, view);
+        vr_enter_view(r, view - 1, "a replica is there already");
+    }
     r->vote_us[from] = r->now_us;
     if (count_votes(r) >= r->quorum) vr_enter_view(r, r->view + 1, "a quorum wants it");
 }
@@ -386,47 +399,53 @@ void vr_on_start_view_change(struct vr *r, uint8_t from, uint64_t view,
 void vr_on_do_view_change(struct vr *r, uint8_t from, uint64_t view,
                           const struct wire_do_view_change *m)
 {
-    if (from_former_life(r, from, &m->crash_vector, "do_view_change")) return;
+    if (from_former_life(r, from, &m->crash_vector, VR_MARK_promise_of_former_life)) return;
     if (view < r->view || (view == r->view && r->status == VR_NORMAL)) {
-        vr_trace(r, "ignore do_view_change from=%u view=%" PRIu64 ": not a later view", from, view);
+        vr_mark(r, VR_MARK_promise_of_past_view, "from=%u view=%" PRIu64, from, view);
         if (view < r->view || vr_is_primary(r)) inform(r, from);
         return;
     }
     vr_lease_returned(r, from);
-    if (view > r->view) vr_enter_view(r, view, "a replica is there already");
+    if (view > r->view) {
+        vr_mark(r, VR_MARK_promise_is_proof, "from=%u view=%" PRIu64, from, view);
+        vr_enter_view(r, view, "a replica is there already");
+    }
     if (vr_primary_of(r, view) == r->config.self && !r->starting &&
         r->transfer.kind == VR_TRANSFER_NONE) {
         note_promise(r, from, m);
     }
 }
 
-/* Why to drop a START-VIEW, or NULL (V5). */
-static const char *ignore_start_view(const struct vr *r, uint8_t from, uint64_t view,
-                                     const struct wire_start_view *m)
+/* Why to drop a START-VIEW (V5). */
+static enum vr_mark ignore_start_view(const struct vr *r, uint8_t from, uint64_t view,
+                                      const struct wire_start_view *m)
 {
-    if (vr_primary_of(r, view) != from) return "sender is not the primary of that view";
-    if (view < r->view) return "older view";
-    if (view == r->view && r->status == VR_NORMAL) return "the view has begun here";
-    if (r->transfer.kind == VR_TRANSFER_VIEW && r->transfer.view >= view) return "being fetched";
-    if (r->transfer.storing) return "a fetched checkpoint is not on disk yet";
-    if (m->op < r->commit) return "shorter than what is committed";
-    return NULL;
+    if (vr_primary_of(r, view) != from) return VR_MARK_not_from_primary;
+    if (view < r->view) return VR_MARK_start_view_of_past_view;
+    if (view == r->view && r->status == VR_NORMAL) return VR_MARK_start_view_again;
+    if (r->transfer.kind == VR_TRANSFER_VIEW && r->transfer.view >= view) {
+        return VR_MARK_start_view_being_fetched;
+    }
+    if (r->transfer.storing) return VR_MARK_start_view_before_disk;
+    if (m->op < r->commit) return VR_MARK_start_view_lacks_committed;
+    return VR_MARK_NONE;
 }
 
 void vr_on_start_view(struct vr *r, uint8_t from, uint64_t view, const struct wire_start_view *m)
 {
-    if (from_former_life(r, from, &m->crash_vector, "start_view")) return;
-    const char *reason = ignore_start_view(r, from, view, m);
+    if (from_former_life(r, from, &m->crash_vector, VR_MARK_start_view_of_former_life)) return;
+    enum vr_mark reason = ignore_start_view(r, from, view, m);
     struct wire_entry_header headers[MESSAGE_HEADERS_MAX];
     int n = take_headers(&m->headers, m->op, headers);
-    if (reason == NULL && n < 0) reason = "headers do not chain";
-    if (reason != NULL) {
-        vr_trace(r, "ignore start_view from=%u view=%" PRIu64 ": %s", from, view, reason);
+    if (reason == VR_MARK_NONE && n < 0) reason = VR_MARK_start_view_does_not_chain;
+    if (reason != VR_MARK_NONE) {
+        vr_mark(r, reason, "from=%u view=%" PRIu64, from, view);
         return;
     }
     struct vstamp_id head = n > 0 ? headers[n - 1].checksum : (struct vstamp_id){0};
     const struct wire_entry_header *ours = log_header(&r->log, m->op);
     if (ours == NULL || !vstamp_id_equal(ours->checksum, head)) {
+        vr_mark(r, VR_MARK_start_view_log_fetched, "op=%" PRIu64 " from=%u", m->op, from);
         vr_transfer_start(r, VR_TRANSFER_VIEW, from, view, m->op, head);
         return;
     }

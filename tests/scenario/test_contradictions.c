@@ -91,7 +91,7 @@ static void a_later_view_is_not_entered_with_less_than_is_committed(void **unuse
     const struct wire_new_state less = {
         .nonce = core->transfer.nonce, .after = after, .op = after, .commit = after, .log_view = 1};
     cluster_forge(c, 1, 2, 1, &wire_shape_new_state, &less);
-    assert_true(cluster_has_traced(c, 2, "its log ends before what is committed here"));
+    assert_true(cluster_has_traced(c, 2, "a NEW-STATE ends before what is committed here"));
     assert_int_equal(0, core->view);
     assert_int_equal(7, core->commit);
     ends_well(c, 6);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sim/campaign.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/bitset.h"
 
 #define JOBS_MAX 256u
 #define REPLAYED_SEEDS 20u
@@ -46,6 +48,10 @@ static void report(struct campaign *c, uint64_t seed, const struct sim_result *r
 #define SIM_STAT(name) c->total.name += result->stats.name;
     SIM_STATS(SIM_STAT)
 #undef SIM_STAT
+    for (size_t i = 1; i < VR_MARKS; i++) {
+        if (!bitset_has(result->marks, i)) continue;
+        if (c->n_runs_with[i]++ == 0 || seed < c->seed_with[i]) c->seed_with[i] = seed;
+    }
     tap(c, !result->failed, "seed", seed);
     if (!result->failed) return;
     c->n_failed++;
@@ -133,6 +139,26 @@ void campaign_run(struct campaign *c, uint64_t from, uint64_t to)
     for (; n_running > 0; n_running--) finish(c, jobs);
 }
 
+bool campaign_parse_number(const char *text, const char **end, uint64_t *value)
+{
+    char *after;
+    errno = 0;
+    *value = strtoull(text, &after, 10);
+    *end = after;
+    return after != text && *text != '-' && errno == 0;
+}
+
+bool campaign_parse_seeds(const char *text, uint64_t *from, uint64_t *to)
+{
+    const char *at;
+    if (!campaign_parse_number(text, &at, from)) return false;
+    *to = *from;
+    if (*at == '\0') return true;
+    if (*at++ != '-') return false;
+    *to = UINT64_MAX - 1;
+    return *at == '\0' || (campaign_parse_number(at, &at, to) && *at == '\0' && *from <= *to);
+}
+
 bool campaign_set(struct campaign *c, const char *text)
 {
     const char *equals = strchr(text, '=');
@@ -145,22 +171,23 @@ bool campaign_set(struct campaign *c, const char *text)
     return true;
 }
 
-/* "SEED [NAME=VALUE]... reason" */
+/* "SEEDS [NAME=VALUE]... reason" */
 static void run_line(struct campaign *c, char *line)
 {
     size_t n_settings = c->n_settings;
-    char *end, *rest;
-    uint64_t seed = strtoull(line, &end, 10);
-    if (line[0] == '#' || end == line) return;
-    for (char *word = strtok_r(end, " \n", &rest); word != NULL && campaign_set(c, word);)
+    char *rest, *word = strtok_r(line, " \n", &rest);
+    uint64_t from, to;
+    if (word == NULL || !campaign_parse_seeds(word, &from, &to)) return; /* a comment */
+    do {
         word = strtok_r(NULL, " \n", &rest);
-    campaign_run(c, seed, seed);
+    } while (word != NULL && campaign_set(c, word));
+    campaign_run(c, from, to);
     c->n_settings = n_settings;
 }
 
 int campaign_run_file(struct campaign *c, const char *path)
 {
-    char line[256];
+    char line[512];
     FILE *file = fopen(path, "r");
     if (file == NULL) return -1;
     while (fgets(line, sizeof line, file) != NULL) run_line(c, line);
@@ -205,8 +232,30 @@ void campaign_check_coverage(struct campaign *c)
     }
     SIM_STATS(SIM_STAT)
 #undef SIM_STAT
+    for (size_t i = 1; i < VR_MARKS; i++) {
+        if (vr_mark_table[i].guard || c->n_runs_with[i] > 0) continue;
+        printf("# no run hit %s: %s\n", vr_mark_table[i].name, vr_mark_table[i].sentence);
+        ok = false;
+    }
     tap(c, ok, "all that is counted happened in this many runs:", c->n_run);
     c->n_failed += !ok;
+}
+
+void campaign_print_marks(const struct campaign *c, FILE *to)
+{
+    bool printed[VR_MARKS] = {false};
+    fprintf(to, "%s%6s %6s  %-32s  %s\n", c->tap ? "# " : "", "runs", "seed", "mark", "sentence");
+    for (size_t n = 1; n < VR_MARKS; n++) {
+        size_t rarest = 0;
+        for (size_t i = 1; i < VR_MARKS; i++)
+            if (!printed[i] && (rarest == 0 || c->n_runs_with[i] < c->n_runs_with[rarest]))
+                rarest = i;
+        printed[rarest] = true;
+        if (vr_mark_table[rarest].guard) continue;
+        fprintf(to, "%s%6" PRIu64 " %6" PRIu64 "  %-32s  %s\n", c->tap ? "# " : "",
+                c->n_runs_with[rarest], c->seed_with[rarest], vr_mark_table[rarest].name,
+                vr_mark_table[rarest].sentence);
+    }
 }
 
 void campaign_print_stats(const struct campaign *c, FILE *to)

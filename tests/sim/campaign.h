@@ -15,6 +15,8 @@ struct campaign {
     bool trace, tap, until_failure;
     uint64_t n_run, n_failed, n_tests;
     struct sim_stats total;
+    uint64_t n_runs_with[VR_MARKS]; /* by mark: runs that hit it ... */
+    uint64_t seed_with[VR_MARKS];   /* ... and the lowest seed of one */
 };
 
 /* Seeds from .. to, both included. */
@@ -23,8 +25,12 @@ void campaign_run(struct campaign *c, uint64_t from, uint64_t to);
 /* Fix an option, "NAME=VALUE"; false if that makes no sense, or there are too many. */
 bool campaign_set(struct campaign *c, const char *text);
 
-/* The seeds of a file: a number, perhaps NAME=VALUE, and a reason a line.  -1: it cannot be read,
- * errno is set. */
+bool campaign_parse_number(const char *text, const char **end, uint64_t *value);
+/* "A-B", "A-" or "A". */
+bool campaign_parse_seeds(const char *text, uint64_t *from, uint64_t *to);
+
+/* The seeds of a file: a number or a range, perhaps NAME=VALUE, and a reason a line.  -1: it cannot
+ * be read, errno is set. */
 int campaign_run_file(struct campaign *c, const char *path);
 
 /* A seed gives the same run every time, or nothing could be replayed. */
@@ -33,8 +39,11 @@ void campaign_check_repeats(struct campaign *c, uint64_t seed);
 /* So does a life of a replica from what went into it: that of seed and of those that follow. */
 void campaign_check_replays(struct campaign *c, uint64_t seed);
 
-/* A campaign in which something never happened did not test it. */
+/* A campaign in which something never happened, or some mark was never hit, did not test it. */
 void campaign_check_coverage(struct campaign *c);
+
+/* The marks of marks.def, rarest first: how many runs hit each, and a seed that did. */
+void campaign_print_marks(const struct campaign *c, FILE *to);
 
 void campaign_print_stats(const struct campaign *c, FILE *to);
 

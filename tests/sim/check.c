@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bitset.h"
 #include "node/node_state.h"
 #include "sim/sim.h"
 
@@ -207,6 +208,18 @@ static void check_group(struct sim *sim, const struct sim_replica *replica, cons
     }
 }
 
+/* The rare branches it took, of which a guard is no branch for replicas that obey the protocol. */
+static void note_marks(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+{
+    if (memcmp(core->marks, sim->marks, sizeof sim->marks) == 0) return;
+    for (size_t i = 0; i < VR_MARKS; i++) {
+        if (!bitset_has(core->marks, i) || bitset_has(sim->marks, i)) continue;
+        bitset_add(sim->marks, i);
+        if (vr_mark_table[i].guard)
+            sim_fail(sim, "replica %u: %s", replica->index, vr_mark_table[i].sentence);
+    }
+}
+
 void check_turn(struct sim *sim, struct sim_replica *replica)
 {
     const struct vr *core = check_core(replica->node);
@@ -214,6 +227,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
 
     if (core->has_hard_state && !last->grouped) check_group(sim, replica, core);
     last->grouped = core->has_hard_state;
+    note_marks(sim, replica, core);
     check_numbers(sim, replica, core);
     if (vr_is_primary(core)) check_primary(sim, replica, core);
     if (core->applied > last->applied) {
@@ -239,7 +253,9 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
 
 void check_crashed(struct sim *sim, struct sim_replica *replica)
 {
-    sim->check.replicas[replica->index].log_view = check_core(replica->node)->log_view;
+    const struct vr *core = check_core(replica->node);
+    note_marks(sim, replica, core);
+    sim->check.replicas[replica->index].log_view = core->log_view;
 }
 
 void check_started(struct sim *sim, struct sim_replica *replica)

@@ -220,6 +220,36 @@ static void draw_split(struct prng *prng, struct sim_options *o)
     o->cut_primary_permille = prng_below(prng, 400);
 }
 
+/* More than the disks, the buffers and the messages hold at once: many busy clients, much state,
+ * small batches, writes that hang.  Half of these groups checkpoint so often that a replica which
+ * was away fetches pages; the other half has a log that outgrows the journal's buffer. */
+static void draw_press(struct prng *prng, struct sim_options *o)
+{
+    uint64_t unit_us = o->view_change_ms * SIM_MS;
+    bool pages = prng_chance(prng, 1, 2);
+    o->replicas = prng_chance(prng, 3, 4) ? 3 : 5;
+    o->disk = prng_chance(prng, 7, 8);
+    o->clients = prng_between(prng, 8, SIM_CLIENTS_MAX);
+    o->max_clients = o->clients + prng_between(prng, 2, 8);
+    o->think_us = prng_between(prng, 1, 3) * SIM_MS;
+    o->keys = prng_between(prng, 40, 120);
+    o->key_ops = 1000;
+    o->value_bytes = 1800;
+    o->batch_bytes = 4096;
+    o->pipeline = prng_between(prng, 1, 4);
+    o->log_entries = pages ? 32 : 1024;
+    o->log_bytes = o->log_entries * o->batch_bytes / 2;
+    o->checkpoint_ops = prng_between(prng, 8, pages ? 16 : 64);
+    o->loss_ppm = pages ? prng_below(prng, 100000) : 0;
+    o->delay_spread_us = 200u << prng_below(prng, 4);
+    o->disk_spread_us = pages ? 100u << prng_below(prng, 10) : 100;
+    o->hang_ppm = prng_between(prng, 2000, 20000);
+    o->cut_us = unit_us * prng_between(prng, 1, 8);
+    o->partition_us = pages ? unit_us * prng_between(prng, 2, 8) : 0;
+    o->crash_us = unit_us * prng_between(prng, 4, 30);
+    o->wipe_permille = prng_below(prng, 600);
+}
+
 /* What the simulator has room for; and what cannot be without a disk, or with one. */
 static void settle(struct sim_options *o)
 {
@@ -243,9 +273,10 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_group(prng, o);
     draw_clients(prng, o);
     draw_faults(prng, o);
-    uint64_t kind = prng_below(prng, 4);
-    if (kind == 0) draw_storm(prng, o);
-    if (kind == 1) draw_split(prng, o);
+    uint64_t kind = prng_below(prng, 8);
+    if (kind % 4 == 0) draw_storm(prng, o);
+    if (kind % 4 == 1) draw_split(prng, o);
+    if (kind == 6) draw_press(prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }

@@ -32,7 +32,9 @@ static const char help[] =
     "  --trace            print everything that happens\n"
     "  --replay FILE      live the life again that vstamp-replica --record FILE wrote: prints its\n"
     "                     last steps, or all with --trace, and whether the same came out\n"
-    "  --tap              report in the Test Anything Protocol, and check that runs repeat\n"
+    "  --marks            at the end print how many runs hit each mark of lib/vr/marks.def\n"
+    "  --tap              report in the Test Anything Protocol, and check that runs\n"
+    "                     repeat and, of many, that nothing was left out\n"
     "  --help             print this text\n"
     "\n"
     "Names for --set and --forbid, of which a beginning that fits only one will do:\n";
@@ -41,27 +43,6 @@ static int wrong(const char *what, const char *value)
 {
     fprintf(stderr, "vstamp-sim: %s: '%s'; see --help\n", what, value);
     return 2;
-}
-
-static bool parse_number(const char *text, const char **end, uint64_t *value)
-{
-    char *after;
-    errno = 0;
-    *value = strtoull(text, &after, 10);
-    *end = after;
-    return after != text && *text != '-' && errno == 0;
-}
-
-/* "A-B", "A-" or "A". */
-static bool parse_seeds(const char *text, uint64_t *from, uint64_t *to)
-{
-    const char *at;
-    if (!parse_number(text, &at, from)) return false;
-    *to = *from;
-    if (*at == '\0') return true;
-    if (*at++ != '-') return false;
-    *to = UINT64_MAX - 1;
-    return *at == '\0' || (parse_number(at, &at, to) && *at == '\0' && *from <= *to);
 }
 
 /* `text` is NAME=VALUE, or gets its VALUE here. */
@@ -73,7 +54,7 @@ static int set(struct campaign *c, const char *text, const char *value)
     return wrong("not NAME=NUMBER with a name of the list", whole);
 }
 
-static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to)
+static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to, bool marks)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (path != NULL && campaign_run_file(c, path) != 0) {
@@ -85,6 +66,7 @@ static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to)
     if (c->tap) campaign_check_replays(c, from);
     if (c->tap && c->n_run >= RUNS_FOR_COVERAGE) campaign_check_coverage(c);
     if (c->tap) printf("1..%" PRIu64 "\n", c->n_tests);
+    if (marks) campaign_print_marks(c, stdout);
     printf("%s%" PRIu64 " runs, %" PRIu64 " failed;", c->tap ? "# " : "", c->n_run, c->n_failed);
     campaign_print_stats(c, stdout);
     return c->n_failed == 0 ? 0 : 1;
@@ -93,7 +75,8 @@ static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to)
 int main(int argc, char **argv)
 {
     enum { OPTION_SEEDS = 1, OPTION_FILE, OPTION_SET, OPTION_FORBID, OPTION_TICKS, OPTION_JOBS,
-           OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_TAP, OPTION_REPLAY, OPTION_HELP };
+           OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_MARKS, OPTION_TAP, OPTION_REPLAY,
+           OPTION_HELP };
     static const struct option options[] = {
         {"seed", required_argument, NULL, OPTION_SEEDS},
         {"seeds", required_argument, NULL, OPTION_SEEDS},
@@ -104,6 +87,7 @@ int main(int argc, char **argv)
         {"jobs", required_argument, NULL, OPTION_JOBS},
         {"until-failure", no_argument, NULL, OPTION_UNTIL_FAILURE},
         {"trace", no_argument, NULL, OPTION_TRACE},
+        {"marks", no_argument, NULL, OPTION_MARKS},
         {"tap", no_argument, NULL, OPTION_TAP},
         {"replay", required_argument, NULL, OPTION_REPLAY},
         {"help", no_argument, NULL, OPTION_HELP},
@@ -113,24 +97,27 @@ int main(int argc, char **argv)
     struct campaign c = {.jobs = cores > 0 ? (uint32_t)cores : 1};
     uint64_t from = 1, to = 0, jobs;
     const char *path = NULL, *recording = NULL, *end;
+    bool marks = false;
     int rv = 0;
     for (int o; rv == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (o) {
         case OPTION_SEEDS:
-            if (!parse_seeds(optarg, &from, &to)) rv = wrong("not a range of seeds", optarg);
+            if (!campaign_parse_seeds(optarg, &from, &to))
+                rv = wrong("not a range of seeds", optarg);
             break;
         case OPTION_FILE: path = optarg; break;
         case OPTION_SET: rv = set(&c, optarg, ""); break;
         case OPTION_FORBID: rv = set(&c, optarg, "=0"); break;
         case OPTION_TICKS: rv = set(&c, "ticks=", optarg); break;
         case OPTION_JOBS:
-            if (!parse_number(optarg, &end, &jobs) || *end != '\0' || jobs == 0)
+            if (!campaign_parse_number(optarg, &end, &jobs) || *end != '\0' || jobs == 0)
                 rv = wrong("not a number of jobs", optarg);
             else
                 c.jobs = jobs < UINT32_MAX ? (uint32_t)jobs : UINT32_MAX;
             break;
         case OPTION_UNTIL_FAILURE: c.until_failure = true; break;
         case OPTION_TRACE: c.trace = true; break;
+        case OPTION_MARKS: marks = true; break;
         case OPTION_TAP: c.tap = true; break;
         case OPTION_REPLAY: recording = optarg; break;
         case OPTION_HELP:
@@ -146,5 +133,5 @@ int main(int argc, char **argv)
         return 2;
     }
     if (recording != NULL) return replay_file(recording, PACKAGE_VERSION, c.trace);
-    return run(&c, path, from, to);
+    return run(&c, path, from, to, marks);
 }

@@ -29,6 +29,7 @@
 #include "sim/linear.h"
 #include "sim/queue.h"
 #include "sim/replay.h"
+#include "vr/marks.h"
 #include "vr/session.h"
 
 #define SIM_REPLICAS_MAX 7u
@@ -222,6 +223,7 @@ struct sim {
     uint64_t tidy_at;
     size_t next_read;
     struct sim_stats stats;
+    uint64_t marks[VR_MARK_WORDS]; /* of all replicas */
     uint64_t hash; /* of the run: equal for equal seeds */
     bool failed;
     char verdict[512];
@@ -250,6 +252,7 @@ struct sim_result {
     char options[2048];
     uint64_t hash, now;
     struct sim_stats stats;
+    uint64_t marks[VR_MARK_WORDS];
 };
 /* Run one seed.  With `lines`, the newest SIM_TRACE_LINES lines of the trace are kept and printed
  * there if the run fails; with `all`, every line. */

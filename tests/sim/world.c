@@ -294,6 +294,7 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
     world_end(sim);
     *result = (struct sim_result){.failed = sim->failed, .hash = sim->hash, .now = sim->now,
                                   .stats = sim->stats};
+    memcpy(result->marks, sim->marks, sizeof result->marks);
     memcpy(result->verdict, sim->verdict, sizeof result->verdict);
     sim_options_describe(&sim->options, result->options, sizeof result->options);
     free(sim);

@@ -14,9 +14,7 @@
  *       its client table does not know yet may have been answered by the former primary, or may be
  *       in its log (PIT-1.4);
  *   B5  a number stands for one request: another one under it is no retry, but of a second process
- *       with the same identity, and gets no answer that is not its own (PIT-6.5);
- *   B6  a primary that fetches the log of a later view prepares nothing more: what that view has
- *       committed may already stand in its own (T2), and no viewstamp is used twice (PIT-2.10). */
+ *       with the same identity, and gets no answer that is not its own (PIT-6.5). */
 #include "vr/rooms.h"
 
 #define BATCH_HEAD 4u /* u32 count */
@@ -70,7 +68,10 @@ static bool pipeline_has_room(const struct vr *r)
 void vr_batch_settle(struct vr *r)
 {
     if (r->batch_count == 0 || !vr_is_primary(r) || r->suspects) return;
-    if (r->transfer.kind == VR_TRANSFER_VIEW) return; /* B6 */
+    if (vr_view_is_over(r)) {
+        vr_mark(r, VR_MARK_view_is_over, "waiting requests=%u", r->batch_count);
+        return;
+    }
     if (!pipeline_has_room(r)) return;
     if (!vr_can_append(r, r->batch.size)) {
         vr_mark(r, VR_MARK_batch_finds_no_room, "size=%zu", r->batch.size);
@@ -210,7 +211,7 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
     if (r->status == VR_NORMAL &&
         (m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL)) {
         vr_reads_on_request(r, origin, m);
-    } else if (r->status != VR_NORMAL || r->suspects) {
+    } else if (r->status != VR_NORMAL || r->suspects || vr_view_is_over(r)) {
         if (r->suspects) vr_mark(r, VR_MARK_request_out_of_touch, "number=%" PRIu64, m->number);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   r->status == VR_NORMAL ? "out of touch with a quorum"

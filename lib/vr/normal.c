@@ -106,6 +106,10 @@ static bool in_our_view(struct vr *r, uint8_t from, uint64_t view, const char *w
         vr_missed_start_view(r);
         return false;
     }
+    if (vr_view_is_over(r)) {
+        vr_mark(r, VR_MARK_view_is_over, "%s from=%u view=%" PRIu64, what, from, view);
+        return false;
+    }
     r->heard_us[from] = r->now_us;
     return true;
 }
@@ -189,7 +193,7 @@ static bool answers_us(struct vr *r, uint8_t from, uint64_t view, const char *wh
         vr_later_view(r, from, view);
         return false;
     }
-    if (view < r->view || !vr_is_primary(r)) {
+    if (view < r->view || !vr_is_primary(r) || vr_view_is_over(r)) {
         vr_mark(r, VR_MARK_ack_of_another_view, "%s from=%u view=%" PRIu64, what, from, view);
         return false;
     }
@@ -238,7 +242,7 @@ static void advance_durable(struct vr *r)
 void vr_normal_settle(struct vr *r)
 {
     advance_durable(r);
-    if (r->status != VR_NORMAL) return;
+    if (r->status != VR_NORMAL || vr_view_is_over(r)) return;
     if (!vr_is_primary(r)) {
         /* While a fetched checkpoint is being stored, durable_op may lie before our log. */
         const struct wire_entry_header *last = log_header(&r->log, r->durable_op);
@@ -256,7 +260,7 @@ void vr_normal_settle(struct vr *r)
 
 void vr_send_heartbeat(struct vr *r)
 {
-    if (!vr_is_primary(r) || r->suspects) return;
+    if (!vr_is_primary(r) || r->suspects || vr_view_is_over(r)) return;
     r->heartbeat++;
     r->heartbeat_ok[r->config.self] = r->heartbeat;
     vr_lease_sent(r, r->heartbeat);

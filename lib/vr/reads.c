@@ -77,7 +77,7 @@ bool vr_reads_want_round(const struct vr *r)
 /* Answer the reads that wait for a heartbeat up to this one. */
 static void answer_confirmed(struct vr *r, uint64_t sequence)
 {
-    if (r->reads_count == 0 || !vr_is_primary(r) || r->suspects) return;
+    if (r->reads_count == 0 || !vr_is_primary(r) || r->suspects || vr_view_is_over(r)) return;
     if (r->applied < r->view_start_op) return; /* R2 */
     while (r->reads_count > 0) {
         struct vr_read *read = &r->reads[r->reads_first];

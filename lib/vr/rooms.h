@@ -125,6 +125,7 @@ void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, u
                        uint64_t op, struct vstamp_id checksum);
 void vr_transfer_stop(struct vr *r, const char *why);
 void vr_later_view(struct vr *r, uint8_t from, uint64_t view);
+bool vr_view_is_over(const struct vr *r); /* entries of a later one are in our log (T7) */
 void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m);
 void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m);
 void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pages *m);

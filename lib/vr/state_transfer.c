@@ -18,7 +18,9 @@
  *   T5  a fetched checkpoint is taken as a whole (PIT-4.4), and on disk before anything built on it
  *       is claimed to be (PIT-4.7);
  *   T6  what comes must join on to what is committed here; what does not is dropped, loudly, and
- *       another replica is asked (the rule of contradictions, rooms.h).
+ *       another replica is asked (the rule of contradictions, rooms.h);
+ *   T7  once committed entries of a later view stand in our log (T2), nothing is added to them,
+ *       acknowledged or told in the name of our view: it is over.
  *
  * Where the peer's log no longer reaches back to ours, pages are compared first (5.1), then
  * entries. */
@@ -112,6 +114,11 @@ void vr_later_view(struct vr *r, uint8_t from, uint64_t view)
     vr_transfer_start(r, VR_TRANSFER_VIEW, from, view, 0, (struct vstamp_id){0});
 }
 
+bool vr_view_is_over(const struct vr *r)
+{
+    return log_last(&r->log)->view > r->log_view;
+}
+
 /* --- the peer's side -------------------------------------------------------------------------- */
 
 /* Entries that fit into one message. */
@@ -135,8 +142,8 @@ void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
 {
     bool to_new_primary = r->status == VR_VIEW_CHANGE && r->promised && view == r->view &&
                           vr_primary_of(r, view) == from;
-    if (r->status != VR_NORMAL && !to_new_primary) {
-        vr_mark(r, VR_MARK_get_state_in_view_change, "from=%u", from);
+    if ((r->status != VR_NORMAL || vr_view_is_over(r)) && !to_new_primary) {
+        vr_mark(r, VR_MARK_get_state_between_views, "from=%u", from);
         return;
     }
     VR_SEND(r, from, new_state, .nonce = m->nonce, .after = m->after, .op = r->log.op,

@@ -187,7 +187,7 @@ static void run_line(struct campaign *c, char *line)
 
 int campaign_run_file(struct campaign *c, const char *path)
 {
-    char line[512];
+    char line[1024];
     FILE *file = fopen(path, "r");
     if (file == NULL) return -1;
     while (fgets(line, sizeof line, file) != NULL) run_line(c, line);

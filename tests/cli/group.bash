@@ -78,6 +78,11 @@ group_start() {
     return 1
 }
 
+# group_need_terminal: what follows runs on a terminal, that of script(1).
+group_need_terminal() {
+    script -qec true /dev/null >/dev/null 2>&1 </dev/null || skip "no terminal can be had"
+}
+
 # group_start_one I [OPTION...]: start replica I (again).  GROUP_RUN, if set, is what runs it; an
 # array: by index.
 group_start_one() {

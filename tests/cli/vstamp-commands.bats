@@ -266,7 +266,7 @@ escapes() { "$@" 2>&1 | grep -c $'\e' || true; }
 }
 
 @test "on a terminal errors are coloured, but not under NO_COLOR, and values cannot take it over" {
-    command -v script >/dev/null || skip "no script(1)"
+    group_need_terminal
     vstamp put esc $'\e[31m'
     typed() { env "$@" script -qec "vstamp get $key" /dev/null </dev/null; }
     key=nosuch

@@ -136,7 +136,7 @@ END
     run vstamp </dev/null
     [ "$status" -eq 2 ]
     [[ $output == *"vstamp shell"* ]]
-    command -v script >/dev/null || skip "no script(1)"
+    group_need_terminal
     printf 'put k "\\x1b"\nget k\n\004' >"$BATS_TEST_TMPDIR/typed"
     (sleep 1 && cat "$BATS_TEST_TMPDIR/typed" && sleep 1) |
         TERM=xterm timeout 20 script -qec vstamp "$BATS_TEST_TMPDIR/seen" >/dev/null

@@ -67,7 +67,11 @@ static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to,
     if (c->tap && c->n_run >= RUNS_FOR_COVERAGE) campaign_check_coverage(c);
     if (c->tap) printf("1..%" PRIu64 "\n", c->n_tests);
     if (marks) campaign_print_marks(c, stdout);
-    printf("%s%" PRIu64 " runs, %" PRIu64 " failed;", c->tap ? "# " : "", c->n_run, c->n_failed);
+    if (c->tap) printf("# ");
+    if (c->n_run == 1 && c->n_failed == 0)
+        printf("seed %" PRIu64 " passed;", from);
+    else
+        printf("%" PRIu64 " runs, %" PRIu64 " failed;", c->n_run, c->n_failed);
     campaign_print_stats(c, stdout);
     return c->n_failed == 0 ? 0 : 1;
 }

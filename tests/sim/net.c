@@ -41,7 +41,8 @@ static bool is_weighty(const uint8_t *frame)
 {
     uint16_t command = command_of(frame);
     return command == WIRE_start_view_change || command == WIRE_do_view_change ||
-           command == WIRE_start_view || command == WIRE_recovery_response;
+           command == WIRE_start_view || command == WIRE_recovery ||
+           command == WIRE_recovery_response;
 }
 
 /* How likely a copy of this frame turns up much later, whether it gets through now or not. */
@@ -88,13 +89,16 @@ static uint64_t view_of(const struct sim_packet *packet)
 }
 
 /* Could it make a difference?  Its sender has crashed and recovered since and may have forgotten
- * it, and its receiver has not reached its view; or it was given to a former life of its receiver,
- * which asks the same again. */
+ * it, and its receiver has not reached its view; or it is a blank replica's word of a former life,
+ * to another blank one; or it was given to a former life of its receiver, which asks the same
+ * again. */
 static bool could_matter(const struct sim *sim, const struct sim_event *old)
 {
     const struct sim_replica *to = &sim->replicas[old->node], *from = &sim->replicas[old->from];
     if (!to->up) return false;
     const struct vr *core = check_core(to->node);
+    if (command_of(old->packet->bytes) == WIRE_recovery)
+        return from->incarnation != old->incarnation && core->status == VR_RECOVERING;
     if (command_of(old->packet->bytes) == WIRE_recovery_response)
         return to->incarnation != old->value && core->status == VR_RECOVERING;
     return from->incarnation != old->incarnation && from->normal_once &&

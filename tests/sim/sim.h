@@ -201,7 +201,7 @@ struct sim {
     struct sim_replica replicas[REPLICAS_MAX];
     bool blocked[REPLICAS_MAX][REPLICAS_MAX]; /* frames from, to are lost */
     uint64_t link_us[REPLICAS_MAX][REPLICAS_MAX];
-    /* Ring of the votes, promises and answers to recoveries that were sent; `incarnation` is the
+    /* Ring of the votes, promises and words of recovery that were sent; `incarnation` is the
      * sender's, `value` the receiver's at that time. */
     struct sim_event archive[SIM_ARCHIVE];
     uint64_t n_archived;

@@ -264,7 +264,8 @@ void check_started(struct sim *sim, struct sim_replica *replica)
     struct check_replica *last = &sim->check.replicas[replica->index];
     unsigned who = replica->index;
 
-    bool torn = core->log_view < last->log_view || last->torn_view == core->log_view + 1;
+    bool torn = core->log_view < last->log_view || last->torn_view == core->log_view + 1 ||
+                log_last(&core->log)->view > core->log_view;
     last->view = last->log_view = last->commit = last->applied = last->op = 0;
     last->grouped = false;
     last->head = (struct vstamp_id){0};

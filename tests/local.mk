@@ -74,6 +74,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/draw.c \
     %D%/sim/faults.c \
     %D%/sim/forget.c \
+    %D%/sim/guard.c \
     %D%/sim/linear.c \
     %D%/sim/linear.h \
     %D%/sim/net.c \

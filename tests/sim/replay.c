@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +31,7 @@ struct life {
     struct node *node;
     void *memory;
     size_t memory_size;
+    enum journal_status status; /* of the newest step */
     uint64_t first_us;       /* monotonic time of the first clock; 0: none came */
     uint64_t n_inputs, n_turns;
     struct replay_tape file; /* what the data records said since the last file was restored */
@@ -40,19 +40,6 @@ struct life {
     bool ended;
     uint8_t exit_status;
 };
-
-/* An assertion of the core ends the replay, not the program: the hook jumps here. */
-static jmp_buf assertion_exit;
-static struct sim *asserting;
-
-static void on_assert(const char *condition, const char *file, int line, const char *function)
-{
-    struct sim *sim = asserting;
-    if (sim == NULL) return;
-    asserting = NULL;
-    sim_fail(sim, "assertion failed: %s at %s:%d in %s", condition, file, line, function);
-    longjmp(assertion_exit, 1);
-}
 
 /* --- tape ------------------------------------------------------------------------------------- */
 
@@ -255,10 +242,10 @@ static enum journal_status next(struct life *l)
 }
 
 /* To the end of the recording, or until something is wrong. */
-static enum journal_status live(struct life *l)
+static void live(void *ctx)
 {
-    asserting = l->sim;
-    if (setjmp(assertion_exit) != 0) return JOURNAL_RECORD;
+    struct life *l = ctx;
+    l->status = JOURNAL_RECORD;
     l->io = (struct node_io){.ctx = l, .send = io_send, .reply = io_reply, .store = io_store,
                              .trace = l->sim->tracing ? io_trace : NULL, .log = io_log,
                              .record = io_record};
@@ -272,10 +259,7 @@ static enum journal_status live(struct life *l)
     if (l->memory != NULL)
         l->node = node_init(l->memory, l->memory_size, &l->config, kv_app(), &l->io,
                             l->start.as.start.entropy);
-    enum journal_status status = JOURNAL_RECORD;
-    while (status == JOURNAL_RECORD && !l->sim->failed) status = next(l);
-    asserting = NULL;
-    return status;
+    while (l->status == JOURNAL_RECORD && !l->sim->failed) l->status = next(l);
 }
 
 /* --- verdicts --------------------------------------------------------------------------------- */
@@ -360,12 +344,11 @@ enum replay_outcome replay(struct bytes recording, const char *version, FILE *la
     l->sim = sim;
     enum replay_outcome outcome = REPLAY_REFUSED;
     if (!refuse(recording, version, &l->start, &l->config, verdict)) {
-        base_assert_hook before = base_assert_set_hook(on_assert);
         sim_trace_begin(sim, last != NULL, all);
         recording_next(&l->reader, &l->start);
-        outcome = judge(l, live(l), verdict);
+        sim_guarded(sim, live, l);
+        outcome = judge(l, l->status, verdict);
         sim_trace_end(sim, last);
-        base_assert_set_hook(before);
     }
     if (l->memory != NULL) munmap(l->memory, l->memory_size);
     replay_tape_close(&l->file);

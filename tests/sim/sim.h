@@ -9,6 +9,7 @@
  *
  *   draw.c      from a seed to the options of a run (options.def)
  *   world.c     the event loop; the phases
+ *   guard.c     an assertion of the core is a failed run
  *   trace.c     what happened, in words
  *   replicas.c  a node and its host: clock, turns, start, crash, wipe
  *   net.c       frames between replicas, connections of clients
@@ -261,6 +262,9 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_at(struct sim *sim, uint64_t delay_us, struct sim_event event);
 uint64_t sim_around(struct sim *sim, uint64_t mean_us); /* 1 .. 2 x mean */
+
+/* guard.c */
+void sim_guarded(struct sim *sim, void (*body)(void *ctx), void *ctx); /* fails if it asserts */
 
 /* trace.c */
 void sim_trace_begin(struct sim *sim, bool keep, FILE *all);

@@ -2,7 +2,6 @@
 #include "sim/sim.h"
 
 #include <inttypes.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +15,6 @@
 #define READ_BOUND_US (300 * SIM_S)
 #define SETTLE_PATIENCES 4u /* view_change_ms until votes of the time of faults are void */
 #define CALM_PATIENCES 16u  /* view_change_ms that the group stays without a view change */
-
-/* An assertion of the core ends the run, not the program: the hook jumps here. */
-static jmp_buf assertion_exit;
-static struct sim *asserting;
 
 void sim_fail(struct sim *sim, const char *format, ...)
 {
@@ -247,15 +242,6 @@ static void loop(struct sim *sim)
         sim_fail(sim, "nothing was committed");
 }
 
-static void on_assert(const char *condition, const char *file, int line, const char *function)
-{
-    struct sim *sim = asserting;
-    if (sim == NULL) return;
-    asserting = NULL;
-    sim_fail(sim, "assertion failed: %s at %s:%d in %s", condition, file, line, function);
-    longjmp(assertion_exit, 1);
-}
-
 static void world_end(struct sim *sim)
 {
     for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
@@ -273,6 +259,12 @@ static void world_end(struct sim *sim)
     check_close(&sim->check);
 }
 
+static void live(void *ctx)
+{
+    world_begin(ctx);
+    loop(ctx);
+}
+
 void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_settings, FILE *lines,
              FILE *all, struct sim_result *result)
 {
@@ -283,13 +275,7 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
     prng_seed(&sim->prng, seed);
     sim_options_draw(&sim->prng, settings, n_settings, &sim->options);
     sim_options_config(&sim->options, &sim->config);
-    base_assert_set_hook(on_assert);
-    asserting = sim;
-    if (setjmp(assertion_exit) == 0) {
-        world_begin(sim);
-        loop(sim);
-    }
-    asserting = NULL;
+    sim_guarded(sim, live, sim);
     sim_trace_end(sim, sim->failed ? lines : NULL);
     world_end(sim);
     *result = (struct sim_result){.failed = sim->failed, .hash = sim->hash, .now = sim->now,

@@ -77,10 +77,14 @@ noinst_LTLIBRARIES += \
     %D%/node/recording.def \
     %D%/node/recording.h \
     %D%/node/restore.c \
+    %D%/node/restore_checkpoint.c \
+    %D%/node/restore_journal.c \
     %D%/node/status.c \
     %D%/node/status.def \
     %D%/node/status.h \
-    %D%/node/store.c
+    %D%/node/store.c \
+    %D%/node/store_checkpoint.c \
+    %D%/node/store_journal.c
 
 %C%_libkv_la_SOURCES = \
     %D%/kv/app.c \

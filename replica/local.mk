@@ -23,9 +23,13 @@ vstamp_replica_SOURCES = \
     %D%/report.h \
     %D%/serve.c \
     %D%/serve.h \
-    %D%/storage_file.c \
-    %D%/storage_file.h \
-    %D%/storage_restore.c \
+    %D%/storage.c \
+    %D%/storage.h \
+    %D%/storage_checkpoint.c \
+    %D%/storage_folder.c \
+    %D%/storage_journal.c \
+    %D%/storage_lane.c \
+    %D%/storage_lane.h \
     %D%/transport_uv.c \
     %D%/transport_uv.h \
     %D%/turn.c \

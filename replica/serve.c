@@ -26,7 +26,7 @@
 #include "replica/endpoint.h"
 #include "replica/notify.h"
 #include "replica/recorder.h"
-#include "replica/storage_file.h"
+#include "replica/storage.h"
 #include "replica/transport_uv.h"
 
 #define STOP_MS_MAX 2000u

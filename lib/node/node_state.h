@@ -77,13 +77,34 @@ void node_note_reply(struct node *n, uint64_t origin, struct bytes frame);
 void node_note_job(struct node *n, enum node_lane lane, const struct node_job *job);
 void node_note_result(struct node *n, int rv, uint64_t value);
 
-/* store.c: the journal and the checkpoints of a node with a disk. */
+/* store.c: the two lanes of a node with a disk. */
 void node_store_init(struct node *n, struct arena *arena);
 void node_store_start(struct node *n);
 void node_store_turn_end(struct node *n);
+void node_start_job(struct node *n, enum node_lane lane, const struct node_job *job);
+
+/* store_journal.c */
+void node_journal_init(struct node *n, struct arena *arena);
+void node_journal_begin_segment(struct node *n);
+void node_journal_restate(struct node *n); /* what the newest checkpoint does not say */
+void node_journal_append(struct node *n);
+void node_journal_stored(struct node *n);
 void node_persist_entry(void *ctx, uint64_t op);
 void node_persist_state(void *ctx);
 bool node_journal_room(void *ctx, size_t size);
+
+/* store_checkpoint.c */
+void node_checkpoint_init(struct node *n, struct arena *arena);
 void node_store_checkpoint(void *ctx);
+void node_checkpoint_begin(struct node *n);
+void node_checkpoint_continue(struct node *n);
+void node_checkpoint_segment_stored(struct node *n, uint64_t segment);
+void node_checkpoint_stored(struct node *n);
+
+/* restore.c, with restore_journal.c and restore_checkpoint.c */
+int node_check_owner(const struct node *n, struct journal_reader *r, struct wire_segment *whose,
+                     struct vstamp_diag *diag);
+int node_corrupt(struct vstamp_diag *diag, size_t place);
+int node_lacks_checkpoint(struct vstamp_diag *diag);
 
 #endif

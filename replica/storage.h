@@ -10,8 +10,8 @@
  * that does one job at a time: write, fdatasync, answer; a slow disk never stops the loop.  A lane
  * that fails never works again, and the process ends as soon as the loop hears of it: after a
  * failed fsync nobody knows what is on the disk, and a retry would only pretend (PIT-9.5). */
-#ifndef REPLICA_STORAGE_FILE_H
-#define REPLICA_STORAGE_FILE_H
+#ifndef REPLICA_STORAGE_H
+#define REPLICA_STORAGE_H
 
 #include <limits.h>
 
@@ -26,6 +26,7 @@ enum lane_state { LANE_IDLE, LANE_ASKED, LANE_DONE, LANE_FAILED };
 
 struct lane {
     struct storage *storage;
+    bool (*run)(struct lane *l, const struct node_job *job);
     uv_thread_t thread;
     uv_mutex_t mutex;
     uv_cond_t asked;
@@ -56,7 +57,7 @@ struct storage {
 int storage_open(struct storage *s, const char *data_dir, uint32_t index, struct turn *turn,
                  struct log *log, struct vstamp_diag *diag);
 
-/* Give the node what the folder holds (storage_restore.c).  What is fed is on stable storage, not
+/* Give the node what the folder holds.  What is fed is on stable storage, not
  * just in the cache of the system (PIT-9.6), and a torn tail is cut. */
 int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag);
 

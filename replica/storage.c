@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The lanes' threads, and the loop's side of them. */
+#include "replica/storage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "replica/storage_lane.h"
+
+#define EXIT_DISK_FAILED 1
+#define STACK_SIZE       (256u << 10)
+
+int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
+{
+    int rv = checkpoint_restore(s, node, diag);
+
+    if (rv == 0) rv = journal_restore(s, node, diag);
+    if (rv == 0) {
+        rv = node_restore_done(node, diag);
+        if (rv != 0) vstamp_diag_wrap(diag, "%s", s->folder);
+    }
+    if (rv == 0 && fsync(s->folder_fd) != 0) rv = storage_complain(diag, s, ".", "cannot sync");
+    return rv;
+}
+
+static void lane_main(void *ctx)
+{
+    struct lane *l = ctx;
+
+    uv_mutex_lock(&l->mutex);
+    for (;;) {
+        bool ok;
+
+        while (l->state != LANE_ASKED && !l->quit) uv_cond_wait(&l->asked, &l->mutex);
+        if (l->state != LANE_ASKED) break;
+        uv_mutex_unlock(&l->mutex);
+        ok = l->run(l, &l->job); /* nobody else touches the job while it is under way */
+        uv_mutex_lock(&l->mutex);
+        l->state = ok ? LANE_DONE : LANE_FAILED;
+        uv_async_send(&l->storage->answer);
+        if (!ok) break;
+    }
+    uv_mutex_unlock(&l->mutex);
+}
+
+/* --- the loop's side -------------------------------------------------------------------------- */
+
+static void give_up(struct storage *s, const struct lane *l)
+{
+    char file[PATH_MAX + STORAGE_NAME_SIZE];
+    char reason[256];
+
+    snprintf(file, sizeof(file), "%s/%s", s->folder, l->name);
+    snprintf(reason, sizeof(reason), "cannot %s it: %s", l->failed_step, strerror(l->failed_errno));
+    log_event(
+        s->log, LOG_LEVEL_ERROR, "disk-failed", LOG_TEXT("file", file), LOG_TEXT("reason", reason),
+        LOG_TEXT("hint", l->failed_errno == ENOSPC || l->failed_errno == EDQUOT
+                             ? "make room on that disk, then start this replica again"
+                             : "check that disk, then start this replica again; if the disk is "
+                               "lost, start with an empty folder: the others bring it back"));
+    _exit(EXIT_DISK_FAILED);
+}
+
+static void on_answer(uv_async_t *async)
+{
+    struct storage *s = async->data;
+    unsigned i;
+
+    for (i = 0; i < NODE_LANES; i++) {
+        struct lane *l = &s->lanes[i];
+        enum lane_state state;
+
+        uv_mutex_lock(&l->mutex);
+        state = l->state;
+        if (state == LANE_DONE) l->state = LANE_IDLE;
+        uv_mutex_unlock(&l->mutex);
+        if (state == LANE_FAILED) give_up(s, l);
+        if (state != LANE_DONE) continue;
+        turn_begin(s->turn);
+        node_on_stored(s->turn->node, (enum node_lane)i);
+    }
+}
+
+int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag)
+{
+    const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
+                                         .stack_size = STACK_SIZE};
+    unsigned i;
+    int rv = uv_async_init(loop, &s->answer, on_answer);
+
+    s->answer.data = s;
+    for (i = 0; rv == 0 && i < NODE_LANES; i++) {
+        struct lane *l = &s->lanes[i];
+
+        l->storage = s;
+        l->run = i == NODE_LANE_JOURNAL ? journal_run : checkpoint_run;
+        l->fd = -1;
+        uv_mutex_init(&l->mutex);
+        uv_cond_init(&l->asked);
+        rv = uv_thread_create_ex(&l->thread, &options, lane_main, l);
+    }
+    if (rv == 0) return 0;
+    vstamp_diag_printf(diag, "cannot start a thread: %s", uv_strerror(rv));
+    return VSTAMP_E_IO;
+}
+
+void storage_store(struct storage *s, enum node_lane lane, const struct node_job *job)
+{
+    struct lane *l = &s->lanes[lane];
+
+    uv_mutex_lock(&l->mutex);
+    assert(l->state == LANE_IDLE || l->state == LANE_FAILED);
+    if (l->state == LANE_IDLE) {
+        l->job = *job;
+        l->state = LANE_ASKED;
+        uv_cond_signal(&l->asked);
+    }
+    uv_mutex_unlock(&l->mutex);
+}
+
+void storage_close(struct storage *s)
+{
+    unsigned i;
+
+    for (i = 0; i < NODE_LANES; i++) {
+        struct lane *l = &s->lanes[i];
+
+        uv_mutex_lock(&l->mutex);
+        l->quit = true;
+        uv_cond_signal(&l->asked);
+        uv_mutex_unlock(&l->mutex);
+        uv_thread_join(&l->thread);
+        if (l->state == LANE_FAILED) give_up(s, l);
+        if (l->fd >= 0) close(l->fd);
+    }
+    close(s->folder_fd);
+    close(s->lock_fd); /* releases the lock */
+}

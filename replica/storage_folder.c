@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The folder: made, locked, cleaned and listed. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "replica/storage_lane.h"
+
+#define LOCK_NAME "lock"
+
+int storage_complain(struct vstamp_diag *diag, const struct storage *s, const char *name,
+                     const char *what)
+{
+    vstamp_diag_printf(diag, "%s/%s: %s: %s", s->folder, name, what, strerror(errno));
+    return VSTAMP_E_IO;
+}
+
+void storage_name(char name[static STORAGE_NAME_SIZE], const char *kind, uint64_t number)
+{
+    snprintf(name, STORAGE_NAME_SIZE, "%s-%016" PRIx64, kind, number);
+}
+
+bool storage_parse_name(const char *name, const char *kind, uint64_t *number)
+{
+    char canonical[STORAGE_NAME_SIZE];
+    size_t prefix = strlen(kind);
+
+    if (strncmp(name, kind, prefix) != 0 || name[prefix] != '-') return false;
+    *number = strtoull(name + prefix + 1, NULL, 16);
+    storage_name(canonical, kind, *number);
+    return strcmp(name, canonical) == 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,
+                 struct vstamp_diag *diag)
+{
+    DIR *dir = opendir(s->folder);
+    uint64_t number, *grown;
+    struct dirent *entry;
+    size_t capacity = 0;
+
+    *numbers = NULL;
+    *n = 0;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (!storage_parse_name(entry->d_name, kind, &number)) continue;
+        if (*n == capacity) {
+            capacity = capacity == 0 ? 64 : 2 * capacity;
+            grown = realloc(*numbers, capacity * sizeof(**numbers));
+            if (grown == NULL) break;
+            *numbers = grown;
+        }
+        (*numbers)[(*n)++] = number;
+    }
+    if (dir != NULL && entry == NULL) {
+        closedir(dir);
+        if (*n > 1) qsort(*numbers, *n, sizeof(**numbers), by_number);
+        return 0;
+    }
+    vstamp_diag_printf(diag, "%s: cannot list the folder: %s", s->folder, strerror(errno));
+    if (dir != NULL) closedir(dir);
+    free(*numbers);
+    *numbers = NULL;
+    return VSTAMP_E_IO;
+}
+
+/* As mkdir -p, private to the user; each folder made is durable in its parent. */
+static int make_folders(const char *path, struct vstamp_diag *diag)
+{
+    char part[PATH_MAX];
+    size_t i;
+
+    for (i = 1; i <= strlen(path); i++) {
+        int parent;
+
+        if (path[i] != '/' && path[i] != '\0') continue;
+        snprintf(part, sizeof(part), "%.*s", (int)i, path);
+        if (mkdir(part, 0700) != 0) {
+            if (errno == EEXIST || errno == EISDIR) continue;
+            vstamp_diag_printf(diag, "%s: cannot create the folder: %s", part, strerror(errno));
+            return VSTAMP_E_IO;
+        }
+        snprintf(part + i, sizeof(part) - i, "/..");
+        parent = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (parent < 0) continue; /* a folder we may pass but not read: it cannot be synced by us */
+        fsync(parent);
+        close(parent);
+    }
+    return 0;
+}
+
+static int take_lock(struct storage *s, struct vstamp_diag *diag)
+{
+    s->lock_fd = openat(s->folder_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0) return storage_complain(diag, s, LOCK_NAME, "cannot open");
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) return 0;
+    if (errno != EWOULDBLOCK) return storage_complain(diag, s, LOCK_NAME, "cannot lock");
+    vstamp_diag_printf(diag, "%s: locked: another vstamp-replica is using this folder", s->folder);
+    return VSTAMP_E_IO;
+}
+
+static int remove_temporary(struct storage *s, struct vstamp_diag *diag)
+{
+    DIR *dir = opendir(s->folder);
+    struct dirent *entry;
+
+    if (dir == NULL) return storage_complain(diag, s, ".", "cannot list");
+    while ((entry = readdir(dir)) != NULL) {
+        size_t size = strlen(entry->d_name), suffix = strlen(STORAGE_TEMPORARY);
+
+        if (strncmp(entry->d_name, STORAGE_CHECKPOINT "-", strlen(STORAGE_CHECKPOINT "-")) != 0)
+            continue;
+        if (size > suffix && strcmp(entry->d_name + size - suffix, STORAGE_TEMPORARY) == 0)
+            unlinkat(s->folder_fd, entry->d_name, 0);
+    }
+    closedir(dir);
+    return 0;
+}
+
+int storage_open(struct storage *s, const char *data_dir, uint32_t index, struct turn *turn,
+                 struct log *log, struct vstamp_diag *diag)
+{
+    int rv, n;
+
+    *s = (struct storage){.turn = turn, .log = log, .folder_fd = -1, .lock_fd = -1};
+    n = snprintf(s->folder, sizeof(s->folder), "%s/%" PRIu32, data_dir, index);
+    if (n < 0 || (size_t)n >= sizeof(s->folder) - STORAGE_NAME_SIZE) {
+        vstamp_diag_printf(diag, "data_dir: the path is too long");
+        return VSTAMP_E_CONFIG;
+    }
+    rv = make_folders(s->folder, diag);
+    if (rv != 0) return rv;
+    s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->folder_fd < 0) return storage_complain(diag, s, ".", "cannot open");
+    rv = take_lock(s, diag);
+    if (rv == 0) rv = remove_temporary(s, diag);
+    return rv;
+}

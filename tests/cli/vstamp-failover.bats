@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The primary killed again and again, and paused, under load: nothing that was acknowledged is lost,
-# nothing runs twice, nothing old is read.
+# The primary killed again and again, and paused, and all killed at once, under load: nothing that
+# was acknowledged is lost, nothing runs twice, nothing old is read.
 #
 # VSTAMP_SOAK=1 kills more often and pauses for longer.
 
@@ -127,9 +127,22 @@ kill_primary() {
     fi
 }
 
+# all_counted: what the loads were answered are different numbers, and the counter says no more and
+# no less than what ran.
+all_counted() {
+    local all
+    finish
+    settle
+    all=$(grep -ho '"value":"[0-9]*"' "$BATS_TEST_TMPDIR"/answers-* | tr -dc '0-9\n' | sort -n)
+    [ -z "$(uniq -d <<<"$all")" ]
+    echo "acknowledged: $(wc -l <<<"$all"), abandoned but ran: $abandoned"
+    [ "$(vstamp get n)" -eq $(($(wc -l <<<"$all") + abandoned)) ]
+    [ "$(vstamp get n)" -ge "$(tail -n 1 <<<"$all")" ]
+}
+
 # kill_rounds LINE...: under a configuration with these lines.
 kill_rounds() {
-    local abandoned all began i name took=()
+    local abandoned began i name took=()
     group_start 3 "$@"
     group_wait_primary
     for name in 1 2 3 4 5 6; do begin increments "$name" --timeout 20; done
@@ -144,14 +157,7 @@ kill_rounds() {
         group_wait_field "$PRIMARY" status normal
     done
     go_on 1 2 3 4 5 6
-    finish
-    settle
-
-    all=$(grep -ho '"value":"[0-9]*"' "$BATS_TEST_TMPDIR"/answers-* | tr -dc '0-9\n' | sort -n)
-    [ -z "$(uniq -d <<<"$all")" ]
-    echo "acknowledged: $(wc -l <<<"$all"), abandoned but ran: $abandoned"
-    [ "$(vstamp get n)" -eq $(($(wc -l <<<"$all") + abandoned)) ]
-    [ "$(vstamp get n)" -ge "$(tail -n 1 <<<"$all")" ]
+    all_counted
     for ((i = 0; i < rounds; i++)); do [ "$(vstamp get "round-$i")" = "$i" ]; done
     # at the default time-outs within a second; the median, as a busy machine may stall once
     (($(printf '%s\n' "${took[@]}" | sort -n | sed -n "$(((rounds + 1) / 2))p") < 1000))
@@ -168,6 +174,27 @@ kill_rounds() {
 
 @test "the primary is killed under load, on disk: nothing is lost, nothing runs twice" {
     kill_rounds "durability: disk"
+}
+
+# --- all are killed -------------------------------------------------------------------------------
+
+@test "all are killed under load, again and again: nothing is lost, nothing runs twice" {
+    local abandoned i name round
+    [[ -z ${VSTAMP_SOAK:-} ]] || rounds=200
+    # checkpoints, too, are cut off in the middle
+    group_start 3 "durability: disk" "checkpoint_ops: 32"
+    group_wait_primary
+    for name in 1 2 3 4 5 6; do begin increments "$name" --timeout 30; done
+    for name in 7 8; do begin increments "$name" --timeout 0.1; done
+    for ((round = 0; round < rounds; round++)); do
+        go_on 1 2 3 4 5 6
+        group_kill 0 1 2
+        for i in 0 1 2; do group_start_one "$i"; done
+    done
+    go_on 1 2 3 4 5 6
+    all_counted
+    group_never grep -hv '"ok":true' "$BATS_TEST_TMPDIR"/answers-[1-6]
+    group_wait_agree
 }
 
 # --- the primary is paused ------------------------------------------------------------------------

@@ -24,6 +24,7 @@ static int connect_to_group(struct client *c, bool from_note, struct vstamp_diag
                               : config_load(config, o->config, diag);
     if (rv == 0) c->conn = conn_open(&config->replicas_addresses);
     if (rv == 0) c->n_replicas = (uint8_t)config->replicas_addresses.n;
+    if (rv == 0) c->witnesses = config_witness_set(config);
     if (rv == 0 && replicas == NULL) {
         c->bytes_max.value = config->max_value_bytes;
         c->bytes_max.batch = config->batch_bytes;
@@ -61,6 +62,7 @@ int client_begin(struct client *c, const char *file_path, struct vstamp_diag *di
     uint64_t seed;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed) abort();
     session_init(&c->session, &c->file.identity, c->n_replicas, seed);
+    session_know_witnesses(&c->session, c->witnesses);
     c->session_begun = true;
     return 0;
 }

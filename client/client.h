@@ -44,6 +44,7 @@ struct client {
 
     struct conn *conn; /* NULL until the first request */
     uint8_t n_replicas;
+    uint32_t witnesses; /* bitset, as the configuration has it */
     struct { /* as the configuration says, 0: there is none */
         uint64_t value, batch;
     } bytes_max;

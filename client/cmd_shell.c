@@ -158,7 +158,7 @@ static char *prompt(EditLine *el)
     const struct session_identity *id = &sh->c->session.identity;
     if (sh->c->session_begun && !vstamp_id_is_zero(id->group))
         snprintf(sh->prompt, sizeof sh->prompt, "v%" PRIu64 "/%u> ", id->view,
-                 (unsigned)(id->view % sh->c->n_replicas));
+                 session_primary(&sh->c->session));
     else
         snprintf(sh->prompt, sizeof sh->prompt, "vstamp> ");
     return sh->prompt;

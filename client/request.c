@@ -89,12 +89,13 @@ static char *no_answer(struct client *c)
     return text;
 }
 
-/* What else to do about a time-out.  A replica that says "not-primary" to the end knows a primary
- * that this client does not ask, or can't reach. */
+/* What else to do about a time-out.  A replica that says "not-primary" or "witness" to the end
+ * knows a primary that this client does not ask, or can't reach. */
 static const char *try_again(const struct client *c)
 {
     for (uint8_t i = 0; i < c->n_replicas && c->signal == 0; i++)
-        if (c->session.peers[i].said == WIRE_REJECT_NOT_PRIMARY)
+        if (c->session.peers[i].said == WIRE_REJECT_NOT_PRIMARY ||
+            c->session.peers[i].said == WIRE_REJECT_WITNESS)
             return "name all replicas of the group by --replicas or --config, or try again";
     return "try again";
 }

@@ -65,7 +65,9 @@ noinst_LTLIBRARIES += \
     %D%/vr/session.c \
     %D%/vr/session.h \
     %D%/vr/state_transfer.c \
-    %D%/vr/view_change.c
+    %D%/vr/view_change.c \
+    %D%/vr/witness.c \
+    %D%/vr/witness.h
 
 %C%_libnode_la_SOURCES = \
     %D%/node/journal.c \

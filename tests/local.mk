@@ -34,7 +34,8 @@ SCENARIO_TESTS = \
     %D%/scenario/test_recovery \
     %D%/scenario/test_sessions \
     %D%/scenario/test_state_transfer \
-    %D%/scenario/test_view_change
+    %D%/scenario/test_view_change \
+    %D%/scenario/test_witness
 
 BATS_TESTS = \
     %D%/chaos/chaos.bats \

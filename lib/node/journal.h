@@ -12,7 +12,7 @@
 
 #include "wire/codec.h"
 
-#define JOURNAL_VERSION 2u
+#define JOURNAL_VERSION 3u
 #define JOURNAL_RECORD_OVERHEAD 24u /* header and padding at most */
 
 enum journal_kind {

@@ -170,6 +170,13 @@ static void peer_status(const struct node *n, struct node_status *s)
     }
 }
 
+static const char *role_word(const struct vr *r)
+{
+    if (r->status != VR_NORMAL) return "none";
+    if (vr_is_witness(r)) return "witness";
+    return vr_is_primary(r) ? "primary" : "backup";
+}
+
 static uint64_t lease_left_ms(const struct vr *r)
 {
     uint64_t until_us = vr_lease_until_us(r);
@@ -190,14 +197,15 @@ void node_status(struct node *n, struct node_status *s)
         .last_normal_view = r->log_view,
         .status = vr_status_word(r->status),
         .reason = vr_waiting_for(r, n->reason, sizeof n->reason),
-        .role = vr_is_primary(r) ? "primary" : normal ? "backup" : "none",
+        .role = role_word(r),
         .primary = normal ? vr_primary_of(r, r->view) : -1,
         .op_number = r->log.op,
         .commit_number = r->commit,
         .checkpoint_number = r->checkpoint_op,
         .log_start = r->log.first,
+        .held_number = r->held,
         .lease_ms = lease_left_ms(r),
-        .clients = client_table_count(r->clients),
+        .clients = vr_is_witness(r) ? 0 : client_table_count(r->clients),
         .uptime_s = (r->now_us - n->started_us) / 1000000,
         .version = r->config.version,
         .durability = r->config.durable ? "disk" : "memory",

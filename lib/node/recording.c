@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "node/node_state.h"
+#include "vr/witness.h"
 
 static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
 #define RECORDED(name) [JOURNAL_RECORDED_##name] = &wire_shape_recorded_##name,
@@ -20,6 +21,7 @@ static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
     NUMBER(n_replicas)                                                                             \
     NUMBER(self)                                                                                   \
     NUMBER(durable)                                                                                \
+    NUMBER(witnesses)                                                                              \
     NUMBER(heartbeat_ms)                                                                           \
     NUMBER(view_change_ms)                                                                         \
     NUMBER(max_clients)                                                                            \
@@ -191,6 +193,8 @@ bool recording_config(const struct wire_recorded_start *start, struct vr_config 
         return false;
     if (from->n_replicas == 0 || from->n_replicas > REPLICAS_MAX ||
         from->self >= from->n_replicas || from->durable > 1 ||
+        from->witnesses >> from->n_replicas != 0 ||
+        __builtin_popcount(from->witnesses) > vr_witnesses_max(from->n_replicas) ||
         from->addresses.count != from->n_replicas)
         return false;
 #define NUMBER(name) config->name = from->name;

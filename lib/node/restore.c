@@ -27,9 +27,9 @@ int node_check_owner(const struct node *n, struct journal_reader *r, struct wire
     }
     if (whose->members != n->config.members) {
         vstamp_diag_printf(diag,
-                           "was written with other replicas_addresses, durability, max_clients, "
-                           "max_value_bytes, batch_bytes or state_bytes_max: give it the "
-                           "configuration that it was started with");
+                           "was written with other replicas_addresses, witnesses, durability, "
+                           "max_clients, max_value_bytes, batch_bytes or state_bytes_max: give it "
+                           "the configuration that it was started with");
         return VSTAMP_E_CONFIG;
     }
     if (!vstamp_id_is_zero(n->vr.group) && !vstamp_id_is_zero(whose->group) &&

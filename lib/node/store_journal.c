@@ -12,13 +12,18 @@
 #include "base/assert.h"
 #include "node/journal.h"
 #include "node/node_state.h"
+#include "vr/witness.h"
 
 #define STATE_RESERVE 4096u /* for the hard state that may follow any entry */
 #define NO_STATE SIZE_MAX
 
 static size_t journal_capacity(const struct vr_config *c)
 {
-    return STATE_RESERVE + 2 * (c->pipeline + PIPELINE_MAX / 4) * ((size_t)c->batch_bytes + 256);
+    size_t usual = 2 * (c->pipeline + PIPELINE_MAX / 4) * ((size_t)c->batch_bytes + 256);
+    /* A witness may have to begin a segment with all of its log. */
+    size_t log = vr_log_bytes_min(c) + c->batch_bytes + (size_t)c->log_entries * 256;
+    bool witness = vr_among_witnesses(c->witnesses, c->self);
+    return 2 * STATE_RESERVE + (witness && log > usual ? log + log / 8 : usual);
 }
 
 void node_journal_init(struct node *n, struct arena *arena)
@@ -53,6 +58,7 @@ static void put_state(struct node *n)
         .op = r->log.op,
         .checksum = log_last(&r->log)->checksum,
         .commit = r->commit,
+        .held = r->held,
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
         .tokens = vr_token_list(r, r->has_hard_state ? r->formed_with : r->tokens, tokens,
                                 sizeof tokens)};

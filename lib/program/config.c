@@ -282,12 +282,32 @@ static yaml_mark_t blame(const struct source *s, size_t first, size_t second)
     return s->given[first] ? s->at[first] : s->at[second];
 }
 
+static int check_witnesses(const struct source *s, const struct config *config)
+{
+    const struct config_indices *witnesses = &config->witnesses;
+    size_t n = config->replicas_addresses.n, most = (n - 1) / 2;
+    yaml_mark_t at = s->at[KEY_witnesses];
+    for (size_t i = 0; i < witnesses->n; i++) {
+        if (witnesses->at[i] >= n)
+            return reject(s, at, "witnesses: no replica %" PRIu32 " in a group of %zu",
+                          witnesses->at[i], n);
+        for (size_t j = 0; j < i; j++)
+            if (witnesses->at[i] == witnesses->at[j])
+                return reject(s, at, "witnesses: %" PRIu32 " is there twice", witnesses->at[i]);
+    }
+    if (witnesses->n == 0 || witnesses->n <= most) return 0;
+    if (most == 0)
+        return reject(s, at, "witnesses: a group of %zu can have none: it takes three replicas", n);
+    return reject(s, at,
+                  "witnesses: a group of %zu can have at most %zu, found %zu: the other %zu, a "
+                  "majority, must be active",
+                  n, most, witnesses->n, n - most);
+}
+
 static int check_relations(const struct source *s, const struct config *config)
 {
-    if (config->witnesses.n > 0) {
-        return reject(s, s->at[KEY_witnesses],
-                      "witnesses: not supported in this version: leave the list empty");
-    }
+    int rv = check_witnesses(s, config);
+    if (rv != 0) return rv;
     if ((uint64_t)config->heartbeat_ms * 2 >= config->view_change_ms) {
         return reject(s, blame(s, KEY_heartbeat_ms, KEY_view_change_ms),
                       "heartbeat_ms (%" PRIu32 ") must be below half of view_change_ms (%" PRIu32
@@ -484,6 +504,13 @@ int config_from_replicas(struct config *config, const char *list, struct vstamp_
     }
 }
 
+uint32_t config_witness_set(const struct config *config)
+{
+    uint32_t set = 0;
+    for (size_t i = 0; i < config->witnesses.n; i++) set |= UINT32_C(1) << config->witnesses.at[i];
+    return set;
+}
+
 uint64_t config_members(const struct config *config)
 {
     uint8_t buffer[REPLICAS_MAX * (ADDRESS_BYTES_MAX + 4) + 64];
@@ -491,6 +518,7 @@ uint64_t config_members(const struct config *config)
     for (size_t i = 0; i < config->replicas_addresses.n; i++) {
         write_bytes(&w, bytes_of(config->replicas_addresses.at[i].text));
     }
+    write_u32(&w, config_witness_set(config));
     write_u32(&w, config->durability == CONFIG_durability_disk);
     write_u64(&w, config->max_clients);
     write_u64(&w, config->max_value_bytes);
@@ -512,6 +540,7 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
     memset(vr, 0, sizeof *vr);
     vr->n_replicas = (uint8_t)n;
     vr->self = (uint8_t)index;
+    vr->witnesses = config_witness_set(config);
     vr->durable = config->durability == CONFIG_durability_disk;
     vr->heartbeat_ms = config->heartbeat_ms;
     vr->view_change_ms = config->view_change_ms;

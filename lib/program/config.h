@@ -81,6 +81,9 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
  * equal for all who were given the same group. */
 uint64_t config_members(const struct config *config);
 
+/* The witnesses as a set: bit i for replica i. */
+uint32_t config_witness_set(const struct config *config);
+
 /* config.def as a table that the parser and config_print walk. */
 enum config_type {
     CONFIG_TYPE_ADDRESSES,

@@ -49,7 +49,7 @@ static void prepare(struct vr *r)
     };
     header.checksum = log_checksum(r->group, &header, body);
     vr_append(r, &header, body);
-    VR_BROADCAST(r, prepare, .commit = r->commit,
+    VR_BROADCAST(r, prepare, .commit = r->commit, .held = vr_held(r),
                  .entry = (struct wire_entry){.header = header, .body = body});
     r->batch.size = BATCH_HEAD;
     r->batch_count = 0;
@@ -62,7 +62,7 @@ static bool pipeline_has_room(const struct vr *r)
     if (r->log.op - r->commit >= r->config.pipeline) return false;
     size_t bytes = r->batch.size;
     for (uint64_t op = r->commit + 1; op <= r->log.op; op++) bytes += log_body(&r->log, op).size;
-    return bytes <= r->config.log_bytes / 2;
+    return bytes <= vr_log_bytes_min(&r->config) / 2;
 }
 
 void vr_batch_settle(struct vr *r)
@@ -208,8 +208,10 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_OTHER_GROUP, "");
         return;
     }
-    if (r->status == VR_NORMAL &&
-        (m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL)) {
+    if (vr_is_witness(r)) {
+        vr_refuse_as_witness(r, origin, m);
+    } else if (r->status == VR_NORMAL &&
+               (m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL)) {
         vr_reads_on_request(r, origin, m);
     } else if (r->status != VR_NORMAL || r->suspects || vr_view_is_over(r)) {
         if (r->suspects) vr_mark(r, VR_MARK_request_out_of_touch, "number=%" PRIu64, m->number);

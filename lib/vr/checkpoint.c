@@ -10,10 +10,10 @@
  * pages. */
 #include "vr/rooms.h"
 
-static void take(struct vr *r)
+static void take(struct vr *r, uint64_t op)
 {
-    r->checkpoint_op = r->applied;
-    r->checkpoint_anchor = *log_header(&r->log, r->applied);
+    r->checkpoint_op = op;
+    r->checkpoint_anchor = *log_header(&r->log, op);
     r->checkpoint_log_bytes = 0;
     pages_checkpoint(&r->pages);
     vr_trace(r, "checkpoint op=%" PRIu64, r->checkpoint_op);
@@ -23,18 +23,27 @@ static void take(struct vr *r)
 void vr_checkpoint_anew(struct vr *r)
 {
     assert(r->checkpoint_storing && !r->pages.fetching);
-    if (r->applied > r->checkpoint_op) take(r);
+    if (r->applied > r->checkpoint_op && !vr_is_witness(r)) take(r, r->applied);
+}
+
+/* The op-number of the checkpoint that is to be taken now; 0: none is. */
+static uint64_t due(struct vr *r)
+{
+    if (vr_is_witness(r)) return vr_witness_forgets(r);
+    bool given_up = r->checkpoint_op > 0 && !r->pages.has_image &&
+                    r->transfer.kind == VR_TRANSFER_NONE && r->status != VR_RECOVERING;
+    bool many = r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
+                r->checkpoint_log_bytes >= r->config.log_bytes / 4;
+    return given_up || many ? r->applied : 0;
 }
 
 void vr_checkpoint_if_due(struct vr *r)
 {
-    bool given_up = r->checkpoint_op > 0 && !r->pages.has_image &&
-                    r->transfer.kind == VR_TRANSFER_NONE && r->status != VR_RECOVERING;
-    bool due = given_up || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
-               r->checkpoint_log_bytes >= r->config.log_bytes / 4;
-    if (!due || r->checkpoint_storing || r->pages.fetching) return;
+    if (r->checkpoint_storing || r->pages.fetching) return;
     if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */
-    take(r);
+    uint64_t op = due(r);
+    if (op == 0) return;
+    take(r, op);
     if (r->config.durable) {
         r->checkpoint_storing = true;
         r->sink.store_checkpoint(r->sink.ctx);
@@ -62,7 +71,7 @@ const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *an
     bool same = ours != NULL && vstamp_id_equal(ours->checksum, anchor->checksum);
     if (anchor->op > NUMBER_MAX) return "an impossible op-number";
     if (!same && anchor->op <= r->commit) return "another entry is committed here";
-    if (!pages_are_sound(r, anchor->op)) return "its pages do not make sense";
+    if (!vr_is_witness(r) && !pages_are_sound(r, anchor->op)) return "its pages do not make sense";
     if (!same) {
         vr_mark(r, VR_MARK_checkpoint_replaces_log, "op=%" PRIu64, anchor->op);
         log_reset(&r->log, anchor);
@@ -88,6 +97,10 @@ void vr_checkpoint_refused(struct vr *r)
  * The checkpoint is committed state, so any view and any status may ask and answer. */
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
 {
+    if (vr_is_witness(r)) {
+        vr_mark(r, VR_MARK_pages_asked_of_witness, "from=%u", from);
+        return;
+    }
     if (!r->pages.has_image || r->checkpoint_op == 0) return;
     struct wire_list_builder list;
     wire_list_begin(&list, &wire_shape_page, r->answer, r->answer_size_max);

@@ -103,6 +103,7 @@ static void execute_entry(struct vr *r, uint64_t op)
 
 void vr_execute(struct vr *r)
 {
+    if (vr_is_witness(r)) vr_witness_pass(r);
     while (r->applied < r->commit && !r->pages.fetching) {
         execute_entry(r, r->applied + 1);
         r->applied++;

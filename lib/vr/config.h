@@ -12,6 +12,7 @@ struct vr_config {
     uint8_t n_replicas;
     uint8_t self;
     bool durable; /* durability: disk */
+    uint32_t witnesses; /* bitset by index: who votes and logs, but executes nothing (6.1) */
 
     uint32_t heartbeat_ms;   /* the idle primary's commit message */
     uint32_t view_change_ms; /* silence after which a backup suspects the primary, plus jitter */

@@ -103,6 +103,13 @@ bool log_fits(const struct log *l, uint64_t after, uint64_t count, size_t total,
     return used + total + largest < l->capacity;
 }
 
+size_t log_bytes_after(const struct log *l, uint64_t after)
+{
+    if (after >= l->op) return 0;
+    size_t head = log_at(l, after + 1)->offset;
+    return l->tail >= head ? l->tail - head : l->capacity - (head - l->tail);
+}
+
 struct log_slot *log_append(struct log *l, const struct wire_entry_header *header,
                             struct bytes body)
 {

@@ -46,6 +46,9 @@ void log_drop(struct log *l, uint64_t op);
  * once what may be dropped is dropped and what comes after is truncated? */
 bool log_fits(const struct log *l, uint64_t after, uint64_t count, size_t total, size_t largest);
 
+/* Bytes that the bodies after entry `after` take; it is held, or the base. */
+size_t log_bytes_after(const struct log *l, uint64_t after);
+
 /* Append the entry after `op`; asserts that it chains and that there is room. */
 struct log_slot *log_append(struct log *l, const struct wire_entry_header *header,
                             struct bytes body);

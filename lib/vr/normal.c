@@ -29,7 +29,9 @@ bool vr_can_append(struct vr *r, size_t size)
         vr_mark(r, VR_MARK_journal_has_no_room, "size=%zu", size);
         return false;
     }
-    return log_make_room(&r->log, size);
+    bool room = log_make_room(&r->log, size);
+    if (!room) r->log_is_short = true;
+    return room;
 }
 
 void vr_append(struct vr *r, const struct wire_entry_header *header, struct bytes body)
@@ -140,6 +142,7 @@ void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_
         return;
     }
     vr_append(r, header, m->entry.body);
+    vr_note_held(r, m->held);
     vr_trust(r);
     vr_commit_up_to(r, m->commit < r->log.op ? m->commit : r->log.op);
 }
@@ -152,6 +155,7 @@ void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_c
         return;
     }
     r->heartbeat = m->sequence;
+    vr_note_held(r, m->held);
     vr_trust(r);
     const struct wire_entry_header *ours = log_header(&r->log, m->commit);
     if (ours != NULL && m->commit > r->commit) {
@@ -265,7 +269,8 @@ void vr_send_heartbeat(struct vr *r)
     r->heartbeat_ok[r->config.self] = r->heartbeat;
     vr_lease_sent(r, r->heartbeat);
     VR_BROADCAST(r, commit, .op = r->log.op, .commit = r->commit,
-                 .checksum = log_header(&r->log, r->commit)->checksum, .sequence = r->heartbeat);
+                 .checksum = log_header(&r->log, r->commit)->checksum, .sequence = r->heartbeat,
+                 .held = vr_held(r));
 }
 
 void vr_heartbeat_due(struct vr *r)

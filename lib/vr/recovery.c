@@ -302,7 +302,7 @@ void vr_recovery_void(struct vr *r)
     log_reset(&r->log, &(struct wire_entry_header){0});
     r->log.keep_after = 0;
     r->commit = r->applied = r->durable_op = r->checkpoint_op = r->checkpoint_log_bytes = 0;
-    r->view = r->log_view = r->incarnation = 0;
+    r->view = r->log_view = r->incarnation = r->held = 0;
     r->epoch = 0;
     r->group = (struct vstamp_id){0};
     r->has_hard_state = false;

@@ -30,13 +30,18 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     r->frame = arena_take(arena, r->frame_size_max, 1);
     r->answer_size_max = r->frame_size_max - 8192; /* also lists of entries and pages */
     r->answer = arena_take(arena, r->answer_size_max, 1);
-    log_init(&r->log, arena, config->log_entries, config->log_bytes);
+    bool witness = vr_among_witnesses(config->witnesses, config->self);
+    uint64_t log_bytes = witness ? vr_log_bytes_min(config) + config->batch_bytes
+                                 : config->log_bytes;
+    if (witness && staged_bytes > log_bytes) staged_bytes = log_bytes;
+    log_init(&r->log, arena, config->log_entries, log_bytes);
     log_init(&r->staging, arena, staged, staged_bytes);
     r->batch = writer_over(arena_take(arena, config->batch_bytes, 1), config->batch_bytes);
     inflight_init(&r->inflight, arena, (PIPELINE_MAX + 2) * BATCH_REQUESTS_MAX);
     r->reads = arena_take(arena, READS_WAITING_MAX, sizeof r->reads[0]);
     r->promises = arena_take(arena, config->n_replicas, sizeof r->promises[0]);
-    pages_init(&r->pages, arena, config->state_pages);
+    pages_init(&r->pages, arena, witness ? 1 : config->state_pages);
+    if (witness) return;
     r->clients =
         client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
 }
@@ -48,6 +53,8 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     assert(config->self < config->n_replicas);
     assert(config->pipeline >= 1 && config->pipeline <= PIPELINE_MAX);
     assert(config->checkpoint_ops <= config->log_entries / 2);
+    assert(__builtin_popcount(config->witnesses) <= vr_witnesses_max(config->n_replicas));
+    assert(config->witnesses >> config->n_replicas == 0);
     *r = (struct vr){.config = *config,
                      .app = app,
                      .limits = {.read_capacity = config->max_read_bytes},
@@ -99,6 +106,7 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     r->epoch = state->epoch;
     r->view = state->view;
     r->log_view = state->log_view;
+    vr_note_held(r, state->held);
     r->has_hard_state = true;
     vr_merge_crash_vector(r, &state->crash_vector);
     restore_tokens(r, &state->tokens, r->formed_with);
@@ -175,7 +183,7 @@ bool vr_is_primary(const struct vr *r)
 
 uint8_t vr_primary_of(const struct vr *r, uint64_t view)
 {
-    return (uint8_t)(view % r->config.n_replicas);
+    return vr_primary_among(r->config.n_replicas, r->config.witnesses, view);
 }
 
 bool vr_is_durable_state(const struct vr *r)

@@ -154,6 +154,8 @@ struct vr {
     struct wire_entry_header checkpoint_anchor;
     uint64_t checkpoint_log_bytes; /* bodies executed since then */
     bool checkpoint_storing;
+    bool log_is_short; /* an entry found no room: a witness is to forget some (witness.c) */
+    uint64_t held;     /* newest entry that all active replicas are known to hold durably */
 
     /* normal.c, batch.c */
     uint64_t durable_op;              /* entries up to here are durable, as part of this log */
@@ -238,6 +240,8 @@ void vr_stop(struct vr *r);
 bool vr_accepts_requests(const struct vr *r);
 uint64_t vr_lease_until_us(const struct vr *r);      /* by its clock; 0: it holds none */
 bool vr_is_primary(const struct vr *r);              /* of its view, and normal */
+bool vr_is_witness(const struct vr *r);
+bool vr_witness_is_exposed(const struct vr *r);      /* witness.c, W4 */
 uint8_t vr_primary_of(const struct vr *r, uint64_t view);
 bool vr_is_durable_state(const struct vr *r);        /* the newest hard state is on disk */
 size_t vr_frame_size_max(const struct vr_config *config);

@@ -21,6 +21,7 @@
 
 #include "base/assert.h"
 #include "vr/replica.h"
+#include "vr/witness.h"
 
 /* replica.c: time, hard state, the order of things after an event. */
 void vr_timer_set(struct vr *r, enum vr_timer timer, uint64_t after_us);
@@ -131,6 +132,13 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
 void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pages *m);
 void vr_transfer_settle(struct vr *r);
 void vr_transfer_due(struct vr *r);
+
+/* witness.c: section 6.1. */
+void vr_witness_pass(struct vr *r);
+void vr_refuse_as_witness(struct vr *r, uint64_t origin, const struct wire_request *m);
+uint64_t vr_held(struct vr *r);
+void vr_note_held(struct vr *r, uint64_t held);
+uint64_t vr_witness_forgets(struct vr *r);
 
 /* recovery.c: section 4.3, and the forming of a group. */
 void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m);

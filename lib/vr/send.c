@@ -10,7 +10,11 @@ static struct bytes encode(struct vr *r, uint64_t view, const struct wire_shape 
                            const void *message)
 {
     struct wire_header header = {
-        .epoch = r->epoch, .group = r->group, .view = view, .sender = r->config.self};
+        .epoch = r->epoch,
+        .group = r->group,
+        .view = view,
+        .sender = r->config.self,
+        .witnesses = r->config.witnesses};
     size_t size = wire_frame_encode(&header, shape, message, r->frame, r->frame_size_max);
     assert(size > 0);
     return (struct bytes){r->frame, size};

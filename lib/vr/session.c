@@ -23,7 +23,8 @@
  *   C5  an answer counts if it names session and number of the request: what did not run before a
  *       registration leaves its number to the first request after it.  Registrations have no
  *       session and are numbered in a range of their own;
- *   C6  the view is taken from frames of our group only, and only upward;
+ *   C6  the view is taken from frames of our group only, and only upward; so is who is a witness,
+ *       without which nobody can tell a view's primary (PIT-7.3): a witness is not asked;
  *   C7  a number does not name a request, as two processes may have one identity (a copied session
  *       file): what ran under it is compared by session and body, too (PIT-6.5). */
 #include "vr/session.h"
@@ -32,6 +33,7 @@
 
 #include "base/assert.h"
 #include "vr/client_table.h"
+#include "vr/witness.h"
 
 void session_init(struct session *s, const struct session_identity *identity, uint8_t n_replicas,
                   uint64_t seed)
@@ -45,9 +47,20 @@ void session_init(struct session *s, const struct session_identity *identity, ui
     prng_seed(&s->prng, seed);
 }
 
-static uint8_t primary(const struct session *s)
+uint8_t session_primary(const struct session *s)
 {
-    return (uint8_t)(s->identity.view % s->n_replicas);
+    return vr_primary_among(s->n_replicas, s->witnesses, s->identity.view);
+}
+
+static bool is_witness(const struct session *s, uint8_t replica)
+{
+    return vr_among_witnesses(s->witnesses, replica);
+}
+
+void session_know_witnesses(struct session *s, uint32_t witnesses)
+{
+    uint32_t all = (UINT32_C(1) << s->n_replicas) - 1;
+    if ((witnesses & all) != all) s->witnesses = witnesses & all; /* we may know some only */
 }
 
 static void end(struct session *s, int err, bool may_have_run)
@@ -79,7 +92,7 @@ static void widen(struct session *s)
     if (s->wide) return;
     s->wide = true;
     for (uint8_t i = 0; i < s->n_replicas; i++)
-        if (!s->peers[i].asked) s->peers[i].due = true;
+        if (!s->peers[i].asked && !is_witness(s, i)) s->peers[i].due = true;
 }
 
 /* A copy is more likely to find the primary when rounds come often, and costs the group a reject
@@ -90,6 +103,14 @@ static uint64_t round_ms(struct session *s)
     for (uint32_t i = 0; i < s->round && pause < SESSION_ROUND_MS_MAX; i++) pause *= 2;
     if (pause > SESSION_ROUND_MS_MAX) pause = SESSION_ROUND_MS_MAX;
     return s->round == 0 ? pause : pause + prng_below(&s->prng, pause / 2);
+}
+
+static uint8_t any_active(struct session *s)
+{
+    uint8_t replica;
+    do replica = (uint8_t)prng_below(&s->prng, s->n_replicas);
+    while (is_witness(s, replica));
+    return replica;
 }
 
 void session_start(struct session *s, enum session_task task, struct bytes body, bool sent_before,
@@ -120,7 +141,7 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     memset(&s->result, 0, sizeof s->result);
     /* Reads that any replica may answer are spread over all of them (6.3.2). */
     bool anywhere = task == SESSION_READ_CAUSAL || task == SESSION_READ_STALE;
-    s->peers[anywhere ? prng_below(&s->prng, s->n_replicas) : primary(s)].due = true;
+    s->peers[anywhere ? any_active(s) : session_primary(s)].due = true;
     if (session_frame_size(s) > FRAME_BYTES_MAX) end(s, VSTAMP_E_TOO_LARGE, session_may_run(s));
 }
 
@@ -137,7 +158,7 @@ size_t session_frame_size(const struct session *s)
 bool session_wants(const struct session *s, uint8_t replica)
 {
     assert(replica < s->n_replicas);
-    return s->running && (s->wide || s->peers[replica].due);
+    return s->running && ((s->wide && !is_witness(s, replica)) || s->peers[replica].due);
 }
 
 /* A group that is not ours closes the connection without a word.  So that a user who mixed up two
@@ -196,10 +217,12 @@ static bool of_our_group(struct session *s, const struct wire_header *header)
         return false;
     }
     s->confirmed = true;
-    if (header->view > s->identity.view) { /* C6 */
-        s->identity.view = header->view;
-        s->peers[primary(s)].due = true;
-    }
+    uint8_t before = session_primary(s);
+    session_know_witnesses(s, header->witnesses);
+    bool later = header->view > s->identity.view;
+    if (later) s->identity.view = header->view; /* C6 */
+    uint8_t now = session_primary(s);
+    if (later || (now != before && !s->peers[now].asked)) s->peers[now].due = true;
     return true;
 }
 
@@ -240,10 +263,11 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
     s->result.body = reject->text;
     switch ((enum wire_reject_reason)reject->reason) {
     case WIRE_REJECT_NOT_PRIMARY:
-        if (primary(s) == replica)
+    case WIRE_REJECT_WITNESS:
+        if (session_primary(s) == replica)
             widen(s); /* it knows no better than we do */
-        else if (!s->peers[primary(s)].asked)
-            s->peers[primary(s)].due = true;
+        else if (!s->peers[session_primary(s)].asked)
+            s->peers[session_primary(s)].due = true;
         break;
     case WIRE_REJECT_BUSY:
         break; /* the next round is the pause */
@@ -312,7 +336,7 @@ void session_on_time(struct session *s, uint64_t now_ms)
     s->round_ends_ms = now_ms + round_ms(s);
     for (uint8_t i = 0; i < s->n_replicas; i++) {
         s->peers[i].asked = false;
-        s->peers[i].due = true;
+        s->peers[i].due = !is_witness(s, i);
     }
 }
 

@@ -73,6 +73,7 @@ struct session {
     uint8_t n_replicas;
     struct prng prng;
     bool confirmed; /* a replica of identity.group answered since session_init */
+    uint32_t witnesses; /* bitset, as far as known: they execute nothing and are not asked */
 
     bool running;
     bool wide;      /* everybody is asked, not only the believed primary */
@@ -90,6 +91,12 @@ struct session {
 /* `identity` as it was saved, or a new one: a random client, registration 1, the rest zero. */
 void session_init(struct session *s, const struct session_identity *identity, uint8_t n_replicas,
                   uint64_t seed);
+
+/* What a configuration says of witnesses; else each frame of the group does. */
+void session_know_witnesses(struct session *s, uint32_t witnesses);
+
+/* The believed primary. */
+uint8_t session_primary(const struct session *s);
 
 /* Begin a task.  `body` must live until its end.  `sent_before`: a former process may have sent
  * this very request.  SESSION_APPLY needs identity.session.  A body that fits no frame ends it at

@@ -23,7 +23,9 @@
  *       acknowledged or told in the name of our view: it is over.
  *
  * Where the peer's log no longer reaches back to ours, pages are compared first (5.1), then
- * entries. */
+ * entries.  What its log begins with is told by header, and is committed: if we hold that very
+ * entry, so is all that we hold before it, and no pages are needed.  Witnesses give and need none
+ * (witness.c, W5 and W6). */
 #include <string.h>
 
 #include "vr/rooms.h"
@@ -147,7 +149,7 @@ void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
         return;
     }
     VR_SEND(r, from, new_state, .nonce = m->nonce, .after = m->after, .op = r->log.op,
-            .commit = r->commit, .checkpoint = r->checkpoint_op, .log_view = r->log_view,
+            .commit = r->commit, .log_view = r->log_view, .base = r->log.base,
             .entries = entries_after(r, m->after));
 }
 
@@ -161,6 +163,7 @@ static enum vr_mark ignore_new_state(const struct vr *r, uint8_t from, uint64_t 
     if (t->kind == VR_TRANSFER_NONE || t->pages || t->storing) return VR_MARK_new_state_not_asked;
     if (m->nonce != t->nonce || from != t->peer) return VR_MARK_new_state_to_old_question;
     if (m->op < r->commit) return VR_MARK_new_state_lacks_committed;
+    if (m->base.op > m->commit) return VR_MARK_new_state_begins_uncommitted;
     switch (t->kind) {
     case VR_TRANSFER_NONE: break;
     case VR_TRANSFER_GAP:
@@ -287,6 +290,7 @@ static void finish(struct vr *r)
     if (r->config.durable) fits = fits && r->sink.journal_room(r->sink.ctx, total);
     if (!fits) {
         vr_mark(r, VR_MARK_new_log_finds_no_room, "op=%" PRIu64, r->staging.op);
+        r->log_is_short = true;
         return;
     }
     bool moved = move_staged(r, r->staging.op);
@@ -346,6 +350,50 @@ static void begin_pages(struct vr *r)
     ask(r);
 }
 
+/* What was fetched in place of entries is our state now, and on its way to the disk (T5). */
+static void go_on_after_checkpoint(struct vr *r)
+{
+    if (r->config.durable) {
+        r->checkpoint_storing = r->transfer.storing = true;
+        r->sink.store_checkpoint(r->sink.ctx);
+        return;
+    }
+    restart_staging(r);
+    ask(r);
+}
+
+/* As a witness: the log goes on after `base` (W5). */
+static void skip_to(struct vr *r, const struct wire_entry_header *base)
+{
+    if (r->checkpoint_storing) { /* the timer asks again */
+        vr_mark(r, VR_MARK_fetch_waits_for_own_checkpoint, "op=%" PRIu64, r->checkpoint_op);
+        return;
+    }
+    vr_mark(r, VR_MARK_witness_skips, "from op=%" PRIu64 " to op=%" PRIu64, r->log.op, base->op);
+    const char *wrong = vr_checkpoint_adopt(r, base);
+    assert(wrong == NULL); /* it is behind all that is committed here */
+    go_on_after_checkpoint(r);
+}
+
+/* The peer's log begins only after `base`, which is committed, and we lack what comes before. */
+static void bridge_gap(struct vr *r, uint8_t from, const struct wire_entry_header *base)
+{
+    const struct wire_entry_header *ours = log_header(&r->log, base->op);
+    bool same = ours != NULL && vstamp_id_equal(ours->checksum, base->checksum);
+    if (same || base->op <= r->commit) {
+        vr_mark(r, VR_MARK_gap_bridged_by_own_log, "op=%" PRIu64, base->op);
+        vr_commit_up_to(r, base->op);
+        restart_staging(r);
+        ask(r);
+    } else if (vr_is_witness(r)) {
+        skip_to(r, base);
+    } else if (vr_among_witnesses(r->config.witnesses, from)) { /* W6; the timer asks another */
+        vr_mark(r, VR_MARK_witness_has_forgotten, "op=%" PRIu64 " from=%u", base->op, from);
+    } else {
+        begin_pages(r);
+    }
+}
+
 void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m)
 {
     struct vr_transfer *t = &r->transfer;
@@ -354,15 +402,16 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
         vr_mark(r, reason, "from=%u view=%" PRIu64, from, view);
         return;
     }
-    t->tries = 0;
+    bool of_use = m->base.op <= m->after || !vr_among_witnesses(r->config.witnesses, from);
+    if (of_use) t->tries = 0;
     if (view > t->view) { /* a later view has all that we looked for */
         vr_mark(r, VR_MARK_new_state_of_later_view, "view=%" PRIu64, view);
         t->view = view;
         t->target_op = 0;
         t->target_checksum = (struct vstamp_id){0};
     }
-    if (m->checkpoint > m->after && m->entries.count == 0 && m->op > m->after) {
-        begin_pages(r);
+    if (m->base.op > m->after) {
+        bridge_gap(r, from, &m->base);
         return;
     }
     if (t->kind == VR_TRANSFER_GAP && r->staging.op < r->log.op) {
@@ -399,13 +448,7 @@ static void finish_pages(struct vr *r, const struct wire_pages *m)
     }
     pages_fetch_commit(&r->pages);
     vr_log(r, VR_INFO, "fetched-checkpoint", "op=%" PRIu64 " peer=%u", m->checkpoint, t->peer);
-    if (r->config.durable) {
-        r->checkpoint_storing = t->storing = true;
-        r->sink.store_checkpoint(r->sink.ctx);
-        return;
-    }
-    restart_staging(r);
-    ask(r);
+    go_on_after_checkpoint(r);
 }
 
 static void take_pages(struct vr *r, const struct wire_pages *m)
@@ -473,6 +516,7 @@ static bool may_have(const struct vr *r, uint8_t replica)
 {
     const struct vr_transfer *t = &r->transfer;
     if (replica == r->config.self) return false;
+    if (t->pages && vr_among_witnesses(r->config.witnesses, replica)) return false;
     if (t->kind != VR_TRANSFER_NEW_PRIMARY) return true;
     const struct vr_promise *p = &r->promises[replica];
     return p->present && p->op == t->target_op && p->n_headers > 0 &&

@@ -30,7 +30,8 @@ static int read_header(struct bytes stream, size_t size_max, struct wire_header 
     header->group = read_id(&r);
     header->view = read_u64(&r);
     header->sender = read_u32(&r);
-    if (read_u32(&r) != 0) return VSTAMP_E_MALFORMED;
+    header->witnesses = read_u32(&r);
+    if (header->witnesses >> REPLICAS_MAX != 0) return VSTAMP_E_MALFORMED;
     if (size_max > FRAME_BYTES_MAX) size_max = FRAME_BYTES_MAX;
     if (header->size < WIRE_HEADER_SIZE || header->size > size_max) return VSTAMP_E_MALFORMED;
     return 0;
@@ -82,7 +83,7 @@ size_t wire_frame_encode(const struct wire_header *header, const struct wire_sha
     write_id(&w, header->group);
     write_u64(&w, header->view);
     write_u32(&w, header->sender);
-    write_u32(&w, 0);
+    write_u32(&w, header->witnesses);
     struct writer checksum = writer_over(frame, CHECKSUM_SIZE);
     write_u64(&checksum, header_checksum(frame));
     return size;

@@ -11,7 +11,7 @@
  *          32  id   group (zero while the sender does not know it)
  *          48  u64  view
  *          56  u32  sender: a replica's index, or WIRE_SENDER_CLIENT
- *          60  u32  zero
+ *          60  u32  witnesses: bitset by index, as the sender knows its group; 0 from a client
  *
  * The header's checksum is verified before any of its fields is used, the size before anything is
  * allocated or read, the body's checksum before it is decoded. */
@@ -24,7 +24,7 @@
 
 #define WIRE_HEADER_SIZE 64u
 #define WIRE_MAGIC 0x50545356u /* "VSTP" */
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_SENDER_CLIENT 0xffffffffu
 
 struct wire_header {
@@ -35,6 +35,7 @@ struct wire_header {
     struct vstamp_id group;
     uint64_t view;
     uint32_t sender;
+    uint32_t witnesses;
 };
 
 /* A frame, taken apart. */

@@ -339,7 +339,7 @@ static void draw_replicas(struct load_client *c)
 {
     bool knows_all = c->n_replicas == c->replicas->n;
     if (knows_all && prng_chance(&c->prng, 1, 30)) {
-        uint64_t primary = c->session.identity.view % c->replicas->n;
+        uint8_t primary = session_primary(&c->session);
         know(c, &(struct config_addresses){.n = 1, .at = {c->replicas->at[primary]}});
     } else if (!knows_all && (c->unanswered > UNANSWERED_MAX || prng_chance(&c->prng, 1, 60))) {
         know(c, c->replicas);

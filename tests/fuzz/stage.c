@@ -209,6 +209,6 @@ void stage_fall_behind(struct stage *s)
     }
     if (r->transfer.kind == VR_TRANSFER_NONE) return;
     STAGE_SAY(s, r->transfer.peer, new_state, .nonce = r->transfer.nonce, .after = r->staging.op,
-        .op = op, .commit = op, .checkpoint = op - 8, .log_view = r->view);
+        .op = op, .commit = op, .log_view = r->view, .base = {.op = op - 8});
     stage_turn_end(s);
 }

@@ -156,6 +156,7 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode)
                              .trace = io_trace, .log = io_log};
     m->config = (struct vr_config){
         .n_replicas = c->n, .self = index, .durable = (mode & CLUSTER_DISK) != 0,
+        .witnesses = (uint32_t)mode >> 8,
         .leases = (mode & CLUSTER_LEASES) != 0, .clock_drift_ppm = 1000,
         .heartbeat_ms = 20, .view_change_ms = 200, .max_clients = CLUSTER_SESSIONS,
         .batch_bytes = 4096, .max_answer_bytes = 256, .pipeline = 4,

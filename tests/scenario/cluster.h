@@ -19,6 +19,7 @@
 #define CLUSTER_ALL (-1)
 
 enum cluster_mode { CLUSTER_MEMORY = 0, CLUSTER_DISK = 1, CLUSTER_LEASES = 2 }; /* or'ed */
+#define CLUSTER_WITNESS(replica) (256 << (replica)) /* or'ed, too: that one is a witness */
 
 /* Heartbeats every 20 ms, suspicion after 200 to 300 ms, a checkpoint every 16 operations, a
  * pipeline of 4. */

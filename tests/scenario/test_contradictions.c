@@ -204,7 +204,7 @@ static void a_checkpoint_of_another_log_is_fetched_elsewhere(void **unused)
     cluster_forge(c, 0, 2, 0, &wire_shape_commit, &heartbeat);
     assert_int_equal(VR_TRANSFER_GAP, core->transfer.kind);
     const struct wire_new_state far = {.nonce = core->transfer.nonce, .after = core->staging.op,
-                                       .op = 100, .commit = 100, .checkpoint = 90};
+                                       .op = 100, .commit = 100, .base = {.op = 90}};
     cluster_forge(c, 0, 2, 0, &wire_shape_new_state, &far);
     assert_true(core->transfer.pages);
     incr_many(c, session, 9, 12);

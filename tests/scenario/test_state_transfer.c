@@ -402,7 +402,8 @@ static void abort_a_fetch(enum cluster_mode mode)
     const struct vr *core = cluster_core(c, 1);
     assert_int_equal(VR_TRANSFER_GAP, core->transfer.kind);
     struct wire_new_state forged = {
-        .nonce = core->transfer.nonce, .after = core->log.op, .op = 200, .checkpoint = 150};
+        .nonce = core->transfer.nonce, .after = core->log.op, .op = 200, .commit = 200,
+        .base = {.op = 150}};
     cluster_drop(c, 0, 1, CLUSTER_ALL);
     cluster_forge(c, core->transfer.peer, 1, 0, &wire_shape_new_state, &forged);
     assert_true(core->transfer.pages);

@@ -177,8 +177,63 @@ static void check_leases(struct sim *sim, const struct sim_replica *replica, uin
     }
 }
 
+/* Of a replica that is up; what it would hold if it crashed now, from its disk. */
+static bool holds(const struct sim *sim, const struct vr *core, uint64_t *after, uint64_t *upto)
+{
+    uint64_t op = sim->check.highest_commit;
+    if (core->transfer.storing) return false;
+    if (op > core->durable_op) op = core->durable_op;
+    for (; op > core->applied; op--) {
+        struct vstamp_id wanted = sim->check.ops[op].checksum;
+        if (vstamp_id_equal(log_header(&core->log, op)->checksum, wanted)) break;
+    }
+    *after = vr_is_witness(core) ? core->checkpoint_op : 0;
+    *upto = op;
+    return true;
+}
+
+bool check_holds(const struct sim *sim, uint8_t index, uint64_t *after, uint64_t *upto)
+{
+    const struct sim_replica *r = &sim->replicas[index];
+    const struct check_replica *last = &sim->check.replicas[index];
+    if (r->up) return holds(sim, check_core(r->node), after, upto);
+    *after = last->held_after;
+    *upto = last->held_upto;
+    for (uint32_t i = 0; i < last->n_held_beyond && *upto < sim->check.highest_commit; i++, ++*upto)
+        if (!vstamp_id_equal(sim->check.ops[*upto + 1].checksum, last->held_beyond[i])) break;
+    return last->crashed;
+}
+
+static void note_held(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+{
+    struct check_replica *last = &sim->check.replicas[replica->index];
+    last->crashed = replica->config.durable &&
+                    holds(sim, core, &last->held_after, &last->held_upto);
+    last->n_held_beyond = 0;
+    if (!last->crashed) return;
+    uint64_t op = last->held_upto + 1;
+    for (; op <= core->durable_op && last->n_held_beyond < 2 * PIPELINE_MAX; op++)
+        last->held_beyond[last->n_held_beyond++] = log_header(&core->log, op)->checksum;
+}
+
+/* PIT-7.1 */
+static void check_witness(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+{
+    uint64_t after, upto;
+    if (core->status != VR_NORMAL || vr_witness_is_exposed(core)) return;
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+        const struct sim_replica *other = &sim->replicas[i];
+        if (((sim->config.witnesses >> i) & 1) || !sim_replica_has_state(other)) continue;
+        if (check_holds(sim, i, &after, &upto) && upto < core->checkpoint_op)
+            sim_fail(sim, "witness %u forgot entries up to op=%" PRIu64
+                     ", replica %u lacks those after op=%" PRIu64,
+                     replica->index, core->checkpoint_op, i, upto);
+    }
+}
+
 static void check_primary(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
+    if (vr_is_witness(core)) sim_fail(sim, "witness %u leads a view", replica->index);
     struct check_view *view = view_at(&sim->check, core->view);
     if (view->known && vstamp_id_equal(view->group, core->group) &&
         (view->replica != replica->index || view->incarnation != replica->incarnation))
@@ -230,6 +285,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
     note_marks(sim, replica, core);
     check_numbers(sim, replica, core);
     if (vr_is_primary(core)) check_primary(sim, replica, core);
+    if (vr_is_witness(core)) check_witness(sim, replica, core);
     if (core->applied > last->applied) {
         if (vstamp_id_is_zero(sim->check.group)) sim->check.group = core->group;
         if (!vstamp_id_equal(sim->check.group, core->group))
@@ -237,7 +293,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
         uint64_t from = last->applied + 1 > core->log.first ? last->applied + 1 : core->log.first;
         for (uint64_t op = from; op <= core->applied; op++)
             note_committed(sim, replica, &log_at(&core->log, op)->header);
-        if (!core->pages.fetching) note_digest(sim, replica, core);
+        if (!core->pages.fetching && !vr_is_witness(core)) note_digest(sim, replica, core);
     }
     struct vstamp_id head = log_last(&core->log)->checksum;
     if (core->log_view != last->log_view || core->log.op != last->op ||
@@ -256,6 +312,7 @@ void check_crashed(struct sim *sim, struct sim_replica *replica)
     const struct vr *core = check_core(replica->node);
     note_marks(sim, replica, core);
     sim->check.replicas[replica->index].log_view = core->log_view;
+    note_held(sim, replica, core);
 }
 
 void check_started(struct sim *sim, struct sim_replica *replica)

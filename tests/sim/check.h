@@ -6,7 +6,8 @@
  * begins under another's lease (I15).  At every frame sent: no acknowledgement against a promise
  * (I11).  At a restart from disk: nothing that was acknowledged or promised is forgotten (I10).  Of
  * every answer: it is not older than what had been answered when it was asked for (I14).  At the
- * end: each key's history is linearizable (I12, I14). */
+ * end: each key's history is linearizable (I12, I14).  No witness leads a view (PIT-7.3), or has
+ * forgotten, without saying so, what an active replica lacks (PIT-7.1). */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
@@ -48,6 +49,10 @@ struct check_replica {
     bool grouped;                             /* it has state, and belongs to a group */
     uint64_t op;                              /* its log ended here, in log_view ... */
     struct vstamp_id head;                    /* ... with this entry */
+    bool crashed;                   /* with a disk, on which it held of the committed entries ... */
+    uint64_t held_after, held_upto; /* ... those between, and these that were not yet committed */
+    uint32_t n_held_beyond;
+    struct vstamp_id held_beyond[2 * PIPELINE_MAX];
     uint64_t torn_view; /* plus 1: came back with a log half replaced by a later view's */
 };
 
@@ -69,6 +74,10 @@ void check_wiped(struct sim *sim, struct sim_replica *replica); /* it has lost w
 void check_turn(struct sim *sim, struct sim_replica *replica);
 void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame);
 void check_history(struct sim *sim);
+
+/* Which of the committed entries does a replica hold, up or down?  An active one from the first on,
+ * as state or as entries.  False: that is not clear just now. */
+bool check_holds(const struct sim *sim, uint8_t index, uint64_t *after, uint64_t *upto);
 void check_close(struct check *check);
 
 /* The core inside a node. */

@@ -112,6 +112,15 @@ static void draw_group(struct prng *prng, struct sim_options *o)
     o->checkpoint_ops = prng_between(prng, 8, o->log_entries / 2);
 }
 
+/* Of the larger groups half have witnesses.  Drawn aside, so that all else is as without. */
+static void draw_witnesses(struct prng aside, struct sim_options *o)
+{
+    if (o->replicas < 3 || prng_chance(&aside, 1, 2)) return;
+    uint64_t n = prng_between(&aside, 1, (o->replicas - 1) / 2);
+    while ((uint64_t)__builtin_popcountll(o->witnesses) < n)
+        o->witnesses |= UINT64_C(1) << prng_below(&aside, (uint32_t)o->replicas);
+}
+
 static void draw_clients(struct prng *prng, struct sim_options *o)
 {
     o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
@@ -257,6 +266,9 @@ static void settle(struct sim_options *o)
     if (o->leases && clocks_keep_their_word) o->leap_us = 0;
     o->replicas = clamp(o->replicas, 1, SIM_REPLICAS_MAX);
     o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
+    o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
+    while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
+        o->witnesses &= o->witnesses - 1;
     if (o->disk) {
         o->plot_us = 0;
     } else {
@@ -277,6 +289,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     if (kind % 4 == 0) draw_storm(prng, o);
     if (kind % 4 == 1) draw_split(prng, o);
     if (kind == 6) draw_press(prng, o);
+    draw_witnesses(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }
@@ -285,6 +298,7 @@ void sim_options_config(const struct sim_options *o, struct vr_config *c)
 {
     *c = (struct vr_config){.n_replicas = (uint8_t)o->replicas,
                             .durable = o->disk != 0,
+                            .witnesses = (uint32_t)o->witnesses,
                             .heartbeat_ms = (uint32_t)o->heartbeat_ms,
                             .view_change_ms = (uint32_t)o->view_change_ms,
                             .max_clients = (uint32_t)o->max_clients,

@@ -7,6 +7,10 @@
  * others are well.  While the group forms, at most f replicas crash.  Some runs go beyond that
  * (options.def): all but one may lose their disk.
  *
+ * A witness whose log is full makes room for what comes, even if an active replica is away (W4 in
+ * lib/vr/witness.c).  From then on the protocol bears the loss of less, until that replica is back:
+ * what was committed must be left, as far as an active replica can come by it.
+ *
  * A connection that breaks in the middle of a frame is not simulated: the hosts give whole frames
  * to the node, so half of one is as good as none, which is a loss. */
 #include "sim/sim.h"
@@ -49,12 +53,34 @@ static uint32_t n_with_state(const struct sim *sim, uint32_t without)
     return n;
 }
 
+/* Do replicas with state, but for those, hold all that was committed?  An active one must, or join
+ * on to the log of a witness that does. */
+static bool hold_everything(const struct sim *sim, uint32_t without)
+{
+    uint64_t reach = 0, after, upto, wanted = sim->check.highest_commit;
+    for (int witnesses = 0; witnesses < 2; witnesses++) {
+        for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+            bool is_one = (sim->config.witnesses >> i) & 1;
+            if (((without >> i) & 1) || !sim_replica_has_state(&sim->replicas[i])) continue;
+            if (is_one != (witnesses > 0) || !check_holds(sim, i, &after, &upto)) continue;
+            if (after <= reach && upto > reach) reach = upto;
+        }
+    }
+    return reach >= wanted;
+}
+
+bool sim_bears_loss(const struct sim *sim, uint8_t index)
+{
+    return sim->config.witnesses == 0 || hold_everything(sim, UINT32_C(1) << index);
+}
+
 static bool may_crash(const struct sim *sim, uint8_t index)
 {
     uint32_t n = sim->config.n_replicas;
     if (!sim->all_formed) return sim->crashes_before_formed < n_failures_borne(sim);
     if (sim->config.durable || !sim_replica_has_state(&sim->replicas[index])) return true;
-    return n_with_state(sim, UINT32_C(1) << index) >= n - n_failures_borne(sim);
+    return n_with_state(sim, UINT32_C(1) << index) >= n - n_failures_borne(sim) &&
+           sim_bears_loss(sim, index);
 }
 
 static bool may_wipe(const struct sim *sim, uint8_t index)
@@ -67,7 +93,7 @@ static bool may_wipe(const struct sim *sim, uint8_t index)
         if (r->blank || r->damaged) n_blank++;
         else if (!r->up || check_core(r->node)->status != VR_NORMAL) return false;
     }
-    return n_blank < n_failures_borne(sim);
+    return n_blank < n_failures_borne(sim) && sim_bears_loss(sim, index);
 }
 
 /* What a crash may do to the disk. */
@@ -361,7 +387,8 @@ static void choose_dead(struct sim *sim)
     if (!sim->all_formed || prng_chance(&sim->prng, 1, 3)) return;
     for (uint32_t tries = n_failures_borne(sim); tries > 0; tries--) {
         uint32_t more = sim->dead | UINT32_C(1) << any_replica(sim);
-        if (n_with_state(sim, more) >= n / 2 + 1) sim->dead = more;
+        bool bears = sim->config.witnesses == 0 || hold_everything(sim, more);
+        if (n_with_state(sim, more) >= n / 2 + 1 && bears) sim->dead = more;
     }
 }
 

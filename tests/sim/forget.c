@@ -2,11 +2,11 @@
 /* The plot of PIT-3.1, acted out with the group's own messages.  Random faults hardly ever meet in
  * this order, and it is what recovery without a disk must withstand:
  *
- *   0  everybody is cut off from everybody, but the backups' votes reach one of them, the witness;
+ *   0  everybody is cut off from everybody, but the backups' votes reach one of them;
  *   1  it has promised the next view, alone: it crashes, and comes back at once;
  *   2  it has recovered in the old view: now the primary-to-be of the promised view is cut off, and
  *      the rest go on committing without it;
- *   3  the promise of the witness's former life reaches that replica.
+ *   3  the promise of its former life reaches that replica.
  *
  * Each step looks whether the group went along, else the plot is given up. */
 #include "sim/sim.h"
@@ -44,27 +44,30 @@ void sim_plot_begin(struct sim *sim)
     if (n < 3 || any == NULL || !sim->all_formed || !all_normal_but(sim, -1, any->view)) return;
     sim_heal(sim, sim->partition);
     sim->partition++;
-    uint8_t primary = (uint8_t)(any->view % n);
-    *plot = (struct sim_plot){.view = any->view};
-    plot->next_primary = (uint8_t)((any->view + 1) % n);
-    plot->witness = (uint8_t)((any->view + 2 + prng_below(&sim->prng, n - 2u)) % n);
-    assert(plot->witness != primary && plot->witness != plot->next_primary);
-    sim_trace(sim, "plot: %u is to promise view %" PRIu64 " alone", plot->witness,
+    uint8_t primary = vr_primary_of(any, any->view);
+    *plot = (struct sim_plot){.view = any->view, .next_primary = vr_primary_of(any, any->view + 1)};
+    plot->loner = plot->next_primary;
+    for (uint64_t skip = 1 + prng_below(&sim->prng, n - 2u); skip > 0; skip--) {
+        plot->loner = (uint8_t)((plot->loner + 1) % n);
+        if (plot->loner == primary) plot->loner = (uint8_t)((plot->loner + 1) % n);
+    }
+    assert(plot->loner != primary && plot->loner != plot->next_primary);
+    sim_trace(sim, "plot: %u is to promise view %" PRIu64 " alone", plot->loner,
               plot->view + 1);
     for (uint8_t a = 0; a < n; a++)
         for (uint8_t b = 0; b < n; b++)
-            sim->blocked[a][b] = a != b && (b != plot->witness || a == primary);
+            sim->blocked[a][b] = a != b && (b != plot->loner || a == primary);
     next_step(sim, sim->config.view_change_ms * 2 * SIM_MS);
 }
 
 static bool has_promised_alone(struct sim *sim)
 {
     const struct sim_plot *plot = &sim->plot;
-    const struct sim_replica *witness = &sim->replicas[plot->witness];
-    if (!witness->up || witness->stopping) return false;
-    const struct vr *core = check_core(witness->node);
+    const struct sim_replica *loner = &sim->replicas[plot->loner];
+    if (!loner->up || loner->stopping) return false;
+    const struct vr *core = check_core(loner->node);
     return core->status == VR_VIEW_CHANGE && core->view == plot->view + 1 &&
-           all_normal_but(sim, plot->witness, plot->view);
+           all_normal_but(sim, plot->loner, plot->view);
 }
 
 static void deliver_promises(struct sim *sim)
@@ -72,8 +75,8 @@ static void deliver_promises(struct sim *sim)
     const struct sim_plot *plot = &sim->plot;
     for (uint32_t i = 0; i < SIM_ARCHIVE; i++) {
         struct sim_event old = sim->archive[i];
-        if (old.packet == NULL || old.from != plot->witness || old.node != plot->next_primary ||
-            old.incarnation == sim->replicas[plot->witness].incarnation)
+        if (old.packet == NULL || old.from != plot->loner || old.node != plot->next_primary ||
+            old.incarnation == sim->replicas[plot->loner].incarnation)
             continue;
         sim_packet_share(old.packet);
         sim_at(sim, 1, old);
@@ -86,11 +89,11 @@ void sim_plot_step(struct sim *sim, uint64_t partition)
     uint64_t unit_us = sim->config.view_change_ms * SIM_MS;
     uint8_t n = sim->config.n_replicas;
     if (sim->quiet || partition != sim->partition) return;
-    if (plot->step == 1 && has_promised_alone(sim)) {
+    if (plot->step == 1 && has_promised_alone(sim) && sim_bears_loss(sim, plot->loner)) {
         sim_heal(sim, sim->partition);
         sim->stats.crashes++;
-        sim_replica_crash(sim, plot->witness, "crashed with a promise");
-        sim_at(sim, SIM_MS, (struct sim_event){.kind = SIM_START, .node = plot->witness});
+        sim_replica_crash(sim, plot->loner, "crashed with a promise");
+        sim_at(sim, SIM_MS, (struct sim_event){.kind = SIM_START, .node = plot->loner});
         next_step(sim, unit_us);
     } else if (plot->step == 2 && all_normal_but(sim, -1, plot->view)) {
         sim->stats.forgotten_promises++;

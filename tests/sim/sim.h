@@ -183,7 +183,7 @@ enum sim_phase {
 /* How far forget.c has come. */
 struct sim_plot {
     uint32_t step;
-    uint8_t witness, next_primary;
+    uint8_t loner, next_primary;
     uint64_t view;
 };
 
@@ -299,6 +299,8 @@ void sim_net_event(struct sim *sim, const struct sim_event *event); /* REPLY, CO
 
 /* faults.c */
 void sim_faults_begin(struct sim *sim);
+/* Of a replica that has state: may it lose that now, whoever is without already? */
+bool sim_bears_loss(const struct sim *sim, uint8_t index);
 void sim_faults_new_primary(struct sim *sim, uint8_t index);
 void sim_fault(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim, uint64_t partition);

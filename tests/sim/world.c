@@ -72,6 +72,10 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
             snprintf(why, size, "replica %u is not normal", i);
             return false;
         }
+        if (sim->dead == 0 && vr_witness_is_exposed(core)) {
+            snprintf(why, size, "witness %u stays exposed", i);
+            return false;
+        }
         if (first == NULL) first = core;
         if (core->view != first->view || core->log.op != first->log.op ||
             core->applied != core->log.op) {

@@ -170,8 +170,13 @@ static const struct {
     {"replicas_addresses: [a:65000]\n",
      "f.yaml:1:22: replicas_addresses: a:65000 has no port + 1000 for its status: "
      "set status_addresses"},
-    {THREE "witnesses: [2]\n",
-     "f.yaml:5:12: witnesses: not supported in this version: leave the list empty"},
+    {THREE "witnesses: [3]\n", "f.yaml:5:12: witnesses: no replica 3 in a group of 3"},
+    {THREE "witnesses: [1, 1]\n", "f.yaml:5:12: witnesses: 1 is there twice"},
+    {THREE "witnesses: [0, 2]\n",
+     "f.yaml:5:12: witnesses: a group of 3 can have at most 1, found 2: the other 2, a majority, "
+     "must be active"},
+    {"replicas_addresses: [a:1, b:1]\nwitnesses: [1]\n",
+     "f.yaml:2:12: witnesses: a group of 2 can have none: it takes three replicas"},
     {THREE "witnesses: [x]\n",
      "f.yaml:5:13: witnesses: expected a list of replica indices, found 'x'"},
     {THREE "heartbeat_ms: 100\n",

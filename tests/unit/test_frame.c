@@ -14,7 +14,7 @@
 #include "fuzz/wire_random.h"
 
 /* Where the fields of the header are (frame.h). */
-enum { AT_MAGIC = 16, AT_VERSION = 20, AT_COMMAND = 22, AT_SIZE = 24, AT_RESERVED = 60 };
+enum { AT_MAGIC = 16, AT_VERSION = 20, AT_COMMAND = 22, AT_SIZE = 24, AT_WITNESSES = 60 };
 
 static uint8_t content[64 * 1024], frame[64 * 1024];
 
@@ -23,6 +23,7 @@ static const struct wire_header header = {
     .group = {0x1111, 0x2222},
     .view = 5,
     .sender = 2,
+    .witnesses = 4,
 };
 
 static struct bytes random_frame(struct wire_random *g, const struct wire_shape *shape)
@@ -70,6 +71,7 @@ static void every_message_comes_back_with_its_header(void **state)
         assert_true(vstamp_id_equal(out.header.group, header.group));
         assert_int_equal(out.header.view, header.view);
         assert_int_equal(out.header.sender, header.sender);
+        assert_int_equal(out.header.witnesses, header.witnesses);
     }
 }
 
@@ -189,8 +191,8 @@ static void headers_that_are_sealed_but_wrong_are_refused(void **state)
     assert_refused(AT_SIZE, 4, FRAME_BYTES_MAX, VSTAMP_E_TRUNCATED);
     assert_refused(AT_SIZE, 4, FRAME_BYTES_MAX + 1, VSTAMP_E_MALFORMED);
     assert_refused(AT_SIZE, 4, UINT32_MAX, VSTAMP_E_MALFORMED);
-    assert_refused(AT_RESERVED, 4, 1, VSTAMP_E_MALFORMED);
-    assert_refused(AT_RESERVED, 4, 0x80000000u, VSTAMP_E_MALFORMED);
+    assert_refused(AT_WITNESSES, 4, 1u << REPLICAS_MAX, VSTAMP_E_MALFORMED);
+    assert_refused(AT_WITNESSES, 4, 0x80000000u, VSTAMP_E_MALFORMED);
 }
 
 static void a_stream_of_another_protocol_is_refused(void **state)
@@ -264,10 +266,10 @@ static void the_bytes_of_a_request_are_these(void **state)
         .body = bytes_of("body"),
     };
     assert_golden(&wire_shape_request, &m,
-                  "5e1929c6abf0e9698090deab842b0568"
-                  "56535450010001007100000001000000"
+                  "a0af7f2c6a296b388090deab842b0568"
+                  "56535450020001007100000001000000"
                   "22220000000000001111000000000000"
-                  "05000000000000000200000000000000"
+                  "05000000000000000200000004000000"
                   "0200000000000000010000000000000003000000000000000400000000000000"
                   "02050000000000000004000000626f6479");
 }
@@ -277,6 +279,7 @@ static void the_bytes_of_a_prepare_are_these(void **state)
     (void)state;
     struct wire_prepare m = {
         .commit = 6,
+        .held = 5,
         .entry = {.header = {.op = 7,
                              .view = 4,
                              .epoch = 1,
@@ -286,26 +289,26 @@ static void the_bytes_of_a_prepare_are_these(void **state)
                   .body = bytes_of("batch")},
     };
     assert_golden(&wire_shape_prepare, &m,
-                  "ff5a3e163e491350a9ad0d8bda8f6f52"
-                  "56535450010003008d00000001000000"
+                  "5b69c7f55ef58f19453dcb264b93291f"
+                  "56535450020003009500000001000000"
                   "22220000000000001111000000000000"
-                  "05000000000000000200000000000000"
-                  "0600000000000000070000000000000004000000000000000100000008000000"
-                  "000000000a0000000000000009000000000000000c000000000000000b000000"
-                  "00000000050000006261746368");
+                  "05000000000000000200000004000000"
+                  "0600000000000000050000000000000007000000000000000400000000000000"
+                  "0100000008000000000000000a0000000000000009000000000000000c000000"
+                  "000000000b00000000000000050000006261746368");
 }
 
 static void the_bytes_of_a_heartbeat_are_these(void **state)
 {
     (void)state;
-    struct wire_commit m = {.op = 7, .commit = 6, .checksum = {9, 10}, .sequence = 11};
+    struct wire_commit m = {.op = 7, .commit = 6, .checksum = {9, 10}, .sequence = 11, .held = 5};
     assert_golden(&wire_shape_commit, &m,
-                  "ccc5ea4062d54f299311e2d800c735fa"
-                  "56535450010005006800000001000000"
+                  "eae8212234fba4dad87259a0e1539fa3"
+                  "56535450020005007000000001000000"
                   "22220000000000001111000000000000"
-                  "05000000000000000200000000000000"
+                  "05000000000000000200000004000000"
                   "070000000000000006000000000000000a000000000000000900000000000000"
-                  "0b00000000000000");
+                  "0b000000000000000500000000000000");
 }
 
 static void the_bytes_of_a_do_view_change_are_these(void **state)
@@ -329,10 +332,10 @@ static void the_bytes_of_a_do_view_change_are_these(void **state)
     assert_true(wire_list_add(&builder, &newest));
     m.headers = wire_list_end(&builder);
     assert_golden(&wire_shape_do_view_change, &m,
-                  "a2b391574eb48f046f98b29db482a0e9"
-                  "5653545001000700b000000001000000"
+                  "7799224e44983da26f98b29db482a0e9"
+                  "5653545002000700b000000001000000"
                   "22220000000000001111000000000000"
-                  "05000000000000000200000000000000"
+                  "05000000000000000200000004000000"
                   "0400000000000000010000000700000000000000060000000000000002000000"
                   "0100000000000000020000000000000001000000070000000000000004000000"
                   "000000000100000008000000000000000a000000000000000900000000000000"

@@ -151,7 +151,7 @@ static void a_configuration_that_makes_no_sense_is_refused(void **state)
     struct vr_config config;
     struct wire_recorded_start start = sound_start();
     assert_true(recording_config(&start, &config));
-    for (int wrong = 0; wrong < 9; wrong++) {
+    for (int wrong = 0; wrong < 11; wrong++) {
         start = sound_start();
         switch (wrong) {
         case 0: start.config.n_replicas = 0; break;
@@ -162,6 +162,8 @@ static void a_configuration_that_makes_no_sense_is_refused(void **state)
         case 5: start.version.size--; break; /* without its NUL */
         case 6: start.machine.size = 0; break;
         case 7: start.application = (struct bytes){(const uint8_t *)"a\0b", 4}; break;
+        case 9: start.config.witnesses = 1; break; /* in a group of two */
+        case 10: start.config.witnesses = 4; break;
         case 8: list[4 + 3] = 'x'; break; /* the NUL of the first address */
         }
         assert_false(recording_config(&start, &config));

@@ -18,6 +18,7 @@ static const struct vstamp_id me = {0x1, 0x2};
 
 static struct session s;
 static uint64_t now;
+static uint32_t witnesses; /* what frames say of the group */
 static uint8_t out[4096], in[4096];
 static size_t in_size;
 static struct wire_message sent; /* what the session sent last */
@@ -27,6 +28,7 @@ static const struct bytes operation = {(const uint8_t *)"incr", 4};
 static void begin_with(struct session_identity identity)
 {
     now = 1000;
+    witnesses = 0;
     session_init(&s, &identity, N, 7);
 }
 
@@ -95,7 +97,8 @@ static void pass(uint64_t ms)
 static int deliver(uint8_t from, struct vstamp_id whose, uint64_t view,
                    const struct wire_shape *shape, const void *message)
 {
-    struct wire_header header = {.group = whose, .view = view, .sender = from};
+    struct wire_header header = {
+        .group = whose, .view = view, .sender = from, .witnesses = witnesses};
     in_size = wire_frame_encode(&header, shape, message, in, sizeof in);
     assert_true(in_size > 0);
     return session_on_frame(&s, from, (struct bytes){in, in_size}, now);
@@ -367,6 +370,62 @@ static void reads_that_any_replica_may_answer_are_spread(void **state)
         reply((uint8_t)replica, 0, 25, "x");
     }
     assert_int_equal(asked, (1u << s.n_replicas) - 1);
+}
+
+/* PIT-7.3: who is a witness decides who leads a view.  Any answer tells. */
+static void the_first_answer_tells_who_can_lead(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    witnesses = 1u << 1;
+    reject(0, 1, WIRE_REJECT_NOT_PRIMARY);
+    sends_only_to(2); /* of view 1, as 1 is a witness */
+    reply(2, 1, 30, "x");
+    assert_int_equal(session_primary(&s), 2);
+    start(SESSION_APPLY);
+    sends_only_to(2);
+}
+
+static void a_witness_that_was_asked_leads_to_the_primary(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    witnesses = 1u << 0;
+    reject(0, 0, WIRE_REJECT_WITNESS);
+    sends_only_to(1);
+}
+
+static void witnesses_are_not_asked(void **state)
+{
+    (void)state;
+    uint32_t asked = 0;
+    session_know_witnesses(&s, 1u << 0);
+    witnesses = 1u << 0;
+    for (int i = 0; i < 50; i++) {
+        start(SESSION_READ_STALE);
+        asked |= 1u << sends_to_any();
+        reply(asked & 2 ? 1 : 2, 0, 25, "x");
+    }
+    assert_int_equal(asked, 6);
+    start(SESSION_APPLY);
+    sends_only_to(1);
+    pass(SESSION_PATIENCE_MS);
+    assert_false(session_wants(&s, 0));
+    assert_false(sends_to(0));
+    assert_true(sends_to(2));
+}
+
+/* As of a list that names some members only, or in another order. */
+static void a_group_of_witnesses_alone_is_not_believed(void **state)
+{
+    (void)state;
+    witnesses = 0xff;
+    start(SESSION_APPLY);
+    reject(0, 0, WIRE_REJECT_WITNESS);
+    assert_int_equal(s.witnesses, 0);
+    assert_int_equal(session_primary(&s), 0);
 }
 
 static void an_eviction_met_on_the_first_send_did_not_run(void **state)
@@ -648,6 +707,10 @@ int main(void)
         cmocka_unit_test_setup(reads_and_registrations_never_end_unknown, registered),
         cmocka_unit_test_setup(a_causal_read_carries_what_was_seen, registered),
         cmocka_unit_test_setup(reads_that_any_replica_may_answer_are_spread, registered),
+        cmocka_unit_test_setup(the_first_answer_tells_who_can_lead, registered),
+        cmocka_unit_test_setup(a_witness_that_was_asked_leads_to_the_primary, registered),
+        cmocka_unit_test_setup(witnesses_are_not_asked, registered),
+        cmocka_unit_test_setup(a_group_of_witnesses_alone_is_not_believed, registered),
         cmocka_unit_test_setup(an_eviction_met_on_the_first_send_did_not_run, registered),
         cmocka_unit_test_setup(an_eviction_met_on_a_resend_is_unknown, registered),
         cmocka_unit_test_setup(an_eviction_met_by_a_later_process_is_unknown, registered),

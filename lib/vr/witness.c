@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Witnesses (paper section 6.1): up to f of 2f+1 replicas that make quorums, and hold no state.
+ *
+ *   active   orders, logs, executes, takes checkpoints
+ *   witness  logs, acknowledges, votes, grants leases
+ *
+ * The paper wakes its witnesses when an active replica is away.  Here they get every PREPARE: that
+ * costs messages, and saves the paper's gap, a stand-in that acknowledges an entry without what
+ * comes before it (PIT-7.2).  A witness is a backup in all rooms, but for this:
+ *
+ *   W1  views are led by the active replicas in turn; all, clients too, count them in the same way
+ *       (PIT-7.3).  So one active replica and f witnesses serve, and witnesses alone, which are
+ *       no majority, elect nobody (PIT-7.4);
+ *   W2  what is committed is passed over instead of executed: no pages, no client table.  Requests
+ *       and reads of every kind are refused in words;
+ *   W3  it forgets an entry once every active replica holds that durably (PIT-7.1).  The primary,
+ *       whom all acknowledge, tells how far that is (`held`).  An active replica never loses such
+ *       an entry but with its disk; then it comes back, blank, with all that is committed.  No
+ *       checkpoint is needed for that, and no witness waits for one;
+ *   W4  its log is bounded.  If an active replica stays away for so long that the log fills, the
+ *       group goes on: the witness forgets what is committed, oldest first.  It is *exposed* then,
+ *       says so, and is not again before all active replicas have caught up;
+ *   W5  a witness that is behind everybody's log goes on after what the peer's log begins with
+ *       (NEW-STATE's `base`): that is committed, and of what came before there is nothing to keep;
+ *   W6  a log with a hole is never used.  Whoever needs entries that a witness has forgotten learns
+ *       its base.  He joins on there if he holds that very entry (state_transfer.c), fetches pages
+ *       if the peer is active, and else asks others, and waits.
+ *
+ * Why W3 is enough: of 2f+1 replicas at most f lose their disk at a time.  An active one is left,
+ * as there are f+1, and holds all up to `held`; and each committed entry behind that is with one
+ * of the f+1 that made the quorum, be it a witness, which has not forgotten it.
+ *
+ * What W4 and W5 cost: a committed entry that an exposed witness has forgotten is with f+1-f = 1
+ * active replica at least, perhaps with no more.  Is that one's disk lost before the one that was
+ * away has caught up, then nobody has the entry; the new primary waits for it (W6), and so does
+ * the group, rather than to go on without what was acknowledged.
+ *
+ * On disk a witness's journal is an active replica's.  To forget is a checkpoint without pages: its
+ * anchor is the newest entry forgotten, and the segments before it go (node/store.c). */
+#include "vr/witness.h"
+
+#include "vr/rooms.h"
+
+uint8_t vr_primary_among(uint8_t n_replicas, uint32_t witnesses, uint64_t view)
+{
+    uint32_t active = ((UINT32_C(1) << n_replicas) - 1) & ~witnesses;
+    assert(active != 0);
+    for (uint64_t skip = view % (uint32_t)__builtin_popcount(active); skip > 0; skip--)
+        active &= active - 1;
+    return (uint8_t)__builtin_ctz(active);
+}
+
+uint64_t vr_log_bytes_min(const struct vr_config *config)
+{
+    uint64_t batches = 4 * (uint64_t)config->batch_bytes;
+    uint64_t bytes = batches > WITNESS_LOG_BYTES ? batches : WITNESS_LOG_BYTES;
+    return config->witnesses != 0 && bytes < config->log_bytes ? bytes : config->log_bytes;
+}
+
+bool vr_is_witness(const struct vr *r)
+{
+    return vr_among_witnesses(r->config.witnesses, r->config.self);
+}
+
+/* W2 */
+void vr_witness_pass(struct vr *r)
+{
+    r->applied = r->commit;
+}
+
+void vr_refuse_as_witness(struct vr *r, uint64_t origin, const struct wire_request *m)
+{
+    vr_mark(r, VR_MARK_witness_asked, "kind=%u", m->kind);
+    vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_WITNESS,
+              "this replica is a witness: it votes, but holds no state and executes nothing");
+}
+
+/* --- W3 --------------------------------------------------------------------------------------- */
+
+/* As the primary: what all active replicas acknowledged.  It is true for good: whoever lost it with
+ * his disk has it again before he is normal. */
+uint64_t vr_held(struct vr *r)
+{
+    uint64_t held = r->commit;
+    if (r->config.witnesses == 0) return 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        bool active = !vr_among_witnesses(r->config.witnesses, i);
+        if (active && r->acked_op[i] < held) held = r->acked_op[i];
+    }
+    vr_note_held(r, held);
+    return r->held;
+}
+
+void vr_note_held(struct vr *r, uint64_t held)
+{
+    if (held > r->held) r->held = held;
+}
+
+/* Has it forgotten what an active replica may yet need (W4, W5)? */
+bool vr_witness_is_exposed(const struct vr *r)
+{
+    return vr_is_witness(r) && r->checkpoint_op > r->held;
+}
+
+/* Do the entries after this one take more than so many quarters of the log? */
+static bool takes(const struct vr *r, uint64_t after, uint32_t quarters)
+{
+    const struct log *l = &r->log;
+    return l->op - after > (uint64_t)(l->mask + 1) / 4 * quarters ||
+           log_bytes_after(l, after) > l->capacity / 4 * quarters;
+}
+
+/* Up to which entry is a witness to forget now?  0: it has room.  A quarter of the log in use
+ * leaves room for a pipeline that comes in one step (state_transfer.c). */
+uint64_t vr_witness_forgets(struct vr *r)
+{
+    uint64_t before = r->checkpoint_op, low = before, high = r->applied;
+    bool pressed = r->log_is_short || takes(r, before, 3);
+    if (!pressed && !takes(r, before, 2)) return 0;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (takes(r, middle, 1)) low = middle + 1;
+        else high = middle;
+    }
+    if (low <= r->held) low = r->held < r->applied ? r->held : r->applied;
+    else if (!pressed) return 0;
+    if (r->checkpoint_storing) return 0;
+    r->log_is_short = false;
+    if (low <= before) return 0;
+    if (low > r->held) {
+        enum vr_level level = vr_witness_is_exposed(r) ? VR_INFO : VR_WARN;
+        vr_mark(r, VR_MARK_witness_forgets_early, "op=%" PRIu64 " held=%" PRIu64, low, r->held);
+        vr_log(r, level, "witness-exposed", "op=%" PRIu64 " held=%" PRIu64, low, r->held);
+    }
+    return low;
+}

@@ -174,7 +174,15 @@ static void explain_silence(struct verdict *v, const struct answers *answers, si
     }
 }
 
-/* One reason for each replica that does not take part or does not answer. */
+/* A witness that had to forget what not all active replicas hold. */
+static bool is_exposed(const struct answer *a)
+{
+    return strcmp(a->status.role, "witness") == 0 &&
+           a->status.checkpoint_number > a->status.held_number;
+}
+
+/* One reason for each replica that does not take part or does not answer, or is not as safe as it
+ * should be. */
 static void explain_replicas(struct verdict *v, const struct answers *answers)
 {
     for (size_t i = 0; i < answers->n; i++) {
@@ -193,6 +201,12 @@ static void explain_replicas(struct verdict *v, const struct answers *answers)
         } else if (!v->taking_part[i] && v->primary >= 0 && answers->at[v->primary].reachable) {
             reason(v, "replica %zu (%s) is up, but the primary does not hear it", i,
                    a->address->text);
+        } else if (is_exposed(a)) {
+            reason(v,
+                   "replica %zu (%s), a witness, was short of room and dropped entries up to op "
+                   "%" PRIu64 ", some of which an active replica lacks: let that one catch up, the "
+                   "group can't go on if the disk of another is lost before",
+                   i, a->address->text, s->checkpoint_number);
         }
     }
 }

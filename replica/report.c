@@ -102,7 +102,7 @@ static void find_reason(const struct node_status *s, uint64_t contact_ms_max,
         snprintf(reason, REASON_SIZE,
                  "in contact with %zu of %zu replicas, itself included; %zu needed", heard,
                  s->n_peers + 1, majority);
-    else if (strcmp(s->role, "backup") == 0 && !from_primary)
+    else if (strcmp(s->role, "primary") != 0 && !from_primary)
         snprintf(reason, REASON_SIZE, "primary %" PRId64 " was not heard for %" PRIu64 " ms",
                  s->primary, contact_ms_max);
 }

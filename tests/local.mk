@@ -55,6 +55,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-replica-stop.bats \
     %D%/cli/vstamp-session.bats \
     %D%/cli/vstamp-shell.bats \
+    %D%/cli/vstamp-witness.bats \
     %D%/maelstrom/vstamp-maelstrom.bats
 
 CHECKS = \

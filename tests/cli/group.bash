@@ -219,16 +219,21 @@ group_is() { [[ $(group_field "$1" "$2") == "$3" ]]; }
 # group_wait_field I NAME VALUE
 group_wait_field() { group_wait "$2=$3 at replica $1" group_is "$1" "$2" "$3"; }
 
-# group_agree: all running replicas are normal, with one commit-number and one digest.
+# group_agree: all running replicas are normal, with one commit-number and, but for witnesses, one
+# digest.
 group_agree() {
-    local i one first=
+    local i one commit digest first_commit= first_digest=
     for ((i = 0; i < GROUP_SIZE; i++)); do
         group_running "$i" || continue
         one=$(group_status "$i") || return 1
         [[ $one == *'"status":"normal"'* ]] || return 1
-        one=$(tr , '\n' <<<"$one" | grep -E '^"(commit_number|state_digest)"')
-        first=${first:-$one}
-        [[ $one == "$first" ]] || return 1
+        commit=$(tr , '\n' <<<"$one" | grep '^"commit_number"')
+        first_commit=${first_commit:-$commit}
+        [[ $commit == "$first_commit" ]] || return 1
+        [[ $one != *'"role":"witness"'* ]] || continue
+        digest=$(tr , '\n' <<<"$one" | grep '^"state_digest"')
+        first_digest=${first_digest:-$digest}
+        [[ $digest == "$first_digest" ]] || return 1
     done
 }
 

@@ -45,6 +45,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/client_table.h \
     %D%/vr/commit.c \
     %D%/vr/config.h \
+    %D%/vr/copy.c \
     %D%/vr/inflight.c \
     %D%/vr/inflight.h \
     %D%/vr/lease.c \
@@ -70,6 +71,10 @@ noinst_LTLIBRARIES += \
     %D%/vr/witness.h
 
 %C%_libnode_la_SOURCES = \
+    %D%/node/copier.c \
+    %D%/node/copier.h \
+    %D%/node/copy.c \
+    %D%/node/copy.h \
     %D%/node/journal.c \
     %D%/node/journal.h \
     %D%/node/node.c \
@@ -80,6 +85,7 @@ noinst_LTLIBRARIES += \
     %D%/node/recording.h \
     %D%/node/restore.c \
     %D%/node/restore_checkpoint.c \
+    %D%/node/restore_copy.c \
     %D%/node/restore_journal.c \
     %D%/node/status.c \
     %D%/node/status.def \

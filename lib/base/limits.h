@@ -24,6 +24,7 @@
 #define NUMBER_MAX (UINT64_C(1) << 62)
 #define TRANSFER_ENTRIES_MAX 128u /* entries in one new_state */
 #define TRANSFER_HASHES_MAX 1024u /* pages asked about in one get_pages */
+#define COPY_HASHES_MAX 256u      /* pages asked about in one get_checkpoint */
 #define ADDRESS_BYTES_MAX 255u
 
 _Static_assert(REPLICAS_MAX <= 32, "a set of replicas is a uint32_t");

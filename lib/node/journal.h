@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The format of a replica's files: records, one after another, in journal segments, checkpoints and
- * recordings.
+/* The format of a replica's files: records, one after another, in journal segments, checkpoints,
+ * recordings and copies of the state.
  *
  *   u32 size of the body, u32 kind, u64 checksum, body, zeros up to a multiple of 8
  *
@@ -22,6 +22,11 @@ enum journal_kind {
     JOURNAL_CHECKPOINT_HEAD,
     JOURNAL_PAGE,
     JOURNAL_CHECKPOINT_TAIL,
+    JOURNAL_COPY_HEAD, /* these are of copy.h */
+    JOURNAL_COPY_PAGE,
+    JOURNAL_COPY_CHECKPOINT_END,
+    JOURNAL_COPY_ENTRY,
+    JOURNAL_COPY_TAIL,
 #define RECORDED(name) JOURNAL_RECORDED_##name,
 #include "node/recording.def"
 #undef RECORDED

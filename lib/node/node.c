@@ -105,14 +105,27 @@ void node_on_peer_frame(struct node *n, uint8_t from, struct bytes frame)
     vr_on_message(&n->vr, &m);
 }
 
+static int from_client(struct vr *r, uint64_t origin, const struct wire_message *m)
+{
+    switch (m->header.command) {
+    case WIRE_request: vr_on_request(r, origin, &m->header, &m->as.request); return 0;
+    case WIRE_get_checkpoint:
+        vr_on_get_checkpoint(r, origin, &m->header, &m->as.get_checkpoint);
+        return 0;
+    case WIRE_get_committed:
+        vr_on_get_committed(r, origin, &m->header, &m->as.get_committed);
+        return 0;
+    default: return VSTAMP_E_MALFORMED;
+    }
+}
+
 int node_on_client_frame(struct node *n, uint64_t origin, struct bytes frame)
 {
     assert(origin != 0);
     NODE_RECORD(n, client_frame, .origin = origin, .frame = frame);
     struct wire_message m;
     int rv = wire_frame_decode(frame, &m);
-    if (rv == 0 && m.header.command != WIRE_request) rv = VSTAMP_E_MALFORMED;
-    if (rv == 0) vr_on_request(&n->vr, origin, &m.header, &m.as.request);
+    if (rv == 0) rv = from_client(&n->vr, origin, &m);
     node_note_result(n, rv, origin);
     return rv;
 }

@@ -276,6 +276,11 @@ int recording_feed(struct node *n, const struct recorded *record, struct bytes f
     case JOURNAL_CHECKPOINT_HEAD:
     case JOURNAL_PAGE:
     case JOURNAL_CHECKPOINT_TAIL:
+    case JOURNAL_COPY_HEAD:
+    case JOURNAL_COPY_PAGE:
+    case JOURNAL_COPY_CHECKPOINT_END:
+    case JOURNAL_COPY_ENTRY:
+    case JOURNAL_COPY_TAIL:
     case JOURNAL_KINDS:
         break;
     }

@@ -383,6 +383,10 @@ static void dispatch(struct vr *r, const struct wire_message *m)
     case WIRE_reply:
     case WIRE_reject:
     case WIRE_hello:
+    case WIRE_get_checkpoint:
+    case WIRE_checkpoint:
+    case WIRE_get_committed:
+    case WIRE_committed:
     case WIRE_reconfiguration:
     case WIRE_start_epoch:
     case WIRE_epoch_started:

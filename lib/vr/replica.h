@@ -229,6 +229,10 @@ struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *token
 void vr_on_message(struct vr *r, const struct wire_message *m);
 void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
                   const struct wire_request *request);
+void vr_on_get_checkpoint(struct vr *r, uint64_t origin, const struct wire_header *header,
+                          const struct wire_get_checkpoint *m);
+void vr_on_get_committed(struct vr *r, uint64_t origin, const struct wire_header *header,
+                         const struct wire_get_committed *m);
 void vr_on_durable(struct vr *r, uint64_t position);
 void vr_on_checkpoint_stored(struct vr *r);
 void vr_checkpoint_anew(struct vr *r);

@@ -45,6 +45,9 @@ void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, c
     vr_broadcast((r), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
 void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
               uint64_t number, uint64_t op, struct bytes body);
+void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, const void *message);
+#define VR_ANSWER(r, origin, name, ...)                                                            \
+    vr_answer((r), (origin), &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
 void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
                uint64_t number, enum wire_reject_reason reason, const char *text);
 struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size);
@@ -127,6 +130,7 @@ void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, u
 void vr_transfer_stop(struct vr *r, const char *why);
 void vr_later_view(struct vr *r, uint8_t from, uint64_t view);
 bool vr_view_is_over(const struct vr *r); /* entries of a later one are in our log (T7) */
+struct wire_list vr_entries_after(struct vr *r, uint64_t after, uint64_t up_to);
 void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m);
 void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m);
 void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pages *m);

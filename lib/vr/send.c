@@ -36,6 +36,11 @@ void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, c
     }
 }
 
+void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, const void *message)
+{
+    if (origin != 0) r->sink.reply(r->sink.ctx, origin, encode(r, r->view, shape, message));
+}
+
 void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
               uint64_t number, uint64_t op, struct bytes body)
 {

@@ -123,13 +123,13 @@ bool vr_view_is_over(const struct vr *r)
 
 /* --- the peer's side -------------------------------------------------------------------------- */
 
-/* Entries that fit into one message. */
-static struct wire_list entries_after(struct vr *r, uint64_t after)
+/* Those of the entries after + 1 .. up_to that fit into one message. */
+struct wire_list vr_entries_after(struct vr *r, uint64_t after, uint64_t up_to)
 {
     struct wire_list_builder list;
     wire_list_begin(&list, &wire_shape_entry, r->answer, r->answer_size_max);
     if (log_header(&r->log, after) != NULL) {
-        for (uint64_t op = after + 1; op <= r->log.op && op - after <= TRANSFER_ENTRIES_MAX; op++) {
+        for (uint64_t op = after + 1; op <= up_to && op - after <= TRANSFER_ENTRIES_MAX; op++) {
             struct wire_entry entry = {.header = log_at(&r->log, op)->header,
                                        .body = log_body(&r->log, op)};
             if (!wire_list_add(&list, &entry)) break;
@@ -150,7 +150,7 @@ void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
     }
     VR_SEND(r, from, new_state, .nonce = m->nonce, .after = m->after, .op = r->log.op,
             .commit = r->commit, .log_view = r->log_view, .base = r->log.base,
-            .entries = entries_after(r, m->after));
+            .entries = vr_entries_after(r, m->after, r->log.op));
 }
 
 /* --- our side: entries ------------------------------------------------------------------------ */

@@ -172,10 +172,8 @@ static void set_clock(struct member *m)
     node_clock(m->node, m->cluster->now_us, WALL_US + m->cluster->now_us);
 }
 
-void cluster_start(struct cluster *c, uint8_t replica)
+static void make_node(struct member *m)
 {
-    struct member *m = &c->members[replica];
-    struct vstamp_diag diag = {0};
     assert_false(m->up);
     m->up = true;
     m->life++;
@@ -183,10 +181,17 @@ void cluster_start(struct cluster *c, uint8_t replica)
     m->memory = mmap(NULL, m->memory_size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_true(m->memory != MAP_FAILED);
-    struct vstamp_id entropy = {1000u + replica, m->life};
-    note_line(m, "started", "");
+    struct vstamp_id entropy = {1000u + m->index, m->life};
     m->node = node_init(m->memory, m->memory_size, &m->config, kv_app(), &m->io, entropy);
     set_clock(m);
+}
+
+void cluster_start(struct cluster *c, uint8_t replica)
+{
+    struct member *m = &c->members[replica];
+    struct vstamp_diag diag = {0};
+    note_line(m, "started", "");
+    make_node(m);
     if (m->config.durable && disk_restore(&m->disk, m->node, &diag) != 0) fail_msg("%s", diag.text);
     node_start(m->node);
     for (uint8_t i = 0; i < c->n; i++) {
@@ -219,6 +224,23 @@ void cluster_wipe(struct cluster *c, uint8_t replica)
 {
     assert_false(c->members[replica].up);
     disk_wipe(&c->members[replica].disk);
+}
+
+void cluster_restore(struct cluster *c, uint8_t replica, const struct copy *copy)
+{
+    struct member *m = &c->members[replica];
+    struct vstamp_diag diag = {0};
+    make_node(m);
+    if (node_restore_copy(m->node, copy, &diag) != 0) fail_msg("%s", diag.text);
+    while (!node_is_stored(m->node)) {
+        node_turn_end(m->node);
+        for (unsigned lane = 0; lane < NODE_LANES; lane++) {
+            if (!m->disk.busy[lane]) continue;
+            disk_finish(&m->disk, lane);
+            node_on_stored(m->node, lane);
+        }
+    }
+    cluster_crash(c, replica);
 }
 
 void cluster_hand_over(struct cluster *c, uint8_t replica)
@@ -546,6 +568,19 @@ void cluster_send_op(struct cluster *c, uint32_t client, uint64_t session, uint6
     send_request(c, to, &(struct wire_request){
         .client = cluster_client_id(client), .session = session, .number = number,
         .kind = kv_is_write(op->verb) ? WIRE_KIND_APPLY : WIRE_KIND_READ, .body = {body, w.size}});
+}
+
+struct bytes cluster_ask(struct cluster *c, uint8_t to, struct bytes frame)
+{
+    struct member *m = &c->members[to];
+    size_t before = c->n_arrivals;
+    if (!m->up) return (struct bytes){0};
+    set_clock(m);
+    assert_int_equal(0, node_on_client_frame(m->node, 1, frame));
+    node_turn_end(m->node);
+    if (c->n_arrivals == before) return (struct bytes){0};
+    struct sim_packet *newest = c->arrivals[c->n_arrivals - 1].packet;
+    return (struct bytes){newest->bytes, newest->size};
 }
 
 static void note_reply(struct cluster_answer *answer, const struct wire_reply *reply,

@@ -13,6 +13,7 @@
 #define SCENARIO_CLUSTER_H
 
 #include "kv/kv.h"
+#include "node/copy.h"
 #include "sim/disk.h"
 #include "vr/replica.h"
 
@@ -39,6 +40,8 @@ void cluster_crash(struct cluster *c, uint8_t replica);   /* the disk keeps what
 void cluster_crash_at_checkpoint(struct cluster *c, uint8_t replica);
 void cluster_wipe(struct cluster *c, uint8_t replica);    /* of a crashed one: its disk is lost */
 void cluster_start(struct cluster *c, uint8_t replica);
+/* Make one that was never started a member of the group that a copy begins. */
+void cluster_restore(struct cluster *c, uint8_t replica, const struct copy *copy);
 void cluster_slow_disk(struct cluster *c, uint8_t replica, bool slow); /* jobs wait meanwhile */
 void cluster_hand_over(struct cluster *c, uint8_t replica); /* as a planned stop begins */
 bool cluster_has_traced(const struct cluster *c, uint8_t replica, const char *part);
@@ -96,6 +99,10 @@ void cluster_send_op(struct cluster *c, uint32_t client, uint64_t session, uint6
                      uint8_t to, const struct kv_op *op);
 struct cluster_answer cluster_answer(struct cluster *c, uint32_t client, uint64_t number,
                                      enum kv_verb verb); /* 0: of a registration */
+
+/* Any frame of a client; gives the newest answer to it, of no bytes if there is none.  It lives as
+ * long as the cluster. */
+struct bytes cluster_ask(struct cluster *c, uint8_t to, struct bytes frame);
 
 /* The common cases: send to `to`, settle, and expect the answer (cmocka assertions). */
 uint64_t cluster_register(struct cluster *c, uint32_t client, uint8_t to); /* gives the session */

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <curl/curl.h>
+
 #include "program/address.h"
 
 #define FETCH_BYTES_MAX  (1u << 20)
@@ -25,5 +27,9 @@ struct fetch {
 /* Fill in the results of all; returns after at most about `timeout_ms`.  fetch_close each. */
 void fetch_all(struct fetch *fetches, size_t n, uint32_t timeout_ms);
 void fetch_close(struct fetch *fetch);
+
+/* Only connect: an easy handle for curl_easy_send and curl_easy_recv, or NULL with words. */
+CURL *fetch_connect(const struct address *address, uint32_t timeout_ms,
+                    char error[static FETCH_ERROR_SIZE]);
 
 #endif

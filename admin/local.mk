@@ -6,19 +6,27 @@ noinst_LTLIBRARIES += %D%/libadmin.la
 %C%_libadmin_la_SOURCES = \
     %D%/answers.c \
     %D%/answers.h \
+    %D%/copy_file.c \
+    %D%/copy_file.h \
     %D%/fetch.c \
     %D%/fetch.h \
     %D%/table.c \
     %D%/table.h \
+    %D%/talk.c \
+    %D%/talk.h \
     %D%/verdict.c \
     %D%/verdict.h
 ADMIN_LIBS = %D%/libadmin.la $(JANSSON_LIBS) $(CURL_LIBS)
 
 vstamp_admin_SOURCES = \
     %D%/admin.h \
+    %D%/cmd_backup.c \
     %D%/cmd_health.c \
     %D%/cmd_metrics.c \
+    %D%/cmd_restore.c \
     %D%/cmd_status.c \
     %D%/commands.def \
-    %D%/main.c
-vstamp_admin_LDADD = $(ADMIN_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
+    %D%/main.c \
+    %D%/member.c \
+    %D%/member.h
+vstamp_admin_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vstamp-admin: asks each replica's status endpoint.  It can change nothing, and it needs no
- * primary: all it says is made of what each replica says of itself and of its peers. */
+/* vstamp-admin.  What it says of the group is made of what each replica's status endpoint says of
+ * itself and of its peers, so it needs no primary for that.  Nothing here changes a group that
+ * runs. */
 #include <config.h>
 
 #include <curl/curl.h>
@@ -17,6 +18,8 @@ static const char epilogue[] =
     "Exit status of status: 0 if a replica answered, 3 if none did.\n"
     "Exit status of health: 0 all well, 1 serving but something is down,\n"
     "2 not serving, 3 could not ask anyone.\n"
+    "Exit status of backup: 0 done, 3 no replica could be copied; with --verify\n"
+    "1 if the file is damaged.\n"
     "2 also: the command line or the configuration is wrong.\n";
 
 int main(int argc, char **argv)
@@ -33,7 +36,7 @@ int main(int argc, char **argv)
     struct cli cli = {
         .program = "vstamp-admin",
         .version = PACKAGE_VERSION,
-        .text = "Look at a vstamp group",
+        .text = "Look at a vstamp group, copy it, restore it",
         .epilogue = epilogue,
         .options = options,
         .commands = commands,

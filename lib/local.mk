@@ -118,7 +118,9 @@ noinst_LTLIBRARIES += \
     %D%/program/log.c \
     %D%/program/log.h \
     %D%/program/nearest.c \
-    %D%/program/nearest.h
+    %D%/program/nearest.h \
+    %D%/program/progress.c \
+    %D%/program/progress.h
 
 # The pure rooms: no system call, clock, thread or allocation in them (tests/check-pure.sh).
 PURE_ARCHIVES = %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/libkv.la %D%/libbase.la

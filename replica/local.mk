@@ -1,6 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 bin_PROGRAMS += vstamp-replica
 
+# Apart from the program: vstamp-admin restore writes folders with it.
+noinst_LTLIBRARIES += %D%/libstorage.la
+%C%_libstorage_la_SOURCES = \
+    %D%/storage.c \
+    %D%/storage.h \
+    %D%/storage_checkpoint.c \
+    %D%/storage_folder.c \
+    %D%/storage_journal.c \
+    %D%/storage_lane.c \
+    %D%/storage_lane.h \
+    %D%/turn.c \
+    %D%/turn.h
+STORAGE_LIBS = %D%/libstorage.la $(UV_LIBS)
+
 vstamp_replica_SOURCES = \
     %D%/clients.c \
     %D%/clients.h \
@@ -23,19 +37,10 @@ vstamp_replica_SOURCES = \
     %D%/report.h \
     %D%/serve.c \
     %D%/serve.h \
-    %D%/storage.c \
-    %D%/storage.h \
-    %D%/storage_checkpoint.c \
-    %D%/storage_folder.c \
-    %D%/storage_journal.c \
-    %D%/storage_lane.c \
-    %D%/storage_lane.h \
     %D%/transport_uv.c \
-    %D%/transport_uv.h \
-    %D%/turn.c \
-    %D%/turn.h
-vstamp_replica_LDADD = $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) \
-    $(UV_LIBS) $(MICROHTTPD_LIBS) $(JANSSON_LIBS)
+    %D%/transport_uv.h
+vstamp_replica_LDADD = $(STORAGE_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) \
+    $(MICROHTTPD_LIBS) $(JANSSON_LIBS)
 
 if SYSTEMD_UNIT
 systemdsystemunit_DATA = %D%/vstamp-replica@.service

@@ -19,6 +19,7 @@ UNIT_TESTS = \
     %D%/unit/test_log \
     %D%/unit/test_pages \
     %D%/unit/test_print \
+    %D%/unit/test_progress \
     %D%/unit/test_prng \
     %D%/unit/test_recording \
     %D%/unit/test_replay \
@@ -40,6 +41,7 @@ SCENARIO_TESTS = \
 
 BATS_TESTS = \
     %D%/chaos/chaos.bats \
+    %D%/cli/vstamp-admin-backup.bats \
     %D%/cli/vstamp-admin-health.bats \
     %D%/cli/vstamp-admin-metrics.bats \
     %D%/cli/vstamp-admin-status.bats \

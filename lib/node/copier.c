@@ -13,6 +13,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "vr/log.h"
+#include "vr/pages.h"
+#include "wire/frame.h"
 
 void copier_init(struct copier *c, uint64_t target, uint64_t time_us, const char *program,
                  uint64_t *hashes, uint32_t n_pages_max)

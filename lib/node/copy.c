@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "vr/replica.h"
 
 bool copy_put(struct copy_writer *c, struct writer *w, enum journal_kind kind,
               const struct wire_shape *shape, const void *record)
@@ -152,6 +153,7 @@ size_t copy_memory(const struct copy *c)
     struct vr sample = {0};
     struct vr_config config = config_of(c);
     arena_init(&count, NULL, 0);
+    arena_take(&count, 1, sizeof sample);
     vr_init(&sample, &count, &config, NULL, NULL, (struct vstamp_id){0});
     return count.used;
 }
@@ -169,7 +171,7 @@ static void load_pages(struct copy *c, struct journal_reader *r)
         int rv = wire_decode(&wire_shape_page, body, &page);
         assert(rv == 0);
         if (page.number >= c->n_pages) continue;
-        uint8_t *live = pages_write(&c->vr.pages, page.number);
+        uint8_t *live = pages_write(&c->vr->pages, page.number);
         memset(live, 0, VSTAMP_PAGE_SIZE);
         if (page.content.size > 0) memcpy(live, page.content.data, VSTAMP_PAGE_SIZE);
     }
@@ -189,14 +191,14 @@ static int load_entries(struct copy *c, struct journal_reader *r, struct vstamp_
         assert(rv == 0);
         struct vstamp_id checksum = log_checksum(c->head.group, &entry.header, entry.body);
         if (!vstamp_id_equal(checksum, entry.header.checksum) ||
-            vr_restore_entry(&c->vr, entry.header.op - 1, &entry) != 0 ||
-            c->vr.log.op != entry.header.op) {
+            vr_restore_entry(c->vr, entry.header.op - 1, &entry) != 0 ||
+            c->vr->log.op != entry.header.op) {
             return damaged(place, diag);
         }
     }
     state.op = state.commit = c->op;
-    state.checksum = log_last(&c->vr.log)->checksum;
-    return vr_restore_state(&c->vr, &state);
+    state.checksum = log_last(&c->vr->log)->checksum;
+    return vr_restore_state(c->vr, &state);
 }
 
 int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app *app,
@@ -212,7 +214,8 @@ int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app
     struct vr_sink sink = {.log = ignore_log};
     struct vr_config config = config_of(c);
     arena_init(&arena, memory, size);
-    vr_init(&c->vr, &arena, &config, app, &sink, (struct vstamp_id){0, 1});
+    c->vr = arena_take(&arena, 1, sizeof *c->vr);
+    vr_init(c->vr, &arena, &config, app, &sink, (struct vstamp_id){0, 1});
     struct journal_reader r = {.file = c->file};
     enum journal_kind kind;
     struct bytes body;
@@ -221,24 +224,29 @@ int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app
     load_pages(c, &r);
     journal_next(&r, &kind, &body); /* the end of the checkpoint */
     int rv = 0;
-    if (c->anchor.op > 0) rv = vr_restore_checkpoint(&c->vr, c->head.group, &c->anchor);
+    if (c->anchor.op > 0) rv = vr_restore_checkpoint(c->vr, c->head.group, &c->anchor);
     if (rv != 0) {
         vstamp_diag_printf(diag, "its pages do not make sense");
         return rv;
     }
     rv = load_entries(c, &r, diag);
     if (rv != 0) return rv;
-    assert(c->vr.applied == c->op);
+    assert(c->vr->applied == c->op);
     return 0;
 }
 
 /* --- the state -------------------------------------------------------------------------------- */
 
+const struct vstamp_pages *copy_pages(const struct copy *c)
+{
+    return &c->vr->app_pages;
+}
+
 uint32_t copy_app_pages(const struct copy *c)
 {
-    uint32_t first = c->vr.app_pages.first;
-    uint32_t n = c->vr.pages.n_used > first ? c->vr.pages.n_used - first : 0;
-    while (n > 0 && pages_hash(pages_read(&c->vr.pages, first + n - 1)) == 0) n--;
+    uint32_t first = c->vr->app_pages.first;
+    uint32_t n = c->vr->pages.n_used > first ? c->vr->pages.n_used - first : 0;
+    while (n > 0 && pages_hash(pages_read(&c->vr->pages, first + n - 1)) == 0) n--;
     return n;
 }
 
@@ -250,7 +258,7 @@ struct vstamp_id copy_digest(const struct copy *c)
         uint8_t term[24];
         struct writer w = writer_over(term, sizeof term);
         write_id(&w, digest);
-        write_u64(&w, pages_hash(pages_read(&c->vr.pages, c->vr.app_pages.first + page)));
+        write_u64(&w, pages_hash(pages_read(&c->vr->pages, c->vr->app_pages.first + page)));
         digest = checksum128(term, w.size);
     }
     return digest;
@@ -267,4 +275,23 @@ struct vstamp_id copy_group(const struct copy *c, uint64_t members)
     write_u64(&w, members);
     assert(w.ok);
     return checksum128(all, w.size);
+}
+
+int copy_fits(const struct copy *c, const struct vr_config *config, struct vstamp_diag *diag)
+{
+    uint32_t n_pages = copy_app_pages(c);
+    uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);
+    if (n_pages + (uint64_t)table > config->state_pages) {
+        vstamp_diag_printf(diag, "the state does not fit: give state_bytes_max at least %" PRIu64,
+                           (n_pages + (uint64_t)table) * VSTAMP_PAGE_SIZE);
+        return VSTAMP_E_CONFIG;
+    }
+    if (c->head.form.max_read_bytes > config->max_read_bytes) {
+        vstamp_diag_printf(diag,
+                           "the group that was copied allowed larger values: give max_value_bytes "
+                           "at least %" PRIu32,
+                           c->head.form.max_read_bytes - READ_OVERHEAD);
+        return VSTAMP_E_CONFIG;
+    }
+    return 0;
 }

@@ -18,7 +18,6 @@
 
 #include "node/journal.h"
 #include "node/node.h"
-#include "vr/replica.h"
 
 #define COPY_VERSION 1u
 
@@ -31,6 +30,8 @@ struct copy_writer {
 bool copy_put(struct copy_writer *c, struct writer *w, enum journal_kind kind,
               const struct wire_shape *shape, const void *record);
 
+struct vr;
+
 struct copy {
     struct bytes file;
     struct wire_copy_head head; /* points into the file */
@@ -38,7 +39,7 @@ struct copy {
     uint32_t n_pages;
     uint64_t op, n_entries;
     size_t pages_end; /* where the last checkpoint_end stands */
-    struct vr vr;     /* after copy_load: its pages are the state at `op` */
+    struct vr *vr;    /* after copy_load: its pages are the state at `op` */
 };
 
 /* Check every byte of the file.  VSTAMP_E_CORRUPT or VSTAMP_E_VERSION, with a sentence. */
@@ -51,7 +52,10 @@ size_t copy_memory(const struct copy *c);
 int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app *app,
               struct vstamp_diag *diag);
 
-/* Pages of the application that hold something, up to the last; after copy_load. */
+/* What the application sees; after copy_load. */
+const struct vstamp_pages *copy_pages(const struct copy *c);
+
+/* Pages of the application that hold something, up to the last. */
 uint32_t copy_app_pages(const struct copy *c);
 
 /* Of those pages: equal for equal states of the application, whoever its clients were. */
@@ -61,11 +65,15 @@ struct vstamp_id copy_digest(const struct copy *c);
  * for all its members, and another one than that of the group that was copied. */
 struct vstamp_id copy_group(const struct copy *c, uint64_t members);
 
+/* Does the state go into a replica of this configuration?  VSTAMP_E_CONFIG, with a sentence that
+ * says what it needs, if not. */
+int copy_fits(const struct copy *c, const struct vr_config *config, struct vstamp_diag *diag);
+
 /* Make a node (durability: disk, just initialized, not started) a member of that group, at view 0
  * with the state of the copy, no session and an empty log behind it.  It then asks for the jobs
- * that put this on its disk: run turns until node_is_stored.  VSTAMP_E_CONFIG, with a sentence, if
- * the state does not go into its configuration. */
-int node_restore_copy(struct node *node, const struct copy *c, struct vstamp_diag *diag);
+ * that put this on its disk: run turns until node_is_stored.  The
+ * copy must fit. */
+void node_restore_copy(struct node *node, const struct copy *c);
 bool node_is_stored(const struct node *node);
 
 #endif

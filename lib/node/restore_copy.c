@@ -6,7 +6,6 @@
  * The sessions of the copied group stay behind.  What they had asked is part of the state, but
  * after a step back in time no promise of theirs holds: a request may have run in the old group
  * after the copy was taken.  So the new group has an identity of its own, which refuses them. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -18,60 +17,41 @@
 static struct wire_entry_header anchor_of(const struct copy *c, struct vstamp_id group)
 {
     struct wire_entry_header anchor = {.op = c->op > 0 ? c->op : 1,
-                                       .timestamp = log_last(&c->vr.log)->timestamp};
+                                       .timestamp = log_last(&c->vr->log)->timestamp};
     anchor.checksum = log_checksum(group, &anchor, (struct bytes){0});
     return anchor;
 }
 
-static int check_fit(const struct node *n, const struct copy *c, struct vstamp_diag *diag)
+/* A witness has none. */
+static void load_pages(struct node *n, const struct copy *c)
 {
-    const struct vr_config *config = &n->config;
-    if (copy_app_pages(c) > n->vr.app_pages.count) {
-        vstamp_diag_printf(diag, "the state does not fit: give state_bytes_max at least %" PRIu64,
-                           ((uint64_t)copy_app_pages(c) + n->vr.app_pages.first) *
-                               VSTAMP_PAGE_SIZE);
-        return VSTAMP_E_CONFIG;
-    }
-    if (c->head.form.max_read_bytes > config->max_read_bytes) {
-        vstamp_diag_printf(diag,
-                           "the group that was copied allowed larger values: give max_value_bytes "
-                           "at least %" PRIu32,
-                           c->head.form.max_read_bytes - READ_OVERHEAD);
-        return VSTAMP_E_CONFIG;
-    }
-    return 0;
-}
-
-static void copy_pages(struct node *n, const struct copy *c)
-{
-    uint32_t n_pages = copy_app_pages(c);
+    uint32_t n_pages = vr_is_witness(&n->vr) ? 0 : copy_app_pages(c);
     for (uint32_t page = 0; page < n_pages; page++) {
-        const uint8_t *from = pages_read(&c->vr.pages, c->vr.app_pages.first + page);
+        const uint8_t *from = pages_read(&c->vr->pages, c->vr->app_pages.first + page);
         if (pages_hash(from) == 0) continue;
         memcpy(pages_write(&n->vr.pages, n->vr.app_pages.first + page), from, VSTAMP_PAGE_SIZE);
     }
     pages_checkpoint(&n->vr.pages);
 }
 
-int node_restore_copy(struct node *n, const struct copy *c, struct vstamp_diag *diag)
+void node_restore_copy(struct node *n, const struct copy *c)
 {
     assert(n->config.durable && !n->vr.started && n->vr.log.op == 0);
-    int rv = check_fit(n, c, diag);
-    if (rv != 0) return rv;
     struct vstamp_id group = copy_group(c, n->config.members);
     struct wire_entry_header anchor = anchor_of(c, group);
-    struct wire_hard_state state = {
-        .group = group, .op = anchor.op, .checksum = anchor.checksum, .commit = anchor.op,
-        .held = anchor.op};
-    copy_pages(n, c);
-    rv = vr_restore_checkpoint(&n->vr, group, &anchor);
+    struct wire_hard_state state = {.group = group,
+                                    .op = anchor.op,
+                                    .checksum = anchor.checksum,
+                                    .commit = anchor.op,
+                                    .held = anchor.op};
+    load_pages(n, c);
+    int rv = vr_restore_checkpoint(&n->vr, group, &anchor);
     assert(rv == 0); /* copy_load asked the application of the same pages */
     rv = vr_restore_state(&n->vr, &state);
     assert(rv == 0);
     node_store_start(n);
     n->vr.checkpoint_storing = true;
     node_store_checkpoint(n);
-    return 0;
 }
 
 bool node_is_stored(const struct node *n)

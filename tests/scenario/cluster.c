@@ -230,8 +230,9 @@ void cluster_restore(struct cluster *c, uint8_t replica, const struct copy *copy
 {
     struct member *m = &c->members[replica];
     struct vstamp_diag diag = {0};
+    if (copy_fits(copy, &m->config, &diag) != 0) fail_msg("%s", diag.text);
     make_node(m);
-    if (node_restore_copy(m->node, copy, &diag) != 0) fail_msg("%s", diag.text);
+    node_restore_copy(m->node, copy);
     while (!node_is_stored(m->node)) {
         node_turn_end(m->node);
         for (unsigned lane = 0; lane < NODE_LANES; lane++) {

@@ -123,7 +123,7 @@ static void expect_sum(struct story *s, int64_t sum)
     struct writer w = writer_over(body, sizeof body);
     kv_encode_op(&get, &w);
     struct vstamp_answer answer = {.data = data, .capacity = sizeof data};
-    kv_app()->query(&s->copy.vr.app_pages, body, w.size, &answer);
+    kv_app()->query(copy_pages(&s->copy), body, w.size, &answer);
     struct kv_answer kv;
     assert_int_equal(0, kv_decode_answer(KV_GET, (struct bytes){data, answer.size}, &kv));
     assert_true(kv.value.size < sizeof text);
@@ -154,7 +154,7 @@ static void a_copy_is_the_state_at_its_op_number(void **unused)
                 copy_from(s, replica);
                 expect_sum(s, sum);
                 struct vstamp_id theirs = core_digest(s->c, cluster_primary(s->c));
-                assert_true(vstamp_id_equal(theirs, pages_digest(&s->copy.vr.pages)));
+                assert_true(vstamp_id_equal(theirs, pages_digest(&s->copy.vr->pages)));
                 assert_int_equal(target, s->copy.op);
             }
         }
@@ -201,7 +201,7 @@ static void a_checkpoint_may_be_replaced_while_it_is_copied(void **unused)
     assert_int_equal(1, s->copier.n_restarts);
     expect_sum(s, sum);
     assert_true(vstamp_id_equal(core_digest(s->c, cluster_primary(s->c)),
-                                pages_digest(&s->copy.vr.pages)));
+                                pages_digest(&s->copy.vr->pages)));
     story_end(s);
 }
 

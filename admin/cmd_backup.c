@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp-admin backup FILE: a consistent copy of the state of a running group.
+ *
+ *   1. a read at the primary tells the op-number that the copy must include: all that anybody was
+ *      told is done by now is in it
+ *   2. a backup is asked for its checkpoint and what follows (node/copier.h), the primary last; one
+ *      that fails is replaced by the next, and what was copied stays
+ *   3. what was written is read back and loaded, as a restore would, before FILE is its name
+ *
+ * Signals wait until the temporary file is gone, then take effect. */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "admin/copy_file.h"
+#include "admin/talk.h"
+#include "base/assert.h"
+#include "node/copier.h"
+#include "program/progress.h"
+#include "wire/frame.h"
+
+#define PAGES_MAX     (1u << 28) /* state_bytes_max can be no more */
+#define RESTARTS_MAX  30u
+#define PATIENCE      10u /* times --timeout, without an answer that brings it further */
+#define PAUSE_MS      10u /* until a replica is asked again for what it does not have yet */
+
+struct backup {
+    const struct cli *cli;
+    const struct admin *admin;
+    const struct config *config;
+    const char *path; /* "-": standard output */
+    bool force;
+
+    int fd;
+    char temporary[CONFIG_PATH_SIZE];
+    uint64_t size;
+    sigset_t signals;
+    struct progress progress;
+
+    struct talk *talk;
+    uint8_t source, n_replicas;
+    uint64_t good_ms; /* when it last got on */
+    struct vstamp_diag why[REPLICAS_MAX]; /* each did not help */
+    struct copier copier;
+    uint8_t *records;
+    size_t records_size;
+};
+
+static uint64_t clock_ms(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void pause_ms(uint32_t ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+static bool to_stdout(const struct backup *b)
+{
+    return strcmp(b->path, "-") == 0;
+}
+
+static int refused(const char *what, struct vstamp_diag *diag)
+{
+    vstamp_diag_printf(diag, "%s: %s", what, strerror(errno));
+    return VSTAMP_E_IO;
+}
+
+static int file_open(struct backup *b, struct vstamp_diag *diag)
+{
+    b->fd = STDOUT_FILENO;
+    if (to_stdout(b)) return 0;
+    if (!b->force && access(b->path, F_OK) == 0) {
+        vstamp_diag_printf(diag, "%s: it exists: choose another name, or say --force", b->path);
+        return VSTAMP_E_USAGE;
+    }
+    int n = snprintf(b->temporary, sizeof b->temporary, "%s.tmp", b->path);
+    if (n >= (int)sizeof b->temporary) {
+        errno = ENAMETOOLONG;
+        return refused(b->path, diag);
+    }
+    b->fd = open(b->temporary, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (b->fd < 0) return refused(b->temporary, diag);
+    if (flock(b->fd, LOCK_EX | LOCK_NB) != 0) {
+        vstamp_diag_printf(diag, "%s: another backup is writing it", b->temporary);
+        close(b->fd);
+        b->temporary[0] = '\0'; /* it is not ours */
+        return VSTAMP_E_IO;
+    }
+    if (ftruncate(b->fd, 0) != 0 || fchmod(b->fd, 0600) != 0) return refused(b->temporary, diag);
+    return 0;
+}
+
+static int file_write(struct backup *b, struct bytes data, struct vstamp_diag *diag)
+{
+    b->size += data.size;
+    while (data.size > 0) {
+        ssize_t n = write(b->fd, data.data, data.size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return refused(to_stdout(b) ? "standard output" : b->temporary, diag);
+        data.data += n;
+        data.size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Durable under its name; a file that came there meanwhile is not replaced without --force. */
+static int file_publish(struct backup *b, struct vstamp_diag *diag)
+{
+    char folder[CONFIG_PATH_SIZE];
+    int rv = b->force ? -1 : link(b->temporary, b->path);
+    if (rv != 0 && !b->force && errno == EEXIST) return refused(b->path, diag);
+    if (rv == 0)
+        unlink(b->temporary);
+    else if (rename(b->temporary, b->path) != 0) /* or a file system without links */
+        return refused(b->path, diag);
+    b->temporary[0] = '\0';
+    snprintf(folder, sizeof folder, "%s", b->path);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        snprintf(folder, sizeof folder, ".");
+    else
+        slash[slash == folder] = '\0';
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    rv = fd < 0 || fsync(fd) != 0 ? refused(folder, diag) : 0;
+    if (fd >= 0) close(fd);
+    return rv;
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static bool interrupted(const struct backup *b)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    for (int signal = 1; signal < NSIG; signal++)
+        if (sigismember(&b->signals, signal) > 0 && sigismember(&pending, signal) > 0) return true;
+    return false;
+}
+
+static int nobody(const struct backup *b, struct vstamp_diag *diag)
+{
+    char all[VSTAMP_DIAG_SIZE] = "";
+    for (size_t i = 0; i < b->n_replicas; i++) {
+        size_t n = strlen(all);
+        snprintf(all + n, sizeof all - n, "%s%s: %s", i > 0 ? "; " : "",
+                 b->config->replicas_addresses.at[i].text,
+                 b->why[i].text[0] != '\0' ? b->why[i].text : "not asked");
+    }
+    vstamp_diag_printf(diag, "no replica could be copied: %s", all);
+    return VSTAMP_E_NOT_RUN;
+}
+
+/* The replica that is asked does not help: the next one.  After a round without any, a pause. */
+static void next_source(struct backup *b, const struct vstamp_diag *diag)
+{
+    b->why[b->source] = *diag;
+    talk_close(b->talk);
+    b->talk = NULL;
+    b->source = (uint8_t)((b->source + 1) % b->n_replicas);
+    pause_ms(PAUSE_MS);
+}
+
+static int open_source(struct backup *b, struct vstamp_diag *diag)
+{
+    if (b->talk != NULL) return 0;
+    b->talk = talk_open(&b->config->replicas_addresses.at[b->source], b->admin->timeout_ms, diag);
+    return b->talk != NULL ? 0 : VSTAMP_E_IO;
+}
+
+static bool gives_up(const struct backup *b)
+{
+    uint64_t patience_ms = PATIENCE * (uint64_t)b->admin->timeout_ms;
+    return interrupted(b) || clock_ms(CLOCK_MONOTONIC) - b->good_ms > patience_ms;
+}
+
+/* A linearizable read at the replica that is asked. */
+static int read_op(struct backup *b, struct vstamp_diag *diag)
+{
+    struct vstamp_id client;
+    uint8_t body[16], frame[256];
+    struct bytes answer;
+    struct wire_message m;
+    if (getrandom(&client, sizeof client, 0) != (ssize_t)sizeof client) abort();
+    struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
+    struct wire_request request = {.client = client,
+                                   .number = 1,
+                                   .kind = WIRE_KIND_READ,
+                                   .body = copy_file_size_op(body)};
+    size_t size =
+        wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
+    int rv = open_source(b, diag);
+    if (rv == 0) rv = talk_send(b->talk, (struct bytes){frame, size}, b->admin->timeout_ms, diag);
+    if (rv == 0) rv = talk_receive(b->talk, b->admin->timeout_ms, &answer, diag);
+    if (rv != 0) return rv;
+    if (wire_frame_decode(answer, &m) == 0 && m.header.command == WIRE_reply &&
+        vstamp_id_equal(m.as.reply.client, client)) {
+        b->copier.target = m.as.reply.op;
+        b->copier.head.group = m.header.group;
+        return 0;
+    }
+    vstamp_diag_printf(diag, "is not the primary");
+    if (m.header.command == WIRE_reject && m.as.reject.reason == WIRE_REJECT_UNAVAILABLE)
+        vstamp_diag_printf(diag, "%.*s", (int)m.as.reject.text.size, m.as.reject.text.data);
+    return VSTAMP_E_NOT_RUN;
+}
+
+/* Who answers is the primary; all others are asked before it for the copy. */
+static int find_target(struct backup *b, struct vstamp_diag *diag)
+{
+    while (read_op(b, diag) != 0) {
+        next_source(b, diag);
+        if (gives_up(b)) return nobody(b, diag);
+    }
+    b->good_ms = clock_ms(CLOCK_MONOTONIC);
+    if (b->n_replicas > 1) {
+        talk_close(b->talk);
+        b->talk = NULL;
+        b->source = (uint8_t)((b->source + 1) % b->n_replicas);
+    }
+    return 0;
+}
+
+/* One question and its answer, whose records are written. */
+static int exchange(struct backup *b, int *local, struct vstamp_diag *diag)
+{
+    uint8_t frame[COPIER_FRAME_MAX];
+    bool answered = false;
+    int rv = open_source(b, diag);
+    struct bytes question = {frame, copier_ask(&b->copier, frame)};
+    if (rv == 0) rv = talk_send(b->talk, question, b->admin->timeout_ms, diag);
+    while (rv == 0 && !answered) {
+        struct bytes answer;
+        rv = talk_receive(b->talk, b->admin->timeout_ms, &answer, diag);
+        if (rv != 0) return rv;
+        if (b->records_size < COPIER_RECORDS_MAX(answer.size)) {
+            b->records_size = COPIER_RECORDS_MAX(answer.size);
+            free(b->records);
+            b->records = malloc(b->records_size);
+            if (b->records == NULL) return *local = refused("memory", diag);
+        }
+        struct writer into = writer_over(b->records, b->records_size);
+        rv = copier_on_frame(&b->copier, answer, &into, &answered, diag);
+        *local = file_write(b, (struct bytes){b->records, into.size}, diag);
+        if (*local != 0) return *local;
+    }
+    return rv;
+}
+
+static int copy_state(struct backup *b, struct vstamp_diag *diag)
+{
+    struct copier *c = &b->copier;
+    uint64_t waiting_ms = 0; /* since when, 0: it does not */
+    while (c->phase != COPIER_COMPLETE) {
+        int local = 0;
+        int rv = exchange(b, &local, diag);
+        uint64_t now = clock_ms(CLOCK_MONOTONIC);
+        if (local != 0) return local;
+        if (rv == 0 && c->phase == COPIER_WAITING) {
+            if (waiting_ms == 0) waiting_ms = now;
+            if (now - waiting_ms > b->admin->timeout_ms) {
+                vstamp_diag_printf(diag, "is behind the group");
+                rv = VSTAMP_E_NOT_RUN;
+            } else {
+                pause_ms(PAUSE_MS);
+            }
+        } else if (rv == 0) {
+            waiting_ms = 0;
+            b->good_ms = now;
+        }
+        if (rv != 0) next_source(b, diag);
+        if (rv != 0) waiting_ms = 0;
+        if (c->phase != COPIER_COMPLETE && gives_up(b)) return nobody(b, diag);
+        if (c->n_restarts > RESTARTS_MAX) {
+            vstamp_diag_printf(diag, "the state changes faster than it can be copied: try again "
+                                     "under less load, or raise checkpoint_ops");
+            return VSTAMP_E_NOT_RUN;
+        }
+        progress_show(&b->progress, c->page * (uint64_t)VSTAMP_PAGE_SIZE,
+                      c->total * (uint64_t)VSTAMP_PAGE_SIZE);
+    }
+    return 0;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static int print_summary(const struct copy_file *f, const char *path, bool json)
+{
+    if (!json) {
+        copy_file_print(f, path, stdout);
+        return CLI_OK;
+    }
+    json_t *object = copy_file_json(f, path);
+    if (object == NULL) return CLI_BUG;
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(object);
+    return CLI_OK;
+}
+
+static int verify(const struct cli *cli, const char *path)
+{
+    static struct copy_file file;
+    const struct admin *admin = cli->context;
+    struct vstamp_diag diag = {0};
+    int rv = copy_file_open(&file, path, &diag);
+    int status = rv == 0 ? print_summary(&file, path, admin->json) : CLI_NO;
+    copy_file_close(&file);
+    if (rv == VSTAMP_E_CORRUPT) cli_complain(cli, "%s", diag.text);
+    return rv == 0 || rv == VSTAMP_E_CORRUPT ? status : cli_fail(cli, rv, &diag);
+}
+
+/* Into the temporary file, and read back from there. */
+static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *diag)
+{
+    uint64_t *hashes = mmap(NULL, PAGES_MAX * sizeof *hashes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (hashes == MAP_FAILED) return refused("memory", diag);
+    copier_init(&b->copier, 0, clock_ms(CLOCK_REALTIME) * 1000, PACKAGE_VERSION, hashes, PAGES_MAX);
+    int rv = find_target(b, diag);
+    if (rv == 0) rv = copy_state(b, diag);
+    progress_end(&b->progress);
+    talk_close(b->talk);
+    munmap(hashes, PAGES_MAX * sizeof *hashes);
+    free(b->records);
+    if (rv != 0 || to_stdout(b)) return rv;
+    if (fsync(b->fd) != 0) return refused(b->temporary, diag);
+    rv = copy_file_open(file, b->temporary, diag);
+    return rv == 0 ? file_publish(b, diag) : rv;
+}
+
+/* Those that would end the process. */
+static void hold_signals(struct backup *b, sigset_t *before)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    sigemptyset(&b->signals);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        struct sigaction action;
+        sigaction(signals[i], NULL, &action);
+        if (action.sa_handler != SIG_IGN) sigaddset(&b->signals, signals[i]);
+    }
+    sigprocmask(SIG_BLOCK, &b->signals, before);
+}
+
+static int run(struct backup *b, struct copy_file *file)
+{
+    struct vstamp_diag diag = {0};
+    sigset_t before;
+    hold_signals(b, &before);
+    int rv = file_open(b, &diag);
+    if (rv == 0) rv = take(b, file, &diag);
+    if (b->temporary[0] != '\0') unlink(b->temporary);
+    sigprocmask(SIG_SETMASK, &before, NULL); /* an interrupted one ends here */
+    return rv == 0 ? CLI_OK : cli_fail(b->cli, rv, &diag);
+}
+
+int cmd_backup(struct cli *cli, int argc, char **argv)
+{
+    static struct config config;
+    static struct copy_file file;
+    static struct backup b;
+    const struct admin *admin = cli->context;
+    bool only_verify = false;
+    struct vstamp_diag diag = {0};
+    const struct cli_option options[] = {
+        CLI_FLAG(0, "force", &b.force, "replace FILE if it exists"),
+        CLI_FLAG(0, "verify", &only_verify, "take none: check the backup that FILE is"),
+        CLI_END,
+    };
+    int rv = cli_parse(cli, options, argc, argv, &b.path, 1, NULL);
+    if (rv != 0) return rv;
+    if (only_verify) return verify(cli, b.path);
+    if (to_stdout(&b) && isatty(STDOUT_FILENO))
+        return cli_usage(cli, "backup: '-' is standard output, and that is a terminal");
+    if (to_stdout(&b) && admin->json)
+        return cli_usage(cli, "--json: standard output is the backup");
+    rv = config_load(&config, admin->config_option, &diag);
+    if (rv != 0) return cli_fail(cli, rv, &diag);
+    b.cli = cli;
+    b.admin = admin;
+    b.config = &config;
+    b.n_replicas = (uint8_t)config.replicas_addresses.n;
+    b.good_ms = clock_ms(CLOCK_MONOTONIC);
+    progress_begin(&b.progress, "backup", !admin->json);
+    int status = run(&b, &file);
+    if (status == CLI_OK && !to_stdout(&b)) status = print_summary(&file, b.path, admin->json);
+    copy_file_close(&file);
+    return status;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "admin/copy_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "program/progress.h"
+
+#define PIPE_CHUNK (1u << 20)
+
+static int refused(const char *path, struct vstamp_diag *diag)
+{
+    vstamp_diag_printf(diag, "%s: %s", path, strerror(errno));
+    return VSTAMP_E_IO;
+}
+
+/* All that comes through a pipe. */
+static int slurp(struct copy_file *f, int fd, const char *path, struct vstamp_diag *diag)
+{
+    uint8_t *data = NULL;
+    size_t size = 0, capacity = 0;
+    for (;;) {
+        if (capacity - size < PIPE_CHUNK) {
+            capacity = 2 * capacity + PIPE_CHUNK;
+            uint8_t *grown = realloc(data, capacity);
+            if (grown == NULL) break;
+            data = grown;
+        }
+        ssize_t n = read(fd, data + size, capacity - size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) break;
+        if (n == 0) {
+            f->file = (struct bytes){data, size};
+            return 0;
+        }
+        size += (size_t)n;
+    }
+    refused(path, diag);
+    free(data);
+    return VSTAMP_E_IO;
+}
+
+static int read_file(struct copy_file *f, const char *path, struct vstamp_diag *diag)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return refused(path, diag);
+    struct stat stat;
+    int rv = 0;
+    if (fstat(fd, &stat) != 0) {
+        rv = refused(path, diag);
+    } else if (!S_ISREG(stat.st_mode) || is_stdin) {
+        rv = slurp(f, fd, path, diag);
+    } else if (stat.st_size > 0) {
+        void *at = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        f->mapped = at != MAP_FAILED;
+        if (f->mapped) f->file = (struct bytes){at, (size_t)stat.st_size};
+        else rv = refused(path, diag);
+    }
+    if (!is_stdin) close(fd);
+    return rv;
+}
+
+struct bytes copy_file_size_op(uint8_t buffer[static 16])
+{
+    struct writer w = writer_over(buffer, 16);
+    kv_encode_op(&(struct kv_op){.verb = KV_SIZE}, &w);
+    return (struct bytes){buffer, w.size};
+}
+
+bool copy_file_size_answer(struct bytes answer, uint64_t *n_keys, uint64_t *n_bytes)
+{
+    struct kv_answer size;
+    if (kv_decode_answer(KV_SIZE, answer, &size) != 0) return false;
+    *n_keys = (uint64_t)size.number;
+    *n_bytes = (uint64_t)size.number2;
+    return true;
+}
+
+static int load(struct copy_file *f, const char *path, struct vstamp_diag *diag)
+{
+    uint8_t op[16], data[64];
+    f->memory_size = copy_memory(&f->copy);
+    f->memory = mmap(NULL, f->memory_size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (f->memory == MAP_FAILED) {
+        f->memory = NULL;
+        return refused(path, diag);
+    }
+    int rv = copy_load(&f->copy, f->memory, f->memory_size, kv_app(), diag);
+    if (rv != 0) {
+        vstamp_diag_wrap(diag, "%s", path);
+        return rv;
+    }
+    struct bytes size_op = copy_file_size_op(op);
+    struct vstamp_answer answer = {.data = data, .capacity = sizeof data};
+    kv_app()->query(copy_pages(&f->copy), size_op.data, size_op.size, &answer);
+    copy_file_size_answer((struct bytes){data, answer.size}, &f->n_keys, &f->n_bytes);
+    return 0;
+}
+
+int copy_file_open(struct copy_file *f, const char *path, struct vstamp_diag *diag)
+{
+    memset(f, 0, sizeof *f);
+    int rv = read_file(f, path, diag);
+    if (rv != 0) return rv;
+    rv = copy_open(&f->copy, f->file, diag);
+    if (rv != 0) {
+        vstamp_diag_wrap(diag, "%s", path);
+        return rv;
+    }
+    return load(f, path, diag);
+}
+
+void copy_file_close(struct copy_file *f)
+{
+    if (f->memory != NULL) munmap(f->memory, f->memory_size);
+    if (f->mapped)
+        munmap((void *)f->file.data, f->file.size);
+    else
+        free((void *)f->file.data);
+    f->memory = NULL;
+    f->file = (struct bytes){0};
+    f->mapped = false;
+}
+
+void copy_file_print_id(char text[static COPY_FILE_ID_TEXT], struct vstamp_id id)
+{
+    snprintf(text, COPY_FILE_ID_TEXT, "%016" PRIx64 "%016" PRIx64, id.hi, id.lo);
+}
+
+#define TIME_TEXT 32
+
+static void print_time(char text[static TIME_TEXT], uint64_t time_us)
+{
+    time_t seconds = (time_t)(time_us / 1000000);
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, TIME_TEXT, "%FT%TZ", &utc) == 0)
+        snprintf(text, TIME_TEXT, "?");
+}
+
+void copy_file_print(const struct copy_file *f, const char *path, FILE *into)
+{
+    char group[COPY_FILE_ID_TEXT], digest[COPY_FILE_ID_TEXT], taken[TIME_TEXT];
+    char bytes[PROGRESS_SIZE_TEXT], size[PROGRESS_SIZE_TEXT];
+    copy_file_print_id(group, f->copy.head.group);
+    copy_file_print_id(digest, copy_digest(&f->copy));
+    print_time(taken, f->copy.head.time);
+    progress_print_size(bytes, f->n_bytes);
+    progress_print_size(size, f->file.size);
+    fprintf(into, "backup     %s, %s\n", path, size);
+    fprintf(into, "taken      %s\n", taken);
+    fprintf(into, "group      %s\n", group);
+    fprintf(into, "op-number  %" PRIu64 "\n", f->copy.op);
+    fprintf(into, "keys       %" PRIu64 ", %s\n", f->n_keys, bytes);
+    fprintf(into, "digest     %s\n", digest);
+}
+
+json_t *copy_file_json(const struct copy_file *f, const char *path)
+{
+    char group[COPY_FILE_ID_TEXT], digest[COPY_FILE_ID_TEXT], taken[TIME_TEXT];
+    copy_file_print_id(group, f->copy.head.group);
+    copy_file_print_id(digest, copy_digest(&f->copy));
+    print_time(taken, f->copy.head.time);
+    return json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:s}", "file", path, "file_bytes",
+                     (json_int_t)f->file.size, "taken", taken, "group", group, "op_number",
+                     (json_int_t)f->copy.op, "keys", (json_int_t)f->n_keys, "bytes",
+                     (json_int_t)f->n_bytes, "digest", digest);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A backup as a file: opened, checked to the last byte and brought into memory, which is the test
+ * that it can be restored; and what to tell of it. */
+#ifndef ADMIN_COPY_FILE_H
+#define ADMIN_COPY_FILE_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "kv/kv.h"
+#include "node/copy.h"
+
+struct copy_file {
+    struct bytes file;
+    bool mapped; /* else it came from a pipe */
+    void *memory;
+    size_t memory_size;
+    struct copy copy;
+    uint64_t n_keys, n_bytes; /* held */
+};
+
+/* '-' is standard input.  Returns 0, or VSTAMP_E_* with a sentence that names the file. */
+int copy_file_open(struct copy_file *f, const char *path, struct vstamp_diag *diag);
+void copy_file_close(struct copy_file *f); /* accepts one that could not be opened */
+
+#define COPY_FILE_ID_TEXT 33
+void copy_file_print_id(char text[static COPY_FILE_ID_TEXT], struct vstamp_id id);
+
+/* Lines for a person, or an object; NULL: no memory. */
+void copy_file_print(const struct copy_file *f, const char *path, FILE *into);
+json_t *copy_file_json(const struct copy_file *f, const char *path);
+
+/* KV_SIZE as the application reads it. */
+struct bytes copy_file_size_op(uint8_t buffer[static 16]);
+bool copy_file_size_answer(struct bytes answer, uint64_t *n_keys, uint64_t *n_bytes);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A node is made with the new configuration and given the state; then it is let run, without ever
+ * being started, until the storage under it has made all durable. */
+#include <config.h>
+
+#include "admin/member.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/assert.h"
+#include "kv/kv.h"
+#include "replica/storage.h"
+#include "replica/turn.h"
+
+struct member {
+    struct vr_config config;
+    uv_loop_t loop;
+    struct turn turn;
+    struct storage storage;
+    struct log log;
+    struct node_io io;
+    struct node *node;
+    void *memory;
+    size_t memory_size;
+    struct progress *progress;
+    uint64_t stored, expected; /* bytes */
+};
+
+void member_print_folder(char text[static CONFIG_PATH_SIZE], const struct config *config,
+                         uint32_t index)
+{
+    snprintf(text, CONFIG_PATH_SIZE, "%.*s/%" PRIu32, CONFIG_PATH_SIZE - 16, config->data_dir,
+             index);
+}
+
+int member_check(const struct config *config, uint32_t index, struct vstamp_diag *diag)
+{
+    char folder[CONFIG_PATH_SIZE];
+    member_print_folder(folder, config, index);
+    DIR *dir = opendir(folder);
+    if (dir == NULL && errno == ENOENT) return 0;
+    if (dir == NULL) {
+        vstamp_diag_printf(diag, "%s: %s", folder, strerror(errno));
+        return VSTAMP_E_IO;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "lock") != 0) break;
+    }
+    if (entry != NULL)
+        vstamp_diag_printf(diag,
+                           "%s: not empty: a group is restored into new folders; name another "
+                           "data_dir, or move this one away",
+                           folder);
+    closedir(dir);
+    return entry == NULL ? 0 : VSTAMP_E_CONFIG;
+}
+
+static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+{
+    struct member *m = ctx;
+    static const enum log_level levels[] = {[NODE_LOG_ERROR] = LOG_LEVEL_ERROR,
+                                            [NODE_LOG_WARN] = LOG_LEVEL_WARN,
+                                            [NODE_LOG_INFO] = LOG_LEVEL_INFO};
+    log_detail(&m->log, levels[level], event, detail);
+}
+
+static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
+{
+    struct member *m = ctx;
+    m->stored += job->data.size;
+    progress_show(m->progress, m->stored, m->expected);
+    storage_store(&m->storage, lane, job);
+}
+
+static void after_turn(void *ctx)
+{
+    struct member *m = ctx;
+    if (node_is_stored(m->node)) uv_stop(&m->loop);
+}
+
+static int make_node(struct member *m, struct vstamp_diag *diag)
+{
+    m->memory_size = node_memory(&m->config);
+    m->memory = mmap(NULL, m->memory_size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (m->memory == MAP_FAILED) {
+        vstamp_diag_printf(diag, "the system refuses %zu MiB of address space",
+                           m->memory_size >> 20);
+        return VSTAMP_E_IO;
+    }
+    m->io = (struct node_io){.ctx = m, .store = io_store, .log = io_log};
+    /* It draws nothing: the member becomes what the copy says. */
+    m->node = node_init(m->memory, m->memory_size, &m->config, kv_app(), &m->io,
+                        (struct vstamp_id){0, 1});
+    turn_init(&m->turn, &m->loop, m->node, after_turn, m);
+    return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+static int make(struct member *m, const struct config *config, uint32_t index,
+                const struct copy *copy, struct vstamp_diag *diag)
+{
+    int rv = make_node(m, diag);
+    if (rv == 0) node_restore_copy(m->node, copy);
+    if (rv == 0)
+        rv = storage_open(&m->storage, config->data_dir, index, &m->turn, &m->log, diag);
+    if (rv == 0) rv = storage_start(&m->storage, &m->loop, diag);
+    if (rv == 0) {
+        turn_begin(&m->turn);
+        uv_run(&m->loop, UV_RUN_DEFAULT);
+        assert(node_is_stored(m->node));
+        storage_close(&m->storage);
+    }
+    uv_walk(&m->loop, close_handle, NULL);
+    uv_run(&m->loop, UV_RUN_DEFAULT);
+    if (m->memory != NULL && m->memory != MAP_FAILED) munmap(m->memory, m->memory_size);
+    return rv;
+}
+
+int member_make(const struct config *config, uint32_t index, const struct copy *copy,
+                struct progress *progress, struct vstamp_diag *diag)
+{
+    static struct member m;
+    m = (struct member){.progress = progress,
+                        .expected = copy_app_pages(copy) * (uint64_t)VSTAMP_PAGE_SIZE};
+    log_open(&m.log, LOG_LEVEL_WARN, LOG_FORMAT_LOGFMT, (int)index);
+    int rv = config_to_vr(config, index, PACKAGE_VERSION, &m.config, diag);
+    if (rv != 0) return rv;
+    rv = uv_loop_init(&m.loop);
+    if (rv != 0) {
+        vstamp_diag_printf(diag, "event loop: %s", uv_strerror(rv));
+        return VSTAMP_E_IO;
+    }
+    rv = make(&m, config, index, copy, diag);
+    uv_loop_close(&m.loop);
+    return rv;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A connection to one replica's own port, where clients ask: frames out, frames in, one at a time.
+ * For questions that any replica answers and that may be asked twice; what needs a session goes
+ * through the client's half of the protocol (vr/session.h). */
+#ifndef ADMIN_TALK_H
+#define ADMIN_TALK_H
+
+#include <vstamp/error.h>
+
+#include "base/bytes.h"
+#include "program/address.h"
+
+struct talk;
+
+/* NULL, with a sentence, if nobody accepts within `timeout_ms`. */
+struct talk *talk_open(const struct address *address, uint32_t timeout_ms,
+                       struct vstamp_diag *diag);
+void talk_close(struct talk *talk); /* accepts NULL */
+
+/* 0, or VSTAMP_E_IO with a sentence; then the connection is of no more use. */
+int talk_send(struct talk *talk, struct bytes frame, uint32_t timeout_ms, struct vstamp_diag *diag);
+
+/* The next whole frame, valid until the next call. */
+int talk_receive(struct talk *talk, uint32_t timeout_ms, struct bytes *frame,
+                 struct vstamp_diag *diag);
+
+#endif

@@ -1,0 +1,293 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# vstamp-admin backup and restore: copies of groups that run, and groups that begin with them.
+
+load group
+teardown() { group_teardown; }
+
+admin() { run --separate-stderr vstamp-admin "$@"; }
+
+# restore_group N FILE [LINE...]: the group that runs ends, and a new one of N replicas, with other
+# addresses and in a folder of its own, begins with the backup.
+restore_group() {
+    local i n=$1 file=$2
+    shift 2
+    group_teardown
+    group_configure "$n" "$@"
+    sed -i "s|^data_dir:.*|data_dir: $BATS_TEST_TMPDIR/restored-$n|" "$VSTAMP_CONFIG"
+    vstamp-admin restore "$file"
+    for ((i = 0; i < n; i++)); do group_start_one "$i"; done
+    group_wait_listening
+    group_wait_primary
+}
+
+# Increments the key given until it is killed; the last line of $BATS_TEST_TMPDIR/KEY is what was
+# acknowledged last.
+start_counter() {
+    (while :; do vstamp --timeout 20 incr "$1" || exit; done) \
+        >>"$BATS_TEST_TMPDIR/$1" 2>/dev/null 3>&- &
+    COUNTERS+=($!)
+    group_adopt $!
+}
+has_counted() { [[ -s $BATS_TEST_TMPDIR/$1 ]] && (($(tail -n 1 "$BATS_TEST_TMPDIR/$1") >= $2)); }
+
+@test "what was acknowledged before is in the backup, and a new group of any size has it" {
+    local n digest
+    group_start 3
+    group_wait_primary
+    vstamp put greeting "hello there"
+    head -c 300000 /dev/urandom >"$BATS_TEST_TMPDIR/large"
+    vstamp put large - <"$BATS_TEST_TMPDIR/large"
+    vstamp incr n
+    cd "$BATS_TEST_TMPDIR"
+    admin backup b
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    [[ $output == *"keys       3, 300 kB"* ]]
+    [ "$(stat -c %a b)" = 600 ]
+    [ ! -e b.tmp ]
+    digest=$(grep '^digest ' <<<"$output")
+    for n in 1 3 5; do
+        restore_group "$n" b
+        vstamp-admin backup --force again
+        [ "$(vstamp-admin backup --verify again | grep '^digest ')" = "$digest" ]
+        [ "$(vstamp get greeting)" = "hello there" ]
+        vstamp get --raw large | cmp - large
+        [ "$(vstamp incr n)" = 2 ]
+        group_wait_agree
+    done
+}
+
+@test "a group in memory can be copied, and nothing is restored into one" {
+    group_start 3 "durability: memory"
+    group_wait_primary
+    vstamp put k v
+    vstamp-admin backup "$BATS_TEST_TMPDIR/b"
+    run vstamp-admin restore "$BATS_TEST_TMPDIR/b"
+    [ "$status" -eq 2 ]
+    [[ $output == *"with durability: memory there is no folder to restore into" ]]
+    restore_group 3 "$BATS_TEST_TMPDIR/b"
+    [ "$(vstamp get k)" = v ]
+}
+
+@test "an empty group gives a backup, too" {
+    group_start 1
+    group_wait_primary
+    vstamp-admin backup "$BATS_TEST_TMPDIR/b"
+    restore_group 1 "$BATS_TEST_TMPDIR/b"
+    [ "$(vstamp size)" = "0 keys, 0 bytes" ]
+    vstamp put k v
+}
+
+@test "under load a backup is a state that was, not older than what was acknowledged" {
+    local key before=() COUNTERS=() copy
+    group_start 3 "checkpoint_ops: 16"
+    group_wait_primary
+    for key in a b c; do start_counter "$key"; done
+    for key in a b c; do group_wait "increments" has_counted "$key" 30; done
+    for key in a b c; do before+=("$(tail -n 1 "$BATS_TEST_TMPDIR/$key")"); done
+    for copy in 1 2 3; do vstamp-admin backup "$BATS_TEST_TMPDIR/copy-$copy"; done
+    kill "${COUNTERS[@]}"
+    wait "${COUNTERS[@]}" 2>/dev/null || true
+    restore_group 3 "$BATS_TEST_TMPDIR/copy-1"
+    for key in a b c; do
+        copy=$(vstamp get "$key")
+        echo "$key: ${before[0]} <= $copy <= $(tail -n 1 "$BATS_TEST_TMPDIR/$key") + 1"
+        ((copy >= before[0] && copy <= $(tail -n 1 "$BATS_TEST_TMPDIR/$key") + 1))
+        before=("${before[@]:1}")
+    done
+}
+
+@test "a backup outlives the replicas that it is copied from, as long as the group lives" {
+    local i backup
+    group_start 3 "durability: memory"
+    group_wait_primary
+    head -c 500000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/v"
+    for ((i = 0; i < 40; i++)); do vstamp put "k$i" - <"$BATS_TEST_TMPDIR/v" >/dev/null; done
+    # the first backup is asked first; it stands still, then dies, while the copy waits for it
+    backup=$(((PRIMARY + 1) % 3))
+    group_pause "$backup"
+    vstamp-admin --timeout 2 backup "$BATS_TEST_TMPDIR/b" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    group_adopt $!
+    group_kill "$backup"
+    wait $!
+    restore_group 1 "$BATS_TEST_TMPDIR/b"
+    [ "$(vstamp size)" = "40 keys, 20000110 bytes" ]
+}
+
+@test "without any replica it gives up, says why of each, and leaves nothing" {
+    group_configure 2
+    cd "$BATS_TEST_TMPDIR"
+    admin --timeout 0.05 backup b
+    [ "$status" -eq 3 ]
+    [[ $stderr == "vstamp-admin: no replica could be copied: $(group_address 0): \
+Connection refused; $(group_address 1): Connection refused" ]]
+    [ ! -e b ] && [ ! -e b.tmp ]
+}
+
+@test "a file that is there is replaced with --force only" {
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    echo precious >b
+    admin backup b
+    [ "$status" -eq 2 ]
+    [[ $stderr == "vstamp-admin: b: it exists: choose another name, or say --force"* ]]
+    [ "$(cat b)" = precious ]
+    vstamp-admin backup --force b
+    vstamp-admin backup --verify b
+    admin backup nowhere/b
+    [ "$status" -eq 2 ]
+    [[ $stderr == "vstamp-admin: nowhere/b.tmp: No such file or directory"* ]]
+}
+
+@test "a damaged or cut backup is noticed, and not restored" {
+    local size at
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    vstamp put k v
+    vstamp-admin backup b
+    size=$(stat -c %s b)
+    for at in 3 40 $((size / 2)) $((size - 1)); do
+        cp b damaged
+        printf '\xa5' | dd of=damaged bs=1 seek="$at" conv=notrunc status=none
+        admin backup --verify damaged
+        [ "$status" -eq 1 ]
+        [[ $stderr == "vstamp-admin: damaged: "* ]]
+    done
+    head -c $((size - 8)) b >damaged
+    admin backup --verify damaged
+    [ "$status" -eq 1 ]
+    sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
+    admin restore damaged
+    [ "$status" -eq 2 ]
+    [ ! -e new ]
+    admin backup --verify missing
+    [ "$status" -eq 2 ]
+}
+
+@test "standard output is the backup where FILE is '-', and a pipe is restored from" {
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    vstamp put k v
+    vstamp-admin backup - >b
+    vstamp-admin backup --verify - <b
+    sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
+    cat b | vstamp-admin restore -
+    [ -d new/0 ]
+    run vstamp-admin --json backup -
+    [ "$status" -eq 2 ]
+}
+
+@test "JSON says the same, and a dry run writes nothing" {
+    group_start 3
+    group_wait_primary
+    vstamp put k v
+    cd "$BATS_TEST_TMPDIR"
+    admin --json backup b
+    [ "$status" -eq 0 ]
+    [[ $output == '{"file":"b","file_bytes":'*',"op_number":2,"keys":1,"bytes":2,"digest":"'*'"}' ]]
+    [[ $output == *"\"group\":\"$(group_field 0 group)\""* ]]
+    sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
+    admin --json restore --dry-run b
+    [ "$status" -eq 0 ]
+    [[ $output == *'"dry_run":true,"members":[{"replica":0,"folder":"new/0"},{"replica":1,'* ]]
+    [ ! -e new ]
+}
+
+@test "members made apart are one group, and a folder that is used is refused" {
+    local i
+    group_start 3
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    vstamp incr n
+    vstamp-admin backup b
+    admin restore b
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"/data/0: not empty: a group is restored into new folders"* ]]
+    group_teardown
+    sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
+    # the third comes blank, and recovers from the two
+    for i in 0 1; do vstamp-admin restore --index "$i" b; done
+    [ ! -e new/2 ]
+    for i in 0 1 2; do group_start_one "$i"; done
+    group_wait_agree
+    [ "$(vstamp incr n)" = 2 ]
+    admin restore --index 3 b
+    [ "$status" -eq 2 ]
+}
+
+@test "sessions of the copied group are refused by the new one" {
+    group_start 1
+    group_wait_primary
+    vstamp --session "$BATS_TEST_TMPDIR/s" incr n
+    vstamp-admin backup "$BATS_TEST_TMPDIR/b"
+    restore_group 1 "$BATS_TEST_TMPDIR/b"
+    run vstamp --session "$BATS_TEST_TMPDIR/s" incr n
+    [ "$status" -eq 2 ]
+    [[ $output == *"another group"* ]]
+    [ "$(vstamp get n)" = 1 ]
+}
+
+@test "a state that does not fit the new configuration is refused, with what would do" {
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    head -c 400000 /dev/zero >v
+    for i in 1 2 3 4; do vstamp put "k$i" - <v; done
+    vstamp-admin backup b
+    group_teardown
+    group_configure 1 "state_bytes_max: 1MiB" "max_clients: 10"
+    sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
+    admin restore b
+    [ "$status" -eq 2 ]
+    [[ $stderr =~ "give state_bytes_max at least "([0-9]+) ]]
+    sed -i "s|^state_bytes_max:.*|state_bytes_max: ${BASH_REMATCH[1]}|" "$VSTAMP_CONFIG"
+    vstamp-admin restore b
+    group_start_one 0
+    group_wait_primary
+    vstamp get --raw k4 | cmp - v
+    group_configure 1 "max_value_bytes: 1000"
+    sed -i "s|^data_dir:.*|data_dir: newer|" "$VSTAMP_CONFIG"
+    admin restore --dry-run b
+    [[ $stderr == *"give max_value_bytes at least 524288"* ]]
+}
+
+@test "a disk that is full leaves no backup" {
+    local disk=$BATS_TEST_TMPDIR/disk i
+    group_start 1
+    group_wait_primary
+    mkdir "$disk"
+    mount -t tmpfs -o size=256k none "$disk" 2>/dev/null || skip "may not mount"
+    head -c 500000 /dev/zero | tr '\0' x | vstamp put k -
+    admin backup "$disk/b"
+    i=$(ls "$disk")
+    umount "$disk"
+    [ "$status" -eq 2 ]
+    [[ $stderr == "vstamp-admin: $disk/b.tmp: No space left on device"* ]]
+    [ -z "$i" ]
+}
+
+@test "on a terminal a slow restore shows its progress, and JSON never does" {
+    local i
+    group_need_terminal
+    group_start 1 "durability: memory"
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    head -c 500000 /dev/zero | tr '\0' x >v
+    for ((i = 0; i < 60; i++)); do vstamp put "k$i" - <v >/dev/null; done
+    # a replica that stands still makes it slow
+    group_pause 0
+    (sleep 0.8; group_cont 0) 3>&- &
+    group_adopt $!
+    TERM=xterm script -qec "vstamp-admin --timeout 10 backup b" out </dev/null >/dev/null
+    grep -q 'backup  \[#* *' out
+    grep -q '100%' out
+    group_pause 0
+    (sleep 0.8; group_cont 0) 3>&- &
+    group_adopt $!
+    TERM=xterm script -qec "vstamp-admin --timeout 10 --json backup c" out </dev/null >/dev/null
+    group_never grep -q 'backup  \[' out
+}

@@ -348,6 +348,27 @@ static void a_blank_member_joins_a_restored_majority(void **unused)
     story_end(s);
 }
 
+/* Rule: a witness has nothing to copy; one that is restored begins with the log behind the copy. */
+static void witnesses_are_passed_over_and_restored(void **unused)
+{
+    (void)unused;
+    struct story *s = story_new(3, CLUSTER_DISK | CLUSTER_WITNESS(2));
+    int64_t sum = grow(s, 25);
+    begin(s, cluster_core(s->c, cluster_primary(s->c))->applied);
+    assert_int_equal(VSTAMP_E_NOT_RUN, ask(s, 2));
+    copy_from(s, 1);
+    expect_sum(s, sum);
+    struct cluster *c = cluster_new_blank(3, CLUSTER_DISK | CLUSTER_WITNESS(2));
+    for (uint8_t i = 0; i < 3; i++) cluster_restore(c, i, &s->copy);
+    for (uint8_t i = 1; i < 3; i++) cluster_start(c, i); /* with the witness a majority */
+    for (int i = 0; i < 100 && !vr_is_primary(cluster_core(c, 1)); i++) cluster_run(c, 20);
+    assert_int_equal(sum, cluster_read(c, 1, 100));
+    cluster_start(c, 0);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+    story_end(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +381,7 @@ int main(void)
         cmocka_unit_test(any_damage_to_a_copy_is_noticed),
         cmocka_unit_test(a_new_group_begins_with_the_copy),
         cmocka_unit_test(a_blank_member_joins_a_restored_majority),
+        cmocka_unit_test(witnesses_are_passed_over_and_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@
 #define FRAME_BYTES_MAX (16u << 20) /* no frame is larger; smaller bounds follow from the config */
 #define BATCH_REQUESTS_MAX 1024u   /* requests that share one op-number */
 #define MESSAGE_HEADERS_MAX (PIPELINE_MAX + 1u)
-#define WITNESS_LOG_BYTES (4u << 20) /* that a witness keeps, or 4 batches if that is more */
+#define WITNESS_BATCHES 3u /* that the log of a witness holds at least (vr/witness.c) */
 #define REQUEST_OVERHEAD 128u     /* what an entry adds to the body of a request alone in it */
 #define HEARTBEATS_KEPT 64u     /* whose time of sending the primary remembers, for leases */
 #define READS_WAITING_MAX 1024u /* reads that wait for the primary to be confirmed */

@@ -17,6 +17,7 @@ struct node_journal {
     struct writer pending; /* records that wait */
     size_t trailing_state; /* where in them the last one begins, if it is a hard state */
     bool trailing_blank;   /* which says that we are blank */
+    size_t gather_max; /* that entries may take of it: less at a witness, which is to stay small */
     uint64_t pending_position; /* vr->persisted once they are durable */
     bool writing;
     uint64_t writing_position;
@@ -92,6 +93,7 @@ void node_journal_stored(struct node *n);
 void node_persist_entry(void *ctx, uint64_t op);
 void node_persist_state(void *ctx);
 bool node_journal_room(void *ctx, size_t size);
+bool node_segment_room(const struct node *n, size_t size); /* for what a segment begins with */
 
 /* store_checkpoint.c */
 void node_checkpoint_init(struct node *n, struct arena *arena);

@@ -33,6 +33,7 @@ static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
     NUMBER(pipeline)                                                                               \
     NUMBER(log_entries)                                                                            \
     NUMBER(log_bytes)                                                                              \
+    NUMBER(witness_log_bytes)                                                                      \
     NUMBER(checkpoint_ops)                                                                         \
     NUMBER(state_pages)                                                                            \
     NUMBER(members)
@@ -193,13 +194,12 @@ bool recording_config(const struct wire_recorded_start *start, struct vr_config 
         return false;
     if (from->n_replicas == 0 || from->n_replicas > REPLICAS_MAX ||
         from->self >= from->n_replicas || from->durable > 1 ||
-        from->witnesses >> from->n_replicas != 0 ||
-        __builtin_popcount(from->witnesses) > vr_witnesses_max(from->n_replicas) ||
         from->addresses.count != from->n_replicas)
         return false;
 #define NUMBER(name) config->name = from->name;
     CONFIG_NUMBERS(NUMBER)
 #undef NUMBER
+    if (!vr_witnesses_are_sound(config)) return false;
     config->version = (const char *)start->version.data;
     struct reader r = wire_list_start(&from->addresses);
     for (uint8_t i = 0; i < from->n_replicas; i++) {

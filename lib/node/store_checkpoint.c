@@ -44,11 +44,11 @@ void node_checkpoint_begin(struct node *n)
     struct node_checkpoint *c = &n->checkpoint;
     if (c->step != NODE_CHECKPOINT_WANTED || n->journal.pending.size > 0) return;
     const struct vr *r = &n->vr;
-    if (!node_journal_room(n, first_records_size(r))) {
+    if (!node_segment_room(n, first_records_size(r))) {
         /* the log went far ahead while the disk was busy */
         vr_mark(&n->vr, VR_MARK_checkpoint_taken_anew, "op=%" PRIu64, r->applied);
         vr_checkpoint_anew(&n->vr);
-        if (!node_journal_room(n, first_records_size(r))) return; /* until more is committed */
+        if (!node_segment_room(n, first_records_size(r))) return; /* until more is committed */
     }
     node_journal_begin_segment(n);
     node_journal_restate(n);

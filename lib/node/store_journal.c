@@ -21,7 +21,7 @@ static size_t journal_capacity(const struct vr_config *c)
 {
     size_t usual = 2 * (c->pipeline + PIPELINE_MAX / 4) * ((size_t)c->batch_bytes + 256);
     /* A witness may have to begin a segment with all of its log. */
-    size_t log = vr_log_bytes_min(c) + c->batch_bytes + (size_t)c->log_entries * 256;
+    size_t log = vr_log_bytes_min(c) + (size_t)c->log_entries * 256;
     bool witness = vr_among_witnesses(c->witnesses, c->self);
     return 2 * STATE_RESERVE + (witness && log > usual ? log + log / 8 : usual);
 }
@@ -29,7 +29,11 @@ static size_t journal_capacity(const struct vr_config *c)
 void node_journal_init(struct node *n, struct arena *arena)
 {
     struct node_journal *j = &n->journal;
-    j->capacity = journal_capacity(&n->config);
+    const struct vr_config *c = &n->config;
+    j->capacity = journal_capacity(c);
+    j->gather_max = j->capacity;
+    if (vr_among_witnesses(c->witnesses, c->self)) /* all that can be in flight (vr/batch.c) */
+        j->gather_max = 2 * STATE_RESERVE + vr_log_bytes_min(c) / 2 + c->pipeline * 512;
     j->buffers[0] = arena_take(arena, j->capacity, 1);
     j->buffers[1] = arena_take(arena, j->capacity, 1);
     j->pending = writer_over(j->buffers[0], j->capacity);
@@ -120,12 +124,21 @@ void node_persist_state(void *ctx)
     n->journal.pending_position = n->vr.persisted;
 }
 
+static bool has_room(const struct writer *pending, size_t limit, size_t size)
+{
+    size_t needed = size + (size / 64 + 1) * 8 + 256 + STATE_RESERVE;
+    return limit >= pending->size + needed;
+}
+
 bool node_journal_room(void *ctx, size_t size)
 {
     const struct node *n = ctx;
-    const struct writer *w = &n->journal.pending;
-    size_t needed = size + (size / 64 + 1) * 8 + 256 + STATE_RESERVE;
-    return w->capacity - w->size >= needed;
+    return has_room(&n->journal.pending, n->journal.gather_max, size);
+}
+
+bool node_segment_room(const struct node *n, size_t size)
+{
+    return has_room(&n->journal.pending, n->journal.capacity, size);
 }
 
 void node_journal_append(struct node *n)

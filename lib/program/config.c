@@ -21,6 +21,7 @@
 #include "program/nearest.h"
 
 #define VALUE_BYTES_MAX_DEFAULT (512u << 10)
+#define WITNESS_LOG_BYTES       (3u << 20)
 #define BATCH_OVERHEAD_BYTES    4096u /* a batch holds a value and what goes with it */
 #define EXPECTED_SIZE           160
 #define QUOTE_HINT              "quote an IPv6 address, as in \"[::1]:14621\""
@@ -556,6 +557,8 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
         vr->log_entries *= 2;
     }
     vr->log_bytes = config->log_bytes;
+    vr->witness_log_bytes = WITNESS_BATCHES * config->batch_bytes;
+    if (vr->witness_log_bytes < WITNESS_LOG_BYTES) vr->witness_log_bytes = WITNESS_LOG_BYTES;
     vr->checkpoint_ops = config->checkpoint_ops;
     vr->state_pages = (uint32_t)(config->state_bytes_max / CONFIG_PAGE_BYTES);
     vr->members = config_members(config);

@@ -56,13 +56,15 @@ static void prepare(struct vr *r)
 }
 
 /* What is uncommitted must fit into the log of a backup that takes it in one step
- * (state_transfer.c), whatever else that log keeps. */
+ * (state_transfer.c), whatever else that log keeps; that of a witness keeps a quarter, and a batch
+ * may lie badly at its end. */
 static bool pipeline_has_room(const struct vr *r)
 {
     if (r->log.op - r->commit >= r->config.pipeline) return false;
     size_t bytes = r->batch.size;
     for (uint64_t op = r->commit + 1; op <= r->log.op; op++) bytes += log_body(&r->log, op).size;
-    return bytes <= vr_log_bytes_min(&r->config) / 2;
+    if (r->config.witnesses != 0) return bytes <= vr_log_bytes_min(&r->config) / 8 * 3;
+    return bytes <= r->config.log_bytes / 2;
 }
 
 void vr_batch_settle(struct vr *r)

@@ -26,6 +26,7 @@ struct vr_config {
     uint32_t pipeline;         /* prepares in flight, at most PIPELINE_MAX */
     uint32_t log_entries;      /* entries the log holds; a power of two, at least 4 x pipeline */
     uint64_t log_bytes;        /* bytes of entry bodies the log holds; at least 4 x batch_bytes */
+    uint64_t witness_log_bytes; /* the same, of a witness, if less; WITNESS_BATCHES at least */
     uint32_t checkpoint_ops;   /* ops between checkpoints; at most log_entries / 2 */
     uint32_t state_pages;      /* bound of the replicated state, in pages of 4096 bytes */
 

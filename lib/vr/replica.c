@@ -31,9 +31,8 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     r->answer_size_max = r->frame_size_max - 8192; /* also lists of entries and pages */
     r->answer = arena_take(arena, r->answer_size_max, 1);
     bool witness = vr_among_witnesses(config->witnesses, config->self);
-    uint64_t log_bytes = witness ? vr_log_bytes_min(config) + config->batch_bytes
-                                 : config->log_bytes;
-    if (witness && staged_bytes > log_bytes) staged_bytes = log_bytes;
+    uint64_t log_bytes = witness ? vr_log_bytes_min(config) : config->log_bytes;
+    if (witness && staged_bytes > log_bytes / 4 * 3) staged_bytes = log_bytes / 4 * 3;
     log_init(&r->log, arena, config->log_entries, log_bytes);
     log_init(&r->staging, arena, staged, staged_bytes);
     r->batch = writer_over(arena_take(arena, config->batch_bytes, 1), config->batch_bytes);
@@ -53,8 +52,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     assert(config->self < config->n_replicas);
     assert(config->pipeline >= 1 && config->pipeline <= PIPELINE_MAX);
     assert(config->checkpoint_ops <= config->log_entries / 2);
-    assert(__builtin_popcount(config->witnesses) <= vr_witnesses_max(config->n_replicas));
-    assert(config->witnesses >> config->n_replicas == 0);
+    assert(vr_witnesses_are_sound(config));
     *r = (struct vr){.config = *config,
                      .app = app,
                      .limits = {.read_capacity = config->max_read_bytes},

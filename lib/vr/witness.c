@@ -52,9 +52,16 @@ uint8_t vr_primary_among(uint8_t n_replicas, uint32_t witnesses, uint64_t view)
 
 uint64_t vr_log_bytes_min(const struct vr_config *config)
 {
-    uint64_t batches = 4 * (uint64_t)config->batch_bytes;
-    uint64_t bytes = batches > WITNESS_LOG_BYTES ? batches : WITNESS_LOG_BYTES;
-    return config->witnesses != 0 && bytes < config->log_bytes ? bytes : config->log_bytes;
+    bool less = config->witnesses != 0 && config->witness_log_bytes < config->log_bytes;
+    return less ? config->witness_log_bytes : config->log_bytes;
+}
+
+bool vr_witnesses_are_sound(const struct vr_config *config)
+{
+    if (config->witnesses == 0) return true;
+    return config->witnesses >> config->n_replicas == 0 &&
+           __builtin_popcount(config->witnesses) <= (config->n_replicas - 1) / 2 &&
+           vr_log_bytes_min(config) >= (uint64_t)WITNESS_BATCHES * config->batch_bytes;
 }
 
 bool vr_is_witness(const struct vr *r)
@@ -111,7 +118,8 @@ static bool takes(const struct vr *r, uint64_t after, uint32_t quarters)
 }
 
 /* Up to which entry is a witness to forget now?  0: it has room.  A quarter of the log in use
- * leaves room for a pipeline that comes in one step (state_transfer.c). */
+ * leaves room for a pipeline that comes in one step (state_transfer.c): 3/8 (batch.c), and a batch
+ * that lies badly at the end. */
 uint64_t vr_witness_forgets(struct vr *r)
 {
     uint64_t before = r->checkpoint_op, low = before, high = r->applied;

@@ -6,12 +6,6 @@
 
 #include "vr/config.h"
 
-/* Witnesses that a group of this size bears: a majority must be active. */
-static inline uint8_t vr_witnesses_max(uint8_t n_replicas)
-{
-    return (uint8_t)((n_replicas - 1) / 2);
-}
-
 static inline bool vr_among_witnesses(uint32_t witnesses, uint8_t replica)
 {
     return (witnesses >> replica) & 1;
@@ -19,6 +13,9 @@ static inline bool vr_among_witnesses(uint32_t witnesses, uint8_t replica)
 
 /* The primary of a view: the active replicas take turns (PIT-7.3).  One of them must be active. */
 uint8_t vr_primary_among(uint8_t n_replicas, uint32_t witnesses, uint64_t view);
+
+/* They are members, a majority is active, and their log holds what it must. */
+bool vr_witnesses_are_sound(const struct vr_config *config);
 
 /* Bytes of entries that the smallest log of the group holds. */
 uint64_t vr_log_bytes_min(const struct vr_config *config);

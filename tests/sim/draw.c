@@ -119,6 +119,7 @@ static void draw_witnesses(struct prng aside, struct sim_options *o)
     uint64_t n = prng_between(&aside, 1, (o->replicas - 1) / 2);
     while ((uint64_t)__builtin_popcountll(o->witnesses) < n)
         o->witnesses |= UINT64_C(1) << prng_below(&aside, (uint32_t)o->replicas);
+    o->witness_log_bytes = o->batch_bytes * prng_between(&aside, WITNESS_BATCHES, 8);
 }
 
 static void draw_clients(struct prng *prng, struct sim_options *o)
@@ -269,6 +270,8 @@ static void settle(struct sim_options *o)
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
         o->witnesses &= o->witnesses - 1;
+    uint64_t batches = WITNESS_BATCHES * o->batch_bytes;
+    if (o->witness_log_bytes < batches) o->witness_log_bytes = batches;
     if (o->disk) {
         o->plot_us = 0;
     } else {
@@ -310,6 +313,7 @@ void sim_options_config(const struct sim_options *o, struct vr_config *c)
                             .pipeline = (uint32_t)o->pipeline,
                             .log_entries = (uint32_t)o->log_entries,
                             .log_bytes = o->log_bytes,
+                            .witness_log_bytes = o->witness_log_bytes,
                             .checkpoint_ops = (uint32_t)o->checkpoint_ops,
                             .state_pages = (uint32_t)o->max_clients * 2 + 200,
                             .members = 1,

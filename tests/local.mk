@@ -74,6 +74,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
 %C%_libsim_la_SOURCES = \
     %D%/sim/check.c \
     %D%/sim/check.h \
+    %D%/sim/copies.c \
     %D%/sim/disk.c \
     %D%/sim/disk.h \
     %D%/sim/draw.c \

@@ -380,6 +380,15 @@ void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame
     }
 }
 
+void check_copied(struct sim *sim, const struct wire_entry_header *last, struct vstamp_id digest)
+{
+    const struct check_op *known = op_at(&sim->check, last->op);
+    if (known->known && !vstamp_id_equal(known->checksum, last->checksum))
+        sim_fail(sim, "a copy has another entry at op=%" PRIu64 " than the group", last->op);
+    if (known->digested && !vstamp_id_equal(known->digest, digest))
+        sim_fail(sim, "a copy has another state after op=%" PRIu64 " than the group", last->op);
+}
+
 static void check_key(struct sim *sim, uint32_t key)
 {
     struct linear_op ops[LINEAR_OPS_MAX] = {0};

@@ -5,9 +5,10 @@
  * never go back (I4, I5), no view has two primaries, be it two lives of one replica (I6), nor
  * begins under another's lease (I15).  At every frame sent: no acknowledgement against a promise
  * (I11).  At a restart from disk: nothing that was acknowledged or promised is forgotten (I10).  Of
- * every answer: it is not older than what had been answered when it was asked for (I14).  At the
- * end: each key's history is linearizable (I12, I14).  No witness leads a view (PIT-7.3), or has
- * forgotten, without saying so, what an active replica lacks (PIT-7.1). */
+ * every answer: it is not older than what had been answered when it was asked for (I14).  A copy of
+ * the state is a state that was, and as new as it must be.  At the end: each key's history is
+ * linearizable (I12, I14).  No witness leads a view (PIT-7.3), or has forgotten, without saying so,
+ * what an active replica lacks (PIT-7.1). */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
@@ -73,6 +74,8 @@ void check_started(struct sim *sim, struct sim_replica *replica);
 void check_wiped(struct sim *sim, struct sim_replica *replica); /* it has lost what it knew */
 void check_turn(struct sim *sim, struct sim_replica *replica);
 void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame);
+/* Somebody copied the state: `last` is the newest entry in it. */
+void check_copied(struct sim *sim, const struct wire_entry_header *last, struct vstamp_id digest);
 void check_history(struct sim *sim);
 
 /* Which of the committed entries does a replica hold, up or down?  An active one from the first on,

@@ -122,6 +122,14 @@ static void draw_witnesses(struct prng aside, struct sim_options *o)
     o->witness_log_bytes = o->batch_bytes * prng_between(&aside, WITNESS_BATCHES, 8);
 }
 
+/* In one run in three somebody copies the state, aside too. */
+static void draw_copies(struct prng aside, struct sim_options *o)
+{
+    prng_next(&aside);
+    if (!prng_chance(&aside, 1, 3)) return;
+    o->copy_us = prng_between(&aside, 1, 20u << prng_below(&aside, 4)) * SIM_MS;
+}
+
 static void draw_clients(struct prng *prng, struct sim_options *o)
 {
     o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
@@ -293,6 +301,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     if (kind % 4 == 1) draw_split(prng, o);
     if (kind == 6) draw_press(prng, o);
     draw_witnesses(*prng, o);
+    draw_copies(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }

@@ -187,6 +187,10 @@ void sim_net_request(struct sim *sim, struct sim_client *client, uint8_t replica
 
 void sim_net_reply(struct sim *sim, uint8_t replica, uint64_t origin, struct bytes frame)
 {
+    if (origin == SIM_COPIER_ORIGIN) {
+        sim_copies_answer(sim, frame);
+        return;
+    }
     uint8_t index = (uint8_t)(origin >> 8);
     struct sim_client *client = &sim->clients[index];
     assert((uint8_t)origin == replica && index <= sim->options.clients);

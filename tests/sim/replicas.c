@@ -423,6 +423,7 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
     case SIM_HEAL:
     case SIM_FAULT:
     case SIM_PLOT:
+    case SIM_COPY:
     case SIM_CLIENT:
     case SIM_PHASE:
         assert(false);

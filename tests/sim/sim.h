@@ -16,6 +16,7 @@
  *   forget.c    the one sequence of faults that chance does not find
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
+ *   copies.c    who copies the state while all this goes on
  *   check.c     what must hold after every turn, and at the end
  *   replay.c    a life of a replica, recorded here or by the daemon, once more
  *   disk.c queue.c linear.c are leaves of their own. */
@@ -25,6 +26,7 @@
 #include <stdio.h>
 
 #include "base/prng.h"
+#include "node/copier.h"
 #include "sim/check.h"
 #include "sim/disk.h"
 #include "sim/linear.h"
@@ -174,11 +176,24 @@ enum sim_phase {
     SIM_STAT(failed_writes)                                                                        \
     SIM_STAT(garbage)                                                                              \
     SIM_STAT(local_reads)                                                                          \
+    SIM_STAT(copies)                                                                               \
+    SIM_STAT(copy_restarts)                                                                        \
     SIM_STAT(partitions)                                                                           \
     SIM_STAT(view_changes)                                                                         \
     SIM_STAT(recoveries)                                                                           \
     SIM_STAT(forgotten_promises)                                                                   \
     SIM_STAT(transfers)
+
+/* Who copies the state; copies.c. */
+#define SIM_COPIER_ORIGIN (UINT64_MAX - 1)
+struct sim_copies {
+    struct prng prng;
+    bool under_way;
+    uint8_t source; /* replica that is asked */
+    struct copier copier;
+    uint64_t *hashes;
+    struct writer file;
+};
 
 /* How far forget.c has come. */
 struct sim_plot {
@@ -208,6 +223,7 @@ struct sim {
     uint64_t n_archived;
     uint64_t partition; /* number of the newest */
     struct sim_plot plot;
+    struct sim_copies copies;
     struct sim_client clients[SIM_CLIENTS_MAX + 1]; /* the last one asks when the faults are over */
     struct sim_history history;
     size_t *current_keys; /* by slot: its newest key */
@@ -309,6 +325,12 @@ void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->d
 /* forget.c */
 void sim_plot_begin(struct sim *sim);
 void sim_plot_step(struct sim *sim, uint64_t partition);
+
+/* copies.c */
+void sim_copies_begin(struct sim *sim);
+void sim_copies_event(struct sim *sim);
+void sim_copies_answer(struct sim *sim, struct bytes frame);
+void sim_copies_close(struct sim *sim);
 
 /* workload.c */
 void sim_client_begin(struct sim *sim, uint8_t index);

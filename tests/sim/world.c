@@ -53,6 +53,7 @@ static void world_begin(struct sim *sim)
     }
     for (uint8_t i = 0; i < o->clients; i++) sim_client_begin(sim, i);
     sim_faults_begin(sim);
+    sim_copies_begin(sim);
     sim_at(sim, o->ticks * SIM_MS, (struct sim_event){.kind = SIM_PHASE});
 }
 
@@ -206,6 +207,9 @@ static void handle(struct sim *sim, const struct sim_event *event)
     case SIM_PLOT:
         sim_plot_step(sim, event->value);
         break;
+    case SIM_COPY:
+        sim_copies_event(sim);
+        break;
     case SIM_CLIENT:
         sim_client_wake(sim, event->node, event->value);
         break;
@@ -260,6 +264,7 @@ static void world_end(struct sim *sim)
     sim_queue_clear(&sim->queue);
     for (size_t i = 0; i < SIM_ARCHIVE; i++) sim_packet_release(sim->archive[i].packet);
     sim_workload_close(sim);
+    sim_copies_close(sim);
     check_close(&sim->check);
 }
 

@@ -161,6 +161,7 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.
 FUZZ_TESTS = \
     %D%/fuzz/fuzz_config \
+    %D%/fuzz/fuzz_copy \
     %D%/fuzz/fuzz_decode \
     %D%/fuzz/fuzz_journal \
     %D%/fuzz/fuzz_line \
@@ -178,6 +179,9 @@ FUZZ_LIBS = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
 %C%_fuzz_fuzz_config_SOURCES = %D%/fuzz/fuzz_config.c %D%/fuzz/fuzz.h
 %C%_fuzz_fuzz_config_LDADD = $(PROGRAM_LIBS) $(FUZZ_LIBS)
 %C%_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+%C%_fuzz_fuzz_copy_SOURCES = %D%/fuzz/fuzz_copy.c %D%/fuzz/fuzz.h
+%C%_fuzz_fuzz_copy_LDADD = $(KV_LIBS) $(FUZZ_LIBS)
+%C%_fuzz_fuzz_copy_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
 %C%_fuzz_fuzz_decode_SOURCES = %D%/fuzz/fuzz_decode.c %D%/fuzz/fuzz.h
 %C%_fuzz_fuzz_decode_LDADD = $(FUZZ_LIBS)
 %C%_fuzz_fuzz_decode_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
@@ -198,6 +202,7 @@ FUZZ_LIBS = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
 %C%_fuzz_fuzz_stream_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
 EXTRA_DIST += \
     %D%/fuzz/corpus-config \
+    %D%/fuzz/corpus-copy \
     %D%/fuzz/corpus-decode \
     %D%/fuzz/corpus-journal \
     %D%/fuzz/corpus-line \

@@ -40,6 +40,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_witness
 
 BATS_TESTS = \
+    %D%/bench/compare.bats \
     %D%/chaos/chaos.bats \
     %D%/cli/vstamp-admin-backup.bats \
     %D%/cli/vstamp-admin-health.bats \
@@ -293,18 +294,47 @@ check-local:
 check-core:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(UNIT_TESTS) $(SCENARIO_TESTS) $(FUZZ_TESTS) $(SIM_TESTS)"
 
-# Measurements.  Built by make check, so that they do not rot; `make bench` runs them.
-check_PROGRAMS += %D%/bench/relay %D%/bench/put_latency
-%C%_bench_relay_SOURCES = %D%/bench/relay.c %D%/bench/samples.h
+# Measurements: vstamp, other stores and the physical floor under one load; see HACKING.md.  What
+# needs no library beyond ours is built by make check, so that it does not rot; for the rest,
+# libnghttp2-dev and libraft-dev, the script asks when it runs.
+COMPARE_NEEDS = \
+    %D%/bench/load_raft \
+    %D%/bench/load_redis \
+    %D%/bench/load_relay \
+    %D%/bench/load_vstamp \
+    %D%/bench/load_zookeeper \
+    %D%/bench/relay
+LOAD_FILES = %D%/bench/load.c %D%/bench/load.h
+check_PROGRAMS += $(COMPARE_NEEDS)
+EXTRA_PROGRAMS = %D%/bench/load_etcd %D%/bench/raft_server
+CLEANFILES += $(EXTRA_PROGRAMS)
+%C%_bench_load_etcd_SOURCES = $(LOAD_FILES) %D%/bench/load_etcd.c
+%C%_bench_load_etcd_LDADD = $(CORE_LIBS) -lnghttp2
+%C%_bench_load_raft_SOURCES = $(LOAD_FILES) %D%/bench/load_raft.c %D%/bench/raft_server.h
+%C%_bench_load_raft_LDADD = $(CORE_LIBS)
+%C%_bench_load_redis_SOURCES = $(LOAD_FILES) %D%/bench/load_redis.c
+%C%_bench_load_redis_LDADD = $(CORE_LIBS)
+%C%_bench_load_relay_SOURCES = \
+    $(LOAD_FILES) \
+    %D%/bench/load_relay.c \
+    %D%/bench/relay.h \
+    %D%/bench/relay_sizes.c
+%C%_bench_load_relay_LDADD = $(KV_LIBS) $(CORE_LIBS)
+%C%_bench_load_vstamp_SOURCES = $(LOAD_FILES) %D%/bench/load_vstamp.c
+%C%_bench_load_vstamp_LDADD = $(KV_LIBS) $(CORE_LIBS)
+%C%_bench_load_zookeeper_SOURCES = $(LOAD_FILES) %D%/bench/load_zookeeper.c
+%C%_bench_load_zookeeper_LDADD = $(CORE_LIBS)
+%C%_bench_raft_server_SOURCES = %D%/bench/raft_server.c %D%/bench/raft_server.h
+%C%_bench_raft_server_LDADD = -lraft $(UV_LIBS)
+%C%_bench_relay_SOURCES = %D%/bench/relay.c %D%/bench/relay.h %D%/bench/relay_sizes.c
 %C%_bench_relay_LDADD = $(KV_LIBS) $(CORE_LIBS)
-%C%_bench_put_latency_SOURCES = \
-    %D%/bench/put_latency.c \
-    %D%/bench/samples.h
-%C%_bench_put_latency_LDADD = $(CLIENT_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
-EXTRA_DIST += %D%/bench/put-latency.sh
-.PHONY: bench
-bench: all %D%/bench/relay %D%/bench/put_latency
-	bash $(srcdir)/%D%/bench/put-latency.sh $(abs_top_builddir)
+EXTRA_DIST += %D%/bench/compare.sh %D%/bench/stores.bash %D%/bench/table.awk
+.PHONY: bench compare
+bench: all $(COMPARE_NEEDS)
+	bash $(srcdir)/%D%/bench/compare.sh $(abs_top_builddir) \
+	    --only vstamp,floor --modes memory --clients 1 --kills 0
+compare: all $(COMPARE_NEEDS)
+	bash $(srcdir)/%D%/bench/compare.sh $(abs_top_builddir) $(COMPARE)
 
 # Real daemons under real faults; see the script.  A short run of it is in make check.
 CHAOS_NEEDS = %D%/chaos/load %D%/chaos/verdict %D%/chaos/net_switch %D%/chaos/disk_faults.la

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The load that every store gets: clients with a connection of their own, each with one put
+ * outstanding.  Sockets, clocks and counting are in load.c; the protocol of each store is in a file
+ * of its own, load_STORE.c, and makes a program of its own with it.  So what a client costs differs
+ * only by what its store's messages cost.
+ *
+ * Keys have LOAD_KEY_SIZE bytes and are drawn from LOAD_KEYS, values have LOAD_VALUE_SIZE. */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/prng.h"
+
+#define LOAD_SERVERS_MAX 7u
+#define LOAD_KEY_SIZE    16u
+#define LOAD_VALUE_SIZE  100u
+#define LOAD_KEYS        10000u
+
+struct load_link {
+    struct load_client *client;
+    uint8_t server;
+    int fd; /* -1: none */
+    bool up, blocked;
+    uint64_t retry_ns; /* not to be connected before */
+    size_t in_size, out_size;
+    uint8_t in[16384], out[4096];
+};
+
+struct load_client {
+    struct load_link *links; /* one a server */
+    uint8_t at;              /* the server that is asked, of a protocol that asks one at a time */
+    uint64_t began_ns;       /* of the put that is outstanding; 0: none yet */
+    uint64_t heard_ns;       /* newest sign of life */
+    struct prng prng;
+    char key[LOAD_KEY_SIZE + 1]; /* of the put that is outstanding; a slash and digits */
+    uint8_t value[LOAD_VALUE_SIZE];
+    void *state; /* the protocol's */
+};
+
+struct load_protocol {
+    const char *name;
+    size_t state_size;
+
+    /* Once.  NULL: nothing to do. */
+    void (*open)(struct load_client *c, uint8_t n_servers);
+
+    /* Should there be a connection?  NULL: to c->at alone, and to the next server when that breaks,
+     * refuses or is silent for too long. */
+    bool (*wants)(struct load_client *c, uint8_t server);
+
+    /* It has come about; the protocol greets, and says load_ready when puts can be sent. */
+    void (*on_up)(struct load_client *c, uint8_t server);
+    void (*on_down)(struct load_client *c, uint8_t server); /* NULL: nothing to do */
+
+    /* Send c->key and c->value, for the first time or once more. */
+    void (*put)(struct load_client *c);
+
+    /* Bytes came.  Returns how many of them made whole messages. */
+    size_t (*hear)(struct load_client *c, uint8_t server, struct bytes in);
+
+    void (*on_time)(struct load_client *c, uint64_t now_ms); /* NULL: nothing to do */
+};
+
+extern const struct load_protocol load_protocol;
+
+/* What the protocols call. */
+void load_send(struct load_client *c, uint8_t server, const void *data, size_t size);
+void load_ready(struct load_client *c);   /* puts can be sent, now or again */
+void load_done(struct load_client *c);    /* the put is acknowledged; the next one begins */
+void load_refused(struct load_client *c); /* this server cannot; try the next one */
+_Noreturn void load_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+uint64_t load_now_ns(void);
+
+#endif

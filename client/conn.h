@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets around the pure session (vr/session.h): non-blocking connects, poll, frames in and out.
- * Connections stay open from one call to the next.  While they are held, SIGINT, SIGTERM and SIGHUP
- * end a call instead of the process: nobody leaves without a word once a request is noted. */
+/* The connections of one session (vr/session.h), which stay open from one call to the next.  A
+ * signal that is held (signals.h) ends a call instead of the process: nobody leaves without a word
+ * once a request is noted. */
 #ifndef CLIENT_CONN_H
 #define CLIENT_CONN_H
 
@@ -25,8 +25,8 @@ void conn_release_signals(struct conn *conn);
  * the number of the signal that interrupted it.  s->result.body stays valid until the next call. */
 int conn_call(struct conn *conn, struct session *session);
 
-/* Say of each replica how it failed: "127.0.0.1:14621: connection refused; ...". */
-void conn_explain(const struct conn *conn, const struct session *session, FILE *into);
+/* How the last call failed at each replica: "127.0.0.1:14621: connection refused; ...". */
+void conn_explain(const struct conn *conn, FILE *into);
 
 /* Milliseconds of a clock that only rises: what session_start is given. */
 uint64_t conn_now_ms(void);

@@ -31,7 +31,9 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/operation.h \
     %D%/request.c \
     %D%/session_file.c \
-    %D%/session_file.h
+    %D%/session_file.h \
+    %D%/signals.c \
+    %D%/signals.h
 CLIENT_LIBS = %D%/libclient.la $(JANSSON_LIBS) $(EDIT_LIBS)
 
 bin_PROGRAMS += vstamp

@@ -83,7 +83,7 @@ static char *no_answer(struct client *c)
         fputs("a newer request of this session was executed: is its file a copy?", into);
     } else {
         fprintf(into, "no answer in %.1f s: ", c->options.timeout_ms / 1000.0);
-        conn_explain(c->conn, &c->session, into);
+        conn_explain(c->conn, into);
     }
     fclose(into);
     return text;

@@ -7,6 +7,8 @@ noinst_LTLIBRARIES += \
     %D%/libwire.la \
     %D%/libvr.la \
     %D%/libnode.la \
+    %D%/libproxy.la \
+    %D%/libdriver.la \
     %D%/libkv.la \
     %D%/libprogram.la
 
@@ -94,6 +96,17 @@ noinst_LTLIBRARIES += \
     %D%/node/store_checkpoint.c \
     %D%/node/store_journal.c
 
+%C%_libproxy_la_SOURCES = \
+    %D%/proxy/proxy.c \
+    %D%/proxy/proxy.h
+
+# Beside libprogram, so that libvstamp has it without libyaml.
+%C%_libdriver_la_SOURCES = \
+    %D%/driver/driver.c \
+    %D%/driver/driver.h \
+    %D%/program/address.c \
+    %D%/program/address.h
+
 %C%_libkv_la_SOURCES = \
     %D%/kv/app.c \
     %D%/kv/cells.c \
@@ -106,8 +119,6 @@ noinst_LTLIBRARIES += \
     %D%/kv/store.h
 
 %C%_libprogram_la_SOURCES = \
-    %D%/program/address.c \
-    %D%/program/address.h \
     %D%/program/cli.c \
     %D%/program/cli.h \
     %D%/program/config.c \
@@ -123,22 +134,23 @@ noinst_LTLIBRARIES += \
     %D%/program/progress.h
 
 # The pure rooms: no system call, clock, thread or allocation in them (tests/check-pure.sh).
-PURE_ARCHIVES = %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/libkv.la %D%/libbase.la
+PURE_ARCHIVES = %D%/libproxy.la %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/libkv.la %D%/libbase.la
 
 # What a program links, in the order of who needs whom.
 CORE_LIBS = %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/libbase.la $(XXHASH_LIBS)
 KV_LIBS = %D%/libkv.la
-PROGRAM_LIBS = %D%/libprogram.la $(YAML_LIBS)
+PROGRAM_LIBS = %D%/libprogram.la %D%/libdriver.la %D%/libproxy.la $(YAML_LIBS)
 
 lib_LTLIBRARIES += libvstamp.la
 libvstamp_la_SOURCES =
-libvstamp_la_LIBADD = $(CORE_LIBS)
+libvstamp_la_LIBADD = %D%/libdriver.la %D%/libproxy.la $(CORE_LIBS)
 libvstamp_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO)
 
 vstampincludedir = $(includedir)/vstamp
 vstampinclude_HEADERS = \
     %D%/include/vstamp/api.h \
     %D%/include/vstamp/app.h \
+    %D%/include/vstamp/client.h \
     %D%/include/vstamp/error.h \
     %D%/include/vstamp/errors.def \
     %D%/include/vstamp/id.h

@@ -16,9 +16,11 @@ forbidden_includes() {
         allow["vr"] = "vr wire base"
         allow["node"] = "node vr wire base"
         allow["kv"] = "kv wire base"
+        allow["proxy"] = "proxy vr/session.h wire base"
+        allow["driver"] = "driver proxy wire base program/address.h"
         allow["program"] = "program base vr/config.h"
         allow["replica"] = "program kv node vr wire base"
-        allow["client"] = "program kv wire base vr/session.h"
+        allow["client"] = "driver proxy program kv wire base vr/session.h"
         allow["admin"] = "program wire base node/status.h node/status.def node/copy.h " \
             "node/copier.h kv/kv.h replica/storage.h replica/turn.h"
         allow["include"] = ""

@@ -21,6 +21,7 @@ UNIT_TESTS = \
     %D%/unit/test_print \
     %D%/unit/test_progress \
     %D%/unit/test_prng \
+    %D%/unit/test_proxy \
     %D%/unit/test_recording \
     %D%/unit/test_replay \
     %D%/unit/test_restore \

@@ -206,6 +206,17 @@ void session_on_down(struct session *s, uint8_t replica)
     widen(s);
 }
 
+/* View and witnesses, as a frame or another session of this host tells them (C6). */
+static void learn_view(struct session *s, uint64_t view, uint32_t witnesses)
+{
+    uint8_t before = session_primary(s);
+    session_know_witnesses(s, witnesses);
+    bool later = view > s->identity.view;
+    if (later) s->identity.view = view;
+    uint8_t now = session_primary(s);
+    if (s->running && (later || (now != before && !s->peers[now].asked))) s->peers[now].due = true;
+}
+
 /* May this frame be believed?  Learns the group and the view on the way. */
 static bool of_our_group(struct session *s, const struct wire_header *header)
 {
@@ -217,12 +228,7 @@ static bool of_our_group(struct session *s, const struct wire_header *header)
         return false;
     }
     s->confirmed = true;
-    uint8_t before = session_primary(s);
-    session_know_witnesses(s, header->witnesses);
-    bool later = header->view > s->identity.view;
-    if (later) s->identity.view = header->view; /* C6 */
-    uint8_t now = session_primary(s);
-    if (later || (now != before && !s->peers[now].asked)) s->peers[now].due = true;
+    learn_view(s, header->view, header->witnesses);
     return true;
 }
 
@@ -299,28 +305,51 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
     }
 }
 
-int session_on_frame(struct session *s, uint8_t replica, struct bytes frame, uint64_t now_ms)
+int session_on_message(struct session *s, uint8_t replica, const struct wire_message *m,
+                       uint64_t now_ms)
 {
     assert(replica < s->n_replicas);
-    struct wire_message m;
-    int rv = wire_frame_decode(frame, &m);
-    if (rv != 0) return rv;
-    bool is_reply = m.header.command == WIRE_reply;
-    if (!is_reply && m.header.command != WIRE_reject) return VSTAMP_E_MALFORMED;
-    struct vstamp_id client = is_reply ? m.as.reply.client : m.as.reject.client;
-    uint64_t session = is_reply ? m.as.reply.session : m.as.reject.session;
-    uint64_t number = is_reply ? m.as.reply.number : m.as.reject.number;
+    bool is_reply = m->header.command == WIRE_reply;
+    if (!is_reply && m->header.command != WIRE_reject) return VSTAMP_E_MALFORMED;
+    struct vstamp_id client = is_reply ? m->as.reply.client : m->as.reject.client;
+    uint64_t session = is_reply ? m->as.reply.session : m->as.reject.session;
+    uint64_t number = is_reply ? m->as.reply.number : m->as.reject.number;
     if (!s->running || !vstamp_id_equal(client, s->identity.client))
         return 0; /* to a former task */
-    if (!of_our_group(s, &m.header)) return 0;
+    if (!of_our_group(s, &m->header)) return 0;
     if (number == s->probe) {
         s->peers[replica].due = s->confirmed;
     } else if (number == s->request.number && session == s->request.session) { /* C5 */
-        if (is_reply) return on_reply(s, &m.header, &m.as.reply);
-        on_reject(s, replica, &m.header, &m.as.reject);
+        if (is_reply) return on_reply(s, &m->header, &m->as.reply);
+        on_reject(s, replica, &m->header, &m->as.reject);
     }
     session_on_time(s, now_ms);
     return 0;
+}
+
+int session_on_frame(struct session *s, uint8_t replica, struct bytes frame, uint64_t now_ms)
+{
+    struct wire_message m;
+    int rv = wire_frame_decode(frame, &m);
+    return rv != 0 ? rv : session_on_message(s, replica, &m, now_ms);
+}
+
+void session_learn(struct session *s, const struct session_identity *known, uint32_t witnesses)
+{
+    if (vstamp_id_is_zero(known->group)) return;
+    if (vstamp_id_is_zero(s->identity.group)) s->identity.group = known->group;
+    if (!vstamp_id_equal(s->identity.group, known->group)) return;
+    s->confirmed = true;
+    learn_view(s, known->view, witnesses);
+    if (known->seen > s->identity.seen) s->identity.seen = known->seen;
+}
+
+void session_hint(struct session *s, uint8_t replica)
+{
+    assert(replica < s->n_replicas);
+    const struct session_peer *peer = &s->peers[replica];
+    if (s->running && peer->copies == 0 && peer->said != WIRE_REJECT_BUSY)
+        s->peers[replica].due = true;
 }
 
 void session_on_time(struct session *s, uint64_t now_ms)

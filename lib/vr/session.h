@@ -125,11 +125,23 @@ size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t cap
 /* A whole frame came.  0, or VSTAMP_E_*: it makes no sense, close the connection. */
 int session_on_frame(struct session *s, uint8_t replica, struct bytes frame, uint64_t now_ms);
 
+/* The same once it is decoded; a reply or a reject. */
+int session_on_message(struct session *s, uint8_t replica, const struct wire_message *m,
+                       uint64_t now_ms);
+
 /* The connection broke, or could not be made. */
 void session_on_down(struct session *s, uint8_t replica);
 
 void session_on_time(struct session *s, uint64_t now_ms);
 uint64_t session_wake(const struct session *s);
+
+/* What another session of this host, over the same connections, knows of group, view, witnesses
+ * and op-number. */
+void session_learn(struct session *s, const struct session_identity *known, uint32_t witnesses);
+
+/* This replica answers others of this host: ask it too, unless it was asked and is silent, or is
+ * busy. */
+void session_hint(struct session *s, uint8_t replica);
 
 /* Might a copy of the request have been executed, or be yet, as far as is known now? */
 bool session_may_run(const struct session *s);

@@ -140,7 +140,7 @@ static int finish(struct load *load)
         printf("served %" PRIu64 " ms after the last fault\n", served - begin);
     } else {
         printf("not served within %" PRIu64 " ms after the last fault: ", load->serve_ms);
-        conn_explain(client.conn, &client.session, stdout);
+        conn_explain(client.conn, stdout);
         printf("\n");
     }
     load_client_close(&client);

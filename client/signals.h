@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SIGINT, SIGTERM and SIGHUP as something to poll for, unless they are ignored: while they are held
+ * they do not end the process, so that it can say what became of its requests. */
+#ifndef CLIENT_SIGNALS_H
+#define CLIENT_SIGNALS_H
+
+#include <signal.h>
+
+struct signals {
+    sigset_t set, before; /* the mask while they are not held */
+    int fd;               /* to poll for POLLIN */
+};
+
+void signals_open(struct signals *s);
+void signals_close(struct signals *s);
+
+void signals_hold(struct signals *s);
+void signals_release(struct signals *s);
+
+/* The number of one that came, or 0. */
+int signals_take(const struct signals *s);
+
+#endif

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sockets around the pure client: one a replica, non-blocking, whoever waits for them.
+ *
+ *   vstamp_client_wants                   connect
+ *   a connection that is up, all written  vstamp_client_output, as much as is due
+ *   bytes                                 vstamp_client_input
+ *   broken, refused, senseless            vstamp_client_down, and a pause
+ *
+ * Frames are handed over only when those before have left, so a slow link carries no copies that
+ * nobody waits for.  An answer is left in its input buffer until the next read. */
+#include <config.h>
+
+#include "driver/driver.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "proxy/proxy.h"
+#include "wire/schema.h"
+
+#define RECONNECT_PAUSE_MS 50u
+#define READ_BYTES_MIN     65536u
+#define WRITE_BYTES_MIN    65536u
+#define FRESH_MS           20u /* what was read from so recently is taken to be there */
+#define WAIT_MS_MAX        60000u
+
+enum peer_state { PEER_CLOSED, PEER_CONNECTING, PEER_UP };
+
+struct peer {
+    struct address address;
+    struct addrinfo *resolved; /* all that the host name stands for */
+    struct addrinfo *next;     /* the one to try next */
+    enum peer_state state;
+    int fd;
+    uint64_t retry_ms; /* not to be connected before */
+    uint64_t read_ms;  /* something came */
+    int error;         /* errno of the newest failure, or a getaddrinfo code if negative */
+    bool closed_by_peer;
+    uint8_t *in;
+    size_t in_capacity, in_size, in_used; /* in_used: frames that the client is done with */
+    size_t in_wanted;                     /* of the frame that has begun, 0: not known */
+    uint8_t *out;
+    size_t out_capacity, out_size, out_sent;
+};
+
+struct vstamp_driver {
+    struct vstamp_client *client;
+    size_t n_peers;
+    struct peer peers[VSTAMP_REPLICAS_MAX];
+};
+
+uint64_t vstamp_driver_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void *present(void *memory)
+{
+    if (memory == NULL) abort();
+    return memory;
+}
+
+/* --- open and close --------------------------------------------------------------------------- */
+
+static void draw(struct vstamp_client_config *config)
+{
+    while (vstamp_id_is_zero(config->first))
+        if (getrandom(&config->first, sizeof config->first, 0) != sizeof config->first) abort();
+    while (config->seed == 0)
+        if (getrandom(&config->seed, sizeof config->seed, 0) != sizeof config->seed) abort();
+    if (config->registration == 0) config->registration = 1;
+}
+
+struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
+                                 const struct vstamp_client_config *config)
+{
+    assert(n > 0 && n <= VSTAMP_REPLICAS_MAX);
+    struct vstamp_client_config full = {.in_flight = 1};
+    if (config != NULL) full = *config;
+    full.n_replicas = (uint32_t)n;
+    draw(&full);
+    struct vstamp_driver *d = calloc(1, sizeof *d);
+    size_t size = vstamp_client_size(&full);
+    void *memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (d == NULL || memory == NULL) {
+        free(d);
+        free(memory);
+        return NULL;
+    }
+    memset(memory, 0, size);
+    d->client = vstamp_client_new(&full, memory);
+    d->n_peers = n;
+    for (size_t i = 0; i < n; i++) {
+        d->peers[i].address = replicas[i];
+        d->peers[i].fd = -1;
+    }
+    return d;
+}
+
+int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
+                       const struct vstamp_client_config *config, struct vstamp_diag *diag)
+{
+    struct address at[VSTAMP_REPLICAS_MAX];
+    size_t n = 0;
+    *driver = NULL;
+    for (const char *word = replicas;; word++) {
+        char text[sizeof at[0].text];
+        size_t size = strcspn(word, ",");
+        if (n == VSTAMP_REPLICAS_MAX || size >= sizeof text) {
+            vstamp_diag_printf(diag, "%.60s: expected up to %u addresses, HOST:PORT,HOST:PORT,...",
+                               replicas, VSTAMP_REPLICAS_MAX);
+            return VSTAMP_E_CONFIG;
+        }
+        memcpy(text, word, size);
+        text[size] = '\0';
+        int rv = address_parse(&at[n++], text, diag);
+        if (rv != 0) return rv;
+        word += size;
+        if (*word == '\0') break;
+    }
+    *driver = driver_new(at, n, config);
+    if (*driver != NULL) return 0;
+    vstamp_diag_printf(diag, "out of memory");
+    return VSTAMP_E_IO;
+}
+
+void vstamp_driver_close(struct vstamp_driver *d)
+{
+    if (d == NULL) return;
+    for (size_t i = 0; i < d->n_peers; i++) {
+        struct peer *peer = &d->peers[i];
+        if (peer->fd >= 0) close(peer->fd);
+        if (peer->resolved != NULL) freeaddrinfo(peer->resolved);
+        free(peer->in);
+        free(peer->out);
+    }
+    free(d->client);
+    free(d);
+}
+
+struct vstamp_client *vstamp_driver_client(struct vstamp_driver *d)
+{
+    return d->client;
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+static void peer_close(struct peer *peer, int error)
+{
+    if (peer->fd >= 0) close(peer->fd);
+    peer->fd = -1;
+    peer->state = PEER_CLOSED;
+    peer->error = error;
+    peer->closed_by_peer = error == 0;
+    peer->retry_ms = vstamp_driver_now_ms() + RECONNECT_PAUSE_MS;
+    peer->in_size = peer->in_used = peer->in_wanted = 0;
+    peer->out_size = peer->out_sent = 0;
+}
+
+static void peer_lost(struct vstamp_driver *d, uint32_t index, int error)
+{
+    peer_close(&d->peers[index], error);
+    vstamp_client_down(d->client, index, vstamp_driver_now_ms());
+}
+
+/* False: this host has no address. */
+static bool peer_resolve(struct peer *peer)
+{
+    if (peer->resolved != NULL) return true;
+    peer->error = 0;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    int rv = getaddrinfo(peer->address.host, peer->address.port_text, &hints, &peer->resolved);
+    if (rv == 0) return true;
+    peer->resolved = NULL;
+    peer->error = rv; /* EAI_* are negative */
+    return false;
+}
+
+/* Begin to connect to the next of the peer's addresses.  Returns 0 or an errno. */
+static int peer_connect(struct peer *peer)
+{
+    struct addrinfo *to = peer->next;
+    peer->next = to->ai_next;
+    peer->fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (peer->fd < 0) return errno;
+    const int on = 1; /* what is due leaves in one write: nothing is gained by waiting for more */
+    setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(peer->fd, to->ai_addr, to->ai_addrlen) == 0) {
+        peer->state = PEER_UP;
+    } else if (errno == EINPROGRESS) {
+        peer->state = PEER_CONNECTING;
+    } else {
+        return errno;
+    }
+    return 0;
+}
+
+/* The address that was tried does not answer: the next, or the peer is down. */
+static void peer_try(struct vstamp_driver *d, uint32_t index, int error)
+{
+    struct peer *peer = &d->peers[index];
+    while (peer->next != NULL) {
+        if (peer->fd >= 0) close(peer->fd);
+        peer->fd = -1;
+        error = peer_connect(peer);
+        if (error == 0) return;
+    }
+    peer_lost(d, index, error);
+}
+
+static void connect_wanted(struct vstamp_driver *d, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < d->n_peers; i++) {
+        struct peer *peer = &d->peers[i];
+        if (peer->state != PEER_CLOSED || now_ms < peer->retry_ms) continue;
+        if (!vstamp_client_wants(d->client, i)) continue;
+        if (!peer_resolve(peer)) {
+            peer_lost(d, i, peer->error);
+            continue;
+        }
+        peer->next = peer->resolved;
+        peer_try(d, i, 0);
+    }
+}
+
+static void peer_finish_connect(struct vstamp_driver *d, uint32_t index)
+{
+    struct peer *peer = &d->peers[index];
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(peer->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+    if (error == 0) {
+        peer->state = PEER_UP;
+        peer->closed_by_peer = false;
+    } else {
+        peer_try(d, index, error);
+    }
+}
+
+/* --- out -------------------------------------------------------------------------------------- */
+
+/* False: all that is due was written, or the connection was lost. */
+static bool peer_flush(struct vstamp_driver *d, uint32_t index)
+{
+    struct peer *peer = &d->peers[index];
+    while (peer->out_sent < peer->out_size) {
+        ssize_t n = send(peer->fd, peer->out + peer->out_sent, peer->out_size - peer->out_sent,
+                         MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+        if (n < 0) {
+            peer_lost(d, index, errno);
+            return false;
+        }
+        peer->out_sent += (size_t)n;
+    }
+    peer->out_size = peer->out_sent = 0;
+    return false;
+}
+
+static void peer_write(struct vstamp_driver *d, uint32_t index)
+{
+    struct peer *peer = &d->peers[index];
+    while (peer->state == PEER_UP && !peer_flush(d, index)) {
+        size_t need = vstamp_client_output_size(d->client, index);
+        if (need == 0 || peer->state != PEER_UP) return;
+        if (need < WRITE_BYTES_MIN) need = WRITE_BYTES_MIN;
+        if (peer->out_capacity < need) {
+            peer->out = present(realloc(peer->out, need));
+            peer->out_capacity = need;
+        }
+        peer->out_size = vstamp_client_output(d->client, index, peer->out, peer->out_capacity);
+    }
+}
+
+/* --- in --------------------------------------------------------------------------------------- */
+
+/* Room for the rest of the frame that has begun; the frames before it are done with. */
+static void peer_make_room(struct peer *peer)
+{
+    if (peer->in_used > 0) {
+        memmove(peer->in, peer->in + peer->in_used, peer->in_size - peer->in_used);
+        peer->in_size -= peer->in_used;
+        peer->in_used = 0;
+    }
+    size_t want = peer->in_size + READ_BYTES_MIN;
+    if (want < peer->in_wanted) want = peer->in_wanted;
+    if (peer->in_capacity >= want) return;
+    peer->in = present(realloc(peer->in, want));
+    peer->in_capacity = want;
+}
+
+/* Read once.  EAGAIN: the connection is there; else it ended, with this errno, or 0: by the other
+ * end. */
+static int peer_receive(struct peer *peer)
+{
+    peer_make_room(peer);
+    ssize_t n = recv(peer->fd, peer->in + peer->in_size, peer->in_capacity - peer->in_size, 0);
+    if (n == 0) return 0;
+    if (n < 0) return errno == EINTR || errno == EWOULDBLOCK ? EAGAIN : errno;
+    peer->in_size += (size_t)n;
+    return EAGAIN;
+}
+
+static void peer_read(struct vstamp_driver *d, uint32_t index)
+{
+    struct peer *peer = &d->peers[index];
+    int error = peer_receive(peer);
+    if (error != EAGAIN) {
+        peer_lost(d, index, error);
+        return;
+    }
+    size_t used, wanted;
+    uint64_t now_ms = vstamp_driver_now_ms();
+    int rv = vstamp_client_input(d->client, index, peer->in + peer->in_used,
+                                 peer->in_size - peer->in_used, now_ms, &used, &wanted);
+    peer->in_used += used;
+    peer->read_ms = now_ms;
+    if (rv != 0) {
+        peer_lost(d, index, EPROTO);
+    } else {
+        peer->in_wanted = wanted;
+    }
+}
+
+void driver_refresh(struct vstamp_driver *d)
+{
+    uint64_t now_ms = vstamp_driver_now_ms();
+    for (uint32_t i = 0; i < d->n_peers; i++) {
+        struct peer *peer = &d->peers[i];
+        if (peer->state != PEER_UP || now_ms - peer->read_ms < FRESH_MS) continue;
+        if (peer_receive(peer) == EAGAIN) continue; /* late answers are passed over */
+        peer_close(peer, 0);
+        peer->retry_ms = 0;
+    }
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+int vstamp_driver_call(struct vstamp_driver *d, enum vstamp_task task, const void *operation,
+                       size_t size, uint64_t timeout_ms, vstamp_reply_fn *reply, void *context)
+{
+    if (proxy_is_idle(d->client)) driver_refresh(d);
+    uint64_t now_ms = vstamp_driver_now_ms();
+    return vstamp_client_call(d->client, task, operation, size, now_ms, now_ms + timeout_ms, reply,
+                              context);
+}
+
+size_t vstamp_driver_polls(struct vstamp_driver *d, struct pollfd *polls)
+{
+    connect_wanted(d, vstamp_driver_now_ms());
+    for (uint32_t i = 0; i < d->n_peers; i++) peer_write(d, i);
+    for (uint32_t i = 0; i < d->n_peers; i++) {
+        const struct peer *peer = &d->peers[i];
+        bool writes = peer->state == PEER_CONNECTING || peer->out_size > 0;
+        polls[i] = (struct pollfd){.fd = peer->fd, .events = writes ? POLLIN | POLLOUT : POLLIN};
+    }
+    return d->n_peers;
+}
+
+int vstamp_driver_timeout(const struct vstamp_driver *d)
+{
+    uint64_t now_ms = vstamp_driver_now_ms(), wake_ms = vstamp_client_wake(d->client);
+    for (uint32_t i = 0; i < d->n_peers; i++) {
+        const struct peer *peer = &d->peers[i];
+        if (peer->state == PEER_CLOSED && peer->retry_ms < wake_ms &&
+            vstamp_client_wants(d->client, i))
+            wake_ms = peer->retry_ms;
+    }
+    if (wake_ms == UINT64_MAX) return -1;
+    if (wake_ms <= now_ms) return 0;
+    return wake_ms - now_ms > WAIT_MS_MAX ? (int)WAIT_MS_MAX : (int)(wake_ms - now_ms);
+}
+
+void vstamp_driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
+{
+    for (uint32_t i = 0; i < d->n_peers; i++) {
+        const struct peer *peer = &d->peers[i];
+        if (peer->fd < 0 || polls[i].fd != peer->fd || polls[i].revents == 0) continue;
+        if (peer->state == PEER_CONNECTING)
+            peer_finish_connect(d, i);
+        else if ((polls[i].revents & ~POLLOUT) != 0)
+            peer_read(d, i);
+    }
+    vstamp_client_time(d->client, vstamp_driver_now_ms());
+}
+
+int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
+{
+    struct pollfd polls[VSTAMP_REPLICAS_MAX];
+    size_t n = vstamp_driver_polls(d, polls);
+    int own_ms = vstamp_driver_timeout(d);
+    if (timeout_ms < 0 || (own_ms >= 0 && own_ms < timeout_ms)) timeout_ms = own_ms;
+    if (poll(polls, n, timeout_ms) < 0) return VSTAMP_E_IO;
+    vstamp_driver_turn(d, polls);
+    return 0;
+}
+
+int vstamp_driver_finish(struct vstamp_driver *d)
+{
+    int rv = 0;
+    while (rv == 0 && !proxy_is_idle(d->client)) rv = vstamp_driver_wait(d, -1);
+    return rv;
+}
+
+static const char *peer_text(const struct vstamp_driver *d, uint32_t index)
+{
+    const struct peer *peer = &d->peers[index];
+    uint8_t said = proxy_said(d->client, index);
+    const char *word = wire_reject_reason_name(said);
+    if (said != 0) return word != NULL ? word : "refused";
+    if (peer->state == PEER_CONNECTING) return "does not accept the connection";
+    if (peer->state == PEER_UP) return "connected, but no answer";
+    if (peer->error < 0) return gai_strerror(peer->error);
+    if (peer->error != 0) return strerror(peer->error);
+    return peer->closed_by_peer ? "closed the connection" : "not asked";
+}
+
+void vstamp_driver_explain(const struct vstamp_driver *d, char *text, size_t size)
+{
+    size_t used = 0;
+    if (size > 0) text[0] = '\0';
+    for (uint32_t i = 0; i < d->n_peers && used < size; i++) {
+        const char *why = peer_text(d, i);
+        int n = snprintf(text + used, size - used, "%s%s: %c%s", i > 0 ? "; " : "",
+                         d->peers[i].address.text, tolower((unsigned char)why[0]),
+                         why + 1); /* strerror begins like a sentence */
+        used += n > 0 ? (size_t)n : 0;
+    }
+}

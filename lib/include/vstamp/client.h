@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client: many requests in flight to one group, each executed at most once.
+ *
+ * A client of the protocol has one request outstanding (paper section 4.1); what is called a client
+ * here is a crowd of them, one for each request that may be in flight.  Each is a session of the
+ * group with numbered requests, found again after a view change, repeated until it is answered.
+ * They share one connection to each replica, on which many requests leave with one write.  Calls
+ * that are in flight together have no order among themselves; who needs one waits for an answer.
+ *
+ * There are two halves.  `struct vstamp_client` is pure: bytes and time go in, bytes and answers
+ * come out; it makes no system call, so it fits any event loop, and a test or a simulator.
+ * `struct vstamp_driver` puts sockets around it, for a program without an event loop, or with one
+ * that can wait for descriptors:
+ *
+ *     static void on_reply(void *context, const struct vstamp_reply *reply) {...}
+ *
+ *     struct vstamp_driver *driver;
+ *     struct vstamp_diag diag = {0};
+ *     if (vstamp_driver_open(&driver, "a:14621,b:14621,c:14621", NULL, &diag) != 0) ...
+ *     vstamp_driver_call(driver, VSTAMP_APPLY, operation, size, 5000, on_reply, NULL);
+ *     vstamp_driver_finish(driver);
+ *     vstamp_driver_close(driver);
+ *
+ * What an operation's bytes mean is the application's affair (<vstamp/app.h>).  Times are in
+ * milliseconds of any clock that only rises.  A client belongs to one thread at a time.  Functions
+ * return 0 or a negative VSTAMP_E_... */
+#ifndef VSTAMP_CLIENT_H
+#define VSTAMP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vstamp/api.h>
+#include <vstamp/error.h>
+#include <vstamp/id.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VSTAMP_REPLICAS_MAX  16u
+#define VSTAMP_IN_FLIGHT_MAX 65536u
+
+struct vstamp_client;
+struct vstamp_driver;
+
+enum vstamp_task {
+    VSTAMP_REGISTER = 1,    /* open a session ahead of the first VSTAMP_APPLY, which else does it */
+    VSTAMP_APPLY = 2,       /* execute through the log, at most once (4.1) */
+    VSTAMP_READ = 3,        /* from the state, linearizable (6.3) */
+    VSTAMP_READ_CAUSAL = 4, /* from any replica, not older than any answer this client has had */
+    VSTAMP_READ_STALE = 5   /* from any replica as it is there */
+};
+
+/* How a call ended. */
+struct vstamp_reply {
+    /* 0: answered.  VSTAMP_E_NOT_RUN: no answer in time, and the operation did not and will not
+     * run.  VSTAMP_E_UNKNOWN_OUTCOME: no answer in time, and it may have run or may still.
+     * VSTAMP_E_EVICTED: the group forgot the session; may_have_run tells what of the operation.
+     * VSTAMP_E_INVALID, VSTAMP_E_TOO_LARGE: refused.  VSTAMP_E_OTHER_GROUP: the replicas are of
+     * another group than the one that answered first. */
+    int err;
+    bool may_have_run;  /* of an error */
+    uint64_t op_number; /* with view and epoch the viewstamp of an answer */
+    uint64_t view;
+    uint32_t epoch;
+    const uint8_t *body; /* the application's answer, or why it was refused: a text without NUL; */
+    size_t size;         /* valid until the function that was given it returns */
+};
+
+/* Called once for each call, from within vstamp_client_input or _time, or the driver's functions
+ * that lead there.  It may begin calls, and must not end the client. */
+typedef void vstamp_reply_fn(void *context, const struct vstamp_reply *reply);
+
+struct vstamp_client_config {
+    uint32_t n_replicas; /* of the group, in the order of its configuration; the driver sets it */
+    uint32_t in_flight;  /* calls at a time, each a session of the group: 1 .. VSTAMP_IN_FLIGHT_MAX.
+                            The group remembers max_clients sessions in all, and forgets the one
+                            unused for longest for a new one: take no more than are needed. */
+    /* The sessions belong to the ids first, first + 1, ...  Ids must not be in use elsewhere: draw
+     * `first` at random, and `seed` too.  The driver draws what is zero. */
+    struct vstamp_id first;
+    uint64_t seed; /* for the jitter of retries */
+    /* 1 for ids that are new.  Whoever comes back under ids that were used before takes no new
+     * places in the group's table; then this must be more than it ever was with them. */
+    uint64_t registration;
+};
+
+/* --- the pure half --------------------------------------------------------------------------- */
+
+/* Bytes of memory that such a client needs. */
+VSTAMP_API size_t vstamp_client_size(const struct vstamp_client_config *config);
+
+/* Make a client in `memory`, which is zeroed, aligned to 64, and as large as vstamp_client_size
+ * says.  It stays the caller's: there is nothing to close, the memory may just be given back. */
+VSTAMP_API struct vstamp_client *vstamp_client_new(const struct vstamp_client_config *config,
+                                                   void *memory);
+
+/* Calls that may be begun now; in_flight less those that wait. */
+VSTAMP_API uint32_t vstamp_client_room(const struct vstamp_client *client);
+
+/* Begin a call.  The operation is not copied: it must stay as it is until the call has ended.  On
+ * success `reply` is called when it has, at the latest at the first vstamp_client_time not before
+ * deadline_ms.  VSTAMP_E_NO_ROOM: all sessions are taken.  VSTAMP_E_TOO_LARGE: fits no frame. */
+VSTAMP_API int vstamp_client_call(struct vstamp_client *client, enum vstamp_task task,
+                                  const void *operation, size_t size, uint64_t now_ms,
+                                  uint64_t deadline_ms, vstamp_reply_fn *reply, void *context);
+
+/* Should there be a connection to this replica (0 .. n_replicas - 1)?  One that is there may stay,
+ * wanted or not. */
+VSTAMP_API bool vstamp_client_wants(const struct vstamp_client *client, uint32_t replica);
+
+/* Bytes of the next frame for this replica; 0: there is nothing to send. */
+VSTAMP_API size_t vstamp_client_output_size(const struct vstamp_client *client, uint32_t replica);
+
+/* Frames for this replica, as many as are due and fit; returns how many bytes.  They count as sent:
+ * ask only with a connection that is up, and write all of them, or report vstamp_client_down. */
+VSTAMP_API size_t vstamp_client_output(struct vstamp_client *client, uint32_t replica, void *buffer,
+                                       size_t capacity);
+
+/* Bytes came from this replica.  *used of them were whole frames and are done with; keep the rest,
+ * and give it again with what follows.  *wanted is the size of the frame that the rest begins, 0
+ * while it is not known.  On an error the bytes make no sense: close the connection and report
+ * vstamp_client_down. */
+VSTAMP_API int vstamp_client_input(struct vstamp_client *client, uint32_t replica, const void *data,
+                                   size_t size, uint64_t now_ms, size_t *used, size_t *wanted);
+
+/* The connection broke, or could not be made.  What came in part is forgotten. */
+VSTAMP_API void vstamp_client_down(struct vstamp_client *client, uint32_t replica,
+                                   uint64_t now_ms);
+
+/* Time has passed.  To be called not later than vstamp_client_wake says; UINT64_MAX: never. */
+VSTAMP_API void vstamp_client_time(struct vstamp_client *client, uint64_t now_ms);
+VSTAMP_API uint64_t vstamp_client_wake(const struct vstamp_client *client);
+
+/* The newest view that was heard of. */
+VSTAMP_API uint64_t vstamp_client_view(const struct vstamp_client *client);
+
+/* --- the driver ------------------------------------------------------------------------------ */
+
+/* A client with sockets for the replicas "HOST:PORT,HOST:PORT,...", in the order of the group's
+ * configuration.  `config` NULL: one call at a time.  Nothing is connected or resolved yet.  On
+ * success the driver is the caller's, to close.  VSTAMP_E_CONFIG: an address makes no sense.
+ * VSTAMP_E_IO: out of memory. */
+VSTAMP_API int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
+                                  const struct vstamp_client_config *config,
+                                  struct vstamp_diag *diag);
+
+/* Close the connections.  Calls in flight end without a word: what was sent may still run.  NULL is
+ * accepted. */
+VSTAMP_API void vstamp_driver_close(struct vstamp_driver *driver);
+
+/* The client within: for vstamp_client_room and _view. */
+VSTAMP_API struct vstamp_client *vstamp_driver_client(struct vstamp_driver *driver);
+
+/* vstamp_client_call with a time-out from now on. */
+VSTAMP_API int vstamp_driver_call(struct vstamp_driver *driver, enum vstamp_task task,
+                                  const void *operation, size_t size, uint64_t timeout_ms,
+                                  vstamp_reply_fn *reply, void *context);
+
+/* Wait until something happens, timeout_ms pass (-1: for ever) or a signal comes, and do what there
+ * is to do.  VSTAMP_E_IO if it was interrupted, else 0. */
+VSTAMP_API int vstamp_driver_wait(struct vstamp_driver *driver, int timeout_ms);
+
+/* Wait until no call is in flight.  VSTAMP_E_IO if a signal interrupted it, else 0. */
+VSTAMP_API int vstamp_driver_finish(struct vstamp_driver *driver);
+
+/* The three steps of vstamp_driver_wait, for a loop of the caller's own:
+ *
+ *     n = vstamp_driver_polls(driver, polls);      connects, writes, and says what to wait for
+ *     poll(polls, n, vstamp_driver_timeout(driver));
+ *     vstamp_driver_turn(driver, polls);           reads, and calls back
+ *
+ * polls has room for VSTAMP_REPLICAS_MAX; polls[i] is for replica i, its descriptor -1 while there
+ * is none.  With another kind of loop,
+ * fill in `revents` from what that saw.  The time-out is in milliseconds, -1 for ever. */
+struct pollfd; /* <poll.h> */
+VSTAMP_API size_t vstamp_driver_polls(struct vstamp_driver *driver, struct pollfd *polls);
+VSTAMP_API int vstamp_driver_timeout(const struct vstamp_driver *driver);
+VSTAMP_API void vstamp_driver_turn(struct vstamp_driver *driver, const struct pollfd *polls);
+
+/* What is the matter with each replica, for a person: "127.0.0.1:14621: connection refused; ...".
+ * Cut to `size` bytes with its NUL. */
+VSTAMP_API void vstamp_driver_explain(const struct vstamp_driver *driver, char *text, size_t size);
+
+/* The clock of the driver: CLOCK_MONOTONIC. */
+VSTAMP_API uint64_t vstamp_driver_now_ms(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client's proxy (paper sections 2 and 4.1) for many clients at once: sessions (vr/session.h)
+ * that share the connections of one process.
+ *
+ *   a call         takes a free session, the one used last first; that registers if it has to
+ *   output         frames of all sessions for which one is due at that replica, in turn
+ *   input          each answer goes to the session of the client id it names
+ *   the end        of the call: the session is free again, then the callback
+ *
+ * What holds between any two calls:
+ *   X1  due[r] has exactly the sessions that run and have a frame due at replica r, n_due counts
+ *       them, and n_wide counts those that ask everybody;
+ *   X2  wake_ms is not later than session_wake of any session that runs;
+ *   X3  what one session learned of the group, view and newest op-number, the others know when
+ *       their next task begins: a causal read is not older than any answer of this process;
+ *   X4  a session whose request may have run registers anew before its next one, which fences the
+ *       former (session.c, C3). */
+#include "proxy/proxy.h"
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/bitset.h"
+
+_Static_assert(VSTAMP_REPLICAS_MAX == REPLICAS_MAX, "one bound");
+_Static_assert((int)VSTAMP_REGISTER == SESSION_REGISTER && (int)VSTAMP_APPLY == SESSION_APPLY &&
+                   (int)VSTAMP_READ == SESSION_READ &&
+                   (int)VSTAMP_READ_CAUSAL == SESSION_READ_CAUSAL &&
+                   (int)VSTAMP_READ_STALE == SESSION_READ_STALE,
+               "one list of tasks");
+
+struct call {
+    vstamp_reply_fn *reply; /* NULL: there is no call */
+    void *context;
+    struct bytes operation;
+    uint64_t deadline_ms;
+    enum session_task task; /* what was asked for; the session may be registering before it */
+    bool wide;              /* it is counted in n_wide */
+};
+
+struct vstamp_client {
+    uint8_t n_replicas;
+    uint32_t n; /* sessions */
+    struct vstamp_id first;
+    struct session *sessions;
+    struct call *calls;
+    uint32_t *free; /* a stack */
+    uint32_t n_free;
+    uint64_t *due[REPLICAS_MAX];
+    uint32_t n_due[REPLICAS_MAX];
+    uint32_t next[REPLICAS_MAX]; /* where to look for a due session first */
+    uint32_t n_wide;
+    uint64_t wake_ms;
+    struct session_identity known; /* group, view and seen: the newest of any session */
+    uint32_t witnesses;            /* a set, as the newest answer had it */
+    bool troubled;                 /* somebody was refused or cut off since the last answer */
+    uint8_t said[REPLICAS_MAX];
+};
+
+static struct vstamp_client *lay_out(struct arena *arena, const struct vstamp_client_config *config)
+{
+    uint32_t n = config->in_flight;
+    struct vstamp_client *c = arena_take(arena, 1, sizeof *c);
+    struct session *sessions = arena_take(arena, n, sizeof *sessions);
+    struct call *calls = arena_take(arena, n, sizeof *calls);
+    uint32_t *free = arena_take(arena, n, sizeof *free);
+    uint64_t *due = arena_take(arena, config->n_replicas * bitset_words(n), sizeof *due);
+    if (c == NULL) return NULL; /* the arena only counts */
+    *c = (struct vstamp_client){.n_replicas = (uint8_t)config->n_replicas,
+                                .n = n,
+                                .first = config->first,
+                                .sessions = sessions,
+                                .calls = calls,
+                                .free = free,
+                                .wake_ms = UINT64_MAX};
+    for (uint8_t r = 0; r < c->n_replicas; r++) c->due[r] = due + r * bitset_words(n);
+    return c;
+}
+
+size_t vstamp_client_size(const struct vstamp_client_config *config)
+{
+    struct arena arena;
+    arena_init(&arena, NULL, 0);
+    lay_out(&arena, config);
+    return arena.used;
+}
+
+struct vstamp_client *vstamp_client_new(const struct vstamp_client_config *config, void *memory)
+{
+    assert(config->n_replicas > 0 && config->n_replicas <= REPLICAS_MAX);
+    assert(config->in_flight > 0 && config->in_flight <= VSTAMP_IN_FLIGHT_MAX);
+    struct arena arena;
+    arena_init(&arena, memory, vstamp_client_size(config));
+    struct vstamp_client *c = lay_out(&arena, config);
+    for (uint32_t i = 0; i < c->n; i++) {
+        struct session_identity identity = {
+            .client = {config->first.hi, config->first.lo + i},
+            .registration = config->registration,
+        };
+        if (vstamp_id_is_zero(identity.client)) identity.client.hi = 1;
+        session_init(&c->sessions[i], &identity, c->n_replicas, config->seed + i);
+        c->free[i] = c->n - 1 - i;
+    }
+    c->n_free = c->n;
+    return c;
+}
+
+uint32_t vstamp_client_room(const struct vstamp_client *c)
+{
+    return c->n_free;
+}
+
+uint64_t vstamp_client_view(const struct vstamp_client *c)
+{
+    return c->known.view;
+}
+
+bool proxy_is_idle(const struct vstamp_client *c)
+{
+    return c->n_free == c->n;
+}
+
+uint8_t proxy_said(const struct vstamp_client *c, uint32_t replica)
+{
+    assert(replica < c->n_replicas);
+    return c->said[replica];
+}
+
+/* Session i may have changed (X1, X2). */
+static void note(struct vstamp_client *c, uint32_t i)
+{
+    const struct session *s = &c->sessions[i];
+    for (uint8_t r = 0; r < c->n_replicas; r++) {
+        bool due = s->running && s->peers[r].due;
+        if (due == bitset_has(c->due[r], i)) continue;
+        if (due) {
+            bitset_add(c->due[r], i);
+            c->n_due[r]++;
+        } else {
+            bitset_remove(c->due[r], i);
+            c->n_due[r]--;
+        }
+    }
+    bool wide = s->running && s->wide;
+    if (wide && !c->calls[i].wide) c->n_wide++;
+    if (!wide && c->calls[i].wide) c->n_wide--;
+    c->calls[i].wide = wide;
+    if (s->running && session_wake(s) < c->wake_ms) c->wake_ms = session_wake(s);
+}
+
+static void start(struct vstamp_client *c, uint32_t i, enum session_task task, uint64_t now_ms)
+{
+    struct session *s = &c->sessions[i];
+    const struct call *call = &c->calls[i];
+    session_learn(s, &c->known, c->witnesses); /* X3 */
+    session_start(s, task, task == SESSION_REGISTER ? (struct bytes){0} : call->operation, false,
+                  now_ms, call->deadline_ms);
+    note(c, i);
+}
+
+int vstamp_client_call(struct vstamp_client *c, enum vstamp_task task, const void *operation,
+                       size_t size, uint64_t now_ms, uint64_t deadline_ms, vstamp_reply_fn *reply,
+                       void *context)
+{
+    assert(reply != NULL);
+    if (c->n_free == 0) return VSTAMP_E_NO_ROOM;
+    if (size > FRAME_BYTES_MAX - REQUEST_OVERHEAD - WIRE_HEADER_SIZE) return VSTAMP_E_TOO_LARGE;
+    if (proxy_is_idle(c))
+        for (uint8_t r = 0; r < c->n_replicas; r++) c->said[r] = 0;
+    uint32_t i = c->free[--c->n_free];
+    c->calls[i].reply = reply;
+    c->calls[i].context = context;
+    c->calls[i].operation = (struct bytes){operation, size};
+    c->calls[i].deadline_ms = deadline_ms;
+    c->calls[i].task = (enum session_task)task;
+    bool registers = task == VSTAMP_APPLY && c->sessions[i].identity.session == 0;
+    start(c, i, registers ? SESSION_REGISTER : c->calls[i].task, now_ms);
+    assert(!session_ended(&c->sessions[i]));
+    return 0;
+}
+
+void proxy_adopt(struct vstamp_client *c, struct session *session)
+{
+    assert(c->n == 1 && c->calls[0].reply == NULL);
+    assert(session->n_replicas == c->n_replicas);
+    for (uint8_t r = 0; r < c->n_replicas; r++) c->said[r] = 0;
+    c->sessions = session;
+    c->first = session->identity.client;
+    c->witnesses = session->witnesses;
+    note(c, 0);
+}
+
+/* Session i has ended its task, or its call. */
+static void end(struct vstamp_client *c, uint32_t i, uint64_t now_ms)
+{
+    struct call *call = &c->calls[i];
+    struct session *s = &c->sessions[i];
+    const struct session_result *r = &s->result;
+    if (call->reply == NULL) return; /* it is its owner's */
+    if (s->task == SESSION_REGISTER && call->task == SESSION_APPLY && r->err == 0) {
+        start(c, i, SESSION_APPLY, now_ms);
+        return;
+    }
+    if (r->may_have_run && s->identity.session != 0) session_renew(s); /* X4 */
+    bool tells = r->err != 0 || s->task != SESSION_REGISTER; /* what that says is ours */
+    const struct vstamp_reply reply = {
+        .err = r->err,
+        .may_have_run = r->may_have_run,
+        .op_number = r->op,
+        .view = r->view,
+        .epoch = r->epoch,
+        .body = tells ? r->body.data : NULL,
+        .size = tells ? r->body.size : 0,
+    };
+    vstamp_reply_fn *tell = call->reply;
+    call->reply = NULL;
+    c->free[c->n_free++] = i;
+    tell(call->context, &reply);
+}
+
+/* After a view change one session finds the new primary first; the others need not wait for their
+ * next round to find it, too. */
+static void tell_others(struct vstamp_client *c, uint32_t replica)
+{
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (session_ended(&c->sessions[i])) continue;
+        session_learn(&c->sessions[i], &c->known, c->witnesses);
+        session_hint(&c->sessions[i], (uint8_t)replica);
+        note(c, i);
+    }
+}
+
+static void take_in(struct vstamp_client *c, uint32_t i, uint32_t replica, uint64_t now_ms)
+{
+    const struct session *s = &c->sessions[i];
+    note(c, i);
+    const struct session_identity *id = &s->identity;
+    if (s->confirmed) {
+        c->known.group = id->group;
+        c->witnesses = s->witnesses;
+    }
+    if (id->view > c->known.view) c->known.view = id->view;
+    if (id->seen > c->known.seen) c->known.seen = id->seen;
+    bool answered = session_ended(s) && s->result.err == 0;
+    uint8_t said = s->peers[replica].said;
+    if (!answered && said != 0) {
+        c->said[replica] = said;
+        if (said != WIRE_REJECT_BUSY) c->troubled = true;
+    }
+    if (answered && c->troubled && c->n > 1) {
+        c->troubled = false;
+        tell_others(c, replica);
+    }
+    if (session_ended(s)) end(c, i, now_ms);
+}
+
+bool vstamp_client_wants(const struct vstamp_client *c, uint32_t replica)
+{
+    assert(replica < c->n_replicas);
+    bool is_witness = (c->witnesses >> replica) & 1;
+    return (c->n_wide > 0 && !is_witness) || c->n_due[replica] > 0;
+}
+
+static uint32_t next_due(const struct vstamp_client *c, uint32_t replica)
+{
+    const uint64_t *due = c->due[replica];
+    size_t words = bitset_words(c->n);
+    size_t word = c->next[replica] / 64 % words;
+    uint64_t left = due[word] & (UINT64_MAX << c->next[replica] % 64);
+    while (left == 0) {
+        word = (word + 1) % words;
+        left = due[word];
+    }
+    return (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(left);
+}
+
+size_t vstamp_client_output_size(const struct vstamp_client *c, uint32_t replica)
+{
+    assert(replica < c->n_replicas);
+    if (c->n_due[replica] == 0) return 0;
+    return session_frame_size(&c->sessions[next_due(c, replica)]);
+}
+
+size_t vstamp_client_output(struct vstamp_client *c, uint32_t replica, void *buffer,
+                            size_t capacity)
+{
+    assert(replica < c->n_replicas);
+    size_t size = 0;
+    while (c->n_due[replica] > 0) {
+        uint32_t i = next_due(c, replica);
+        struct session *s = &c->sessions[i];
+        if (session_frame_size(s) > capacity - size) break;
+        size += session_send(s, (uint8_t)replica, (uint8_t *)buffer + size, capacity - size);
+        c->next[replica] = (i + 1) % c->n;
+        note(c, i);
+        assert(!bitset_has(c->due[replica], i));
+    }
+    return size;
+}
+
+static int take_frame(struct vstamp_client *c, uint32_t replica, struct bytes frame,
+                      uint64_t now_ms)
+{
+    struct wire_message m;
+    int rv = wire_frame_decode(frame, &m);
+    if (rv != 0) return rv;
+    struct vstamp_id client;
+    if (m.header.command == WIRE_reply)
+        client = m.as.reply.client;
+    else if (m.header.command == WIRE_reject)
+        client = m.as.reject.client;
+    else
+        return VSTAMP_E_MALFORMED;
+    uint64_t i = client.lo - c->first.lo;
+    if (client.hi != c->first.hi || i >= c->n) return 0; /* to a former identity */
+    if (session_ended(&c->sessions[i])) return 0;
+    rv = session_on_message(&c->sessions[i], (uint8_t)replica, &m, now_ms);
+    take_in(c, (uint32_t)i, replica, now_ms);
+    return rv;
+}
+
+int vstamp_client_input(struct vstamp_client *c, uint32_t replica, const void *data, size_t size,
+                        uint64_t now_ms, size_t *used, size_t *wanted)
+{
+    assert(replica < c->n_replicas);
+    *used = *wanted = 0;
+    for (;;) {
+        struct bytes left = {(const uint8_t *)data + *used, size - *used};
+        size_t frame_size = 0;
+        int rv = wire_frame_size(left, FRAME_BYTES_MAX, &frame_size);
+        if (rv == VSTAMP_E_TRUNCATED) return 0;
+        if (rv != 0) return rv;
+        if (frame_size > left.size) {
+            *wanted = frame_size;
+            return 0;
+        }
+        *used += frame_size;
+        rv = take_frame(c, replica, (struct bytes){left.data, frame_size}, now_ms);
+        if (rv != 0) return rv;
+    }
+}
+
+void vstamp_client_down(struct vstamp_client *c, uint32_t replica, uint64_t now_ms)
+{
+    assert(replica < c->n_replicas);
+    c->troubled = true;
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (session_ended(&c->sessions[i])) continue;
+        session_on_down(&c->sessions[i], (uint8_t)replica);
+        take_in(c, i, replica, now_ms);
+    }
+}
+
+/* The sweep is over all sessions, but not often: wake_ms rises by the patience of a session. */
+void vstamp_client_time(struct vstamp_client *c, uint64_t now_ms)
+{
+    if (now_ms < c->wake_ms) return;
+    c->wake_ms = UINT64_MAX;
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (session_ended(&c->sessions[i])) continue;
+        session_on_time(&c->sessions[i], now_ms);
+        note(c, i);
+        if (session_ended(&c->sessions[i])) end(c, i, now_ms);
+    }
+}
+
+uint64_t vstamp_client_wake(const struct vstamp_client *c)
+{
+    return c->wake_ms;
+}

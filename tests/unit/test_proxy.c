@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Many calls over one connection a replica, against a group of three that the test plays: it keeps
+ * what was sent to each replica, and answers as it likes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proxy/proxy.h"
+
+enum { N = 3, CROWD = 70, TIMEOUT = 5000, STREAM = 1 << 20 };
+
+static const struct vstamp_id group = {0xaaaa, 0xbbbb};
+static struct vstamp_client *c;
+static void *memory;
+static uint64_t now;
+
+/* Requests that replica r was sent and has not answered. */
+static struct wire_request waiting[N][4 * CROWD];
+static size_t n_waiting[N];
+static uint8_t sent[N][STREAM]; /* what they point into */
+static uint64_t next_session;
+
+/* How calls ended. */
+struct ending {
+    unsigned times;
+    struct vstamp_reply reply;
+    char body[32];
+};
+static struct ending endings[CROWD];
+
+static void on_reply(void *context, const struct vstamp_reply *reply)
+{
+    struct ending *e = context;
+    e->times++;
+    e->reply = *reply;
+    assert_true(reply->size < sizeof e->body);
+    if (reply->size > 0) memcpy(e->body, reply->body, reply->size);
+    e->body[reply->size] = '\0';
+}
+
+static int open_crowd(void **state)
+{
+    (void)state;
+    struct vstamp_client_config config = {
+        .n_replicas = N, .in_flight = CROWD, .first = {7, 100}, .seed = 1, .registration = 1};
+    size_t size = (vstamp_client_size(&config) + 63) / 64 * 64;
+    memory = aligned_alloc(64, size);
+    memset(memory, 0, size);
+    memset(endings, 0, sizeof endings);
+    memset(n_waiting, 0, sizeof n_waiting);
+    c = vstamp_client_new(&config, memory);
+    now = 1000;
+    next_session = 10;
+    return 0;
+}
+
+static int close_crowd(void **state)
+{
+    (void)state;
+    free(memory);
+    return 0;
+}
+
+static void call(unsigned i, enum vstamp_task task, const char *operation)
+{
+    assert_int_equal(vstamp_client_call(c, task, operation, strlen(operation), now, now + TIMEOUT,
+                                        on_reply, &endings[i]),
+                     0);
+}
+
+/* Take what is due for this replica; returns how many requests wait there then. */
+static size_t take(unsigned r)
+{
+    size_t size = vstamp_client_output(c, r, sent[r], STREAM), used = 0;
+    n_waiting[r] = 0;
+    while (used < size) {
+        struct wire_message m;
+        size_t frame;
+        struct bytes left = {sent[r] + used, size - used};
+        assert_int_equal(wire_frame_size(left, STREAM, &frame), 0);
+        assert_int_equal(wire_frame_decode((struct bytes){left.data, frame}, &m), 0);
+        waiting[r][n_waiting[r]++] = m.as.request;
+        used += frame;
+    }
+    return n_waiting[r];
+}
+
+static uint8_t stream[STREAM];
+static size_t stream_size;
+
+static void say(unsigned r, uint64_t view, const struct wire_shape *shape, const void *message)
+{
+    struct wire_header header = {.group = group, .view = view, .sender = r};
+    size_t size = wire_frame_encode(&header, shape, message, stream + stream_size,
+                                    sizeof stream - stream_size);
+    assert_true(size > 0);
+    stream_size += size;
+}
+
+static void deliver(unsigned r)
+{
+    size_t used, wanted;
+    assert_int_equal(vstamp_client_input(c, r, stream, stream_size, now, &used, &wanted), 0);
+    assert_int_equal(used, stream_size);
+    stream_size = 0;
+}
+
+/* A registration gives a new session, an operation is answered with itself. */
+static void answer(unsigned r, uint64_t view, const struct wire_request *m)
+{
+    struct wire_reply reply = {
+        .client = m->client, .session = m->session, .number = m->number, .op = ++next_session};
+    uint8_t body[256];
+    if (m->kind == WIRE_KIND_REGISTER) {
+        struct wire_registration registration = {.session = next_session, .since = next_session};
+        struct writer w = writer_over(body, sizeof body);
+        wire_encode(&wire_shape_registration, &registration, &w);
+        reply.body = (struct bytes){body, w.size};
+    } else {
+        reply.body = m->body;
+    }
+    say(r, view, &wire_shape_reply, &reply);
+}
+
+static void answer_all(unsigned r, uint64_t view)
+{
+    for (size_t i = 0; i < n_waiting[r]; i++) answer(r, view, &waiting[r][i]);
+    deliver(r);
+    n_waiting[r] = 0;
+}
+
+static void reject_all(unsigned r, uint64_t view, uint8_t reason)
+{
+    for (size_t i = 0; i < n_waiting[r]; i++) {
+        struct wire_reject reject = {.client = waiting[r][i].client,
+                                     .session = waiting[r][i].session,
+                                     .number = waiting[r][i].number,
+                                     .reason = reason};
+        say(r, view, &wire_shape_reject, &reject);
+    }
+    deliver(r);
+    n_waiting[r] = 0;
+}
+
+static void register_all(void)
+{
+    for (unsigned i = 0; i < CROWD; i++) call(i, VSTAMP_REGISTER, "");
+    assert_int_equal(take(0), CROWD);
+    answer_all(0, 0);
+    for (unsigned i = 0; i < CROWD; i++) {
+        assert_int_equal(endings[i].times, 1);
+        assert_int_equal(endings[i].reply.err, 0);
+    }
+    memset(endings, 0, sizeof endings);
+}
+
+static void pass(uint64_t ms)
+{
+    now += ms;
+    vstamp_client_time(c, now);
+}
+
+/* --- stories ---------------------------------------------------------------------------------- */
+
+static void calls_share_a_connection_and_each_gets_its_own_answer(void **state)
+{
+    (void)state;
+    char words[CROWD][8];
+    register_all();
+    for (unsigned i = 0; i < CROWD; i++) {
+        snprintf(words[i], sizeof words[i], "op %u", i);
+        call(i, VSTAMP_APPLY, words[i]);
+    }
+    assert_int_equal(vstamp_client_room(c), 0);
+    assert_int_equal(vstamp_client_call(c, VSTAMP_APPLY, "x", 1, now, now + TIMEOUT, on_reply,
+                                        &endings[0]),
+                     VSTAMP_E_NO_ROOM);
+    assert_true(vstamp_client_wants(c, 0));
+    assert_false(vstamp_client_wants(c, 1));
+    assert_int_equal(take(0), CROWD); /* in one piece */
+    for (size_t i = CROWD; i-- > 0;) answer(0, 0, &waiting[0][i]); /* in another order */
+    deliver(0);
+    for (unsigned i = 0; i < CROWD; i++) {
+        assert_int_equal(endings[i].times, 1);
+        assert_string_equal(endings[i].body, words[i]);
+    }
+    assert_int_equal(vstamp_client_room(c), CROWD);
+    assert_false(vstamp_client_wants(c, 0));
+}
+
+static void a_write_registers_by_itself_and_only_once(void **state)
+{
+    (void)state;
+    call(0, VSTAMP_APPLY, "a");
+    assert_int_equal(take(0), 1);
+    assert_int_equal(waiting[0][0].kind, WIRE_KIND_REGISTER);
+    answer_all(0, 0);
+    assert_int_equal(endings[0].times, 0);
+    assert_int_equal(take(0), 1);
+    assert_int_equal(waiting[0][0].kind, WIRE_KIND_APPLY);
+    assert_int_equal(waiting[0][0].number, 1);
+    answer_all(0, 0);
+    assert_string_equal(endings[0].body, "a");
+    call(0, VSTAMP_APPLY, "b");
+    assert_int_equal(take(0), 1);
+    assert_int_equal(waiting[0][0].kind, WIRE_KIND_APPLY);
+    assert_int_equal(waiting[0][0].number, 2); /* the same session */
+}
+
+static void bytes_may_come_in_any_pieces(void **state)
+{
+    (void)state;
+    register_all();
+    call(0, VSTAMP_APPLY, "whole");
+    take(0);
+    answer(0, 0, &waiting[0][0]);
+    size_t used, wanted;
+    assert_int_equal(vstamp_client_input(c, 0, stream, 10, now, &used, &wanted), 0);
+    assert_int_equal(used, 0);
+    assert_int_equal(wanted, 0);
+    assert_int_equal(vstamp_client_input(c, 0, stream, stream_size - 1, now, &used, &wanted), 0);
+    assert_int_equal(used, 0);
+    assert_int_equal(wanted, stream_size);
+    assert_int_equal(endings[0].times, 0);
+    deliver(0);
+    assert_string_equal(endings[0].body, "whole");
+}
+
+static void output_takes_what_fits_and_keeps_the_rest(void **state)
+{
+    (void)state;
+    register_all();
+    for (unsigned i = 0; i < 5; i++) call(i, VSTAMP_APPLY, "five");
+    size_t one = vstamp_client_output_size(c, 0);
+    assert_int_equal(vstamp_client_output(c, 0, sent[0], one - 1), 0);
+    assert_int_equal(vstamp_client_output(c, 0, sent[0], 2 * one + 1), 2 * one);
+    assert_int_equal(take(0), 3);
+    assert_int_equal(vstamp_client_output_size(c, 0), 0);
+}
+
+static void when_the_primary_is_lost_all_ask_the_others(void **state)
+{
+    (void)state;
+    register_all();
+    for (unsigned i = 0; i < CROWD; i++) call(i, VSTAMP_APPLY, "x");
+    assert_int_equal(take(0), CROWD);
+    vstamp_client_down(c, 0, now);
+    for (unsigned r = 0; r < N; r++) assert_true(vstamp_client_wants(c, r));
+    assert_int_equal(take(1), CROWD);
+    assert_int_equal(take(2), CROWD);
+}
+
+static void one_that_finds_the_new_primary_tells_the_others(void **state)
+{
+    (void)state;
+    register_all();
+    for (unsigned i = 0; i < CROWD; i++) call(i, VSTAMP_APPLY, "x");
+    take(0);
+    vstamp_client_down(c, 0, now);
+    take(1);
+    take(2);
+    reject_all(1, 0, WIRE_REJECT_UNAVAILABLE);
+    reject_all(2, 0, WIRE_REJECT_UNAVAILABLE);
+    assert_int_equal(take(1), 0); /* now they wait for their next rounds */
+    now += 150;
+    uint64_t wake = vstamp_client_wake(c);
+    if (wake > now) now = wake;
+    vstamp_client_time(c, now);
+    size_t early = take(1); /* whose round has ended */
+    assert_true(early >= 1);
+    struct wire_request first = waiting[1][0];
+    reject_all(1, 0, WIRE_REJECT_UNAVAILABLE);
+    answer(1, 1, &first); /* it became primary just then */
+    deliver(1);
+    assert_int_equal(vstamp_client_view(c), 1);
+    assert_int_equal(take(1), CROWD - 1);
+    answer_all(1, 1);
+    for (unsigned i = 0; i < CROWD; i++) {
+        assert_int_equal(endings[i].times, 1);
+        assert_int_equal(endings[i].reply.view, 1);
+    }
+    call(0, VSTAMP_APPLY, "y"); /* it is asked first from now on */
+    assert_int_equal(take(0) + take(2), 0);
+    assert_int_equal(take(1), 1);
+}
+
+static void the_busy_are_left_in_peace(void **state)
+{
+    (void)state;
+    register_all();
+    for (unsigned i = 0; i < 10; i++) call(i, VSTAMP_APPLY, "x");
+    take(0);
+    reject_all(0, 0, WIRE_REJECT_BUSY);
+    call(10, VSTAMP_APPLY, "y");
+    assert_int_equal(take(0), 1);
+    answer_all(0, 0);
+    assert_int_equal(endings[10].times, 1);
+    assert_int_equal(take(0), 0);
+    pass(100);
+    assert_int_equal(take(0), 10);
+}
+
+static void a_call_without_an_answer_ends_in_time_and_is_fenced(void **state)
+{
+    (void)state;
+    register_all();
+    call(0, VSTAMP_APPLY, "x");
+    assert_int_equal(take(0), 1);
+    uint64_t number = waiting[0][0].number, session = waiting[0][0].session;
+    struct vstamp_id client = waiting[0][0].client;
+    while (endings[0].times == 0) {
+        uint64_t wake = vstamp_client_wake(c);
+        assert_true(wake > now && wake <= 1000 + TIMEOUT);
+        now = wake;
+        vstamp_client_time(c, now);
+        for (unsigned r = 0; r < N; r++) take(r);
+    }
+    assert_int_equal(now, 1000 + TIMEOUT);
+    assert_int_equal(endings[0].times, 1);
+    assert_int_equal(endings[0].reply.err, VSTAMP_E_UNKNOWN_OUTCOME);
+    assert_true(endings[0].reply.may_have_run);
+    /* A late answer finds nobody. */
+    struct wire_reply late = {.client = client, .session = session, .number = number, .op = 99};
+    say(0, 0, &wire_shape_reply, &late);
+    deliver(0);
+    assert_int_equal(endings[0].times, 1);
+    /* Before the session is used again, it registers anew. */
+    call(0, VSTAMP_APPLY, "y");
+    assert_int_equal(take(0), 1);
+    assert_true(vstamp_id_equal(waiting[0][0].client, client));
+    assert_int_equal(waiting[0][0].kind, WIRE_KIND_REGISTER);
+    assert_int_equal(waiting[0][0].number, SESSION_REGISTRATIONS + 2);
+}
+
+static void what_was_never_sent_did_not_run(void **state)
+{
+    (void)state;
+    register_all();
+    call(0, VSTAMP_APPLY, "x");
+    pass(TIMEOUT);
+    assert_int_equal(endings[0].reply.err, VSTAMP_E_NOT_RUN);
+    assert_false(endings[0].reply.may_have_run);
+    assert_int_equal(vstamp_client_wake(c), UINT64_MAX);
+}
+
+static void causal_reads_know_what_any_call_has_seen(void **state)
+{
+    (void)state;
+    register_all();
+    call(0, VSTAMP_APPLY, "x");
+    call(1, VSTAMP_APPLY, "y");
+    take(0);
+    answer_all(0, 0);
+    call(2, VSTAMP_READ_CAUSAL, "z");
+    assert_int_equal(take(0) + take(1) + take(2), 1);
+    for (unsigned r = 0; r < N; r++)
+        if (n_waiting[r] > 0) assert_int_equal(waiting[r][0].token, next_session);
+}
+
+static void an_operation_beyond_any_frame_is_refused_at_once(void **state)
+{
+    (void)state;
+    size_t size = FRAME_BYTES_MAX;
+    assert_int_equal(
+        vstamp_client_call(c, VSTAMP_APPLY, "", size, now, now + TIMEOUT, on_reply, &endings[0]),
+        VSTAMP_E_TOO_LARGE);
+    assert_int_equal(vstamp_client_room(c), CROWD);
+}
+
+static void calls_of_a_callback(void *context, const struct vstamp_reply *reply)
+{
+    unsigned *left = context;
+    assert_int_equal(reply->err, 0);
+    if (--*left == 0) return;
+    assert_int_equal(vstamp_client_call(c, VSTAMP_APPLY, "x", 1, now, now + TIMEOUT,
+                                        calls_of_a_callback, context),
+                     0);
+}
+
+static void a_callback_may_begin_the_next_call(void **state)
+{
+    (void)state;
+    unsigned left = 20;
+    register_all();
+    assert_int_equal(vstamp_client_call(c, VSTAMP_APPLY, "x", 1, now, now + TIMEOUT,
+                                        calls_of_a_callback, &left),
+                     0);
+    for (unsigned i = 20; i > 0; i--) {
+        assert_int_equal(left, i);
+        assert_int_equal(take(0), 1);
+        assert_int_equal(waiting[0][0].number, 21 - i);
+        answer_all(0, 0);
+    }
+    assert_int_equal(left, 0);
+}
+
+static void senseless_bytes_end_the_connection(void **state)
+{
+    (void)state;
+    register_all();
+    size_t used, wanted;
+    memset(stream, 'x', 64);
+    assert_true(vstamp_client_input(c, 0, stream, 64, now, &used, &wanted) < 0);
+    struct wire_hello hello = {.members = 1};
+    say(0, 0, &wire_shape_hello, &hello);
+    assert_int_equal(vstamp_client_input(c, 0, stream, stream_size, now, &used, &wanted),
+                     VSTAMP_E_MALFORMED);
+    stream_size = 0;
+}
+
+int main(void)
+{
+#define STORY(name) cmocka_unit_test_setup_teardown(name, open_crowd, close_crowd)
+    const struct CMUnitTest tests[] = {
+        STORY(calls_share_a_connection_and_each_gets_its_own_answer),
+        STORY(a_write_registers_by_itself_and_only_once),
+        STORY(bytes_may_come_in_any_pieces),
+        STORY(output_takes_what_fits_and_keeps_the_rest),
+        STORY(when_the_primary_is_lost_all_ask_the_others),
+        STORY(one_that_finds_the_new_primary_tells_the_others),
+        STORY(the_busy_are_left_in_peace),
+        STORY(a_call_without_an_answer_ends_in_time_and_is_fenced),
+        STORY(what_was_never_sent_did_not_run),
+        STORY(causal_reads_know_what_any_call_has_seen),
+        STORY(an_operation_beyond_any_frame_is_refused_at_once),
+        STORY(a_callback_may_begin_the_next_call),
+        STORY(senseless_bytes_end_the_connection),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

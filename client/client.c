@@ -12,23 +12,28 @@
 #include "client/memory.h"
 #include "client/operation.h"
 
-/* Whom to ask: --replicas, else what a noted request was sent to, unless --config says otherwise,
- * else the configuration. */
-static int connect_to_group(struct client *c, bool from_note, struct vstamp_diag *diag)
+int client_find_group(struct client *c, const char *noted, struct config *config,
+                      struct vstamp_diag *diag)
 {
     const struct client_options *o = &c->options;
     const char *replicas = o->replicas;
-    if (replicas == NULL && from_note && o->config == NULL) replicas = c->file.replicas;
-    struct config *config = memory_new(sizeof *config);
+    if (replicas == NULL && o->config == NULL) replicas = noted;
     int rv = replicas != NULL ? config_from_replicas(config, replicas, diag)
                               : config_load(config, o->config, diag);
-    if (rv == 0) c->conn = conn_open(&config->replicas_addresses);
     if (rv == 0) c->n_replicas = (uint8_t)config->replicas_addresses.n;
     if (rv == 0) c->witnesses = config_witness_set(config);
     if (rv == 0 && replicas == NULL) {
         c->bytes_max.value = config->max_value_bytes;
         c->bytes_max.batch = config->batch_bytes;
     }
+    return rv;
+}
+
+static int connect_to_group(struct client *c, const char *noted, struct vstamp_diag *diag)
+{
+    struct config *config = memory_new(sizeof *config);
+    int rv = client_find_group(c, noted, config, diag);
+    if (rv == 0) c->conn = conn_open(&config->replicas_addresses);
     free(config);
     return rv;
 }
@@ -56,7 +61,8 @@ int client_begin(struct client *c, const char *file_path, struct vstamp_diag *di
         rv = session_file_open(&c->file, path, file_path == NULL, diag);
         c->file_open = rv == 0;
     }
-    if (rv == 0 && c->conn == NULL) rv = connect_to_group(c, file_path != NULL, diag);
+    const char *noted = file_path != NULL ? c->file.replicas : NULL;
+    if (rv == 0 && c->conn == NULL) rv = connect_to_group(c, noted, diag);
     if (rv != 0) return rv;
     if (c->session_begun) return 0;
     uint64_t seed;

@@ -77,6 +77,11 @@ struct outcome {
 int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag);
 void client_end(struct client *c);
 
+/* Whom to ask: --replicas, else what a request was sent to that is noted (or NULL), unless --config
+ * says otherwise, else the configuration. */
+int client_find_group(struct client *c, const char *noted, struct config *config,
+                      struct vstamp_diag *diag);
+
 /* client_begin for the request that is pending in FILE, or in --session where that is NULL.  0,
  * or the exit status after the complaint of command `word`. */
 int client_begin_pending(struct client *c, const char *word, const char *file_path);

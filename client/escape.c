@@ -75,3 +75,60 @@ void escape_print(FILE *into, struct bytes text, enum escape_mode mode)
     }
     if (quote) putc('"', into);
 }
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+const char *escape_take(const uint8_t **at, const uint8_t *end, uint8_t *byte)
+{
+    if (*at == end) return "the line ends after a backslash";
+    uint8_t letter = *(*at)++;
+    switch (letter) {
+    case 't':
+        *byte = '\t';
+        return NULL;
+    case 'n':
+        *byte = '\n';
+        return NULL;
+    case 'r':
+        *byte = '\r';
+        return NULL;
+    case 'x': {
+        int high = end - *at >= 2 ? hex_digit((*at)[0]) : -1;
+        int low = end - *at >= 2 ? hex_digit((*at)[1]) : -1;
+        if (high < 0 || low < 0) return "\\x needs two hexadecimal digits";
+        *byte = (uint8_t)(high * 16 + low);
+        *at += 2;
+        return NULL;
+    }
+    case '\\':
+    case '"':
+    case '\'':
+    case '#':
+    case ' ':
+        *byte = letter;
+        return NULL;
+    default:
+        return "unknown escape: \\t \\n \\r \\\\ \\\" \\' and \\xNN are known";
+    }
+}
+
+const char *escape_undo(struct bytes text, uint8_t *into, size_t *size)
+{
+    const uint8_t *at = text.data, *end = text.data + text.size;
+    const char *wrong = NULL;
+    for (*size = 0; at < end && wrong == NULL; ++*size) {
+        if (*at != '\\') {
+            into[*size] = *at++;
+        } else {
+            at++;
+            wrong = escape_take(&at, end, &into[*size]);
+        }
+    }
+    return wrong;
+}

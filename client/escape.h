@@ -15,4 +15,12 @@ enum escape_mode {
 
 void escape_print(FILE *into, struct bytes text, enum escape_mode mode);
 
+/* The byte for which the escape stands whose backslash is behind *at, which is advanced.  NULL, or
+ * what is wrong. */
+const char *escape_take(const uint8_t **at, const uint8_t *end, uint8_t *byte);
+
+/* Undo ESCAPE_LINE; `into` has room for as much as `text` has, and may be where it is.  NULL, or
+ * what is wrong. */
+const char *escape_undo(struct bytes text, uint8_t *into, size_t *size);
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/escape.h"
 #include "client/memory.h"
 
 struct cursor {
@@ -20,47 +21,9 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/* After a backslash. */
 static const char *take_escape(struct cursor *c)
 {
-    if (c->at == c->end) return "the line ends after a backslash";
-    uint8_t letter = *c->at++;
-    switch (letter) {
-    case 't':
-        *c->out++ = '\t';
-        return NULL;
-    case 'n':
-        *c->out++ = '\n';
-        return NULL;
-    case 'r':
-        *c->out++ = '\r';
-        return NULL;
-    case 'x': {
-        int high = c->end - c->at >= 2 ? hex_digit(c->at[0]) : -1;
-        int low = c->end - c->at >= 2 ? hex_digit(c->at[1]) : -1;
-        if (high < 0 || low < 0) return "\\x needs two hexadecimal digits";
-        *c->out++ = (uint8_t)(high * 16 + low);
-        c->at += 2;
-        return NULL;
-    }
-    case '\\':
-    case '"':
-    case '\'':
-    case '#':
-    case ' ':
-        *c->out++ = letter;
-        return NULL;
-    default:
-        return "unknown escape: \\t \\n \\r \\\\ \\\" \\' and \\xNN are known";
-    }
+    return escape_take(&c->at, c->end, c->out++);
 }
 
 static const char *take_quoted(struct cursor *c, uint8_t quote)

@@ -10,7 +10,9 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/cmd_append.c \
     %D%/cmd_cas.c \
     %D%/cmd_del.c \
+    %D%/cmd_export.c \
     %D%/cmd_get.c \
+    %D%/cmd_import.c \
     %D%/cmd_incr.c \
     %D%/cmd_list.c \
     %D%/cmd_pending.c \
@@ -21,14 +23,20 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/commands.def \
     %D%/conn.c \
     %D%/conn.h \
+    %D%/crowd.c \
+    %D%/crowd.h \
     %D%/escape.c \
     %D%/escape.h \
     %D%/line.c \
     %D%/line.h \
+    %D%/listing.c \
+    %D%/listing.h \
     %D%/memory.c \
     %D%/memory.h \
     %D%/operation.c \
     %D%/operation.h \
+    %D%/pair.c \
+    %D%/pair.h \
     %D%/request.c \
     %D%/session_file.c \
     %D%/session_file.h \

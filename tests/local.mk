@@ -49,6 +49,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-admin-status.bats \
     %D%/cli/vstamp-commands.bats \
     %D%/cli/vstamp-failover.bats \
+    %D%/cli/vstamp-import.bats \
     %D%/cli/vstamp-lost-answers.bats \
     %D%/cli/vstamp-network.bats \
     %D%/cli/vstamp-replica-disk.bats \

@@ -32,6 +32,8 @@ _vstamp() {
         commands=$(vstamp --help 2>/dev/null |
             awk '/^Commands:/ { on = 1; next } /^[^ ]/ { on = 0 } on && NF { print $1 }')
         mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
+    elif [[ $command == import || $command == export ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
     elif [[ $command == resume || $command == abandon ]]; then
         local state=${XDG_STATE_HOME:-$HOME/.local/state}/vstamp
         mapfile -t COMPREPLY < <(compgen -f -X '!*.pending' -- "${word:-$state/}" && compgen -f -- "$word")

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp export [FILE]: all keys and values, a line each (pair.h), which import reads.
+ *
+ * It reads page by page (listing.h), so it is the state at one moment only if nothing was written
+ * meanwhile; at which op-numbers it read is said on standard error.  A FILE gets its name when it
+ * is complete. */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "client/listing.h"
+#include "client/operation.h"
+#include "client/pair.h"
+#include "program/progress.h"
+
+struct export {
+    struct listing listing;
+    FILE *into;
+    uint64_t bytes, bytes_total; /* of keys and values */
+    struct progress progress;
+};
+
+static void take(void *context, struct bytes key, struct bytes value)
+{
+    struct export *e = context;
+    pair_print(e->into, key, value, e->listing.c->options.json);
+    e->bytes += key.size + value.size;
+    progress_show(&e->progress, e->bytes, e->bytes_total);
+}
+
+/* For the progress bar: how much there is. */
+static void learn_size(struct export *e)
+{
+    struct bytes operation = operation_encode(&(struct kv_op){.verb = KV_SIZE});
+    struct outcome o;
+    request_run(e->listing.c, operation, &o);
+    if (o.err == 0 && o.answer.status == KV_ANSWER_DONE)
+        e->bytes_total = (uint64_t)o.answer.number2;
+    outcome_release(&o);
+    free((void *)operation.data);
+}
+
+static void say_when(const struct export *e)
+{
+    const struct listing *l = &e->listing;
+    if (l->first_op == l->last_op)
+        fprintf(stderr, "exported %" PRIu64 " keys as they were at op-number %" PRIu64 "\n",
+                l->count, l->last_op);
+    else
+        fprintf(stderr,
+                "exported %" PRIu64 " keys, read from op-number %" PRIu64 " to %" PRIu64
+                ": the store changed meanwhile\n",
+                l->count, l->first_op, l->last_op);
+}
+
+static int fail(const struct client *c, const char *path, const char *what)
+{
+    cli_complain(c->cli, "%s: %s: %s", path, what, strerror(errno));
+    return CLI_USAGE;
+}
+
+static int walk(struct export *e)
+{
+    struct client *c = e->listing.c;
+    learn_size(e);
+    progress_begin(&e->progress, "export", e->into != stdout || !isatty(STDOUT_FILENO));
+    bool done = listing_walk(&e->listing, e->into);
+    progress_end(&e->progress);
+    const struct outcome *o = &e->listing.outcome;
+    if (done) return CLI_OK;
+    if (o->err == 0) {
+        cli_complain(c->cli, "the list was refused: %s", kv_answer_text(o->answer.status));
+        return CLI_REFUSED;
+    }
+    if (c->signal == 0) cli_complain(c->cli, "%s", o->message);
+    return vstamp_err_exit(o->err);
+}
+
+static int to_file(struct export *e, const char *path)
+{
+    const struct client *c = e->listing.c;
+    char draft[PATH_MAX];
+    if (snprintf(draft, sizeof draft, "%s.part", path) >= (int)sizeof draft) {
+        errno = ENAMETOOLONG;
+        return fail(c, path, "cannot be written");
+    }
+    e->into = fopen(draft, "we");
+    if (e->into == NULL) return fail(c, draft, "cannot be written");
+    int status = walk(e);
+    bool ok = fflush(e->into) == 0 && !ferror(e->into) && fsync(fileno(e->into)) == 0;
+    if (fclose(e->into) != 0) ok = false;
+    if (status == CLI_OK && (!ok || rename(draft, path) != 0))
+        status = fail(c, path, "cannot be written");
+    if (status != CLI_OK) unlink(draft);
+    return status;
+}
+
+int cmd_export(struct cli *cli, int argc, char **argv)
+{
+    struct client *c = cli->context;
+    struct export e = {.listing = {.c = c, .take = take, .context = &e}, .into = stdout};
+    const char *operand[1];
+    size_t n;
+    int rv = cli_parse(cli, NULL, argc, argv, operand, 1, &n);
+    if (rv != 0) return rv;
+    struct vstamp_diag diag = {0};
+    rv = client_begin(c, NULL, &diag);
+    if (rv != 0) return cli_fail(cli, rv, &diag);
+    bool to_stdout = n == 0 || strcmp(operand[0], "-") == 0;
+    int status = to_stdout ? walk(&e) : to_file(&e, operand[0]);
+    if (status == CLI_OK) say_when(&e);
+    if (status == CLI_OK && request_settled(c, e.listing.operation, &diag) != 0)
+        status = cli_fail(cli, VSTAMP_E_IO, &diag);
+    listing_release(&e.listing);
+    return status;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp import [FILE]: put each line's pair (pair.h), many at a time.
+ *
+ *   read -> a line -> its put waits while its key is in flight -> sent -> answered -> counted
+ *
+ * So of two lines with one key the later one wins, as in a file that is read in order.  The first
+ * line that cannot be imported ends it: nothing more is read, and what is in flight is awaited, so
+ * that the counts are exact.  A put may be done twice without harm: an import that was cut off can
+ * be run again. */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "client/crowd.h"
+#include "client/memory.h"
+#include "client/operation.h"
+#include "client/pair.h"
+#include "program/progress.h"
+
+#define CLIENTS_DEFAULT 64u
+#define READ_BYTES      (256u << 10)
+#define LINE_BYTES_MAX  (4 * (size_t)(KV_KEY_MAX + KV_VALUE_MAX) + 64)
+
+struct import;
+
+/* One client, and the line that it puts. */
+struct put {
+    struct import *of;
+    uint32_t client;
+    uint64_t line;
+    struct bytes key;       /* data NULL: it is free */
+    struct bytes operation; /* in memory of its own; the key is in it */
+};
+
+struct import {
+    struct client *c;
+    struct crowd crowd;
+    const char *name;
+    int fd;
+    uint8_t *text; /* read and not taken yet */
+    size_t capacity, size, used;
+    bool ended; /* the input */
+    uint64_t line;
+    uint64_t bytes_read, bytes_total; /* for the progress bar */
+    struct progress progress;
+
+    uint32_t n_clients, n_free;
+    struct put *puts, **free;
+    struct put *waiting; /* until no other has its key in flight */
+    uint64_t n_imported;
+
+    int err; /* of the first line that failed, by its number */
+    bool may_have_run;
+    uint64_t err_line;
+    char *why;
+};
+
+/* --- lines ------------------------------------------------------------------------------------ */
+
+static bool has_line(const struct import *im)
+{
+    size_t left = im->size - im->used;
+    return left > 0 && (im->ended || memchr(im->text + im->used, '\n', left) != NULL);
+}
+
+static struct bytes next_line(struct import *im)
+{
+    const uint8_t *start = im->text + im->used;
+    size_t left = im->size - im->used;
+    const uint8_t *end = memchr(start, '\n', left);
+    size_t size = end != NULL ? (size_t)(end - start) : left;
+    im->used += end != NULL ? size + 1 : size;
+    im->line++;
+    if (size > 0 && start[size - 1] == '\r') size--;
+    return (struct bytes){start, size};
+}
+
+static void fail_at(struct import *im, uint64_t line, int err, bool may_have_run, struct bytes why)
+{
+    if (im->err != 0 && im->err_line < line) return;
+    free(im->why);
+    im->why = memory_copy(why.data, why.size);
+    im->err = err;
+    im->may_have_run = may_have_run;
+    im->err_line = line;
+}
+
+/* Read what there is; it blocks only where poll was not asked before. */
+static void read_more(struct import *im)
+{
+    if (im->used > 0) {
+        memmove(im->text, im->text + im->used, im->size - im->used);
+        im->size -= im->used;
+        im->used = 0;
+    }
+    if (im->size > LINE_BYTES_MAX) {
+        fail_at(im, im->line + 1, VSTAMP_E_TOO_LARGE, false, bytes_of("the line is too long"));
+        return;
+    }
+    if (im->capacity - im->size < READ_BYTES) {
+        im->capacity = 2 * im->capacity + READ_BYTES;
+        im->text = memory_resize(im->text, im->capacity);
+    }
+    ssize_t n = read(im->fd, im->text + im->size, READ_BYTES);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (n < 0) {
+        fail_at(im, im->line + 1, VSTAMP_E_IO, false, bytes_of(strerror(errno)));
+    } else if (n == 0) {
+        im->ended = true;
+    } else {
+        im->size += (size_t)n;
+        im->bytes_read += (uint64_t)n;
+    }
+}
+
+/* --- puts ------------------------------------------------------------------------------------- */
+
+static void on_reply(void *context, const struct vstamp_reply *reply)
+{
+    struct put *put = context;
+    struct import *im = put->of;
+    struct kv_answer answer;
+    if (reply->err != 0) {
+        struct bytes why = {reply->body, reply->size};
+        bool refused = vstamp_err_exit(reply->err) == CLI_REFUSED && reply->size > 0;
+        fail_at(im, put->line, reply->err, reply->may_have_run,
+                refused ? why : bytes_of(vstamp_err_text(reply->err)));
+    } else if (kv_decode_answer(KV_PUT, (struct bytes){reply->body, reply->size}, &answer) != 0) {
+        fail_at(im, put->line, VSTAMP_E_MALFORMED, true, bytes_of("the answer makes no sense"));
+    } else if (answer.status != KV_ANSWER_DONE) {
+        fail_at(im, put->line, answer.status == KV_ANSWER_FULL ? VSTAMP_E_FULL : VSTAMP_E_TOO_LARGE,
+                false, bytes_of(kv_answer_text(answer.status)));
+    } else {
+        im->n_imported++;
+    }
+    free((void *)put->operation.data);
+    put->operation = put->key = (struct bytes){0};
+    im->free[im->n_free++] = put;
+}
+
+static bool is_in_flight(const struct import *im, const struct put *put)
+{
+    for (uint32_t i = 0; i < im->n_clients; i++) {
+        const struct put *other = &im->puts[i];
+        if (other != put && other->key.data != NULL && bytes_equal(other->key, put->key))
+            return true;
+    }
+    return false;
+}
+
+/* The next line's put, if there is a line with one. */
+static void take_line(struct import *im)
+{
+    struct bytes line = next_line(im);
+    if (line.size == 0) return;
+    struct pair pair;
+    struct kv_op op = {.verb = KV_PUT};
+    const char *wrong = pair_parse(&pair, line);
+    if (wrong == NULL) {
+        struct put *put = im->free[--im->n_free];
+        op.key = pair.key;
+        op.value = pair.value;
+        put->operation = operation_encode(&op);
+        put->line = im->line;
+        wrong = kv_decode_op(put->operation, &op);
+        put->key = op.key;
+        im->waiting = put;
+        if (wrong != NULL) {
+            free((void *)put->operation.data);
+            put->operation = put->key = (struct bytes){0};
+            im->free[im->n_free++] = put;
+            im->waiting = NULL;
+        }
+    }
+    if (wrong != NULL) fail_at(im, im->line, VSTAMP_E_USAGE, false, bytes_of(wrong));
+    pair_release(&pair);
+}
+
+/* Do what can be done without waiting. */
+static void advance(struct import *im)
+{
+    while (im->err == 0 && im->c->signal == 0) {
+        if (im->waiting == NULL && im->n_free > 0 && has_line(im)) take_line(im);
+        struct put *put = im->waiting;
+        if (put == NULL && im->n_free > 0 && has_line(im)) continue; /* it was empty */
+        if (put == NULL || is_in_flight(im, put)) return;
+        im->waiting = NULL;
+        crowd_call(&im->crowd, put->client, VSTAMP_APPLY, put->operation, on_reply, put);
+    }
+}
+
+static void run(struct import *im)
+{
+    for (;;) {
+        advance(im);
+        bool stopped = im->err != 0 || im->c->signal != 0;
+        bool idle = im->n_free + (im->waiting != NULL) == im->n_clients;
+        bool wants_more = !stopped && !im->ended && im->waiting == NULL && im->n_free > 0;
+        if (idle && !wants_more) return;
+        if (im->c->signal != 0) return; /* who interrupts does not want to wait */
+        if (crowd_turn(&im->crowd, wants_more ? im->fd : -1, UINT64_MAX)) read_more(im);
+        progress_show(&im->progress, im->bytes_read, im->bytes_total);
+    }
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static void open_puts(struct import *im)
+{
+    im->puts = memory_new(im->n_clients * sizeof im->puts[0]);
+    im->free = memory_new(im->n_clients * sizeof im->free[0]);
+    for (uint32_t i = im->n_clients; i-- > 0;) {
+        im->puts[i].of = im;
+        im->puts[i].client = i;
+        im->free[im->n_free++] = &im->puts[i];
+    }
+}
+
+static void close_puts(struct import *im)
+{
+    for (uint32_t i = 0; i < im->n_clients; i++) free((void *)im->puts[i].operation.data);
+    free(im->puts);
+    free(im->free);
+    free(im->text);
+    free(im->why);
+}
+
+static int report(struct import *im)
+{
+    struct client *c = im->c;
+    json_t *object = answer_named("import");
+    json_object_set_new(object, "imported", json_integer((json_int_t)im->n_imported));
+    if (im->err == 0 && c->signal == 0) {
+        json_object_set_new(object, "ok", json_true());
+        if (c->options.json) {
+            answer_print_json(c, object, NULL);
+        } else {
+            json_decref(object);
+            printf("%" PRIu64 " imported\n", im->n_imported);
+        }
+        return CLI_OK;
+    }
+    struct outcome o = {0};
+    const char *name = strcmp(im->name, "-") == 0 ? "standard input" : im->name;
+    if (c->signal != 0) {
+        outcome_fail(&o, VSTAMP_E_UNKNOWN_OUTCOME, im->n_free < im->n_clients,
+                     "interrupted after %" PRIu64 " imported pairs: run it again for all",
+                     im->n_imported);
+    } else {
+        json_object_set_new(object, "line", json_integer((json_int_t)im->err_line));
+        const char *advice = vstamp_err_exit(im->err) == CLI_USAGE ? "mend it and run it again"
+                             : vstamp_err_exit(im->err) == CLI_REFUSED
+                                 ? "leave it out, or change the group's limits, and run it again"
+                                 : "run it again: what is there already does no harm";
+        outcome_fail(&o, im->err, im->may_have_run,
+                     "%s:%" PRIu64 ": %s: %" PRIu64 " pairs were imported, all before that line "
+                     "among them: %s",
+                     name, im->err_line, im->why, im->n_imported, advice);
+    }
+    int status = answer_error(c, object, &o);
+    outcome_release(&o);
+    return status;
+}
+
+static int open_input(struct import *im, struct vstamp_diag *diag)
+{
+    im->fd = STDIN_FILENO;
+    if (strcmp(im->name, "-") != 0) im->fd = open(im->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    if (im->fd < 0 || fstat(im->fd, &st) != 0) {
+        vstamp_diag_printf(diag, "%s: %s: nothing was imported", im->name, strerror(errno));
+        return VSTAMP_E_IO;
+    }
+    if (S_ISREG(st.st_mode)) im->bytes_total = (uint64_t)st.st_size;
+    return 0;
+}
+
+int cmd_import(struct cli *cli, int argc, char **argv)
+{
+    struct client *c = cli->context;
+    struct import im = {.c = c, .n_clients = CLIENTS_DEFAULT, .name = "-"};
+    const struct cli_option options[] = {
+        CLI_U32('n', "clients", &im.n_clients, 1, VSTAMP_IN_FLIGHT_MAX, "N",
+                "as many puts in flight, by default 64"),
+        CLI_END,
+    };
+    const char *operand[1];
+    size_t n;
+    int rv = cli_parse(cli, options, argc, argv, operand, 1, &n);
+    if (rv != 0) return rv;
+    if (n == 1) im.name = operand[0];
+    struct vstamp_diag diag = {0};
+    rv = open_input(&im, &diag);
+    if (rv == 0) rv = crowd_open(&im.crowd, c, im.n_clients, 1, &diag);
+    if (rv != 0) return answer_refuse(c, "import", rv, &diag);
+    open_puts(&im);
+    progress_begin(&im.progress, "import", im.bytes_total > 0);
+    run(&im);
+    progress_end(&im.progress);
+    crowd_close(&im.crowd);
+    int status = report(&im);
+    close_puts(&im);
+    if (im.fd != STDIN_FILENO) close(im.fd);
+    return status;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <config.h>
+
+#include "client/pair.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/base64.h"
+#include "client/client.h"
+#include "client/escape.h"
+#include "client/memory.h"
+
+void pair_print(FILE *into, struct bytes key, struct bytes value, bool as_json)
+{
+    if (as_json) {
+        json_t *object = json_object();
+        answer_set_bytes(object, "key", key);
+        answer_set_bytes(object, "value", value);
+        json_dumpf(object, into, JSON_COMPACT);
+        json_decref(object);
+    } else {
+        escape_print(into, key, ESCAPE_LINE);
+        putc('\t', into);
+        escape_print(into, value, ESCAPE_LINE);
+    }
+    putc('\n', into);
+}
+
+static const char *parse_text(struct bytes text, struct bytes *into)
+{
+    uint8_t *data = memory_new(text.size + 1);
+    into->data = data;
+    return escape_undo(text, data, &into->size);
+}
+
+/* False: neither NAME nor NAME_base64, or not as they must be. */
+static bool take_member(const json_t *object, const char *name, struct bytes *into)
+{
+    char other_name[32];
+    snprintf(other_name, sizeof other_name, "%s_base64", name);
+    const json_t *text = json_object_get(object, name);
+    const json_t *encoded = json_object_get(object, other_name);
+    if ((text != NULL) == (encoded != NULL)) return false;
+    if (text != NULL && !json_is_string(text)) return false;
+    if (encoded != NULL && !json_is_string(encoded)) return false;
+    if (text != NULL) {
+        into->size = json_string_length(text);
+        into->data = memory_copy(json_string_value(text), into->size);
+    } else {
+        into->data = base64_decode(json_string_value(encoded), &into->size);
+    }
+    return into->data != NULL;
+}
+
+static const char *parse_json(struct pair *pair, struct bytes line)
+{
+    json_error_t error;
+    json_t *object = json_loadb((const char *)line.data, line.size,
+                                JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    const char *wrong = NULL;
+    if (!json_is_object(object))
+        wrong = "expected KEY, a tab and VALUE, or a JSON object";
+    else if (!take_member(object, "key", &pair->key))
+        wrong = "expected \"key\" or \"key_base64\"";
+    else if (!take_member(object, "value", &pair->value))
+        wrong = "expected \"value\" or \"value_base64\"";
+    json_decref(object);
+    return wrong;
+}
+
+const char *pair_parse(struct pair *pair, struct bytes line)
+{
+    *pair = (struct pair){0};
+    const uint8_t *tab = line.size > 0 ? memchr(line.data, '\t', line.size) : NULL;
+    if (tab == NULL) return parse_json(pair, line);
+    struct bytes key = {line.data, (size_t)(tab - line.data)};
+    struct bytes value = {tab + 1, line.size - key.size - 1};
+    if (memchr(value.data, '\t', value.size) != NULL)
+        return "a second tab: one within a value is written \\t";
+    const char *wrong = parse_text(key, &pair->key);
+    return wrong != NULL ? wrong : parse_text(value, &pair->value);
+}
+
+void pair_release(struct pair *pair)
+{
+    free((void *)pair->key.data);
+    free((void *)pair->value.data);
+    *pair = (struct pair){0};
+}

@@ -1,0 +1,147 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# vstamp import and export: what one writes the other reads, whatever the bytes, and the counts are
+# exact whatever happens in between.
+
+load group
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    group_start 3 "durability: memory" "max_value_bytes: 4KiB" "max_clients: 200"
+    group_wait_primary
+}
+
+teardown() { group_teardown; }
+
+# pairs FROM TO: lines.
+pairs() {
+    awk -v i="$1" -v n="$2" 'BEGIN { for (; i <= n; i++) printf "key%06d\tvalue %d\n", i, i }'
+}
+
+keys() { vstamp size | sed 's/ keys.*//'; }
+
+# fails STATUS PATTERN COMMAND...: it ends in that status, with that complaint.
+fails() {
+    local expected=$1 pattern=$2
+    shift 2
+    run "$@"
+    [ "$status" -eq "$expected" ]
+    [[ $output == $pattern ]]
+}
+
+@test "import and export: a round trip, from files and through pipes" {
+    pairs 1 5000 >in
+    [ "$(vstamp import in)" = "5000 imported" ]
+    [ "$(keys)" -eq 5000 ]
+    vstamp export out
+    cmp in out
+    vstamp export 2>/dev/null | cmp in
+    [ ! -e out.part ]
+    vstamp --json export >out.json 2>/dev/null
+    [ "$(head -n 1 out.json)" = '{"key":"key000001","value":"value 1"}' ]
+    vstamp del $(cut -f 1 in | head -n 2500) >/dev/null
+    [ "$(vstamp import <out.json)" = "5000 imported" ]
+    vstamp export 2>/dev/null | cmp in
+}
+
+@test "import: any bytes come through, in both forms" {
+    local i replica
+    for i in 1 2 3 4 5 6 7 8; do
+        head -c 700 /dev/urandom >"random-$i"
+        vstamp put "$(printf 'k\t\xff%s\\"{\n' "$i")" <"random-$i"
+    done
+    vstamp put '{"key":"a"}' ''
+    vstamp export text
+    vstamp --json export json
+    for i in text json; do
+        group_kill 0 1 2 # who forget all
+        for replica in 0 1 2; do group_start_one "$replica"; done
+        group_wait_primary
+        [ "$(keys)" -eq 0 ]
+        [ "$(vstamp import "$i")" = "9 imported" ]
+        vstamp export 2>/dev/null | cmp text
+    done
+    for i in 1 2 3 4 5 6 7 8; do
+        vstamp get --raw "$(printf 'k\t\xff%s\\"{\n' "$i")" | cmp "random-$i"
+    done
+}
+
+@test "import: of lines with one key the last one wins" {
+    { seq 1 2000 | sed 's/^/same\t/'; pairs 1 500; seq 2001 4000 | sed 's/^/same\t/'; } >in
+    [ "$(vstamp import in)" = "4500 imported" ]
+    [ "$(vstamp get same)" = 4000 ]
+}
+
+@test "import: a line that makes no sense is named, and what was before it is there" {
+    { pairs 1 300; echo "no tab"; pairs 301 400; } >in
+    fails 2 "vstamp: in:301: expected KEY, a tab and VALUE, or a JSON object: 300 pairs were *" \
+        vstamp import in
+    [ "$(keys)" -eq 300 ]
+    printf 'a\tb\tc\n' >in
+    fails 2 "*in:1: a second tab*" vstamp import in
+    printf 'a\t\\q\n' >in
+    fails 2 "*in:1: unknown escape*" vstamp import in
+    printf '{"key":"k"}\n' >in
+    fails 2 '*in:1: expected "value"*' vstamp import in
+    printf '\tempty key\n' >in
+    fails 2 "*in:1: *key*" vstamp import in
+    fails 2 "*nosuch: No such file*" vstamp import nosuch
+    [ "$(keys)" -eq 300 ]
+    printf 'last\tline without a newline' >in
+    [ "$(vstamp import in)" = "1 imported" ]
+    [ "$(vstamp get last)" = "line without a newline" ]
+}
+
+@test "import: what the group refuses is named, too" {
+    { pairs 1 100; printf 'big\t%05000d\n' 0; pairs 101 200; } >in
+    fails 5 "vstamp: in:101: *100 pairs were imported*" vstamp import --clients 1 in
+    [ "$(keys)" -eq 100 ]
+    run vstamp --json import in
+    [ "$status" -eq 5 ]
+    [[ $output == *'"line":101,"ok":false,"error":"too-large","outcome":"none"'* ]]
+    [ "$(keys)" -ge 100 ]
+}
+
+@test "import: others keep their sessions, however often it runs" {
+    vstamp --session s incr hits
+    pairs 1 200 >in
+    for _ in 1 2 3 4 5 6; do vstamp import --clients 64 in; done
+    [ "$(vstamp --session s incr hits)" = 2 ]
+    fails 2 "*150 clients are more than half of max_clients, 200*" vstamp import --clients 150 in
+}
+
+@test "import: the primary dies in between, and nothing is missing" {
+    local fed importing
+    mkfifo feed
+    vstamp import feed >imported 3>&- &
+    importing=$!
+    group_adopt "$importing"
+    exec 8>feed
+    pairs 1 5000 >&8
+    group_kill "$PRIMARY"
+    pairs 5001 10000 >&8
+    exec 8>&-
+    wait "$importing"
+    [ "$(cat imported)" = "10000 imported" ]
+    pairs 1 10000 >in
+    vstamp export 2>/dev/null | cmp in
+}
+
+@test "import: without a group it says so, and that it can be run again" {
+    group_kill 0 1 2
+    pairs 1 10 >in
+    fails 3 "vstamp: in:*: no answer in time*0 pairs were imported*run it again*" \
+        vstamp --timeout 0.5 import in
+}
+
+@test "export: it says when the store changed meanwhile, and leaves no half a file" {
+    pairs 1 100 >in
+    vstamp import in
+    run vstamp export out
+    [[ $output == "exported 100 keys as they were at op-number "* ]]
+    group_kill 0 1 2
+    fails 3 "vstamp: no answer in *" vstamp --timeout 0.5 export other
+    [ ! -e other ]
+    [ ! -e other.part ]
+    fails 2 "*nowhere/x*" vstamp export nowhere/x
+}

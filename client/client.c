@@ -38,24 +38,36 @@ static int connect_to_group(struct client *c, const char *noted, struct vstamp_d
     return rv;
 }
 
-static int check_options(const struct client *c, struct vstamp_diag *diag)
+static const struct {
+    const char *word;
+    enum session_task task;
+} consistencies[] = {{"linearizable", SESSION_READ},
+                     {"causal", SESSION_READ_CAUSAL},
+                     {"stale", SESSION_READ_STALE}};
+
+enum session_task client_read_task(const struct client *c)
 {
-    const char *consistency = c->options.consistency;
+    for (size_t i = 0; i < sizeof consistencies / sizeof consistencies[0]; i++)
+        if (strcmp(c->options.consistency, consistencies[i].word) == 0)
+            return consistencies[i].task;
+    return (enum session_task)0;
+}
+
+int client_check_options(const struct client *c, struct vstamp_diag *diag)
+{
     if (c->options.session != NULL && c->options.session[0] == '\0') {
         vstamp_diag_printf(diag, "--session: the name is empty: name a file");
         return VSTAMP_E_USAGE;
     }
-    if (strcmp(consistency, "linearizable") == 0 || strcmp(consistency, "causal") == 0 ||
-        strcmp(consistency, "stale") == 0)
-        return 0;
+    if (client_read_task(c) != 0) return 0;
     vstamp_diag_printf(diag, "--consistency: expected linearizable, causal or stale, found '%.60s'",
-                       consistency);
+                       c->options.consistency);
     return VSTAMP_E_USAGE;
 }
 
 int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag)
 {
-    int rv = check_options(c, diag);
+    int rv = client_check_options(c, diag);
     if (rv == 0 && !c->file_open) {
         const char *path = file_path != NULL ? file_path : c->options.session;
         rv = session_file_open(&c->file, path, file_path == NULL, diag);

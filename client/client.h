@@ -77,6 +77,10 @@ struct outcome {
 int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag);
 void client_end(struct client *c);
 
+/* The kind of read that --consistency asks for; 0: there is no such. */
+enum session_task client_read_task(const struct client *c);
+int client_check_options(const struct client *c, struct vstamp_diag *diag);
+
 /* Whom to ask: --replicas, else what a request was sent to that is noted (or NULL), unless --config
  * says otherwise, else the configuration. */
 int client_find_group(struct client *c, const char *noted, struct config *config,

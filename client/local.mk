@@ -4,10 +4,13 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/answer.c \
     %D%/base64.c \
     %D%/base64.h \
+    %D%/bench.c \
+    %D%/bench.h \
     %D%/client.c \
     %D%/client.h \
     %D%/cmd_abandon.c \
     %D%/cmd_append.c \
+    %D%/cmd_bench.c \
     %D%/cmd_cas.c \
     %D%/cmd_del.c \
     %D%/cmd_export.c \
@@ -27,6 +30,8 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/crowd.h \
     %D%/escape.c \
     %D%/escape.h \
+    %D%/histogram.c \
+    %D%/histogram.h \
     %D%/line.c \
     %D%/line.h \
     %D%/listing.c \
@@ -37,12 +42,18 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/operation.h \
     %D%/pair.c \
     %D%/pair.h \
+    %D%/plot.c \
+    %D%/plot.h \
     %D%/request.c \
     %D%/session_file.c \
     %D%/session_file.h \
     %D%/signals.c \
-    %D%/signals.h
-CLIENT_LIBS = %D%/libclient.la $(JANSSON_LIBS) $(EDIT_LIBS)
+    %D%/signals.h \
+    %D%/timeline.c \
+    %D%/timeline.h \
+    %D%/zipf.c \
+    %D%/zipf.h
+CLIENT_LIBS = %D%/libclient.la $(JANSSON_LIBS) $(EDIT_LIBS) -lm
 
 bin_PROGRAMS += vstamp
 vstamp_SOURCES = \

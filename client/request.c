@@ -137,17 +137,8 @@ static void take_answer(struct client *c, struct bytes operation, struct outcome
 
 static void run_read(struct client *c, struct bytes operation, struct outcome *o)
 {
-    static const struct {
-        const char *word;
-        enum session_task task;
-    } reads[] = {{"linearizable", SESSION_READ},
-                 {"causal", SESSION_READ_CAUSAL},
-                 {"stale", SESSION_READ_STALE}};
-    enum session_task task = SESSION_READ;
-    for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++)
-        if (strcmp(c->options.consistency, reads[i].word) == 0) task = reads[i].task;
-
-    int signal = call(c, task, operation, false, conn_now_ms() + c->options.timeout_ms);
+    uint64_t deadline_ms = conn_now_ms() + c->options.timeout_ms;
+    int signal = call(c, client_read_task(c), operation, false, deadline_ms);
     const struct session_result *r = &c->session.result;
     if (signal == 0 && r->err == 0) {
         take_answer(c, operation, o);

@@ -4,6 +4,7 @@
 
 UNIT_TESTS = \
     %D%/unit/test_address \
+    %D%/unit/test_bench \
     %D%/unit/test_bytes \
     %D%/unit/test_cli \
     %D%/unit/test_client_table \
@@ -47,6 +48,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-admin-health.bats \
     %D%/cli/vstamp-admin-metrics.bats \
     %D%/cli/vstamp-admin-status.bats \
+    %D%/cli/vstamp-bench.bats \
     %D%/cli/vstamp-commands.bats \
     %D%/cli/vstamp-failover.bats \
     %D%/cli/vstamp-import.bats \
@@ -143,6 +145,7 @@ check_PROGRAMS += %D%/cli/fake_status
 %C%_cli_fake_status_LDADD = $(MICROHTTPD_LIBS)
 %C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
 
+%C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)
 
 # Loses answers between a client and a replica.

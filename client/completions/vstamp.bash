@@ -13,8 +13,12 @@ _vstamp() {
     done
     COMPREPLY=()
     case $previous in
-    -c | --config | -s | --session)
+    -c | --config | -s | --session | --svg)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    --distribution)
+        mapfile -t COMPREPLY < <(compgen -W "uniform zipfian" -- "$word")
         return
         ;;
     --consistency)

@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# vstamp bench: its counts are those of the group, also when the primary dies under it.
+
+load group
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    group_start 3 "durability: memory" "max_clients: 100"
+    group_wait_primary
+}
+
+teardown() { group_teardown; }
+
+# fails STATUS PATTERN COMMAND...: it ends in that status, with that complaint.
+fails() {
+    local expected=$1 pattern=$2
+    shift 2
+    run "$@"
+    [ "$status" -eq "$expected" ]
+    [[ $output == $pattern ]]
+}
+
+# field NAME: of the JSON in the file `out`.
+field() { grep -o "\"$1\":[^,}]*" out | head -n 1 | sed 's/.*://'; }
+
+# answers: by interval, summed up.
+answers() { grep -o '"answered":[0-9]*,"failed"' out | add_up; }
+
+# add_up: the one number in each line.
+add_up() { tr -dc '0-9\n' | awk '{ n += $1 } END { print n }'; }
+
+# well_formed: the file `picture` is XML, as far as the tools here can tell.
+well_formed() {
+    if command -v xmllint >/dev/null; then
+        xmllint --noout picture
+    elif command -v python3 >/dev/null; then
+        python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' picture
+    else
+        [ "$(head -c 5 picture)" = "<svg " ] && [ "$(tail -n 1 picture)" = "</svg>" ]
+    fi
+    [ "$(grep -o '<svg' picture | wc -l)" -eq 1 ]
+}
+
+@test "bench: as many requests as were wanted, a report, and nothing is left" {
+    vstamp put mine 1
+    vstamp bench --requests 3000 --clients 8 >out
+    grep -q '^closed loop, 8 clients on 1 connection, ' out
+    grep -q '^3000 requests answered, [0-9]*/s; 0 not run, 0 unknown$' out
+    grep -qE '^latency +p50 +p90 +p99 +p99.9 +p99.99 +max +mean$' out
+    grep -qE '^writes +[0-9.]+ (us|ms)' out
+    [ "$(vstamp list)" = $'mine\t1' ]
+}
+
+@test "bench: with --json one object, whose numbers agree" {
+    vstamp --json bench --requests 2000 --clients 20 --connections 3 --reads 40 >out 2>/dev/null
+    [ "$(wc -l <out)" -eq 1 ]
+    if command -v python3 >/dev/null; then python3 -m json.tool out >/dev/null; fi
+    [[ $(cat out) == '{"op":"bench",'*'"ok":true}' ]]
+    [ "$(field clients)" -eq 20 ]
+    [ "$(field connections)" -eq 3 ]
+    [ "$(field answered)" -eq 2000 ]
+    [ "$(answers)" -eq 2000 ]
+    [ "$(grep -o '"count":[0-9]*' out | add_up)" -eq 2000 ]
+    [ "$(field not_run) $(field unknown) $(field refused)" = "0 0 0" ]
+    # p50 <= p99 <= max
+    grep -o '"writes":{[^}]*' out | tr ',' '\n' | sed -n 's/.*"\(p50\|p99\|max\)_us"://p' | sort -cg
+}
+
+@test "bench: increments add up to what was acknowledged" {
+    vstamp --json bench --incr --requests 5000 --clients 32 --keys 10 --keep >out 2>/dev/null
+    [ "$(field sum)" -eq 5000 ]
+    [ "$(vstamp list bench/ | awk -F '\t' '{ n += $2 } END { print n }')" -eq 5000 ]
+    [ "$(vstamp list --keys-only bench/ | wc -l)" -eq 10 ]
+}
+
+@test "bench: zipfian asks for few keys often, uniform for all alike" {
+    vstamp bench --incr --requests 4000 --keys 100 --keep --distribution zipfian >/dev/null
+    [ "$(vstamp get bench/0000000000)" -gt 300 ]
+    vstamp bench --incr --requests 4000 --keys 100 --keep >/dev/null
+    [ "$(vstamp get bench/0000000000)" -lt 120 ]
+}
+
+@test "bench: the primary dies in an open loop: all is answered once, and the gap is seen" {
+    vstamp --json bench --incr --rate 500 --requests 1500 --clients 40 --keys 10 --svg picture \
+        >out 2>errors 3>&- &
+    local pid=$!
+    group_adopt "$pid"
+    sees_counters() { [[ -n $(vstamp list --limit 1 bench/) ]]; }
+    group_wait "the load to begin" sees_counters
+    group_kill "$PRIMARY"
+    wait "$pid"
+    [ "$(field answered)" -eq 1500 ]
+    [ "$(answers)" -eq 1500 ]
+    [ "$(field sum)" -eq 1500 ]
+    [ "$(field not_run) $(field unknown) $(field refused) $(field unsent)" = "0 0 0 0" ]
+    [[ $(cat out) == *'"views":[{"at_s":'*'"view":0},{"at_s":'* ]]
+    # In an open loop what was due in the gap waited for its end, and this counts.
+    awk -v gap="$(field gap_ms)" -v most="$(field max_us)" \
+        'BEGIN { exit !(most / 1000 > gap * 0.8) }'
+    well_formed
+    grep -q '>view 1<' picture
+}
+
+@test "bench: a group that is gone ends in counted failures, not in silence" {
+    vstamp --json --timeout 0.5 bench --requests 200000000 --clients 4 --keep \
+        >out 2>errors 3>&- &
+    local pid=$! status=0
+    group_adopt "$pid"
+    sees_keys() { [[ -n $(vstamp list --limit 1 bench/) ]]; }
+    group_wait "the load to begin" sees_keys
+    group_kill 0 1 2
+    group_wait "a second without answers" grep -q "no answer for" errors
+    kill -TERM "$pid"
+    wait "$pid" || status=$?
+    [ "$status" -eq 143 ]
+    [ "$(field answered)" -gt 0 ]
+    [ "$(field unknown)" -ge 4 ]
+    [[ $(cat out) == *'"outcome":"unknown"'* ]]
+}
+
+@test "bench: an open loop that is too fast says what it did not send" {
+    vstamp --json bench --rate 3000000 --duration 0.5 --clients 2 --svg picture >out 2>/dev/null
+    [ "$(field unsent)" -gt 1000 ]
+    [ "$(($(field unsent) + $(field answered)))" -ge 1000000 ]
+    well_formed
+}
+
+@test "bench: it takes no sessions from others" {
+    vstamp --session s incr hits
+    fails 2 "vstamp: 51 clients are more than half of max_clients, 100*use 50 or less" \
+        vstamp bench --clients 51
+    for _ in 1 2 3; do vstamp bench --clients 40 --requests 100 >/dev/null; done
+    # Two at a time are two crowds.
+    vstamp bench --clients 40 --requests 20000 >one 2>&1 3>&- &
+    group_adopt $!
+    vstamp bench --clients 40 --requests 20000 >two
+    wait $!
+    grep -q '^20000 requests answered' one
+    grep -q '^20000 requests answered' two
+    [ "$(vstamp --session s incr hits)" = 2 ]
+}
+
+@test "bench: what makes no sense is refused before anything is sent" {
+    fails 2 "*expected uniform or zipfian, found 'normal'*" vstamp bench --distribution normal
+    fails 2 "*--incr and --reads*" vstamp bench --incr --reads 5
+    fails 2 "*--key-bytes*" vstamp bench --key-bytes 3
+    fails 2 "*linearizable, causal or stale*" vstamp --consistency some bench
+    fails 2 "*nowhere/x*" vstamp bench --requests 10 --svg nowhere/x
+    group_kill 0 1 2
+    fails 3 "vstamp: no answer in 0.5 s: *connection refused*" vstamp --timeout 0.5 bench
+}
+
+@test "bench: causal and stale reads work, too" {
+    vstamp --json --consistency causal bench --reads 50 --requests 1000 --clients 4 >out 2>&1
+    [ "$(field answered)" -eq 1000 ]
+    vstamp --json --consistency stale bench --reads 100 --requests 1000 --clients 4 >out 2>&1
+    [ "$(field answered)" -eq 1000 ]
+}

@@ -211,7 +211,7 @@ static void explain_replicas(struct verdict *v, const struct answers *answers)
     }
 }
 
-/* Same commit-number, other state: the worst that can be told from outside. */
+/* Same op-number, other state: the worst that can be told from outside. */
 static void explain_divergence(struct verdict *v, const struct answers *answers)
 {
     for (size_t i = 0; i < answers->n; i++) {
@@ -225,11 +225,11 @@ static void explain_divergence(struct verdict *v, const struct answers *answers)
                 reason(v, "replicas %zu and %zu belong to different groups", j, i);
                 return;
             }
-            if (s->commit_number == t->commit_number && s->epoch == t->epoch &&
+            if (s->digest_number == t->digest_number && s->epoch == t->epoch &&
                 !vstamp_id_is_zero(s->state_digest) && !vstamp_id_is_zero(t->state_digest) &&
                 !vstamp_id_equal(s->state_digest, t->state_digest)) {
                 reason(v, "replicas %zu and %zu differ in their state at commit %" PRIu64, j, i,
-                       s->commit_number);
+                       s->digest_number);
                 return;
             }
         }

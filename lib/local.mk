@@ -68,6 +68,8 @@ noinst_LTLIBRARIES += \
     %D%/vr/session.c \
     %D%/vr/session.h \
     %D%/vr/state_transfer.c \
+    %D%/vr/tree.c \
+    %D%/vr/tree.h \
     %D%/vr/view_change.c \
     %D%/vr/witness.c \
     %D%/vr/witness.h

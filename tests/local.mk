@@ -27,6 +27,7 @@ UNIT_TESTS = \
     %D%/unit/test_replay \
     %D%/unit/test_restore \
     %D%/unit/test_session \
+    %D%/unit/test_tree \
     %D%/unit/test_verdict
 
 SCENARIO_TESTS = \

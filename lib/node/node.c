@@ -197,10 +197,21 @@ static uint64_t lease_left_ms(const struct vr *r)
     return until_us == UINT64_MAX ? r->config.view_change_ms : (until_us - r->now_us) / 1000;
 }
 
+/* If so much has changed that bringing it up to date would take long, that of an older state
+ * stands; the turns that follow do it by parts. */
+static void refresh_digest(struct node *n)
+{
+    struct vr *r = &n->vr;
+    if (!pages_settle(&r->pages, PAGES_LIVE, 4 * PAGES_HASHED_AT_ONCE)) return;
+    n->digest = pages_digest(&r->pages);
+    n->digest_op = r->applied;
+}
+
 void node_status(struct node *n, struct node_status *s)
 {
     struct vr *r = &n->vr;
     bool normal = r->status == VR_NORMAL;
+    refresh_digest(n);
     *s = (struct node_status){
         .replica = r->config.self,
         .address = r->config.addresses[r->config.self],
@@ -222,7 +233,8 @@ void node_status(struct node *n, struct node_status *s)
         .uptime_s = (r->now_us - n->started_us) / 1000000,
         .version = r->config.version,
         .durability = r->config.durable ? "disk" : "memory",
-        .state_digest = pages_digest(&r->pages),
+        .state_digest = n->digest,
+        .digest_number = n->digest_op,
         .state_pages = r->pages.n_used,
         .view_changes = r->stats.view_changes,
         .state_transfers = r->stats.state_transfers,
@@ -236,5 +248,5 @@ void node_status(struct node *n, struct node_status *s)
         .frames_sent = n->frames_sent,
     };
     peer_status(n, s);
-    NODE_RECORD(n, status, .applied = r->applied, .digest = s->state_digest);
+    NODE_RECORD(n, status, .applied = s->digest_number, .digest = s->state_digest);
 }

@@ -129,7 +129,8 @@ uint64_t node_next_timer(const struct node *node);
 void node_stop(struct node *node);
 bool node_may_stop(const struct node *node);
 
-/* Fill in everything of status.def.  The digest is brought up to date (cost: pages changed). */
+/* Fill in everything of status.def.  The digest is brought up to date if that takes a millisecond
+ * or two at most. */
 void node_status(struct node *node, struct node_status *status);
 
 #endif

@@ -61,6 +61,8 @@ struct node {
     bool stopping;
     bool connected[REPLICAS_MAX];
     uint64_t frames_received, frames_dropped, frames_sent;
+    struct vstamp_id digest; /* of the state after digest_op, as of the newest status */
+    uint64_t digest_op;
     struct wire_recorded_outputs outputs; /* so far; only while somebody records */
     char reason[160];
 };

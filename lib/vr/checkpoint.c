@@ -3,8 +3,7 @@
  * (PIT-1.5), at one op-number.  Taking one copies nothing (pages.h).  They are taken at the same
  * op-numbers by all replicas: every checkpoint_ops ops, or earlier when the log's bytes ask for it,
  * which is a function of the log alone.  Only a replica whose disk has not yet stored the last one
- * takes the next one late, and one that has none takes it as soon as it can: who began to fetch
- * another's gave up its own (pages.h), and may be the only one left from whom others can fetch.
+ * takes the next one late.
  *
  * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets
  * pages. */
@@ -30,11 +29,9 @@ void vr_checkpoint_anew(struct vr *r)
 static uint64_t due(struct vr *r)
 {
     if (vr_is_witness(r)) return vr_witness_forgets(r);
-    bool given_up = r->checkpoint_op > 0 && !r->pages.has_image &&
-                    r->transfer.kind == VR_TRANSFER_NONE && r->status != VR_RECOVERING;
     bool many = r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                 r->checkpoint_log_bytes >= r->config.log_bytes / 4;
-    return given_up || many ? r->applied : 0;
+    return many ? r->applied : 0;
 }
 
 void vr_checkpoint_if_due(struct vr *r)
@@ -105,13 +102,15 @@ void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
     struct wire_list_builder list;
     wire_list_begin(&list, &wire_shape_page, r->answer, r->answer_size_max);
     struct reader hashes = wire_list_start(&m->hashes);
+    pages_settle(&r->pages, PAGES_IMAGE, UINT32_MAX);
+    const struct tree *tree = pages_tree(&r->pages, PAGES_IMAGE);
     uint32_t total = r->pages.image_n_used;
     uint32_t next = m->first;
     for (uint32_t i = 0; i < m->hashes.count && next < total; i++, next++) {
         struct wire_page_hash theirs;
         wire_list_next(&wire_shape_page_hash, &hashes, &theirs);
         const uint8_t *content = pages_image(&r->pages, next);
-        uint64_t ours = pages_hash(content);
+        uint64_t ours = tree_leaf(tree, next);
         if (ours == theirs.value) continue;
         struct wire_page page = {.number = next};
         if (ours != 0) page.content = (struct bytes){content, VSTAMP_PAGE_SIZE};

@@ -3,11 +3,9 @@
  *
  * What holds between calls:
  *   P1  live pages from n_used on are zeros, and so was the image from image_n_used on;
- *   P2  outside a fetch a page is in `copied` only if there is an image and it was part of it;
- *   P3  digest is the sum of term(page, hashes[page]) over the pages that are not stale, and for
- *       those hashes[page] is pages_hash(live page).
- * A page of zeros has hash 0 and adds nothing to the sum, so by P1 the digest does not depend on
- * how many pages were ever in use; a sum does not depend on the order in which pages changed. */
+ *   P2  a page is in `copied` only if there is an image and it was part of it;
+ *   P3  a leaf of a tree that is not stale is the hash of that page in that version;
+ *   P4  a page in `is_staged` is not stale in the candidate's tree. */
 #include "vr/pages.h"
 
 #include <string.h>
@@ -36,37 +34,9 @@ uint64_t pages_hash(const uint8_t *content)
     return hash != 0 ? hash : 1;
 }
 
-/* What a page adds to the digest.  The number is mixed in, so that swapped pages are noticed. */
-static struct vstamp_id term(uint32_t page, uint64_t hash)
+static void forget_copies(struct pages *p)
 {
-    uint8_t both[12];
-    if (hash == 0) return (struct vstamp_id){0};
-    store_u32(both, page);
-    store_u64(both + 4, hash);
-    return checksum128(both, sizeof both);
-}
-
-static void digest_add(struct vstamp_id *sum, struct vstamp_id t)
-{
-    sum->hi += t.hi + __builtin_add_overflow(sum->lo, t.lo, &sum->lo);
-}
-
-static void digest_subtract(struct vstamp_id *sum, struct vstamp_id t)
-{
-    sum->hi -= t.hi + __builtin_sub_overflow(sum->lo, t.lo, &sum->lo);
-}
-
-/* P3: the page is about to change, so its old content leaves the sum. */
-static void make_stale(struct pages *p, uint32_t page)
-{
-    if (bitset_has(p->stale, page)) return;
-    digest_subtract(&p->digest, term(page, p->hashes[page]));
-    bitset_add(p->stale, page);
-}
-
-static void forget_copies(struct pages *p, uint32_t n_pages)
-{
-    memset(p->copied, 0, bitset_words(n_pages) * sizeof p->copied[0]);
+    memset(p->copied, 0, bitset_words(p->image_n_used) * sizeof p->copied[0]); /* by P2 no others */
 }
 
 void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
@@ -75,9 +45,11 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
     *p = (struct pages){.n_max = n_max};
     p->live = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
     p->second = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
+    p->staged = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
     p->copied = arena_take(arena, bitset_words(n_max), sizeof p->copied[0]);
-    p->stale = arena_take(arena, bitset_words(n_max), sizeof p->stale[0]);
-    p->hashes = arena_take(arena, n_max, sizeof p->hashes[0]);
+    p->is_staged = arena_take(arena, bitset_words(n_max), sizeof p->is_staged[0]);
+    for (int version = 0; version < PAGES_VERSIONS; version++)
+        tree_init(&p->trees[version], arena, n_max);
 }
 
 const uint8_t *pages_read(const struct pages *p, uint32_t page)
@@ -95,16 +67,25 @@ uint8_t *pages_write(struct pages *p, uint32_t page)
         memcpy(page_at(p->second, page), content, VSTAMP_PAGE_SIZE);
         bitset_add(p->copied, page);
     }
-    make_stale(p, page);
+    tree_touch(&p->trees[PAGES_LIVE], page);
+    if (!bitset_has(p->is_staged, page)) tree_touch(&p->trees[PAGES_CANDIDATE], page);
     if (page >= p->n_used) p->n_used = page + 1;
     return content;
 }
 
+/* Pages change in the image's tree only here: those that changed since the last one, and those that
+ * are new. */
 void pages_checkpoint(struct pages *p)
 {
+    struct tree *tree = &p->trees[PAGES_IMAGE];
     assert(!p->fetching);
     assert(p->image_n_used <= p->n_max);
-    forget_copies(p, p->image_n_used); /* by P2 there are no others */
+    for (uint32_t word = 0; word < bitset_words(p->image_n_used); word++) {
+        for (uint64_t left = p->copied[word]; left != 0; left &= left - 1)
+            tree_touch(tree, word * 64 + (uint32_t)__builtin_ctzll(left));
+    }
+    for (uint32_t page = p->image_n_used; page < p->n_used; page++) tree_touch(tree, page);
+    forget_copies(p);
     p->image_n_used = p->n_used;
     p->has_image = true;
 }
@@ -113,34 +94,64 @@ const uint8_t *pages_image(const struct pages *p, uint32_t page)
 {
     assert(page < p->n_max);
     assert(p->has_image);
-    assert(!p->fetching);
+    assert(!p->shown);
     if (page >= p->image_n_used) return NULL;
     return page_at(bitset_has(p->copied, page) ? p->second : p->live, page);
 }
 
-/* Visit the set bits of one word only: most pages are not stale most of the time. */
-static void refresh_word(struct pages *p, uint32_t word)
+static uint64_t live_hash(struct pages *p, uint32_t page)
 {
-    for (uint64_t left = p->stale[word]; left != 0; left &= left - 1) {
-        uint32_t page = word * 64 + (uint32_t)__builtin_ctzll(left);
-        p->hashes[page] = pages_hash(page_at(p->live, page));
-        digest_add(&p->digest, term(page, p->hashes[page]));
+    struct tree *tree = &p->trees[PAGES_LIVE];
+    if (tree_is_stale(tree, page)) tree_set(tree, page, pages_hash(page_at(p->live, page)));
+    return tree_leaf(tree, page);
+}
+
+/* A page that is the live one has its hash: what one tree knows the other need not hash. */
+static uint64_t hash_in(struct pages *p, enum pages_version version, uint32_t page)
+{
+    switch (version) {
+    case PAGES_LIVE: break;
+    case PAGES_IMAGE:
+        if (page >= p->image_n_used) return 0;
+        if (bitset_has(p->copied, page)) return pages_hash(page_at(p->second, page));
+        break;
+    case PAGES_CANDIDATE:
+        assert(!bitset_has(p->is_staged, page)); /* P4 */
+        break;
+    case PAGES_VERSIONS: break;
     }
-    p->stale[word] = 0;
+    return live_hash(p, page);
+}
+
+bool pages_settle(struct pages *p, enum pages_version version, uint32_t limit)
+{
+    struct tree *tree = &p->trees[version];
+    assert(!p->shown);
+    for (uint32_t page = 0; limit > 0 && tree_next_stale(tree, &page); limit--, page++)
+        tree_set(tree, page, hash_in(p, version, page));
+    if (tree->n_stale > 0) return false;
+    tree_settle(tree);
+    return true;
+}
+
+void pages_hash_some(struct pages *p)
+{
+    for (int version = PAGES_LIVE; version < PAGES_VERSIONS; version++) {
+        if (version == PAGES_CANDIDATE && !p->fetching) continue;
+        if (p->trees[version].n_stale > PAGES_HASHED_AT_ONCE)
+            pages_settle(p, (enum pages_version)version, PAGES_HASHED_AT_ONCE);
+    }
 }
 
 struct vstamp_id pages_digest(struct pages *p)
 {
-    for (uint32_t word = 0; word < bitset_words(p->n_used); word++) refresh_word(p, word);
-    return p->digest;
+    pages_settle(p, PAGES_LIVE, UINT32_MAX);
+    return tree_root(&p->trees[PAGES_LIVE]);
 }
 
 void pages_fetch_begin(struct pages *p)
 {
     assert(!p->fetching);
-    forget_copies(p, p->n_max);
-    p->has_image = false;
-    p->image_n_used = 0;
     p->fetching = true;
 }
 
@@ -149,29 +160,45 @@ void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content)
     assert(p->fetching);
     assert(page < p->n_max);
     assert(!p->shown);
-    uint8_t *staged = page_at(p->second, page);
+    uint8_t *staged = page_at(p->staged, page);
     if (content != NULL) {
         memcpy(staged, content, VSTAMP_PAGE_SIZE);
     } else {
         memset(staged, 0, VSTAMP_PAGE_SIZE);
     }
-    bitset_add(p->copied, page);
+    if (!bitset_has(p->is_staged, page)) p->n_staged++;
+    bitset_add(p->is_staged, page);
+    tree_set(&p->trees[PAGES_CANDIDATE], page, pages_hash(content));
+}
+
+void pages_fetch_drop(struct pages *p, uint32_t page)
+{
+    assert(page < p->n_max);
+    assert(!p->shown);
+    if (!bitset_has(p->is_staged, page)) return;
+    bitset_remove(p->is_staged, page);
+    p->n_staged--;
+    tree_touch(&p->trees[PAGES_CANDIDATE], page);
 }
 
 static void swap_pages(struct pages *p, uint32_t page)
 {
     uint8_t kept[VSTAMP_PAGE_SIZE];
-    make_stale(p, page);
     memcpy(kept, page_at(p->live, page), sizeof kept);
-    memcpy(page_at(p->live, page), page_at(p->second, page), sizeof kept);
-    memcpy(page_at(p->second, page), kept, sizeof kept);
+    memcpy(page_at(p->live, page), page_at(p->staged, page), sizeof kept);
+    memcpy(page_at(p->staged, page), kept, sizeof kept);
 }
 
 /* Its own inverse. */
 static void swap_staged(struct pages *p, uint32_t limit)
 {
     for (uint32_t page = 0; page < limit; page++)
-        if (bitset_has(p->copied, page)) swap_pages(p, page);
+        if (bitset_has(p->is_staged, page)) swap_pages(p, page);
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
 }
 
 void pages_fetch_show(struct pages *p, uint32_t n_used)
@@ -179,17 +206,24 @@ void pages_fetch_show(struct pages *p, uint32_t n_used)
     assert(p->fetching && !p->shown);
     assert(n_used <= p->n_max);
     for (uint32_t page = n_used; page < p->n_used; page++) pages_fetch_put(p, page, NULL); /* P1 */
-    swap_staged(p, n_used > p->n_used ? n_used : p->n_used);
+    swap_staged(p, larger(n_used, p->n_used));
     p->former_n_used = p->n_used;
     p->n_used = n_used;
     p->shown = true;
 }
 
+/* The hashes of what was staged are known. */
 void pages_fetch_commit(struct pages *p)
 {
     assert(p->fetching && p->shown);
-    forget_copies(p, p->n_max);
+    uint32_t limit = larger(p->n_used, p->former_n_used);
+    for (uint32_t page = 0; page < limit; page++) {
+        if (!bitset_has(p->is_staged, page)) continue;
+        tree_set(&p->trees[PAGES_LIVE], page, tree_leaf(&p->trees[PAGES_CANDIDATE], page));
+        tree_touch(&p->trees[PAGES_IMAGE], page);
+    }
     p->fetching = p->shown = false;
+    pages_fetch_forget(p);
     pages_checkpoint(p);
 }
 
@@ -197,11 +231,15 @@ void pages_fetch_abort(struct pages *p)
 {
     assert(p->fetching);
     if (p->shown) {
-        swap_staged(p, p->n_used > p->former_n_used ? p->n_used : p->former_n_used);
+        swap_staged(p, larger(p->n_used, p->former_n_used));
         p->n_used = p->former_n_used;
     }
-    forget_copies(p, p->n_max);
     p->fetching = p->shown = false;
+}
+
+void pages_fetch_forget(struct pages *p)
+{
+    for (uint32_t page = 0; p->n_staged > 0; page++) pages_fetch_drop(p, page);
 }
 
 EXPORTED uint32_t vstamp_pages_max(const struct vstamp_pages *pages)
@@ -219,11 +257,4 @@ EXPORTED void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page)
 {
     assert(page < pages->count);
     return pages_write(pages->pages, pages->first + page);
-}
-
-const uint8_t *pages_candidate(const struct pages *p, uint32_t page)
-{
-    assert(page < p->n_max);
-    if (p->fetching && bitset_has(p->copied, page)) return page_at(p->second, page);
-    return page < p->n_used ? page_at(p->live, page) : NULL;
 }

@@ -459,6 +459,7 @@ void vr_on_turn_end(struct vr *r)
     vr_reads_by_lease(r);
     if (vr_reads_want_round(r)) vr_send_heartbeat(r);
     settle(r);
+    pages_hash_some(&r->pages);
 }
 
 uint64_t vr_next_timer(const struct vr *r)

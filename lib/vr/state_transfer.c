@@ -39,8 +39,10 @@ static void ask_pages(struct vr *r)
     uint8_t buffer[TRANSFER_HASHES_MAX * 8];
     struct wire_list_builder list;
     wire_list_begin(&list, &wire_shape_page_hash, buffer, sizeof buffer);
+    pages_settle(&r->pages, PAGES_CANDIDATE, UINT32_MAX);
+    const struct tree *tree = pages_tree(&r->pages, PAGES_CANDIDATE);
     for (uint32_t i = 0; i < TRANSFER_HASHES_MAX && t->page + i < r->pages.n_max; i++) {
-        struct wire_page_hash hash = {.value = pages_hash(pages_candidate(&r->pages, t->page + i))};
+        struct wire_page_hash hash = {.value = tree_leaf(tree, t->page + i)};
         bool added = wire_list_add(&list, &hash);
         assert(added);
     }
@@ -442,6 +444,7 @@ static void finish_pages(struct vr *r, const struct wire_pages *m)
         vr_log(r, VR_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=\"%s\"",
                m->checkpoint, t->peer, wrong);
         pages_fetch_abort(&r->pages);
+        pages_fetch_forget(&r->pages);
         vr_checkpoint_refused(r);
         restart_staging(r); /* the timer asks another */
         return;

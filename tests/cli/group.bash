@@ -231,7 +231,7 @@ group_agree() {
         first_commit=${first_commit:-$commit}
         [[ $commit == "$first_commit" ]] || return 1
         [[ $one != *'"role":"witness"'* ]] || continue
-        digest=$(tr , '\n' <<<"$one" | grep '^"state_digest"')
+        digest=$(tr , '\n' <<<"$one" | grep -E '^"(digest_number|state_digest)"')
         first_digest=${first_digest:-$digest}
         [[ $digest == "$first_digest" ]] || return 1
     done

@@ -162,7 +162,7 @@ static void expect_refusal(enum cluster_mode mode, uint32_t number, uint32_t off
     struct cluster *c = about_to_fetch_pages(mode);
     const struct vr *core = cluster_core(c, 2);
     uint8_t content[VSTAMP_PAGE_SIZE];
-    struct vstamp_id before = core->pages.digest;
+    struct vstamp_id before = pages_digest((struct pages *)&core->pages);
     uint64_t applied = core->applied;
     memcpy(content, pages_read(&core->pages, number), sizeof content);
     content[offset] ^= 0x40;
@@ -170,7 +170,7 @@ static void expect_refusal(enum cluster_mode mode, uint32_t number, uint32_t off
     tell_pages(c, &cluster_core(c, 0)->checkpoint_anchor, &page);
     assert_true(cluster_has_traced(c, 2, "checkpoint-not-sound"));
     assert_int_equal(applied, core->applied);
-    assert_true(vstamp_id_equal(before, core->pages.digest));
+    assert_true(vstamp_id_equal(before, pages_digest((struct pages *)&core->pages)));
     ends_well(c, 100);
 }
 

@@ -293,7 +293,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
         uint64_t from = last->applied + 1 > core->log.first ? last->applied + 1 : core->log.first;
         for (uint64_t op = from; op <= core->applied; op++)
             note_committed(sim, replica, &log_at(&core->log, op)->header);
-        if (!core->pages.fetching && !vr_is_witness(core)) note_digest(sim, replica, core);
+        if (!vr_is_witness(core)) note_digest(sim, replica, core);
     }
     struct vstamp_id head = log_last(&core->log)->checksum;
     if (core->log_view != last->log_view || core->log.op != last->op ||

@@ -139,13 +139,13 @@ static void a_fetch_replaces_live_only_at_its_commit(void **state)
     pages_digest(&a.pages);
 
     pages_fetch_begin(&a.pages);
-    assert_false(a.pages.has_image);
     memset(content, 2, sizeof content);
     pages_fetch_put(&a.pages, 0, content);
     pages_fetch_put(&a.pages, 1, NULL);
     pages_fetch_put(&a.pages, 5, content); /* beyond the end that commit will set */
     assert_filled(pages_read(&a.pages, 0), 1);
     assert_filled(pages_read(&a.pages, 1), 1);
+    assert_filled(pages_image(&a.pages, 0), 1); /* and so does the image */
 
     pages_fetch_show(&a.pages, 4);
     pages_fetch_commit(&a.pages);
@@ -182,7 +182,13 @@ static void a_fetch_may_bring_more_pages_than_there_were(void **state)
     paged_close(&a);
 }
 
-static void an_aborted_fetch_leaves_live_and_no_image(void **state)
+static struct vstamp_id root(struct pages *p, enum pages_version version)
+{
+    assert_true(pages_settle(p, version, UINT32_MAX));
+    return tree_root(pages_tree(p, version));
+}
+
+static void an_aborted_fetch_leaves_live_and_image(void **state)
 {
     (void)state;
     struct paged a;
@@ -191,19 +197,77 @@ static void an_aborted_fetch_leaves_live_and_no_image(void **state)
     fill(&a.pages, 2, 1);
     pages_checkpoint(&a.pages);
     struct vstamp_id before = pages_digest(&a.pages);
+    fill(&a.pages, 2, 4);
     memset(content, 2, sizeof content);
     pages_fetch_begin(&a.pages);
     pages_fetch_put(&a.pages, 2, content);
     pages_fetch_put(&a.pages, 90, content);
     pages_fetch_abort(&a.pages);
-    assert_false(a.pages.has_image);
-    assert_filled(pages_read(&a.pages, 2), 1);
-    assert_true(vstamp_id_equal(before, pages_digest(&a.pages)));
+    assert_filled(pages_read(&a.pages, 2), 4);
+    assert_filled(pages_image(&a.pages, 2), 1);
+    assert_true(vstamp_id_equal(before, root(&a.pages, PAGES_IMAGE)));
 
     fill(&a.pages, 90, 3);
     pages_checkpoint(&a.pages); /* nothing of what was staged may show up */
-    assert_filled(pages_image(&a.pages, 2), 1);
+    assert_filled(pages_image(&a.pages, 2), 4);
     assert_filled(pages_image(&a.pages, 90), 3);
+    paged_close(&a);
+}
+
+static void what_was_staged_is_there_for_the_next_fetch(void **state)
+{
+    (void)state;
+    struct paged a;
+    uint8_t content[VSTAMP_PAGE_SIZE];
+    paged_open(&a, N_PAGES, 0);
+    for (uint32_t page = 0; page < 6; page++) fill(&a.pages, page, 1);
+    memset(content, 2, sizeof content);
+    pages_fetch_begin(&a.pages);
+    pages_fetch_put(&a.pages, 1, content);
+    pages_fetch_put(&a.pages, 2, content);
+    pages_fetch_put(&a.pages, 3, content);
+    pages_fetch_abort(&a.pages);
+    fill(&a.pages, 1, 3);
+    fill(&a.pages, 4, 3); /* and not what live holds meanwhile */
+    pages_fetch_begin(&a.pages);
+    assert_int_equal(a.pages.n_staged, 3);
+    pages_fetch_drop(&a.pages, 2);
+    root(&a.pages, PAGES_CANDIDATE);
+    const struct tree *tree = pages_tree(&a.pages, PAGES_CANDIDATE);
+    uint8_t threes[VSTAMP_PAGE_SIZE], ones[VSTAMP_PAGE_SIZE];
+    memset(threes, 3, sizeof threes);
+    memset(ones, 1, sizeof ones);
+    assert_int_equal(tree_leaf(tree, 1), pages_hash(content));
+    assert_int_equal(tree_leaf(tree, 2), pages_hash(ones));
+    assert_int_equal(tree_leaf(tree, 4), pages_hash(threes));
+    pages_fetch_show(&a.pages, 6);
+    pages_fetch_commit(&a.pages);
+    const int bytes[] = {1, 2, 1, 2, 3, 1};
+    for (uint32_t page = 0; page < 6; page++)
+        assert_filled(pages_read(&a.pages, page), bytes[page]);
+    assert_int_equal(a.pages.n_staged, 0);
+    paged_close(&a);
+}
+
+/* Much has changed: each call hashes a part, and a version is up to date only when all is. */
+static void a_tree_is_brought_up_to_date_by_parts(void **state)
+{
+    (void)state;
+    struct paged a;
+    const uint32_t n = 3 * PAGES_HASHED_AT_ONCE;
+    paged_open(&a, n, 0);
+    for (uint32_t page = 0; page < n; page++) fill(&a.pages, page, 1);
+    pages_checkpoint(&a.pages);
+    assert_false(pages_settle(&a.pages, PAGES_LIVE, 100));
+    assert_int_equal(a.pages.trees[PAGES_LIVE].n_stale, n - 100);
+    pages_hash_some(&a.pages);
+    assert_int_equal(a.pages.trees[PAGES_LIVE].n_stale, n - 100 - PAGES_HASHED_AT_ONCE);
+    for (int i = 0; i < 4; i++) pages_hash_some(&a.pages);
+    assert_true(a.pages.trees[PAGES_LIVE].n_stale <= PAGES_HASHED_AT_ONCE);
+    assert_true(a.pages.trees[PAGES_IMAGE].n_stale <= PAGES_HASHED_AT_ONCE);
+    assert_int_equal(a.pages.trees[PAGES_CANDIDATE].n_stale, n); /* nobody fetches */
+    assert_true(pages_settle(&a.pages, PAGES_LIVE, PAGES_HASHED_AT_ONCE));
+    assert_true(vstamp_id_equal(pages_digest(&a.pages), root(&a.pages, PAGES_IMAGE)));
     paged_close(&a);
 }
 
@@ -227,8 +291,8 @@ static void a_fetch_that_was_looked_at_can_be_given_up(void **state)
         assert_filled(pages_read(&a.pages, 1), 2);
         assert_filled(pages_read(&a.pages, 5), ends[i] > 5 ? 2 : 0);
         assert_filled(pages_read(&a.pages, 8), ends[i] > 8 ? 2 : 0);
-        pages_digest(&a.pages);
         pages_fetch_abort(&a.pages);
+        pages_fetch_forget(&a.pages);
         assert_int_equal(a.pages.n_used, 6);
         for (uint32_t page = 0; page < 10; page++)
             assert_filled(pages_read(&a.pages, page), page < 6 ? 1 : 0);
@@ -254,7 +318,7 @@ static void an_application_sees_its_window_only(void **state)
 /* A model that copies everything. */
 struct model {
     uint8_t live[N_PAGES][16], image[N_PAGES][16], staged[N_PAGES][16];
-    bool is_staged[N_PAGES];
+    bool is_staged[N_PAGES]; /* also by a fetch before, that was given up */
     uint32_t n_used;
     bool has_image, fetching;
 };
@@ -290,7 +354,42 @@ static void model_commit(struct paged *a, struct model *m, uint32_t n_used)
     m->n_used = n_used;
     m->fetching = false;
     m->has_image = true;
+    memset(m->is_staged, 0, sizeof m->is_staged);
     memcpy(m->image, m->live, sizeof m->live);
+}
+
+/* Show turns what is beyond the end into zeros, and abort leaves that staged. */
+static void model_give_up(struct paged *a, struct model *m, uint32_t n_used, bool look)
+{
+    if (look) {
+        pages_fetch_show(&a->pages, n_used);
+        for (uint32_t page = n_used; page < m->n_used; page++) {
+            memset(m->staged[page], 0, 16);
+            m->is_staged[page] = true;
+        }
+    }
+    pages_fetch_abort(&a->pages);
+    m->fetching = false;
+}
+
+static void assert_root(struct paged *a, enum pages_version version, const uint8_t (*content)[16])
+{
+    struct paged fresh;
+    paged_open(&fresh, N_PAGES, 0);
+    for (uint32_t page = N_PAGES; page-- > 0;)
+        memcpy(pages_write(&fresh.pages, page), content[page], 16);
+    assert_true(vstamp_id_equal(root(&a->pages, version), pages_digest(&fresh.pages)));
+    paged_close(&fresh);
+}
+
+static void assert_roots(struct paged *a, const struct model *m)
+{
+    uint8_t candidate[N_PAGES][16];
+    for (uint32_t page = 0; page < N_PAGES; page++)
+        memcpy(candidate[page], m->is_staged[page] ? m->staged[page] : m->live[page], 16);
+    assert_root(a, PAGES_LIVE, m->live);
+    if (m->has_image) assert_root(a, PAGES_IMAGE, m->image);
+    assert_root(a, PAGES_CANDIDATE, candidate);
 }
 
 static void model_step(struct paged *a, struct model *m, struct prng *rng)
@@ -298,7 +397,10 @@ static void model_step(struct paged *a, struct model *m, struct prng *rng)
     uint8_t content[VSTAMP_PAGE_SIZE] = {0};
     uint32_t page = (uint32_t)prng_below(rng, N_PAGES);
     uint8_t byte = (uint8_t)prng_below(rng, 4);
-    if (m->fetching && prng_chance(rng, 9, 10)) {
+    if (m->fetching && prng_chance(rng, 1, 20)) {
+        pages_fetch_drop(&a->pages, page);
+        m->is_staged[page] = false;
+    } else if (m->fetching && prng_chance(rng, 9, 10)) {
         memset(content, byte, 16);
         pages_fetch_put(&a->pages, page, byte != 0 ? content : NULL);
         memset(m->staged[page], byte, 16);
@@ -306,14 +408,14 @@ static void model_step(struct paged *a, struct model *m, struct prng *rng)
     } else if (m->fetching && prng_chance(rng, 2, 3)) {
         model_commit(a, m, page);
     } else if (m->fetching) {
-        if (prng_chance(rng, 1, 2)) pages_fetch_show(&a->pages, page);
-        pages_fetch_abort(&a->pages);
-        m->fetching = false;
+        model_give_up(a, m, page, prng_chance(rng, 1, 2));
+        if (prng_chance(rng, 1, 4)) {
+            pages_fetch_forget(&a->pages);
+            memset(m->is_staged, 0, sizeof m->is_staged);
+        }
     } else if (prng_chance(rng, 1, 40)) {
         pages_fetch_begin(&a->pages);
-        memset(m->is_staged, 0, sizeof m->is_staged);
         m->fetching = true;
-        m->has_image = false;
     } else if (prng_chance(rng, 1, 20)) {
         pages_checkpoint(&a->pages);
         m->has_image = true;
@@ -328,19 +430,13 @@ static void any_history_is_like_a_model_that_copies_everything(void **state)
     (void)state;
     static struct model m;
     struct prng rng;
-    struct paged a, fresh;
+    struct paged a;
     paged_open(&a, N_PAGES, 0);
     prng_seed(&rng, 5);
     for (int step = 0; step < 3000; step++) {
         model_step(&a, &m, &rng);
         assert_like_model(&a, &m);
-        if (step % 50 != 0) continue;
-        paged_open(&fresh, N_PAGES, 0);
-        for (uint32_t page = N_PAGES; page-- > 0;) {
-            memcpy(pages_write(&fresh.pages, page), m.live[page], 16);
-        }
-        assert_true(vstamp_id_equal(pages_digest(&a.pages), pages_digest(&fresh.pages)));
-        paged_close(&fresh);
+        if (step % 25 == 0) assert_roots(&a, &m);
     }
     paged_close(&a);
 }
@@ -356,7 +452,9 @@ int main(void)
         cmocka_unit_test(swapped_pages_have_another_digest),
         cmocka_unit_test(a_fetch_replaces_live_only_at_its_commit),
         cmocka_unit_test(a_fetch_may_bring_more_pages_than_there_were),
-        cmocka_unit_test(an_aborted_fetch_leaves_live_and_no_image),
+        cmocka_unit_test(an_aborted_fetch_leaves_live_and_image),
+        cmocka_unit_test(what_was_staged_is_there_for_the_next_fetch),
+        cmocka_unit_test(a_tree_is_brought_up_to_date_by_parts),
         cmocka_unit_test(a_fetch_that_was_looked_at_can_be_given_up),
         cmocka_unit_test(an_application_sees_its_window_only),
         cmocka_unit_test(any_history_is_like_a_model_that_copies_everything),

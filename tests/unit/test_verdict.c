@@ -51,6 +51,7 @@ static void say(size_t i, const char *role, const char *status, uint64_t view, i
     int n = snprintf(body, sizeof body,
                      "{\"replica\":%zu,\"status\":\"%s\",\"role\":\"%s\",\"view\":%" PRIu64
                      ",\"primary\":%d,\"reason\":\"\",\"commit_number\":7,"
+                     "\"digest_number\":7,"
                      "\"state_digest\":\"000000000000000000000000000000a%zu\",\"peers\":[",
                      i, status, role, view, primary, (size_t)1);
     const char *between = "";
@@ -236,7 +237,7 @@ static void replicas_that_differ_at_one_commit_are_named(void **state)
     answers.at[2].status.state_digest.lo++;
     judge(VERDICT_DEGRADED, 0, 1);
     assert_string_equal(verdict.reasons[0], "replicas 0 and 2 differ in their state at commit 7");
-    answers.at[2].status.commit_number--; /* another commit-number: nothing to compare */
+    answers.at[2].status.digest_number--; /* of another state: nothing to compare */
     judge(VERDICT_HEALTHY, 0, 1);
 }
 

@@ -57,6 +57,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/marks.def \
     %D%/vr/marks.h \
     %D%/vr/normal.c \
+    %D%/vr/page_transfer.c \
     %D%/vr/pages.c \
     %D%/vr/pages.h \
     %D%/vr/reads.c \

@@ -35,6 +35,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_copy \
     %D%/scenario/test_lease \
     %D%/scenario/test_normal \
+    %D%/scenario/test_page_transfer \
     %D%/scenario/test_reads \
     %D%/scenario/test_recovery \
     %D%/scenario/test_sessions \

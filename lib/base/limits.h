@@ -23,7 +23,8 @@
  * would overflow what is counted on from it. */
 #define NUMBER_MAX (UINT64_C(1) << 62)
 #define TRANSFER_ENTRIES_MAX 128u /* entries in one new_state */
-#define TRANSFER_HASHES_MAX 1024u /* pages asked about in one get_pages */
+#define FETCH_NUMBERS_MAX 32u     /* nodes or pages asked for in one get_tree or get_pages */
+#define FETCH_QUESTIONS_MAX 8u    /* of those under way at a time */
 #define COPY_HASHES_MAX 256u      /* pages asked about in one get_checkpoint */
 #define ADDRESS_BYTES_MAX 255u
 

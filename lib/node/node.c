@@ -238,6 +238,8 @@ void node_status(struct node *n, struct node_status *s)
         .state_pages = r->pages.n_used,
         .view_changes = r->stats.view_changes,
         .state_transfers = r->stats.state_transfers,
+        .transfer_bytes = r->stats.transfer_bytes,
+        .transfer_pages = r->stats.transfer_pages,
         .requests = r->stats.requests,
         .duplicates = r->stats.duplicates,
         .rejected = r->stats.rejected,

@@ -35,6 +35,7 @@ static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
     NUMBER(log_bytes)                                                                              \
     NUMBER(witness_log_bytes)                                                                      \
     NUMBER(checkpoint_ops)                                                                         \
+    NUMBER(transfer_mib_per_s)                                                                     \
     NUMBER(state_pages)                                                                            \
     NUMBER(members)
 

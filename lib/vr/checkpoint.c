@@ -90,33 +90,83 @@ void vr_checkpoint_refused(struct vr *r)
     assert(sound);
 }
 
-/* A peer compares its pages with our checkpoint, from page `first` on: tell it those that differ.
- * The checkpoint is committed state, so any view and any status may ask and answer. */
+/* --- for peers that fetch it (page_transfer.c) ------------------------------------------------ */
+
+/* Is there a checkpoint, and are the hashes of all its pages known?  If much has changed they will
+ * be some turns from now. */
+static bool can_answer(struct vr *r, uint8_t from)
+{
+    if (vr_is_witness(r)) vr_mark(r, VR_MARK_pages_asked_of_witness, "from=%u", from);
+    return !vr_is_witness(r) && r->pages.has_image && r->checkpoint_op > 0 &&
+           pages_settle(&r->pages, PAGES_IMAGE, 4 * PAGES_HASHED_AT_ONCE);
+}
+
+static bool add_children(struct wire_list_builder *list, const uint64_t *children)
+{
+    for (uint32_t i = 0; i < TREE_FANOUT; i++) {
+        if (!wire_list_add(list, &(struct wire_page_hash){.value = children[i]})) return false;
+    }
+    return true;
+}
+
+static void tell_tree(struct vr *r, uint8_t to, uint64_t nonce, uint8_t level,
+                      const struct wire_list *nodes)
+{
+    const struct tree *tree = pages_tree(&r->pages, PAGES_IMAGE);
+    struct wire_list_builder list;
+    uint64_t children[TREE_FANOUT];
+    wire_list_begin(&list, &wire_shape_page_hash, r->answer, r->answer_size_max);
+    struct reader at = wire_list_start(nodes);
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        struct wire_page_number node;
+        wire_list_next(&wire_shape_page_number, &at, &node);
+        if (node.value >= tree->levels[level].n) return; /* no tree of this group has it */
+        tree_children(tree, level, node.value, children);
+        if (!add_children(&list, children)) return; /* more than we would ask for */
+    }
+    VR_SEND(r, to, tree, .nonce = nonce, .anchor = r->checkpoint_anchor, .root = tree_root(tree),
+            .total = r->pages.image_n_used, .level = level, .children = wire_list_end(&list));
+}
+
+static void tell_root(struct vr *r, uint8_t to, uint64_t nonce)
+{
+    static const uint32_t root = 0;
+    uint8_t buffer[4];
+    struct wire_list nodes = vr_number_list(&root, 1, buffer, sizeof buffer);
+    tell_tree(r, to, nonce, pages_tree(&r->pages, PAGES_IMAGE)->top, &nodes);
+}
+
+/* The checkpoint is committed state, so any view and any status may ask and answer.  Who asks about
+ * another one than ours is told which we have. */
+void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m)
+{
+    if (!can_answer(r, from)) return;
+    if (m->checkpoint != r->checkpoint_op) {
+        tell_root(r, from, m->nonce);
+    } else if (m->level > 0 && m->level <= pages_tree(&r->pages, PAGES_IMAGE)->top) {
+        tell_tree(r, from, m->nonce, m->level, &m->nodes);
+    }
+}
+
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
 {
-    if (vr_is_witness(r)) {
-        vr_mark(r, VR_MARK_pages_asked_of_witness, "from=%u", from);
+    if (!can_answer(r, from)) return;
+    if (m->checkpoint != r->checkpoint_op) {
+        tell_root(r, from, m->nonce);
         return;
     }
-    if (!r->pages.has_image || r->checkpoint_op == 0) return;
     struct wire_list_builder list;
     wire_list_begin(&list, &wire_shape_page, r->answer, r->answer_size_max);
-    struct reader hashes = wire_list_start(&m->hashes);
-    pages_settle(&r->pages, PAGES_IMAGE, UINT32_MAX);
-    const struct tree *tree = pages_tree(&r->pages, PAGES_IMAGE);
-    uint32_t total = r->pages.image_n_used;
-    uint32_t next = m->first;
-    for (uint32_t i = 0; i < m->hashes.count && next < total; i++, next++) {
-        struct wire_page_hash theirs;
-        wire_list_next(&wire_shape_page_hash, &hashes, &theirs);
-        const uint8_t *content = pages_image(&r->pages, next);
-        uint64_t ours = tree_leaf(tree, next);
-        if (ours == theirs.value) continue;
-        struct wire_page page = {.number = next};
-        if (ours != 0) page.content = (struct bytes){content, VSTAMP_PAGE_SIZE};
+    struct reader at = wire_list_start(&m->pages);
+    for (uint32_t i = 0; i < m->pages.count; i++) {
+        struct wire_page_number number;
+        wire_list_next(&wire_shape_page_number, &at, &number);
+        if (number.value >= r->pages.image_n_used) continue;
+        struct wire_page page = {
+            .number = number.value,
+            .content = {pages_image(&r->pages, number.value), VSTAMP_PAGE_SIZE}};
         if (!wire_list_add(&list, &page)) break;
     }
     VR_SEND(r, from, pages, .nonce = m->nonce, .checkpoint = r->checkpoint_op,
-            .anchor = r->checkpoint_anchor, .total = total, .first = m->first, .next = next,
             .pages = wire_list_end(&list));
 }

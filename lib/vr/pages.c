@@ -99,7 +99,7 @@ const uint8_t *pages_image(const struct pages *p, uint32_t page)
     return page_at(bitset_has(p->copied, page) ? p->second : p->live, page);
 }
 
-static uint64_t live_hash(struct pages *p, uint32_t page)
+uint64_t pages_live_hash(struct pages *p, uint32_t page)
 {
     struct tree *tree = &p->trees[PAGES_LIVE];
     if (tree_is_stale(tree, page)) tree_set(tree, page, pages_hash(page_at(p->live, page)));
@@ -120,7 +120,7 @@ static uint64_t hash_in(struct pages *p, enum pages_version version, uint32_t pa
         break;
     case PAGES_VERSIONS: break;
     }
-    return live_hash(p, page);
+    return pages_live_hash(p, page);
 }
 
 bool pages_settle(struct pages *p, enum pages_version version, uint32_t limit)

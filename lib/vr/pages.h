@@ -68,6 +68,8 @@ static inline const struct tree *pages_tree(const struct pages *p, enum pages_ve
     return &p->trees[version];
 }
 
+uint64_t pages_live_hash(struct pages *p, uint32_t page);
+
 /* At the end of a turn: of what has changed, all but PAGES_HASHED_AT_ONCE pages are hashed before
  * long, as many at a time.  What is left is hashed when the tree is asked for; pages that change in
  * every turn are then hashed rarely. */

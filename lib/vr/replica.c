@@ -40,6 +40,7 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     r->reads = arena_take(arena, READS_WAITING_MAX, sizeof r->reads[0]);
     r->promises = arena_take(arena, config->n_replicas, sizeof r->promises[0]);
     pages_init(&r->pages, arena, witness ? 1 : config->state_pages);
+    vr_fetch_init(&r->fetch, arena, pages_tree(&r->pages, PAGES_LIVE));
     if (witness) return;
     r->clients =
         client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
@@ -319,8 +320,10 @@ static unsigned listens(uint16_t command)
     case WIRE_do_view_change:
     case WIRE_get_state:
     case WIRE_request_start_view: return IN(VR_NORMAL) | IN(VR_VIEW_CHANGE);
+    case WIRE_get_tree:
     case WIRE_get_pages: return IN(VR_NORMAL) | IN(VR_VIEW_CHANGE);
     case WIRE_new_state:
+    case WIRE_tree:
     case WIRE_pages:
     case WIRE_recovery: return ANY;
     case WIRE_recovery_response: return IN(VR_RECOVERING);
@@ -376,7 +379,9 @@ static void dispatch(struct vr *r, const struct wire_message *m)
     case WIRE_get_state: vr_on_get_state(r, from, view, &m->as.get_state); break;
     case WIRE_new_state: vr_on_new_state(r, from, view, &m->as.new_state); break;
     case WIRE_get_pages: vr_on_get_pages(r, from, &m->as.get_pages); break;
-    case WIRE_pages: vr_on_pages(r, from, view, &m->as.pages); break;
+    case WIRE_pages: vr_on_pages(r, from, &m->as.pages); break;
+    case WIRE_get_tree: vr_on_get_tree(r, from, &m->as.get_tree); break;
+    case WIRE_tree: vr_on_tree(r, from, &m->as.tree); break;
     case WIRE_request:
     case WIRE_reply:
     case WIRE_reject:
@@ -447,7 +452,8 @@ void vr_on_turn_end(struct vr *r)
         [VR_TIMER_HEARTBEAT] = vr_heartbeat_due,     [VR_TIMER_ABDICATE] = vr_abdicate_due,
         [VR_TIMER_SUSPECT] = vr_suspect_due,         [VR_TIMER_VOTE] = vr_vote_due,
         [VR_TIMER_VIEW_CHANGE] = vr_view_change_due, [VR_TIMER_VIEW_LIMIT] = vr_view_limit_due,
-        [VR_TIMER_TRANSFER] = vr_transfer_due,       [VR_TIMER_RECOVERY] = vr_recovery_due,
+        [VR_TIMER_TRANSFER] = vr_transfer_due,       [VR_TIMER_PACE] = vr_pace_due,
+        [VR_TIMER_RECOVERY] = vr_recovery_due,
     };
     for (int i = 0; i < VR_TIMERS; i++) {
         if (r->due[i] > r->now_us) continue;

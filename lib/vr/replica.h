@@ -56,6 +56,7 @@ enum vr_timer {
     VR_TIMER_VIEW_CHANGE, /* in a view change: repeat DO-VIEW-CHANGE, ask for START-VIEW */
     VR_TIMER_VIEW_LIMIT,  /* in a view change: it took too long, vote for the next view */
     VR_TIMER_TRANSFER,    /* state transfer: no answer, ask another */
+    VR_TIMER_PACE,        /* state transfer: the next question may be asked */
     VR_TIMER_RECOVERY,    /* recovering: repeat RECOVERY */
     VR_TIMERS
 };
@@ -81,8 +82,33 @@ struct vr_transfer {
     bool pages;           /* fetching a checkpoint, else entries */
     bool storing;         /* the fetched checkpoint is on its way to our disk */
     uint64_t op, commit;  /* the peer's, as of its newest answer */
-    uint64_t checkpoint;  /* the one being fetched, 0: not known yet */
-    uint32_t page;        /* next page to ask about */
+};
+
+/* Nodes (level > 0) or pages (level 0) that somebody was asked for. */
+struct vr_question {
+    uint64_t nonce, asked_us;
+    uint8_t peer, level;
+    uint32_t n; /* 0: no question */
+    uint32_t numbers[FETCH_NUMBERS_MAX];
+};
+
+/* A level of the target's tree, as far as it is known. */
+struct vr_fetch_level {
+    uint64_t *hashes; /* of nodes that were opened */
+    uint64_t *open;   /* bitset: differs from what is here, and nobody was asked for it yet */
+    uint32_t n_open;
+};
+
+/* The checkpoint that is fetched (page_transfer.c). */
+struct vr_fetch {
+    struct wire_entry_header anchor; /* of the target; op 0: there is none yet */
+    struct vstamp_id root;
+    uint32_t total;   /* its pages */
+    uint8_t named_by; /* who was the first to have it */
+    uint32_t holders; /* bitmap of replicas */
+    uint64_t nonce;   /* of the newest question to all, 0: none was asked */
+    struct vr_fetch_level levels[TREE_LEVELS_MAX];
+    struct vr_question questions[FETCH_QUESTIONS_MAX];
 };
 
 /* A DO-VIEW-CHANGE that was received, by sender. */
@@ -110,6 +136,7 @@ struct vr_read {
 
 struct vr_stats {
     uint64_t view_changes, state_transfers;
+    uint64_t transfer_bytes, transfer_pages; /* that came in them */
     uint64_t requests, duplicates, rejected, reads, evictions;
     uint64_t dropped; /* messages */
 };
@@ -191,6 +218,10 @@ struct vr {
     /* state_transfer.c */
     struct vr_transfer transfer;
     struct log staging;
+
+    /* page_transfer.c */
+    struct vr_fetch fetch;
+    uint64_t pace_us; /* the next question of a transfer may be asked then */
 
     /* recovery.c */
     struct vstamp_id nonce;

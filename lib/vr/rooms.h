@@ -51,6 +51,7 @@ void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, co
 void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
                uint64_t number, enum wire_reject_reason reason, const char *text);
 struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size);
+struct wire_list vr_number_list(const uint32_t *numbers, uint32_t n, uint8_t *buffer, size_t size);
 void vr_trace(struct vr *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -85,6 +86,7 @@ void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
 void vr_checkpoint_if_due(struct vr *r);
 const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
 void vr_checkpoint_refused(struct vr *r);
+void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m);
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m);
 
 /* reads.c: section 6.3. */
@@ -133,9 +135,23 @@ bool vr_view_is_over(const struct vr *r); /* entries of a later one are in our l
 struct wire_list vr_entries_after(struct vr *r, uint64_t after, uint64_t up_to);
 void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m);
 void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m);
-void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pages *m);
+void vr_transfer_ask(struct vr *r);     /* once more, from where we stand */
+void vr_transfer_restart(struct vr *r); /* stand on what is surely ours */
+void vr_transfer_go_on(struct vr *r);   /* after a checkpoint that was adopted */
 void vr_transfer_settle(struct vr *r);
 void vr_transfer_due(struct vr *r);
+
+/* page_transfer.c: section 5.2 by pages, and the pace of all transfers. */
+void vr_fetch_init(struct vr_fetch *f, struct arena *arena, const struct tree *like);
+void vr_fetch_begin(struct vr *r);
+void vr_fetch_stop(struct vr *r);
+void vr_fetch_ask_all(struct vr *r);
+bool vr_fetch_due(struct vr *r);
+void vr_on_tree(struct vr *r, uint8_t from, const struct wire_tree *m);
+void vr_on_pages(struct vr *r, uint8_t from, const struct wire_pages *m);
+void vr_pace_note(struct vr *r, size_t bytes); /* so much was asked for, or came */
+bool vr_pace_allows(struct vr *r); /* another question; if not, the timer asks it */
+void vr_pace_due(struct vr *r);
 
 /* witness.c: section 6.1. */
 void vr_witness_pass(struct vr *r);

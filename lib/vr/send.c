@@ -90,6 +90,17 @@ struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size)
     return wire_list_end(&b);
 }
 
+struct wire_list vr_number_list(const uint32_t *numbers, uint32_t n, uint8_t *buffer, size_t size)
+{
+    struct wire_list_builder list;
+    wire_list_begin(&list, &wire_shape_page_number, buffer, size);
+    for (uint32_t i = 0; i < n; i++) {
+        bool added = wire_list_add(&list, &(struct wire_page_number){.value = numbers[i]});
+        assert(added);
+    }
+    return wire_list_end(&list);
+}
+
 void vr_trace(struct vr *r, const char *format, ...)
 {
     if (r->sink.trace == NULL) return;

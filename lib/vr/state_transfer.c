@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* State transfer (paper section 5.2): bring our log, and the state beneath it, to that of a peer.
  *
- *   --GET-STATE-->  entries after this one       --GET-PAGES-->  pages of your checkpoint
- *   <--NEW-STATE--                               <----PAGES----  that differ from these
+ *   --GET-STATE-->  entries after this one
+ *   <--NEW-STATE--
  *
  * The paper cuts the log back to the commit-number and takes the new view-number before it asks; a
  * replica that then takes part in a view change wins with an empty log, and committed operations
@@ -22,44 +22,22 @@
  *   T7  once committed entries of a later view stand in our log (T2), nothing is added to them,
  *       acknowledged or told in the name of our view: it is over.
  *
- * Where the peer's log no longer reaches back to ours, pages are compared first (5.1), then
- * entries.  What its log begins with is told by header, and is committed: if we hold that very
- * entry, so is all that we hold before it, and no pages are needed.  Witnesses give and need none
- * (witness.c, W5 and W6). */
-#include <string.h>
-
+ * Where the peer's log no longer reaches back to ours, a checkpoint is fetched first
+ * (page_transfer.c), then entries.  What its log begins with is told by header, and is committed:
+ * if we hold that very entry, so is all that we hold before it, and no pages are needed.  Witnesses
+ * give and need none (witness.c, W5 and W6). */
 #include "vr/rooms.h"
 
 #define RECORD_OVERHEAD 256u   /* what a journal adds to the body of an entry, at most */
 #define RECOVERY_TRIES_MAX 10u /* questions without an answer until all are asked where they are */
 
-static void ask_pages(struct vr *r)
-{
-    struct vr_transfer *t = &r->transfer;
-    uint8_t buffer[TRANSFER_HASHES_MAX * 8];
-    struct wire_list_builder list;
-    wire_list_begin(&list, &wire_shape_page_hash, buffer, sizeof buffer);
-    pages_settle(&r->pages, PAGES_CANDIDATE, UINT32_MAX);
-    const struct tree *tree = pages_tree(&r->pages, PAGES_CANDIDATE);
-    for (uint32_t i = 0; i < TRANSFER_HASHES_MAX && t->page + i < r->pages.n_max; i++) {
-        struct wire_page_hash hash = {.value = tree_leaf(tree, t->page + i)};
-        bool added = wire_list_add(&list, &hash);
-        assert(added);
-    }
-    vr_send(r, t->peer, t->view, &wire_shape_get_pages,
-            &(struct wire_get_pages){.nonce = t->nonce,
-                                     .checkpoint = t->checkpoint,
-                                     .first = t->page,
-                                     .hashes = wire_list_end(&list)});
-}
-
-static void ask(struct vr *r)
+void vr_transfer_ask(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
     t->nonce++; /* T3 */
     vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, vr_patience_us(r)));
     if (t->pages) {
-        ask_pages(r);
+        vr_fetch_ask_all(r);
     } else {
         vr_send(r, t->peer, t->view, &wire_shape_get_state,
                 &(struct wire_get_state){.nonce = t->nonce, .after = r->staging.op});
@@ -67,7 +45,7 @@ static void ask(struct vr *r)
 }
 
 /* Start anew behind what is surely ours: the committed prefix, or in our own view the whole log. */
-static void restart_staging(struct vr *r)
+void vr_transfer_restart(struct vr *r)
 {
     uint64_t op = r->transfer.kind == VR_TRANSFER_GAP ? r->log.op : r->commit;
     log_reset(&r->staging, log_header(&r->log, op));
@@ -96,8 +74,8 @@ void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, u
                               .target_op = op,
                               .target_checksum = checksum,
                               .nonce = prng_next(&r->prng) >> 1};
-    restart_staging(r);
-    ask(r);
+    vr_transfer_restart(r);
+    vr_transfer_ask(r);
 }
 
 void vr_transfer_stop(struct vr *r, const char *why)
@@ -105,10 +83,11 @@ void vr_transfer_stop(struct vr *r, const char *why)
     struct vr_transfer *t = &r->transfer;
     if (t->kind == VR_TRANSFER_NONE) return;
     vr_trace(r, "transfer stops: %s", why);
-    if (t->pages) pages_fetch_abort(&r->pages);
+    if (t->pages) vr_fetch_stop(r);
     bool storing = t->storing;
     *t = (struct vr_transfer){.storing = storing};
     vr_timer_off(r, VR_TIMER_TRANSFER);
+    vr_timer_off(r, VR_TIMER_PACE);
 }
 
 /* A normal replica of a later view spoke. */
@@ -227,7 +206,7 @@ static bool joins(struct vr *r, const struct wire_entry_header *header)
     vr_log(r, VR_ERROR, "log-diverged", "op=%" PRIu64 " commit=%" PRIu64 " replica=%u", header->op,
            r->commit, r->transfer.peer);
     r->transfer.answered = false;
-    restart_staging(r); /* the timer asks another */
+    vr_transfer_restart(r); /* the timer asks another */
     return false;
 }
 
@@ -318,8 +297,8 @@ void vr_transfer_settle(struct vr *r)
     if (t->storing && !r->checkpoint_storing) { /* T5 */
         t->storing = false;
         if (t->kind != VR_TRANSFER_NONE) {
-            restart_staging(r);
-            ask(r);
+            vr_transfer_restart(r);
+            vr_transfer_ask(r);
         } else {
             vr_mark(r, VR_MARK_fetch_given_up_on_way_to_disk, "op=%" PRIu64, r->checkpoint_op);
         }
@@ -345,23 +324,20 @@ static void begin_pages(struct vr *r)
         return;
     }
     vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64, t->peer, r->applied);
-    pages_fetch_begin(&r->pages);
     t->pages = true;
-    t->checkpoint = 0;
-    t->page = 0;
-    ask(r);
+    vr_fetch_begin(r);
 }
 
 /* What was fetched in place of entries is our state now, and on its way to the disk (T5). */
-static void go_on_after_checkpoint(struct vr *r)
+void vr_transfer_go_on(struct vr *r)
 {
     if (r->config.durable) {
         r->checkpoint_storing = r->transfer.storing = true;
         r->sink.store_checkpoint(r->sink.ctx);
         return;
     }
-    restart_staging(r);
-    ask(r);
+    vr_transfer_restart(r);
+    vr_transfer_ask(r);
 }
 
 /* As a witness: the log goes on after `base` (W5). */
@@ -374,7 +350,7 @@ static void skip_to(struct vr *r, const struct wire_entry_header *base)
     vr_mark(r, VR_MARK_witness_skips, "from op=%" PRIu64 " to op=%" PRIu64, r->log.op, base->op);
     const char *wrong = vr_checkpoint_adopt(r, base);
     assert(wrong == NULL); /* it is behind all that is committed here */
-    go_on_after_checkpoint(r);
+    vr_transfer_go_on(r);
 }
 
 /* The peer's log begins only after `base`, which is committed, and we lack what comes before. */
@@ -385,8 +361,8 @@ static void bridge_gap(struct vr *r, uint8_t from, const struct wire_entry_heade
     if (same || base->op <= r->commit) {
         vr_mark(r, VR_MARK_gap_bridged_by_own_log, "op=%" PRIu64, base->op);
         vr_commit_up_to(r, base->op);
-        restart_staging(r);
-        ask(r);
+        vr_transfer_restart(r);
+        vr_transfer_ask(r);
     } else if (vr_is_witness(r)) {
         skip_to(r, base);
     } else if (vr_among_witnesses(r->config.witnesses, from)) { /* W6; the timer asks another */
@@ -406,6 +382,8 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
     }
     bool of_use = m->base.op <= m->after || !vr_among_witnesses(r->config.witnesses, from);
     if (of_use) t->tries = 0;
+    r->stats.transfer_bytes += m->entries.encoded.size;
+    vr_pace_note(r, m->entries.encoded.size);
     if (view > t->view) { /* a later view has all that we looked for */
         vr_mark(r, VR_MARK_new_state_of_later_view, "view=%" PRIu64, view);
         t->view = view;
@@ -418,98 +396,18 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
     }
     if (t->kind == VR_TRANSFER_GAP && r->staging.op < r->log.op) {
         vr_mark(r, VR_MARK_log_grew_meanwhile, "op=%" PRIu64, r->log.op);
-        restart_staging(r);
+        vr_transfer_restart(r);
     }
     t->answered = true;
     t->op = m->op;
     t->commit = m->commit;
     if (!stage(r, m)) {
         t->answered = false;
-        restart_staging(r); /* the timer asks another */
+        vr_transfer_restart(r); /* the timer asks another */
         return;
     }
     vr_transfer_settle(r);
-    if (t->answered && r->staging.op < m->op) ask(r);
-}
-
-/* --- our side: pages -------------------------------------------------------------------------- */
-
-static void finish_pages(struct vr *r, const struct wire_pages *m)
-{
-    struct vr_transfer *t = &r->transfer;
-    t->pages = false;
-    pages_fetch_show(&r->pages, m->total);
-    const char *wrong = vr_checkpoint_adopt(r, &m->anchor);
-    if (wrong != NULL) { /* T6 */
-        vr_log(r, VR_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=\"%s\"",
-               m->checkpoint, t->peer, wrong);
-        pages_fetch_abort(&r->pages);
-        pages_fetch_forget(&r->pages);
-        vr_checkpoint_refused(r);
-        restart_staging(r); /* the timer asks another */
-        return;
-    }
-    pages_fetch_commit(&r->pages);
-    vr_log(r, VR_INFO, "fetched-checkpoint", "op=%" PRIu64 " peer=%u", m->checkpoint, t->peer);
-    go_on_after_checkpoint(r);
-}
-
-static void take_pages(struct vr *r, const struct wire_pages *m)
-{
-    struct reader at = wire_list_start(&m->pages);
-    for (uint32_t i = 0; i < m->pages.count; i++) {
-        struct wire_page page;
-        wire_list_next(&wire_shape_page, &at, &page);
-        bool sound = page.number < m->total &&
-                     (page.content.size == 0 || page.content.size == VSTAMP_PAGE_SIZE);
-        if (!sound) {
-            vr_mark(r, VR_MARK_page_of_no_checkpoint, "page=%u", page.number);
-            continue;
-        }
-        pages_fetch_put(&r->pages, page.number, page.content.size > 0 ? page.content.data : NULL);
-    }
-}
-
-void vr_on_pages(struct vr *r, uint8_t from, uint64_t view, const struct wire_pages *m)
-{
-    (void)view; /* a checkpoint is committed: it belongs to all views */
-    struct vr_transfer *t = &r->transfer;
-    if (!t->pages || m->nonce != t->nonce || from != t->peer) {
-        vr_mark(r, VR_MARK_pages_to_old_question, "from=%u", from);
-        return;
-    }
-    if (m->anchor.op != m->checkpoint || m->total > r->pages.n_max || m->first != t->page ||
-        m->next < m->first) {
-        vr_mark(r, VR_MARK_pages_not_as_asked, "from=%u", from);
-        return;
-    }
-    t->tries = 0;
-    if (m->checkpoint <= r->applied) { /* we asked another, whose is older */
-        vr_mark(r, VR_MARK_checkpoint_is_behind_us, "op=%" PRIu64, m->checkpoint);
-        pages_fetch_abort(&r->pages);
-        t->pages = false;
-        restart_staging(r);
-        ask(r);
-        return;
-    }
-    if (m->checkpoint != t->checkpoint) {
-        /* The peer took a newer one: compare again from the start; what is equal is not sent again
-         * (PIT-4.5). */
-        t->checkpoint = m->checkpoint;
-        if (m->first != 0) {
-            vr_mark(r, VR_MARK_checkpoint_replaced, "op=%" PRIu64, m->checkpoint);
-            t->page = 0;
-            ask(r);
-            return;
-        }
-    }
-    take_pages(r, m);
-    t->page = m->next;
-    if (t->page >= m->total) {
-        finish_pages(r, m);
-    } else {
-        ask(r);
-    }
+    if (t->answered && r->staging.op < m->op && vr_pace_allows(r)) vr_transfer_ask(r);
 }
 
 /* --- nobody answers --------------------------------------------------------------------------- */
@@ -530,11 +428,12 @@ void vr_transfer_due(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
     if (t->kind == VR_TRANSFER_NONE || t->storing) return;
-    if (t->tries < UINT8_MAX) t->tries++;
     if (t->kind == VR_TRANSFER_GAP && r->log.op >= t->target_op) {
         vr_transfer_stop(r, "caught up");
         return;
     }
+    if (t->pages && vr_fetch_due(r)) return;
+    if (t->tries < UINT8_MAX) t->tries++;
     if (t->kind == VR_TRANSFER_RECOVERY && t->tries > RECOVERY_TRIES_MAX) {
         vr_mark(r, VR_MARK_recovery_finds_nobody, "view=%" PRIu64, t->view);
         vr_transfer_stop(r, "nobody answers"); /* they may all be blank by now */
@@ -548,7 +447,7 @@ void vr_transfer_due(struct vr *r)
         break;
     }
     vr_mark(r, VR_MARK_transfer_asks_another, "peer=%u", t->peer);
-    if (!t->pages) restart_staging(r);
+    if (!t->pages) vr_transfer_restart(r);
     t->answered = false;
-    ask(r);
+    vr_transfer_ask(r);
 }

@@ -23,7 +23,7 @@ static uint64_t near_number(struct forge *f)
         0, r->log.op, r->commit, r->applied, r->checkpoint_op, r->log.first, r->view, r->log_view,
         r->transfer.nonce, r->transfer.target_op, r->transfer.op, r->transfer.view, r->staging.op,
         r->heartbeat, r->incarnation, r->crash_vector[0], r->crash_vector[r->config.self],
-        r->view_start_op, r->transfer.page, r->transfer.checkpoint, r->pages.n_used,
+        r->view_start_op, r->fetch.nonce, r->fetch.anchor.op, r->pages.n_used,
         r->pages.n_max, UINT64_MAX, UINT32_MAX, UINT64_C(1) << 62, 1};
     size_t n = sizeof values / sizeof values[0];
     uint8_t which = read_u8(f->in);
@@ -309,25 +309,46 @@ static struct wire_list token_list(struct forge *f, struct lists *l, struct vsta
 
 /* Pages as the node itself holds them, with changed places: fields of the client table and of the
  * cells of the store are all multiples of four. */
-static struct wire_list page_list(struct forge *f, struct lists *l)
+static void choose_pages(struct forge *f)
 {
-    static uint8_t content[VSTAMP_PAGE_SIZE];
+    f->n_pages = pick(f, FORGE_PAGES_MAX + 1);
+    for (uint32_t i = 0; i < f->n_pages; i++) {
+        uint8_t *content = f->pages[i].content;
+        f->pages[i].number = read_u8(f->in) % f->vr->pages.n_max;
+        memcpy(content, pages_read(&f->vr->pages, f->pages[i].number), VSTAMP_PAGE_SIZE);
+        for (uint8_t edits = pick(f, 5); edits > 0; edits--) {
+            uint32_t at = (uint32_t)read_u8(f->in) * 4 + (uint32_t)pick(f, 4) * 1024;
+            uint64_t value = near_number(f);
+            memcpy(content + at, &value, at + 8 <= VSTAMP_PAGE_SIZE && value > 255 ? 8 : 4);
+        }
+    }
+}
+
+static struct wire_list page_list(const struct forge *f, struct lists *l)
+{
     struct wire_list_builder b;
     list_begin(l, &b, &wire_shape_page);
-    for (uint8_t n = pick(f, 4); n > 0; n--) {
-        uint8_t which = read_u8(f->in);
-        struct wire_page page = {.number = which % 16};
-        if (page.number < f->vr->pages.n_max && which < 224) {
-            const uint8_t *ours = pages_read(&f->vr->pages, page.number);
-            memcpy(content, ours, sizeof content);
-            for (uint8_t edits = pick(f, 5); edits > 0; edits--) {
-                uint32_t at = (uint32_t)read_u8(f->in) * 4 + (uint32_t)pick(f, 4) * 1024;
-                uint64_t value = near_number(f);
-                memcpy(content + at, &value, at + 8 <= sizeof content && value > 255 ? 8 : 4);
-            }
-            page.content = (struct bytes){content, which < 208 ? sizeof content : 64};
-        }
+    for (uint32_t i = 0; i < f->n_pages; i++) {
+        struct wire_page page = {.number = f->pages[i].number,
+                                 .content = {f->pages[i].content, VSTAMP_PAGE_SIZE}};
         if (!wire_list_add(&b, &page)) break;
+    }
+    return list_end(l, &b);
+}
+
+/* The children of the root of a state that has those pages; one level is all a stage's tree has. */
+static struct wire_list root_list(struct forge *f, struct lists *l, struct vstamp_id *root)
+{
+    uint64_t children[TREE_FANOUT] = {0};
+    struct wire_list_builder b;
+    for (uint32_t page = 0; page < f->vr->pages.n_max && page < TREE_FANOUT; page++)
+        children[page] = pages_hash(pages_read(&f->vr->pages, page));
+    for (uint32_t i = 0; i < f->n_pages; i++)
+        children[f->pages[i].number % TREE_FANOUT] = pages_hash(f->pages[i].content);
+    *root = tree_root_of(children);
+    list_begin(l, &b, &wire_shape_page_hash);
+    for (uint32_t i = 0; i < TREE_FANOUT; i++) {
+        if (!wire_list_add(&b, &(struct wire_page_hash){.value = children[i]})) break;
     }
     return list_end(l, &b);
 }
@@ -417,16 +438,22 @@ static void in_state_transfer(struct forge *f, struct wire_message *m, uint8_t o
         if ((odd & 4) == 0) s->op = chain_tip(&c)->op;
         if ((odd & 8) == 0) s->log_view = r->transfer.view;
         if ((odd & 128) == 0) s->entries = entry_list(l, &c, r->staging.op);
+    } else if (m->shape->number == WIRE_tree) {
+        struct wire_tree *s = &m->as.tree;
+        choose_chain(f, &c, 1);
+        choose_pages(f);
+        if ((odd & 1) == 0) s->nonce = r->fetch.nonce;
+        if ((odd & 2) == 0 && c.n > 0) s->anchor = *chain_tip(&c);
+        if ((odd & 4) == 0) s->children = root_list(f, l, &s->root);
+        if ((odd & 8) == 0) s->level = pages_tree(&r->pages, PAGES_LIVE)->top;
+        if ((odd & 32) == 0) s->total = r->pages.n_used;
     } else if (m->shape->number == WIRE_pages) {
         struct wire_pages *s = &m->as.pages;
-        choose_chain(f, &c, 1);
+        if ((odd & 16) != 0) choose_pages(f);
         s->pages = page_list(f, l);
-        if ((odd & 1) == 0) s->nonce = r->transfer.nonce;
-        if ((odd & 2) == 0 && c.n > 0) s->anchor = *chain_tip(&c);
-        if ((odd & 4) == 0) s->checkpoint = s->anchor.op;
-        if ((odd & 8) == 0) s->first = r->transfer.page;
-        if ((odd & 16) == 0) s->next = r->pages.n_used;
-        if ((odd & 32) == 0) s->total = r->pages.n_used;
+        for (uint32_t i = 0; (odd & 1) == 0 && i < FETCH_QUESTIONS_MAX; i++)
+            if (r->fetch.questions[i].n > 0) s->nonce = r->fetch.questions[i].nonce;
+        if ((odd & 4) == 0) s->checkpoint = r->fetch.anchor.op;
     }
 }
 
@@ -443,7 +470,7 @@ static uint8_t choose_sender(struct forge *f, uint8_t which, uint64_t view, uint
 {
     const struct vr *r = f->vr;
     uint8_t from = which % r->config.n_replicas;
-    bool an_answer = command == WIRE_new_state || command == WIRE_pages;
+    bool an_answer = command == WIRE_new_state || command == WIRE_tree || command == WIRE_pages;
     if (which < 128) from = an_answer ? r->transfer.peer : vr_primary_of(r, view);
     if (from == r->config.self) from = (uint8_t)((from + 1) % r->config.n_replicas);
     return from;
@@ -464,12 +491,14 @@ struct bytes forge_frame(struct forge *f, uint8_t *from)
     static const uint16_t commands[] = {
         WIRE_prepare, WIRE_prepare_ok, WIRE_commit, WIRE_commit_ok, WIRE_start_view_change,
         WIRE_do_view_change, WIRE_start_view, WIRE_request_start_view, WIRE_recovery,
-        WIRE_recovery_response, WIRE_get_state, WIRE_new_state, WIRE_get_pages, WIRE_pages};
+        WIRE_recovery_response, WIRE_get_state, WIRE_new_state, WIRE_get_pages, WIRE_pages,
+        WIRE_get_tree, WIRE_tree};
     const struct vr *r = f->vr;
+    const size_t n_commands = sizeof commands / sizeof commands[0];
     uint8_t command = read_u8(f->in), how = read_u8(f->in), odd = read_u8(f->in);
     size_t n;
     const struct wire_shape *const *all = wire_messages(&n);
-    struct wire_message m = {.shape = wire_message_shape(commands[command % 14])};
+    struct wire_message m = {.shape = wire_message_shape(commands[command % n_commands])};
     if (command >= 250) m.shape = all[odd % n];
 
     uint64_t view = r->view;

@@ -16,11 +16,17 @@
 #define FORGE_ENTRIES 32u
 #define FORGE_BODY 512u
 #define FORGE_FRAME_SIZE 65536u
+#define FORGE_PAGES_MAX 3u
 
 struct forge_entry {
     struct wire_entry_header header;
     size_t size;
     uint8_t body[FORGE_BODY];
+};
+
+struct forge_page {
+    uint32_t number;
+    uint8_t content[VSTAMP_PAGE_SIZE];
 };
 
 struct forge {
@@ -29,6 +35,8 @@ struct forge {
     struct vstamp_id tokens[REPLICAS_MAX]; /* of the peers */
     struct forge_entry entries[FORGE_ENTRIES]; /* a ring: new ones take the place of old ones */
     uint32_t n_entries;
+    struct forge_page pages[FORGE_PAGES_MAX]; /* of the newest forged checkpoint: they differ */
+    uint32_t n_pages;
     uint8_t content[FORGE_FRAME_SIZE]; /* what lists and bytes point to */
     uint8_t frame[FORGE_FRAME_SIZE];
 };

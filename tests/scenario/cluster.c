@@ -162,8 +162,8 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode)
         .batch_bytes = 4096, .max_answer_bytes = 256, .pipeline = 4,
         .max_read_bytes = CLUSTER_VALUE_MAX + READ_OVERHEAD,
         .log_entries = 64,
-        .log_bytes = 262144, .witness_log_bytes = 262144, .checkpoint_ops = 16, .state_pages = 64,
-        .members = 1,
+        .log_bytes = 262144, .witness_log_bytes = 262144, .checkpoint_ops = 16,
+        .members = 1, .state_pages = (mode & CLUSTER_LARGE) != 0 ? 300 : 64,
         .version = "test"};
     for (uint8_t i = 0; i < c->n; i++) m->config.addresses[i] = "test";
 }

@@ -19,11 +19,12 @@
 
 #define CLUSTER_ALL (-1)
 
-enum cluster_mode { CLUSTER_MEMORY = 0, CLUSTER_DISK = 1, CLUSTER_LEASES = 2 }; /* or'ed */
+/* To be or'ed. */
+enum cluster_mode { CLUSTER_MEMORY = 0, CLUSTER_DISK = 1, CLUSTER_LEASES = 2, CLUSTER_LARGE = 4 };
 #define CLUSTER_WITNESS(replica) (256 << (replica)) /* or'ed, too: that one is a witness */
 
 /* Heartbeats every 20 ms, suspicion after 200 to 300 ms, a checkpoint every 16 operations, a
- * pipeline of 4. */
+ * pipeline of 4.  Large is a state of up to 300 pages: the tree over them has two levels. */
 #define CLUSTER_SESSIONS 6
 #define CLUSTER_VALUE_MAX 3600u /* a batch holds a little more */
 struct cluster;

@@ -137,24 +137,45 @@ static struct cluster *about_to_fetch_pages(enum cluster_mode mode)
     cluster_isolate(c, 2);
     incr_many(c, session, 9, 100);
     cluster_clear_rules(c);
-    cluster_drop(c, CLUSTER_ALL, 2, WIRE_pages);
+    cluster_drop(c, CLUSTER_ALL, 2, WIRE_tree);
     for (int i = 0; i < 100 && !cluster_core(c, 2)->transfer.pages; i++) cluster_run(c, 10);
     assert_true(cluster_core(c, 2)->transfer.pages);
     return c;
 }
 
-static void tell_pages(struct cluster *c, const struct wire_entry_header *anchor,
-                       const struct wire_page *page)
+/* Its own pages, and one that differs: all the tree of a cluster fits under the root. */
+static void tell_tree(struct cluster *c, const struct wire_entry_header *anchor,
+                      const struct wire_page *page)
+{
+    const struct vr *core = cluster_core(c, 2);
+    uint8_t buffer[TREE_FANOUT * 8];
+    uint64_t children[TREE_FANOUT] = {0};
+    for (uint32_t i = 0; i < core->pages.n_used; i++)
+        children[i] = pages_hash(pages_read(&core->pages, i));
+    if (page != NULL) children[page->number] = pages_hash(page->content.data);
+    struct wire_list_builder list;
+    wire_list_begin(&list, &wire_shape_page_hash, buffer, sizeof buffer);
+    for (uint32_t i = 0; i < TREE_FANOUT; i++)
+        assert_true(wire_list_add(&list, &(struct wire_page_hash){.value = children[i]}));
+    const struct wire_tree m = {.nonce = core->fetch.nonce, .anchor = *anchor,
+                                .root = tree_root_of(children), .total = core->pages.n_used,
+                                .level = 1, .children = wire_list_end(&list)};
+    cluster_forge(c, core->transfer.peer, 2, core->view, &wire_shape_tree, &m);
+}
+
+/* To the only question about pages that there is. */
+static void tell_page(struct cluster *c, const struct wire_page *page)
 {
     const struct vr *core = cluster_core(c, 2);
     uint8_t buffer[8192];
     struct wire_list_builder list;
+    const struct vr_question *q = &core->fetch.questions[0];
+    assert_int_equal(1, q->n);
     wire_list_begin(&list, &wire_shape_page, buffer, sizeof buffer);
-    if (page != NULL) assert_true(wire_list_add(&list, page));
-    const struct wire_pages m = {.nonce = core->transfer.nonce, .checkpoint = anchor->op,
-                                 .anchor = *anchor, .total = core->pages.n_used,
-                                 .next = core->pages.n_used, .pages = wire_list_end(&list)};
-    cluster_forge(c, core->transfer.peer, 2, core->view, &wire_shape_pages, &m);
+    assert_true(wire_list_add(&list, page));
+    const struct wire_pages m = {.nonce = q->nonce, .checkpoint = core->fetch.anchor.op,
+                                 .pages = wire_list_end(&list)};
+    cluster_forge(c, q->peer, 2, core->view, &wire_shape_pages, &m);
 }
 
 static void expect_refusal(enum cluster_mode mode, uint32_t number, uint32_t offset)
@@ -167,7 +188,9 @@ static void expect_refusal(enum cluster_mode mode, uint32_t number, uint32_t off
     memcpy(content, pages_read(&core->pages, number), sizeof content);
     content[offset] ^= 0x40;
     const struct wire_page page = {.number = number, .content = {content, sizeof content}};
-    tell_pages(c, &cluster_core(c, 0)->checkpoint_anchor, &page);
+    cluster_hold(c, 2, CLUSTER_ALL, WIRE_get_pages);
+    tell_tree(c, &cluster_core(c, 0)->checkpoint_anchor, &page);
+    tell_page(c, &page);
     assert_true(cluster_has_traced(c, 2, "checkpoint-not-sound"));
     assert_int_equal(applied, core->applied);
     assert_true(vstamp_id_equal(before, pages_digest((struct pages *)&core->pages)));
@@ -212,7 +235,7 @@ static void a_checkpoint_of_another_log_is_fetched_elsewhere(void **unused)
     assert_true(core->commit > core->applied + 1);
     struct wire_entry_header other = *log_header(&core->log, core->commit);
     other.checksum.lo ^= 1;
-    tell_pages(c, &other, NULL);
+    tell_tree(c, &other, NULL);
     assert_true(cluster_has_traced(c, 2, "another entry is committed here"));
     ends_well(c, 12);
 }
@@ -223,7 +246,7 @@ static void numbers_that_nobody_counts_to_are_not_believed(void **unused)
     struct cluster *c = about_to_fetch_pages(CLUSTER_MEMORY);
     struct wire_entry_header anchor = cluster_core(c, 0)->checkpoint_anchor;
     anchor.op = UINT64_MAX;
-    tell_pages(c, &anchor, NULL);
+    tell_tree(c, &anchor, NULL);
     assert_true(cluster_has_traced(c, 2, "an impossible op-number"));
     uint64_t counters[] = {0, UINT64_MAX, UINT64_MAX};
     struct wire_list vector = {.count = 3, .encoded = {(const uint8_t *)counters, sizeof counters}};

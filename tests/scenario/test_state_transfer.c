@@ -211,9 +211,9 @@ static struct vstamp_id digest(const struct cluster *c, uint8_t replica)
     return pages_digest((struct pages *)&cluster_core(c, replica)->pages);
 }
 
-/* Rule: pages of two checkpoints are never mixed: when the peer takes a newer one, all is compared
- * again. */
-static void pit_4_5_a_newer_checkpoint_is_compared_from_its_first_page_on(void **unused)
+/* Rule: pages of two checkpoints are never mixed: when all have taken a newer one, its tree is
+ * compared from the root on. */
+static void pit_4_5_a_newer_checkpoint_is_compared_from_its_root_on(void **unused)
 {
     (void)unused;
     struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
@@ -222,16 +222,17 @@ static void pit_4_5_a_newer_checkpoint_is_compared_from_its_first_page_on(void *
     cluster_isolate(c, 2);
     put_many(c, session, 1, 80);
     cluster_clear_rules(c);
-    cluster_hold(c, CLUSTER_ALL, 2, WIRE_pages);
+    cluster_drop(c, CLUSTER_ALL, 2, WIRE_pages);
     const struct vr *core = cluster_core(c, 2);
     for (int i = 0; i < 100 && !core->transfer.pages; i++) cluster_run(c, 1);
-    cluster_release(c, CLUSTER_ALL, 2, WIRE_pages); /* some of them; the next ones are held */
-    assert_true(core->transfer.page > 0 && core->transfer.page < cluster_core(c, 0)->pages.n_used);
-    uint64_t older = core->transfer.checkpoint;
+    uint32_t n_asked = cluster_count_sent(c, 2, CLUSTER_ALL, WIRE_get_pages);
+    assert_true(n_asked >= 2);
+    uint64_t older = core->fetch.anchor.op;
     put_many(c, session, 81, 100);
     assert_true(cluster_core(c, 0)->checkpoint_op > older);
     cluster_clear_rules(c);
     assert_true(cluster_converge(c));
+    assert_true(cluster_has_traced(c, 2, "a newer checkpoint is the target"));
     assert_true(cluster_has_traced(c, 2, "fetched-checkpoint"));
     assert_true(core->checkpoint_op > older);
     assert_true(vstamp_id_equal(digest(c, 0), digest(c, 2)));
@@ -430,7 +431,7 @@ int main(void)
         cmocka_unit_test(pit_4_2_a_late_answer_of_an_earlier_view_is_not_taken),
         cmocka_unit_test(pit_4_3_what_was_acknowledged_stays_while_a_gap_is_filled),
         cmocka_unit_test(pit_4_4_a_fetched_checkpoint_brings_the_answers_along),
-        cmocka_unit_test(pit_4_5_a_newer_checkpoint_is_compared_from_its_first_page_on),
+        cmocka_unit_test(pit_4_5_a_newer_checkpoint_is_compared_from_its_root_on),
         cmocka_unit_test(pit_4_6_a_fetched_checkpoint_leaves_the_view_as_it_is),
         cmocka_unit_test(pit_4_7_a_fetched_checkpoint_is_stored_before_it_is_built_on),
         cmocka_unit_test(an_old_view_may_go_on_while_a_later_one_is_fetched),

@@ -110,6 +110,8 @@ static void draw_group(struct prng *prng, struct sim_options *o)
     o->log_entries = 32u << prng_below(prng, 3);
     o->log_bytes = o->batch_bytes * prng_between(prng, 4, 12);
     o->checkpoint_ops = prng_between(prng, 8, o->log_entries / 2);
+    o->state_pages = prng_chance(prng, 1, 4) ? 4200 : 200; /* a tree of three levels, or of two */
+    o->transfer_mib_per_s = prng_chance(prng, 1, 2) ? prng_between(prng, 1, 8) : 100;
 }
 
 /* Of the larger groups half have witnesses.  Drawn aside, so that all else is as without. */
@@ -151,6 +153,7 @@ static void draw_faults(struct prng *prng, struct sim_options *o)
     o->reorder_ppm = draw_rate(prng, 500000);
     o->late_ppm = draw_rate(prng, 100000);
     o->late_us = unit_us * prng_between(prng, 1, 30);
+    o->wrong_pages_ppm = draw_rate(prng, 200000);
     o->delay_us = prng_between(prng, 50, 500);
     o->delay_spread_us = 200u << prng_below(prng, 6);
     o->disk_us = prng_between(prng, 20, 200);
@@ -324,7 +327,8 @@ void sim_options_config(const struct sim_options *o, struct vr_config *c)
                             .log_bytes = o->log_bytes,
                             .witness_log_bytes = o->witness_log_bytes,
                             .checkpoint_ops = (uint32_t)o->checkpoint_ops,
-                            .state_pages = (uint32_t)o->max_clients * 2 + 200,
+                            .transfer_mib_per_s = (uint32_t)o->transfer_mib_per_s,
+                            .state_pages = (uint32_t)(o->max_clients * 2 + o->state_pages),
                             .members = 1,
                             .version = "sim"};
     for (uint32_t i = 0; i < c->n_replicas; i++) c->addresses[i] = "sim";

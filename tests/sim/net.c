@@ -51,11 +51,31 @@ static uint32_t late_ppm(const struct sim_options *o, struct bytes frame)
     return is_weighty(frame.data) && o->late_ppm < 100000 ? o->late_ppm * 8 : o->late_ppm;
 }
 
+/* What a replica with failing memory would say: the frame is sound, a byte of a page or of a node
+ * is not.  Both are the last thing in their message. */
+static void spoil(struct sim *sim, struct sim_packet *packet)
+{
+    struct wire_message m;
+    static uint8_t copy[FRAME_BYTES_MAX];
+    if (wire_frame_decode((struct bytes){packet->bytes, packet->size}, &m) != 0) return;
+    bool of_tree = m.header.command == WIRE_tree;
+    size_t size = of_tree ? m.as.tree.children.encoded.size : m.as.pages.pages.encoded.size;
+    if (size == 0) return;
+    uint64_t last = size < 512 ? size : of_tree ? 512 : VSTAMP_PAGE_SIZE;
+    packet->bytes[packet->size - 1 - prng_below(&sim->prng, last)] ^= 1;
+    size_t copied = wire_frame_encode(&m.header, m.shape, &m.as, copy, sizeof copy);
+    assert(copied == packet->size);
+    memcpy(packet->bytes, copy, copied);
+}
+
 void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
 {
     const struct sim_options *o = &sim->options;
     if ((sim->dead >> to) & 1) return;
     struct sim_packet *packet = sim_packet_new(frame.data, frame.size);
+    uint16_t command = command_of(frame.data);
+    bool about_pages = command == WIRE_tree || command == WIRE_pages;
+    if (about_pages && strikes(sim, (uint32_t)o->wrong_pages_ppm)) spoil(sim, packet);
     if (is_weighty(frame.data)) {
         struct sim_event *slot = &sim->archive[sim->n_archived++ % SIM_ARCHIVE];
         sim_packet_release(slot->packet);

@@ -65,6 +65,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-replica-stop.bats \
     %D%/cli/vstamp-session.bats \
     %D%/cli/vstamp-shell.bats \
+    %D%/cli/vstamp-state-transfer.bats \
     %D%/cli/vstamp-witness.bats \
     %D%/maelstrom/vstamp-maelstrom.bats
 

@@ -221,19 +221,40 @@ static bool ask_next(struct vr *r)
     return true;
 }
 
+/* How many pages a state has is not in its root. */
+static bool goes_beyond(const struct tree *tree, uint32_t total)
+{
+    for (uint32_t page = total; page < tree->levels[0].n; page++) {
+        if (tree_hash(tree, 1, page / TREE_FANOUT) == 0) {
+            page |= TREE_FANOUT - 1; /* none under this node */
+        } else if (tree_leaf(tree, page) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* NULL: what was live is replaced by the target.  Else why it cannot be. */
+static const char *adopt(struct vr *r)
+{
+    struct vr_fetch *f = &r->fetch;
+    bool same = vstamp_id_equal(tree_root(candidate(r)), f->root);
+    if (!same) return "its pages have another root"; /* F2, T5 */
+    if (goes_beyond(candidate(r), f->total)) return "it has pages beyond its end";
+    pages_fetch_show(&r->pages, f->total);
+    return vr_checkpoint_adopt(r, &f->anchor);
+}
+
 /* All of the target is in hand. */
 static void finish(struct vr *r)
 {
     struct vr_fetch *f = &r->fetch;
-    struct vr_transfer *t = &r->transfer;
     struct wire_entry_header anchor = f->anchor;
     uint32_t n_staged = r->pages.n_staged;
-    assert(vstamp_id_equal(tree_root(candidate(r)), f->root)); /* F2 */
-    t->pages = false;
+    const char *wrong = adopt(r);
+    r->transfer.pages = false;
     vr_timer_off(r, VR_TIMER_PACE);
-    pages_fetch_show(&r->pages, f->total);
     forget_target(r);
-    const char *wrong = vr_checkpoint_adopt(r, &anchor);
     if (wrong != NULL) { /* T6 */
         vr_log(r, VR_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=\"%s\"", anchor.op,
                f->named_by, wrong);

@@ -204,8 +204,8 @@ static struct wire_list hash_list(const uint64_t *hashes, uint8_t *buffer, size_
 }
 
 /* The answer of `from` to the question to all, its root's children changed by `flip`, its root by
- * `other`. */
-static void tell_root(struct story *s, uint8_t from, uint64_t flip, bool other)
+ * `other`, and `less` pages short. */
+static void tell_short_root(struct story *s, uint8_t from, uint64_t flip, bool other, uint32_t less)
 {
     struct vr *peer = core_of(s->c, from);
     uint8_t buffer[TREE_FANOUT * 8];
@@ -216,9 +216,14 @@ static void tell_root(struct story *s, uint8_t from, uint64_t flip, bool other)
     children[0] ^= flip;
     struct wire_tree m = {.nonce = s->core->fetch.nonce, .anchor = peer->checkpoint_anchor,
                           .root = other ? tree_root_of(children) : tree_root(tree),
-                          .total = peer->pages.image_n_used, .level = tree->top,
+                          .total = peer->pages.image_n_used - less, .level = tree->top,
                           .children = hash_list(children, buffer, sizeof buffer)};
     cluster_forge(s->c, from, 2, s->core->view, &wire_shape_tree, &m);
+}
+
+static void tell_root(struct story *s, uint8_t from, uint64_t flip, bool other)
+{
+    tell_short_root(s, from, flip, other, 0);
 }
 
 static struct story asks_for_the_root(void)
@@ -247,6 +252,18 @@ static void two_checkpoints_of_one_op_that_differ_are_an_error(void **unused)
     tell_root(&s, 1, 1, true);
     assert_true(cluster_has_traced(s.c, 2, "checkpoint-differs"));
     assert_int_equal(1u << 0, s.core->fetch.holders);
+    ends_well(&s);
+}
+
+/* The root does not say how many pages there are. */
+static void a_checkpoint_that_ends_before_its_last_page_is_refused(void **unused)
+{
+    (void)unused;
+    struct story s = asks_for_the_root();
+    cluster_clear_rules(s.c);
+    tell_short_root(&s, 0, 0, false, 40);
+    cluster_run(s.c, 5);
+    assert_true(cluster_has_traced(s.c, 2, "it has pages beyond its end"));
     ends_well(&s);
 }
 
@@ -315,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_fetch_takes_no_more_than_its_share),
         cmocka_unit_test(a_root_that_its_children_do_not_have_is_refused),
         cmocka_unit_test(two_checkpoints_of_one_op_that_differ_are_an_error),
+        cmocka_unit_test(a_checkpoint_that_ends_before_its_last_page_is_refused),
         cmocka_unit_test(nodes_that_are_not_in_the_tree_are_refused),
         cmocka_unit_test(a_page_that_was_damaged_is_fetched_elsewhere),
     };

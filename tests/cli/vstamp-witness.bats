@@ -109,6 +109,7 @@ is_exposed() {
     local all
     all=$(group_address 0),$(group_address 1),$(group_address 2)
     vstamp --replicas "$all" --timeout 20 put k v
+    group_wait_agree # what is stale may be older than k
     for i in 1 2 3 4 5; do
         [ "$(vstamp --replicas "$all" --timeout 20 --consistency stale get k)" = v ]
     done

@@ -52,7 +52,8 @@ struct backup {
 
     struct talk *talk;
     uint8_t source, n_replicas;
-    uint64_t good_ms; /* when it last got on */
+    uint64_t good_ms;    /* when it last got on */
+    uint64_t waiting_ms; /* since when for this replica to hear more, 0: it does not */
     struct vstamp_diag why[REPLICAS_MAX]; /* each did not help */
     struct copier copier;
     uint8_t *records;
@@ -169,13 +170,14 @@ static int nobody(const struct backup *b, struct vstamp_diag *diag)
     return VSTAMP_E_NOT_RUN;
 }
 
-/* The replica that is asked does not help: the next one.  After a round without any, a pause. */
+/* The replica that is asked does not help: the next one, after a breath. */
 static void next_source(struct backup *b, const struct vstamp_diag *diag)
 {
     b->why[b->source] = *diag;
     talk_close(b->talk);
     b->talk = NULL;
     b->source = (uint8_t)((b->source + 1) % b->n_replicas);
+    b->waiting_ms = 0;
     pause_ms(PAUSE_MS);
 }
 
@@ -223,6 +225,18 @@ static int read_op(struct backup *b, struct vstamp_diag *diag)
     return VSTAMP_E_NOT_RUN;
 }
 
+/* For the records of the next answer. */
+static int make_room(struct backup *b, size_t answer_size, struct vstamp_diag *diag)
+{
+    if (b->records_size >= COPIER_RECORDS_MAX(answer_size)) return 0;
+    free(b->records);
+    b->records_size = COPIER_RECORDS_MAX(answer_size);
+    b->records = malloc(b->records_size);
+    if (b->records != NULL) return 0;
+    b->records_size = 0;
+    return refused("memory", diag);
+}
+
 /* Who answers is the primary; all others are asked before it for the copy. */
 static int find_target(struct backup *b, struct vstamp_diag *diag)
 {
@@ -239,8 +253,8 @@ static int find_target(struct backup *b, struct vstamp_diag *diag)
     return 0;
 }
 
-/* One question and its answer, whose records are written. */
-static int exchange(struct backup *b, int *local, struct vstamp_diag *diag)
+/* One question and its answer; *records is what is to be written of it, also if it fails. */
+static int exchange(struct backup *b, struct bytes *records, struct vstamp_diag *diag)
 {
     uint8_t frame[COPIER_FRAME_MAX];
     bool answered = false;
@@ -250,45 +264,41 @@ static int exchange(struct backup *b, int *local, struct vstamp_diag *diag)
     while (rv == 0 && !answered) {
         struct bytes answer;
         rv = talk_receive(b->talk, b->admin->timeout_ms, &answer, diag);
-        if (rv != 0) return rv;
-        if (b->records_size < COPIER_RECORDS_MAX(answer.size)) {
-            b->records_size = COPIER_RECORDS_MAX(answer.size);
-            free(b->records);
-            b->records = malloc(b->records_size);
-            if (b->records == NULL) return *local = refused("memory", diag);
-        }
+        if (rv == 0) rv = make_room(b, answer.size, diag);
+        if (rv != 0) break;
         struct writer into = writer_over(b->records, b->records_size);
         rv = copier_on_frame(&b->copier, answer, &into, &answered, diag);
-        *local = file_write(b, (struct bytes){b->records, into.size}, diag);
-        if (*local != 0) return *local;
+        *records = (struct bytes){b->records, into.size};
     }
     return rv;
+}
+
+/* A replica that does not hear what the group commits is not waited for any longer. */
+static int check_waiting(struct backup *b, uint64_t now, struct vstamp_diag *diag)
+{
+    if (b->copier.phase != COPIER_WAITING) {
+        b->waiting_ms = 0;
+        b->good_ms = now;
+        return 0;
+    }
+    if (b->waiting_ms == 0) b->waiting_ms = now;
+    pause_ms(PAUSE_MS);
+    if (now - b->waiting_ms <= b->admin->timeout_ms) return 0;
+    vstamp_diag_printf(diag, "is behind the group");
+    return VSTAMP_E_NOT_RUN;
 }
 
 static int copy_state(struct backup *b, struct vstamp_diag *diag)
 {
     struct copier *c = &b->copier;
-    uint64_t waiting_ms = 0; /* since when, 0: it does not */
     while (c->phase != COPIER_COMPLETE) {
-        int local = 0;
-        int rv = exchange(b, &local, diag);
-        uint64_t now = clock_ms(CLOCK_MONOTONIC);
-        if (local != 0) return local;
-        if (rv == 0 && c->phase == COPIER_WAITING) {
-            if (waiting_ms == 0) waiting_ms = now;
-            if (now - waiting_ms > b->admin->timeout_ms) {
-                vstamp_diag_printf(diag, "is behind the group");
-                rv = VSTAMP_E_NOT_RUN;
-            } else {
-                pause_ms(PAUSE_MS);
-            }
-        } else if (rv == 0) {
-            waiting_ms = 0;
-            b->good_ms = now;
-        }
+        struct bytes records = {0};
+        if (gives_up(b)) return nobody(b, diag);
+        int rv = exchange(b, &records, diag);
+        int written = file_write(b, records, diag);
+        if (written != 0) return written;
+        if (rv == 0) rv = check_waiting(b, clock_ms(CLOCK_MONOTONIC), diag);
         if (rv != 0) next_source(b, diag);
-        if (rv != 0) waiting_ms = 0;
-        if (c->phase != COPIER_COMPLETE && gives_up(b)) return nobody(b, diag);
         if (c->n_restarts > RESTARTS_MAX) {
             vstamp_diag_printf(diag, "the state changes faster than it can be copied: try again "
                                      "under less load, or raise checkpoint_ops");

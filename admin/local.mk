@@ -30,3 +30,5 @@ vstamp_admin_SOURCES = \
     %D%/member.c \
     %D%/member.h
 vstamp_admin_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
+
+dist_bashcompletion_DATA += %D%/completions/vstamp-admin.bash

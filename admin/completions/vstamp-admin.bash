@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# bash completion of vstamp-admin(8): commands and options are those that --help tells.
+
+_vstamp_admin() {
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= i words
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -c | -t | --config | --timeout) ((i++)) ;;
+        -*) ;;
+        *) command=${COMP_WORDS[i]} && break ;;
+        esac
+    done
+    COMPREPLY=()
+    if [[ $previous == -c || $previous == --config ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    elif [[ $word == -* ]]; then
+        words=$(vstamp-admin ${command:+"$command"} --help 2>/dev/null |
+            sed -n 's/^  .*\(--[a-z-]*\).*/\1/p')
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+    elif [[ -z $command ]]; then
+        words=$(vstamp-admin --help 2>/dev/null |
+            awk '/^Commands:/ { on = 1; next } /^[^ ]/ { on = 0 } on && NF { print $1 }')
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+    elif [[ $command == backup || $command == restore ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    fi
+}
+complete -o filenames -F _vstamp_admin vstamp-admin

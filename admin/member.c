@@ -115,7 +115,8 @@ static int make(struct member *m, const struct config *config, uint32_t index,
     int rv = make_node(m, diag);
     if (rv == 0) node_restore_copy(m->node, copy);
     if (rv == 0)
-        rv = storage_open(&m->storage, config->data_dir, index, &m->turn, &m->log, diag);
+        rv = storage_open(&m->storage, config->data_dir, index, m->config.state_pages, &m->turn,
+                          &m->log, diag);
     if (rv == 0) rv = storage_start(&m->storage, &m->loop, diag);
     if (rv == 0) {
         turn_begin(&m->turn);

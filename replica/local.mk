@@ -6,14 +6,17 @@ noinst_LTLIBRARIES += %D%/libstorage.la
 %C%_libstorage_la_SOURCES = \
     %D%/storage.c \
     %D%/storage.h \
+    %D%/storage_check.c \
     %D%/storage_checkpoint.c \
     %D%/storage_folder.c \
     %D%/storage_journal.c \
     %D%/storage_lane.c \
     %D%/storage_lane.h \
+    %D%/storage_pages.c \
+    %D%/storage_pages.h \
     %D%/turn.c \
     %D%/turn.h
-STORAGE_LIBS = %D%/libstorage.la $(UV_LIBS)
+STORAGE_LIBS = %D%/libstorage.la $(UV_LIBS) $(LMDB_LIBS)
 
 vstamp_replica_SOURCES = \
     %D%/clients.c \

@@ -209,7 +209,8 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     int rv = config_to_vr(config, index, PACKAGE_VERSION, &r->config, diag);
 
     if (rv == 0 && r->config.durable)
-        rv = storage_open(&r->storage, config->data_dir, index, &r->turn, &r->log, diag);
+        rv = storage_open(&r->storage, config->data_dir, index, r->config.state_pages, &r->turn,
+                          &r->log, diag);
     if (rv == 0 && r->options->record != NULL)
         rv = recorder_open(&r->recorder, r->options->record, &r->log, diag);
     if (rv == 0) rv = make_node(r, diag);

@@ -54,7 +54,8 @@ static void give_up(struct storage *s, const struct lane *l)
     char reason[256];
 
     snprintf(file, sizeof(file), "%s/%s", s->folder, l->name);
-    snprintf(reason, sizeof(reason), "cannot %s it: %s", l->failed_step, strerror(l->failed_errno));
+    snprintf(reason, sizeof(reason), "cannot %s it: %s", l->failed_step,
+             mdb_strerror(l->failed_errno));
     log_event(
         s->log, LOG_LEVEL_ERROR, "disk-failed", LOG_TEXT("file", file), LOG_TEXT("reason", reason),
         LOG_TEXT("hint", l->failed_errno == ENOSPC || l->failed_errno == EDQUOT
@@ -135,6 +136,7 @@ void storage_close(struct storage *s)
         uv_thread_join(&l->thread);
         if (l->state == LANE_FAILED) give_up(s, l);
         if (l->fd >= 0) close(l->fd);
+        pages_file_close(&l->pages);
     }
     close(s->folder_fd);
     close(s->lock_fd); /* releases the lock */

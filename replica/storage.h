@@ -3,8 +3,7 @@
  *
  *   lock                          held while the daemon runs (PIT-9.10)
  *   journal-<number, 16 hex>      segments of the journal, append-only
- *   checkpoint-<op, 16 hex>       the newest checkpoint
- *   checkpoint-<op, 16 hex>.tmp   one that is being written; removed at start
+ *   pages.mdb                     the newest checkpoint (storage_pages.h)
  *
  * What is in the files is the node's matter; here it is bytes.  Each lane (node.h) has a thread
  * that does one job at a time: write, fdatasync, answer; a slow disk never stops the loop.  A lane
@@ -18,6 +17,7 @@
 #include <uv.h>
 
 #include "program/log.h"
+#include "replica/storage_pages.h"
 #include "replica/turn.h"
 
 #define STORAGE_NAME_SIZE 48u
@@ -41,21 +41,22 @@ struct lane {
     uint64_t number;              /* of the segment behind fd */
     char name[STORAGE_NAME_SIZE]; /* of that file */
     uint64_t size;                /* where the next write goes */
+    struct pages_file pages;      /* the checkpoint's lane: while one is written */
 };
 
 struct storage {
     struct turn *turn;
     struct log *log;
     char folder[PATH_MAX];
+    uint32_t state_pages; /* bound of the state */
     int folder_fd, lock_fd;
     uv_async_t answer;
     struct lane lanes[NODE_LANES];
 };
 
-/* Create the folder where it is missing, lock it, remove what a crash left half written.  `log` and
- * `turn` are kept by pointer. */
-int storage_open(struct storage *s, const char *data_dir, uint32_t index, struct turn *turn,
-                 struct log *log, struct vstamp_diag *diag);
+/* Create the folder where it is missing, lock it.  `log` and `turn` are kept by pointer. */
+int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32_t state_pages,
+                 struct turn *turn, struct log *log, struct vstamp_diag *diag);
 
 /* Give the node what the folder holds.  What is fed is on stable storage, not
  * just in the cache of the system (PIT-9.6), and a torn tail is cut. */
@@ -72,9 +73,7 @@ void storage_close(struct storage *s);
 /* The names of files; storage_parse_name is true for such a name, with its number. */
 void storage_name(char name[static STORAGE_NAME_SIZE], const char *kind, uint64_t number);
 bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
-#define STORAGE_JOURNAL    "journal"
-#define STORAGE_CHECKPOINT "checkpoint"
-#define STORAGE_TEMPORARY  ".tmp"
+#define STORAGE_JOURNAL "journal"
 
 /* All numbers of files of that kind, rising; the caller frees *numbers. */
 int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,

@@ -1,76 +1,64 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Checkpoints: a file is written beside the old one, synced, and then takes its place. */
-#include <errno.h>
-#include <fcntl.h>
+/* Checkpoints: a transaction of the store of pages, begun, filled and committed by three kinds of
+ * jobs; what the journal says of the time before it goes only then. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "replica/storage_lane.h"
+#include "replica/storage_pages.h"
 
-static bool checkpoint_begin(struct lane *l, const struct node_job *job)
+static bool done(struct lane *l, int mdb, const char *step)
 {
-    char name[STORAGE_NAME_SIZE];
-
-    storage_name(name, STORAGE_CHECKPOINT, job->number);
-    snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s", STORAGE_TEMPORARY);
-    return lane_open_file(l, name, O_TRUNC);
+    if (mdb == 0) return true;
+    pages_file_close(&l->pages);
+    snprintf(l->name, sizeof(l->name), "%s", PAGES_NAME);
+    l->failed_errno = mdb;
+    l->failed_step = step;
+    return false;
 }
 
-static bool checkpoint_end(struct lane *l, const struct node_job *job)
+static bool keep_pages(struct lane *l, struct bytes data)
 {
-    char name[STORAGE_NAME_SIZE];
-    int folder = l->storage->folder_fd;
+    struct node_page page;
+    int mdb = 0;
 
-    if (fsync(l->fd) != 0) return lane_failed(l, "sync");
-    if (!lane_close_file(l)) return false;
-    storage_name(name, STORAGE_CHECKPOINT, job->number);
-    if (renameat(folder, l->name, folder, name) != 0) return lane_failed(l, "rename");
-    if (!lane_sync_folder(l)) return false;
-    return lane_remove_below(l, STORAGE_CHECKPOINT, job->number) &&
-           lane_remove_below(l, STORAGE_JOURNAL, job->number);
+    while (mdb == 0 && node_page_next(&data, &page)) mdb = pages_file_keep(&l->pages, &page);
+    return done(l, mdb, "write");
+}
+
+static bool commit(struct lane *l, const struct node_job *job)
+{
+    int mdb = pages_file_commit(&l->pages, job->number, job->data);
+
+    if (!done(l, mdb, "commit a checkpoint to")) return false;
+    pages_file_close(&l->pages);
+    return lane_remove_below(l, STORAGE_JOURNAL, job->number);
 }
 
 bool checkpoint_run(struct lane *l, const struct node_job *job)
 {
+    struct storage *s = l->storage;
+
     switch (job->kind) {
     case NODE_JOB_CHECKPOINT_BEGIN:
-        return checkpoint_begin(l, job);
+        return done(l, pages_file_begin(&l->pages, s->folder, s->state_pages), "open");
     case NODE_JOB_CHECKPOINT_DATA:
-        return lane_write(l, job->data);
+        return keep_pages(l, job->data);
     case NODE_JOB_CHECKPOINT_END:
-        return checkpoint_end(l, job);
+        return commit(l, job);
     case NODE_JOB_APPEND:
         break; /* not for this lane */
     }
     return false;
 }
 
-static int restore_checkpoint(struct storage *s, struct node *node, uint64_t number,
-                              struct vstamp_diag *diag)
-{
-    char name[STORAGE_NAME_SIZE];
-    struct storage_content c;
-    int rv;
-
-    storage_name(name, STORAGE_CHECKPOINT, number);
-    rv = storage_load(s, name, &c, diag);
-    if (rv == 0) {
-        rv = node_restore_checkpoint(node, number, c.bytes, diag);
-        if (rv != 0) vstamp_diag_wrap(diag, "%s/%s", s->folder, name);
-    }
-    storage_release(&c);
-    return rv;
-}
-
 int checkpoint_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
-    uint64_t *numbers;
-    size_t n;
-    int rv = storage_list(s, STORAGE_CHECKPOINT, &numbers, &n, diag);
+    char path[PATH_MAX + STORAGE_NAME_SIZE];
+    int rv;
 
-    if (rv == 0 && n > 0) rv = restore_checkpoint(s, node, numbers[n - 1], diag);
-    free(numbers);
+    snprintf(path, sizeof(path), "%s/%s", s->folder, PAGES_NAME);
+    rv = pages_file_check(path, diag);
+    if (rv == 0) rv = pages_file_restore(path, node, diag);
+    if (rv != 0) vstamp_diag_wrap(diag, "%s", path);
     return rv;
 }

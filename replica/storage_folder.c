@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The folder: made, locked, cleaned and listed. */
+/* The folder: made, locked and listed. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -112,30 +112,16 @@ static int take_lock(struct storage *s, struct vstamp_diag *diag)
     return VSTAMP_E_IO;
 }
 
-static int remove_temporary(struct storage *s, struct vstamp_diag *diag)
-{
-    DIR *dir = opendir(s->folder);
-    struct dirent *entry;
-
-    if (dir == NULL) return storage_complain(diag, s, ".", "cannot list");
-    while ((entry = readdir(dir)) != NULL) {
-        size_t size = strlen(entry->d_name), suffix = strlen(STORAGE_TEMPORARY);
-
-        if (strncmp(entry->d_name, STORAGE_CHECKPOINT "-", strlen(STORAGE_CHECKPOINT "-")) != 0)
-            continue;
-        if (size > suffix && strcmp(entry->d_name + size - suffix, STORAGE_TEMPORARY) == 0)
-            unlinkat(s->folder_fd, entry->d_name, 0);
-    }
-    closedir(dir);
-    return 0;
-}
-
-int storage_open(struct storage *s, const char *data_dir, uint32_t index, struct turn *turn,
-                 struct log *log, struct vstamp_diag *diag)
+int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32_t state_pages,
+                 struct turn *turn, struct log *log, struct vstamp_diag *diag)
 {
     int rv, n;
 
-    *s = (struct storage){.turn = turn, .log = log, .folder_fd = -1, .lock_fd = -1};
+    *s = (struct storage){.turn = turn,
+                          .log = log,
+                          .state_pages = state_pages,
+                          .folder_fd = -1,
+                          .lock_fd = -1};
     n = snprintf(s->folder, sizeof(s->folder), "%s/%" PRIu32, data_dir, index);
     if (n < 0 || (size_t)n >= sizeof(s->folder) - STORAGE_NAME_SIZE) {
         vstamp_diag_printf(diag, "data_dir: the path is too long");
@@ -145,7 +131,5 @@ int storage_open(struct storage *s, const char *data_dir, uint32_t index, struct
     if (rv != 0) return rv;
     s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->folder_fd < 0) return storage_complain(diag, s, ".", "cannot open");
-    rv = take_lock(s, diag);
-    if (rv == 0) rv = remove_temporary(s, diag);
-    return rv;
+    return take_lock(s, diag);
 }

@@ -93,6 +93,8 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/linear.h \
     %D%/sim/net.c \
     %D%/sim/options.def \
+    %D%/sim/page_store.c \
+    %D%/sim/page_store.h \
     %D%/sim/queue.c \
     %D%/sim/queue.h \
     %D%/sim/replay.c \

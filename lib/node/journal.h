@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The format of a replica's files: records, one after another, in journal segments, checkpoints,
- * recordings and copies of the state.
+/* The format of a replica's files: records, one after another, in journal segments, in the heads of
+ * checkpoints, in recordings and in copies of the state.
  *
  *   u32 size of the body, u32 kind, u64 checksum, body, zeros up to a multiple of 8
  *
@@ -20,8 +20,6 @@ enum journal_kind {
     JOURNAL_HARD_STATE,
     JOURNAL_ENTRY,
     JOURNAL_CHECKPOINT_HEAD,
-    JOURNAL_PAGE,
-    JOURNAL_CHECKPOINT_TAIL,
     JOURNAL_COPY_HEAD, /* these are of copy.h */
     JOURNAL_COPY_PAGE,
     JOURNAL_COPY_CHECKPOINT_END,

@@ -5,7 +5,8 @@
  *
  * Use:   size = node_memory(&config);
  *        node = node_init(zeroed memory, size, &config, app, &io, entropy);
- *        disk only: node_restore_checkpoint (if there is one), node_restore_journal per segment,
+ *        disk only: node_restore_checkpoint, node_restore_page per page and
+ *        node_restore_checkpoint_done (if there is a checkpoint), node_restore_journal per segment,
  *        node_restore_done;
  *        node_start(node);
  *        then, in each turn of the host's loop:
@@ -34,10 +35,11 @@ enum node_lane { NODE_LANE_JOURNAL, NODE_LANE_CHECKPOINT, NODE_LANES };
 enum node_job_kind {
     NODE_JOB_APPEND,           /* append `data` to segment `number` (created when missing, its
                                   folder fsynced), done when it is on stable storage */
-    NODE_JOB_CHECKPOINT_BEGIN, /* start a temporary file for checkpoint `number`, empty */
-    NODE_JOB_CHECKPOINT_DATA,  /* append `data` to it; need not be durable yet */
-    NODE_JOB_CHECKPOINT_END    /* fsync it, rename it to checkpoint `number`, fsync the folder,
-                                  remove checkpoints, then segments, below `number`, oldest first */
+    NODE_JOB_CHECKPOINT_BEGIN, /* begin checkpoint `number` in the store of pages: what changes
+                                  there until its end changes at once and durably, or not at all */
+    NODE_JOB_CHECKPOINT_DATA,  /* keep, or remove, each page in `data` (node_page_next) */
+    NODE_JOB_CHECKPOINT_END    /* `data` is its head: commit; then remove segments below `number`,
+                                  oldest first */
 };
 
 struct node_job {
@@ -45,6 +47,19 @@ struct node_job {
     uint64_t number; /* a checkpoint has the number of the segment that follows it */
     struct bytes data;
 };
+
+/* A page as it is stored. */
+struct node_page {
+    uint32_t number;
+    uint64_t checksum;      /* over the content, seeded with the number */
+    const uint8_t *content; /* VSTAMP_PAGE_SIZE bytes; NULL: the page is to be removed, if it is
+                               there */
+};
+
+/* Take the next page out of the data of a job; false at its end. */
+bool node_page_next(struct bytes *data, struct node_page *page);
+
+uint64_t node_page_checksum(uint32_t number, const uint8_t *content);
 
 struct node_io {
     void *ctx;
@@ -75,11 +90,13 @@ struct node *node_init(void *memory, size_t size, const struct vr_config *config
                        const struct vstamp_app *app, const struct node_io *io,
                        struct vstamp_id entropy);
 
-/* Load the checkpoint of that number (the file's whole content).  VSTAMP_E_CORRUPT,
- * VSTAMP_E_OTHER_GROUP, VSTAMP_E_CONFIG (another index, another size), VSTAMP_E_VERSION with a
- * sentence. */
-int node_restore_checkpoint(struct node *node, uint64_t number, struct bytes file,
+/* Load the checkpoint of that number: its head, each of its pages in rising order, the end.
+ * VSTAMP_E_CORRUPT, VSTAMP_E_OTHER_GROUP, VSTAMP_E_CONFIG (another index, another size),
+ * VSTAMP_E_VERSION with a sentence. */
+int node_restore_checkpoint(struct node *node, uint64_t number, struct bytes head,
                             struct vstamp_diag *diag);
+int node_restore_page(struct node *node, const struct node_page *page, struct vstamp_diag *diag);
+int node_restore_checkpoint_done(struct node *node, struct vstamp_diag *diag);
 
 /* Replay one segment, in rising order of number.  `newest`: it is the last one, so a torn tail is
  * what a crash leaves; *valid_size then tells where it ends, and the host cuts the file there,

@@ -28,15 +28,18 @@ struct node_journal {
 struct node_restore {
     uint64_t checkpoint; /* its number, 0: none */
     uint64_t first;      /* segment, 0: none */
+    struct wire_checkpoint_head head; /* of the checkpoint, */
+    struct vstamp_id group;           /* whose group it is of, */
+    uint32_t next_page;               /* and of whose pages this one and those after may follow */
 };
 
 enum node_checkpoint_step {
     NODE_CHECKPOINT_NONE,
     NODE_CHECKPOINT_WANTED,  /* taken; its segment has not begun */
-    NODE_CHECKPOINT_BEGIN,   /* temporary file being made */
-    NODE_CHECKPOINT_PAGES,   /* being filled */
-    NODE_CHECKPOINT_HOLD,    /* full; the new segment's first records are not durable yet */
-    NODE_CHECKPOINT_END      /* being made durable */
+    NODE_CHECKPOINT_BEGIN,   /* being begun */
+    NODE_CHECKPOINT_PAGES,   /* its pages go to the store */
+    NODE_CHECKPOINT_HOLD,    /* they are there; the segment's first records are not durable yet */
+    NODE_CHECKPOINT_END      /* being committed */
 };
 
 struct node_checkpoint {
@@ -44,10 +47,13 @@ struct node_checkpoint {
     bool busy; /* a job is under way */
     uint64_t number; /* that of the segment which follows it */
     bool segment_durable;
-    uint64_t place;
-    uint32_t page, n_records;
+    uint32_t page; /* those before this one were handed over */
     uint8_t *buffer;
-    size_t capacity;
+
+    /* What the store holds once the jobs so far are done. */
+    uint64_t *checksums; /* by page, 0: it is not there */
+    uint32_t n_stored;
+    uint64_t sum; /* of the checksums */
 };
 
 struct node {
@@ -104,6 +110,7 @@ void node_checkpoint_begin(struct node *n);
 void node_checkpoint_continue(struct node *n);
 void node_checkpoint_segment_stored(struct node *n, uint64_t segment);
 void node_checkpoint_stored(struct node *n);
+void node_checkpoint_note_page(struct node *n, uint32_t page, uint64_t checksum);
 
 /* restore.c, with restore_journal.c and restore_checkpoint.c */
 int node_check_owner(const struct node *n, struct journal_reader *r, struct wire_segment *whose,

@@ -218,11 +218,20 @@ static int feed_step(struct node *n, uint8_t step, struct vstamp_diag *diag)
 {
     switch ((enum recording_step)step) {
     case RECORDING_RESTORED: return node_restore_done(n, diag);
+    case RECORDING_PAGES_RESTORED: return node_restore_checkpoint_done(n, diag);
     case RECORDING_START: node_start(n); return 0;
     case RECORDING_TURN_END: node_turn_end(n); return 0;
     case RECORDING_STOP: node_stop(n); return 0;
     }
     return VSTAMP_E_MALFORMED;
+}
+
+static int feed_page(struct node *n, const struct wire_recorded_page *page,
+                     struct vstamp_diag *diag)
+{
+    if (page->content.size != VSTAMP_PAGE_SIZE) return VSTAMP_E_MALFORMED;
+    return node_restore_page(n, &(struct node_page){page->number, page->checksum,
+                                                    page->content.data}, diag);
 }
 
 /* A node trusts its host in what concerns indexes. */
@@ -239,7 +248,10 @@ int recording_feed(struct node *n, const struct recorded *record, struct bytes f
     size_t valid_size;
     switch (record->kind) {
     case JOURNAL_RECORDED_checkpoint:
-        return node_restore_checkpoint(n, record->as.checkpoint.number, file, diag);
+        return node_restore_checkpoint(n, record->as.checkpoint.number, record->as.checkpoint.head,
+                                       diag);
+    case JOURNAL_RECORDED_page:
+        return feed_page(n, &record->as.page, diag);
     case JOURNAL_RECORDED_segment:
         return node_restore_journal(n, record->as.segment.number, file,
                                     record->as.segment.newest != 0, &valid_size, diag);
@@ -275,8 +287,6 @@ int recording_feed(struct node *n, const struct recorded *record, struct bytes f
     case JOURNAL_HARD_STATE:
     case JOURNAL_ENTRY:
     case JOURNAL_CHECKPOINT_HEAD:
-    case JOURNAL_PAGE:
-    case JOURNAL_CHECKPOINT_TAIL:
     case JOURNAL_COPY_HEAD:
     case JOURNAL_COPY_PAGE:
     case JOURNAL_COPY_CHECKPOINT_END:

@@ -2,7 +2,7 @@
 /* A recording: one life of a node as a file of records (journal.h) that can be lived again.
  *
  *   start                            version, machine, entropy, configuration
- *   data ... checkpoint outputs      what was restored from the disk, if anything
+ *   checkpoint page ... outputs      what was restored from the disk, if anything
  *   data ... segment outputs
  *   step (restored) outputs
  *   clock step (start)               then turn by turn:
@@ -29,6 +29,7 @@
 
 enum recording_step {
     RECORDING_RESTORED = 1, /* node_restore_done */
+    RECORDING_PAGES_RESTORED, /* node_restore_checkpoint_done */
     RECORDING_START,
     RECORDING_TURN_END,
     RECORDING_STOP
@@ -65,7 +66,7 @@ bool recording_origin(struct bytes file, uint32_t *format, struct recorded *star
 bool recording_config(const struct wire_recorded_start *start, struct vr_config *config);
 
 /* Give the node what the record says went into it; `file` is the content of all data records since
- * the last checkpoint or segment.  Checks, data, start and end are no input: nothing happens.
+ * the last segment.  Checks, data, start and end are no input: nothing happens.
  * VSTAMP_E_MALFORMED if no host would have given it that; for a checkpoint or segment what
  * node_restore_... says, with its sentence. */
 int recording_feed(struct node *node, const struct recorded *record, struct bytes file,

@@ -2,24 +2,73 @@
 /* The checkpoints' lane.
  *
  * When the core has taken one, a new segment begins with the hard state and the entries above the
- * checkpoint, so that checkpoint and new segment together say all; then the pages go to a file,
- * some at a time, while operations go on (pages.h keeps their old content).  The file has the
- * number of that segment, so that it can be seen at a start whether both are there; numbers only
- * rise, whatever checkpoint of whatever peer comes next.  It takes effect, and the old segments go,
- * only once the new segment's first records are durable. */
+ * checkpoint, so that checkpoint and new segment together say all; then the pages that the store
+ * does not hold as they are go there, some at a time, while operations go on (pages.h keeps their
+ * old content).  The checkpoint has the number of that segment, so that it can be seen at a start
+ * whether both are there; numbers only rise, whatever checkpoint of whatever peer comes next.  It
+ * takes effect, and the old segments go, only once the new segment's first records are durable. */
 #include <inttypes.h>
 
 #include "base/assert.h"
+#include "base/checksum.h"
+#include "base/endian.h"
 #include "node/journal.h"
 #include "node/node_state.h"
 
-#define CHECKPOINT_CHUNK (256u << 10)
+/* One job's pages, and what they cost the loop: some 50 us of hashing and copying. */
+#define PAGES_A_JOB 64u
+#define PAGE_HEADER 16u /* u32 number, u32 with content?, u64 checksum; the content follows */
+#define BUFFER_SIZE (PAGES_A_JOB * (PAGE_HEADER + VSTAMP_PAGE_SIZE))
 
 void node_checkpoint_init(struct node *n, struct arena *arena)
 {
-    n->checkpoint.capacity = CHECKPOINT_CHUNK;
-    n->checkpoint.buffer = arena_take(arena, CHECKPOINT_CHUNK, 1);
+    struct node_checkpoint *c = &n->checkpoint;
+    c->buffer = arena_take(arena, BUFFER_SIZE, 1);
+    c->checksums = arena_take(arena, n->config.state_pages, sizeof c->checksums[0]);
 }
+
+/* --- pages in a job --------------------------------------------------------------------------- */
+
+/* 0 stands for a page that is not there. */
+uint64_t node_page_checksum(uint32_t number, const uint8_t *content)
+{
+    uint64_t checksum = checksum64_seeded(content, VSTAMP_PAGE_SIZE, number);
+    return checksum != 0 ? checksum : 1;
+}
+
+static void put_page(struct writer *w, const struct node_page *page)
+{
+    write_u32(w, page->number);
+    write_u32(w, page->content != NULL);
+    write_u64(w, page->checksum);
+    if (page->content != NULL) write_raw(w, page->content, VSTAMP_PAGE_SIZE);
+    assert(w->ok);
+}
+
+bool node_page_next(struct bytes *data, struct node_page *page)
+{
+    struct reader r = reader_over(data->data, data->size);
+    if (data->size == 0) return false;
+    page->number = read_u32(&r);
+    bool present = read_u32(&r) != 0;
+    page->checksum = read_u64(&r);
+    page->content = present ? r.at : NULL;
+    size_t size = PAGE_HEADER + (present ? VSTAMP_PAGE_SIZE : 0u);
+    assert(r.ok && data->size >= size);
+    *data = (struct bytes){data->data + size, data->size - size};
+    return true;
+}
+
+void node_checkpoint_note_page(struct node *n, uint32_t page, uint64_t checksum)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    c->n_stored -= c->checksums[page] != 0;
+    c->n_stored += checksum != 0;
+    c->sum += checksum - c->checksums[page];
+    c->checksums[page] = checksum;
+}
+
+/* --- the lane --------------------------------------------------------------------------------- */
 
 void node_store_checkpoint(void *ctx)
 {
@@ -52,54 +101,57 @@ void node_checkpoint_begin(struct node *n)
     }
     node_journal_begin_segment(n);
     node_journal_restate(n);
-    *c = (struct node_checkpoint){.step = NODE_CHECKPOINT_BEGIN,
-                                  .busy = true,
-                                  .number = n->journal.segment,
-                                  .buffer = c->buffer,
-                                  .capacity = c->capacity};
+    c->step = NODE_CHECKPOINT_BEGIN;
+    c->busy = true;
+    c->number = n->journal.segment;
+    c->segment_durable = false;
+    c->page = 0;
     struct node_job job = {.kind = NODE_JOB_CHECKPOINT_BEGIN, .number = c->number};
     node_start_job(n, NODE_LANE_CHECKPOINT, &job);
 }
 
-/* Fill the buffer with the next records of the checkpoint file. */
-static struct bytes next_chunk(struct node *n)
+/* The next pages that the store does not hold; HOLD once there are no more. */
+static struct bytes next_pages(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
-    const struct pages *pages = &n->vr.pages;
-    struct writer w = writer_over(c->buffer, c->capacity);
-    if (c->place == 0) {
-        struct wire_segment whose = {.version = JOURNAL_VERSION,
-                                     .replica = n->config.self,
-                                     .number = c->number,
-                                     .members = n->config.members,
-                                     .group = n->vr.group};
-        struct wire_checkpoint_head head = {.anchor = n->vr.checkpoint_anchor,
-                                            .n_pages = pages->image_n_used};
-        bool fits = journal_put(&w, c->number, 0, JOURNAL_SEGMENT, &wire_shape_segment, &whose) &&
-                    journal_put(&w, c->number, w.size, JOURNAL_CHECKPOINT_HEAD,
-                                &wire_shape_checkpoint_head, &head);
-        assert(fits);
-    }
-    for (; c->page < pages->image_n_used; c->page++) {
-        const uint8_t *content = pages_image(pages, c->page);
-        if (pages_hash(content) == 0) continue;
-        struct wire_page page = {.number = c->page, .content = {content, VSTAMP_PAGE_SIZE}};
-        if (!journal_put(&w, c->number, c->place + w.size, JOURNAL_PAGE, &wire_shape_page, &page)) {
+    struct pages *pages = &n->vr.pages;
+    struct writer w = writer_over(c->buffer, BUFFER_SIZE);
+    for (uint32_t looked_at = 0; looked_at < PAGES_A_JOB; looked_at++) {
+        c->page = pages_next_unstored(pages, c->page);
+        if (c->page == pages->n_max) {
+            c->step = NODE_CHECKPOINT_HOLD;
             break;
         }
-        c->n_records++;
+        struct node_page page = {.number = c->page, .content = pages_image(pages, c->page)};
+        if (pages_hash(page.content) == 0) page.content = NULL;
+        if (page.content != NULL) page.checksum = node_page_checksum(c->page, page.content);
+        pages_stored(pages, c->page);
+        if (page.checksum == c->checksums[c->page]) continue;
+        node_checkpoint_note_page(n, c->page, page.checksum);
+        put_page(&w, &page);
     }
-    if (c->page == pages->image_n_used) {
-        struct wire_checkpoint_tail tail = {.n_records = c->n_records};
-        if (journal_put(&w, c->number, c->place + w.size, JOURNAL_CHECKPOINT_TAIL,
-                        &wire_shape_checkpoint_tail, &tail)) {
-            c->step = NODE_CHECKPOINT_HOLD;
-            if (!c->segment_durable) {
-                vr_mark(&n->vr, VR_MARK_checkpoint_waits_for_segment, "number=%" PRIu64, c->number);
-            }
-        }
-    }
-    c->place += w.size;
+    if (c->step == NODE_CHECKPOINT_HOLD && !c->segment_durable)
+        vr_mark(&n->vr, VR_MARK_checkpoint_waits_for_segment, "number=%" PRIu64, c->number);
+    return (struct bytes){c->buffer, w.size};
+}
+
+static struct bytes head_records(struct node *n)
+{
+    const struct node_checkpoint *c = &n->checkpoint;
+    struct writer w = writer_over(c->buffer, BUFFER_SIZE);
+    struct wire_segment whose = {.version = JOURNAL_VERSION,
+                                 .replica = n->config.self,
+                                 .number = c->number,
+                                 .members = n->config.members,
+                                 .group = n->vr.group};
+    struct wire_checkpoint_head head = {.anchor = n->vr.checkpoint_anchor,
+                                        .n_pages = n->vr.pages.image_n_used,
+                                        .n_stored = c->n_stored,
+                                        .sum = c->sum};
+    bool fits = journal_put(&w, c->number, 0, JOURNAL_SEGMENT, &wire_shape_segment, &whose) &&
+                journal_put(&w, c->number, w.size, JOURNAL_CHECKPOINT_HEAD,
+                            &wire_shape_checkpoint_head, &head);
+    assert(fits);
     return (struct bytes){c->buffer, w.size};
 }
 
@@ -110,10 +162,11 @@ void node_checkpoint_continue(struct node *n)
     struct node_job job = {.number = c->number};
     if (c->step == NODE_CHECKPOINT_PAGES) {
         job.kind = NODE_JOB_CHECKPOINT_DATA;
-        job.data = next_chunk(n);
+        job.data = next_pages(n);
     } else if (c->step == NODE_CHECKPOINT_HOLD && c->segment_durable) {
         c->step = NODE_CHECKPOINT_END;
         job.kind = NODE_JOB_CHECKPOINT_END;
+        job.data = head_records(n);
     } else {
         return;
     }

@@ -5,7 +5,9 @@
  *   P1  live pages from n_used on are zeros, and so was the image from image_n_used on;
  *   P2  a page is in `copied` only if there is an image and it was part of it;
  *   P3  a leaf of a tree that is not stale is the hash of that page in that version;
- *   P4  a page in `is_staged` is not stale in the candidate's tree. */
+ *   P4  a page in `is_staged` is not stale in the candidate's tree;
+ *   P5  what differs from the disk is in `unstored` if it does so in the image, else in
+ *       `changed`. */
 #include "vr/pages.h"
 
 #include <string.h>
@@ -39,6 +41,13 @@ static void forget_copies(struct pages *p)
     memset(p->copied, 0, bitset_words(p->image_n_used) * sizeof p->copied[0]); /* by P2 no others */
 }
 
+/* P5: the page is about to change. */
+static void note_change(struct pages *p, uint32_t page)
+{
+    bitset_add(p->changed, page);
+    if (page >= p->n_touched) p->n_touched = page + 1;
+}
+
 void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
 {
     assert(n_max > 0);
@@ -47,6 +56,8 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
     p->second = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
     p->staged = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
     p->copied = arena_take(arena, bitset_words(n_max), sizeof p->copied[0]);
+    p->changed = arena_take(arena, bitset_words(n_max), sizeof p->changed[0]);
+    p->unstored = arena_take(arena, bitset_words(n_max), sizeof p->unstored[0]);
     p->is_staged = arena_take(arena, bitset_words(n_max), sizeof p->is_staged[0]);
     for (int version = 0; version < PAGES_VERSIONS; version++)
         tree_init(&p->trees[version], arena, n_max);
@@ -69,6 +80,7 @@ uint8_t *pages_write(struct pages *p, uint32_t page)
     }
     tree_touch(&p->trees[PAGES_LIVE], page);
     if (!bitset_has(p->is_staged, page)) tree_touch(&p->trees[PAGES_CANDIDATE], page);
+    note_change(p, page);
     if (page >= p->n_used) p->n_used = page + 1;
     return content;
 }
@@ -88,6 +100,10 @@ void pages_checkpoint(struct pages *p)
     forget_copies(p);
     p->image_n_used = p->n_used;
     p->has_image = true;
+    for (size_t word = 0; word < bitset_words(p->n_touched); word++) {
+        p->unstored[word] |= p->changed[word];
+        p->changed[word] = 0;
+    }
 }
 
 const uint8_t *pages_image(const struct pages *p, uint32_t page)
@@ -97,6 +113,26 @@ const uint8_t *pages_image(const struct pages *p, uint32_t page)
     assert(!p->shown);
     if (page >= p->image_n_used) return NULL;
     return page_at(bitset_has(p->copied, page) ? p->second : p->live, page);
+}
+
+uint32_t pages_next_unstored(const struct pages *p, uint32_t page)
+{
+    for (; page < p->n_touched; page = (page | 63) + 1) {
+        uint64_t left = p->unstored[page / 64] >> page % 64;
+        if (left != 0) return page + (uint32_t)__builtin_ctzll(left);
+    }
+    return p->n_max;
+}
+
+void pages_stored(struct pages *p, uint32_t page)
+{
+    assert(page < p->n_touched);
+    bitset_remove(p->unstored, page);
+}
+
+void pages_all_stored(struct pages *p)
+{
+    memset(p->unstored, 0, bitset_words(p->n_touched) * sizeof p->unstored[0]);
 }
 
 uint64_t pages_live_hash(struct pages *p, uint32_t page)
@@ -184,6 +220,7 @@ void pages_fetch_drop(struct pages *p, uint32_t page)
 static void swap_pages(struct pages *p, uint32_t page)
 {
     uint8_t kept[VSTAMP_PAGE_SIZE];
+    note_change(p, page);
     memcpy(kept, page_at(p->live, page), sizeof kept);
     memcpy(page_at(p->live, page), page_at(p->staged, page), sizeof kept);
     memcpy(page_at(p->staged, page), kept, sizeof kept);

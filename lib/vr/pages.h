@@ -15,6 +15,9 @@
  * Each of the three has a tree of hashes (tree.h), brought up to date only when somebody asks, or
  * a part at a time when much has changed (pages_hash_some).
  *
+ * A disk holds a former checkpoint, so of an image only those pages need to go there that changed
+ * since: `unstored`.
+ *
  * Pages that were never written are zeros and take no memory. */
 #ifndef VR_PAGES_H
 #define VR_PAGES_H
@@ -43,6 +46,9 @@ struct pages {
     uint8_t *staged;
     uint64_t *copied;    /* bitset: the image of this page is in `second` */
     uint64_t *is_staged; /* bitset: that of the candidate in `staged` */
+    uint64_t *changed;   /* bitset: may have changed since the newest checkpoint was taken */
+    uint64_t *unstored;  /* bitset: the image of this page may not be what the disk holds */
+    uint32_t n_touched;  /* pages from here on never held anything */
     struct tree trees[PAGES_VERSIONS];
 };
 
@@ -57,6 +63,13 @@ void pages_checkpoint(struct pages *p);
 /* Content of a page in the image; asserts has_image.  NULL stands for a page of zeros that was
  * never written. */
 const uint8_t *pages_image(const struct pages *p, uint32_t page);
+
+/* The first page from `page` on whose image may not be what the disk holds; n_max: none. */
+uint32_t pages_next_unstored(const struct pages *p, uint32_t page);
+
+/* From now on the disk holds the image of this page, or will: it was handed over. */
+void pages_stored(struct pages *p, uint32_t page);
+void pages_all_stored(struct pages *p);
 
 /* Hash of a page's content: 0 when it is NULL or all zeros, never 0 otherwise. */
 uint64_t pages_hash(const uint8_t *content);

@@ -50,21 +50,26 @@ start_all() {
     group_wait "a checkpoint" group_has_checkpoint
     group_stop 0
     ls "$BATS_TEST_TMPDIR/data/0"
-    [ "$(ls "$BATS_TEST_TMPDIR/data/0" | grep -c '^checkpoint-')" -eq 1 ]
+    [ -s "$BATS_TEST_TMPDIR/data/0/pages.mdb" ]
     [ ! -e "$BATS_TEST_TMPDIR/data/0/journal-0000000000000001" ]
     group_start_one 0
     [ "$(get k1)" = v1 ]
     [ "$(get k100)" = v100 ]
 }
 
-@test "a checkpoint that was not finished is removed at the start" {
-    group_start 1
+@test "a store of pages that a crash left half made is made anew" {
+    group_start 1 "checkpoint_ops: 16"
     put k v
     group_kill 0
-    touch "$BATS_TEST_TMPDIR/data/0/checkpoint-00000000000000ff.tmp"
+    echo half >"$BATS_TEST_TMPDIR/data/0/pages.mdb.tmp"
     group_start_one 0
-    [ "$(get k)" = v ]
-    [ ! -e "$BATS_TEST_TMPDIR/data/0/checkpoint-00000000000000ff.tmp" ]
+    for i in $(seq 100); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_has_checkpoint() { [ -s "$BATS_TEST_TMPDIR/data/0/pages.mdb" ]; }
+    group_wait "a checkpoint" group_has_checkpoint
+    [ ! -e "$BATS_TEST_TMPDIR/data/0/pages.mdb.tmp" ]
+    group_kill 0
+    group_start_one 0
+    [ "$(get k)$(get k100)" = vv100 ]
 }
 
 @test "a torn tail is cut, and said so" {
@@ -92,19 +97,33 @@ start_all() {
     grep -q "^vstamp-replica: $oldest: " "$BATS_TEST_TMPDIR/err"
 }
 
-@test "a damaged checkpoint is refused and the file is named" {
-    local checkpoint status=0
+@test "a damaged checkpoint is refused, and the file named, wherever the damage is" {
+    local folder=$BATS_TEST_TMPDIR/data/0 at size status n_refused=0
     group_start 1 "checkpoint_ops: 16"
     for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
-    group_has_checkpoint() { ls "$BATS_TEST_TMPDIR"/data/0/checkpoint-????????????????; }
+    group_has_checkpoint() { [ "$(group_field 0 checkpoint_number)" -gt 0 ]; }
     group_wait "a checkpoint" group_has_checkpoint
     group_stop 0
-    checkpoint=$(group_has_checkpoint)
-    printf '\377\377\377\377' | dd of="$checkpoint" bs=1 seek=4200 conv=notrunc status=none
-    timeout 10 vstamp-replica --index 0 2>"$BATS_TEST_TMPDIR/err" || status=$?
-    cat "$BATS_TEST_TMPDIR/err" >&2
-    [ "$status" -eq 2 ]
-    grep -q "^vstamp-replica: $checkpoint: " "$BATS_TEST_TMPDIR/err"
+    cp -r "$folder" "$BATS_TEST_TMPDIR/sound"
+    size=$(stat -c %s "$folder/pages.mdb")
+    serves_or_is_gone() { ! group_running 0 || [ "$(vstamp --timeout 1 get k40)" = v40 ]; }
+    for ((at = 5; at < size; at += size / 40)); do
+        printf '\252' | dd of="$folder/pages.mdb" bs=1 seek="$at" conv=notrunc status=none
+        group_start_one 0
+        group_wait "replica 0 to serve or to go" serves_or_is_gone
+        if group_running 0; then # nothing that is in use was there
+            group_stop 0
+        else
+            status=0
+            group_reap 0 || status=$?
+            [ "$status" -eq 2 ]
+            tail -n 1 "$BATS_TEST_TMPDIR/replica-0.log" | grep "^vstamp-replica: $folder"
+            n_refused=$((n_refused + 1))
+        fi
+        rm -r "$folder"
+        cp -r "$BATS_TEST_TMPDIR/sound" "$folder"
+    done
+    [ "$n_refused" -gt 0 ]
 }
 
 @test "a file of the folder that is missing, or was cut between two records, is noticed" {
@@ -125,7 +144,7 @@ start_all() {
         rm -r "$data"
         cp -r "$data.sound" "$data"
     }
-    rm "$data"/checkpoint-*
+    rm "$data"/pages.mdb
     refused "$data/journal-.*: the checkpoint before the journal is missing"
     rm "$data"/journal-*
     refused "$data: the journal that follows the checkpoint is missing"

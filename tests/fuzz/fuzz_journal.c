@@ -106,12 +106,27 @@ struct damage {
     bool before_newest; /* something differs before the newest sound record of all */
 };
 
-static struct disk_file *choose_file(struct stage *s, struct disk_folder **folder)
+static struct disk_file *choose_file(struct stage *s)
 {
+    struct disk_folder *folder = &s->disk.segments;
     uint8_t which = read_u8(&s->in);
-    *folder = which % 4 == 0 ? &s->disk.checkpoints : &s->disk.segments;
-    if ((*folder)->count == 0) return NULL;
-    return &(*folder)->files[which / 4 % (*folder)->count];
+    return folder->count > 0 ? &folder->files[which % folder->count] : NULL;
+}
+
+static void change_pages(struct stage *s, struct damage *d)
+{
+    uint8_t how = read_u8(&s->in);
+    size_t at = read_u32(&s->in);
+    struct page_store *pages = &s->disk.pages;
+    if (how >= 240) {
+        d->only_changed = false;
+        page_store_wipe(pages);
+    } else if (how >= 208 && pages->n_pages > 0) {
+        d->only_changed = false;
+        pages->pages[at % pages->n_pages].present = false;
+    } else {
+        page_store_flip(pages, at, (uint8_t)(how == 0 ? 1 : how));
+    }
 }
 
 static void lose(struct disk_folder *folder, struct disk_file *file)
@@ -124,14 +139,17 @@ static void lose(struct disk_folder *folder, struct disk_file *file)
 
 static void change_bytes(struct stage *s, struct damage *d)
 {
-    struct disk_folder *folder;
-    struct disk_file *file = choose_file(s, &folder);
+    if (read_u8(&s->in) % 4 == 0) {
+        change_pages(s, d);
+        return;
+    }
+    struct disk_file *file = choose_file(s);
     uint8_t how = read_u8(&s->in);
     if (file == NULL || file->size == 0) return;
     size_t at = read_u16(&s->in) % file->size;
     if (how >= 240) {
         d->only_changed = false;
-        lose(folder, file);
+        lose(&s->disk.segments, file);
     } else if (how >= 208) {
         d->only_changed = false;
         file->size = at;
@@ -144,14 +162,22 @@ static void change_bytes(struct stage *s, struct damage *d)
     }
 }
 
+static bool same_pages(const struct page_store *a, const struct page_store *b)
+{
+    if (a->head_size > 0 && memcmp(a->head, b->head, b->head_size) != 0) return false;
+    for (uint32_t i = 0; i < b->n_pages; i++) {
+        const struct stored_page *x = &a->pages[i], *y = &b->pages[i];
+        if (y->present && (x->checksum != y->checksum ||
+                           memcmp(x->content, y->content, VSTAMP_PAGE_SIZE) != 0))
+            return false;
+    }
+    return true;
+}
+
 static bool damaged_before_newest(const struct disk *now, const struct disk *written)
 {
     const struct disk_file *newest = &written->segments.files[written->segments.count - 1];
-    for (size_t i = 0; i < now->checkpoints.count; i++) {
-        const struct disk_file *a = &now->checkpoints.files[i];
-        const struct disk_file *b = &written->checkpoints.files[i];
-        if (memcmp(a->data, b->data, b->size) != 0) return true;
-    }
+    if (!same_pages(&now->pages, &written->pages)) return true;
     for (size_t i = 0; i < now->segments.count; i++) {
         const struct disk_file *a = &now->segments.files[i], *b = &written->segments.files[i];
         size_t checked = b == newest ? newest_sound_record(a, b) : b->size;
@@ -222,8 +248,7 @@ static void change_records(struct stage *s)
 {
     static struct record records[RECORDS_MAX];
     static uint8_t made[FILE_MAX];
-    struct disk_folder *folder;
-    struct disk_file *file = choose_file(s, &folder);
+    struct disk_file *file = choose_file(s);
     if (file == NULL) return;
     size_t n = take_apart(file, records);
     for (uint8_t edits = read_u8(&s->in) % 4 + 1; edits > 0 && n > 0 && s->in.ok; edits--) {
@@ -276,7 +301,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stage_open(&s, in, n_replicas, history % 3 == 2 ? 0 : n_replicas - 1, true);
     s.life = 100;
     s.disk.segments = copy_folder(&written->segments);
-    s.disk.checkpoints = copy_folder(&written->checkpoints);
+    s.disk.pages = page_store_copy(&written->pages);
     while (s.in.ok && s.in.left > 0) {
         if (by_records) change_records(&s);
         else change_bytes(&s, &damage);

@@ -349,7 +349,7 @@ static bool finish_jobs(struct member *m)
         if (!m->up || m->slow_disk || !m->disk.busy[lane]) continue;
         any = true;
         if (m->crash_at_checkpoint && m->disk.job[lane].kind == NODE_JOB_CHECKPOINT_END) {
-            disk_crash_after_rename(&m->disk);
+            disk_crash_after_commit(&m->disk);
             cluster_crash(m->cluster, m->index);
             break;
         }

@@ -77,19 +77,6 @@ static struct disk_file *append(struct disk *disk, const struct node_job *job, s
     return file;
 }
 
-static void checkpoint_rename(struct disk *disk, uint64_t number)
-{
-    struct disk_file *old = folder_find(&disk->checkpoints, number);
-    assert(disk->temporary.number == number);
-    if (old != NULL) {
-        free(old->data);
-        *old = disk->temporary;
-    } else {
-        folder_add(&disk->checkpoints, disk->temporary);
-    }
-    disk->temporary = (struct disk_file){0};
-}
-
 void disk_finish(struct disk *disk, enum node_lane lane)
 {
     const struct node_job *job = &disk->job[lane];
@@ -102,16 +89,13 @@ void disk_finish(struct disk *disk, enum node_lane lane)
         file->last = file->size - job->data.size;
         break;
     case NODE_JOB_CHECKPOINT_BEGIN:
-        free(disk->temporary.data);
-        disk->temporary = (struct disk_file){.number = job->number};
+        page_store_begin(&disk->pages, job->number);
         break;
     case NODE_JOB_CHECKPOINT_DATA:
-        assert(disk->temporary.number == job->number);
-        file_append(&disk->temporary, job->data.data, job->data.size);
+        page_store_put(&disk->pages, job->data);
         break;
     case NODE_JOB_CHECKPOINT_END:
-        checkpoint_rename(disk, job->number);
-        folder_remove_below(&disk->checkpoints, job->number, SIZE_MAX);
+        page_store_commit(&disk->pages, job->data);
         folder_remove_below(&disk->segments, job->number, SIZE_MAX);
         break;
     }
@@ -135,22 +119,19 @@ void disk_crash(struct disk *disk, struct prng *prng)
         disk->busy[lane] = false;
         if (job->kind == NODE_JOB_APPEND) append_torn(disk, job, prng);
         if (job->kind == NODE_JOB_CHECKPOINT_END && prng_chance(prng, 1, 2)) {
-            checkpoint_rename(disk, job->number);
-            folder_remove_below(&disk->checkpoints, job->number, (size_t)prng_below(prng, 3));
-            if (disk->checkpoints.count == 1)
-                folder_remove_below(&disk->segments, job->number, (size_t)prng_below(prng, 4));
+            page_store_commit(&disk->pages, job->data);
+            folder_remove_below(&disk->segments, job->number, (size_t)prng_below(prng, 4));
         }
     }
-    free(disk->temporary.data);
-    disk->temporary = (struct disk_file){0};
+    page_store_abort(&disk->pages);
 }
 
-void disk_crash_after_rename(struct disk *disk)
+void disk_crash_after_commit(struct disk *disk)
 {
     const struct node_job *job = &disk->job[NODE_LANE_CHECKPOINT];
     assert(disk->busy[NODE_LANE_CHECKPOINT] && job->kind == NODE_JOB_CHECKPOINT_END);
     disk->busy[NODE_LANE_CHECKPOINT] = false;
-    checkpoint_rename(disk, job->number);
+    page_store_commit(&disk->pages, job->data);
 }
 
 /* A block as a drive knows it, or less at the end of what may be damaged. */
@@ -188,11 +169,12 @@ static size_t cut_place(const struct disk_file *file, struct prng *prng)
 
 const char *disk_damage(struct disk *disk, struct prng *prng)
 {
-    struct disk_folder *folder = prng_chance(prng, 1, 3) ? &disk->checkpoints : &disk->segments;
+    struct disk_folder *folder = &disk->segments;
+    if (prng_chance(prng, 1, 3)) return page_store_damage(&disk->pages, prng);
     if (folder->count == 0) return NULL;
     size_t which = (size_t)prng_below(prng, folder->count);
     struct disk_file *file = &folder->files[which];
-    bool newest_segment = folder == &disk->segments && which + 1 == folder->count;
+    bool newest_segment = which + 1 == folder->count;
     size_t size = newest_segment ? file->last : file->size;
     if (!newest_segment && prng_chance(prng, 1, 4)) {
         free(file->data);
@@ -214,14 +196,13 @@ const char *disk_damage(struct disk *disk, struct prng *prng)
 void disk_wipe(struct disk *disk)
 {
     folder_clear(&disk->segments);
-    folder_clear(&disk->checkpoints);
-    free(disk->temporary.data);
+    page_store_wipe(&disk->pages);
     *disk = (struct disk){0};
 }
 
 bool disk_is_empty(const struct disk *disk)
 {
-    return disk->segments.count == 0 && disk->checkpoints.count == 0;
+    return disk->segments.count == 0 && disk->pages.number == 0;
 }
 
 static int read_file(const struct disk_file *file, struct bytes *content, struct vstamp_diag *diag)
@@ -234,13 +215,8 @@ static int read_file(const struct disk_file *file, struct bytes *content, struct
 
 int disk_restore(struct disk *disk, struct node *node, struct vstamp_diag *diag)
 {
-    int rv = 0;
+    int rv = page_store_restore(&disk->pages, node, diag);
     struct bytes content;
-    if (disk->checkpoints.count > 0) {
-        const struct disk_file *file = &disk->checkpoints.files[disk->checkpoints.count - 1];
-        rv = read_file(file, &content, diag);
-        if (rv == 0) rv = node_restore_checkpoint(node, file->number, content, diag);
-    }
     for (size_t i = 0; rv == 0 && i < disk->segments.count; i++) {
         struct disk_file *file = &disk->segments.files[i];
         bool newest = i + 1 == disk->segments.count;

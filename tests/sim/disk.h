@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is on one replica's stable storage, as bytes in memory: journal segments and checkpoints.
- * A job is under way from disk_begin to disk_finish; a crash between the two leaves any part of it
- * that a real disk could leave: a prefix of an append, a segment that was never created, a
- * checkpoint renamed or not, some of the old files not yet removed. */
+/* What is on one replica's stable storage, as bytes in memory: journal segments and pages.  A job
+ * is under way from disk_begin to disk_finish; a crash between the two leaves any part of it that
+ * a real disk could leave: a prefix of an append, a segment that was never created, a checkpoint
+ * committed or not, some of the old segments not yet removed. */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
 
 #include "base/prng.h"
 #include "node/node.h"
+#include "sim/page_store.h"
 
 struct disk_file {
     uint64_t number;
@@ -23,8 +24,8 @@ struct disk_folder {
 };
 
 struct disk {
-    struct disk_folder segments, checkpoints;
-    struct disk_file temporary; /* the checkpoint being written; a crash loses it */
+    struct disk_folder segments;
+    struct page_store pages;
     struct node_job job[NODE_LANES];
     bool busy[NODE_LANES];
 };
@@ -36,8 +37,8 @@ void disk_finish(struct disk *disk, enum node_lane lane);
 /* The power fails.  The jobs' bytes must still be there. */
 void disk_crash(struct disk *disk, struct prng *prng);
 
-/* It fails when the checkpoint under way has just got its name: nothing older is removed yet. */
-void disk_crash_after_rename(struct disk *disk);
+/* It fails when the checkpoint under way was just committed: no segment is removed yet. */
+void disk_crash_after_commit(struct disk *disk);
 
 /* While the replica is down some of what it wrote is changed or lost; says what, or NULL if there
  * was nothing to damage.  The last append is spared: what is not behind a later record cannot be

@@ -34,7 +34,7 @@ struct life {
     enum journal_status status; /* of the newest step */
     uint64_t first_us;       /* monotonic time of the first clock; 0: none came */
     uint64_t n_inputs, n_turns;
-    struct replay_tape file; /* what the data records said since the last file was restored */
+    struct replay_tape file; /* what the data records said since the last segment was restored */
     struct recorded check;   /* the newest that this node made; kind 0: none since the last one */
     struct vstamp_diag refusal; /* of a restore */
     bool ended;
@@ -168,6 +168,7 @@ static void compare(struct life *l, const struct recorded *theirs)
 static void trace_input(struct life *l, const struct recorded *r)
 {
     static const char *const steps[] = {[RECORDING_RESTORED] = "all files are restored",
+                                        [RECORDING_PAGES_RESTORED] = "all pages are restored",
                                         [RECORDING_START] = "starts",
                                         [RECORDING_STOP] = "asked to stop"};
     unsigned self = l->config.self;
@@ -181,8 +182,7 @@ static void trace_input(struct life *l, const struct recorded *r)
     if (r->kind == JOURNAL_RECORDED_stored)
         sim_trace(l->sim, "%u: stored, lane %u", self, r->as.stored.lane);
     if (r->kind == JOURNAL_RECORDED_checkpoint)
-        sim_trace(l->sim, "%u: restore checkpoint %" PRIu64 ", %zu bytes", self,
-                  r->as.checkpoint.number, l->file.size);
+        sim_trace(l->sim, "%u: restore checkpoint %" PRIu64, self, r->as.checkpoint.number);
     if (r->kind == JOURNAL_RECORDED_segment)
         sim_trace(l->sim, "%u: restore segment %" PRIu64 ", %zu bytes", self,
                   r->as.segment.number, l->file.size);
@@ -212,8 +212,7 @@ static bool feed(struct life *l, const struct recorded *r)
     int rv = recording_feed(l->node, r, (struct bytes){l->file.data, l->file.size}, &l->refusal);
     if (rv == VSTAMP_E_MALFORMED) return false;
     if (rv != 0) sim_trace(l->sim, "%u: refuses it: %s", l->config.self, l->refusal.text);
-    if (r->kind == JOURNAL_RECORDED_checkpoint || r->kind == JOURNAL_RECORDED_segment)
-        l->file.size = 0;
+    if (r->kind == JOURNAL_RECORDED_segment) l->file.size = 0;
     return true;
 }
 

@@ -301,6 +301,67 @@ static void a_fetch_that_was_looked_at_can_be_given_up(void **state)
     paged_close(&a);
 }
 
+static void assert_unstored(const struct pages *p, size_t n, const uint32_t *expected)
+{
+    uint32_t page = pages_next_unstored(p, 0);
+    for (size_t i = 0; i < n; i++, page = pages_next_unstored(p, page + 1))
+        assert_int_equal(page, expected[i]);
+    assert_int_equal(page, N_PAGES);
+}
+#define ASSERT_UNSTORED(p, ...)                                                                    \
+    assert_unstored((p), sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t),                     \
+                    (uint32_t[]){__VA_ARGS__})
+
+static void store_all(struct pages *p)
+{
+    for (uint32_t page = 0; (page = pages_next_unstored(p, page)) < N_PAGES; page++)
+        pages_stored(p, page);
+}
+
+static void what_changed_since_the_last_stored_checkpoint_is_unstored(void **state)
+{
+    struct paged a;
+    (void)state;
+    paged_open(&a, N_PAGES, 0);
+    assert_unstored(&a.pages, 0, NULL);
+    fill(&a.pages, 3, 1);
+    fill(&a.pages, 70, 1);
+    assert_unstored(&a.pages, 0, NULL); /* they are of no image yet */
+    pages_checkpoint(&a.pages);
+    ASSERT_UNSTORED(&a.pages, 3, 70);
+    pages_stored(&a.pages, 3);
+    fill(&a.pages, 4, 1);
+    ASSERT_UNSTORED(&a.pages, 70);
+    pages_checkpoint(&a.pages); /* and the one before it was never stored whole */
+    ASSERT_UNSTORED(&a.pages, 4, 70);
+    store_all(&a.pages);
+    pages_checkpoint(&a.pages);
+    assert_unstored(&a.pages, 0, NULL);
+    paged_close(&a);
+}
+
+static void what_was_fetched_is_unstored_and_what_it_removed(void **state)
+{
+    struct paged a;
+    (void)state;
+    paged_open(&a, N_PAGES, 0);
+    fill(&a.pages, 3, 1);
+    fill(&a.pages, 70, 1);
+    pages_checkpoint(&a.pages);
+    store_all(&a.pages);
+    fill(&a.pages, 5, 1); /* changed before the fetch, which is given up: not forgotten */
+    pages_fetch_begin(&a.pages);
+    pages_fetch_abort(&a.pages);
+    pages_fetch_begin(&a.pages);
+    static const uint8_t content[VSTAMP_PAGE_SIZE] = {9};
+    pages_fetch_put(&a.pages, 1, content);
+    pages_fetch_show(&a.pages, 70);
+    pages_fetch_commit(&a.pages);
+    ASSERT_UNSTORED(&a.pages, 1, 5, 70);
+    assert_null(pages_image(&a.pages, 70));
+    paged_close(&a);
+}
+
 static void an_application_sees_its_window_only(void **state)
 {
     (void)state;
@@ -456,6 +517,8 @@ int main(void)
         cmocka_unit_test(what_was_staged_is_there_for_the_next_fetch),
         cmocka_unit_test(a_tree_is_brought_up_to_date_by_parts),
         cmocka_unit_test(a_fetch_that_was_looked_at_can_be_given_up),
+        cmocka_unit_test(what_changed_since_the_last_stored_checkpoint_is_unstored),
+        cmocka_unit_test(what_was_fetched_is_unstored_and_what_it_removed),
         cmocka_unit_test(an_application_sees_its_window_only),
         cmocka_unit_test(any_history_is_like_a_model_that_copies_everything),
     };

@@ -167,20 +167,59 @@ static void what_fills_a_record_up_is_zeros(void **state)
     expect_refusal(f, "the first record does not check");
 }
 
+/* Of a checkpoint of two pages. */
+static int restore_head(struct fixture *f, uint32_t n_stored, uint64_t sum,
+                        struct vstamp_diag *diag)
+{
+    put_segment(f);
+    PUT(f, CHECKPOINT_HEAD, checkpoint_head, .anchor = {.op = 8}, .n_pages = 2,
+        .n_stored = n_stored, .sum = sum);
+    return node_restore_checkpoint(f->node, NUMBER, (struct bytes){f->file, f->w.size}, diag);
+}
+
 static void a_checkpoint_with_pages_that_do_not_make_sense_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct vstamp_diag diag = {0};
     static uint8_t content[VSTAMP_PAGE_SIZE];
     content[4] = 7; /* of the store's form */
-    put_segment(f);
-    PUT(f, CHECKPOINT_HEAD, checkpoint_head, .anchor = {.op = 8}, .n_pages = 2);
-    PUT(f, PAGE, page, .number = 1, .content = {content, sizeof content});
-    PUT(f, CHECKPOINT_TAIL, checkpoint_tail, .n_records = 1);
-    assert_int_equal(node_restore_checkpoint(f->node, NUMBER, (struct bytes){f->file, f->w.size},
-                                             &diag),
-                     VSTAMP_E_CORRUPT);
+    struct node_page page = {1, node_page_checksum(1, content), content};
+    assert_int_equal(restore_head(f, 1, page.checksum, &diag), 0);
+    assert_int_equal(node_restore_page(f->node, &page, &diag), 0);
+    assert_int_equal(node_restore_checkpoint_done(f->node, &diag), VSTAMP_E_CORRUPT);
     assert_string_equal(diag.text, "its pages do not make sense");
+}
+
+static void a_page_has_its_own_place_and_content(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    static uint8_t content[VSTAMP_PAGE_SIZE];
+    content[4] = 7;
+    struct node_page page = {1, node_page_checksum(1, content), content};
+    assert_int_equal(restore_head(f, 1, page.checksum, &diag), 0);
+    assert_int_equal(node_restore_page(f->node, &(struct node_page){0, page.checksum, content},
+                                       &diag), VSTAMP_E_CORRUPT);
+    assert_string_equal(diag.text, "page 0 does not check");
+    assert_int_equal(node_restore_page(f->node, &(struct node_page){2, page.checksum, content},
+                                       &diag), VSTAMP_E_CORRUPT);
+    assert_string_equal(diag.text, "page 2 is not where it belongs");
+    assert_int_equal(node_restore_page(f->node, &page, &diag), 0);
+    assert_int_equal(node_restore_page(f->node, &page, &diag), VSTAMP_E_CORRUPT);
+    assert_string_equal(diag.text, "page 1 is not where it belongs");
+}
+
+static void an_older_page_does_not_pass_for_the_newest(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    static uint8_t content[VSTAMP_PAGE_SIZE];
+    content[4] = 7;
+    struct node_page page = {1, node_page_checksum(1, content), content};
+    assert_int_equal(restore_head(f, 1, page.checksum + 1, &diag), 0);
+    assert_int_equal(node_restore_page(f->node, &page, &diag), 0);
+    assert_int_equal(node_restore_checkpoint_done(f->node, &diag), VSTAMP_E_CORRUPT);
+    assert_string_equal(diag.text, "1 pages of 1: some are missing, or older");
 }
 
 int main(void)
@@ -195,6 +234,8 @@ int main(void)
         TEST(a_file_says_its_own_number),
         TEST(what_fills_a_record_up_is_zeros),
         TEST(a_checkpoint_with_pages_that_do_not_make_sense_is_refused),
+        TEST(a_page_has_its_own_place_and_content),
+        TEST(an_older_page_does_not_pass_for_the_newest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

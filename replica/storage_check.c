@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Is pages.mdb a sound file of LMDB?
+ *
+ * LMDB follows what its file says without looking: a damaged tree can crash a process, or let it
+ * write over what is in use.  So a child process walks it first.  If the child dies, or finds what
+ * should not be, the file is damaged, and the replica never opens it.
+ *
+ * Each record must be found by its key where it is found in order; keys rise; leaves are as full as
+ * they say; each page bears the number of its place; no page of the file has two uses, of which to
+ * be free is one.  The content of pages is not looked at: the node checks it when it gets it.
+ *
+ * What is used here of LMDB's format: a page begins with its number, two bytes, two bytes of flags,
+ * and how far it is filled from below and above, or how many pages a large value takes; a node of
+ * a leaf has its key 8 bytes behind its beginning; table 0 lists free pages by transaction. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bitset.h"
+#include "replica/storage_pages.h"
+
+#define FREE_TABLE  0
+#define HEADER_SIZE 16u
+#define NODE_HEADER 8u
+#define IS_LEAF     0x02u
+#define IS_LARGE    0x04u
+#define N_METAS     2u
+
+struct header {
+    size_t number;
+    uint16_t unused, flags;
+    union {
+        uint16_t filled[2]; /* to here from below, from here from above */
+        uint32_t n_pages;
+    } as;
+};
+_Static_assert(sizeof(struct header) == HEADER_SIZE, "as LMDB has it on 64 bits");
+
+struct check {
+    struct pages_file file;
+    size_t page_size, n_pages, n_used;
+    uint64_t *used; /* bitset */
+    const uint8_t *base; /* of the file in memory; NULL until a page has told */
+    const uint8_t *leaf; /* the one that the walk is in, */
+    size_t n_keys, lowest; /* and what was seen of it */
+    const char *problem;
+};
+
+static bool fail(struct check *c, const char *problem)
+{
+    if (c->problem == NULL) c->problem = problem;
+    return false;
+}
+
+static bool use(struct check *c, size_t number, size_t n)
+{
+    if (number < N_METAS || number >= c->n_pages || n > c->n_pages - number)
+        return fail(c, "a page that is not in the file");
+    for (; n > 0; n--, number++, c->n_used++) {
+        if (bitset_has(c->used, number)) return fail(c, "a page in two places");
+        bitset_add(c->used, number);
+    }
+    return true;
+}
+
+/* The page bears the number of its place; then it is used, with those behind it. */
+static bool use_page(struct check *c, const uint8_t *page, unsigned flags, size_t n)
+{
+    const struct header *h = (const struct header *)page;
+
+    if (c->base == NULL) c->base = page - h->number * c->page_size;
+    if (h->flags != flags) return fail(c, "a page of another kind");
+    if (c->base + h->number * c->page_size != page) return fail(c, "a page of another place");
+    if (flags == IS_LARGE && h->as.n_pages != n) return fail(c, "a value of another size");
+    return use(c, h->number, n);
+}
+
+static bool end_leaf(struct check *c)
+{
+    const struct header *h = (const struct header *)c->leaf;
+
+    if (h == NULL) return true;
+    c->leaf = NULL;
+    if (h->as.filled[0] == HEADER_SIZE + 2 * c->n_keys && h->as.filled[1] == c->lowest) return true;
+    return fail(c, "a leaf that is not as full as it says");
+}
+
+static bool visit(struct check *c, const MDB_val *key, const MDB_val *value)
+{
+    const uint8_t *leaf = (const uint8_t *)((uintptr_t)key->mv_data & ~(c->page_size - 1));
+    size_t node = (size_t)((const uint8_t *)key->mv_data - leaf) - NODE_HEADER;
+    const uint8_t *data = value->mv_data;
+
+    if (key->mv_size != sizeof(size_t)) return fail(c, "a key of another size");
+    if (leaf != c->leaf) {
+        if (!end_leaf(c) || !use_page(c, leaf, IS_LEAF, 1)) return false;
+        c->leaf = leaf;
+        c->n_keys = 0;
+        c->lowest = SIZE_MAX;
+    }
+    c->n_keys++;
+    if (node < c->lowest) c->lowest = node;
+    if (data >= leaf && data < leaf + c->page_size)
+        return data + value->mv_size <= leaf + c->page_size || fail(c, "a value beyond its leaf");
+    return use_page(c, data - HEADER_SIZE, IS_LARGE,
+                    (HEADER_SIZE + value->mv_size + c->page_size - 1) / c->page_size);
+}
+
+/* What a transaction freed: how many pages, and which. */
+static bool visit_free(struct check *c, const MDB_val *value)
+{
+    const size_t *list = value->mv_data;
+    size_t i;
+
+    if (value->mv_size < sizeof(*list) || value->mv_size != (list[0] + 1) * sizeof(*list))
+        return fail(c, "a list of free pages of another size");
+    for (i = 1; i <= list[0]; i++)
+        if (!use(c, list[i], 1)) return false;
+    return true;
+}
+
+/* All records of a table, in order; each must also be where its key leads. */
+static bool walk(struct check *c, MDB_dbi table)
+{
+    MDB_cursor *along, *down;
+    MDB_stat stat_of;
+    MDB_val key, value, same_key, same_value;
+    size_t number, last = 0, n = 0;
+    int rv;
+
+    if (mdb_stat(c->file.txn, table, &stat_of) != 0 ||
+        mdb_cursor_open(c->file.txn, table, &along) != 0 ||
+        mdb_cursor_open(c->file.txn, table, &down) != 0)
+        return fail(c, "a table that cannot be opened");
+    while ((rv = mdb_cursor_get(along, &key, &value, MDB_NEXT)) == 0) {
+        if (!visit(c, &key, &value)) return false;
+        if (table == FREE_TABLE && !visit_free(c, &value)) return false;
+        memcpy(&number, key.mv_data, sizeof(number));
+        if (n++ > 0 && number <= last) return fail(c, "keys out of order");
+        last = number;
+        same_key = key;
+        if (mdb_cursor_get(down, &same_key, &same_value, MDB_SET_KEY) != 0 ||
+            same_value.mv_data != value.mv_data || same_value.mv_size != value.mv_size)
+            return fail(c, "a record that its key does not lead to");
+    }
+    if (rv != MDB_NOTFOUND || n != stat_of.ms_entries) return fail(c, "records are missing");
+    return end_leaf(c);
+}
+
+/* Branches were not seen: what nobody uses must at least leave room for them. */
+static bool room_for_branches(struct check *c)
+{
+    MDB_stat table, free_table;
+
+    if (mdb_stat(c->file.txn, FREE_TABLE, &free_table) != 0 ||
+        mdb_stat(c->file.txn, c->file.table, &table) != 0)
+        return fail(c, "a table that cannot be opened");
+    if (c->n_pages - N_METAS - c->n_used >= table.ms_branch_pages + free_table.ms_branch_pages)
+        return true;
+    return fail(c, "a free page that is in use");
+}
+
+static void check(struct check *c, const char *path)
+{
+    struct stat stat_of;
+    MDB_envinfo info;
+    MDB_stat env_stat;
+
+    if (pages_file_open(&c->file, path) != 0 || mdb_env_info(c->file.env, &info) != 0 ||
+        mdb_env_stat(c->file.env, &env_stat) != 0 || stat(path, &stat_of) != 0) {
+        fail(c, "it cannot be opened as a file of LMDB");
+        return;
+    }
+    c->page_size = env_stat.ms_psize;
+    c->n_pages = info.me_last_pgno + 1;
+    if (c->page_size != VSTAMP_PAGE_SIZE || c->n_pages < N_METAS ||
+        (size_t)stat_of.st_size / c->page_size < c->n_pages) {
+        fail(c, "it is shorter than it says");
+        return;
+    }
+    c->used = calloc(bitset_words(c->n_pages), sizeof(*c->used));
+    if (c->used == NULL)
+        fail(c, "no memory to check it");
+    else if (walk(c, FREE_TABLE) && walk(c, c->file.table))
+        room_for_branches(c);
+}
+
+/* The child: says what is wrong, and nothing if all is sound. */
+static void judge(const char *path, int fd)
+{
+    static const struct rlimit none;
+    struct check c = {.problem = NULL};
+
+    setrlimit(RLIMIT_CORE, &none);
+    check(&c, path);
+    if (c.problem != NULL && write(fd, c.problem, strlen(c.problem)) < 0) _exit(1);
+    _exit(c.problem == NULL ? 0 : 1);
+}
+
+static int cannot(struct vstamp_diag *diag, const char *what)
+{
+    vstamp_diag_printf(diag, "cannot check it: %s: %s", what, strerror(errno));
+    return VSTAMP_E_IO;
+}
+
+int pages_file_check(const char *path, struct vstamp_diag *diag)
+{
+    char problem[128];
+    ssize_t size;
+    int fds[2], status;
+    pid_t child;
+
+    if (access(path, F_OK) != 0 && errno == ENOENT) return 0;
+    if (pipe(fds) != 0) return cannot(diag, "pipe");
+    child = fork();
+    if (child == 0) judge(path, fds[1]);
+    close(fds[1]);
+    do size = read(fds[0], problem, sizeof(problem) - 1);
+    while (size < 0 && errno == EINTR);
+    problem[size > 0 ? size : 0] = '\0';
+    close(fds[0]);
+    if (child < 0) return cannot(diag, "fork");
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return cannot(diag, "waitpid");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+    if (WIFSIGNALED(status))
+        vstamp_diag_printf(diag, "damaged: reading it ends in signal %d", WTERMSIG(status));
+    else
+        vstamp_diag_printf(diag, "damaged: %s", problem);
+    return VSTAMP_E_CORRUPT;
+}

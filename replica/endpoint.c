@@ -40,6 +40,7 @@ static struct answer get_metrics(struct endpoint *e, const struct node_status *s
         .started_s = e->started_s,
         .connections = e->transport->clients.n_used,
         .evicted = e->transport->clients.n_evicted,
+        .longest_turn_us = e->turn->longest_us,
     };
     unsigned i;
 

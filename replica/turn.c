@@ -16,16 +16,19 @@ uint64_t turn_monotonic_us(void)
     return clock_us(CLOCK_BOOTTIME);
 }
 
-static void read_clocks(struct turn *t)
+static uint64_t read_clocks(struct turn *t)
 {
-    node_clock(t->node, clock_us(CLOCK_BOOTTIME), clock_us(CLOCK_REALTIME));
+    uint64_t now_us = clock_us(CLOCK_BOOTTIME);
+
+    node_clock(t->node, now_us, clock_us(CLOCK_REALTIME));
+    return now_us;
 }
 
 void turn_begin(struct turn *t)
 {
     if (t->begun) return;
     t->begun = true;
-    read_clocks(t);
+    t->begun_us = read_clocks(t);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -37,6 +40,7 @@ static void arm(struct turn *t)
 {
     uint64_t due = node_next_timer(t->node), now = turn_monotonic_us();
 
+    if (now - t->begun_us > t->longest_us) t->longest_us = now - t->begun_us;
     if (due == UINT64_MAX) {
         uv_timer_stop(&t->timer);
         return;
@@ -72,6 +76,7 @@ void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*after)
 {
     t->node = node;
     t->begun = false;
+    t->longest_us = 0;
     t->after = after;
     t->ctx = ctx;
     uv_check_init(loop, &t->check);

@@ -19,6 +19,8 @@
 struct turn {
     struct node *node;
     bool begun;
+    uint64_t begun_us;   /* when, */
+    uint64_t longest_us; /* and how long the longest turn so far has kept the loop */
     uv_check_t check;         /* runs after the poll: ends the turn */
     uv_prepare_t prepare;     /* runs before the poll: ends a turn that a timer began */
     uv_timer_t timer;         /* the node's next timer */

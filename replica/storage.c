@@ -81,6 +81,8 @@ static void on_answer(uv_async_t *async)
         if (state == LANE_FAILED) give_up(s, l);
         if (state != LANE_DONE) continue;
         turn_begin(s->turn);
+        for (; l->n_rotten > 0; l->n_rotten--)
+            node_on_rot(s->turn->node, l->rotten[l->n_rotten - 1]);
         node_on_stored(s->turn->node, (enum node_lane)i);
     }
 }

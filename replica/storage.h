@@ -33,6 +33,7 @@ struct lane {
     enum lane_state state; /* under the mutex, as what follows */
     bool quit;
     struct node_job job;
+    uint32_t rotten[NODE_CHECKED_PAGES], n_rotten; /* pages that the job found */
     const char *failed_step; /* LANE_FAILED: what was being done, */
     int failed_errno;        /* and what the system said */
 

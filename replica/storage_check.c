@@ -11,9 +11,15 @@
  *
  * What is used here of LMDB's format: a page begins with its number, two bytes, two bytes of flags,
  * and how far it is filled from below and above, or how many pages a large value takes; a node of
- * a leaf has its key 8 bytes behind its beginning; table 0 lists free pages by transaction. */
+ * a leaf has its key 8 bytes behind its beginning; table 0 lists free pages by transaction.
+ *
+ * While the replica runs pages are looked at by parts: does their checksum hold, and is on the disk
+ * what is in memory?  The latter is asked with O_DIRECT, where it can be had: else the answer comes
+ * from memory, too. */
+#define _GNU_SOURCE /* O_DIRECT */
 #include <errno.h>
-#include <inttypes.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -22,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/bitset.h"
+#include "base/endian.h"
 #include "replica/storage_pages.h"
 
 #define FREE_TABLE  0
@@ -233,4 +240,98 @@ int pages_file_check(const char *path, struct vstamp_diag *diag)
     else
         vstamp_diag_printf(diag, "damaged: %s", problem);
     return VSTAMP_E_CORRUPT;
+}
+
+/* --- while the replica runs ------------------------------------------------------------------- */
+
+struct look {
+    struct pages_file file;
+    int fd;
+    const uint8_t *base, *leaf;
+};
+
+static int open_look(struct look *l, const char *path)
+{
+    l->fd = open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
+    if (l->fd < 0) l->fd = open(path, O_RDONLY | O_CLOEXEC);
+    return l->fd < 0 ? errno : pages_file_open(&l->file, path);
+}
+
+/* Is this page of the file on the disk as it is here, and at its place?  `*same` is about the
+ * former: what cannot be read is not. */
+static int compare(struct look *l, const uint8_t *page, unsigned flags, bool *same)
+{
+    _Alignas(VSTAMP_PAGE_SIZE) uint8_t raw[VSTAMP_PAGE_SIZE];
+    const struct header *h = (const struct header *)page;
+
+    if (l->base == NULL) l->base = page - h->number * VSTAMP_PAGE_SIZE;
+    if (h->flags != flags || l->base + h->number * VSTAMP_PAGE_SIZE != page) return MDB_CORRUPTED;
+    if (flags == IS_LARGE && h->as.n_pages != 1) return MDB_CORRUPTED;
+    *same = pread(l->fd, raw, sizeof(raw), (off_t)(h->number * VSTAMP_PAGE_SIZE)) == sizeof(raw) &&
+            memcmp(raw, page, sizeof(raw)) == 0;
+    return 0;
+}
+
+/* A leaf is compared once; it cannot be mended. */
+static int look_at_leaf(struct look *l, const MDB_val *key)
+{
+    const uint8_t *leaf =
+        (const uint8_t *)((uintptr_t)key->mv_data & ~(uintptr_t)(VSTAMP_PAGE_SIZE - 1));
+    bool same = true;
+    int mdb = leaf != l->leaf ? compare(l, leaf, IS_LEAF, &same) : 0;
+
+    l->leaf = leaf;
+    return mdb == 0 && !same ? MDB_CORRUPTED : mdb;
+}
+
+/* The cursor is at the first record of a page, and goes on to its second. */
+static int look_at_page(struct look *l, MDB_cursor *at, MDB_val key, MDB_val begin, bool *sound)
+{
+    uint8_t content[VSTAMP_PAGE_SIZE];
+    size_t number, second;
+    MDB_val rest;
+    int mdb = look_at_leaf(l, &key);
+
+    memcpy(&number, key.mv_data, sizeof(number));
+    if (mdb == 0 && (number % 2 != 0 || begin.mv_size != PAGES_BEGIN)) mdb = MDB_CORRUPTED;
+    if (mdb == 0)
+        mdb = compare(l, (const uint8_t *)begin.mv_data - HEADER_SIZE, IS_LARGE, sound);
+    if (mdb == 0) mdb = mdb_cursor_get(at, &key, &rest, MDB_NEXT);
+    if (mdb == 0) mdb = look_at_leaf(l, &key);
+    if (mdb != 0) return mdb;
+    memcpy(&second, key.mv_data, sizeof(second));
+    if (second != number + 1 || rest.mv_size != PAGES_REST_SIZE) return MDB_CORRUPTED;
+    memcpy(content, begin.mv_data, PAGES_BEGIN);
+    memcpy(content + PAGES_BEGIN, (const uint8_t *)rest.mv_data + 8, PAGES_REST);
+    if (node_page_checksum((uint32_t)(number / 2), content) != load_u64(rest.mv_data))
+        *sound = false;
+    return 0;
+}
+
+int pages_file_find_rot(const char *folder, uint64_t first,
+                        uint32_t rotten[static NODE_CHECKED_PAGES], uint32_t *n_rotten)
+{
+    struct look l = {.fd = -1};
+    char path[PATH_MAX];
+    MDB_cursor *at = NULL;
+    size_t number = 2 * first, end = 2 * (first + NODE_CHECKED_PAGES);
+    MDB_val key = {sizeof(number), &number}, value;
+    bool sound;
+    int mdb;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, PAGES_NAME);
+    mdb = open_look(&l, path);
+    if (mdb == 0) mdb = mdb_cursor_open(l.file.txn, l.file.table, &at);
+    if (mdb == 0) mdb = mdb_cursor_get(at, &key, &value, MDB_SET_RANGE);
+    for (*n_rotten = 0; mdb == 0; mdb = mdb_cursor_get(at, &key, &value, MDB_NEXT)) {
+        memcpy(&number, key.mv_data, sizeof(number));
+        if (number >= end) break;
+        mdb = look_at_page(&l, at, key, value, &sound);
+        if (mdb != 0) break;
+        if (!sound) rotten[(*n_rotten)++] = (uint32_t)(number / 2);
+    }
+    if (at != NULL) mdb_cursor_close(at);
+    pages_file_close(&l.file);
+    if (l.fd >= 0) close(l.fd);
+    return mdb == MDB_NOTFOUND ? MDB_CORRUPTED : mdb; /* the head is behind all pages */
 }

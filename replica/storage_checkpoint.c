@@ -16,6 +16,13 @@ static bool done(struct lane *l, int mdb, const char *step)
     return false;
 }
 
+static bool begin(struct lane *l)
+{
+    const struct storage *s = l->storage;
+
+    return done(l, pages_file_begin(&l->pages, s->folder, s->state_pages), "open");
+}
+
 static bool keep_pages(struct lane *l, struct bytes data)
 {
     struct node_page page;
@@ -25,26 +32,33 @@ static bool keep_pages(struct lane *l, struct bytes data)
     return done(l, mdb, "write");
 }
 
-static bool commit(struct lane *l, const struct node_job *job)
+static bool commit(struct lane *l)
 {
-    int mdb = pages_file_commit(&l->pages, job->number, job->data);
-
-    if (!done(l, mdb, "commit a checkpoint to")) return false;
+    if (!done(l, pages_file_commit(&l->pages), "commit a checkpoint to")) return false;
     pages_file_close(&l->pages);
-    return lane_remove_below(l, STORAGE_JOURNAL, job->number);
+    return true;
+}
+
+static bool end(struct lane *l, const struct node_job *job)
+{
+    return done(l, pages_file_put_head(&l->pages, job->number, job->data), "write") && commit(l) &&
+           lane_remove_below(l, STORAGE_JOURNAL, job->number);
 }
 
 bool checkpoint_run(struct lane *l, const struct node_job *job)
 {
-    struct storage *s = l->storage;
-
     switch (job->kind) {
     case NODE_JOB_CHECKPOINT_BEGIN:
-        return done(l, pages_file_begin(&l->pages, s->folder, s->state_pages), "open");
+        return begin(l);
     case NODE_JOB_CHECKPOINT_DATA:
         return keep_pages(l, job->data);
     case NODE_JOB_CHECKPOINT_END:
-        return commit(l, job);
+        return end(l, job);
+    case NODE_JOB_CHECK:
+        return done(l, pages_file_find_rot(l->storage->folder, job->number, l->rotten,
+                                           &l->n_rotten), "check");
+    case NODE_JOB_MEND:
+        return begin(l) && keep_pages(l, job->data) && commit(l);
     case NODE_JOB_APPEND:
         break; /* not for this lane */
     }

@@ -115,17 +115,20 @@ int pages_file_keep(struct pages_file *f, const struct node_page *page)
     return rv == 0 ? put(f, key + 1, rest, sizeof(rest)) : rv;
 }
 
-int pages_file_commit(struct pages_file *f, uint64_t number, struct bytes head)
+int pages_file_put_head(struct pages_file *f, uint64_t number, struct bytes head)
 {
     uint8_t value[1024];
-    int rv;
 
     if (head.size > sizeof(value) - 8) return EINVAL;
     store_u64(value, number);
     memcpy(value + 8, head.data, head.size);
-    rv = put(f, PAGES_HEAD_KEY, value, 8 + head.size);
-    if (rv != 0) return rv;
-    rv = mdb_txn_commit(f->txn);
+    return put(f, PAGES_HEAD_KEY, value, 8 + head.size);
+}
+
+int pages_file_commit(struct pages_file *f)
+{
+    int rv = mdb_txn_commit(f->txn);
+
     f->txn = NULL;
     return rv;
 }

@@ -42,7 +42,8 @@ struct pages_file {
 /* To write a checkpoint of at most `n_pages` pages; made if it is missing, durably. */
 int pages_file_begin(struct pages_file *f, const char *folder, uint32_t n_pages);
 int pages_file_keep(struct pages_file *f, const struct node_page *page);
-int pages_file_commit(struct pages_file *f, uint64_t number, struct bytes head);
+int pages_file_put_head(struct pages_file *f, uint64_t number, struct bytes head);
+int pages_file_commit(struct pages_file *f);
 
 /* To read it. */
 int pages_file_open(struct pages_file *f, const char *path);
@@ -56,5 +57,10 @@ int pages_file_restore(const char *path, struct node *node, struct vstamp_diag *
 /* storage_check.c: can LMDB use the file without harm?  VSTAMP_E_CORRUPT, with a sentence, if it
  * may be damaged.  Before the first thread is there. */
 int pages_file_check(const char *path, struct vstamp_diag *diag);
+
+/* storage_check.c: which of the NODE_CHECKED_PAGES pages from `first` on are not what was stored,
+ * be it on the disk or in memory?  MDB_CORRUPTED if more is damaged than pages alone. */
+int pages_file_find_rot(const char *folder, uint64_t first,
+                        uint32_t rotten[static NODE_CHECKED_PAGES], uint32_t *n_rotten);
 
 #endif

@@ -152,7 +152,8 @@ void node_turn_end(struct node *n)
 
 uint64_t node_next_timer(const struct node *n)
 {
-    return vr_next_timer(&n->vr);
+    uint64_t core = vr_next_timer(&n->vr), check = node_checkpoint_next_timer(n);
+    return core < check ? core : check;
 }
 
 void node_stop(struct node *n)
@@ -245,6 +246,7 @@ void node_status(struct node *n, struct node_status *s)
         .rejected = r->stats.rejected,
         .reads = r->stats.reads,
         .evictions = r->stats.evictions,
+        .rotten_pages = n->checkpoint.rot_found,
         .frames_received = n->frames_received,
         .frames_dropped = n->frames_dropped + r->stats.dropped,
         .frames_sent = n->frames_sent,

@@ -38,9 +38,15 @@ enum node_job_kind {
     NODE_JOB_CHECKPOINT_BEGIN, /* begin checkpoint `number` in the store of pages: what changes
                                   there until its end changes at once and durably, or not at all */
     NODE_JOB_CHECKPOINT_DATA,  /* keep, or remove, each page in `data` (node_page_next) */
-    NODE_JOB_CHECKPOINT_END    /* `data` is its head: commit; then remove segments below `number`,
+    NODE_JOB_CHECKPOINT_END,   /* `data` is its head: commit; then remove segments below `number`,
                                   oldest first */
+    NODE_JOB_CHECK, /* read NODE_CHECKED_PAGES pages of the store, from page `number` on; those that
+                       do not check are told by node_on_rot before the job is done */
+    NODE_JOB_MEND   /* keep the pages in `data` as those of the checkpoint that is there: at once,
+                       durably, or not at all */
 };
+
+#define NODE_CHECKED_PAGES 64u
 
 struct node_job {
     enum node_job_kind kind;
@@ -130,6 +136,9 @@ bool node_accepts_requests(const struct node *node);
 
 /* The connection to a peer came up or broke.  A hint, used to resend at once. */
 void node_on_peer_connected(struct node *node, uint8_t replica, bool connected);
+
+/* The job under way found that this page of the store is not what was stored. */
+void node_on_rot(struct node *node, uint32_t page);
 
 /* The job under way in that lane is done. */
 void node_on_stored(struct node *node, enum node_lane lane);

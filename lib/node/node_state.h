@@ -50,6 +50,14 @@ struct node_checkpoint {
     uint32_t page; /* those before this one were handed over */
     uint8_t *buffer;
 
+    /* Between checkpoints. */
+    uint32_t next_checked;
+    uint64_t check_due_us;
+    uint32_t rotten[NODE_CHECKED_PAGES]; /* to be mended */
+    uint32_t n_rotten;
+    bool mending;
+    uint64_t rot_found; /* pages, since the start */
+
     /* What the store holds once the jobs so far are done. */
     uint64_t *checksums; /* by page, 0: it is not there */
     uint32_t n_stored;
@@ -110,6 +118,7 @@ void node_checkpoint_begin(struct node *n);
 void node_checkpoint_continue(struct node *n);
 void node_checkpoint_segment_stored(struct node *n, uint64_t segment);
 void node_checkpoint_stored(struct node *n);
+uint64_t node_checkpoint_next_timer(const struct node *n);
 void node_checkpoint_note_page(struct node *n, uint32_t page, uint64_t checksum);
 
 /* restore.c, with restore_journal.c and restore_checkpoint.c */

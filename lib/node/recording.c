@@ -270,6 +270,12 @@ int recording_feed(struct node *n, const struct recorded *record, struct bytes f
         if (!is_peer(n, connection->replica)) return VSTAMP_E_MALFORMED;
         node_on_peer_connected(n, connection->replica, connection->connected != 0);
         return 0;
+    case JOURNAL_RECORDED_rot:
+        if (!n->checkpoint.busy || n->checkpoint.n_rotten == NODE_CHECKED_PAGES ||
+            record->as.rot.page >= n->config.state_pages)
+            return VSTAMP_E_MALFORMED;
+        node_on_rot(n, record->as.rot.page);
+        return 0;
     case JOURNAL_RECORDED_stored:
         if (record->as.stored.lane >= NODE_LANES) return VSTAMP_E_MALFORMED;
         node_on_stored(n, (enum node_lane)record->as.stored.lane);

@@ -6,7 +6,7 @@
  *   data ... segment outputs
  *   step (restored) outputs
  *   clock step (start)               then turn by turn:
- *   clock peer_frame client_frame connection stored ... step (end of the turn) outputs
+ *   clock peer_frame client_frame connection rot stored ... step (end of the turn) outputs
  *   end                              missing if the process was killed
  *
  * A node is a function of what goes into it, so the records before `outputs` decide what that says.

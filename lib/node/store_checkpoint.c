@@ -6,8 +6,12 @@
  * does not hold as they are go there, some at a time, while operations go on (pages.h keeps their
  * old content).  The checkpoint has the number of that segment, so that it can be seen at a start
  * whether both are there; numbers only rise, whatever checkpoint of whatever peer comes next.  It
- * takes effect, and the old segments go, only once the new segment's first records are durable. */
+ * takes effect, and the old segments go, only once the new segment's first records are durable.
+ *
+ * Between checkpoints the store is read, slowly, again and again.  A page that does not check there
+ * is in memory still, as the image has it, and is stored anew. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/assert.h"
 #include "base/checksum.h"
@@ -17,6 +21,7 @@
 
 /* One job's pages, and what they cost the loop: some 50 us of hashing and copying. */
 #define PAGES_A_JOB 64u
+#define CHECK_US    250000u /* from one job of checking to the next */
 #define PAGE_HEADER 16u /* u32 number, u32 with content?, u64 checksum; the content follows */
 #define BUFFER_SIZE (PAGES_A_JOB * (PAGE_HEADER + VSTAMP_PAGE_SIZE))
 
@@ -91,7 +96,7 @@ static size_t first_records_size(const struct vr *r)
 void node_checkpoint_begin(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
-    if (c->step != NODE_CHECKPOINT_WANTED || n->journal.pending.size > 0) return;
+    if (c->step != NODE_CHECKPOINT_WANTED || c->busy || n->journal.pending.size > 0) return;
     const struct vr *r = &n->vr;
     if (!node_segment_room(n, first_records_size(r))) {
         /* the log went far ahead while the disk was busy */
@@ -155,10 +160,77 @@ static struct bytes head_records(struct node *n)
     return (struct bytes){c->buffer, w.size};
 }
 
+/* What a rotten page held, from the image; not of those that the next checkpoint stores anyway. */
+static struct bytes mended_pages(struct node *n)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    const struct pages *pages = &n->vr.pages;
+    struct writer w = writer_over(c->buffer, BUFFER_SIZE);
+    for (; c->n_rotten > 0; c->n_rotten--) {
+        struct node_page page = {.number = c->rotten[c->n_rotten - 1]};
+        if (pages_next_unstored(pages, page.number) == page.number) continue;
+        page.content = pages_image(pages, page.number);
+        page.checksum = c->checksums[page.number];
+        assert(page.content != NULL);
+        assert(page.checksum == node_page_checksum(page.number, page.content));
+        put_page(&w, &page);
+    }
+    return (struct bytes){c->buffer, w.size};
+}
+
+static bool has_image(const struct node *n)
+{
+    return n->vr.pages.has_image && !n->vr.pages.fetching;
+}
+
+/* No checkpoint is under way. */
+static void look_after(struct node *n)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    struct node_job job = {.kind = NODE_JOB_CHECK, .number = c->next_checked};
+    if (c->n_rotten > 0) {
+        if (!has_image(n)) return;
+        job = (struct node_job){.kind = NODE_JOB_MEND, .data = mended_pages(n)};
+        if (job.data.size == 0) return;
+        c->mending = true;
+    } else {
+        if (node_checkpoint_next_timer(n) > n->vr.now_us) return;
+        c->check_due_us = n->vr.now_us + CHECK_US;
+        c->next_checked += NODE_CHECKED_PAGES;
+        if (c->next_checked >= n->vr.pages.n_touched) c->next_checked = 0;
+    }
+    c->busy = true;
+    node_start_job(n, NODE_LANE_CHECKPOINT, &job);
+}
+
+uint64_t node_checkpoint_next_timer(const struct node *n)
+{
+    const struct node_checkpoint *c = &n->checkpoint;
+    bool idle = c->step == NODE_CHECKPOINT_NONE && !c->busy && c->n_rotten == 0;
+    return idle && c->n_stored > 0 ? c->check_due_us : UINT64_MAX;
+}
+
+void node_on_rot(struct node *n, uint32_t page)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    char detail[32];
+    NODE_RECORD(n, rot, .page = page);
+    assert(c->busy && c->n_rotten < NODE_CHECKED_PAGES);
+    c->rotten[c->n_rotten++] = page;
+    c->rot_found++;
+    snprintf(detail, sizeof detail, "page=%" PRIu32, page);
+    vr_mark(&n->vr, VR_MARK_stored_page_rots, "page=%" PRIu32, page);
+    n->io.log(n->io.ctx, NODE_LOG_ERROR, "stored-page-rotten", detail);
+}
+
 void node_checkpoint_continue(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
     if (c->busy) return;
+    if (c->step == NODE_CHECKPOINT_NONE) {
+        look_after(n);
+        return;
+    }
     struct node_job job = {.number = c->number};
     if (c->step == NODE_CHECKPOINT_PAGES) {
         job.kind = NODE_JOB_CHECKPOINT_DATA;
@@ -185,7 +257,10 @@ void node_checkpoint_stored(struct node *n)
     struct node_checkpoint *c = &n->checkpoint;
     assert(c->busy);
     c->busy = false;
-    if (c->step == NODE_CHECKPOINT_BEGIN) {
+    if (c->mending) {
+        c->mending = false;
+        n->io.log(n->io.ctx, NODE_LOG_INFO, "stored-pages-mended", NULL);
+    } else if (c->step == NODE_CHECKPOINT_BEGIN) {
         c->step = NODE_CHECKPOINT_PAGES;
     } else if (c->step == NODE_CHECKPOINT_END) {
         c->step = NODE_CHECKPOINT_NONE;

@@ -113,7 +113,7 @@ void stage_turn_end(struct stage *s)
 void stage_finish_job(struct stage *s, enum node_lane lane)
 {
     if (!s->disk.busy[lane]) return;
-    disk_finish(&s->disk, lane);
+    disk_finish(&s->disk, lane, s->node);
     node_on_stored(s->node, lane);
     stage_turn_end(s);
 }

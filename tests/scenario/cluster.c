@@ -238,7 +238,7 @@ void cluster_restore(struct cluster *c, uint8_t replica, const struct copy *copy
         node_turn_end(m->node);
         for (unsigned lane = 0; lane < NODE_LANES; lane++) {
             if (!m->disk.busy[lane]) continue;
-            disk_finish(&m->disk, lane);
+            disk_finish(&m->disk, lane, m->node);
             node_on_stored(m->node, lane);
         }
     }
@@ -353,7 +353,7 @@ static bool finish_jobs(struct member *m)
             cluster_crash(m->cluster, m->index);
             break;
         }
-        disk_finish(&m->disk, (enum node_lane)lane);
+        disk_finish(&m->disk, (enum node_lane)lane, m->node);
         set_clock(m);
         node_on_stored(m->node, (enum node_lane)lane);
         node_turn_end(m->node);

@@ -77,7 +77,7 @@ static struct disk_file *append(struct disk *disk, const struct node_job *job, s
     return file;
 }
 
-void disk_finish(struct disk *disk, enum node_lane lane)
+void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
 {
     const struct node_job *job = &disk->job[lane];
     struct disk_file *file;
@@ -97,6 +97,12 @@ void disk_finish(struct disk *disk, enum node_lane lane)
     case NODE_JOB_CHECKPOINT_END:
         page_store_commit(&disk->pages, job->data);
         folder_remove_below(&disk->segments, job->number, SIZE_MAX);
+        break;
+    case NODE_JOB_CHECK:
+        page_store_check(&disk->pages, job->number, node);
+        break;
+    case NODE_JOB_MEND:
+        page_store_mend(&disk->pages, job->data);
         break;
     }
 }

@@ -30,9 +30,9 @@ struct disk {
     bool busy[NODE_LANES];
 };
 
-/* Take note of a job; the bytes are read when it finishes. */
+/* Take note of a job; the bytes are read when it finishes.  What it finds is told to the node. */
 void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *job);
-void disk_finish(struct disk *disk, enum node_lane lane);
+void disk_finish(struct disk *disk, enum node_lane lane, struct node *node);
 
 /* The power fails.  The jobs' bytes must still be there. */
 void disk_crash(struct disk *disk, struct prng *prng);

@@ -83,7 +83,7 @@ static bool may_crash(const struct sim *sim, uint8_t index)
            sim_bears_loss(sim, index);
 }
 
-static bool may_wipe(const struct sim *sim, uint8_t index)
+bool sim_may_wipe(const struct sim *sim, uint8_t index)
 {
     if (!sim->config.durable || !sim->all_formed) return false;
     uint32_t n_blank = 0;
@@ -100,7 +100,7 @@ static bool may_wipe(const struct sim *sim, uint8_t index)
 static void harm_disk(struct sim *sim, struct sim_replica *r)
 {
     const struct sim_options *o = &sim->options;
-    bool may = may_wipe(sim, r->index);
+    bool may = sim_may_wipe(sim, r->index);
     if (o->beyond && sim->all_formed) may = n_with_state(sim, UINT32_C(1) << r->index) > 0;
     if (!may) return;
     if (prng_below(&sim->prng, 1000) < o->wipe_permille) {

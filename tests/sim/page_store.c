@@ -66,6 +66,34 @@ void page_store_commit(struct page_store *s, struct bytes head)
     page_store_abort(s);
 }
 
+void page_store_check(const struct page_store *s, uint64_t first, struct node *node)
+{
+    for (uint64_t i = first; i < s->n_pages && i < first + NODE_CHECKED_PAGES; i++) {
+        const struct stored_page *page = &s->pages[i];
+        if (page->present && page->checksum != node_page_checksum((uint32_t)i, page->content))
+            node_on_rot(node, (uint32_t)i);
+    }
+}
+
+void page_store_mend(struct page_store *s, struct bytes pages)
+{
+    struct node_page page;
+    while (node_page_next(&pages, &page)) {
+        assert(s->pages[page.number].present);
+        s->pages[page.number].checksum = page.checksum;
+        memcpy(s->pages[page.number].content, page.content, VSTAMP_PAGE_SIZE);
+    }
+}
+
+bool page_store_rot(struct page_store *s, uint64_t first, struct prng *prng)
+{
+    uint64_t page = first + prng_below(prng, NODE_CHECKED_PAGES);
+    if (page >= s->n_pages || !s->pages[page].present) return false;
+    s->pages[page].content[prng_below(prng, VSTAMP_PAGE_SIZE)] ^=
+        (uint8_t)(1u << prng_below(prng, 8));
+    return true;
+}
+
 void page_store_abort(struct page_store *s)
 {
     free(s->pending);

@@ -33,6 +33,16 @@ void page_store_put(struct page_store *s, struct bytes pages);
 void page_store_commit(struct page_store *s, struct bytes head);
 void page_store_abort(struct page_store *s);
 
+/* Tell the node of the pages from `first` on that do not check. */
+void page_store_check(const struct page_store *s, uint64_t first, struct node *node);
+
+/* These pages of the checkpoint that is there are as they were again. */
+void page_store_mend(struct page_store *s, struct bytes pages);
+
+/* Flip a bit of one of the pages that page_store_check looks at from `first` on; false if there is
+ * none. */
+bool page_store_rot(struct page_store *s, uint64_t first, struct prng *prng);
+
 /* A page, or the head, is not what was written; says what happened, NULL if there is nothing to
  * damage. */
 const char *page_store_damage(struct page_store *s, struct prng *prng);

@@ -4,6 +4,7 @@
 #include "sim/sim.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/assert.h"
@@ -70,7 +71,9 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     struct sim_replica *r = ctx;
     (void)detail;
     bool spoilt = strcmp(event, "page-hash-differs") == 0 && r->sim->options.wrong_pages_ppm != 0;
-    if (level == NODE_LOG_ERROR && !spoilt) sim_fail(r->sim, "replica %u: %s", r->index, event);
+    bool rots = strcmp(event, "stored-page-rotten") == 0 && r->damaged;
+    if (level == NODE_LOG_ERROR && !spoilt && !rots)
+        sim_fail(r->sim, "replica %u: %s", r->index, event);
 }
 
 static void io_record(void *ctx, enum journal_kind kind, const void *record)
@@ -378,6 +381,21 @@ void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame)
     turn_end(r);
 }
 
+/* What is stored may rot while the replica runs.  Here it does so when it is looked at, as nobody
+ * else does; until it is mended the disk is as good as lost. */
+static void rot(struct sim_replica *r, enum node_lane lane)
+{
+    const struct node_job *job = &r->disk.job[lane];
+    struct prng *prng = &r->sim->prng;
+    if (job->kind == NODE_JOB_MEND) r->damaged = false;
+    if (job->kind != NODE_JOB_CHECK || r->sim->quiet || !sim_may_wipe(r->sim, r->index)) return;
+    if (prng_below(prng, 1000) >= r->sim->options.rot_permille) return;
+    if (!page_store_rot(&r->disk.pages, job->number, prng)) return;
+    sim_trace(r->sim, "%u: a stored page rots", r->index);
+    r->damaged = true;
+    r->sim->stats.damages++;
+}
+
 void sim_replica_event(struct sim *sim, const struct sim_event *event)
 {
     struct sim_replica *r = &sim->replicas[event->node];
@@ -405,7 +423,8 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
             return;
         }
         turn_begin(r);
-        disk_finish(&r->disk, event->from);
+        rot(r, event->from);
+        disk_finish(&r->disk, event->from, r->node);
         node_on_stored(r->node, event->from);
         break;
     case SIM_TIMER:

@@ -315,6 +315,7 @@ void sim_net_event(struct sim *sim, const struct sim_event *event); /* REPLY, CO
 
 /* faults.c */
 void sim_faults_begin(struct sim *sim);
+bool sim_may_wipe(const struct sim *sim, uint8_t index); /* can the group bear that loss now? */
 /* Of a replica that has state: may it lose that now, whoever is without already? */
 bool sim_bears_loss(const struct sim *sim, uint8_t index);
 void sim_faults_new_primary(struct sim *sim, uint8_t index);

@@ -70,6 +70,7 @@ void vr_normal_begin(struct vr *r)
     r->view_start_op = r->log.op;
     r->suspects = false;
     r->attempts = 0;
+    r->forgotten = false;
     vr_timer_off(r, VR_TIMER_VOTE);
     vr_timer_off(r, VR_TIMER_VIEW_CHANGE);
     vr_timer_off(r, VR_TIMER_VIEW_LIMIT);

@@ -501,7 +501,10 @@ void vr_stop(struct vr *r)
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
 {
     text[0] = '\0';
-    if (r->status == VR_VIEW_CHANGE) {
+    if (r->forgotten && r->status != VR_NORMAL) {
+        snprintf(text, size, "an active replica that holds the log after op %" PRIu64
+                 ": a witness has dropped some of that", r->log.op);
+    } else if (r->status == VR_VIEW_CHANGE) {
         snprintf(text, size, "view %" PRIu64 " to start; its primary is replica %u", r->view,
                  vr_primary_of(r, r->view));
     } else if (r->transfer.kind != VR_TRANSFER_NONE) {

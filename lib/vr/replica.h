@@ -217,6 +217,7 @@ struct vr {
 
     /* state_transfer.c */
     struct vr_transfer transfer;
+    bool forgotten; /* since we were normal last, a witness had dropped what we need (W6) */
     struct log staging;
 
     /* page_transfer.c */

@@ -349,8 +349,12 @@ static void skip_to(struct vr *r, const struct wire_entry_header *base)
     }
     vr_mark(r, VR_MARK_witness_skips, "from op=%" PRIu64 " to op=%" PRIu64, r->log.op, base->op);
     const char *wrong = vr_checkpoint_adopt(r, base);
-    assert(wrong == NULL); /* it is behind all that is committed here */
-    vr_transfer_go_on(r);
+    if (wrong == NULL) {
+        vr_transfer_go_on(r);
+        return;
+    }
+    vr_log(r, VR_ERROR, "log-diverged", "op=%" PRIu64 " replica=%u why=\"%s\"", base->op,
+           r->transfer.peer, wrong); /* T6; the timer asks another */
 }
 
 /* The peer's log begins only after `base`, which is committed, and we lack what comes before. */
@@ -367,6 +371,7 @@ static void bridge_gap(struct vr *r, uint8_t from, const struct wire_entry_heade
         skip_to(r, base);
     } else if (vr_among_witnesses(r->config.witnesses, from)) { /* W6; the timer asks another */
         vr_mark(r, VR_MARK_witness_has_forgotten, "op=%" PRIu64 " from=%u", base->op, from);
+        r->forgotten = true;
     } else {
         begin_pages(r);
     }

@@ -133,7 +133,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct reader in = reader_over(data, size);
     uint8_t group = read_u8(&in), how = read_u8(&in);
     uint8_t n_replicas = sizes[group % 8];
-    stage_open(&s, in, n_replicas, group / 8 % n_replicas, how & 1);
+    uint8_t self = group / 8 % n_replicas, rest = group / 8 / n_replicas % 3;
+    stage_open(&s, in, n_replicas, self, how & 1);
+    if (n_replicas > 2 && rest > 0) /* we are a witness, or the one after us is */
+        s.config.witnesses = 1u << (self + rest - 1) % n_replicas;
     start(&s, &m);
     if ((how & 6) != 6) stage_form(&s);
     if (how & 8) stage_grow(&s, how / 16);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -148,6 +149,8 @@ static void pit_7_1_without_what_was_forgotten_the_group_waits(void **unused)
     cluster_start(c, A);
     cluster_run(c, 5000);
     assert_true(cluster_has_traced(c, B, "a witness has forgotten what is asked for"));
+    char waits[160];
+    assert_non_null(strstr(vr_waiting_for(cluster_core(c, B), waits, sizeof waits), "a witness"));
     assert_int_equal(-1, cluster_read(c, B, 100));
     for (uint8_t i = A; i <= W; i++) assert_int_not_equal(VR_NORMAL, cluster_core(c, i)->status);
     assert_true(cluster_core(c, B)->commit < 20);

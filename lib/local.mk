@@ -62,6 +62,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/pages.h \
     %D%/vr/reads.c \
     %D%/vr/recovery.c \
+    %D%/vr/restart.c \
     %D%/vr/replica.c \
     %D%/vr/replica.h \
     %D%/vr/rooms.h \

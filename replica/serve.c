@@ -46,6 +46,7 @@ struct replica {
     uv_signal_t signals[2];
     uv_timer_t stop_timer;
     bool stopping;
+    const char *over; /* why the node must not go on */
 };
 
 /* --- what the node asks for ------------------------------------------------------------------- */
@@ -118,7 +119,8 @@ static void after_turn(void *ctx)
 
     transport_after_turn(&r->transport);
     recorder_after_turn(&r->recorder, uv_now(&r->loop));
-    if (r->stopping && node_may_stop(r->node)) uv_stop(&r->loop);
+    r->over = node_is_over(r->node);
+    if (r->over != NULL || (r->stopping && node_may_stop(r->node))) uv_stop(&r->loop);
 }
 
 static void on_stop_timeout(uv_timer_t *timer)
@@ -268,9 +270,13 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     if (rv == 0) rv = start(r, diag);
     if (rv != 0) return rv;
     uv_run(&r->loop, UV_RUN_DEFAULT);
-    end_recording(r, CLI_OK);
+    end_recording(r, r->over == NULL ? CLI_OK : CLI_USAGE);
     endpoint_close(&r->endpoint);
     if (r->config.durable) storage_close(&r->storage);
+    if (r->over != NULL) {
+        vstamp_diag_printf(diag, "%s: %s", r->storage.folder, r->over);
+        return VSTAMP_E_OTHER_GROUP;
+    }
     log_detail(&r->log, LOG_LEVEL_INFO, "stopped", NULL);
     return 0;
 }

@@ -38,6 +38,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_page_transfer \
     %D%/scenario/test_reads \
     %D%/scenario/test_recovery \
+    %D%/scenario/test_restart \
     %D%/scenario/test_sessions \
     %D%/scenario/test_state_transfer \
     %D%/scenario/test_view_change \
@@ -56,6 +57,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-import.bats \
     %D%/cli/vstamp-lost-answers.bats \
     %D%/cli/vstamp-network.bats \
+    %D%/cli/vstamp-replica-copies.bats \
     %D%/cli/vstamp-replica-disk.bats \
     %D%/cli/vstamp-replica-endpoint.bats \
     %D%/cli/vstamp-replica-flood.bats \

@@ -169,6 +169,11 @@ bool node_may_stop(const struct node *n)
            !(vr_is_primary(&n->vr) && n->config.n_replicas > 1);
 }
 
+const char *node_is_over(struct node *n)
+{
+    return vr_is_over(&n->vr, n->reason, sizeof n->reason);
+}
+
 static void peer_status(const struct node *n, struct node_status *s)
 {
     const struct vr *r = &n->vr;

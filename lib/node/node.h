@@ -155,6 +155,10 @@ uint64_t node_next_timer(const struct node *node);
 void node_stop(struct node *node);
 bool node_may_stop(const struct node *node);
 
+/* Why the host must end this replica, in words for its operator: its folder is an old copy, or of
+ * another group.  NULL: it may go on.  The node does nothing any more once this is not NULL. */
+const char *node_is_over(struct node *node);
+
 /* Fill in everything of status.def.  The digest is brought up to date if that takes a millisecond
  * or two at most. */
 void node_status(struct node *node, struct node_status *status);

@@ -78,7 +78,7 @@ struct node {
     struct vstamp_id digest; /* of the state after digest_op, as of the newest status */
     uint64_t digest_op;
     struct wire_recorded_outputs outputs; /* so far; only while somebody records */
-    char reason[160];
+    char reason[240];
 };
 
 /* recording.c: what goes in and what comes out, told to whoever records. */

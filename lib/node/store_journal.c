@@ -64,6 +64,7 @@ static void put_state(struct node *n)
         .commit = r->commit,
         .held = r->held,
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+        .taking_part = r->has_hard_state && !r->restarting,
         .tokens = vr_token_list(r, r->has_hard_state ? r->formed_with : r->tokens, tokens,
                                 sizeof tokens)};
     struct node_journal *j = &n->journal;

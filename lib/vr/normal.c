@@ -157,6 +157,7 @@ void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_c
     }
     r->heartbeat = m->sequence;
     vr_note_held(r, m->held);
+    vr_restart_vouch(r, from, m->durable < m->commit ? m->durable : m->commit);
     vr_trust(r);
     const struct wire_entry_header *ours = log_header(&r->log, m->commit);
     if (ours != NULL && m->commit > r->commit) {
@@ -261,6 +262,9 @@ void vr_normal_settle(struct vr *r)
     r->acked_op[r->config.self] = r->durable_op;
     uint64_t reached = vr_quorum_reached(r, r->acked_op);
     if (reached > r->commit) vr_commit_up_to(r, reached);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        vr_restart_vouch(r, i, r->acked_op[i] < r->commit ? r->acked_op[i] : r->commit);
+    }
 }
 
 void vr_send_heartbeat(struct vr *r)
@@ -270,8 +274,8 @@ void vr_send_heartbeat(struct vr *r)
     r->heartbeat_ok[r->config.self] = r->heartbeat;
     vr_lease_sent(r, r->heartbeat);
     VR_BROADCAST(r, commit, .op = r->log.op, .commit = r->commit,
-                 .checksum = log_header(&r->log, r->commit)->checksum, .sequence = r->heartbeat,
-                 .held = vr_held(r));
+                 .checksum = log_header(&r->log, r->commit)->checksum, .durable = r->durable_op,
+                 .sequence = r->heartbeat, .held = vr_held(r));
 }
 
 void vr_heartbeat_due(struct vr *r)

@@ -24,12 +24,15 @@
  * replica has an incarnation number, and replicas keep, and exchange, a vector of the newest ones
  * they know:
  *
- *   1. ask: a majority tells which incarnation of ours it knows; ours is one above;
+ *   1. ask: a majority tells which incarnation of ours it knows; ours is above that;
  *   2. acquire: a majority of normal replicas notes it (durably) and answers; from then on what our
  *      former lives voted or promised is dropped wherever it arrives (view_change.c, V7);
  *   3. fetch the log from the primary of the largest view among the answers (PIT-3.3), or from a
  *      replica of a later view (state_transfer.c);
  *   4. only then be normal.
+ *
+ * A replica that comes back from its disk has an incarnation number, too, but need not recover:
+ * restart.c.
  *
  * Answers come from normal replicas alone (PIT-3.2) and count if they echo the nonce of this start
  * (PIT-3.5). */
@@ -184,7 +187,7 @@ static void answer(struct vr *r, uint8_t to, const struct wire_recovery *m)
 
 void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m)
 {
-    if (r->status == VR_RECOVERING) {
+    if (r->status == VR_RECOVERING && !r->has_hard_state) {
         on_blank_peer(r, from, m);
         return;
     }
@@ -203,7 +206,8 @@ void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m)
             vr_mark(r, VR_MARK_recovery_of_former_life, "from=%u", from);
             return;
         }
-        vr_merge_crash_vector(r, &m->crash_vector);
+        vr_merge_crash_vector(r, from, &m->crash_vector);
+        if (r->over) return;
     }
     if (!vr_is_durable_state(r)) {
         vr_mark(r, VR_MARK_recovery_waits_for_disk, "from=%u", from);
@@ -237,15 +241,15 @@ static void note_incarnation(struct vr *r, uint8_t from, const struct wire_heade
         form(r, tokens);
         return;
     }
-    vr_merge_crash_vector(r, &m->crash_vector);
+    vr_merge_crash_vector(r, from, &m->crash_vector);
     r->asked |= 1u << from;
     if ((uint32_t)__builtin_popcount(r->asked) < majority(r)) return;
     r->group = header->group;
     r->epoch = header->epoch;
-    r->incarnation = r->crash_vector[r->config.self] + 1;
+    r->incarnation = vr_incarnation_after_loss(r->crash_vector[r->config.self]);
     r->crash_vector[r->config.self] = r->incarnation;
     r->nonce = vr_draw_id(r);
-    vr_log(r, VR_INFO, "recovering", "incarnation=%" PRIu64, r->incarnation);
+    vr_log(r, VR_INFO, "recovering", "incarnation=%" PRIu64, vr_incarnation_losses(r->incarnation));
     ask(r);
 }
 
@@ -286,7 +290,7 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
         vr_mark(r, VR_MARK_recovery_answer_not_consistent, "from=%u", from);
         return;
     }
-    vr_merge_crash_vector(r, &m->crash_vector);
+    vr_merge_crash_vector(r, from, &m->crash_vector);
     r->answers[from] = (struct vr_answer){.present = true,
                                           .view = header->view,
                                           .op = m->op,
@@ -340,6 +344,10 @@ void vr_recovery_begin(struct vr *r)
  * start, by which we can form a new one, helps. */
 void vr_recovery_due(struct vr *r)
 {
+    if (r->restarting) {
+        vr_restart_due(r);
+        return;
+    }
     if (r->status != VR_RECOVERING || r->transfer.kind != VR_TRANSFER_NONE) return;
     if (r->incarnation != 0 && ++r->recovery_tries > TRIES_MAX && !r->checkpoint_storing) {
         vr_mark(r, VR_MARK_recovery_starts_anew, "incarnation=%" PRIu64, r->incarnation);

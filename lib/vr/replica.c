@@ -107,7 +107,8 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     r->log_view = state->log_view;
     vr_note_held(r, state->held);
     r->has_hard_state = true;
-    vr_merge_crash_vector(r, &state->crash_vector);
+    r->restarting = state->taking_part == 0; /* the newest life was not let in */
+    vr_merge_crash_vector(r, r->config.self, &state->crash_vector);
     restore_tokens(r, &state->tokens, r->formed_with);
     const struct wire_entry_header *last = log_header(&r->log, state->op);
     if (last == NULL || !vstamp_id_equal(last->checksum, state->checksum)) {
@@ -160,17 +161,7 @@ void vr_start(struct vr *r)
     }
     vr_log(r, VR_INFO, "restored", "view=%" PRIu64 " op=%" PRIu64 " commit=%" PRIu64, r->view,
            r->log.op, r->commit);
-    r->status = VR_VIEW_CHANGE;
-    if (vr_primary_of(r, r->view) == r->config.self) {
-        vr_mark(r, VR_MARK_primary_restarts, "view=%" PRIu64, r->view);
-        vr_enter_view(r, r->view + 1, "a restarted primary does not know what it had prepared");
-    } else if (r->view > r->log_view) {
-        vr_mark(r, VR_MARK_restart_in_view_change, "view=%" PRIu64, r->view);
-        vr_enter_view(r, r->view, "restarted in a view change");
-    } else {
-        vr_become(r, VR_NORMAL);
-        vr_normal_begin(r);
-    }
+    vr_restart_begin(r);
 }
 
 /* --- what all rooms use ----------------------------------------------------------------------- */
@@ -257,9 +248,10 @@ uint64_t vr_counter_of(const struct wire_list *crash_vector, uint8_t replica)
 }
 
 /* Learn of incarnations (4.3; DISC 2017).  What a former incarnation promised no longer counts. */
-void vr_merge_crash_vector(struct vr *r, const struct wire_list *theirs)
+void vr_merge_crash_vector(struct vr *r, uint8_t from, const struct wire_list *theirs)
 {
     bool news = false;
+    if (vr_restart_proves_old_copy(r, from, vr_counter_of(theirs, r->config.self))) return;
     struct reader at = wire_list_start(theirs);
     for (uint8_t i = 0; i < theirs->count && i < r->config.n_replicas; i++) {
         struct wire_counter counter;
@@ -292,7 +284,9 @@ static void check_invariants(const struct vr *r)
  * room for a prepare, and a prepare can commit at once in a group of one. */
 static void settle(struct vr *r)
 {
+    if (r->over) return;
     for (int round = 0; round < 2; round++) {
+        vr_restart_settle(r);
         vr_view_change_settle(r);
         vr_normal_settle(r);
         vr_execute(r);
@@ -325,6 +319,8 @@ static unsigned listens(uint16_t command)
     case WIRE_new_state:
     case WIRE_tree:
     case WIRE_pages:
+    case WIRE_restart:
+    case WIRE_restart_ok:
     case WIRE_recovery: return ANY;
     case WIRE_recovery_response: return IN(VR_RECOVERING);
     default: return 0;
@@ -334,6 +330,8 @@ static unsigned listens(uint16_t command)
 static enum vr_mark ignore_message(const struct vr *r, const struct wire_message *m)
 {
     bool about_recovery = m->header.command == WIRE_recovery;
+    bool about_restart =
+        m->header.command == WIRE_restart || m->header.command == WIRE_restart_ok;
     if (m->header.sender >= r->config.n_replicas) return VR_MARK_sender_not_a_member;
     if (m->header.sender == r->config.self) return VR_MARK_sender_is_ourselves;
     if (listens(m->header.command) == 0) return VR_MARK_not_between_replicas;
@@ -343,7 +341,7 @@ static enum vr_mark ignore_message(const struct vr *r, const struct wire_message
     if (!vstamp_id_equal(m->header.group, r->group)) {
         bool blank_here = vstamp_id_is_zero(r->group) && r->status == VR_RECOVERING;
         bool blank_there = vstamp_id_is_zero(m->header.group);
-        if (!(about_recovery && blank_there) &&
+        if (!(about_recovery && blank_there) && !about_restart &&
             !(blank_here && m->header.command == WIRE_recovery_response)) {
             return VR_MARK_another_group;
         }
@@ -382,6 +380,8 @@ static void dispatch(struct vr *r, const struct wire_message *m)
     case WIRE_pages: vr_on_pages(r, from, &m->as.pages); break;
     case WIRE_get_tree: vr_on_get_tree(r, from, &m->as.get_tree); break;
     case WIRE_tree: vr_on_tree(r, from, &m->as.tree); break;
+    case WIRE_restart: vr_on_restart(r, from, &m->header, &m->as.restart); break;
+    case WIRE_restart_ok: vr_on_restart_ok(r, from, &m->header, &m->as.restart_ok); break;
     case WIRE_request:
     case WIRE_reply:
     case WIRE_reject:
@@ -400,6 +400,7 @@ static void dispatch(struct vr *r, const struct wire_message *m)
 
 void vr_on_message(struct vr *r, const struct wire_message *m)
 {
+    if (r->over) return;
     enum vr_mark reason = ignore_message(r, m);
     if (reason != VR_MARK_NONE) {
         r->stats.dropped++;
@@ -441,6 +442,8 @@ void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
         }
         return;
     }
+    if (r->over) return;
+    vr_restart_tell(r, replica);
     if (r->status == VR_RECOVERING) vr_recovery_due(r);
     if (r->status == VR_VIEW_CHANGE) vr_view_change_due(r);
     settle(r);
@@ -455,6 +458,7 @@ void vr_on_turn_end(struct vr *r)
         [VR_TIMER_TRANSFER] = vr_transfer_due,       [VR_TIMER_PACE] = vr_pace_due,
         [VR_TIMER_RECOVERY] = vr_recovery_due,
     };
+    if (r->over) return;
     for (int i = 0; i < VR_TIMERS; i++) {
         if (r->due[i] > r->now_us) continue;
         r->due[i] = UINT64_MAX;
@@ -501,7 +505,11 @@ void vr_stop(struct vr *r)
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
 {
     text[0] = '\0';
-    if (r->forgotten && r->status != VR_NORMAL) {
+    if (r->over) return vr_is_over(r, text, size);
+    if (r->restarting) {
+        snprintf(text, size, "%u other replicas to note that it has started: %d did",
+                 r->quorum - 1u, __builtin_popcount(r->noted));
+    } else if (r->forgotten && r->status != VR_NORMAL) {
         snprintf(text, size, "an active replica that holds the log after op %" PRIu64
                  ": a witness has dropped some of that", r->log.op);
     } else if (r->status == VR_VIEW_CHANGE) {

@@ -57,7 +57,7 @@ enum vr_timer {
     VR_TIMER_VIEW_LIMIT,  /* in a view change: it took too long, vote for the next view */
     VR_TIMER_TRANSFER,    /* state transfer: no answer, ask another */
     VR_TIMER_PACE,        /* state transfer: the next question may be asked */
-    VR_TIMER_RECOVERY,    /* recovering: repeat RECOVERY */
+    VR_TIMER_RECOVERY,    /* recovering: repeat RECOVERY, or RESTART */
     VR_TIMERS
 };
 
@@ -227,7 +227,7 @@ struct vr {
     /* recovery.c */
     struct vstamp_id nonce;
     uint32_t recovery_tries;
-    uint64_t incarnation; /* 0: still asking which is free */
+    uint64_t incarnation; /* of this life (restart.c); 0: blank, or the first one since forming */
     struct vstamp_id tokens[REPLICAS_MAX];
     struct vstamp_id other_tokens[REPLICAS_MAX]; /* of another start of that replica */
     uint32_t other_token_heard[REPLICAS_MAX];
@@ -236,6 +236,18 @@ struct vr {
     uint32_t asked;  /* replicas that answered while incarnation is 0 */
     struct vr_answer answers[REPLICAS_MAX];
     bool stopping;
+
+    /* restart.c */
+    bool restarting;     /* back from the disk, and not let in yet */
+    bool restart_told;   /* the others have been asked to let it in */
+    uint32_t noted;      /* replicas that have noted this life */
+    uint32_t to_note;    /* replicas whose life is to be durable here, and then answered */
+    uint32_t strangers;  /* replicas that answered in the name of another group */
+    uint64_t vouched[REPLICAS_MAX]; /* newest committed entry that each has said to hold durably */
+    bool over;           /* this life is not the newest, or not of this group: it ends */
+    uint8_t over_by;     /* who said so, and what it knows: */
+    uint64_t over_incarnation; /* a later life of ours, */
+    uint64_t over_op;    /* or what we once held; else it is of another group */
 };
 
 /* With an arena whose base is NULL only counts; then nothing but the arena is touched. */
@@ -284,5 +296,12 @@ size_t vr_frame_size_max(const struct vr_config *config);
 size_t vr_entry_size_max(const struct vr_config *config); /* body of the largest entry */
 const char *vr_status_word(enum vr_status status);
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size);
+
+/* Why this replica must not go on, in words for its operator; NULL: it may. */
+const char *vr_is_over(const struct vr *r, char *text, size_t size);
+
+/* The parts of an incarnation number (restart.c). */
+uint64_t vr_incarnation_losses(uint64_t incarnation); /* times it came back empty */
+uint64_t vr_incarnation_starts(uint64_t incarnation); /* and from its disk since then */
 
 #endif

@@ -30,7 +30,7 @@ uint64_t vr_patience_us(const struct vr *r);      /* view_change_ms */
 uint64_t vr_jitter(struct vr *r, uint64_t us);    /* us .. 1.5 us */
 void vr_persist_state(struct vr *r);              /* view, log_view, crash vector changed */
 void vr_become(struct vr *r, enum vr_status status);
-void vr_merge_crash_vector(struct vr *r, const struct wire_list *theirs);
+void vr_merge_crash_vector(struct vr *r, uint8_t from, const struct wire_list *theirs);
 uint64_t vr_counter_of(const struct wire_list *crash_vector, uint8_t replica);
 struct vstamp_id vr_draw_id(struct vr *r);
 
@@ -168,5 +168,20 @@ void vr_recovery_begin(struct vr *r);
 void vr_recovery_void(struct vr *r);
 void vr_recovery_due(struct vr *r);
 void vr_recovery_forget(struct vr *r, uint8_t replica);
+
+/* restart.c: back from an intact disk. */
+void vr_on_restart(struct vr *r, uint8_t from, const struct wire_header *header,
+                   const struct wire_restart *m);
+void vr_on_restart_ok(struct vr *r, uint8_t from, const struct wire_header *header,
+                      const struct wire_restart_ok *m);
+void vr_restart_begin(struct vr *r);
+void vr_restart_due(struct vr *r);
+void vr_restart_settle(struct vr *r);
+void vr_restart_tell(struct vr *r, uint8_t replica);   /* that we have started */
+void vr_restart_answer(struct vr *r, uint8_t replica); /* which lives of it we know of */
+void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op);
+uint64_t vr_incarnation_after_loss(uint64_t newest);
+/* Another knows this life of ours: if it is not the present one, that stops (S3). */
+bool vr_restart_proves_old_copy(struct vr *r, uint8_t from, uint64_t theirs);
 
 #endif

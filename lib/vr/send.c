@@ -114,7 +114,7 @@ void vr_trace(struct vr *r, const char *format, ...)
 
 void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)
 {
-    char detail[256];
+    char detail[320];
     va_list args;
     va_start(args, format);
     vsnprintf(detail, sizeof detail, format, args);

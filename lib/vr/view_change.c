@@ -38,16 +38,18 @@ static void arm_view_limit(struct vr *r)
                  vr_jitter(r, (VIEW_LIMIT_FACTOR * vr_patience_us(r)) << doublings));
 }
 
-/* V7: is this message from a life that its sender has since forgotten? */
+/* V7: is this message from a life that its sender has since forgotten?  (If that lives still, it is
+ * told: then one folder is in use twice.)  Also true if we are told so ourselves. */
 static bool from_former_life(struct vr *r, uint8_t from, const struct wire_list *crash_vector,
                              enum vr_mark mark)
 {
     if (vr_counter_of(crash_vector, from) < r->crash_vector[from]) {
         vr_mark(r, mark, "from=%u", from);
+        vr_restart_answer(r, from);
         return true;
     }
-    vr_merge_crash_vector(r, crash_vector);
-    return false;
+    vr_merge_crash_vector(r, from, crash_vector);
+    return r->over;
 }
 
 void vr_view_change_forget(struct vr *r, uint8_t replica)

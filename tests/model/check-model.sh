@@ -62,6 +62,9 @@ finds() {
 finds 'the published counterexample' -DVIEWS=2 -DCRASHES=1 -DNO_CRASH_VECTORS
 finds 'a loss if nobody notes the new incarnation' -DVIEWS=2 -DCRASHES=1 -DNO_ACQUIRE
 finds 'a loss if answers come amid a view change' -DVIEWS=3 -DCRASHES=1 -DANSWER_IN_VIEW_CHANGE
+finds 'two lives with one number if nobody notes a restart' -DVIEWS=2 -DCRASHES=1 -DRESTARTS=1 \
+    -DNO_NOTE
 proves -DVIEWS=3 -DCRASHES=1 -DOPS=2
 proves -DVIEWS=4 -DCRASHES=1 -DOPS=1
 proves -DVIEWS=3 -DCRASHES=3 -DOPS=1
+proves -DVIEWS=3 -DCRASHES=1 -DRESTARTS=1 -DOPS=1

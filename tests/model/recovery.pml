@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* View change and recovery with crash vectors (lib/vr/view_change.c, recovery.c; paper sections 4.2
- * and 4.3, DISC 2017): a group of three that keeps nothing on disk.  `make model` searches all
+/* View change, recovery with crash vectors, and restarts from a disk (lib/vr/view_change.c,
+ * recovery.c, restart.c; paper sections 4.2 and 4.3, DISC 2017): a group of three in which a replica
+ * may lose all it knows, or come back with all of it.  `make model` searches all
  * states within the bounds below (check-model.sh) for
  *
  *   - an acknowledged op that a primary of a later view begins without;
@@ -27,7 +28,8 @@
  *
  * Not modelled:
  *   - groups of other sizes (with three, recovery needs both others; five is another search);
- *   - disks: an intact one makes a crash a pause here, a lost one is what a crash here is;
+ *   - what is not yet on a disk, old copies of one: an intact disk is what a RESTARTS is about, a
+ *     lost one, or a replica without, is what a crash here is;
  *   - forming; a blank replica that gives up and starts anew other than by a crash;
  *   - clients, sessions, reads, batches, checkpoints, epochs, state transfer within a view;
  *   - commit-numbers, so neither the guards that rest on them nor T2's early move of committed
@@ -47,8 +49,12 @@
 #define OPS 1 /* op-numbers, 1 or 2; each view's primary has a request of its own for each */
 #endif
 
+#ifndef RESTARTS
+#define RESTARTS 0 /* from an intact disk; with CRASHES at most 3 */
+#endif
+
 #define REPLICAS 3
-#define LIVES (CRASHES + 1) /* incarnations 0 .. CRASHES */
+#define LIVES (CRASHES + RESTARTS + 1) /* incarnations 0 .. CRASHES + RESTARTS */
 
 /* What the switches break. */
 #ifdef NO_CRASH_VECTORS
@@ -60,6 +66,11 @@
 #define NOTED(life) 0
 #else
 #define NOTED(life) (life)
+#endif
+#ifdef NO_NOTE
+#define NOTED_START(life) 0
+#else
+#define NOTED_START(life) (life)
 #endif
 #ifdef ANSWER_IN_VIEW_CHANGE
 #define ANSWERS(x) (status[x] == NORMAL || status[x] == VIEW_CHANGE)
@@ -91,6 +102,7 @@
 #define STARTING 2  /* as primary: the log is chosen, and being fetched */
 #define ASKING 3    /* blank: which incarnation is free? */
 #define ACQUIRING 4 /* blank: note this incarnation */
+#define RETURNING 5 /* from its disk: note this incarnation */
 
 byte status[REPLICAS];
 byte view[REPLICAS];
@@ -101,6 +113,9 @@ byte chosen[REPLICAS];             /* STARTING: the log the view will begin with
 byte asked[REPLICAS];              /* ASKING: who answered, a bit each */
 byte answers[REPLICAS * REPLICAS]; /* ACQUIRING: 0, or ANSWER */
 byte crashes;
+#if RESTARTS > 0
+byte restarts;
+#endif
 
 #define ANSWER(view, length) (1 + (view) * 4 + (length)) /* the length if sent by the primary */
 #define ANSWER_VIEW(a) (((a) - 1) / 4)
@@ -171,6 +186,20 @@ inline crash(r)
     answers[r * REPLICAS + 2] = 0
 }
 
+/* With all it had.  One life has one number, and one that has promised nothing since its last start
+ * keeps it (S5). */
+inline restart(r)
+{
+    restarts++;
+    vector[r] = vector[r] + WITH_COUNTER(r, 1);
+    status[r] = RETURNING;
+    chosen[r] = 0;
+    answers[r * REPLICAS] = 0;
+    answers[r * REPLICAS + 1] = 0;
+    answers[r * REPLICAS + 2] = 0;
+    printf("MODEL replica %d restarts as incarnation %d\n", r, COUNTER(vector[r], r))
+}
+
 inline hear_incarnation(r, from)
 {
     vector[r] = MERGED(vector[r], vector[from]);
@@ -234,6 +263,25 @@ inline enter(r, v)
     fi;
     printf("MODEL replica %d leaves for view %d with %d ops\n", r, v, LENGTH(log[r]))
 }
+
+/* `from`, which has state, has noted r's life; with r itself it is a quorum (S2). */
+inline let_in(r, from)
+{
+    vector[from] = MERGED(vector[from], WITH_COUNTER(r, NOTED_START(COUNTER(vector[r], r))));
+    vector[r] = MERGED(vector[r], vector[from]);
+    status[r] = NORMAL;
+    if
+    :: PRIMARY(view[r]) == r -> y = view[r] + 1; enter(r, y)
+    :: PRIMARY(view[r]) != r && view[r] > log_view[r] -> y = view[r]; enter(r, y)
+    :: else
+    fi;
+    y = 0
+}
+
+#define REMEMBERS(x) (status[x] != ASKING && status[x] != ACQUIRING)
+#define MAY_BE_LET_IN(r, from)                                                                     \
+    (status[r] == RETURNING && REMEMBERS(from) &&                                                 \
+     (PRIMARY(view[r]) != r || view[r] + 1 < VIEWS))
 
 /* Is there a promise of that life of `from`, and does it count for r?  V7 */
 #define HEARS(r, from, life)                                                                      \
@@ -357,6 +405,12 @@ proctype replica(byte r, p, q)
     do
     :: d_step { crashes < CRASHES && status[r] != ASKING -> crash(r) }
 
+#if RESTARTS > 0
+    :: d_step { restarts < RESTARTS && REMEMBERS(r) && status[r] != RETURNING -> restart(r) }
+    :: d_step { MAY_BE_LET_IN(r, p) -> let_in(r, p) }
+    :: d_step { MAY_BE_LET_IN(r, q) -> let_in(r, q) }
+#endif
+
     /* normal operation */
     :: d_step
     {
@@ -385,20 +439,20 @@ proctype replica(byte r, p, q)
     EITHER(p, 0)
     EITHER(q, 0)
     BOTH(0, 0)
-#if CRASHES > 0
+#if LIVES > 1
     EITHER(p, 1)
     EITHER(q, 1)
     BOTH(0, 1)
     BOTH(1, 0)
 #endif
-#if CRASHES > 1
+#if LIVES > 2
     EITHER(p, 2)
     EITHER(q, 2)
     BOTH(0, 2)
     BOTH(1, 1)
     BOTH(2, 0)
 #endif
-#if CRASHES > 2
+#if LIVES > 3
     EITHER(p, 3)
     EITHER(q, 3)
     BOTH(0, 3)

@@ -43,7 +43,7 @@ struct member {
     struct node *node;
     struct node_io io;
     struct vr_config config;
-    struct disk disk;
+    struct disk disk, copy;
 };
 
 /* A frame that came back to a client. */
@@ -245,6 +245,17 @@ void cluster_restore(struct cluster *c, uint8_t replica, const struct copy *copy
     cluster_crash(c, replica);
 }
 
+void cluster_keep_copy(struct cluster *c, uint8_t replica)
+{
+    disk_copy(&c->members[replica].copy, &c->members[replica].disk);
+}
+
+void cluster_put_back(const struct cluster *c, uint8_t replica, struct cluster *to)
+{
+    assert_false(to->members[replica].up);
+    disk_copy(&to->members[replica].disk, &c->members[replica].copy);
+}
+
 void cluster_hand_over(struct cluster *c, uint8_t replica)
 {
     struct member *m = &c->members[replica];
@@ -314,6 +325,7 @@ void cluster_free(struct cluster *c)
     for (uint8_t i = 0; i < c->n; i++) {
         if (c->members[i].up) cluster_crash(c, i);
         disk_wipe(&c->members[i].disk);
+        disk_wipe(&c->members[i].copy);
     }
     for (size_t i = 0; i < c->n_messages; i++) sim_packet_release(c->messages[i].packet);
     for (size_t i = 0; i < c->n_arrivals; i++) sim_packet_release(c->arrivals[i].packet);

@@ -242,6 +242,7 @@ static void pit_2_10_a_restarted_primary_does_not_prepare_again_in_its_view(void
     cluster_crash(c, 0);
     cluster_slow_disk(c, 0, false);
     cluster_start(c, 0);
+    cluster_settle(c);
     assert_false(vr_is_primary(cluster_core(c, 0)));
     assert_int_equal(1, cluster_core(c, 0)->view);
     cluster_clear_rules(c);

@@ -389,6 +389,13 @@ void check_copied(struct sim *sim, const struct wire_entry_header *last, struct 
         sim_fail(sim, "a copy has another state after op=%" PRIu64 " than the group", last->op);
 }
 
+void check_idle(struct sim *sim, struct sim_replica *replica, struct bytes frame)
+{
+    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    if (command != WIRE_restart && command != WIRE_restart_ok && command != WIRE_recovery_response)
+        sim_fail(sim, "replica %u takes part with an old copy of its disk", replica->index);
+}
+
 static void check_key(struct sim *sim, uint32_t key)
 {
     struct linear_op ops[LINEAR_OPS_MAX] = {0};

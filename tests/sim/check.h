@@ -76,6 +76,8 @@ void check_turn(struct sim *sim, struct sim_replica *replica);
 void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame);
 /* Somebody copied the state: `last` is the newest entry in it. */
 void check_copied(struct sim *sim, const struct wire_entry_header *last, struct vstamp_id digest);
+/* An old copy of what it knew takes part in nothing. */
+void check_idle(struct sim *sim, struct sim_replica *replica, struct bytes frame);
 void check_history(struct sim *sim);
 
 /* Which of the committed entries does a replica hold, up or down?  An active one from the first on,

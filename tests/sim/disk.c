@@ -206,6 +206,24 @@ void disk_wipe(struct disk *disk)
     *disk = (struct disk){0};
 }
 
+static void folder_copy(struct disk_folder *to, const struct disk_folder *from)
+{
+    folder_clear(to);
+    for (size_t i = 0; i < from->count; i++) {
+        const struct disk_file *file = &from->files[i];
+        struct disk_file copy = {.number = file->number, .last = file->last,
+                                 .unreadable = file->unreadable};
+        file_append(&copy, file->data, file->size);
+        folder_add(to, copy);
+    }
+}
+
+void disk_copy(struct disk *to, const struct disk *from)
+{
+    folder_copy(&to->segments, &from->segments);
+    folder_copy(&to->checkpoints, &from->checkpoints);
+}
+
 bool disk_is_empty(const struct disk *disk)
 {
     return disk->segments.count == 0 && disk->pages.number == 0;

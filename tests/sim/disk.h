@@ -45,6 +45,9 @@ void disk_crash_after_commit(struct disk *disk);
  * told from the torn end of a write. */
 const char *disk_damage(struct disk *disk, struct prng *prng);
 
+/* What is on the disk now, copied over what `to` had. */
+void disk_copy(struct disk *to, const struct disk *from);
+
 /* An empty disk, all memory given back. */
 void disk_wipe(struct disk *disk);
 

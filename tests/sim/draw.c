@@ -164,6 +164,7 @@ static void draw_faults(struct prng *prng, struct sim_options *o)
     o->cut_us = prng_between(prng, unit_us / 4, unit_us << prng_below(prng, 3));
     o->wipe_permille = draw_rate(prng, 600);
     o->rot_permille = draw_rate(prng, 600);
+    o->old_permille = draw_rate(prng, 400);
     o->beyond = prng_chance(prng, 1, 12);
     o->graceful_permille = draw_rate(prng, 500);
     o->sides_permille = prng_below(prng, 1000);
@@ -288,6 +289,7 @@ static void settle(struct sim_options *o)
     } else {
         o->crash_all_us = o->full_disk_us = 0;
         o->hang_ppm = o->write_error_ppm = o->wipe_permille = o->rot_permille = o->beyond = 0;
+        o->old_permille = 0;
     }
 }
 

@@ -90,10 +90,27 @@ bool sim_may_wipe(const struct sim *sim, uint8_t index)
     for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
         const struct sim_replica *r = &sim->replicas[i];
         if (i == index) continue;
-        if (r->blank || r->damaged) n_blank++;
+        if (r->blank || r->damaged || r->old) n_blank++;
         else if (!r->up || check_core(r->node)->status != VR_NORMAL) return false;
     }
     return n_blank < n_failures_borne(sim) && sim_bears_loss(sim, index);
+}
+
+/* May the copy of its disk be put back?  If there was a life since, and all others that have state
+ * know of it: then there is nobody from whom it could not hear that. */
+static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
+{
+    if (sim->options.beyond || disk_is_empty(&r->copy)) return false;
+    if (r->copied_incarnation == r->newest_incarnation) return false;
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+        const struct sim_replica *other = &sim->replicas[i];
+        if (i == r->index) continue;
+        const struct vr *core = other->up ? check_core(other->node) : NULL;
+        if (core == NULL || !vr_is_durable_state(core) ||
+            core->crash_vector[r->index] != r->newest_incarnation)
+            return false;
+    }
+    return true;
 }
 
 /* What a crash may do to the disk. */
@@ -112,6 +129,9 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
         sim_trace(sim, "%u: its disk is damaged: %s", r->index, what);
         r->damaged = true;
         sim->stats.damages++;
+    } else if (may_put_back(sim, r) && prng_below(&sim->prng, 1000) < o->old_permille) {
+        sim_trace(sim, "%u: an old copy of its disk is put back", r->index);
+        sim_replica_put_back(sim, r->index);
     }
 }
 

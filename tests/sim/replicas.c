@@ -33,6 +33,7 @@ static void io_send(void *ctx, uint8_t to, struct bytes frame)
     struct sim_replica *r = ctx;
     assert(to < r->config.n_replicas && to != r->index);
     check_sent(r->sim, r, frame);
+    if (r->old) check_idle(r->sim, r, frame);
     sim_net_send(r->sim, r->index, to, frame);
 }
 
@@ -72,7 +73,7 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     (void)detail;
     bool spoilt = strcmp(event, "page-hash-differs") == 0 && r->sim->options.wrong_pages_ppm != 0;
     bool rots = strcmp(event, "stored-page-rotten") == 0 && r->damaged;
-    if (level == NODE_LOG_ERROR && !spoilt && !rots)
+    if (level == NODE_LOG_ERROR && !spoilt && !rots && !r->old)
         sim_fail(r->sim, "replica %u: %s", r->index, event);
 }
 
@@ -107,7 +108,7 @@ void sim_replica_init(struct sim *sim, uint8_t index)
 
 bool sim_replica_has_state(const struct sim_replica *r)
 {
-    if (r->config.durable) return !r->blank && !r->damaged;
+    if (r->config.durable) return !r->blank && !r->damaged && !r->old;
     return r->up && r->normal_once && !r->stopping;
 }
 
@@ -251,9 +252,18 @@ void sim_replica_wipe(struct sim *sim, uint8_t index)
     struct sim_replica *r = &sim->replicas[index];
     disk_wipe(&r->disk);
     r->blank = true;
-    r->damaged = false;
+    r->damaged = r->old = false;
     check_wiped(sim, r);
     sim->stats.wipes++;
+}
+
+void sim_replica_put_back(struct sim *sim, uint8_t index)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    disk_copy(&r->disk, &r->copy);
+    r->old = true;
+    check_wiped(sim, r);
+    sim->stats.old_copies++;
 }
 
 void sim_replica_start(struct sim *sim, uint8_t index)
@@ -311,6 +321,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     assert(r->up);
     sim_trace(sim, "%u: %s", index, why);
     note_stats(r);
+    r->newest_incarnation = check_core(r->node)->crash_vector[index];
     check_crashed(sim, r);
     live_again(r);
     r->up = false;
@@ -318,6 +329,10 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     disk_crash(&r->disk, &sim->prng);
     munmap(r->memory, r->memory_size);
     r->node = NULL;
+    if (r->config.durable && sim_replica_has_state(r) && prng_chance(&sim->prng, 1, 4)) {
+        disk_copy(&r->copy, &r->disk);
+        r->copied_incarnation = r->newest_incarnation;
+    }
     for (uint32_t i = 0; i < r->backlog_count; i++) sim_packet_release(r->backlog[i].packet);
     r->backlog_count = 0;
     sim_net_break_all(sim, index);
@@ -337,9 +352,23 @@ static void on_request(struct sim_replica *r, const struct sim_event *event)
     r->backlog_count++;
 }
 
+/* It has noticed that its disk is an old copy: its operator puts that away. */
+static void start_empty(struct sim_replica *r)
+{
+    if (!r->old) sim_fail(r->sim, "replica %u: %s", r->index, node_is_over(r->node));
+    sim_replica_crash(r->sim, r->index, "stopped for good");
+    sim_replica_wipe(r->sim, r->index);
+    sim_at(r->sim, sim_around(r->sim, r->sim->options.down_us),
+           (struct sim_event){.kind = SIM_START, .node = r->index});
+}
+
 /* A stopping replica goes when it has handed over, or is out of patience. */
 static bool gone(struct sim_replica *r)
 {
+    if (!r->turn_open && node_is_over(r->node) != NULL) {
+        start_empty(r);
+        return true;
+    }
     if (!r->stopping || !node_may_stop(r->node)) return false;
     sim_replica_crash(r->sim, r->index, "stopped");
     return true;

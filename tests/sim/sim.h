@@ -77,6 +77,9 @@ struct sim_replica {
     bool normal_once; /* in this incarnation */
     bool blank;       /* came up without state and was not normal since */
     bool damaged;     /* what is on its disk is not what it wrote */
+    bool old;         /* it is what it wrote some lives ago */
+    struct disk copy; /* of its disk, made when it crashed once */
+    uint64_t copied_incarnation, newest_incarnation; /* its own number then, and when it last was */
     uint64_t disk_full_until;
     uint32_t incarnation;
     void *memory;
@@ -172,6 +175,7 @@ enum sim_phase {
     SIM_STAT(crashes)                                                                              \
     SIM_STAT(wipes)                                                                                \
     SIM_STAT(damages)                                                                              \
+    SIM_STAT(old_copies)                                                                           \
     SIM_STAT(refused_disks)                                                                        \
     SIM_STAT(failed_writes)                                                                        \
     SIM_STAT(garbage)                                                                              \
@@ -294,6 +298,7 @@ void sim_replica_start(struct sim *sim, uint8_t index);
 void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why);
 void sim_replica_wipe(struct sim *sim, uint8_t index); /* it is down and loses its disk */
+void sim_replica_put_back(struct sim *sim, uint8_t index); /* the copy of its disk */
 void sim_replica_leap(struct sim_replica *replica, uint64_t us); /* its monotonic clock, ahead */
 void sim_replica_pause(struct sim *sim, uint8_t index, uint64_t us);
 void sim_replica_event(struct sim *sim, const struct sim_event *event);

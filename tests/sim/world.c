@@ -259,6 +259,7 @@ static void world_end(struct sim *sim)
         for (uint32_t j = 0; sim->failed && j < r->backlog_count; j++)
             sim_packet_release(r->backlog[j].packet);
         disk_wipe(&r->disk);
+        disk_wipe(&r->copy);
         replay_tape_close(&r->tape);
     }
     sim_queue_clear(&sim->queue);

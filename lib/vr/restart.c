@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Coming back from an intact disk.
+ *
+ * A disk forgets nothing, so this replica's promises stand, and its log counts.  But is it the
+ * newest state of this replica?  The folder may be an old copy, put back by somebody; or another
+ * copy of it may be in use as well.  Then what this replica has promised and acknowledged since is
+ * forgotten, as after a lost disk, and nothing in the folder says so.  Others must say it.
+ *
+ *   replica --RESTART----> all          this life of mine has this incarnation number
+ *   replica <--RESTART-OK- others       it is noted, durably; or: I know of a later life of yours
+ *
+ * Incarnation numbers rise with every life of a replica, whether it begins with a disk or without
+ * (recovery.c), and have three parts: how often it came back empty, how often since then from its
+ * disk, and random bits, which tell two copies of one folder apart.
+ *
+ *   S1  the number is durable before anybody hears of it;
+ *   S2  nothing is promised, acknowledged or voted before so many others have noted it, durably,
+ *       that they are a quorum together with this replica.  Whoever comes back empty asks more
+ *       replicas than can be missing from a quorum (recovery.c, step 1), so it hears of every life
+ *       that ever took part, and no two of those have one number.  Those who note may be
+ *       restarting themselves: so a bare quorum of restarted replicas goes on without the rest;
+ *   S3  a number in another's crash vector that is later than one's own, or as late but another,
+ *       is proof that this life is not the newest.  It stops for good;
+ *   S4  so is an entry that this replica lacks, though another heard it say that it held it,
+ *       durably, and it is committed: then it was in every log since.  This finds a copy that was
+ *       made in the newest life itself, as long as those who heard that have it in memory;
+ *   S5  a start that is not let in (S2) does not count: the next one takes its number again.  Else
+ *       an old copy would only have to be started often enough to catch up.
+ *
+ * What S3 cannot find: the others that S2 asks need not be those that noted the last life, if as
+ * many were down then as are down now, and others.  In a group of 2f+1 those are f replicas that
+ * are down, and this one that has lost its memory: one more than the group bears.  As soon as one
+ * that knows is back, this replica hears of it by the first crash vector, and stops.
+ *
+ * A folder of another group, with the same members, is found in the same way: others answer in the
+ * name of theirs.  Once they are too many for a quorum of our own, this replica stops. */
+#include <stdio.h>
+#include <string.h>
+
+#include "vr/rooms.h"
+
+#define RANDOM_BITS 16u
+#define START_BITS 24u /* of which the upper part counts the times it came back empty */
+
+uint64_t vr_incarnation_after_loss(uint64_t newest)
+{
+    return ((newest >> (START_BITS + RANDOM_BITS)) + 1) << (START_BITS + RANDOM_BITS);
+}
+
+uint64_t vr_incarnation_losses(uint64_t incarnation)
+{
+    return incarnation >> (START_BITS + RANDOM_BITS);
+}
+
+uint64_t vr_incarnation_starts(uint64_t incarnation)
+{
+    return (incarnation >> RANDOM_BITS) & ((1u << START_BITS) - 1);
+}
+
+static uint64_t incarnation_after_start(struct vr *r)
+{
+    uint64_t newest = r->crash_vector[r->config.self];
+    return (((newest >> RANDOM_BITS) + 1) << RANDOM_BITS) |
+           prng_below(&r->prng, UINT64_C(1) << RANDOM_BITS);
+}
+
+/* Of two lives of one replica, is `a` the later one for sure? */
+static bool is_later(uint64_t a, uint64_t b)
+{
+    return a >> RANDOM_BITS > b >> RANDOM_BITS;
+}
+
+static void ask(struct vr *r)
+{
+    uint8_t vector[VR_CRASH_VECTOR_BYTES];
+    VR_BROADCAST(r, restart, .crash_vector = vr_crash_vector_list(r, vector, sizeof vector));
+    vr_timer_set(r, VR_TIMER_RECOVERY, vr_jitter(r, vr_patience_us(r)) / 2);
+    r->restart_told = true;
+}
+
+void vr_restart_begin(struct vr *r)
+{
+    r->status = VR_RECOVERING;
+    if (r->restarting) {
+        vr_mark(r, VR_MARK_restart_goes_on, "losses=%" PRIu64 " start=%" PRIu64,
+                vr_incarnation_losses(r->crash_vector[r->config.self]),
+                vr_incarnation_starts(r->crash_vector[r->config.self]));
+    } else {
+        r->crash_vector[r->config.self] = incarnation_after_start(r); /* S5 */
+    }
+    r->restarting = true;
+    r->incarnation = r->crash_vector[r->config.self];
+    vr_persist_state(r);
+}
+
+void vr_restart_due(struct vr *r)
+{
+    if (vr_is_durable_state(r)) ask(r); /* S1 */
+}
+
+/* To one that came back, or was out of reach, when we had been let in already. */
+void vr_restart_tell(struct vr *r, uint8_t replica)
+{
+    if (vr_incarnation_starts(r->incarnation) == 0 || !vr_is_durable_state(r)) return;
+    if ((r->noted >> replica) & 1) return;
+    uint8_t vector[VR_CRASH_VECTOR_BYTES];
+    VR_SEND(r, replica, restart, .crash_vector = vr_crash_vector_list(r, vector, sizeof vector));
+}
+
+/* S2 holds: be what the disk says. */
+static void take_part(struct vr *r)
+{
+    r->restarting = false;
+    vr_timer_off(r, VR_TIMER_RECOVERY);
+    r->status = VR_VIEW_CHANGE;
+    if (vr_primary_of(r, r->view) == r->config.self) {
+        vr_mark(r, VR_MARK_primary_restarts, "view=%" PRIu64, r->view);
+        vr_enter_view(r, r->view + 1, "a restarted primary does not know what it had prepared");
+    } else if (r->view > r->log_view) {
+        vr_mark(r, VR_MARK_restart_in_view_change, "view=%" PRIu64, r->view);
+        vr_enter_view(r, r->view, "restarted in a view change");
+    } else {
+        vr_persist_state(r);
+        vr_become(r, VR_NORMAL);
+        vr_normal_begin(r);
+    }
+}
+
+/* Which lives we know of, its own among them. */
+void vr_restart_answer(struct vr *r, uint8_t replica)
+{
+    uint8_t vector[VR_CRASH_VECTOR_BYTES];
+    VR_SEND(r, replica, restart_ok, .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+            .op = r->vouched[replica]);
+}
+
+void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op)
+{
+    if (op > r->vouched[replica]) r->vouched[replica] = op;
+}
+
+void vr_restart_settle(struct vr *r)
+{
+    if (!vr_is_durable_state(r)) return;
+    for (uint8_t i = 0; r->to_note != 0 && i < r->config.n_replicas; i++) {
+        if ((r->to_note >> i) & 1) vr_restart_answer(r, i);
+    }
+    r->to_note = 0;
+    if (!r->restarting || r->over) return;
+    if (!r->restart_told) ask(r);
+    if ((uint32_t)__builtin_popcount(r->noted) + 1 >= r->quorum) take_part(r);
+}
+
+/* Nothing that this replica could do is right any more. */
+static void stop_for_good(struct vr *r, uint8_t from)
+{
+    char why[240];
+    r->over = true;
+    r->over_by = from;
+    r->restarting = false;
+    vr_transfer_stop(r, "this life is over");
+    vr_become(r, VR_RECOVERING);
+    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_log(r, VR_ERROR, "folder-refused", "reason=\"%s\"", vr_is_over(r, why, sizeof why));
+}
+
+bool vr_restart_proves_old_copy(struct vr *r, uint8_t from, uint64_t theirs)
+{
+    uint64_t ours = r->incarnation;
+    if (theirs > NUMBER_MAX) return false;
+    if (vr_incarnation_starts(ours) == 0 || theirs == ours || is_later(ours, theirs)) return false;
+    if (r->over) return true;
+    vr_mark(r, VR_MARK_old_copy_stops, "from=%u", from);
+    r->over_incarnation = theirs;
+    stop_for_good(r, from);
+    return true;
+}
+
+void vr_on_restart(struct vr *r, uint8_t from, const struct wire_header *header,
+                   const struct wire_restart *m)
+{
+    uint64_t theirs = vr_counter_of(&m->crash_vector, from), known = r->crash_vector[from];
+    if (!r->has_hard_state) {
+        vr_mark(r, VR_MARK_restart_finds_no_memory, "from=%u", from);
+        return;
+    }
+    if (!vstamp_id_equal(header->group, r->group)) {
+        vr_trace(r, "restart of another group from=%u", from);
+        vr_restart_answer(r, from);
+        return;
+    }
+    if (theirs != known && !is_later(theirs, known)) {
+        vr_mark(r, VR_MARK_restart_of_old_copy, "from=%u", from);
+    } else {
+        vr_merge_crash_vector(r, from, &m->crash_vector);
+    }
+    r->to_note |= 1u << from;
+}
+
+void vr_on_restart_ok(struct vr *r, uint8_t from, const struct wire_header *header,
+                      const struct wire_restart_ok *m)
+{
+    if (!vstamp_id_equal(header->group, r->group)) {
+        r->strangers |= 1u << from;
+        if (!r->restarting || __builtin_popcount(r->strangers) <= r->config.n_replicas - r->quorum)
+            return;
+        stop_for_good(r, from);
+        return;
+    }
+    vr_merge_crash_vector(r, from, &m->crash_vector);
+    if (r->over || vr_incarnation_starts(r->incarnation) == 0) return;
+    if (m->op > r->log.op && m->op <= NUMBER_MAX) { /* S4 */
+        r->over_op = m->op;
+        stop_for_good(r, from);
+        return;
+    }
+    if (vr_counter_of(&m->crash_vector, r->config.self) == r->incarnation) r->noted |= 1u << from;
+}
+
+static void say_start(char *text, size_t size, uint64_t incarnation)
+{
+    snprintf(text, size, "start %" PRIu64 ".%" PRIu64, vr_incarnation_losses(incarnation),
+             vr_incarnation_starts(incarnation));
+}
+
+const char *vr_is_over(const struct vr *r, char *text, size_t size)
+{
+    static const char what_to_do[] =
+        "; move it away and start with an empty one: the others bring it back";
+    char ours[60], theirs[60];
+    if (!r->over) return NULL;
+    say_start(ours, sizeof ours, r->incarnation);
+    say_start(theirs, sizeof theirs, r->over_incarnation);
+    if (r->over_op != 0) {
+        snprintf(text, size,
+                 "this folder is an old copy: it ends at op-number %" PRIu64
+                 ", replica %u remembers that it held %" PRIu64 "%s",
+                 r->log.op, r->over_by, r->over_op, what_to_do);
+    } else if (r->over_incarnation == 0) {
+        snprintf(text, size, "this folder belongs to another group than replica %u and others%s",
+                 r->over_by, what_to_do);
+    } else if (strcmp(ours, theirs) == 0) {
+        snprintf(text, size,
+                 "this folder is an old copy, or in use twice: replica %u remembers another %s%s",
+                 r->over_by, theirs, what_to_do);
+    } else {
+        snprintf(text, size,
+                 "this folder is an old copy: it says %s, replica %u remembers %s%s", ours,
+                 r->over_by, theirs, what_to_do);
+    }
+    return text;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Back from the disk (lib/vr/restart.c): an intact folder goes on, an old copy of it stops. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "scenario/cluster.h"
+
+static void incr_to(struct cluster *c, uint64_t session, uint64_t first, uint64_t last)
+{
+    for (uint64_t number = first; number <= last; number++)
+        cluster_incr(c, 1, session, number, cluster_primary(c));
+    cluster_run(c, 50);
+}
+
+static void restart(struct cluster *c, uint8_t replica)
+{
+    cluster_crash(c, replica);
+    cluster_start(c, replica);
+    assert_true(cluster_converge(c));
+}
+
+static const char *why_over(const struct cluster *c, uint8_t replica)
+{
+    static char text[300];
+    return vr_is_over(cluster_core(c, replica), text, sizeof text);
+}
+
+/* Words of one that takes part. */
+static uint32_t count_parts(const struct cluster *c, uint8_t replica)
+{
+    static const int commands[] = {WIRE_prepare_ok, WIRE_commit_ok, WIRE_start_view_change,
+                                   WIRE_do_view_change, WIRE_start_view, WIRE_commit};
+    uint32_t sent = 0;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        sent += cluster_count_sent(c, replica, CLUSTER_ALL, commands[i]);
+    return sent;
+}
+
+/* Rule: each start from the disk has a number above the last, and all know it. */
+static void starts_are_counted(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    for (uint64_t start = 1; start <= 3; start++) {
+        restart(c, 1);
+        for (uint8_t i = 0; i < 3; i++) {
+            uint64_t incarnation = cluster_core(c, i)->crash_vector[1];
+            assert_int_equal(0, vr_incarnation_losses(incarnation));
+            assert_int_equal(start, vr_incarnation_starts(incarnation));
+        }
+    }
+    cluster_free(c);
+}
+
+/* Rule: a bare quorum of restarted replicas goes on without the rest. */
+static void a_bare_quorum_restarts(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    incr_to(c, session, 1, 5);
+    for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
+    cluster_start(c, 0);
+    cluster_run(c, 2000);
+    assert_true(cluster_core(c, 0)->restarting);
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    assert_int_equal(6, cluster_incr(c, 1, session, 6, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* Rule: a folder from before the newest start is refused, and takes part in nothing. */
+static void an_old_copy_stops(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    incr_to(c, session, 1, 5);
+    cluster_crash(c, 1);
+    cluster_keep_copy(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    incr_to(c, session, 6, 10);
+    cluster_crash(c, 1);
+    cluster_put_back(c, 1, c);
+    uint32_t before = count_parts(c, 1);
+    cluster_start(c, 1);
+    cluster_run(c, 1000);
+    assert_non_null(why_over(c, 1));
+    assert_non_null(strstr(why_over(c, 1), "in use twice: replica "));
+    assert_int_equal(before, count_parts(c, 1));
+    cluster_crash(c, 1);
+    cluster_wipe(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, vr_incarnation_losses(cluster_core(c, 0)->crash_vector[1]));
+    cluster_free(c);
+}
+
+/* Rule: a start that is not let in does not count, so an old copy cannot catch up. */
+static void an_old_copy_does_not_catch_up(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    cluster_crash(c, 1);
+    cluster_keep_copy(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    cluster_crash(c, 1);
+    cluster_put_back(c, 1, c);
+    cluster_drop(c, 1, CLUSTER_ALL, CLUSTER_ALL);
+    for (int i = 0; i < 5; i++) {
+        cluster_start(c, 1);
+        cluster_run(c, 500);
+        cluster_crash(c, 1);
+    }
+    cluster_clear_rules(c);
+    cluster_start(c, 1);
+    cluster_run(c, 500);
+    assert_non_null(why_over(c, 1));
+    cluster_free(c);
+}
+
+/* Rule: a copy that was made in the newest life is refused, too, by whoever has heard it hold more
+ * than is in it: its primary, or the backups whose primary it was. */
+static void a_copy_of_the_running_life_stops(void **unused)
+{
+    (void)unused;
+    for (uint8_t replica = 0; replica < 2; replica++) {
+        struct cluster *c = cluster_new(3, CLUSTER_DISK);
+        uint64_t session = cluster_register(c, 1, 0);
+        incr_to(c, session, 1, 5);
+        cluster_keep_copy(c, replica);
+        incr_to(c, session, 6, 10);
+        cluster_crash(c, replica);
+        cluster_put_back(c, replica, c);
+        cluster_start(c, replica);
+        cluster_run(c, 1000);
+        assert_non_null(why_over(c, replica));
+        assert_non_null(strstr(why_over(c, replica), "it ends at op-number 6, replica "));
+        assert_non_null(strstr(why_over(c, replica), "remembers that it held 11"));
+        cluster_free(c);
+    }
+}
+
+/* Rule: a folder of another group is refused once too few are left to form a quorum with. */
+static void a_folder_of_another_group_stops(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new_blank(3, CLUSTER_DISK), *other = cluster_new(3, CLUSTER_DISK);
+    cluster_run(c, 7000);
+    for (uint8_t i = 0; i < 3; i++) { /* another life, so other tokens */
+        cluster_start(c, i);
+        cluster_crash(c, i);
+        cluster_wipe(c, i);
+    }
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_false(vstamp_id_equal(cluster_core(c, 0)->group, cluster_core(other, 0)->group));
+    cluster_keep_copy(other, 2);
+    cluster_crash(c, 2);
+    cluster_put_back(other, 2, c);
+    cluster_crash(c, 1);
+    cluster_start(c, 2);
+    cluster_run(c, 2000);
+    assert_true(cluster_core(c, 2)->restarting); /* it may be 0 that is of another group */
+    cluster_start(c, 1);
+    cluster_run(c, 2000);
+    assert_non_null(why_over(c, 2));
+    assert_non_null(strstr(why_over(c, 2), "another group"));
+    assert_int_equal(VR_NORMAL, cluster_core(c, 0)->status);
+    cluster_free(c);
+    cluster_free(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(starts_are_counted),
+        cmocka_unit_test(a_bare_quorum_restarts),
+        cmocka_unit_test(an_old_copy_stops),
+        cmocka_unit_test(an_old_copy_does_not_catch_up),
+        cmocka_unit_test(a_copy_of_the_running_life_stops),
+        cmocka_unit_test(a_folder_of_another_group_stops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

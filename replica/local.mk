@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += %D%/libstorage.la
 %C%_libstorage_la_SOURCES = \
     %D%/storage.c \
     %D%/storage.h \
+    %D%/storage_aside.c \
     %D%/storage_check.c \
     %D%/storage_checkpoint.c \
     %D%/storage_folder.c \

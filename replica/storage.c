@@ -13,7 +13,7 @@
 #define EXIT_DISK_FAILED 1
 #define STACK_SIZE       (256u << 10)
 
-int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
+static int restore_files(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
     int rv = checkpoint_restore(s, node, diag);
 
@@ -22,6 +22,28 @@ int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *di
         rv = node_restore_done(node, diag);
         if (rv != 0) vstamp_diag_wrap(diag, "%s", s->folder);
     }
+    return rv;
+}
+
+static int do_without(struct storage *s, struct node *node, struct vstamp_diag *diag)
+{
+    if (!node_restore_give_up(node)) return VSTAMP_E_CORRUPT;
+    log_event(s->log, LOG_LEVEL_ERROR, "folder-damaged", LOG_TEXT("reason", diag->text),
+              LOG_TEXT("now", "it recovers from the others, and takes part in nothing until then"));
+    return storage_put_aside(s, diag);
+}
+
+int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
+{
+    bool aside;
+    int rv = storage_look_aside(s, &aside, diag);
+
+    if (rv == 0) rv = restore_files(s, node, diag);
+    if (rv == 0 && aside && node_is_blank(node)) {
+        vstamp_diag_printf(diag, "%s: its files were found damaged at a former start", s->folder);
+        rv = VSTAMP_E_CORRUPT;
+    }
+    if (rv == VSTAMP_E_CORRUPT) rv = do_without(s, node, diag);
     if (rv == 0 && fsync(s->folder_fd) != 0) rv = storage_complain(diag, s, ".", "cannot sync");
     return rv;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The disk of a replica (durability: disk): a folder of plain files, <data_dir>/<index>/
  *
+ *   damaged-<name>                one that could not be read; removed once the state is back
  *   lock                          held while the daemon runs (PIT-9.10)
  *   journal-<number, 16 hex>      segments of the journal, append-only
  *   pages.mdb                     the newest checkpoint (storage_pages.h)
@@ -59,8 +60,9 @@ struct storage {
 int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32_t state_pages,
                  struct turn *turn, struct log *log, struct vstamp_diag *diag);
 
-/* Give the node what the folder holds.  What is fed is on stable storage, not
- * just in the cache of the system (PIT-9.6), and a torn tail is cut. */
+/* Give the node what the folder holds.  What is fed is on stable storage, not just in the cache of
+ * the system (PIT-9.6), and a torn tail is cut.  Files that are damaged are put aside, and the node
+ * told that it has lost its state, unless its group is too small to bring it back. */
 int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag);
 
 /* Start the lanes. */
@@ -75,6 +77,7 @@ void storage_close(struct storage *s);
 void storage_name(char name[static STORAGE_NAME_SIZE], const char *kind, uint64_t number);
 bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
 #define STORAGE_JOURNAL "journal"
+#define STORAGE_LOCK    "lock"
 
 /* All numbers of files of that kind, rising; the caller frees *numbers. */
 int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,

@@ -13,8 +13,6 @@
 
 #include "replica/storage_lane.h"
 
-#define LOCK_NAME "lock"
-
 int storage_complain(struct vstamp_diag *diag, const struct storage *s, const char *name,
                      const char *what)
 {
@@ -104,10 +102,10 @@ static int make_folders(const char *path, struct vstamp_diag *diag)
 
 static int take_lock(struct storage *s, struct vstamp_diag *diag)
 {
-    s->lock_fd = openat(s->folder_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock_fd < 0) return storage_complain(diag, s, LOCK_NAME, "cannot open");
+    s->lock_fd = openat(s->folder_fd, STORAGE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0) return storage_complain(diag, s, STORAGE_LOCK, "cannot open");
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) return 0;
-    if (errno != EWOULDBLOCK) return storage_complain(diag, s, LOCK_NAME, "cannot lock");
+    if (errno != EWOULDBLOCK) return storage_complain(diag, s, STORAGE_LOCK, "cannot lock");
     vstamp_diag_printf(diag, "%s: locked: another vstamp-replica is using this folder", s->folder);
     return VSTAMP_E_IO;
 }

@@ -95,6 +95,7 @@ int storage_load(const struct storage *s, const char *name, struct storage_conte
 {
     struct stat stat;
     size_t done = 0;
+    int rv;
 
     *c = (struct storage_content){.fd = openat(s->folder_fd, name, O_RDWR | O_CLOEXEC)};
     if (c->fd < 0) return storage_complain(diag, s, name, "cannot open");
@@ -113,7 +114,12 @@ int storage_load(const struct storage *s, const char *name, struct storage_conte
 
         if (n < 0 && errno == EINTR) continue;
         if (n == 0) errno = EIO; /* it shrank under our lock */
-        if (n <= 0) return storage_complain(diag, s, name, "cannot read");
+        if (n <= 0) {
+            bool damaged = errno == EIO;
+
+            rv = storage_complain(diag, s, name, "cannot read");
+            return damaged ? VSTAMP_E_CORRUPT : rv;
+        }
         done += (size_t)n;
     }
     return 0;

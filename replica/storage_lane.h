@@ -23,9 +23,15 @@ struct storage_content {
     void *memory;
     struct bytes bytes;
 };
+/* VSTAMP_E_CORRUPT if the disk does not give it back. */
 int storage_load(const struct storage *s, const char *name, struct storage_content *c,
                  struct vstamp_diag *diag);
 void storage_release(struct storage_content *c);
+
+/* storage_aside.c */
+int storage_put_aside(const struct storage *s, struct vstamp_diag *diag);
+int storage_look_aside(const struct storage *s, bool *any, struct vstamp_diag *diag);
+bool storage_remove_aside(struct lane *l);
 
 /* storage_journal.c */
 bool journal_run(struct lane *l, const struct node_job *job);

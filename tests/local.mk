@@ -33,6 +33,7 @@ UNIT_TESTS = \
 SCENARIO_TESTS = \
     %D%/scenario/test_contradictions \
     %D%/scenario/test_copy \
+    %D%/scenario/test_damage \
     %D%/scenario/test_lease \
     %D%/scenario/test_normal \
     %D%/scenario/test_page_transfer \

@@ -39,7 +39,7 @@ enum node_job_kind {
                                   there until its end changes at once and durably, or not at all */
     NODE_JOB_CHECKPOINT_DATA,  /* keep, or remove, each page in `data` (node_page_next) */
     NODE_JOB_CHECKPOINT_END,   /* `data` is its head: commit; then remove segments below `number`,
-                                  oldest first */
+                                  oldest first, and what was put aside as damaged */
     NODE_JOB_CHECK, /* read NODE_CHECKED_PAGES pages of the store, from page `number` on; those that
                        do not check are told by node_on_rot before the job is done */
     NODE_JOB_MEND   /* keep the pages in `data` as those of the checkpoint that is there: at once,
@@ -112,6 +112,15 @@ int node_restore_journal(struct node *node, uint64_t number, struct bytes file, 
 
 /* After all files: is one missing?  VSTAMP_E_CORRUPT, with a sentence, if so. */
 int node_restore_done(struct node *node, struct vstamp_diag *diag);
+
+/* When something of the above is damaged: make do without what the files hold.  The node will
+ * recover from the others; until then it takes part in nothing, and it helps to form no group.  The
+ * host puts the files aside, durably, before node_start.  The first record that the node then writes
+ * says so; until that is on the disk the files that were put aside say it, so the host calls this
+ * also if there are such files and the node is blank all the same.  False, and nothing is changed,
+ * in a group that is too small to recover. */
+bool node_restore_give_up(struct node *node);
+bool node_is_blank(const struct node *node); /* nothing restored says what it was */
 
 /* Decide what to be (blank, backup, in a view change) and begin; after a node_clock. */
 void node_start(struct node *node);

@@ -120,6 +120,7 @@ void node_checkpoint_segment_stored(struct node *n, uint64_t segment);
 void node_checkpoint_stored(struct node *n);
 uint64_t node_checkpoint_next_timer(const struct node *n);
 void node_checkpoint_note_page(struct node *n, uint32_t page, uint64_t checksum);
+void node_checkpoint_forget(struct node *n); /* the store is empty */
 
 /* restore.c, with restore_journal.c and restore_checkpoint.c */
 int node_check_owner(const struct node *n, struct journal_reader *r, struct wire_segment *whose,

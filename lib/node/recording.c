@@ -222,6 +222,7 @@ static int feed_step(struct node *n, uint8_t step, struct vstamp_diag *diag)
     case RECORDING_START: node_start(n); return 0;
     case RECORDING_TURN_END: node_turn_end(n); return 0;
     case RECORDING_STOP: node_stop(n); return 0;
+    case RECORDING_GAVE_UP: return node_restore_give_up(n) ? 0 : VSTAMP_E_MALFORMED;
     }
     return VSTAMP_E_MALFORMED;
 }

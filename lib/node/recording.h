@@ -32,7 +32,8 @@ enum recording_step {
     RECORDING_PAGES_RESTORED, /* node_restore_checkpoint_done */
     RECORDING_START,
     RECORDING_TURN_END,
-    RECORDING_STOP
+    RECORDING_STOP,
+    RECORDING_GAVE_UP /* node_restore_give_up */
 };
 
 /* A record, taken apart. */

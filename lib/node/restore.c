@@ -52,6 +52,23 @@ int node_lacks_checkpoint(struct vstamp_diag *diag)
     return VSTAMP_E_CORRUPT;
 }
 
+bool node_restore_give_up(struct node *n)
+{
+    if (n->config.n_replicas < 3) return false;
+    NODE_RECORD(n, step, .step = RECORDING_GAVE_UP);
+    n->restore = (struct node_restore){0};
+    n->journal.segment = n->journal.place = 0;
+    node_checkpoint_forget(n);
+    vr_restore_give_up(&n->vr);
+    node_record_outputs(n);
+    return true;
+}
+
+bool node_is_blank(const struct node *n)
+{
+    return !n->vr.has_hard_state && !n->vr.lost;
+}
+
 static int restore_done(const struct node *n, struct vstamp_diag *diag)
 {
     const struct node_restore *seen = &n->restore;

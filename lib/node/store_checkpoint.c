@@ -73,6 +73,12 @@ void node_checkpoint_note_page(struct node *n, uint32_t page, uint64_t checksum)
     c->checksums[page] = checksum;
 }
 
+void node_checkpoint_forget(struct node *n)
+{
+    for (uint32_t page = 0; page < n->config.state_pages && n->checkpoint.n_stored > 0; page++)
+        node_checkpoint_note_page(n, page, 0);
+}
+
 /* --- the lane --------------------------------------------------------------------------------- */
 
 void node_store_checkpoint(void *ctx)

@@ -55,7 +55,8 @@ static void put_state(struct node *n)
     const struct vr *r = &n->vr;
     uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES];
     struct wire_hard_state state = {
-        .group = r->has_hard_state ? r->group : (struct vstamp_id){0},
+        .group = r->has_hard_state ? r->group : r->lost_group,
+        .lost = r->lost,
         .epoch = r->epoch,
         .view = r->view,
         .log_view = r->log_view,
@@ -107,7 +108,7 @@ void node_journal_begin_segment(struct node *n)
 void node_journal_restate(struct node *n)
 {
     const struct vr *r = &n->vr;
-    if (r->has_hard_state) put_state(n);
+    if (r->has_hard_state || r->lost) put_state(n);
     for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) put_entry(n, op);
 }
 

@@ -29,7 +29,8 @@ void vr_checkpoint_anew(struct vr *r)
 static uint64_t due(struct vr *r)
 {
     if (vr_is_witness(r)) return vr_witness_forgets(r);
-    bool many = r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
+    bool wanted = r->checkpoint_wanted && r->status != VR_RECOVERING && r->applied == r->commit;
+    bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                 r->checkpoint_log_bytes >= r->config.log_bytes / 4;
     return many ? r->applied : 0;
 }
@@ -40,6 +41,7 @@ void vr_checkpoint_if_due(struct vr *r)
     if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */
     uint64_t op = due(r);
     if (op == 0) return;
+    r->checkpoint_wanted = false;
     take(r, op);
     if (r->config.durable) {
         r->checkpoint_storing = true;

@@ -151,6 +151,10 @@ static bool lists_our_tokens(const struct vr *r, const struct wire_list *tokens)
 
 static void on_blank_peer(struct vr *r, uint8_t from, const struct wire_recovery *m)
 {
+    if (r->lost) {
+        vr_mark(r, VR_MARK_lost_replica_does_not_form, "from=%u", from);
+        return;
+    }
     if (r->incarnation != 0 || m->incarnation != 0) { /* one of us knows of a group */
         vr_mark(r, VR_MARK_one_is_past_forming, "from=%u", from);
         return;
@@ -228,7 +232,7 @@ static bool counted_in_forming(const struct vr *r, const struct wire_list *token
                                struct vstamp_id *list)
 {
     for (uint8_t i = 0; i < r->config.n_replicas; i++) list[i] = listed(r, tokens, i);
-    return vstamp_id_equal(list[r->config.self], r->tokens[r->config.self]);
+    return !r->lost && vstamp_id_equal(list[r->config.self], r->tokens[r->config.self]);
 }
 
 /* Step 1: which incarnation is free? */
@@ -309,7 +313,7 @@ void vr_recovery_void(struct vr *r)
     r->view = r->log_view = r->incarnation = r->held = 0;
     r->epoch = 0;
     r->group = (struct vstamp_id){0};
-    r->has_hard_state = false;
+    r->has_hard_state = r->restarting = false;
     r->asked = r->agreed = 0;
     memset(r->crash_vector, 0, sizeof r->crash_vector);
     if (r->pages.n_used == 0) return;
@@ -320,20 +324,42 @@ void vr_recovery_void(struct vr *r)
     assert(sound);
 }
 
+/* What the disk held cannot be read: this replica goes on as one without state, but not as if it
+ * had never had any.  It knows which group it was of, and of which lives, as far as it could be
+ * read; it has no token, so it is never counted when a group forms: all members may be damaged at
+ * once, and an empty new group must not take the place of theirs. */
+void vr_recovery_lose(struct vr *r, bool keep_log)
+{
+    uint64_t crash_vector[REPLICAS_MAX];
+    struct vstamp_id group = r->group;
+    memcpy(crash_vector, r->crash_vector, sizeof crash_vector);
+    if (!keep_log) vr_recovery_void(r);
+    memcpy(r->crash_vector, crash_vector, sizeof crash_vector);
+    memset(r->tokens, 0, sizeof r->tokens);
+    r->group = r->lost_group = group;
+    r->has_hard_state = r->restarting = false;
+    r->lost = true;
+}
+
 /* With a disk the token is made durable before it is told: a replica that crashes while the group
  * forms comes back as the one that was counted.  Without, each start is a stranger, as it must
  * be. */
 void vr_recovery_begin(struct vr *r)
 {
     struct vstamp_id *token = &r->tokens[r->config.self];
-    vr_recovery_void(r);
     r->status = VR_RECOVERING;
-    if (vstamp_id_is_zero(*token)) *token = vr_draw_id(r);
+    if (r->lost) {
+        r->group = r->lost_group;
+        vr_recovery_lose(r, false);
+    } else {
+        vr_recovery_void(r);
+        if (vstamp_id_is_zero(*token)) *token = vr_draw_id(r);
+    }
     r->nonce = vr_draw_id(r);
     r->recovery_tries = 0;
     vr_persist_state(r);
-    vr_log(r, VR_INFO, "blank", "replicas=%u", r->config.n_replicas);
-    if (r->config.n_replicas == 1) {
+    vr_log(r, VR_INFO, r->lost ? "lost" : "blank", "replicas=%u", r->config.n_replicas);
+    if (r->config.n_replicas == 1 && !r->lost) {
         form(r, r->tokens);
     } else {
         ask(r);
@@ -351,7 +377,8 @@ void vr_recovery_due(struct vr *r)
     if (r->status != VR_RECOVERING || r->transfer.kind != VR_TRANSFER_NONE) return;
     if (r->incarnation != 0 && ++r->recovery_tries > TRIES_MAX && !r->checkpoint_storing) {
         vr_mark(r, VR_MARK_recovery_starts_anew, "incarnation=%" PRIu64, r->incarnation);
-        vr_log(r, VR_WARN, "recovery-starts-anew", "incarnation=%" PRIu64, r->incarnation);
+        vr_log(r, VR_WARN, "recovery-starts-anew", "incarnation=%" PRIu64,
+               vr_incarnation_losses(r->incarnation));
         r->tokens[r->config.self] = (struct vstamp_id){0};
         for (uint8_t i = 0; i < r->config.n_replicas; i++) r->answers[i].present = false;
         vr_recovery_begin(r);

@@ -92,8 +92,24 @@ static void restore_tokens(const struct vr *r, const struct wire_list *list,
     }
 }
 
+/* It is recovering; what it had fetched by then may be on the disk, or what it has stored since. */
+static void restore_lost(struct vr *r, const struct wire_hard_state *state)
+{
+    const struct wire_entry_header *last = log_last(&r->log);
+    bool same = state->op == last->op && vstamp_id_equal(state->checksum, last->checksum);
+    bool goes_on = same || state->op < r->checkpoint_op;
+    vr_mark(r, VR_MARK_loss_survives, "replica=%u", r->config.self);
+    r->group = state->group;
+    vr_merge_crash_vector(r, r->config.self, &state->crash_vector);
+    vr_recovery_lose(r, goes_on);
+}
+
 int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
 {
+    if (state->lost) {
+        restore_lost(r, state);
+        return 0;
+    }
     if (vstamp_id_is_zero(state->group)) { /* blank at that time */
         vr_mark(r, VR_MARK_token_survives, "replica=%u", r->config.self);
         vr_recovery_void(r);
@@ -107,6 +123,7 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     r->log_view = state->log_view;
     vr_note_held(r, state->held);
     r->has_hard_state = true;
+    r->lost = false;
     r->restarting = state->taking_part == 0; /* the newest life was not let in */
     vr_merge_crash_vector(r, r->config.self, &state->crash_vector);
     restore_tokens(r, &state->tokens, r->formed_with);
@@ -147,6 +164,12 @@ int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *ent
     if (!log_make_room(&r->log, entry->body.size)) return VSTAMP_E_NO_ROOM;
     log_append(&r->log, &entry->header, entry->body);
     return 0;
+}
+
+void vr_restore_give_up(struct vr *r)
+{
+    vr_mark(r, VR_MARK_state_is_lost, "replica=%u", r->config.self);
+    vr_recovery_lose(r, false);
 }
 
 void vr_start(struct vr *r)
@@ -506,6 +529,12 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
 {
     text[0] = '\0';
     if (r->over) return vr_is_over(r, text, size);
+    if (r->lost && r->asked == 0) {
+        snprintf(text, size,
+                 "its folder was damaged: %u normal replicas to recover from; without them bring "
+                 "back a sound folder", r->config.n_replicas / 2 + 1);
+        return text;
+    }
     if (r->restarting) {
         snprintf(text, size, "%u other replicas to note that it has started: %d did",
                  r->quorum - 1u, __builtin_popcount(r->noted));

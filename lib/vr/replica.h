@@ -166,6 +166,8 @@ struct vr {
     uint64_t crash_vector[REPLICAS_MAX];
     struct vstamp_id formed_with[REPLICAS_MAX];
     bool started;
+    bool lost;                    /* had state that cannot be read: recovers, never forms a group */
+    struct vstamp_id lost_group;  /* the one it was a member of; zero: not known */
     bool has_hard_state;     /* a hard state was restored, so this replica is not blank */
     uint64_t persisted;      /* journal positions handed to the sink */
     uint64_t durable;        /* of them, known to be on stable storage */
@@ -183,6 +185,7 @@ struct vr {
     bool checkpoint_storing;
     bool log_is_short; /* an entry found no room: a witness is to forget some (witness.c) */
     uint64_t held;     /* newest entry that all active replicas are known to hold durably */
+    bool checkpoint_wanted; /* soon: what is on the disk is to be said anew */
 
     /* normal.c, batch.c */
     uint64_t durable_op;              /* entries up to here are durable, as part of this log */
@@ -261,6 +264,8 @@ int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
                           const struct wire_entry_header *anchor);
 int vr_restore_state(struct vr *r, const struct wire_hard_state *state);
 int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry);
+/* The files are damaged beyond that: nothing more is restored, what was is void. */
+void vr_restore_give_up(struct vr *r);
 void vr_start(struct vr *r);
 
 /* For the host's journal: the two lists of a hard state, built in the caller's buffers. */

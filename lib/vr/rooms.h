@@ -166,6 +166,7 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
                              const struct wire_recovery_response *m);
 void vr_recovery_begin(struct vr *r);
 void vr_recovery_void(struct vr *r);
+void vr_recovery_lose(struct vr *r, bool keep_log);
 void vr_recovery_due(struct vr *r);
 void vr_recovery_forget(struct vr *r, uint8_t replica);
 

@@ -287,6 +287,12 @@ void vr_install_view(struct vr *r, uint64_t view)
     assert(!r->transfer.storing);
     r->view = r->log_view = view;
     r->has_hard_state = true;
+    if (r->lost) {
+        vr_log(r, VR_INFO, "recovered-from-damage", "view=%" PRIu64 " op=%" PRIu64, view,
+               r->log.op);
+        r->lost = false;
+        r->checkpoint_wanted = true; /* it takes the place of the damaged files */
+    }
     vr_persist_state(r);
     if (vr_primary_of(r, view) == r->config.self) {
         assert(r->status == VR_VIEW_CHANGE);

@@ -276,3 +276,60 @@ lose() {
     group_start_one 2
     group_wait_agree
 }
+
+# damage I: four bytes of its oldest journal segment, behind which there is more.
+damage() {
+    local oldest
+    oldest=$(ls "$BATS_TEST_TMPDIR/data/$1"/journal-* | head -n 1)
+    printf '\377\377\377\377' | dd of="$oldest" bs=1 seek=100 conv=notrunc status=none
+}
+
+@test "a replica whose files are damaged recovers from the others, and its folder is sound again" {
+    local data=$BATS_TEST_TMPDIR/data/1
+    group_start 3
+    for i in $(seq 50); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_wait_agree
+    group_kill 1
+    damage 1
+    group_start_one 1
+    group_wait_log 1 'level=error .*event=folder-damaged reason=".*/data/1/journal-.*: '
+    group_wait_agree
+    group_wait_log 1 event=recovered-from-damage
+    damage_is_gone() { ! ls "$BATS_TEST_TMPDIR/data/1"/damaged-* 2>/dev/null; }
+    group_wait "the damaged files to go" damage_is_gone
+    put more v
+    group_wait_agree
+    group_kill 1
+    group_start_one 1
+    group_wait_agree
+    [ "$(get k50)$(get more)" = v50v ]
+    [ "$(grep -c event=folder-damaged "$BATS_TEST_TMPDIR/replica-1.log")" -eq 1 ]
+}
+
+@test "all are damaged at once: no new group is formed, and each says what to do" {
+    local i status=0
+    group_start 3
+    for i in $(seq 50); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_wait_agree
+    group_kill 0 1 2
+    for i in 0 1 2; do
+        cp -r "$BATS_TEST_TMPDIR/data/$i" "$BATS_TEST_TMPDIR/sound-$i"
+        damage "$i"
+    done
+    for i in 0 1 2; do group_start_one "$i"; done
+    for i in 0 1 2; do group_wait_log "$i" event=folder-damaged; done
+    for i in 0 1 2; do
+        group_wait_field "$i" status recovering
+        [[ $(group_field "$i" reason) == "its folder was damaged: 2 normal replicas to recover"* ]]
+    done
+    vstamp --timeout 1 get k1 || status=$?
+    [ "$status" -eq 3 ]
+    for i in 0 1; do
+        group_kill "$i"
+        rm -r "$BATS_TEST_TMPDIR/data/$i"
+        cp -r "$BATS_TEST_TMPDIR/sound-$i" "$BATS_TEST_TMPDIR/data/$i"
+        group_start_one "$i"
+    done
+    [ "$(get k50)" = v50 ]
+    group_wait_agree
+}

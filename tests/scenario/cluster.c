@@ -193,7 +193,9 @@ void cluster_start(struct cluster *c, uint8_t replica)
     struct vstamp_diag diag = {0};
     note_line(m, "started", "");
     make_node(m);
-    if (m->config.durable && disk_restore(&m->disk, m->node, &diag) != 0) fail_msg("%s", diag.text);
+    bool lost;
+    if (m->config.durable && disk_restore(&m->disk, m->node, &lost, &diag) != 0)
+        fail_msg("%s", diag.text);
     node_start(m->node);
     for (uint8_t i = 0; i < c->n; i++) {
         if (i == replica || !c->members[i].up) continue;
@@ -243,6 +245,19 @@ void cluster_restore(struct cluster *c, uint8_t replica, const struct copy *copy
         }
     }
     cluster_crash(c, replica);
+}
+
+void cluster_damage(struct cluster *c, uint8_t replica)
+{
+    struct disk *disk = &c->members[replica].disk;
+    assert_false(c->members[replica].up);
+    assert_true(disk->segments.count > 1);
+    disk->segments.files[0].data[100] ^= 1;
+}
+
+bool cluster_has_aside(const struct cluster *c, uint8_t replica)
+{
+    return c->members[replica].disk.aside;
 }
 
 void cluster_keep_copy(struct cluster *c, uint8_t replica)

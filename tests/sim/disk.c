@@ -97,6 +97,7 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
     case NODE_JOB_CHECKPOINT_END:
         page_store_commit(&disk->pages, job->data);
         folder_remove_below(&disk->segments, job->number, SIZE_MAX);
+        disk->aside = false;
         break;
     case NODE_JOB_CHECK:
         page_store_check(&disk->pages, job->number, node);
@@ -221,12 +222,13 @@ static void folder_copy(struct disk_folder *to, const struct disk_folder *from)
 void disk_copy(struct disk *to, const struct disk *from)
 {
     folder_copy(&to->segments, &from->segments);
-    folder_copy(&to->checkpoints, &from->checkpoints);
+    to->pages = page_store_copy(&from->pages);
+    to->aside = from->aside;
 }
 
 bool disk_is_empty(const struct disk *disk)
 {
-    return disk->segments.count == 0 && disk->pages.number == 0;
+    return disk->segments.count == 0 && disk->pages.number == 0 && !disk->aside;
 }
 
 static int read_file(const struct disk_file *file, struct bytes *content, struct vstamp_diag *diag)
@@ -234,10 +236,10 @@ static int read_file(const struct disk_file *file, struct bytes *content, struct
     *content = (struct bytes){file->data, file->size};
     if (!file->unreadable) return 0;
     vstamp_diag_printf(diag, "a read failed");
-    return VSTAMP_E_IO;
+    return VSTAMP_E_CORRUPT;
 }
 
-int disk_restore(struct disk *disk, struct node *node, struct vstamp_diag *diag)
+static int restore_files(struct disk *disk, struct node *node, struct vstamp_diag *diag)
 {
     int rv = page_store_restore(&disk->pages, node, diag);
     struct bytes content;
@@ -253,4 +255,19 @@ int disk_restore(struct disk *disk, struct node *node, struct vstamp_diag *diag)
         file->size = valid_size;
     }
     return rv == 0 ? node_restore_done(node, diag) : rv;
+}
+
+int disk_restore(struct disk *disk, struct node *node, bool *lost, struct vstamp_diag *diag)
+{
+    int rv = restore_files(disk, node, diag);
+    if (rv == 0 && disk->aside && node_is_blank(node)) {
+        vstamp_diag_printf(diag, "damaged at a former start");
+        rv = VSTAMP_E_CORRUPT;
+    }
+    *lost = rv == VSTAMP_E_CORRUPT && node_restore_give_up(node);
+    if (!*lost) return rv;
+    folder_clear(&disk->segments);
+    page_store_wipe(&disk->pages);
+    disk->aside = true;
+    return 0;
 }

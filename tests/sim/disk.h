@@ -28,6 +28,7 @@ struct disk {
     struct page_store pages;
     struct node_job job[NODE_LANES];
     bool busy[NODE_LANES];
+    bool aside; /* what was damaged is still there, under other names */
 };
 
 /* Take note of a job; the bytes are read when it finishes.  What it finds is told to the node. */
@@ -54,7 +55,8 @@ void disk_wipe(struct disk *disk);
 bool disk_is_empty(const struct disk *disk);
 
 /* Feed a node that was just initialised: the newest checkpoint, then the segments; cuts a torn
- * tail. */
-int disk_restore(struct disk *disk, struct node *node, struct vstamp_diag *diag);
+ * tail.  If something is damaged, it is put aside and the node has lost its state; then *lost is
+ * true, and diag says what. */
+int disk_restore(struct disk *disk, struct node *node, bool *lost, struct vstamp_diag *diag);
 
 #endif

@@ -119,8 +119,10 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
     const struct sim_options *o = &sim->options;
     bool may = sim_may_wipe(sim, r->index);
     if (o->beyond && sim->all_formed) may = n_with_state(sim, UINT32_C(1) << r->index) > 0;
-    if (!may) return;
-    if (prng_below(&sim->prng, 1000) < o->wipe_permille) {
+    /* All of them, even: none may form a group again. */
+    bool may_rot = may || (o->beyond && sim->all_formed && n_failures_borne(sim) > 0);
+    if (!may_rot) return;
+    if (may && prng_below(&sim->prng, 1000) < o->wipe_permille) {
         sim_trace(sim, "%u: lost its disk", r->index);
         sim_replica_wipe(sim, r->index);
     } else if (prng_below(&sim->prng, 1000) < o->rot_permille) {
@@ -129,7 +131,7 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
         sim_trace(sim, "%u: its disk is damaged: %s", r->index, what);
         r->damaged = true;
         sim->stats.damages++;
-    } else if (may_put_back(sim, r) && prng_below(&sim->prng, 1000) < o->old_permille) {
+    } else if (may && may_put_back(sim, r) && prng_below(&sim->prng, 1000) < o->old_permille) {
         sim_trace(sim, "%u: an old copy of its disk is put back", r->index);
         sim_replica_put_back(sim, r->index);
     }

@@ -204,7 +204,7 @@ int page_store_restore(const struct page_store *s, struct node *node, struct vst
 {
     if (s->unreadable) {
         vstamp_diag_printf(diag, "a read failed");
-        return VSTAMP_E_IO;
+        return VSTAMP_E_CORRUPT;
     }
     if (s->number == 0) return 0;
     struct bytes head = {s->head, s->head_size};

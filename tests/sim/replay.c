@@ -172,7 +172,8 @@ static void trace_input(struct life *l, const struct recorded *r)
     static const char *const steps[] = {[RECORDING_RESTORED] = "all files are restored",
                                         [RECORDING_PAGES_RESTORED] = "all pages are restored",
                                         [RECORDING_START] = "starts",
-                                        [RECORDING_STOP] = "asked to stop"};
+                                        [RECORDING_STOP] = "asked to stop",
+                                        [RECORDING_GAVE_UP] = "gives its files up"};
     unsigned self = l->config.self;
     if (r->kind == JOURNAL_RECORDED_peer_frame)
         trace_frame(l, SIM_FRAME, l->config.self, 0, r->as.peer_frame.frame);

@@ -235,7 +235,7 @@ static void connect_to_peers(struct sim_replica *r)
 }
 
 /* A node in fresh memory, with what the disk holds. */
-static int restore(struct sim_replica *r, struct vstamp_diag *diag)
+static int restore(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
 {
     struct prng *prng = &r->sim->prng;
     r->memory_size = node_memory(&r->config);
@@ -244,7 +244,7 @@ static int restore(struct sim_replica *r, struct vstamp_diag *diag)
     assert(r->memory != MAP_FAILED);
     struct vstamp_id entropy = {prng_next(prng), prng_next(prng)};
     r->node = node_init(r->memory, r->memory_size, &r->config, kv_app(), &r->io, entropy);
-    return r->config.durable ? disk_restore(&r->disk, r->node, diag) : 0;
+    return r->config.durable ? disk_restore(&r->disk, r->node, lost, diag) : 0;
 }
 
 void sim_replica_wipe(struct sim *sim, uint8_t index)
@@ -280,16 +280,23 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     r->clock_ppm = (int64_t)prng_below(&sim->prng, 2 * sim->options.drift_ppm + 1) -
                    (int64_t)sim->options.drift_ppm;
     r->blank = r->config.durable ? r->blank || disk_is_empty(&r->disk) : true;
-    int rv = restore(r, &diag);
+    bool lost = false;
+    int rv = restore(r, &lost, &diag);
     if (rv != 0 && r->damaged) { /* its operator puts the folder away, and starts it empty */
         sim_trace(sim, "%u: refuses its disk: %s", index, diag.text);
-        sim->stats.refused_disks++;
         live_again(r);
         munmap(r->memory, r->memory_size);
         sim_replica_wipe(sim, index);
-        rv = restore(r, &diag);
+        rv = restore(r, &lost, &diag);
     }
+    if (lost && !r->damaged && !r->blank) sim_fail(sim, "replica %u: %s", index, diag.text);
     r->damaged = false;
+    if (lost) {
+        sim_trace(sim, "%u: has lost its state: %s", index, diag.text);
+        sim->stats.lost_states++;
+        r->blank = true;
+        check_wiped(sim, r);
+    }
     sim_trace(sim, "%u: started, life %u%s", index, r->incarnation, r->blank ? ", blank" : "");
     if (rv != 0) {
         sim_fail(sim, "replica %u cannot start again: %s (%s)", index, diag.text,

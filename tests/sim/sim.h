@@ -176,7 +176,7 @@ enum sim_phase {
     SIM_STAT(wipes)                                                                                \
     SIM_STAT(damages)                                                                              \
     SIM_STAT(old_copies)                                                                           \
-    SIM_STAT(refused_disks)                                                                        \
+    SIM_STAT(lost_states)                                                                          \
     SIM_STAT(failed_writes)                                                                        \
     SIM_STAT(garbage)                                                                              \
     SIM_STAT(local_reads)                                                                          \

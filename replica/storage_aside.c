@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files that are damaged beyond what can be read.  They get names of their own, so that nobody
+ * reads them again, and stay until what the others have brought back is stored in their place.  As
+ * long as they are there the folder is that of a replica that had state, be there nothing else. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "replica/storage_lane.h"
+
+#define ASIDE "damaged-"
+
+static bool is_aside(const char *name)
+{
+    return strncmp(name, ASIDE, strlen(ASIDE)) == 0;
+}
+
+/* Does it hold something of the node's? */
+static bool is_content(const char *name)
+{
+    return name[0] != '.' && strcmp(name, STORAGE_LOCK) != 0 && !is_aside(name);
+}
+
+static bool rename_aside(const struct storage *s, const char *name)
+{
+    char aside[sizeof(ASIDE) + NAME_MAX];
+
+    snprintf(aside, sizeof(aside), ASIDE "%s", name);
+    return renameat(s->folder_fd, name, s->folder_fd, aside) == 0;
+}
+
+int storage_put_aside(const struct storage *s, struct vstamp_diag *diag)
+{
+    DIR *dir = opendir(s->folder);
+    struct dirent *entry;
+    bool ok = dir != NULL;
+
+    while (ok && (entry = readdir(dir)) != NULL)
+        if (is_content(entry->d_name)) ok = rename_aside(s, entry->d_name);
+    if (ok) ok = fsync(s->folder_fd) == 0;
+    if (!ok) storage_complain(diag, s, ".", "cannot put damaged files aside");
+    if (dir != NULL) closedir(dir);
+    return ok ? 0 : VSTAMP_E_IO;
+}
+
+int storage_look_aside(const struct storage *s, bool *any, struct vstamp_diag *diag)
+{
+    DIR *dir = opendir(s->folder);
+    struct dirent *entry;
+
+    *any = false;
+    if (dir == NULL) return storage_complain(diag, s, ".", "cannot list");
+    while ((entry = readdir(dir)) != NULL) *any = *any || is_aside(entry->d_name);
+    closedir(dir);
+    return 0;
+}
+
+bool storage_remove_aside(struct lane *l)
+{
+    const struct storage *s = l->storage;
+    DIR *dir = opendir(s->folder);
+    struct dirent *entry;
+    bool ok = dir != NULL;
+
+    while (ok && (entry = readdir(dir)) != NULL)
+        if (is_aside(entry->d_name)) ok = unlinkat(s->folder_fd, entry->d_name, 0) == 0;
+    if (dir != NULL) closedir(dir);
+    return ok || lane_failed(l, "remove damaged files of");
+}

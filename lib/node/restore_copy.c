@@ -40,6 +40,7 @@ void node_restore_copy(struct node *n, const struct copy *c)
     struct vstamp_id group = copy_group(c, n->config.members);
     struct wire_entry_header anchor = anchor_of(c, group);
     struct wire_hard_state state = {.group = group,
+                                    .taking_part = 1,
                                     .op = anchor.op,
                                     .checksum = anchor.checksum,
                                     .commit = anchor.op,

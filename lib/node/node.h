@@ -117,8 +117,8 @@ int node_restore_done(struct node *node, struct vstamp_diag *diag);
  * recover from the others; until then it takes part in nothing, and it helps to form no group.  The
  * host puts the files aside, durably, before node_start.  The first record that the node then
  * writes says so; until that is on the disk the files that were put aside say it, so the host calls
- * this also if there are such files and the node is blank all the same.  False, and nothing is changed,
- * in a group that is too small to recover. */
+ * this also if there are such files and the node is blank all the same.  False, and nothing is
+ * changed, in a group that is too small to recover. */
 bool node_restore_give_up(struct node *node);
 bool node_is_blank(const struct node *node); /* nothing restored says what it was */
 

@@ -95,7 +95,12 @@ void vr_restart_begin(struct vr *r)
 
 void vr_restart_due(struct vr *r)
 {
-    if (vr_is_durable_state(r)) ask(r); /* S1 */
+    if (vr_is_durable_state(r)) {
+        ask(r);
+    } else { /* S1 */
+        vr_mark(r, VR_MARK_restart_waits_for_disk, "view=%" PRIu64, r->view);
+        vr_timer_set(r, VR_TIMER_RECOVERY, 1000);
+    }
 }
 
 /* To one that came back, or was out of reach, when we had been let in already. */

@@ -99,8 +99,8 @@ int stage_start(struct stage *s, struct vstamp_diag *diag)
     s->node = node_init(fresh_memory(size), size, &s->config, kv_app(), &s->io, entropy);
     s->forge.vr = &s->node->vr;
     node_clock(s->node, s->now_us, WALL_US + s->now_us);
-    bool lost;
-    int rv = s->config.durable ? disk_restore(&s->disk, s->node, &lost, diag) : 0;
+    s->lost = false;
+    int rv = s->config.durable ? disk_restore(&s->disk, s->node, &s->lost, diag) : 0;
     if (rv != 0) return rv;
     node_start(s->node);
     stage_turn_end(s);

@@ -20,6 +20,7 @@ struct stage {
     struct disk disk;
     uint64_t now_us;
     uint32_t life;
+    bool lost; /* its files were damaged: it recovers */
 };
 
 /* Nothing runs yet.  The disk is empty; the caller wipes it at the end (disk_wipe). */

@@ -103,8 +103,9 @@ static void pit_7_12_a_restart_does_not_end_a_grant(void **unused)
     cluster_isolate(c, 0);
     cluster_crash(c, 1);
     cluster_start(c, 1);
+    cluster_run(c, 10); /* until replica 2 has let it in */
     invite(c, 1);
-    cluster_run(c, GRANT_MS - 20);
+    cluster_run(c, GRANT_MS - 30);
     assert_int_equal(0, n_promises(c, 1));
     cluster_run(c, 40);
     assert_true(n_promises(c, 1) > 0);

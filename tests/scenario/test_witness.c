@@ -212,8 +212,11 @@ static void a_witness_that_is_far_behind_skips_what_all_have(void **unused)
     uint64_t session = cluster_register(c, 1, A);
     cluster_crash(c, W);
     incr_many(c, session, 1, 150);
-    cluster_slow_disk(c, W, true);
+    cluster_hold(c, A, W, WIRE_new_state);
     cluster_start(c, W);
+    cluster_run(c, 20); /* until it is let in */
+    cluster_slow_disk(c, W, true);
+    cluster_release(c, A, W, WIRE_new_state);
     cluster_run(c, 200);
     assert_true(cluster_has_traced(c, W, "goes on after what the peer's log begins with"));
     assert_int_equal(1, cluster_core(c, A)->acked_op[W]); /* what it held before */

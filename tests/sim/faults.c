@@ -142,12 +142,19 @@ static void come_back(struct sim *sim, uint8_t index, uint64_t after_us)
     sim_at(sim, after_us, (struct sim_event){.kind = SIM_START, .node = index});
 }
 
+/* Without a disk a stop loses the state.  By its end a witness may be exposed that was not at its
+ * beginning, and then it would lose what nobody else has. */
+static bool may_stop(const struct sim *sim)
+{
+    return sim->config.durable || sim->config.witnesses == 0;
+}
+
 static void crash(struct sim *sim, uint8_t index)
 {
     struct sim_replica *r = &sim->replicas[index];
     if (!r->up || r->stopping || !may_crash(sim, index)) return;
     if (!sim->all_formed) sim->crashes_before_formed++;
-    if (prng_below(&sim->prng, 1000) < sim->options.graceful_permille) {
+    if (prng_below(&sim->prng, 1000) < sim->options.graceful_permille && may_stop(sim)) {
         sim_replica_stop(sim, index);
         sim_at(sim, STOP_PATIENCE_US,
                (struct sim_event){.kind = SIM_STOP, .node = index, .incarnation = r->incarnation});

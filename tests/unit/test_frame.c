@@ -303,12 +303,12 @@ static void the_bytes_of_a_heartbeat_are_these(void **state)
     (void)state;
     struct wire_commit m = {.op = 7, .commit = 6, .checksum = {9, 10}, .sequence = 11, .held = 5};
     assert_golden(&wire_shape_commit, &m,
-                  "eae8212234fba4dad87259a0e1539fa3"
-                  "56535450020005007000000001000000"
+                  "74a478a8a5934e942068a386b33216ee"
+                  "56535450020005007800000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "070000000000000006000000000000000a000000000000000900000000000000"
-                  "0b000000000000000500000000000000");
+                  "00000000000000000b000000000000000500000000000000");
 }
 
 static void the_bytes_of_a_do_view_change_are_these(void **state)

@@ -10,6 +10,7 @@
 #include "wire/frame.h"
 
 #define OUT_PAUSE     (256u << 10) /* with that much unread, further requests wait */
+#define OUT_SHARED    (32u << 20)  /* that all together may have unread beyond their own bounds */
 #define EVICTION_LOOK 64u          /* at so many of those used longest ago */
 #define COMPLAINT_MS  10000u       /* between two lines about evictions */
 
@@ -178,6 +179,31 @@ void clients_accept(struct clients *c, uv_stream_t *listener)
     connection_start(one);
 }
 
+/* What is unread beyond the bounds of those it is for. */
+static size_t borrowed(const struct clients *c)
+{
+    size_t sum = 0;
+    const struct connection *one;
+
+    for (one = c->oldest; one != NULL; one = one->newer) {
+        size_t queued = one->out.size + one->writing.size;
+        if (queued > c->out_max) sum += queued - c->out_max;
+    }
+    return sum;
+}
+
+/* Many requests of one connection may be answered in one turn, each with a large value. */
+static bool send_answer(struct clients *c, struct connection *one, struct bytes frame)
+{
+    bool sent = connection_send(one, frame);
+
+    if (sent || one->closing || borrowed(c) + frame.size > OUT_SHARED) return sent;
+    one->out_max = one->out.size + one->writing.size + frame.size;
+    sent = connection_send(one, frame);
+    one->out_max = c->out_max;
+    return sent;
+}
+
 void clients_reply(struct clients *c, uint64_t origin, struct bytes frame)
 {
     uint32_t slot = (uint32_t)origin;
@@ -187,7 +213,7 @@ void clients_reply(struct clients *c, uint64_t origin, struct bytes frame)
     one = c->slots[slot].connection;
     if (one == NULL || one->closing) return;
     one->asked = false;
-    if (!connection_send(one, frame)) one->overrun = true; /* closed by the flush of this turn */
+    if (!send_answer(c, one, frame)) one->overrun = true; /* closed by the flush of this turn */
     if (one->dirty) return;
     one->dirty = true;
     one->dirty_next = c->dirty;

@@ -9,8 +9,9 @@
  * one that is gone finds nobody.
  *
  * Back-pressure: while the node accepts no requests, what a client sent stays where it is, first in
- * the socket, then at the client.  A client that sends but does not read is closed once its answers
- * exceed a bound. */
+ * the socket, then at the client.  What is answered and not read is bounded for each connection;
+ * beyond that there is a share for all together, as one connection may carry the requests of many
+ * clients.  One that exceeds both is closed. */
 #ifndef REPLICA_CLIENTS_H
 #define REPLICA_CLIENTS_H
 

@@ -151,6 +151,18 @@ well_formed() {
     fails 3 "vstamp: no answer in 0.5 s: *connection refused*" vstamp --timeout 0.5 bench
 }
 
+@test "bench: large answers to many clients on one connection do not end it" {
+    local replica
+    group_kill 0 1 2 # who forget all
+    for replica in 0 1 2; do group_start_one "$replica" --log-level debug; done
+    group_wait_primary
+    vstamp --json bench --reads 100 --value-bytes 65536 --keys 100 --clients 48 --requests 500 \
+        >out 2>/dev/null
+    [ "$(field answered)" -eq 500 ]
+    grep -q "client-disconnected" replica-*.log
+    group_never grep "does not read its answers" replica-*.log
+}
+
 @test "bench: causal and stale reads work, too" {
     vstamp --json --consistency causal bench --reads 50 --requests 1000 --clients 4 >out 2>&1
     [ "$(field answered)" -eq 1000 ]

@@ -21,6 +21,8 @@
  *     vstamp_driver_finish(driver);
  *     vstamp_driver_close(driver);
  *
+ * examples/increments.c is a whole program.
+ *
  * What an operation's bytes mean is the application's affair (<vstamp/app.h>).  Times are in
  * milliseconds of any clock that only rises.  A client belongs to one thread at a time.  Functions
  * return 0 or a negative VSTAMP_E_... */

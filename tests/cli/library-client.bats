@@ -1,0 +1,38 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# A program that has nothing of vstamp but its library and <vstamp/client.h>: examples/increments.
+
+load group
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    increments=${top_builddir:?}/examples/increments
+    group_start 3 "durability: memory"
+    group_wait_primary
+    group=$(group_address 0),$(group_address 1),$(group_address 2)
+}
+
+teardown() { group_teardown; }
+
+@test "libvstamp: many requests in flight, each runs once" {
+    [ "$("$increments" "$group" hits 5000)" = "5000 done, the counter was at 5000" ]
+    [ "$(vstamp get hits)" = 5000 ]
+}
+
+@test "libvstamp: also when the primary dies in between" {
+    "$increments" "$group" hits 100000 >out 3>&- &
+    local pid=$!
+    group_adopt "$pid"
+    has_begun() { vstamp get hits >/dev/null 2>&1; }
+    group_wait "the first increments" has_begun
+    group_kill "$PRIMARY"
+    wait "$pid"
+    [ "$(cat out)" = "100000 done, the counter was at 100000" ]
+    [ "$(vstamp get hits)" = 100000 ]
+}
+
+@test "libvstamp: what is wrong is said" {
+    run "$increments" "127.0.0.1" hits 1
+    [ "$status" -eq 2 ]
+    [[ $output == "increments: "*"HOST:PORT"* ]]
+}

@@ -186,6 +186,15 @@ group_wait() {
 # group_never COMMAND...: it must fail.  (A test does not end on the status of `! command`.)
 group_never() { ! "$@"; }
 
+# group_fails STATUS PATTERN COMMAND...: it ends in that status, with that complaint.
+group_fails() {
+    local expected=$1 pattern=$2
+    shift 2
+    run "$@"
+    # shellcheck disable=SC2053,SC2154
+    [[ $status -eq $expected && $output == $pattern ]]
+}
+
 # All started replicas answer; fails at once when one of them ended.
 group_wait_listening() {
     local i end=$((SECONDS + GROUP_DEADLINE))

@@ -12,15 +12,6 @@ setup() {
 
 teardown() { group_teardown; }
 
-# fails STATUS PATTERN COMMAND...: it ends in that status, with that complaint.
-fails() {
-    local expected=$1 pattern=$2
-    shift 2
-    run "$@"
-    [ "$status" -eq "$expected" ]
-    [[ $output == $pattern ]]
-}
-
 # field NAME: of the JSON in the file `out`.
 field() { grep -o "\"$1\":[^,}]*" out | head -n 1 | sed 's/.*://'; }
 
@@ -128,7 +119,7 @@ well_formed() {
 
 @test "bench: it takes no sessions from others" {
     vstamp --session s incr hits
-    fails 2 "vstamp: 51 clients are more than half of max_clients, 100*use 50 or less" \
+    group_fails 2 "vstamp: 51 clients are more than half of max_clients, 100*use 50 or less" \
         vstamp bench --clients 51
     for _ in 1 2 3; do vstamp bench --clients 40 --requests 100 >/dev/null; done
     # Two at a time are two crowds.
@@ -142,13 +133,13 @@ well_formed() {
 }
 
 @test "bench: what makes no sense is refused before anything is sent" {
-    fails 2 "*expected uniform or zipfian, found 'normal'*" vstamp bench --distribution normal
-    fails 2 "*--incr and --reads*" vstamp bench --incr --reads 5
-    fails 2 "*--key-bytes*" vstamp bench --key-bytes 3
-    fails 2 "*linearizable, causal or stale*" vstamp --consistency some bench
-    fails 2 "*nowhere/x*" vstamp bench --requests 10 --svg nowhere/x
+    group_fails 2 "*expected uniform or zipfian, found 'normal'*" vstamp bench --distribution normal
+    group_fails 2 "*--incr and --reads*" vstamp bench --incr --reads 5
+    group_fails 2 "*--key-bytes*" vstamp bench --key-bytes 3
+    group_fails 2 "*linearizable, causal or stale*" vstamp --consistency some bench
+    group_fails 2 "*nowhere/x*" vstamp bench --requests 10 --svg nowhere/x
     group_kill 0 1 2
-    fails 3 "vstamp: no answer in 0.5 s: *connection refused*" vstamp --timeout 0.5 bench
+    group_fails 3 "vstamp: no answer in 0.5 s: *connection refused*" vstamp --timeout 0.5 bench
 }
 
 @test "bench: large answers to many clients on one connection do not end it" {

@@ -20,15 +20,6 @@ pairs() {
 
 keys() { vstamp size | sed 's/ keys.*//'; }
 
-# fails STATUS PATTERN COMMAND...: it ends in that status, with that complaint.
-fails() {
-    local expected=$1 pattern=$2
-    shift 2
-    run "$@"
-    [ "$status" -eq "$expected" ]
-    [[ $output == $pattern ]]
-}
-
 @test "import and export: a round trip, from files and through pipes" {
     pairs 1 5000 >in
     [ "$(vstamp import in)" = "5000 imported" ]
@@ -74,18 +65,19 @@ fails() {
 
 @test "import: a line that makes no sense is named, and what was before it is there" {
     { pairs 1 300; echo "no tab"; pairs 301 400; } >in
-    fails 2 "vstamp: in:301: expected KEY, a tab and VALUE, or a JSON object: 300 pairs were *" \
+    group_fails 2 \
+        "vstamp: in:301: expected KEY, a tab and VALUE, or a JSON object: 300 pairs were *" \
         vstamp import in
     [ "$(keys)" -eq 300 ]
     printf 'a\tb\tc\n' >in
-    fails 2 "*in:1: a second tab*" vstamp import in
+    group_fails 2 "*in:1: a second tab*" vstamp import in
     printf 'a\t\\q\n' >in
-    fails 2 "*in:1: unknown escape*" vstamp import in
+    group_fails 2 "*in:1: unknown escape*" vstamp import in
     printf '{"key":"k"}\n' >in
-    fails 2 '*in:1: expected "value"*' vstamp import in
+    group_fails 2 '*in:1: expected "value"*' vstamp import in
     printf '\tempty key\n' >in
-    fails 2 "*in:1: *key*" vstamp import in
-    fails 2 "*nosuch: No such file*" vstamp import nosuch
+    group_fails 2 "*in:1: *key*" vstamp import in
+    group_fails 2 "*nosuch: No such file*" vstamp import nosuch
     [ "$(keys)" -eq 300 ]
     printf 'last\tline without a newline' >in
     [ "$(vstamp import in)" = "1 imported" ]
@@ -94,7 +86,7 @@ fails() {
 
 @test "import: what the group refuses is named, too" {
     { pairs 1 100; printf 'big\t%05000d\n' 0; pairs 101 200; } >in
-    fails 5 "vstamp: in:101: *100 pairs were imported*" vstamp import --clients 1 in
+    group_fails 5 "vstamp: in:101: *100 pairs were imported*" vstamp import --clients 1 in
     [ "$(keys)" -eq 100 ]
     run vstamp --json import in
     [ "$status" -eq 5 ]
@@ -107,7 +99,8 @@ fails() {
     pairs 1 200 >in
     for _ in 1 2 3 4 5 6; do vstamp import --clients 64 in; done
     [ "$(vstamp --session s incr hits)" = 2 ]
-    fails 2 "*150 clients are more than half of max_clients, 200*" vstamp import --clients 150 in
+    group_fails 2 "*150 clients are more than half of max_clients, 200*" \
+        vstamp import --clients 150 in
 }
 
 @test "import: the primary dies in between, and nothing is missing" {
@@ -130,7 +123,7 @@ fails() {
 @test "import: without a group it says so, and that it can be run again" {
     group_kill 0 1 2
     pairs 1 10 >in
-    fails 3 "vstamp: in:*: no answer in time*0 pairs were imported*run it again*" \
+    group_fails 3 "vstamp: in:*: no answer in time*0 pairs were imported*run it again*" \
         vstamp --timeout 0.5 import in
 }
 
@@ -140,8 +133,8 @@ fails() {
     run vstamp export out
     [[ $output == "exported 100 keys as they were at op-number "* ]]
     group_kill 0 1 2
-    fails 3 "vstamp: no answer in *" vstamp --timeout 0.5 export other
+    group_fails 3 "vstamp: no answer in *" vstamp --timeout 0.5 export other
     [ ! -e other ]
     [ ! -e other.part ]
-    fails 2 "*nowhere/x*" vstamp export nowhere/x
+    group_fails 2 "*nowhere/x*" vstamp export nowhere/x
 }

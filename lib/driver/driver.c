@@ -68,10 +68,15 @@ uint64_t vstamp_driver_now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void *present(void *memory)
+/* False: out of memory, and the buffer is as it was. */
+static bool reserve(uint8_t **buffer, size_t *capacity, size_t wanted)
 {
-    if (memory == NULL) abort();
-    return memory;
+    if (*capacity >= wanted) return true;
+    uint8_t *larger = realloc(*buffer, wanted);
+    if (larger == NULL) return false;
+    *buffer = larger;
+    *capacity = wanted;
+    return true;
 }
 
 /* --- open and close --------------------------------------------------------------------------- */
@@ -279,9 +284,9 @@ static void peer_write(struct vstamp_driver *d, uint32_t index)
         size_t need = vstamp_client_output_size(d->client, index);
         if (need == 0 || peer->state != PEER_UP) return;
         if (need < WRITE_BYTES_MIN) need = WRITE_BYTES_MIN;
-        if (peer->out_capacity < need) {
-            peer->out = present(realloc(peer->out, need));
-            peer->out_capacity = need;
+        if (!reserve(&peer->out, &peer->out_capacity, need)) {
+            peer_lost(d, index, ENOMEM);
+            return;
         }
         peer->out_size = vstamp_client_output(d->client, index, peer->out, peer->out_capacity);
     }
@@ -289,8 +294,9 @@ static void peer_write(struct vstamp_driver *d, uint32_t index)
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-/* Room for the rest of the frame that has begun; the frames before it are done with. */
-static void peer_make_room(struct peer *peer)
+/* Room for the rest of the frame that has begun; the frames before it are done with.  False: out of
+ * memory. */
+static bool peer_make_room(struct peer *peer)
 {
     if (peer->in_used > 0) {
         memmove(peer->in, peer->in + peer->in_used, peer->in_size - peer->in_used);
@@ -299,16 +305,14 @@ static void peer_make_room(struct peer *peer)
     }
     size_t want = peer->in_size + READ_BYTES_MIN;
     if (want < peer->in_wanted) want = peer->in_wanted;
-    if (peer->in_capacity >= want) return;
-    peer->in = present(realloc(peer->in, want));
-    peer->in_capacity = want;
+    return reserve(&peer->in, &peer->in_capacity, want);
 }
 
 /* Read once.  EAGAIN: the connection is there; else it ended, with this errno, or 0: by the other
  * end. */
 static int peer_receive(struct peer *peer)
 {
-    peer_make_room(peer);
+    if (!peer_make_room(peer)) return ENOMEM;
     ssize_t n = recv(peer->fd, peer->in + peer->in_size, peer->in_capacity - peer->in_size, 0);
     if (n == 0) return 0;
     if (n < 0) return errno == EINTR || errno == EWOULDBLOCK ? EAGAIN : errno;

@@ -5,8 +5,8 @@
 load group
 
 setup() {
+    increments=$(cd "${top_builddir:?}" && pwd)/examples/increments
     cd "$BATS_TEST_TMPDIR"
-    increments=${top_builddir:?}/examples/increments
     group_start 3 "durability: memory"
     group_wait_primary
     group=$(group_address 0),$(group_address 1),$(group_address 2)

@@ -28,8 +28,8 @@ json_t *answer_named(const char *word)
 
 void answer_set_bytes(json_t *object, const char *name, struct bytes text)
 {
-    json_t *value = json_stringn((const char *)text.data, text.size); /* NULL unless UTF-8 */
-    if (text.size == 0) value = json_string("");
+    json_t *value = text.size == 0 ? json_string("") /* NULL unless UTF-8 */
+                                   : json_stringn((const char *)text.data, text.size);
     if (value != NULL) {
         json_object_set_new(object, name, value);
         return;

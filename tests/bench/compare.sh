@@ -130,10 +130,19 @@ start_stores() {
     for store in "${stores[@]}"; do PORT[$store]=$((GROUP_BASE + 10 * n++)); done
     for store in "${stores[@]}"; do
         for i in 0 1 2; do "${store}_start" "$i"; done
-        GROUP_DEADLINE=60 group_wait "$store" "${store}_ready" || {
-            tail -n 20 "$folder/$store"-*.log >&2 || true
-            exit 1
-        }
+        wait_ready "$store" || exit 1
+    done
+}
+
+wait_ready() {
+    local end=$((SECONDS + 60))
+    until "$1_ready"; do
+        if ((SECONDS > end)); then
+            say "$1 does not serve; what its servers said last:"
+            tail -n 20 "$folder/$1"-*.log "$folder"/replica-*.log >&2 2>/dev/null || true
+            return 1
+        fi
+        sleep 0.1
     done
 }
 
@@ -164,9 +173,10 @@ measure() {
         for n in "${clients[@]}"; do
             for store in "${order[@]}"; do
                 pids=${PID[$store-0]},${PID[$store-1]},${PID[$store-2]}
-                line=$(load "$store" "$n" "$seconds" warmup_ms=300 "pids=$pids")
+                line=$(load "$store" "$n" "$seconds" warmup_ms=300 "pids=$pids") || failed=1
                 say "$mode, round $round of $rounds, $n clients, $store: $line"
-                echo "mode=$mode store=$store clients=$n round=$round $line" >>"$results"
+                [[ -z $line ]] ||
+                    echo "mode=$mode store=$store clients=$n round=$round $line" >>"$results"
             done
         done
         order=("${order[@]:1}" "${order[0]}") # nobody is always after the same one
@@ -199,12 +209,12 @@ measure_failover() {
     for ((round = 1; round <= kills; round++)); do
         for store in "${stores[@]}"; do
             [[ $store != floor && $store != redis ]] || continue # they have none
-            GROUP_DEADLINE=60 group_wait "$store" "${store}_ready"
+            wait_ready "$store" || { failed=1 && continue; }
             leader=${LEADER[$store]}
-            line=$(load "$store" 1 0.5 patience_ms=200 "kill=${PID[$store-$leader]}")
+            line=$(load "$store" 1 0.5 patience_ms=200 "kill=${PID[$store-$leader]}") || failed=1
             wait "${PID[$store-$leader]}" 2>/dev/null || true
             say "kill $round of $kills, $store: $line"
-            echo "mode=$mode store=$store kill=$round $line" >>"$results"
+            [[ -z $line ]] || echo "mode=$mode store=$store kill=$round $line" >>"$results"
             "${store}_start" "$leader"
         done
     done
@@ -222,6 +232,7 @@ for mode in "${modes[@]}"; do
     [[ $mode == disk || $mode == memory ]] || { say "--modes: there is no $mode" && exit 2; }
 done
 choose_stores
+failed=0
 for mode in "${modes[@]}"; do
     start_stores
     for store in "${stores[@]}"; do
@@ -234,3 +245,4 @@ for mode in "${modes[@]}"; do
     stop_all
 done
 awk -v machine="$(machine)" -v seconds="$seconds" -f "$here/table.awk" "$results"
+exit "$failed"

@@ -68,7 +68,8 @@ static void *new_memory(size_t size)
 static int apply(struct raft_fsm *fsm, const struct raft_buffer *entry, void **result)
 {
     (void)fsm;
-    for (const char *put = entry->base; put < (char *)entry->base + entry->len; put += PUT_SIZE) {
+    const char *put = entry->base;
+    for (size_t left = entry->len; left >= PUT_SIZE; left -= PUT_SIZE, put += PUT_SIZE) {
         char digits[LOAD_KEY_SIZE];
         memcpy(digits, put + 1, LOAD_KEY_SIZE - 1); /* after the slash */
         digits[LOAD_KEY_SIZE - 1] = '\0';
@@ -141,10 +142,12 @@ static void on_turn(uv_check_t *turn)
     struct batch *whole = batch;
     batch = NULL;
     whole->apply.data = whole;
-    struct raft_buffer entry = {.len = (size_t)whole->n * PUT_SIZE};
+    size_t size = (size_t)whole->n * PUT_SIZE;
+    struct raft_buffer entry = {.len = (size + 7) / 8 * 8}; /* the library cannot load others */
     entry.base = raft_malloc(entry.len);
     check(entry.base == NULL, "memory", "there is none left");
-    memcpy(entry.base, whole->puts, entry.len);
+    memset((uint8_t *)entry.base + size, 0, entry.len - size);
+    memcpy(entry.base, whole->puts, size);
     int rv = raft_apply(&raft, &whole->apply, &entry, 1, on_applied);
     if (rv == 0) return;
     raft_free(entry.base);

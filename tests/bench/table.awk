@@ -74,6 +74,8 @@ function failover(mode, store,    i, n, values, middle) {
     }
 }
 
+store == "vstamp" { vstamp = 1 }
+
 "version" in field {
     gsub(/_/, " ", field["version"])
     version[mode, store] = field["version"]
@@ -162,7 +164,9 @@ END {
             bare[n_bare]
     }
     print ".\n"
-    print_ratios()
-    print ""
+    if (vstamp) {
+        print_ratios()
+        print ""
+    }
     print_absolutes()
 }

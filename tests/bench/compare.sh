@@ -6,9 +6,9 @@
 #
 #     tests/bench/compare.sh BUILD-FOLDER [OPTION]...
 #         --install         first install what is missing (as root; Debian)
-#         --seconds N       of each run (1), after 0.3 s that are not counted
+#         --seconds N       of each run (0.5), after 0.3 s that are not counted
 #         --warmup N        seconds of load on each store before all that (5)
-#         --rounds N        runs of each kind (5)
+#         --rounds N        runs of each kind (9)
 #         --clients LIST    at once, each with one put outstanding (1,16,64,256)
 #         --modes LIST      disk,memory: what an acknowledged put is kept by, at two of three
 #         --only LIST       of vstamp, floor, raft, redis, etcd, zookeeper
@@ -26,6 +26,7 @@ usage() {
     exit "$1"
 }
 
+[[ ${1:-} != --help ]] || usage 0
 build=$(cd "${1:-.}" && pwd)
 [[ -x $build/tests/bench/load_vstamp ]] || usage 2 >&2
 shift
@@ -35,12 +36,11 @@ export PATH=$build:$PATH
 # shellcheck source=tests/bench/stores.bash
 . "$here/stores.bash"
 
-install=no seconds=1 warmup=5 rounds=5 clients=1,16,64,256 modes=disk,memory kills=5
+install=no seconds=0.5 warmup=5 rounds=9 clients=1,16,64,256 modes=disk,memory kills=5
 only=${STORES// /,}
 while (($# > 0)); do
     case $1 in
     --install) install=yes && shift && continue ;;
-    --help) usage 0 ;;
     --seconds | --warmup | --rounds | --clients | --modes | --only | --kills)
         (($# > 1)) || usage 2 >&2
         printf -v "${1#--}" %s "$2"
@@ -238,6 +238,7 @@ for mode in "${modes[@]}"; do
     for store in "${stores[@]}"; do
         echo "mode=$mode store=$store version=$("${store}_version" | tr ' ' _)" >>"$results"
     done
+    say "$mode: warming up"
     warm_up
     measure
     measure_memory

@@ -117,6 +117,9 @@ static int make(struct member *m, const struct config *config, uint32_t index,
     if (rv == 0)
         rv = storage_open(&m->storage, config->data_dir, index, m->config.state_pages, &m->turn,
                           &m->log, diag);
+    if (rv == 0)
+        rv = storage_open_journal(&m->storage, &m->loop, node_segment_size(&m->config),
+                                  JOURNAL_IO_ANY, diag);
     if (rv == 0) rv = storage_start(&m->storage, &m->loop, diag);
     if (rv == 0) {
         turn_begin(&m->turn);

@@ -2,6 +2,7 @@
 dist_man_MANS += \
     %D%/vstamp-admin.8 \
     %D%/vstamp-config.5 \
+    %D%/vstamp-format.5 \
     %D%/vstamp-replica.8 \
     %D%/vstamp.1 \
     %D%/vstamp.7

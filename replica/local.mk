@@ -15,9 +15,10 @@ noinst_LTLIBRARIES += %D%/libstorage.la
     %D%/storage_lane.h \
     %D%/storage_pages.c \
     %D%/storage_pages.h \
+    %D%/storage_ring.c \
     %D%/turn.c \
     %D%/turn.h
-STORAGE_LIBS = %D%/libstorage.la $(UV_LIBS) $(LMDB_LIBS)
+STORAGE_LIBS = %D%/libstorage.la $(UV_LIBS) $(URING_LIBS) $(LMDB_LIBS)
 
 vstamp_replica_SOURCES = \
     %D%/clients.c \

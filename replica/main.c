@@ -24,6 +24,7 @@ struct options {
     bool check;
     const char *log_level, *log_format;
     const char *record;
+    const char *journal_io;
     uint32_t local;
 };
 
@@ -98,6 +99,14 @@ static int run_local(const struct cli *cli, const struct options *o)
     return CLI_USAGE;
 }
 
+static bool parse_journal_io(const char *text, enum journal_io *io)
+{
+    *io = text == NULL                  ? JOURNAL_IO_ANY
+          : strcmp(text, "ring") == 0   ? JOURNAL_IO_RING
+                                        : JOURNAL_IO_THREAD;
+    return text == NULL || *io == JOURNAL_IO_RING || strcmp(text, "thread") == 0;
+}
+
 static int run_one(const struct cli *cli, const struct options *o)
 {
     static struct config config; /* kept by pointer as long as the process runs */
@@ -106,6 +115,9 @@ static int run_one(const struct cli *cli, const struct options *o)
     int rv = read_words(cli, o, &serve.log_level, &serve.log_format);
 
     if (rv != 0) return rv;
+    if (!parse_journal_io(o->journal_io, &serve.journal_io))
+        return cli_usage(cli, "--journal-io: expected ring or thread, found '%.60s'",
+                         o->journal_io);
     if (o->index == NO_INDEX && !o->check)
         return cli_usage(cli, "--index is missing: which replica of the configuration is this?");
     rv = config_load(&config, o->config, &diag);
@@ -136,6 +148,8 @@ int main(int argc, char **argv)
         CLI_TEXT(0, "log-format", &o.log_format, "FORMAT", "logfmt or json"),
         CLI_TEXT(0, "record", &o.record, "FILE",
                  "write all that goes into this replica to a new file, for vstamp-sim --replay"),
+        CLI_TEXT(0, "journal-io", &o.journal_io, "HOW",
+                 "write the journal through a ring or a thread; default: a ring if there is one"),
         CLI_U32(0, "local", &o.local, 1, REPLICAS_MAX - 1, "N",
                 "run N replicas on loopback in this terminal, to try it out"),
         CLI_END,

@@ -193,6 +193,7 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
         .ctx = r,
         .send = io_send,
         .reply = io_reply,
+        .journal_io = r->config.durable ? storage_journal_io(&r->storage) : NULL,
         .store = io_store,
         .trace = r->options->log_level >= LOG_LEVEL_DEBUG ? io_trace : NULL,
         .log = io_log,
@@ -213,6 +214,9 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     if (rv == 0 && r->config.durable)
         rv = storage_open(&r->storage, config->data_dir, index, r->config.state_pages, &r->turn,
                           &r->log, diag);
+    if (rv == 0 && r->config.durable)
+        rv = storage_open_journal(&r->storage, &r->loop, node_segment_size(&r->config),
+                                  r->options->journal_io, diag);
     if (rv == 0 && r->options->record != NULL)
         rv = recorder_open(&r->recorder, r->options->record, &r->log, diag);
     if (rv == 0) rv = make_node(r, diag);

@@ -5,12 +5,14 @@
 
 #include "program/config.h"
 #include "program/log.h"
+#include "replica/storage.h"
 
 struct serve_options {
     const struct config *config; /* data_dir as it is to be used */
     uint32_t index;
     enum log_level log_level;
     enum log_format log_format;
+    enum journal_io journal_io;
     const char *record; /* where to, or NULL: see recorder.h */
 };
 

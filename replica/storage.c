@@ -63,14 +63,14 @@ static void lane_main(void *ctx)
         uv_mutex_lock(&l->mutex);
         l->state = ok ? LANE_DONE : LANE_FAILED;
         uv_async_send(&l->storage->answer);
-        if (!ok) break;
+        if (!ok && l->run != segment_make) break;
     }
     uv_mutex_unlock(&l->mutex);
 }
 
 /* --- the loop's side -------------------------------------------------------------------------- */
 
-static void give_up(struct storage *s, const struct lane *l)
+void storage_give_up(struct storage *s, const struct lane *l)
 {
     char file[PATH_MAX + STORAGE_NAME_SIZE];
     char reason[256];
@@ -92,20 +92,27 @@ static void on_answer(uv_async_t *async)
     struct storage *s = async->data;
     unsigned i;
 
-    for (i = 0; i < NODE_LANES; i++) {
+    for (i = 0; i < STORAGE_LANES; i++) {
         struct lane *l = &s->lanes[i];
         enum lane_state state;
 
         uv_mutex_lock(&l->mutex);
         state = l->state;
-        if (state == LANE_DONE) l->state = LANE_IDLE;
+        if (state == LANE_DONE || (state == LANE_FAILED && i == LANE_SEGMENTS))
+            l->state = LANE_IDLE;
         uv_mutex_unlock(&l->mutex);
-        if (state == LANE_FAILED) give_up(s, l);
+        if (i == LANE_SEGMENTS) {
+            if (state == LANE_DONE || state == LANE_FAILED)
+                journal_segment_made(s, l, state == LANE_DONE);
+            continue;
+        }
+        if (state == LANE_FAILED) storage_give_up(s, l);
         if (state != LANE_DONE) continue;
         turn_begin(s->turn);
         for (; l->n_rotten > 0; l->n_rotten--)
             node_on_rot(s->turn->node, l->rotten[l->n_rotten - 1]);
         node_on_stored(s->turn->node, (enum node_lane)i);
+        if (i == NODE_LANE_CHECKPOINT) journal_has_room(s);
     }
 }
 
@@ -113,15 +120,19 @@ int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag)
 {
     const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
                                          .stack_size = STACK_SIZE};
+    static bool (*const run[STORAGE_LANES])(struct lane *l, const struct node_job *job) = {
+        [NODE_LANE_JOURNAL] = journal_run,
+        [NODE_LANE_CHECKPOINT] = checkpoint_run,
+        [LANE_SEGMENTS] = segment_make,
+    };
     unsigned i;
     int rv = uv_async_init(loop, &s->answer, on_answer);
-
     s->answer.data = s;
-    for (i = 0; rv == 0 && i < NODE_LANES; i++) {
+    for (i = 0; rv == 0 && i < STORAGE_LANES; i++) {
         struct lane *l = &s->lanes[i];
 
         l->storage = s;
-        l->run = i == NODE_LANE_JOURNAL ? journal_run : checkpoint_run;
+        l->run = run[i];
         l->fd = -1;
         uv_mutex_init(&l->mutex);
         uv_cond_init(&l->asked);
@@ -132,10 +143,8 @@ int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag)
     return VSTAMP_E_IO;
 }
 
-void storage_store(struct storage *s, enum node_lane lane, const struct node_job *job)
+void lane_ask(struct lane *l, const struct node_job *job)
 {
-    struct lane *l = &s->lanes[lane];
-
     uv_mutex_lock(&l->mutex);
     assert(l->state == LANE_IDLE || l->state == LANE_FAILED);
     if (l->state == LANE_IDLE) {
@@ -146,11 +155,19 @@ void storage_store(struct storage *s, enum node_lane lane, const struct node_job
     uv_mutex_unlock(&l->mutex);
 }
 
+void storage_store(struct storage *s, enum node_lane lane, const struct node_job *job)
+{
+    if (lane == NODE_LANE_JOURNAL)
+        journal_store(s, job);
+    else
+        lane_ask(&s->lanes[lane], job);
+}
+
 void storage_close(struct storage *s)
 {
     unsigned i;
 
-    for (i = 0; i < NODE_LANES; i++) {
+    for (i = 0; i < STORAGE_LANES; i++) {
         struct lane *l = &s->lanes[i];
 
         uv_mutex_lock(&l->mutex);
@@ -158,10 +175,10 @@ void storage_close(struct storage *s)
         uv_cond_signal(&l->asked);
         uv_mutex_unlock(&l->mutex);
         uv_thread_join(&l->thread);
-        if (l->state == LANE_FAILED) give_up(s, l);
-        if (l->fd >= 0) close(l->fd);
+        if (l->state == LANE_FAILED && i != LANE_SEGMENTS) storage_give_up(s, l);
         pages_file_close(&l->pages);
     }
+    journal_close(s);
     close(s->folder_fd);
     close(s->lock_fd); /* releases the lock */
 }

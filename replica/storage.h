@@ -3,18 +3,22 @@
  *
  *   damaged-<name>                one that could not be read; removed once the state is back
  *   lock                          held while the daemon runs (PIT-9.10)
- *   journal-<number, 16 hex>      segments of the journal, append-only
+ *   journal-<number, 16 hex>      segments of the journal; the newest is made ahead of its use
+ *   journal.spare                 a segment that a checkpoint freed, for later use
+ *   journal.tmp                   a segment that is being made; removed at start
  *   pages.mdb                     the newest checkpoint (storage_pages.h)
  *
  * What is in the files is the node's matter; here it is bytes.  Each lane (node.h) has a thread
- * that does one job at a time: write, fdatasync, answer; a slow disk never stops the loop.  A lane
- * that fails never works again, and the process ends as soon as the loop hears of it: after a
- * failed fsync nobody knows what is on the disk, and a retry would only pretend (PIT-9.5). */
+ * that does one job at a time, and so has the making of segments; a slow disk never stops the loop.
+ * The journal's thread has nothing to do where the system has rings (storage_ring.c).  A lane that
+ * fails never works again, and the process ends as soon as the loop hears of it: after a failed
+ * write or fsync nobody knows what is on the disk, and a retry would only pretend (PIT-9.5). */
 #ifndef REPLICA_STORAGE_H
 #define REPLICA_STORAGE_H
 
 #include <limits.h>
 
+#include <liburing.h>
 #include <uv.h>
 
 #include "program/log.h"
@@ -22,6 +26,8 @@
 #include "replica/turn.h"
 
 #define STORAGE_NAME_SIZE 48u
+
+enum { LANE_SEGMENTS = NODE_LANES, STORAGE_LANES };
 
 enum lane_state { LANE_IDLE, LANE_ASKED, LANE_DONE, LANE_FAILED };
 
@@ -40,10 +46,32 @@ struct lane {
 
     /* The thread's own. */
     int fd;                       /* of the file it writes, or -1 */
-    uint64_t number;              /* of the segment behind fd */
     char name[STORAGE_NAME_SIZE]; /* of that file */
     uint64_t size;                /* where the next write goes */
+    bool buffered;                /* the file system has no O_DIRECT */
     struct pages_file pages;      /* the checkpoint's lane: while one is written */
+};
+
+enum journal_io { JOURNAL_IO_ANY, JOURNAL_IO_RING, JOURNAL_IO_THREAD };
+
+/* The loop's side of the journal. */
+struct journal {
+    enum journal_io io;
+    bool said_buffered;      /* that the file system has no O_DIRECT */
+    uint64_t segment_size;
+    int fd;                  /* of the segment that is written, -1: none yet */
+    uint64_t number;
+    int next_fd;             /* of the one after it, -1: not ready */
+    uint64_t next_number;
+    uint64_t making;         /* the number of the one that is being made, 0: none */
+    bool waits;              /* for that one: */
+    struct node_job waiting;
+
+    struct io_uring ring;
+    uv_poll_t poll;
+    bool writing;            /* through the ring: what is left of the job */
+    struct bytes left;
+    uint64_t left_place;
 };
 
 struct storage {
@@ -53,16 +81,23 @@ struct storage {
     uint32_t state_pages; /* bound of the state */
     int folder_fd, lock_fd;
     uv_async_t answer;
-    struct lane lanes[NODE_LANES];
+    struct lane lanes[STORAGE_LANES];
+    struct journal journal;
 };
 
-/* Create the folder where it is missing, lock it.  `log` and `turn` are kept by pointer. */
+/* Create the folder where it is missing, lock it, remove what a crash left half made.  `log` and
+ * `turn` are kept by pointer. */
 int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32_t state_pages,
                  struct turn *turn, struct log *log, struct vstamp_diag *diag);
 
+/* The same for the journal: `io` is what the operator asks for. */
+int storage_open_journal(struct storage *s, uv_loop_t *loop, uint64_t segment_size,
+                         enum journal_io io, struct vstamp_diag *diag);
+const char *storage_journal_io(const struct storage *s); /* "ring" or "thread" */
+
 /* Give the node what the folder holds.  What is fed is on stable storage, not just in the cache of
- * the system (PIT-9.6), and a torn tail is cut.  Files that are damaged are put aside, and the node
- * told that it has lost its state, unless its group is too small to bring it back. */
+ * the system (PIT-9.6).  Files that are damaged are put aside, and the node told that it has lost
+ * its state, unless its group is too small to bring it back. */
 int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag);
 
 /* Start the lanes. */
@@ -76,8 +111,10 @@ void storage_close(struct storage *s);
 /* The names of files; storage_parse_name is true for such a name, with its number. */
 void storage_name(char name[static STORAGE_NAME_SIZE], const char *kind, uint64_t number);
 bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
-#define STORAGE_JOURNAL "journal"
-#define STORAGE_LOCK    "lock"
+#define STORAGE_JOURNAL   "journal"
+#define STORAGE_SPARE     "journal.spare"
+#define STORAGE_TEMPORARY "journal.tmp"
+#define STORAGE_LOCK      "lock"
 
 /* All numbers of files of that kind, rising; the caller frees *numbers. */
 int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,

@@ -42,7 +42,7 @@ static bool commit(struct lane *l)
 static bool end(struct lane *l, const struct node_job *job)
 {
     return done(l, pages_file_put_head(&l->pages, job->number, job->data), "write") && commit(l) &&
-           lane_remove_below(l, STORAGE_JOURNAL, job->number) && storage_remove_aside(l);
+           lane_remove_below(l, job->number) && storage_remove_aside(l);
 }
 
 bool checkpoint_run(struct lane *l, const struct node_job *job)

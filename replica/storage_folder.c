@@ -119,7 +119,8 @@ int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32
                           .log = log,
                           .state_pages = state_pages,
                           .folder_fd = -1,
-                          .lock_fd = -1};
+                          .lock_fd = -1,
+                          .journal = {.fd = -1, .next_fd = -1}};
     n = snprintf(s->folder, sizeof(s->folder), "%s/%" PRIu32, data_dir, index);
     if (n < 0 || (size_t)n >= sizeof(s->folder) - STORAGE_NAME_SIZE) {
         vstamp_diag_printf(diag, "data_dir: the path is too long");
@@ -129,5 +130,7 @@ int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32
     if (rv != 0) return rv;
     s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->folder_fd < 0) return storage_complain(diag, s, ".", "cannot open");
-    return take_lock(s, diag);
+    rv = take_lock(s, diag);
+    if (rv == 0) unlinkat(s->folder_fd, STORAGE_TEMPORARY, 0);
+    return rv;
 }

@@ -1,70 +1,317 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The journal: segments that are appended to, each write synced before it is answered. */
+/* The journal: segments of a fixed size, made before they are needed, and written with one call a
+ * batch, O_DIRECT and RWF_DSYNC: no block has to be found for it and no size changes, so it is on
+ * stable storage after one round trip to the disk.  The write goes through a ring (storage_ring.c),
+ * or, where there are no rings, through the lane's thread.
+ *
+ * A third lane makes the next segment while the one before it is in use: from one that a checkpoint
+ * has freed, or of zeros.  Under its name there is only ever a file of full size.  So a full disk
+ * is noticed a segment early, and said; it ends the replica only when a write has no place. */
+#define _GNU_SOURCE /* O_DIRECT, pwritev2 */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "replica/storage_lane.h"
+
+#define ZEROS_SIZE (256u << 10)
+
+/* Some file systems have no O_DIRECT; RWF_DSYNC does without it. */
+static int open_journal(struct storage *s, const char *name, int flags, bool *buffered)
+{
+    int fd = openat(s->folder_fd, name, flags | O_DIRECT | O_CLOEXEC, 0600);
+
+    if (fd >= 0 || errno != EINVAL) return fd;
+    if (buffered != NULL) *buffered = true;
+    return openat(s->folder_fd, name, flags | O_CLOEXEC, 0600);
+}
+
+/* --- making a segment, in the third lane ------------------------------------------------------ */
+
+static bool is_of_size(int fd, uint64_t size)
+{
+    struct stat stat;
+
+    return fstat(fd, &stat) == 0 && (uint64_t)stat.st_size == size;
+}
+
+static bool fill_with_zeros(struct lane *l, uint64_t size)
+{
+    void *zeros = mmap(NULL, ZEROS_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool ok = zeros != MAP_FAILED;
+
+    l->size = 0;
+    while (ok && l->size < size) {
+        uint64_t left = size - l->size;
+
+        ok = lane_write(l, (struct bytes){zeros, left < ZEROS_SIZE ? (size_t)left : ZEROS_SIZE});
+    }
+    if (zeros == MAP_FAILED) return lane_failed(l, "find memory for");
+    munmap(zeros, ZEROS_SIZE);
+    return ok;
+}
+
+static bool make_anew(struct lane *l, uint64_t size)
+{
+    snprintf(l->name, sizeof(l->name), "%s", STORAGE_TEMPORARY);
+    l->fd = open_journal(l->storage, l->name, O_WRONLY | O_CREAT | O_TRUNC, &l->buffered);
+    if (l->fd < 0) return lane_failed(l, "create");
+    if (!fill_with_zeros(l, size)) {
+        int error = errno;
+
+        unlinkat(l->storage->folder_fd, l->name, 0);
+        errno = error;
+        return false;
+    }
+    return fsync(l->fd) == 0 || lane_failed(l, "sync");
+}
+
+/* Opens `name` if it is a segment of the right size. */
+static bool take_file(struct lane *l, const char *name)
+{
+    int fd = open_journal(l->storage, name, O_WRONLY, &l->buffered);
+
+    if (fd >= 0 && !is_of_size(fd, l->storage->journal.segment_size)) {
+        close(fd);
+        fd = -1;
+    }
+    l->fd = fd;
+    return fd >= 0;
+}
+
+bool segment_make(struct lane *l, const struct node_job *job)
+{
+    char name[STORAGE_NAME_SIZE];
+    int folder = l->storage->folder_fd;
+
+    storage_name(name, STORAGE_JOURNAL, job->number);
+    if (!take_file(l, name)) {
+        snprintf(l->name, sizeof(l->name), "%s", STORAGE_SPARE);
+        if (!take_file(l, STORAGE_SPARE) && !make_anew(l, l->storage->journal.segment_size))
+            return false;
+        if (renameat(folder, l->name, folder, name) != 0) return lane_failed(l, "rename");
+    }
+    snprintf(l->name, sizeof(l->name), "%s", name);
+    return lane_sync_folder(l);
+}
+
+static void ask_for_segment(struct storage *s, uint64_t number)
+{
+    const struct node_job job = {.kind = NODE_JOB_APPEND, .number = number};
+
+    if (s->journal.making != 0) return;
+    s->journal.making = number;
+    lane_ask(&s->lanes[LANE_SEGMENTS], &job);
+}
+
+/* --- writing, in the loop or in the journal's lane -------------------------------------------- */
 
 bool journal_run(struct lane *l, const struct node_job *job)
 {
-    char name[STORAGE_NAME_SIZE];
+    struct bytes left = job->data;
+    off_t place = (off_t)job->place;
 
-    if (l->fd < 0 || l->number != job->number) {
-        storage_name(name, STORAGE_JOURNAL, job->number);
-        if (!lane_open_file(l, name, 0)) return false;
-        l->number = job->number;
-        if (l->size == 0 && !lane_sync_folder(l)) return false;
+    while (left.size > 0) {
+        struct iovec part = {.iov_base = (void *)(uintptr_t)left.data, .iov_len = left.size};
+        ssize_t n = pwritev2(l->fd, &part, 1, place, RWF_DSYNC);
+
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) errno = ENOSPC;
+        if (n <= 0) return lane_failed(l, "write");
+        left.data += n;
+        left.size -= (size_t)n;
+        place += n;
     }
-    if (!lane_write(l, job->data)) return false;
-    return fdatasync(l->fd) == 0 || lane_failed(l, "sync");
+    return true;
 }
 
-static int cut_tail(struct storage *s, const char *name, const struct storage_content *c,
-                    size_t size, struct vstamp_diag *diag)
+static void begin_write(struct storage *s, const struct node_job *job)
 {
-    if (size == c->bytes.size) return 0;
-    log_event(s->log, LOG_LEVEL_WARN, "journal-tail-cut", LOG_TEXT("file", name),
-              LOG_NUMBER("bytes", c->bytes.size - size),
-              LOG_TEXT("reason", "the last write was not finished, nobody was told it was"));
-    if (ftruncate(c->fd, (off_t)size) != 0)
-        return storage_complain(diag, s, name, "cannot cut its tail");
-    if (fsync(c->fd) != 0) return storage_complain(diag, s, name, "cannot sync");
-    return 0;
+    struct lane *l = &s->lanes[NODE_LANE_JOURNAL];
+
+    storage_name(l->name, STORAGE_JOURNAL, job->number);
+    l->fd = s->journal.fd;
+    if (s->journal.io == JOURNAL_IO_RING)
+        ring_write(s, job);
+    else
+        lane_ask(l, job);
 }
 
-static int restore_segment(struct storage *s, struct node *node, uint64_t number, bool newest,
-                           struct vstamp_diag *diag)
+static void use_next_segment(struct storage *s)
+{
+    if (s->journal.fd >= 0) close(s->journal.fd);
+    s->journal.fd = s->journal.next_fd;
+    s->journal.number = s->journal.next_number;
+    s->journal.next_fd = -1;
+    ask_for_segment(s, s->journal.number + 1);
+}
+
+void journal_store(struct storage *s, const struct node_job *job)
+{
+    struct journal *j = &s->journal;
+
+    if (j->number != job->number && j->next_fd >= 0 && j->next_number == job->number)
+        use_next_segment(s);
+    if (j->number == job->number) {
+        begin_write(s, job);
+        return;
+    }
+    j->waiting = *job; /* the disk is slower than its journal: the segment is not ready */
+    j->waits = true;
+    ask_for_segment(s, job->number);
+}
+
+/* The third lane is done. */
+void journal_segment_made(struct storage *s, const struct lane *l, bool ok)
+{
+    struct journal *j = &s->journal;
+    uint64_t made = j->making;
+
+    j->making = 0;
+    if (!ok && j->waits && j->waiting.number == made) storage_give_up(s, l);
+    if (!ok) {
+        log_event(s->log, LOG_LEVEL_WARN, "journal-lacks-room", LOG_TEXT("folder", s->folder),
+                  LOG_TEXT("reason", strerror(l->failed_errno)),
+                  LOG_TEXT("hint", "this replica ends when its journal is full: make room now"));
+    } else {
+        if (j->next_fd >= 0) close(j->next_fd);
+        j->next_fd = l->fd;
+        j->next_number = made;
+        if (l->buffered && !j->said_buffered)
+            log_event(s->log, LOG_LEVEL_WARN, "journal-in-cache", LOG_TEXT("folder", s->folder),
+                      LOG_TEXT("reason", "its file system has no O_DIRECT"));
+        j->said_buffered = l->buffered;
+    }
+    if (!j->waits) return;
+    j->waits = false;
+    journal_store(s, &j->waiting);
+}
+
+/* A checkpoint has freed segments. */
+void journal_has_room(struct storage *s)
+{
+    if (s->journal.fd >= 0 && s->journal.next_fd < 0) ask_for_segment(s, s->journal.number + 1);
+}
+
+/* --- reading, before the start ---------------------------------------------------------------- */
+
+struct reading {
+    struct storage *s;
+    uint64_t number; /* behind fd, 0: none */
+    int fd;          /* -1: there is no such file */
+};
+
+static int open_segment(struct reading *r, uint64_t number, struct vstamp_diag *diag)
 {
     char name[STORAGE_NAME_SIZE];
-    struct storage_content c;
-    size_t valid;
-    int rv;
 
+    if (r->number == number) return 0;
+    if (r->fd >= 0) close(r->fd);
+    r->number = number;
     storage_name(name, STORAGE_JOURNAL, number);
-    rv = storage_load(s, name, &c, diag);
-    if (rv == 0) {
-        valid = c.bytes.size;
-        rv = node_restore_journal(node, number, c.bytes, newest, &valid, diag);
-        if (rv != 0)
-            vstamp_diag_wrap(diag, "%s/%s", s->folder, name);
-        else if (newest)
-            rv = cut_tail(s, name, &c, valid, diag);
+    r->fd = open_journal(r->s, name, O_RDONLY, NULL);
+    if (r->fd < 0 && errno == ENOENT) return 0;
+    if (r->fd < 0) return storage_complain(diag, r->s, name, "cannot open");
+    /* What a former process wrote may not have got further than a cache (PIT-9.6). */
+    return fsync(r->fd) == 0 ? 0 : storage_complain(diag, r->s, name, "cannot sync");
+}
+
+/* As much as there is, up to the end of the file; what the disk cannot read is zeros: it does not
+ * check, and the node judges what that means. */
+static size_t read_all(struct reading *r, uint64_t place, uint8_t *buffer, size_t size)
+{
+    size_t done = 0, step = size;
+
+    while (done < size) {
+        size_t part = step < size - done ? step : size - done;
+        ssize_t n = pread(r->fd, buffer + done, part, (off_t)(place + done));
+
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) break;
+        if (n < 0 && step > JOURNAL_BLOCK) {
+            step = JOURNAL_BLOCK;
+            continue;
+        }
+        if (n < 0) {
+            log_event(r->s->log, LOG_LEVEL_WARN, "journal-unreadable",
+                      LOG_TEXT("folder", r->s->folder), LOG_NUMBER("segment", r->number),
+                      LOG_NUMBER("place", place + done), LOG_TEXT("reason", strerror(errno)));
+            memset(buffer + done, 0, part);
+            n = (ssize_t)part;
+        }
+        done += (size_t)n;
+        if (n % JOURNAL_BLOCK != 0) break; /* the end of a file that was cut */
     }
-    storage_release(&c);
+    return done;
+}
+
+static int read_journal(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
+                        size_t *got, struct vstamp_diag *diag)
+{
+    struct reading *r = ctx;
+    int rv = open_segment(r, number, diag);
+
+    *got = rv == 0 && r->fd >= 0 ? read_all(r, place, buffer, size) : 0;
     return rv;
 }
 
 int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
-    uint64_t *numbers;
-    size_t n, i;
+    struct reading r = {.s = s, .fd = -1};
+    const struct node_source source = {.ctx = &r, .read = read_journal};
+    char name[STORAGE_NAME_SIZE];
+    uint64_t *numbers, number;
+    size_t n;
     int rv = storage_list(s, STORAGE_JOURNAL, &numbers, &n, diag);
 
-    for (i = 0; rv == 0 && i < n; i++) rv = restore_segment(s, node, numbers[i], i == n - 1, diag);
+    if (rv != 0) return rv;
+    rv = node_restore_journal(node, n > 0 ? numbers[0] : 0, n > 0 ? numbers[n - 1] : 0, &source,
+                              &number, diag);
+    if (rv != 0 && rv != VSTAMP_E_IO) {
+        storage_name(name, STORAGE_JOURNAL, number);
+        vstamp_diag_wrap(diag, "%s/%s", s->folder, name);
+    }
+    if (r.fd >= 0) close(r.fd);
     free(numbers);
     return rv;
+}
+
+/* --- start and end ---------------------------------------------------------------------------- */
+
+int storage_open_journal(struct storage *s, uv_loop_t *loop, uint64_t segment_size,
+                         enum journal_io io, struct vstamp_diag *diag)
+{
+    int error = io != JOURNAL_IO_THREAD ? ring_open(s, loop) : 0;
+
+    if (error != 0 && io == JOURNAL_IO_RING) {
+        vstamp_diag_printf(diag, "--journal-io ring: the system has no ring for us: %s",
+                           strerror(error));
+        return VSTAMP_E_IO;
+    }
+    s->journal.io = io == JOURNAL_IO_THREAD || error != 0 ? JOURNAL_IO_THREAD : JOURNAL_IO_RING;
+    s->journal.segment_size = segment_size;
+    if (error != 0)
+        log_event(s->log, LOG_LEVEL_INFO, "journal-without-ring",
+                  LOG_TEXT("reason", strerror(error)));
+    return 0;
+}
+
+const char *storage_journal_io(const struct storage *s)
+{
+    return s->journal.io == JOURNAL_IO_RING ? "ring" : "thread";
+}
+
+void journal_close(struct storage *s)
+{
+    if (s->journal.io == JOURNAL_IO_RING) ring_close(s);
+    if (s->journal.fd >= 0) close(s->journal.fd);
+    if (s->journal.next_fd >= 0) close(s->journal.next_fd);
 }

@@ -12,6 +12,7 @@ UNIT_TESTS = \
     %D%/unit/test_config \
     %D%/unit/test_error \
     %D%/unit/test_frame \
+    %D%/unit/test_journal \
     %D%/unit/test_kv_codec \
     %D%/unit/test_kv_sound \
     %D%/unit/test_kv_store \
@@ -74,6 +75,7 @@ BATS_TESTS = \
     %D%/maelstrom/vstamp-maelstrom.bats
 
 CHECKS = \
+    %D%/cli/check-disk-thread.sh \
     %D%/check-configure.sh \
     %D%/check-exports.sh \
     %D%/check-layers.sh \
@@ -152,6 +154,7 @@ check_PROGRAMS += %D%/maelstrom/driver
 check_PROGRAMS += %D%/cli/fake_status
 %C%_cli_fake_status_SOURCES = %D%/cli/fake_status.c
 %C%_cli_fake_status_LDADD = $(MICROHTTPD_LIBS)
+%C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
 %C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
 
 %C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)

@@ -24,6 +24,14 @@ void *arena_take(struct arena *a, size_t count, size_t each)
     return a->base + at;
 }
 
+void *arena_take_aligned(struct arena *a, size_t bytes, size_t align)
+{
+    assert(align >= ARENA_ALIGN && a->used <= SIZE_MAX - align);
+    assert(((uintptr_t)a->base & (align - 1)) == 0);
+    a->used = (a->used + align - 1) & ~(align - 1);
+    return arena_take(a, 1, bytes);
+}
+
 void arena_seal(struct arena *a)
 {
     a->sealed = true;

@@ -15,11 +15,15 @@ struct arena {
     bool sealed;
 };
 
-/* `base` must be zeroed and aligned to 64; with base NULL, arena_take returns NULL and counts. */
+/* `base` must be zeroed and aligned to 64, or to the largest alignment that will be asked for; with
+ * base NULL, arena_take returns NULL and counts. */
 void arena_init(struct arena *a, void *base, size_t size);
 
 /* Zeroed memory, aligned to 64.  Asserts that there is room and that the arena is not sealed. */
 void *arena_take(struct arena *a, size_t count, size_t each);
+
+/* The same, aligned to a power of two. */
+void *arena_take_aligned(struct arena *a, size_t bytes, size_t align);
 
 /* From now on arena_take is a bug. */
 void arena_seal(struct arena *a);

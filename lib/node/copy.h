@@ -19,7 +19,7 @@
 #include "node/journal.h"
 #include "node/node.h"
 
-#define COPY_VERSION 2u
+#define COPY_VERSION 3u
 
 /* Writing: where the next record goes. */
 struct copy_writer {

@@ -4,7 +4,6 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 
-#define HEADER_SIZE 16u
 #define ALIGN 8u
 
 static uint64_t record_checksum(uint64_t number, uint64_t place, uint32_t kind, struct bytes body)
@@ -23,13 +22,27 @@ static size_t padded(size_t size)
     return (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
+size_t journal_record_size(const struct wire_shape *shape, const void *record)
+{
+    return JOURNAL_HEADER_SIZE + padded(wire_size(shape, record));
+}
+
+uint64_t journal_batch_identity(uint64_t life, uint64_t sequence)
+{
+    uint8_t bytes[16];
+    struct writer w = writer_over(bytes, sizeof bytes);
+    write_u64(&w, life);
+    write_u64(&w, sequence);
+    return checksum64(bytes, w.size);
+}
+
 bool journal_put(struct writer *w, uint64_t number, uint64_t place, enum journal_kind kind,
                  const struct wire_shape *shape, const void *record)
 {
     size_t size = wire_size(shape, record);
-    if (w->capacity - w->size < HEADER_SIZE + padded(size)) return false;
-    struct bytes body = {w->start + w->size + HEADER_SIZE, size};
-    struct writer into = writer_over(w->start + w->size + HEADER_SIZE, padded(size));
+    if (w->capacity - w->size < JOURNAL_HEADER_SIZE + padded(size)) return false;
+    struct bytes body = {w->start + w->size + JOURNAL_HEADER_SIZE, size};
+    struct writer into = writer_over(w->start + w->size + JOURNAL_HEADER_SIZE, padded(size));
     wire_encode(shape, record, &into);
     while (into.size < padded(size)) write_u8(&into, 0);
     assert(into.ok);
@@ -52,18 +65,21 @@ enum journal_status journal_next(struct journal_reader *r, enum journal_kind *ki
     if (!at.ok || size > at.left || padded(size) > at.left) return JOURNAL_BAD;
     if (number < JOURNAL_SEGMENT || number >= JOURNAL_KINDS) return JOURNAL_BAD;
     *body = (struct bytes){at.at, size};
-    if (checksum != record_checksum(r->number, r->place, number, *body)) return JOURNAL_BAD;
+    uint64_t place = r->base + r->place;
+    if (checksum != record_checksum(r->number, place, number, *body)) return JOURNAL_BAD;
     for (size_t i = size; i < padded(size); i++)
         if (at.at[i] != 0) return JOURNAL_BAD;
     *kind = (enum journal_kind)number;
-    r->place += HEADER_SIZE + padded(size);
+    r->place += JOURNAL_HEADER_SIZE + padded(size);
     return JOURNAL_RECORD;
 }
 
 bool journal_continues(const struct journal_reader *r)
 {
-    for (size_t place = r->place + ALIGN; place + HEADER_SIZE <= r->file.size; place += ALIGN) {
-        struct journal_reader probe = {.file = r->file, .number = r->number, .place = place};
+    struct journal_reader probe = *r;
+    size_t size = r->file.size;
+    for (size_t at = r->place + ALIGN; at + JOURNAL_HEADER_SIZE <= size; at += ALIGN) {
+        probe.place = at;
         enum journal_kind kind;
         struct bytes body;
         if (journal_next(&probe, &kind, &body) == JOURNAL_RECORD) return true;

@@ -6,20 +6,25 @@
  *
  * The checksum covers the body and, as its seed, kind, size, the file's number and the record's
  * place in it: a record that was written to the wrong place, or that an older file left behind,
- * does not check. The bodies are records of wire/messages.def ("On disk", "In a recording"). */
+ * does not check.  In a segment only the heads of batches have that seed; the records of a batch
+ * have the batch's identity for a file's number, and their place in the batch.  The bodies are
+ * records of wire/messages.def ("On disk", "In a recording"); vstamp-format(5) has the whole. */
 #ifndef NODE_JOURNAL_H
 #define NODE_JOURNAL_H
 
 #include "wire/codec.h"
 
-#define JOURNAL_VERSION 3u
+#define JOURNAL_VERSION 4u
 #define JOURNAL_RECORD_OVERHEAD 24u /* header and padding at most */
+#define JOURNAL_HEADER_SIZE 16u
+#define JOURNAL_BLOCK 4096u /* a batch begins at a multiple of it, and is filled up to one */
 
 enum journal_kind {
     JOURNAL_SEGMENT = 1,
     JOURNAL_HARD_STATE,
     JOURNAL_ENTRY,
     JOURNAL_CHECKPOINT_HEAD,
+    JOURNAL_BATCH,
     JOURNAL_COPY_HEAD, /* these are of copy.h */
     JOURNAL_COPY_PAGE,
     JOURNAL_COPY_CHECKPOINT_END,
@@ -30,6 +35,12 @@ enum journal_kind {
 #undef RECORDED
     JOURNAL_KINDS
 };
+
+/* Bytes of a record on file. */
+size_t journal_record_size(const struct wire_shape *shape, const void *record);
+
+/* What the records of a batch have for a number. */
+uint64_t journal_batch_identity(uint64_t life, uint64_t sequence);
 
 /* Append a record that will stand at `place` of file `number`; false, and nothing written, if it
  * does not fit. */
@@ -46,6 +57,7 @@ struct journal_reader {
     struct bytes file;
     uint64_t number;
     size_t place; /* of the next record */
+    uint64_t base; /* place in the file of what is looked at */
 };
 
 enum journal_status journal_next(struct journal_reader *r, enum journal_kind *kind,

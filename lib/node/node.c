@@ -51,7 +51,7 @@ static void build(struct node *n, struct arena *arena, const struct vr_config *c
                            .log = sink_log};
     n->config = *config;
     vr_init(&n->vr, arena, config, app, &sink, entropy);
-    if (config->durable) node_store_init(n, arena);
+    if (config->durable) node_store_init(n, arena, entropy);
 }
 
 size_t node_memory(const struct vr_config *config)
@@ -152,8 +152,9 @@ void node_turn_end(struct node *n)
 
 uint64_t node_next_timer(const struct node *n)
 {
-    uint64_t core = vr_next_timer(&n->vr), check = node_checkpoint_next_timer(n);
-    return core < check ? core : check;
+    uint64_t next = vr_next_timer(&n->vr), check = node_checkpoint_next_timer(n);
+    if (check < next) next = check;
+    return n->config.durable && n->journal.seal_due_us < next ? n->journal.seal_due_us : next;
 }
 
 void node_stop(struct node *n)
@@ -239,6 +240,7 @@ void node_status(struct node *n, struct node_status *s)
         .uptime_s = (r->now_us - n->started_us) / 1000000,
         .version = r->config.version,
         .durability = r->config.durable ? "disk" : "memory",
+        .journal_io = n->io.journal_io != NULL ? n->io.journal_io : "",
         .state_digest = n->digest,
         .digest_number = n->digest_op,
         .state_pages = r->pages.n_used,

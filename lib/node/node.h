@@ -6,7 +6,7 @@
  * Use:   size = node_memory(&config);
  *        node = node_init(zeroed memory, size, &config, app, &io, entropy);
  *        disk only: node_restore_checkpoint, node_restore_page per page and
- *        node_restore_checkpoint_done (if there is a checkpoint), node_restore_journal per segment,
+ *        node_restore_checkpoint_done (if there is a checkpoint), node_restore_journal,
  *        node_restore_done;
  *        node_start(node);
  *        then, in each turn of the host's loop:
@@ -33,8 +33,9 @@ struct node;
 enum node_lane { NODE_LANE_JOURNAL, NODE_LANE_CHECKPOINT, NODE_LANES };
 
 enum node_job_kind {
-    NODE_JOB_APPEND,           /* append `data` to segment `number` (created when missing, its
-                                  folder fsynced), done when it is on stable storage */
+    NODE_JOB_APPEND,           /* write `data` at `place` of segment `number` (of node_segment_size,
+                                  made when missing, its folder fsynced), done when it is on
+                                  stable storage; both, and the bytes, are aligned to 4096 */
     NODE_JOB_CHECKPOINT_BEGIN, /* begin checkpoint `number` in the store of pages: what changes
                                   there until its end changes at once and durably, or not at all */
     NODE_JOB_CHECKPOINT_DATA,  /* keep, or remove, each page in `data` (node_page_next) */
@@ -51,6 +52,7 @@ enum node_job_kind {
 struct node_job {
     enum node_job_kind kind;
     uint64_t number; /* a checkpoint has the number of the segment that follows it */
+    uint64_t place;  /* of an append */
     struct bytes data;
 };
 
@@ -74,6 +76,8 @@ struct node_io {
     void (*send)(void *ctx, uint8_t replica, struct bytes frame);
     /* Queue a frame for the connection a request came from.  Copies the bytes. */
     void (*reply)(void *ctx, uint64_t origin, struct bytes frame);
+    /* For the status: how the journal is written; may be NULL. */
+    const char *journal_io;
     /* Start a job of the disk.  Never called with durability: memory. */
     void (*store)(void *ctx, enum node_lane lane, const struct node_job *job);
     /* One line of the deterministic trace ("view-change start view=3: primary silent"); may be
@@ -104,11 +108,25 @@ int node_restore_checkpoint(struct node *node, uint64_t number, struct bytes hea
 int node_restore_page(struct node *node, const struct node_page *page, struct vstamp_diag *diag);
 int node_restore_checkpoint_done(struct node *node, struct vstamp_diag *diag);
 
-/* Replay one segment, in rising order of number.  `newest`: it is the last one, so a torn tail is
- * what a crash leaves; *valid_size then tells where it ends, and the host cuts the file there,
- * durably, before node_start.  Anything else that does not check is VSTAMP_E_CORRUPT. */
-int node_restore_journal(struct node *node, uint64_t number, struct bytes file, bool newest,
-                         size_t *valid_size, struct vstamp_diag *diag);
+/* Where segments are read from.  `read` gives the bytes at `place`, a multiple of 4096, *got of
+ * them, fewer where the file ends, none where there is none; what the disk cannot give is zeros.
+ * They come from stable storage, not from what a former process may have left in a cache.  An error
+ * is final. */
+struct node_source {
+    void *ctx;
+    int (*read)(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size, size_t *got,
+                struct vstamp_diag *diag);
+};
+
+/* Replay the segments first .. last, both 0 if there are none.  The end of a write that a crash
+ * tore is passed over; anything else that does not check, and that nothing else says, is
+ * VSTAMP_E_CORRUPT.  After an error *number tells in which segment. */
+int node_restore_journal(struct node *node, uint64_t first, uint64_t last,
+                         const struct node_source *source, uint64_t *number,
+                         struct vstamp_diag *diag);
+
+/* Bytes of a segment.  It may hold anything before it is used, best zeros. */
+uint64_t node_segment_size(const struct vr_config *config);
 
 /* After all files: is one missing?  VSTAMP_E_CORRUPT, with a sentence, if so. */
 int node_restore_done(struct node *node, struct vstamp_diag *diag);

@@ -7,21 +7,54 @@
 #include "node/recording.h"
 #include "vr/replica.h"
 
+/* Where a batch of the journal is. */
+struct node_batch {
+    uint64_t number, place; /* of its segment, and in it */
+    uint64_t size, head;    /* bytes of its records, and of the first of them */
+    uint64_t life;          /* which its checksums are seeded with */
+};
+
 /* What is written next to the journal lane, and what is under way. */
 struct node_journal {
-    uint64_t segment; /* number of the file that records go to, 0: none yet */
-    uint64_t place;   /* its size once all jobs so far are done: where `pending` begins */
+    uint64_t segment;       /* number of the file that batches go to, 0: none yet */
+    uint64_t place;         /* in it: where the next batch begins */
+    uint64_t previous_size; /* where the segment before ends */
+    uint64_t segment_size;
+    uint64_t life;          /* of this start */
+    uint64_t sequence;      /* of the open batch */
+    struct node_batch before;          /* the batch before that, */
+    struct wire_list before_items;     /* and what it holds */
+    struct wire_list_builder outline;  /* what the open batch holds */
+    uint8_t *outlines[2], outlining;   /* where these lists are */
+
     uint8_t *buffers[2];
-    size_t capacity;
+    size_t capacity, buffer_size; /* bytes of records that wait at most; with what is around them */
+    size_t batch_records_max;
     uint8_t filling;       /* which buffer `pending` is */
-    struct writer pending; /* records that wait */
-    size_t trailing_state; /* where in them the last one begins, if it is a hard state */
+    struct writer pending; /* batches that wait; the last of them is open */
+    size_t batch_at, head_size; /* where in them the open batch begins; its head's room */
+    struct node_job *cuts; /* the closed ones */
+    size_t n_cuts, n_cuts_max;
+    size_t trailing_state; /* where in them the last record begins, if it is a hard state */
     bool trailing_blank;   /* which says that we are blank */
     size_t gather_max; /* that entries may take of it: less at a witness, which is to stay small */
+    struct wire_list_builder outline_before_state;
     uint64_t pending_position; /* vr->persisted once they are durable */
-    bool writing;
+    bool due;                  /* to be written even if there are no records */
+
+    struct node_job *writing; /* those of the other buffer, one after another */
+    size_t n_writing, n_written;
+    bool seals; /* no record is in them */
     uint64_t writing_position;
     uint64_t writing_segment;
+    uint64_t seal_due_us; /* UINT64_MAX: nothing to seal */
+};
+
+/* A part of a segment, in memory while the journal is restored. */
+struct node_window {
+    uint8_t *bytes;
+    size_t capacity, size;
+    uint64_t number, place;
 };
 
 /* What the files seen so far say of those that must be there too. */
@@ -31,6 +64,8 @@ struct node_restore {
     struct wire_checkpoint_head head; /* of the checkpoint, */
     struct vstamp_id group;           /* whose group it is of, */
     uint32_t next_page;               /* and of whose pages this one and those after may follow */
+    struct node_window window;
+    size_t batch_size_max;
 };
 
 enum node_checkpoint_step {
@@ -95,13 +130,22 @@ void node_note_job(struct node *n, enum node_lane lane, const struct node_job *j
 void node_note_result(struct node *n, int rv, uint64_t value);
 
 /* store.c: the two lanes of a node with a disk. */
-void node_store_init(struct node *n, struct arena *arena);
+void node_store_init(struct node *n, struct arena *arena, struct vstamp_id entropy);
 void node_store_start(struct node *n);
 void node_store_turn_end(struct node *n);
 void node_start_job(struct node *n, enum node_lane lane, const struct node_job *job);
 
 /* store_journal.c */
-void node_journal_init(struct node *n, struct arena *arena);
+void node_journal_init(struct node *n, struct arena *arena, struct vstamp_id entropy);
+void node_journal_start(struct node *n);
+size_t node_batch_size_max(const struct vr_config *config);
+bool node_journal_is_empty(const struct node *n); /* nothing waits */
+void node_outline_begin(struct node_journal *j);
+void node_outline_add(struct node_journal *j, enum journal_kind kind, size_t size,
+                      struct bytes content);
+void node_outline_add_entry(struct node_journal *j, size_t size,
+                            const struct wire_journal_entry *record);
+void node_journal_forget(struct node *n); /* what was restored, and where it was */
 void node_journal_begin_segment(struct node *n);
 void node_journal_restate(struct node *n); /* what the newest checkpoint does not say */
 void node_journal_append(struct node *n);
@@ -123,6 +167,8 @@ void node_checkpoint_note_page(struct node *n, uint32_t page, uint64_t checksum)
 void node_checkpoint_forget(struct node *n); /* the store is empty */
 
 /* restore.c, with restore_journal.c and restore_checkpoint.c */
+void node_restore_init(struct node *n, struct arena *arena);
+int node_is_ours(const struct node *n, const struct wire_segment *whose, struct vstamp_diag *diag);
 int node_check_owner(const struct node *n, struct journal_reader *r, struct wire_segment *whose,
                      struct vstamp_diag *diag);
 int node_corrupt(struct vstamp_diag *diag, size_t place);

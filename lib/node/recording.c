@@ -37,6 +37,7 @@ static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
     NUMBER(checkpoint_ops)                                                                         \
     NUMBER(transfer_mib_per_s)                                                                     \
     NUMBER(state_pages)                                                                            \
+    NUMBER(segment_bytes)                                                                          \
     NUMBER(members)
 
 const char *recording_machine(void)
@@ -241,21 +242,21 @@ static bool is_peer(const struct node *n, uint8_t replica)
     return replica < n->config.n_replicas && replica != n->config.self;
 }
 
-int recording_feed(struct node *n, const struct recorded *record, struct bytes file,
-                   struct vstamp_diag *diag)
+int recording_feed(struct node *n, const struct recorded *record,
+                   const struct node_source *source, struct vstamp_diag *diag)
 {
     const struct wire_recorded_connection *connection = &record->as.connection;
     struct node_status status;
-    size_t valid_size;
+    uint64_t number;
     switch (record->kind) {
     case JOURNAL_RECORDED_checkpoint:
         return node_restore_checkpoint(n, record->as.checkpoint.number, record->as.checkpoint.head,
                                        diag);
     case JOURNAL_RECORDED_page:
         return feed_page(n, &record->as.page, diag);
-    case JOURNAL_RECORDED_segment:
-        return node_restore_journal(n, record->as.segment.number, file,
-                                    record->as.segment.newest != 0, &valid_size, diag);
+    case JOURNAL_RECORDED_journal:
+        return node_restore_journal(n, record->as.journal.first, record->as.journal.last, source,
+                                    &number, diag);
     case JOURNAL_RECORDED_clock:
         node_clock(n, record->as.clock.monotonic_us, record->as.clock.realtime_us);
         return 0;
@@ -288,12 +289,14 @@ int recording_feed(struct node *n, const struct recorded *record, struct bytes f
         return 0;
     case JOURNAL_RECORDED_start:
     case JOURNAL_RECORDED_data:
+    case JOURNAL_RECORDED_read:
     case JOURNAL_RECORDED_outputs:
     case JOURNAL_RECORDED_end:
     case JOURNAL_SEGMENT:
     case JOURNAL_HARD_STATE:
     case JOURNAL_ENTRY:
     case JOURNAL_CHECKPOINT_HEAD:
+    case JOURNAL_BATCH:
     case JOURNAL_COPY_HEAD:
     case JOURNAL_COPY_PAGE:
     case JOURNAL_COPY_CHECKPOINT_END:

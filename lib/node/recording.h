@@ -3,7 +3,7 @@
  *
  *   start                            version, machine, entropy, configuration
  *   checkpoint page ... outputs      what was restored from the disk, if anything
- *   data ... segment outputs
+ *   journal, data ... read, ... outputs
  *   step (restored) outputs
  *   clock step (start)               then turn by turn:
  *   clock peer_frame client_frame connection rot stored ... step (end of the turn) outputs
@@ -22,7 +22,7 @@
 
 #include "node/node.h"
 
-#define RECORDING_FORMAT 4u
+#define RECORDING_FORMAT 5u
 #define RECORDING_NUMBER UINT64_C(0x676e6964726f6365) /* as the journal_reader's: of all of them */
 #define RECORDING_DATA_MAX (256u << 10)               /* bytes in one record of data */
 #define RECORDING_RECORD_MAX (FRAME_BYTES_MAX + 256u) /* bytes of any record */
@@ -66,11 +66,11 @@ bool recording_origin(struct bytes file, uint32_t *format, struct recorded *star
 /* The configuration in `start`.  Its texts point into the record.  False if it makes no sense. */
 bool recording_config(const struct wire_recorded_start *start, struct vr_config *config);
 
-/* Give the node what the record says went into it; `file` is the content of all data records since
- * the last segment.  Checks, data, start and end are no input: nothing happens.
- * VSTAMP_E_MALFORMED if no host would have given it that; for a checkpoint or segment what
- * node_restore_... says, with its sentence. */
-int recording_feed(struct node *node, const struct recorded *record, struct bytes file,
-                   struct vstamp_diag *diag);
+/* Give the node what the record says went into it; `source` gives the reads that follow `journal`.
+ * Checks, data, reads, start and end are no input: nothing happens.  VSTAMP_E_MALFORMED if no host
+ * would have given it that; for a checkpoint or the journal what node_restore_... says, with its
+ * sentence. */
+int recording_feed(struct node *node, const struct recorded *record,
+                   const struct node_source *source, struct vstamp_diag *diag);
 
 #endif

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading back what store.c wrote, at a start.  The host brings the bytes; here they are checked
  * and given to the core in order: restore_checkpoint.c, then restore_journal.c. */
+#include "base/arena.h"
 #include "node/journal.h"
 #include "node/node_state.h"
 
-/* Is this file ours?  Its first record says. */
-int node_check_owner(const struct node *n, struct journal_reader *r, struct wire_segment *whose,
-                     struct vstamp_diag *diag)
+#define WINDOW_MIN (1u << 20)
+
+void node_restore_init(struct node *n, struct arena *arena)
 {
-    enum journal_kind kind;
-    struct bytes body;
-    if (journal_next(r, &kind, &body) != JOURNAL_RECORD || kind != JOURNAL_SEGMENT ||
-        wire_decode(&wire_shape_segment, body, whose) != 0 || whose->number != r->number) {
-        vstamp_diag_printf(diag, "the first record does not check");
-        return VSTAMP_E_CORRUPT;
-    }
+    struct node_restore *restore = &n->restore;
+    restore->batch_size_max = node_batch_size_max(&n->config);
+    size_t size = restore->batch_size_max + JOURNAL_BLOCK;
+    restore->window.capacity = size > WINDOW_MIN ? size : WINDOW_MIN;
+    restore->window.bytes = arena_take_aligned(arena, restore->window.capacity, JOURNAL_BLOCK);
+}
+
+/* Is this file ours? */
+int node_is_ours(const struct node *n, const struct wire_segment *whose, struct vstamp_diag *diag)
+{
     if (whose->version != JOURNAL_VERSION) {
         vstamp_diag_printf(diag, "format %u, this program reads format %u", whose->version,
                            JOURNAL_VERSION);
@@ -40,6 +44,20 @@ int node_check_owner(const struct node *n, struct journal_reader *r, struct wire
     return 0;
 }
 
+/* Its first record says. */
+int node_check_owner(const struct node *n, struct journal_reader *r, struct wire_segment *whose,
+                     struct vstamp_diag *diag)
+{
+    enum journal_kind kind;
+    struct bytes body;
+    if (journal_next(r, &kind, &body) != JOURNAL_RECORD || kind != JOURNAL_SEGMENT ||
+        wire_decode(&wire_shape_segment, body, whose) != 0 || whose->number != r->number) {
+        vstamp_diag_printf(diag, "the first record does not check");
+        return VSTAMP_E_CORRUPT;
+    }
+    return node_is_ours(n, whose, diag);
+}
+
 int node_corrupt(struct vstamp_diag *diag, size_t place)
 {
     vstamp_diag_printf(diag, "damaged at byte %zu", place);
@@ -57,7 +75,7 @@ bool node_restore_give_up(struct node *n)
     if (n->config.n_replicas < 3) return false;
     NODE_RECORD(n, step, .step = RECORDING_GAVE_UP);
     n->restore = (struct node_restore){0};
-    n->journal.segment = n->journal.place = 0;
+    node_journal_forget(n);
     node_checkpoint_forget(n);
     vr_restore_give_up(&n->vr);
     node_record_outputs(n);

@@ -57,5 +57,6 @@ void node_restore_copy(struct node *n, const struct copy *c)
 
 bool node_is_stored(const struct node *n)
 {
-    return !n->vr.checkpoint_storing && !n->journal.writing && n->journal.pending.size == 0;
+    return !n->vr.checkpoint_storing && n->journal.n_writing == 0 &&
+           node_journal_is_empty(n);
 }

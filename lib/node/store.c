@@ -6,16 +6,16 @@
 #include "base/assert.h"
 #include "node/node_state.h"
 
-void node_store_init(struct node *n, struct arena *arena)
+void node_store_init(struct node *n, struct arena *arena, struct vstamp_id entropy)
 {
-    node_journal_init(n, arena);
+    node_journal_init(n, arena, entropy);
+    node_restore_init(n, arena);
     node_checkpoint_init(n, arena);
 }
 
-/* A start continues in a segment of its own: nothing is ever appended behind a torn tail. */
 void node_store_start(struct node *n)
 {
-    node_journal_begin_segment(n);
+    node_journal_start(n);
 }
 
 void node_start_job(struct node *n, enum node_lane lane, const struct node_job *job)

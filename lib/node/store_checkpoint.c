@@ -102,7 +102,7 @@ static size_t first_records_size(const struct vr *r)
 void node_checkpoint_begin(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
-    if (c->step != NODE_CHECKPOINT_WANTED || c->busy || n->journal.pending.size > 0) return;
+    if (c->step != NODE_CHECKPOINT_WANTED || c->busy || !node_journal_is_empty(n)) return;
     const struct vr *r = &n->vr;
     if (!node_segment_room(n, first_records_size(r))) {
         /* the log went far ahead while the disk was busy */

@@ -6,16 +6,31 @@
  * A hard state says all that the one before it said, so it takes its place as long as that is the
  * newest record and not on its way to the disk: the buffer holds however long a write hangs, and
  * however many views pass.  Only that we are blank must stay said: it voids what an older file
- * holds. */
+ * holds.
+ *
+ * What is written at once is a batch: a head, records, zeros up to a block.  No block is written
+ * twice, and only one write is under way, so that a batch was begun after the one before it was on
+ * stable storage.  The head names what that one holds: a start that finds a sound head behind
+ * records that do not check knows that these were acknowledged, and which they were; if nothing
+ * sound is behind them the write was never finished (restore_journal.c).  So that this can be told
+ * of the newest batch too, a head alone, a seal, follows when nothing else did for a moment.
+ *
+ * A batch has a bound, so that a start can read it with little memory; if more has gathered it is
+ * cut into several, which are written one after the other. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/assert.h"
+#include "base/checksum.h"
 #include "node/journal.h"
 #include "node/node_state.h"
 #include "vr/witness.h"
 
 #define STATE_RESERVE 4096u /* for the hard state that may follow any entry */
 #define NO_STATE SIZE_MAX
+#define BATCH_RECORDS_MIN (64u << 10) /* bytes of records that a batch takes at least */
+#define HEAD_OVERHEAD 1024u           /* a head without what it says of the batch before */
+#define SEAL_US UINT64_C(20000)
 
 static size_t journal_capacity(const struct vr_config *c)
 {
@@ -26,7 +41,31 @@ static size_t journal_capacity(const struct vr_config *c)
     return 2 * STATE_RESERVE + (witness && log > usual ? log + log / 8 : usual);
 }
 
-void node_journal_init(struct node *n, struct arena *arena)
+static size_t blocks(size_t size)
+{
+    return (size + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK * JOURNAL_BLOCK;
+}
+
+static size_t batch_records_max(const struct vr_config *c)
+{
+    size_t largest = (size_t)c->batch_bytes + 512 + STATE_RESERVE;
+    return largest > BATCH_RECORDS_MIN ? largest : BATCH_RECORDS_MIN;
+}
+
+/* What a head says of a record takes less than that record. */
+size_t node_batch_size_max(const struct vr_config *c)
+{
+    return blocks(HEAD_OVERHEAD + 2 * batch_records_max(c));
+}
+
+uint64_t node_segment_size(const struct vr_config *c)
+{
+    size_t least = node_batch_size_max(c);
+    bool witness = vr_among_witnesses(c->witnesses, c->self);
+    return blocks(!witness && c->segment_bytes > least ? c->segment_bytes : least);
+}
+
+void node_journal_init(struct node *n, struct arena *arena, struct vstamp_id entropy)
 {
     struct node_journal *j = &n->journal;
     const struct vr_config *c = &n->config;
@@ -34,20 +73,155 @@ void node_journal_init(struct node *n, struct arena *arena)
     j->gather_max = j->capacity;
     if (vr_among_witnesses(c->witnesses, c->self)) /* all that can be in flight (vr/batch.c) */
         j->gather_max = 2 * STATE_RESERVE + vr_log_bytes_min(c) / 2 + c->pipeline * 512;
-    j->buffers[0] = arena_take(arena, j->capacity, 1);
-    j->buffers[1] = arena_take(arena, j->capacity, 1);
-    j->pending = writer_over(j->buffers[0], j->capacity);
+    j->batch_records_max = batch_records_max(c);
+    j->segment_size = node_segment_size(c);
+    /* Two batches in a row hold more than one may. */
+    j->n_cuts_max = 2 * j->capacity / j->batch_records_max + 2;
+    j->cuts = arena_take(arena, j->n_cuts_max, sizeof *j->cuts);
+    j->writing = arena_take(arena, j->n_cuts_max, sizeof *j->writing);
+    size_t size = blocks(2 * j->capacity + j->n_cuts_max * (HEAD_OVERHEAD + JOURNAL_BLOCK));
+    for (int i = 0; i < 2; i++) {
+        j->buffers[i] = arena_take_aligned(arena, size, JOURNAL_BLOCK);
+        j->outlines[i] = arena_take(arena, j->batch_records_max, 1);
+    }
+    j->buffer_size = size;
+    j->life = checksum64_seeded(&entropy, sizeof entropy, JOURNAL_VERSION);
+    j->seal_due_us = UINT64_MAX;
+    node_outline_begin(j);
+}
+
+/* --- a batch ---------------------------------------------------------------------------------- */
+
+/* What a batch holds is remembered for the next one's head. */
+void node_outline_begin(struct node_journal *j)
+{
+    j->before_items = wire_list_end(&j->outline);
+    j->outlining ^= 1;
+    wire_list_begin(&j->outline, &wire_shape_batch_item, j->outlines[j->outlining],
+                    j->batch_records_max);
+}
+
+void node_outline_add(struct node_journal *j, enum journal_kind kind, size_t size,
+                      struct bytes content)
+{
+    struct wire_batch_item item = {
+        .kind = (uint32_t)kind, .size = (uint32_t)size, .content = content};
+    bool fits = wire_list_add(&j->outline, &item);
+    assert(fits);
+}
+
+void node_outline_add_entry(struct node_journal *j, size_t size,
+                            const struct wire_journal_entry *record)
+{
+    struct wire_entry_outline outline = {.commit = record->commit,
+                                         .header = record->entry.header,
+                                         .body_size = (uint32_t)record->entry.body.size};
+    uint8_t bytes[128];
+    struct writer w = writer_over(bytes, sizeof bytes);
+    wire_encode(&wire_shape_entry_outline, &outline, &w);
+    assert(w.ok);
+    node_outline_add(j, JOURNAL_ENTRY, size, (struct bytes){bytes, w.size});
+}
+
+static struct wire_batch_head head_of_open_batch(const struct node *n)
+{
+    const struct node_journal *j = &n->journal;
+    return (struct wire_batch_head){.owner = {.version = JOURNAL_VERSION,
+                                              .replica = n->config.self,
+                                              .number = j->segment,
+                                              .members = n->config.members,
+                                              .group = n->vr.group,
+                                              .previous_size = j->previous_size},
+                                    .life = j->life,
+                                    .sequence = j->sequence,
+                                    .size = j->pending.size - j->batch_at,
+                                    .before_number = j->before.number,
+                                    .before_place = j->before.place,
+                                    .before_size = j->before.size,
+                                    .before_head = j->before.head,
+                                    .before_life = j->before.life,
+                                    .before = j->before_items};
+}
+
+/* The head's room is left free: all that it says is known when the batch is closed. */
+static void open_batch(struct node *n)
+{
+    struct node_journal *j = &n->journal;
+    node_outline_begin(j);
+    j->sequence++;
+    j->batch_at = j->pending.size;
+    struct wire_batch_head head = head_of_open_batch(n);
+    j->head_size = journal_record_size(&wire_shape_batch_head, &head);
+    uint8_t *room = writer_room(&j->pending, j->head_size);
+    assert(room != NULL);
     j->trailing_state = NO_STATE;
 }
 
-static void put(struct node *n, enum journal_kind kind, const struct wire_shape *shape,
-                const void *record)
+static void next_segment(struct node_journal *j)
+{
+    j->previous_size = j->place;
+    j->segment++;
+    j->place = 0;
+}
+
+/* Give the open batch its place, and its head. */
+static void close_batch(struct node *n)
 {
     struct node_journal *j = &n->journal;
-    uint64_t place = j->place + j->pending.size;
-    bool fits = journal_put(&j->pending, j->segment, place, kind, shape, record);
+    struct wire_batch_head head = head_of_open_batch(n);
+    size_t size = blocks(head.size);
+    if (size > j->segment_size - j->place) {
+        next_segment(j);
+        head = head_of_open_batch(n);
+        vr_mark(&n->vr, VR_MARK_segment_is_full, "next=%" PRIu64, j->segment);
+    }
+    struct writer w = writer_over(j->pending.start + j->batch_at, j->head_size);
+    bool fits = journal_put(&w, j->segment, j->place, JOURNAL_BATCH, &wire_shape_batch_head, &head);
+    assert(fits && w.size == j->head_size);
+    while (j->pending.size < j->batch_at + size) write_u8(&j->pending, 0);
+    assert(j->pending.ok && j->n_cuts < j->n_cuts_max);
+    j->cuts[j->n_cuts++] = (struct node_job){.kind = NODE_JOB_APPEND,
+                                             .number = j->segment,
+                                             .place = j->place,
+                                             .data = {j->pending.start + j->batch_at, size}};
+    j->before = (struct node_batch){.number = j->segment,
+                                    .place = j->place,
+                                    .size = head.size,
+                                    .head = j->head_size,
+                                    .life = j->life};
+    j->place += size;
+}
+
+static bool batch_is_empty(const struct node_journal *j)
+{
+    return j->pending.size == j->batch_at + j->head_size;
+}
+
+bool node_journal_is_empty(const struct node *n)
+{
+    return n->journal.n_cuts == 0 && batch_is_empty(&n->journal);
+}
+
+/* --- records ---------------------------------------------------------------------------------- */
+
+/* Append a record to the open batch, or to a new one if that is full; returns where. */
+static size_t put(struct node *n, enum journal_kind kind, const struct wire_shape *shape,
+                  const void *record)
+{
+    struct node_journal *j = &n->journal;
+    size_t size = journal_record_size(shape, record);
+    size_t used = j->pending.size - j->batch_at - j->head_size;
+    if (used > 0 && used + size > j->batch_records_max) {
+        vr_mark(&n->vr, VR_MARK_batch_is_cut, "bytes=%zu", used);
+        close_batch(n);
+        open_batch(n);
+    }
+    size_t here = j->pending.size;
+    bool fits = journal_put(&j->pending, journal_batch_identity(j->life, j->sequence),
+                            here - j->batch_at, kind, shape, record);
     assert(fits);
     j->trailing_state = NO_STATE;
+    return here;
 }
 
 static void put_state(struct node *n)
@@ -73,36 +247,50 @@ static void put_state(struct node *n)
     if (j->trailing_state != NO_STATE && j->trailing_blank == blank) {
         vr_mark(&n->vr, VR_MARK_hard_state_overtakes_another, "view=%" PRIu64, r->view);
         j->pending.size = j->trailing_state;
+        j->outline = j->outline_before_state;
     }
-    size_t here = j->pending.size;
-    put(n, JOURNAL_HARD_STATE, &wire_shape_hard_state, &state);
+    size_t here = put(n, JOURNAL_HARD_STATE, &wire_shape_hard_state, &state);
     j->trailing_state = here;
     j->trailing_blank = blank;
+    j->outline_before_state = j->outline;
+    node_outline_add(j, JOURNAL_HARD_STATE, j->pending.size - here,
+                     (struct bytes){j->pending.start + here + JOURNAL_HEADER_SIZE,
+                                    wire_size(&wire_shape_hard_state, &state)});
 }
 
 static void put_entry(struct node *n, uint64_t op)
 {
+    struct node_journal *j = &n->journal;
     struct wire_journal_entry record = {.commit = n->vr.commit,
                                         .entry = {.header = log_at(&n->vr.log, op)->header,
                                                   .body = log_body(&n->vr.log, op)}};
-    put(n, JOURNAL_ENTRY, &wire_shape_journal_entry, &record);
+    size_t here = put(n, JOURNAL_ENTRY, &wire_shape_journal_entry, &record);
+    node_outline_add_entry(j, j->pending.size - here, &record);
 }
 
-/* What it says of the segment before lets a missing or shortened file be noticed at a start: each
- * file in itself looks sound. */
-void node_journal_begin_segment(struct node *n)
+/* A start continues in a segment of its own: nothing is ever written behind a torn tail.  It says
+ * so at once, which seals what the life before it has left. */
+void node_journal_start(struct node *n)
 {
     struct node_journal *j = &n->journal;
-    assert(j->pending.size == 0);
-    struct wire_segment record = {.version = JOURNAL_VERSION,
-                                  .replica = n->config.self,
-                                  .number = j->segment + 1,
-                                  .members = n->config.members,
-                                  .group = n->vr.group,
-                                  .previous_size = j->place};
-    j->segment++;
-    j->place = 0;
-    put(n, JOURNAL_SEGMENT, &wire_shape_segment, &record);
+    j->pending = writer_over(j->buffers[0], j->buffer_size);
+    next_segment(j);
+    open_batch(n);
+    j->due = true;
+}
+
+void node_journal_forget(struct node *n)
+{
+    struct node_journal *j = &n->journal;
+    j->segment = j->place = j->previous_size = j->sequence = 0;
+    j->before = (struct node_batch){0};
+    node_outline_begin(j);
+}
+
+void node_journal_begin_segment(struct node *n)
+{
+    assert(node_journal_is_empty(n));
+    if (n->journal.place > 0) next_segment(&n->journal);
 }
 
 void node_journal_restate(struct node *n)
@@ -110,6 +298,7 @@ void node_journal_restate(struct node *n)
     const struct vr *r = &n->vr;
     if (r->has_hard_state || r->lost) put_state(n);
     for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) put_entry(n, op);
+    n->journal.due = true;
 }
 
 void node_persist_entry(void *ctx, uint64_t op)
@@ -126,45 +315,67 @@ void node_persist_state(void *ctx)
     n->journal.pending_position = n->vr.persisted;
 }
 
-static bool has_room(const struct writer *pending, size_t limit, size_t size)
+/* The buffer has room for the open batch's head besides. */
+static bool has_room(const struct node *n, size_t limit, size_t size)
 {
     size_t needed = size + (size / 64 + 1) * 8 + 256 + STATE_RESERVE;
-    return limit >= pending->size + needed;
+    return limit >= n->journal.pending.size - n->journal.head_size + needed;
 }
 
 bool node_journal_room(void *ctx, size_t size)
 {
     const struct node *n = ctx;
-    return has_room(&n->journal.pending, n->journal.gather_max, size);
+    return has_room(n, n->journal.gather_max, size);
 }
 
 bool node_segment_room(const struct node *n, size_t size)
 {
-    return has_room(&n->journal.pending, n->journal.capacity, size);
+    return has_room(n, n->journal.capacity, size);
+}
+
+/* --- jobs ------------------------------------------------------------------------------------- */
+
+static void write_next(struct node *n)
+{
+    struct node_journal *j = &n->journal;
+    const struct node_job *job = &j->writing[j->n_written++];
+    node_start_job(n, NODE_LANE_JOURNAL, job);
 }
 
 void node_journal_append(struct node *n)
 {
     struct node_journal *j = &n->journal;
-    if (j->writing || j->pending.size == 0) return;
-    struct node_job job = {.kind = NODE_JOB_APPEND,
-                           .number = j->segment,
-                           .data = {j->pending.start, j->pending.size}};
-    j->writing = true;
+    if (j->n_writing > 0) return;
+    if (n->vr.now_us >= j->seal_due_us) {
+        vr_mark(&n->vr, VR_MARK_journal_is_sealed, "segment=%" PRIu64, j->segment);
+        j->due = true;
+    }
+    if (node_journal_is_empty(n) && !j->due) return;
+    j->seals = node_journal_is_empty(n);
+    close_batch(n);
+    j->due = false;
+    j->seal_due_us = UINT64_MAX;
+    memcpy(j->writing, j->cuts, j->n_cuts * sizeof *j->cuts);
+    j->n_writing = j->n_cuts;
+    j->n_cuts = j->n_written = 0;
     j->writing_position = j->pending_position;
     j->writing_segment = j->segment;
-    j->place += j->pending.size;
-    j->trailing_state = NO_STATE;
     j->filling ^= 1;
-    j->pending = writer_over(j->buffers[j->filling], j->capacity);
-    node_start_job(n, NODE_LANE_JOURNAL, &job);
+    j->pending = writer_over(j->buffers[j->filling], j->buffer_size);
+    open_batch(n);
+    write_next(n);
 }
 
 void node_journal_stored(struct node *n)
 {
     struct node_journal *j = &n->journal;
-    assert(j->writing);
-    j->writing = false;
+    assert(j->n_writing > 0);
+    if (j->n_written < j->n_writing) {
+        write_next(n);
+        return;
+    }
+    j->n_writing = 0;
+    if (!j->seals) j->seal_due_us = n->vr.now_us + SEAL_US;
     node_checkpoint_segment_stored(n, j->writing_segment);
     vr_on_durable(&n->vr, j->writing_position);
 }

@@ -562,6 +562,7 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
     vr->checkpoint_ops = config->checkpoint_ops;
     vr->transfer_mib_per_s = config->transfer_mib_per_s;
     vr->state_pages = (uint32_t)(config->state_bytes_max / CONFIG_PAGE_BYTES);
+    vr->segment_bytes = CONFIG_SEGMENT_BYTES;
     vr->members = config_members(config);
     vr->version = version;
     for (size_t i = 0; i < n; i++) vr->addresses[i] = config->replicas_addresses.at[i].text;

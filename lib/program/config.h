@@ -22,6 +22,7 @@
 #define CONFIG_FILE_BYTES_MAX   (1u << 20)
 #define CONFIG_FILE_NAME        "server-config.yaml"
 #define CONFIG_ENVIRONMENT      "VSTAMP_CONFIG"
+#define CONFIG_SEGMENT_BYTES (16u << 20) /* of the journal's files */
 #define CONFIG_MAX_ANSWER_BYTES 960u /* of a logged operation, as the client table keeps it */
 #define CONFIG_PAGE_BYTES       4096u
 

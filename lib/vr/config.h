@@ -30,6 +30,8 @@ struct vr_config {
     uint32_t checkpoint_ops;   /* ops between checkpoints; at most log_entries / 2 */
     uint32_t transfer_mib_per_s; /* what state transfers may bring in; 0: no bound */
     uint32_t state_pages;      /* bound of the replicated state, in pages of 4096 bytes */
+    uint32_t segment_bytes;    /* of the journal's files; taken larger where a write needs that, and
+                                  as small as that allows by a witness */
 
     uint64_t members; /* checksum of the ordered address list (vr does not read addresses) */
     const char *version;                    /* kept by pointer, for status and hello */

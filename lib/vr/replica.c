@@ -148,14 +148,8 @@ int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *ent
     const struct wire_entry_header *same = log_header(&r->log, op);
     if (same != NULL && vstamp_id_equal(same->checksum, entry->header.checksum)) return 0;
     const struct wire_entry_header *parent = log_header(&r->log, op - 1);
-    if (parent == NULL || !vstamp_id_equal(parent->checksum, entry->header.parent)) {
-        /* Directly behind a checkpoint it is of a segment that the checkpoint made void and a crash
-         * kept from being removed: it followed what a view change has replaced. */
-        bool made_void = r->checkpoint_op > 0 && r->log.op == r->checkpoint_op;
-        if (!made_void) return VSTAMP_E_CORRUPT;
-        vr_mark(r, VR_MARK_entry_made_void, "op=%" PRIu64, op);
-        return 0;
-    }
+    if (parent == NULL || !vstamp_id_equal(parent->checksum, entry->header.parent))
+        return VSTAMP_E_CORRUPT;
     if (op - 1 < r->commit) return VSTAMP_E_CORRUPT;
     vr_truncate(r, op - 1);
     vr_commit_up_to(r, commit < op - 1 ? commit : op - 1);

@@ -54,8 +54,9 @@ seed=${CHAOS_SEED:-$((($(date +%s) * 31 + $$) % 32768))}
 groups=${CHAOS_GROUPS:-memory:3 disk:3 memory:5 disk:5}
 serve_ms=20000
 n_clients=8
-tmpfs_size=48m
+tmpfs_size=160m
 preload=$programs/tests/chaos/.libs/disk_faults.so
+export GROUP_OPTIONS="--journal-io thread" # a write through a ring passes by disk_faults.c
 
 # --- a room of our own ----------------------------------------------------------------------------
 

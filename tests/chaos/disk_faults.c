@@ -2,18 +2,19 @@
 /* Loaded into a replica with LD_PRELOAD: a disk that fails, and that forgets what was not synced
  * when its process is killed, as a machine does that loses power.
  *
- * What is written with pwrite is held in this process until fsync or fdatasync, but for a part of
- * drawn length at its beginning, which goes to the file at once: so a kill -9 leaves torn records,
- * and nothing that was written after the last sync.  What a file is told besides (create, rename,
- * remove) is not held.
+ * What is written with pwrite is held in this process until fsync, but for a part of drawn length
+ * at its beginning, which goes to the file at once: so a kill -9 leaves nothing whole that was
+ * written after the last sync.  The journal is written with pwritev2 and RWF_DSYNC, a write and a
+ * sync in one: there a kill -9 between the two leaves a torn batch.  What a file is told besides
+ * (create, rename, remove) is not held.
  *
  * In the folder $CHAOS_DISK, `seen` appears with the first write; while there are these files,
  *
- *   eio-write    pwrite fails
- *   eio-sync     fsync and fdatasync fail; what was written is lost, as on Linux
- *   slow         fsync and fdatasync take half a second
- *   lie          fdatasync, which journals are synced with, says that all is well and does nothing,
- *                and no part of a write goes to the file at once, so the journal just ends earlier
+ *   eio-write    writes fail
+ *   eio-sync     syncs fail; what was written is lost, as on Linux
+ *   slow         syncs take half a second
+ *   lie          pwritev2, which journals are written with, says that all is well and does nothing,
+ *                so the journal just ends earlier
  *
  * Each file is written by one thread at a time. */
 #define _GNU_SOURCE
@@ -27,18 +28,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FDS_MAX 4096
 #define SLOW_US 500000
+#define SECTOR  512u
+#define BLOCK   4096u
 #define SHOWN   __attribute__((visibility("default")))
 
 struct held {
     struct held *next;
     off_t offset;
     size_t size;
-    uint8_t data[];
+    uint8_t *data; /* aligned, as O_DIRECT wants it */
 };
 
 static struct held *held_first[FDS_MAX], **held_end[FDS_MAX];
@@ -83,6 +87,7 @@ static void forget(int fd)
     while (held_first[fd] != NULL) {
         struct held *first = held_first[fd];
         held_first[fd] = first->next;
+        free(first->data);
         free(first);
     }
 }
@@ -111,12 +116,11 @@ static size_t draw_part(size_t size)
     }
     state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     uint64_t draw = state >> 33;
-    return draw % 4 == 0 ? draw / 4 % (size + 1) : 0;
+    return draw % 4 == 0 ? draw / 4 % (size + 1) / SECTOR * SECTOR : 0;
 }
 
-SHOWN ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+static ssize_t hold(int fd, const void *data, size_t size, off_t offset)
 {
-    if (!is_ours(fd)) return real_pwrite(fd, data, size, offset);
     say_seen();
     if (is_switched_on("eio-write")) {
         errno = EIO;
@@ -124,9 +128,10 @@ SHOWN ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
     }
     size_t part = is_switched_on("lie") ? 0 : draw_part(size);
     if (part > 0 && real_pwrite(fd, data, part, offset) < 0) return -1;
-    struct held *h = malloc(sizeof *h + size);
-    if (h == NULL) abort();
-    *h = (struct held){.offset = offset, .size = size};
+    struct held *h = malloc(sizeof *h);
+    uint8_t *copy = aligned_alloc(BLOCK, (size + BLOCK) / BLOCK * BLOCK);
+    if (h == NULL || copy == NULL) abort();
+    *h = (struct held){.offset = offset, .size = size, .data = copy};
     memcpy(h->data, data, size);
     if (held_first[fd] == NULL) held_end[fd] = &held_first[fd];
     *held_end[fd] = h;
@@ -134,30 +139,37 @@ SHOWN ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
     return (ssize_t)size;
 }
 
-static int sync_file(int fd, const char *name)
+SHOWN ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-    if (is_ours(fd)) {
-        if (is_switched_on("eio-sync")) {
-            forget(fd);
-            errno = EIO;
-            return -1;
-        }
-        if (is_switched_on("slow")) usleep(SLOW_US);
-        if (strcmp(name, "fdatasync") == 0 && is_switched_on("lie")) return 0;
-        if (!write_out(fd)) return -1;
+    return is_ours(fd) ? hold(fd, data, size, offset) : real_pwrite(fd, data, size, offset);
+}
+
+static bool sync_held(int fd)
+{
+    if (is_switched_on("eio-sync")) {
+        forget(fd);
+        errno = EIO;
+        return false;
     }
-    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
-    return real(fd);
+    if (is_switched_on("slow")) usleep(SLOW_US);
+    return write_out(fd);
 }
 
 SHOWN int fsync(int fd)
 {
-    return sync_file(fd, "fsync");
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    return is_ours(fd) && !sync_held(fd) ? -1 : real(fd);
 }
 
-SHOWN int fdatasync(int fd)
+SHOWN ssize_t pwritev2(int fd, const struct iovec *parts, int n, off_t offset, int flags)
 {
-    return sync_file(fd, "fdatasync");
+    ssize_t (*real)(int, const struct iovec *, int, off_t, int);
+    real = (ssize_t (*)(int, const struct iovec *, int, off_t, int))dlsym(RTLD_NEXT, "pwritev2");
+    if (!is_ours(fd) || n != 1) return real(fd, parts, n, offset, flags);
+    ssize_t held = hold(fd, parts->iov_base, parts->iov_len, offset);
+    if (held < 0 || is_switched_on("lie")) return held;
+    if (!sync_held(fd)) return -1;
+    return real(fd, parts, n, offset, flags);
 }
 
 /* What was not synced may or may not have reached the disk: here it has. */

@@ -83,12 +83,14 @@ group_need_terminal() {
     script -qec true /dev/null >/dev/null 2>&1 </dev/null || skip "no terminal can be had"
 }
 
-# group_start_one I [OPTION...]: start replica I (again).  GROUP_RUN, if set, is what runs it; an
-# array: by index.
+# group_start_one I [OPTION...]: start replica I (again), with the words of GROUP_OPTIONS as well.
+# GROUP_RUN, if set, is what runs it; an array: by index.
 group_start_one() {
     local i=$1
     shift
-    ${GROUP_RUN[i]:-${GROUP_RUN:-}} vstamp-replica --config "$VSTAMP_CONFIG" --index "$i" "$@" \
+    # shellcheck disable=SC2086 # they are words
+    ${GROUP_RUN[i]:-${GROUP_RUN:-}} vstamp-replica --config "$VSTAMP_CONFIG" --index "$i" \
+        ${GROUP_OPTIONS:-} "$@" \
         </dev/null >>"$BATS_TEST_TMPDIR/replica-$i.log" 2>&1 3>&- &
     GROUP_PIDS[i]=$!
 }

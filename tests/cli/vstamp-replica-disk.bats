@@ -5,7 +5,10 @@
 
 load group
 
-teardown() { group_teardown; }
+teardown() {
+    group_teardown
+    [ -z "${MOUNTED:-}" ] || umount "$MOUNTED"
+}
 
 put() { vstamp --timeout 20 put "$@"; }
 get() { vstamp --timeout 20 get "$@"; }
@@ -72,29 +75,50 @@ start_all() {
     [ "$(get k)$(get k100)" = vv100 ]
 }
 
-@test "a torn tail is cut, and said so" {
-    local newest
-    group_start 1
-    put k v
-    group_kill 0
-    newest=$(ls "$BATS_TEST_TMPDIR"/data/0/journal-* | tail -n 1)
-    printf 'half a record' >>"$newest"
-    group_start_one 0
-    [ "$(get k)" = v ]
-    grep -q "event=journal-tail-cut file=${newest##*/} bytes=13" "$BATS_TEST_TMPDIR/replica-0.log"
+# file_with TEXT: the journal's file, of replica 0, that holds it, and where: sets FILE and PLACE.
+file_with() {
+    FILE=$(grep -l -a "$1" "$BATS_TEST_TMPDIR"/data/0/journal-* | tail -n 1)
+    PLACE=$(grep -abo "$1" "$FILE" | tail -n 1 | cut -d: -f1)
 }
 
-@test "damage is not a torn tail: it is refused and the file is named" {
-    local oldest status=0
+@test "a torn tail is passed over, and said so" {
     group_start 1
-    for i in 1 2 3 4 5 6 7 8; do put "k$i" v; done
+    put k first-value
+    put l second-value
     group_kill 0
-    oldest=$(ls "$BATS_TEST_TMPDIR"/data/0/journal-* | head -n 1)
-    printf '\377\377\377\377' | dd of="$oldest" bs=1 seek=100 conv=notrunc status=none
+    file_with second-value
+    dd if=/dev/zero of="$FILE" bs=1 seek="$PLACE" count=65536 conv=notrunc status=none
+    group_start_one 0
+    [ "$(get k)" = first-value ]
+    ! get l
+    grep -q "event=journal-tail-dropped segment=1 place=" "$BATS_TEST_TMPDIR/replica-0.log"
+}
+
+@test "damage is not a torn tail: it is refused, and file and entry are named" {
+    local status=0
+    group_start 1
+    put k first-value
+    put l second-value
+    group_kill 0
+    file_with first-value
+    printf '\377' | dd of="$FILE" bs=1 seek="$PLACE" conv=notrunc status=none
     timeout 10 vstamp-replica --index 0 2>"$BATS_TEST_TMPDIR/err" || status=$?
     cat "$BATS_TEST_TMPDIR/err" >&2
     [ "$status" -eq 2 ]
-    grep -q "^vstamp-replica: $oldest: " "$BATS_TEST_TMPDIR/err"
+    grep -q "^vstamp-replica: $FILE: damaged at byte [0-9]*, in entry " "$BATS_TEST_TMPDIR/err"
+}
+
+@test "how the journal is written is said, and can be chosen" {
+    group_start 1 # with GROUP_OPTIONS
+    group_wait_primary
+    [[ $(group_field 0 journal_io) == @(ring|thread) ]]
+    group_stop 0
+    GROUP_OPTIONS="--journal-io thread" group_start_one 0
+    group_wait_primary
+    group_wait_field 0 journal_io thread
+    run vstamp-replica --index 0 --journal-io paper
+    [ "$status" -eq 2 ]
+    [[ $output == *"expected ring or thread"* ]]
 }
 
 @test "a damaged checkpoint is refused, and the file named, wherever the damage is" {
@@ -179,7 +203,7 @@ start_all() {
     rm -r "$data.sound"
     cp -r "$data" "$data.sound"
     truncate -s 64 "$(ls "$data"/journal-* | head -n 1)"
-    refused "the journal before it had .* bytes, and has 64"
+    refused "$data/journal-.*: damaged at byte 0"
     group_start_one 0
     [ "$(get more)" = v ]
 }
@@ -251,37 +275,36 @@ lose() {
     group_wait_agree
 }
 
-@test "a write that fails ends the replica with one line and status 1; the others go on" {
+@test "a full disk ends the replica with one line and status 1; the others go on" {
     local status=0
+    [ "$(id -u)" -eq 0 ] || skip "only root can mount"
+    mkdir -p "$BATS_TEST_TMPDIR/data/2"
+    mount -t tmpfs -o size=40m tmpfs "$BATS_TEST_TMPDIR/data/2" || skip "nothing can be mounted"
+    MOUNTED=$BATS_TEST_TMPDIR/data/2
     group_start 3
     put k v
-    group_kill 2
-    small() {
-        ulimit -f 64
-        "$@"
-    }
-    GROUP_RUN=small group_start_one 2
     group_wait_agree
-    for i in $(seq 100); do echo "put k$i $(printf '%01000d' "$i")"; done |
-        vstamp --timeout 20 shell >/dev/null
+    for i in $(seq 600); do echo "put k$((i % 100)) $(printf '%0100000d' "$i")"; done |
+        vstamp --timeout 30 shell >/dev/null
     group_gone() { ! group_running 2; }
     group_wait "replica 2 to give up" group_gone
     group_reap 2 || status=$?
     [ "$status" -eq 1 ]
+    grep -q 'event=journal-lacks-room' "$BATS_TEST_TMPDIR/replica-2.log"
     [ "$(grep -c 'level=error' "$BATS_TEST_TMPDIR/replica-2.log")" -eq 1 ]
     grep 'level=error' "$BATS_TEST_TMPDIR/replica-2.log" |
-        grep 'event=disk-failed file=.*/data/2/journal-' |
-        grep -q 'reason="cannot write it: File too large"'
-    [ "$(get k100)" = "$(printf '%01000d' 100)" ]
+        grep 'event=disk-failed file=.*/data/2/' | grep -q 'it: No space left on device'
+    [ "$(get k)" = v ]
+    mount -o remount,size=400m "$MOUNTED"
     group_start_one 2
     group_wait_agree
 }
 
-# damage I: four bytes of its oldest journal segment, behind which there is more.
+# damage I: the beginning of its oldest journal segment, behind which there is more.
 damage() {
     local oldest
     oldest=$(ls "$BATS_TEST_TMPDIR/data/$1"/journal-* | head -n 1)
-    printf '\377\377\377\377' | dd of="$oldest" bs=1 seek=100 conv=notrunc status=none
+    dd if=/dev/zero of="$oldest" bs=64K count=1 conv=notrunc status=none
 }
 
 @test "a replica whose files are damaged recovers from the others, and its folder is sound again" {

@@ -5,8 +5,8 @@
  * says through what.  The second says how they are damaged:
  *
  *   by bytes    changed, cut off, lost files: what disks do.  A start from them either fails,
- *               with a sentence, or is a sound one; and it fails if only bytes were changed, and a
- *               record behind them is still what it was
+ *               with a sentence, or is a sound one; and it knows all that the disk held if only
+ *               bytes were changed, before the last batch
  *   by records  changed, left out, repeated, in another order, and each with a checksum that is
  *               right for its place: what no disk does.  Whatever they say, a start from them fails
  *               or is a sound one
@@ -23,8 +23,7 @@
 
 #define HISTORIES 6u
 #define RECORDS_MAX 200u
-#define FILE_MAX (128u << 10)
-#define RECORD_HEADER 16u /* journal.h draws it */
+#define FILE_MAX (512u << 10)
 
 const unsigned fuzz_copies = 60;
 
@@ -51,20 +50,48 @@ static void live_through(struct stage *s, unsigned history)
     assert(rv == 0 && s->disk.segments.count > 0);
 }
 
-/* The disk as it was after a history; made once. */
-static const struct disk *files_of(unsigned history)
+/* What a start knows. */
+struct memory {
+    uint64_t op, commit, view;
+    struct vstamp_id last;
+};
+
+static struct memory memory_of(const struct stage *s)
 {
-    static struct disk made[HISTORIES];
+    const struct vr *vr = &s->node->vr;
+    return (struct memory){vr->log.op, vr->commit, vr->view, log_last(&vr->log)->checksum};
+}
+
+static bool same_memory(const struct memory *a, const struct memory *b)
+{
+    return a->op == b->op && a->commit == b->commit && a->view == b->view &&
+           vstamp_id_equal(a->last, b->last);
+}
+
+struct history {
+    struct disk disk;     /* as it was after it */
+    struct memory memory; /* of a start from there */
+};
+
+/* Each is made once. */
+static const struct history *history_of(unsigned number)
+{
+    static struct history made[HISTORIES];
     static struct stage s;
     static uint8_t choices[4096];
-    if (made[history].segments.count > 0) return &made[history];
+    struct history *h = &made[number];
+    struct vstamp_diag diag = {0};
+    if (h->disk.segments.count > 0) return h;
     struct prng prng;
-    prng_seed(&prng, history);
+    prng_seed(&prng, number);
     for (size_t i = 0; i < sizeof choices; i++) choices[i] = (uint8_t)prng_below(&prng, 208);
     s.in = reader_over(choices, sizeof choices);
-    live_through(&s, history);
-    made[history] = s.disk;
-    return &made[history];
+    live_through(&s, number);
+    h->disk = s.disk;
+    int rv = stage_restore(&s, &diag);
+    assert(rv == 0);
+    h->memory = memory_of(&s);
+    return h;
 }
 
 static struct disk_folder copy_folder(const struct disk_folder *from)
@@ -75,36 +102,15 @@ static struct disk_folder copy_folder(const struct disk_folder *from)
     assert(copy.files != NULL);
     for (size_t i = 0; i < from->count; i++) {
         copy.files[i] = from->files[i];
-        copy.files[i].data = malloc(FILE_MAX);
+        copy.files[i].data = calloc(1, FILE_MAX);
         copy.files[i].capacity = FILE_MAX;
-        assert(copy.files[i].data != NULL && from->files[i].size <= FILE_MAX);
+        assert(copy.files[i].data != NULL && from->files[i].size <= FILE_MAX - 64);
         memcpy(copy.files[i].data, from->files[i].data, from->files[i].size);
     }
     return copy;
 }
 
 /* --- damage by bytes ---------------------------------------------------------------------- */
-
-/* Where the newest record begins that is as it was written. */
-static size_t newest_sound_record(const struct disk_file *now, const struct disk_file *written)
-{
-    struct journal_reader r = {.file = {written->data, written->size}, .number = written->number};
-    enum journal_kind kind;
-    struct bytes body;
-    size_t newest = 0;
-    while (r.place < written->size) {
-        size_t place = r.place;
-        enum journal_status status = journal_next(&r, &kind, &body);
-        assert(status == JOURNAL_RECORD);
-        if (memcmp(now->data + place, written->data + place, r.place - place) == 0) newest = place;
-    }
-    return newest;
-}
-
-struct damage {
-    bool only_changed;
-    bool before_newest; /* something differs before the newest sound record of all */
-};
 
 static struct disk_file *choose_file(struct stage *s)
 {
@@ -113,16 +119,16 @@ static struct disk_file *choose_file(struct stage *s)
     return folder->count > 0 ? &folder->files[which % folder->count] : NULL;
 }
 
-static void change_pages(struct stage *s, struct damage *d)
+static void change_pages(struct stage *s, bool *only_changed)
 {
     uint8_t how = read_u8(&s->in);
     size_t at = read_u32(&s->in);
     struct page_store *pages = &s->disk.pages;
     if (how >= 240) {
-        d->only_changed = false;
+        *only_changed = false;
         page_store_wipe(pages);
     } else if (how >= 208 && pages->n_pages > 0) {
-        d->only_changed = false;
+        *only_changed = false;
         pages->pages[at % pages->n_pages].present = false;
     } else {
         page_store_flip(pages, at, (uint8_t)(how == 0 ? 1 : how));
@@ -137,24 +143,24 @@ static void lose(struct disk_folder *folder, struct disk_file *file)
     memmove(file, file + 1, (folder->count - at) * sizeof *file);
 }
 
-static void change_bytes(struct stage *s, struct damage *d)
+static void change_bytes(struct stage *s, bool *only_changed)
 {
     if (read_u8(&s->in) % 4 == 0) {
-        change_pages(s, d);
+        change_pages(s, only_changed);
         return;
     }
     struct disk_file *file = choose_file(s);
     uint8_t how = read_u8(&s->in);
     if (file == NULL || file->size == 0) return;
-    size_t at = read_u16(&s->in) % file->size;
+    size_t at = read_u16(&s->in) % file->size; /* the rest of a segment is zeros */
     if (how >= 240) {
-        d->only_changed = false;
+        *only_changed = false;
         lose(&s->disk.segments, file);
     } else if (how >= 208) {
-        d->only_changed = false;
+        *only_changed = false;
         file->size = at;
     } else if (how >= 200) { /* what a disk may hold behind the end of a file */
-        d->only_changed = false;
+        *only_changed = false;
         memset(file->data + file->size, how & 1 ? 0 : 0xff, 64);
         file->size += 64;
     } else {
@@ -174,16 +180,15 @@ static bool same_pages(const struct page_store *a, const struct page_store *b)
     return true;
 }
 
-static bool damaged_before_newest(const struct disk *now, const struct disk *written)
+/* Is the batch that was written last what it was? */
+static bool last_is_whole(const struct disk *now, const struct disk *written)
 {
-    const struct disk_file *newest = &written->segments.files[written->segments.count - 1];
-    if (!same_pages(&now->pages, &written->pages)) return true;
-    for (size_t i = 0; i < now->segments.count; i++) {
+    for (size_t i = 0; i < written->segments.count; i++) {
         const struct disk_file *a = &now->segments.files[i], *b = &written->segments.files[i];
-        size_t checked = b == newest ? newest_sound_record(a, b) : b->size;
-        if (memcmp(a->data, b->data, checked) != 0) return true;
+        size_t from = b->number == written->last_number ? (size_t)written->last_place : b->size;
+        if (memcmp(a->data + from, b->data + from, b->size - from) != 0) return false;
     }
-    return false;
+    return true;
 }
 
 /* --- damage by records -------------------------------------------------------------------- */
@@ -193,26 +198,39 @@ struct record {
     struct bytes body;
 };
 
+/* The records of a segment: each batch's head, and what is behind it. */
 static size_t take_apart(const struct disk_file *file, struct record records[static RECORDS_MAX])
 {
     struct journal_reader r = {.file = {file->data, file->size}, .number = file->number};
     enum journal_kind kind;
     struct bytes body;
+    struct wire_batch_head head;
     size_t n = 0;
-    while (n < RECORDS_MAX && journal_next(&r, &kind, &body) == JOURNAL_RECORD)
+    while (n < RECORDS_MAX && journal_next(&r, &kind, &body) == JOURNAL_RECORD) {
         records[n++] = (struct record){kind, body};
+        if (wire_decode(&wire_shape_batch_head, body, &head) != 0) continue;
+        size_t at = (size_t)r.base + r.place - journal_record_size(&wire_shape_batch_head, &head);
+        struct journal_reader inner = {
+            .file = {file->data + at, (size_t)head.size},
+            .number = journal_batch_identity(head.life, head.sequence),
+            .place = journal_record_size(&wire_shape_batch_head, &head)};
+        while (n < RECORDS_MAX && journal_next(&inner, &kind, &body) == JOURNAL_RECORD)
+            records[n++] = (struct record){kind, body};
+        r.place = (at + (size_t)head.size + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK * JOURNAL_BLOCK;
+    }
     return n;
 }
 
 /* As journal_put does it, but for any kind and any body. */
-static void put_record(struct writer *w, uint64_t number, const struct record *record)
+static void put_record(struct writer *w, uint64_t number, uint64_t place,
+                       const struct record *record)
 {
     uint8_t seed_bytes[24];
     struct writer seed = writer_over(seed_bytes, sizeof seed_bytes);
     size_t padded = (record->body.size + 7) / 8 * 8;
-    if (w->capacity - w->size < RECORD_HEADER + padded) return;
+    if (w->capacity - w->size < JOURNAL_HEADER_SIZE + padded) return;
     write_u64(&seed, number);
-    write_u64(&seed, w->size);
+    write_u64(&seed, place);
     write_u32(&seed, record->kind);
     write_u32(&seed, (uint32_t)record->body.size);
     write_u32(w, (uint32_t)record->body.size);
@@ -221,6 +239,34 @@ static void put_record(struct writer *w, uint64_t number, const struct record *r
                                    checksum64(seed_bytes, seed.size)));
     write_raw(w, record->body.data, record->body.size);
     while (w->size % 8 != 0) write_u8(w, 0);
+}
+
+static void put_head(struct writer *w, uint64_t number, size_t at, const struct record *record)
+{
+    struct writer over = writer_over(w->start + at, w->capacity - at);
+    struct wire_batch_head head;
+    if (wire_decode(&wire_shape_batch_head, record->body, &head) != 0) {
+        put_record(&over, number, at, record);
+        return;
+    }
+    head.size = w->size - at;
+    journal_put(&over, number, at, JOURNAL_BATCH, &wire_shape_batch_head, &head);
+}
+
+/* A batch: its head comes last, when its size is known; returns the record behind it. */
+static size_t put_batch(struct writer *w, uint64_t number, const struct record *records, size_t i,
+                        size_t n)
+{
+    size_t at = w->size, first = i;
+    struct wire_batch_head head = {0};
+    wire_decode(&wire_shape_batch_head, records[i].body, &head);
+    put_record(w, number, at, &records[i]);
+    for (i++; i < n && records[i].kind != JOURNAL_BATCH; i++) {
+        put_record(w, journal_batch_identity(head.life, head.sequence), w->size - at, &records[i]);
+    }
+    put_head(w, number, at, &records[first]);
+    while (w->ok && w->size % JOURNAL_BLOCK != 0) write_u8(w, 0);
+    return i;
 }
 
 /* A number of the body takes another value that is near, or means something. */
@@ -260,14 +306,15 @@ static void change_records(struct stage *s)
         case 1: records[at] = records[other]; break;
         case 2: records[at] = records[other], records[other] = swapped; break;
         case 3: n = at + 1; break;
-        case 4: records[at].kind = how / 8 % 8; break;
+        case 4: records[at].kind = how / 8 % 10; break;
         default: change_body(s, &records[at]);
         }
     }
-    struct writer w = writer_over(made, sizeof made);
-    for (size_t i = 0; i < n; i++) put_record(&w, file->number, &records[i]);
+    struct writer w = writer_over(made, sizeof made - 64);
+    for (size_t i = 0; i < n;) i = put_batch(&w, file->number, records, i, n);
     memcpy(file->data, made, w.size);
-    file->size = w.size;
+    if (w.size < file->size) memset(file->data + w.size, 0, file->size - w.size);
+    else file->size = w.size;
 }
 
 /* --- the start ---------------------------------------------------------------------------- */
@@ -293,25 +340,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct stage s;
     struct reader in = reader_over(data, size);
     struct vstamp_diag diag = {0};
-    struct damage damage = {.only_changed = true};
+    bool only_changed = true;
     unsigned history = read_u8(&in) % HISTORIES;
     bool by_records = read_u8(&in) % 2 != 0;
-    const struct disk *written = files_of(history);
+    const struct history *lived = history_of(history);
+    const struct disk *written = &lived->disk;
     uint8_t n_replicas = history % 3 == 0 ? 1 : 3;
     stage_open(&s, in, n_replicas, history % 3 == 2 ? 0 : n_replicas - 1, true);
     s.life = 100;
     s.disk.segments = copy_folder(&written->segments);
     s.disk.pages = page_store_copy(&written->pages);
+    s.disk.last_number = written->last_number;
+    s.disk.last_place = written->last_place;
     while (s.in.ok && s.in.left > 0) {
         if (by_records) change_records(&s);
-        else change_bytes(&s, &damage);
+        else change_bytes(&s, &only_changed);
     }
-    if (!by_records && damage.only_changed) {
-        damage.before_newest = damaged_before_newest(&s.disk, written);
-    }
-    int rv = stage_start(&s, &diag);
+    bool changed = !by_records && only_changed;
+    bool told = changed && last_is_whole(&s.disk, written);
+    bool pages_changed = changed && !same_pages(&s.disk.pages, &written->pages);
+    int rv = stage_restore(&s, &diag);
     assert(rv == 0 || diag.text[0] != '\0');
-    assert(rv != 0 || s.lost || !damage.before_newest);
+    assert(rv != 0 || s.lost || !pages_changed);
+    if (rv == 0 && !s.lost && told) {
+        struct memory memory = memory_of(&s);
+        assert(same_memory(&memory, &lived->memory));
+    }
+    if (rv == 0) stage_go(&s);
     s.in = reader_over(data, size); /* for what the peers and clients say */
     if (rv == 0) run(&s);
     disk_wipe(&s.disk);

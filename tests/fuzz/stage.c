@@ -87,12 +87,13 @@ void stage_open(struct stage *s, struct reader in, uint8_t n_replicas, uint8_t s
     s->config = config_of(n_replicas, self, durable);
     s->io = (struct node_io){.ctx = s, .send = io_send, .reply = io_reply, .store = io_store,
                              .trace = io_line, .log = io_log};
+    disk_init(&s->disk, node_segment_size(&s->config));
     for (uint8_t i = 0; i < n_replicas; i++) {
         s->forge.tokens[i] = (struct vstamp_id){i + 1u, 99};
     }
 }
 
-int stage_start(struct stage *s, struct vstamp_diag *diag)
+int stage_restore(struct stage *s, struct vstamp_diag *diag)
 {
     struct vstamp_id entropy = {77, ++s->life};
     size_t size = node_memory(&s->config);
@@ -100,11 +101,20 @@ int stage_start(struct stage *s, struct vstamp_diag *diag)
     s->forge.vr = &s->node->vr;
     node_clock(s->node, s->now_us, WALL_US + s->now_us);
     s->lost = false;
-    int rv = s->config.durable ? disk_restore(&s->disk, s->node, &s->lost, diag) : 0;
-    if (rv != 0) return rv;
+    return s->config.durable ? disk_restore(&s->disk, s->node, &s->lost, diag) : 0;
+}
+
+void stage_go(struct stage *s)
+{
     node_start(s->node);
     stage_turn_end(s);
-    return 0;
+}
+
+int stage_start(struct stage *s, struct vstamp_diag *diag)
+{
+    int rv = stage_restore(s, diag);
+    if (rv == 0) stage_go(s);
+    return rv;
 }
 
 void stage_turn_end(struct stage *s)

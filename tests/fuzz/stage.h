@@ -30,6 +30,10 @@ void stage_open(struct stage *s, struct reader in, uint8_t n_replicas, uint8_t s
  * 0, or what a host would end with. */
 int stage_start(struct stage *s, struct vstamp_diag *diag);
 
+/* Its two halves: the node as it is restored, and its first turn. */
+int stage_restore(struct stage *s, struct vstamp_diag *diag);
+void stage_go(struct stage *s);
+
 void stage_turn_end(struct stage *s);
 void stage_finish_job(struct stage *s, enum node_lane lane);
 void stage_finish_jobs(struct stage *s);

@@ -185,6 +185,7 @@ static void make_node(struct member *m)
     struct vstamp_id entropy = {1000u + m->index, m->life};
     m->node = node_init(m->memory, m->memory_size, &m->config, kv_app(), &m->io, entropy);
     set_clock(m);
+    disk_init(&m->disk, node_segment_size(&m->config));
 }
 
 void cluster_start(struct cluster *c, uint8_t replica)
@@ -252,7 +253,7 @@ void cluster_damage(struct cluster *c, uint8_t replica)
     struct disk *disk = &c->members[replica].disk;
     assert_false(c->members[replica].up);
     assert_true(disk->segments.count > 1);
-    disk->segments.files[0].data[100] ^= 1;
+    memset(disk->segments.files[0].data, 0, disk->segments.files[0].size);
 }
 
 bool cluster_has_aside(const struct cluster *c, uint8_t replica)

@@ -275,6 +275,11 @@ static void note_marks(struct sim *sim, const struct sim_replica *replica, const
     }
 }
 
+void check_refused(struct sim *sim, struct sim_replica *replica)
+{
+    note_marks(sim, replica, check_core(replica->node));
+}
+
 void check_turn(struct sim *sim, struct sim_replica *replica)
 {
     const struct vr *core = check_core(replica->node);

@@ -72,6 +72,9 @@ struct check {
 void check_crashed(struct sim *sim, struct sim_replica *replica); /* perhaps in mid-turn */
 void check_started(struct sim *sim, struct sim_replica *replica);
 void check_wiped(struct sim *sim, struct sim_replica *replica); /* it has lost what it knew */
+/* The marks of a start that came to nothing. */
+void check_refused(struct sim *sim, struct sim_replica *replica);
+
 void check_turn(struct sim *sim, struct sim_replica *replica);
 void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame);
 /* Somebody copied the state: `last` is the newest entry in it. */

@@ -49,16 +49,9 @@ static void folder_clear(struct disk_folder *folder)
     *folder = (struct disk_folder){0};
 }
 
-static void file_append(struct disk_file *file, const uint8_t *data, size_t size)
+void disk_init(struct disk *disk, uint64_t segment_size)
 {
-    if (size == 0) return;
-    if (file->size + size > file->capacity) {
-        file->capacity = (file->size + size) * 2;
-        file->data = realloc(file->data, file->capacity);
-        assert(file->data != NULL);
-    }
-    memcpy(file->data + file->size, data, size);
-    file->size += size;
+    disk->segment_size = segment_size;
 }
 
 void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *job)
@@ -68,25 +61,58 @@ void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *j
     disk->job[lane] = *job;
 }
 
-static struct disk_file *append(struct disk *disk, const struct node_job *job, size_t size)
+/* One that was cut short is made anew. */
+static void file_remake(struct disk_file *file, size_t size)
 {
-    struct disk_file *file = folder_find(&disk->segments, job->number);
-    if (file == NULL)
-        file = folder_add(&disk->segments, (struct disk_file){.number = job->number});
-    file_append(file, job->data.data, size);
-    return file;
+    free(file->data);
+    file->data = calloc(1, size);
+    file->size = file->capacity = size;
+    assert(file->data != NULL);
+}
+
+static struct disk_file *segment(struct disk *disk, uint64_t number)
+{
+    struct disk_file *file = folder_find(&disk->segments, number);
+    if (file != NULL && file->size != disk->segment_size) file_remake(file, disk->segment_size);
+    if (file != NULL) return file;
+    struct disk_file made = disk->spare;
+    disk->spare = (struct disk_file){0};
+    if (made.data == NULL) file_remake(&made, disk->segment_size);
+    made.number = number;
+    return folder_add(&disk->segments, made);
+}
+
+static void write_part(struct disk *disk, const struct node_job *job, size_t from, size_t size)
+{
+    struct disk_file *file = segment(disk, job->number);
+    assert(job->place + job->data.size <= file->size && job->place % JOURNAL_BLOCK == 0);
+    memcpy(file->data + job->place + from, job->data.data + from, size);
+}
+
+/* Old segments go; one of them is kept for the next. */
+static void free_segments(struct disk *disk, uint64_t below, size_t n_max)
+{
+    struct disk_folder *folder = &disk->segments;
+    bool keeps = disk->spare.data == NULL && n_max > 0 && folder->count > 0 &&
+                 folder->files[0].number < below && !folder->files[0].unreadable &&
+                 folder->files[0].size == disk->segment_size;
+    if (keeps) {
+        disk->spare = folder->files[0];
+        folder->files[0].data = NULL;
+    }
+    folder_remove_below(folder, below, n_max);
 }
 
 void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
 {
     const struct node_job *job = &disk->job[lane];
-    struct disk_file *file;
     assert(disk->busy[lane]);
     disk->busy[lane] = false;
     switch (job->kind) {
     case NODE_JOB_APPEND:
-        file = append(disk, job, job->data.size);
-        file->last = file->size - job->data.size;
+        write_part(disk, job, 0, job->data.size);
+        disk->last_number = job->number;
+        disk->last_place = job->place;
         break;
     case NODE_JOB_CHECKPOINT_BEGIN:
         page_store_begin(&disk->pages, job->number);
@@ -96,7 +122,7 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
         break;
     case NODE_JOB_CHECKPOINT_END:
         page_store_commit(&disk->pages, job->data);
-        folder_remove_below(&disk->segments, job->number, SIZE_MAX);
+        free_segments(disk, job->number, SIZE_MAX);
         disk->aside = false;
         break;
     case NODE_JOB_CHECK:
@@ -108,14 +134,23 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
     }
 }
 
-/* An append is lost whole, or its segment is there without content, or a prefix is; or it all
- * arrived and only the answer is missing. */
+/* A block as a drive knows it, or less at the end of what may be damaged. */
+#define BLOCK 512u
+
+/* An append is lost whole, or its segment is there without it, or some of its sectors are: the
+ * first, the last, any; or all arrived and only the answer is missing. */
 static void append_torn(struct disk *disk, const struct node_job *job, struct prng *prng)
 {
     if (prng_chance(prng, 1, 4)) return;
-    size_t size = job->data.size;
-    if (!prng_chance(prng, 1, 4)) size = (size_t)prng_below(prng, size + 1);
-    append(disk, job, size);
+    size_t n = job->data.size / BLOCK;
+    size_t from = 0, to = n;
+    uint64_t keeps = prng_below(prng, 4); /* of 4 */
+    if (prng_chance(prng, 1, 4)) keeps = 4;
+    if (prng_chance(prng, 1, 3)) to = (size_t)prng_below(prng, n + 1);
+    else if (prng_chance(prng, 1, 3)) from = (size_t)prng_below(prng, n + 1);
+    segment(disk, job->number);
+    for (size_t i = from; i < to; i++)
+        if (prng_chance(prng, keeps, 4)) write_part(disk, job, i * BLOCK, BLOCK);
 }
 
 void disk_crash(struct disk *disk, struct prng *prng)
@@ -127,7 +162,7 @@ void disk_crash(struct disk *disk, struct prng *prng)
         if (job->kind == NODE_JOB_APPEND) append_torn(disk, job, prng);
         if (job->kind == NODE_JOB_CHECKPOINT_END && prng_chance(prng, 1, 2)) {
             page_store_commit(&disk->pages, job->data);
-            folder_remove_below(&disk->segments, job->number, (size_t)prng_below(prng, 4));
+            free_segments(disk, job->number, (size_t)prng_below(prng, 4));
         }
     }
     page_store_abort(&disk->pages);
@@ -140,9 +175,6 @@ void disk_crash_after_commit(struct disk *disk)
     disk->busy[NODE_LANE_CHECKPOINT] = false;
     page_store_commit(&disk->pages, job->data);
 }
-
-/* A block as a drive knows it, or less at the end of what may be damaged. */
-#define BLOCK 512u
 
 static const char *block_damage(struct disk_file *file, size_t size, struct prng *prng)
 {
@@ -161,17 +193,18 @@ static const char *block_damage(struct disk_file *file, size_t size, struct prng
     }
 }
 
-/* Anywhere, or between two records. */
-static size_t cut_place(const struct disk_file *file, struct prng *prng)
+/* Up to where anything of the file may be damaged. */
+static size_t damageable(const struct disk *disk, const struct disk_file *file)
 {
-    size_t at = (size_t)prng_below(prng, file->size);
-    if (prng_chance(prng, 1, 2)) return at;
-    struct journal_reader r = {.file = {file->data, file->size}, .number = file->number};
-    enum journal_kind kind;
-    struct bytes body;
-    size_t end = 0;
-    while (journal_next(&r, &kind, &body) == JOURNAL_RECORD && r.place <= at) end = r.place;
-    return end;
+    if (file->number < disk->last_number) return file->size;
+    return file->number == disk->last_number ? disk->last_place : 0;
+}
+
+/* Of a segment mostly the beginning is in use. */
+static size_t likely_place(size_t size, struct prng *prng)
+{
+    if (prng_chance(prng, 1, 2) && size > 16 * JOURNAL_BLOCK) size = 16 * JOURNAL_BLOCK;
+    return size;
 }
 
 const char *disk_damage(struct disk *disk, struct prng *prng)
@@ -181,30 +214,36 @@ const char *disk_damage(struct disk *disk, struct prng *prng)
     if (folder->count == 0) return NULL;
     size_t which = (size_t)prng_below(prng, folder->count);
     struct disk_file *file = &folder->files[which];
-    bool newest_segment = which + 1 == folder->count;
-    size_t size = newest_segment ? file->last : file->size;
-    if (!newest_segment && prng_chance(prng, 1, 4)) {
+    size_t size = damageable(disk, file);
+    if (size == file->size && prng_chance(prng, 1, 4)) {
         free(file->data);
         folder->count--;
         memmove(file, file + 1, (folder->count - which) * sizeof *file);
         return "a file is missing";
     }
-    if (!newest_segment && prng_chance(prng, 1, 4)) {
-        file->size = cut_place(file, prng);
+    if (size == file->size && prng_chance(prng, 1, 4)) {
+        file->size = (size_t)prng_below(prng, likely_place(size, prng));
         return "a file is cut short";
     }
-    if (prng_chance(prng, 1, 8)) {
+    if (size == file->size && prng_chance(prng, 1, 8)) {
         file->unreadable = true;
         return "a file cannot be read";
     }
-    return size > 0 ? block_damage(file, size, prng) : NULL;
+    return size > 0 ? block_damage(file, likely_place(size, prng), prng) : NULL;
 }
 
 void disk_wipe(struct disk *disk)
 {
     folder_clear(&disk->segments);
     page_store_wipe(&disk->pages);
-    *disk = (struct disk){0};
+    free(disk->spare.data);
+    *disk = (struct disk){.segment_size = disk->segment_size};
+}
+
+static void forget_spare(struct disk *disk)
+{
+    free(disk->spare.data);
+    disk->spare = (struct disk_file){0};
 }
 
 static void folder_copy(struct disk_folder *to, const struct disk_folder *from)
@@ -212,9 +251,9 @@ static void folder_copy(struct disk_folder *to, const struct disk_folder *from)
     folder_clear(to);
     for (size_t i = 0; i < from->count; i++) {
         const struct disk_file *file = &from->files[i];
-        struct disk_file copy = {.number = file->number, .last = file->last,
-                                 .unreadable = file->unreadable};
-        file_append(&copy, file->data, file->size);
+        struct disk_file copy = {.number = file->number, .unreadable = file->unreadable};
+        file_remake(&copy, file->size);
+        memcpy(copy.data, file->data, file->size);
         folder_add(to, copy);
     }
 }
@@ -222,8 +261,13 @@ static void folder_copy(struct disk_folder *to, const struct disk_folder *from)
 void disk_copy(struct disk *to, const struct disk *from)
 {
     folder_copy(&to->segments, &from->segments);
+    page_store_wipe(&to->pages);
     to->pages = page_store_copy(&from->pages);
     to->aside = from->aside;
+    to->segment_size = from->segment_size;
+    to->last_number = from->last_number;
+    to->last_place = from->last_place;
+    forget_spare(to);
 }
 
 bool disk_is_empty(const struct disk *disk)
@@ -231,28 +275,31 @@ bool disk_is_empty(const struct disk *disk)
     return disk->segments.count == 0 && disk->pages.number == 0 && !disk->aside;
 }
 
-static int read_file(const struct disk_file *file, struct bytes *content, struct vstamp_diag *diag)
+/* A segment that cannot be read is zeros. */
+static int read_segment(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
+                        size_t *got, struct vstamp_diag *diag)
 {
-    *content = (struct bytes){file->data, file->size};
-    if (!file->unreadable) return 0;
-    vstamp_diag_printf(diag, "a read failed");
-    return VSTAMP_E_CORRUPT;
+    struct disk *disk = ctx;
+    const struct disk_file *file = folder_find(&disk->segments, number);
+    (void)diag;
+    *got = 0;
+    if (file == NULL || place >= file->size) return 0;
+    *got = size < file->size - place ? size : (size_t)(file->size - place);
+    if (file->unreadable) memset(buffer, 0, *got);
+    else memcpy(buffer, file->data + place, *got);
+    return 0;
 }
 
 static int restore_files(struct disk *disk, struct node *node, struct vstamp_diag *diag)
 {
     int rv = page_store_restore(&disk->pages, node, diag);
-    struct bytes content;
-    for (size_t i = 0; rv == 0 && i < disk->segments.count; i++) {
-        struct disk_file *file = &disk->segments.files[i];
-        bool newest = i + 1 == disk->segments.count;
-        size_t valid_size = file->size;
-        rv = read_file(file, &content, diag);
-        if (rv == 0)
-            rv = node_restore_journal(node, file->number, content, newest, &valid_size, diag);
-        if (rv != 0 || !newest) continue;
-        assert(valid_size <= file->size);
-        file->size = valid_size;
+    if (rv == 0) {
+        const struct disk_folder *f = &disk->segments;
+        const struct node_source source = {.ctx = disk, .read = read_segment};
+        uint64_t number;
+        rv = node_restore_journal(node, f->count > 0 ? f->files[0].number : 0,
+                                  f->count > 0 ? f->files[f->count - 1].number : 0, &source,
+                                  &number, diag);
     }
     return rv == 0 ? node_restore_done(node, diag) : rv;
 }
@@ -267,6 +314,7 @@ int disk_restore(struct disk *disk, struct node *node, bool *lost, struct vstamp
     *lost = rv == VSTAMP_E_CORRUPT && node_restore_give_up(node);
     if (!*lost) return rv;
     folder_clear(&disk->segments);
+    forget_spare(disk);
     page_store_wipe(&disk->pages);
     disk->aside = true;
     return 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is on one replica's stable storage, as bytes in memory: journal segments and pages.  A job
  * is under way from disk_begin to disk_finish; a crash between the two leaves any part of it that
- * a real disk could leave: a prefix of an append, a segment that was never created, a checkpoint
- * committed or not, some of the old segments not yet removed. */
+ * a real disk could leave: any of the sectors of an append, in a segment that is there or not, a
+ * checkpoint committed or not, some of the old segments not yet removed.
+ *
+ * A segment is made with what a former one left: nobody may take that for its content. */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
 
@@ -14,7 +16,6 @@ struct disk_file {
     uint64_t number;
     uint8_t *data;
     size_t size, capacity;
-    size_t last; /* where the newest append that is done begins */
     bool unreadable;
 };
 
@@ -26,10 +27,16 @@ struct disk_folder {
 struct disk {
     struct disk_folder segments;
     struct page_store pages;
+    struct disk_file spare; /* a segment that was removed: the next one takes its place */
+    uint64_t segment_size;
+    uint64_t last_number, last_place; /* where the newest append that is done begins */
     struct node_job job[NODE_LANES];
     bool busy[NODE_LANES];
     bool aside; /* what was damaged is still there, under other names */
 };
+
+/* Before anything else: how large the journal's segments are. */
+void disk_init(struct disk *disk, uint64_t segment_size);
 
 /* Take note of a job; the bytes are read when it finishes.  What it finds is told to the node. */
 void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *job);
@@ -42,7 +49,7 @@ void disk_crash(struct disk *disk, struct prng *prng);
 void disk_crash_after_commit(struct disk *disk);
 
 /* While the replica is down some of what it wrote is changed or lost; says what, or NULL if there
- * was nothing to damage.  The last append is spared: what is not behind a later record cannot be
+ * was nothing to damage.  The last append is spared: what is not behind a later batch cannot be
  * told from the torn end of a write. */
 const char *disk_damage(struct disk *disk, struct prng *prng);
 
@@ -54,9 +61,9 @@ void disk_wipe(struct disk *disk);
 
 bool disk_is_empty(const struct disk *disk);
 
-/* Feed a node that was just initialised: the newest checkpoint, then the segments; cuts a torn
- * tail.  If something is damaged, it is put aside and the node has lost its state; then *lost is
- * true, and diag says what. */
+/* Feed a node that was just initialised: the newest checkpoint, then the journal.  If something is
+ * damaged, it is put aside and the node has lost its state; then *lost is true, and diag says
+ * what. */
 int disk_restore(struct disk *disk, struct node *node, bool *lost, struct vstamp_diag *diag);
 
 #endif

@@ -186,9 +186,9 @@ static void trace_input(struct life *l, const struct recorded *r)
         sim_trace(l->sim, "%u: stored, lane %u", self, r->as.stored.lane);
     if (r->kind == JOURNAL_RECORDED_checkpoint)
         sim_trace(l->sim, "%u: restore checkpoint %" PRIu64, self, r->as.checkpoint.number);
-    if (r->kind == JOURNAL_RECORDED_segment)
-        sim_trace(l->sim, "%u: restore segment %" PRIu64 ", %zu bytes", self,
-                  r->as.segment.number, l->file.size);
+    if (r->kind == JOURNAL_RECORDED_journal)
+        sim_trace(l->sim, "%u: restore segments %" PRIu64 " to %" PRIu64, self,
+                  r->as.journal.first, r->as.journal.last);
     if (r->kind == JOURNAL_RECORDED_step && r->as.step.step < sizeof steps / sizeof steps[0] &&
         steps[r->as.step.step] != NULL)
         sim_trace(l->sim, "%u: %s", self, steps[r->as.step.step]);
@@ -199,6 +199,36 @@ static void add_data(struct life *l, struct bytes content)
     tape_reserve(&l->file, content.size);
     if (content.size > 0) memcpy(l->file.data + l->file.size, content.data, content.size);
     l->file.size += content.size;
+}
+
+/* What the recorded node read next: this one must ask for the same. */
+static int read_recorded(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
+                         size_t *got, struct vstamp_diag *diag)
+{
+    struct life *l = ctx;
+    struct recorded r;
+    l->file.size = 0;
+    enum journal_status status;
+    while ((status = recording_next(&l->reader, &r)) == JOURNAL_RECORD &&
+           r.kind == JOURNAL_RECORDED_data) {
+        add_data(l, r.as.data.content);
+    }
+    bool same = status == JOURNAL_RECORD && r.kind == JOURNAL_RECORDED_read &&
+                r.as.read.number == number && r.as.read.place == place &&
+                r.as.read.size <= size && l->file.size <= r.as.read.size;
+    if (!same) {
+        vstamp_diag_printf(diag, "the recorded node read something else, or was killed here");
+        return VSTAMP_E_MALFORMED;
+    }
+    if (r.as.read.failed != 0) {
+        vstamp_diag_printf(diag, "it could not be read");
+        return VSTAMP_E_IO;
+    }
+    *got = (size_t)r.as.read.size;
+    memset(buffer, 0, *got);
+    if (l->file.size > 0) memcpy(buffer, l->file.data, l->file.size);
+    l->file.size = 0;
+    return 0;
 }
 
 /* False if no host would have given a node that. */
@@ -212,10 +242,10 @@ static bool feed(struct life *l, const struct recorded *r)
     l->n_inputs++;
     l->n_turns += r->kind == JOURNAL_RECORDED_step && r->as.step.step == RECORDING_TURN_END;
     trace_input(l, r);
-    int rv = recording_feed(l->node, r, (struct bytes){l->file.data, l->file.size}, &l->refusal);
+    const struct node_source source = {.ctx = l, .read = read_recorded};
+    int rv = recording_feed(l->node, r, &source, &l->refusal);
     if (rv == VSTAMP_E_MALFORMED) return false;
     if (rv != 0) sim_trace(l->sim, "%u: refuses it: %s", l->config.self, l->refusal.text);
-    if (r->kind == JOURNAL_RECORDED_segment) l->file.size = 0;
     return true;
 }
 
@@ -228,12 +258,11 @@ static enum journal_status next(struct life *l)
     if (status != JOURNAL_RECORD) return status;
     /* To ask for the status is an input and a check in one. */
     bool check = r.kind == JOURNAL_RECORDED_outputs || r.kind == JOURNAL_RECORDED_status;
-    bool sound = !l->ended && r.kind != JOURNAL_RECORDED_start;
+    bool sound = !l->ended && r.kind != JOURNAL_RECORDED_start &&
+                 r.kind != JOURNAL_RECORDED_data && r.kind != JOURNAL_RECORDED_read;
     if (sound && r.kind == JOURNAL_RECORDED_end) {
         l->ended = true;
         l->exit_status = r.as.end.exit_status;
-    } else if (sound && r.kind == JOURNAL_RECORDED_data) {
-        add_data(l, r.as.data.content);
     } else if (sound && r.kind != JOURNAL_RECORDED_outputs) {
         sound = feed(l, &r);
     }

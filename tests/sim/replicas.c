@@ -103,6 +103,7 @@ void sim_replica_init(struct sim *sim, uint8_t index)
     r->io = (struct node_io){.ctx = r, .send = io_send, .reply = io_reply, .store = io_store,
                              .trace = sim->tracing ? io_trace : NULL, .log = io_log,
                              .record = sim->options.record ? io_record : NULL};
+    disk_init(&r->disk, node_segment_size(&r->config));
     r->wall_skew_us = (int64_t)prng_below(&sim->prng, 2 * SIM_S) - (int64_t)SIM_S;
 }
 
@@ -284,6 +285,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     int rv = restore(r, &lost, &diag);
     if (rv != 0 && r->damaged) { /* its operator puts the folder away, and starts it empty */
         sim_trace(sim, "%u: refuses its disk: %s", index, diag.text);
+        check_refused(sim, r);
         live_again(r);
         munmap(r->memory, r->memory_size);
         sim_replica_wipe(sim, index);

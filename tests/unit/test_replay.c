@@ -218,7 +218,7 @@ static void one_of_another_origin_is_refused_in_words(void **state)
 {
     (void)state;
     assert_changed(other_version, REPLAY_REFUSED, "recorded by vstamp 9.9, this is " VERSION);
-    assert_changed(other_format, REPLAY_REFUSED, "format 99, this vstamp-sim reads format 4");
+    assert_changed(other_format, REPLAY_REFUSED, "format 99, this vstamp-sim reads format 5");
     assert_changed(other_machine, REPLAY_REFUSED, "on a machine of 18 bits, this one has ");
     assert_changed(other_application, REPLAY_REFUSED, "it replicates bank, vstamp-sim has only ");
     assert_changed(no_sense, REPLAY_REFUSED, "its configuration makes no sense");
@@ -277,7 +277,7 @@ static bool too_large(struct recorded *r, uint32_t number)
 static void a_failed_assertion_is_told_like_one_of_the_simulator(void **state)
 {
     (void)state;
-    assert_changed(never_asked_for, REPLAY_FAILED, "assertion failed: j->writing at ");
+    assert_changed(never_asked_for, REPLAY_FAILED, "assertion failed: j->n_writing > 0 at ");
     assert_changed(too_large, REPLAY_FAILED, "assertion failed: config->pipeline");
     /* and the next one is as good as ever */
     assert_verdict(REPLAY_SAME, (struct bytes){life.data, life.size}, "ended in good order");

@@ -90,8 +90,9 @@ bool node_is_blank(const struct node *n)
 static int restore_done(const struct node *n, struct vstamp_diag *diag)
 {
     const struct node_restore *seen = &n->restore;
+    bool said = !node_is_blank(n); /* by the records that a checkpoint's segment begins with */
     if (seen->checkpoint > n->journal.segment ||
-        (seen->checkpoint > 0 && seen->first > seen->checkpoint)) {
+        (seen->checkpoint > 0 && (seen->first > seen->checkpoint || !said))) {
         vstamp_diag_printf(diag, "the journal that follows the checkpoint is missing");
         return VSTAMP_E_CORRUPT;
     }

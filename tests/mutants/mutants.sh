@@ -22,23 +22,29 @@ edit() {
             close(path)
             return text
         }
+        function complain(what) {
+            print name ": " what > "/dev/stderr"
+            failed = 1
+        }
         function apply(    at) {
+            in_edit = 0
             if (!(file in text)) text[file] = slurp(srcdir "/" file)
             at = index(text[file], old)
             if (at == 0 || index(substr(text[file], at + 1), old) > 0) {
-                print name ": not exactly once in " file ":\n" old > "/dev/stderr"
-                failed = 1
+                complain("not exactly once in " file ":\n" old)
                 return
             }
             text[file] = substr(text[file], 1, at - 1) new substr(text[file], at + length(old))
         }
-        /^mutant / { mine = $2 == name }
+        mine && in_edit && /^(mutant|in) / { complain("no \"end\" before: " $0) }
+        /^mutant / { mine = $2 == name; in_edit = 0 }
         !mine { next }
-        /^in / { file = $2; old = new = ""; next }
+        /^in / { file = $2; old = new = ""; in_edit = 1; next }
         /^-/ { old = old substr($0, 2) "\n"; next }
         /^\+/ { new = new substr($0, 2) "\n"; next }
         /^end$/ { apply() }
         END {
+            if (in_edit) complain("no \"end\" before the end of the table")
             for (file in text) {
                 path = file
                 gsub("/", "_", path)

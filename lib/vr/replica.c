@@ -92,12 +92,11 @@ static void restore_tokens(const struct vr *r, const struct wire_list *list,
     }
 }
 
-/* It is recovering; what it had fetched by then may be on the disk, or what it has stored since. */
+/* It is recovering.  A life that begins so has nothing, and voids what a former one had fetched;
+ * but a checkpoint stands, and with one the same is said again before the entries behind it. */
 static void restore_lost(struct vr *r, const struct wire_hard_state *state)
 {
-    const struct wire_entry_header *last = log_last(&r->log);
-    bool same = state->op == last->op && vstamp_id_equal(state->checksum, last->checksum);
-    bool goes_on = same || state->op < r->checkpoint_op;
+    bool goes_on = state->op > 0 || r->checkpoint_op > 0;
     vr_mark(r, VR_MARK_loss_survives, "replica=%u", r->config.self);
     r->group = state->group;
     vr_merge_crash_vector(r, r->config.self, &state->crash_vector);

@@ -171,6 +171,22 @@ static void a_view_that_nobody_counts_to_is_damage(void **state)
     expect(f, VSTAMP_E_CORRUPT, "damaged at byte");
 }
 
+/* What was lost, and how much was fetched since, is said again when a segment begins, before its
+ * entries. */
+static void a_loss_does_not_void_what_was_fetched_since(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    struct wire_entry_header first = put_entry(f, 1, 0, (struct vstamp_id){0, 0});
+    assert_int_equal(vr_restore_checkpoint(&f->node->vr, group, &first), 0);
+    PUT(f, HARD_STATE, hard_state, .group = group, .lost = 1, .op = 3, .commit = 1);
+    struct wire_entry_header second = put_entry(f, 2, 1, first.checksum);
+    put_entry(f, 3, 2, second.checksum);
+    assert_int_equal(restore(f, &diag), 0);
+    assert_int_equal(f->node->vr.log.op, 3);
+    assert_true(f->node->vr.lost);
+}
+
 static void a_file_says_whose_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -282,6 +298,7 @@ int main(void)
         TEST(a_view_that_nobody_counts_to_is_damage),
         TEST(a_file_says_whose_it_is),
         TEST(a_format_of_another_version_is_named),
+        TEST(a_loss_does_not_void_what_was_fetched_since),
         TEST(a_file_says_its_own_number),
         TEST(what_fills_a_record_up_is_zeros),
         TEST(a_checkpoint_with_pages_that_do_not_make_sense_is_refused),

@@ -20,7 +20,9 @@
  *   V7  what a former incarnation of a replica said does not count (crash vectors, PIT-3.1);
  *   V8  nothing is promised while a former primary may answer reads under our lease (lease.c);
  *   V9  what is committed here stays, whatever others show as the log of a view: such a view does
- *       not begin here (the rule of contradictions, rooms.h).
+ *       not begin here (the rule of contradictions, rooms.h);
+ *   V10 a backup whose view does not begin votes as soon as its vote is all that is missing: how
+ *       long it would have waited itself, after many attempts, is not how long the group waits.
  *
  * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by
  * state_transfer.c. */
@@ -139,6 +141,12 @@ void vr_view_limit_due(struct vr *r)
     arm_view_limit(r);
     vr_mark(r, VR_MARK_view_does_not_begin, "view=%" PRIu64, r->view);
     vr_suspect(r, "the view does not begin");
+}
+
+static bool waits_for_another(const struct vr *r)
+{
+    return r->status == VR_VIEW_CHANGE && !r->suspects &&
+           vr_primary_of(r, r->view) != r->config.self;
 }
 
 /* --- promises --------------------------------------------------------------------------------- */
@@ -401,7 +409,12 @@ void vr_on_start_view_change(struct vr *r, uint8_t from, uint64_t view,
         vr_enter_view(r, view - 1, "a replica is there already");
     }
     r->vote_us[from] = r->now_us;
-    if (count_votes(r) >= r->quorum) vr_enter_view(r, r->view + 1, "a quorum wants it");
+    if (waits_for_another(r) && count_votes(r) + 1u >= r->quorum) { /* V10 */
+        vr_mark(r, VR_MARK_vote_with_the_others, "view=%" PRIu64, view);
+        vr_suspect(r, "the others gave the view up");
+    } else if (count_votes(r) >= r->quorum) {
+        vr_enter_view(r, r->view + 1, "a quorum wants it");
+    }
 }
 
 void vr_on_do_view_change(struct vr *r, uint8_t from, uint64_t view,

@@ -38,6 +38,26 @@ static void when_the_primary_dies_the_others_go_on_with_all_that_was_answered(vo
     cluster_free(c);
 }
 
+/* Rule: a backup whose view does not begin votes as soon as its vote is all that is missing (V10).
+ * Replica 1 has tried so often that it would wait for half a minute. */
+static void the_most_patient_does_not_keep_the_group_waiting(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    cluster_crash(c, 0);
+    cluster_drop(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_do_view_change);
+    for (int i = 0; i < 10 && cluster_core(c, 1)->view < 6; i++)
+        run_until_view(c, 1, cluster_core(c, 1)->view + 1);
+    assert_int_equal(6, cluster_core(c, 1)->view); /* that of replica 0 */
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    cluster_clear_rules(c);
+    cluster_run(c, 4000);
+    assert_true(cluster_has_traced(c, 1, "the vote of one that waits for a view"));
+    assert_int_equal(1, cluster_primary(c));
+    cluster_free(c);
+}
+
 static void a_planned_hand_over_needs_no_time_out(void **unused)
 {
     (void)unused;
@@ -374,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(when_the_primary_dies_the_others_go_on_with_all_that_was_answered),
+        cmocka_unit_test(the_most_patient_does_not_keep_the_group_waiting),
         cmocka_unit_test(a_planned_hand_over_needs_no_time_out),
         cmocka_unit_test(pit_2_1_a_start_view_that_comes_twice_does_not_cut_the_log),
         cmocka_unit_test(pit_2_2_old_votes_do_not_disturb_a_view_that_began),

@@ -6,7 +6,10 @@
  *
  * A third lane makes the next segment while the one before it is in use: from one that a checkpoint
  * has freed, or of zeros.  Under its name there is only ever a file of full size.  So a full disk
- * is noticed a segment early, and said; it ends the replica only when a write has no place. */
+ * is noticed a segment early, and said; it ends the replica only when a write has no place.
+ *
+ * Behind the segment, in a last block, stands that it ends there: without that a file was cut
+ * short, and may have held what was acknowledged. */
 #define _GNU_SOURCE /* O_DIRECT, pwritev2 */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,13 +37,39 @@ static int open_journal(struct storage *s, const char *name, int flags, bool *bu
     return openat(s->folder_fd, name, flags | O_CLOEXEC, 0600);
 }
 
+struct last_block {
+    _Alignas(JOURNAL_BLOCK) uint8_t bytes[JOURNAL_BLOCK];
+};
+
+static void put_last_block(struct last_block *b, uint64_t segment_size)
+{
+    memset(b, 0, sizeof(*b));
+    snprintf((char *)b->bytes, sizeof(b->bytes), "vstamp journal segment, %" PRIu64 " bytes\n",
+             segment_size);
+}
+
+/* Is a file of a segment, open for reading, as long as it was made? */
+static bool is_whole(int fd)
+{
+    struct last_block found, wanted;
+    struct stat stat;
+    off_t size;
+
+    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof(found)) return false;
+    size = stat.st_size - (off_t)sizeof(found);
+    if (size % JOURNAL_BLOCK != 0) return false;
+    put_last_block(&wanted, (uint64_t)size);
+    return pread(fd, &found, sizeof(found), size) == (ssize_t)sizeof(found) &&
+           memcmp(&found, &wanted, sizeof(found)) == 0;
+}
+
 /* --- making a segment, in the third lane ------------------------------------------------------ */
 
-static bool is_of_size(int fd, uint64_t size)
+static bool is_of_size(int fd, uint64_t segment_size)
 {
     struct stat stat;
 
-    return fstat(fd, &stat) == 0 && (uint64_t)stat.st_size == size;
+    return fstat(fd, &stat) == 0 && (uint64_t)stat.st_size == segment_size + JOURNAL_BLOCK;
 }
 
 static bool fill_with_zeros(struct lane *l, uint64_t size)
@@ -59,12 +88,20 @@ static bool fill_with_zeros(struct lane *l, uint64_t size)
     return ok;
 }
 
+static bool fill(struct lane *l, uint64_t size)
+{
+    struct last_block last;
+
+    put_last_block(&last, size);
+    return fill_with_zeros(l, size) && lane_write(l, (struct bytes){last.bytes, sizeof(last)});
+}
+
 static bool make_anew(struct lane *l, uint64_t size)
 {
     snprintf(l->name, sizeof(l->name), "%s", STORAGE_TEMPORARY);
     l->fd = open_journal(l->storage, l->name, O_WRONLY | O_CREAT | O_TRUNC, &l->buffered);
     if (l->fd < 0) return lane_failed(l, "create");
-    if (!fill_with_zeros(l, size)) {
+    if (!fill(l, size)) {
         int error = errno;
 
         unlinkat(l->storage->folder_fd, l->name, 0);
@@ -77,9 +114,9 @@ static bool make_anew(struct lane *l, uint64_t size)
 /* Opens `name` if it is a segment of the right size. */
 static bool take_file(struct lane *l, const char *name)
 {
-    int fd = open_journal(l->storage, name, O_WRONLY, &l->buffered);
+    int fd = open_journal(l->storage, name, O_RDWR, &l->buffered);
 
-    if (fd >= 0 && !is_of_size(fd, l->storage->journal.segment_size)) {
+    if (fd >= 0 && (!is_of_size(fd, l->storage->journal.segment_size) || !is_whole(fd))) {
         close(fd);
         fd = -1;
     }
@@ -221,7 +258,10 @@ static int open_segment(struct reading *r, uint64_t number, struct vstamp_diag *
     if (r->fd < 0 && errno == ENOENT) return 0;
     if (r->fd < 0) return storage_complain(diag, r->s, name, "cannot open");
     /* What a former process wrote may not have got further than a cache (PIT-9.6). */
-    return fsync(r->fd) == 0 ? 0 : storage_complain(diag, r->s, name, "cannot sync");
+    if (fsync(r->fd) != 0) return storage_complain(diag, r->s, name, "cannot sync");
+    if (is_whole(r->fd)) return 0;
+    vstamp_diag_printf(diag, "damaged: its end is missing");
+    return VSTAMP_E_CORRUPT;
 }
 
 /* As much as there is, up to the end of the file; what the disk cannot read is zeros: it does not

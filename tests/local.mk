@@ -62,6 +62,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-network.bats \
     %D%/cli/vstamp-replica-copies.bats \
     %D%/cli/vstamp-replica-disk.bats \
+    %D%/cli/vstamp-replica-flips.bats \
     %D%/cli/vstamp-replica-endpoint.bats \
     %D%/cli/vstamp-replica-flood.bats \
     %D%/cli/vstamp-replica-memory.bats \

@@ -203,7 +203,7 @@ file_with() {
     rm -r "$data.sound"
     cp -r "$data" "$data.sound"
     truncate -s 64 "$(ls "$data"/journal-* | head -n 1)"
-    refused "$data/journal-.*: damaged at byte 0"
+    refused "$data/journal-.*: damaged: its end is missing"
     group_start_one 0
     [ "$(get more)" = v ]
 }

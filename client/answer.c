@@ -16,8 +16,8 @@
 
 #include "client/base64.h"
 #include "client/client.h"
-#include "client/escape.h"
 #include "client/operation.h"
+#include "program/escape.h"
 
 json_t *answer_named(const char *word)
 {

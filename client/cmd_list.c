@@ -5,9 +5,9 @@
 #include <inttypes.h>
 
 #include "client/client.h"
-#include "client/escape.h"
 #include "client/listing.h"
 #include "client/pair.h"
+#include "program/escape.h"
 
 struct list {
     struct listing listing;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/escape.h"
 #include "client/memory.h"
+#include "program/escape.h"
 
 struct cursor {
     const uint8_t *at, *end;

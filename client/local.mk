@@ -28,8 +28,6 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/conn.h \
     %D%/crowd.c \
     %D%/crowd.h \
-    %D%/escape.c \
-    %D%/escape.h \
     %D%/histogram.c \
     %D%/histogram.h \
     %D%/line.c \

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "client/escape.h"
 #include "client/memory.h"
+#include "program/escape.h"
 
 struct bytes operation_encode(const struct kv_op *op)
 {

@@ -9,8 +9,8 @@
 
 #include "client/base64.h"
 #include "client/client.h"
-#include "client/escape.h"
 #include "client/memory.h"
+#include "program/escape.h"
 
 void pair_print(FILE *into, struct bytes key, struct bytes value, bool as_json)
 {

@@ -130,6 +130,8 @@ noinst_LTLIBRARIES += \
     %D%/program/config.h \
     %D%/program/config_keys.c \
     %D%/program/config_keys.h \
+    %D%/program/escape.c \
+    %D%/program/escape.h \
     %D%/program/log.c \
     %D%/program/log.h \
     %D%/program/nearest.c \

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "client/escape.h"
 #include "client/line.h"
 #include "fuzz/fuzz.h"
+#include "program/escape.h"
 
 const unsigned fuzz_copies = 1000;
 

@@ -12,8 +12,8 @@
 
 #include "base/prng.h"
 #include "client/base64.h"
-#include "client/escape.h"
 #include "client/line.h"
+#include "program/escape.h"
 
 static struct line line;
 

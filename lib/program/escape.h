@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Bytes as text for people: what is printable stands for itself, everything else is escaped. */
-#ifndef CLIENT_ESCAPE_H
-#define CLIENT_ESCAPE_H
+#ifndef PROGRAM_ESCAPE_H
+#define PROGRAM_ESCAPE_H
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
  * characters (U+0080 to U+009F, which terminals obey). */
 #include <config.h>
 
-#include "client/escape.h"
+#include "program/escape.h"
 
 #include <string.h>
 

@@ -83,6 +83,8 @@ noinst_LTLIBRARIES += \
     %D%/node/copy.h \
     %D%/node/journal.c \
     %D%/node/journal.h \
+    %D%/node/journal_walk.c \
+    %D%/node/journal_walk.h \
     %D%/node/node.c \
     %D%/node/node.h \
     %D%/node/node_state.h \

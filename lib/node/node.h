@@ -21,6 +21,7 @@
 
 #include "base/bytes.h"
 #include "node/journal.h"
+#include "node/journal_walk.h"
 #include "node/status.h"
 #include "vr/config.h"
 
@@ -107,16 +108,6 @@ int node_restore_checkpoint(struct node *node, uint64_t number, struct bytes hea
                             struct vstamp_diag *diag);
 int node_restore_page(struct node *node, const struct node_page *page, struct vstamp_diag *diag);
 int node_restore_checkpoint_done(struct node *node, struct vstamp_diag *diag);
-
-/* Where segments are read from.  `read` gives the bytes at `place`, a multiple of 4096, *got of
- * them, fewer where the file ends, none where there is none; what the disk cannot give is zeros.
- * They come from stable storage, not from what a former process may have left in a cache.  An error
- * is final. */
-struct node_source {
-    void *ctx;
-    int (*read)(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size, size_t *got,
-                struct vstamp_diag *diag);
-};
 
 /* Replay the segments first .. last, both 0 if there are none.  The end of a write that a crash
  * tore is passed over; anything else that does not check, and that nothing else says, is

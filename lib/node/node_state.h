@@ -7,13 +7,6 @@
 #include "node/recording.h"
 #include "vr/replica.h"
 
-/* Where a batch of the journal is. */
-struct node_batch {
-    uint64_t number, place; /* of its segment, and in it */
-    uint64_t size, head;    /* bytes of its records, and of the first of them */
-    uint64_t life;          /* which its checksums are seeded with */
-};
-
 /* What is written next to the journal lane, and what is under way. */
 struct node_journal {
     uint64_t segment;       /* number of the file that batches go to, 0: none yet */
@@ -48,13 +41,6 @@ struct node_journal {
     uint64_t writing_position;
     uint64_t writing_segment;
     uint64_t seal_due_us; /* UINT64_MAX: nothing to seal */
-};
-
-/* A part of a segment, in memory while the journal is restored. */
-struct node_window {
-    uint8_t *bytes;
-    size_t capacity, size;
-    uint64_t number, place;
 };
 
 /* What the files seen so far say of those that must be there too. */

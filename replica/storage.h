@@ -114,7 +114,22 @@ bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
 #define STORAGE_JOURNAL   "journal"
 #define STORAGE_SPARE     "journal.spare"
 #define STORAGE_TEMPORARY "journal.tmp"
+#define STORAGE_ASIDE     "damaged-" /* names that begin so */
 #define STORAGE_LOCK      "lock"
+
+/* To look at a stopped replica's folder, whichever it is: nothing is written, and no replica starts
+ * in it meanwhile.  VSTAMP_E_CONFIG if that is none, VSTAMP_E_IO if a replica uses it. */
+int storage_look(struct storage *s, const char *folder, struct log *log, struct vstamp_diag *diag);
+void storage_look_end(struct storage *s); /* accepts one that could not be opened */
+
+/* A node_source of its segments; begins with {.storage = s, .fd = -1}. */
+struct storage_reading {
+    const struct storage *storage;
+    uint64_t number; /* behind fd, 0: none */
+    int fd;          /* -1: there is no such file */
+};
+int storage_read(void *reading, uint64_t number, uint64_t place, void *buffer, size_t size,
+                 size_t *got, struct vstamp_diag *diag);
 
 /* All numbers of files of that kind, rising; the caller frees *numbers. */
 int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,

@@ -10,11 +10,9 @@
 
 #include "replica/storage_lane.h"
 
-#define ASIDE "damaged-"
-
 static bool is_aside(const char *name)
 {
-    return strncmp(name, ASIDE, strlen(ASIDE)) == 0;
+    return strncmp(name, STORAGE_ASIDE, strlen(STORAGE_ASIDE)) == 0;
 }
 
 /* Does it hold something of the node's? */
@@ -25,9 +23,9 @@ static bool is_content(const char *name)
 
 static bool rename_aside(const struct storage *s, const char *name)
 {
-    char aside[sizeof(ASIDE) + NAME_MAX];
+    char aside[sizeof(STORAGE_ASIDE) + NAME_MAX];
 
-    snprintf(aside, sizeof(aside), ASIDE "%s", name);
+    snprintf(aside, sizeof(aside), STORAGE_ASIDE "%s", name);
     return renameat(s->folder_fd, name, s->folder_fd, aside) == 0;
 }
 

@@ -134,3 +134,69 @@ int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32
     if (rv == 0) unlinkat(s->folder_fd, STORAGE_TEMPORARY, 0);
     return rv;
 }
+
+/* --- looking at it ---------------------------------------------------------------------------- */
+
+static bool is_of_a_replica(const char *name)
+{
+    uint64_t number;
+
+    return strcmp(name, PAGES_NAME) == 0 || storage_parse_name(name, STORAGE_JOURNAL, &number) ||
+           strncmp(name, STORAGE_ASIDE, strlen(STORAGE_ASIDE)) == 0;
+}
+
+static int look_for_files(const struct storage *s, struct vstamp_diag *diag)
+{
+    DIR *dir = opendir(s->folder);
+    struct dirent *entry;
+
+    if (dir == NULL) return storage_complain(diag, s, ".", "cannot list");
+    while ((entry = readdir(dir)) != NULL)
+        if (is_of_a_replica(entry->d_name)) break;
+    closedir(dir);
+    if (entry != NULL) return 0;
+    vstamp_diag_printf(diag,
+                       "%s: not a replica's folder: none of a replica's files is there; that of "
+                       "replica I is data_dir/I",
+                       s->folder);
+    return VSTAMP_E_CONFIG;
+}
+
+/* A copy of a folder may be without the file. */
+static int share_lock(struct storage *s, struct vstamp_diag *diag)
+{
+    s->lock_fd = openat(s->folder_fd, STORAGE_LOCK, O_RDONLY | O_CLOEXEC);
+    if (s->lock_fd < 0 && errno == ENOENT) return 0;
+    if (s->lock_fd < 0) return storage_complain(diag, s, STORAGE_LOCK, "cannot open");
+    if (flock(s->lock_fd, LOCK_SH | LOCK_NB) == 0) return 0;
+    if (errno != EWOULDBLOCK) return storage_complain(diag, s, STORAGE_LOCK, "cannot lock");
+    vstamp_diag_printf(diag, "%s: locked: a vstamp-replica is using this folder: stop it first",
+                       s->folder);
+    return VSTAMP_E_IO;
+}
+
+int storage_look(struct storage *s, const char *folder, struct log *log, struct vstamp_diag *diag)
+{
+    int rv, n;
+
+    *s = (struct storage){.log = log, .folder_fd = -1, .lock_fd = -1};
+    n = snprintf(s->folder, sizeof(s->folder), "%s", folder);
+    if (n < 0 || (size_t)n >= sizeof(s->folder) - STORAGE_NAME_SIZE) {
+        vstamp_diag_printf(diag, "the path is too long");
+        return VSTAMP_E_CONFIG;
+    }
+    s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->folder_fd < 0) {
+        vstamp_diag_printf(diag, "%s: %s", s->folder, strerror(errno));
+        return VSTAMP_E_IO;
+    }
+    rv = look_for_files(s, diag);
+    return rv == 0 ? share_lock(s, diag) : rv;
+}
+
+void storage_look_end(struct storage *s)
+{
+    if (s->folder_fd >= 0) close(s->folder_fd);
+    if (s->lock_fd >= 0) close(s->lock_fd);
+    s->folder_fd = s->lock_fd = -1;
+}

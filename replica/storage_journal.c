@@ -28,7 +28,7 @@
 #define ZEROS_SIZE (256u << 10)
 
 /* Some file systems have no O_DIRECT; RWF_DSYNC does without it. */
-static int open_journal(struct storage *s, const char *name, int flags, bool *buffered)
+static int open_journal(const struct storage *s, const char *name, int flags, bool *buffered)
 {
     int fd = openat(s->folder_fd, name, flags | O_DIRECT | O_CLOEXEC, 0600);
 
@@ -240,13 +240,7 @@ void journal_has_room(struct storage *s)
 
 /* --- reading, before the start ---------------------------------------------------------------- */
 
-struct reading {
-    struct storage *s;
-    uint64_t number; /* behind fd, 0: none */
-    int fd;          /* -1: there is no such file */
-};
-
-static int open_segment(struct reading *r, uint64_t number, struct vstamp_diag *diag)
+static int open_segment(struct storage_reading *r, uint64_t number, struct vstamp_diag *diag)
 {
     char name[STORAGE_NAME_SIZE];
 
@@ -254,11 +248,11 @@ static int open_segment(struct reading *r, uint64_t number, struct vstamp_diag *
     if (r->fd >= 0) close(r->fd);
     r->number = number;
     storage_name(name, STORAGE_JOURNAL, number);
-    r->fd = open_journal(r->s, name, O_RDONLY, NULL);
+    r->fd = open_journal(r->storage, name, O_RDONLY, NULL);
     if (r->fd < 0 && errno == ENOENT) return 0;
-    if (r->fd < 0) return storage_complain(diag, r->s, name, "cannot open");
+    if (r->fd < 0) return storage_complain(diag, r->storage, name, "cannot open");
     /* What a former process wrote may not have got further than a cache (PIT-9.6). */
-    if (fsync(r->fd) != 0) return storage_complain(diag, r->s, name, "cannot sync");
+    if (fsync(r->fd) != 0) return storage_complain(diag, r->storage, name, "cannot sync");
     if (is_whole(r->fd)) return 0;
     vstamp_diag_printf(diag, "damaged: its end is missing");
     return VSTAMP_E_CORRUPT;
@@ -266,7 +260,7 @@ static int open_segment(struct reading *r, uint64_t number, struct vstamp_diag *
 
 /* As much as there is, up to the end of the file; what the disk cannot read is zeros: it does not
  * check, and the node judges what that means. */
-static size_t read_all(struct reading *r, uint64_t place, uint8_t *buffer, size_t size)
+static size_t read_all(struct storage_reading *r, uint64_t place, uint8_t *buffer, size_t size)
 {
     size_t done = 0, step = size;
 
@@ -281,8 +275,8 @@ static size_t read_all(struct reading *r, uint64_t place, uint8_t *buffer, size_
             continue;
         }
         if (n < 0) {
-            log_event(r->s->log, LOG_LEVEL_WARN, "journal-unreadable",
-                      LOG_TEXT("folder", r->s->folder), LOG_NUMBER("segment", r->number),
+            log_event(r->storage->log, LOG_LEVEL_WARN, "journal-unreadable",
+                      LOG_TEXT("folder", r->storage->folder), LOG_NUMBER("segment", r->number),
                       LOG_NUMBER("place", place + done), LOG_TEXT("reason", strerror(errno)));
             memset(buffer + done, 0, part);
             n = (ssize_t)part;
@@ -293,10 +287,10 @@ static size_t read_all(struct reading *r, uint64_t place, uint8_t *buffer, size_
     return done;
 }
 
-static int read_journal(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
-                        size_t *got, struct vstamp_diag *diag)
+int storage_read(void *reading, uint64_t number, uint64_t place, void *buffer, size_t size,
+                 size_t *got, struct vstamp_diag *diag)
 {
-    struct reading *r = ctx;
+    struct storage_reading *r = reading;
     int rv = open_segment(r, number, diag);
 
     *got = rv == 0 && r->fd >= 0 ? read_all(r, place, buffer, size) : 0;
@@ -305,8 +299,8 @@ static int read_journal(void *ctx, uint64_t number, uint64_t place, void *buffer
 
 int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
-    struct reading r = {.s = s, .fd = -1};
-    const struct node_source source = {.ctx = &r, .read = read_journal};
+    struct storage_reading r = {.storage = s, .fd = -1};
+    const struct node_source source = {.ctx = &r, .read = storage_read};
     char name[STORAGE_NAME_SIZE];
     uint64_t *numbers, number;
     size_t n;

@@ -142,7 +142,7 @@ int pages_file_open(struct pages_file *f, const char *path)
     return open_env(f, path, (size_t)stat_of.st_size, MDB_RDONLY);
 }
 
-/* --- giving it to the node -------------------------------------------------------------------- */
+/* --- reading it ------------------------------------------------------------------------------- */
 
 static int no_sense(struct vstamp_diag *diag)
 {
@@ -156,7 +156,8 @@ static int read_failed(struct vstamp_diag *diag, int mdb)
     return mdb < 0 ? VSTAMP_E_CORRUPT : VSTAMP_E_IO;
 }
 
-static int restore_head(struct pages_file *f, struct node *node, struct vstamp_diag *diag)
+static int read_head(struct pages_file *f, const struct pages_sink *sink,
+                     struct vstamp_diag *diag)
 {
     size_t key = PAGES_HEAD_KEY;
     MDB_val k = {sizeof(key), &key}, value;
@@ -164,14 +165,13 @@ static int restore_head(struct pages_file *f, struct node *node, struct vstamp_d
 
     if (mdb != 0) return read_failed(diag, mdb);
     if (value.mv_size < 8) return no_sense(diag);
-    return node_restore_checkpoint(
-        node, load_u64(value.mv_data),
-        (struct bytes){(const uint8_t *)value.mv_data + 8, value.mv_size - 8}, diag);
+    return sink->head(sink->ctx, load_u64(value.mv_data),
+                      (struct bytes){(const uint8_t *)value.mv_data + 8, value.mv_size - 8}, diag);
 }
 
 /* Its two records follow each other; the cursor is at the first. */
-static int restore_page(MDB_cursor *at, MDB_val key, MDB_val value, struct node *node,
-                        struct vstamp_diag *diag)
+static int read_page(MDB_cursor *at, MDB_val key, MDB_val value, const struct pages_sink *sink,
+                     struct vstamp_diag *diag)
 {
     uint8_t content[VSTAMP_PAGE_SIZE];
     size_t first, second;
@@ -186,11 +186,13 @@ static int restore_page(MDB_cursor *at, MDB_val key, MDB_val value, struct node 
     memcpy(&second, key.mv_data, sizeof(second));
     if (second != first + 1 || value.mv_size != PAGES_REST_SIZE) return no_sense(diag);
     memcpy(content + PAGES_BEGIN, (const uint8_t *)value.mv_data + 8, PAGES_REST);
-    return node_restore_page(
-        node, &(struct node_page){(uint32_t)(first / 2), load_u64(value.mv_data), content}, diag);
+    return sink->page(
+        sink->ctx, &(struct node_page){(uint32_t)(first / 2), load_u64(value.mv_data), content},
+        diag);
 }
 
-static int restore_pages(struct pages_file *f, struct node *node, struct vstamp_diag *diag)
+static int read_pages(struct pages_file *f, const struct pages_sink *sink,
+                      struct vstamp_diag *diag)
 {
     MDB_cursor *at;
     MDB_val key, value;
@@ -205,29 +207,51 @@ static int restore_pages(struct pages_file *f, struct node *node, struct vstamp_
         if (rv != 0) break;
         memcpy(&number, key.mv_data, sizeof(number));
         if (number == PAGES_HEAD_KEY) break;
-        rv = restore_page(at, key, value, node, diag);
+        rv = read_page(at, key, value, sink, diag);
     }
     mdb_cursor_close(at);
     return rv;
 }
 
-int pages_file_restore(const char *path, struct node *node, struct vstamp_diag *diag)
+int pages_file_read(const char *path, const struct pages_sink *sink, bool *any,
+                    struct vstamp_diag *diag)
 {
     struct pages_file f = {0};
     MDB_stat stat_of;
     int mdb, rv = 0;
 
+    *any = false;
     if (access(path, F_OK) != 0 && errno == ENOENT) return 0;
-    mdb = sync_path(path, 0); /* before what it says is believed (PIT-9.6) */
-    if (mdb == 0) mdb = pages_file_open(&f, path);
+    mdb = pages_file_open(&f, path);
     if (mdb == 0) mdb = mdb_stat(f.txn, f.table, &stat_of);
     if (mdb != 0) {
         rv = read_failed(diag, mdb);
     } else if (stat_of.ms_entries > 0) {
-        rv = restore_head(&f, node, diag);
-        if (rv == 0) rv = restore_pages(&f, node, diag);
-        if (rv == 0) rv = node_restore_checkpoint_done(node, diag);
+        *any = true;
+        rv = read_head(&f, sink, diag);
+        if (rv == 0) rv = read_pages(&f, sink, diag);
     }
     pages_file_close(&f);
     return rv;
+}
+
+static int restore_head(void *node, uint64_t number, struct bytes head, struct vstamp_diag *diag)
+{
+    return node_restore_checkpoint(node, number, head, diag);
+}
+
+static int restore_page(void *node, const struct node_page *page, struct vstamp_diag *diag)
+{
+    return node_restore_page(node, page, diag);
+}
+
+int pages_file_restore(const char *path, struct node *node, struct vstamp_diag *diag)
+{
+    const struct pages_sink sink = {.ctx = node, .head = restore_head, .page = restore_page};
+    bool any;
+    int rv, error = sync_path(path, 0); /* before what it says is believed (PIT-9.6) */
+
+    if (error != 0 && error != ENOENT) return read_failed(diag, error);
+    rv = pages_file_read(path, &sink, &any, diag);
+    return rv == 0 && any ? node_restore_checkpoint_done(node, diag) : rv;
 }

@@ -51,7 +51,18 @@ int pages_file_open(struct pages_file *f, const char *path);
 /* What was not committed is as if it had never been.  Harmless on one that is not open. */
 void pages_file_close(struct pages_file *f);
 
-/* Give the node what the file holds: nothing if it is missing or has no checkpoint. */
+/* Who gets what a file holds: its head, then its pages in rising order.  An error ends it. */
+struct pages_sink {
+    void *ctx;
+    int (*head)(void *ctx, uint64_t number, struct bytes head, struct vstamp_diag *diag);
+    int (*page)(void *ctx, const struct node_page *page, struct vstamp_diag *diag);
+};
+
+/* Nothing is given, and *any is false, if it is missing or has no checkpoint. */
+int pages_file_read(const char *path, const struct pages_sink *sink, bool *any,
+                    struct vstamp_diag *diag);
+
+/* The same to a node, from stable storage. */
 int pages_file_restore(const char *path, struct node *node, struct vstamp_diag *diag);
 
 /* storage_check.c: can LMDB use the file without harm?  VSTAMP_E_CORRUPT, with a sentence, if it

@@ -18,7 +18,8 @@ struct admin {
     bool json;
 };
 
-#define COMMAND(name, operands, n, text) int cmd_##name(struct cli *cli, int argc, char **argv);
+#define COMMAND(name, operands, n_min, n_max, text) \
+    int cmd_##name(struct cli *cli, int argc, char **argv);
 #include "admin/commands.def"
 #undef COMMAND
 

@@ -22,10 +22,13 @@ vstamp_admin_SOURCES = \
     %D%/admin.h \
     %D%/cmd_backup.c \
     %D%/cmd_health.c \
+    %D%/cmd_journal.c \
     %D%/cmd_metrics.c \
     %D%/cmd_restore.c \
     %D%/cmd_status.c \
     %D%/commands.def \
+    %D%/folder.c \
+    %D%/folder.h \
     %D%/main.c \
     %D%/member.c \
     %D%/member.h

@@ -8,7 +8,8 @@
 
 #include "admin/admin.h"
 
-#define COMMAND(name, operands, n, text) {#name, operands, n, n, false, text, cmd_##name},
+#define COMMAND(name, operands, n_min, n_max, text)                                                \
+    {#name, operands, n_min, n_max, false, text, cmd_##name},
 static const struct cli_command commands[] = {
 #include "admin/commands.def"
 };
@@ -20,6 +21,7 @@ static const char epilogue[] =
     "2 not serving, 3 could not ask anyone.\n"
     "Exit status of backup: 0 done, 3 no replica could be copied; with --verify\n"
     "1 if the file is damaged.\n"
+    "Exit status of journal: 0 sound, or shown; 1 damaged, or no such entry.\n"
     "2 also: the command line or the configuration is wrong.\n";
 
 int main(int argc, char **argv)
@@ -36,7 +38,7 @@ int main(int argc, char **argv)
     struct cli cli = {
         .program = "vstamp-admin",
         .version = PACKAGE_VERSION,
-        .text = "Look at a vstamp group, copy it, restore it",
+        .text = "Look at a vstamp group and its folders, copy it, restore it",
         .epilogue = epilogue,
         .options = options,
         .commands = commands,

@@ -22,7 +22,8 @@ forbidden_includes() {
         allow["replica"] = "program kv node vr wire base"
         allow["client"] = "driver proxy program kv wire base vr/session.h"
         allow["admin"] = "program wire base node/status.h node/status.def node/copy.h " \
-            "node/copier.h kv/kv.h replica/storage.h replica/turn.h"
+            "node/copier.h node/journal_walk.h kv/kv.h kv/ops.def " \
+            "replica/storage.h replica/turn.h"
         allow["include"] = ""
     }
     /^[ \t]*#[ \t]*include[ \t]*"/ {

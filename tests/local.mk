@@ -52,6 +52,7 @@ BATS_TESTS = \
     %D%/cli/library-client.bats \
     %D%/cli/vstamp-admin-backup.bats \
     %D%/cli/vstamp-admin-health.bats \
+    %D%/cli/vstamp-admin-journal.bats \
     %D%/cli/vstamp-admin-metrics.bats \
     %D%/cli/vstamp-admin-status.bats \
     %D%/cli/vstamp-bench.bats \

@@ -24,6 +24,10 @@ _vstamp_admin() {
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
     elif [[ $command == backup || $command == restore ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    elif [[ $command == journal && $previous == journal ]]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+    elif [[ $command == journal ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "verify list show" -- "$word")
     fi
 }
 complete -o filenames -F _vstamp_admin vstamp-admin

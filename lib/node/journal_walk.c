@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "vr/replica.h"
+
 /* --- looking ---------------------------------------------------------------------------------- */
 
 static void load_window(struct journal_walk *w, uint64_t number, uint64_t place)
@@ -188,4 +190,22 @@ void journal_walk_pass(struct journal_walk *w, const struct journal_batch *batch
     w->place = (batch->is.place + batch->is.size + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK *
                JOURNAL_BLOCK;
     w->any = true;
+}
+
+/* --- what records mean ------------------------------------------------------------------------ */
+
+bool journal_entry_checks(struct vstamp_id group, const struct wire_entry *entry)
+{
+    struct vstamp_id checksum = log_checksum(group, &entry->header, entry->body);
+    return vstamp_id_equal(checksum, entry->header.checksum);
+}
+
+uint64_t journal_losses(uint64_t incarnation)
+{
+    return vr_incarnation_losses(incarnation);
+}
+
+uint64_t journal_starts(uint64_t incarnation)
+{
+    return vr_incarnation_starts(incarnation);
 }

@@ -104,4 +104,11 @@ struct journal_reader journal_walk_records(struct journal_walk *w,
 /* Go on behind it. */
 void journal_walk_pass(struct journal_walk *w, const struct journal_batch *batch);
 
+/* Is the entry what its header says, in a group of that identity? */
+bool journal_entry_checks(struct vstamp_id group, const struct wire_entry *entry);
+
+/* What an incarnation number counts (vr/restart.c). */
+uint64_t journal_losses(uint64_t incarnation); /* times it came back empty */
+uint64_t journal_starts(uint64_t incarnation); /* and from its disk since then */
+
 #endif

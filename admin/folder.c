@@ -303,7 +303,6 @@ static uint64_t size_of(const struct folder *f, uint64_t number)
     return fstatat(f->storage.folder_fd, name, &stat, 0) == 0 ? (uint64_t)stat.st_size : 0;
 }
 
-/* A segment is made as a whole, all of one size, so that one that was cut off can be told. */
 static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struct vstamp_diag *diag)
 {
     uint64_t *numbers;
@@ -322,9 +321,8 @@ static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struc
         if (f->first == 0) f->first = numbers[i];
         *last = numbers[i];
         storage_name(file, STORAGE_JOURNAL, numbers[i]);
-        if (size_of(f, numbers[i]) < *size)
-            finding(f, file, size_of(f, numbers[i]),
-                    "was cut off: a segment here has %" PRIu64 " bytes", *size);
+        if (!storage_is_whole(&f->storage, numbers[i]))
+            finding(f, file, size_of(f, numbers[i]), "was cut off, or its last block is damaged");
     }
     free(numbers);
     return 0;

@@ -131,6 +131,9 @@ struct storage_reading {
 int storage_read(void *reading, uint64_t number, uint64_t place, void *buffer, size_t size,
                  size_t *got, struct vstamp_diag *diag);
 
+/* Is this segment of the journal as long as it was made? */
+bool storage_is_whole(struct storage *s, uint64_t number);
+
 /* All numbers of files of that kind, rising; the caller frees *numbers. */
 int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,
                  struct vstamp_diag *diag);

@@ -252,10 +252,7 @@ static int open_segment(struct storage_reading *r, uint64_t number, struct vstam
     if (r->fd < 0 && errno == ENOENT) return 0;
     if (r->fd < 0) return storage_complain(diag, r->storage, name, "cannot open");
     /* What a former process wrote may not have got further than a cache (PIT-9.6). */
-    if (fsync(r->fd) != 0) return storage_complain(diag, r->storage, name, "cannot sync");
-    if (is_whole(r->fd)) return 0;
-    vstamp_diag_printf(diag, "damaged: its end is missing");
-    return VSTAMP_E_CORRUPT;
+    return fsync(r->fd) == 0 ? 0 : storage_complain(diag, r->storage, name, "cannot sync");
 }
 
 /* As much as there is, up to the end of the file; what the disk cannot read is zeros: it does not
@@ -297,6 +294,35 @@ int storage_read(void *reading, uint64_t number, uint64_t place, void *buffer, s
     return rv;
 }
 
+bool storage_is_whole(struct storage *s, uint64_t number)
+{
+    char name[STORAGE_NAME_SIZE];
+    bool whole;
+    int fd;
+
+    storage_name(name, STORAGE_JOURNAL, number);
+    fd = open_journal(s, name, O_RDONLY, NULL);
+    whole = fd >= 0 && is_whole(fd);
+    if (fd >= 0) close(fd);
+    return whole;
+}
+
+/* Before anything of it is replayed. */
+static int check_ends(struct storage *s, const uint64_t *numbers, size_t n,
+                      struct vstamp_diag *diag)
+{
+    char name[STORAGE_NAME_SIZE];
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        if (storage_is_whole(s, numbers[i])) continue;
+        storage_name(name, STORAGE_JOURNAL, numbers[i]);
+        vstamp_diag_printf(diag, "%s/%s: damaged: its end is missing", s->folder, name);
+        return VSTAMP_E_CORRUPT;
+    }
+    return 0;
+}
+
 int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
     struct storage_reading r = {.storage = s, .fd = -1};
@@ -306,7 +332,11 @@ int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *di
     size_t n;
     int rv = storage_list(s, STORAGE_JOURNAL, &numbers, &n, diag);
 
-    if (rv != 0) return rv;
+    if (rv == 0) rv = check_ends(s, numbers, n, diag);
+    if (rv != 0) {
+        free(numbers);
+        return rv;
+    }
     rv = node_restore_journal(node, n > 0 ? numbers[0] : 0, n > 0 ? numbers[n - 1] : 0, &source,
                               &number, diag);
     if (rv != 0 && rv != VSTAMP_E_IO) {

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vstamp-admin journal: what the folder of a stopped replica holds, and what of it is damaged.
 
+bats_require_minimum_version 1.5.0
+
 load group
 teardown() { group_teardown; }
 

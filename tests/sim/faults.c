@@ -96,12 +96,18 @@ bool sim_may_wipe(const struct sim *sim, uint8_t index)
     return n_blank < n_failures_borne(sim) && sim_bears_loss(sim, index);
 }
 
+/* Is the copy of its disk of its newest life, too? */
+static bool is_of_newest_life(const struct sim_replica *r)
+{
+    return r->copied_incarnation == r->newest_incarnation;
+}
+
 /* May the copy of its disk be put back?  If there was a life since, and all others that have state
- * know of it: then there is nobody from whom it could not hear that. */
+ * know of it: then there is nobody from whom it could not hear that.  Or if they all heard it say
+ * that it holds more than the copy does. */
 static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
 {
     if (sim->options.beyond || disk_is_empty(&r->copy)) return false;
-    if (r->copied_incarnation == r->newest_incarnation) return false;
     for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (i == r->index) continue;
@@ -109,8 +115,28 @@ static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
         if (core == NULL || !vr_is_durable_state(core) ||
             core->crash_vector[r->index] != r->newest_incarnation)
             return false;
+        if (is_of_newest_life(r) && core->vouched[r->index] <= r->copied_op) return false;
     }
     return true;
+}
+
+static void come_back(struct sim *sim, uint8_t index, uint64_t after_us)
+{
+    sim_at(sim, after_us, (struct sim_event){.kind = SIM_START, .node = index});
+}
+
+/* A replica has crashed, and with it went what it had heard from others.  Who was to learn by that
+ * that his disk is an old copy of this very life is started empty instead. */
+void sim_faults_forgotten(struct sim *sim, uint8_t index)
+{
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+        struct sim_replica *r = &sim->replicas[i];
+        if (i == index || !r->old || !r->old_of_newest_life) continue;
+        bool was_up = r->up;
+        if (was_up) sim_replica_crash(sim, i, "crashed with an old copy of its disk");
+        sim_replica_wipe(sim, i);
+        if (was_up) come_back(sim, i, sim_around(sim, sim->options.down_us));
+    }
 }
 
 /* What a crash may do to the disk. */
@@ -133,13 +159,9 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
         sim->stats.damages++;
     } else if (may && may_put_back(sim, r) && prng_below(&sim->prng, 1000) < o->old_permille) {
         sim_trace(sim, "%u: an old copy of its disk is put back", r->index);
+        r->old_of_newest_life = is_of_newest_life(r);
         sim_replica_put_back(sim, r->index);
     }
-}
-
-static void come_back(struct sim *sim, uint8_t index, uint64_t after_us)
-{
-    sim_at(sim, after_us, (struct sim_event){.kind = SIM_START, .node = index});
 }
 
 /* Without a disk a stop loses the state.  By its end a witness may be exposed that was not at its

@@ -331,6 +331,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     sim_trace(sim, "%u: %s", index, why);
     note_stats(r);
     r->newest_incarnation = check_core(r->node)->crash_vector[index];
+    uint64_t op = check_core(r->node)->log.op;
     check_crashed(sim, r);
     live_again(r);
     r->up = false;
@@ -341,7 +342,9 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     if (r->config.durable && sim_replica_has_state(r) && prng_chance(&sim->prng, 1, 4)) {
         disk_copy(&r->copy, &r->disk);
         r->copied_incarnation = r->newest_incarnation;
+        r->copied_op = op;
     }
+    sim_faults_forgotten(sim, index);
     for (uint32_t i = 0; i < r->backlog_count; i++) sim_packet_release(r->backlog[i].packet);
     r->backlog_count = 0;
     sim_net_break_all(sim, index);
@@ -434,6 +437,19 @@ static void rot(struct sim_replica *r, enum node_lane lane)
     r->sim->stats.damages++;
 }
 
+/* Somebody copies the files of a replica that runs. */
+static void copy_running(struct sim_replica *r)
+{
+    const struct vr *core = check_core(r->node);
+    struct prng aside = r->sim->prng; /* so that all else is as without */
+    if (r->sim->options.old_permille == 0 || !sim_replica_has_state(r) || r->disk.pages.begun != 0)
+        return;
+    if (!prng_chance(&aside, 1, 64)) return;
+    disk_copy(&r->copy, &r->disk);
+    r->copied_op = core->log.op;
+    r->copied_incarnation = core->crash_vector[r->index];
+}
+
 void sim_replica_event(struct sim *sim, const struct sim_event *event)
 {
     struct sim_replica *r = &sim->replicas[event->node];
@@ -464,6 +480,7 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
         rot(r, event->from);
         disk_finish(&r->disk, event->from, r->node);
         node_on_stored(r->node, event->from);
+        copy_running(r);
         break;
     case SIM_TIMER:
     case SIM_TURN_END:

@@ -77,8 +77,10 @@ struct sim_replica {
     bool normal_once; /* in this incarnation */
     bool blank;       /* came up without state and was not normal since */
     bool damaged;     /* what is on its disk is not what it wrote */
-    bool old;         /* it is what it wrote some lives ago */
-    struct disk copy; /* of its disk, made when it crashed once */
+    bool old;         /* it is what it wrote some lives ago, or ... */
+    bool old_of_newest_life; /* ... earlier in its newest one */
+    struct disk copy; /* of its disk, made when it crashed once, or while it ran */
+    uint64_t copied_op; /* no entry behind this one is in it */
     uint64_t copied_incarnation, newest_incarnation; /* its own number then, and when it last was */
     uint64_t disk_full_until;
     uint32_t incarnation;
@@ -324,6 +326,7 @@ bool sim_may_wipe(const struct sim *sim, uint8_t index); /* can the group bear t
 /* Of a replica that has state: may it lose that now, whoever is without already? */
 bool sim_bears_loss(const struct sim *sim, uint8_t index);
 void sim_faults_new_primary(struct sim *sim, uint8_t index);
+void sim_faults_forgotten(struct sim *sim, uint8_t index);
 void sim_fault(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim, uint64_t partition);
 void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->dead */

@@ -10,7 +10,7 @@
  *
  * With -DNO_CRASH_VECTORS it must find the published counterexample (PIT-3.1): a promise outlives
  * the replica that gave it, and a view begins without what that replica acknowledged after it came
- * back.  The two other switches break one rule each, to show that the model would notice.
+ * back.  The other switches break one rule each, to show that the model would notice.
  *
  * Messages are not in channels: what was once sent may arrive at any later time, in any order, any
  * number of times or never, whether or not its sender lives.  A promise is kept for each view,

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What must hold.  After every turn of a replica: all replicas execute the same entries and reach
- * the same state (PROTOCOL 13.1 I1, I2, I18), the logs of one view are beginnings of one log (I3)
- * and none is shorter than when the view began (I7), one group forms, views and commit-numbers
- * never go back (I4, I5), no view has two primaries, be it two lives of one replica (I6), nor
- * begins under another's lease (I15).  At every frame sent: no acknowledgement against a promise
- * (I11).  At a restart from disk: nothing that was acknowledged or promised is forgotten (I10).  Of
- * every answer: it is not older than what had been answered when it was asked for (I14).  A copy of
- * the state is a state that was, and as new as it must be.  At the end: each key's history is
- * linearizable (I12, I14).  No witness leads a view (PIT-7.3), or has forgotten, without saying so,
- * what an active replica lacks (PIT-7.1). */
+ * the same state, of as many pages (PROTOCOL 13.1 I1, I2, I18), the logs of one view are beginnings
+ * of one log (I3) and none is shorter than when the view began (I7), one group forms, views and
+ * commit-numbers never go back (I4, I5), no view has two primaries, be it two lives of one replica
+ * (I6), nor begins under another's lease (I15).  At every frame sent: no acknowledgement against a
+ * promise (I11).  At a restart from disk: nothing that was acknowledged or promised is forgotten
+ * (I10).  Of every answer: it is not older than what had been answered when it was asked for (I14).
+ * A copy of the state is a state that was, and as new as it must be.  At the end: each key's
+ * history is linearizable (I12, I14).  No witness leads a view (PIT-7.3), or has forgotten, without
+ * saying so, what an active replica lacks (PIT-7.1). */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 

@@ -311,18 +311,16 @@ static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struc
     if (rv != 0) return rv;
     f->n_segments = n;
     for (size_t i = 0; i < n; i++) {
+        char file[STORAGE_NAME_SIZE];
         uint64_t bytes = size_of(f, numbers[i]);
         f->n_bytes += bytes;
         if (bytes > *size) *size = bytes;
-    }
-    for (size_t i = 0; i < n; i++) {
-        char file[STORAGE_NAME_SIZE];
         if (numbers[i] < f->checkpoint) continue; /* the checkpoint says all before */
         if (f->first == 0) f->first = numbers[i];
         *last = numbers[i];
         storage_name(file, STORAGE_JOURNAL, numbers[i]);
         if (!storage_is_whole(&f->storage, numbers[i]))
-            finding(f, file, size_of(f, numbers[i]), "was cut off, or its last block is damaged");
+            finding(f, file, bytes, "was cut off, or its last block is damaged");
     }
     free(numbers);
     return 0;

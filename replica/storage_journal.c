@@ -48,29 +48,22 @@ static void put_last_block(struct last_block *b, uint64_t segment_size)
              segment_size);
 }
 
-/* Is a file of a segment, open for reading, as long as it was made? */
-static bool is_whole(int fd)
+/* The size of the segment in a file that is open for reading, 0 if its end is not there. */
+static uint64_t whole_size(int fd)
 {
     struct last_block found, wanted;
     struct stat stat;
     off_t size;
 
-    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof(found)) return false;
+    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof(found)) return 0;
     size = stat.st_size - (off_t)sizeof(found);
-    if (size % JOURNAL_BLOCK != 0) return false;
+    if (size % JOURNAL_BLOCK != 0) return 0;
     put_last_block(&wanted, (uint64_t)size);
-    return pread(fd, &found, sizeof(found), size) == (ssize_t)sizeof(found) &&
-           memcmp(&found, &wanted, sizeof(found)) == 0;
+    if (pread(fd, &found, sizeof(found), size) != (ssize_t)sizeof(found)) return 0;
+    return memcmp(&found, &wanted, sizeof(found)) == 0 ? (uint64_t)size : 0;
 }
 
 /* --- making a segment, in the third lane ------------------------------------------------------ */
-
-static bool is_of_size(int fd, uint64_t segment_size)
-{
-    struct stat stat;
-
-    return fstat(fd, &stat) == 0 && (uint64_t)stat.st_size == segment_size + JOURNAL_BLOCK;
-}
 
 static bool fill_with_zeros(struct lane *l, uint64_t size)
 {
@@ -116,7 +109,7 @@ static bool take_file(struct lane *l, const char *name)
 {
     int fd = open_journal(l->storage, name, O_RDWR, &l->buffered);
 
-    if (fd >= 0 && (!is_of_size(fd, l->storage->journal.segment_size) || !is_whole(fd))) {
+    if (fd >= 0 && whole_size(fd) != l->storage->journal.segment_size) {
         close(fd);
         fd = -1;
     }
@@ -302,7 +295,7 @@ bool storage_is_whole(struct storage *s, uint64_t number)
 
     storage_name(name, STORAGE_JOURNAL, number);
     fd = open_journal(s, name, O_RDONLY, NULL);
-    whole = fd >= 0 && is_whole(fd);
+    whole = fd >= 0 && whole_size(fd) > 0;
     if (fd >= 0) close(fd);
     return whole;
 }

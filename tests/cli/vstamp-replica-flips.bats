@@ -37,21 +37,25 @@ some_writes() { # VALUE
 
 start_with_data() {
     group_start 3 "checkpoint_ops: 16"
-    some_writes first
+    round=0
+    some_writes round0
     group_wait_agree
 }
 
-# back WHAT: the damaged replica is what the others are, and all serve what was written.
+# back WHAT: the damaged replica is what the others are, and all serve what was written; then there
+# is more to damage, of the next $round.
 back() {
     group_start_one 2
     group_wait "replica 2 after $1" group_is 2 status normal
     group_wait_agree
     group_running 2
-    [ "$(vstamp --timeout 20 get k59)" = "$2-59" ]
+    [ "$(vstamp --timeout 20 get k59)" = "round$round-59" ]
+    round=$((round + 1))
+    some_writes "round$round"
 }
 
 @test "a byte is flipped anywhere in the folder of one replica" {
-    local file i place round=0 size value=first
+    local file i name place size
     start_with_data
     for file in journal pages.mdb; do
         for ((i = 0; i < places; i++)); do
@@ -64,17 +68,14 @@ back() {
                 flip "$name" "$place"
                 echo "$name: byte $place of $size"
             done
-            back "flips in $file*, round $round" "$value"
-            round=$((round + 1))
-            value=round$round
-            some_writes "$value"
+            back "flips in $file*, round $round"
         done
     done
     group_wait_agree
 }
 
 @test "a file of the folder of one replica is cut short anywhere" {
-    local file i name place round=0 size value=first
+    local file i name place size
     start_with_data
     for file in journal pages.mdb; do
         for ((i = 0; i < places; i++)); do
@@ -84,10 +85,7 @@ back() {
             place=$((size / places * i + RANDOM % (size / places)))
             truncate -s "$place" "$name"
             echo "$name: cut to $place of $size"
-            back "$file* cut to $place" "$value"
-            round=$((round + 1))
-            value=round$round
-            some_writes "$value"
+            back "$file* cut to $place"
         done
     done
     group_wait_agree

@@ -57,6 +57,10 @@ edit() {
 # try NAME: one line of the result.
 try() {
     local name=$1 folder=$scratch/$1 source out seed why settings
+    if ! grep -qxF "mutant $name" "$table"; then
+        echo "$name: no such mutant in $table" >&2
+        return 1
+    fi
     rm -rf "$folder"
     mkdir -p "$folder"
     edit "$name" "$folder" || return 1

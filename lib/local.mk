@@ -95,6 +95,7 @@ noinst_LTLIBRARIES += \
     %D%/node/restore_checkpoint.c \
     %D%/node/restore_copy.c \
     %D%/node/restore_journal.c \
+    %D%/node/scrub.c \
     %D%/node/status.c \
     %D%/node/status.def \
     %D%/node/status.h \

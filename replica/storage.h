@@ -27,6 +27,19 @@
 
 #define STORAGE_NAME_SIZE 48u
 
+/* A node_source of a folder's segments, storage_read; begins with {.storage = s, .fd = -1}. */
+struct storage;
+struct storage_reading {
+    const struct storage *storage;
+    bool running;    /* while the replica runs: nothing is synced, and errors are said later */
+    uint64_t number; /* behind fd, 0: none */
+    int fd;          /* -1: there is no such file */
+    int failed_errno; /* of the first read that failed, 0: none did; */
+    uint64_t failed_number, failed_place; /* where */
+};
+int storage_read(void *reading, uint64_t number, uint64_t place, void *buffer, size_t size,
+                 size_t *got, struct vstamp_diag *diag);
+
 enum { LANE_SEGMENTS = NODE_LANES, STORAGE_LANES };
 
 enum lane_state { LANE_IDLE, LANE_ASKED, LANE_DONE, LANE_FAILED };
@@ -41,6 +54,7 @@ struct lane {
     bool quit;
     struct node_job job;
     uint32_t rotten[NODE_CHECKED_PAGES], n_rotten; /* pages that the job found */
+    struct storage_reading reading; /* of a look at the journal */
     const char *failed_step; /* LANE_FAILED: what was being done, */
     int failed_errno;        /* and what the system said */
 
@@ -50,6 +64,7 @@ struct lane {
     uint64_t size;                /* where the next write goes */
     bool buffered;                /* the file system has no O_DIRECT */
     struct pages_file pages;      /* the checkpoint's lane: while one is written */
+    uint64_t unfit;               /* segment that was found damaged: nothing takes its place */
 };
 
 enum journal_io { JOURNAL_IO_ANY, JOURNAL_IO_RING, JOURNAL_IO_THREAD };
@@ -121,15 +136,6 @@ bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
  * in it meanwhile.  VSTAMP_E_CONFIG if that is none, VSTAMP_E_IO if a replica uses it. */
 int storage_look(struct storage *s, const char *folder, struct log *log, struct vstamp_diag *diag);
 void storage_look_end(struct storage *s); /* accepts one that could not be opened */
-
-/* A node_source of its segments; begins with {.storage = s, .fd = -1}. */
-struct storage_reading {
-    const struct storage *storage;
-    uint64_t number; /* behind fd, 0: none */
-    int fd;          /* -1: there is no such file */
-};
-int storage_read(void *reading, uint64_t number, uint64_t place, void *buffer, size_t size,
-                 size_t *got, struct vstamp_diag *diag);
 
 /* Is this segment of the journal as long as it was made? */
 bool storage_is_whole(struct storage *s, uint64_t number);

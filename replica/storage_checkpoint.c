@@ -59,6 +59,8 @@ bool checkpoint_run(struct lane *l, const struct node_job *job)
                                            &l->n_rotten), "check");
     case NODE_JOB_MEND:
         return begin(l) && keep_pages(l, job->data) && commit(l);
+    case NODE_JOB_CHECK_JOURNAL:
+        return journal_check(l, job);
     case NODE_JOB_APPEND:
         break; /* not for this lane */
     }

@@ -231,7 +231,7 @@ void journal_has_room(struct storage *s)
     if (s->journal.fd >= 0 && s->journal.next_fd < 0) ask_for_segment(s, s->journal.number + 1);
 }
 
-/* --- reading, before the start ---------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static int open_segment(struct storage_reading *r, uint64_t number, struct vstamp_diag *diag)
 {
@@ -242,10 +242,28 @@ static int open_segment(struct storage_reading *r, uint64_t number, struct vstam
     r->number = number;
     storage_name(name, STORAGE_JOURNAL, number);
     r->fd = open_journal(r->storage, name, O_RDONLY, NULL);
-    if (r->fd < 0 && errno == ENOENT) return 0;
+    if (r->fd < 0 && (errno == ENOENT || (r->running && errno == EIO))) return 0;
     if (r->fd < 0) return storage_complain(diag, r->storage, name, "cannot open");
     /* What a former process wrote may not have got further than a cache (PIT-9.6). */
-    return fsync(r->fd) == 0 ? 0 : storage_complain(diag, r->storage, name, "cannot sync");
+    if (!r->running && fsync(r->fd) != 0)
+        return storage_complain(diag, r->storage, name, "cannot sync");
+    return 0;
+}
+
+static void say_unreadable(const struct storage *s, const struct storage_reading *r)
+{
+    log_event(s->log, LOG_LEVEL_WARN, "journal-unreadable", LOG_TEXT("folder", s->folder),
+              LOG_NUMBER("segment", r->failed_number), LOG_NUMBER("place", r->failed_place),
+              LOG_TEXT("reason", strerror(r->failed_errno)));
+}
+
+static void read_failed(struct storage_reading *r, uint64_t place)
+{
+    if (r->running && r->failed_errno != 0) return;
+    r->failed_errno = errno;
+    r->failed_number = r->number;
+    r->failed_place = place;
+    if (!r->running) say_unreadable(r->storage, r);
 }
 
 /* As much as there is, up to the end of the file; what the disk cannot read is zeros: it does not
@@ -265,9 +283,7 @@ static size_t read_all(struct storage_reading *r, uint64_t place, uint8_t *buffe
             continue;
         }
         if (n < 0) {
-            log_event(r->storage->log, LOG_LEVEL_WARN, "journal-unreadable",
-                      LOG_TEXT("folder", r->storage->folder), LOG_NUMBER("segment", r->number),
-                      LOG_NUMBER("place", place + done), LOG_TEXT("reason", strerror(errno)));
+            read_failed(r, place + done);
             memset(buffer + done, 0, part);
             n = (ssize_t)part;
         }
@@ -286,6 +302,39 @@ int storage_read(void *reading, uint64_t number, uint64_t place, void *buffer, s
     *got = rv == 0 && r->fd >= 0 ? read_all(r, place, buffer, size) : 0;
     return rv;
 }
+
+/* --- looking through it while the replica runs ------------------------------------------------ */
+
+/* A file whose end is not there was cut short, or its last block is damaged. */
+static void check_end(struct storage_reading *r, uint64_t number, struct node_checked *found)
+{
+    struct vstamp_diag diag;
+
+    if (open_segment(r, number, &diag) != 0 || (r->fd >= 0 && whole_size(r->fd) > 0)) return;
+    *found = (struct node_checked){.number = number, .rotten = true,
+                                   .place = r->storage->journal.segment_size};
+}
+
+bool journal_check(struct lane *l, const struct node_job *job)
+{
+    const struct node_source source = {.ctx = &l->reading, .read = storage_read};
+
+    l->reading = (struct storage_reading){.storage = l->storage, .running = true, .fd = -1};
+    node_check_journal(job->check, &source);
+    if (!job->check->found.rotten && job->place == 0)
+        check_end(&l->reading, job->number, &job->check->found);
+    if (job->check->found.rotten) l->unfit = job->check->found.number;
+    if (l->reading.fd >= 0) close(l->reading.fd);
+    return true;
+}
+
+void journal_checked(struct storage *s, const struct lane *l)
+{
+    if (l->reading.failed_errno != 0) say_unreadable(s, &l->reading);
+    node_on_journal_checked(s->turn->node, &l->job.check->found);
+}
+
+/* --- before the start ------------------------------------------------------------------------- */
 
 bool storage_is_whole(struct storage *s, uint64_t number)
 {

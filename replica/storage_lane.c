@@ -56,8 +56,9 @@ bool lane_remove_below(struct lane *l, uint64_t bound)
         return lane_failed(l, "list the folder of");
     for (i = 0; i < n && numbers[i] < bound && ok; i++) {
         storage_name(l->name, STORAGE_JOURNAL, numbers[i]);
-        ok = lane_keep_spare(l) || unlinkat(l->storage->folder_fd, l->name, 0) == 0 ||
-             errno == ENOENT || lane_failed(l, "remove");
+        ok = (numbers[i] != l->unfit && lane_keep_spare(l)) ||
+             unlinkat(l->storage->folder_fd, l->name, 0) == 0 || errno == ENOENT ||
+             lane_failed(l, "remove");
         ok = ok && lane_sync_folder(l);
     }
     free(numbers);

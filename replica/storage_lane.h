@@ -27,7 +27,9 @@ bool storage_remove_aside(struct lane *l);
 /* storage_journal.c: in the lanes' threads, */
 bool journal_run(struct lane *l, const struct node_job *job);
 bool segment_make(struct lane *l, const struct node_job *job);
+bool journal_check(struct lane *l, const struct node_job *job);
 /* and in the loop */
+void journal_checked(struct storage *s, const struct lane *l);
 void journal_store(struct storage *s, const struct node_job *job);
 void journal_segment_made(struct storage *s, const struct lane *l, bool ok);
 void journal_has_room(struct storage *s);

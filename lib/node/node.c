@@ -254,6 +254,7 @@ void node_status(struct node *n, struct node_status *s)
         .reads = r->stats.reads,
         .evictions = r->stats.evictions,
         .rotten_pages = n->checkpoint.rot_found,
+        .rotten_batches = n->scrub.rot_found,
         .frames_received = n->frames_received,
         .frames_dropped = n->frames_dropped + r->stats.dropped,
         .frames_sent = n->frames_sent,

@@ -44,8 +44,10 @@ enum node_job_kind {
                                   oldest first, and what was put aside as damaged */
     NODE_JOB_CHECK, /* read NODE_CHECKED_PAGES pages of the store, from page `number` on; those that
                        do not check are told by node_on_rot before the job is done */
-    NODE_JOB_MEND   /* keep the pages in `data` as those of the checkpoint that is there: at once,
+    NODE_JOB_MEND,  /* keep the pages in `data` as those of the checkpoint that is there: at once,
                        durably, or not at all */
+    NODE_JOB_CHECK_JOURNAL /* node_check_journal(check, a source of the segments), and before the
+                              job is done node_on_journal_checked */
 };
 
 #define NODE_CHECKED_PAGES 64u
@@ -55,7 +57,29 @@ struct node_job {
     uint64_t number; /* a checkpoint has the number of the segment that follows it */
     uint64_t place;  /* of an append */
     struct bytes data;
+    struct node_journal_check *check;
 };
+
+/* What a look at the journal found. */
+struct node_checked {
+    uint64_t number, place; /* where the next one begins; or, in which segment and where: */
+    bool rotten;            /* an acknowledged batch does not check */
+    uint64_t first_op, last_op; /* its entries that do not; 0: none, or nothing says which */
+};
+
+/* A look at the journal (scrub.c), the lane's own while the job is under way. */
+struct node_journal_check {
+    uint64_t number, place;  /* where it begins */
+    uint64_t last, last_end; /* the newest segment, and how far that is acknowledged */
+    struct node_window window;
+    uint8_t *names;
+    size_t batch_size_max;
+    struct node_checked found;
+};
+
+/* The work of such a job; may be called from another thread than all else.  What the source cannot
+ * read is zeros, as at a start; it need not come from stable storage where that cannot be had. */
+void node_check_journal(struct node_journal_check *check, const struct node_source *source);
 
 /* A page as it is stored. */
 struct node_page {
@@ -157,6 +181,9 @@ void node_on_peer_connected(struct node *node, uint8_t replica, bool connected);
 
 /* The job under way found that this page of the store is not what was stored. */
 void node_on_rot(struct node *node, uint32_t page);
+
+/* The job under way, a look at the journal, found this. */
+void node_on_journal_checked(struct node *node, const struct node_checked *found);
 
 /* The job under way in that lane is done. */
 void node_on_stored(struct node *node, enum node_lane lane);

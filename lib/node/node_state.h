@@ -85,12 +85,23 @@ struct node_checkpoint {
     uint64_t sum; /* of the checksums */
 };
 
+/* The look through the journal, between checkpoints, too. */
+struct node_scrub {
+    struct node_journal_check check;
+    uint64_t first;     /* segment that no checkpoint has freed */
+    uint64_t last, last_end; /* where the newest acknowledged batch ends; 0: there is none */
+    uint64_t due_us;    /* of the next job */
+    uint64_t rotten;    /* segment that a checkpoint is to free; 0: none */
+    uint64_t rot_found; /* batches, since the start */
+};
+
 struct node {
     struct vr vr;
     struct node_io io;
     struct vr_config config;
     struct node_journal journal;
     struct node_checkpoint checkpoint;
+    struct node_scrub scrub;
     struct node_restore restore;
     uint64_t started_us;
     bool stopping;
@@ -151,6 +162,14 @@ void node_checkpoint_stored(struct node *n);
 uint64_t node_checkpoint_next_timer(const struct node *n);
 void node_checkpoint_note_page(struct node *n, uint32_t page, uint64_t checksum);
 void node_checkpoint_forget(struct node *n); /* the store is empty */
+
+/* scrub.c */
+void node_scrub_init(struct node *n, struct arena *arena); /* after node_restore_init */
+void node_scrub_start(struct node *n);
+void node_scrub_acknowledged(struct node *n, const struct node_job *append);
+uint64_t node_scrub_due_us(const struct node *n); /* UINT64_MAX: there is nothing to look at */
+struct node_job node_scrub_job(struct node *n);
+void node_scrub_freed(struct node *n, uint64_t below); /* a checkpoint freed older segments */
 
 /* restore.c, with restore_journal.c and restore_checkpoint.c */
 void node_restore_init(struct node *n, struct arena *arena);

@@ -278,6 +278,12 @@ int recording_feed(struct node *n, const struct recorded *record,
             return VSTAMP_E_MALFORMED;
         node_on_rot(n, record->as.rot.page);
         return 0;
+    case JOURNAL_RECORDED_checked:
+        if (!n->checkpoint.busy || n->scrub.rotten != 0) return VSTAMP_E_MALFORMED;
+        node_on_journal_checked(n, &(struct node_checked){
+            record->as.checked.number, record->as.checked.place, record->as.checked.rotten != 0,
+            record->as.checked.first_op, record->as.checked.last_op});
+        return 0;
     case JOURNAL_RECORDED_stored:
         if (record->as.stored.lane >= NODE_LANES) return VSTAMP_E_MALFORMED;
         node_on_stored(n, (enum node_lane)record->as.stored.lane);

@@ -2,7 +2,8 @@
 /* The durable side of a node: what the core persists becomes records, records become jobs.
  *
  * Two lanes work beside each other: the journal (store_journal.c) and the checkpoints
- * (store_checkpoint.c).  A checkpoint and the segment that begins with it together say all. */
+ * (store_checkpoint.c).  A checkpoint and the segment that begins with it together say all.  What
+ * is stored is read again now and then: pages by store_checkpoint.c, the journal by scrub.c. */
 #include "base/assert.h"
 #include "node/node_state.h"
 
@@ -10,12 +11,14 @@ void node_store_init(struct node *n, struct arena *arena, struct vstamp_id entro
 {
     node_journal_init(n, arena, entropy);
     node_restore_init(n, arena);
+    node_scrub_init(n, arena);
     node_checkpoint_init(n, arena);
 }
 
 void node_store_start(struct node *n)
 {
     node_journal_start(n);
+    node_scrub_start(n);
 }
 
 void node_start_job(struct node *n, enum node_lane lane, const struct node_job *job)

@@ -189,21 +189,37 @@ static bool has_image(const struct node *n)
     return n->vr.pages.has_image && !n->vr.pages.fetching;
 }
 
+static uint64_t pages_due_us(const struct node *n)
+{
+    return n->checkpoint.n_stored > 0 ? n->checkpoint.check_due_us : UINT64_MAX;
+}
+
+static struct node_job next_pages_check(struct node *n)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    struct node_job job = {.kind = NODE_JOB_CHECK, .number = c->next_checked};
+    c->check_due_us = n->vr.now_us + CHECK_US;
+    c->next_checked += NODE_CHECKED_PAGES;
+    if (c->next_checked >= n->vr.pages.n_touched) c->next_checked = 0;
+    return job;
+}
+
 /* No checkpoint is under way. */
 static void look_after(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
-    struct node_job job = {.kind = NODE_JOB_CHECK, .number = c->next_checked};
+    struct node_job job;
     if (c->n_rotten > 0) {
         if (!has_image(n)) return;
         job = (struct node_job){.kind = NODE_JOB_MEND, .data = mended_pages(n)};
         if (job.data.size == 0) return;
         c->mending = true;
+    } else if (pages_due_us(n) <= n->vr.now_us) {
+        job = next_pages_check(n);
+    } else if (node_scrub_due_us(n) <= n->vr.now_us) {
+        job = node_scrub_job(n);
     } else {
-        if (node_checkpoint_next_timer(n) > n->vr.now_us) return;
-        c->check_due_us = n->vr.now_us + CHECK_US;
-        c->next_checked += NODE_CHECKED_PAGES;
-        if (c->next_checked >= n->vr.pages.n_touched) c->next_checked = 0;
+        return;
     }
     c->busy = true;
     node_start_job(n, NODE_LANE_CHECKPOINT, &job);
@@ -212,8 +228,9 @@ static void look_after(struct node *n)
 uint64_t node_checkpoint_next_timer(const struct node *n)
 {
     const struct node_checkpoint *c = &n->checkpoint;
-    bool idle = c->step == NODE_CHECKPOINT_NONE && !c->busy && c->n_rotten == 0;
-    return idle && c->n_stored > 0 ? c->check_due_us : UINT64_MAX;
+    if (c->step != NODE_CHECKPOINT_NONE || c->busy || c->n_rotten > 0) return UINT64_MAX;
+    uint64_t pages = pages_due_us(n), journal = node_scrub_due_us(n);
+    return pages < journal ? pages : journal;
 }
 
 void node_on_rot(struct node *n, uint32_t page)
@@ -270,6 +287,7 @@ void node_checkpoint_stored(struct node *n)
         c->step = NODE_CHECKPOINT_PAGES;
     } else if (c->step == NODE_CHECKPOINT_END) {
         c->step = NODE_CHECKPOINT_NONE;
+        node_scrub_freed(n, c->number);
         vr_on_checkpoint_stored(&n->vr);
     }
 }

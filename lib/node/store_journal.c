@@ -370,6 +370,7 @@ void node_journal_stored(struct node *n)
 {
     struct node_journal *j = &n->journal;
     assert(j->n_writing > 0);
+    node_scrub_acknowledged(n, &j->writing[j->n_written - 1]);
     if (j->n_written < j->n_writing) {
         write_next(n);
         return;

@@ -25,11 +25,20 @@ void vr_checkpoint_anew(struct vr *r)
     if (r->applied > r->checkpoint_op && !vr_is_witness(r)) take(r, r->applied);
 }
 
+/* One that is being stored will do. */
+void vr_checkpoint_soon(struct vr *r)
+{
+    if (!r->checkpoint_storing) r->checkpoint_wanted = true;
+}
+
 /* The op-number of the checkpoint that is to be taken now; 0: none is. */
 static uint64_t due(struct vr *r)
 {
-    if (vr_is_witness(r)) return vr_witness_forgets(r);
     bool wanted = r->checkpoint_wanted && r->status != VR_RECOVERING && r->applied == r->commit;
+    if (vr_is_witness(r)) {
+        uint64_t op = vr_witness_forgets(r);
+        return op == 0 && wanted ? vr_witness_may_forget(r) : op;
+    }
     bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                 r->checkpoint_log_bytes >= r->config.log_bytes / 4;
     return many ? r->applied : 0;

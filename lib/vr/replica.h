@@ -285,6 +285,7 @@ void vr_on_get_committed(struct vr *r, uint64_t origin, const struct wire_header
 void vr_on_durable(struct vr *r, uint64_t position);
 void vr_on_checkpoint_stored(struct vr *r);
 void vr_checkpoint_anew(struct vr *r);
+void vr_checkpoint_soon(struct vr *r); /* what the journal says is to be said anew */
 void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected);
 void vr_on_turn_end(struct vr *r);
 uint64_t vr_next_timer(const struct vr *r);

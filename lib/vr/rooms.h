@@ -159,6 +159,7 @@ void vr_refuse_as_witness(struct vr *r, uint64_t origin, const struct wire_reque
 uint64_t vr_held(struct vr *r);
 void vr_note_held(struct vr *r, uint64_t held);
 uint64_t vr_witness_forgets(struct vr *r);
+uint64_t vr_witness_may_forget(const struct vr *r);
 
 /* recovery.c: section 4.3, and the forming of a group. */
 void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m);

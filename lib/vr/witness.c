@@ -117,6 +117,13 @@ static bool takes(const struct vr *r, uint64_t after, uint32_t quarters)
            log_bytes_after(l, after) > l->capacity / 4 * quarters;
 }
 
+/* Up to which entry may it, without harm? */
+uint64_t vr_witness_may_forget(const struct vr *r)
+{
+    uint64_t held = r->held < r->applied ? r->held : r->applied;
+    return held > r->checkpoint_op ? held : r->checkpoint_op;
+}
+
 /* Up to which entry is a witness to forget now?  0: it has room.  A quarter of the log in use
  * leaves room for a pipeline that comes in one step (state_transfer.c): 3/8 (batch.c), and a batch
  * that lies badly at the end. */
@@ -130,7 +137,7 @@ uint64_t vr_witness_forgets(struct vr *r)
         if (takes(r, middle, 1)) low = middle + 1;
         else high = middle;
     }
-    if (low <= r->held) low = r->held < r->applied ? r->held : r->applied;
+    if (low <= r->held) low = vr_witness_may_forget(r);
     else if (!pressed) return 0;
     if (r->checkpoint_storing) return 0;
     r->log_is_short = false;

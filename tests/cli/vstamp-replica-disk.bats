@@ -175,6 +175,44 @@ file_with() {
     [ "$(get k1)$(get k20)" = v1v20 ]
 }
 
+# sound_after_stop I: its folder is, and the next start needs nobody to be told what it holds.
+sound_after_stop() {
+    group_stop "$1"
+    vstamp-admin journal "$BATS_TEST_TMPDIR/data/$1" verify
+    group_start_one "$1"
+}
+
+@test "an acknowledged batch that rots while the replica runs is found, and stored anew" {
+    local log=$BATS_TEST_TMPDIR/replica-0.log
+    group_start 1
+    put k first-value
+    put l second-value
+    file_with first-value
+    printf '\377' | dd of="$FILE" bs=1 seek="$PLACE" conv=notrunc status=none
+    group_wait_log 0 "level=error .*event=journal-rotten file=${FILE##*/} place=[0-9]* first_op="
+    group_wait_log 0 "event=journal-mended file=${FILE##*/}"
+    [ "$(group_field 0 rotten_batches)" -eq 1 ]
+    group_http 0 /metrics | grep -q '^vstamp_rotten_batches_total 1'
+    [ ! -e "$FILE" ]
+    sound_after_stop 0
+    [ "$(get k)$(get l)" = first-valuesecond-value ]
+    [ "$(grep -c 'level=error' "$log")" -eq 1 ]
+}
+
+@test "a segment that is cut short, or taken away, while the replica runs is noticed, too" {
+    local i
+    group_start 1
+    for i in 1 2; do
+        put "k$i" "value-$i"
+        file_with "value-$i"
+        if [ "$i" -eq 1 ]; then truncate -s 65536 "$FILE"; else rm "$FILE"; fi
+        group_wait_log 0 "level=error .*event=journal-rotten file=${FILE##*/} place="
+        group_wait_log 0 "event=journal-mended file=${FILE##*/}"
+    done
+    sound_after_stop 0
+    [ "$(get k1)$(get k2)" = value-1value-2 ]
+}
+
 @test "a file of the folder that is missing, or was cut between two records, is noticed" {
     local data=$BATS_TEST_TMPDIR/data/0 status
     group_start 1 "checkpoint_ops: 16"

@@ -40,7 +40,8 @@ void cluster_crash(struct cluster *c, uint8_t replica);   /* the disk keeps what
 /* The same at the moment its next checkpoint takes effect: what that makes void is not removed. */
 void cluster_crash_at_checkpoint(struct cluster *c, uint8_t replica);
 void cluster_wipe(struct cluster *c, uint8_t replica);    /* of a crashed one: its disk is lost */
-void cluster_damage(struct cluster *c, uint8_t replica);  /* its oldest segment is zeros */
+void cluster_damage(struct cluster *c, uint8_t replica);  /* its oldest segment is zeros, it may be
+                                                             running */
 bool cluster_has_aside(const struct cluster *c, uint8_t replica); /* damaged files are kept */
 /* Keep a copy of its disk, be it running or crashed; put it back (at the same index of `to`). */
 void cluster_keep_copy(struct cluster *c, uint8_t replica);

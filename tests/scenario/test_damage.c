@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Damage on a disk that cannot be mended: its replica recovers, and never forgets that it was a
- * member (lib/vr/recovery.c). */
+/* Damage on a disk that a start cannot mend: its replica recovers, and never forgets that it was a
+ * member (lib/vr/recovery.c).  What is found while it runs (lib/node/scrub.c) is no loss. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,9 +13,9 @@
 
 /* A group of three that was restarted, so that each has more than one segment, with `n` increments
  * executed; the client's session. */
-static struct cluster *group_with(uint64_t n, uint64_t *session)
+static struct cluster *group_of(int mode, uint64_t n, uint64_t *session)
 {
-    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    struct cluster *c = cluster_new(3, mode);
     *session = cluster_register(c, 1, 0);
     for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
     for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
@@ -24,6 +24,11 @@ static struct cluster *group_with(uint64_t n, uint64_t *session)
         cluster_incr(c, 1, *session, number, cluster_primary(c));
     cluster_run(c, 50);
     return c;
+}
+
+static struct cluster *group_with(uint64_t n, uint64_t *session)
+{
+    return group_of(CLUSTER_DISK, n, session);
 }
 
 static void assert_lost(const struct cluster *c, uint8_t replica)
@@ -109,12 +114,36 @@ static void damaged_replicas_form_no_group(void **unused)
     }
 }
 
+/* Rule: what rots in the journal of a replica that runs is found, and said anew from memory, though
+ * nobody asks for anything: the next start needs no help.  So at a witness, which takes checkpoints
+ * in its own way. */
+static void a_journal_that_rots_is_stored_anew(void **unused)
+{
+    (void)unused;
+    for (int witness = 0; witness < 2; witness++) {
+        uint64_t session;
+        int mode = CLUSTER_DISK | (witness ? CLUSTER_WITNESS(2) : 0);
+        struct cluster *c = group_of(mode, 5, &session);
+        cluster_damage(c, 2);
+        cluster_run(c, 5000);
+        assert_true(cluster_has_traced(c, 2, "journal-rotten file=journal-0000000000000001"));
+        assert_true(cluster_has_traced(c, 2, "journal-mended file=journal-0000000000000001"));
+        cluster_crash(c, 2);
+        cluster_start(c, 2);
+        assert_true(cluster_converge(c));
+        assert_int_equal(0, vr_incarnation_losses(cluster_core(c, 2)->incarnation));
+        assert_int_equal(6, cluster_incr(c, 1, session, 6, cluster_primary(c)));
+        cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_damaged_replica_recovers),
         cmocka_unit_test(a_loss_is_not_forgotten),
         cmocka_unit_test(damaged_replicas_form_no_group),
+        cmocka_unit_test(a_journal_that_rots_is_stored_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,7 @@ static void file_remake(struct disk_file *file, size_t size)
     free(file->data);
     file->data = calloc(1, size);
     file->size = file->capacity = size;
+    file->acknowledged = 0;
     assert(file->data != NULL);
 }
 
@@ -79,6 +80,7 @@ static struct disk_file *segment(struct disk *disk, uint64_t number)
     disk->spare = (struct disk_file){0};
     if (made.data == NULL) file_remake(&made, disk->segment_size);
     made.number = number;
+    made.acknowledged = 0;
     return folder_add(&disk->segments, made);
 }
 
@@ -103,6 +105,28 @@ static void free_segments(struct disk *disk, uint64_t below, size_t n_max)
     folder_remove_below(folder, below, n_max);
 }
 
+/* A segment that cannot be read is zeros. */
+static int read_segment(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
+                        size_t *got, struct vstamp_diag *diag)
+{
+    struct disk *disk = ctx;
+    const struct disk_file *file = folder_find(&disk->segments, number);
+    (void)diag;
+    *got = 0;
+    if (file == NULL || place >= file->size) return 0;
+    *got = size < file->size - place ? size : (size_t)(file->size - place);
+    if (file->unreadable) memset(buffer, 0, *got);
+    else memcpy(buffer, file->data + place, *got);
+    return 0;
+}
+
+static void check_journal(struct disk *disk, struct node_journal_check *check, struct node *node)
+{
+    const struct node_source source = {.ctx = disk, .read = read_segment};
+    node_check_journal(check, &source);
+    node_on_journal_checked(node, &check->found);
+}
+
 void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
 {
     const struct node_job *job = &disk->job[lane];
@@ -111,6 +135,7 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
     switch (job->kind) {
     case NODE_JOB_APPEND:
         write_part(disk, job, 0, job->data.size);
+        segment(disk, job->number)->acknowledged = job->place + job->data.size;
         disk->last_number = job->number;
         disk->last_place = job->place;
         break;
@@ -130,6 +155,9 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
         break;
     case NODE_JOB_MEND:
         page_store_mend(&disk->pages, job->data);
+        break;
+    case NODE_JOB_CHECK_JOURNAL:
+        check_journal(disk, job->check, node);
         break;
     }
 }
@@ -232,6 +260,32 @@ const char *disk_damage(struct disk *disk, struct prng *prng)
     return size > 0 ? block_damage(file, likely_place(size, prng), prng) : NULL;
 }
 
+/* What is behind the last byte that is not zero fills a block up, and tells nothing. */
+static bool flip_in_block(uint8_t *block, struct prng *prng)
+{
+    size_t size = JOURNAL_BLOCK;
+    while (size > 0 && block[size - 1] == 0) size--;
+    if (size == 0) return false;
+    block[prng_below(prng, size)] ^= (uint8_t)(1u << prng_below(prng, 8));
+    return true;
+}
+
+uint64_t disk_rot(struct disk *disk, struct prng *prng)
+{
+    struct disk_folder *folder = &disk->segments;
+    if (folder->count == 0) return 0;
+    struct disk_file *file = &folder->files[prng_below(prng, folder->count)];
+    size_t size = file->number == disk->last_number ? disk->last_place : file->acknowledged;
+    if (file->number < disk->pages.number || size == 0) return 0;
+    if (file->number < disk->last_number && prng_chance(prng, 1, 8)) {
+        file->unreadable = true;
+        return file->number;
+    }
+    uint64_t block = prng_below(prng, size / JOURNAL_BLOCK);
+    bool any = flip_in_block(file->data + block * JOURNAL_BLOCK, prng);
+    return any ? file->number : 0;
+}
+
 void disk_wipe(struct disk *disk)
 {
     folder_clear(&disk->segments);
@@ -253,6 +307,7 @@ static void folder_copy(struct disk_folder *to, const struct disk_folder *from)
         const struct disk_file *file = &from->files[i];
         struct disk_file copy = {.number = file->number, .unreadable = file->unreadable};
         file_remake(&copy, file->size);
+        copy.acknowledged = file->acknowledged;
         memcpy(copy.data, file->data, file->size);
         folder_add(to, copy);
     }
@@ -273,21 +328,6 @@ void disk_copy(struct disk *to, const struct disk *from)
 bool disk_is_empty(const struct disk *disk)
 {
     return disk->segments.count == 0 && disk->pages.number == 0 && !disk->aside;
-}
-
-/* A segment that cannot be read is zeros. */
-static int read_segment(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
-                        size_t *got, struct vstamp_diag *diag)
-{
-    struct disk *disk = ctx;
-    const struct disk_file *file = folder_find(&disk->segments, number);
-    (void)diag;
-    *got = 0;
-    if (file == NULL || place >= file->size) return 0;
-    *got = size < file->size - place ? size : (size_t)(file->size - place);
-    if (file->unreadable) memset(buffer, 0, *got);
-    else memcpy(buffer, file->data + place, *got);
-    return 0;
 }
 
 static int restore_files(struct disk *disk, struct node *node, struct vstamp_diag *diag)

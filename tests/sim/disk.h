@@ -16,6 +16,7 @@ struct disk_file {
     uint64_t number;
     uint8_t *data;
     size_t size, capacity;
+    size_t acknowledged; /* bytes of batches */
     bool unreadable;
 };
 
@@ -52,6 +53,10 @@ void disk_crash_after_commit(struct disk *disk);
  * was nothing to damage.  The last append is spared: what is not behind a later batch cannot be
  * told from the torn end of a write. */
 const char *disk_damage(struct disk *disk, struct prng *prng);
+
+/* While the replica runs an acknowledged batch that a start would read is changed, or cannot be
+ * read any more; in which segment?  0: there is none.  The last append is spared here, too. */
+uint64_t disk_rot(struct disk *disk, struct prng *prng);
 
 /* What is on the disk now, copied over what `to` had. */
 void disk_copy(struct disk *to, const struct disk *from);

@@ -90,7 +90,7 @@ bool sim_may_wipe(const struct sim *sim, uint8_t index)
     for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
         const struct sim_replica *r = &sim->replicas[i];
         if (i == index) continue;
-        if (r->blank || r->damaged || r->old) n_blank++;
+        if (r->blank || r->damaged || r->rotten != 0 || r->old) n_blank++;
         else if (!r->up || check_core(r->node)->status != VR_NORMAL) return false;
     }
     return n_blank < n_failures_borne(sim) && sim_bears_loss(sim, index);

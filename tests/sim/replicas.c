@@ -72,7 +72,8 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     struct sim_replica *r = ctx;
     (void)detail;
     bool spoilt = strcmp(event, "page-hash-differs") == 0 && r->sim->options.wrong_pages_ppm != 0;
-    bool rots = strcmp(event, "stored-page-rotten") == 0 && r->damaged;
+    bool rots = (strcmp(event, "stored-page-rotten") == 0 && r->damaged) ||
+                (strcmp(event, "journal-rotten") == 0 && (r->rotten != 0 || r->patched));
     if (level == NODE_LOG_ERROR && !spoilt && !rots && !r->old)
         sim_fail(r->sim, "replica %u: %s", r->index, event);
 }
@@ -109,7 +110,7 @@ void sim_replica_init(struct sim *sim, uint8_t index)
 
 bool sim_replica_has_state(const struct sim_replica *r)
 {
-    if (r->config.durable) return !r->blank && !r->damaged && !r->old;
+    if (r->config.durable) return !r->blank && !r->damaged && r->rotten == 0 && !r->old;
     return r->up && r->normal_once && !r->stopping;
 }
 
@@ -253,7 +254,7 @@ void sim_replica_wipe(struct sim *sim, uint8_t index)
     struct sim_replica *r = &sim->replicas[index];
     disk_wipe(&r->disk);
     r->blank = true;
-    r->damaged = r->old = false;
+    r->damaged = r->patched = r->old = false;
     check_wiped(sim, r);
     sim->stats.wipes++;
 }
@@ -292,6 +293,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
         rv = restore(r, &lost, &diag);
     }
     if (lost && !r->damaged && !r->blank) sim_fail(sim, "replica %u: %s", index, diag.text);
+    r->patched = !lost && (r->damaged || r->patched);
     r->damaged = false;
     if (lost) {
         sim_trace(sim, "%u: has lost its state: %s", index, diag.text);
@@ -334,6 +336,8 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     uint64_t op = check_core(r->node)->log.op;
     check_crashed(sim, r);
     live_again(r);
+    r->damaged = r->damaged || r->rotten != 0;
+    r->rotten = 0;
     r->up = false;
     r->paused_until = 0;
     disk_crash(&r->disk, &sim->prng);
@@ -422,19 +426,43 @@ void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame)
     turn_end(r);
 }
 
-/* What is stored may rot while the replica runs.  Here it does so when it is looked at, as nobody
+/* Anywhere in the journal, for a later look to find. */
+static void journal_rots(struct sim_replica *r)
+{
+    r->rotten = disk_rot(&r->disk, &r->sim->prng);
+    if (r->rotten == 0) return;
+    sim_trace(r->sim, "%u: segment %" PRIu64 " rots", r->index, r->rotten);
+    r->sim->stats.damages++;
+}
+
+/* What is stored may rot while the replica runs.  Pages do so when they are looked at, as nobody
  * else does; until it is mended the disk is as good as lost. */
 static void rot(struct sim_replica *r, enum node_lane lane)
 {
     const struct node_job *job = &r->disk.job[lane];
     struct prng *prng = &r->sim->prng;
+    bool looks = job->kind == NODE_JOB_CHECK || job->kind == NODE_JOB_CHECK_JOURNAL;
     if (job->kind == NODE_JOB_MEND) r->damaged = false;
-    if (job->kind != NODE_JOB_CHECK || r->sim->quiet || !sim_may_wipe(r->sim, r->index)) return;
+    if (!looks || r->sim->quiet || !sim_may_wipe(r->sim, r->index)) return;
     if (prng_below(prng, 1000) >= r->sim->options.rot_permille) return;
+    if (job->kind == NODE_JOB_CHECK_JOURNAL) {
+        if (r->rotten == 0 && !r->patched) journal_rots(r);
+        return;
+    }
     if (!page_store_rot(&r->disk.pages, job->number, prng)) return;
     sim_trace(r->sim, "%u: a stored page rots", r->index);
     r->damaged = true;
     r->sim->stats.damages++;
+}
+
+/* The segments before the checkpoint are gone, and what was damaged in them. */
+static void segments_freed(struct sim_replica *r, const struct node_job *job)
+{
+    if (job->kind != NODE_JOB_CHECKPOINT_END) return;
+    r->patched = false;
+    if (r->rotten == 0 || r->rotten >= job->number) return;
+    r->rotten = 0;
+    r->sim->stats.mended++;
 }
 
 /* Somebody copies the files of a replica that runs. */
@@ -479,6 +507,7 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
         turn_begin(r);
         rot(r, event->from);
         disk_finish(&r->disk, event->from, r->node);
+        segments_freed(r, &r->disk.job[event->from]);
         node_on_stored(r->node, event->from);
         copy_running(r);
         break;

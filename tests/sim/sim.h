@@ -77,6 +77,8 @@ struct sim_replica {
     bool normal_once; /* in this incarnation */
     bool blank;       /* came up without state and was not normal since */
     bool damaged;     /* what is on its disk is not what it wrote */
+    uint64_t rotten;  /* nor is this segment, and it runs; 0: none */
+    bool patched;     /* its start made do with damage in the journal, which may be there still */
     bool old;         /* it is what it wrote some lives ago, or ... */
     bool old_of_newest_life; /* ... earlier in its newest one */
     struct disk copy; /* of its disk, made when it crashed once, or while it ran */
@@ -177,6 +179,7 @@ enum sim_phase {
     SIM_STAT(crashes)                                                                              \
     SIM_STAT(wipes)                                                                                \
     SIM_STAT(damages)                                                                              \
+    SIM_STAT(mended)                                                                               \
     SIM_STAT(old_copies)                                                                           \
     SIM_STAT(lost_states)                                                                          \
     SIM_STAT(failed_writes)                                                                        \

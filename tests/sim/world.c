@@ -73,6 +73,11 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
             snprintf(why, size, "replica %u is not normal", i);
             return false;
         }
+        if (sim->replicas[i].rotten != 0) {
+            snprintf(why, size, "replica %u leaves segment %" PRIu64 " damaged", i,
+                     sim->replicas[i].rotten);
+            return false;
+        }
         if (sim->dead == 0 && vr_witness_is_exposed(core)) {
             snprintf(why, size, "witness %u stays exposed", i);
             return false;

@@ -74,7 +74,8 @@ BATS_TESTS = \
     %D%/cli/vstamp-shell.bats \
     %D%/cli/vstamp-state-transfer.bats \
     %D%/cli/vstamp-witness.bats \
-    %D%/maelstrom/vstamp-maelstrom.bats
+    %D%/maelstrom/vstamp-maelstrom.bats \
+    %D%/sim/vstamp-sim.bats
 
 CHECKS = \
     %D%/cli/check-disk-thread.sh \

@@ -272,6 +272,28 @@ static void draw_press(struct prng *prng, struct sim_options *o)
     o->wipe_permille = prng_below(prng, 600);
 }
 
+/* The value that was set last; `otherwise` if none was. */
+static uint64_t value_set(const struct sim_setting *settings, size_t n, const char *name,
+                          uint64_t otherwise)
+{
+    for (; n > 0; n--)
+        if (strcmp(table[settings[n - 1].option].name, name) == 0) return settings[n - 1].value;
+    return otherwise;
+}
+
+const char *sim_settings_refuse(const struct sim_setting *settings, size_t n)
+{
+    uint64_t replicas = value_set(settings, n, "replicas", SIM_REPLICAS_MAX);
+    uint64_t clients = value_set(settings, n, "clients", 1);
+    uint64_t witnesses = value_set(settings, n, "witnesses", 0);
+    if (replicas < 1 || replicas > SIM_REPLICAS_MAX) return "replicas: 1 to 7";
+    if (clients < 1 || clients > SIM_CLIENTS_MAX) return "clients: 1 to 16";
+    if (witnesses >> replicas != 0) return "witnesses: a bitset, of replicas of the group";
+    if ((uint64_t)__builtin_popcountll(witnesses) > (replicas - 1) / 2)
+        return "witnesses: a bitset, and a majority of the replicas must not be in it";
+    return NULL;
+}
+
 /* What the simulator has room for; and what cannot be without a disk, or with one. */
 static void settle(struct sim_options *o)
 {

@@ -136,6 +136,11 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
+    const char *refusal = sim_settings_refuse(c.settings, c.n_settings);
+    if (refusal != NULL) {
+        fprintf(stderr, "vstamp-sim: --set %s\n", refusal);
+        return 2;
+    }
     if (recording != NULL) return replay_file(recording, PACKAGE_VERSION, c.trace);
     return run(&c, path, from, to, marks);
 }

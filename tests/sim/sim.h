@@ -261,6 +261,8 @@ struct sim {
 };
 
 /* draw.c */
+/* Why there can be no such run, NULL if there can.  What a seed draws gives way to what is set. */
+const char *sim_settings_refuse(const struct sim_setting *settings, size_t n_settings);
 void sim_options_draw(struct prng *prng, const struct sim_setting *settings, size_t n_settings,
                       struct sim_options *options);
 void sim_options_config(const struct sim_options *options, struct vr_config *config);

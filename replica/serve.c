@@ -194,6 +194,7 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
         .send = io_send,
         .reply = io_reply,
         .journal_io = r->config.durable ? storage_journal_io(&r->storage) : NULL,
+        .disk_trouble = r->storage.trouble,
         .store = io_store,
         .trace = r->options->log_level >= LOG_LEVEL_DEBUG ? io_trace : NULL,
         .log = io_log,

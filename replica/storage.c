@@ -113,7 +113,7 @@ static void on_answer(uv_async_t *async)
             node_on_rot(s->turn->node, l->rotten[l->n_rotten - 1]);
         if (l->job.kind == NODE_JOB_CHECK_JOURNAL) journal_checked(s, l);
         node_on_stored(s->turn->node, (enum node_lane)i);
-        if (i == NODE_LANE_CHECKPOINT) journal_has_room(s);
+        if (i == NODE_LANE_CHECKPOINT) journal_seek_room(s, l->job.kind);
     }
 }
 

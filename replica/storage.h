@@ -79,6 +79,7 @@ struct journal {
     int next_fd;             /* of the one after it, -1: not ready */
     uint64_t next_number;
     uint64_t making;         /* the number of the one that is being made, 0: none */
+    uint64_t retry_us;       /* it could not be made: when to try again, 0: all is well */
     bool waits;              /* for that one: */
     struct node_job waiting;
 
@@ -98,6 +99,7 @@ struct storage {
     uv_async_t answer;
     struct lane lanes[STORAGE_LANES];
     struct journal journal;
+    char trouble[160]; /* for the status: what is wrong with the disk, in words */
 };
 
 /* Create the folder where it is missing, lock it, remove what a crash left half made.  `log` and

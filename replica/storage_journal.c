@@ -26,6 +26,7 @@
 #include "replica/storage_lane.h"
 
 #define ZEROS_SIZE (256u << 10)
+#define RETRY_US   UINT64_C(5000000) /* until a segment that found no room is tried again */
 
 /* Some file systems have no O_DIRECT; RWF_DSYNC does without it. */
 static int open_journal(const struct storage *s, const char *name, int flags, bool *buffered)
@@ -199,6 +200,29 @@ void journal_store(struct storage *s, const struct node_job *job)
     ask_for_segment(s, job->number);
 }
 
+/* Said once, and in the status as long as it is so. */
+static void lacks_room(struct storage *s, const char *reason)
+{
+    bool known = s->journal.retry_us != 0;
+
+    s->journal.retry_us = turn_monotonic_us() + RETRY_US;
+    snprintf(s->trouble, sizeof(s->trouble),
+             "no room for the next segment of its journal (%s): it ends when this one is full",
+             reason);
+    if (known) return;
+    log_event(s->log, LOG_LEVEL_WARN, "journal-lacks-room", LOG_TEXT("folder", s->folder),
+              LOG_TEXT("reason", reason),
+              LOG_TEXT("hint", "this replica ends when its journal is full: make room now"));
+}
+
+static void has_room_again(struct storage *s)
+{
+    if (s->journal.retry_us == 0) return;
+    s->journal.retry_us = 0;
+    s->trouble[0] = '\0';
+    log_event(s->log, LOG_LEVEL_INFO, "journal-has-room", LOG_TEXT("folder", s->folder));
+}
+
 /* The third lane is done. */
 void journal_segment_made(struct storage *s, const struct lane *l, bool ok)
 {
@@ -208,10 +232,9 @@ void journal_segment_made(struct storage *s, const struct lane *l, bool ok)
     j->making = 0;
     if (!ok && j->waits && j->waiting.number == made) storage_give_up(s, l);
     if (!ok) {
-        log_event(s->log, LOG_LEVEL_WARN, "journal-lacks-room", LOG_TEXT("folder", s->folder),
-                  LOG_TEXT("reason", strerror(l->failed_errno)),
-                  LOG_TEXT("hint", "this replica ends when its journal is full: make room now"));
+        lacks_room(s, strerror(l->failed_errno));
     } else {
+        has_room_again(s);
         if (j->next_fd >= 0) close(j->next_fd);
         j->next_fd = l->fd;
         j->next_number = made;
@@ -225,10 +248,15 @@ void journal_segment_made(struct storage *s, const struct lane *l, bool ok)
     journal_store(s, &j->waiting);
 }
 
-/* A checkpoint has freed segments. */
-void journal_has_room(struct storage *s)
+/* The lane of the checkpoints has done something: if that freed segments, there is room again; and
+ * else somebody may have made some, by and by. */
+void journal_seek_room(struct storage *s, enum node_job_kind done)
 {
-    if (s->journal.fd >= 0 && s->journal.next_fd < 0) ask_for_segment(s, s->journal.number + 1);
+    const struct journal *j = &s->journal;
+
+    if (j->fd < 0 || j->next_fd >= 0) return;
+    if (done == NODE_JOB_CHECKPOINT_END || turn_monotonic_us() >= j->retry_us)
+        ask_for_segment(s, j->number + 1);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

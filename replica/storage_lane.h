@@ -32,7 +32,7 @@ bool journal_check(struct lane *l, const struct node_job *job);
 void journal_checked(struct storage *s, const struct lane *l);
 void journal_store(struct storage *s, const struct node_job *job);
 void journal_segment_made(struct storage *s, const struct lane *l, bool ok);
-void journal_has_room(struct storage *s);
+void journal_seek_room(struct storage *s, enum node_job_kind done);
 void journal_close(struct storage *s);
 int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *diag);
 

@@ -241,6 +241,7 @@ void node_status(struct node *n, struct node_status *s)
         .version = r->config.version,
         .durability = r->config.durable ? "disk" : "memory",
         .journal_io = n->io.journal_io != NULL ? n->io.journal_io : "",
+        .disk_trouble = n->io.disk_trouble != NULL ? n->io.disk_trouble : "",
         .state_digest = n->digest,
         .digest_number = n->digest_op,
         .state_pages = r->pages.n_used,

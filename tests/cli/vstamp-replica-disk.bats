@@ -338,6 +338,60 @@ lose() {
     group_wait_agree
 }
 
+@test "a disk that gets full is said while there is time; room that is made is found" {
+    [ "$(id -u)" -eq 0 ] || skip "only root can mount"
+    mkdir -p "$BATS_TEST_TMPDIR/data/1"
+    mount -t tmpfs -o size=40m tmpfs "$BATS_TEST_TMPDIR/data/1" || skip "nothing can be mounted"
+    MOUNTED=$BATS_TEST_TMPDIR/data/1
+    group_start 3 "log_bytes: 256MiB" # no checkpoint meanwhile
+    for i in $(seq 180); do echo "put k$((i % 10)) $(printf '%0100000d' "$i")"; done |
+        vstamp --timeout 30 shell >/dev/null # more than a segment, less than two
+    group_wait_log 1 'level=warn .*event=journal-lacks-room .*reason="No space left on device"'
+    run vstamp-admin health
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"no room for the next segment of its journal (No space left on device)"* ]]
+    mount -o remount,size=400m "$MOUNTED"
+    group_wait_log 1 'event=journal-has-room'
+    vstamp-admin health
+    for i in $(seq 360); do echo "put k$((i % 10)) $(printf '%0100000d' "$i")"; done |
+        vstamp --timeout 30 shell >/dev/null
+    group_wait_agree
+    [ "$(grep -c event=journal-lacks-room "$BATS_TEST_TMPDIR/replica-1.log")" -eq 1 ]
+}
+
+@test "a full disk that stays full: each start says so and ends; with room nothing is missing" {
+    local i status
+    [ "$(id -u)" -eq 0 ] || skip "only root can mount"
+    mkdir -p "$BATS_TEST_TMPDIR/data/0"
+    mount -t tmpfs -o size=40m tmpfs "$BATS_TEST_TMPDIR/data/0" || skip "nothing can be mounted"
+    MOUNTED=$BATS_TEST_TMPDIR/data/0
+    group_start 3 # replica 0 is the primary
+    group_wait_primary
+    vstamp --timeout 30 bench --clients 8 --requests 20000 --incr \
+        >"$BATS_TEST_TMPDIR/bench" 2>&1 3>&- &
+    group_adopt $!
+    head -c 40m /dev/zero >"$MOUNTED/filler" 2>/dev/null || true
+    for i in $(seq 600); do echo "put k$((i % 100)) $(printf '%0100000d' "$i")"; done |
+        vstamp --timeout 30 shell >/dev/null
+    wait $! # exactly as many increments ran as were acknowledged
+    for i in 1 2; do
+        group_gone() { ! group_running 0; }
+        group_wait "replica 0 to give up" group_gone
+        status=0
+        group_reap 0 || status=$?
+        [ "$status" -eq 1 ]
+        tail -n 1 "$BATS_TEST_TMPDIR/replica-0.log" | grep 'event=disk-failed file=.*/data/0/' |
+            grep -q 'it: No space left on device" hint="make room on that disk, then start'
+        group_start_one 0
+    done
+    rm "$MOUNTED/filler"
+    mount -o remount,size=400m "$MOUNTED"
+    group_kill 0
+    group_start_one 0
+    group_wait_agree
+}
+
 # damage I: the beginning of its oldest journal segment, behind which there is more.
 damage() {
     local oldest

@@ -3,7 +3,8 @@
  * disk, before anything else looks at them: what K1 to K4 of store.c promise is found out here
  * without trusting any link, so that everything else may trust them all.
  *
- * Memory is constant and time linear.  That each cell belongs to exactly one record or is free, and
+ * Memory is constant and time linear, in steps of about a cell each, so that it can be done by
+ * parts.  That each cell belongs to exactly one record or is free, and
  * that each record hangs from exactly one place of the tree, are questions of sets: both sides are
  * counted, and a hash of each member summed up.  That guards against damage, as all checksums here,
  * not against an enemy.  That the tree is in order follows record by record: whoever follows in the
@@ -11,6 +12,7 @@
  * nothing there, the one whose rightmost below on the left is this. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/checksum.h"
 #include "kv/cells.h"
 #include "kv/kv.h"
@@ -21,17 +23,34 @@ struct set {
     uint64_t sum; /* of a hash of each member */
 };
 
+enum phase {
+    AUDIT_HEADER,
+    AUDIT_RECORD, /* along KV_RECORD_FOLLOWING: the next record, */
+    AUDIT_CHAIN,  /* and the cells of its chain */
+    AUDIT_ORDER,  /* along it once more */
+    AUDIT_FREE,   /* along the list of free cells */
+    AUDIT_CELLS,  /* by number: those that may be in use, */
+    AUDIT_REST,   /* and those that were never used */
+    AUDIT_DONE
+};
+
+/* How far we are; all zeros at first. */
 struct audit {
-    const struct vstamp_pages *pages;
+    const struct vstamp_pages *pages; /* of this call */
+    enum phase phase;
     uint32_t fresh;
-    struct set cells;   /* in use or free */
-    struct set records; /* along KV_RECORD_FOLLOWING */
-    struct set links;   /* of the tree */
+    uint32_t record, cell; /* where we are: what is looked at next */
+    uint32_t last, n_left; /* of a chain: the cell before; of a list: how much there is to come */
+    struct set cells;      /* in use or free */
+    struct set all;        /* of which there are those */
+    struct set records;    /* along KV_RECORD_FOLLOWING */
+    struct set links;      /* of the tree */
     uint64_t bytes;
     uint64_t steps; /* of walks in the tree */
     uint8_t key[KV_KEY_MAX], before[KV_KEY_MAX];
     uint32_t key_size, before_size;
 };
+_Static_assert(sizeof(struct audit) <= VSTAMP_AUDIT_BYTES, "it is kept where the caller says");
 
 static void set_add(struct set *set, uint32_t member)
 {
@@ -66,78 +85,95 @@ static bool all_zeros(const uint8_t *at, size_t size)
     return true;
 }
 
-/* K4 */
-static bool chain_is_sound(struct audit *a, uint32_t record)
-{
-    uint64_t size = (uint64_t)a->key_size + kv_store_value_size(a->pages, record);
-    uint32_t n = kv_chain_cells(size), cell = record, last = record;
-    for (uint32_t i = 0; i < n; i++) {
-        if (i > 0 && !meet_cell(a, cell)) return false;
-        last = cell;
-        cell = kv_cell_get(a->pages, cell, KV_CELL_NEXT);
-    }
-    if (cell != 0 || last != kv_cell_get(a->pages, record, KV_RECORD_TAIL)) return false;
-    uint64_t room = KV_FIRST_ROOM + (uint64_t)(n - 1) * KV_LATER_ROOM;
-    size_t unused = (size_t)(room - size);
-    return all_zeros(kv_cell(a->pages, last) + KV_CELL_SIZE - unused, unused);
-}
-
 static uint32_t priority(const struct audit *a, uint32_t record)
 {
     return kv_cell_get(a->pages, record, KV_RECORD_PRIORITY);
 }
 
-/* The key may be read once the chain is known to be sound. */
-static bool record_is_sound(struct audit *a, uint32_t record)
+/* Pages that were never written are a store, too. */
+static bool begin(struct audit *a)
 {
-    if (!meet_cell(a, record)) return false;
-    a->key_size = kv_store_key_size(a->pages, record);
-    uint32_t value_size = kv_store_value_size(a->pages, record);
-    if (a->key_size == 0 || a->key_size > KV_KEY_MAX || value_size > KV_VALUE_MAX) return false;
-    if (!chain_is_sound(a, record)) return false;
-    set_add(&a->records, record);
-    a->bytes += (uint64_t)a->key_size + value_size;
-    kv_store_read_key(a->pages, record, a->key);
-    return priority(a, record) == kv_store_priority(a->pages, (struct bytes){a->key, a->key_size});
-}
-
-/* K2 */
-static bool link_is_sound(struct audit *a, uint32_t record, enum kv_cell_field side)
-{
-    uint32_t below = kv_cell_get(a->pages, record, side);
-    if (below == 0) return true;
-    if (!is_cell(a, below)) return false;
-    set_add(&a->links, below);
-    return priority(a, below) <= priority(a, record);
-}
-
-/* K3, and K1 for what hangs directly: the rest is in_order's. */
-static bool list_is_sound(struct audit *a)
-{
-    uint32_t record = kv_cell_get(a->pages, 0, KV_HEADER_FIRST);
-    for (; record != 0; record = kv_store_following(a->pages, record)) {
-        if (!record_is_sound(a, record)) return false;
-        if (!link_is_sound(a, record, KV_RECORD_LEFT)) return false;
-        if (!link_is_sound(a, record, KV_RECORD_RIGHT)) return false;
-        struct bytes key = {a->key, a->key_size}, before = {a->before, a->before_size};
-        if (bytes_compare(before, key) >= 0) return false;
-        memcpy(a->before, a->key, a->key_size);
-        a->before_size = a->key_size;
-    }
+    a->phase = AUDIT_REST;
+    if (kv_cell_get(a->pages, 0, KV_HEADER_FORM) == 0) return true;
+    if (!kv_store_has_header(a->pages)) return false;
+    a->phase = AUDIT_RECORD;
+    a->fresh = kv_cell_get(a->pages, 0, KV_HEADER_FRESH);
+    a->record = kv_cell_get(a->pages, 0, KV_HEADER_FIRST);
+    uint32_t root = kv_cell_get(a->pages, 0, KV_HEADER_ROOT);
+    if (root != 0) set_add(&a->links, root);
     return true;
 }
 
-static bool free_list_is_sound(struct audit *a)
+static bool list_ends(struct audit *a)
 {
-    uint32_t n = kv_cell_get(a->pages, 0, KV_HEADER_N_FREE);
-    uint32_t cell = kv_cell_get(a->pages, 0, KV_HEADER_FREE);
-    for (; n > 0; n--) {
-        if (!meet_cell(a, cell)) return false;
-        const uint8_t *at = kv_cell(a->pages, cell);
-        if (!all_zeros(at + KV_LATER_HEAD, KV_LATER_ROOM)) return false;
-        cell = kv_cell_get(a->pages, cell, KV_CELL_NEXT);
-    }
-    return cell == 0;
+    a->phase = AUDIT_ORDER;
+    a->record = kv_cell_get(a->pages, 0, KV_HEADER_FIRST);
+    return set_equal(&a->links, &a->records) && a->records.count == kv_store_n_keys(a->pages) &&
+           a->bytes == kv_store_bytes(a->pages);
+}
+
+static bool look_at_record(struct audit *a)
+{
+    if (a->record == 0) return list_ends(a);
+    if (!meet_cell(a, a->record)) return false;
+    a->key_size = kv_store_key_size(a->pages, a->record);
+    uint32_t value_size = kv_store_value_size(a->pages, a->record);
+    if (a->key_size == 0 || a->key_size > KV_KEY_MAX || value_size > KV_VALUE_MAX) return false;
+    a->bytes += (uint64_t)a->key_size + value_size;
+    a->phase = AUDIT_CHAIN;
+    a->last = a->record;
+    a->cell = kv_cell_get(a->pages, a->record, KV_CELL_NEXT);
+    a->n_left = kv_chain_cells((uint64_t)a->key_size + value_size) - 1;
+    return true;
+}
+
+/* K2 */
+static bool link_is_sound(struct audit *a, enum kv_cell_field side)
+{
+    uint32_t below = kv_cell_get(a->pages, a->record, side);
+    if (below == 0) return true;
+    if (!is_cell(a, below)) return false;
+    set_add(&a->links, below);
+    return priority(a, below) <= priority(a, a->record);
+}
+
+/* K3, and K1 for what hangs directly: the rest is look_at_order's.  The key may be read since the
+ * chain is known to be sound. */
+static bool record_is_sound(struct audit *a)
+{
+    struct bytes key = {a->key, a->key_size}, before = {a->before, a->before_size};
+    set_add(&a->records, a->record);
+    kv_store_read_key(a->pages, a->record, a->key);
+    if (priority(a, a->record) != kv_store_priority(a->pages, key)) return false;
+    if (!link_is_sound(a, KV_RECORD_LEFT) || !link_is_sound(a, KV_RECORD_RIGHT)) return false;
+    if (bytes_compare(before, key) >= 0) return false;
+    memcpy(a->before, a->key, a->key_size);
+    a->before_size = a->key_size;
+    return true;
+}
+
+/* K4 */
+static bool chain_ends(struct audit *a)
+{
+    if (a->cell != 0 || a->last != kv_cell_get(a->pages, a->record, KV_RECORD_TAIL)) return false;
+    uint64_t size = (uint64_t)a->key_size + kv_store_value_size(a->pages, a->record);
+    uint64_t room = KV_FIRST_ROOM + (uint64_t)(kv_chain_cells(size) - 1) * KV_LATER_ROOM;
+    size_t unused = (size_t)(room - size);
+    if (!all_zeros(kv_cell(a->pages, a->last) + KV_CELL_SIZE - unused, unused)) return false;
+    if (!record_is_sound(a)) return false;
+    a->phase = AUDIT_RECORD;
+    a->record = kv_store_following(a->pages, a->record);
+    return true;
+}
+
+static bool look_at_chain(struct audit *a)
+{
+    if (a->n_left == 0) return chain_ends(a);
+    if (!meet_cell(a, a->cell)) return false;
+    a->n_left--;
+    a->last = a->cell;
+    a->cell = kv_cell_get(a->pages, a->cell, KV_CELL_NEXT);
+    return true;
 }
 
 /* As far as it goes on this side; 0 if the walks together take longer than in any tree. */
@@ -149,41 +185,77 @@ static uint32_t outermost(struct audit *a, uint32_t record, enum kv_cell_field s
 }
 
 /* K1, when all links are known to be records. */
-static bool tree_is_in_order(struct audit *a)
+static bool look_at_order(struct audit *a)
 {
-    uint32_t record = kv_cell_get(a->pages, 0, KV_HEADER_FIRST), next;
-    for (; record != 0 && (next = kv_store_following(a->pages, record)) != 0; record = next) {
-        uint32_t right = kv_cell_get(a->pages, record, KV_RECORD_RIGHT);
-        uint32_t left = kv_cell_get(a->pages, next, KV_RECORD_LEFT);
-        if (right != 0 && outermost(a, right, KV_RECORD_LEFT) != next) return false;
-        if (right != 0) continue;
-        if (left == 0 || outermost(a, left, KV_RECORD_RIGHT) != record) return false;
+    uint32_t record = a->record, next = record != 0 ? kv_store_following(a->pages, record) : 0;
+    if (next == 0) {
+        a->phase = AUDIT_FREE;
+        a->cell = kv_cell_get(a->pages, 0, KV_HEADER_FREE);
+        a->n_left = kv_cell_get(a->pages, 0, KV_HEADER_N_FREE);
+        return true;
+    }
+    uint32_t right = kv_cell_get(a->pages, record, KV_RECORD_RIGHT);
+    uint32_t left = kv_cell_get(a->pages, next, KV_RECORD_LEFT);
+    a->record = next;
+    if (right != 0) return outermost(a, right, KV_RECORD_LEFT) == next;
+    return left != 0 && outermost(a, left, KV_RECORD_RIGHT) == record;
+}
+
+static bool look_at_free(struct audit *a)
+{
+    if (a->n_left == 0) {
+        uint32_t end = a->cell;
+        a->phase = AUDIT_CELLS;
+        a->cell = 1;
+        return end == 0;
+    }
+    if (!meet_cell(a, a->cell)) return false;
+    const uint8_t *at = kv_cell(a->pages, a->cell);
+    a->n_left--;
+    a->cell = kv_cell_get(a->pages, a->cell, KV_CELL_NEXT);
+    return all_zeros(at + KV_LATER_HEAD, KV_LATER_ROOM);
+}
+
+static bool look_at_number(struct audit *a)
+{
+    if (a->cell < a->fresh) {
+        set_add(&a->all, a->cell++);
+        return true;
+    }
+    a->phase = AUDIT_REST;
+    return set_equal(&a->cells, &a->all);
+}
+
+/* Cells never used are zeros, to the end of the pages in use. */
+static bool look_at_rest(struct audit *a, uint32_t n_used)
+{
+    if (a->cell < (uint64_t)n_used * KV_CELLS_PER_PAGE)
+        return all_zeros(kv_cell(a->pages, a->cell++), KV_CELL_SIZE);
+    a->phase = AUDIT_DONE;
+    return true;
+}
+
+static bool look(struct audit *a, uint32_t n_used)
+{
+    switch (a->phase) {
+    case AUDIT_HEADER: return begin(a);
+    case AUDIT_RECORD: return look_at_record(a);
+    case AUDIT_CHAIN: return look_at_chain(a);
+    case AUDIT_ORDER: return look_at_order(a);
+    case AUDIT_FREE: return look_at_free(a);
+    case AUDIT_CELLS: return look_at_number(a);
+    case AUDIT_REST: return look_at_rest(a, n_used);
+    case AUDIT_DONE: break;
     }
     return true;
 }
 
-/* Cells never used are zeros, to the end of the pages in use. */
-static bool rest_is_zeros(const struct vstamp_pages *pages, uint32_t fresh, uint32_t n_used)
+enum vstamp_audit kv_store_audit(const struct vstamp_pages *pages, uint32_t n_used, void *memory,
+                                 uint32_t n_cells)
 {
-    for (uint64_t cell = fresh; cell < (uint64_t)n_used * KV_CELLS_PER_PAGE; cell++)
-        if (!all_zeros(kv_cell(pages, (uint32_t)cell), KV_CELL_SIZE)) return false;
-    return true;
-}
-
-bool kv_store_is_sound(const struct vstamp_pages *pages, uint32_t n_used)
-{
-    if (n_used == 0 || kv_cell_get(pages, 0, KV_HEADER_FORM) == 0)
-        return rest_is_zeros(pages, 0, n_used);
-    if (!kv_store_has_header(pages)) return false;
-
-    struct audit a = {.pages = pages, .fresh = kv_cell_get(pages, 0, KV_HEADER_FRESH)};
-    uint32_t root = kv_cell_get(pages, 0, KV_HEADER_ROOT);
-    if (root != 0) set_add(&a.links, root);
-    if (!list_is_sound(&a) || !set_equal(&a.links, &a.records)) return false;
-    if (a.records.count != kv_store_n_keys(pages) || a.bytes != kv_store_bytes(pages)) return false;
-    if (!tree_is_in_order(&a) || !free_list_is_sound(&a)) return false;
-
-    struct set all = {0};
-    for (uint32_t cell = 1; cell < a.fresh; cell++) set_add(&all, cell);
-    return set_equal(&a.cells, &all) && rest_is_zeros(pages, a.fresh, n_used);
+    struct audit *a = memory;
+    a->pages = pages;
+    for (; n_cells > 0 && a->phase != AUDIT_DONE; n_cells--)
+        if (!look(a, n_used)) return VSTAMP_AUDIT_FAILS;
+    return a->phase == AUDIT_DONE ? VSTAMP_AUDIT_PASSES : VSTAMP_AUDIT_GOES_ON;
 }

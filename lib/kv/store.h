@@ -46,8 +46,10 @@ bool kv_store_append(struct vstamp_pages *pages, uint32_t record, struct bytes v
 bool kv_store_remove(struct vstamp_pages *pages, struct bytes key);
 
 /* sound.c: are these pages, `n_used` of them not all zeros, such a store?  They may hold anything;
- * every other function relies on it. */
-bool kv_store_is_sound(const struct vstamp_pages *pages, uint32_t n_used);
+ * every other function relies on it.  Looks at about `n_cells` cells and goes on from what `memory`
+ * says: VSTAMP_AUDIT_BYTES, zeros at first. */
+enum vstamp_audit kv_store_audit(const struct vstamp_pages *pages, uint32_t n_used, void *memory,
+                                 uint32_t n_cells);
 
 /* For it: is the header laid out, with a sensible number of cells in use?  A key's priority? */
 bool kv_store_has_header(const struct vstamp_pages *pages);

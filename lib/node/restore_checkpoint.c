@@ -73,8 +73,6 @@ static int restore_checkpoint_done(struct node *n, struct vstamp_diag *diag)
                            c->n_stored, head->n_stored);
         return VSTAMP_E_CORRUPT;
     }
-    /* pages at the end may be zeros, and so not be stored: they count, too */
-    if (head->n_pages > 0) pages_write(&n->vr.pages, head->n_pages - 1);
     pages_checkpoint(&n->vr.pages);
     pages_all_stored(&n->vr.pages);
     int rv = vr_restore_checkpoint(&n->vr, n->restore.group, &head->anchor);

@@ -134,7 +134,7 @@ static struct bytes next_pages(struct node *n)
             break;
         }
         struct node_page page = {.number = c->page, .content = pages_image(pages, c->page)};
-        if (pages_hash(page.content) == 0) page.content = NULL;
+        if (pages_image_hash(pages, c->page) == 0) page.content = NULL;
         if (page.content != NULL) page.checksum = node_page_checksum(c->page, page.content);
         pages_stored(pages, c->page);
         if (page.checksum == c->checksums[c->page]) continue;

@@ -7,6 +7,8 @@
  *
  * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets
  * pages. */
+#include <string.h>
+
 #include "vr/rooms.h"
 
 static void take(struct vr *r, uint64_t op)
@@ -60,18 +62,21 @@ void vr_checkpoint_if_due(struct vr *r)
     }
 }
 
-/* Could the live pages be the state after op-number `op`?  Rebuilds what is derived of them. */
-static bool pages_are_sound(struct vr *r, uint64_t op)
+/* The application looks at some more of the pages that may become its own. */
+enum vstamp_audit vr_checkpoint_audit(struct vr *r, enum vr_audit_step step, bool of_candidate,
+                                      uint32_t n_pages)
 {
-    const struct vstamp_pages *app = &r->app_pages;
-    uint32_t n_used = r->pages.n_used > app->first ? r->pages.n_used - app->first : 0;
-    if (!client_table_reload(r->clients, op)) return false;
-    return r->app->sound == NULL || r->app->sound(app, n_used);
+    struct vstamp_pages pages = r->app_pages;
+    pages.of_candidate = of_candidate;
+    if (r->app->audit == NULL || vr_is_witness(r)) return VSTAMP_AUDIT_PASSES;
+    if (step == VR_AUDIT_BEGINS) memset(r->audit, 0, sizeof r->audit);
+    return r->app->audit(&pages, n_pages > pages.first ? n_pages - pages.first : 0, r->audit);
 }
 
-/* The live pages are said to hold the state after `anchor`: they were fetched, or read from the
- * disk.  What the log holds beyond it stays if it follows that very entry.  NULL, or why this
- * cannot be; then nothing but the derived part of the client table has changed. */
+/* The live pages, which the application has looked through, are said to hold the state after
+ * `anchor`: they were fetched, or read from the disk.  What the log holds beyond it stays if it
+ * follows that very entry.  NULL, or why this cannot be; then nothing but the derived part of the
+ * client table has changed. */
 const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
 {
     assert(anchor->op >= r->applied);
@@ -79,7 +84,8 @@ const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *an
     bool same = ours != NULL && vstamp_id_equal(ours->checksum, anchor->checksum);
     if (anchor->op > NUMBER_MAX) return "an impossible op-number";
     if (!same && anchor->op <= r->commit) return "another entry is committed here";
-    if (!vr_is_witness(r) && !pages_are_sound(r, anchor->op)) return "its pages do not make sense";
+    if (!vr_is_witness(r) && !client_table_reload(r->clients, anchor->op))
+        return "its sessions do not make sense";
     if (!same) {
         vr_mark(r, VR_MARK_checkpoint_replaces_log, "op=%" PRIu64, anchor->op);
         log_reset(&r->log, anchor);
@@ -136,7 +142,7 @@ static void tell_tree(struct vr *r, uint8_t to, uint64_t nonce, uint8_t level,
         if (!add_children(&list, children)) return; /* more than we would ask for */
     }
     VR_SEND(r, to, tree, .nonce = nonce, .anchor = r->checkpoint_anchor, .root = tree_root(tree),
-            .total = r->pages.image_n_used, .level = level, .children = wire_list_end(&list));
+            .level = level, .children = wire_list_end(&list));
 }
 
 static void tell_root(struct vr *r, uint8_t to, uint64_t nonce)

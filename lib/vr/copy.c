@@ -60,7 +60,7 @@ void vr_on_get_checkpoint(struct vr *r, uint64_t origin, const struct wire_heade
         struct wire_page_hash theirs;
         wire_list_next(&wire_shape_page_hash, &hashes, &theirs);
         const uint8_t *content = pages_image(&r->pages, next);
-        uint64_t ours = pages_hash(content);
+        uint64_t ours = pages_image_hash(&r->pages, next);
         if (ours == theirs.value) continue;
         struct wire_page page = {.number = next};
         if (ours != 0) page.content = (struct bytes){content, VSTAMP_PAGE_SIZE};

@@ -26,6 +26,9 @@
  *   F6  questions are asked at such a pace that their answers take no more than
  *       transfer_mib_per_s.
  *
+ *   F7  what is in hand is looked through by the application in steps, and then takes the place of
+ *       live state at once.
+ *
  * Who answers (checkpoint.c) copies hashes and pages and computes nothing. */
 #include <string.h>
 
@@ -132,6 +135,7 @@ static void forget_target(struct vr *r)
     for (uint32_t i = 0; i < FETCH_QUESTIONS_MAX; i++) f->questions[i].n = 0;
     f->anchor = (struct wire_entry_header){0};
     f->holders = 0;
+    f->complete = false;
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -221,53 +225,58 @@ static bool ask_next(struct vr *r)
     return true;
 }
 
-/* How many pages a state has is not in its root. */
-static bool goes_beyond(const struct tree *tree, uint32_t total)
-{
-    for (uint32_t page = total; page < tree->levels[0].n; page++) {
-        if (tree_hash(tree, 1, page / TREE_FANOUT) == 0) {
-            page |= TREE_FANOUT - 1; /* none under this node */
-        } else if (tree_leaf(tree, page) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* NULL: what was live is replaced by the target.  Else why it cannot be. */
-static const char *adopt(struct vr *r)
+/* T6 */
+static void refuse_target(struct vr *r, const char *why)
 {
     struct vr_fetch *f = &r->fetch;
-    bool same = vstamp_id_equal(tree_root(candidate(r)), f->root);
-    if (!same) return "its pages have another root"; /* F2, T5 */
-    if (goes_beyond(candidate(r), f->total)) return "it has pages beyond its end";
-    pages_fetch_show(&r->pages, f->total);
-    return vr_checkpoint_adopt(r, &f->anchor);
-}
-
-/* All of the target is in hand. */
-static void finish(struct vr *r)
-{
-    struct vr_fetch *f = &r->fetch;
-    struct wire_entry_header anchor = f->anchor;
-    uint32_t n_staged = r->pages.n_staged;
-    const char *wrong = adopt(r);
-    r->transfer.pages = false;
-    vr_timer_off(r, VR_TIMER_PACE);
+    vr_log(r, VR_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=\"%s\"", f->anchor.op,
+           f->named_by, why);
     forget_target(r);
-    if (wrong != NULL) { /* T6 */
-        vr_log(r, VR_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=\"%s\"", anchor.op,
-               f->named_by, wrong);
-        pages_fetch_abort(&r->pages);
-        pages_fetch_forget(&r->pages);
+    pages_fetch_abort(&r->pages);
+    pages_fetch_forget(&r->pages);
+    vr_transfer_restart(r); /* the timer asks another */
+}
+
+/* What was live is replaced by the target. */
+static void adopt(struct vr *r)
+{
+    struct vr_fetch *f = &r->fetch;
+    uint32_t n_staged = r->pages.n_staged;
+    pages_fetch_show(&r->pages);
+    const char *wrong = vr_checkpoint_adopt(r, &f->anchor);
+    if (wrong != NULL) {
+        refuse_target(r, wrong);
         vr_checkpoint_refused(r);
-        vr_transfer_restart(r); /* the timer asks another */
         return;
     }
     pages_fetch_commit(&r->pages);
-    vr_log(r, VR_INFO, "fetched-checkpoint", "op=%" PRIu64 " peer=%u pages=%u", anchor.op,
+    vr_log(r, VR_INFO, "fetched-checkpoint", "op=%" PRIu64 " peer=%u pages=%u", f->anchor.op,
            f->named_by, n_staged);
+    forget_target(r);
     vr_transfer_go_on(r);
+}
+
+/* All of the target is in hand (F7). */
+static void look_through(struct vr *r)
+{
+    struct vr_fetch *f = &r->fetch;
+    const struct tree *tree = candidate(r);
+    bool same = vstamp_id_equal(tree_root(tree), f->root);
+    enum vr_audit_step step = f->complete ? VR_AUDIT_GOES_ON : VR_AUDIT_BEGINS;
+    enum vstamp_audit audit =
+        same ? vr_checkpoint_audit(r, step, true, tree_end(tree)) : VSTAMP_AUDIT_FAILS;
+    f->complete = true;
+    f->nonce = 0; /* who has another one is not asked any more */
+    if (audit == VSTAMP_AUDIT_GOES_ON) {
+        vr_mark(r, VR_MARK_fetched_state_takes_turns, "op=%" PRIu64, f->anchor.op);
+        vr_timer_set(r, VR_TIMER_PACE, 0); /* the next part in a turn of its own */
+        return;
+    }
+    r->transfer.pages = false;
+    vr_timer_off(r, VR_TIMER_PACE);
+    if (!same) refuse_target(r, "its pages have another root"); /* F2, T5 */
+    else if (audit == VSTAMP_AUDIT_FAILS) refuse_target(r, "its pages do not make sense");
+    else adopt(r);
 }
 
 /* Whatever can be done now. */
@@ -286,7 +295,7 @@ static void pump(struct vr *r)
     }
     uint32_t n_open = 0;
     for (uint8_t level = 0; level <= candidate(r)->top; level++) n_open += f->levels[level].n_open;
-    if (n_open == 0 && under_way(f, VR_ALL) == 0) finish(r);
+    if (n_open == 0 && under_way(f, VR_ALL) == 0) look_through(r);
 }
 
 void vr_fetch_begin(struct vr *r)
@@ -329,7 +338,7 @@ bool vr_fetch_due(struct vr *r)
         f->holders &= ~(1u << q->peer); /* until it answers again */
         reopen(f, q);
     }
-    if (f->holders == 0) return false;
+    if (f->holders == 0 && !f->complete) return false;
     vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, vr_patience_us(r)));
     pump(r);
     return true;
@@ -400,7 +409,6 @@ static void take_target(struct vr *r, uint8_t from, const struct wire_tree *m,
     forget_target(r);
     f->anchor = m->anchor;
     f->root = m->root;
-    f->total = m->total;
     f->holders = 1u << from;
     f->named_by = from;
     compare_children(r, candidate(r)->top, 0, children);
@@ -419,7 +427,7 @@ static void note_checkpoint(struct vr *r, uint8_t from, const struct wire_tree *
     }
     bool same = f->anchor.op == m->anchor.op;
     bool holds = same && vstamp_id_equal(f->root, m->root) &&
-                 vstamp_id_equal(f->anchor.checksum, m->anchor.checksum) && f->total == m->total;
+                 vstamp_id_equal(f->anchor.checksum, m->anchor.checksum);
     if (same && !holds) {
         vr_mark(r, VR_MARK_checkpoint_differs, "op=%" PRIu64, m->anchor.op);
         vr_log(r, VR_ERROR, "checkpoint-differs", "op=%" PRIu64 " peer=%u other=%u", m->anchor.op,
@@ -464,7 +472,7 @@ void vr_on_tree(struct vr *r, uint8_t from, const struct wire_tree *m)
     bool of_root = m->level == candidate(r)->top && m->children.count == TREE_FANOUT;
     bool as_asked = q != NULL && q->level > 0 && m->level == q->level &&
                     m->anchor.op == f->anchor.op && m->children.count == q->n * TREE_FANOUT;
-    if ((!as_asked && !of_root) || m->anchor.op == 0 || m->total > r->pages.n_max) {
+    if ((!as_asked && !of_root) || m->anchor.op == 0) {
         vr_mark(r, VR_MARK_pages_not_as_asked, "from=%u", from);
         return;
     }

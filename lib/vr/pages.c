@@ -24,6 +24,16 @@ static uint8_t *page_at(uint8_t *area, uint32_t page)
     return area + (size_t)page * VSTAMP_PAGE_SIZE;
 }
 
+static uint8_t *live_page(const struct pages *p, uint32_t page)
+{
+    return page_at(p->places[bitset_has(p->live_place, page)], page);
+}
+
+static uint8_t *staged_page(const struct pages *p, uint32_t page)
+{
+    return page_at(p->places[!bitset_has(p->live_place, page)], page);
+}
+
 static bool is_zeros(const uint8_t *content)
 {
     return load_u64(content) == 0 && memcmp(content, content + 8, VSTAMP_PAGE_SIZE - 8) == 0;
@@ -41,10 +51,8 @@ static void forget_copies(struct pages *p)
     memset(p->copied, 0, bitset_words(p->image_n_used) * sizeof p->copied[0]); /* by P2 no others */
 }
 
-/* P5: the page is about to change. */
-static void note_change(struct pages *p, uint32_t page)
+static void touch_page(struct pages *p, uint32_t page)
 {
-    bitset_add(p->changed, page);
     if (page >= p->n_touched) p->n_touched = page + 1;
 }
 
@@ -52,9 +60,10 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
 {
     assert(n_max > 0);
     *p = (struct pages){.n_max = n_max};
-    p->live = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
+    p->places[0] = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
     p->second = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
-    p->staged = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
+    p->places[1] = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
+    p->live_place = arena_take(arena, bitset_words(n_max), sizeof p->live_place[0]);
     p->copied = arena_take(arena, bitset_words(n_max), sizeof p->copied[0]);
     p->changed = arena_take(arena, bitset_words(n_max), sizeof p->changed[0]);
     p->unstored = arena_take(arena, bitset_words(n_max), sizeof p->unstored[0]);
@@ -66,21 +75,22 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
 const uint8_t *pages_read(const struct pages *p, uint32_t page)
 {
     assert(page < p->n_max);
-    return page_at(p->live, page);
+    return live_page(p, page);
 }
 
 uint8_t *pages_write(struct pages *p, uint32_t page)
 {
     assert(page < p->n_max);
     assert(!p->fetching);
-    uint8_t *content = page_at(p->live, page);
+    uint8_t *content = live_page(p, page);
     if (p->has_image && page < p->image_n_used && !bitset_has(p->copied, page)) {
         memcpy(page_at(p->second, page), content, VSTAMP_PAGE_SIZE);
         bitset_add(p->copied, page);
     }
     tree_touch(&p->trees[PAGES_LIVE], page);
     if (!bitset_has(p->is_staged, page)) tree_touch(&p->trees[PAGES_CANDIDATE], page);
-    note_change(p, page);
+    bitset_add(p->changed, page); /* P5 */
+    touch_page(p, page);
     if (page >= p->n_used) p->n_used = page + 1;
     return content;
 }
@@ -92,10 +102,8 @@ void pages_checkpoint(struct pages *p)
     struct tree *tree = &p->trees[PAGES_IMAGE];
     assert(!p->fetching);
     assert(p->image_n_used <= p->n_max);
-    for (uint32_t word = 0; word < bitset_words(p->image_n_used); word++) {
-        for (uint64_t left = p->copied[word]; left != 0; left &= left - 1)
-            tree_touch(tree, word * 64 + (uint32_t)__builtin_ctzll(left));
-    }
+    for (uint32_t word = 0; word < bitset_words(p->image_n_used); word++)
+        tree_touch_word(tree, word, p->copied[word]);
     for (uint32_t page = p->image_n_used; page < p->n_used; page++) tree_touch(tree, page);
     forget_copies(p);
     p->image_n_used = p->n_used;
@@ -112,7 +120,7 @@ const uint8_t *pages_image(const struct pages *p, uint32_t page)
     assert(p->has_image);
     assert(!p->shown);
     if (page >= p->image_n_used) return NULL;
-    return page_at(bitset_has(p->copied, page) ? p->second : p->live, page);
+    return bitset_has(p->copied, page) ? page_at(p->second, page) : live_page(p, page);
 }
 
 uint32_t pages_next_unstored(const struct pages *p, uint32_t page)
@@ -138,7 +146,7 @@ void pages_all_stored(struct pages *p)
 uint64_t pages_live_hash(struct pages *p, uint32_t page)
 {
     struct tree *tree = &p->trees[PAGES_LIVE];
-    if (tree_is_stale(tree, page)) tree_set(tree, page, pages_hash(page_at(p->live, page)));
+    if (tree_is_stale(tree, page)) tree_set(tree, page, pages_hash(live_page(p, page)));
     return tree_leaf(tree, page);
 }
 
@@ -157,6 +165,14 @@ static uint64_t hash_in(struct pages *p, enum pages_version version, uint32_t pa
     case PAGES_VERSIONS: break;
     }
     return pages_live_hash(p, page);
+}
+
+uint64_t pages_image_hash(struct pages *p, uint32_t page)
+{
+    struct tree *tree = &p->trees[PAGES_IMAGE];
+    assert(p->has_image && !p->shown);
+    if (tree_is_stale(tree, page)) tree_set(tree, page, hash_in(p, PAGES_IMAGE, page));
+    return tree_leaf(tree, page);
 }
 
 bool pages_settle(struct pages *p, enum pages_version version, uint32_t limit)
@@ -196,12 +212,12 @@ void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content)
     assert(p->fetching);
     assert(page < p->n_max);
     assert(!p->shown);
-    uint8_t *staged = page_at(p->staged, page);
     if (content != NULL) {
-        memcpy(staged, content, VSTAMP_PAGE_SIZE);
+        memcpy(staged_page(p, page), content, VSTAMP_PAGE_SIZE);
     } else {
-        memset(staged, 0, VSTAMP_PAGE_SIZE);
+        memset(staged_page(p, page), 0, VSTAMP_PAGE_SIZE);
     }
+    touch_page(p, page);
     if (!bitset_has(p->is_staged, page)) p->n_staged++;
     bitset_add(p->is_staged, page);
     tree_set(&p->trees[PAGES_CANDIDATE], page, pages_hash(content));
@@ -217,47 +233,37 @@ void pages_fetch_drop(struct pages *p, uint32_t page)
     tree_touch(&p->trees[PAGES_CANDIDATE], page);
 }
 
-static void swap_pages(struct pages *p, uint32_t page)
+/* What was staged changes places with what was live.  Its own inverse. */
+static void change_places(struct pages *p)
 {
-    uint8_t kept[VSTAMP_PAGE_SIZE];
-    note_change(p, page);
-    memcpy(kept, page_at(p->live, page), sizeof kept);
-    memcpy(page_at(p->live, page), page_at(p->staged, page), sizeof kept);
-    memcpy(page_at(p->staged, page), kept, sizeof kept);
+    for (size_t word = 0; word < bitset_words(p->n_touched); word++)
+        p->live_place[word] ^= p->is_staged[word];
 }
 
-/* Its own inverse. */
-static void swap_staged(struct pages *p, uint32_t limit)
-{
-    for (uint32_t page = 0; page < limit; page++)
-        if (bitset_has(p->is_staged, page)) swap_pages(p, page);
-}
-
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
-void pages_fetch_show(struct pages *p, uint32_t n_used)
+void pages_fetch_show(struct pages *p)
 {
     assert(p->fetching && !p->shown);
-    assert(n_used <= p->n_max);
-    for (uint32_t page = n_used; page < p->n_used; page++) pages_fetch_put(p, page, NULL); /* P1 */
-    swap_staged(p, larger(n_used, p->n_used));
+    change_places(p);
     p->former_n_used = p->n_used;
-    p->n_used = n_used;
+    p->n_used = tree_end(&p->trees[PAGES_CANDIDATE]); /* P1 */
     p->shown = true;
 }
 
-/* The hashes of what was staged are known. */
+static void swap_trees(struct tree *a, struct tree *b)
+{
+    struct tree kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* The hashes of what was staged are known; what was live before is in its places now. */
 void pages_fetch_commit(struct pages *p)
 {
     assert(p->fetching && p->shown);
-    uint32_t limit = larger(p->n_used, p->former_n_used);
-    for (uint32_t page = 0; page < limit; page++) {
-        if (!bitset_has(p->is_staged, page)) continue;
-        tree_set(&p->trees[PAGES_LIVE], page, tree_leaf(&p->trees[PAGES_CANDIDATE], page));
-        tree_touch(&p->trees[PAGES_IMAGE], page);
+    swap_trees(&p->trees[PAGES_LIVE], &p->trees[PAGES_CANDIDATE]);
+    for (uint32_t word = 0; word < bitset_words(p->n_touched); word++) {
+        p->changed[word] |= p->is_staged[word]; /* P5 */
+        tree_touch_word(&p->trees[PAGES_IMAGE], word, p->is_staged[word]);
     }
     p->fetching = p->shown = false;
     pages_fetch_forget(p);
@@ -268,7 +274,7 @@ void pages_fetch_abort(struct pages *p)
 {
     assert(p->fetching);
     if (p->shown) {
-        swap_staged(p, larger(p->n_used, p->former_n_used));
+        change_places(p);
         p->n_used = p->former_n_used;
     }
     p->fetching = p->shown = false;
@@ -276,7 +282,22 @@ void pages_fetch_abort(struct pages *p)
 
 void pages_fetch_forget(struct pages *p)
 {
-    for (uint32_t page = 0; p->n_staged > 0; page++) pages_fetch_drop(p, page);
+    assert(!p->shown);
+    for (uint32_t word = 0; p->n_staged > 0; word++) {
+        tree_touch_word(&p->trees[PAGES_CANDIDATE], word, p->is_staged[word]);
+        p->n_staged -= (uint32_t)__builtin_popcountll(p->is_staged[word]);
+        p->is_staged[word] = 0;
+    }
+}
+
+void pages_clear(struct pages *p)
+{
+    pages_fetch_begin(p);
+    for (uint32_t page = 0; page < p->n_used; page++) pages_fetch_put(p, page, NULL);
+    for (uint32_t page = p->n_used; page < p->n_touched; page++) pages_fetch_drop(p, page);
+    pages_settle(p, PAGES_CANDIDATE, UINT32_MAX);
+    pages_fetch_show(p);
+    pages_fetch_commit(p);
 }
 
 EXPORTED uint32_t vstamp_pages_max(const struct vstamp_pages *pages)
@@ -287,7 +308,10 @@ EXPORTED uint32_t vstamp_pages_max(const struct vstamp_pages *pages)
 EXPORTED const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t page)
 {
     assert(page < pages->count);
-    return pages_read(pages->pages, pages->first + page);
+    const struct pages *p = pages->pages;
+    uint32_t number = pages->first + page;
+    if (pages->of_candidate && bitset_has(p->is_staged, number)) return staged_page(p, number);
+    return live_page(p, number);
 }
 
 EXPORTED void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page)

@@ -7,10 +7,13 @@
  *
  * A checkpoint copies nothing when it is taken: a page is copied to a second area the first time it
  * changes after the checkpoint, so the image of a page is that copy, or the live page if it did not
- * change.  In the same way a page of the candidate is the one that was staged for it in a third
- * area, or the live page.  So live and image stay whole until a fetch is complete (PROTOCOL 4.3:
- * never destroy what you have before the replacement is in hand), and what was staged when a fetch
- * is interrupted is there for the next one.
+ * change.  In the same way a page of the candidate is the one that was staged for it, or the live
+ * page.  So live and image stay whole until a fetch is complete (PROTOCOL 4.3: never destroy what
+ * you have before the replacement is in hand), and what was staged when a fetch is interrupted is
+ * there for the next one.
+ *
+ * To adopt what was fetched moves no page either.  Each page has two places: it is live in one, and
+ * staged in the other; a bit says which is which, so that 64 pages change places at once.
  *
  * Each of the three has a tree of hashes (tree.h), brought up to date only when somebody asks, or
  * a part at a time when much has changed (pages_hash_some).
@@ -39,13 +42,13 @@ struct pages {
     uint32_t n_staged;
     bool has_image;
     bool fetching;
-    bool shown; /* the fetch is: live holds what was staged, `staged` what live held */
+    bool shown; /* the fetch is: live is what was staged, staged what was live */
     uint32_t former_n_used; /* while shown */
-    uint8_t *live;       /* n_max pages each */
+    uint8_t *places[2];  /* n_max pages each: live in one, staged in the other, */
+    uint64_t *live_place; /* bitset: and this is the live one */
     uint8_t *second;     /* copies for the image */
-    uint8_t *staged;
     uint64_t *copied;    /* bitset: the image of this page is in `second` */
-    uint64_t *is_staged; /* bitset: that of the candidate in `staged` */
+    uint64_t *is_staged; /* bitset: the candidate's page is the staged one */
     uint64_t *changed;   /* bitset: may have changed since the newest checkpoint was taken */
     uint64_t *unstored;  /* bitset: the image of this page may not be what the disk holds */
     uint32_t n_touched;  /* pages from here on never held anything */
@@ -82,6 +85,7 @@ static inline const struct tree *pages_tree(const struct pages *p, enum pages_ve
 }
 
 uint64_t pages_live_hash(struct pages *p, uint32_t page);
+uint64_t pages_image_hash(struct pages *p, uint32_t page);
 
 /* At the end of a turn: of what has changed, all but PAGES_HASHED_AT_ONCE pages are hashed before
  * long, as many at a time.  What is left is hashed when the tree is asked for; pages that change in
@@ -93,22 +97,25 @@ void pages_hash_some(struct pages *p);
 struct vstamp_id pages_digest(struct pages *p);
 
 /* Fetching: begin; put stages one page (content NULL: zeros; the last one put wins), drop takes it
- * back; show makes the candidate live, for a look at it (pages from `n_used` on become zeros, also
- * if they were put); then commit keeps it, as live and as image, or abort brings back what was live
- * before.  Abort does so before show, too, and what was staged is staged again in the next fetch;
- * forget gives it up.  The numbers come from a peer: the caller has checked that they are within
- * n_max. */
+ * back; show makes the candidate live, once its tree is settled; then commit keeps it, as live and
+ * as image, or abort brings back what was live before.  Abort ends a fetch before show, too, and
+ * what was staged is staged again in the next one; forget gives it up.  Show, commit and abort move
+ * no page.  The numbers come from a peer: the caller has checked that they are within n_max. */
 void pages_fetch_begin(struct pages *p);
 void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content);
 void pages_fetch_drop(struct pages *p, uint32_t page);
-void pages_fetch_show(struct pages *p, uint32_t n_used);
+void pages_fetch_show(struct pages *p);
 void pages_fetch_commit(struct pages *p);
 void pages_fetch_abort(struct pages *p);
 void pages_fetch_forget(struct pages *p);
 
+/* All pages become zeros, live and in the image; nothing is staged any more. */
+void pages_clear(struct pages *p);
+
 /* An application's window on the pages: its page 0 is page `first`. */
 struct vstamp_pages {
     struct pages *pages;
+    bool of_candidate; /* else the live ones */
     uint32_t first;
     uint32_t count;
 };

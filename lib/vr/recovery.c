@@ -317,9 +317,7 @@ void vr_recovery_void(struct vr *r)
     r->asked = r->agreed = 0;
     memset(r->crash_vector, 0, sizeof r->crash_vector);
     if (r->pages.n_used == 0) return;
-    pages_fetch_begin(&r->pages);
-    pages_fetch_show(&r->pages, 0);
-    pages_fetch_commit(&r->pages);
+    pages_clear(&r->pages);
     bool sound = client_table_reload(r->clients, 0);
     assert(sound);
 }

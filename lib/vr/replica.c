@@ -68,7 +68,8 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     for (int i = 0; i < VR_TIMERS; i++) r->due[i] = UINT64_MAX;
     uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);
     assert(table < config->state_pages);
-    r->app_pages = (struct vstamp_pages){&r->pages, table, config->state_pages - table};
+    r->app_pages = (struct vstamp_pages){
+        .pages = &r->pages, .first = table, .count = config->state_pages - table};
     vr_batch_clear(r);
 }
 
@@ -77,8 +78,13 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
 int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
                           const struct wire_entry_header *anchor)
 {
+    enum vstamp_audit audit = VSTAMP_AUDIT_GOES_ON;
+    for (enum vr_audit_step step = VR_AUDIT_BEGINS; audit == VSTAMP_AUDIT_GOES_ON;
+         step = VR_AUDIT_GOES_ON)
+        audit = vr_checkpoint_audit(r, step, false, r->pages.n_used);
     r->group = group;
-    return vr_checkpoint_adopt(r, anchor) == NULL ? 0 : VSTAMP_E_CORRUPT;
+    bool sound = audit == VSTAMP_AUDIT_PASSES && vr_checkpoint_adopt(r, anchor) == NULL;
+    return sound ? 0 : VSTAMP_E_CORRUPT;
 }
 
 static void restore_tokens(const struct vr *r, const struct wire_list *list,

@@ -103,8 +103,8 @@ struct vr_fetch_level {
 struct vr_fetch {
     struct wire_entry_header anchor; /* of the target; op 0: there is none yet */
     struct vstamp_id root;
-    uint32_t total;   /* its pages */
     uint8_t named_by; /* who was the first to have it */
+    bool complete;    /* all of it is in hand, and being looked through */
     uint32_t holders; /* bitmap of replicas */
     uint64_t nonce;   /* of the newest question to all, 0: none was asked */
     struct vr_fetch_level levels[TREE_LEVELS_MAX];
@@ -186,6 +186,7 @@ struct vr {
     bool log_is_short; /* an entry found no room: a witness is to forget some (witness.c) */
     uint64_t held;     /* newest entry that all active replicas are known to hold durably */
     bool checkpoint_wanted; /* soon: what is on the disk is to be said anew */
+    uint64_t audit[VSTAMP_AUDIT_BYTES / sizeof(uint64_t)]; /* what the application makes of pages */
 
     /* normal.c, batch.c */
     uint64_t durable_op;              /* entries up to here are durable, as part of this log */

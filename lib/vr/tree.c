@@ -40,12 +40,21 @@ bool tree_is_stale(const struct tree *t, uint32_t leaf)
     return bitset_has(t->levels[0].stale, leaf);
 }
 
+void tree_touch_word(struct tree *t, uint32_t word, uint64_t leaves)
+{
+    assert(word < bitset_words(t->levels[0].n));
+    uint64_t fresh = leaves & ~t->levels[0].stale[word];
+    if (fresh == 0) return;
+    t->levels[0].stale[word] |= fresh;
+    t->n_stale += (uint32_t)__builtin_popcountll(fresh);
+    make_ancestors_stale(t, word * TREE_FANOUT);
+}
+_Static_assert(TREE_FANOUT == 64, "the leaves of a word have the same ancestors");
+
 void tree_touch(struct tree *t, uint32_t leaf)
 {
-    if (tree_is_stale(t, leaf)) return;
-    bitset_add(t->levels[0].stale, leaf);
-    t->n_stale++;
-    make_ancestors_stale(t, leaf);
+    assert(leaf < t->levels[0].n);
+    tree_touch_word(t, leaf / 64, UINT64_C(1) << leaf % 64);
 }
 
 void tree_set(struct tree *t, uint32_t leaf, uint64_t hash)
@@ -137,6 +146,20 @@ uint64_t tree_hash(const struct tree *t, uint8_t level, uint32_t node)
     assert(level <= t->top && node < t->levels[level].n);
     assert(!bitset_has(t->levels[level].stale, node));
     return t->levels[level].hashes[node];
+}
+
+uint32_t tree_end(const struct tree *t)
+{
+    uint64_t children[TREE_FANOUT];
+    uint32_t node = 0;
+    if (tree_hash(t, t->top, node) == 0) return 0;
+    for (uint8_t level = t->top; level > 0; level--) {
+        uint32_t last = TREE_FANOUT - 1;
+        tree_children(t, level, node, children);
+        while (last > 0 && children[last] == 0) last--;
+        node = node * TREE_FANOUT + last;
+    }
+    return node + 1;
 }
 
 uint64_t tree_leaf(const struct tree *t, uint32_t leaf)

@@ -39,6 +39,7 @@ struct tree {
 void tree_init(struct tree *t, struct arena *arena, uint32_t n_leaves);
 
 void tree_touch(struct tree *t, uint32_t leaf); /* its hash is not known any more */
+void tree_touch_word(struct tree *t, uint32_t word, uint64_t leaves); /* nor of these of a bitset */
 void tree_set(struct tree *t, uint32_t leaf, uint64_t hash);
 bool tree_is_stale(const struct tree *t, uint32_t leaf);
 
@@ -50,6 +51,7 @@ void tree_settle(struct tree *t); /* once no leaf is stale */
 uint64_t tree_leaf(const struct tree *t, uint32_t leaf); /* one that is not stale */
 
 /* Of a settled tree. */
+uint32_t tree_end(const struct tree *t); /* leaves from here on are 0 */
 uint64_t tree_hash(const struct tree *t, uint8_t level, uint32_t node);
 struct vstamp_id tree_root(const struct tree *t);
 

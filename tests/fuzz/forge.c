@@ -447,7 +447,6 @@ static void in_state_transfer(struct forge *f, struct wire_message *m, uint8_t o
         if ((odd & 2) == 0 && c.n > 0) s->anchor = *chain_tip(&c);
         if ((odd & 4) == 0) s->children = root_list(f, l, &s->root);
         if ((odd & 8) == 0) s->level = pages_tree(&r->pages, PAGES_LIVE)->top;
-        if ((odd & 32) == 0) s->total = r->pages.n_used;
     } else if (m->shape->number == WIRE_pages) {
         struct wire_pages *s = &m->as.pages;
         if ((odd & 16) != 0) choose_pages(f);

@@ -158,8 +158,8 @@ static void tell_tree(struct cluster *c, const struct wire_entry_header *anchor,
     for (uint32_t i = 0; i < TREE_FANOUT; i++)
         assert_true(wire_list_add(&list, &(struct wire_page_hash){.value = children[i]}));
     const struct wire_tree m = {.nonce = core->fetch.nonce, .anchor = *anchor,
-                                .root = tree_root_of(children), .total = core->pages.n_used,
-                                .level = 1, .children = wire_list_end(&list)};
+                                .root = tree_root_of(children), .level = 1,
+                                .children = wire_list_end(&list)};
     cluster_forge(c, core->transfer.peer, 2, core->view, &wire_shape_tree, &m);
 }
 

@@ -204,8 +204,8 @@ static struct wire_list hash_list(const uint64_t *hashes, uint8_t *buffer, size_
 }
 
 /* The answer of `from` to the question to all, its root's children changed by `flip`, its root by
- * `other`, and `less` pages short. */
-static void tell_short_root(struct story *s, uint8_t from, uint64_t flip, bool other, uint32_t less)
+ * `other`. */
+static void tell_root(struct story *s, uint8_t from, uint64_t flip, bool other)
 {
     struct vr *peer = core_of(s->c, from);
     uint8_t buffer[TREE_FANOUT * 8];
@@ -216,14 +216,9 @@ static void tell_short_root(struct story *s, uint8_t from, uint64_t flip, bool o
     children[0] ^= flip;
     struct wire_tree m = {.nonce = s->core->fetch.nonce, .anchor = peer->checkpoint_anchor,
                           .root = other ? tree_root_of(children) : tree_root(tree),
-                          .total = peer->pages.image_n_used - less, .level = tree->top,
+                          .level = tree->top,
                           .children = hash_list(children, buffer, sizeof buffer)};
     cluster_forge(s->c, from, 2, s->core->view, &wire_shape_tree, &m);
-}
-
-static void tell_root(struct story *s, uint8_t from, uint64_t flip, bool other)
-{
-    tell_short_root(s, from, flip, other, 0);
 }
 
 static struct story asks_for_the_root(void)
@@ -255,18 +250,6 @@ static void two_checkpoints_of_one_op_that_differ_are_an_error(void **unused)
     ends_well(&s);
 }
 
-/* The root does not say how many pages there are. */
-static void a_checkpoint_that_ends_before_its_last_page_is_refused(void **unused)
-{
-    (void)unused;
-    struct story s = asks_for_the_root();
-    cluster_clear_rules(s.c);
-    tell_short_root(&s, 0, 0, false, 40);
-    cluster_run(s.c, 5);
-    assert_true(cluster_has_traced(s.c, 2, "it has pages beyond its end"));
-    ends_well(&s);
-}
-
 /* Hold what 2 is answered, and give it a wrong answer to its first question instead. */
 static const struct vr_question *first_question(const struct story *s, bool about_pages)
 {
@@ -287,8 +270,8 @@ static void nodes_that_are_not_in_the_tree_are_refused(void **unused)
     uint8_t buffer[TREE_FANOUT * 8];
     uint64_t hashes[TREE_FANOUT] = {1, 2, 3};
     struct wire_tree m = {.nonce = q->nonce, .anchor = s.core->fetch.anchor,
-                          .root = s.core->fetch.root, .total = s.core->fetch.total,
-                          .level = q->level, .children = hash_list(hashes, buffer, sizeof buffer)};
+                          .root = s.core->fetch.root, .level = q->level,
+                          .children = hash_list(hashes, buffer, sizeof buffer)};
     assert_int_equal(1, q->n);
     cluster_forge(s.c, q->peer, 2, s.core->view, &wire_shape_tree, &m);
     assert_true(cluster_has_traced(s.c, 2, "page-hash-differs"));
@@ -320,6 +303,18 @@ static void a_page_that_was_damaged_is_fetched_elsewhere(void **unused)
     ends_well(&s);
 }
 
+/* --- rule F7: it is looked through in steps --------------------------------------------------- */
+
+static void what_was_fetched_is_looked_through_turn_by_turn(void **unused)
+{
+    (void)unused;
+    struct story s = away(CLUSTER_MEMORY, 50);
+    cluster_clear_rules(s.c);
+    assert_true(cluster_converge(s.c));
+    assert_true(cluster_has_traced(s.c, 2, "is looked through in several turns"));
+    ends_well(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,9 +327,9 @@ int main(void)
         cmocka_unit_test(a_fetch_takes_no_more_than_its_share),
         cmocka_unit_test(a_root_that_its_children_do_not_have_is_refused),
         cmocka_unit_test(two_checkpoints_of_one_op_that_differ_are_an_error),
-        cmocka_unit_test(a_checkpoint_that_ends_before_its_last_page_is_refused),
         cmocka_unit_test(nodes_that_are_not_in_the_tree_are_refused),
         cmocka_unit_test(a_page_that_was_damaged_is_fetched_elsewhere),
+        cmocka_unit_test(what_was_fetched_is_looked_through_turn_by_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

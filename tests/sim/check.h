@@ -23,7 +23,6 @@ struct check_op {
     bool known, digested;
     struct vstamp_id checksum;
     struct vstamp_id digest; /* of the state after it */
-    uint32_t n_pages;        /* that the state takes, be they zeros */
     uint64_t timestamp;      /* the entry's, for the application (6.4: agreed, and rising) */
 };
 

@@ -27,6 +27,7 @@ struct life {
     struct recorded start;
     struct sim *sim; /* its clock, trace and verdict */
     struct vr_config config;
+    const struct vstamp_app *app;
     struct node_io io;
     struct node *node;
     void *memory;
@@ -289,7 +290,7 @@ static void live(void *ctx)
         sim_fail(l->sim, "no memory for its state: %s", strerror(errno));
     }
     if (l->memory != NULL)
-        l->node = node_init(l->memory, l->memory_size, &l->config, kv_app(), &l->io,
+        l->node = node_init(l->memory, l->memory_size, &l->config, l->app, &l->io,
                             l->start.as.start.entropy);
     while (l->status == JOURNAL_RECORD && !l->sim->failed) l->status = next(l);
 }
@@ -302,21 +303,21 @@ static bool is(struct bytes text, const char *expected)
 }
 
 /* Why not to replay it at all; false if there is no reason. */
-static bool refuse(struct bytes recording, const char *version, struct recorded *start,
-                   struct vr_config *config, char verdict[static REPLAY_VERDICT_SIZE])
+static bool refuse(struct life *l, const char *version, char verdict[static REPLAY_VERDICT_SIZE])
 {
-    const struct wire_recorded_start *s = &start->as.start;
+    struct bytes recording = l->reader.file;
+    const struct wire_recorded_start *s = &l->start.as.start;
     uint32_t format;
     if (recording.size == 0)
         snprintf(verdict, REPLAY_VERDICT_SIZE, "empty: nothing was recorded");
-    else if (!recording_origin(recording, &format, start))
+    else if (!recording_origin(recording, &format, &l->start))
         snprintf(verdict, REPLAY_VERDICT_SIZE,
                  "not a recording of vstamp-replica --record, or damaged at its beginning");
     else if (format != RECORDING_FORMAT)
         snprintf(verdict, REPLAY_VERDICT_SIZE,
                  "another version's: format %" PRIu32 ", this vstamp-sim reads format %u", format,
                  RECORDING_FORMAT);
-    else if (!recording_config(s, config))
+    else if (!recording_config(s, &l->config))
         snprintf(verdict, REPLAY_VERDICT_SIZE, "its configuration makes no sense");
     else if (version != NULL && !is(s->version, version))
         snprintf(verdict, REPLAY_VERDICT_SIZE,
@@ -326,10 +327,10 @@ static bool refuse(struct bytes recording, const char *version, struct recorded 
         snprintf(verdict, REPLAY_VERDICT_SIZE,
                  "another architecture's: recorded on a machine of %.40s, this one has %s",
                  (const char *)s->machine.data, recording_machine());
-    else if (!is(s->application, kv_app()->name))
+    else if (!is(s->application, l->app->name))
         snprintf(verdict, REPLAY_VERDICT_SIZE,
                  "another application's: it replicates %.40s, vstamp-sim has only %s",
-                 (const char *)s->application.data, kv_app()->name);
+                 (const char *)s->application.data, l->app->name);
     else
         return false;
     return true;
@@ -366,7 +367,8 @@ static enum replay_outcome judge(const struct life *l, enum journal_status statu
     return REPLAY_SAME;
 }
 
-enum replay_outcome replay(struct bytes recording, const char *version, FILE *last, FILE *all,
+enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
+                           const char *version, FILE *last, FILE *all,
                            char verdict[static REPLAY_VERDICT_SIZE])
 {
     struct life *l = calloc(1, sizeof *l);
@@ -374,8 +376,9 @@ enum replay_outcome replay(struct bytes recording, const char *version, FILE *la
     assert(l != NULL && sim != NULL);
     l->reader = (struct journal_reader){.file = recording, .number = RECORDING_NUMBER};
     l->sim = sim;
+    l->app = app;
     enum replay_outcome outcome = REPLAY_REFUSED;
-    if (!refuse(recording, version, &l->start, &l->config, verdict)) {
+    if (!refuse(l, version, verdict)) {
         sim_trace_begin(sim, last != NULL, all);
         recording_next(&l->reader, &l->start);
         sim_guarded(sim, live, l);
@@ -404,7 +407,7 @@ int replay_file(const char *path, const char *version, bool trace)
     }
     struct bytes recording = {content, (size_t)stat.st_size};
     enum replay_outcome outcome =
-        replay(recording, version, trace ? NULL : stdout, trace ? stdout : NULL, verdict);
+        replay(recording, kv_app(), version, trace ? NULL : stdout, trace ? stdout : NULL, verdict);
     printf("%s: %s\n", path, verdict);
     close(fd);
     return (int)outcome;

@@ -16,10 +16,11 @@ enum replay_outcome {
     REPLAY_REFUSED  /* it cannot be replayed (on): not ours, or damaged */
 };
 
-/* `version`: of the program that replays; NULL to replay those of all versions.  What happens goes
- * to `all` line by line, the newest lines to `last` at the end; each may be NULL.  The verdict is a
- * sentence. */
-enum replay_outcome replay(struct bytes recording, const char *version, FILE *last, FILE *all,
+/* `app`: what the recorded node replicated.  `version`: of the program that replays; NULL to replay
+ * those of all versions.  What happens goes to `all` line by line, the newest lines to `last` at
+ * the end; each may be NULL.  The verdict is a sentence. */
+enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
+                           const char *version, FILE *last, FILE *all,
                            char verdict[static REPLAY_VERDICT_SIZE]);
 
 /* The whole of --replay: exit status 0, 1 or 2 by outcome. */

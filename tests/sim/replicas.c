@@ -9,9 +9,11 @@
 
 #include "base/assert.h"
 #include "kv/kv.h"
+#include "kv/store.h"
 
 #define WALL_START UINT64_C(1700000000000000)
 #define FED_A_TURN 16u
+#define TURN_US SIM_MS
 
 uint64_t sim_replica_clock_us(const struct sim_replica *r)
 {
@@ -84,12 +86,29 @@ static void io_record(void *ctx, enum journal_kind kind, const void *record)
     replay_tape_put(&r->tape, kind, record);
 }
 
+#define CELLS_A_TURN 256u
+
+static enum vstamp_audit audit(const struct vstamp_pages *pages, uint32_t n_used, void *memory)
+{
+    return kv_store_audit(pages, n_used, memory, CELLS_A_TURN);
+}
+
+/* The store, but to look through a few pages takes some turns, as that of many does elsewhere. */
+static const struct vstamp_app *store_app(void)
+{
+    static struct vstamp_app app;
+    app = *kv_app();
+    app.audit = audit;
+    return &app;
+}
+
 /* Its life is over: was it a function of what went into it? */
 static void live_again(struct sim_replica *r)
 {
     char verdict[REPLAY_VERDICT_SIZE];
     struct bytes recording = {r->tape.data, r->tape.size};
-    if (recording.size > 0 && replay(recording, NULL, NULL, NULL, verdict) != REPLAY_SAME)
+    if (recording.size > 0 &&
+        replay(recording, store_app(), NULL, NULL, NULL, verdict) != REPLAY_SAME)
         sim_fail(r->sim, "replica %u, once more: %s", r->index, verdict);
     replay_tape_close(&r->tape);
 }
@@ -130,6 +149,8 @@ static void turn_begin(struct sim_replica *r)
 static void alarm_set(struct sim_replica *r)
 {
     uint64_t due = time_of(r, node_next_timer(r->node));
+    if (check_core(r->node)->fetch.complete) /* the turn that has just ended took its time */
+        due += prng_below(&r->sim->prng, TURN_US);
     if (due == UINT64_MAX || (r->alarm != 0 && r->alarm <= due)) return;
     r->alarm = due;
     sim_at(r->sim, due - r->sim->now,
@@ -245,7 +266,7 @@ static int restore(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert(r->memory != MAP_FAILED);
     struct vstamp_id entropy = {prng_next(prng), prng_next(prng)};
-    r->node = node_init(r->memory, r->memory_size, &r->config, kv_app(), &r->io, entropy);
+    r->node = node_init(r->memory, r->memory_size, &r->config, store_app(), &r->io, entropy);
     return r->config.durable ? disk_restore(&r->disk, r->node, lost, diag) : 0;
 }
 

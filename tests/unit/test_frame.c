@@ -266,8 +266,8 @@ static void the_bytes_of_a_request_are_these(void **state)
         .body = bytes_of("body"),
     };
     assert_golden(&wire_shape_request, &m,
-                  "a0af7f2c6a296b388090deab842b0568"
-                  "56535450020001007100000001000000"
+                  "5724912c374679458090deab842b0568"
+                  "56535450030001007100000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0200000000000000010000000000000003000000000000000400000000000000"
@@ -289,8 +289,8 @@ static void the_bytes_of_a_prepare_are_these(void **state)
                   .body = bytes_of("batch")},
     };
     assert_golden(&wire_shape_prepare, &m,
-                  "5b69c7f55ef58f19453dcb264b93291f"
-                  "56535450020003009500000001000000"
+                  "bd0e72cb379e6c8c453dcb264b93291f"
+                  "56535450030003009500000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0600000000000000050000000000000007000000000000000400000000000000"
@@ -303,8 +303,8 @@ static void the_bytes_of_a_heartbeat_are_these(void **state)
     (void)state;
     struct wire_commit m = {.op = 7, .commit = 6, .checksum = {9, 10}, .sequence = 11, .held = 5};
     assert_golden(&wire_shape_commit, &m,
-                  "74a478a8a5934e942068a386b33216ee"
-                  "56535450020005007800000001000000"
+                  "9d0cd51762daa3dc2068a386b33216ee"
+                  "56535450030005007800000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "070000000000000006000000000000000a000000000000000900000000000000"
@@ -332,8 +332,8 @@ static void the_bytes_of_a_do_view_change_are_these(void **state)
     assert_true(wire_list_add(&builder, &newest));
     m.headers = wire_list_end(&builder);
     assert_golden(&wire_shape_do_view_change, &m,
-                  "7799224e44983da26f98b29db482a0e9"
-                  "5653545002000700b000000001000000"
+                  "280d8025304c9cca6f98b29db482a0e9"
+                  "5653545003000700b000000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0400000000000000010000000700000000000000060000000000000002000000"

@@ -127,6 +127,18 @@ static void swapped_pages_have_another_digest(void **state)
     paged_close(&b);
 }
 
+static struct vstamp_id root(struct pages *p, enum pages_version version)
+{
+    assert_true(pages_settle(p, version, UINT32_MAX));
+    return tree_root(pages_tree(p, version));
+}
+
+static void show(struct pages *p)
+{
+    root(p, PAGES_CANDIDATE);
+    pages_fetch_show(p);
+}
+
 static void a_fetch_replaces_live_only_at_its_commit(void **state)
 {
     (void)state;
@@ -142,12 +154,13 @@ static void a_fetch_replaces_live_only_at_its_commit(void **state)
     memset(content, 2, sizeof content);
     pages_fetch_put(&a.pages, 0, content);
     pages_fetch_put(&a.pages, 1, NULL);
-    pages_fetch_put(&a.pages, 5, content); /* beyond the end that commit will set */
+    pages_fetch_put(&a.pages, 4, NULL);
+    pages_fetch_put(&a.pages, 5, NULL); /* what is zeros at the end is none of its pages */
     assert_filled(pages_read(&a.pages, 0), 1);
     assert_filled(pages_read(&a.pages, 1), 1);
     assert_filled(pages_image(&a.pages, 0), 1); /* and so does the image */
 
-    pages_fetch_show(&a.pages, 4);
+    show(&a.pages);
     pages_fetch_commit(&a.pages);
     assert_int_equal(a.pages.n_used, 4);
     const int bytes[] = {2, 0, 1, 1, 0, 0};
@@ -175,17 +188,11 @@ static void a_fetch_may_bring_more_pages_than_there_were(void **state)
     pages_fetch_begin(&a.pages);
     pages_fetch_put(&a.pages, N_PAGES - 1, NULL);
     pages_fetch_put(&a.pages, N_PAGES - 1, content); /* the last one wins */
-    pages_fetch_show(&a.pages, N_PAGES);
+    show(&a.pages);
     pages_fetch_commit(&a.pages);
     assert_filled(pages_image(&a.pages, N_PAGES - 1), 6);
     assert_filled(pages_image(&a.pages, 0), 0);
     paged_close(&a);
-}
-
-static struct vstamp_id root(struct pages *p, enum pages_version version)
-{
-    assert_true(pages_settle(p, version, UINT32_MAX));
-    return tree_root(pages_tree(p, version));
 }
 
 static void an_aborted_fetch_leaves_live_and_image(void **state)
@@ -240,7 +247,7 @@ static void what_was_staged_is_there_for_the_next_fetch(void **state)
     assert_int_equal(tree_leaf(tree, 1), pages_hash(content));
     assert_int_equal(tree_leaf(tree, 2), pages_hash(ones));
     assert_int_equal(tree_leaf(tree, 4), pages_hash(threes));
-    pages_fetch_show(&a.pages, 6);
+    show(&a.pages);
     pages_fetch_commit(&a.pages);
     const int bytes[] = {1, 2, 1, 2, 3, 1};
     for (uint32_t page = 0; page < 6; page++)
@@ -279,18 +286,17 @@ static void a_fetch_that_was_looked_at_can_be_given_up(void **state)
     paged_open(&a, N_PAGES, 0);
     for (uint32_t page = 0; page < 6; page++) fill(&a.pages, page, 1);
     struct vstamp_id before = pages_digest(&a.pages);
-    const uint32_t ends[] = {2, 6, 9};
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    for (uint32_t last = 2; last < 10; last += 3) {
         memset(content, 2, sizeof content);
         pages_fetch_begin(&a.pages);
         pages_fetch_put(&a.pages, 1, content);
-        pages_fetch_put(&a.pages, 5, content);
-        pages_fetch_put(&a.pages, 8, content);
-        pages_fetch_show(&a.pages, ends[i]);
-        assert_int_equal(a.pages.n_used, ends[i]);
+        for (uint32_t page = last; page < 6; page++) pages_fetch_put(&a.pages, page, NULL);
+        pages_fetch_put(&a.pages, last, content);
+        show(&a.pages);
+        assert_int_equal(a.pages.n_used, last + 1);
         assert_filled(pages_read(&a.pages, 1), 2);
-        assert_filled(pages_read(&a.pages, 5), ends[i] > 5 ? 2 : 0);
-        assert_filled(pages_read(&a.pages, 8), ends[i] > 8 ? 2 : 0);
+        assert_filled(pages_read(&a.pages, last), 2);
+        assert_filled(pages_read(&a.pages, 5), last == 5 ? 2 : last < 5 ? 0 : 1);
         pages_fetch_abort(&a.pages);
         pages_fetch_forget(&a.pages);
         assert_int_equal(a.pages.n_used, 6);
@@ -355,7 +361,8 @@ static void what_was_fetched_is_unstored_and_what_it_removed(void **state)
     pages_fetch_begin(&a.pages);
     static const uint8_t content[VSTAMP_PAGE_SIZE] = {9};
     pages_fetch_put(&a.pages, 1, content);
-    pages_fetch_show(&a.pages, 70);
+    pages_fetch_put(&a.pages, 70, NULL);
+    show(&a.pages);
     pages_fetch_commit(&a.pages);
     ASSERT_UNSTORED(&a.pages, 1, 5, 70);
     assert_null(pages_image(&a.pages, 70));
@@ -404,31 +411,37 @@ static void model_write(struct paged *a, struct model *m, uint32_t page, uint8_t
     if (page >= m->n_used) m->n_used = page + 1;
 }
 
-static void model_commit(struct paged *a, struct model *m, uint32_t n_used)
+static void model_put(struct paged *a, struct model *m, uint32_t page, uint8_t byte)
 {
-    pages_fetch_show(&a->pages, n_used);
+    uint8_t content[VSTAMP_PAGE_SIZE] = {0};
+    memset(content, byte, 16);
+    pages_fetch_put(&a->pages, page, byte != 0 ? content : NULL);
+    memset(m->staged[page], byte, 16);
+    m->is_staged[page] = true;
+}
+
+/* The target ends there, or before. */
+static void model_commit(struct paged *a, struct model *m, uint32_t end)
+{
+    static const uint8_t zeros[16];
+    for (uint32_t page = end; page < N_PAGES; page++)
+        if (m->is_staged[page] || page < m->n_used) model_put(a, m, page, 0);
+    show(&a->pages);
     pages_fetch_commit(&a->pages);
+    m->n_used = 0;
     for (uint32_t page = 0; page < N_PAGES; page++) {
         if (m->is_staged[page]) memcpy(m->live[page], m->staged[page], 16);
-        if (page >= n_used) memset(m->live[page], 0, 16);
+        if (memcmp(m->live[page], zeros, 16) != 0) m->n_used = page + 1;
     }
-    m->n_used = n_used;
     m->fetching = false;
     m->has_image = true;
     memset(m->is_staged, 0, sizeof m->is_staged);
     memcpy(m->image, m->live, sizeof m->live);
 }
 
-/* Show turns what is beyond the end into zeros, and abort leaves that staged. */
-static void model_give_up(struct paged *a, struct model *m, uint32_t n_used, bool look)
+static void model_give_up(struct paged *a, struct model *m, bool look)
 {
-    if (look) {
-        pages_fetch_show(&a->pages, n_used);
-        for (uint32_t page = n_used; page < m->n_used; page++) {
-            memset(m->staged[page], 0, 16);
-            m->is_staged[page] = true;
-        }
-    }
+    if (look) show(&a->pages);
     pages_fetch_abort(&a->pages);
     m->fetching = false;
 }
@@ -455,21 +468,17 @@ static void assert_roots(struct paged *a, const struct model *m)
 
 static void model_step(struct paged *a, struct model *m, struct prng *rng)
 {
-    uint8_t content[VSTAMP_PAGE_SIZE] = {0};
     uint32_t page = (uint32_t)prng_below(rng, N_PAGES);
     uint8_t byte = (uint8_t)prng_below(rng, 4);
     if (m->fetching && prng_chance(rng, 1, 20)) {
         pages_fetch_drop(&a->pages, page);
         m->is_staged[page] = false;
     } else if (m->fetching && prng_chance(rng, 9, 10)) {
-        memset(content, byte, 16);
-        pages_fetch_put(&a->pages, page, byte != 0 ? content : NULL);
-        memset(m->staged[page], byte, 16);
-        m->is_staged[page] = true;
+        model_put(a, m, page, byte);
     } else if (m->fetching && prng_chance(rng, 2, 3)) {
         model_commit(a, m, page);
     } else if (m->fetching) {
-        model_give_up(a, m, page, prng_chance(rng, 1, 2));
+        model_give_up(a, m, prng_chance(rng, 1, 2));
         if (prng_chance(rng, 1, 4)) {
             pages_fetch_forget(&a->pages);
             memset(m->is_staged, 0, sizeof m->is_staged);

@@ -59,6 +59,9 @@ struct vstamp_answer {
     size_t size;
 };
 
+enum vstamp_audit { VSTAMP_AUDIT_GOES_ON, VSTAMP_AUDIT_PASSES, VSTAMP_AUDIT_FAILS };
+#define VSTAMP_AUDIT_BYTES 4096u
+
 struct vstamp_app {
     const char *name; /* for logs and status */
 
@@ -82,9 +85,14 @@ struct vstamp_app {
 
     /* Could apply() have left these pages?  Asked of pages that came from a peer or from a disk,
      * before anything else looks at them: they may hold anything, and the function must bear that.
-     * Pages from `n_used` on are zeros.  On false they are not used and fetched elsewhere.  NULL:
-     * whatever comes is believed, and apply() and query() must bear it. */
-    bool (*sound)(const struct vstamp_pages *pages, uint32_t n_used);
+     * Pages from `n_used` on are zeros.  If it fails they are not used, but fetched elsewhere.
+     * NULL: whatever comes is believed, and apply() and query() must bear it.
+     *
+     * A replica that looks at a large state for long does not hear the others meanwhile.  So look
+     * for a millisecond and say VSTAMP_AUDIT_GOES_ON; the function is called again, with the same
+     * pages, and finds at `memory` what it left there: VSTAMP_AUDIT_BYTES, aligned for any number,
+     * which are zeros at the first call.  It may also never be called again. */
+    enum vstamp_audit (*audit)(const struct vstamp_pages *pages, uint32_t n_used, void *memory);
 };
 
 #ifdef __cplusplus

@@ -41,6 +41,7 @@ static struct answer get_metrics(struct endpoint *e, const struct node_status *s
         .connections = e->transport->clients.n_used,
         .evicted = e->transport->clients.n_evicted,
         .longest_turn_us = e->turn->longest_us,
+        .longest_turn_cpu_us = e->turn->longest_cpu_us,
     };
     unsigned i;
 

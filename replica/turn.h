@@ -21,6 +21,8 @@ struct turn {
     bool begun;
     uint64_t begun_us;   /* when, */
     uint64_t longest_us; /* and how long the longest turn so far has kept the loop */
+    uint64_t cpu_us, cpu_read_us; /* processor time of this thread, and when it was read */
+    uint64_t longest_cpu_us;      /* the most that a turn took, or a millisecond more */
     uv_check_t check;         /* runs after the poll: ends the turn */
     uv_prepare_t prepare;     /* runs before the poll: ends a turn that a timer began */
     uv_timer_t timer;         /* the node's next timer */

@@ -67,6 +67,7 @@ teardown() { group_teardown; }
     grep -q '^vstamp_commit_number [1-9]' "$metrics"
     [ "$(grep -c '^vstamp_peer_connected{peer="[0-9]"} 1$' "$metrics")" -eq 2 ]
     grep -q '^vstamp_longest_turn_us [0-9]' "$metrics"
+    grep -q '^vstamp_longest_turn_cpu_us [0-9]' "$metrics"
     grep -q '^process_resident_memory_bytes [1-9]' "$metrics"
 }
 

@@ -450,21 +450,18 @@ void vr_on_checkpoint_stored(struct vr *r)
 }
 
 /* Only hints.  A connection that came up: what was lost can arrive now.  The primary's that broke:
- * it may have died, so wait for two more heartbeats instead of the whole time-out; it takes a
- * quorum that thinks so to depose it. */
+ * it may have died, and a vote costs nothing if it has not: it takes a quorum that thinks so to
+ * depose it (V1), and what comes from it over the next connection withdraws the vote. */
 void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
 {
+    if (r->over) return;
     if (!connected) {
-        if (r->status == VR_NORMAL && vr_primary_of(r, r->view) == replica) {
-            uint64_t two_us = vr_jitter(r, 2 * r->config.heartbeat_ms * UINT64_C(1000));
-            if (r->now_us + two_us < r->due[VR_TIMER_SUSPECT]) {
-                vr_mark(r, VR_MARK_suspicion_hastened, "primary=%u", replica);
-                vr_timer_set(r, VR_TIMER_SUSPECT, two_us);
-            }
-        }
+        if (r->status != VR_NORMAL || vr_primary_of(r, r->view) != replica) return;
+        vr_mark(r, VR_MARK_primary_cut_off, "primary=%u", replica);
+        vr_suspect(r, "the connection to the primary broke");
+        settle(r);
         return;
     }
-    if (r->over) return;
     vr_restart_tell(r, replica);
     if (r->status == VR_RECOVERING) vr_recovery_due(r);
     if (r->status == VR_VIEW_CHANGE) vr_view_change_due(r);

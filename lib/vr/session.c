@@ -9,6 +9,9 @@
  * it cannot serve, or is silent for SESSION_PATIENCE_MS, all are asked.  In a round each replica is
  * asked once, and once more if it turns out to be the primary of a newer view.
  *
+ * A replica that says no is there, and may be about to begin a view: within a round those who said
+ * no are asked again, soon at first (SESSION_AGAIN_MS), and those who are silent are not.
+ *
  * What holds:
  *   C1  a retry repeats client, session, number and body, so that however many copies arrive, the
  *       client table lets one of them run;
@@ -105,6 +108,16 @@ static uint64_t round_ms(struct session *s)
     return s->round == 0 ? pause : pause + prng_below(&s->prng, pause / 2);
 }
 
+/* Somebody said no, and did not say who would say yes. */
+static void ask_again(struct session *s, uint64_t now_ms)
+{
+    if (s->again_ms != UINT64_MAX) return;
+    uint64_t pause = SESSION_AGAIN_MS;
+    for (uint32_t i = 0; i < s->refusals && pause < SESSION_AGAIN_MS_MAX; i++) pause *= 2;
+    if (pause > SESSION_AGAIN_MS_MAX) pause = SESSION_AGAIN_MS_MAX;
+    s->again_ms = now_ms + pause + prng_below(&s->prng, pause / 2);
+}
+
 static uint8_t any_active(struct session *s)
 {
     uint8_t replica;
@@ -124,6 +137,8 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     s->task = task;
     s->round = 0;
     s->round_ends_ms = now_ms + round_ms(s);
+    s->refusals = 0;
+    s->again_ms = UINT64_MAX;
     s->deadline_ms = deadline_ms;
     s->probe = prng_next(&s->prng);
     s->request =
@@ -261,7 +276,7 @@ static void on_evicted(struct session *s, bool may_have_run)
 }
 
 static void on_reject(struct session *s, uint8_t replica, const struct wire_header *header,
-                      const struct wire_reject *reject)
+                      const struct wire_reject *reject, uint64_t now_ms)
 {
     struct session_peer *peer = &s->peers[replica];
     if (peer->copies > 0) peer->copies--; /* C2 */
@@ -276,7 +291,7 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
             s->peers[session_primary(s)].due = true;
         break;
     case WIRE_REJECT_BUSY:
-        break; /* the next round is the pause */
+        break; /* the pause before it is asked again is enough */
     case WIRE_REJECT_EVICTED:
         /* A replica of a former view may not know the session yet. */
         if (s->task == SESSION_APPLY && header->view >= s->identity.view)
@@ -303,6 +318,7 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
         widen(s);
         break;
     }
+    if (s->running && (s->wide || session_primary(s) == replica)) ask_again(s, now_ms);
 }
 
 int session_on_message(struct session *s, uint8_t replica, const struct wire_message *m,
@@ -321,7 +337,7 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
         s->peers[replica].due = s->confirmed;
     } else if (number == s->request.number && session == s->request.session) { /* C5 */
         if (is_reply) return on_reply(s, &m->header, &m->as.reply);
-        on_reject(s, replica, &m->header, &m->as.reject);
+        on_reject(s, replica, &m->header, &m->as.reject, now_ms);
     }
     session_on_time(s, now_ms);
     return 0;
@@ -359,20 +375,29 @@ void session_on_time(struct session *s, uint64_t now_ms)
         end_for_time(s);
         return;
     }
-    if (now_ms < s->round_ends_ms) return;
-    s->round++;
-    s->wide = true;
-    s->round_ends_ms = now_ms + round_ms(s);
+    if (now_ms < s->round_ends_ms && now_ms < s->again_ms) return;
+    bool all = now_ms >= s->round_ends_ms;
+    if (all) {
+        s->round++;
+        s->wide = true;
+        s->round_ends_ms = now_ms + round_ms(s);
+    } else {
+        s->refusals++;
+    }
+    s->again_ms = UINT64_MAX;
     for (uint8_t i = 0; i < s->n_replicas; i++) {
-        s->peers[i].asked = false;
-        s->peers[i].due = !is_witness(s, i);
+        struct session_peer *peer = &s->peers[i];
+        if (is_witness(s, i) || !(all || (peer->asked && peer->copies == 0))) continue;
+        peer->asked = false;
+        peer->due = true;
     }
 }
 
 uint64_t session_wake(const struct session *s)
 {
     assert(s->running);
-    return s->round_ends_ms < s->deadline_ms ? s->round_ends_ms : s->deadline_ms;
+    uint64_t wake_ms = s->round_ends_ms < s->again_ms ? s->round_ends_ms : s->again_ms;
+    return wake_ms < s->deadline_ms ? wake_ms : s->deadline_ms;
 }
 
 void session_renew(struct session *s)

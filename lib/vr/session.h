@@ -25,6 +25,8 @@
 
 #define SESSION_PATIENCE_MS  100u /* silence after which all replicas are asked */
 #define SESSION_ROUND_MS_MAX 400u /* longest pause between two rounds of asking, plus jitter */
+#define SESSION_AGAIN_MS     5u   /* shortest pause before a replica that said no is asked again */
+#define SESSION_AGAIN_MS_MAX 200u /* longest, plus jitter */
 
 /* The numbers of registrations begin here, so that a late answer to one is not taken for that to a
  * request. */
@@ -83,6 +85,8 @@ struct session {
     uint64_t probe; /* request-number of the frames that only ask for the group's id */
     uint32_t round;
     uint64_t round_ends_ms;
+    uint32_t refusals; /* times that all who said no were asked again */
+    uint64_t again_ms; /* when they are next; UINT64_MAX: nobody said no since */
     uint64_t deadline_ms;
     struct session_peer peers[REPLICAS_MAX];
     struct session_result result;

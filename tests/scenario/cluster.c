@@ -236,6 +236,15 @@ void cluster_crash(struct cluster *c, uint8_t replica)
     m->up = m->crash_at_checkpoint = false;
 }
 
+void cluster_cut(struct cluster *c, uint8_t replica, uint8_t peer)
+{
+    struct member *m = &c->members[replica];
+    assert_true(m->up);
+    set_clock(m);
+    node_on_peer_connected(m->node, peer, false);
+    node_turn_end(m->node);
+}
+
 void cluster_crash_at_checkpoint(struct cluster *c, uint8_t replica)
 {
     c->members[replica].crash_at_checkpoint = true;

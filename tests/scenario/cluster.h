@@ -39,6 +39,7 @@ bool cluster_is_up(const struct cluster *c, uint8_t replica);
 void cluster_crash(struct cluster *c, uint8_t replica);   /* the disk keeps what was written */
 /* The same at the moment its next checkpoint takes effect: what that makes void is not removed. */
 void cluster_crash_at_checkpoint(struct cluster *c, uint8_t replica);
+void cluster_cut(struct cluster *c, uint8_t replica, uint8_t peer); /* it notices a broken link */
 void cluster_wipe(struct cluster *c, uint8_t replica);    /* of a crashed one: its disk is lost */
 void cluster_damage(struct cluster *c, uint8_t replica);  /* its oldest segment is zeros, it may be
                                                              running */

@@ -38,6 +38,32 @@ static void when_the_primary_dies_the_others_go_on_with_all_that_was_answered(vo
     cluster_free(c);
 }
 
+static void when_all_connections_to_the_primary_break_nobody_waits(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_crash(c, 0);
+    cluster_cut(c, 1, 0);
+    cluster_cut(c, 2, 0);
+    cluster_settle(c);
+    assert_int_equal(1, cluster_primary(c));
+    cluster_free(c);
+}
+
+static void one_broken_connection_deposes_nobody(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_cut(c, 2, 0);
+    assert_true(cluster_core(c, 2)->suspects);
+    cluster_run(c, 100);
+    assert_false(cluster_core(c, 2)->suspects);
+    assert_int_equal(0, cluster_core(c, 2)->view);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
+    cluster_free(c);
+}
+
 /* Rule: a backup whose view does not begin votes as soon as its vote is all that is missing (V10).
  * Replica 1 has tried so often that it would wait for half a minute. */
 static void the_most_patient_does_not_keep_the_group_waiting(void **unused)
@@ -394,6 +420,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(when_the_primary_dies_the_others_go_on_with_all_that_was_answered),
+        cmocka_unit_test(when_all_connections_to_the_primary_break_nobody_waits),
+        cmocka_unit_test(one_broken_connection_deposes_nobody),
         cmocka_unit_test(the_most_patient_does_not_keep_the_group_waiting),
         cmocka_unit_test(a_planned_hand_over_needs_no_time_out),
         cmocka_unit_test(pit_2_1_a_start_view_that_comes_twice_does_not_cut_the_log),

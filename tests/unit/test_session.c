@@ -255,8 +255,37 @@ static void busy_makes_it_pause(void **state)
     sends_only_to(0);
     reject(0, 0, WIRE_REJECT_BUSY);
     sends_to_none();
+    pass(SESSION_AGAIN_MS * 3 / 2);
+    sends_only_to(0);
     pass(SESSION_PATIENCE_MS);
     sends_to_all();
+}
+
+/* A pause has jitter of up to its half. */
+static void who_said_no_is_asked_again_soon_and_then_less_often(void **state)
+{
+    (void)state;
+    uint32_t asked = 0;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_UNAVAILABLE);
+    assert_true(sends_to(1) && sends_to(2));
+    assert_in_range(session_wake(&s) - now, SESSION_AGAIN_MS, SESSION_AGAIN_MS * 3 / 2);
+    pass(SESSION_AGAIN_MS - 1);
+    sends_to_none();
+    pass(SESSION_AGAIN_MS / 2 + 1);
+    sends_only_to(0); /* 1 and 2 are silent */
+    for (uint64_t end = now + 1000; now < end; pass(1)) {
+        reject(0, 0, WIRE_REJECT_UNAVAILABLE);
+        for (uint64_t paused = now; now < end && !sends_to(0); pass(1))
+            assert_true(now - paused <= SESSION_AGAIN_MS_MAX * 3 / 2);
+        asked++;
+    }
+    assert_in_range(asked, 6, 14);
+    pass(SESSION_AGAIN_MS_MAX * 3 / 2);
+    assert_true(sends_to(0));
+    reply(0, 1, 30, "5");
+    ended(0, false);
 }
 
 static void unavailable_makes_it_ask_the_others(void **state)
@@ -698,6 +727,7 @@ int main(void)
         cmocka_unit_test_setup(two_that_disagree_who_is_primary_are_not_asked_in_circles,
                                registered),
         cmocka_unit_test_setup(busy_makes_it_pause, registered),
+        cmocka_unit_test_setup(who_said_no_is_asked_again_soon_and_then_less_often, registered),
         cmocka_unit_test_setup(unavailable_makes_it_ask_the_others, registered),
         cmocka_unit_test_setup(a_write_that_was_never_sent_did_not_run, registered),
         cmocka_unit_test_setup(a_write_that_all_rejected_did_not_run, registered),

@@ -119,6 +119,11 @@ static void print_log(const struct folder *f)
     printf("commit       %" PRIu64 "\n", f->commit);
 }
 
+static bool is_member(const struct folder *f)
+{
+    return f->any_state && f->state.self < REPLICAS_MAX && !vstamp_id_is_zero(f->state.group);
+}
+
 static void print_summary(const struct folder *f)
 {
     char bytes[PROGRESS_SIZE_TEXT], file[STORAGE_NAME_SIZE];
@@ -127,11 +132,14 @@ static void print_summary(const struct folder *f)
     printf("folder       %s\n", f->storage.folder);
     printf("group        %s\n",
            vstamp_id_is_zero(f->group) ? "not formed yet" : id_text(f->group));
-    if (f->any_head)
-        printf("replica      %" PRIu32 "\nformat       %" PRIu32 "\n", f->owner.replica,
-               f->owner.version);
+    if (f->any_head && is_member(f))
+        printf("replica      %u of epoch %" PRIu32 ", %s\n", f->state.self, f->state.epoch,
+               f->address);
+    else if (f->any_head)
+        printf("replica      %s, no member of a group\n", f->address);
     else
         puts("replica      nothing says: no segment was ever written to, or all are damaged");
+    if (f->any_head) printf("format       %" PRIu32 "\n", f->owner.version);
     printf("incarnation  came back empty %" PRIu64 " times, since then from its disk %" PRIu64
            " times; %s\n",
            journal_losses(f->incarnation), journal_starts(f->incarnation),
@@ -148,18 +156,20 @@ static void print_summary(const struct folder *f)
     if (f->n_findings == 0) puts("sound");
 }
 
-static json_t *known(const struct folder *f, uint32_t number)
+static json_t *known(bool is, uint32_t number)
 {
-    return f->any_head ? json_integer((json_int_t)number) : json_null();
+    return is ? json_integer((json_int_t)number) : json_null();
 }
 
 static void print_summary_json(const struct folder *f, json_t *findings)
 {
     print_json(json_pack(
-        "{s:s, s:b, s:s, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, "
-        "s:I, s:I, s:I, s:b, s:o}",
+        "{s:s, s:b, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, "
+        "s:I, s:I, s:I, s:I, s:b, s:o}",
         "folder", f->storage.folder, "sound", f->n_findings == 0, "group", id_text(f->group),
-        "replica", known(f, f->owner.replica), "format", known(f, f->owner.version),
+        "replica", known(is_member(f), f->state.self), "address",
+        f->any_head ? json_string(f->address) : json_null(), "format",
+        known(f->any_head, f->owner.version),
         "came_back_empty", (json_int_t)journal_losses(f->incarnation),
         "came_back_from_disk", (json_int_t)journal_starts(f->incarnation), "taking_part",
         f->any_state && f->state.taking_part, "epoch", (json_int_t)f->state.epoch, "view",

@@ -37,7 +37,7 @@ static int check(struct restore *r, struct vstamp_diag *diag)
     if (rv == VSTAMP_E_CORRUPT) rv = VSTAMP_E_IO; /* a damaged file, not a bug */
     if (rv == 0) rv = copy_fits(&r->file.copy, &vr, diag);
     if (rv != 0) return rv;
-    r->group = copy_group(&r->file.copy, vr.members);
+    r->group = copy_group(&r->file.copy, &vr);
     return 0;
 }
 

@@ -66,11 +66,12 @@ static void follow_state(struct folder *f, const struct folder_record *record)
     f->any_state = true;
     f->state = *s;
     f->state.crash_vector = f->state.tokens = (struct wire_list){0};
+    f->state.membership.members = (struct wire_list){0};
     struct reader at = wire_list_start(&s->crash_vector);
     for (uint32_t i = 0; i < s->crash_vector.count; i++) {
         struct wire_counter counter;
         wire_list_next(&wire_shape_counter, &at, &counter);
-        if (i == f->owner.replica && counter.value > f->incarnation) f->incarnation = counter.value;
+        if (i == s->self && counter.value > f->incarnation) f->incarnation = counter.value;
     }
     if (!vstamp_id_is_zero(s->group)) f->group = s->group;
     if (forgets) {
@@ -115,12 +116,17 @@ static void follow_entry(struct folder *f, const struct folder_record *record)
 static void check_owner(struct folder *f, const char *file, uint64_t place,
                         const struct wire_segment *owner)
 {
-    if (!f->any_head) f->owner = *owner;
+    if (!f->any_head) {
+        size_t size = owner->address.size < sizeof f->address ? owner->address.size : 0;
+        f->owner = *owner;
+        if (size > 0) memcpy(f->address, owner->address.data, size);
+        f->address[size] = '\0';
+    }
     f->any_head = true;
-    if (owner->replica != f->owner.replica)
-        finding(f, file, place, "belongs to replica %" PRIu32 ", the rest to replica %" PRIu32,
-                owner->replica, f->owner.replica);
-    else if (owner->members != f->owner.members)
+    if (!bytes_equal(owner->address, bytes_of(f->address)))
+        finding(f, file, place, "belongs to the replica at %.*s, the rest to the one at %s",
+                (int)owner->address.size, (const char *)owner->address.data, f->address);
+    else if (owner->form != f->owner.form)
         finding(f, file, place, "was written with another configuration than the files before it");
     else if (!vstamp_id_is_zero(owner->group) && !vstamp_id_is_zero(f->group) &&
              !vstamp_id_equal(owner->group, f->group))

@@ -56,11 +56,14 @@ noinst_LTLIBRARIES += \
     %D%/vr/marks.c \
     %D%/vr/marks.def \
     %D%/vr/marks.h \
+    %D%/vr/membership.c \
+    %D%/vr/membership.h \
     %D%/vr/normal.c \
     %D%/vr/page_transfer.c \
     %D%/vr/pages.c \
     %D%/vr/pages.h \
     %D%/vr/reads.c \
+    %D%/vr/reconfiguration.c \
     %D%/vr/recovery.c \
     %D%/vr/restart.c \
     %D%/vr/replica.c \

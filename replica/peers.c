@@ -12,7 +12,7 @@
 #define DIAL_MS_MAX    2000u       /* to resolve, connect and exchange hellos */
 #define OUT_MAX        (16u << 20) /* what may queue for one replica */
 #define COMPLAINT_MS   10000u      /* between two lines about the same stranger */
-#define HELLO_SIZE_MAX 512u
+#define HELLO_SIZE_MAX 1024u
 #define NOBODY         UINT32_MAX /* number of a connection that no replica owns (yet) */
 
 static void dial(struct peer *peer);
@@ -50,12 +50,19 @@ static void send_hello(struct peers *p, struct connection *c)
 {
     uint8_t frame[HELLO_SIZE_MAX];
     const struct wire_header header = {.sender = p->config->self};
-    struct wire_hello hello = {
-        .members = p->config->members,
+    struct node_identity identity;
+    struct wire_hello hello;
+    size_t size;
+
+    node_identity(p->turn->node, &identity);
+    hello = (struct wire_hello){
+        .group = identity.group,
+        .epoch = identity.epoch,
+        .address = bytes_of(identity.address),
+        .form = identity.form,
         .version = bytes_of(p->config->version),
     };
-    size_t size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof(frame));
-
+    size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof(frame));
     assert(size > 0);
     connection_send(c, (struct bytes){frame, size});
     connection_flush(c);
@@ -98,13 +105,21 @@ static int refuse(struct peers *p, struct connection *c, uint32_t sender, const 
     return VSTAMP_E_OTHER_GROUP;
 }
 
-static int check_members(struct peers *p, struct connection *c, const struct wire_message *m)
+static int check_form(struct peers *p, struct connection *c, const struct wire_message *m)
 {
-    if (m->as.hello.members == p->config->members) return 0;
-    return refuse(p, c, m->header.sender,
-                  "its configuration differs from ours in replicas_addresses, durability, "
-                  "max_clients, max_value_bytes, batch_bytes or state_bytes_max: all replicas need "
-                  "the same");
+    uint32_t from = m->header.sender;
+
+    if (m->as.hello.form != p->config->form)
+        return refuse(p, c, from,
+                      "its configuration differs from ours in durability, max_clients, "
+                      "max_value_bytes, batch_bytes or state_bytes_max: all replicas need the "
+                      "same");
+    if (from < p->config->n_replicas &&
+        !bytes_equal(m->as.hello.address, bytes_of(p->config->addresses[from])))
+        return refuse(p, c, from,
+                      "its configuration differs from ours in replicas_addresses: all replicas "
+                      "need the same");
+    return 0;
 }
 
 static void come_up(struct peer *peer, const struct wire_message *m)
@@ -140,7 +155,7 @@ int peers_adopt(struct peers *p, struct connection *c, const struct wire_message
     if (from == p->config->self) return refuse(p, c, from, "it claims our own index");
     if (from < p->config->self) return refuse(p, c, from, "the higher index is to dial the lower");
     send_hello(p, c); /* first, so that the other side can say what is wrong, too */
-    rv = check_members(p, c, hello);
+    rv = check_form(p, c, hello);
     if (rv != 0 || c->closing) return rv;
     peer = &p->at[from];
     if (peer->connection != NULL)
@@ -162,7 +177,7 @@ static int on_hello(struct peer *peer, struct bytes frame)
     if (rv != 0) return rv;
     c->identified = true;
     if (message.header.command != WIRE_hello) return VSTAMP_E_MALFORMED;
-    rv = check_members(p, c, &message);
+    rv = check_form(p, c, &message);
     if (rv != 0) return rv;
     if (message.header.sender != peer->index)
         return refuse(p, c, message.header.sender, "another replica listens on the peer's address");

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #define REPLICAS_MAX 16u           /* fits a bitmap; 7 is as many as make sense */
+#define NOT_A_MEMBER REPLICAS_MAX  /* in place of an index; arrays by index have a place for it */
+#define SLOTS_MAX (2u * REPLICAS_MAX) /* replicas of two epochs that one has to do with */
 #define PIPELINE_MAX 32u           /* prepares in flight (PROTOCOL: bounds a DoViewChange) */
 #define ANSWER_BYTES_MIN 256u      /* what an application may count on for a logged answer */
 #define READ_OVERHEAD 2048u        /* what the answer of a read holds beside the largest value */
@@ -28,6 +30,6 @@
 #define COPY_HASHES_MAX 256u      /* pages asked about in one get_checkpoint */
 #define ADDRESS_BYTES_MAX 255u
 
-_Static_assert(REPLICAS_MAX <= 32, "a set of replicas is a uint32_t");
+_Static_assert(SLOTS_MAX <= 32, "a set of replicas is a uint32_t");
 
 #endif

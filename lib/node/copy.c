@@ -264,15 +264,18 @@ struct vstamp_id copy_digest(const struct copy *c)
     return digest;
 }
 
-struct vstamp_id copy_group(const struct copy *c, uint64_t members)
+struct vstamp_id copy_group(const struct copy *c, const struct vr_config *config)
 {
-    uint8_t all[64];
+    struct vr_membership members;
+    uint8_t all[80];
     struct writer w = writer_over(all, sizeof all);
     write_id(&w, c->head.group);
     write_id(&w, copy_digest(c));
     write_u64(&w, c->head.time);
     write_u64(&w, c->op);
-    write_u64(&w, members);
+    vr_membership_of_config(&members, config);
+    write_id(&w, vr_membership_checksum(&members));
+    write_u64(&w, config->form);
     assert(w.ok);
     return checksum128(all, w.size);
 }

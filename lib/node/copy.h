@@ -63,7 +63,7 @@ struct vstamp_id copy_digest(const struct copy *c);
 
 /* The identity of the group that a configuration (its `members`) makes of a loaded copy: the same
  * for all its members, and another one than that of the group that was copied. */
-struct vstamp_id copy_group(const struct copy *c, uint64_t members);
+struct vstamp_id copy_group(const struct copy *c, const struct vr_config *config);
 
 /* Does the state go into a replica of this configuration?  VSTAMP_E_CONFIG, with a sentence that
  * says what it needs, if not. */

@@ -8,12 +8,36 @@
 #include "base/assert.h"
 #include "node/node_state.h"
 
-static void sink_send(void *ctx, uint8_t replica, struct bytes frame)
+static void sink_send(void *ctx, uint8_t slot, struct bytes frame)
 {
     struct node *n = ctx;
     n->frames_sent++;
-    node_note_frame(n, replica, frame);
-    n->io.send(n->io.ctx, replica, frame);
+    node_note_frame(n, slot, frame);
+    n->io.send(n->io.ctx, slot, frame);
+}
+
+/* Whoever was connected still is, in another slot perhaps. */
+static void sink_directory(void *ctx)
+{
+    struct node *n = ctx;
+    const struct vr *r = &n->vr;
+    struct node_directory *d = &n->directory;
+    bool connected[SLOTS_MAX] = {false};
+    char (*before)[ADDRESS_BYTES_MAX + 1] = n->connected_addresses;
+    *d = (struct node_directory){.n_members = r->config.n_replicas,
+                                 .n_slots = vr_n_slots(r),
+                                 .self = r->config.self};
+    for (uint8_t i = 0; i < d->n_slots; i++) {
+        d->addresses[i] = vr_slot_address(r, i);
+        for (uint8_t j = 0; j < n->n_slots_before; j++)
+            if (n->connected[j] && strcmp(before[j], d->addresses[i]) == 0) connected[i] = true;
+    }
+    memcpy(n->connected, connected, sizeof connected);
+    n->n_slots_before = d->n_slots;
+    for (uint8_t i = 0; i < d->n_slots; i++)
+        memcpy(before[i], d->addresses[i], strlen(d->addresses[i]) + 1);
+    node_note_directory(n);
+    if (n->io.directory != NULL) n->io.directory(n->io.ctx, d);
 }
 
 static void sink_reply(void *ctx, uint64_t origin, struct bytes frame)
@@ -42,6 +66,7 @@ static void build(struct node *n, struct arena *arena, const struct vr_config *c
 {
     struct vr_sink sink = {.ctx = n,
                            .send = sink_send,
+                           .directory = sink_directory,
                            .reply = sink_reply,
                            .persist_entry = node_persist_entry,
                            .persist_state = node_persist_state,
@@ -93,16 +118,29 @@ void node_clock(struct node *n, uint64_t monotonic_us, uint64_t realtime_us)
     n->vr.wall_us = realtime_us;
 }
 
-void node_on_peer_frame(struct node *n, uint8_t from, struct bytes frame)
+void node_on_peer_frame(struct node *n, uint8_t slot, struct bytes frame)
 {
     struct wire_message m;
-    NODE_RECORD(n, peer_frame, .from = from, .frame = frame);
+    NODE_RECORD(n, peer_frame, .from = slot, .frame = frame);
     n->frames_received++;
-    if (wire_frame_decode(frame, &m) != 0 || m.header.sender != from) {
+    if (wire_frame_decode(frame, &m) != 0 || m.header.sender != slot) {
         n->frames_dropped++;
         return;
     }
     vr_on_message(&n->vr, &m);
+}
+
+void node_on_stranger_frame(struct node *n, uint64_t origin, struct bytes frame)
+{
+    struct wire_message m;
+    assert(origin != 0);
+    NODE_RECORD(n, stranger_frame, .origin = origin, .frame = frame);
+    n->frames_received++;
+    if (wire_frame_decode(frame, &m) != 0) {
+        n->frames_dropped++;
+        return;
+    }
+    vr_on_stranger(&n->vr, origin, &m);
 }
 
 static int from_client(struct vr *r, uint64_t origin, const struct wire_message *m)
@@ -135,11 +173,11 @@ bool node_accepts_requests(const struct node *n)
     return vr_accepts_requests(&n->vr);
 }
 
-void node_on_peer_connected(struct node *n, uint8_t replica, bool connected)
+void node_on_peer_connected(struct node *n, uint8_t slot, bool connected)
 {
-    NODE_RECORD(n, connection, .replica = replica, .connected = connected);
-    n->connected[replica] = connected;
-    vr_on_peer_connected(&n->vr, replica, connected);
+    NODE_RECORD(n, connection, .replica = slot, .connected = connected);
+    n->connected[slot] = connected;
+    vr_on_peer_connected(&n->vr, slot, connected);
 }
 
 void node_turn_end(struct node *n)
@@ -166,13 +204,27 @@ void node_stop(struct node *n)
 
 bool node_may_stop(const struct node *n)
 {
-    return n->stopping && (n->vr.status != VR_VIEW_CHANGE || n->config.n_replicas == 1) &&
-           !(vr_is_primary(&n->vr) && n->config.n_replicas > 1);
+    return n->stopping && (n->vr.status != VR_VIEW_CHANGE || n->vr.config.n_replicas == 1) &&
+           !(vr_is_primary(&n->vr) && n->vr.config.n_replicas > 1);
 }
 
 const char *node_is_over(struct node *n)
 {
     return vr_is_over(&n->vr, n->reason, sizeof n->reason);
+}
+
+bool node_is_retired(const struct node *n)
+{
+    return n->vr.over && n->vr.retired;
+}
+
+void node_identity(const struct node *n, struct node_identity *identity)
+{
+    *identity = (struct node_identity){.group = n->vr.group,
+                                       .epoch = n->vr.epoch,
+                                       .self = n->vr.config.self,
+                                       .address = n->vr.address,
+                                       .form = n->config.form};
 }
 
 static void peer_status(const struct node *n, struct node_status *s)
@@ -221,7 +273,7 @@ void node_status(struct node *n, struct node_status *s)
     refresh_digest(n);
     *s = (struct node_status){
         .replica = r->config.self,
-        .address = r->config.addresses[r->config.self],
+        .address = r->address,
         .group = r->group,
         .epoch = r->epoch,
         .view = r->view,

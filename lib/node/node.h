@@ -94,12 +94,35 @@ bool node_page_next(struct bytes *data, struct node_page *page);
 
 uint64_t node_page_checksum(uint32_t number, const uint8_t *content);
 
+/* Who is in which slot: the members of the epoch by index, then guests, who are or will be members
+ * of another epoch. */
+struct node_directory {
+    uint8_t n_members, n_slots;
+    uint8_t self; /* our own index; NOT_A_MEMBER: we are learning, or were replaced */
+    const char *addresses[SLOTS_MAX]; /* they live until the next directory */
+};
+
+/* What a replica says of itself to another one: hello. */
+struct node_identity {
+    struct vstamp_id group; /* zero while it is not known */
+    uint32_t epoch;
+    uint8_t self;        /* as in struct node_directory */
+    const char *address; /* names the replica, in all epochs */
+    uint64_t form;       /* of the configuration: equal for all, or they must not talk */
+};
+
 struct node_io {
     void *ctx;
-    /* Queue a frame for another replica.  May drop it (queue full, no connection): the protocol
-     * repeats what matters.  Copies the bytes. */
-    void (*send)(void *ctx, uint8_t replica, struct bytes frame);
-    /* Queue a frame for the connection a request came from.  Copies the bytes. */
+    /* Queue a frame for the replica in that slot of the directory.  May drop it (queue full, no
+     * connection): the protocol repeats what matters.  Copies the bytes. */
+    void (*send)(void *ctx, uint8_t slot, struct bytes frame);
+    /* From now on the slots are these: first from node_start, then with every epoch, and whenever
+     * a replica is to do with others than its members.  What is connected is matched by address;
+     * what comes and goes afterwards is told in the new slots.  May be NULL where the group never
+     * changes. */
+    void (*directory)(void *ctx, const struct node_directory *directory);
+    /* Queue a frame for the connection a request, or a stranger's frame, came from.  Copies the
+     * bytes. */
     void (*reply)(void *ctx, uint64_t origin, struct bytes frame);
     /* For the status: how the journal is written; may be NULL. */
     const char *journal_io;
@@ -165,9 +188,13 @@ void node_start(struct node *node);
  * (CLOCK_BOOTTIME) and never falls; `realtime_us` is since 1970 and may jump. */
 void node_clock(struct node *node, uint64_t monotonic_us, uint64_t realtime_us);
 
-/* A whole frame that wire_frame_size accepted, from the connection of replica `from`.  Damaged or
- * odd ones are dropped and counted. */
-void node_on_peer_frame(struct node *node, uint8_t from, struct bytes frame);
+/* A whole frame that wire_frame_size accepted, from the connection of the replica in that slot.
+ * Damaged or odd ones are dropped and counted. */
+void node_on_peer_frame(struct node *node, uint8_t slot, struct bytes frame);
+
+/* The same from the connection `origin` (not 0) of a replica that is in no slot: somebody else's
+ * epoch, or a group that this replica is to join.  Afterwards it may be in one. */
+void node_on_stranger_frame(struct node *node, uint64_t origin, struct bytes frame);
 
 /* A whole frame from a client's connection.  `origin` is not 0 and names the connection; a stale
  * origin in a later node_io reply must be harmless.  Returns 0, or VSTAMP_E_* when the connection
@@ -179,7 +206,7 @@ int node_on_client_frame(struct node *node, uint64_t origin, struct bytes frame)
 bool node_accepts_requests(const struct node *node);
 
 /* The connection to a peer came up or broke.  A hint, used to resend at once. */
-void node_on_peer_connected(struct node *node, uint8_t replica, bool connected);
+void node_on_peer_connected(struct node *node, uint8_t slot, bool connected);
 
 /* The job under way found that this page of the store is not what was stored. */
 void node_on_rot(struct node *node, uint32_t page);
@@ -205,6 +232,10 @@ bool node_may_stop(const struct node *node);
 /* Why the host must end this replica, in words for its operator: its folder is an old copy, or of
  * another group.  NULL: it may go on.  The node does nothing any more once this is not NULL. */
 const char *node_is_over(struct node *node);
+/* Is it over because it was replaced and is not needed any more?  Then that end is a good one. */
+bool node_is_retired(const struct node *node);
+
+void node_identity(const struct node *node, struct node_identity *identity);
 
 /* Fill in everything of status.def.  The digest is brought up to date if that takes a millisecond
  * or two at most. */

@@ -105,7 +105,10 @@ struct node {
     struct node_restore restore;
     uint64_t started_us;
     bool stopping;
-    bool connected[REPLICAS_MAX];
+    struct node_directory directory;
+    bool connected[SLOTS_MAX];
+    char connected_addresses[SLOTS_MAX][ADDRESS_BYTES_MAX + 1]; /* of the directory before */
+    uint8_t n_slots_before;
     uint64_t frames_received, frames_dropped, frames_sent;
     struct vstamp_id digest; /* of the state after digest_op, as of the newest status */
     uint64_t digest_op;
@@ -121,7 +124,8 @@ void node_record_start(const struct node *n, const struct vr_config *config,
                        const struct vstamp_app *app, struct vstamp_id entropy);
 void node_record_file(const struct node *n, struct bytes file);
 void node_record_outputs(struct node *n);
-void node_note_frame(struct node *n, uint8_t replica, struct bytes frame);
+void node_note_frame(struct node *n, uint8_t slot, struct bytes frame);
+void node_note_directory(struct node *n);
 void node_note_reply(struct node *n, uint64_t origin, struct bytes frame);
 void node_note_job(struct node *n, enum node_lane lane, const struct node_job *job);
 void node_note_result(struct node *n, int rv, uint64_t value);

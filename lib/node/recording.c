@@ -38,7 +38,7 @@ static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
     NUMBER(transfer_mib_per_s)                                                                     \
     NUMBER(state_pages)                                                                            \
     NUMBER(segment_bytes)                                                                          \
-    NUMBER(members)
+    NUMBER(form)
 
 const char *recording_machine(void)
 {
@@ -61,18 +61,26 @@ static struct bytes text_of(const char *text)
     return (struct bytes){(const uint8_t *)text, strlen(text) + 1};
 }
 
+#define ADDRESSES_SIZE (REPLICAS_MAX * (ADDRESS_BYTES_MAX + 8u))
+
+static struct wire_list address_list(const struct vr_config *config, const char *const *texts,
+                                     uint8_t buffer[static ADDRESSES_SIZE])
+{
+    struct wire_list_builder list;
+    wire_list_begin(&list, &wire_shape_address, buffer, ADDRESSES_SIZE);
+    for (uint8_t i = 0; i < config->n_replicas; i++) {
+        struct wire_address address = {.text = text_of(texts[i] != NULL ? texts[i] : "")};
+        bool fits = wire_list_add(&list, &address);
+        assert(fits);
+    }
+    return wire_list_end(&list);
+}
+
 void node_record_start(const struct node *n, const struct vr_config *config,
                        const struct vstamp_app *app, struct vstamp_id entropy)
 {
     if (n->io.record == NULL) return;
-    uint8_t list[REPLICAS_MAX * (ADDRESS_BYTES_MAX + 8)];
-    struct wire_list_builder addresses;
-    wire_list_begin(&addresses, &wire_shape_address, list, sizeof list);
-    for (uint8_t i = 0; i < config->n_replicas; i++) {
-        struct wire_address address = {.text = text_of(config->addresses[i])};
-        bool fits = wire_list_add(&addresses, &address);
-        assert(fits);
-    }
+    uint8_t lists[2][ADDRESSES_SIZE];
     struct wire_recorded_start start = {.format = RECORDING_FORMAT,
                                         .version = text_of(config->version),
                                         .machine = text_of(recording_machine()),
@@ -81,7 +89,8 @@ void node_record_start(const struct node *n, const struct vr_config *config,
 #define NUMBER(name) start.config.name = config->name;
     CONFIG_NUMBERS(NUMBER)
 #undef NUMBER
-    start.config.addresses = wire_list_end(&addresses);
+    start.config.addresses = address_list(config, config->addresses, lists[0]);
+    start.config.status_addresses = address_list(config, config->status_addresses, lists[1]);
     node_record(n, JOURNAL_RECORDED_start, &start);
 }
 
@@ -107,13 +116,22 @@ static void note(struct node *n, uint64_t what, uint64_t whom, struct bytes cont
         checksum64_seeded(content.data, content.size, checksum64(seed, sizeof seed));
 }
 
-enum { NOTE_FRAME = 1, NOTE_REPLY, NOTE_JOB, NOTE_RESULT };
+enum { NOTE_FRAME = 1, NOTE_REPLY, NOTE_JOB, NOTE_RESULT, NOTE_SLOT };
 
-void node_note_frame(struct node *n, uint8_t replica, struct bytes frame)
+void node_note_frame(struct node *n, uint8_t slot, struct bytes frame)
 {
     if (n->io.record == NULL) return;
     n->outputs.frames++;
-    note(n, NOTE_FRAME, replica, frame);
+    note(n, NOTE_FRAME, slot, frame);
+}
+
+/* Where the frames go from now on. */
+void node_note_directory(struct node *n)
+{
+    const struct node_directory *d = &n->directory;
+    if (n->io.record == NULL) return;
+    for (uint8_t i = 0; i < d->n_slots; i++)
+        note(n, NOTE_SLOT, (uint64_t)d->self << 8 | i, bytes_of(d->addresses[i]));
 }
 
 void node_note_reply(struct node *n, uint64_t origin, struct bytes frame)
@@ -188,6 +206,18 @@ static bool is_text(struct bytes b)
     return b.size > 0 && memchr(b.data, '\0', b.size) == b.data + b.size - 1;
 }
 
+static bool take_addresses(const struct wire_list *list, const char **texts)
+{
+    struct reader r = wire_list_start(list);
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct wire_address address;
+        wire_list_next(&wire_shape_address, &r, &address);
+        if (!is_text(address.text) || address.text.size > ADDRESS_BYTES_MAX + 1) return false;
+        texts[i] = (const char *)address.text.data;
+    }
+    return true;
+}
+
 bool recording_config(const struct wire_recorded_start *start, struct vr_config *config)
 {
     const struct wire_recorded_config *from = &start->config;
@@ -196,21 +226,16 @@ bool recording_config(const struct wire_recorded_start *start, struct vr_config 
         return false;
     if (from->n_replicas == 0 || from->n_replicas > REPLICAS_MAX ||
         from->self >= from->n_replicas || from->durable > 1 ||
-        from->addresses.count != from->n_replicas)
+        from->addresses.count != from->n_replicas ||
+        from->status_addresses.count != from->n_replicas)
         return false;
 #define NUMBER(name) config->name = from->name;
     CONFIG_NUMBERS(NUMBER)
 #undef NUMBER
     if (!vr_witnesses_are_sound(config)) return false;
     config->version = (const char *)start->version.data;
-    struct reader r = wire_list_start(&from->addresses);
-    for (uint8_t i = 0; i < from->n_replicas; i++) {
-        struct wire_address address;
-        wire_list_next(&wire_shape_address, &r, &address);
-        if (!is_text(address.text)) return false;
-        config->addresses[i] = (const char *)address.text.data;
-    }
-    return true;
+    return take_addresses(&from->addresses, config->addresses) &&
+           take_addresses(&from->status_addresses, config->status_addresses);
 }
 
 /* --- once more into a node -------------------------------------------------------------------- */
@@ -239,7 +264,7 @@ static int feed_page(struct node *n, const struct wire_recorded_page *page,
 /* A node trusts its host in what concerns indexes. */
 static bool is_peer(const struct node *n, uint8_t replica)
 {
-    return replica < n->config.n_replicas && replica != n->config.self;
+    return replica < vr_n_slots(&n->vr) && replica != n->vr.config.self;
 }
 
 int recording_feed(struct node *n, const struct recorded *record,
@@ -263,6 +288,11 @@ int recording_feed(struct node *n, const struct recorded *record,
     case JOURNAL_RECORDED_peer_frame:
         if (!is_peer(n, record->as.peer_frame.from)) return VSTAMP_E_MALFORMED;
         node_on_peer_frame(n, record->as.peer_frame.from, record->as.peer_frame.frame);
+        return 0;
+    case JOURNAL_RECORDED_stranger_frame:
+        if (record->as.stranger_frame.origin == 0) return VSTAMP_E_MALFORMED;
+        node_on_stranger_frame(n, record->as.stranger_frame.origin,
+                               record->as.stranger_frame.frame);
         return 0;
     case JOURNAL_RECORDED_client_frame:
         if (record->as.client_frame.origin == 0) return VSTAMP_E_MALFORMED;

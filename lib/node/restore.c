@@ -24,16 +24,17 @@ int node_is_ours(const struct node *n, const struct wire_segment *whose, struct 
                            JOURNAL_VERSION);
         return VSTAMP_E_VERSION;
     }
-    if (whose->replica != n->config.self) {
-        vstamp_diag_printf(diag, "belongs to replica %u, this is replica %u", whose->replica,
-                           n->config.self);
+    if (!bytes_equal(whose->address, bytes_of(n->vr.address))) {
+        vstamp_diag_printf(diag, "belongs to the replica at %.*s, this is the one at %s",
+                           (int)whose->address.size, (const char *)whose->address.data,
+                           n->vr.address);
         return VSTAMP_E_CONFIG;
     }
-    if (whose->members != n->config.members) {
+    if (whose->form != n->config.form) {
         vstamp_diag_printf(diag,
-                           "was written with other replicas_addresses, witnesses, durability, "
-                           "max_clients, max_value_bytes, batch_bytes or state_bytes_max: give it "
-                           "the configuration that it was started with");
+                           "was written with another durability, max_clients, max_value_bytes, "
+                           "batch_bytes or state_bytes_max: give it the configuration that it was "
+                           "started with");
         return VSTAMP_E_CONFIG;
     }
     if (!vstamp_id_is_zero(n->vr.group) && !vstamp_id_is_zero(whose->group) &&

@@ -151,9 +151,9 @@ static struct bytes head_records(struct node *n)
     const struct node_checkpoint *c = &n->checkpoint;
     struct writer w = writer_over(c->buffer, BUFFER_SIZE);
     struct wire_segment whose = {.version = JOURNAL_VERSION,
-                                 .replica = n->config.self,
+                                 .address = bytes_of(n->vr.address),
                                  .number = c->number,
-                                 .members = n->config.members,
+                                 .form = n->config.form,
                                  .group = n->vr.group};
     struct wire_checkpoint_head head = {.anchor = n->vr.checkpoint_anchor,
                                         .n_pages = n->vr.pages.image_n_used,

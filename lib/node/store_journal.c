@@ -26,7 +26,7 @@
 #include "node/node_state.h"
 #include "vr/witness.h"
 
-#define STATE_RESERVE 4096u /* for the hard state that may follow any entry */
+#define STATE_RESERVE (4096u + VR_MEMBERS_BYTES) /* for the hard state that may follow any entry */
 #define NO_STATE SIZE_MAX
 #define BATCH_RECORDS_MIN (64u << 10) /* bytes of records that a batch takes at least */
 #define HEAD_OVERHEAD 1024u           /* a head without what it says of the batch before */
@@ -127,9 +127,9 @@ static struct wire_batch_head head_of_open_batch(const struct node *n)
 {
     const struct node_journal *j = &n->journal;
     return (struct wire_batch_head){.owner = {.version = JOURNAL_VERSION,
-                                              .replica = n->config.self,
+                                              .address = bytes_of(n->vr.address),
                                               .number = j->segment,
-                                              .members = n->config.members,
+                                              .form = n->config.form,
                                               .group = n->vr.group,
                                               .previous_size = j->previous_size},
                                     .life = j->life,
@@ -227,7 +227,7 @@ static size_t put(struct node *n, enum journal_kind kind, const struct wire_shap
 static void put_state(struct node *n)
 {
     const struct vr *r = &n->vr;
-    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES];
+    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES], members[VR_MEMBERS_BYTES];
     struct wire_hard_state state = {
         .group = r->has_hard_state ? r->group : r->lost_group,
         .lost = r->lost,
@@ -240,9 +240,13 @@ static void put_state(struct node *n)
         .held = r->held,
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
         .taking_part = r->has_hard_state && !r->restarting,
-        .tokens = vr_token_list(r, r->has_hard_state ? r->formed_with : r->tokens, tokens,
-                                sizeof tokens)};
+        .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens),
+        .self = NOT_A_MEMBER};
     struct node_journal *j = &n->journal;
+    if (r->has_hard_state) {
+        state.membership = vr_membership_to_wire(&r->membership, members, sizeof members);
+        state.self = r->config.self;
+    }
     bool blank = !r->has_hard_state;
     if (j->trailing_state != NO_STATE && j->trailing_blank == blank) {
         vr_mark(&n->vr, VR_MARK_hard_state_overtakes_another, "view=%" PRIu64, r->view);

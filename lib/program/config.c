@@ -512,14 +512,10 @@ uint32_t config_witness_set(const struct config *config)
     return set;
 }
 
-uint64_t config_members(const struct config *config)
+uint64_t config_form(const struct config *config)
 {
-    uint8_t buffer[REPLICAS_MAX * (ADDRESS_BYTES_MAX + 4) + 64];
+    uint8_t buffer[64];
     struct writer w = writer_over(buffer, sizeof buffer);
-    for (size_t i = 0; i < config->replicas_addresses.n; i++) {
-        write_bytes(&w, bytes_of(config->replicas_addresses.at[i].text));
-    }
-    write_u32(&w, config_witness_set(config));
     write_u32(&w, config->durability == CONFIG_durability_disk);
     write_u64(&w, config->max_clients);
     write_u64(&w, config->max_value_bytes);
@@ -563,8 +559,11 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
     vr->transfer_mib_per_s = config->transfer_mib_per_s;
     vr->state_pages = (uint32_t)(config->state_bytes_max / CONFIG_PAGE_BYTES);
     vr->segment_bytes = CONFIG_SEGMENT_BYTES;
-    vr->members = config_members(config);
+    vr->form = config_form(config);
     vr->version = version;
-    for (size_t i = 0; i < n; i++) vr->addresses[i] = config->replicas_addresses.at[i].text;
+    for (size_t i = 0; i < n; i++) {
+        vr->addresses[i] = config->replicas_addresses.at[i].text;
+        vr->status_addresses[i] = config->status_addresses.at[i].text;
+    }
     return 0;
 }

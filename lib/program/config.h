@@ -78,9 +78,9 @@ int config_from_replicas(struct config *config, const char *list, struct vstamp_
 int config_to_vr(const struct config *config, uint32_t index, const char *version,
                  struct vr_config *vr, struct vstamp_diag *diag);
 
-/* Checksum of the ordered address list and of the bounds on which the answers of operations depend:
- * equal for all who were given the same group. */
-uint64_t config_members(const struct config *config);
+/* Checksum of durability and of the bounds on which the answers of operations depend: what all
+ * replicas of a group must be given alike, in any epoch. */
+uint64_t config_form(const struct config *config);
 
 /* The witnesses as a set: bit i for replica i. */
 uint32_t config_witness_set(const struct config *config);

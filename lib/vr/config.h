@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a replica is told at its start.  Equal at all members but for `self`. */
+/* What a replica is told at its start: the membership of the first epoch, which is of no matter
+ * once its journal knows of another, and what all replicas must be told alike in any epoch. */
 #ifndef VR_CONFIG_H
 #define VR_CONFIG_H
 
@@ -33,9 +34,10 @@ struct vr_config {
     uint32_t segment_bytes;    /* of the journal's files; taken larger where a write needs that, and
                                   as small as that allows by a witness */
 
-    uint64_t members; /* checksum of the ordered address list (vr does not read addresses) */
-    const char *version;                    /* kept by pointer, for status and hello */
-    const char *addresses[REPLICAS_MAX];    /* kept by pointer, for status */
+    uint64_t form; /* checksum of durability and of the bounds that the state depends on */
+    const char *version;                        /* kept by pointer, for status and hello */
+    const char *addresses[REPLICAS_MAX];        /* kept by pointer; a replica is its address */
+    const char *status_addresses[REPLICAS_MAX]; /* kept by pointer, for whoever asks */
 };
 
 #endif

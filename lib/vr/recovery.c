@@ -62,6 +62,14 @@ struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *token
     return wire_list_end(&b);
 }
 
+/* The certificate. */
+static struct wire_list members_tokens(const struct vr *r, uint8_t *buffer, size_t size)
+{
+    struct vstamp_id tokens[REPLICAS_MAX];
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) tokens[i] = r->membership.members[i].token;
+    return vr_token_list(r, tokens, buffer, size);
+}
+
 static void ask(struct vr *r)
 {
     if (!vr_is_durable_state(r)) { /* our token must outlive a crash, see vr_recovery_begin */
@@ -84,7 +92,7 @@ static void form(struct vr *r, const struct vstamp_id *tokens)
     uint8_t buffer[VR_TOKENS_BYTES];
     struct writer w = writer_over(buffer, sizeof buffer);
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
-        r->formed_with[i] = tokens[i];
+        r->membership.members[i].token = tokens[i];
         write_id(&w, tokens[i]);
     }
     r->group = checksum128(buffer, w.size);
@@ -184,7 +192,7 @@ static void answer(struct vr *r, uint8_t to, const struct wire_recovery *m)
     bool primary = vr_is_primary(r);
     VR_SEND(r, to, recovery_response, .nonce = m->nonce, .incarnation = m->incarnation,
             .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
-            .tokens = vr_token_list(r, r->formed_with, tokens, sizeof tokens),
+            .tokens = members_tokens(r, tokens, sizeof tokens),
             .op = primary ? r->log.op : 0, .commit = primary ? r->commit : 0,
             .checksum = primary ? log_last(&r->log)->checksum : (struct vstamp_id){0});
 }
@@ -197,7 +205,7 @@ void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m)
     }
     struct vstamp_id token = listed(r, &m->tokens, from);
     bool was_counted = m->incarnation == 0 && !vstamp_id_is_zero(token) &&
-                       vstamp_id_equal(token, r->formed_with[from]);
+                       vstamp_id_equal(token, r->membership.members[from].token);
     if (r->status != VR_NORMAL && !was_counted) {
         vr_mark(r, VR_MARK_recovery_in_view_change, "from=%u", from);
         return;

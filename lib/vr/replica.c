@@ -38,7 +38,7 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     r->batch = writer_over(arena_take(arena, config->batch_bytes, 1), config->batch_bytes);
     inflight_init(&r->inflight, arena, (PIPELINE_MAX + 2) * BATCH_REQUESTS_MAX);
     r->reads = arena_take(arena, READS_WAITING_MAX, sizeof r->reads[0]);
-    r->promises = arena_take(arena, config->n_replicas, sizeof r->promises[0]);
+    r->promises = arena_take(arena, REPLICAS_MAX, sizeof r->promises[0]);
     pages_init(&r->pages, arena, witness ? 1 : config->state_pages);
     vr_fetch_init(&r->fetch, arena, pages_tree(&r->pages, PAGES_LIVE));
     if (witness) return;
@@ -61,6 +61,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     if (sink != NULL) r->sink = *sink;
     take_memory(r, arena, config);
     if (arena->base == NULL) return;
+    vr_epoch_init(r);
 
     prng_seed(&r->prng, entropy.lo);
     r->nonce = entropy;
@@ -87,14 +88,13 @@ int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
     return sound ? 0 : VSTAMP_E_CORRUPT;
 }
 
-static void restore_tokens(const struct vr *r, const struct wire_list *list,
-                           struct vstamp_id *tokens)
+static void restore_tokens(struct vr *r, const struct wire_list *list)
 {
     struct reader at = wire_list_start(list);
     for (uint32_t i = 0; i < list->count && i < r->config.n_replicas; i++) {
         struct wire_token token;
         wire_list_next(&wire_shape_token, &at, &token);
-        tokens[i] = token.value;
+        r->tokens[i] = token.value;
     }
 }
 
@@ -118,10 +118,11 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     if (vstamp_id_is_zero(state->group)) { /* blank at that time */
         vr_mark(r, VR_MARK_token_survives, "replica=%u", r->config.self);
         vr_recovery_void(r);
-        restore_tokens(r, &state->tokens, r->tokens);
+        restore_tokens(r, &state->tokens);
         return 0;
     }
     if (state->view > NUMBER_MAX || state->log_view > state->view) return VSTAMP_E_CORRUPT;
+    if (!vr_epoch_restore(r, state)) return VSTAMP_E_CORRUPT;
     r->group = state->group;
     r->epoch = state->epoch;
     r->view = state->view;
@@ -131,7 +132,6 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     r->lost = false;
     r->restarting = state->taking_part == 0; /* the newest life was not let in */
     vr_merge_crash_vector(r, r->config.self, &state->crash_vector);
-    restore_tokens(r, &state->tokens, r->formed_with);
     const struct wire_entry_header *last = log_header(&r->log, state->op);
     if (last == NULL || !vstamp_id_equal(last->checksum, state->checksum)) {
         if (state->op >= r->log.first) { /* of a fetched checkpoint that was never stored (T5) */
@@ -174,6 +174,7 @@ void vr_restore_give_up(struct vr *r)
 void vr_start(struct vr *r)
 {
     r->started = true;
+    r->sink.directory(r->sink.ctx);
     r->durable_op = r->log.op; /* what was read back is on disk */
     r->persisted = r->durable = r->state_position = 0;
     vr_lease_start(r);
@@ -412,11 +413,11 @@ static void dispatch(struct vr *r, const struct wire_message *m)
     case WIRE_checkpoint:
     case WIRE_get_committed:
     case WIRE_committed:
-    case WIRE_reconfiguration:
     case WIRE_start_epoch:
     case WIRE_epoch_started:
-    case WIRE_check_epoch:
-    case WIRE_new_epoch: break; /* listens() let none of them through */
+    case WIRE_new_epoch:
+    case WIRE_learn:
+    case WIRE_learned: break; /* listens() let none of them through */
     }
 }
 

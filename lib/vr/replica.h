@@ -23,6 +23,7 @@
 #include "vr/inflight.h"
 #include "vr/log.h"
 #include "vr/marks.h"
+#include "vr/membership.h"
 #include "vr/pages.h"
 #include "wire/frame.h"
 
@@ -30,7 +31,8 @@ enum vr_level { VR_ERROR, VR_WARN, VR_INFO };
 
 struct vr_sink {
     void *ctx;
-    void (*send)(void *ctx, uint8_t replica, struct bytes frame);
+    void (*send)(void *ctx, uint8_t slot, struct bytes frame);
+    void (*directory)(void *ctx); /* the slots are others now: vr_slot_address */
     void (*reply)(void *ctx, uint64_t origin, struct bytes frame);
     /* Durability disk only.  Each call is one journal position: vr_on_durable(n) says that the
      * records of the first n calls are on stable storage.  persist_state writes the hard state
@@ -152,7 +154,7 @@ struct vr {
     uint8_t quorum;
     struct vr_stats stats;
     uint64_t marks[VR_MARK_WORDS]; /* by enum vr_mark: what has happened since the start */
-    uint64_t last_heard_us[REPLICAS_MAX]; /* any message; for status */
+    uint64_t last_heard_us[SLOTS_MAX]; /* any message; for status */
     uint8_t *frame; /* where outgoing frames are encoded */
     size_t frame_size_max;
     uint8_t *answer; /* where the application answers */
@@ -163,8 +165,7 @@ struct vr {
     enum vr_status status;
     uint32_t epoch;
     uint64_t view, log_view;
-    uint64_t crash_vector[REPLICAS_MAX];
-    struct vstamp_id formed_with[REPLICAS_MAX];
+    uint64_t crash_vector[REPLICAS_MAX + 1];
     bool started;
     bool lost;                    /* had state that cannot be read: recovers, never forms a group */
     struct vstamp_id lost_group;  /* the one it was a member of; zero: not known */
@@ -172,6 +173,14 @@ struct vr {
     uint64_t persisted;      /* journal positions handed to the sink */
     uint64_t durable;        /* of them, known to be on stable storage */
     uint64_t state_position; /* position of the newest hard state */
+
+    /* reconfiguration.c: the epoch, of which config's n_replicas, self, witnesses and addresses
+     * speak, too; and who else there is to do with, in the slots behind those of the members */
+    struct vr_membership membership;
+    struct vr_member guests[REPLICAS_MAX];
+    uint8_t n_guests;
+    char address[ADDRESS_BYTES_MAX + 1]; /* our own */
+    bool retired; /* replaced, and not needed any more */
 
     /* commit.c, checkpoint.c, and everybody through log_ functions */
     struct log log;
@@ -232,10 +241,10 @@ struct vr {
     struct vstamp_id nonce;
     uint32_t recovery_tries;
     uint64_t incarnation; /* of this life (restart.c); 0: blank, or the first one since forming */
-    struct vstamp_id tokens[REPLICAS_MAX];
-    struct vstamp_id other_tokens[REPLICAS_MAX]; /* of another start of that replica */
-    uint32_t other_token_heard[REPLICAS_MAX];
-    struct vstamp_id nonces[REPLICAS_MAX]; /* newest heard with that token */
+    struct vstamp_id tokens[REPLICAS_MAX + 1];
+    struct vstamp_id other_tokens[REPLICAS_MAX + 1]; /* of another start of that replica */
+    uint32_t other_token_heard[REPLICAS_MAX + 1];
+    struct vstamp_id nonces[REPLICAS_MAX + 1]; /* newest heard with that token */
     uint32_t agreed; /* replicas whose word equals ours, and was given to our present nonce */
     uint32_t asked;  /* replicas that answered while incarnation is 0 */
     struct vr_answer answers[REPLICAS_MAX];
@@ -247,7 +256,7 @@ struct vr {
     uint32_t noted;      /* replicas that have noted this life */
     uint32_t to_note;    /* replicas whose life is to be durable here, and then answered */
     uint32_t strangers;  /* replicas that answered in the name of another group */
-    uint64_t vouched[REPLICAS_MAX]; /* newest committed entry that each has said to hold durably */
+    uint64_t vouched[REPLICAS_MAX + 1]; /* newest committed entry each has said to hold durably */
     bool over;           /* this life is not the newest, or not of this group: it ends */
     uint8_t over_by;     /* who said so, and what it knows: */
     uint64_t over_incarnation; /* a later life of ours, */
@@ -277,6 +286,7 @@ struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *token
                                size_t size);
 
 void vr_on_message(struct vr *r, const struct wire_message *m);
+void vr_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m);
 void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
                   const struct wire_request *request);
 void vr_on_get_checkpoint(struct vr *r, uint64_t origin, const struct wire_header *header,
@@ -303,6 +313,10 @@ size_t vr_frame_size_max(const struct vr_config *config);
 size_t vr_entry_size_max(const struct vr_config *config); /* body of the largest entry */
 const char *vr_status_word(enum vr_status status);
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size);
+
+/* The directory: members of the epoch by index, then guests.  NULL: no such slot. */
+uint8_t vr_n_slots(const struct vr *r);
+const char *vr_slot_address(const struct vr *r, uint8_t slot);
 
 /* Why this replica must not go on, in words for its operator; NULL: it may. */
 const char *vr_is_over(const struct vr *r, char *text, size_t size);

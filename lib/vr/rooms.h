@@ -174,6 +174,10 @@ void vr_recovery_lose(struct vr *r, bool keep_log);
 void vr_recovery_due(struct vr *r);
 void vr_recovery_forget(struct vr *r, uint8_t replica);
 
+/* reconfiguration.c: section 7. */
+void vr_epoch_init(struct vr *r);
+bool vr_epoch_restore(struct vr *r, const struct wire_hard_state *state);
+
 /* restart.c: back from an intact disk. */
 void vr_on_restart(struct vr *r, uint8_t from, const struct wire_header *header,
                    const struct wire_restart *m);

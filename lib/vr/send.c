@@ -23,7 +23,7 @@ static struct bytes encode(struct vr *r, uint64_t view, const struct wire_shape 
 void vr_send(struct vr *r, uint8_t to, uint64_t view, const struct wire_shape *shape,
              const void *message)
 {
-    assert(to < r->config.n_replicas && to != r->config.self);
+    assert(to < vr_n_slots(r) && to != r->config.self);
     r->sink.send(r->sink.ctx, to, encode(r, view, shape, message));
 }
 

@@ -41,16 +41,14 @@ static const struct wire_shape *const messages[] = {
 #include "wire/messages.def"
 };
 
-/* wire_message_shape indexes by number: they must be 1, 2, 3, ... in the file's order. */
-enum place_in_file {
-#define MESSAGE_BEGIN(name, number, text) PLACE_##name,
+/* Some numbers are not in use. */
+static const struct wire_shape *const by_number[] = {
+#define MESSAGE_BEGIN(name, number, text) [number] = &wire_shape_##name,
 #include "wire/messages.def"
 };
-#define MESSAGE_BEGIN(name, number, text)                                                          \
-    _Static_assert((int)WIRE_##name == (int)PLACE_##name + 1, #name " is out of order");
-#include "wire/messages.def"
 
 #define MESSAGES (sizeof(messages) / sizeof(messages[0]))
+#define NUMBERS (sizeof(by_number) / sizeof(by_number[0]))
 
 const struct wire_shape *const *wire_messages(size_t *n)
 {
@@ -60,7 +58,7 @@ const struct wire_shape *const *wire_messages(size_t *n)
 
 const struct wire_shape *wire_message_shape(uint16_t command)
 {
-    return command >= 1 && command <= MESSAGES ? messages[command - 1] : NULL;
+    return command < NUMBERS ? by_number[command] : NULL;
 }
 
 #define REQUEST_KIND(name, number, text) WORD_FITS(#name);
@@ -106,6 +104,22 @@ const char *wire_reject_reason_text(uint8_t reason)
 {
     for (size_t i = 0; i < REASONS; i++) {
         if (reasons[i].number == reason) return reasons[i].text;
+    }
+    return NULL;
+}
+
+const char *wire_learn_refusal_text(uint8_t refusal)
+{
+    static const struct {
+        uint8_t number;
+        const char *text;
+    } refusals[] = {
+#define LEARN_REFUSAL(name, number, text) {number, text},
+#include "wire/requests.def"
+#undef LEARN_REFUSAL
+    };
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        if (refusals[i].number == refusal) return refusals[i].text;
     }
     return NULL;
 }

@@ -60,6 +60,12 @@ enum wire_reject_reason {
 #undef REJECT_REASON
 };
 
+enum wire_learn_refusal {
+#define LEARN_REFUSAL(name, number, text) WIRE_LEARN_##name = (number),
+#include "wire/requests.def"
+#undef LEARN_REFUSAL
+};
+
 enum wire_kind { WIRE_U8, WIRE_U16, WIRE_U32, WIRE_U64, WIRE_ID, WIRE_BYTES, WIRE_NEST, WIRE_LIST };
 
 struct wire_field {
@@ -96,5 +102,6 @@ const struct wire_shape *wire_message_shape(uint16_t command);
 const char *wire_request_kind_name(uint8_t kind);
 const char *wire_reject_reason_name(uint8_t reason);
 const char *wire_reject_reason_text(uint8_t reason);
+const char *wire_learn_refusal_text(uint8_t refusal);
 
 #endif

@@ -133,7 +133,7 @@ refused() {
     mv data/1 data/x
     mv data/0 data/1
     mv data/x data/0
-    sed "s/:$((GROUP_BASE + 2))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >other.yaml
+    sed "s/:$((GROUP_BASE + 0))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >other.yaml
     refused "$BATS_TEST_TMPDIR/data/0/*" vstamp-replica --config other.yaml --index 0
 }
 

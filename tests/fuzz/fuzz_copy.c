@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rv = copy_load(&copy, memory, sizeof memory, kv_app(), &diag);
     assert(rv == 0 || diag.text[0] != '\0');
     if (rv != 0) return 0;
-    copy_group(&copy, 1);
+    copy_group(&copy, &(struct vr_config){.n_replicas = 1});
     query(&copy, &(struct kv_op){.verb = KV_SIZE});
     query(&copy, &(struct kv_op){.verb = KV_LIST});
     query(&copy, &(struct kv_op){.verb = KV_GET, .key = bytes_of("n")});

@@ -48,6 +48,9 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     (void)detail;
 }
 
+static const char *const addresses[] = {"0", "1", "2", "3", "4", "5", "6"};
+_Static_assert(sizeof addresses / sizeof addresses[0] >= STAGE_GROUP_MAX, "one each");
+
 static struct vr_config config_of(uint8_t n, uint8_t self, bool durable)
 {
     struct vr_config config = {
@@ -55,8 +58,8 @@ static struct vr_config config_of(uint8_t n, uint8_t self, bool durable)
         .heartbeat_ms = 20, .view_change_ms = 200, .max_clients = 4, .batch_bytes = 1024,
         .max_answer_bytes = 256, .max_read_bytes = 4096, .pipeline = 4, .log_entries = 32,
         .log_bytes = 8192, .witness_log_bytes = 3072, .checkpoint_ops = 8, .state_pages = 16,
-        .members = 1, .version = "0"};
-    for (uint8_t i = 0; i < n; i++) config.addresses[i] = "";
+        .version = "0"};
+    for (uint8_t i = 0; i < n; i++) config.addresses[i] = addresses[i];
     return config;
 }
 

@@ -128,7 +128,6 @@ static const char *take_members(struct vr_config *config, const json_t *body)
     qsort(sorted, n, sizeof sorted[0], compare_ids);
     for (size_t i = 0; i < n; i++) {
         if (i > 0 && strcmp(sorted[i - 1], sorted[i]) == 0) return "node_ids: one is there twice";
-        config->members = checksum64_seeded(sorted[i], strlen(sorted[i]) + 1, config->members);
         if (strcmp(sorted[i], self) != 0) continue;
         is_member = true;
         config->self = (uint8_t)i;

@@ -148,6 +148,9 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
 
 /* --- replicas -------------------------------------------------------------------------------- */
 
+static const char *const addresses[N_MAX] = {"test:0", "test:1", "test:2", "test:3",
+                                             "test:4", "test:5", "test:6"};
+
 static void set_up_member(struct cluster *c, uint8_t index, int mode)
 {
     struct member *m = &c->members[index];
@@ -164,9 +167,9 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode)
         .max_read_bytes = CLUSTER_VALUE_MAX + READ_OVERHEAD,
         .log_entries = 64,
         .log_bytes = 262144, .witness_log_bytes = 262144, .checkpoint_ops = 16,
-        .members = 1, .state_pages = (mode & CLUSTER_LARGE) != 0 ? 300 : 64,
+        .state_pages = (mode & CLUSTER_LARGE) != 0 ? 300 : 64,
         .version = "test"};
-    for (uint8_t i = 0; i < c->n; i++) m->config.addresses[i] = "test";
+    for (uint8_t i = 0; i < c->n; i++) m->config.addresses[i] = addresses[i];
 }
 
 static void set_clock(struct member *m)

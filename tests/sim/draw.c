@@ -333,6 +333,9 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     settle(o);
 }
 
+static const char *const sim_addresses[SIM_REPLICAS_MAX] = {"sim:0", "sim:1", "sim:2", "sim:3",
+                                                            "sim:4", "sim:5", "sim:6"};
+
 void sim_options_config(const struct sim_options *o, struct vr_config *c)
 {
     *c = (struct vr_config){.n_replicas = (uint8_t)o->replicas,
@@ -353,7 +356,6 @@ void sim_options_config(const struct sim_options *o, struct vr_config *c)
                             .checkpoint_ops = (uint32_t)o->checkpoint_ops,
                             .transfer_mib_per_s = (uint32_t)o->transfer_mib_per_s,
                             .state_pages = (uint32_t)(o->max_clients * 2 + o->state_pages),
-                            .members = 1,
                             .version = "sim"};
-    for (uint32_t i = 0; i < c->n_replicas; i++) c->addresses[i] = "sim";
+    for (uint32_t i = 0; i < c->n_replicas; i++) c->addresses[i] = sim_addresses[i];
 }

@@ -256,8 +256,11 @@ static void a_list_of_replicas_is_the_same_group_as_the_file(void **state)
         config_from_replicas(&other, "127.0.0.1:14622,127.0.0.1:14621,127.0.0.1:14623", &diag), 0);
     assert_int_equal(list.replicas_addresses.n, 3);
     assert_int_equal(list.max_value_bytes, file.max_value_bytes);
-    assert_true(config_members(&list) == config_members(&file));
-    assert_true(config_members(&list) != config_members(&other));
+    assert_true(config_form(&list) == config_form(&file));
+    assert_true(config_form(&list) == config_form(&other)); /* another group, of the same form */
+    assert_string_equal(list.replicas_addresses.at[0].text, file.replicas_addresses.at[0].text);
+    other.max_clients++;
+    assert_true(config_form(&list) != config_form(&other));
 }
 
 static void a_bad_list_of_replicas_is_refused(void **state)

@@ -46,11 +46,11 @@ static void clients_epochs_and_lists_are_shown(void **state)
 
     m = (struct wire_message){
         .header = {.sender = WIRE_SENDER_CLIENT},
-        .shape = &wire_shape_check_epoch,
-        .as.check_epoch = {.number = 6},
+        .shape = &wire_shape_get_committed,
+        .as.get_committed = {.nonce = 6},
     };
     wire_print(&m, text, sizeof text);
-    assert_string_equal(text, "check_epoch from=client view=0 client=0 number=6");
+    assert_string_equal(text, "get_committed from=client view=0 nonce=6 after=0");
 }
 
 static void a_line_that_is_too_long_is_cut(void **state)

@@ -42,7 +42,7 @@ static int set_up(void **state)
         .n_replicas = 3, .durable = true, .heartbeat_ms = 20, .view_change_ms = 200,
         .max_clients = 4, .batch_bytes = 4096, .max_answer_bytes = 256, .max_read_bytes = 4096,
         .pipeline = 4, .log_entries = 32, .log_bytes = 65536, .checkpoint_ops = 8,
-        .state_pages = 16, .members = 5, .version = "0"};
+        .state_pages = 16, .form = 5, .version = "0", .addresses = {"a:1", "b:1", "c:1"}};
     struct fixture *f = calloc(1, sizeof *f);
     size_t size = (node_memory(&config) + 4095) / 4096 * 4096;
     f->memory = aligned_alloc(4096, size);
@@ -53,7 +53,8 @@ static int set_up(void **state)
     f->head_size = journal_record_size(&wire_shape_batch_head, &none);
     f->w = writer_over(f->file, sizeof f->file);
     f->w.size = f->head_size;
-    f->owner = (struct wire_segment){.version = JOURNAL_VERSION, .number = NUMBER, .members = 5};
+    f->owner = (struct wire_segment){.version = JOURNAL_VERSION, .number = NUMBER, .form = 5,
+                                      .address = bytes_of("a:1")};
     *state = f;
     return 0;
 }
@@ -191,8 +192,8 @@ static void a_file_says_whose_it_is(void **state)
 {
     struct fixture *f = *state;
     put_some(f);
-    f->owner.replica = 2;
-    expect(f, VSTAMP_E_CONFIG, "belongs to replica 2");
+    f->owner.address = bytes_of("c:1");
+    expect(f, VSTAMP_E_CONFIG, "belongs to the replica at c:1, this is the one at a:1");
 }
 
 static void a_format_of_another_version_is_named(void **state)
@@ -236,7 +237,8 @@ static int restore_head(struct fixture *f, uint32_t n_stored, uint64_t sum,
                         struct vstamp_diag *diag)
 {
     f->w.size = 0;
-    PUT_FILE(f, SEGMENT, segment, .version = JOURNAL_VERSION, .number = NUMBER, .members = 5);
+    PUT_FILE(f, SEGMENT, segment, .version = JOURNAL_VERSION, .number = NUMBER, .form = 5,
+             .address = bytes_of("a:1"));
     PUT_FILE(f, CHECKPOINT_HEAD, checkpoint_head, .anchor = {.op = 8}, .n_pages = 2,
              .n_stored = n_stored, .sum = sum);
     return node_restore_checkpoint(f->node, NUMBER, (struct bytes){f->file, f->w.size}, diag);

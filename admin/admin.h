@@ -18,7 +18,7 @@ struct admin {
     bool json;
 };
 
-#define COMMAND(name, operands, n_min, n_max, text) \
+#define COMMAND(name, word, operands, n_min, n_max, text) \
     int cmd_##name(struct cli *cli, int argc, char **argv);
 #include "admin/commands.def"
 #undef COMMAND

@@ -26,6 +26,7 @@ vstamp_admin_SOURCES = \
     %D%/cmd_metrics.c \
     %D%/cmd_restore.c \
     %D%/cmd_status.c \
+    %D%/cmd_view_change.c \
     %D%/commands.def \
     %D%/folder.c \
     %D%/folder.h \

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vstamp-admin.  What it says of the group is made of what each replica's status endpoint says of
- * itself and of its peers, so it needs no primary for that.  Nothing here changes a group that
- * runs. */
+ * itself and of its peers, so it needs no primary for that.  What changes a group that runs goes
+ * through its primary, over the port where clients ask. */
 #include <config.h>
 
 #include <curl/curl.h>
 
 #include "admin/admin.h"
 
-#define COMMAND(name, operands, n_min, n_max, text)                                                \
-    {#name, operands, n_min, n_max, false, text, cmd_##name},
+#define COMMAND(name, word, operands, n_min, n_max, text)                                          \
+    {word, operands, n_min, n_max, false, text, cmd_##name},
 static const struct cli_command commands[] = {
 #include "admin/commands.def"
 };
@@ -21,6 +21,8 @@ static const char epilogue[] =
     "2 not serving, 3 could not ask anyone.\n"
     "Exit status of backup: 0 done, 3 no replica could be copied; with --verify\n"
     "1 if the file is damaged.\n"
+    "Exit status of view-change: 0 another leads, or the named one does already;\n"
+    "1 yet another does; 3 nothing was moved; 4 unknown; 5 refused.\n"
     "Exit status of journal: 0 sound, or shown; 1 damaged, or no such entry.\n"
     "2 also: the command line or the configuration is wrong.\n";
 

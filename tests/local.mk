@@ -35,6 +35,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_contradictions \
     %D%/scenario/test_copy \
     %D%/scenario/test_damage \
+    %D%/scenario/test_hand_over \
     %D%/scenario/test_lease \
     %D%/scenario/test_normal \
     %D%/scenario/test_page_transfer \
@@ -55,6 +56,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-admin-journal.bats \
     %D%/cli/vstamp-admin-metrics.bats \
     %D%/cli/vstamp-admin-status.bats \
+    %D%/cli/vstamp-admin-view-change.bats \
     %D%/cli/vstamp-bench.bats \
     %D%/cli/vstamp-commands.bats \
     %D%/cli/vstamp-failover.bats \
@@ -101,6 +103,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/linear.c \
     %D%/sim/linear.h \
     %D%/sim/net.c \
+    %D%/sim/operator.c \
     %D%/sim/options.def \
     %D%/sim/page_store.c \
     %D%/sim/page_store.h \

@@ -232,6 +232,8 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
                   "the view is just beginning");
+    } else if (m->kind == WIRE_KIND_HAND_OVER) {
+        vr_hand_over_on_request(r, origin, m);
     } else {
         take_request(r, origin, m);
     }

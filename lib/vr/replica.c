@@ -317,6 +317,7 @@ static void settle(struct vr *r)
         vr_transfer_settle(r);
     }
     vr_reads_settle(r);
+    vr_hand_over_settle(r);
     check_invariants(r);
 }
 
@@ -501,24 +502,10 @@ uint64_t vr_next_timer(const struct vr *r)
     return next;
 }
 
-/* A planned stop: the primary begins the next view itself; its DO-VIEW-CHANGE invites the others,
- * so nobody has to wait for a time-out. */
 void vr_stop(struct vr *r)
 {
     r->stopping = true;
-    if (!vr_is_primary(r) || r->config.n_replicas == 1) return;
-    uint64_t view = r->view + 1;
-    for (uint64_t v = r->view + 1; v < r->view + r->config.n_replicas; v++) {
-        uint64_t silent_us = r->now_us - r->heard_us[vr_primary_of(r, v)];
-        if (silent_us > vr_patience_us(r)) {
-            vr_mark(r, VR_MARK_hand_over_skips_silent, "replica=%u", vr_primary_of(r, v));
-            continue;
-        }
-        view = v; /* the next one that is alive */
-        break;
-    }
-    vr_mark(r, VR_MARK_hand_over, "view=%" PRIu64, view);
-    vr_enter_view(r, view, "planned hand-over");
+    vr_hand_over_to_stop(r);
     settle(r);
 }
 

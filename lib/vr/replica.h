@@ -129,6 +129,12 @@ struct vr_answer {
     struct vstamp_id checksum;
 };
 
+/* A HAND-OVER that is under way; origin 0: none is. */
+struct vr_hand_over {
+    uint64_t origin, number;
+    struct vstamp_id client;
+};
+
 struct vr_read {
     struct vstamp_id client;
     uint64_t number, origin, sequence;
@@ -227,6 +233,9 @@ struct vr {
     uint32_t attempts;
     struct vr_promise *promises; /* by replica */
     struct vstamp_id start_view_nonce;
+
+    /* hand_over.c */
+    struct vr_hand_over hand_over;
 
     /* state_transfer.c */
     struct vr_transfer transfer;

@@ -129,6 +129,11 @@ void vr_view_change_due(struct vr *r);
 void vr_view_limit_due(struct vr *r);
 void vr_suspect_due(struct vr *r);
 
+/* hand_over.c: section 4.2 without a time-out. */
+void vr_hand_over_to_stop(struct vr *r);
+void vr_hand_over_on_request(struct vr *r, uint64_t origin, const struct wire_request *m);
+void vr_hand_over_settle(struct vr *r);
+
 /* state_transfer.c: section 5.2. */
 void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, uint64_t view,
                        uint64_t op, struct vstamp_id checksum);

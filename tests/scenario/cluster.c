@@ -636,8 +636,13 @@ struct bytes cluster_ask(struct cluster *c, uint8_t to, struct bytes frame)
     set_clock(m);
     assert_int_equal(0, node_on_client_frame(m->node, 1, frame));
     node_turn_end(m->node);
-    if (c->n_arrivals == before) return (struct bytes){0};
-    struct sim_packet *newest = c->arrivals[c->n_arrivals - 1].packet;
+    return c->n_arrivals == before ? (struct bytes){0} : cluster_newest_answer(c);
+}
+
+struct bytes cluster_newest_answer(const struct cluster *c)
+{
+    if (c->n_arrivals == 0) return (struct bytes){0};
+    const struct sim_packet *newest = c->arrivals[c->n_arrivals - 1].packet;
     return (struct bytes){newest->bytes, newest->size};
 }
 

@@ -111,6 +111,7 @@ struct cluster_answer cluster_answer(struct cluster *c, uint32_t client, uint64_
 /* Any frame of a client; gives the newest answer to it, of no bytes if there is none.  It lives as
  * long as the cluster. */
 struct bytes cluster_ask(struct cluster *c, uint8_t to, struct bytes frame);
+struct bytes cluster_newest_answer(const struct cluster *c); /* to anyone; likewise */
 
 /* The common cases: send to `to`, settle, and expect the answer (cmocka assertions). */
 uint64_t cluster_register(struct cluster *c, uint32_t client, uint8_t to); /* gives the session */

@@ -132,6 +132,15 @@ static void draw_copies(struct prng aside, struct sim_options *o)
     o->copy_us = prng_between(&aside, 1, 20u << prng_below(&aside, 4)) * SIM_MS;
 }
 
+/* And in one in three somebody moves the primary about. */
+static void draw_hand_overs(struct prng aside, struct sim_options *o)
+{
+    prng_next(&aside);
+    prng_next(&aside);
+    if (!prng_chance(&aside, 1, 3)) return;
+    o->hand_over_us = o->view_change_ms * SIM_MS * prng_between(&aside, 1, 20);
+}
+
 static void draw_clients(struct prng *prng, struct sim_options *o)
 {
     o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
@@ -329,6 +338,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     if (kind == 6) draw_press(prng, o);
     draw_witnesses(*prng, o);
     draw_copies(*prng, o);
+    draw_hand_overs(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }

@@ -417,6 +417,7 @@ void sim_fault(struct sim *sim, const struct sim_event *event)
     case SIM_FAULT_garbage: garbage(sim); break;
     case SIM_FAULT_plot: sim_plot_begin(sim); break;
     case SIM_FAULT_clock: clock_jump(sim); break;
+    case SIM_FAULT_hand_over: sim_operator_hand_over(sim); break;
     case SIM_FAULTS: assert(false);
     }
     if (event->value == 0) next_fault(sim, fault);

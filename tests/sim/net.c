@@ -207,6 +207,10 @@ void sim_net_request(struct sim *sim, struct sim_client *client, uint8_t replica
 
 void sim_net_reply(struct sim *sim, uint8_t replica, uint64_t origin, struct bytes frame)
 {
+    if (sim_is_operator(origin)) {
+        sim_operator_answer(sim, replica, frame);
+        return;
+    }
     if (origin == SIM_COPIER_ORIGIN) {
         sim_copies_answer(sim, frame);
         return;

@@ -183,8 +183,10 @@ static void note_primary(struct sim_replica *r)
 static void feed(struct sim_replica *r, const struct sim_event *event)
 {
     struct bytes frame = {event->packet->bytes, event->packet->size};
+    uint64_t view = check_core(r->node)->view;
     if (node_on_client_frame(r->node, event->value, frame) != 0)
         sim_fail(r->sim, "replica %u refused a sound client frame", r->index);
+    if (sim_is_operator(event->value)) sim_operator_fed(r->sim, r->index, view, frame);
 }
 
 static void turn_end(struct sim_replica *r)

@@ -16,6 +16,7 @@
  *   forget.c    the one sequence of faults that chance does not find
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
+ *   operator.c  who moves the primary
  *   copies.c    who copies the state while all this goes on
  *   check.c     what must hold after every turn, and at the end
  *   replay.c    a life of a replica, recorded here or by the daemon, once more
@@ -187,6 +188,7 @@ enum sim_phase {
     SIM_STAT(local_reads)                                                                          \
     SIM_STAT(copies)                                                                               \
     SIM_STAT(copy_restarts)                                                                        \
+    SIM_STAT(hand_overs)                                                                           \
     SIM_STAT(partitions)                                                                           \
     SIM_STAT(view_changes)                                                                         \
     SIM_STAT(recoveries)                                                                           \
@@ -345,6 +347,13 @@ void sim_copies_begin(struct sim *sim);
 void sim_copies_event(struct sim *sim);
 void sim_copies_answer(struct sim *sim, struct bytes frame);
 void sim_copies_close(struct sim *sim);
+
+/* operator.c */
+void sim_operator_hand_over(struct sim *sim);
+bool sim_is_operator(uint64_t origin);
+void sim_operator_answer(struct sim *sim, uint8_t replica, struct bytes frame);
+/* A frame of the operator's was given to a replica that had been in this view. */
+void sim_operator_fed(struct sim *sim, uint8_t replica, uint64_t view_before, struct bytes frame);
 
 /* workload.c */
 void sim_client_begin(struct sim *sim, uint8_t index);

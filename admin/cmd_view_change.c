@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp-admin view-change [--to INDEX]: the primary leads to another replica, without a time-out
+ * (lib/vr/hand_over.c).
+ *
+ *   status of all -> the view, its primary --HAND-OVER--> the primary -> the view that follows it
+ *
+ * The request names the view that is to end, so it can be made again after any failure, to whoever
+ * leads then, and moves the primary once. */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "admin/admin.h"
+#include "admin/answers.h"
+#include "admin/talk.h"
+#include "admin/verdict.h"
+#include "vr/witness.h"
+#include "wire/frame.h"
+
+#define PATIENCE 10u /* times --timeout: a replica may crash while it is to take over */
+#define PAUSE_MS 20u /* until the group is looked at again */
+#define ANYBODY  UINT32_MAX
+
+struct hand_over {
+    const struct admin *admin;
+    const struct config *config;
+    uint32_t to; /* an index, or ANYBODY */
+    int from;
+    uint64_t view; /* that is to end */
+    bool sent;     /* so it may have begun */
+    uint64_t began_us, took_us; /* from the first request to the answer */
+    int primary;   /* afterwards */
+    uint64_t new_view;
+};
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* The request to end h->view. */
+static size_t encode(const struct hand_over *h, uint8_t *frame, size_t size)
+{
+    struct vstamp_id client;
+    uint8_t target = (uint8_t)h->to;
+    if (getrandom(&client, sizeof client, 0) != (ssize_t)sizeof client) abort();
+    struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
+    struct wire_request request = {.client = client,
+                                   .number = 1,
+                                   .kind = WIRE_KIND_HAND_OVER,
+                                   .token = h->view,
+                                   .body = {&target, h->to == ANYBODY ? 0 : 1}};
+    return wire_frame_encode(&header, &wire_shape_request, &request, frame, size);
+}
+
+/* 0: another view has begun; VSTAMP_E_INVALID: refused in words; else ask again, perhaps. */
+static int take_answer(struct hand_over *h, struct bytes answer, struct vstamp_diag *diag)
+{
+    struct wire_message m;
+    if (wire_frame_decode(answer, &m) != 0) {
+        vstamp_diag_printf(diag, "its answer cannot be read");
+        return VSTAMP_E_IO;
+    }
+    if (m.header.command == WIRE_reply) {
+        h->new_view = m.header.view;
+        h->primary = vr_primary_among((uint8_t)h->config->replicas_addresses.n,
+                                      m.header.witnesses, m.header.view);
+        return 0;
+    }
+    const struct wire_reject *reject = &m.as.reject;
+    vstamp_diag_printf(diag, "is not the primary");
+    if (m.header.command == WIRE_reject && reject->text.size > 0)
+        vstamp_diag_printf(diag, "%.*s", (int)reject->text.size, (const char *)reject->text.data);
+    bool refused = m.header.command == WIRE_reject && reject->reason == WIRE_REJECT_INVALID;
+    return refused ? VSTAMP_E_INVALID : VSTAMP_E_NOT_RUN;
+}
+
+static int ask(struct hand_over *h, int replica, struct vstamp_diag *diag)
+{
+    uint8_t frame[256];
+    struct bytes request = {frame, encode(h, frame, sizeof frame)}, answer;
+    uint32_t timeout_ms = h->admin->timeout_ms;
+    struct talk *talk =
+        talk_open(&h->config->replicas_addresses.at[replica], timeout_ms, diag);
+    int rv = talk != NULL ? talk_send(talk, request, timeout_ms, diag) : VSTAMP_E_IO;
+    h->sent = h->sent || talk != NULL;
+    if (rv == 0) rv = talk_receive(talk, timeout_ms, &answer, diag);
+    if (rv == 0) rv = take_answer(h, answer, diag);
+    talk_close(talk);
+    return rv;
+}
+
+/* Who leads, and in which view?  -1: nobody, or nobody can tell. */
+static int look(const struct hand_over *h, uint64_t *view, struct vstamp_diag *diag)
+{
+    static struct answers answers;
+    static struct verdict verdict;
+    answers_ask(&answers, h->config, h->admin->timeout_ms);
+    verdict_reach(&verdict, &answers, h->config->view_change_ms);
+    answers_close(&answers);
+    *view = verdict.view;
+    if (verdict.primary < 0) vstamp_diag_printf(diag, "%s", verdict.reasons[0]);
+    return verdict.primary;
+}
+
+/* Until another view than the first that was seen has begun. */
+static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
+{
+    uint64_t until_us = now_us() + (uint64_t)PATIENCE * h->admin->timeout_ms * 1000;
+    int rv = VSTAMP_E_NOT_RUN;
+    h->from = -1;
+    do {
+        uint64_t view;
+        int primary = look(h, &view, diag);
+        if (primary >= 0 && h->from < 0) {
+            h->from = primary;
+            h->view = view;
+            h->began_us = now_us();
+        }
+        if (primary >= 0) rv = ask(h, primary, diag);
+        h->took_us = now_us() - h->began_us;
+        if (rv == 0 || rv == VSTAMP_E_INVALID) return rv;
+        nanosleep(&(struct timespec){0, PAUSE_MS * 1000000L}, NULL);
+    } while (now_us() < until_us);
+    if (!h->sent) return VSTAMP_E_NOT_RUN;
+    struct vstamp_diag last = *diag;
+    vstamp_diag_printf(diag, "asked, but no view has begun since: %s: look at status", last.text);
+    return VSTAMP_E_UNKNOWN_OUTCOME;
+}
+
+static void print(const struct hand_over *h)
+{
+    bool moved = h->primary != h->from;
+    if (h->admin->json) {
+        json_t *object =
+            json_pack("{s:b, s:i, s:i, s:I, s:f}", "moved", moved, "from", h->from, "to",
+                      h->primary, "view", (json_int_t)h->new_view, "ms", (double)h->took_us / 1e3);
+        json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+        putchar('\n');
+        json_decref(object);
+    } else if (moved) {
+        printf("primary moved from %d to %d in %.*f ms (view %" PRIu64 ")\n", h->from, h->primary,
+               h->took_us < 10000 ? 1 : 0, (double)h->took_us / 1e3, h->new_view);
+    } else {
+        printf("replica %d is the primary already (view %" PRIu64 ")\n", h->primary, h->new_view);
+    }
+}
+
+int cmd_view_change(struct cli *cli, int argc, char **argv)
+{
+    static struct config config;
+    const struct admin *admin = cli->context;
+    struct hand_over h = {.admin = admin, .config = &config, .to = ANYBODY};
+    struct vstamp_diag diag = {0};
+    const struct cli_option options[] = {
+        CLI_U32(0, "to", &h.to, 0, REPLICAS_MAX - 1, "INDEX",
+                "this replica is to lead (default: the next one that is alive)"),
+        CLI_END,
+    };
+    int rv = cli_parse(cli, options, argc, argv, NULL, 0, NULL);
+    if (rv != 0) return rv;
+    rv = config_load(&config, admin->config_option, &diag);
+    if (rv != 0) return cli_fail(cli, rv, &diag);
+    rv = hand_over(&h, &diag);
+    if (rv != 0) return cli_fail(cli, rv, &diag);
+    print(&h);
+    if (h.to == ANYBODY || h.primary == (int)h.to) return CLI_OK;
+    cli_complain(cli, "replica %d leads, not %" PRIu32 ": it could not take over", h.primary, h.to);
+    return CLI_NO;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Planned hand-overs of the primary.  No time-out passes: the primary begins the next view itself,
+ * and its DO-VIEW-CHANGE invites the others (section 4.2).
+ *
+ *   a stop      it leaves to the next one that it hears
+ *   HAND-OVER   a request of an administrator: names the view that is to end, and may name who is
+ *               to lead then
+ *
+ *   O1  a view that is over, or that the named one leads, needs nothing: a request may come twice,
+ *       or late, and moves the primary once;
+ *   O2  who is to lead is an active replica that was heard within view_change_ms and is not further
+ *       behind than what its own promise can show (PIPELINE_MAX entries), else the group would wait
+ *       for it.  What it lacks of those it fetches as any new primary does;
+ *   O3  the answer goes out when a view has begun here: its header says which.  A primary that
+ *       crashes meanwhile answers nothing, and O1 lets the request be made again elsewhere. */
+#include <stdio.h>
+
+#include "vr/rooms.h"
+
+#define ANYBODY 0xffu /* the next one that is alive */
+
+static bool is_silent(const struct vr *r, uint8_t replica)
+{
+    return r->now_us - r->heard_us[replica] > vr_patience_us(r);
+}
+
+/* The next view that `target` leads, or, with ANYBODY, that one who is heard leads; 0: there is
+ * none. */
+static uint64_t next_view(struct vr *r, uint8_t target)
+{
+    for (uint64_t v = r->view + 1; v <= r->view + r->config.n_replicas; v++) {
+        uint8_t primary = vr_primary_of(r, v);
+        if (primary == r->config.self || (target != ANYBODY && primary != target)) continue;
+        if (!is_silent(r, primary)) return v;
+        vr_mark(r, VR_MARK_hand_over_skips_silent, "replica=%u", primary);
+    }
+    return 0;
+}
+
+static void begin(struct vr *r, uint64_t view)
+{
+    vr_mark(r, VR_MARK_hand_over, "view=%" PRIu64, view);
+    vr_enter_view(r, view, "planned hand-over");
+}
+
+void vr_hand_over_to_stop(struct vr *r)
+{
+    if (!vr_is_primary(r) || r->config.n_replicas == 1) return;
+    uint64_t view = next_view(r, ANYBODY);
+    begin(r, view != 0 ? view : r->view + 1);
+}
+
+/* Why `target` is not to lead (O2), in words; NULL: it may. */
+static const char *refuse(struct vr *r, uint8_t target, char *text, size_t size)
+{
+    if (target == ANYBODY) {
+        snprintf(text, size, "no other replica that could lead was heard within %u ms",
+                 r->config.view_change_ms);
+        return next_view(r, target) == 0 ? text : NULL;
+    }
+    if (target >= r->config.n_replicas) {
+        snprintf(text, size, "there is no replica %u: the group has 0 to %u", target,
+                 r->config.n_replicas - 1u);
+    } else if (vr_among_witnesses(r->config.witnesses, target)) {
+        snprintf(text, size, "replica %u is a witness: it holds no state and cannot lead", target);
+    } else if (is_silent(r, target)) {
+        snprintf(text, size, "replica %u was not heard within %u ms", target,
+                 r->config.view_change_ms);
+    } else if (r->acked_op[target] + PIPELINE_MAX < r->log.op) {
+        snprintf(text, size, "replica %u is behind: it holds op %" PRIu64 " of %" PRIu64, target,
+                 r->acked_op[target], r->log.op);
+    } else {
+        return NULL;
+    }
+    return text;
+}
+
+static void answer(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number)
+{
+    vr_reply(r, origin, client, 0, number, r->commit, (struct bytes){0});
+}
+
+void vr_hand_over_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
+{
+    char text[128];
+    uint8_t target = m->body.size == 1 ? m->body.data[0] : ANYBODY;
+    if (m->token < r->view || target == r->config.self) { /* O1 */
+        vr_mark(r, VR_MARK_hand_over_done_already, "view=%" PRIu64, m->token);
+        answer(r, origin, m->client, m->number);
+        return;
+    }
+    const char *why = m->body.size > 1 ? "a hand-over names one replica" : NULL;
+    if (why == NULL) why = refuse(r, target, text, sizeof text);
+    if (why != NULL) {
+        vr_mark(r, VR_MARK_hand_over_refused, "target=%u", target);
+        vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_INVALID, why);
+        return;
+    }
+    r->hand_over =
+        (struct vr_hand_over){.origin = origin, .client = m->client, .number = m->number};
+    begin(r, next_view(r, target));
+}
+
+/* O3 */
+void vr_hand_over_settle(struct vr *r)
+{
+    if (r->hand_over.origin == 0 || r->status != VR_NORMAL) return;
+    answer(r, r->hand_over.origin, r->hand_over.client, r->hand_over.number);
+    r->hand_over = (struct vr_hand_over){0};
+}

@@ -20,7 +20,6 @@ int client_find_group(struct client *c, const char *noted, struct config *config
     if (replicas == NULL && o->config == NULL) replicas = noted;
     int rv = replicas != NULL ? config_from_replicas(config, replicas, diag)
                               : config_load(config, o->config, diag);
-    if (rv == 0) c->n_replicas = (uint8_t)config->replicas_addresses.n;
     if (rv == 0) c->witnesses = config_witness_set(config);
     if (rv == 0 && replicas == NULL) {
         c->bytes_max.value = config->max_value_bytes;
@@ -29,12 +28,24 @@ int client_find_group(struct client *c, const char *noted, struct config *config
     return rv;
 }
 
+/* The members: those of the session's epoch, if it has moved from where the user believes it. */
 static int connect_to_group(struct client *c, const char *noted, struct vstamp_diag *diag)
 {
-    struct config *config = memory_new(sizeof *config);
-    int rv = client_find_group(c, noted, config, diag);
-    if (rv == 0) c->conn = conn_open(&config->replicas_addresses);
-    free(config);
+    struct config *begin = memory_new(sizeof *begin), *moved = memory_new(sizeof *moved);
+    const struct config *group = begin;
+    int rv = client_find_group(c, noted, begin, diag);
+    if (rv == 0 && c->file.identity.epoch > 0) {
+        rv = config_from_replicas(moved, c->file.replicas, diag);
+        if (rv != 0) vstamp_diag_wrap(diag, c->file.path);
+        c->witnesses = c->file.witnesses;
+        group = moved;
+    }
+    if (rv == 0) {
+        c->n_replicas = (uint8_t)group->replicas_addresses.n;
+        c->conn = conn_open(&group->replicas_addresses, &begin->replicas_addresses);
+    }
+    free(begin);
+    free(moved);
     return rv;
 }
 

@@ -17,7 +17,6 @@
 #define EXPLANATION_SIZE 4096
 
 struct conn {
-    struct config_addresses replicas;
     struct vstamp_driver *driver;
     struct signals signals; /* that end a call */
 };
@@ -37,13 +36,14 @@ void conn_release_signals(struct conn *conn)
     signals_release(&conn->signals);
 }
 
-struct conn *conn_open(const struct config_addresses *replicas)
+struct conn *conn_open(const struct config_addresses *members,
+                       const struct config_addresses *begin)
 {
-    assert(replicas->n > 0 && replicas->n <= REPLICAS_MAX);
+    assert(members->n > 0 && members->n <= REPLICAS_MAX);
     struct conn *conn = memory_new(sizeof *conn);
-    conn->replicas = *replicas;
-    conn->driver = driver_new(replicas->at, replicas->n, NULL);
+    conn->driver = driver_new(members->at, members->n, NULL);
     if (conn->driver == NULL) abort();
+    driver_begin_at(conn->driver, begin->at, begin->n);
     signals_open(&conn->signals);
     return conn;
 }
@@ -58,14 +58,14 @@ void conn_close(struct conn *conn)
 
 void conn_print_replicas(const struct conn *conn, FILE *into)
 {
-    for (size_t i = 0; i < conn->replicas.n; i++)
-        fprintf(into, "%s%s", i > 0 ? "," : "", conn->replicas.at[i].text);
+    for (uint32_t i = 0; i < vstamp_client_n_replicas(vstamp_driver_client(conn->driver)); i++)
+        fprintf(into, "%s%s", i > 0 ? "," : "", driver_member(conn->driver, i));
 }
 
 /* One turn: wait, then do what the sockets allow.  Returns the signal that came, or 0. */
 static int turn(struct conn *conn)
 {
-    struct pollfd polls[VSTAMP_REPLICAS_MAX + 1];
+    struct pollfd polls[VSTAMP_PEERS_MAX + 1];
     size_t n = vstamp_driver_polls(conn->driver, polls);
     polls[n] = (struct pollfd){.fd = conn->signals.fd, .events = POLLIN};
     if (poll(polls, n + 1, vstamp_driver_timeout(conn->driver)) < 0) return 0;
@@ -78,8 +78,7 @@ static int turn(struct conn *conn)
 int conn_call(struct conn *conn, struct session *session)
 {
     int signal = 0;
-    driver_refresh(conn->driver);
-    proxy_adopt(vstamp_driver_client(conn->driver), session);
+    driver_adopt(conn->driver, session);
     while (signal == 0 && !session_ended(session)) signal = turn(conn);
     return signal;
 }

@@ -13,8 +13,10 @@
 
 struct conn;
 
-/* Keeps no pointer into `replicas`.  Nothing is connected or resolved yet. */
-struct conn *conn_open(const struct config_addresses *replicas);
+/* To these members; those of `begin` that are none are asked when the members are silent.  Both are
+ * copied.  Nothing is connected or resolved yet. */
+struct conn *conn_open(const struct config_addresses *members,
+                       const struct config_addresses *begin);
 void conn_close(struct conn *conn); /* accepts NULL */
 
 /* From before a request is noted until its outcome is told. */
@@ -31,7 +33,7 @@ void conn_explain(const struct conn *conn, FILE *into);
 /* Milliseconds of a clock that only rises: what session_start is given. */
 uint64_t conn_now_ms(void);
 
-/* The list as --replicas takes it. */
+/* The newest members that were heard of, as --replicas takes them. */
 void conn_print_replicas(const struct conn *conn, FILE *into);
 
 #endif

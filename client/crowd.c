@@ -64,7 +64,9 @@ static void open_drivers(struct crowd *crowd, const struct config_addresses *rep
     struct vstamp_client_config config = {.first = crowd->file.identity.client,
                                           .registration = crowd->file.identity.registration};
     crowd->drivers = memory_new(crowd->n_drivers * sizeof crowd->drivers[0]);
-    crowd->polls = memory_new((crowd->n_drivers * replicas->n + 2) * sizeof crowd->polls[0]);
+    crowd->places = memory_new(crowd->n_drivers * sizeof crowd->places[0]);
+    crowd->polls =
+        memory_new((crowd->n_drivers * (size_t)VSTAMP_PEERS_MAX + 2) * sizeof crowd->polls[0]);
     for (uint32_t i = 0; i < crowd->n_drivers; i++) {
         config.in_flight = (crowd->n_clients - i - 1) / crowd->n_drivers + 1;
         crowd->drivers[i] = driver_new(replicas->at, replicas->n, &config);
@@ -98,6 +100,7 @@ void crowd_close(struct crowd *crowd)
     if (crowd->drivers == NULL) return;
     for (uint32_t i = 0; i < crowd->n_drivers; i++) vstamp_driver_close(crowd->drivers[i]);
     free(crowd->drivers);
+    free(crowd->places);
     free(crowd->polls);
     session_file_close(&crowd->file);
     signals_release(&crowd->signals);
@@ -121,6 +124,7 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns)
     size_t n = 0;
     int wait_ms = -1;
     for (uint32_t i = 0; i < crowd->n_drivers; i++) {
+        crowd->places[i] = n;
         n += vstamp_driver_polls(crowd->drivers[i], polls + n);
         int ms = vstamp_driver_timeout(crowd->drivers[i]);
         if (ms >= 0 && (wait_ms < 0 || ms < wait_ms)) wait_ms = ms;
@@ -136,9 +140,8 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns)
         return false;
     if (polls[n].revents != 0 && crowd->c->signal == 0)
         crowd->c->signal = signals_take(&crowd->signals);
-    size_t of_each = n / crowd->n_drivers;
     for (uint32_t i = 0; i < crowd->n_drivers; i++)
-        vstamp_driver_turn(crowd->drivers[i], polls + i * of_each);
+        vstamp_driver_turn(crowd->drivers[i], polls + crowd->places[i]);
     return polls[n + 1].revents != 0;
 }
 

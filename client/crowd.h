@@ -21,6 +21,7 @@ struct crowd {
     uint32_t n_drivers; /* connections to each replica */
     struct vstamp_driver **drivers;
     struct pollfd *polls;
+    size_t *places; /* in `polls`, where those of a driver begin */
     struct signals signals;
     struct session_file file; /* holds the ids, and a lock on them */
 };

@@ -49,6 +49,20 @@ void outcome_fail(struct outcome *o, int err, bool may_have_run, const char *for
                                                                           : vstamp_err_name(err);
 }
 
+/* Whom the session is with. */
+static void note_members(struct client *c)
+{
+    size_t size;
+    FILE *into;
+    free(c->file.replicas);
+    into = text_open(&c->file.replicas, &size);
+    conn_print_replicas(c->conn, into);
+    fclose(into);
+    c->file.witnesses = c->session.witnesses;
+    c->n_replicas = c->session.n_replicas;
+    c->witnesses = c->session.witnesses;
+}
+
 /* Run a task until `deadline_ms`.  0, or the signal that interrupted it. */
 static int call(struct client *c, enum session_task task, struct bytes body, bool sent_before,
                 uint64_t deadline_ms)
@@ -60,6 +74,7 @@ static int call(struct client *c, enum session_task task, struct bytes body, boo
         session_stop(&c->session);
     }
     c->file.identity = c->session.identity;
+    if (c->file.identity.epoch > 0) note_members(c);
     return signal;
 }
 
@@ -158,12 +173,7 @@ static void fail_unknown(struct client *c, struct outcome *o)
 {
     char *text = no_answer(c);
     struct vstamp_diag diag = {0};
-    if (c->file.replicas == NULL) {
-        size_t size;
-        FILE *into = text_open(&c->file.replicas, &size);
-        conn_print_replicas(c->conn, into);
-        fclose(into);
-    }
+    if (c->file.replicas == NULL) note_members(c);
     bool own = c->file.path == NULL;
     int rv = own ? session_file_keep(&c->file, &diag) : session_file_save(&c->file, &diag);
     if (rv != 0) {
@@ -183,6 +193,7 @@ static void fail_unknown(struct client *c, struct outcome *o)
     session_file_close(&c->file);
     session_file_open(&c->file, NULL, false, &diag);
     c->file.identity.group = before.group;
+    c->file.identity.epoch = before.epoch;
     c->file.identity.view = before.view;
     c->file.identity.seen = before.seen;
     c->session_begun = false;

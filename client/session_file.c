@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The file is one JSON object of mode 0600:
  *
- *   {"vstamp_session": 1, "client": ID, "group": ID, "registration": N, "session": N, "number": N,
- *    "seen": N, "view": N, "one_request": BOOL, "replicas": TEXT, "last": TEXT,
+ *   {"vstamp_session": 2, "client": ID, "group": ID, "registration": N, "session": N, "number": N,
+ *    "seen": N, "epoch": N, "view": N, "replicas": TEXT, "witnesses": N, "one_request": BOOL,
+ *    "last": TEXT,
  *    "pending": {"command": TEXT, "session": N, "number": N, "since": TIME, "operation": BASE64}}
  *
  * It is replaced by rename, so a lock on it is a lock on one of a row of files: the new one is
@@ -29,7 +30,7 @@
 #include "client/memory.h"
 #include "client/operation.h"
 
-#define FORMAT         1
+#define FORMAT         2
 #define ID_TEXT_SIZE   33
 #define FILE_BYTES_MAX (64u << 20) /* an operation in base64, and little else */
 
@@ -110,7 +111,7 @@ static bool take_pending(const json_t *from, struct session_pending *pending)
 /* NULL, or what is wrong. */
 static const char *take_all(struct session_file *f, const json_t *from)
 {
-    uint64_t format;
+    uint64_t format, epoch, witnesses;
     struct session_identity *id = &f->identity;
     if (!take_number(from, "vstamp_session", &format)) return "no vstamp_session";
     if (format != FORMAT) return "another format";
@@ -122,12 +123,17 @@ static const char *take_all(struct session_file *f, const json_t *from)
     if (!take_number(from, "number", &id->number)) return "number";
     if (!take_number(from, "seen", &id->seen)) return "seen";
     if (!take_number(from, "view", &id->view)) return "view";
+    if (!take_number(from, "epoch", &epoch) || epoch > UINT32_MAX) return "epoch";
+    if (!take_number(from, "witnesses", &witnesses)) return "witnesses";
+    id->epoch = (uint32_t)epoch;
+    f->witnesses = (uint32_t)witnesses;
     if (!take_pending(json_object_get(from, "pending"), &f->pending)) return "pending";
     if (f->pending.operation.data != NULL && id->session != 0 &&
         (f->pending.session != id->session || f->pending.number != id->number + 1))
         return "the pending request is not of this session";
     f->one_request = json_is_true(json_object_get(from, "one_request"));
     f->replicas = take_text(from, "replicas");
+    if (id->epoch > 0 && f->replicas == NULL) return "replicas";
     f->last = take_text(from, "last");
     return NULL;
 }
@@ -254,7 +260,9 @@ static char *as_json(const struct session_file *f)
     json_object_set_new(root, "session", json_integer((json_int_t)id->session));
     json_object_set_new(root, "number", json_integer((json_int_t)id->number));
     json_object_set_new(root, "seen", json_integer((json_int_t)id->seen));
+    json_object_set_new(root, "epoch", json_integer((json_int_t)id->epoch));
     json_object_set_new(root, "view", json_integer((json_int_t)id->view));
+    json_object_set_new(root, "witnesses", json_integer((json_int_t)f->witnesses));
     json_object_set_new(root, "one_request", json_boolean(f->one_request));
     if (f->replicas != NULL) json_object_set_new(root, "replicas", json_string(f->replicas));
     if (f->last != NULL) json_object_set_new(root, "last", json_string(f->last));

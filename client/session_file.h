@@ -29,7 +29,8 @@ struct session_file {
     bool one_request;
     struct session_identity identity;
     struct session_pending pending;
-    char *replicas; /* as --replicas takes them, or NULL */
+    char *replicas; /* members of the identity's epoch, as --replicas takes them; or NULL */
+    uint32_t witnesses; /* of them, a set */
     char *last;     /* the last settled request, for people: "incr hits: done", or NULL */
 };
 

@@ -5,6 +5,7 @@
  *   a connection that is up, all written  vstamp_client_output, as much as is due
  *   bytes                                 vstamp_client_input
  *   broken, refused, senseless            vstamp_client_down, and a pause
+ *   the epoch has risen                   all connections are closed, the peers are others
  *
  * Frames are handed over only when those before have left, so a slow link carries no copies that
  * nobody waits for.  An answer is left in its input buffer until the next read. */
@@ -35,6 +36,7 @@
 #define WRITE_BYTES_MIN    65536u
 #define FRESH_MS           20u /* what was read from so recently is taken to be there */
 #define WAIT_MS_MAX        60000u
+#define NOWHERE            "?" /* an address that makes no sense here */
 
 enum peer_state { PEER_CLOSED, PEER_CONNECTING, PEER_UP };
 
@@ -57,8 +59,11 @@ struct peer {
 
 struct vstamp_driver {
     struct vstamp_client *client;
-    size_t n_peers;
-    struct peer peers[VSTAMP_REPLICAS_MAX];
+    uint32_t epoch;
+    size_t n_begin;
+    struct address begin[VSTAMP_REPLICAS_MAX]; /* where its user believes the group to be */
+    size_t n_peers;                            /* members, then those of `begin` that are none */
+    struct peer peers[VSTAMP_PEERS_MAX];
 };
 
 uint64_t vstamp_driver_now_ms(void)
@@ -90,6 +95,34 @@ static void draw(struct vstamp_client_config *config)
     if (config->registration == 0) config->registration = 1;
 }
 
+static void add_peer(struct vstamp_driver *d, const struct address *address)
+{
+    d->peers[d->n_peers++] = (struct peer){.address = *address, .fd = -1};
+}
+
+static bool is_peer(const struct vstamp_driver *d, const struct address *address)
+{
+    for (size_t i = 0; i < d->n_peers; i++)
+        if (strcmp(d->peers[i].address.text, address->text) == 0) return true;
+    return false;
+}
+
+static void add_others(struct vstamp_driver *d)
+{
+    size_t n_members = d->n_peers;
+    for (size_t i = 0; i < d->n_begin; i++)
+        if (!is_peer(d, &d->begin[i])) add_peer(d, &d->begin[i]);
+    vstamp_client_others(d->client, (uint32_t)(d->n_peers - n_members));
+}
+
+void driver_begin_at(struct vstamp_driver *d, const struct address *begin, size_t n)
+{
+    assert(n <= VSTAMP_REPLICAS_MAX && d->n_peers == vstamp_client_n_replicas(d->client));
+    memcpy(d->begin, begin, n * sizeof begin[0]);
+    d->n_begin = n;
+    add_others(d);
+}
+
 struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
                                  const struct vstamp_client_config *config)
 {
@@ -108,11 +141,8 @@ struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
     }
     memset(memory, 0, size);
     d->client = vstamp_client_new(&full, memory);
-    d->n_peers = n;
-    for (size_t i = 0; i < n; i++) {
-        d->peers[i].address = replicas[i];
-        d->peers[i].fd = -1;
-    }
+    for (size_t i = 0; i < n; i++) add_peer(d, &replicas[i]);
+    driver_begin_at(d, replicas, n);
     return d;
 }
 
@@ -143,9 +173,8 @@ int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
     return VSTAMP_E_IO;
 }
 
-void vstamp_driver_close(struct vstamp_driver *d)
+static void forget_peers(struct vstamp_driver *d)
 {
-    if (d == NULL) return;
     for (size_t i = 0; i < d->n_peers; i++) {
         struct peer *peer = &d->peers[i];
         if (peer->fd >= 0) close(peer->fd);
@@ -153,6 +182,13 @@ void vstamp_driver_close(struct vstamp_driver *d)
         free(peer->in);
         free(peer->out);
     }
+    d->n_peers = 0;
+}
+
+void vstamp_driver_close(struct vstamp_driver *d)
+{
+    if (d == NULL) return;
+    forget_peers(d);
     free(d->client);
     free(d);
 }
@@ -320,6 +356,30 @@ static int peer_receive(struct peer *peer)
     return EAGAIN;
 }
 
+/* The numbers that the client has for replicas are not those of the peers any more. */
+static bool has_moved(const struct vstamp_driver *d)
+{
+    return vstamp_client_epoch(d->client) != d->epoch;
+}
+
+/* Not before the next turn, as an answer may lie in a peer's buffer.  An address that makes no
+ * sense here is that of a peer who cannot be reached. */
+static void follow(struct vstamp_driver *d)
+{
+    if (!has_moved(d)) return;
+    d->epoch = vstamp_client_epoch(d->client);
+    forget_peers(d);
+    for (uint32_t i = 0; i < vstamp_client_n_replicas(d->client); i++) {
+        struct address address = {0};
+        struct vstamp_diag ignored = {0};
+        const char *text = vstamp_client_address(d->client, i);
+        if (text == NULL || address_parse(&address, text, &ignored) != 0)
+            address = (struct address){.text = NOWHERE, .host = NOWHERE, .port_text = "0"};
+        add_peer(d, &address);
+    }
+    add_others(d);
+}
+
 static void peer_read(struct vstamp_driver *d, uint32_t index)
 {
     struct peer *peer = &d->peers[index];
@@ -344,6 +404,7 @@ static void peer_read(struct vstamp_driver *d, uint32_t index)
 void driver_refresh(struct vstamp_driver *d)
 {
     uint64_t now_ms = vstamp_driver_now_ms();
+    follow(d);
     for (uint32_t i = 0; i < d->n_peers; i++) {
         struct peer *peer = &d->peers[i];
         if (peer->state != PEER_UP || now_ms - peer->read_ms < FRESH_MS) continue;
@@ -351,6 +412,20 @@ void driver_refresh(struct vstamp_driver *d)
         peer_close(peer, 0);
         peer->retry_ms = 0;
     }
+}
+
+void driver_adopt(struct vstamp_driver *d, struct session *session)
+{
+    driver_refresh(d);
+    proxy_adopt(d->client, session);
+    d->epoch = vstamp_client_epoch(d->client);
+}
+
+const char *driver_member(const struct vstamp_driver *d, uint32_t replica)
+{
+    const char *text = vstamp_client_address(d->client, replica);
+    if (text != NULL) return text;
+    return has_moved(d) ? NOWHERE : d->peers[replica].address.text;
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -366,6 +441,7 @@ int vstamp_driver_call(struct vstamp_driver *d, enum vstamp_task task, const voi
 
 size_t vstamp_driver_polls(struct vstamp_driver *d, struct pollfd *polls)
 {
+    follow(d);
     connect_wanted(d, vstamp_driver_now_ms());
     for (uint32_t i = 0; i < d->n_peers; i++) peer_write(d, i);
     for (uint32_t i = 0; i < d->n_peers; i++) {
@@ -392,7 +468,7 @@ int vstamp_driver_timeout(const struct vstamp_driver *d)
 
 void vstamp_driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
 {
-    for (uint32_t i = 0; i < d->n_peers; i++) {
+    for (uint32_t i = 0; i < d->n_peers && !has_moved(d); i++) {
         const struct peer *peer = &d->peers[i];
         if (peer->fd < 0 || polls[i].fd != peer->fd || polls[i].revents == 0) continue;
         if (peer->state == PEER_CONNECTING)
@@ -405,7 +481,7 @@ void vstamp_driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
 
 int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
 {
-    struct pollfd polls[VSTAMP_REPLICAS_MAX];
+    struct pollfd polls[VSTAMP_PEERS_MAX];
     size_t n = vstamp_driver_polls(d, polls);
     int own_ms = vstamp_driver_timeout(d);
     if (timeout_ms < 0 || (own_ms >= 0 && own_ms < timeout_ms)) timeout_ms = own_ms;
@@ -424,7 +500,7 @@ int vstamp_driver_finish(struct vstamp_driver *d)
 static const char *peer_text(const struct vstamp_driver *d, uint32_t index)
 {
     const struct peer *peer = &d->peers[index];
-    uint8_t said = proxy_said(d->client, index);
+    uint8_t said = has_moved(d) ? 0 : proxy_said(d->client, index);
     const char *word = wire_reject_reason_name(said);
     if (said != 0) return word != NULL ? word : "refused";
     if (peer->state == PEER_CONNECTING) return "does not accept the connection";

@@ -6,10 +6,21 @@
 #include <vstamp/client.h>
 
 #include "program/address.h"
+#include "proxy/proxy.h"
 
 /* vstamp_driver_open for these addresses, which are copied.  NULL: out of memory. */
 struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
                                  const struct vstamp_client_config *config);
+
+/* Where its user believes the group to be: those that are no members are asked when the members are
+ * silent, also after a move.  Until this is called it is where it began. */
+void driver_begin_at(struct vstamp_driver *driver, const struct address *begin, size_t n);
+
+/* The one session of a driver with in_flight 1 is this one from now on (proxy/proxy.h). */
+void driver_adopt(struct vstamp_driver *driver, struct session *session);
+
+/* Where a member of the newest epoch that was heard of listens. */
+const char *driver_member(const struct vstamp_driver *driver, uint32_t replica);
 
 /* Notice connections that ended while nothing was in flight, so that nothing is sent into them. */
 void driver_refresh(struct vstamp_driver *driver);

@@ -14,8 +14,11 @@
  *   X3  what one session learned of the group, view and newest op-number, the others know when
  *       their next task begins: a causal read is not older than any answer of this process;
  *   X4  a session whose request may have run registers anew before its next one, which fences the
- *       former (session.c, C3). */
+ *       former (session.c, C3);
+ *   X5  all sessions live in one epoch: a NEW-EPOCH, whosever it is, moves them together. */
 #include "proxy/proxy.h"
+
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/assert.h"
@@ -25,7 +28,8 @@ _Static_assert(VSTAMP_REPLICAS_MAX == REPLICAS_MAX, "one bound");
 _Static_assert((int)VSTAMP_REGISTER == SESSION_REGISTER && (int)VSTAMP_APPLY == SESSION_APPLY &&
                    (int)VSTAMP_READ == SESSION_READ &&
                    (int)VSTAMP_READ_CAUSAL == SESSION_READ_CAUSAL &&
-                   (int)VSTAMP_READ_STALE == SESSION_READ_STALE,
+                   (int)VSTAMP_READ_STALE == SESSION_READ_STALE &&
+                   (int)VSTAMP_RECONFIGURE == SESSION_RECONFIGURE,
                "one list of tasks");
 
 struct call {
@@ -38,22 +42,23 @@ struct call {
 };
 
 struct vstamp_client {
-    uint8_t n_replicas;
+    uint8_t n_replicas, n_others;
     uint32_t n; /* sessions */
     struct vstamp_id first;
     struct session *sessions;
     struct call *calls;
     uint32_t *free; /* a stack */
     uint32_t n_free;
-    uint64_t *due[REPLICAS_MAX];
-    uint32_t n_due[REPLICAS_MAX];
-    uint32_t next[REPLICAS_MAX]; /* where to look for a due session first */
+    uint64_t *due[SLOTS_MAX];
+    uint32_t n_due[SLOTS_MAX];
+    uint32_t next[SLOTS_MAX]; /* where to look for a due session first */
     uint32_t n_wide;
     uint64_t wake_ms;
-    struct session_identity known; /* group, view and seen: the newest of any session */
+    struct session_identity known; /* group, epoch, view and seen: the newest of any session */
     uint32_t witnesses;            /* a set, as the newest answer had it */
     bool troubled;                 /* somebody was refused or cut off since the last answer */
-    uint8_t said[REPLICAS_MAX];
+    uint8_t said[SLOTS_MAX];
+    char addresses[REPLICAS_MAX][ADDRESS_BYTES_MAX + 1]; /* of the members, since the first move */
 };
 
 static struct vstamp_client *lay_out(struct arena *arena, const struct vstamp_client_config *config)
@@ -63,7 +68,7 @@ static struct vstamp_client *lay_out(struct arena *arena, const struct vstamp_cl
     struct session *sessions = arena_take(arena, n, sizeof *sessions);
     struct call *calls = arena_take(arena, n, sizeof *calls);
     uint32_t *free = arena_take(arena, n, sizeof *free);
-    uint64_t *due = arena_take(arena, config->n_replicas * bitset_words(n), sizeof *due);
+    uint64_t *due = arena_take(arena, SLOTS_MAX * bitset_words(n), sizeof *due);
     if (c == NULL) return NULL; /* the arena only counts */
     *c = (struct vstamp_client){.n_replicas = (uint8_t)config->n_replicas,
                                 .n = n,
@@ -72,7 +77,7 @@ static struct vstamp_client *lay_out(struct arena *arena, const struct vstamp_cl
                                 .calls = calls,
                                 .free = free,
                                 .wake_ms = UINT64_MAX};
-    for (uint8_t r = 0; r < c->n_replicas; r++) c->due[r] = due + r * bitset_words(n);
+    for (uint8_t r = 0; r < SLOTS_MAX; r++) c->due[r] = due + r * bitset_words(n);
     return c;
 }
 
@@ -104,6 +109,11 @@ struct vstamp_client *vstamp_client_new(const struct vstamp_client_config *confi
     return c;
 }
 
+static uint8_t n_peers(const struct vstamp_client *c)
+{
+    return (uint8_t)(c->n_replicas + c->n_others);
+}
+
 uint32_t vstamp_client_room(const struct vstamp_client *c)
 {
     return c->n_free;
@@ -114,6 +124,29 @@ uint64_t vstamp_client_view(const struct vstamp_client *c)
     return c->known.view;
 }
 
+uint32_t vstamp_client_epoch(const struct vstamp_client *c)
+{
+    return c->known.epoch;
+}
+
+uint32_t vstamp_client_n_replicas(const struct vstamp_client *c)
+{
+    return c->n_replicas;
+}
+
+const char *vstamp_client_address(const struct vstamp_client *c, uint32_t replica)
+{
+    assert(replica < c->n_replicas);
+    return c->addresses[replica][0] != '\0' ? c->addresses[replica] : NULL;
+}
+
+void vstamp_client_others(struct vstamp_client *c, uint32_t n_others)
+{
+    assert(n_others <= REPLICAS_MAX);
+    c->n_others = (uint8_t)n_others;
+    for (uint32_t i = 0; i < c->n; i++) session_know_others(&c->sessions[i], c->n_others);
+}
+
 bool proxy_is_idle(const struct vstamp_client *c)
 {
     return c->n_free == c->n;
@@ -121,7 +154,7 @@ bool proxy_is_idle(const struct vstamp_client *c)
 
 uint8_t proxy_said(const struct vstamp_client *c, uint32_t replica)
 {
-    assert(replica < c->n_replicas);
+    assert(replica < n_peers(c));
     return c->said[replica];
 }
 
@@ -129,7 +162,7 @@ uint8_t proxy_said(const struct vstamp_client *c, uint32_t replica)
 static void note(struct vstamp_client *c, uint32_t i)
 {
     const struct session *s = &c->sessions[i];
-    for (uint8_t r = 0; r < c->n_replicas; r++) {
+    for (uint8_t r = 0; r < n_peers(c); r++) {
         bool due = s->running && s->peers[r].due;
         if (due == bitset_has(c->due[r], i)) continue;
         if (due) {
@@ -157,6 +190,11 @@ static void start(struct vstamp_client *c, uint32_t i, enum session_task task, u
     note(c, i);
 }
 
+static bool needs_session(enum session_task task)
+{
+    return task == SESSION_APPLY || task == SESSION_RECONFIGURE;
+}
+
 int vstamp_client_call(struct vstamp_client *c, enum vstamp_task task, const void *operation,
                        size_t size, uint64_t now_ms, uint64_t deadline_ms, vstamp_reply_fn *reply,
                        void *context)
@@ -165,14 +203,14 @@ int vstamp_client_call(struct vstamp_client *c, enum vstamp_task task, const voi
     if (c->n_free == 0) return VSTAMP_E_NO_ROOM;
     if (size > FRAME_BYTES_MAX - REQUEST_OVERHEAD - WIRE_HEADER_SIZE) return VSTAMP_E_TOO_LARGE;
     if (proxy_is_idle(c))
-        for (uint8_t r = 0; r < c->n_replicas; r++) c->said[r] = 0;
+        for (uint8_t r = 0; r < n_peers(c); r++) c->said[r] = 0;
     uint32_t i = c->free[--c->n_free];
     c->calls[i].reply = reply;
     c->calls[i].context = context;
     c->calls[i].operation = (struct bytes){operation, size};
     c->calls[i].deadline_ms = deadline_ms;
     c->calls[i].task = (enum session_task)task;
-    bool registers = task == VSTAMP_APPLY && c->sessions[i].identity.session == 0;
+    bool registers = needs_session((enum session_task)task) && c->sessions[i].identity.session == 0;
     start(c, i, registers ? SESSION_REGISTER : c->calls[i].task, now_ms);
     assert(!session_ended(&c->sessions[i]));
     return 0;
@@ -182,8 +220,10 @@ void proxy_adopt(struct vstamp_client *c, struct session *session)
 {
     assert(c->n == 1 && c->calls[0].reply == NULL);
     assert(session->n_replicas == c->n_replicas);
-    for (uint8_t r = 0; r < c->n_replicas; r++) c->said[r] = 0;
+    for (uint8_t r = 0; r < n_peers(c); r++) c->said[r] = 0;
+    session_know_others(session, c->n_others);
     c->sessions = session;
+    c->known = session->identity;
     c->first = session->identity.client;
     c->witnesses = session->witnesses;
     note(c, 0);
@@ -196,8 +236,8 @@ static void end(struct vstamp_client *c, uint32_t i, uint64_t now_ms)
     struct session *s = &c->sessions[i];
     const struct session_result *r = &s->result;
     if (call->reply == NULL) return; /* it is its owner's */
-    if (s->task == SESSION_REGISTER && call->task == SESSION_APPLY && r->err == 0) {
-        start(c, i, SESSION_APPLY, now_ms);
+    if (s->task == SESSION_REGISTER && needs_session(call->task) && r->err == 0) {
+        start(c, i, call->task, now_ms);
         return;
     }
     if (r->may_have_run && s->identity.session != 0) session_renew(s); /* X4 */
@@ -255,9 +295,9 @@ static void take_in(struct vstamp_client *c, uint32_t i, uint32_t replica, uint6
 
 bool vstamp_client_wants(const struct vstamp_client *c, uint32_t replica)
 {
-    assert(replica < c->n_replicas);
-    bool is_witness = (c->witnesses >> replica) & 1;
-    return (c->n_wide > 0 && !is_witness) || c->n_due[replica] > 0;
+    assert(replica < n_peers(c));
+    bool member = replica < c->n_replicas && ((c->witnesses >> replica) & 1) == 0;
+    return (c->n_wide > 0 && member) || c->n_due[replica] > 0;
 }
 
 static uint32_t next_due(const struct vstamp_client *c, uint32_t replica)
@@ -275,7 +315,7 @@ static uint32_t next_due(const struct vstamp_client *c, uint32_t replica)
 
 size_t vstamp_client_output_size(const struct vstamp_client *c, uint32_t replica)
 {
-    assert(replica < c->n_replicas);
+    assert(replica < n_peers(c));
     if (c->n_due[replica] == 0) return 0;
     return session_frame_size(&c->sessions[next_due(c, replica)]);
 }
@@ -283,7 +323,7 @@ size_t vstamp_client_output_size(const struct vstamp_client *c, uint32_t replica
 size_t vstamp_client_output(struct vstamp_client *c, uint32_t replica, void *buffer,
                             size_t capacity)
 {
-    assert(replica < c->n_replicas);
+    assert(replica < n_peers(c));
     size_t size = 0;
     while (c->n_due[replica] > 0) {
         uint32_t i = next_due(c, replica);
@@ -297,12 +337,52 @@ size_t vstamp_client_output(struct vstamp_client *c, uint32_t replica, void *buf
     return size;
 }
 
+static void keep_addresses(struct vstamp_client *c, const struct wire_list *members)
+{
+    struct reader at = wire_list_start(members);
+    for (uint32_t i = 0; i < members->count; i++) {
+        struct wire_member member;
+        wire_list_next(&wire_shape_member, &at, &member);
+        size_t size = member.address.size;
+        if (size > ADDRESS_BYTES_MAX) size = 0; /* it cannot be one */
+        memcpy(c->addresses[i], member.address.data, size);
+        c->addresses[i][size] = '\0';
+    }
+}
+
+/* The numbers of replicas are others from now on (X5). */
+static int follow(struct vstamp_client *c, const struct wire_message *m, uint64_t now_ms)
+{
+    const struct wire_membership *to = &m->as.new_epoch.membership;
+    const struct vstamp_id theirs = m->header.group, ours = c->known.group;
+    if (vstamp_id_is_zero(theirs) || to->epoch <= c->known.epoch) return 0;
+    if (!vstamp_id_is_zero(ours) && !vstamp_id_equal(theirs, ours)) return 0;
+    if (to->members.count == 0 || to->members.count > REPLICAS_MAX) return VSTAMP_E_MALFORMED;
+    keep_addresses(c, &to->members);
+    c->known.group = theirs;
+    c->known.epoch = to->epoch;
+    c->known.view = to->first_view;
+    c->n_replicas = (uint8_t)to->members.count;
+    c->n_others = 0;
+    for (uint8_t r = 0; r < SLOTS_MAX; r++) {
+        memset(c->due[r], 0, bitset_words(c->n) * sizeof *c->due[r]);
+        c->n_due[r] = c->next[r] = c->said[r] = 0;
+    }
+    for (uint32_t i = 0; i < c->n; i++) {
+        session_move(&c->sessions[i], to, now_ms);
+        c->witnesses = c->sessions[i].witnesses;
+        note(c, i);
+    }
+    return 0;
+}
+
 static int take_frame(struct vstamp_client *c, uint32_t replica, struct bytes frame,
                       uint64_t now_ms)
 {
     struct wire_message m;
     int rv = wire_frame_decode(frame, &m);
     if (rv != 0) return rv;
+    if (m.header.command == WIRE_new_epoch) return follow(c, &m, now_ms);
     struct vstamp_id client;
     if (m.header.command == WIRE_reply)
         client = m.as.reply.client;
@@ -321,9 +401,10 @@ static int take_frame(struct vstamp_client *c, uint32_t replica, struct bytes fr
 int vstamp_client_input(struct vstamp_client *c, uint32_t replica, const void *data, size_t size,
                         uint64_t now_ms, size_t *used, size_t *wanted)
 {
-    assert(replica < c->n_replicas);
+    assert(replica < n_peers(c));
+    uint32_t epoch = c->known.epoch;
     *used = *wanted = 0;
-    for (;;) {
+    while (c->known.epoch == epoch) {
         struct bytes left = {(const uint8_t *)data + *used, size - *used};
         size_t frame_size = 0;
         int rv = wire_frame_size(left, FRAME_BYTES_MAX, &frame_size);
@@ -337,11 +418,13 @@ int vstamp_client_input(struct vstamp_client *c, uint32_t replica, const void *d
         rv = take_frame(c, replica, (struct bytes){left.data, frame_size}, now_ms);
         if (rv != 0) return rv;
     }
+    *used = size; /* what else it says is nothing to who moves */
+    return 0;
 }
 
 void vstamp_client_down(struct vstamp_client *c, uint32_t replica, uint64_t now_ms)
 {
-    assert(replica < c->n_replicas);
+    assert(replica < n_peers(c));
     c->troubled = true;
     for (uint32_t i = 0; i < c->n; i++) {
         if (session_ended(&c->sessions[i])) continue;

@@ -29,7 +29,10 @@
  *   C6  the view is taken from frames of our group only, and only upward; so is who is a witness,
  *       without which nobody can tell a view's primary (PIT-7.3): a witness is not asked;
  *   C7  a number does not name a request, as two processes may have one identity (a copied session
- *       file): what ran under it is compared by session and body, too (PIT-6.5). */
+ *       file): what ran under it is compared by session and body, too (PIT-6.5);
+ *   C8  epochs only rise, and only for frames of our group (PIT-8.9); a view is one of an epoch.  A
+ *       move leaves session and number as they are: the client table moves along, so what had been
+ *       sent to the former members runs once, whoever executes it. */
 #include "vr/session.h"
 
 #include <string.h>
@@ -55,9 +58,20 @@ uint8_t session_primary(const struct session *s)
     return vr_primary_among(s->n_replicas, s->witnesses, s->identity.view);
 }
 
+void session_know_others(struct session *s, uint8_t n_others)
+{
+    assert(s->n_replicas + n_others <= (int)SLOTS_MAX);
+    s->n_others = n_others;
+}
+
+static uint8_t n_peers(const struct session *s)
+{
+    return (uint8_t)(s->n_replicas + s->n_others);
+}
+
 static bool is_witness(const struct session *s, uint8_t replica)
 {
-    return vr_among_witnesses(s->witnesses, replica);
+    return replica < s->n_replicas && vr_among_witnesses(s->witnesses, replica);
 }
 
 void session_know_witnesses(struct session *s, uint32_t witnesses)
@@ -74,11 +88,16 @@ static void end(struct session *s, int err, bool may_have_run)
     s->result.may_have_run = may_have_run;
 }
 
+static bool is_numbered(enum session_task task)
+{
+    return task == SESSION_APPLY || task == SESSION_RECONFIGURE;
+}
+
 bool session_may_run(const struct session *s)
 {
-    if (s->task != SESSION_APPLY) return false; /* a registration changes nothing a user sees */
+    if (!is_numbered(s->task)) return false; /* a registration changes nothing a user sees */
     if (s->lost_copy) return true;
-    for (uint8_t i = 0; i < s->n_replicas; i++)
+    for (uint8_t i = 0; i < n_peers(s); i++)
         if (s->peers[i].copies > 0) return true;
     return false;
 }
@@ -89,7 +108,7 @@ static void end_for_time(struct session *s)
     end(s, may_have_run ? VSTAMP_E_UNKNOWN_OUTCOME : VSTAMP_E_NOT_RUN, may_have_run);
 }
 
-/* All that were not asked in this round. */
+/* All members that were not asked in this round. */
 static void widen(struct session *s)
 {
     if (s->wide) return;
@@ -130,7 +149,7 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
                    uint64_t now_ms, uint64_t deadline_ms)
 {
     assert(!s->running);
-    assert(task != SESSION_APPLY || s->identity.session != 0);
+    assert(!is_numbered(task) || s->identity.session != 0);
     s->running = true;
     s->wide = false;
     s->lost_copy = sent_before;
@@ -145,7 +164,7 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
         (struct wire_request){.client = s->identity.client, .kind = (uint8_t)task, .body = body};
     if (task == SESSION_REGISTER) {
         s->request.number = SESSION_REGISTRATIONS + s->identity.registration;
-    } else if (task == SESSION_APPLY) {
+    } else if (is_numbered(task)) {
         s->request.session = s->identity.session;
         s->request.number = s->identity.number + 1;
     } else {
@@ -172,8 +191,9 @@ size_t session_frame_size(const struct session *s)
 
 bool session_wants(const struct session *s, uint8_t replica)
 {
-    assert(replica < s->n_replicas);
-    return s->running && ((s->wide && !is_witness(s, replica)) || s->peers[replica].due);
+    assert(replica < n_peers(s));
+    bool member = replica < s->n_replicas && !is_witness(s, replica);
+    return s->running && ((s->wide && member) || s->peers[replica].due);
 }
 
 /* A group that is not ours closes the connection without a word.  So that a user who mixed up two
@@ -195,12 +215,14 @@ static size_t encode_probe(struct session *s, uint8_t replica, const struct wire
 
 size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t capacity)
 {
-    assert(replica < s->n_replicas);
+    assert(replica < n_peers(s));
     struct session_peer *peer = &s->peers[replica];
     if (!s->running || !peer->due) return 0;
     assert(capacity >= session_frame_size(s));
-    struct wire_header header = {
-        .group = s->identity.group, .view = s->identity.view, .sender = WIRE_SENDER_CLIENT};
+    struct wire_header header = {.epoch = s->identity.epoch,
+                                 .group = s->identity.group,
+                                 .view = s->identity.view,
+                                 .sender = WIRE_SENDER_CLIENT};
     if (s->round > 0 && !s->confirmed && !vstamp_id_is_zero(s->identity.group))
         return encode_probe(s, replica, &header, buffer, capacity);
     peer->due = false;
@@ -213,7 +235,7 @@ size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t cap
 
 void session_on_down(struct session *s, uint8_t replica)
 {
-    assert(replica < s->n_replicas);
+    assert(replica < n_peers(s));
     if (!s->running) return;
     struct session_peer *peer = &s->peers[replica];
     if (peer->copies > 0) s->lost_copy = true;
@@ -243,8 +265,49 @@ static bool of_our_group(struct session *s, const struct wire_header *header)
         return false;
     }
     s->confirmed = true;
-    learn_view(s, header->view, header->witnesses);
+    if (header->epoch == s->identity.epoch) learn_view(s, header->view, header->witnesses); /* C8 */
     return true;
+}
+
+static uint32_t witnesses_among(const struct wire_list *members)
+{
+    uint32_t witnesses = 0;
+    struct reader at = wire_list_start(members);
+    for (uint32_t i = 0; i < members->count; i++) {
+        struct wire_member member;
+        wire_list_next(&wire_shape_member, &at, &member);
+        if (member.witness != 0) witnesses |= UINT32_C(1) << i;
+    }
+    return witnesses;
+}
+
+bool session_move(struct session *s, const struct wire_membership *to, uint64_t now_ms)
+{
+    uint32_t n = to->members.count;
+    if (to->epoch <= s->identity.epoch || n == 0 || n > REPLICAS_MAX) return false;
+    s->lost_copy = s->lost_copy || session_may_run(s);
+    memset(s->peers, 0, sizeof s->peers);
+    s->identity.epoch = to->epoch;
+    s->identity.view = to->first_view;
+    s->n_replicas = (uint8_t)n;
+    s->n_others = 0;
+    s->witnesses = 0;
+    session_know_witnesses(s, witnesses_among(&to->members));
+    if (!s->running) return true;
+    s->wide = false;
+    s->round = 0;
+    s->round_ends_ms = now_ms + round_ms(s);
+    s->refusals = 0;
+    s->again_ms = UINT64_MAX;
+    s->peers[session_primary(s)].due = true;
+    return true;
+}
+
+/* Does the header speak of a time before the newest that is known? */
+static bool is_older(const struct session *s, const struct wire_header *header)
+{
+    if (header->epoch != s->identity.epoch) return header->epoch < s->identity.epoch;
+    return header->view < s->identity.view;
 }
 
 static int on_reply(struct session *s, const struct wire_header *header,
@@ -257,7 +320,7 @@ static int on_reply(struct session *s, const struct wire_header *header,
         if (given->session == 0) return VSTAMP_E_MALFORMED;
         s->identity.session = given->session;
         s->identity.number = given->number;
-    } else if (s->task == SESSION_APPLY) {
+    } else if (is_numbered(s->task)) {
         s->identity.number = s->request.number;
     }
     if (reply->op > s->identity.seen) s->identity.seen = reply->op;
@@ -294,7 +357,7 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
         break; /* the pause before it is asked again is enough */
     case WIRE_REJECT_EVICTED:
         /* A replica of a former view may not know the session yet. */
-        if (s->task == SESSION_APPLY && header->view >= s->identity.view)
+        if (is_numbered(s->task) && !is_older(s, header))
             on_evicted(s, session_may_run(s));
         else
             widen(s);
@@ -302,12 +365,15 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
     case WIRE_REJECT_INVALID:
         end(s, VSTAMP_E_INVALID, false); /* by its form: no copy of it is ever logged */
         break;
+    case WIRE_REJECT_CONFLICT:
+        end(s, VSTAMP_E_INVALID, session_may_run(s));
+        break;
     case WIRE_REJECT_TOO_LARGE:
         end(s, VSTAMP_E_TOO_LARGE, false);
         break;
     case WIRE_REJECT_STALE:
         /* Somebody else uses this identity (C7): what ran under our number is forgotten. */
-        if (s->task != SESSION_APPLY) break;
+        if (!is_numbered(s->task)) break;
         if (session_may_run(s))
             end(s, VSTAMP_E_UNKNOWN_OUTCOME, true);
         else
@@ -324,7 +390,13 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
 int session_on_message(struct session *s, uint8_t replica, const struct wire_message *m,
                        uint64_t now_ms)
 {
-    assert(replica < s->n_replicas);
+    assert(replica < n_peers(s));
+    if (m->header.command == WIRE_new_epoch) {
+        bool moves = s->running && !vstamp_id_is_zero(m->header.group) &&
+                     of_our_group(s, &m->header) &&
+                     session_move(s, &m->as.new_epoch.membership, now_ms);
+        return moves ? SESSION_MOVED : 0;
+    }
     bool is_reply = m->header.command == WIRE_reply;
     if (!is_reply && m->header.command != WIRE_reject) return VSTAMP_E_MALFORMED;
     struct vstamp_id client = is_reply ? m->as.reply.client : m->as.reject.client;
@@ -356,13 +428,13 @@ void session_learn(struct session *s, const struct session_identity *known, uint
     if (vstamp_id_is_zero(s->identity.group)) s->identity.group = known->group;
     if (!vstamp_id_equal(s->identity.group, known->group)) return;
     s->confirmed = true;
-    learn_view(s, known->view, witnesses);
+    if (known->epoch == s->identity.epoch) learn_view(s, known->view, witnesses);
     if (known->seen > s->identity.seen) s->identity.seen = known->seen;
 }
 
 void session_hint(struct session *s, uint8_t replica)
 {
-    assert(replica < s->n_replicas);
+    assert(replica < n_peers(s));
     const struct session_peer *peer = &s->peers[replica];
     if (s->running && peer->copies == 0 && peer->said != WIRE_REJECT_BUSY)
         s->peers[replica].due = true;
@@ -385,7 +457,7 @@ void session_on_time(struct session *s, uint64_t now_ms)
         s->refusals++;
     }
     s->again_ms = UINT64_MAX;
-    for (uint8_t i = 0; i < s->n_replicas; i++) {
+    for (uint8_t i = 0; i < n_peers(s); i++) {
         struct session_peer *peer = &s->peers[i];
         if (is_witness(s, i) || !(all || (peer->asked && peer->copies == 0))) continue;
         peer->asked = false;

@@ -11,6 +11,10 @@
  *       session_on_frame, session_on_down, session_on_time (not later than session_wake)
  *   s->result
  *
+ * The group may move to other members (section 7), and then says so.  A session has numbers for
+ * replicas, no addresses: the host has those.  Behind the members it may have others, addresses
+ * that its user named; they are asked when the members are silent.
+ *
  * To write, a client registers first (SESSION_REGISTER), which gives it a session; then each
  * request (SESSION_APPLY) has the number after the last one.  A host that survives crashes saves
  * s->identity and the request before it starts a task, and again when the task has ended. */
@@ -32,12 +36,18 @@
  * request. */
 #define SESSION_REGISTRATIONS (UINT64_C(1) << 63)
 
+/* What session_on_frame returns, beside 0 and VSTAMP_E_*, when the frame was a NEW-EPOCH and the
+ * session follows it.  The numbers of replicas are those of the members in that frame now: the host
+ * closes all its connections, without session_on_down, and goes on with those addresses. */
+#define SESSION_MOVED 1
+
 enum session_task {
     SESSION_REGISTER = WIRE_KIND_REGISTER,
     SESSION_APPLY = WIRE_KIND_APPLY,
     SESSION_READ = WIRE_KIND_READ,
     SESSION_READ_CAUSAL = WIRE_KIND_READ_CAUSAL,
-    SESSION_READ_STALE = WIRE_KIND_READ_STALE
+    SESSION_READ_STALE = WIRE_KIND_READ_STALE,
+    SESSION_RECONFIGURE = WIRE_KIND_RECONFIGURE /* numbered as SESSION_APPLY is */
 };
 
 /* All that outlives a process. */
@@ -48,7 +58,8 @@ struct session_identity {
     uint64_t session;       /* what it gave; 0: register before the next request */
     uint64_t number;        /* newest request that was settled */
     uint64_t seen;          /* newest op-number seen in any answer: the token of causal reads */
-    uint64_t view;          /* newest view heard of: a hint where the primary is */
+    uint32_t epoch;         /* newest one heard of: who the members are */
+    uint64_t view;          /* newest view heard of in it: a hint where the primary is */
 };
 
 struct session_result {
@@ -72,7 +83,8 @@ struct session_peer {
 
 struct session {
     struct session_identity identity;
-    uint8_t n_replicas;
+    uint8_t n_replicas; /* members of the epoch */
+    uint8_t n_others;   /* numbered behind them */
     struct prng prng;
     bool confirmed; /* a replica of identity.group answered since session_init */
     uint32_t witnesses; /* bitset, as far as known: they execute nothing and are not asked */
@@ -88,23 +100,30 @@ struct session {
     uint32_t refusals; /* times that all who said no were asked again */
     uint64_t again_ms; /* when they are next; UINT64_MAX: nobody said no since */
     uint64_t deadline_ms;
-    struct session_peer peers[REPLICAS_MAX];
+    struct session_peer peers[SLOTS_MAX];
     struct session_result result;
 };
 
-/* `identity` as it was saved, or a new one: a random client, registration 1, the rest zero. */
+/* `identity` as it was saved, with as many replicas as its epoch has members; or a new one: a
+ * random client, registration 1, the rest zero. */
 void session_init(struct session *s, const struct session_identity *identity, uint8_t n_replicas,
                   uint64_t seed);
 
 /* What a configuration says of witnesses; else each frame of the group does. */
 void session_know_witnesses(struct session *s, uint32_t witnesses);
 
+/* How many others there are. */
+void session_know_others(struct session *s, uint8_t n_others);
+
+/* What a NEW-EPOCH says that came for another session of this host.  False: it is no news. */
+bool session_move(struct session *s, const struct wire_membership *to, uint64_t now_ms);
+
 /* The believed primary. */
 uint8_t session_primary(const struct session *s);
 
 /* Begin a task.  `body` must live until its end.  `sent_before`: a former process may have sent
- * this very request.  SESSION_APPLY needs identity.session.  A body that fits no frame ends it at
- * once. */
+ * this very request.  SESSION_APPLY and SESSION_RECONFIGURE need identity.session.  A body that
+ * fits no frame ends it at once. */
 void session_start(struct session *s, enum session_task task, struct bytes body, bool sent_before,
                    uint64_t now_ms, uint64_t deadline_ms);
 
@@ -126,10 +145,10 @@ bool session_wants(const struct session *s, uint8_t replica);
  * connection that is up, and hand over all of the frame or report session_on_down. */
 size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t capacity);
 
-/* A whole frame came.  0, or VSTAMP_E_*: it makes no sense, close the connection. */
+/* A whole frame came.  0, SESSION_MOVED, or VSTAMP_E_*: it makes no sense, close the connection. */
 int session_on_frame(struct session *s, uint8_t replica, struct bytes frame, uint64_t now_ms);
 
-/* The same once it is decoded; a reply or a reject. */
+/* The same once it is decoded; a reply, a reject or a NEW-EPOCH. */
 int session_on_message(struct session *s, uint8_t replica, const struct wire_message *m,
                        uint64_t now_ms);
 

@@ -215,7 +215,9 @@ static void use_identity(struct load_client *c, const struct session_identity *i
 static void new_identity(struct load_client *c)
 {
     /* where the primary was is worth knowing */
-    struct session_identity identity = {.registration = 1, .view = c->session.identity.view};
+    struct session_identity identity = {.registration = 1,
+                                        .epoch = c->session.identity.epoch,
+                                        .view = c->session.identity.view};
     if (getrandom(&identity.client, sizeof identity.client, 0) != sizeof identity.client) abort();
     use_identity(c, &identity);
     c->room->identity = identity;
@@ -329,7 +331,7 @@ static void know(struct load_client *c, const struct config_addresses *replicas)
 {
     if (c->conn != NULL) load_client_close(c);
     c->n_replicas = (uint8_t)replicas->n;
-    c->conn = conn_open(replicas);
+    c->conn = conn_open(replicas, replicas);
     conn_hold_signals(c->conn);
     if (vstamp_id_is_zero(c->room->identity.client)) new_identity(c);
     else use_identity(c, &c->room->identity);

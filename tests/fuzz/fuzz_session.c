@@ -20,7 +20,7 @@ struct play {
     struct reader in;
     struct session s;
     uint64_t now_ms;
-    uint32_t copies[N_MAX]; /* of the request under way that nobody has refused yet */
+    uint32_t copies[SLOTS_MAX]; /* of the request under way that nobody has refused yet */
     bool lost;
     struct vstamp_id group, stranger;
     uint8_t frame[FRAME_SIZE], content[2048];
@@ -90,14 +90,20 @@ static void deliver(struct play *p, uint8_t from)
         size = wire_frame_encode(&header, shape, &record, p->frame, sizeof p->frame);
     } else {
         struct wire_reject m = {.client = client, .session = session, .number = number,
-                                .reason = read_u8(&p->in) % 10, .text = bytes_of("no")};
+                                .reason = read_u8(&p->in) % 11, .text = bytes_of("no")};
         refused = number == s->request.number && session == s->request.session &&
                   vstamp_id_equal(client, s->identity.client);
         size = wire_frame_encode(&header, &wire_shape_reject, &m, p->frame, sizeof p->frame);
     }
     assert(size > 0);
     if (refused && p->copies[from] > 0) p->copies[from]--;
-    session_on_frame(&p->s, from, (struct bytes){p->frame, size}, p->now_ms);
+    if (session_on_frame(&p->s, from, (struct bytes){p->frame, size}, p->now_ms) != SESSION_MOVED)
+        return;
+    for (uint8_t i = 0; i < SLOTS_MAX; i++) { /* its connections are closed */
+        p->lost = p->lost || p->copies[i] > 0;
+        p->copies[i] = 0;
+    }
+    p->s.n_others = read_u8(&p->in) % 3;
 }
 
 static void send(struct play *p, uint8_t to)
@@ -114,11 +120,13 @@ static void send(struct play *p, uint8_t to)
 static void start(struct play *p)
 {
     static const enum session_task tasks[] = {SESSION_REGISTER, SESSION_APPLY, SESSION_READ,
-                                              SESSION_READ_CAUSAL, SESSION_READ_STALE};
+                                              SESSION_READ_CAUSAL, SESSION_READ_STALE,
+                                              SESSION_RECONFIGURE};
     uint8_t how = read_u8(&p->in);
-    enum session_task task = tasks[how % 5];
+    enum session_task task = tasks[how % 6];
     if (!session_ended(&p->s)) return;
-    if (task == SESSION_APPLY && p->s.identity.session == 0) task = SESSION_REGISTER;
+    bool numbered = task == SESSION_APPLY || task == SESSION_RECONFIGURE;
+    if (numbered && p->s.identity.session == 0) task = SESSION_REGISTER;
     memset(p->copies, 0, sizeof p->copies);
     p->lost = how & 128;
     session_start(&p->s, task, task == SESSION_REGISTER ? (struct bytes){0} : operation,
@@ -130,15 +138,16 @@ static void check_end(const struct play *p, bool was_running)
 {
     const struct session *s = &p->s;
     if (s->running || !was_running) return;
-    if (s->task != SESSION_APPLY || s->result.err != VSTAMP_E_NOT_RUN) return;
+    bool numbered = s->task == SESSION_APPLY || s->task == SESSION_RECONFIGURE;
+    if (!numbered || s->result.err != VSTAMP_E_NOT_RUN) return;
     assert(!p->lost && !s->result.may_have_run);
-    for (uint8_t i = 0; i < s->n_replicas; i++) assert(p->copies[i] == 0);
+    for (uint8_t i = 0; i < SLOTS_MAX; i++) assert(p->copies[i] == 0);
 }
 
 static void act(struct play *p)
 {
     uint8_t what = read_u8(&p->in);
-    uint8_t replica = (uint8_t)((what >> 4) % p->s.n_replicas);
+    uint8_t replica = (uint8_t)((what >> 4) % (p->s.n_replicas + p->s.n_others));
     switch (what % 8) {
     case 0: start(p); break;
     case 1:

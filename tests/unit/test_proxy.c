@@ -414,6 +414,48 @@ static void senseless_bytes_end_the_connection(void **state)
     stream_size = 0;
 }
 
+/* Replica r says that the group has moved to two others. */
+static void say_moved(unsigned r, uint32_t epoch)
+{
+    static const char *const addresses[] = {"h:7", "h:8"};
+    uint8_t buffer[256];
+    struct wire_list_builder b;
+    wire_list_begin(&b, &wire_shape_member, buffer, sizeof buffer);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(wire_list_add(&b, &(struct wire_member){.address = bytes_of(addresses[i])}));
+    struct wire_new_epoch m = {
+        .membership = {.epoch = epoch, .op = 5, .first_view = 1, .members = wire_list_end(&b)}};
+    say(r, 0, &wire_shape_new_epoch, &m);
+}
+
+static void all_sessions_move_together_and_run_what_they_had_sent(void **state)
+{
+    (void)state;
+    register_all();
+    for (unsigned i = 0; i < CROWD; i++) call(i, VSTAMP_APPLY, "a");
+    assert_int_equal(take(0), CROWD);
+    vstamp_client_others(c, 1);
+    answer(0, 0, &waiting[0][0]); /* one was quick */
+    say_moved(0, 3);
+    answer(0, 0, &waiting[0][1]); /* who moves does not listen any more */
+    deliver(0);
+    assert_int_equal(vstamp_client_epoch(c), 3);
+    assert_int_equal(vstamp_client_n_replicas(c), 2);
+    assert_string_equal(vstamp_client_address(c, 1), "h:8");
+    assert_int_equal(vstamp_client_output_size(c, 0), 0);
+    assert_int_equal(take(1), CROWD - 1);
+    answer_all(1, 1);
+    for (unsigned i = 0; i < CROWD; i++) {
+        assert_int_equal(endings[i].times, 1);
+        assert_int_equal(endings[i].reply.err, 0);
+    }
+    call(0, VSTAMP_APPLY, "b"); /* and who was idle moved, too */
+    assert_int_equal(take(1), 1);
+    say_moved(1, 2); /* old news */
+    deliver(1);
+    assert_int_equal(vstamp_client_epoch(c), 3);
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, open_crowd, close_crowd)
@@ -431,6 +473,7 @@ int main(void)
         STORY(an_operation_beyond_any_frame_is_refused_at_once),
         STORY(a_callback_may_begin_the_next_call),
         STORY(senseless_bytes_end_the_connection),
+        STORY(all_sessions_move_together_and_run_what_they_had_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,6 +42,7 @@ extern "C" {
 #endif
 
 #define VSTAMP_REPLICAS_MAX  16u
+#define VSTAMP_PEERS_MAX     32u /* members of a group, and others that may know it */
 #define VSTAMP_IN_FLIGHT_MAX 65536u
 
 struct vstamp_client;
@@ -52,7 +53,8 @@ enum vstamp_task {
     VSTAMP_APPLY = 2,       /* execute through the log, at most once (4.1) */
     VSTAMP_READ = 3,        /* from the state, linearizable (6.3) */
     VSTAMP_READ_CAUSAL = 4, /* from any replica, not older than any answer this client has had */
-    VSTAMP_READ_STALE = 5   /* from any replica as it is there */
+    VSTAMP_READ_STALE = 5,  /* from any replica as it is there */
+    VSTAMP_RECONFIGURE = 6  /* move the group (7); the operation is a record `reconfigure` */
 };
 
 /* How a call ended. */
@@ -109,8 +111,8 @@ VSTAMP_API int vstamp_client_call(struct vstamp_client *client, enum vstamp_task
                                   const void *operation, size_t size, uint64_t now_ms,
                                   uint64_t deadline_ms, vstamp_reply_fn *reply, void *context);
 
-/* Should there be a connection to this replica (0 .. n_replicas - 1)?  One that is there may stay,
- * wanted or not. */
+/* Should there be a connection to this replica (0 .. n_replicas - 1, then the others)?  One that
+ * is there may stay, wanted or not. */
 VSTAMP_API bool vstamp_client_wants(const struct vstamp_client *client, uint32_t replica);
 
 /* Bytes of the next frame for this replica; 0: there is nothing to send. */
@@ -139,10 +141,24 @@ VSTAMP_API uint64_t vstamp_client_wake(const struct vstamp_client *client);
 /* The newest view that was heard of. */
 VSTAMP_API uint64_t vstamp_client_view(const struct vstamp_client *client);
 
+/* A group may move to other members while clients run (section 7), and then one of the old ones
+ * says so.  Look after each vstamp_client_input: has the epoch risen, then the replicas are
+ * others.  Close all connections, without vstamp_client_down, and go on with the addresses that
+ * are told here. */
+VSTAMP_API uint32_t vstamp_client_epoch(const struct vstamp_client *client);
+VSTAMP_API uint32_t vstamp_client_n_replicas(const struct vstamp_client *client);
+/* "HOST:PORT", valid until the next move; NULL before the first, when only its user knows. */
+VSTAMP_API const char *vstamp_client_address(const struct vstamp_client *client, uint32_t replica);
+
+/* Besides the members there may be others, numbered behind them, that are asked when the members
+ * are silent: where the user believes the group to be.  A move forgets them. */
+VSTAMP_API void vstamp_client_others(struct vstamp_client *client, uint32_t n_others);
+
 /* --- the driver ------------------------------------------------------------------------------ */
 
 /* A client with sockets for the replicas "HOST:PORT,HOST:PORT,...", in the order of the group's
- * configuration.  `config` NULL: one call at a time.  Nothing is connected or resolved yet.  On
+ * configuration.  It follows the group to other members, and comes back to these if those are
+ * silent.  `config` NULL: one call at a time.  Nothing is connected or resolved yet.  On
  * success the driver is the caller's, to close.  VSTAMP_E_CONFIG: an address makes no sense.
  * VSTAMP_E_IO: out of memory. */
 VSTAMP_API int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
@@ -174,7 +190,7 @@ VSTAMP_API int vstamp_driver_finish(struct vstamp_driver *driver);
  *     poll(polls, n, vstamp_driver_timeout(driver));
  *     vstamp_driver_turn(driver, polls);           reads, and calls back
  *
- * polls has room for VSTAMP_REPLICAS_MAX; polls[i] is for replica i, its descriptor -1 while there
+ * polls has room for VSTAMP_PEERS_MAX; polls[i] is for replica i, its descriptor -1 while there
  * is none.  With another kind of loop,
  * fill in `revents` from what that saw.  The time-out is in milliseconds, -1 for ever. */
 struct pollfd; /* <poll.h> */

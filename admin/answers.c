@@ -85,6 +85,13 @@ static const char *read_status(struct node_status *status, const json_t *json)
     return NULL;
 }
 
+static bool is_from(const struct answer *answer, size_t index)
+{
+    const struct node_status *status = &answer->status;
+    if (status->address[0] == '\0') return status->replica == (int64_t)index;
+    return strcmp(status->address, answer->address->text) == 0;
+}
+
 void answer_read(struct answer *answer, size_t index, const char *body, size_t size)
 {
     json_error_t error;
@@ -99,8 +106,8 @@ void answer_read(struct answer *answer, size_t index, const char *body, size_t s
         const char *odd = read_status(status, answer->json);
         if (odd != NULL) {
             snprintf(answer->error, sizeof answer->error, "its answer has no proper '%s'", odd);
-        } else if (status->replica != index) {
-            snprintf(answer->error, sizeof answer->error, "replica %" PRIu64 " answers there",
+        } else if (!is_from(answer, index)) {
+            snprintf(answer->error, sizeof answer->error, "replica %" PRId64 " answers there",
                      status->replica);
         } else {
             answer->reachable = true;
@@ -113,20 +120,39 @@ void answer_read(struct answer *answer, size_t index, const char *body, size_t s
     memset(status, 0, sizeof *status);
 }
 
-void answers_ask(struct answers *answers, const struct config *config, uint32_t timeout_ms)
+static void add(struct answers *answers, struct fetch *fetches, const struct address *address,
+                const struct address *status_address)
 {
-    struct fetch fetches[REPLICAS_MAX];
+    size_t place = answers->n + answers->n_others;
+    answers->at[place].address = address;
+    fetches[place] = (struct fetch){.address = status_address, .path = "/status"};
+}
 
-    memset(answers, 0, sizeof *answers);
-    answers->n = config->replicas_addresses.n;
-    assert(config->status_addresses.n == answers->n);
-    for (size_t i = 0; i < answers->n; i++) {
-        fetches[i] = (struct fetch){.address = &config->status_addresses.at[i], .path = "/status"};
+/* Those of a configuration that are not among who is asked already. */
+static void add_others(struct answers *answers, struct fetch *fetches, const struct config *config)
+{
+    for (size_t i = 0; config != NULL && i < config->replicas_addresses.n; i++) {
+        const struct address *address = &config->replicas_addresses.at[i];
+        if (answers_find(answers, address) != NULL) continue;
+        add(answers, fetches, address, &config->status_addresses.at[i]);
+        answers->n_others++;
     }
-    fetch_all(fetches, answers->n, timeout_ms);
-    for (size_t i = 0; i < answers->n; i++) {
+}
+
+static void ask(struct answers *answers, const struct config *config, const struct config *next,
+                uint32_t timeout_ms)
+{
+    struct fetch fetches[ANSWERS_MAX];
+    const struct members *m = &answers->members;
+    memset(answers->at, 0, sizeof answers->at);
+    answers->n = answers->n_others = 0;
+    for (; answers->n < m->n; answers->n++)
+        add(answers, fetches, &m->addresses[answers->n], &m->status_addresses[answers->n]);
+    add_others(answers, fetches, config);
+    add_others(answers, fetches, next);
+    fetch_all(fetches, answers->n + answers->n_others, timeout_ms);
+    for (size_t i = 0; i < answers->n + answers->n_others; i++) {
         struct answer *a = &answers->at[i];
-        a->address = &config->replicas_addresses.at[i];
         if (fetches[i].ok) {
             answer_read(a, i, fetches[i].body, fetches[i].size);
         } else {
@@ -136,9 +162,48 @@ void answers_ask(struct answers *answers, const struct config *config, uint32_t 
     }
 }
 
+/* Is the group another one than was asked?  What a replica knows of that wins over a configuration;
+ * the first member that is in a group says which one is spoken of. */
+static bool find_members(struct answers *answers)
+{
+    static struct members told, before;
+    before = answers->members;
+    for (size_t i = 0; i < answers->n + answers->n_others; i++) {
+        const struct node_status *s = &answers->at[i].status;
+        if (!answers->at[i].reachable || vstamp_id_is_zero(s->group)) continue;
+        if (vstamp_id_is_zero(answers->group)) answers->group = s->group;
+        if (!vstamp_id_equal(answers->group, s->group)) continue;
+        if (answers->told && s->epoch <= answers->members.epoch) continue;
+        if (!members_parse(&told, s->epoch, s->members)) continue;
+        answers->members = told;
+        answers->told = true;
+    }
+    return answers->members.epoch > before.epoch || !members_equal(&answers->members, &before);
+}
+
+void answers_ask(struct answers *answers, const struct config *config, const struct config *next,
+                 uint32_t timeout_ms)
+{
+    answers->told = false;
+    answers->group = (struct vstamp_id){0, 0};
+    members_of_config(&answers->members, config);
+    ask(answers, config, next, timeout_ms);
+    while (find_members(answers)) {
+        answers_close(answers);
+        ask(answers, config, next, timeout_ms);
+    }
+}
+
+const struct answer *answers_find(const struct answers *answers, const struct address *address)
+{
+    for (size_t i = 0; i < answers->n + answers->n_others; i++)
+        if (strcmp(answers->at[i].address->text, address->text) == 0) return &answers->at[i];
+    return NULL;
+}
+
 void answers_close(struct answers *answers)
 {
-    for (size_t i = 0; i < answers->n; i++) {
+    for (size_t i = 0; i < answers->n + answers->n_others; i++) {
         json_decref(answers->at[i].json);
         answers->at[i].json = NULL;
     }

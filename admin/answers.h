@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What each configured replica answered to GET /status, or why it did not. */
+/* What each replica answered to GET /status, or why it did not.
+ *
+ * A configuration names where to begin.  The group may have moved since (section 7): whoever
+ * answers tells the members that it knows, and those of the newest epoch are the group. */
 #ifndef ADMIN_ANSWERS_H
 #define ADMIN_ANSWERS_H
 
@@ -10,9 +13,11 @@
 #include <jansson.h>
 
 #include "admin/fetch.h"
+#include "admin/members.h"
 #include "node/status.h"
 #include "program/config.h"
 
+#define ANSWERS_MAX  FETCHES_MAX
 #define ANSWER_NEVER UINT64_MAX /* last_contact_ms of a peer that was never heard */
 
 struct answer {
@@ -24,18 +29,28 @@ struct answer {
 };
 
 struct answers {
-    size_t n; /* as many as are configured, in that order */
-    struct answer at[REPLICAS_MAX];
+    size_t n;        /* members, in the order of their indices */
+    size_t n_others; /* behind them: who is configured, and no member */
+    struct answer at[ANSWERS_MAX];
+    struct members members; /* as the configuration has them, or as they were told */
+    bool told;
+    struct vstamp_id group; /* zero: nobody who answers is in one */
 };
 
-/* Ask all at once; returns after at most about `timeout_ms`.  `config` must outlive the answers. */
-void answers_ask(struct answers *answers, const struct config *config, uint32_t timeout_ms);
+/* Ask all at once; returns after at most about `timeout_ms`, or twice that if the group has
+ * moved. Those of `next` are asked, too, as others; NULL: there is none.  Both must outlive the
+ * answers. */
+void answers_ask(struct answers *answers, const struct config *config, const struct config *next,
+                 uint32_t timeout_ms);
 void answers_close(struct answers *answers);
 
-/* Take the body of /status as replica `index`'s answer: fields of another type than status.def
- * says, or another replica's answer, make it unreachable with an error.  Fields it lacks are zero,
- * "" or none, and connections are up, so that versions can be mixed; fields we don't know stay in
- * `json`. */
+/* Of who listens there; NULL: nobody there was asked. */
+const struct answer *answers_find(const struct answers *answers, const struct address *address);
+
+/* Take the body of /status as that of the replica with this address, or, if it does not tell
+ * that, with this index: fields of another type than status.def says, or another replica's
+ * answer, make it unreachable with an error.  Fields it lacks are zero, "" or none, and
+ * connections are up, so that versions can be mixed; fields we don't know stay in `json`. */
 void answer_read(struct answer *answer, size_t index, const char *body, size_t size);
 
 /* How long ago replica `by` heard replica `of`, in ms; ANSWER_NEVER if it did not or can't tell. */

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "admin/answers.h"
 #include "admin/copy_file.h"
 #include "admin/talk.h"
 #include "base/assert.h"
@@ -40,7 +41,7 @@
 struct backup {
     const struct cli *cli;
     const struct admin *admin;
-    const struct config *config;
+    const struct members *members;
     const char *path; /* "-": standard output */
     bool force;
 
@@ -163,7 +164,7 @@ static int nobody(const struct backup *b, struct vstamp_diag *diag)
     for (size_t i = 0; i < b->n_replicas; i++) {
         size_t n = strlen(all);
         snprintf(all + n, sizeof all - n, "%s%s: %s", i > 0 ? "; " : "",
-                 b->config->replicas_addresses.at[i].text,
+                 b->members->addresses[i].text,
                  b->why[i].text[0] != '\0' ? b->why[i].text : "not asked");
     }
     vstamp_diag_printf(diag, "no replica could be copied: %s", all);
@@ -184,7 +185,7 @@ static void next_source(struct backup *b, const struct vstamp_diag *diag)
 static int open_source(struct backup *b, struct vstamp_diag *diag)
 {
     if (b->talk != NULL) return 0;
-    b->talk = talk_open(&b->config->replicas_addresses.at[b->source], b->admin->timeout_ms, diag);
+    b->talk = talk_open(&b->members->addresses[b->source], b->admin->timeout_ms, diag);
     return b->talk != NULL ? 0 : VSTAMP_E_IO;
 }
 
@@ -385,6 +386,7 @@ static int run(struct backup *b, struct copy_file *file)
 int cmd_backup(struct cli *cli, int argc, char **argv)
 {
     static struct config config;
+    static struct answers answers;
     static struct copy_file file;
     static struct backup b;
     const struct admin *admin = cli->context;
@@ -406,10 +408,12 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     if (rv != 0) return cli_fail(cli, rv, &diag);
     b.cli = cli;
     b.admin = admin;
-    b.config = &config;
-    b.n_replicas = (uint8_t)config.replicas_addresses.n;
-    b.good_ms = clock_ms(CLOCK_MONOTONIC);
     progress_begin(&b.progress, "backup", !admin->json);
+    answers_ask(&answers, &config, NULL, admin->timeout_ms); /* who the members are */
+    answers_close(&answers);
+    b.members = &answers.members;
+    b.n_replicas = (uint8_t)answers.members.n;
+    b.good_ms = clock_ms(CLOCK_MONOTONIC);
     int status = run(&b, &file);
     if (status == CLI_OK && !to_stdout(&b)) status = print_summary(&file, b.path, admin->json);
     copy_file_close(&file);

@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "admin/admin.h"
-#include "admin/fetch.h"
+#include "admin/answers.h"
 #include "program/config_keys.h"
 
 int cmd_metrics(struct cli *cli, int argc, char **argv)
 {
     static struct config config;
+    static struct answers answers;
     const struct admin *admin = cli->context;
     const char *operand;
     uint64_t index;
@@ -20,12 +21,14 @@ int cmd_metrics(struct cli *cli, int argc, char **argv)
     if (admin->json) return cli_usage(cli, "--json: metrics have no JSON form");
     rv = config_load(&config, admin->config_option, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
-    size_t n = config.replicas_addresses.n;
+    answers_ask(&answers, &config, NULL, admin->timeout_ms); /* who is who may have changed */
+    answers_close(&answers);
+    size_t n = answers.members.n;
     if (!config_parse_u64(operand, 0, n - 1, &index)) {
         return cli_usage(cli, "metrics: expected the index of a replica, 0 to %zu, found '%.60s'",
                          n - 1, operand);
     }
-    struct fetch f = {.address = &config.status_addresses.at[index], .path = "/metrics"};
+    struct fetch f = {.address = &answers.members.status_addresses[index], .path = "/metrics"};
     fetch_all(&f, 1, admin->timeout_ms);
     if (!f.ok) {
         cli_complain(cli, "replica %s (%s): %s", operand, f.address->text, f.error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vstamp-admin status: a header, a row for every configured replica, the reasons.
+/* vstamp-admin status: a header, a row for every member and for every other replica that is
+ * configured, the reasons.
  *
  * LAG is how far its commit-number is behind the highest that any replica knows.  CONTACT is how
  * long ago a backup heard the primary, the primary heard the last one of a quorum, and, of a
@@ -50,6 +51,11 @@ static uint64_t contact_ms(const struct answers *answers, const struct verdict *
     return ms;
 }
 
+static uint64_t lag(const struct verdict *v, const struct node_status *s)
+{
+    return v->commit_number > s->commit_number ? v->commit_number - s->commit_number : 0;
+}
+
 static void add_row(struct table *t, const struct answers *answers, const struct verdict *v,
                     size_t i)
 {
@@ -57,15 +63,19 @@ static void add_row(struct table *t, const struct answers *answers, const struct
     const struct node_status *s = &a->status;
     char contact[VERDICT_AGE_SIZE];
     char uptime[VERDICT_AGE_SIZE];
+    bool member = i < answers->n;
 
-    verdict_print_age(contact_ms(answers, v, i), contact);
-    table_row(t, !a->reachable || strcmp(s->status, "normal") != 0);
+    verdict_print_age(member ? contact_ms(answers, v, i) : ANSWER_NEVER, contact);
+    table_row(t, member && (!a->reachable || strcmp(s->status, "normal") != 0));
     table_cell(t, "%s", v->primary == (int)i ? "*" : "");
-    table_cell(t, "%zu", i);
+    if (member)
+        table_cell(t, "%zu", i);
+    else
+        table_cell(t, "-");
     table_cell(t, "%s", a->address->text);
     if (!a->reachable) {
         table_cell(t, "-");
-        table_cell(t, "%s", v->taking_part[i] ? "unknown" : "down");
+        table_cell(t, "%s", !member ? "no member" : v->taking_part[i] ? "unknown" : "down");
         for (size_t column = 0; column < 6; column++) table_cell(t, "-");
         table_cell(t, "%s", contact);
         table_cell(t, "-");
@@ -81,7 +91,7 @@ static void add_row(struct table *t, const struct answers *answers, const struct
     table_cell(t, "%" PRIu64, s->view);
     table_cell(t, "%" PRIu64, s->op_number);
     table_cell(t, "%" PRIu64, s->commit_number);
-    table_cell(t, "%" PRIu64, v->commit_number - s->commit_number);
+    table_cell(t, "%" PRIu64, lag(v, s));
     table_cell(t, "%" PRIu64, s->epoch);
     table_cell(t, "%s", uptime);
     table_cell(t, "%s", contact);
@@ -122,17 +132,18 @@ static void print_table(const struct answers *answers, const struct verdict *v)
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         table_column(&table, columns[i].heading, columns[i].to_the_right);
     }
-    for (size_t i = 0; i < answers->n; i++) add_row(&table, answers, v, i);
+    for (size_t i = 0; i < answers->n + answers->n_others; i++) add_row(&table, answers, v, i);
     table_print(&table, stdout, colour);
     for (size_t i = 0; i < v->n_reasons; i++) printf("%s%s\n", i == 0 ? "\n" : "", v->reasons[i]);
 }
 
-/* The answer as it came, under the index and the address that were configured. */
+/* The answer as it came, under its index, if it is a member, and its address. */
 static json_t *replica_json(const struct answers *answers, const struct verdict *v, size_t i)
 {
     const struct answer *a = &answers->at[i];
     json_t *object = json_object();
-    json_object_set_new(object, "replica", json_integer((json_int_t)i));
+    json_object_set_new(object, "replica",
+                        i < answers->n ? json_integer((json_int_t)i) : json_null());
     json_object_set_new(object, "address", json_string(a->address->text));
     json_object_set_new(object, "reachable", json_boolean(a->reachable));
     if (!a->reachable) {
@@ -140,7 +151,7 @@ static json_t *replica_json(const struct answers *answers, const struct verdict 
     } else {
         json_object_update_missing(object, a->json);
         json_object_set_new(object, "lag",
-                            json_integer((json_int_t)(v->commit_number - a->status.commit_number)));
+                            json_integer((json_int_t)lag(v, &a->status)));
     }
     return object;
 }
@@ -149,7 +160,7 @@ static void print_json(const struct answers *answers, const struct verdict *v)
 {
     json_t *object = verdict_json(v);
     json_t *replicas = json_array();
-    for (size_t i = 0; i < answers->n; i++) {
+    for (size_t i = 0; i < answers->n + answers->n_others; i++) {
         json_array_append_new(replicas, replica_json(answers, v, i));
     }
     json_object_set_new(object, "replicas", replicas);
@@ -164,7 +175,7 @@ static bool look(const struct admin *admin, const struct config *config)
     static struct answers answers;
     static struct verdict verdict;
 
-    answers_ask(&answers, config, admin->timeout_ms);
+    answers_ask(&answers, config, NULL, admin->timeout_ms);
     verdict_reach(&verdict, &answers, config->view_change_ms);
     if (admin->json) {
         print_json(&answers, &verdict);

@@ -28,6 +28,7 @@
 struct hand_over {
     const struct admin *admin;
     const struct config *config;
+    const struct members *members; /* as they were told last */
     uint32_t to; /* an index, or ANYBODY */
     int from;
     uint64_t view; /* that is to end */
@@ -50,7 +51,8 @@ static size_t encode(const struct hand_over *h, uint8_t *frame, size_t size)
     struct vstamp_id client;
     uint8_t target = (uint8_t)h->to;
     if (getrandom(&client, sizeof client, 0) != (ssize_t)sizeof client) abort();
-    struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
+    struct wire_header header = {.epoch = (uint32_t)h->members->epoch,
+                                 .sender = WIRE_SENDER_CLIENT};
     struct wire_request request = {.client = client,
                                    .number = 1,
                                    .kind = WIRE_KIND_HAND_OVER,
@@ -69,7 +71,7 @@ static int take_answer(struct hand_over *h, struct bytes answer, struct vstamp_d
     }
     if (m.header.command == WIRE_reply) {
         h->new_view = m.header.view;
-        h->primary = vr_primary_among((uint8_t)h->config->replicas_addresses.n,
+        h->primary = vr_primary_among((uint8_t)h->members->n,
                                       m.header.witnesses, m.header.view);
         return 0;
     }
@@ -86,8 +88,7 @@ static int ask(struct hand_over *h, int replica, struct vstamp_diag *diag)
     uint8_t frame[256];
     struct bytes request = {frame, encode(h, frame, sizeof frame)}, answer;
     uint32_t timeout_ms = h->admin->timeout_ms;
-    struct talk *talk =
-        talk_open(&h->config->replicas_addresses.at[replica], timeout_ms, diag);
+    struct talk *talk = talk_open(&h->members->addresses[replica], timeout_ms, diag);
     int rv = talk != NULL ? talk_send(talk, request, timeout_ms, diag) : VSTAMP_E_IO;
     h->sent = h->sent || talk != NULL;
     if (rv == 0) rv = talk_receive(talk, timeout_ms, &answer, diag);
@@ -97,13 +98,14 @@ static int ask(struct hand_over *h, int replica, struct vstamp_diag *diag)
 }
 
 /* Who leads, and in which view?  -1: nobody, or nobody can tell. */
-static int look(const struct hand_over *h, uint64_t *view, struct vstamp_diag *diag)
+static int look(struct hand_over *h, uint64_t *view, struct vstamp_diag *diag)
 {
     static struct answers answers;
     static struct verdict verdict;
-    answers_ask(&answers, h->config, h->admin->timeout_ms);
+    answers_ask(&answers, h->config, NULL, h->admin->timeout_ms);
     verdict_reach(&verdict, &answers, h->config->view_change_ms);
     answers_close(&answers);
+    h->members = &answers.members;
     *view = verdict.view;
     if (verdict.primary < 0) vstamp_diag_printf(diag, "%s", verdict.reasons[0]);
     return verdict.primary;

@@ -101,13 +101,13 @@ static void end(CURL *easy, CURLcode code, uint32_t timeout_ms)
 
 void fetch_all(struct fetch *fetches, size_t n, uint32_t timeout_ms)
 {
-    CURL *easies[REPLICAS_MAX] = {NULL};
+    CURL *easies[FETCHES_MAX] = {NULL};
     CURLM *multi = curl_multi_init();
     CURLMsg *message;
     int n_running = 0;
     int n_left;
 
-    assert(n <= REPLICAS_MAX);
+    assert(n <= FETCHES_MAX);
     for (size_t i = 0; i < n; i++) {
         easies[i] = begin(&fetches[i], timeout_ms);
         if (multi != NULL && easies[i] != NULL) curl_multi_add_handle(multi, easies[i]);

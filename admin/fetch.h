@@ -11,6 +11,7 @@
 
 #include "program/address.h"
 
+#define FETCHES_MAX      (3u * REPLICAS_MAX)
 #define FETCH_BYTES_MAX  (1u << 20)
 #define FETCH_ERROR_SIZE 160
 

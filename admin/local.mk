@@ -10,6 +10,8 @@ noinst_LTLIBRARIES += %D%/libadmin.la
     %D%/copy_file.h \
     %D%/fetch.c \
     %D%/fetch.h \
+    %D%/members.c \
+    %D%/members.h \
     %D%/table.c \
     %D%/table.h \
     %D%/talk.c \

@@ -82,20 +82,21 @@ static bool is_normal(const struct answer *a)
     return a->reachable && strcmp(a->status.status, "normal") == 0;
 }
 
-/* The newest view and epoch: of normal replicas where there are any, else of anyone. */
+/* The newest view, by epoch and number: of normal replicas where there are any, else of anyone. */
 static void find_view(struct verdict *v, const struct answers *answers)
 {
     bool found_normal = false;
     for (size_t i = 0; i < answers->n; i++) {
-        const struct answer *a = &answers->at[i];
-        if (!a->reachable) continue;
+        const struct node_status *s = &answers->at[i].status;
+        if (!answers->at[i].reachable) continue;
         v->n_answered++;
-        if (a->status.epoch > v->epoch) v->epoch = a->status.epoch;
-        if (a->status.commit_number > v->commit_number) v->commit_number = a->status.commit_number;
-        bool newer = a->status.view > v->view;
-        if (is_normal(a) ? !found_normal || newer : !found_normal && newer)
-            v->view = a->status.view;
-        found_normal = found_normal || is_normal(a);
+        if (s->commit_number > v->commit_number) v->commit_number = s->commit_number;
+        bool newer = s->epoch != v->epoch ? s->epoch > v->epoch : s->view > v->view;
+        if (is_normal(&answers->at[i]) ? !found_normal || newer : !found_normal && newer) {
+            v->epoch = s->epoch;
+            v->view = s->view;
+        }
+        found_normal = found_normal || is_normal(&answers->at[i]);
     }
 }
 

@@ -185,7 +185,7 @@ static void put_states(FILE *out, const struct node_status *s)
     fprintf(out, "vstamp_build_info{version=\"%s\"} 1\n", s->version);
     put_head(out, "vstamp_", "replica_info", NODE_METRIC_gauge, "always 1");
     fprintf(out,
-            "vstamp_replica_info{replica=\"%" PRIu64 "\",address=\"%s\",durability=\"%s\"} 1\n",
+            "vstamp_replica_info{replica=\"%" PRId64 "\",address=\"%s\",durability=\"%s\"} 1\n",
             s->replica, s->address, s->durability);
     put_head(out, "vstamp_", "replica_status", NODE_METRIC_gauge,
              "1 for the status it is in, else 0");

@@ -2,11 +2,13 @@
 /* The node: joins core, pages, application and files, and translates between them and the host. */
 #include "node/node.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/assert.h"
 #include "node/node_state.h"
+#include "vr/witness.h"
 
 static void sink_send(void *ctx, uint8_t slot, struct bytes frame)
 {
@@ -266,16 +268,34 @@ static void refresh_digest(struct node *n)
     n->digest_op = r->applied;
 }
 
+static const char *members_text(struct node *n)
+{
+    const struct vr_config *c = &n->vr.config;
+    size_t used = 0;
+    n->members[0] = '\0';
+    for (uint8_t i = 0; i < c->n_replicas; i++) {
+        const char *status = c->status_addresses[i] != NULL ? c->status_addresses[i] : "";
+        bool witness = vr_among_witnesses(c->witnesses, i);
+        used += (size_t)snprintf(n->members + used, sizeof n->members - used, "%s%s/%s%s",
+                                 i > 0 ? "," : "", c->addresses[i], status,
+                                 witness ? "/witness" : "");
+        assert(used < sizeof n->members);
+    }
+    return n->members;
+}
+
 void node_status(struct node *n, struct node_status *s)
 {
     struct vr *r = &n->vr;
     bool normal = r->status == VR_NORMAL;
     refresh_digest(n);
     *s = (struct node_status){
-        .replica = r->config.self,
+        .replica = r->config.self == NOT_A_MEMBER ? -1 : r->config.self,
         .address = r->address,
         .group = r->group,
         .epoch = r->epoch,
+        .members = members_text(n),
+        .reconfiguration = "",
         .view = r->view,
         .last_normal_view = r->log_view,
         .status = vr_status_word(r->status),

@@ -114,6 +114,7 @@ struct node {
     uint64_t digest_op;
     struct wire_recorded_outputs outputs; /* so far; only while somebody records */
     char reason[240];
+    char members[REPLICAS_MAX * (2 * ADDRESS_BYTES_MAX + 16u)]; /* for the status */
 };
 
 /* recording.c: what goes in and what comes out, told to whoever records. */

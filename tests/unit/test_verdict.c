@@ -260,7 +260,7 @@ static void answers_that_are_no_status_make_a_replica_unreachable(void **state)
         {"{", "its answer is not a status"},
         {"{\"replica\":1}", "its answer has no proper 'status'"},
         {"{\"replica\":1,\"status\":7}", "its answer has no proper 'status'"},
-        {"{\"replica\":-1,\"status\":\"normal\"}", "its answer has no proper 'replica'"},
+        {"{\"replica\":\"1\",\"status\":\"normal\"}", "its answer has no proper 'replica'"},
         {"{\"replica\":1,\"status\":\"normal\",\"view\":\"3\"}", "its answer has no proper 'view'"},
         {"{\"replica\":1,\"status\":\"normal\",\"group\":\"00\"}",
          "its answer has no proper 'group'"},

@@ -48,6 +48,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/commit.c \
     %D%/vr/config.h \
     %D%/vr/copy.c \
+    %D%/vr/epoch.c \
     %D%/vr/hand_over.c \
     %D%/vr/inflight.c \
     %D%/vr/inflight.h \

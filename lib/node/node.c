@@ -120,16 +120,24 @@ void node_clock(struct node *n, uint64_t monotonic_us, uint64_t realtime_us)
     n->vr.wall_us = realtime_us;
 }
 
+/* In our epoch a sender names the index that we know it by. */
+static bool is_its_own(const struct node *n, uint8_t slot, const struct wire_header *header)
+{
+    uint32_t index = slot < n->vr.config.n_replicas ? slot : NOT_A_MEMBER;
+    bool same = header->epoch == n->vr.epoch && vstamp_id_equal(header->group, n->vr.group);
+    return !same || header->sender == index;
+}
+
 void node_on_peer_frame(struct node *n, uint8_t slot, struct bytes frame)
 {
     struct wire_message m;
     NODE_RECORD(n, peer_frame, .from = slot, .frame = frame);
     n->frames_received++;
-    if (wire_frame_decode(frame, &m) != 0 || m.header.sender != slot) {
+    if (wire_frame_decode(frame, &m) != 0 || !is_its_own(n, slot, &m.header)) {
         n->frames_dropped++;
         return;
     }
-    vr_on_message(&n->vr, &m);
+    vr_on_message(&n->vr, slot, &m);
 }
 
 void node_on_stranger_frame(struct node *n, uint64_t origin, struct bytes frame)

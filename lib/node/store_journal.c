@@ -246,6 +246,8 @@ static void put_state(struct node *n)
     if (r->has_hard_state) {
         state.membership = vr_membership_to_wire(&r->membership, members, sizeof members);
         state.self = r->config.self;
+        state.retired = r->retired;
+        if (r->config.self == NOT_A_MEMBER && !r->replaced) state.token = r->tokens[NOT_A_MEMBER];
     }
     bool blank = !r->has_hard_state;
     if (j->trailing_state != NO_STATE && j->trailing_blank == blank) {

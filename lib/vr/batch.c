@@ -70,6 +70,7 @@ static bool pipeline_has_room(const struct vr *r)
 void vr_batch_settle(struct vr *r)
 {
     if (r->batch_count == 0 || !vr_is_primary(r) || r->suspects) return;
+    if (vr_epoch_is_closed(r)) return; /* E1 */
     if (vr_view_is_over(r)) {
         vr_mark(r, VR_MARK_view_is_over, "waiting requests=%u", r->batch_count);
         return;
@@ -103,6 +104,24 @@ static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_reques
     inflight_add(&r->inflight, m->client, m->kind, m->number,
                  client_table_request(m->session, m->body), origin);
     return true;
+}
+
+void vr_batch_add(struct vr *r, uint64_t origin, const struct wire_request *m)
+{
+    if (vr_proposal_closes(r) || !add_to_batch(r, origin, m))
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY, "");
+}
+
+/* An entry with this operation and no other. */
+void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation)
+{
+    assert(r->batch_count == 0);
+    wire_encode(&wire_shape_operation, operation, &r->batch);
+    assert(r->batch.ok);
+    r->batch_count = 1;
+    inflight_add(&r->inflight, operation->client, operation->kind, operation->number,
+                 client_table_request(operation->session, operation->body), origin);
+    prepare(r);
 }
 
 /* Answer a registration or request that the client table settles; true if it did. */
@@ -161,7 +180,8 @@ static int check(const struct vr *r, const struct wire_request *m, struct vstamp
         wrong = "a client id of zero";
     else if (m->kind == WIRE_KIND_REGISTER && m->body.size > 0)
         wrong = "a registration has no body";
-    else if (m->kind != WIRE_KIND_REGISTER && m->kind != WIRE_KIND_APPLY)
+    else if (m->kind != WIRE_KIND_REGISTER && m->kind != WIRE_KIND_APPLY &&
+             m->kind != WIRE_KIND_RECONFIGURE)
         wrong = "this kind of request is not supported";
     if (wrong != NULL) {
         vstamp_diag_printf(why, "%s", wrong);
@@ -172,6 +192,7 @@ static int check(const struct vr *r, const struct wire_request *m, struct vstamp
         vstamp_diag_printf(why, "larger than batch_bytes");
         return VSTAMP_E_TOO_LARGE;
     }
+    if (m->kind == WIRE_KIND_RECONFIGURE) return 0; /* judged by reconfiguration.c */
     return r->app->check(&r->limits, m->body.data, m->body.size, why);
 }
 
@@ -194,6 +215,16 @@ static void take_request(struct vr *r, uint64_t origin, const struct wire_reques
         return;
     }
     if (settled_by_table(r, origin, m)) return; /* B2 */
+    if (m->kind == WIRE_KIND_RECONFIGURE && waiting == NULL) {
+        vr_reconfigure_on_request(r, origin, m);
+        return;
+    }
+    if (vr_proposal_closes(r)) {
+        vr_mark(r, VR_MARK_request_finds_epoch_closed, "number=%" PRIu64, m->number);
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
+                  "the group is about to move to other members");
+        return;
+    }
     if (waiting != NULL || !add_to_batch(r, origin, m)) {
         vr_mark(r, waiting != NULL ? VR_MARK_client_has_another_in_flight : VR_MARK_batch_is_full,
                 "number=%" PRIu64, m->number);
@@ -205,6 +236,7 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
                    const struct wire_request *m)
 {
     r->stats.requests++;
+    if (header->epoch < r->epoch && r->has_hard_state) vr_epoch_tell(r, NOWHERE, origin);
     bool knows_group = !vstamp_id_is_zero(header->group);
     if (knows_group && !vstamp_id_is_zero(r->group) && !vstamp_id_equal(header->group, r->group)) {
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_OTHER_GROUP, "");
@@ -220,7 +252,7 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   r->status == VR_NORMAL ? "out of touch with a quorum"
                                          : vr_status_word(r->status));
-    } else if (header->view > r->view) { /* what our table says of this client may be old */
+    } else if (header->epoch > r->epoch || header->view > r->view) { /* what our table says of this client may be old */
         vr_mark(r, VR_MARK_client_is_ahead, "view=%" PRIu64, header->view);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   "the client knows of a later view");

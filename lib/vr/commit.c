@@ -51,6 +51,21 @@ static void execute_registration(struct vr *r, const struct wire_entry_header *h
     vr_reply_registration(r, origin, o->number, &record);
 }
 
+/* The answer, by the entry alone; what it does is in epoch.c.  If nothing was predicted the group
+ * had that membership already. */
+static void execute_reconfiguration(struct vr *r, const struct wire_entry_header *header,
+                                    const struct wire_operation *o, uint64_t origin)
+{
+    uint8_t buffer[16];
+    struct writer w = writer_over(buffer, sizeof buffer);
+    struct wire_reconfigured answer = {.epoch = header->epoch + (o->prediction.size > 0)};
+    wire_encode(&wire_shape_reconfigured, &answer, &w);
+    struct bytes body = {buffer, w.size};
+    client_table_note(r->clients, o->client, o->number, client_table_request(o->session, o->body),
+                      header->op, body);
+    vr_reply(r, origin, o->client, o->session, o->number, header->op, body);
+}
+
 static void execute_operation(struct vr *r, const struct wire_entry_header *header,
                               const struct wire_operation *o)
 {
@@ -68,6 +83,10 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
     }
     if (o->number != record.number + 1) {
         vr_mark(r, VR_MARK_request_logged_twice, "op=%" PRIu64, header->op);
+        return;
+    }
+    if (o->kind == WIRE_KIND_RECONFIGURE) {
+        execute_reconfiguration(r, header, o, origin);
         return;
     }
     struct vstamp_context context = {.op_number = header->op,
@@ -107,6 +126,7 @@ void vr_execute(struct vr *r)
     while (r->applied < r->commit && !r->pages.fetching) {
         execute_entry(r, r->applied + 1);
         r->applied++;
+        vr_epoch_passed(r, r->applied);
         vr_checkpoint_if_due(r);
     }
 }

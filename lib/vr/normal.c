@@ -282,6 +282,7 @@ void vr_heartbeat_due(struct vr *r)
 {
     if (!vr_is_primary(r)) return;
     vr_send_heartbeat(r);
+    vr_proposal_heartbeat(r);
     vr_timer_set(r, VR_TIMER_HEARTBEAT, r->config.heartbeat_ms * UINT64_C(1000));
 }
 

@@ -145,7 +145,7 @@ void vr_fetch_ask_all(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
     r->fetch.nonce = ++t->nonce;
-    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < vr_n_sources(r); i++) {
         if (i == r->config.self || vr_among_witnesses(r->config.witnesses, i)) continue;
         vr_send(r, i, t->view, &wire_shape_get_tree, &(struct wire_get_tree){.nonce = t->nonce});
     }
@@ -179,7 +179,7 @@ static uint8_t choose_holder(const struct vr *r)
 {
     uint8_t best = VR_ALL;
     uint32_t fewest = QUESTIONS_PER_HOLDER;
-    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < vr_n_sources(r); i++) {
         uint32_t n = under_way(&r->fetch, i);
         if (!((r->fetch.holders >> i) & 1) || n >= fewest) continue;
         best = i;

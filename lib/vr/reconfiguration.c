@@ -1,59 +1,466 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reconfiguration (paper section 7): the group moves to another membership, and begins an epoch. */
+/* Reconfiguration (paper section 7): how a group comes to another membership.  What happens once it
+ * is committed is epoch.c.
+ *
+ *   admin --REQUEST(reconfigure)--> primary     judged; then it is *proposed*
+ *   primary --LEARN---------> member to be      fetch what is committed (7.5)
+ *   primary <--LEARNED------- member to be      so far, durably; this is my token
+ *   (all are warm)                              the primary takes no more requests, lets what is in
+ *                                               flight commit, and logs the request, alone
+ *
+ *   P1  one at a time: nothing is proposed while another one is, or is in the log uncommitted; and
+ *       a request names the membership that it is to replace (PIT-8.4, 8.11);
+ *   P2  a member to be is a *learner*: it holds what is committed, and neither votes nor counts.
+ *       It becomes a member only by the entry, with the log up to that (PIT-8.6);
+ *   P3  the entry follows only committed ones, alone in its place, once every learner has kept up
+ *       for a heartbeat: so the pause is one round of messages, not a state transfer;
+ *   P4  it is not logged when too few of the new members are in reach to be a quorum;
+ *   P5  it says what only the primary knows: tokens and lives of the members, the first view.
+ *
+ * What is proposed is gone with the view, or when a learner makes no progress for long: then the
+ * request did not run, and may be made again.  While it waits the one who asks is answered BUSY,
+ * with a sentence; the change goes on without him.
+ *
+ * A replica that was started with the new configuration beforehand may have formed a group with
+ * others of its kind.  As long as nothing was ever done in that, LEARN ends it for this replica,
+ * which then has another token: for that group it is lost. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vr/rooms.h"
 
-uint8_t vr_n_slots(const struct vr *r)
+#define PATIENCE 20u /* times view_change_ms without progress of a learner */
+
+static struct vr_learner *learner_in(struct vr *r, uint8_t slot)
 {
-    return (uint8_t)(r->config.n_replicas + r->n_guests);
+    uint8_t n = r->config.n_replicas;
+    if (!r->proposal.pending || slot < n || slot >= vr_n_slots(r)) return NULL;
+    return &r->proposal.learners[slot - n];
 }
 
-const char *vr_slot_address(const struct vr *r, uint8_t slot)
+void vr_proposal_forget(struct vr *r)
 {
-    if (slot < r->config.n_replicas) return r->membership.members[slot].address;
-    slot = (uint8_t)(slot - r->config.n_replicas);
-    return slot < r->n_guests ? r->guests[slot].address : NULL;
+    r->proposal.pending = r->proposal.closing = false;
 }
 
-/* All that is said of the membership once more, for those who look at the configuration. */
-static void take_membership(struct vr *r, uint8_t self)
+static void abandon(struct vr *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- judging ---------------------------------------------------------------------------------- */
+
+static bool same_members(const struct vr_membership *a, const struct vr_membership *b)
 {
-    struct vr_config *c = &r->config;
-    c->n_replicas = r->membership.n;
-    c->witnesses = r->membership.witnesses;
-    c->self = self;
-    for (uint8_t i = 0; i < c->n_replicas; i++) {
-        c->addresses[i] = r->membership.members[i].address;
-        c->status_addresses[i] = r->membership.members[i].status;
+    if (a->n != b->n || a->witnesses != b->witnesses) return false;
+    for (uint8_t i = 0; i < a->n; i++) {
+        if (strcmp(a->members[i].address, b->members[i].address) != 0) return false;
+        if (strcmp(a->members[i].status, b->members[i].status) != 0) return false;
     }
-    r->quorum = (uint8_t)(c->n_replicas / 2 + 1);
-    r->epoch = r->membership.epoch;
-}
-
-void vr_epoch_init(struct vr *r)
-{
-    uint8_t self = r->config.self;
-    vr_membership_of_config(&r->membership, &r->config);
-    memcpy(r->address, r->membership.members[self].address, sizeof r->address);
-    take_membership(r, self);
-}
-
-/* The hard state knows who the group is, whatever we are told at the start. */
-bool vr_epoch_restore(struct vr *r, const struct wire_hard_state *state)
-{
-    struct vr_membership m;
-    if (state->membership.members.count == 0) return state->epoch == 0;
-    if (!vr_membership_read(&m, &state->membership)) return false;
-    uint8_t self = vr_membership_find(&m, r->address);
-    if (m.epoch != state->epoch || self != state->self) return false;
-    r->membership = m;
-    take_membership(r, self);
     return true;
 }
 
-void vr_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m)
+/* Does a member change from active to witness, or back, or come as a witness? */
+static const struct vr_member *changes_role(const struct vr *r, const struct vr_membership *next)
 {
-    r->stats.dropped++;
-    vr_trace(r, "ignore %s of a stranger origin=%" PRIu64, m->shape->name, origin);
+    for (uint8_t i = 0; i < next->n; i++) {
+        uint8_t before = vr_membership_find(&r->membership, next->members[i].address);
+        bool was = before != NOT_A_MEMBER && vr_among_witnesses(r->config.witnesses, before);
+        if (before != NOT_A_MEMBER && was != vr_among_witnesses(next->witnesses, i))
+            return &next->members[i];
+    }
+    return NULL;
+}
+
+/* 0, or why not: the request makes no sense (INVALID), or not now (CONFLICT). */
+static uint8_t judge(struct vr *r, const struct wire_reconfigure *asked,
+                     const struct vr_membership *next, char *why, size_t size)
+{
+    struct vr_config config = r->config;
+    const struct vr_member *changed = changes_role(r, next);
+    config.n_replicas = next->n;
+    config.witnesses = next->witnesses;
+    if (!vr_witnesses_are_sound(&config)) {
+        snprintf(why, size, "its witnesses are too many, or its log is too small for witnesses");
+        return WIRE_REJECT_INVALID;
+    }
+    if (asked->epoch != r->epoch ||
+        !vstamp_id_equal(asked->members, vr_membership_checksum(&r->membership))) {
+        vr_mark(r, VR_MARK_guard_is_stale, "epoch=%u", asked->epoch);
+        snprintf(why, size, "the group is in epoch %u by now, with other members than the request "
+                 "is to replace: look at them, and ask again", r->epoch);
+        return WIRE_REJECT_CONFLICT;
+    }
+    if (changed != NULL) {
+        snprintf(why, size, "%s stays and changes its role as a witness: replace it instead",
+                 changed->address);
+        return WIRE_REJECT_INVALID;
+    }
+    if (r->proposal.pending || vr_epoch_is_closed(r)) {
+        snprintf(why, size, "another reconfiguration is under way");
+        return WIRE_REJECT_CONFLICT;
+    }
+    return 0;
+}
+
+/* --- what is proposed ------------------------------------------------------------------------- */
+
+/* Of the learner that is furthest behind. */
+static const struct vr_learner *slowest(const struct vr *r, uint8_t *guest)
+{
+    const struct vr_learner *worst = NULL;
+    for (uint8_t i = 0; i < r->guests.n; i++) {
+        const struct vr_learner *one = &r->proposal.learners[i];
+        if (worst != NULL && (!worst->heard || (one->heard && one->op >= worst->op))) continue;
+        worst = one;
+        *guest = i;
+    }
+    return worst;
+}
+
+const char *vr_proposal_text(const struct vr *r, char *text, size_t size)
+{
+    uint8_t guest = 0;
+    const struct vr_learner *one = r->proposal.pending ? slowest(r, &guest) : NULL;
+    text[0] = '\0';
+    if (vr_epoch_is_closed(r))
+        snprintf(text, size, "the last entry of epoch %u is being committed", r->epoch);
+    else if (!r->proposal.pending)
+        return text;
+    else if (r->proposal.closing || one == NULL)
+        snprintf(text, size, "to epoch %u: waiting for what is under way", r->epoch + 1);
+    else if (!one->heard)
+        snprintf(text, size, "to epoch %u: waiting for %s to answer", r->epoch + 1,
+                 r->guests.members[guest].address);
+    else
+        snprintf(text, size, "to epoch %u: warming up %s: op %" PRIu64 " of %" PRIu64,
+                 r->epoch + 1, r->guests.members[guest].address, one->op, r->commit);
+    return text;
+}
+
+static void abandon(struct vr *r, const char *format, ...)
+{
+    struct vr_proposal *p = &r->proposal;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(p->refusal, sizeof p->refusal, format, args);
+    va_end(args);
+    p->refused_client = p->client;
+    p->refused_number = p->number;
+    vr_mark(r, VR_MARK_proposal_abandoned, "%s", p->refusal);
+    vr_log(r, VR_WARN, "reconfiguration-abandoned", "epoch=%u reason=\"%s\"", r->epoch + 1,
+           p->refusal);
+    vr_reject(r, p->origin, p->client, p->session, p->number, WIRE_REJECT_CONFLICT, p->refusal);
+    vr_proposal_forget(r);
+    vr_take_guests(r, NULL);
+}
+
+static void propose(struct vr *r, uint64_t origin, const struct wire_request *m,
+                    const struct vr_membership *next)
+{
+    struct vr_proposal *p = &r->proposal;
+    *p = (struct vr_proposal){.pending = true,
+                              .client = m->client,
+                              .session = m->session,
+                              .number = m->number,
+                              .origin = origin,
+                              .request = client_table_request(m->session, m->body),
+                              .next = *next,
+                              .body_size = m->body.size,
+                              .progress_us = r->now_us,
+                              .kept_up_to = UINT64_MAX};
+    memcpy(p->body, m->body.data, m->body.size);
+    vr_take_guests(r, next);
+    vr_log(r, VR_INFO, "reconfiguration", "epoch=%u replicas=%u new=%u", r->epoch + 1, next->n,
+           r->guests.n);
+    vr_timer_off(r, VR_TIMER_EPOCH);
+    vr_timer_set(r, VR_TIMER_HEARTBEAT, 0);
+}
+
+/* A request that is in neither table nor flight. */
+void vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
+{
+    struct vr_proposal *p = &r->proposal;
+    struct wire_reconfigure asked;
+    struct vr_membership next;
+    char why[ADDRESS_BYTES_MAX + 120] = "";
+    uint8_t reason = 0;
+    bool same = vstamp_id_equal(m->client, p->client) && m->number == p->number &&
+                client_table_request(m->session, m->body) == p->request;
+    if (p->pending && same) {
+        p->origin = origin;
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
+                  vr_proposal_text(r, why, sizeof why));
+        return;
+    }
+    if (!p->pending && vstamp_id_equal(m->client, p->refused_client) &&
+        m->number == p->refused_number && same) {
+        p->refused_number = 0; /* it was told; who asks once more means it */
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_CONFLICT, p->refusal);
+        return;
+    }
+    if (wire_decode(&wire_shape_reconfigure, m->body, &asked) != 0 ||
+        m->body.size > sizeof p->body || !vr_members_read(&next, &asked.next)) {
+        snprintf(why, sizeof why, "no membership: nobody, too many, one of them twice, or more "
+                 "witnesses than a minority");
+        reason = WIRE_REJECT_INVALID;
+    } else if (same_members(&next, &r->membership)) {
+        vr_mark(r, VR_MARK_membership_is_that_already, "epoch=%u", r->epoch);
+        vr_batch_add(r, origin, m); /* it changes nothing, and is answered like any other */
+        return;
+    } else {
+        reason = judge(r, &asked, &next, why, sizeof why);
+    }
+    if (reason == 0) {
+        propose(r, origin, m, &next);
+    } else {
+        vr_reject(r, origin, m->client, m->session, m->number, (enum wire_reject_reason)reason,
+                  why);
+    }
+}
+
+/* No requests are taken any more. */
+bool vr_proposal_closes(const struct vr *r)
+{
+    return r->proposal.closing || vr_epoch_is_closed(r);
+}
+
+/* --- warming up ------------------------------------------------------------------------------- */
+
+/* With each heartbeat. */
+void vr_proposal_heartbeat(struct vr *r)
+{
+    struct vr_proposal *p = &r->proposal;
+    uint8_t members[VR_MEMBERS_BYTES], guest = 0;
+    if (!p->pending) return;
+    if (r->now_us - p->progress_us > PATIENCE * vr_patience_us(r)) {
+        const struct vr_learner *one = slowest(r, &guest);
+        abandon(r, "%s: %s", one == NULL ? "the group" : r->guests.members[guest].address,
+                one == NULL || one->heard ? "it makes no progress" : "it does not answer");
+        return;
+    }
+    p->kept_up_to = p->told_commit != 0 ? p->told_commit : r->commit; /* a heartbeat ago */
+    p->told_commit = r->commit;
+    struct wire_learn learn = {
+        .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
+        .commit = r->commit};
+    for (uint8_t i = r->config.n_replicas; i < vr_n_slots(r); i++)
+        vr_send(r, i, r->view, &wire_shape_learn, &learn);
+}
+
+void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *message)
+{
+    const struct wire_learned *m = &message->as.learned;
+    struct vr_learner *one = learner_in(r, slot);
+    if (one == NULL) {
+        vr_mark(r, VR_MARK_learned_not_asked, "from=%u", slot);
+        return;
+    }
+    uint8_t guest = (uint8_t)(slot - r->config.n_replicas);
+    const char *address = r->guests.members[guest].address;
+    const char *why = wire_learn_refusal_text(m->refusal);
+    uint8_t index = vr_membership_find(&r->proposal.next, address);
+    bool wanted = vr_among_witnesses(r->proposal.next.witnesses, index);
+    if (m->refusal != WIRE_LEARN_NONE) {
+        abandon(r, "%s: %s", address, why != NULL ? why : "it refuses");
+    } else if ((m->witness != 0) != wanted) {
+        abandon(r, "%s: it was started as %s", address,
+                wanted ? "an active replica" : "a witness");
+    } else if (!vstamp_id_is_zero(m->token) && m->op <= NUMBER_MAX) {
+        if (!one->heard || m->op > one->op) r->proposal.progress_us = r->now_us;
+        *one = (struct vr_learner){.heard = true, .op = m->op, .token = m->token};
+    }
+}
+
+/* P3 */
+static bool all_are_warm(const struct vr *r)
+{
+    for (uint8_t i = 0; i < r->guests.n; i++) {
+        const struct vr_learner *one = &r->proposal.learners[i];
+        if (!one->heard || one->op < r->proposal.kept_up_to) return false;
+    }
+    return true;
+}
+
+/* P4 */
+static bool quorum_in_reach(const struct vr *r)
+{
+    const struct vr_membership *next = &r->proposal.next;
+    uint8_t n = 0;
+    for (uint8_t i = 0; i < next->n; i++) {
+        uint8_t before = vr_membership_find(&r->membership, next->members[i].address);
+        bool comes = before == NOT_A_MEMBER; /* they all are warm */
+        bool stays = before == r->config.self ||
+                     (!comes && r->now_us - r->heard_us[before] <= 2 * vr_patience_us(r));
+        n = (uint8_t)(n + (comes || stays));
+    }
+    return n >= next->n / 2 + 1;
+}
+
+/* --- the entry -------------------------------------------------------------------------------- */
+
+/* Who begins the epoch as its primary: this replica; or one that stays and holds all; or a new
+ * one. */
+static uint8_t first_primary(const struct vr *r)
+{
+    const struct vr_membership *next = &r->proposal.next;
+    uint8_t best = NOT_A_MEMBER, rank = 0;
+    for (uint8_t i = 0; i < next->n; i++) {
+        uint8_t before = vr_membership_find(&r->membership, next->members[i].address);
+        uint8_t is = before == r->config.self ? 4
+                     : before == NOT_A_MEMBER ? 2
+                     : r->acked_op[before] >= r->commit ? 3 : 1;
+        if (vr_among_witnesses(next->witnesses, i) || is <= rank) continue;
+        best = i;
+        rank = is;
+    }
+    return best;
+}
+
+/* P5 */
+static struct bytes choose(struct vr *r, uint8_t *buffer, size_t size)
+{
+    struct vr_membership *next = &r->proposal.next;
+    uint8_t tokens[VR_TOKENS_BYTES], lives[VR_CRASH_VECTOR_BYTES], primary = first_primary(r);
+    struct wire_epoch_choice choice = {.first_view = r->view + 1};
+    struct wire_list_builder token_list, life_list;
+    wire_list_begin(&token_list, &wire_shape_token, tokens, sizeof tokens);
+    wire_list_begin(&life_list, &wire_shape_counter, lives, sizeof lives);
+    for (uint8_t i = 0; i < next->n; i++) {
+        const char *address = next->members[i].address;
+        uint8_t before = vr_membership_find(&r->membership, address);
+        bool stays = before != NOT_A_MEMBER;
+        uint8_t guest = vr_membership_find(&r->guests, address);
+        struct wire_token token = {stays ? r->membership.members[before].token
+                                         : r->proposal.learners[guest].token};
+        struct wire_counter life = {stays ? r->crash_vector[before] : 0};
+        bool added = wire_list_add(&token_list, &token) && wire_list_add(&life_list, &life);
+        assert(added);
+    }
+    while (vr_primary_among(next->n, next->witnesses, choice.first_view) != primary)
+        choice.first_view++;
+    choice.tokens = wire_list_end(&token_list);
+    choice.incarnations = wire_list_end(&life_list);
+    struct writer w = writer_over(buffer, size);
+    wire_encode(&wire_shape_epoch_choice, &choice, &w);
+    assert(w.ok);
+    return (struct bytes){buffer, w.size};
+}
+
+static void log_it(struct vr *r)
+{
+    struct vr_proposal *p = &r->proposal;
+    uint8_t buffer[VR_TOKENS_BYTES + VR_CRASH_VECTOR_BYTES + 64];
+    struct wire_operation operation = {.client = p->client,
+                                       .session = p->session,
+                                       .number = p->number,
+                                       .kind = WIRE_KIND_RECONFIGURE,
+                                       .prediction = choose(r, buffer, sizeof buffer),
+                                       .body = {p->body, p->body_size}};
+    size_t size = wire_size(&wire_shape_operation, &operation) + 4;
+    if (size > r->config.batch_bytes) {
+        abandon(r, "its members' addresses do not fit into batch_bytes");
+        return;
+    }
+    if (!vr_can_append(r, size)) return;
+    vr_prepare_alone(r, p->origin, &operation);
+    p->pending = p->closing = false; /* it is in the log; the learners stay in the directory */
+}
+
+void vr_proposal_settle(struct vr *r)
+{
+    struct vr_proposal *p = &r->proposal;
+    if (!p->pending) return;
+    if (!vr_is_primary(r)) {
+        vr_mark(r, VR_MARK_proposal_ends_with_view, "view=%" PRIu64, r->view);
+        vr_proposal_forget(r);
+        vr_take_guests(r, NULL);
+        return;
+    }
+    if (r->suspects || vr_view_is_over(r) || r->applied < r->view_start_op) return;
+    if (!p->closing) {
+        if (!all_are_warm(r)) return;
+        if (!quorum_in_reach(r)) {
+            abandon(r, "fewer than a quorum of the new members are in reach");
+            return;
+        }
+        p->closing = true;
+    }
+    if (r->batch_count == 0 && r->log.op == r->commit && r->applied == r->commit) log_it(r);
+}
+
+/* --- the learner's side ----------------------------------------------------------------------- */
+
+static void answer(struct vr *r, uint8_t slot, uint64_t origin, uint8_t refusal)
+{
+    uint64_t op = r->durable_op < r->commit ? r->durable_op : r->commit;
+    struct wire_learned learned = {.op = op,
+                                   .token = r->tokens[r->config.self],
+                                   .witness = r->witness,
+                                   .refusal = refusal};
+    if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_learned, &learned);
+    else vr_answer(r, origin, &wire_shape_learned, &learned);
+}
+
+/* Without memory, or replaced once: from here on it learns from this group. */
+static void become_learner(struct vr *r, struct vstamp_id group,
+                           const struct vr_membership *membership)
+{
+    vr_mark(r, VR_MARK_learner_begins, "epoch=%u", membership->epoch);
+    r->group = group;
+    r->has_hard_state = true;
+    vr_epoch_join(r, membership);
+    r->replaced = false;
+    r->incarnation = r->crash_vector[NOT_A_MEMBER] = 0;
+    if (vstamp_id_is_zero(r->tokens[NOT_A_MEMBER])) r->tokens[NOT_A_MEMBER] = vr_draw_id(r);
+    vr_truncate(r, r->commit);
+    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_become(r, VR_TRANSITIONING);
+    vr_log(r, VR_INFO, "learning", "epoch=%u", r->epoch);
+    vr_persist_state(r);
+}
+
+/* Can this replica learn from that group?  False: what there is to do is done. */
+static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_header *h,
+                      const struct vr_membership *membership)
+{
+    bool same = vstamp_id_equal(h->group, r->group);
+    bool member = r->config.self != NOT_A_MEMBER;
+    if (vstamp_id_is_zero(h->group) || membership->epoch != h->epoch) return false;
+    if (vr_membership_find(membership, r->address) != NOT_A_MEMBER) return false; /* it is one */
+    if (!r->has_hard_state) {
+        if (r->lost) answer(r, slot, origin, WIRE_LEARN_LOST);
+        if (r->lost || r->incarnation != 0) return false;
+        become_learner(r, h->group, membership);
+        return true;
+    }
+    if (!same && member && r->epoch == 0 && r->log.op == 0 && !r->restarting) {
+        vr_mark(r, VR_MARK_unused_group_is_left, "epoch=%u", h->epoch);
+        vr_recovery_forget_all(r);
+        become_learner(r, h->group, membership);
+        return true;
+    }
+    if (!same) {
+        answer(r, slot, origin, WIRE_LEARN_OTHER_GROUP);
+        return false;
+    }
+    if (h->epoch < r->epoch) vr_epoch_tell(r, slot, origin);
+    if (h->epoch < r->epoch || member) return false;
+    if (r->replaced || h->epoch > r->epoch) become_learner(r, h->group, membership);
+    return true;
+}
+
+void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m)
+{
+    struct vr_membership membership;
+    if (!vr_membership_read(&membership, &m->as.learn.membership)) {
+        vr_mark(r, VR_MARK_membership_not_sound, "epoch=%u", m->header.epoch);
+        return;
+    }
+    if (!may_learn(r, slot, origin, &m->header, &membership)) return;
+    slot = (uint8_t)m->header.sender; /* from now on a member of ours */
+    if (m->header.sender >= r->config.n_replicas || m->as.learn.commit > NUMBER_MAX) return;
+    r->view = r->log_view = m->header.view < NUMBER_MAX ? m->header.view : r->view;
+    if (m->as.learn.commit > r->commit)
+        vr_transfer_start(r, VR_TRANSFER_LEARN, slot, m->header.view, m->as.learn.commit,
+                          (struct vstamp_id){0});
+    if (vr_is_durable_state(r)) answer(r, slot, 0, WIRE_LEARN_NONE);
 }

@@ -163,7 +163,7 @@ static void on_blank_peer(struct vr *r, uint8_t from, const struct wire_recovery
         vr_mark(r, VR_MARK_lost_replica_does_not_form, "from=%u", from);
         return;
     }
-    if (r->incarnation != 0 || m->incarnation != 0) { /* one of us knows of a group */
+    if (r->incarnation != 0 || m->incarnation != 0 || r->epoch != 0) { /* one of us knows of a group */
         vr_mark(r, VR_MARK_one_is_past_forming, "from=%u", from);
         return;
     }
@@ -204,7 +204,7 @@ void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m)
         return;
     }
     struct vstamp_id token = listed(r, &m->tokens, from);
-    bool was_counted = m->incarnation == 0 && !vstamp_id_is_zero(token) &&
+    bool was_counted = r->epoch == 0 && m->incarnation == 0 && !vstamp_id_is_zero(token) &&
                        vstamp_id_equal(token, r->membership.members[from].token);
     if (r->status != VR_NORMAL && !was_counted) {
         vr_mark(r, VR_MARK_recovery_in_view_change, "from=%u", from);
@@ -240,7 +240,8 @@ static bool counted_in_forming(const struct vr *r, const struct wire_list *token
                                struct vstamp_id *list)
 {
     for (uint8_t i = 0; i < r->config.n_replicas; i++) list[i] = listed(r, tokens, i);
-    return !r->lost && vstamp_id_equal(list[r->config.self], r->tokens[r->config.self]);
+    return !r->lost && r->epoch == 0 &&
+           vstamp_id_equal(list[r->config.self], r->tokens[r->config.self]);
 }
 
 /* Step 1: which incarnation is free? */
@@ -315,11 +316,11 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
  * time. */
 void vr_recovery_void(struct vr *r)
 {
+    vr_epoch_void(r);
     log_reset(&r->log, &(struct wire_entry_header){0});
     r->log.keep_after = 0;
     r->commit = r->applied = r->durable_op = r->checkpoint_op = r->checkpoint_log_bytes = 0;
     r->view = r->log_view = r->incarnation = r->held = 0;
-    r->epoch = 0;
     r->group = (struct vstamp_id){0};
     r->has_hard_state = r->restarting = false;
     r->asked = r->agreed = 0;
@@ -338,6 +339,7 @@ void vr_recovery_lose(struct vr *r, bool keep_log)
 {
     uint64_t crash_vector[REPLICAS_MAX];
     struct vstamp_id group = r->group;
+    vr_epoch_void(r);
     memcpy(crash_vector, r->crash_vector, sizeof crash_vector);
     if (!keep_log) vr_recovery_void(r);
     memcpy(r->crash_vector, crash_vector, sizeof crash_vector);
@@ -372,6 +374,28 @@ void vr_recovery_begin(struct vr *r)
     }
 }
 
+void vr_recovery_forget_all(struct vr *r)
+{
+    vr_transfer_stop(r, "all is forgotten");
+    vr_reads_clear(r);
+    vr_batch_clear(r);
+    vr_proposal_forget(r);
+    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_recovery_void(r);
+    memset(r->tokens, 0, sizeof r->tokens);
+    r->tokens[r->config.self] = vr_draw_id(r);
+    vr_become(r, VR_RECOVERING);
+    vr_persist_state(r);
+}
+
+void vr_recovery_anew(struct vr *r)
+{
+    r->incarnation = 0;
+    r->recovery_tries = 0;
+    r->nonce = vr_draw_id(r);
+    ask(r);
+}
+
 /* Whoever told us of a group may have died with it, and the others be blank: then only a fresh
  * start, by which we can form a new one, helps. */
 void vr_recovery_due(struct vr *r)
@@ -381,7 +405,8 @@ void vr_recovery_due(struct vr *r)
         return;
     }
     if (r->status != VR_RECOVERING || r->transfer.kind != VR_TRANSFER_NONE) return;
-    if (r->incarnation != 0 && ++r->recovery_tries > TRIES_MAX && !r->checkpoint_storing) {
+    bool knows_group = r->incarnation != 0 || r->epoch != 0;
+    if (knows_group && ++r->recovery_tries > TRIES_MAX && !r->checkpoint_storing) {
         vr_mark(r, VR_MARK_recovery_starts_anew, "incarnation=%" PRIu64, r->incarnation);
         vr_log(r, VR_WARN, "recovery-starts-anew", "incarnation=%" PRIu64,
                vr_incarnation_losses(r->incarnation));

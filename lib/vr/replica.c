@@ -30,7 +30,7 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     r->frame = arena_take(arena, r->frame_size_max, 1);
     r->answer_size_max = r->frame_size_max - 8192; /* also lists of entries and pages */
     r->answer = arena_take(arena, r->answer_size_max, 1);
-    bool witness = vr_among_witnesses(config->witnesses, config->self);
+    bool witness = r->witness;
     uint64_t log_bytes = witness ? vr_log_bytes_min(config) : config->log_bytes;
     if (witness && staged_bytes > log_bytes / 4 * 3) staged_bytes = log_bytes / 4 * 3;
     log_init(&r->log, arena, config->log_entries, log_bytes);
@@ -55,6 +55,8 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     assert(config->checkpoint_ops <= config->log_entries / 2);
     assert(vr_witnesses_are_sound(config));
     *r = (struct vr){.config = *config,
+                     .given = *config,
+                     .witness = vr_among_witnesses(config->witnesses, config->self),
                      .app = app,
                      .limits = {.read_capacity = config->max_read_bytes},
                      .status = VR_RECOVERING};
@@ -122,9 +124,10 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
         return 0;
     }
     if (state->view > NUMBER_MAX || state->log_view > state->view) return VSTAMP_E_CORRUPT;
-    if (!vr_epoch_restore(r, state)) return VSTAMP_E_CORRUPT;
+    if (state->epoch < r->epoch && r->has_hard_state) return 0; /* the log has told of a later one */
+    int rv = vr_epoch_restore(r, state);
+    if (rv != 0) return rv;
     r->group = state->group;
-    r->epoch = state->epoch;
     r->view = state->view;
     r->log_view = state->log_view;
     vr_note_held(r, state->held);
@@ -184,7 +187,8 @@ void vr_start(struct vr *r)
     }
     vr_log(r, VR_INFO, "restored", "view=%" PRIu64 " op=%" PRIu64 " commit=%" PRIu64, r->view,
            r->log.op, r->commit);
-    vr_restart_begin(r);
+    if (r->config.self == NOT_A_MEMBER) vr_epoch_resume(r);
+    else vr_restart_begin(r);
 }
 
 /* --- what all rooms use ----------------------------------------------------------------------- */
@@ -255,6 +259,7 @@ const char *vr_status_word(enum vr_status status)
     case VR_NORMAL: return "normal";
     case VR_VIEW_CHANGE: return "view-change";
     case VR_RECOVERING: return "recovering";
+    case VR_TRANSITIONING: return "transitioning";
     }
     return "unknown";
 }
@@ -315,6 +320,9 @@ static void settle(struct vr *r)
         vr_execute(r);
         vr_checkpoint_if_due(r);
         vr_transfer_settle(r);
+        vr_proposal_settle(r);
+        vr_epoch_settle(r);
+        if (r->over) return;
     }
     vr_reads_settle(r);
     vr_hand_over_settle(r);
@@ -322,7 +330,7 @@ static void settle(struct vr *r)
 }
 
 #define IN(status) (1u << (status))
-#define ANY (IN(VR_NORMAL) | IN(VR_VIEW_CHANGE) | IN(VR_RECOVERING))
+#define ANY (IN(VR_NORMAL) | IN(VR_VIEW_CHANGE) | IN(VR_RECOVERING) | IN(VR_TRANSITIONING))
 
 /* Which status listens to which message (PROTOCOL, appendix B); a recovering replica takes part in
  * nothing but its own recovery (PIT-3.4). */
@@ -336,30 +344,38 @@ static unsigned listens(uint16_t command)
     case WIRE_prepare_ok:
     case WIRE_start_view_change:
     case WIRE_do_view_change:
-    case WIRE_get_state:
     case WIRE_request_start_view: return IN(VR_NORMAL) | IN(VR_VIEW_CHANGE);
+    case WIRE_get_state:
     case WIRE_get_tree:
-    case WIRE_get_pages: return IN(VR_NORMAL) | IN(VR_VIEW_CHANGE);
+    case WIRE_get_pages: return IN(VR_NORMAL) | IN(VR_VIEW_CHANGE) | IN(VR_TRANSITIONING);
+    case WIRE_recovery: return IN(VR_NORMAL) | IN(VR_VIEW_CHANGE) | IN(VR_RECOVERING);
     case WIRE_new_state:
     case WIRE_tree:
     case WIRE_pages:
     case WIRE_restart:
-    case WIRE_restart_ok:
-    case WIRE_recovery: return ANY;
+    case WIRE_restart_ok: return ANY;
     case WIRE_recovery_response: return IN(VR_RECOVERING);
     default: return 0;
     }
 }
 
-static enum vr_mark ignore_message(const struct vr *r, const struct wire_message *m)
+/* Those who are members of another epoch give and take state, and nothing else. */
+static bool is_about_state(uint16_t command)
+{
+    return command == WIRE_get_state || command == WIRE_new_state || command == WIRE_get_tree ||
+           command == WIRE_tree || command == WIRE_get_pages || command == WIRE_pages;
+}
+
+static enum vr_mark ignore_message(const struct vr *r, uint8_t slot, const struct wire_message *m)
 {
     bool about_recovery = m->header.command == WIRE_recovery;
     bool about_restart =
         m->header.command == WIRE_restart || m->header.command == WIRE_restart_ok;
-    if (m->header.sender >= r->config.n_replicas) return VR_MARK_sender_not_a_member;
-    if (m->header.sender == r->config.self) return VR_MARK_sender_is_ourselves;
+    if (slot >= vr_n_slots(r)) return VR_MARK_sender_not_a_member;
+    if (slot == r->config.self) return VR_MARK_sender_is_ourselves;
     if (listens(m->header.command) == 0) return VR_MARK_not_between_replicas;
     if ((listens(m->header.command) & IN(r->status)) == 0) {
+        if (r->status == VR_TRANSITIONING) return VR_MARK_deaf_in_transition;
         return r->status == VR_RECOVERING ? VR_MARK_deaf_in_recovery : VR_MARK_recovery_is_over;
     }
     if (!vstamp_id_equal(m->header.group, r->group)) {
@@ -372,14 +388,15 @@ static enum vr_mark ignore_message(const struct vr *r, const struct wire_message
     } else if (m->header.epoch != r->epoch) {
         return VR_MARK_another_epoch;
     }
+    if (slot >= r->config.n_replicas && !is_about_state(m->header.command))
+        return VR_MARK_guest_out_of_turn;
     uint64_t view_max = r->status == VR_RECOVERING ? NUMBER_MAX : r->view + VIEW_JUMP_MAX;
     if (m->header.view > view_max) return VR_MARK_view_out_of_reach; /* PIT-2.12 */
     return VR_MARK_NONE;
 }
 
-static void dispatch(struct vr *r, const struct wire_message *m)
+static void dispatch(struct vr *r, uint8_t from, const struct wire_message *m)
 {
-    uint8_t from = (uint8_t)m->header.sender;
     uint64_t view = m->header.view;
     switch ((enum wire_command)m->header.command) {
     case WIRE_prepare: vr_on_prepare(r, from, view, &m->as.prepare); break;
@@ -422,17 +439,28 @@ static void dispatch(struct vr *r, const struct wire_message *m)
     }
 }
 
-void vr_on_message(struct vr *r, const struct wire_message *m)
+void vr_on_message(struct vr *r, uint8_t slot, const struct wire_message *m)
 {
     if (r->over) return;
-    enum vr_mark reason = ignore_message(r, m);
-    if (reason != VR_MARK_NONE) {
-        r->stats.dropped++;
-        vr_mark(r, reason, "%s from=%u", m->shape->name, m->header.sender);
+    if (vr_epoch_on_message(r, slot, m)) {
+        settle(r);
         return;
     }
-    r->last_heard_us[m->header.sender] = r->now_us;
-    dispatch(r, m);
+    enum vr_mark reason = ignore_message(r, slot, m);
+    if (reason != VR_MARK_NONE) {
+        r->stats.dropped++;
+        vr_mark(r, reason, "%s from=%u", m->shape->name, slot);
+        return;
+    }
+    r->last_heard_us[slot] = r->now_us;
+    dispatch(r, slot, m);
+    settle(r);
+}
+
+void vr_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m)
+{
+    if (r->over) return;
+    vr_epoch_on_stranger(r, origin, m);
     settle(r);
 }
 
@@ -464,7 +492,8 @@ void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
         settle(r);
         return;
     }
-    vr_restart_tell(r, replica);
+    if (replica < r->config.n_replicas) vr_restart_tell(r, replica);
+    if (r->status == VR_TRANSITIONING) vr_epoch_due(r);
     if (r->status == VR_RECOVERING) vr_recovery_due(r);
     if (r->status == VR_VIEW_CHANGE) vr_view_change_due(r);
     settle(r);
@@ -477,7 +506,7 @@ void vr_on_turn_end(struct vr *r)
         [VR_TIMER_SUSPECT] = vr_suspect_due,         [VR_TIMER_VOTE] = vr_vote_due,
         [VR_TIMER_VIEW_CHANGE] = vr_view_change_due, [VR_TIMER_VIEW_LIMIT] = vr_view_limit_due,
         [VR_TIMER_TRANSFER] = vr_transfer_due,       [VR_TIMER_PACE] = vr_pace_due,
-        [VR_TIMER_RECOVERY] = vr_recovery_due,
+        [VR_TIMER_RECOVERY] = vr_recovery_due,       [VR_TIMER_EPOCH] = vr_epoch_due,
     };
     if (r->over) return;
     for (int i = 0; i < VR_TIMERS; i++) {
@@ -519,7 +548,13 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
                  "back a sound folder", r->config.n_replicas / 2 + 1);
         return text;
     }
-    if (r->restarting) {
+    if (r->status == VR_TRANSITIONING && r->replaced) {
+        snprintf(text, size, "replaced in epoch %u: %d of %u members that are to begin it have",
+                 r->epoch, __builtin_popcount(r->begun & ~r->config.witnesses), r->quorum);
+    } else if (r->status == VR_TRANSITIONING && r->config.self == NOT_A_MEMBER) {
+        snprintf(text, size, "to become a member: it holds op %" PRIu64 " of that group's log",
+                 r->commit);
+    } else if (r->restarting) {
         snprintf(text, size, "%u other replicas to note that it has started: %d did",
                  r->quorum - 1u, __builtin_popcount(r->noted));
     } else if (r->forgotten && r->status != VR_NORMAL) {

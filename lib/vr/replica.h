@@ -48,7 +48,7 @@ struct vr_sink {
     void (*log)(void *ctx, enum vr_level level, const char *event, const char *detail);
 };
 
-enum vr_status { VR_NORMAL, VR_VIEW_CHANGE, VR_RECOVERING };
+enum vr_status { VR_NORMAL, VR_VIEW_CHANGE, VR_RECOVERING, VR_TRANSITIONING };
 
 enum vr_timer {
     VR_TIMER_HEARTBEAT,   /* primary: send COMMIT */
@@ -60,6 +60,7 @@ enum vr_timer {
     VR_TIMER_TRANSFER,    /* state transfer: no answer, ask another */
     VR_TIMER_PACE,        /* state transfer: the next question may be asked */
     VR_TIMER_RECOVERY,    /* recovering: repeat RECOVERY, or RESTART */
+    VR_TIMER_EPOCH,       /* transitioning: fetch; replaced: repeat START-EPOCH; else drop guests */
     VR_TIMERS
 };
 
@@ -69,7 +70,9 @@ enum vr_transfer_kind {
     VR_TRANSFER_GAP,         /* normal, same view: entries were missed */
     VR_TRANSFER_VIEW,        /* a later view has started */
     VR_TRANSFER_NEW_PRIMARY, /* in a view change: the chosen log is at another replica */
-    VR_TRANSFER_RECOVERY     /* everything, from nothing */
+    VR_TRANSFER_RECOVERY,    /* everything, from nothing */
+    VR_TRANSFER_EPOCH,       /* up to where the epoch begins */
+    VR_TRANSFER_LEARN        /* what is committed, as no member */
 };
 
 struct vr_transfer {
@@ -142,6 +145,30 @@ struct vr_read {
     uint8_t body[READ_BODY_MAX];
 };
 
+/* A member to be, as the primary knows it. */
+struct vr_learner {
+    bool heard;
+    uint64_t op; /* it holds all that is committed up to there */
+    struct vstamp_id token;
+};
+
+/* A reconfiguration that is not in the log yet (reconfiguration.c). */
+struct vr_proposal {
+    bool pending, closing;
+    struct vstamp_id client; /* who asks, and the request */
+    uint64_t session, number, origin;
+    uint32_t request;
+    struct vr_membership next;
+    struct vr_learner learners[REPLICAS_MAX]; /* by guest */
+    uint64_t progress_us;                     /* when one of them got on */
+    uint64_t told_commit, kept_up_to;         /* commit-number at the newest LEARN; before that */
+    size_t body_size;
+    uint8_t body[VR_MEMBERS_BYTES + 32];
+    struct vstamp_id refused_client; /* the newest that was abandoned, and why */
+    uint64_t refused_number;
+    char refusal[200];
+};
+
 struct vr_stats {
     uint64_t view_changes, state_transfers;
     uint64_t transfer_bytes, transfer_pages; /* that came in them */
@@ -182,11 +209,17 @@ struct vr {
 
     /* reconfiguration.c: the epoch, of which config's n_replicas, self, witnesses and addresses
      * speak, too; and who else there is to do with, in the slots behind those of the members */
+    struct vr_config given;      /* at the start */
     struct vr_membership membership;
-    struct vr_member guests[REPLICAS_MAX];
-    uint8_t n_guests;
+    struct vr_membership guests; /* no members: those of the epoch before, or of what is proposed */
     char address[ADDRESS_BYTES_MAX + 1]; /* our own */
-    bool retired; /* replaced, and not needed any more */
+    bool witness;    /* started as one: it has no memory for state */
+    bool replaced;   /* a member of an older epoch, and of this one no more */
+    bool retired;    /* and not needed any more */
+    uint32_t begun;  /* replaced: members that have begun the epoch */
+    bool told_begun; /* the replaced ones have been told that we have */
+    bool says_epoch; /* we were the primary that committed its begin: the members are to hear */
+    struct vr_proposal proposal;
 
     /* commit.c, checkpoint.c, and everybody through log_ functions */
     struct log log;
@@ -294,7 +327,7 @@ struct wire_list vr_crash_vector_list(const struct vr *r, uint8_t *buffer, size_
 struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *tokens, uint8_t *buffer,
                                size_t size);
 
-void vr_on_message(struct vr *r, const struct wire_message *m);
+void vr_on_message(struct vr *r, uint8_t slot, const struct wire_message *m);
 void vr_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m);
 void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
                   const struct wire_request *request);
@@ -321,6 +354,7 @@ bool vr_is_durable_state(const struct vr *r);        /* the newest hard state is
 size_t vr_frame_size_max(const struct vr_config *config);
 size_t vr_entry_size_max(const struct vr_config *config); /* body of the largest entry */
 const char *vr_status_word(enum vr_status status);
+const char *vr_proposal_text(const struct vr *r, char *text, size_t size); /* what is under way */
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size);
 
 /* The directory: members of the epoch by index, then guests.  NULL: no such slot. */

@@ -117,6 +117,7 @@ static void take_part(struct vr *r)
 {
     r->restarting = false;
     vr_timer_off(r, VR_TIMER_RECOVERY);
+    if (vr_epoch_waits(r)) return;
     r->status = VR_VIEW_CHANGE;
     if (vr_primary_of(r, r->view) == r->config.self) {
         vr_mark(r, VR_MARK_primary_restarts, "view=%" PRIu64, r->view);
@@ -234,6 +235,12 @@ const char *vr_is_over(const struct vr *r, char *text, size_t size)
         "; move it away and start with an empty one: the others bring it back";
     char ours[60], theirs[60];
     if (!r->over) return NULL;
+    if (r->retired) {
+        snprintf(text, size,
+                 "replaced in epoch %u, which %u of its members have begun: not needed any more",
+                 r->epoch, r->quorum);
+        return text;
+    }
     say_start(ours, sizeof ours, r->incarnation);
     say_start(theirs, sizeof theirs, r->over_incarnation);
     if (r->over_op != 0) {

@@ -74,6 +74,8 @@ uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values); /* Q-th 
 
 /* batch.c: section 4.1 with clients, 6.2. */
 void vr_batch_settle(struct vr *r);
+void vr_batch_add(struct vr *r, uint64_t origin, const struct wire_request *m);
+void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation);
 void vr_batch_clear(struct vr *r);
 
 /* commit.c: execution in order. */
@@ -143,6 +145,7 @@ bool vr_view_is_over(const struct vr *r); /* entries of a later one are in our l
 struct wire_list vr_entries_after(struct vr *r, uint64_t after, uint64_t up_to);
 void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m);
 void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m);
+uint8_t vr_n_sources(const struct vr *r);
 void vr_transfer_ask(struct vr *r);     /* once more, from where we stand */
 void vr_transfer_restart(struct vr *r); /* stand on what is surely ours */
 void vr_transfer_go_on(struct vr *r);   /* after a checkpoint that was adopted */
@@ -178,10 +181,35 @@ void vr_recovery_void(struct vr *r);
 void vr_recovery_lose(struct vr *r, bool keep_log);
 void vr_recovery_due(struct vr *r);
 void vr_recovery_forget(struct vr *r, uint8_t replica);
+void vr_recovery_forget_all(struct vr *r); /* be blank, as another than before */
+void vr_recovery_anew(struct vr *r);       /* in the epoch that was learned of */
 
-/* reconfiguration.c: section 7. */
+/* epoch.c: section 7, moving. */
 void vr_epoch_init(struct vr *r);
-bool vr_epoch_restore(struct vr *r, const struct wire_hard_state *state);
+void vr_epoch_void(struct vr *r); /* as at the first start */
+void vr_epoch_join(struct vr *r, const struct vr_membership *membership);
+int vr_epoch_restore(struct vr *r, const struct wire_hard_state *state);
+void vr_epoch_resume(struct vr *r);
+bool vr_epoch_waits(struct vr *r);              /* the log up to its begin is not here */
+bool vr_epoch_is_complete(const struct vr *r);
+bool vr_epoch_is_closed(const struct vr *r);    /* E1: its last entry is in the log */
+void vr_epoch_passed(struct vr *r, uint64_t op); /* that entry was executed */
+void vr_epoch_settle(struct vr *r);
+void vr_epoch_due(struct vr *r);
+void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin); /* which it is; NOWHERE: by origin */
+bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *m);
+void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m);
+void vr_take_guests(struct vr *r, const struct vr_membership *others); /* NULL: none */
+#define NOWHERE 0xffu /* no slot */
+
+/* reconfiguration.c: section 7, before that. */
+void vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_request *m);
+bool vr_proposal_closes(const struct vr *r); /* no request is taken any more */
+void vr_proposal_forget(struct vr *r);
+void vr_proposal_heartbeat(struct vr *r);
+void vr_proposal_settle(struct vr *r);
+void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m);
+void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *m);
 
 /* restart.c: back from an intact disk. */
 void vr_on_restart(struct vr *r, uint8_t from, const struct wire_header *header,

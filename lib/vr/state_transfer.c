@@ -31,6 +31,12 @@
 #define RECORD_OVERHEAD 256u   /* what a journal adds to the body of an entry, at most */
 #define RECOVERY_TRIES_MAX 10u /* questions without an answer until all are asked where they are */
 
+/* As no member, or not yet: nothing else is of use (epoch.c, E4). */
+static bool wants_committed(const struct vr_transfer *t)
+{
+    return t->kind == VR_TRANSFER_EPOCH || t->kind == VR_TRANSFER_LEARN;
+}
+
 void vr_transfer_ask(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
@@ -40,7 +46,9 @@ void vr_transfer_ask(struct vr *r)
         vr_fetch_ask_all(r);
     } else {
         vr_send(r, t->peer, t->view, &wire_shape_get_state,
-                &(struct wire_get_state){.nonce = t->nonce, .after = r->staging.op});
+                &(struct wire_get_state){.nonce = t->nonce,
+                                         .after = r->staging.op,
+                                         .committed = wants_committed(t)});
     }
 }
 
@@ -123,6 +131,12 @@ struct wire_list vr_entries_after(struct vr *r, uint64_t after, uint64_t up_to)
  * that log does not change any more (V2). */
 void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m)
 {
+    if (m->committed) { /* the same in any epoch, view and status */
+        VR_SEND(r, from, new_state, .nonce = m->nonce, .after = m->after, .op = r->commit,
+                .commit = r->commit, .log_view = r->log_view, .base = r->log.base,
+                .entries = vr_entries_after(r, m->after, r->commit));
+        return;
+    }
     bool to_new_primary = r->status == VR_VIEW_CHANGE && r->promised && view == r->view &&
                           vr_primary_of(r, view) == from;
     if ((r->status != VR_NORMAL || vr_view_is_over(r)) && !to_new_primary) {
@@ -159,6 +173,8 @@ static enum vr_mark ignore_new_state(const struct vr *r, uint8_t from, uint64_t 
         if (m->log_view != view) return VR_MARK_new_state_before_its_view;
         if (view < t->view) return VR_MARK_new_state_of_past_view;
         break;
+    case VR_TRANSFER_EPOCH:
+    case VR_TRANSFER_LEARN: break;
     }
     return VR_MARK_NONE;
 }
@@ -251,7 +267,7 @@ static bool is_complete(const struct vr *r)
     const struct vr_transfer *t = &r->transfer;
     uint64_t have = r->staging.op;
     if (!t->answered || have < t->op || have < t->target_op) return false;
-    if (t->kind == VR_TRANSFER_GAP) return true;
+    if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) return true;
     if (t->kind == VR_TRANSFER_NEW_PRIMARY) return have == t->target_op;
     return vr_primary_of(r, t->view) != r->config.self; /* nobody resumes as primary (PIT-2.10) */
 }
@@ -309,7 +325,7 @@ void vr_transfer_settle(struct vr *r)
     uint64_t moved = r->staging.first - 1; /* to be executed, which makes room for the rest */
     vr_commit_up_to(r, t->commit < moved ? t->commit : moved);
     if (!all_moved || !is_complete(r)) return;
-    if (t->kind == VR_TRANSFER_GAP) {
+    if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) {
         vr_transfer_stop(r, "caught up");
     } else {
         finish(r);
@@ -389,7 +405,7 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
     if (of_use) t->tries = 0;
     r->stats.transfer_bytes += m->entries.encoded.size;
     vr_pace_note(r, m->entries.encoded.size);
-    if (view > t->view) { /* a later view has all that we looked for */
+    if (view > t->view && !wants_committed(t)) { /* a later view has all that we looked for */
         vr_mark(r, VR_MARK_new_state_of_later_view, "view=%" PRIu64, view);
         t->view = view;
         t->target_op = 0;
@@ -413,6 +429,12 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
     }
     vr_transfer_settle(r);
     if (t->answered && r->staging.op < m->op && vr_pace_allows(r)) vr_transfer_ask(r);
+}
+
+/* Of whom to fetch: members, and who is no member yet also of those who were. */
+uint8_t vr_n_sources(const struct vr *r)
+{
+    return r->transfer.kind == VR_TRANSFER_EPOCH ? vr_n_slots(r) : r->config.n_replicas;
 }
 
 /* --- nobody answers --------------------------------------------------------------------------- */
@@ -445,8 +467,14 @@ void vr_transfer_due(struct vr *r)
         vr_timer_set(r, VR_TIMER_RECOVERY, 0);
         return;
     }
-    for (uint8_t i = 1; i <= r->config.n_replicas; i++) {
-        uint8_t next = (uint8_t)((t->peer + i) % r->config.n_replicas);
+    if (t->kind == VR_TRANSFER_LEARN) { /* the next LEARN says of whom to ask */
+        vr_mark(r, VR_MARK_learner_gets_no_answer, "peer=%u", t->peer);
+        vr_transfer_stop(r, "no answer");
+        return;
+    }
+    uint8_t n = vr_n_sources(r);
+    for (uint8_t i = 1; i <= n; i++) {
+        uint8_t next = (uint8_t)((t->peer + i) % n);
         if (!may_have(r, next)) continue;
         t->peer = next;
         break;

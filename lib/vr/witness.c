@@ -66,13 +66,16 @@ bool vr_witnesses_are_sound(const struct vr_config *config)
 
 bool vr_is_witness(const struct vr *r)
 {
-    return vr_among_witnesses(r->config.witnesses, r->config.self);
+    return r->witness;
 }
 
 /* W2 */
 void vr_witness_pass(struct vr *r)
 {
-    r->applied = r->commit;
+    while (r->applied < r->commit) {
+        r->applied++;
+        vr_epoch_passed(r, r->applied);
+    }
 }
 
 void vr_refuse_as_witness(struct vr *r, uint64_t origin, const struct wire_request *m)

@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Epochs (paper section 7): moving from one membership to the next, and what becomes of those who
+ * are no members any more.  Who is to be a member, and when, is reconfiguration.c.
+ *
+ *   old primary --COMMIT-------> old members    the last one of the epoch: op n is committed
+ *   who moved   --START-EPOCH--> new members    epoch e + 1 begins after op n, with these members
+ *   new member  --EPOCH-STARTED> replaced       I hold all up to n, and have begun the epoch
+ *   who moved   --NEW-EPOCH----> who did not    in answer to whatever it says of an older epoch
+ *
+ *   E1  an entry that reconfigures ends its epoch: nothing follows it there, whoever is primary,
+ *       and it is committed by a quorum of the members before (PIT-8.3, 8.5);
+ *   E2  whoever executes it moves: the new membership, quorum and view apply at once, and together.
+ *       Epochs are compared before views, everywhere (PIT-8.1);
+ *   E3  that a replica has moved is durable before it says so, or anything in the new epoch;
+ *   E4  who learns of an epoch without the log up to its begin is *transitioning*: it votes,
+ *       promises and acknowledges nothing until it holds that log, whole and checked (PIT-8.1).  It
+ *       fetches what is committed from old and new members, who give it in any state (PIT-8.2);
+ *   E5  a replica without memory is a member without recovery only if the membership names its
+ *       present token: then it has never been anything else.  Else it recovers, in that epoch;
+ *   E6  a member takes part in an epoch only as the life that all know from its membership, or
+ *       that a quorum of the epoch has noted (restart.c, S2): else two lives of it could meet;
+ *   E7  an epoch that is told of is believed only with its membership, from the same group, and
+ *       only upward (PIT-8.16);
+ *   E8  a replaced replica serves state, and nothing else, until so many members have begun the
+ *       epoch that the log is safe without it: a quorum of them, active ones.  Then it ends, for
+ *       good (7.3; PIT-8.7, 8.8);
+ *   E9  what was said by index in one epoch does not count in another: acknowledgements, votes and
+ *       promises are forgotten, lives and what was vouched for go along with the address.
+ *
+ * The first view of an epoch is above all that its log was prepared in, and its primary is a
+ * replica that holds the log (PIT-8.14).  COMMIT leaves in the old epoch, before the sender moves
+ * (PIT-8.10). */
+#include <stdio.h>
+#include <string.h>
+
+#include "vr/rooms.h"
+
+#define GUESTS_STAY 10u /* times view_change_ms until those who were replaced are forgotten */
+
+static bool is_member(const struct vr *r)
+{
+    return r->config.self != NOT_A_MEMBER;
+}
+
+/* --- the directory ---------------------------------------------------------------------------- */
+
+uint8_t vr_n_slots(const struct vr *r)
+{
+    return (uint8_t)(r->config.n_replicas + r->guests.n);
+}
+
+const char *vr_slot_address(const struct vr *r, uint8_t slot)
+{
+    if (slot < r->config.n_replicas) return r->membership.members[slot].address;
+    slot = (uint8_t)(slot - r->config.n_replicas);
+    return slot < r->guests.n ? r->guests.members[slot].address : NULL;
+}
+
+static void tell_directory(struct vr *r)
+{
+    if (r->started) r->sink.directory(r->sink.ctx);
+}
+
+/* Those of `others` that are no members are guests. */
+void vr_take_guests(struct vr *r, const struct vr_membership *others)
+{
+    struct vr_membership *guests = &r->guests;
+    uint8_t n = 0;
+    for (uint8_t i = 0; others != NULL && i < others->n; i++) {
+        const struct vr_member *one = &others->members[i];
+        if (vr_membership_find(&r->membership, one->address) != NOT_A_MEMBER) continue;
+        if (strcmp(one->address, r->address) == 0) continue;
+        guests->members[n++] = *one;
+    }
+    guests->n = n;
+    tell_directory(r);
+}
+
+/* All that is said of the membership once more, for those who look at the configuration. */
+static void take_membership(struct vr *r, const struct vr_membership *next, uint8_t self)
+{
+    struct vr_config *c = &r->config;
+    r->membership = *next;
+    c->n_replicas = r->membership.n;
+    c->witnesses = r->membership.witnesses;
+    c->self = self;
+    for (uint8_t i = 0; i < c->n_replicas; i++) {
+        c->addresses[i] = r->membership.members[i].address;
+        c->status_addresses[i] = r->membership.members[i].status;
+    }
+    r->quorum = (uint8_t)(c->n_replicas / 2 + 1);
+    r->epoch = r->membership.epoch;
+}
+
+/* --- what goes along (E9) --------------------------------------------------------------------- */
+
+static void carry_numbers(uint64_t values[static REPLICAS_MAX + 1], const uint8_t *from, uint8_t n)
+{
+    uint64_t before[REPLICAS_MAX + 1];
+    memcpy(before, values, sizeof before);
+    memset(values, 0, sizeof before);
+    for (uint8_t i = 0; i < n; i++) values[i] = from[i] != NOWHERE ? before[from[i]] : 0;
+    values[NOT_A_MEMBER] = before[from[NOT_A_MEMBER]];
+}
+
+static void carry_token(struct vr *r, uint8_t self)
+{
+    struct vstamp_id own = r->tokens[r->config.self];
+    memset(r->tokens, 0, sizeof r->tokens);
+    memset(r->other_tokens, 0, sizeof r->other_tokens);
+    memset(r->other_token_heard, 0, sizeof r->other_token_heard);
+    memset(r->nonces, 0, sizeof r->nonces);
+    r->tokens[self] = own;
+}
+
+static void forget_what_was_said(struct vr *r)
+{
+    memset(r->acked_op, 0, sizeof r->acked_op);
+    memset(r->heartbeat_ok, 0, sizeof r->heartbeat_ok);
+    memset(r->heard_us, 0, sizeof r->heard_us);
+    memset(r->lease_us, 0, sizeof r->lease_us);
+    memset(r->vote_us, 0, sizeof r->vote_us);
+    memset(r->last_heard_us, 0, sizeof r->last_heard_us);
+    for (uint8_t i = 0; i < REPLICAS_MAX; i++) {
+        r->promises[i].present = false;
+        r->answers[i].present = false;
+    }
+    r->suspects = r->promised = r->starting = false;
+    r->noted = r->to_note = r->strangers = r->asked = r->agreed = 0;
+    r->begun = 0;
+    r->told_begun = r->restart_told = false;
+}
+
+/* The membership changes, and all that is kept by index with it. */
+static void adopt(struct vr *r, const struct vr_membership *next)
+{
+    uint8_t from[REPLICAS_MAX + 1], self = vr_membership_find(next, r->address);
+    for (uint8_t i = 0; i < next->n; i++) {
+        uint8_t before = vr_membership_find(&r->membership, next->members[i].address);
+        from[i] = i == self ? r->config.self : before != NOT_A_MEMBER ? before : NOWHERE;
+    }
+    from[NOT_A_MEMBER] = r->config.self;
+    carry_numbers(r->crash_vector, from, next->n);
+    carry_numbers(r->vouched, from, next->n);
+    carry_token(r, self);
+    forget_what_was_said(r);
+    take_membership(r, next, self);
+    for (uint8_t i = 0; i < next->n; i++) {
+        uint64_t known = next->members[i].incarnation;
+        if (i != self && r->crash_vector[i] < known) r->crash_vector[i] = known;
+    }
+}
+
+void vr_epoch_init(struct vr *r)
+{
+    struct vr_membership first;
+    uint8_t self = r->given.self;
+    vr_membership_of_config(&first, &r->given);
+    memcpy(r->address, first.members[self].address, sizeof r->address);
+    take_membership(r, &first, self);
+}
+
+/* As no member: to learn from that group. */
+void vr_epoch_join(struct vr *r, const struct vr_membership *membership)
+{
+    adopt(r, membership);
+    vr_take_guests(r, NULL);
+}
+
+/* Back to what we were told at the start: what was learned since is void. */
+void vr_epoch_void(struct vr *r)
+{
+    struct vr_membership first;
+    vr_membership_of_config(&first, &r->given);
+    adopt(r, &first);
+    r->replaced = r->retired = false;
+    vr_take_guests(r, NULL);
+}
+
+/* --- which entries end an epoch --------------------------------------------------------------- */
+
+/* Does this entry reconfigure?  By its bytes alone, so all say the same, witnesses too. */
+static bool reconfigures(const struct vr *r, uint64_t op, struct vr_membership *next)
+{
+    struct wire_operation o;
+    struct wire_reconfigure asked;
+    struct wire_epoch_choice choice;
+    struct bytes body = log_body(&r->log, op);
+    struct reader at = reader_over(body.data, body.size);
+    if (read_u32(&at) != 1 || wire_decode_next(&wire_shape_operation, &at, &o) != 0 ||
+        o.kind != WIRE_KIND_RECONFIGURE || o.prediction.size == 0)
+        return false;
+    if (wire_decode(&wire_shape_reconfigure, o.body, &asked) != 0 ||
+        wire_decode(&wire_shape_epoch_choice, o.prediction, &choice) != 0 ||
+        !vr_members_read(next, &asked.next) || choice.tokens.count != next->n ||
+        choice.incarnations.count != next->n)
+        return false;
+    struct reader tokens = wire_list_start(&choice.tokens);
+    struct reader incarnations = wire_list_start(&choice.incarnations);
+    for (uint8_t i = 0; i < next->n; i++) {
+        struct wire_token token;
+        struct wire_counter incarnation;
+        wire_list_next(&wire_shape_token, &tokens, &token);
+        wire_list_next(&wire_shape_counter, &incarnations, &incarnation);
+        next->members[i].token = token.value;
+        next->members[i].incarnation = incarnation.value;
+    }
+    next->epoch = asked.epoch + 1;
+    next->op = op;
+    next->checksum = log_at(&r->log, op)->header.checksum;
+    next->first_view = choice.first_view;
+    return true;
+}
+
+/* E1 */
+bool vr_epoch_is_closed(const struct vr *r)
+{
+    struct vr_membership next;
+    return r->log.op > r->applied && reconfigures(r, r->log.op, &next);
+}
+
+/* --- moving ----------------------------------------------------------------------------------- */
+
+/* Is all here that the epoch begins with? */
+static bool is_complete(const struct vr *r)
+{
+    const struct vr_membership *m = &r->membership;
+    const struct wire_entry_header *ours = log_header(&r->log, m->op);
+    if (r->log.first > m->op + 1) return true; /* behind a checkpoint, which is committed */
+    return ours != NULL && vstamp_id_equal(ours->checksum, m->checksum);
+}
+
+bool vr_epoch_is_complete(const struct vr *r)
+{
+    return is_complete(r) && r->commit >= r->membership.op;
+}
+
+/* The token by which a membership means us, as we are now. */
+static struct vstamp_id own_token(const struct vr *r)
+{
+    bool member = r->has_hard_state && is_member(r);
+    return member ? r->membership.members[r->config.self].token : r->tokens[r->config.self];
+}
+
+/* We are said to be a member, but have no memory of it: recover, in that epoch (E5). */
+static void recover_in(struct vr *r, const struct vr_membership *next)
+{
+    vr_mark(r, VR_MARK_recovers_in_epoch, "epoch=%u", next->epoch);
+    vr_transfer_stop(r, "another epoch");
+    adopt(r, next);
+    vr_take_guests(r, NULL);
+    vr_recovery_anew(r);
+}
+
+/* The group has moved to this membership, and we with it (E2). */
+static void move_to(struct vr *r, const struct vr_membership *next,
+                    const struct vr_membership *previous)
+{
+    bool learns = !is_member(r) && !r->replaced;
+    uint64_t life = r->crash_vector[r->config.self];
+    struct vr_membership before = *previous;
+    uint8_t self = vr_membership_find(next, r->address);
+    vr_transfer_stop(r, "another epoch");
+    vr_reads_clear(r);
+    vr_batch_clear(r);
+    vr_proposal_forget(r);
+    if (self != NOT_A_MEMBER && !vstamp_id_equal(next->members[self].token, own_token(r))) {
+        if (!r->started || r->checkpoint_storing) return; /* it will be told again */
+        vr_recovery_forget_all(r);
+        recover_in(r, next);
+        return;
+    }
+    adopt(r, next);
+    r->view = r->log_view = next->first_view;
+    r->incarnation = life;
+    r->replaced = self == NOT_A_MEMBER && !learns;
+    if (self == NOT_A_MEMBER) {
+        r->restarting = false;
+    } else if (life != next->members[self].incarnation) { /* E6 */
+        vr_mark(r, VR_MARK_life_not_in_membership, "epoch=%u", next->epoch);
+        r->restarting = true;
+    }
+    if (!r->started) return;
+    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_take_guests(r, &before);
+    vr_log(r, VR_INFO, "epoch", "epoch=%u op=%" PRIu64 " replicas=%u role=%s", r->epoch,
+           next->op, next->n, is_member(r) ? "member" : r->replaced ? "replaced" : "learner");
+    vr_become(r, r->restarting ? VR_RECOVERING : VR_TRANSITIONING);
+    vr_persist_state(r);
+    vr_timer_set(r, r->restarting ? VR_TIMER_RECOVERY : VR_TIMER_EPOCH, 0);
+}
+
+/* This entry was executed, or passed over. */
+void vr_epoch_passed(struct vr *r, uint64_t op)
+{
+    struct vr_membership next, previous = r->membership;
+    if (!reconfigures(r, op, &next)) return;
+    if (next.epoch != r->epoch + 1) {
+        vr_mark(r, VR_MARK_epoch_was_known, "epoch=%u", next.epoch);
+        return; /* history */
+    }
+    bool was_primary = vr_is_primary(r) && r->started;
+    if (was_primary) vr_send_heartbeat(r); /* E1's COMMIT, in the old epoch (PIT-8.10) */
+    move_to(r, &next, &previous);
+    r->says_epoch = was_primary;
+}
+
+/* The hard state knows who the group is, whatever we were told at the start. */
+int vr_epoch_restore(struct vr *r, const struct wire_hard_state *state)
+{
+    struct vr_membership m;
+    if (state->membership.members.count == 0) return state->epoch == 0 ? 0 : VSTAMP_E_CORRUPT;
+    if (!vr_membership_read(&m, &state->membership)) return VSTAMP_E_CORRUPT;
+    uint8_t self = vr_membership_find(&m, r->address);
+    if (m.epoch != state->epoch || self != state->self) return VSTAMP_E_CORRUPT;
+    if (self != NOT_A_MEMBER && vr_among_witnesses(m.witnesses, self) != r->witness)
+        return VSTAMP_E_CONFIG;
+    adopt(r, &m);
+    r->replaced = self == NOT_A_MEMBER && vstamp_id_is_zero(state->token);
+    r->retired = state->retired != 0;
+    if (self == NOT_A_MEMBER) r->tokens[NOT_A_MEMBER] = state->token;
+    return 0;
+}
+
+/* Back from the disk, as no member. */
+void vr_epoch_resume(struct vr *r)
+{
+    r->status = VR_TRANSITIONING;
+    r->restarting = false;
+    if (r->retired) {
+        r->over = true;
+        return;
+    }
+    vr_timer_set(r, VR_TIMER_EPOCH, 0);
+}
+
+/* --- transitioning (E4) ----------------------------------------------------------------------- */
+
+static void fetch(struct vr *r)
+{
+    uint8_t n = vr_n_slots(r), first = (uint8_t)prng_below(&r->prng, n);
+    uint8_t peer = first != r->config.self ? first : (uint8_t)((first + 1) % n);
+    if (peer == r->config.self) return;
+    vr_transfer_start(r, VR_TRANSFER_EPOCH, peer, r->view, r->membership.op,
+                      r->membership.checksum);
+}
+
+/* All is here: be a member, in the view that the epoch begins with. */
+static void begin(struct vr *r)
+{
+    vr_transfer_stop(r, "the epoch begins");
+    vr_truncate(r, r->commit);
+    vr_timer_off(r, VR_TIMER_EPOCH);
+    vr_persist_state(r);
+    vr_log(r, VR_INFO, "epoch-begun", "epoch=%u view=%" PRIu64 " op=%" PRIu64, r->epoch, r->view,
+           r->log.op);
+    if (r->guests.n > 0) vr_timer_set(r, VR_TIMER_EPOCH, GUESTS_STAY * vr_patience_us(r));
+    vr_become(r, VR_VIEW_CHANGE);
+    if (vr_primary_of(r, r->view) != r->config.self) {
+        vr_become(r, VR_NORMAL);
+        vr_normal_begin(r);
+    } else if (vr_view_is_over(r)) {
+        vr_mark(r, VR_MARK_first_view_is_over, "view=%" PRIu64, r->view);
+        vr_enter_view(r, r->view + 1, "the first view of the epoch is over");
+    } else {
+        r->promised = r->starting = true; /* it begins once that is durable */
+    }
+}
+
+/* The answer to RESTART is in: what the disk holds may not be all that the epoch begins with. */
+bool vr_epoch_waits(struct vr *r)
+{
+    if (vr_epoch_is_complete(r)) return false;
+    vr_mark(r, VR_MARK_restart_in_transition, "epoch=%u", r->epoch);
+    vr_become(r, VR_TRANSITIONING);
+    vr_timer_set(r, VR_TIMER_EPOCH, 0);
+    return true;
+}
+
+/* --- what is said ----------------------------------------------------------------------------- */
+
+static struct wire_list guest_list(const struct vr *r, uint8_t *buffer, size_t size)
+{
+    struct vr_membership nobody = {.n = 0};
+    return vr_member_list(r->proposal.pending ? &nobody : &r->guests, buffer, size);
+}
+
+static void say_start(struct vr *r, uint8_t to)
+{
+    uint8_t members[VR_MEMBERS_BYTES], previous[VR_MEMBERS_BYTES];
+    VR_SEND(r, to, start_epoch,
+            .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
+            .previous = guest_list(r, previous, sizeof previous));
+}
+
+/* To whoever speaks of an older epoch, be it a replica or a client. */
+void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin)
+{
+    uint8_t members[VR_MEMBERS_BYTES], previous[VR_MEMBERS_BYTES];
+    struct wire_new_epoch news = {
+        .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
+        .previous = guest_list(r, previous, sizeof previous)};
+    if (!vr_is_durable_state(r)) return; /* E3; it asks again */
+    if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_new_epoch, &news);
+    else vr_answer(r, origin, &wire_shape_new_epoch, &news);
+}
+
+/* To whoever speaks of a later one: which? */
+static void ask_epoch(struct vr *r, uint8_t slot, uint64_t origin)
+{
+    struct wire_request_start_view question = {.nonce = r->nonce};
+    if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_request_start_view, &question);
+    else vr_answer(r, origin, &wire_shape_request_start_view, &question);
+}
+
+/* Has this replica begun the epoch, durably, so that others may rely on it? */
+static bool has_begun(const struct vr *r)
+{
+    bool begun = r->status == VR_NORMAL || r->status == VR_VIEW_CHANGE;
+    return begun && vr_is_durable_state(r) && r->durable_op >= r->membership.op;
+}
+
+static void say_started(struct vr *r, uint8_t slot, uint64_t origin)
+{
+    struct wire_epoch_started started = {.op = r->durable_op};
+    if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_epoch_started, &started);
+    else vr_answer(r, origin, &wire_shape_epoch_started, &started);
+}
+
+/* As a replaced replica: to the members that have not begun the epoch. */
+static void remind(struct vr *r)
+{
+    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+        if (i != r->config.self && !((r->begun >> i) & 1)) say_start(r, i);
+}
+
+void vr_epoch_due(struct vr *r)
+{
+    if (is_member(r) && r->status != VR_TRANSITIONING) {
+        if (!r->proposal.pending) vr_take_guests(r, NULL);
+        return;
+    }
+    if (is_member(r) && r->transfer.kind == VR_TRANSFER_NONE && !vr_epoch_is_complete(r)) fetch(r);
+    if (r->replaced && vr_is_durable_state(r)) remind(r);
+    if (is_member(r) || r->replaced)
+        vr_timer_set(r, VR_TIMER_EPOCH, vr_jitter(r, vr_patience_us(r)));
+}
+
+/* E8 */
+static void retire_if_not_needed(struct vr *r)
+{
+    uint32_t active = r->begun & ~r->config.witnesses;
+    if (!r->replaced || __builtin_popcount(active) < r->quorum) return;
+    if (!r->retired) {
+        r->retired = true;
+        vr_persist_state(r);
+        return;
+    }
+    if (!vr_is_durable_state(r)) return;
+    char why[240];
+    r->over = true;
+    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_log(r, VR_INFO, "shut-down", "reason=\"%s\"", vr_is_over(r, why, sizeof why));
+}
+
+void vr_epoch_settle(struct vr *r)
+{
+    bool waits = r->status == VR_TRANSITIONING && is_member(r) && !r->transfer.storing;
+    if (waits && vr_epoch_is_complete(r) && r->applied >= r->membership.op) begin(r);
+    if (r->epoch == 0 || !vr_is_durable_state(r)) return;
+    if (r->says_epoch) { /* E3 */
+        r->says_epoch = false;
+        remind(r);
+    }
+    if (!r->told_begun && has_begun(r) && !r->proposal.pending) {
+        r->told_begun = true;
+        for (uint8_t i = r->config.n_replicas; i < vr_n_slots(r); i++) say_started(r, i, 0);
+    }
+    retire_if_not_needed(r);
+}
+
+/* --- what is heard ---------------------------------------------------------------------------- */
+
+/* Without memory: is it for us? */
+static void learn_blank(struct vr *r, const struct wire_header *header,
+                        const struct vr_membership *next, const struct vr_membership *previous)
+{
+    uint8_t self = vr_membership_find(next, r->address);
+    if (self == NOT_A_MEMBER) {
+        vr_mark(r, VR_MARK_epoch_of_strangers, "epoch=%u", next->epoch);
+        return;
+    }
+    const struct vr_member *us = &next->members[self];
+    struct vstamp_id token = own_token(r);
+    bool named = !r->lost && r->incarnation == 0 && us->incarnation == 0 &&
+                 !vstamp_id_is_zero(token) && vstamp_id_equal(us->token, token);
+    if (!named) {
+        if (next->epoch > r->epoch) recover_in(r, next);
+        return;
+    }
+    vr_mark(r, VR_MARK_blank_is_named, "epoch=%u", next->epoch);
+    r->group = header->group;
+    r->has_hard_state = true;
+    move_to(r, next, previous);
+}
+
+/* E7 */
+static void on_news(struct vr *r, const struct wire_header *header,
+                    const struct wire_membership *news, const struct wire_list *before)
+{
+    struct vr_membership next, previous;
+    if (!vr_membership_read(&next, news) || next.epoch != header->epoch || next.epoch == 0) {
+        vr_mark(r, VR_MARK_membership_not_sound, "epoch=%u", header->epoch);
+        return;
+    }
+    if (!vr_members_read(&previous, before)) previous.n = 0;
+    if (vstamp_id_is_zero(header->group)) return;
+    if (!r->has_hard_state) {
+        learn_blank(r, header, &next, &previous);
+    } else if (!vstamp_id_equal(header->group, r->group)) {
+        vr_mark(r, VR_MARK_another_group, "news of an epoch");
+    } else if (next.epoch == r->epoch) {
+        if (r->status == VR_TRANSITIONING && is_member(r) && r->guests.n == 0)
+            vr_take_guests(r, &previous);
+    } else if (next.epoch > r->epoch) {
+        const struct wire_entry_header *ours = log_header(&r->log, next.op);
+        if (ours != NULL && vstamp_id_equal(ours->checksum, next.checksum) &&
+            r->applied < next.op) {
+            vr_mark(r, VR_MARK_epoch_by_own_log, "epoch=%u", next.epoch);
+            vr_commit_up_to(r, next.op); /* what moves us is to execute it */
+            return;
+        }
+        vr_mark(r, VR_MARK_epoch_without_log, "epoch=%u", next.epoch);
+        move_to(r, &next, &previous);
+    }
+}
+
+static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
+                           const struct wire_message *m)
+{
+    const struct wire_start_epoch *start = &m->as.start_epoch;
+    bool same = vstamp_id_equal(m->header.group, r->group) && r->has_hard_state;
+    if (same && m->header.epoch < r->epoch) {
+        vr_epoch_tell(r, slot, origin);
+        return;
+    }
+    on_news(r, &m->header, &start->membership, &start->previous);
+    bool from_member = slot < r->config.n_replicas;
+    if (same && m->header.epoch == r->epoch && is_member(r) && !from_member && has_begun(r))
+        say_started(r, slot, origin);
+}
+
+static void on_epoch_started(struct vr *r, uint8_t slot, const struct wire_message *m)
+{
+    bool ours = vstamp_id_equal(m->header.group, r->group) && m->header.epoch == r->epoch;
+    if (!ours || !r->replaced || slot >= r->config.n_replicas) return;
+    r->begun |= 1u << slot;
+}
+
+/* What asks for something, or wants others to do something: who lives in the past and says that is
+ * told of the present. */
+static bool asks(uint16_t command)
+{
+    switch (command) {
+    case WIRE_prepare:
+    case WIRE_commit:
+    case WIRE_start_view_change:
+    case WIRE_do_view_change:
+    case WIRE_start_view:
+    case WIRE_request_start_view:
+    case WIRE_recovery:
+    case WIRE_get_state:
+    case WIRE_get_tree:
+    case WIRE_get_pages:
+    case WIRE_restart: return true;
+    default: return false;
+    }
+}
+
+/* Of those, the ones that nobody is told more often than some times a second. */
+static bool is_seldom(uint16_t command)
+{
+    return command == WIRE_commit || command == WIRE_start_view_change ||
+           command == WIRE_do_view_change || command == WIRE_start_view;
+}
+
+/* A message about epochs, or of another epoch than ours: true if that is all there is to do.
+ * `slot` is NOWHERE for a stranger. */
+static bool take(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m)
+{
+    const struct wire_header *h = &m->header;
+    bool same_group = r->has_hard_state && vstamp_id_equal(h->group, r->group);
+    bool blank_there = vstamp_id_is_zero(h->group);
+    switch (h->command) {
+    case WIRE_learn: vr_on_learn(r, slot, origin, m); return true;
+    case WIRE_learned: vr_on_learned(r, slot, m); return true;
+    case WIRE_start_epoch: on_start_epoch(r, slot, origin, m); return true;
+    case WIRE_epoch_started: on_epoch_started(r, slot, m); return true;
+    case WIRE_new_epoch:
+        on_news(r, h, &m->as.new_epoch.membership, &m->as.new_epoch.previous);
+        return true;
+    default: break;
+    }
+    bool about_epoch = h->command == WIRE_recovery || h->command == WIRE_request_start_view;
+    if (r->has_hard_state && (same_group || (blank_there && about_epoch)) &&
+        h->epoch < r->epoch) {
+        vr_mark(r, VR_MARK_older_epoch, "%s epoch=%u", m->shape->name, h->epoch);
+        if (asks(h->command)) vr_epoch_tell(r, slot, origin);
+        return true;
+    }
+    bool ours = vstamp_id_is_zero(r->group) || vstamp_id_equal(h->group, r->group);
+    if (blank_there || !ours || h->epoch <= r->epoch) return false;
+    vr_mark(r, VR_MARK_later_epoch, "%s epoch=%u", m->shape->name, h->epoch);
+    if (is_seldom(h->command)) ask_epoch(r, slot, origin);
+    return true;
+}
+
+bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *m)
+{
+    return take(r, slot, 0, m);
+}
+
+void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m)
+{
+    if (take(r, NOWHERE, origin, m)) return;
+    vr_mark(r, VR_MARK_stranger, "%s", m->shape->name);
+}

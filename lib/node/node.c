@@ -303,10 +303,11 @@ void node_status(struct node *n, struct node_status *s)
         .group = r->group,
         .epoch = r->epoch,
         .members = members_text(n),
-        .reconfiguration = "",
+        .reconfiguration =
+            vr_proposal_text(r, n->reconfiguration, sizeof n->reconfiguration),
         .view = r->view,
         .last_normal_view = r->log_view,
-        .status = vr_status_word(r->status),
+        .status = r->retired && r->over ? "shut-down" : vr_status_word(r->status),
         .reason = vr_waiting_for(r, n->reason, sizeof n->reason),
         .role = role_word(r),
         .primary = normal ? vr_primary_of(r, r->view) : -1,

@@ -264,8 +264,11 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
                   "the view is just beginning");
-    } else if (m->kind == WIRE_KIND_HAND_OVER) {
+    } else if (m->kind == WIRE_KIND_HAND_OVER && header->epoch == r->epoch) {
         vr_hand_over_on_request(r, origin, m);
+    } else if (m->kind == WIRE_KIND_HAND_OVER) { /* it names a view of an older epoch */
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
+                  "the group has moved to other members meanwhile");
     } else {
         take_request(r, origin, m);
     }

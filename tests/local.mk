@@ -40,6 +40,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_normal \
     %D%/scenario/test_page_transfer \
     %D%/scenario/test_reads \
+    %D%/scenario/test_reconfiguration \
     %D%/scenario/test_recovery \
     %D%/scenario/test_restart \
     %D%/scenario/test_sessions \

@@ -14,8 +14,9 @@
 #include "sim/check.h"
 #include "sim/queue.h"
 
-#define N_MAX 7u
+#define N_MAX 10u
 #define START_US UINT64_C(1000000)
+#define STRANGER (UINT64_MAX / 2) /* and the replica's number: the connection of one in no slot */
 #define REGISTER_BASE 1000000u /* so that no registration has the number of a request */
 #define WALL_US UINT64_C(1700000000000000)
 
@@ -45,6 +46,7 @@ struct member {
     struct node_io io;
     struct vr_config config;
     struct disk disk, copy;
+    uint8_t n_slots, slots[SLOTS_MAX]; /* its directory: who is in which slot */
 };
 
 /* A frame that came back to a client. */
@@ -54,6 +56,7 @@ struct arrival {
 
 struct cluster {
     uint8_t n;
+    int mode;
     uint64_t now_us;
     struct member members[N_MAX];
     struct rule rules[64];
@@ -66,6 +69,7 @@ struct cluster {
     size_t n_trace, trace_size;
     uint64_t read_number;
     uint64_t clients_view;
+    uint32_t clients_epoch;
 };
 
 static void *grow(void *items, size_t count, size_t *size, size_t each)
@@ -99,9 +103,8 @@ static enum fate fate_of(const struct cluster *c, uint8_t from, uint8_t to, int 
     return PASS;
 }
 
-static void io_send(void *ctx, uint8_t to, struct bytes frame)
+static void send_to(struct member *m, uint8_t to, struct bytes frame)
 {
-    struct member *m = ctx;
     struct cluster *c = m->cluster;
     struct sim_packet *packet = sim_packet_new(frame.data, frame.size);
     enum fate fate = fate_of(c, m->index, to, command_of(packet));
@@ -110,11 +113,40 @@ static void io_send(void *ctx, uint8_t to, struct bytes frame)
         m->index, to, fate == PASS ? QUEUED : fate == HOLD ? HELD : GONE, packet};
 }
 
+static void io_send(void *ctx, uint8_t slot, struct bytes frame)
+{
+    struct member *m = ctx;
+    assert_true(slot < m->n_slots);
+    send_to(m, m->slots[slot], frame);
+}
+
+static uint8_t number_of(const char *address)
+{
+    return (uint8_t)(address[strlen(address) - 1] - '0');
+}
+
+static void io_directory(void *ctx, const struct node_directory *directory)
+{
+    struct member *m = ctx;
+    m->n_slots = directory->n_slots;
+    for (uint8_t i = 0; i < m->n_slots; i++) m->slots[i] = number_of(directory->addresses[i]);
+}
+
+static uint8_t slot_of(const struct member *m, uint8_t replica)
+{
+    uint8_t slot = 0;
+    while (slot < m->n_slots && m->slots[slot] != replica) slot++;
+    return slot;
+}
+
 static void io_reply(void *ctx, uint64_t origin, struct bytes frame)
 {
     struct member *m = ctx;
     struct cluster *c = m->cluster;
-    (void)origin;
+    if (origin >= STRANGER) {
+        send_to(m, (uint8_t)(origin - STRANGER), frame);
+        return;
+    }
     c->arrivals = grow(c->arrivals, c->n_arrivals, &c->arrivals_size, sizeof *c->arrivals);
     c->arrivals[c->n_arrivals++].packet = sim_packet_new(frame.data, frame.size);
 }
@@ -148,18 +180,21 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
 
 /* --- replicas -------------------------------------------------------------------------------- */
 
-static const char *const addresses[N_MAX] = {"test:0", "test:1", "test:2", "test:3",
-                                             "test:4", "test:5", "test:6"};
+static const char *const addresses[N_MAX] = {"test:0", "test:1", "test:2", "test:3", "test:4",
+                                             "test:5", "test:6", "test:7", "test:8", "test:9"};
 
-static void set_up_member(struct cluster *c, uint8_t index, int mode)
+/* Its configuration lists these members. */
+static void set_up_member(struct cluster *c, uint8_t index, int mode, const uint8_t *members,
+                          uint8_t n)
 {
     struct member *m = &c->members[index];
     m->cluster = c;
     m->index = index;
-    m->io = (struct node_io){.ctx = m, .send = io_send, .reply = io_reply, .store = io_store,
+    m->io = (struct node_io){.ctx = m, .send = io_send, .directory = io_directory,
+                             .reply = io_reply, .store = io_store,
                              .trace = io_trace, .log = io_log};
     m->config = (struct vr_config){
-        .n_replicas = c->n, .self = index, .durable = (mode & CLUSTER_DISK) != 0,
+        .durable = (mode & CLUSTER_DISK) != 0,
         .witnesses = (uint32_t)mode >> 8,
         .leases = (mode & CLUSTER_LEASES) != 0, .clock_drift_ppm = 1000,
         .heartbeat_ms = 20, .view_change_ms = 200, .max_clients = CLUSTER_SESSIONS,
@@ -169,7 +204,11 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode)
         .log_bytes = 262144, .witness_log_bytes = 262144, .checkpoint_ops = 16,
         .state_pages = (mode & CLUSTER_LARGE) != 0 ? 300 : 64,
         .version = "test"};
-    for (uint8_t i = 0; i < c->n; i++) m->config.addresses[i] = addresses[i];
+    m->config.n_replicas = n;
+    for (uint8_t i = 0; i < n; i++) {
+        m->config.addresses[i] = m->config.status_addresses[i] = addresses[members[i]];
+        if (members[i] == index) m->config.self = i;
+    }
 }
 
 static void set_clock(struct member *m)
@@ -220,9 +259,11 @@ void cluster_start(struct cluster *c, uint8_t replica)
     node_start(m->node);
     for (uint8_t i = 0; i < c->n; i++) {
         if (i == replica || !c->members[i].up) continue;
-        node_on_peer_connected(m->node, i, true);
+        if (slot_of(m, i) < m->n_slots) node_on_peer_connected(m->node, slot_of(m, i), true);
         set_clock(&c->members[i]);
-        node_on_peer_connected(c->members[i].node, replica, true);
+        uint8_t slot = slot_of(&c->members[i], replica);
+        if (slot < c->members[i].n_slots)
+            node_on_peer_connected(c->members[i].node, slot, true);
         node_turn_end(c->members[i].node);
     }
     node_turn_end(m->node);
@@ -331,29 +372,48 @@ bool cluster_has_traced(const struct cluster *c, uint8_t replica, const char *pa
     return false;
 }
 
-uint8_t cluster_primary(const struct cluster *c)
+static int find_primary(const struct cluster *c)
 {
     int best = -1;
-    uint64_t view = 0;
     for (uint8_t i = 0; i < c->n; i++) {
         if (!c->members[i].up || !vr_is_primary(cluster_core(c, i))) continue;
-        if (best >= 0 && cluster_core(c, i)->view < view) continue;
-        best = i;
-        view = cluster_core(c, i)->view;
+        const struct vr *core = cluster_core(c, i);
+        const struct vr *other = best >= 0 ? cluster_core(c, (uint8_t)best) : core;
+        bool newer = core->epoch != other->epoch  ? core->epoch > other->epoch
+                     : core->view != other->view ? core->view > other->view
+                                                 : core->log.op >= other->log.op;
+        if (newer) best = i;
     }
-    assert_true(best >= 0);
-    return (uint8_t)best;
+    return best;
+}
+
+uint8_t cluster_primary(const struct cluster *c)
+{
+    int primary = find_primary(c);
+    assert_true(primary >= 0);
+    return (uint8_t)primary;
 }
 
 struct cluster *cluster_new_blank(uint8_t n_replicas, int mode)
 {
     struct cluster *c = calloc(1, sizeof *c);
     assert_non_null(c);
+    uint8_t members[N_MAX];
     c->n = n_replicas;
+    c->mode = mode;
     c->now_us = START_US;
     c->read_number = 1u << 30;
-    for (uint8_t i = 0; i < c->n; i++) set_up_member(c, i, mode);
+    for (uint8_t i = 0; i < c->n; i++) members[i] = i;
+    for (uint8_t i = 0; i < c->n; i++) set_up_member(c, i, mode, members, c->n);
     return c;
+}
+
+void cluster_add(struct cluster *c, const uint8_t *members, uint8_t n)
+{
+    assert_true(c->n < N_MAX);
+    set_up_member(c, c->n, c->mode, members, n);
+    c->n++;
+    cluster_start(c, (uint8_t)(c->n - 1));
 }
 
 struct cluster *cluster_new(uint8_t n_replicas, int mode)
@@ -381,6 +441,11 @@ void cluster_free(struct cluster *c)
 
 /* --- time ------------------------------------------------------------------------------------ */
 
+static void end_if_over(struct member *m)
+{
+    if (m->up && node_is_retired(m->node)) cluster_crash(m->cluster, m->index);
+}
+
 static void deliver(struct cluster *c, uint8_t from, uint8_t to, struct bytes frame)
 {
     struct member *m = &c->members[to];
@@ -393,9 +458,12 @@ static void deliver(struct cluster *c, uint8_t from, uint8_t to, struct bytes fr
             fprintf(stderr, "# %8.3f %u <- %s\n", (double)(c->now_us - START_US) / 1e3, to, text);
         }
     }
+    uint8_t slot = slot_of(m, from);
     set_clock(m);
-    node_on_peer_frame(m->node, from, frame);
+    if (slot < m->n_slots) node_on_peer_frame(m->node, slot, frame);
+    else node_on_stranger_frame(m->node, STRANGER + from, frame);
     node_turn_end(m->node);
+    end_if_over(m);
 }
 
 static bool finish_jobs(struct member *m)
@@ -413,6 +481,7 @@ static bool finish_jobs(struct member *m)
         set_clock(m);
         node_on_stored(m->node, (enum node_lane)lane);
         node_turn_end(m->node);
+        end_if_over(m);
     }
     return any;
 }
@@ -452,6 +521,7 @@ void cluster_run(struct cluster *c, uint32_t ms)
             if (!m->up || node_next_timer(m->node) > c->now_us) continue;
             set_clock(m);
             node_turn_end(m->node);
+            end_if_over(m);
         }
     }
     c->now_us = end_us;
@@ -463,12 +533,15 @@ static bool has_converged(const struct cluster *c)
     for (uint8_t i = 0; i < c->n; i++) {
         if (!c->members[i].up) continue;
         const struct vr *core = cluster_core(c, i);
+        if (core->config.self == NOT_A_MEMBER) return false;
         if (first == NULL) first = core;
+        if (core->epoch != first->epoch) return false;
         if (core->status != VR_NORMAL || core->view != first->view ||
             core->log.op != first->log.op || core->applied != core->log.op)
             return false;
     }
-    return first != NULL && c->members[vr_primary_of(first, first->view)].up;
+    if (first == NULL) return false;
+    return c->members[number_of(vr_slot_address(first, vr_primary_of(first, first->view)))].up;
 }
 
 bool cluster_converge(struct cluster *c)
@@ -576,6 +649,7 @@ void cluster_forge(struct cluster *c, uint8_t from, uint8_t to, uint64_t view,
 {
     uint8_t frame[16384];
     struct wire_header header = {.group = group_of(c), .view = view, .sender = from};
+    if (c->members[to].up) header.epoch = cluster_core(c, to)->epoch;
     size_t size = wire_frame_encode(&header, shape, message, frame, sizeof frame);
     assert_true(size > 0);
     deliver(c, from, to, (struct bytes){frame, size});
@@ -594,12 +668,19 @@ void cluster_clients_know(struct cluster *c, uint64_t view)
     c->clients_view = view;
 }
 
+void cluster_clients_know_epoch(struct cluster *c, uint32_t epoch)
+{
+    c->clients_epoch = epoch;
+}
+
 static void send_request(struct cluster *c, uint8_t to, const struct wire_request *request)
 {
     uint8_t frame[8192];
     struct member *m = &c->members[to];
-    struct wire_header header = {
-        .group = group_of(c), .view = c->clients_view, .sender = WIRE_SENDER_CLIENT};
+    struct wire_header header = {.group = group_of(c),
+                                 .epoch = c->clients_epoch,
+                                 .view = c->clients_view,
+                                 .sender = WIRE_SENDER_CLIENT};
     size_t size = wire_frame_encode(&header, &wire_shape_request, request, frame, sizeof frame);
     assert_true(size > 0);
     if (!m->up) return;
@@ -626,6 +707,44 @@ void cluster_send_op(struct cluster *c, uint32_t client, uint64_t session, uint6
     send_request(c, to, &(struct wire_request){
         .client = cluster_client_id(client), .session = session, .number = number,
         .kind = kv_is_write(op->verb) ? WIRE_KIND_APPLY : WIRE_KIND_READ, .body = {body, w.size}});
+}
+
+void cluster_send_reconfigure(struct cluster *c, uint32_t client, uint64_t session,
+                              uint64_t number, uint8_t to, const struct vr *of,
+                              const uint8_t *members, uint8_t n)
+{
+    static uint8_t list[VR_MEMBERS_BYTES], body[VR_MEMBERS_BYTES + 32];
+    struct vr_membership next = {.n = n};
+    for (uint8_t i = 0; i < n; i++) {
+        strcpy(next.members[i].address, addresses[members[i]]);
+        strcpy(next.members[i].status, addresses[members[i]]);
+        if ((c->mode >> (8 + members[i])) & 1) next.witnesses |= 1u << i;
+    }
+    struct wire_reconfigure asked = {.epoch = of->epoch,
+                                     .members = vr_membership_checksum(&of->membership),
+                                     .next = vr_member_list(&next, list, sizeof list)};
+    struct writer w = writer_over(body, sizeof body);
+    wire_encode(&wire_shape_reconfigure, &asked, &w);
+    assert_true(w.ok);
+    send_request(c, to, &(struct wire_request){
+        .client = cluster_client_id(client), .session = session, .number = number,
+        .kind = WIRE_KIND_RECONFIGURE, .body = {body, w.size}});
+}
+
+bool cluster_move(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                  const uint8_t *members, uint8_t n)
+{
+    uint32_t epoch = cluster_core(c, cluster_primary(c))->epoch;
+    for (int i = 0; i < 600; i++) {
+        int primary = find_primary(c);
+        const struct vr *core = primary >= 0 ? cluster_core(c, (uint8_t)primary) : NULL;
+        if (core != NULL && core->epoch > epoch) return cluster_converge(c);
+        if (core != NULL)
+            cluster_send_reconfigure(c, client, session, number, (uint8_t)primary, core, members,
+                                     n);
+        cluster_run(c, 10);
+    }
+    return false;
 }
 
 struct bytes cluster_ask(struct cluster *c, uint8_t to, struct bytes frame)

@@ -55,12 +55,16 @@ void cluster_hand_over(struct cluster *c, uint8_t replica); /* as a planned stop
 bool cluster_has_traced(const struct cluster *c, uint8_t replica, const char *part);
 uint8_t cluster_primary(const struct cluster *c); /* of the newest normal view; there must be one */
 
+/* One more replica, numbered behind those there are, started with a configuration that lists these;
+ * it is one of them. */
+void cluster_add(struct cluster *c, const uint8_t *members, uint8_t n);
+
 /* --- time ------------------------------------------------------------------------------------ */
 
 void cluster_settle(struct cluster *c);           /* deliver what can be, no time passes */
 void cluster_run(struct cluster *c, uint32_t ms); /* the same, and timers go off */
-/* Run until all replicas that are up are normal in one view with equal logs, executed; false after
- * 20 s. */
+/* Run until all replicas that are up are normal in one epoch and view with equal logs, executed;
+ * false after 20 s. */
 bool cluster_converge(struct cluster *c);
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -89,6 +93,7 @@ void cluster_forge(struct cluster *c, uint8_t from, uint8_t to, uint64_t view,
 
 /* What requests sent from now on say of the view; 0 until a story says more. */
 void cluster_clients_know(struct cluster *c, uint64_t view);
+void cluster_clients_know_epoch(struct cluster *c, uint32_t epoch);
 
 /* What came back for a request, as far as it did. */
 struct cluster_answer {
@@ -107,6 +112,14 @@ void cluster_send_op(struct cluster *c, uint32_t client, uint64_t session, uint6
                      uint8_t to, const struct kv_op *op);
 struct cluster_answer cluster_answer(struct cluster *c, uint32_t client, uint64_t number,
                                      enum kv_verb verb); /* 0: of a registration */
+
+/* To the replica `to`: replace the membership that `of` knows by these. */
+void cluster_send_reconfigure(struct cluster *c, uint32_t client, uint64_t session,
+                              uint64_t number, uint8_t to, const struct vr *of,
+                              const uint8_t *members, uint8_t n);
+/* Ask whoever leads, again and again, until the epoch is another one; then converge. */
+bool cluster_move(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                  const uint8_t *members, uint8_t n);
 
 /* Any frame of a client; gives the newest answer to it, of no bytes if there is none.  It lives as
  * long as the cluster. */

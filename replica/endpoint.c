@@ -45,7 +45,8 @@ static struct answer get_metrics(struct endpoint *e, const struct node_status *s
     };
     unsigned i;
 
-    for (i = 0; i < REPLICAS_MAX; i++) process.peer_dropped[i] = peers->at[i].n_dropped;
+    for (i = 0; i < REPLICAS_MAX; i++)
+        process.peer_dropped[i] = peers_dropped(peers, (uint8_t)i);
     return (struct answer){MHD_HTTP_OK, TYPE_METRICS, report_metrics(status, &process)};
 }
 

@@ -7,24 +7,31 @@
 
 #include "base/assert.h"
 
-#define BACKOFF_MS_MIN 50u
-#define BACKOFF_MS_MAX 1000u
-#define DIAL_MS_MAX    2000u       /* to resolve, connect and exchange hellos */
-#define OUT_MAX        (16u << 20) /* what may queue for one replica */
-#define COMPLAINT_MS   10000u      /* between two lines about the same stranger */
-#define HELLO_SIZE_MAX 1024u
-#define NOBODY         UINT32_MAX /* number of a connection that no replica owns (yet) */
+#define BACKOFF_MS_MIN   50u
+#define BACKOFF_MS_MAX   1000u
+#define DIAL_MS_MAX      2000u       /* to resolve, connect and exchange hellos */
+#define DIAL_LATE_MS     1000u       /* so long the lower index waits for the higher */
+#define OUT_MAX          (16u << 20) /* what may queue for one replica */
+#define COMPLAINT_MS     10000u      /* between two lines about the same stranger */
+#define HELLO_SIZE_MAX   1024u
+#define NOBODY           UINT32_MAX /* number of a connection that no replica owns (yet) */
+#define STRANGER_ORIGINS (UINT64_C(1) << 63) /* those of clients.c are below */
 
 static void dial(struct peer *peer);
 
-static bool dials(const struct peer *peer)
-{
-    return peer->index < peer->peers->config->self;
-}
+/* --- who dials -------------------------------------------------------------------------------- */
 
 static void on_redial(uv_timer_t *timer)
 {
     dial(timer->data);
+}
+
+/* Must we dial, rather than wait for the other? */
+static bool dials(const struct peer *peer)
+{
+    const struct peers *p = peer->peers;
+
+    return p->self == NOT_A_MEMBER || peer->slot >= p->n_members || peer->slot < p->self;
 }
 
 static void dial_later(struct peer *peer)
@@ -32,8 +39,10 @@ static void dial_later(struct peer *peer)
     struct peers *p = peer->peers;
     uint64_t delay_ms = prng_between(&p->jitter, peer->backoff_ms / 2, peer->backoff_ms);
 
+    if (!p->started) return;
     peer->backoff_ms *= 2;
     if (peer->backoff_ms > BACKOFF_MS_MAX) peer->backoff_ms = BACKOFF_MS_MAX;
+    if (!dials(peer)) delay_ms += DIAL_LATE_MS;
     uv_timer_start(&peer->timer, on_redial, delay_ms, 0);
 }
 
@@ -42,31 +51,11 @@ static void complain(struct peer *peer, const char *reason)
 {
     if (peer->complained) return;
     peer->complained = true;
-    log_event(peer->peers->log, LOG_LEVEL_INFO, "peer-unreachable", LOG_NUMBER("peer", peer->index),
-              LOG_TEXT("address", peer->address->text), LOG_TEXT("reason", reason));
+    log_event(peer->peers->log, LOG_LEVEL_INFO, "peer-unreachable", LOG_NUMBER("peer", peer->slot),
+              LOG_TEXT("address", peer->address.text), LOG_TEXT("reason", reason));
 }
 
-static void send_hello(struct peers *p, struct connection *c)
-{
-    uint8_t frame[HELLO_SIZE_MAX];
-    const struct wire_header header = {.sender = p->config->self};
-    struct node_identity identity;
-    struct wire_hello hello;
-    size_t size;
-
-    node_identity(p->turn->node, &identity);
-    hello = (struct wire_hello){
-        .group = identity.group,
-        .epoch = identity.epoch,
-        .address = bytes_of(identity.address),
-        .form = identity.form,
-        .version = bytes_of(p->config->version),
-    };
-    size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof(frame));
-    assert(size > 0);
-    connection_send(c, (struct bytes){frame, size});
-    connection_flush(c);
-}
+/* --- the end of a connection ------------------------------------------------------------------ */
 
 static void on_over(struct connection *c, const char *reason)
 {
@@ -74,23 +63,61 @@ static void on_over(struct connection *c, const char *reason)
     struct peer *peer;
 
     if (c->number == NOBODY) return;
-    peer = &p->at[c->number];
+    peer = &p->places[c->number];
     assert(peer->connection == c);
     peer->connection = NULL;
     if (peer->up) {
         peer->up = false;
-        log_event(p->log, LOG_LEVEL_WARN, "peer-disconnected", LOG_NUMBER("peer", peer->index),
-                  LOG_TEXT("address", peer->address->text), LOG_TEXT("reason", reason));
+        log_event(p->log, LOG_LEVEL_WARN, "peer-disconnected", LOG_NUMBER("peer", peer->slot),
+                  LOG_TEXT("address", peer->address.text), LOG_TEXT("reason", reason));
         peer->complained = true;
-        turn_begin(p->turn);
-        node_on_peer_connected(p->turn->node, peer->index, false);
+        if (peer->told) {
+            turn_begin(p->turn);
+            node_on_peer_connected(p->turn->node, peer->slot, false);
+        }
+        peer->told = false;
     } else {
         complain(peer, reason);
     }
-    if (dials(peer)) dial_later(peer);
+    dial_later(peer);
+}
+
+static void on_stranger_over(struct connection *c, const char *reason)
+{
+    struct peers *p = c->owner->ctx;
+
+    (void)reason;
+    assert(p->strangers[c->number].connection == c);
+    p->strangers[c->number].connection = NULL;
 }
 
 /* --- hello ------------------------------------------------------------------------------------ */
+
+/* `refusal` is empty, or why the connection is closed then. */
+static void send_hello(struct peers *p, struct connection *c, const char *refusal)
+{
+    uint8_t frame[HELLO_SIZE_MAX];
+    struct wire_header header;
+    struct node_identity identity;
+    struct wire_hello hello;
+    size_t size;
+
+    node_identity(p->turn->node, &identity);
+    header = (struct wire_header){.sender = identity.self};
+    hello = (struct wire_hello){
+        .group = identity.group,
+        .epoch = identity.epoch,
+        .members = identity.members,
+        .address = bytes_of(identity.address),
+        .form = identity.form,
+        .version = bytes_of(p->config->version),
+        .refusal = bytes_of(refusal),
+    };
+    size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof(frame));
+    assert(size > 0);
+    connection_send(c, (struct bytes){frame, size});
+    connection_flush(c);
+}
 
 static int refuse(struct peers *p, struct connection *c, uint32_t sender, const char *reason)
 {
@@ -105,64 +132,155 @@ static int refuse(struct peers *p, struct connection *c, uint32_t sender, const 
     return VSTAMP_E_OTHER_GROUP;
 }
 
-static int check_form(struct peers *p, struct connection *c, const struct wire_message *m)
+static bool is_peer_address(const struct peer *peer, struct bytes address)
 {
-    uint32_t from = m->header.sender;
-
-    if (m->as.hello.form != p->config->form)
-        return refuse(p, c, from,
-                      "its configuration differs from ours in durability, max_clients, "
-                      "max_value_bytes, batch_bytes or state_bytes_max: all replicas need the "
-                      "same");
-    if (from < p->config->n_replicas &&
-        !bytes_equal(m->as.hello.address, bytes_of(p->config->addresses[from])))
-        return refuse(p, c, from,
-                      "its configuration differs from ours in replicas_addresses: all replicas "
-                      "need the same");
-    return 0;
+    return peer != NULL && bytes_equal(address, bytes_of(peer->address.text));
 }
 
-static void come_up(struct peer *peer, const struct wire_message *m)
+static struct peer *find_peer(const struct peers *p, struct bytes address)
+{
+    uint8_t i;
+
+    for (i = 0; i < p->n_slots; i++)
+        if (is_peer_address(p->slots[i], address)) return p->slots[i];
+    return NULL;
+}
+
+static bool is_member(const struct peers *p, struct bytes address)
+{
+    const struct peer *peer = find_peer(p, address);
+
+    return peer != NULL && peer->slot < p->n_members;
+}
+
+/* Do the two agree on who the members of this epoch are?  Of another epoch there is nothing to
+ * compare; and who is blank may wait to become a member, unless it is one. */
+static bool same_members(const struct peers *p, const struct wire_hello *theirs)
+{
+    struct node_identity ours;
+    bool blank_here, blank;
+
+    node_identity(p->turn->node, &ours);
+    blank_here = vstamp_id_is_zero(ours.group);
+    blank = vstamp_id_is_zero(theirs->group);
+    if (ours.epoch != theirs->epoch || (blank_here && !blank)) return true;
+    if (!blank && !vstamp_id_equal(ours.group, theirs->group)) return true; /* the node tells */
+    if (!blank_here && blank && !is_member(p, theirs->address)) return true;
+    return vstamp_id_equal(ours.members, theirs->members);
+}
+
+/* NULL, or why not to talk to it. */
+static const char *check_hello(const struct peers *p, const struct wire_hello *hello)
+{
+    struct node_identity identity;
+
+    node_identity(p->turn->node, &identity);
+    if (bytes_equal(hello->address, bytes_of(identity.address)))
+        return "it claims our own address";
+    if (hello->form != identity.form)
+        return "its configuration differs from ours in durability, max_clients, max_value_bytes, "
+               "batch_bytes or state_bytes_max: all replicas need the same";
+    if (!same_members(p, hello))
+        return "its configuration differs from ours in replicas_addresses or witnesses: all "
+               "replicas need the same";
+    return NULL;
+}
+
+/* It may end early: others are honest, but not to be trusted. */
+static void copy_text(char *into, size_t size, struct bytes text)
+{
+    size_t n = text.size < size ? text.size : size - 1;
+
+    if (n > 0) memcpy(into, text.data, n);
+    into[n] = '\0';
+}
+
+/* --- up --------------------------------------------------------------------------------------- */
+
+static void come_up(struct peer *peer, const char *version)
 {
     struct peers *p = peer->peers;
-    char version[32];
-    size_t size = m->as.hello.version.size;
 
-    if (size >= sizeof(version)) size = sizeof(version) - 1;
-    if (size > 0) memcpy(version, m->as.hello.version.data, size);
-    version[size] = '\0';
     uv_timer_stop(&peer->timer);
     peer->up = true;
     peer->complained = false;
     peer->backoff_ms = BACKOFF_MS_MIN;
     peer->connection->frame_max = p->frame_max;
     peer->connection->out_max = OUT_MAX;
-    log_event(p->log, LOG_LEVEL_INFO, "peer-connected", LOG_NUMBER("peer", peer->index),
-              LOG_TEXT("address", peer->address->text), LOG_TEXT("version", version));
-    turn_begin(p->turn);
-    node_on_peer_connected(p->turn->node, peer->index, true);
+    log_event(p->log, LOG_LEVEL_INFO, "peer-connected", LOG_NUMBER("peer", peer->slot),
+              LOG_TEXT("address", peer->address.text), LOG_TEXT("version", version));
 }
 
-int peers_adopt(struct peers *p, struct connection *c, const struct wire_message *hello)
+static void tell_node(struct peer *peer)
 {
-    uint32_t from = hello->header.sender;
+    peer->told = true;
+    turn_begin(peer->peers->turn);
+    node_on_peer_connected(peer->peers->turn->node, peer->slot, true);
+}
+
+static void take_connection(struct peer *peer, struct connection *c)
+{
+    struct peers *p = peer->peers;
+
+    if (peer->connection != NULL)
+        connection_close(peer->connection, "replaced by a new connection");
+    uv_timer_stop(&peer->timer);
+    peer->connection = c;
+    peer->dialled = false;
+    c->number = (uint32_t)(peer - p->places);
+}
+
+static int add_stranger(struct peers *p, struct connection *c, const struct wire_hello *hello)
+{
+    uint32_t i;
+    struct stranger *s;
+
+    for (i = 0; i < STRANGERS_MAX; i++) {
+        s = &p->strangers[i];
+        if (s->connection != NULL && bytes_equal(hello->address, bytes_of(s->address)))
+            connection_close(s->connection, "replaced by a new connection");
+    }
+    for (i = 0; i < STRANGERS_MAX && p->strangers[i].connection != NULL; i++) continue;
+    if (i == STRANGERS_MAX || hello->address.size == 0 || hello->address.size > ADDRESS_BYTES_MAX)
+        return VSTAMP_E_NO_ROOM;
+    s = &p->strangers[i];
+    copy_text(s->address, sizeof(s->address), hello->address);
+    copy_text(s->version, sizeof(s->version), hello->version);
+    s->generation++;
+    s->connection = c;
+    c->owner = &p->stranger_owner;
+    c->number = i;
+    c->frame_max = p->frame_max;
+    c->out_max = OUT_MAX;
+    log_event(p->log, LOG_LEVEL_INFO, "stranger-connected", LOG_TEXT("address", s->address),
+              LOG_NUMBER("epoch", hello->epoch),
+              LOG_TEXT("hint", "a replica of another epoch, or one that waits to be a member"));
+    return 0;
+}
+
+int peers_adopt(struct peers *p, struct connection *c, const struct wire_message *m)
+{
+    const struct wire_hello *hello = &m->as.hello;
+    const char *reason = check_hello(p, hello);
+    struct node_identity identity;
     struct peer *peer;
-    int rv;
+    char version[32];
 
     connection_hand_over(c, &p->owner);
     c->number = NOBODY;
-    if (from >= p->config->n_replicas) return refuse(p, c, from, "no such replica in our group");
-    if (from == p->config->self) return refuse(p, c, from, "it claims our own index");
-    if (from < p->config->self) return refuse(p, c, from, "the higher index is to dial the lower");
-    send_hello(p, c); /* first, so that the other side can say what is wrong, too */
-    rv = check_form(p, c, hello);
-    if (rv != 0 || c->closing) return rv;
-    peer = &p->at[from];
-    if (peer->connection != NULL)
-        connection_close(peer->connection, "replaced by a new connection");
-    peer->connection = c;
-    c->number = from;
-    come_up(peer, hello);
+    node_identity(p->turn->node, &identity);
+    peer = find_peer(p, hello->address);
+    if (peer != NULL && peer->connection != NULL && peer->dialled && !peer->up &&
+        strcmp(identity.address, peer->address.text) < 0)
+        return VSTAMP_E_OTHER_GROUP; /* it takes our dial */
+    send_hello(p, c, reason != NULL ? reason : "");
+    if (c->closing) return 0;
+    if (reason != NULL) return refuse(p, c, m->header.sender, reason);
+    if (peer == NULL) return add_stranger(p, c, hello);
+    take_connection(peer, c);
+    copy_text(version, sizeof(version), hello->version);
+    come_up(peer, version);
+    tell_node(peer);
     return 0;
 }
 
@@ -172,16 +290,25 @@ static int on_hello(struct peer *peer, struct bytes frame)
     struct peers *p = peer->peers;
     struct connection *c = peer->connection;
     struct wire_message message;
+    char version[32], refusal[256] = "it refuses us: ";
+    const char *reason;
     int rv = wire_frame_decode(frame, &message);
 
     if (rv != 0) return rv;
     c->identified = true;
     if (message.header.command != WIRE_hello) return VSTAMP_E_MALFORMED;
-    rv = check_form(p, c, &message);
-    if (rv != 0) return rv;
-    if (message.header.sender != peer->index)
+    reason = check_hello(p, &message.as.hello);
+    if (reason == NULL && message.as.hello.refusal.size > 0) {
+        size_t n = strlen(refusal);
+        copy_text(refusal + n, sizeof(refusal) - n, message.as.hello.refusal);
+        reason = refusal;
+    }
+    if (reason != NULL) return refuse(p, c, message.header.sender, reason);
+    if (!is_peer_address(peer, message.as.hello.address))
         return refuse(p, c, message.header.sender, "another replica listens on the peer's address");
-    come_up(peer, &message);
+    copy_text(version, sizeof(version), message.as.hello.version);
+    come_up(peer, version);
+    tell_node(peer);
     return 0;
 }
 
@@ -191,10 +318,25 @@ static int on_frame(struct connection *c, struct bytes frame)
     struct peer *peer;
 
     if (c->number == NOBODY) return VSTAMP_E_MALFORMED;
-    peer = &p->at[c->number];
+    peer = &p->places[c->number];
     if (!peer->up) return on_hello(peer, frame);
     turn_begin(p->turn);
-    node_on_peer_frame(p->turn->node, peer->index, frame);
+    node_on_peer_frame(p->turn->node, peer->slot, frame);
+    return 0;
+}
+
+static uint64_t origin_of(const struct peers *p, uint32_t stranger)
+{
+    return STRANGER_ORIGINS | (uint64_t)p->strangers[stranger].generation << 8 | stranger;
+}
+
+/* It may be a peer afterwards, or be closed. */
+static int on_stranger_frame(struct connection *c, struct bytes frame)
+{
+    struct peers *p = c->owner->ctx;
+
+    turn_begin(p->turn);
+    node_on_stranger_frame(p->turn->node, origin_of(p, c->number), frame);
     return 0;
 }
 
@@ -217,7 +359,7 @@ static void on_connected(uv_connect_t *connect, int status)
         return;
     }
     connection_start(c);
-    if (!c->closing) send_hello(c->owner->ctx, c);
+    if (!c->closing) send_hello(c->owner->ctx, c, "");
 }
 
 /* Names may have several addresses: each dial takes the next. */
@@ -229,6 +371,7 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
     unsigned n = 0, skip;
 
     peer->resolving = false;
+    if (c != NULL && !peer->dialled) c = NULL; /* it has come to us meanwhile */
     for (one = list; one != NULL; one = one->ai_next) n++;
     if (c != NULL && status == 0 && n > 0) {
         skip = peer->n_dials++ % n;
@@ -245,46 +388,125 @@ static void dial(struct peer *peer)
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     int rv;
 
-    assert(peer->connection == NULL);
+    assert(peer->used && peer->connection == NULL);
     if (!peer->resolving) peer->connection = connection_new(p->loop, &p->owner);
     if (peer->connection == NULL) {
         dial_later(peer);
         return;
     }
-    peer->connection->number = peer->index;
+    peer->dialled = true;
+    peer->connection->number = (uint32_t)(peer - p->places);
     peer->connection->frame_max = WIRE_HEADER_SIZE + HELLO_SIZE_MAX;
     peer->connection->out_max = HELLO_SIZE_MAX;
     uv_timer_start(&peer->timer, on_dial_timeout, DIAL_MS_MAX, 0);
-    rv = uv_getaddrinfo(p->loop, &peer->resolve, on_resolved, peer->address->host,
-                        peer->address->port_text, &hints);
+    rv = uv_getaddrinfo(p->loop, &peer->resolve, on_resolved, peer->address.host,
+                        peer->address.port_text, &hints);
     peer->resolving = rv == 0;
     if (rv != 0) connection_close(peer->connection, uv_strerror(rv));
 }
 
-void peers_init(struct peers *p, uv_loop_t *loop, struct turn *turn, struct log *log,
-                const struct config_addresses *addresses, const struct vr_config *config,
-                size_t frame_max, uint64_t seed, uint8_t *read_buffer)
+/* --- the directory ---------------------------------------------------------------------------- */
+
+static struct peer *new_peer(struct peers *p, const char *address)
 {
-    uint8_t i;
+    struct peer *peer = p->places;
+
+    while (peer->used || peer->resolving) peer++; /* there are more places than that */
+    assert(peer < p->places + PEERS_PLACES);
+    *peer = (struct peer){.peers = p,
+                          .used = true,
+                          .backoff_ms = BACKOFF_MS_MIN,
+                          .timer = peer->timer,
+                          .resolve = peer->resolve};
+    if (address_parse(&peer->address, address, NULL) != 0) /* then it cannot be reached */
+        snprintf(peer->address.text, sizeof(peer->address.text), "%s", address);
+    return peer;
+}
+
+/* It has left the directory. */
+static void drop_peer(struct peer *peer)
+{
+    peer->used = peer->told = false; /* so the node is not told, which has told us */
+    peer->complained = true;
+    uv_timer_stop(&peer->timer);
+    if (peer->connection != NULL) {
+        if (peer->up) connection_flush(peer->connection); /* its last word */
+        if (peer->connection != NULL)
+            connection_close(peer->connection, "it is no replica of this epoch");
+    }
+    uv_timer_stop(&peer->timer);
+}
+
+/* A stranger who is in the directory now. */
+static void take_stranger(struct peers *p, struct peer *peer)
+{
+    uint32_t i;
+
+    for (i = 0; i < STRANGERS_MAX; i++) {
+        struct stranger *s = &p->strangers[i];
+
+        if (s->connection == NULL || strcmp(s->address, peer->address.text) != 0) continue;
+        s->connection->owner = &p->owner;
+        take_connection(peer, s->connection);
+        s->connection = NULL;
+        come_up(peer, s->version);
+        return;
+    }
+}
+
+void peers_directory(struct peers *p, const struct node_directory *d)
+{
+    struct peer *before[SLOTS_MAX];
+    uint8_t n_before = p->n_slots, i, j;
+
+    memcpy(before, p->slots, sizeof(before));
+    p->n_members = d->n_members;
+    p->n_slots = d->n_slots;
+    p->self = d->self;
+    for (i = 0; i < d->n_slots; i++) {
+        p->slots[i] = NULL;
+        if (i == d->self) continue;
+        for (j = 0; j < n_before; j++)
+            if (is_peer_address(before[j], bytes_of(d->addresses[i]))) break;
+        p->slots[i] = j < n_before ? before[j] : new_peer(p, d->addresses[i]);
+        if (j < n_before) before[j] = NULL;
+        p->slots[i]->slot = i;
+    }
+    for (j = 0; j < n_before; j++)
+        if (before[j] != NULL) drop_peer(before[j]);
+    for (i = 0; i < d->n_slots; i++) {
+        struct peer *peer = p->slots[i];
+
+        if (peer == NULL || peer->connection != NULL) continue;
+        take_stranger(p, peer);
+        if (peer->connection == NULL && !uv_is_active((uv_handle_t *)&peer->timer))
+            dial_later(peer);
+    }
+}
+
+void peers_init(struct peers *p, uv_loop_t *loop, struct turn *turn, struct log *log,
+                const struct vr_config *config, size_t frame_max, uint64_t seed,
+                uint8_t *read_buffer)
+{
+    unsigned i;
 
     *p = (struct peers){
         .turn = turn,
         .log = log,
         .loop = loop,
         .owner = {.ctx = p, .read_buffer = read_buffer, .frame = on_frame, .over = on_over},
+        .stranger_owner = {.ctx = p,
+                           .read_buffer = read_buffer,
+                           .frame = on_stranger_frame,
+                           .over = on_stranger_over},
         .config = config,
         .frame_max = frame_max,
+        .self = NOT_A_MEMBER,
     };
     prng_seed(&p->jitter, seed);
-    for (i = 0; i < config->n_replicas; i++) {
-        struct peer *peer = &p->at[i];
-
-        peer->peers = p;
-        peer->address = &addresses->at[i];
-        peer->index = i;
-        peer->backoff_ms = BACKOFF_MS_MIN;
-        uv_timer_init(loop, &peer->timer);
-        peer->timer.data = peer->resolve.data = peer;
+    for (i = 0; i < PEERS_PLACES; i++) {
+        uv_timer_init(loop, &p->places[i].timer);
+        p->places[i].timer.data = p->places[i].resolve.data = &p->places[i];
     }
 }
 
@@ -292,33 +514,72 @@ void peers_start(struct peers *p)
 {
     uint8_t i;
 
-    for (i = 0; i < p->config->self; i++) dial(&p->at[i]);
+    p->started = true;
+    for (i = 0; i < p->n_slots; i++) {
+        struct peer *peer = p->slots[i];
+
+        if (peer == NULL || peer->connection != NULL) continue;
+        if (dials(peer))
+            dial(peer);
+        else
+            dial_later(peer);
+    }
 }
 
-void peers_send(struct peers *p, uint8_t index, struct bytes frame)
-{
-    struct peer *peer = &p->at[index];
+/* --- out -------------------------------------------------------------------------------------- */
 
-    assert(index < p->config->n_replicas && index != p->config->self);
+void peers_send(struct peers *p, uint8_t slot, struct bytes frame)
+{
+    struct peer *peer = slot < p->n_slots ? p->slots[slot] : NULL;
+
+    assert(peer != NULL);
     if (!peer->up || !connection_send(peer->connection, frame)) peer->n_dropped++;
 }
 
-void peers_flush(struct peers *p)
+bool peers_reply(struct peers *p, uint64_t origin, struct bytes frame)
 {
-    uint8_t i;
+    uint32_t i = origin & 0xff;
 
-    for (i = 0; i < p->config->n_replicas; i++)
-        if (p->at[i].up) connection_flush(p->at[i].connection);
+    if ((origin & STRANGER_ORIGINS) == 0) return false;
+    if (i < STRANGERS_MAX && p->strangers[i].connection != NULL && origin == origin_of(p, i))
+        connection_send(p->strangers[i].connection, frame);
+    return true;
+}
+
+void peers_after_turn(struct peers *p)
+{
+    unsigned i;
+
+    for (i = 0; i < p->n_slots; i++) {
+        struct peer *peer = p->slots[i];
+
+        if (peer == NULL || !peer->up) continue;
+        connection_flush(peer->connection);
+        if (peer->up && !peer->told) tell_node(peer);
+    }
+    for (i = 0; i < STRANGERS_MAX; i++)
+        if (p->strangers[i].connection != NULL) connection_flush(p->strangers[i].connection);
 }
 
 void peers_sweep(struct peers *p)
 {
-    uint8_t i;
+    unsigned i;
 
-    for (i = 0; i < p->config->n_replicas; i++) {
-        struct peer *peer = &p->at[i];
+    for (i = 0; i < p->n_slots; i++) {
+        struct peer *peer = p->slots[i];
 
-        if (peer->up && connection_is_overdue(peer->connection))
+        if (peer != NULL && peer->up && connection_is_overdue(peer->connection))
             connection_close(peer->connection, "did not finish its frame");
     }
+    for (i = 0; i < STRANGERS_MAX; i++)
+        if (p->strangers[i].connection != NULL &&
+            connection_is_overdue(p->strangers[i].connection))
+            connection_close(p->strangers[i].connection, "did not finish its frame");
+}
+
+uint64_t peers_dropped(const struct peers *p, uint8_t slot)
+{
+    const struct peer *peer = slot < p->n_slots ? p->slots[slot] : NULL;
+
+    return peer != NULL ? peer->n_dropped : 0;
 }

@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The connections to the other replicas: one to each.
  *
- *   replica 2 --connect, hello--> replica 0     the higher index dials the lower, so that two
- *   replica 2 <-----hello-------- replica 0     replicas never hold two connections
+ * A replica is its address.  Who there is to do with, the node's directory tells: the members of
+ * the epoch by index, then guests.  Each has a slot; it may be another one in the next directory,
+ * and the connection moves along.
  *
- * The hello carries the checksum of the configured address list: replicas with different lists
- * refuse each other with a clear line on both sides, instead of forming half a group.  A replica
- * that was not reached is dialled again after 50 ms, doubling up to 1 s, with jitter so that a
- * group does not dial in step.  A new connection from the same replica replaces the old one, which
- * may be the rest of a former process.
+ *   replica 2 --connect, hello--> replica 0     the member with the higher index dials the lower,
+ *   replica 2 <-----hello-------- replica 0     so that two seldom hold two connections
  *
- * What the node sends to a replica that is not connected, or does not read, is dropped: the
- * protocol repeats what matters, and one slow replica must not hold memory or the loop
- * (PIT-10.2). */
+ * That cannot be all: between epochs two replicas may have each other in mind under other indices,
+ * or only one of them the other.  So guests are dialled, who is no member dials everybody, and the
+ * lower index dials, too, if the higher one has not come after a while.  Who connects is taken,
+ * whoever was to dial, and replaces a connection that was there, which may be the rest of a former
+ * process.  If two dial each other at once, the dial of the lower address stands.
+ *
+ * The hello names the sender, its group, its epoch, and checksums of what all must be told alike
+ * and of the members.  Replicas that were configured differently refuse each other with a clear
+ * line on both sides, instead of forming half a group.  One that is not in the directory is a
+ * stranger: it may be a member of another epoch, or be started to become one, so its frames go to
+ * the node as such, and when the directory has it, it is a peer.
+ *
+ * A replica that was not reached is dialled again after 50 ms, doubling up to 1 s, with jitter so
+ * that a group does not dial in step.  What the node sends to a replica that is not connected, or
+ * does not read, is dropped: the protocol repeats what matters, and one slow replica must not hold
+ * memory or the loop (PIT-10.2). */
 #ifndef REPLICA_PEERS_H
 #define REPLICA_PEERS_H
 
@@ -26,12 +37,18 @@
 #include "replica/turn.h"
 #include "wire/frame.h"
 
+#define PEERS_PLACES (2u * SLOTS_MAX) /* one that left may still be looking its address up */
+#define STRANGERS_MAX 32u
+
 struct peer {
     struct peers *peers;
-    const struct address *address;
-    uint8_t index;
+    struct address address;
+    bool used;
+    uint8_t slot;
     struct connection *connection; /* up, or being dialled; NULL: none */
+    bool dialled;                  /* by us */
     bool up;                       /* hellos were exchanged */
+    bool told;                     /* and the node knows */
     bool complained;               /* its absence was logged */
     uint32_t backoff_ms;
     unsigned n_dials;
@@ -41,31 +58,53 @@ struct peer {
     uv_getaddrinfo_t resolve;
 };
 
+struct stranger {
+    struct connection *connection; /* NULL: a free place */
+    uint32_t generation;
+    char address[ADDRESS_BYTES_MAX + 1];
+    char version[32];
+};
+
 struct peers {
     struct turn *turn;
     struct log *log;
     uv_loop_t *loop;
-    struct connection_owner owner;
+    struct connection_owner owner, stranger_owner;
     const struct vr_config *config;
     size_t frame_max;
+    bool started;
     struct prng jitter;
     uint64_t quiet_until_ms[REPLICAS_MAX + 1]; /* by sender of what was refused; last: no replica */
-    struct peer at[REPLICAS_MAX];              /* by index; that of our own is not used */
+    uint8_t n_members, n_slots, self;          /* as the directory has it */
+    struct peer *slots[SLOTS_MAX];             /* NULL: it is our own */
+    struct peer places[PEERS_PLACES];
+    struct stranger strangers[STRANGERS_MAX];
 };
 
-/* Nothing is dialled before peers_start.  `addresses` and `config` are kept by pointer. */
+/* Nothing is dialled before peers_start.  `config` is kept by pointer. */
 void peers_init(struct peers *p, uv_loop_t *loop, struct turn *turn, struct log *log,
-                const struct config_addresses *addresses, const struct vr_config *config,
-                size_t frame_max, uint64_t seed, uint8_t *read_buffer);
+                const struct vr_config *config, size_t frame_max, uint64_t seed,
+                uint8_t *read_buffer);
 void peers_start(struct peers *p);
+
+/* What node_io.directory is to do. */
+void peers_directory(struct peers *p, const struct node_directory *directory);
 
 /* A connection was accepted, and `hello` is its first frame.  0, or VSTAMP_E_*: close it. */
 int peers_adopt(struct peers *p, struct connection *c, const struct wire_message *hello);
 
-void peers_send(struct peers *p, uint8_t index, struct bytes frame);
-void peers_flush(struct peers *p);
+void peers_send(struct peers *p, uint8_t slot, struct bytes frame);
+
+/* An answer to a stranger.  False: `origin` is not one of theirs. */
+bool peers_reply(struct peers *p, uint64_t origin, struct bytes frame);
+
+/* After a turn: write what was queued, and tell the node who came up by a new directory. */
+void peers_after_turn(struct peers *p);
 
 /* Once a second or so: close those that keep a frame unfinished. */
 void peers_sweep(struct peers *p);
+
+/* Frames for the replica in this slot that were dropped here. */
+uint64_t peers_dropped(const struct peers *p, uint8_t slot);
 
 #endif

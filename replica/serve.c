@@ -51,18 +51,26 @@ struct replica {
 
 /* --- what the node asks for ------------------------------------------------------------------- */
 
-static void io_send(void *ctx, uint8_t replica, struct bytes frame)
+static void io_send(void *ctx, uint8_t slot, struct bytes frame)
 {
     struct replica *r = ctx;
 
-    peers_send(&r->transport.peers, replica, frame);
+    peers_send(&r->transport.peers, slot, frame);
+}
+
+static void io_directory(void *ctx, const struct node_directory *directory)
+{
+    struct replica *r = ctx;
+
+    peers_directory(&r->transport.peers, directory);
 }
 
 static void io_reply(void *ctx, uint64_t origin, struct bytes frame)
 {
     struct replica *r = ctx;
 
-    clients_reply(&r->transport.clients, origin, frame);
+    if (!peers_reply(&r->transport.peers, origin, frame))
+        clients_reply(&r->transport.clients, origin, frame);
 }
 
 static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
@@ -192,6 +200,7 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
     r->io = (struct node_io){
         .ctx = r,
         .send = io_send,
+        .directory = io_directory,
         .reply = io_reply,
         .journal_io = r->config.durable ? storage_journal_io(&r->storage) : NULL,
         .disk_trouble = r->storage.trouble,

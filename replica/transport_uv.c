@@ -66,8 +66,7 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
         vstamp_diag_printf(diag, "%s", uv_strerror(rv));
         return VSTAMP_E_IO;
     }
-    peers_init(&t->peers, loop, turn, log, &config->replicas_addresses, vr, body + PEER_OVERHEAD,
-               seed, t->read_buffer);
+    peers_init(&t->peers, loop, turn, log, vr, body + PEER_OVERHEAD, seed, t->read_buffer);
     rv = clients_init(&t->clients, turn, &t->peers, log, slots, body + CLIENT_OVERHEAD,
                       t->read_buffer);
     if (rv != 0) vstamp_diag_printf(diag, "out of memory for %u connections", slots);
@@ -89,7 +88,7 @@ int transport_start(struct transport *t, struct vstamp_diag *diag)
 
 void transport_after_turn(struct transport *t)
 {
-    peers_flush(&t->peers);
+    peers_after_turn(&t->peers);
     clients_flush(&t->clients);
     clients_resume(&t->clients);
 }

@@ -28,6 +28,7 @@ UNIT_TESTS = \
     %D%/unit/test_replay \
     %D%/unit/test_restore \
     %D%/unit/test_session \
+    %D%/unit/test_session_moves \
     %D%/unit/test_tree \
     %D%/unit/test_verdict
 
@@ -124,7 +125,8 @@ check_LTLIBRARIES += %D%/libshared.la
 %C%_libshared_la_SOURCES = \
     %D%/fuzz/wire_random.c \
     %D%/fuzz/wire_random.h \
-    %D%/unit/paged.h
+    %D%/unit/paged.h \
+    %D%/unit/session_play.h
 SHARED_LIBS = %D%/libshared.la
 
 noinst_PROGRAMS += vstamp-sim

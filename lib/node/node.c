@@ -232,6 +232,7 @@ void node_identity(const struct node *n, struct node_identity *identity)
 {
     *identity = (struct node_identity){.group = n->vr.group,
                                        .epoch = n->vr.epoch,
+                                       .members = vr_membership_checksum(&n->vr.membership),
                                        .self = n->vr.config.self,
                                        .address = n->vr.address,
                                        .form = n->config.form};

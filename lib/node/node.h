@@ -106,6 +106,7 @@ struct node_directory {
 struct node_identity {
     struct vstamp_id group; /* zero while it is not known */
     uint32_t epoch;
+    struct vstamp_id members; /* checksum of those of the epoch */
     uint8_t self;        /* as in struct node_directory */
     const char *address; /* names the replica, in all epochs */
     uint64_t form;       /* of the configuration: equal for all, or they must not talk */

@@ -7,7 +7,7 @@
  *   flipped   a valid request with one bit wrong, once for each of its bytes
  *   lying     valid headers that promise more than follows, or more than is allowed
  *   version   a frame of another version of the protocol
- *   stranger  a hello from a replica of another group, and one from an index that does not exist
+ *   stranger  hellos of replicas that were told otherwise, some of an index that does not exist
  *   split     a valid request, one byte a write: fails unless it is answered
  *   twice     two valid requests in one write: fails unless both are answered
  *   idle      N connections that say nothing, } held until standard input ends; prints "ready" when

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client's half of the protocol when the group moves to other members (paper section 7.4). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "unit/session_play.h"
+
+/* Replica `from` says that the group `whose` has moved to `n` members, the last one a witness. */
+static int says_moved(uint8_t from, struct vstamp_id whose, uint32_t to, uint32_t n, uint64_t view)
+{
+    uint8_t buffer[1024];
+    struct wire_list_builder b;
+    wire_list_begin(&b, &wire_shape_member, buffer, sizeof buffer);
+    for (uint32_t i = 0; i < n; i++)
+        assert_true(wire_list_add(&b, &(struct wire_member){.address = bytes_of("h:1"),
+                                                            .witness = i > 0 && i == n - 1}));
+    struct wire_new_epoch m = {
+        .membership = {.epoch = to, .op = 9, .first_view = view, .members = wire_list_end(&b)}};
+    epoch = to;
+    return deliver(from, whose, view, &wire_shape_new_epoch, &m);
+}
+
+static void a_group_that_moved_is_followed(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    assert_int_equal(sent.header.epoch, 0);
+    assert_int_equal(says_moved(0, group, 2, 5, 7), SESSION_MOVED);
+    assert_int_equal(s.n_replicas, 5);
+    assert_int_equal(session_primary(&s), 3); /* view 7 among the four that are active */
+    for (uint8_t i = 0; i < 5; i++) assert_int_equal(sends_to(i), i == 3);
+    assert_int_equal(sent.header.epoch, 2);
+    assert_int_equal(sent.header.view, 7);
+    assert_int_equal(sent.as.request.number, 5); /* the same request */
+    reply(3, 7, 30, "6");
+    assert_int_equal(s.result.err, 0);
+    assert_int_equal(s.result.epoch, 2);
+    assert_int_equal(s.identity.epoch, 2);
+}
+
+/* What went to the former members was neither answered nor refused. */
+static void a_copy_from_before_the_move_may_run(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    says_moved(0, group, 1, 3, 1);
+    pass(DEADLINE);
+    assert_int_equal(s.result.err, VSTAMP_E_UNKNOWN_OUTCOME);
+}
+
+static void only_later_epochs_of_our_group_move_it(void **state)
+{
+    (void)state;
+    start(SESSION_READ);
+    sends_only_to(0);
+    assert_int_equal(says_moved(0, group, 3, 4, 1), SESSION_MOVED);
+    assert_int_equal(says_moved(1, group, 3, 5, 2), 0);
+    assert_int_equal(says_moved(1, group, 2, 5, 2), 0);
+    assert_int_equal(says_moved(1, stranger, 4, 5, 2), 0);
+    assert_int_equal(says_moved(1, (struct vstamp_id){0}, 4, 5, 2), 0);
+    assert_int_equal(says_moved(1, group, 4, 0, 2), 0);
+    assert_int_equal(says_moved(1, group, 4, REPLICAS_MAX + 1, 2), 0);
+    assert_int_equal(s.n_replicas, 4);
+    assert_int_equal(s.identity.epoch, 3);
+}
+
+static void a_view_is_one_of_an_epoch(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    says_moved(0, group, 1, 4, 2);
+    assert_true(sends_to(2));
+    epoch = 0;
+    reject(2, 9, WIRE_REJECT_NOT_PRIMARY); /* of somebody who lives in the past */
+    assert_int_equal(s.identity.view, 2);
+    reject(2, 9, WIRE_REJECT_EVICTED); /* and knows nobody there */
+    assert_false(session_ended(&s));
+    epoch = 1;
+    reject(2, 3, WIRE_REJECT_UNAVAILABLE);
+    assert_int_equal(s.identity.view, 3);
+}
+
+static void others_are_asked_when_the_members_are_silent(void **state)
+{
+    (void)state;
+    session_know_others(&s, 2);
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    assert_false(session_wants(&s, 3) || session_wants(&s, 4));
+    for (uint8_t i = 0; i < N; i++) session_on_down(&s, i);
+    assert_false(session_wants(&s, 3));
+    pass(SESSION_PATIENCE_MS);
+    assert_true(session_wants(&s, 3) && session_wants(&s, 4));
+    reply(0, 0, 30, ""); /* who answered is of our group, no matter what */
+    start(SESSION_APPLY);
+    pass(SESSION_PATIENCE_MS);
+    assert_true(sends_to(3) && sends_to(4));
+    assert_int_equal(says_moved(4, group, 1, 3, 0), SESSION_MOVED);
+    assert_int_equal(s.n_others, 0); /* the host says anew who there is */
+}
+
+static void a_reconfiguration_that_is_refused_says_why(void **state)
+{
+    (void)state;
+    start(SESSION_RECONFIGURE);
+    sends_only_to(0);
+    assert_int_equal(sent.as.request.kind, WIRE_KIND_RECONFIGURE);
+    assert_int_equal(sent.as.request.number, 5);
+    reject(0, 0, WIRE_REJECT_CONFLICT);
+    assert_int_equal(s.result.err, VSTAMP_E_INVALID);
+    assert_false(s.result.may_have_run);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_group_that_moved_is_followed, registered),
+        cmocka_unit_test_setup(a_copy_from_before_the_move_may_run, registered),
+        cmocka_unit_test_setup(only_later_epochs_of_our_group_move_it, registered),
+        cmocka_unit_test_setup(a_view_is_one_of_an_epoch, registered),
+        cmocka_unit_test_setup(others_are_asked_when_the_members_are_silent, registered),
+        cmocka_unit_test_setup(a_reconfiguration_that_is_refused_says_why, registered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -182,7 +182,8 @@ if CHECK_READY
 check_PROGRAMS += $(UNIT_TESTS) $(SCENARIO_TESTS)
 check_LTLIBRARIES += %D%/libcluster.la
 endif
-%C%_libcluster_la_SOURCES = %D%/scenario/cluster.c %D%/scenario/cluster.h
+%C%_libcluster_la_SOURCES = %D%/scenario/cluster.c %D%/scenario/cluster.h \
+    %D%/scenario/cluster_clients.c %D%/scenario/cluster_state.h
 LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.

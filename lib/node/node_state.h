@@ -49,6 +49,7 @@ struct node_restore {
     uint64_t first;      /* segment, 0: none */
     struct wire_checkpoint_head head; /* of the checkpoint, */
     struct vstamp_id group;           /* whose group it is of, */
+    bool forgotten; /* a later record says that this replica is blank since */
     uint32_t next_page;               /* and of whose pages this one and those after may follow */
     struct node_window window;
     size_t batch_size_max;

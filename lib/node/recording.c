@@ -267,6 +267,13 @@ static bool is_peer(const struct node *n, uint8_t replica)
     return replica < vr_n_slots(&n->vr) && replica != n->vr.config.self;
 }
 
+static int feed_stranger(struct node *n, const struct wire_recorded_stranger_frame *record)
+{
+    if (record->origin == 0) return VSTAMP_E_MALFORMED;
+    node_on_stranger_frame(n, record->origin, record->frame);
+    return 0;
+}
+
 int recording_feed(struct node *n, const struct recorded *record,
                    const struct node_source *source, struct vstamp_diag *diag)
 {
@@ -290,10 +297,7 @@ int recording_feed(struct node *n, const struct recorded *record,
         node_on_peer_frame(n, record->as.peer_frame.from, record->as.peer_frame.frame);
         return 0;
     case JOURNAL_RECORDED_stranger_frame:
-        if (record->as.stranger_frame.origin == 0) return VSTAMP_E_MALFORMED;
-        node_on_stranger_frame(n, record->as.stranger_frame.origin,
-                               record->as.stranger_frame.frame);
-        return 0;
+        return feed_stranger(n, &record->as.stranger_frame);
     case JOURNAL_RECORDED_client_frame:
         if (record->as.client_frame.origin == 0) return VSTAMP_E_MALFORMED;
         node_on_client_frame(n, record->as.client_frame.origin, record->as.client_frame.frame);

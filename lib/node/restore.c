@@ -91,7 +91,8 @@ bool node_is_blank(const struct node *n)
 static int restore_done(const struct node *n, struct vstamp_diag *diag)
 {
     const struct node_restore *seen = &n->restore;
-    bool said = !node_is_blank(n); /* by the records that a checkpoint's segment begins with */
+    /* By the records that a checkpoint's segment begins with; or that all before is void. */
+    bool said = !node_is_blank(n) || seen->forgotten;
     if (seen->checkpoint > n->journal.segment ||
         (seen->checkpoint > 0 && (seen->first > seen->checkpoint || !said))) {
         vstamp_diag_printf(diag, "the journal that follows the checkpoint is missing");

@@ -51,6 +51,7 @@ static int replay_state(struct node *n, size_t size, struct bytes body)
     struct wire_hard_state state;
     if (wire_decode(&wire_shape_hard_state, body, &state) != 0) return VSTAMP_E_CORRUPT;
     node_outline_add(&n->journal, JOURNAL_HARD_STATE, size, body);
+    if (vstamp_id_is_zero(state.group) && !state.lost) n->restore.forgotten = true;
     return vr_restore_state(&n->vr, &state);
 }
 

@@ -252,7 +252,8 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   r->status == VR_NORMAL ? "out of touch with a quorum"
                                          : vr_status_word(r->status));
-    } else if (header->epoch > r->epoch || header->view > r->view) { /* what our table says of this client may be old */
+    } else if (header->epoch > r->epoch || header->view > r->view) {
+        /* What our table says of this client may be old. */
         vr_mark(r, VR_MARK_client_is_ahead, "view=%" PRIu64, header->view);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
                   "the client knows of a later view");

@@ -336,11 +336,12 @@ void vr_epoch_resume(struct vr *r)
 
 /* --- transitioning (E4) ----------------------------------------------------------------------- */
 
-static void fetch(struct vr *r)
+/* From this one first, if it is another. */
+static void fetch(struct vr *r, uint8_t peer)
 {
-    uint8_t n = vr_n_slots(r), first = (uint8_t)prng_below(&r->prng, n);
-    uint8_t peer = first != r->config.self ? first : (uint8_t)((first + 1) % n);
-    if (peer == r->config.self) return;
+    uint8_t n = vr_n_slots(r);
+    if (peer == r->config.self) peer = (uint8_t)((peer + 1) % n);
+    if (peer == r->config.self || peer >= n) return;
     vr_transfer_start(r, VR_TRANSFER_EPOCH, peer, r->view, r->membership.op,
                       r->membership.checksum);
 }
@@ -379,10 +380,14 @@ bool vr_epoch_waits(struct vr *r)
 
 /* --- what is said ----------------------------------------------------------------------------- */
 
-static struct wire_list guest_list(const struct vr *r, uint8_t *buffer, size_t size)
+/* Who was a member before, ourselves too; as far as we know. */
+static struct wire_list previous_list(const struct vr *r, uint8_t *buffer, size_t size)
 {
-    struct vr_membership nobody = {.n = 0};
-    return vr_member_list(r->proposal.pending ? &nobody : &r->guests, buffer, size);
+    struct vr_membership previous = {.n = 0};
+    if (!r->proposal.pending) previous = r->guests;
+    if (r->replaced && previous.n < REPLICAS_MAX)
+        memcpy(previous.members[previous.n++].address, r->address, sizeof r->address);
+    return vr_member_list(&previous, buffer, size);
 }
 
 static void say_start(struct vr *r, uint8_t to)
@@ -390,7 +395,7 @@ static void say_start(struct vr *r, uint8_t to)
     uint8_t members[VR_MEMBERS_BYTES], previous[VR_MEMBERS_BYTES];
     VR_SEND(r, to, start_epoch,
             .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
-            .previous = guest_list(r, previous, sizeof previous));
+            .previous = previous_list(r, previous, sizeof previous));
 }
 
 /* To whoever speaks of an older epoch, be it a replica or a client. */
@@ -399,7 +404,7 @@ void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin)
     uint8_t members[VR_MEMBERS_BYTES], previous[VR_MEMBERS_BYTES];
     struct wire_new_epoch news = {
         .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
-        .previous = guest_list(r, previous, sizeof previous)};
+        .previous = previous_list(r, previous, sizeof previous)};
     if (!vr_is_durable_state(r)) return; /* E3; it asks again */
     if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_new_epoch, &news);
     else vr_answer(r, origin, &wire_shape_new_epoch, &news);
@@ -440,7 +445,8 @@ void vr_epoch_due(struct vr *r)
         if (!r->proposal.pending) vr_take_guests(r, NULL);
         return;
     }
-    if (is_member(r) && r->transfer.kind == VR_TRANSFER_NONE && !vr_epoch_is_complete(r)) fetch(r);
+    if (is_member(r) && r->transfer.kind == VR_TRANSFER_NONE && !vr_epoch_is_complete(r))
+        fetch(r, (uint8_t)prng_below(&r->prng, vr_n_slots(r)));
     if (r->replaced && vr_is_durable_state(r)) remind(r);
     if (is_member(r) || r->replaced)
         vr_timer_set(r, VR_TIMER_EPOCH, vr_jitter(r, vr_patience_us(r)));
@@ -535,6 +541,17 @@ static void on_news(struct vr *r, const struct wire_header *header,
     }
 }
 
+/* Who told us has the log, and can be reached: of the new members by index, of the old ones the
+ * last that it lists. */
+static void fetch_from_sender(struct vr *r, const struct wire_header *header)
+{
+    uint8_t n = r->config.n_replicas;
+    bool lacks = r->status == VR_TRANSITIONING && is_member(r) && r->epoch == header->epoch &&
+                 !vr_epoch_is_complete(r);
+    if (!lacks || r->transfer.kind != VR_TRANSFER_NONE) return;
+    fetch(r, header->sender < n ? (uint8_t)header->sender : (uint8_t)(vr_n_slots(r) - 1));
+}
+
 static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
                            const struct wire_message *m)
 {
@@ -545,6 +562,7 @@ static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
         return;
     }
     on_news(r, &m->header, &start->membership, &start->previous);
+    fetch_from_sender(r, &m->header);
     bool from_member = slot < r->config.n_replicas;
     if (same && m->header.epoch == r->epoch && is_member(r) && !from_member && has_begun(r))
         say_started(r, slot, origin);
@@ -598,6 +616,7 @@ static bool take(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
     case WIRE_epoch_started: on_epoch_started(r, slot, m); return true;
     case WIRE_new_epoch:
         on_news(r, h, &m->as.new_epoch.membership, &m->as.new_epoch.previous);
+        fetch_from_sender(r, h);
         return true;
     default: break;
     }

@@ -12,10 +12,12 @@
  *       a request names the membership that it is to replace (PIT-8.4, 8.11);
  *   P2  a member to be is a *learner*: it holds what is committed, and neither votes nor counts.
  *       It becomes a member only by the entry, with the log up to that (PIT-8.6);
- *   P3  the entry follows only committed ones, alone in its place, once every learner has kept up
+ *   P3  a learner counts by what it says in answer to this proposal: what a former life of it said
+ *       may come late, and name a token that nobody has any more;
+ *   P4  the entry follows only committed ones, alone in its place, once every learner has kept up
  *       for a heartbeat: so the pause is one round of messages, not a state transfer;
- *   P4  it is not logged when too few of the new members are in reach to be a quorum;
- *   P5  it says what only the primary knows: tokens and lives of the members, the first view.
+ *   P5  it is not logged when too few of the new members are in reach to be a quorum;
+ *   P6  it says what only the primary knows: tokens and lives of the members, the first view.
  *
  * What is proposed is gone with the view, or when a learner makes no progress for long: then the
  * request did not run, and may be made again.  While it waits the one who asks is answered BUSY,
@@ -158,6 +160,7 @@ static void propose(struct vr *r, uint64_t origin, const struct wire_request *m,
 {
     struct vr_proposal *p = &r->proposal;
     *p = (struct vr_proposal){.pending = true,
+                              .nonce = prng_next(&r->prng),
                               .client = m->client,
                               .session = m->session,
                               .number = m->number,
@@ -240,6 +243,7 @@ void vr_proposal_heartbeat(struct vr *r)
     p->kept_up_to = p->told_commit != 0 ? p->told_commit : r->commit; /* a heartbeat ago */
     p->told_commit = r->commit;
     struct wire_learn learn = {
+        .nonce = p->nonce,
         .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
         .commit = r->commit};
     for (uint8_t i = r->config.n_replicas; i < vr_n_slots(r); i++)
@@ -250,7 +254,7 @@ void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *messag
 {
     const struct wire_learned *m = &message->as.learned;
     struct vr_learner *one = learner_in(r, slot);
-    if (one == NULL) {
+    if (one == NULL || m->nonce != r->proposal.nonce) {
         vr_mark(r, VR_MARK_learned_not_asked, "from=%u", slot);
         return;
     }
@@ -270,7 +274,7 @@ void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *messag
     }
 }
 
-/* P3 */
+/* P4 */
 static bool all_are_warm(const struct vr *r)
 {
     for (uint8_t i = 0; i < r->guests.n; i++) {
@@ -280,7 +284,7 @@ static bool all_are_warm(const struct vr *r)
     return true;
 }
 
-/* P4 */
+/* P5 */
 static bool quorum_in_reach(const struct vr *r)
 {
     const struct vr_membership *next = &r->proposal.next;
@@ -315,7 +319,7 @@ static uint8_t first_primary(const struct vr *r)
     return best;
 }
 
-/* P5 */
+/* P6 */
 static struct bytes choose(struct vr *r, uint8_t *buffer, size_t size)
 {
     struct vr_membership *next = &r->proposal.next;
@@ -389,10 +393,11 @@ void vr_proposal_settle(struct vr *r)
 
 /* --- the learner's side ----------------------------------------------------------------------- */
 
-static void answer(struct vr *r, uint8_t slot, uint64_t origin, uint8_t refusal)
+static void answer(struct vr *r, uint8_t slot, uint64_t origin, uint64_t nonce, uint8_t refusal)
 {
     uint64_t op = r->durable_op < r->commit ? r->durable_op : r->commit;
-    struct wire_learned learned = {.op = op,
+    struct wire_learned learned = {.nonce = nonce,
+                                   .op = op,
                                    .token = r->tokens[r->config.self],
                                    .witness = r->witness,
                                    .refusal = refusal};
@@ -419,16 +424,19 @@ static void become_learner(struct vr *r, struct vstamp_id group,
 }
 
 /* Can this replica learn from that group?  False: what there is to do is done. */
-static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_header *h,
+static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m,
                       const struct vr_membership *membership)
 {
+    const struct wire_header *h = &m->header;
+    uint64_t nonce = m->as.learn.nonce;
     bool same = vstamp_id_equal(h->group, r->group);
     bool member = r->config.self != NOT_A_MEMBER;
     if (vstamp_id_is_zero(h->group) || membership->epoch != h->epoch) return false;
     if (vr_membership_find(membership, r->address) != NOT_A_MEMBER) return false; /* it is one */
     if (!r->has_hard_state) {
-        if (r->lost) answer(r, slot, origin, WIRE_LEARN_LOST);
-        if (r->lost || r->incarnation != 0) return false;
+        if (r->lost) answer(r, slot, origin, nonce, WIRE_LEARN_LOST);
+        bool is_late = r->epoch > 0 && h->epoch <= r->epoch; /* it recovers in that epoch */
+        if (r->lost || r->incarnation != 0 || is_late) return false;
         become_learner(r, h->group, membership);
         return true;
     }
@@ -439,7 +447,7 @@ static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct 
         return true;
     }
     if (!same) {
-        answer(r, slot, origin, WIRE_LEARN_OTHER_GROUP);
+        answer(r, slot, origin, nonce, WIRE_LEARN_OTHER_GROUP);
         return false;
     }
     if (h->epoch < r->epoch) vr_epoch_tell(r, slot, origin);
@@ -455,12 +463,12 @@ void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
         vr_mark(r, VR_MARK_membership_not_sound, "epoch=%u", m->header.epoch);
         return;
     }
-    if (!may_learn(r, slot, origin, &m->header, &membership)) return;
+    if (!may_learn(r, slot, origin, m, &membership)) return;
     slot = (uint8_t)m->header.sender; /* from now on a member of ours */
     if (m->header.sender >= r->config.n_replicas || m->as.learn.commit > NUMBER_MAX) return;
     r->view = r->log_view = m->header.view < NUMBER_MAX ? m->header.view : r->view;
     if (m->as.learn.commit > r->commit)
         vr_transfer_start(r, VR_TRANSFER_LEARN, slot, m->header.view, m->as.learn.commit,
                           (struct vstamp_id){0});
-    if (vr_is_durable_state(r)) answer(r, slot, 0, WIRE_LEARN_NONE);
+    if (vr_is_durable_state(r)) answer(r, slot, 0, m->as.learn.nonce, WIRE_LEARN_NONE);
 }

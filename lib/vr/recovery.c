@@ -163,7 +163,8 @@ static void on_blank_peer(struct vr *r, uint8_t from, const struct wire_recovery
         vr_mark(r, VR_MARK_lost_replica_does_not_form, "from=%u", from);
         return;
     }
-    if (r->incarnation != 0 || m->incarnation != 0 || r->epoch != 0) { /* one of us knows of a group */
+    bool knows_group = r->incarnation != 0 || m->incarnation != 0 || r->epoch != 0;
+    if (knows_group) { /* one of us does */
         vr_mark(r, VR_MARK_one_is_past_forming, "from=%u", from);
         return;
     }
@@ -304,6 +305,8 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
         return;
     }
     vr_merge_crash_vector(r, from, &m->crash_vector);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+        r->membership.members[i].token = listed(r, &m->tokens, i);
     r->answers[from] = (struct vr_answer){.present = true,
                                           .view = header->view,
                                           .op = m->op,

@@ -124,7 +124,7 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
         return 0;
     }
     if (state->view > NUMBER_MAX || state->log_view > state->view) return VSTAMP_E_CORRUPT;
-    if (state->epoch < r->epoch && r->has_hard_state) return 0; /* the log has told of a later one */
+    if (state->epoch < r->epoch && r->has_hard_state) return 0; /* the log told of a later one */
     int rv = vr_epoch_restore(r, state);
     if (rv != 0) return rv;
     r->group = state->group;

@@ -155,6 +155,7 @@ struct vr_learner {
 /* A reconfiguration that is not in the log yet (reconfiguration.c). */
 struct vr_proposal {
     bool pending, closing;
+    uint64_t nonce;          /* an answer to what was proposed before does not count */
     struct vstamp_id client; /* who asks, and the request */
     uint64_t session, number, origin;
     uint32_t request;
@@ -356,6 +357,8 @@ size_t vr_entry_size_max(const struct vr_config *config); /* body of the largest
 const char *vr_status_word(enum vr_status status);
 const char *vr_proposal_text(const struct vr *r, char *text, size_t size); /* what is under way */
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size);
+
+bool vr_epoch_is_closed(const struct vr *r); /* the last entry of its epoch is in the log */
 
 /* The directory: members of the epoch by index, then guests.  NULL: no such slot. */
 uint8_t vr_n_slots(const struct vr *r);

@@ -192,11 +192,11 @@ int vr_epoch_restore(struct vr *r, const struct wire_hard_state *state);
 void vr_epoch_resume(struct vr *r);
 bool vr_epoch_waits(struct vr *r);              /* the log up to its begin is not here */
 bool vr_epoch_is_complete(const struct vr *r);
-bool vr_epoch_is_closed(const struct vr *r);    /* E1: its last entry is in the log */
 void vr_epoch_passed(struct vr *r, uint64_t op); /* that entry was executed */
 void vr_epoch_settle(struct vr *r);
 void vr_epoch_due(struct vr *r);
-void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin); /* which it is; NOWHERE: by origin */
+/* Which it is, to that slot; NOWHERE: to that origin. */
+void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin);
 bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *m);
 void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m);
 void vr_take_guests(struct vr *r, const struct vr_membership *others); /* NULL: none */

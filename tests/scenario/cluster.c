@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "scenario/cluster.h"
+#include "scenario/cluster_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,65 +12,9 @@
 
 #include "kv/store.h"
 #include "sim/check.h"
-#include "sim/queue.h"
 
-#define N_MAX 10u
 #define START_US UINT64_C(1000000)
-#define STRANGER (UINT64_MAX / 2) /* and the replica's number: the connection of one in no slot */
-#define REGISTER_BASE 1000000u /* so that no registration has the number of a request */
 #define WALL_US UINT64_C(1700000000000000)
-
-enum fate { PASS, HOLD, DROP };
-
-struct rule {
-    int from, to, command;
-    enum fate fate;
-};
-
-enum message_state { QUEUED, HELD, GONE };
-
-struct message {
-    uint8_t from, to;
-    enum message_state state;
-    struct sim_packet *packet;
-};
-
-struct member {
-    struct cluster *cluster;
-    uint8_t index;
-    bool up, slow_disk, crash_at_checkpoint;
-    uint32_t life;
-    void *memory;
-    size_t memory_size;
-    struct node *node;
-    struct node_io io;
-    struct vr_config config;
-    struct disk disk, copy;
-    uint8_t n_slots, slots[SLOTS_MAX]; /* its directory: who is in which slot */
-};
-
-/* A frame that came back to a client. */
-struct arrival {
-    struct sim_packet *packet;
-};
-
-struct cluster {
-    uint8_t n;
-    int mode;
-    uint64_t now_us;
-    struct member members[N_MAX];
-    struct rule rules[64];
-    size_t n_rules;
-    struct message *messages;
-    size_t n_messages, messages_size;
-    struct arrival *arrivals;
-    size_t n_arrivals, arrivals_size;
-    char (*trace)[256];
-    size_t n_trace, trace_size;
-    uint64_t read_number;
-    uint64_t clients_view;
-    uint32_t clients_epoch;
-};
 
 static void *grow(void *items, size_t count, size_t *size, size_t each)
 {
@@ -183,6 +127,11 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
 static const char *const addresses[N_MAX] = {"test:0", "test:1", "test:2", "test:3", "test:4",
                                              "test:5", "test:6", "test:7", "test:8", "test:9"};
 
+const char *cluster_address(uint8_t replica)
+{
+    return addresses[replica];
+}
+
 /* Its configuration lists these members. */
 static void set_up_member(struct cluster *c, uint8_t index, int mode, const uint8_t *members,
                           uint8_t n)
@@ -211,7 +160,7 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode, const uint
     }
 }
 
-static void set_clock(struct member *m)
+void cluster_set_clock(struct member *m)
 {
     node_clock(m->node, m->cluster->now_us, WALL_US + m->cluster->now_us);
 }
@@ -243,7 +192,7 @@ static void make_node(struct member *m)
     assert_true(m->memory != MAP_FAILED);
     struct vstamp_id entropy = {1000u + m->index, m->life};
     m->node = node_init(m->memory, m->memory_size, &m->config, store_app(), &m->io, entropy);
-    set_clock(m);
+    cluster_set_clock(m);
     disk_init(&m->disk, node_segment_size(&m->config));
 }
 
@@ -260,7 +209,7 @@ void cluster_start(struct cluster *c, uint8_t replica)
     for (uint8_t i = 0; i < c->n; i++) {
         if (i == replica || !c->members[i].up) continue;
         if (slot_of(m, i) < m->n_slots) node_on_peer_connected(m->node, slot_of(m, i), true);
-        set_clock(&c->members[i]);
+        cluster_set_clock(&c->members[i]);
         uint8_t slot = slot_of(&c->members[i], replica);
         if (slot < c->members[i].n_slots)
             node_on_peer_connected(c->members[i].node, slot, true);
@@ -284,7 +233,7 @@ void cluster_cut(struct cluster *c, uint8_t replica, uint8_t peer)
 {
     struct member *m = &c->members[replica];
     assert_true(m->up);
-    set_clock(m);
+    cluster_set_clock(m);
     node_on_peer_connected(m->node, peer, false);
     node_turn_end(m->node);
 }
@@ -344,7 +293,7 @@ void cluster_put_back(const struct cluster *c, uint8_t replica, struct cluster *
 void cluster_hand_over(struct cluster *c, uint8_t replica)
 {
     struct member *m = &c->members[replica];
-    set_clock(m);
+    cluster_set_clock(m);
     node_stop(m->node);
     node_turn_end(m->node);
 }
@@ -372,7 +321,7 @@ bool cluster_has_traced(const struct cluster *c, uint8_t replica, const char *pa
     return false;
 }
 
-static int find_primary(const struct cluster *c)
+int cluster_find_primary(const struct cluster *c)
 {
     int best = -1;
     for (uint8_t i = 0; i < c->n; i++) {
@@ -389,7 +338,7 @@ static int find_primary(const struct cluster *c)
 
 uint8_t cluster_primary(const struct cluster *c)
 {
-    int primary = find_primary(c);
+    int primary = cluster_find_primary(c);
     assert_true(primary >= 0);
     return (uint8_t)primary;
 }
@@ -441,7 +390,7 @@ void cluster_free(struct cluster *c)
 
 /* --- time ------------------------------------------------------------------------------------ */
 
-static void end_if_over(struct member *m)
+void cluster_end_if_over(struct member *m)
 {
     if (m->up && node_is_retired(m->node)) cluster_crash(m->cluster, m->index);
 }
@@ -459,11 +408,11 @@ static void deliver(struct cluster *c, uint8_t from, uint8_t to, struct bytes fr
         }
     }
     uint8_t slot = slot_of(m, from);
-    set_clock(m);
+    cluster_set_clock(m);
     if (slot < m->n_slots) node_on_peer_frame(m->node, slot, frame);
     else node_on_stranger_frame(m->node, STRANGER + from, frame);
     node_turn_end(m->node);
-    end_if_over(m);
+    cluster_end_if_over(m);
 }
 
 static bool finish_jobs(struct member *m)
@@ -478,10 +427,10 @@ static bool finish_jobs(struct member *m)
             break;
         }
         disk_finish(&m->disk, (enum node_lane)lane, m->node);
-        set_clock(m);
+        cluster_set_clock(m);
         node_on_stored(m->node, (enum node_lane)lane);
         node_turn_end(m->node);
-        end_if_over(m);
+        cluster_end_if_over(m);
     }
     return any;
 }
@@ -519,9 +468,9 @@ void cluster_run(struct cluster *c, uint32_t ms)
         for (uint8_t i = 0; i < c->n; i++) {
             struct member *m = &c->members[i];
             if (!m->up || node_next_timer(m->node) > c->now_us) continue;
-            set_clock(m);
+            cluster_set_clock(m);
             node_turn_end(m->node);
-            end_if_over(m);
+            cluster_end_if_over(m);
         }
     }
     c->now_us = end_us;
@@ -636,7 +585,7 @@ void cluster_last_sent(const struct cluster *c, uint8_t from, uint8_t to, int co
     assert_int_equal(0, wire_frame_decode((struct bytes){packet->bytes, packet->size}, message));
 }
 
-static struct vstamp_id group_of(const struct cluster *c)
+struct vstamp_id cluster_group(const struct cluster *c)
 {
     for (uint8_t i = 0; i < c->n; i++)
         if (c->members[i].up && !vstamp_id_is_zero(cluster_core(c, i)->group))
@@ -648,193 +597,10 @@ void cluster_forge(struct cluster *c, uint8_t from, uint8_t to, uint64_t view,
                    const struct wire_shape *shape, const void *message)
 {
     uint8_t frame[16384];
-    struct wire_header header = {.group = group_of(c), .view = view, .sender = from};
+    struct wire_header header = {.group = cluster_group(c), .view = view, .sender = from};
     if (c->members[to].up) header.epoch = cluster_core(c, to)->epoch;
     size_t size = wire_frame_encode(&header, shape, message, frame, sizeof frame);
     assert_true(size > 0);
     deliver(c, from, to, (struct bytes){frame, size});
     cluster_settle(c);
-}
-
-/* --- clients --------------------------------------------------------------------------------- */
-
-struct vstamp_id cluster_client_id(uint32_t client)
-{
-    return (struct vstamp_id){0xc11e, client + 1};
-}
-
-void cluster_clients_know(struct cluster *c, uint64_t view)
-{
-    c->clients_view = view;
-}
-
-void cluster_clients_know_epoch(struct cluster *c, uint32_t epoch)
-{
-    c->clients_epoch = epoch;
-}
-
-static void send_request(struct cluster *c, uint8_t to, const struct wire_request *request)
-{
-    uint8_t frame[8192];
-    struct member *m = &c->members[to];
-    struct wire_header header = {.group = group_of(c),
-                                 .epoch = c->clients_epoch,
-                                 .view = c->clients_view,
-                                 .sender = WIRE_SENDER_CLIENT};
-    size_t size = wire_frame_encode(&header, &wire_shape_request, request, frame, sizeof frame);
-    assert_true(size > 0);
-    if (!m->up) return;
-    set_clock(m);
-    assert_int_equal(0, node_on_client_frame(m->node, request->client.lo,
-                                             (struct bytes){frame, size}));
-    node_turn_end(m->node);
-}
-
-void cluster_send_register(struct cluster *c, uint32_t client, uint64_t number, uint8_t to)
-{
-    send_request(c, to, &(struct wire_request){.client = cluster_client_id(client),
-                                               .number = REGISTER_BASE + number,
-                                               .kind = WIRE_KIND_REGISTER});
-}
-
-void cluster_send_op(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
-                     uint8_t to, const struct kv_op *op)
-{
-    uint8_t body[4096];
-    struct writer w = writer_over(body, sizeof body);
-    kv_encode_op(op, &w);
-    assert_true(w.ok);
-    send_request(c, to, &(struct wire_request){
-        .client = cluster_client_id(client), .session = session, .number = number,
-        .kind = kv_is_write(op->verb) ? WIRE_KIND_APPLY : WIRE_KIND_READ, .body = {body, w.size}});
-}
-
-void cluster_send_reconfigure(struct cluster *c, uint32_t client, uint64_t session,
-                              uint64_t number, uint8_t to, const struct vr *of,
-                              const uint8_t *members, uint8_t n)
-{
-    static uint8_t list[VR_MEMBERS_BYTES], body[VR_MEMBERS_BYTES + 32];
-    struct vr_membership next = {.n = n};
-    for (uint8_t i = 0; i < n; i++) {
-        strcpy(next.members[i].address, addresses[members[i]]);
-        strcpy(next.members[i].status, addresses[members[i]]);
-        if ((c->mode >> (8 + members[i])) & 1) next.witnesses |= 1u << i;
-    }
-    struct wire_reconfigure asked = {.epoch = of->epoch,
-                                     .members = vr_membership_checksum(&of->membership),
-                                     .next = vr_member_list(&next, list, sizeof list)};
-    struct writer w = writer_over(body, sizeof body);
-    wire_encode(&wire_shape_reconfigure, &asked, &w);
-    assert_true(w.ok);
-    send_request(c, to, &(struct wire_request){
-        .client = cluster_client_id(client), .session = session, .number = number,
-        .kind = WIRE_KIND_RECONFIGURE, .body = {body, w.size}});
-}
-
-bool cluster_move(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
-                  const uint8_t *members, uint8_t n)
-{
-    uint32_t epoch = cluster_core(c, cluster_primary(c))->epoch;
-    for (int i = 0; i < 600; i++) {
-        int primary = find_primary(c);
-        const struct vr *core = primary >= 0 ? cluster_core(c, (uint8_t)primary) : NULL;
-        if (core != NULL && core->epoch > epoch) return cluster_converge(c);
-        if (core != NULL)
-            cluster_send_reconfigure(c, client, session, number, (uint8_t)primary, core, members,
-                                     n);
-        cluster_run(c, 10);
-    }
-    return false;
-}
-
-struct bytes cluster_ask(struct cluster *c, uint8_t to, struct bytes frame)
-{
-    struct member *m = &c->members[to];
-    size_t before = c->n_arrivals;
-    if (!m->up) return (struct bytes){0};
-    set_clock(m);
-    assert_int_equal(0, node_on_client_frame(m->node, 1, frame));
-    node_turn_end(m->node);
-    return c->n_arrivals == before ? (struct bytes){0} : cluster_newest_answer(c);
-}
-
-struct bytes cluster_newest_answer(const struct cluster *c)
-{
-    if (c->n_arrivals == 0) return (struct bytes){0};
-    const struct sim_packet *newest = c->arrivals[c->n_arrivals - 1].packet;
-    return (struct bytes){newest->bytes, newest->size};
-}
-
-static void note_reply(struct cluster_answer *answer, const struct wire_reply *reply,
-                       enum kv_verb verb)
-{
-    answer->n_replies++;
-    answer->op = reply->op;
-    if (verb == 0)
-        assert_int_equal(
-            0, wire_decode(&wire_shape_registration, reply->body, &answer->registration));
-    else
-        assert_int_equal(0, kv_decode_answer(verb, reply->body, &answer->kv));
-}
-
-struct cluster_answer cluster_answer(struct cluster *c, uint32_t client, uint64_t number,
-                                     enum kv_verb verb)
-{
-    struct cluster_answer answer = {0};
-    if (verb == 0) number += REGISTER_BASE;
-    for (size_t i = 0; i < c->n_arrivals; i++) {
-        struct wire_message m;
-        struct sim_packet *packet = c->arrivals[i].packet;
-        assert_int_equal(0, wire_frame_decode((struct bytes){packet->bytes, packet->size}, &m));
-        if (m.header.command == WIRE_reply && m.as.reply.number == number &&
-            vstamp_id_equal(m.as.reply.client, cluster_client_id(client)))
-            note_reply(&answer, &m.as.reply, verb);
-        if (m.header.command == WIRE_reject && m.as.reject.number == number &&
-            vstamp_id_equal(m.as.reject.client, cluster_client_id(client))) {
-            answer.n_rejects++;
-            answer.reason = m.as.reject.reason;
-        }
-    }
-    return answer;
-}
-
-uint64_t cluster_register(struct cluster *c, uint32_t client, uint8_t to)
-{
-    cluster_send_register(c, client, 1, to);
-    cluster_settle(c);
-    struct cluster_answer answer = cluster_answer(c, client, 1, 0);
-    assert_true(answer.n_replies > 0);
-    return answer.registration.session;
-}
-
-struct kv_op cluster_incr_op(void)
-{
-    return (struct kv_op){.verb = KV_INCR, .key = bytes_of("n"), .number = 1};
-}
-
-int64_t cluster_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
-                     uint8_t to)
-{
-    struct kv_op op = cluster_incr_op();
-    cluster_send_op(c, client, session, number, to, &op);
-    cluster_settle(c);
-    struct cluster_answer answer = cluster_answer(c, client, number, KV_INCR);
-    assert_true(answer.n_replies > 0);
-    return answer.kv.number;
-}
-
-int64_t cluster_read(struct cluster *c, uint8_t to, uint32_t ms)
-{
-    struct kv_op op = {.verb = KV_GET, .key = bytes_of("n")};
-    uint64_t number = ++c->read_number;
-    char text[32] = "0";
-    cluster_send_op(c, 0, 0, number, to, &op);
-    cluster_run(c, ms);
-    struct cluster_answer answer = cluster_answer(c, 0, number, KV_GET);
-    if (answer.n_replies == 0) return -1;
-    if (answer.kv.value.size > 0 && answer.kv.value.size < sizeof text) {
-        memcpy(text, answer.kv.value.data, answer.kv.value.size);
-        text[answer.kv.value.size] = 0;
-    }
-    return strtoll(text, NULL, 10);
 }

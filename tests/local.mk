@@ -93,6 +93,7 @@ CHECKS = \
 # Whole groups in one process, over the objects of lib.
 noinst_LTLIBRARIES += %D%/libsim.la
 %C%_libsim_la_SOURCES = \
+    %D%/sim/changes.c \
     %D%/sim/check.c \
     %D%/sim/check.h \
     %D%/sim/copies.c \

@@ -131,14 +131,22 @@ static void forget_what_was_said(struct vr *r)
     r->told_begun = r->restart_told = false;
 }
 
+/* The index that this member has had.  One that was replaced, and came again with an empty folder,
+ * is another replica, though at the same address (PIT-8.12). */
+static uint8_t index_before(const struct vr *r, const struct vr_member *member)
+{
+    uint8_t before = vr_membership_find(&r->membership, member->address);
+    bool same = before != NOT_A_MEMBER &&
+                vstamp_id_equal(r->membership.members[before].token, member->token);
+    return same ? before : NOWHERE;
+}
+
 /* The membership changes, and all that is kept by index with it. */
 static void adopt(struct vr *r, const struct vr_membership *next)
 {
     uint8_t from[REPLICAS_MAX + 1], self = vr_membership_find(next, r->address);
-    for (uint8_t i = 0; i < next->n; i++) {
-        uint8_t before = vr_membership_find(&r->membership, next->members[i].address);
-        from[i] = i == self ? r->config.self : before != NOT_A_MEMBER ? before : NOWHERE;
-    }
+    for (uint8_t i = 0; i < next->n; i++)
+        from[i] = i == self ? r->config.self : index_before(r, &next->members[i]);
     from[NOT_A_MEMBER] = r->config.self;
     carry_numbers(r->crash_vector, from, next->n);
     carry_numbers(r->vouched, from, next->n);
@@ -172,7 +180,10 @@ void vr_epoch_void(struct vr *r)
 {
     struct vr_membership first;
     vr_membership_of_config(&first, &r->given);
-    adopt(r, &first);
+    bool same = r->epoch == 0 && vstamp_id_equal(vr_membership_checksum(&first),
+                                                 vr_membership_checksum(&r->membership));
+    if (same) take_membership(r, &first, r->given.self); /* what is known of the others stays */
+    else adopt(r, &first);
     r->replaced = r->retired = false;
     vr_take_guests(r, NULL);
 }

@@ -30,25 +30,28 @@ static struct check_op *op_at(struct check *check, uint64_t op)
     return &check->ops[op];
 }
 
-static struct check_view *view_at(struct check *check, uint64_t view)
+static struct check_view *view_at(struct check *check, uint32_t epoch, uint64_t view)
 {
-    if (view >= check->n_views) {
-        size_t n = check->n_views == 0 ? 256 : check->n_views;
+    assert(epoch < CHECK_EPOCHS_MAX);
+    struct check_epoch *e = &check->epochs[epoch];
+    if (view >= e->n_views) {
+        size_t n = e->n_views == 0 ? 256 : e->n_views;
         while (n <= view) n *= 2;
-        check->views = realloc(check->views, n * sizeof *check->views);
-        assert(check->views != NULL);
-        memset(check->views + check->n_views, 0, (n - check->n_views) * sizeof *check->views);
-        check->n_views = n;
+        e->views = realloc(e->views, n * sizeof *e->views);
+        assert(e->views != NULL);
+        memset(e->views + e->n_views, 0, (n - e->n_views) * sizeof *e->views);
+        e->n_views = n;
     }
-    return &check->views[view];
+    return &e->views[view];
 }
 
 static struct check_place *place_find(struct check *check, const struct check_place *wanted)
 {
-    size_t at = (wanted->log_view * 31 + wanted->op) % check->places_size;
+    size_t at = (wanted->log_view * 31 + wanted->epoch * 17 + wanted->op) % check->places_size;
     for (; check->places[at].op != 0; at = (at + 1) % check->places_size) {
         const struct check_place *known = &check->places[at];
         if (known->log_view == wanted->log_view && known->op == wanted->op &&
+            known->epoch == wanted->epoch &&
             vstamp_id_equal(known->group, wanted->group))
             break;
     }
@@ -73,10 +76,10 @@ static void places_grow(struct check *check)
 static void check_start(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
     struct check *check = &sim->check;
-    const struct check_view *view = view_at(check, core->log_view);
+    const struct check_view *view = view_at(check, core->epoch, core->log_view);
     if (!view->known || !vstamp_id_equal(view->group, core->group)) return;
     if (core->log.op >= view->start_op) return;
-    struct check_place end = {core->log_view, core->log.op, core->group, {0}};
+    struct check_place end = {core->log_view, core->log.op, core->epoch, core->group, {0}};
     struct vstamp_id theirs = core->log.op <= view->start_commit
                                   ? op_at(check, core->log.op)->checksum
                                   : place_find(check, &end)->checksum;
@@ -97,7 +100,7 @@ static void note_log(struct sim *sim, const struct sim_replica *replica, const s
     if (check->places_size > 0) check_start(sim, replica, core);
     for (uint64_t op = core->commit + 1; op <= core->log.op; op++) {
         const struct wire_entry_header *header = &log_at(&core->log, op)->header;
-        struct check_place here = {core->log_view, op, core->group, header->checksum};
+        struct check_place here = {core->log_view, op, core->epoch, core->group, header->checksum};
         if (op_at(check, op)->known) continue;
         if (2 * check->n_places >= check->places_size) places_grow(check);
         struct check_place *known = place_find(check, &here);
@@ -112,6 +115,73 @@ static void note_log(struct sim *sim, const struct sim_replica *replica, const s
             sim_fail(sim, "replica %u holds an uncommitted entry of a later view than its log's, %"
                      PRIu64, replica->index, core->log_view);
     }
+}
+
+/* I17 */
+static void check_place_in_epoch(struct sim *sim, const struct sim_replica *replica,
+                                 const struct wire_entry_header *header)
+{
+    const struct check_epoch *epochs = sim->check.epochs;
+    uint32_t e = header->epoch;
+    bool early = e > 0 && epochs[e].known && header->op <= epochs[e].op;
+    bool late = epochs[e + 1].known && header->op > epochs[e + 1].op;
+    if (early || late || (e > 0 && !epochs[e].known))
+        sim_fail(sim, "replica %u executed op=%" PRIu64 ", which is of epoch %u but lies outside",
+                 replica->index, header->op, e);
+}
+
+/* I16 */
+static void note_epoch(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+{
+    struct check_epoch *e = &sim->check.epochs[core->epoch];
+    struct vstamp_id members = vr_membership_checksum(&core->membership);
+    if (!core->has_hard_state || core->epoch == 0) return;
+    if (!e->known) {
+        e->known = true;
+        e->op = core->membership.op;
+        e->checksum = core->membership.checksum;
+        e->members = members;
+        e->n = core->membership.n;
+        for (uint8_t i = 0; i < e->n; i++) {
+            e->order[i] = sim_node_of(core->membership.members[i].address);
+            e->nodes |= UINT32_C(1) << e->order[i];
+        }
+        if (core->epoch != sim->check.epoch + 1)
+            sim_fail(sim, "replica %u is the first in epoch %u", replica->index, core->epoch);
+        sim->check.epoch = core->epoch;
+        sim->stats.changes++;
+        sim_trace(sim, "epoch %u begins after op=%" PRIu64, core->epoch, e->op);
+    } else if (e->op != core->membership.op || !vstamp_id_equal(e->members, members) ||
+               !vstamp_id_equal(e->checksum, core->membership.checksum)) {
+        sim_fail(sim, "replica %u has another epoch %u than the group", replica->index,
+                 core->epoch);
+    }
+}
+
+static bool is_member_of(const struct sim *sim, uint8_t index, uint32_t epoch)
+{
+    if (epoch == 0) return index < sim->config.n_replicas;
+    return (sim->check.epochs[epoch].nodes >> index) & 1;
+}
+
+bool check_is_member(const struct sim *sim, uint8_t index)
+{
+    return is_member_of(sim, index, sim->check.epoch);
+}
+
+bool check_has_begun(const struct sim *sim, uint8_t index)
+{
+    const struct sim_replica *r = &sim->replicas[index];
+    if (!r->up || r->stopping || !check_is_member(sim, index)) return false;
+    const struct vr *core = check_core(r->node);
+    return core->epoch == sim->check.epoch &&
+           (core->status == VR_NORMAL || core->status == VR_VIEW_CHANGE);
+}
+
+uint64_t check_incarnation(const struct sim_replica *replica)
+{
+    const struct vr *core = check_core(replica->node);
+    return core->crash_vector[core->config.self];
 }
 
 static void note_committed(struct sim *sim, const struct sim_replica *replica,
@@ -129,6 +199,7 @@ static void note_committed(struct sim *sim, const struct sim_replica *replica,
     known->known = true;
     known->checksum = checksum;
     if (op > sim->check.highest_commit) sim->check.highest_commit = op;
+    check_place_in_epoch(sim, replica, header);
 }
 
 static void note_digest(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
@@ -148,6 +219,9 @@ static void check_numbers(struct sim *sim, const struct sim_replica *replica, co
     const struct check_replica *last = &sim->check.replicas[replica->index];
     unsigned who = replica->index;
     if (!replica->normal_once) return; /* a recovering replica may begin anew */
+    if (core->epoch < last->epoch && core->has_hard_state)
+        sim_fail(sim, "replica %u went back to epoch %u", who, core->epoch);
+    if (core->epoch != last->epoch || core->config.self == NOT_A_MEMBER) return;
     if (core->view < last->view)
         sim_fail(sim, "replica %u went back from view %" PRIu64 " to %" PRIu64, who, last->view,
                  core->view);
@@ -165,13 +239,16 @@ static void check_numbers(struct sim *sim, const struct sim_replica *replica, co
 }
 
 /* Nobody may read under a lease of an older view, by its own clock, as of now. */
-static void check_leases(struct sim *sim, const struct sim_replica *replica, uint64_t view)
+static void check_leases(struct sim *sim, const struct sim_replica *replica, uint32_t epoch,
+                         uint64_t view)
 {
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (i == replica->index || !other->up) continue;
         const struct vr *theirs = check_core(other->node);
-        if (theirs->view < view && vr_lease_until_us(theirs) > sim_replica_clock_us(other))
+        if (!vstamp_id_equal(theirs->group, check_core(replica->node)->group)) continue;
+        if (theirs->epoch == epoch && theirs->view < view &&
+            vr_lease_until_us(theirs) > sim_replica_clock_us(other))
             sim_fail(sim, "view %" PRIu64 " begins while replica %u holds the lease of view %"
                      PRIu64, view, i, theirs->view);
     }
@@ -221,7 +298,7 @@ static void check_witness(struct sim *sim, const struct sim_replica *replica, co
 {
     uint64_t after, upto;
     if (core->status != VR_NORMAL || vr_witness_is_exposed(core)) return;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (((sim->config.witnesses >> i) & 1) || !sim_replica_has_state(other)) continue;
         if (check_holds(sim, i, &after, &upto) && upto < core->checkpoint_op)
@@ -234,13 +311,13 @@ static void check_witness(struct sim *sim, const struct sim_replica *replica, co
 static void check_primary(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
     if (vr_is_witness(core)) sim_fail(sim, "witness %u leads a view", replica->index);
-    struct check_view *view = view_at(&sim->check, core->view);
+    struct check_view *view = view_at(&sim->check, core->epoch, core->view);
     if (view->known && vstamp_id_equal(view->group, core->group) &&
         (view->replica != replica->index || view->incarnation != replica->incarnation))
         sim_fail(sim, "view %" PRIu64 " has two primaries: replica %u (life %u) and %u (life %u)",
                  core->view, view->replica, view->incarnation, replica->index,
                  replica->incarnation);
-    if (!view->known) check_leases(sim, replica, core->view);
+    if (!view->known) check_leases(sim, replica, core->epoch, core->view);
     if (!view->known) {
         view->start_op = core->view_start_op;
         view->start_commit = core->commit < view->start_op ? core->commit : view->start_op;
@@ -251,13 +328,21 @@ static void check_primary(struct sim *sim, const struct sim_replica *replica, co
     view->incarnation = replica->incarnation;
 }
 
+/* Replicas that were started with a new configuration may form a group with one another, which is
+ * nobody's as long as nothing is done in it. */
+static bool is_unused(const struct sim_replica *replica)
+{
+    const struct vr *core = check_core(replica->node);
+    return replica->newcomer && core->epoch == 0 && core->log.op == 0;
+}
+
 /* Whoever lives and was counted when a group formed is of one group. */
 static void check_group(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         const struct vr *theirs = other->up ? check_core(other->node) : NULL;
-        if (theirs == NULL || !theirs->has_hard_state) continue;
+        if (theirs == NULL || !theirs->has_hard_state || is_unused(other)) continue;
         if (!vstamp_id_equal(theirs->group, core->group))
             sim_fail(sim, "replicas %u and %u are of different groups", replica->index, i);
     }
@@ -285,11 +370,13 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
     const struct vr *core = check_core(replica->node);
     struct check_replica *last = &sim->check.replicas[replica->index];
 
-    if (core->has_hard_state && !last->grouped) check_group(sim, replica, core);
-    last->grouped = core->has_hard_state;
+    bool grouped = core->has_hard_state && !is_unused(replica);
+    if (grouped && !last->grouped) check_group(sim, replica, core);
+    last->grouped = grouped;
+    note_epoch(sim, replica, core);
     note_marks(sim, replica, core);
     check_numbers(sim, replica, core);
-    if (vr_is_primary(core)) check_primary(sim, replica, core);
+    if (vr_is_primary(core) && !is_unused(replica)) check_primary(sim, replica, core);
     if (vr_is_witness(core)) check_witness(sim, replica, core);
     if (core->applied > last->applied) {
         if (vstamp_id_is_zero(sim->check.group)) sim->check.group = core->group;
@@ -301,9 +388,12 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
         if (!vr_is_witness(core)) note_digest(sim, replica, core);
     }
     struct vstamp_id head = log_last(&core->log)->checksum;
-    if (core->log_view != last->log_view || core->log.op != last->op ||
-        !vstamp_id_equal(head, last->head))
+    bool in_epoch = core->status != VR_TRANSITIONING && core->config.self != NOT_A_MEMBER &&
+                    core->log.op >= core->membership.op && !is_unused(replica);
+    if ((core->log_view != last->log_view || core->log.op != last->op ||
+         !vstamp_id_equal(head, last->head)) && in_epoch)
         note_log(sim, replica, core);
+    last->epoch = core->epoch;
     last->view = core->view;
     last->log_view = core->log_view;
     last->commit = core->commit;
@@ -332,10 +422,14 @@ void check_started(struct sim *sim, struct sim_replica *replica)
     last->grouped = false;
     last->head = (struct vstamp_id){0};
     last->torn_view = torn ? core->log_view + 1 : 0;
+    last->epoch = 0;
     if (!replica->config.durable) {
-        last->promised = last->acked_view = last->acked_op = 0;
+        last->promised = last->acked_view = last->acked_op = last->said_epoch = 0;
         return;
     }
+    if (core->epoch < last->said_epoch)
+        sim_fail(sim, "replica %u forgot epoch %u", who, last->said_epoch);
+    if (core->epoch > last->said_epoch || core->config.self == NOT_A_MEMBER) return;
     if (core->view < last->promised)
         sim_fail(sim, "replica %u forgot its promise of view %" PRIu64, who, last->promised);
     if (core->log_view < last->acked_view ||
@@ -375,14 +469,23 @@ void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame
         sim_fail(sim, "replica %u sent a frame that is not one", replica->index);
         return;
     }
-    if (m.header.sender != replica->index)
+    struct check_replica *last = &sim->check.replicas[replica->index];
+    if (m.header.sender != check_core(replica->node)->config.self)
         sim_fail(sim, "replica %u sent in the name of %u", replica->index, m.header.sender);
+    if (check_core(replica->node)->status == VR_TRANSITIONING)
+        sim_fail(sim, "replica %u takes part in epoch %u without its log", replica->index,
+                 m.header.epoch);
+    if ((command == WIRE_prepare_ok && m.as.prepare_ok.op == 0) ||
+        (command == WIRE_commit_ok && m.as.commit_ok.op == 0))
+        return; /* nothing is said to be durable */
+    if (m.header.epoch > last->said_epoch) {
+        last->said_epoch = m.header.epoch;
+        last->promised = last->acked_view = last->acked_op = 0;
+    }
     if (command == WIRE_prepare_ok) check_ack(sim, replica, m.header.view, m.as.prepare_ok.op);
     if (command == WIRE_commit_ok) check_ack(sim, replica, m.header.view, m.as.commit_ok.op);
-    if (command == WIRE_do_view_change) {
-        struct check_replica *last = &sim->check.replicas[replica->index];
-        if (m.header.view > last->promised) last->promised = m.header.view;
-    }
+    if (command == WIRE_do_view_change && m.header.view > last->promised)
+        last->promised = m.header.view;
 }
 
 void check_copied(struct sim *sim, const struct wire_entry_header *last, struct vstamp_id digest)
@@ -439,7 +542,7 @@ void check_history(struct sim *sim)
 void check_close(struct check *check)
 {
     free(check->ops);
-    free(check->views);
+    for (uint32_t i = 0; i < CHECK_EPOCHS_MAX; i++) free(check->epochs[i].views);
     free(check->places);
     *check = (struct check){0};
 }

@@ -8,7 +8,8 @@
  * (I10).  Of every answer: it is not older than what had been answered when it was asked for (I14).
  * A copy of the state is a state that was, and as new as it must be.  At the end: each key's
  * history is linearizable (I12, I14).  No witness leads a view (PIT-7.3), or has forgotten, without
- * saying so, what an active replica lacks (PIT-7.1). */
+ * saying so, what an active replica lacks (PIT-7.1).  An epoch has one membership, and begins after
+ * one entry (I16); no entry of an epoch lies before its begin or behind its end (I17). */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
@@ -36,15 +37,32 @@ struct check_view {
     uint64_t start_op, start_commit; /* its log when it began */
 };
 
+#define CHECK_EPOCHS_MAX 256u
+
+/* An epoch, as the first replica that had moved to it says (I16). */
+struct check_epoch {
+    bool known;
+    uint64_t op;
+    struct vstamp_id checksum; /* of the entry it begins after */
+    struct vstamp_id members;  /* of its members, in order */
+    uint32_t nodes;            /* bitset: which replicas they are */
+    uint8_t n, order[REPLICAS_MAX];
+    struct check_view *views;
+    size_t n_views;
+};
+
 /* What stands in the logs of a view at an op-number, or stood while it was not yet committed. */
 struct check_place {
     uint64_t log_view, op; /* op 0: a free place */
+    uint32_t epoch;
     struct vstamp_id group, checksum;
 };
 
 /* What is known of one replica. */
 struct check_replica {
+    uint32_t epoch; /* in which all that follows was */
     uint64_t view, log_view, commit, applied; /* after its last turn, this incarnation */
+    uint32_t said_epoch;                      /* of the two below */
     uint64_t promised;                        /* newest view it sent a DO-VIEW-CHANGE for */
     uint64_t acked_view, acked_op;            /* newest PREPARE-OK, by (view, op) */
     bool grouped;                             /* it has state, and belongs to a group */
@@ -61,8 +79,8 @@ struct check {
     struct vstamp_id group; /* that commits */
     struct check_op *ops;
     size_t n_ops;
-    struct check_view *views;
-    size_t n_views;
+    struct check_epoch epochs[CHECK_EPOCHS_MAX];
+    uint32_t epoch; /* newest one that anybody has moved to */
     struct check_place *places; /* open addressing */
     size_t n_places, places_size;
     struct check_replica replicas[REPLICAS_MAX];
@@ -87,6 +105,12 @@ void check_history(struct sim *sim);
  * as state or as entries.  False: that is not clear just now. */
 bool check_holds(const struct sim *sim, uint8_t index, uint64_t *after, uint64_t *upto);
 void check_close(struct check *check);
+
+/* Of the newest epoch. */
+bool check_is_member(const struct sim *sim, uint8_t index);
+/* Has it begun the newest epoch, as a member? */
+bool check_has_begun(const struct sim *sim, uint8_t index);
+uint64_t check_incarnation(const struct sim_replica *replica);
 
 /* The core inside a node. */
 const struct vr *check_core(const struct node *node);

@@ -107,7 +107,7 @@ void sim_copies_answer(struct sim *sim, struct bytes frame)
     int rv = copier_on_frame(&s->copier, frame, &s->file, &answered, &diag);
     sim->stats.copy_restarts += s->copier.n_restarts - restarts;
     if (rv == VSTAMP_E_NOT_RUN || rv == VSTAMP_E_OTHER_GROUP) {
-        s->source = (uint8_t)random_below(sim, sim->config.n_replicas);
+        s->source = (uint8_t)random_below(sim, sim->n_nodes);
     } else if (rv != 0) {
         sim_fail(sim, "replica %u is asked for a copy and %s", s->source, diag.text);
     } else if (!answered) {
@@ -123,10 +123,10 @@ static void ask(struct sim *sim)
     struct sim_copies *s = &sim->copies;
     uint8_t frame[COPIER_FRAME_MAX];
     if (random_below(sim, TURN_AWAY) == 0)
-        s->source = (uint8_t)random_below(sim, sim->config.n_replicas);
+        s->source = (uint8_t)random_below(sim, sim->n_nodes);
     const struct sim_replica *r = &sim->replicas[s->source];
     if (!r->up || r->paused_until > sim->now) {
-        s->source = (uint8_t)random_below(sim, sim->config.n_replicas);
+        s->source = (uint8_t)random_below(sim, sim->n_nodes);
         return;
     }
     size_t size = copier_ask(&s->copier, frame);

@@ -132,6 +132,18 @@ static void draw_copies(struct prng aside, struct sim_options *o)
     o->copy_us = prng_between(&aside, 1, 20u << prng_below(&aside, 4)) * SIM_MS;
 }
 
+/* In one run in three somebody changes the membership; all that goes with it is left out that the
+ * checks do not follow from epoch to epoch. */
+static void draw_changes(struct prng aside, struct sim_options *o)
+{
+    for (int i = 0; i < 3; i++) prng_next(&aside);
+    o->nodes = o->replicas;
+    if (!prng_chance(&aside, 1, 3)) return;
+    o->nodes = o->replicas + prng_between(&aside, 1, SIM_NODES_MAX - o->replicas);
+    o->change_us = o->view_change_ms * SIM_MS;
+    o->change_us *= prng_between(&aside, 2, 8u << prng_below(&aside, 4));
+}
+
 /* And in one in three somebody moves the primary about. */
 static void draw_hand_overs(struct prng aside, struct sim_options *o)
 {
@@ -309,6 +321,11 @@ static void settle(struct sim_options *o)
     bool clocks_keep_their_word = o->drift_ppm <= o->drift_bound_ppm;
     if (o->leases && clocks_keep_their_word) o->leap_us = 0;
     o->replicas = clamp(o->replicas, 1, SIM_REPLICAS_MAX);
+    if (o->change_us == 0) o->nodes = o->replicas;
+    o->nodes = clamp(o->nodes, o->replicas, SIM_NODES_MAX);
+    if (o->nodes == o->replicas) o->change_us = 0;
+    if (o->change_us != 0)
+        o->plot_us = o->beyond = o->old_permille = o->witnesses = 0;
     o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
@@ -339,12 +356,24 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_witnesses(*prng, o);
     draw_copies(*prng, o);
     draw_hand_overs(*prng, o);
+    draw_changes(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }
 
-static const char *const sim_addresses[SIM_REPLICAS_MAX] = {"sim:0", "sim:1", "sim:2", "sim:3",
-                                                            "sim:4", "sim:5", "sim:6"};
+static const char *const addresses[SIM_NODES_MAX] = {"sim:a", "sim:b", "sim:c", "sim:d", "sim:e",
+                                                     "sim:f", "sim:g", "sim:h", "sim:i", "sim:j",
+                                                     "sim:k", "sim:l", "sim:m", "sim:n"};
+
+const char *sim_address_of(uint8_t node)
+{
+    return addresses[node];
+}
+
+uint8_t sim_node_of(const char *address)
+{
+    return (uint8_t)(address[4] - 'a');
+}
 
 void sim_options_config(const struct sim_options *o, struct vr_config *c)
 {
@@ -367,5 +396,5 @@ void sim_options_config(const struct sim_options *o, struct vr_config *c)
                             .transfer_mib_per_s = (uint32_t)o->transfer_mib_per_s,
                             .state_pages = (uint32_t)(o->max_clients * 2 + o->state_pages),
                             .version = "sim"};
-    for (uint32_t i = 0; i < c->n_replicas; i++) c->addresses[i] = sim_addresses[i];
+    for (uint32_t i = 0; i < c->n_replicas; i++) c->addresses[i] = addresses[i];
 }

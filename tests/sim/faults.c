@@ -22,20 +22,28 @@
 #define STOP_PATIENCE_US (2 * SIM_S)
 #define FORMING_US (150 * SIM_MS)
 
+/* Members of the newest epoch. */
+static uint32_t n_members(const struct sim *sim)
+{
+    uint32_t n = 0;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) n += check_is_member(sim, i);
+    return n;
+}
+
 static uint32_t n_failures_borne(const struct sim *sim)
 {
-    return (sim->config.n_replicas - 1u) / 2;
+    return (n_members(sim) - 1u) / 2;
 }
 
 static uint8_t any_replica(struct sim *sim)
 {
-    return (uint8_t)prng_below(&sim->prng, sim->config.n_replicas);
+    return (uint8_t)prng_below(&sim->prng, sim->n_nodes);
 }
 
 /* The one that hurts: a primary, if there is one. */
 static uint8_t any_victim(struct sim *sim)
 {
-    uint8_t n = sim->config.n_replicas, from = any_replica(sim);
+    uint8_t n = sim->n_nodes, from = any_replica(sim);
     if (prng_below(&sim->prng, 1000) >= sim->options.primary_permille) return from;
     for (uint8_t i = 0; i < n; i++) {
         uint8_t index = (uint8_t)((from + i) % n);
@@ -45,11 +53,29 @@ static uint8_t any_victim(struct sim *sim)
     return from;
 }
 
+/* Without disks, in a later epoch: whoever lost its memory has to recover, whoever is still on its
+ * way into the epoch has not. */
+static bool has_state(const struct sim *sim, uint8_t index)
+{
+    const struct sim_replica *r = &sim->replicas[index];
+    if (!check_is_member(sim, index)) return false;
+    if (sim->check.epoch > 0 && !sim->config.durable)
+        return r->up && !r->stopping && check_core(r->node)->has_hard_state;
+    return sim_replica_has_state(r);
+}
+
+static uint32_t n_begun(const struct sim *sim)
+{
+    uint32_t n = 0;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) n += check_has_begun(sim, i);
+    return n;
+}
+
 static uint32_t n_with_state(const struct sim *sim, uint32_t without)
 {
     uint32_t n = 0;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++)
-        n += !((without >> i) & 1) && sim_replica_has_state(&sim->replicas[i]);
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        n += !((without >> i) & 1) && has_state(sim, i);
     return n;
 }
 
@@ -59,7 +85,7 @@ static bool hold_everything(const struct sim *sim, uint32_t without)
 {
     uint64_t reach = 0, after, upto, wanted = sim->check.highest_commit;
     for (int witnesses = 0; witnesses < 2; witnesses++) {
-        for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+        for (uint8_t i = 0; i < sim->n_nodes; i++) {
             bool is_one = (sim->config.witnesses >> i) & 1;
             if (((without >> i) & 1) || !sim_replica_has_state(&sim->replicas[i])) continue;
             if (is_one != (witnesses > 0) || !check_holds(sim, i, &after, &upto)) continue;
@@ -74,11 +100,28 @@ bool sim_bears_loss(const struct sim *sim, uint8_t index)
     return sim->config.witnesses == 0 || hold_everything(sim, UINT32_C(1) << index);
 }
 
+/* While the membership changes nobody knows yet who will be counted. */
+static bool is_changing(const struct sim *sim)
+{
+    if (sim->options.change_us == 0) return false;
+    if (sim->changes.under_way) return true;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_replica *r = &sim->replicas[i];
+        if (!r->up) continue;
+        if (check_core(r->node)->proposal.pending || vr_epoch_is_closed(check_core(r->node)))
+            return true;
+    }
+    return false;
+}
+
 static bool may_crash(const struct sim *sim, uint8_t index)
 {
-    uint32_t n = sim->config.n_replicas;
+    uint32_t n = n_members(sim);
     if (!sim->all_formed) return sim->crashes_before_formed < n_failures_borne(sim);
-    if (sim->config.durable || !sim_replica_has_state(&sim->replicas[index])) return true;
+    if (!sim->config.durable && is_changing(sim)) return false;
+    if (!sim->config.durable && !check_is_member(sim, index))
+        return n_begun(sim) >= n - n_failures_borne(sim);
+    if (sim->config.durable || !has_state(sim, index)) return true;
     return n_with_state(sim, UINT32_C(1) << index) >= n - n_failures_borne(sim) &&
            sim_bears_loss(sim, index);
 }
@@ -87,9 +130,11 @@ bool sim_may_wipe(const struct sim *sim, uint8_t index)
 {
     if (!sim->config.durable || !sim->all_formed) return false;
     uint32_t n_blank = 0;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    if (is_changing(sim) || !check_is_member(sim, index)) return false;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *r = &sim->replicas[i];
-        if (i == index) continue;
+        if (i == index || !check_is_member(sim, i)) continue;
+        if (sim->check.epoch > 0 && !check_has_begun(sim, i) && !r->blank) return false;
         if (r->blank || r->damaged || r->rotten != 0 || r->old) n_blank++;
         else if (!r->up || check_core(r->node)->status != VR_NORMAL) return false;
     }
@@ -108,7 +153,7 @@ static bool is_of_newest_life(const struct sim_replica *r)
 static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
 {
     if (sim->options.beyond || disk_is_empty(&r->copy)) return false;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (i == r->index) continue;
         const struct vr *core = other->up ? check_core(other->node) : NULL;
@@ -129,7 +174,7 @@ static void come_back(struct sim *sim, uint8_t index, uint64_t after_us)
  * that his disk is an old copy of this very life is started empty instead. */
 void sim_faults_forgotten(struct sim *sim, uint8_t index)
 {
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         struct sim_replica *r = &sim->replicas[i];
         if (i == index || !r->old || !r->old_of_newest_life) continue;
         bool was_up = r->up;
@@ -185,6 +230,7 @@ static void crash(struct sim *sim, uint8_t index)
     }
     sim->stats.crashes++;
     sim_replica_crash(sim, index, "crashed");
+    if (!sim->config.durable && !check_is_member(sim, index)) r->present = false; /* for good */
     harm_disk(sim, r);
     come_back(sim, index, sim_around(sim, sim->options.down_us));
 }
@@ -192,7 +238,7 @@ static void crash(struct sim *sim, uint8_t index)
 static void crash_all(struct sim *sim)
 {
     if (!sim->config.durable || !sim->all_formed) return;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         if (!sim->replicas[i].up) continue;
         sim_replica_crash(sim, i, "crashed with all others");
         sim->stats.crashes++;
@@ -202,7 +248,7 @@ static void crash_all(struct sim *sim)
 
 static void block(struct sim *sim, uint32_t from, uint32_t to)
 {
-    uint8_t n = sim->config.n_replicas;
+    uint8_t n = sim->n_nodes;
     for (uint8_t a = 0; a < n; a++)
         for (uint8_t b = 0; b < n; b++)
             if (a != b && ((from >> a) & 1) && ((to >> b) & 1)) sim->blocked[a][b] = true;
@@ -218,7 +264,7 @@ static void block_both(struct sim *sim, uint32_t a, uint32_t b, bool one_way)
  * both; or single links.  Gives the replicas of one side, if there are sides. */
 static uint32_t cut(struct sim *sim)
 {
-    uint32_t n = sim->config.n_replicas, all = (UINT32_C(1) << n) - 1;
+    uint32_t n = sim->n_nodes, all = (UINT32_C(1) << n) - 1;
     bool one_way = prng_below(&sim->prng, 1000) < sim->options.one_way_permille;
     uint32_t side = (uint32_t)prng_below(&sim->prng, all);
     uint32_t bridge;
@@ -245,7 +291,7 @@ static uint32_t cut(struct sim *sim)
 
 static void cut_client(struct sim *sim, struct sim_client *client, uint32_t from, uint64_t until)
 {
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         if (!((from >> i) & 1)) continue;
         client->connections[i].cut_until = until;
         if (client->connections[i].up) sim_net_break(sim, client, i);
@@ -271,7 +317,7 @@ enum cut { CUT_ANY, CUT_SPEECH, CUT_OFF };
  * but for its clients. */
 static void partition(struct sim *sim, uint8_t about, enum cut kind)
 {
-    uint8_t n = sim->config.n_replicas;
+    uint8_t n = sim->n_nodes;
     uint32_t all = (UINT32_C(1) << n) - 1, one = UINT32_C(1) << about;
     uint64_t lasts_us = sim_around(sim, sim->options.cut_us);
     sim_heal(sim, sim->partition);
@@ -297,8 +343,8 @@ static void partition(struct sim *sim, uint8_t about, enum cut kind)
 void sim_heal(struct sim *sim, uint64_t number)
 {
     if (number != sim->partition) return; /* a newer one is on */
-    for (uint8_t a = 0; a < sim->config.n_replicas; a++)
-        for (uint8_t b = 0; b < sim->config.n_replicas; b++) {
+    for (uint8_t a = 0; a < sim->n_nodes; a++)
+        for (uint8_t b = 0; b < sim->n_nodes; b++) {
             if (!sim->blocked[a][b]) continue;
             sim->blocked[a][b] = false;
             sim_trace(sim, "network: %u -> %u whole", a, b);
@@ -433,14 +479,22 @@ void sim_faults_begin(struct sim *sim)
 
 /* Replicas that stay away for good: dead, or talking without hearing anything.  What is left must
  * hold a quorum that has state. */
+static bool all_begun(const struct sim *sim)
+{
+    if (sim->options.change_us == 0) return true;
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (check_is_member(sim, i) && !check_has_begun(sim, i)) return false;
+    return true;
+}
+
 static void choose_dead(struct sim *sim)
 {
-    uint32_t n = sim->config.n_replicas;
+    uint32_t n = n_members(sim);
     if (!sim->all_formed || prng_chance(&sim->prng, 1, 3)) return;
     for (uint32_t tries = n_failures_borne(sim); tries > 0; tries--) {
         uint32_t more = sim->dead | UINT32_C(1) << any_replica(sim);
         bool bears = sim->config.witnesses == 0 || hold_everything(sim, more);
-        if (n_with_state(sim, more) >= n / 2 + 1 && bears) sim->dead = more;
+        if (n_with_state(sim, more) >= n / 2 + 1 && bears && all_begun(sim)) sim->dead = more;
     }
 }
 
@@ -451,15 +505,15 @@ void sim_faults_end(struct sim *sim)
     sim->quiet = true;
     choose_dead(sim);
     for (uint32_t c = 0; c < sim->options.clients; c++)
-        for (uint8_t i = 0; i < sim->config.n_replicas; i++)
+        for (uint8_t i = 0; i < sim->n_nodes; i++)
             sim->clients[c].connections[i].cut_until = 0;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         struct sim_replica *r = &sim->replicas[i];
         bool dead = (sim->dead >> i) & 1;
         r->paused_until = r->disk_full_until = 0;
         if (r->up && (r->stopping || (dead && prng_chance(&sim->prng, 2, 3))))
             sim_replica_crash(sim, i, dead ? "dead for good" : "stopped");
         if (dead && r->up) sim_trace(sim, "%u: hears nobody for good", i);
-        if (!dead && !r->up) come_back(sim, i, sim_around(sim, 50 * SIM_MS));
+        if (!dead && !r->up && r->present) come_back(sim, i, sim_around(sim, 50 * SIM_MS));
     }
 }

@@ -211,6 +211,10 @@ void sim_net_reply(struct sim *sim, uint8_t replica, uint64_t origin, struct byt
         sim_operator_answer(sim, replica, frame);
         return;
     }
+    if (origin == SIM_CHANGES_ORIGIN) {
+        sim_changes_answer(sim, frame);
+        return;
+    }
     if (origin == SIM_COPIER_ORIGIN) {
         sim_copies_answer(sim, frame);
         return;
@@ -252,7 +256,8 @@ void sim_net_event(struct sim *sim, const struct sim_event *event)
     } else {
         c->generation++;
         c->up = c->coming = false;
-        session_on_down(&client->session, event->node);
+        uint8_t number = sim_client_number(client, event->node);
+        if (number < client->n_nodes) session_on_down(&client->session, number);
     }
     sim_client_step(sim, client);
 }

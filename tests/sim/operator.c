@@ -11,10 +11,11 @@
 
 #define ORIGIN (UINT64_MAX - 2)
 #define ANYBODY 0xffu
+#define EPOCH_SHIFT 40 /* of the epoch, in the numbers of its requests */
 
 static uint8_t believed_primary(struct sim *sim)
 {
-    uint8_t n = sim->config.n_replicas, from = (uint8_t)prng_below(&sim->prng, n);
+    uint8_t n = sim->n_nodes, from = (uint8_t)prng_below(&sim->prng, n);
     for (uint8_t i = 0; i < n; i++) {
         const struct sim_replica *r = &sim->replicas[(from + i) % n];
         if (r->up && vr_is_primary(check_core(r->node))) return r->index;
@@ -25,7 +26,8 @@ static uint8_t believed_primary(struct sim *sim)
 static void send(struct sim *sim, uint8_t replica, const struct wire_request *request)
 {
     uint8_t frame[256];
-    struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
+    struct wire_header header = {.sender = WIRE_SENDER_CLIENT,
+                                 .epoch = (uint32_t)(request->number >> EPOCH_SHIFT)};
     size_t size =
         wire_frame_encode(&header, &wire_shape_request, request, frame, sizeof frame);
     assert(size > 0);
@@ -37,15 +39,18 @@ static void send(struct sim *sim, uint8_t replica, const struct wire_request *re
 void sim_operator_hand_over(struct sim *sim)
 {
     uint8_t replica = believed_primary(sim);
-    uint8_t target = (uint8_t)prng_below(&sim->prng, sim->config.n_replicas);
-    bool named = prng_chance(&sim->prng, 3, 4);
     if (!sim->replicas[replica].up) return;
+    uint8_t n = check_core(sim->replicas[replica].node)->config.n_replicas;
+    uint8_t target = (uint8_t)prng_below(&sim->prng, n);
+    bool named = prng_chance(&sim->prng, 3, 4);
     struct wire_request request = {
         .client = {1, 1},
         .token = check_core(sim->replicas[replica].node)->view,
         .kind = WIRE_KIND_HAND_OVER,
         .body = {&target, named ? 1 : 0}};
     request.number = request.token << 8 | (named ? target : ANYBODY);
+    request.number |=
+        (uint64_t)check_core(sim->replicas[replica].node)->epoch << EPOCH_SHIFT;
     sim_trace(sim, "operator: asks %u to hand over view=%" PRIu64 " to=%u", replica, request.token,
               named ? target : ANYBODY);
     send(sim, replica, &request);
@@ -62,9 +67,11 @@ void sim_operator_answer(struct sim *sim, uint8_t replica, struct bytes frame)
     struct wire_message m;
     if (wire_frame_decode(frame, &m) != 0) sim_fail(sim, "the operator's answer cannot be read");
     if (m.header.command != WIRE_reply) return;
-    uint64_t view = m.as.reply.number >> 8;
+    uint64_t view = m.as.reply.number << (64 - EPOCH_SHIFT) >> (64 - EPOCH_SHIFT + 8);
     uint8_t target = (uint8_t)m.as.reply.number;
-    uint8_t primary = vr_primary_among(sim->config.n_replicas, sim->config.witnesses, view);
+    if (m.header.epoch != m.as.reply.number >> EPOCH_SHIFT) return;
+    const struct vr_config *c = &check_core(sim->replicas[replica].node)->config;
+    uint8_t primary = vr_primary_among(c->n_replicas, c->witnesses, view);
     sim->stats.hand_overs++;
     if (m.header.view <= view && primary != target)
         sim_fail(sim, "replica %u says that it handed view %" PRIu64 " over, in view %" PRIu64,

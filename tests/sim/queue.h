@@ -31,6 +31,7 @@ enum sim_event_kind {
     SIM_FAULT,      /* the next fault of class `from`; `value` 1: one more, at `node` */
     SIM_PLOT,       /* the next step of the plot, if partition `value` is still the newest */
     SIM_COPY,       /* who copies the state asks the next question */
+    SIM_CHANGE,     /* who changes the membership takes the next step; `value` names it */
     SIM_CLIENT,     /* client `node` wakes; `value` must be its current alarm */
     SIM_PHASE       /* the faults are over */
 };

@@ -30,19 +30,46 @@ static uint64_t time_of(const struct sim_replica *r, uint64_t monotonic)
     return r->clock_started + (uint64_t)(elapsed * 1000000 / (1000000 + r->clock_ppm)) + 1;
 }
 
-static void io_send(void *ctx, uint8_t to, struct bytes frame)
+static void io_send(void *ctx, uint8_t slot, struct bytes frame)
 {
     struct sim_replica *r = ctx;
-    assert(to < r->config.n_replicas && to != r->index);
+    assert(slot < r->n_slots && r->slots[slot] != r->index);
     check_sent(r->sim, r, frame);
     if (r->old) check_idle(r->sim, r, frame);
-    sim_net_send(r->sim, r->index, to, frame);
+    sim_net_send(r->sim, r->index, r->slots[slot], frame);
+}
+
+static uint8_t slot_of(const struct sim_replica *r, uint8_t replica)
+{
+    uint8_t slot = 0;
+    while (slot < r->n_slots && r->slots[slot] != replica) slot++;
+    return slot;
+}
+
+/* Connections go on in other slots; to those who are new there are none yet. */
+static void io_directory(void *ctx, const struct node_directory *directory)
+{
+    struct sim_replica *r = ctx, before = {.n_slots = r->n_slots};
+    memcpy(before.slots, r->slots, sizeof before.slots);
+    r->n_slots = directory->n_slots;
+    for (uint8_t i = 0; i < r->n_slots; i++) {
+        r->slots[i] = sim_node_of(directory->addresses[i]);
+        bool known = before.n_slots == 0 || slot_of(&before, r->slots[i]) < before.n_slots;
+        const struct sim_replica *other = &r->sim->replicas[r->slots[i]];
+        if (known || r->slots[i] == r->index || !other->up) continue;
+        if (r->sim->blocked[r->index][other->index] || r->sim->blocked[other->index][r->index])
+            continue;
+        sim_net_link(r->sim, r->index, other->index, true);
+    }
 }
 
 static void io_reply(void *ctx, uint64_t origin, struct bytes frame)
 {
     struct sim_replica *r = ctx;
-    sim_net_reply(r->sim, r->index, origin, frame);
+    if (origin > SIM_STRANGER_ORIGIN - REPLICAS_MAX && origin <= SIM_STRANGER_ORIGIN)
+        sim_net_send(r->sim, r->index, (uint8_t)(SIM_STRANGER_ORIGIN - origin), frame);
+    else
+        sim_net_reply(r->sim, r->index, origin, frame);
 }
 
 static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
@@ -119,12 +146,46 @@ void sim_replica_init(struct sim *sim, uint8_t index)
     r->sim = sim;
     r->index = index;
     r->config = sim->config;
-    r->config.self = index;
-    r->io = (struct node_io){.ctx = r, .send = io_send, .reply = io_reply, .store = io_store,
+    r->config.self = index < sim->config.n_replicas ? index : 0;
+    r->io = (struct node_io){.ctx = r, .send = io_send, .directory = io_directory,
+                             .reply = io_reply, .store = io_store,
                              .trace = sim->tracing ? io_trace : NULL, .log = io_log,
                              .record = sim->options.record ? io_record : NULL};
     disk_init(&r->disk, node_segment_size(&r->config));
     r->wall_skew_us = (int64_t)prng_below(&sim->prng, 2 * SIM_S) - (int64_t)SIM_S;
+}
+
+static void configure(struct sim_replica *r, const uint8_t *members, uint8_t n)
+{
+    r->config = r->sim->config;
+    r->config.n_replicas = n;
+    for (uint8_t i = 0; i < n; i++) {
+        r->config.addresses[i] = sim_address_of(members[i]);
+        if (members[i] == r->index) r->config.self = i;
+    }
+}
+
+/* It is given a configuration that lists these members, and an empty folder. */
+void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membership *members)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    uint8_t nodes[REPLICAS_MAX];
+    assert(!r->up);
+    for (uint8_t i = 0; i < members->n; i++) nodes[i] = sim_node_of(members->members[i].address);
+    configure(r, nodes, members->n);
+    sim_replica_wipe(sim, index);
+    r->present = r->newcomer = true;
+}
+
+/* A member that has lost its memory is started with the configuration that it had, or with that of
+ * today.  It must be that of today if all in the other may have lost theirs: they would form a
+ * group. */
+static void configure_anew(struct sim_replica *r)
+{
+    const struct check_epoch *e = &r->sim->check.epochs[r->sim->check.epoch];
+    if (!r->blank || !e->known || !check_is_member(r->sim, r->index)) return;
+    if (r->config.n_replicas > (e->n - 1) / 2 && prng_chance(&r->sim->changes.prng, 1, 2)) return;
+    configure(r, e->order, e->n);
 }
 
 bool sim_replica_has_state(const struct sim_replica *r)
@@ -167,7 +228,7 @@ static void note_normal(struct sim_replica *r)
     r->normal_once = true;
     if (r->blank && sim->all_formed) sim->stats.recoveries++;
     r->blank = false;
-    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++)
         if (sim->replicas[i].incarnation == 0 || sim->replicas[i].blank) return;
     sim->all_formed = true;
 }
@@ -175,8 +236,10 @@ static void note_normal(struct sim_replica *r)
 static void note_primary(struct sim_replica *r)
 {
     const struct vr *core = check_core(r->node);
-    if (!vr_is_primary(core) || r->led_view == core->view + 1) return;
+    if (!vr_is_primary(core)) return;
+    if (r->led_view == core->view + 1 && r->led_epoch == core->epoch) return;
     r->led_view = core->view + 1;
+    r->led_epoch = core->epoch;
     sim_faults_new_primary(r->sim, r->index);
 }
 
@@ -253,7 +316,7 @@ void sim_replica_pause(struct sim *sim, uint8_t index, uint64_t us)
 
 static void connect_to_peers(struct sim_replica *r)
 {
-    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+    for (uint8_t i = 0; i < r->sim->n_nodes; i++)
         if (i != r->index && r->sim->replicas[i].up && !r->sim->blocked[i][r->index] &&
             !r->sim->blocked[r->index][i])
             sim_net_link(r->sim, r->index, i, true);
@@ -298,6 +361,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     assert(!r->up);
     r->up = true;
     r->stopping = r->normal_once = r->turn_open = false;
+    r->n_slots = 0;
     r->incarnation++;
     r->alarm = 0;
     r->clock_started = sim->now;
@@ -305,6 +369,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     r->clock_ppm = (int64_t)prng_below(&sim->prng, 2 * sim->options.drift_ppm + 1) -
                    (int64_t)sim->options.drift_ppm;
     r->blank = r->config.durable ? r->blank || disk_is_empty(&r->disk) : true;
+    configure_anew(r);
     bool lost = false;
     int rv = restore(r, &lost, &diag);
     if (rv != 0 && r->damaged) { /* its operator puts the folder away, and starts it empty */
@@ -355,7 +420,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     assert(r->up);
     sim_trace(sim, "%u: %s", index, why);
     note_stats(r);
-    r->newest_incarnation = check_core(r->node)->crash_vector[index];
+    r->newest_incarnation = check_incarnation(r);
     uint64_t op = check_core(r->node)->log.op;
     check_crashed(sim, r);
     live_again(r);
@@ -375,7 +440,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     for (uint32_t i = 0; i < r->backlog_count; i++) sim_packet_release(r->backlog[i].packet);
     r->backlog_count = 0;
     sim_net_break_all(sim, index);
-    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
         if (i != index && sim->replicas[i].up) sim_net_link(sim, i, index, false);
 }
 
@@ -404,6 +469,12 @@ static void start_empty(struct sim_replica *r)
 /* A stopping replica goes when it has handed over, or is out of patience. */
 static bool gone(struct sim_replica *r)
 {
+    if (!r->turn_open && node_is_retired(r->node)) {
+        r->sim->stats.retirements++;
+        r->present = false; /* its operator does not start it again, or not soon */
+        sim_replica_crash(r->sim, r->index, "replaced, and not needed any more");
+        return true;
+    }
     if (!r->turn_open && node_is_over(r->node) != NULL) {
         start_empty(r);
         return true;
@@ -443,7 +514,8 @@ void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame)
     if (wire_frame_decode(frame, &m) == 0) sim_fail(sim, "a damaged frame passes for a sound one");
     if (r->paused_until > sim->now) return;
     turn_begin(r);
-    node_on_peer_frame(r->node, (uint8_t)((index + 1) % r->config.n_replicas), frame);
+    node_on_peer_frame(r->node, r->slots[(slot_of(r, index) + 1u) % r->n_slots] == index
+                                    ? 0 : (uint8_t)((slot_of(r, index) + 1u) % r->n_slots), frame);
     if (node_on_client_frame(r->node, UINT64_MAX, frame) == 0)
         sim_fail(sim, "replica %u took a damaged frame of a client", index);
     turn_end(r);
@@ -498,7 +570,15 @@ static void copy_running(struct sim_replica *r)
     if (!prng_chance(&aside, 1, 64)) return;
     disk_copy(&r->copy, &r->disk);
     r->copied_op = core->log.op;
-    r->copied_incarnation = core->crash_vector[r->index];
+    r->copied_incarnation = check_incarnation(r);
+}
+
+static void on_frame(struct sim_replica *r, const struct sim_event *event)
+{
+    struct bytes frame = {event->packet->bytes, event->packet->size};
+    uint8_t slot = slot_of(r, event->from);
+    if (slot < r->n_slots) node_on_peer_frame(r->node, slot, frame);
+    else node_on_stranger_frame(r->node, SIM_STRANGER_ORIGIN - event->from, frame);
 }
 
 void sim_replica_event(struct sim *sim, const struct sim_event *event)
@@ -510,16 +590,16 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
     switch ((enum sim_event_kind)event->kind) {
     case SIM_FRAME:
         turn_begin(r);
-        node_on_peer_frame(r->node, event->from,
-                           (struct bytes){event->packet->bytes, event->packet->size});
+        on_frame(r, event);
         break;
     case SIM_REQUEST:
         turn_begin(r);
         on_request(r, event);
         break;
     case SIM_LINK:
+        if (slot_of(r, event->from) >= r->n_slots) return;
         turn_begin(r);
-        node_on_peer_connected(r->node, event->from, event->value != 0);
+        node_on_peer_connected(r->node, slot_of(r, event->from), event->value != 0);
         break;
     case SIM_STORED:
         if (!mine) return;
@@ -552,6 +632,7 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
     case SIM_FAULT:
     case SIM_PLOT:
     case SIM_COPY:
+    case SIM_CHANGE:
     case SIM_CLIENT:
     case SIM_PHASE:
         assert(false);

@@ -17,6 +17,7 @@
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
  *   operator.c  who moves the primary
+ *   changes.c   who changes the membership
  *   copies.c    who copies the state while all this goes on
  *   check.c     what must hold after every turn, and at the end
  *   replay.c    a life of a replica, recorded here or by the daemon, once more
@@ -36,7 +37,8 @@
 #include "vr/marks.h"
 #include "vr/session.h"
 
-#define SIM_REPLICAS_MAX 7u
+#define SIM_REPLICAS_MAX 7u /* in a group */
+#define SIM_NODES_MAX 14u   /* that are members sooner or later */
 #define SIM_CLIENTS_MAX 16u
 #define SIM_TRACE_LINES 60u
 #define SIM_TRACE_COLUMNS 400u
@@ -75,6 +77,8 @@ struct sim_replica {
     struct sim *sim;
     uint8_t index;
     bool up, stopping;
+    bool newcomer; /* was given its configuration for a change of the membership */
+    bool present; /* it is somebody's to run: a member, or to be one, or replaced of late */
     bool normal_once; /* in this incarnation */
     bool blank;       /* came up without state and was not normal since */
     bool damaged;     /* what is on its disk is not what it wrote */
@@ -96,10 +100,12 @@ struct sim_replica {
     struct disk disk;
     uint64_t clock_base, clock_started; /* its monotonic time began with base at started */
     int64_t clock_ppm, wall_skew_us;
+    uint8_t n_slots, slots[SLOTS_MAX]; /* its directory: which replica is in which slot */
     uint64_t alarm;  /* when the queued SIM_TIMER comes; 0: none is queued */
     uint64_t paused_until;
     bool turn_open;
-    uint64_t led_view; /* newest view that it was primary of, plus 1 */
+    uint64_t led_view; /* newest view that it was primary of, plus 1, ... */
+    uint32_t led_epoch; /* ... in that epoch */
     struct sim_event backlog[SIM_BACKLOG]; /* client frames it did not accept yet */
     uint32_t backlog_count;
 };
@@ -123,7 +129,8 @@ struct sim_client {
     uint8_t index;
     enum sim_client_state state;
     struct session session;
-    struct sim_connection connections[REPLICAS_MAX];
+    uint8_t n_nodes, nodes[SLOTS_MAX]; /* which replica has which number in the session */
+    struct sim_connection connections[REPLICAS_MAX]; /* by replica */
     uint64_t alarm;  /* names the SIM_CLIENT event that is valid */
     uint64_t alarm_at;
     size_t op;       /* in the history, of the operation under way */
@@ -189,6 +196,9 @@ enum sim_phase {
     SIM_STAT(copies)                                                                               \
     SIM_STAT(copy_restarts)                                                                        \
     SIM_STAT(hand_overs)                                                                           \
+    SIM_STAT(changes)         /* of the membership */                                              \
+    SIM_STAT(changes_refused)                                                                      \
+    SIM_STAT(retirements)                                                                          \
     SIM_STAT(partitions)                                                                           \
     SIM_STAT(view_changes)                                                                         \
     SIM_STAT(recoveries)                                                                           \
@@ -204,6 +214,22 @@ struct sim_copies {
     struct copier copier;
     uint64_t *hashes;
     struct writer file;
+};
+
+/* Who changes the membership; changes.c. */
+#define SIM_CHANGES_ORIGIN (UINT64_MAX - 3)
+#define SIM_STRANGER_ORIGIN (UINT64_MAX - 0x100) /* and less the number of a replica */
+struct sim_changes {
+    struct prng prng;
+    bool under_way;
+    uint64_t step;                   /* names the SIM_CHANGE event that is valid */
+    uint32_t tries;
+    uint64_t client, session;        /* a new one for each change */
+    uint32_t epoch;                  /* that is to end; done: that has begun */
+    bool done;
+    struct vr_membership next;
+    uint8_t body[VR_MEMBERS_BYTES + 32];
+    size_t body_size;
 };
 
 /* How far forget.c has come. */
@@ -223,7 +249,8 @@ struct sim {
     uint64_t seed, now;
     struct prng prng;
     struct sim_options options;
-    struct vr_config config;
+    struct vr_config config; /* of the first epoch's members */
+    uint8_t n_nodes;         /* replicas that there are, members or not */
     struct sim_queue queue;
     struct sim_replica replicas[REPLICAS_MAX];
     bool blocked[REPLICAS_MAX][REPLICAS_MAX]; /* frames from, to are lost */
@@ -235,6 +262,7 @@ struct sim {
     uint64_t partition; /* number of the newest */
     struct sim_plot plot;
     struct sim_copies copies;
+    struct sim_changes changes;
     struct sim_client clients[SIM_CLIENTS_MAX + 1]; /* the last one asks when the faults are over */
     struct sim_history history;
     size_t *current_keys; /* by slot: its newest key */
@@ -306,6 +334,7 @@ void sim_replica_init(struct sim *sim, uint8_t index);
 void sim_replica_start(struct sim *sim, uint8_t index);
 void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why);
+void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membership *members);
 void sim_replica_wipe(struct sim *sim, uint8_t index); /* it is down and loses its disk */
 void sim_replica_put_back(struct sim *sim, uint8_t index); /* the copy of its disk */
 void sim_replica_leap(struct sim_replica *replica, uint64_t us); /* its monotonic clock, ahead */
@@ -354,6 +383,15 @@ bool sim_is_operator(uint64_t origin);
 void sim_operator_answer(struct sim *sim, uint8_t replica, struct bytes frame);
 /* A frame of the operator's was given to a replica that had been in this view. */
 void sim_operator_fed(struct sim *sim, uint8_t replica, uint64_t view_before, struct bytes frame);
+
+uint8_t sim_client_number(const struct sim_client *client, uint8_t replica);
+
+/* changes.c */
+void sim_changes_begin(struct sim *sim);
+void sim_changes_event(struct sim *sim, uint64_t step);
+void sim_changes_answer(struct sim *sim, struct bytes frame);
+uint8_t sim_node_of(const char *address);
+const char *sim_address_of(uint8_t node);
 
 /* workload.c */
 void sim_client_begin(struct sim *sim, uint8_t index);

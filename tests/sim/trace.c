@@ -96,4 +96,5 @@ void sim_trace_end(struct sim *sim, FILE *to)
         fprintf(to, "%s\n", sim->trace_ring[i % SIM_TRACE_LINES]);
     free(sim->trace_ring);
     sim->trace_ring = NULL;
+    sim->tracing = false;
 }

@@ -262,9 +262,58 @@ static bool is_last(const struct sim *sim, const struct sim_client *client)
     return client->index == sim->options.clients;
 }
 
+/* What the session calls this replica; n_nodes: nothing. */
+uint8_t sim_client_number(const struct sim_client *client, uint8_t replica)
+{
+    uint8_t number = 0;
+    while (number < client->n_nodes && client->nodes[number] != replica) number++;
+    return number;
+}
+
+/* The newest epoch's members come behind those that it knows, as if the user had named them. */
+static void know_others(struct sim *sim, struct sim_client *client)
+{
+    client->n_nodes = client->session.n_replicas;
+    if (sim->options.change_us == 0) return;
+    if (vstamp_id_is_zero(client->session.identity.group)) /* else it may ask some other group */
+        client->session.identity.group = sim->check.group;
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (check_is_member(sim, i) && sim_client_number(client, i) == client->n_nodes)
+            client->nodes[client->n_nodes++] = i;
+    session_know_others(&client->session,
+                        (uint8_t)(client->n_nodes - client->session.n_replicas));
+}
+
+/* The group has moved. */
+static void follow(struct sim *sim, struct sim_client *client, struct bytes frame)
+{
+    struct wire_message m;
+    struct vr_membership members;
+    int rv = wire_frame_decode(frame, &m);
+    bool sound = rv == 0 && vr_membership_read(&members, &m.as.new_epoch.membership);
+    assert(sound);
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        client->connections[i].up = client->connections[i].coming = false;
+        client->connections[i].generation++;
+    }
+    for (uint8_t i = 0; i < members.n; i++)
+        client->nodes[i] = sim_node_of(members.members[i].address);
+    know_others(sim, client);
+}
+
 static uint64_t now_ms(const struct sim *sim)
 {
     return sim->now / 1000;
+}
+
+/* Its user gives it the present members. */
+static uint8_t first_members(struct sim *sim, struct sim_client *client,
+                             struct session_identity *identity)
+{
+    const struct check_epoch *e = &sim->check.epochs[sim->check.epoch];
+    identity->epoch = sim->check.epoch;
+    for (uint8_t i = 0; i < REPLICAS_MAX; i++) client->nodes[i] = e->known ? e->order[i] : i;
+    return e->known ? e->n : sim->config.n_replicas;
 }
 
 static void new_identity(struct sim *sim, struct sim_client *client)
@@ -273,8 +322,10 @@ static void new_identity(struct sim *sim, struct sim_client *client)
     identity.client = (struct vstamp_id){prng_next(&sim->prng), prng_next(&sim->prng) | 1};
     identity.registration = 1;
     identity.session = identity.number = 0;
-    session_init(&client->session, &identity, sim->config.n_replicas,
-                 prng_next(&sim->prng));
+    uint8_t n = client->session.n_replicas;
+    if (client->n_nodes == 0) n = first_members(sim, client, &identity);
+    session_init(&client->session, &identity, n, prng_next(&sim->prng));
+    know_others(sim, client);
     client->unsettled = false;
 }
 
@@ -288,7 +339,10 @@ static void begin_task(struct sim *sim, struct sim_client *client, enum session_
                        bool sent_before)
 {
     uint64_t patience_ms = 1 + sim_around(sim, sim->options.patience_us) / 1000;
+    bool looks_about = is_last(sim, client) && sim->options.change_us != 0;
+    if (looks_about) patience_ms += 2000;
     struct bytes body = {client->body, task == SESSION_REGISTER ? 0 : client->body_size};
+    know_others(sim, client);
     client->state = task == SESSION_REGISTER ? SIM_CLIENT_REGISTERING : SIM_CLIENT_ASKING;
     session_start(&client->session, task, body, sent_before, now_ms(sim),
                   now_ms(sim) + patience_ms);
@@ -399,11 +453,12 @@ void sim_client_restart(struct sim *sim, struct sim_client *client)
     bool was_writing = client->state == SIM_CLIENT_ASKING && s->task == SESSION_APPLY;
     if (client->state != SIM_CLIENT_REGISTERING && client->state != SIM_CLIENT_ASKING) return;
     sim_trace(sim, "client %u: starts again", client->index);
-    for (uint8_t i = 0; i < s->n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         client->connections[i].up = client->connections[i].coming = false;
         client->connections[i].generation++;
     }
-    session_init(s, &identity, sim->config.n_replicas, prng_next(&sim->prng));
+    session_init(s, &identity, s->n_replicas, prng_next(&sim->prng));
+    know_others(sim, client);
     if (!was_writing) {
         rest(sim, client);
     } else if (prng_below(&sim->prng, 1000) < sim->options.resume_permille) {
@@ -436,13 +491,14 @@ void sim_client_step(struct sim *sim, struct sim_client *client)
     uint8_t frame[BODY_MAX + 256];
     if (client->state != SIM_CLIENT_REGISTERING && client->state != SIM_CLIENT_ASKING) return;
     if (!session_ended(s)) session_on_time(s, now_ms(sim));
-    for (uint8_t i = 0; i < s->n_replicas && !session_ended(s); i++) {
-        struct sim_connection *c = &client->connections[i];
+    for (uint8_t i = 0; i < client->n_nodes && !session_ended(s); i++) {
+        uint8_t replica = client->nodes[i];
+        struct sim_connection *c = &client->connections[replica];
         if (!session_wants(s, i)) continue;
-        if (!c->up && !c->coming) sim_net_connect(sim, client, i);
+        if (!c->up && !c->coming) sim_net_connect(sim, client, replica);
         if (!c->up) continue;
         size_t size = session_send(s, i, frame, sizeof frame);
-        if (size > 0) sim_net_request(sim, client, i, (struct bytes){frame, size});
+        if (size > 0) sim_net_request(sim, client, replica, (struct bytes){frame, size});
     }
     if (session_ended(s)) {
         ended(sim, client);
@@ -455,8 +511,11 @@ void sim_client_step(struct sim *sim, struct sim_client *client)
 void sim_client_frame(struct sim *sim, uint8_t index, uint8_t replica, struct bytes frame)
 {
     struct sim_client *client = &sim->clients[index];
-    int rv = session_on_frame(&client->session, replica, frame, now_ms(sim));
-    if (rv != 0)
+    uint8_t number = sim_client_number(client, replica);
+    if (number == client->n_nodes) return;
+    int rv = session_on_frame(&client->session, number, frame, now_ms(sim));
+    if (rv == SESSION_MOVED) follow(sim, client, frame);
+    else if (rv != 0)
         sim_fail(sim, "client %u cannot make sense of an answer of replica %u: %s", index, replica,
                  vstamp_err_text(rv));
     sim_client_step(sim, client);

@@ -41,19 +41,23 @@ uint64_t sim_around(struct sim *sim, uint64_t mean_us)
 static void world_begin(struct sim *sim)
 {
     const struct sim_options *o = &sim->options;
+    sim->n_nodes = (uint8_t)o->nodes;
     size_t n_slots = o->keys * 3;
     sim->current_keys = malloc(n_slots * sizeof *sim->current_keys);
     assert(sim->current_keys != NULL);
     for (size_t i = 0; i < n_slots; i++) sim->current_keys[i] = SIZE_MAX;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         sim_replica_init(sim, i);
         sim->replicas[i].blank = true;
+        sim->replicas[i].present = i < sim->config.n_replicas;
+        if (!sim->replicas[i].present) continue;
         sim_at(sim, prng_below(&sim->prng, 100 * SIM_MS),
                (struct sim_event){.kind = SIM_START, .node = i});
     }
     for (uint8_t i = 0; i < o->clients; i++) sim_client_begin(sim, i);
     sim_faults_begin(sim);
     sim_copies_begin(sim);
+    sim_changes_begin(sim);
     sim_at(sim, o->ticks * SIM_MS, (struct sim_event){.kind = SIM_PHASE});
 }
 
@@ -66,8 +70,8 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
             snprintf(why, size, "client %u waits for an answer", i);
             return false;
         }
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
-        if ((sim->dead >> i) & 1) continue;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        if (((sim->dead >> i) & 1) || !check_is_member(sim, i)) continue;
         const struct vr *core = sim->replicas[i].up ? check_core(sim->replicas[i].node) : NULL;
         if (core == NULL || core->status != VR_NORMAL) {
             snprintf(why, size, "replica %u is not normal", i);
@@ -83,6 +87,10 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
             return false;
         }
         if (first == NULL) first = core;
+        if (core->epoch != sim->check.epoch || core->proposal.pending) {
+            snprintf(why, size, "replica %u is on its way from epoch %u", i, core->epoch);
+            return false;
+        }
         if (core->view != first->view || core->log.op != first->log.op ||
             core->applied != core->log.op) {
             snprintf(why, size, "replica %u lags: view=%" PRIu64 " op=%" PRIu64 " applied=%" PRIu64,
@@ -97,8 +105,8 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
 static uint64_t core_view(const struct sim *sim)
 {
     uint64_t view = 0;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
-        if ((sim->dead >> i) & 1) continue;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        if (((sim->dead >> i) & 1) || !check_is_member(sim, i)) continue;
         const struct vr *core = check_core(sim->replicas[i].node);
         if (core->view > view) view = core->view;
     }
@@ -200,7 +208,8 @@ static void handle(struct sim *sim, const struct sim_event *event)
         sim_net_event(sim, event);
         break;
     case SIM_START:
-        if (!sim->replicas[event->node].up && !((sim->dead >> event->node) & 1))
+        if (!sim->replicas[event->node].up && sim->replicas[event->node].present &&
+            !((sim->dead >> event->node) & 1))
             sim_replica_start(sim, event->node);
         break;
     case SIM_HEAL:
@@ -214,6 +223,9 @@ static void handle(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_COPY:
         sim_copies_event(sim);
+        break;
+    case SIM_CHANGE:
+        sim_changes_event(sim, event->value);
         break;
     case SIM_CLIENT:
         sim_client_wake(sim, event->node, event->value);
@@ -257,7 +269,7 @@ static void loop(struct sim *sim)
 
 static void world_end(struct sim *sim)
 {
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         struct sim_replica *r = &sim->replicas[i];
         if (r->up && !sim->failed) sim_replica_crash(sim, i, "the end");
         else if (r->up) munmap(r->memory, r->memory_size);

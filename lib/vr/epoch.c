@@ -233,17 +233,12 @@ bool vr_epoch_is_closed(const struct vr *r)
 /* --- moving ----------------------------------------------------------------------------------- */
 
 /* Is all here that the epoch begins with? */
-static bool is_complete(const struct vr *r)
+bool vr_epoch_is_complete(const struct vr *r)
 {
     const struct vr_membership *m = &r->membership;
     const struct wire_entry_header *ours = log_header(&r->log, m->op);
     if (r->log.first > m->op + 1) return true; /* behind a checkpoint, which is committed */
     return ours != NULL && vstamp_id_equal(ours->checksum, m->checksum);
-}
-
-bool vr_epoch_is_complete(const struct vr *r)
-{
-    return is_complete(r) && r->commit >= r->membership.op;
 }
 
 /* The token by which a membership means us, as we are now. */
@@ -371,7 +366,9 @@ static void begin(struct vr *r)
     if (vr_primary_of(r, r->view) != r->config.self) {
         vr_become(r, VR_NORMAL);
         vr_normal_begin(r);
-    } else if (vr_view_is_over(r)) {
+    } else if (vr_view_is_over(r) ||
+               r->crash_vector[r->config.self] != r->membership.members[r->config.self].incarnation) {
+        /* Only the life that the membership knows may lead it: a former one may have done so. */
         vr_mark(r, VR_MARK_first_view_is_over, "view=%" PRIu64, r->view);
         vr_enter_view(r, r->view + 1, "the first view of the epoch is over");
     } else {
@@ -382,7 +379,10 @@ static void begin(struct vr *r)
 /* The answer to RESTART is in: what the disk holds may not be all that the epoch begins with. */
 bool vr_epoch_waits(struct vr *r)
 {
-    if (vr_epoch_is_complete(r)) return false;
+    if (vr_epoch_is_complete(r)) {
+        if (r->log.op >= r->membership.op) vr_commit_up_to(r, r->membership.op);
+        return false;
+    }
     vr_mark(r, VR_MARK_restart_in_transition, "epoch=%u", r->epoch);
     vr_become(r, VR_TRANSITIONING);
     vr_timer_set(r, VR_TIMER_EPOCH, 0);
@@ -483,7 +483,10 @@ static void retire_if_not_needed(struct vr *r)
 void vr_epoch_settle(struct vr *r)
 {
     bool waits = r->status == VR_TRANSITIONING && is_member(r) && !r->transfer.storing;
-    if (waits && vr_epoch_is_complete(r) && r->applied >= r->membership.op) begin(r);
+    if (waits && vr_epoch_is_complete(r)) {
+        vr_commit_up_to(r, r->membership.op); /* as it is for sure */
+        if (r->applied >= r->membership.op) begin(r);
+    }
     if (r->epoch == 0 || !vr_is_durable_state(r)) return;
     if (r->says_epoch) { /* E3 */
         r->says_epoch = false;

@@ -358,6 +358,7 @@ const char *vr_status_word(enum vr_status status);
 const char *vr_proposal_text(const struct vr *r, char *text, size_t size); /* what is under way */
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size);
 
+bool vr_epoch_is_complete(const struct vr *r); /* the log up to its begin is here */
 bool vr_epoch_is_closed(const struct vr *r); /* the last entry of its epoch is in the log */
 
 /* The directory: members of the epoch by index, then guests.  NULL: no such slot. */

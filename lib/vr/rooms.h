@@ -191,7 +191,6 @@ void vr_epoch_join(struct vr *r, const struct vr_membership *membership);
 int vr_epoch_restore(struct vr *r, const struct wire_hard_state *state);
 void vr_epoch_resume(struct vr *r);
 bool vr_epoch_waits(struct vr *r);              /* the log up to its begin is not here */
-bool vr_epoch_is_complete(const struct vr *r);
 void vr_epoch_passed(struct vr *r, uint64_t op); /* that entry was executed */
 void vr_epoch_settle(struct vr *r);
 void vr_epoch_due(struct vr *r);

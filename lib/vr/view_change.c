@@ -364,6 +364,7 @@ void vr_view_change_due(struct vr *r)
 {
     if (r->status != VR_VIEW_CHANGE || !r->promised) return;
     vr_timer_set(r, VR_TIMER_VIEW_CHANGE, vr_patience_us(r));
+    if (r->starting && !vr_is_durable_state(r)) return; /* V2; the first view of a group or epoch */
     send_promise(r, VR_ALL);
     uint8_t primary = vr_primary_of(r, r->view);
     if (primary != r->config.self) {

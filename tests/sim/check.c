@@ -389,7 +389,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
     }
     struct vstamp_id head = log_last(&core->log)->checksum;
     bool in_epoch = core->status != VR_TRANSITIONING && core->config.self != NOT_A_MEMBER &&
-                    core->log.op >= core->membership.op && !is_unused(replica);
+                    vr_epoch_is_complete(core) && !is_unused(replica);
     if ((core->log_view != last->log_view || core->log.op != last->op ||
          !vstamp_id_equal(head, last->head)) && in_epoch)
         note_log(sim, replica, core);

@@ -202,6 +202,7 @@ void sim_net_request(struct sim *sim, struct sim_client *client, uint8_t replica
     sim_at(sim, at - sim->now,
            (struct sim_event){.kind = SIM_REQUEST, .node = replica,
                               .value = origin_of(client, replica),
+                              .incarnation = sim->replicas[replica].incarnation,
                               .packet = sim_packet_new(frame.data, frame.size)});
 }
 

@@ -175,6 +175,7 @@ void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membe
     configure(r, nodes, members->n);
     sim_replica_wipe(sim, index);
     r->present = r->newcomer = true;
+    r->first_life = r->incarnation + 1;
 }
 
 /* A member that has lost its memory is started with the configuration that it had, or with that of
@@ -593,6 +594,8 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
         on_frame(r, event);
         break;
     case SIM_REQUEST:
+        /* What was sent to a group of which no life of this replica was a member is another's. */
+        if (r->newcomer && event->incarnation != 0 && event->incarnation < r->first_life) return;
         turn_begin(r);
         on_request(r, event);
         break;

@@ -77,7 +77,8 @@ struct sim_replica {
     struct sim *sim;
     uint8_t index;
     bool up, stopping;
-    bool newcomer; /* was given its configuration for a change of the membership */
+    bool newcomer; /* was given its configuration for a change of the membership, before ... */
+    uint32_t first_life;
     bool present; /* it is somebody's to run: a member, or to be one, or replaced of late */
     bool normal_once; /* in this incarnation */
     bool blank;       /* came up without state and was not normal since */

@@ -352,6 +352,13 @@ static void fetch(struct vr *r, uint8_t peer)
                       r->membership.checksum);
 }
 
+/* Are we the life that the membership names? */
+static bool is_known_life(const struct vr *r)
+{
+    uint8_t self = r->config.self;
+    return r->crash_vector[self] == r->membership.members[self].incarnation;
+}
+
 /* All is here: be a member, in the view that the epoch begins with. */
 static void begin(struct vr *r)
 {
@@ -366,9 +373,7 @@ static void begin(struct vr *r)
     if (vr_primary_of(r, r->view) != r->config.self) {
         vr_become(r, VR_NORMAL);
         vr_normal_begin(r);
-    } else if (vr_view_is_over(r) ||
-               r->crash_vector[r->config.self] != r->membership.members[r->config.self].incarnation) {
-        /* Only the life that the membership knows may lead it: a former one may have done so. */
+    } else if (vr_view_is_over(r) || !is_known_life(r)) { /* a former one may have led it */
         vr_mark(r, VR_MARK_first_view_is_over, "view=%" PRIu64, r->view);
         vr_enter_view(r, r->view + 1, "the first view of the epoch is over");
     } else {

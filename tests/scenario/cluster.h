@@ -121,6 +121,14 @@ void cluster_send_reconfigure(struct cluster *c, uint32_t client, uint64_t sessi
 bool cluster_move(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
                   const uint8_t *members, uint8_t n);
 
+/* What came back for it, but for the epoch that a reply says. */
+struct cluster_answer cluster_answer_to(const struct cluster *c, uint32_t client,
+                                        uint64_t number);
+
+/* All that came back to clients, in order. */
+size_t cluster_n_answers(const struct cluster *c);
+struct bytes cluster_nth_answer(const struct cluster *c, size_t n);
+
 /* Any frame of a client; gives the newest answer to it, of no bytes if there is none.  It lives as
  * long as the cluster. */
 struct bytes cluster_ask(struct cluster *c, uint8_t to, struct bytes frame);

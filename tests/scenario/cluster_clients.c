@@ -102,6 +102,35 @@ bool cluster_move(struct cluster *c, uint32_t client, uint64_t session, uint64_t
     return false;
 }
 
+size_t cluster_n_answers(const struct cluster *c)
+{
+    return c->n_arrivals;
+}
+
+struct bytes cluster_nth_answer(const struct cluster *c, size_t n)
+{
+    assert_true(n < c->n_arrivals);
+    return (struct bytes){c->arrivals[n].packet->bytes, c->arrivals[n].packet->size};
+}
+
+struct cluster_answer cluster_answer_to(const struct cluster *c, uint32_t client, uint64_t number)
+{
+    struct cluster_answer answer = {0};
+    for (size_t i = 0; i < c->n_arrivals; i++) {
+        struct wire_message m;
+        assert_int_equal(0, wire_frame_decode(cluster_nth_answer(c, i), &m));
+        const struct wire_reject *reject = &m.as.reject;
+        answer.n_replies += m.header.command == WIRE_reply && m.as.reply.number == number &&
+                            vstamp_id_equal(m.as.reply.client, cluster_client_id(client));
+        if (m.header.command != WIRE_reject || reject->number != number ||
+            !vstamp_id_equal(reject->client, cluster_client_id(client)))
+            continue;
+        answer.n_rejects++;
+        answer.reason = reject->reason;
+    }
+    return answer;
+}
+
 struct bytes cluster_ask(struct cluster *c, uint8_t to, struct bytes frame)
 {
     struct member *m = &c->members[to];

@@ -11,6 +11,7 @@
 
 #define ADMIN_TIMEOUT_MS_DEFAULT   1000u
 #define ADMIN_EXIT_NOBODY_ANSWERED 3
+#define ADMIN_PATIENCE             10u /* times --timeout: so long what changes may stand still */
 
 struct admin {
     const char *config_option;

@@ -128,28 +128,31 @@ static void add(struct answers *answers, struct fetch *fetches, const struct add
     fetches[place] = (struct fetch){.address = status_address, .path = "/status"};
 }
 
-/* Those of a configuration that are not among who is asked already. */
-static void add_others(struct answers *answers, struct fetch *fetches, const struct config *config)
+/* Unless it is among who is asked already. */
+static void add_other(struct answers *answers, struct fetch *fetches,
+                      const struct address *address, const struct address *status_address)
 {
-    for (size_t i = 0; config != NULL && i < config->replicas_addresses.n; i++) {
-        const struct address *address = &config->replicas_addresses.at[i];
-        if (answers_find(answers, address) != NULL) continue;
-        add(answers, fetches, address, &config->status_addresses.at[i]);
-        answers->n_others++;
-    }
+    if (answers_find(answers, address) != NULL) return;
+    add(answers, fetches, address, status_address);
+    answers->n_others++;
 }
 
-static void ask(struct answers *answers, const struct config *config, const struct config *next,
-                uint32_t timeout_ms)
+static void ask(struct answers *answers, const struct config *config,
+                const struct members *const *also, size_t n_also, uint32_t timeout_ms)
 {
     struct fetch fetches[ANSWERS_MAX];
     const struct members *m = &answers->members;
+    assert(n_also <= ANSWERS_ALSO);
     memset(answers->at, 0, sizeof answers->at);
     answers->n = answers->n_others = 0;
     for (; answers->n < m->n; answers->n++)
         add(answers, fetches, &m->addresses[answers->n], &m->status_addresses[answers->n]);
-    add_others(answers, fetches, config);
-    add_others(answers, fetches, next);
+    for (size_t i = 0; i < config->replicas_addresses.n; i++)
+        add_other(answers, fetches, &config->replicas_addresses.at[i],
+                  &config->status_addresses.at[i]);
+    for (size_t k = 0; k < n_also; k++)
+        for (size_t i = 0; i < also[k]->n; i++)
+            add_other(answers, fetches, &also[k]->addresses[i], &also[k]->status_addresses[i]);
     fetch_all(fetches, answers->n + answers->n_others, timeout_ms);
     for (size_t i = 0; i < answers->n + answers->n_others; i++) {
         struct answer *a = &answers->at[i];
@@ -171,6 +174,7 @@ static bool find_members(struct answers *answers)
     for (size_t i = 0; i < answers->n + answers->n_others; i++) {
         const struct node_status *s = &answers->at[i].status;
         if (!answers->at[i].reachable || vstamp_id_is_zero(s->group)) continue;
+        if (i >= answers->n && s->epoch == 0) continue; /* members to be may have formed one */
         if (vstamp_id_is_zero(answers->group)) answers->group = s->group;
         if (!vstamp_id_equal(answers->group, s->group)) continue;
         if (answers->told && s->epoch <= answers->members.epoch) continue;
@@ -181,16 +185,16 @@ static bool find_members(struct answers *answers)
     return answers->members.epoch > before.epoch || !members_equal(&answers->members, &before);
 }
 
-void answers_ask(struct answers *answers, const struct config *config, const struct config *next,
-                 uint32_t timeout_ms)
+void answers_ask(struct answers *answers, const struct config *config,
+                 const struct members *const *also, size_t n_also, uint32_t timeout_ms)
 {
     answers->told = false;
     answers->group = (struct vstamp_id){0, 0};
     members_of_config(&answers->members, config);
-    ask(answers, config, next, timeout_ms);
+    ask(answers, config, also, n_also, timeout_ms);
     while (find_members(answers)) {
         answers_close(answers);
-        ask(answers, config, next, timeout_ms);
+        ask(answers, config, also, n_also, timeout_ms);
     }
 }
 

@@ -17,6 +17,7 @@
 #include "node/status.h"
 #include "program/config.h"
 
+#define ANSWERS_ALSO 2u
 #define ANSWERS_MAX  FETCHES_MAX
 #define ANSWER_NEVER UINT64_MAX /* last_contact_ms of a peer that was never heard */
 
@@ -37,11 +38,11 @@ struct answers {
     struct vstamp_id group; /* zero: nobody who answers is in one */
 };
 
-/* Ask all at once; returns after at most about `timeout_ms`, or twice that if the group has
- * moved. Those of `next` are asked, too, as others; NULL: there is none.  Both must outlive the
+/* Ask all at once; returns after at most about `timeout_ms`, or twice that if the group has moved.
+ * Up to ANSWERS_ALSO lists of `also` are asked, too.  `config` and those must outlive the
  * answers. */
-void answers_ask(struct answers *answers, const struct config *config, const struct config *next,
-                 uint32_t timeout_ms);
+void answers_ask(struct answers *answers, const struct config *config,
+                 const struct members *const *also, size_t n_also, uint32_t timeout_ms);
 void answers_close(struct answers *answers);
 
 /* Of who listens there; NULL: nobody there was asked. */

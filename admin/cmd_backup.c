@@ -35,7 +35,6 @@
 
 #define PAGES_MAX     (1u << 28) /* state_bytes_max can be no more */
 #define RESTARTS_MAX  30u
-#define PATIENCE      10u /* times --timeout, without an answer that brings it further */
 #define PAUSE_MS      10u /* until a replica is asked again for what it does not have yet */
 
 struct backup {
@@ -191,7 +190,7 @@ static int open_source(struct backup *b, struct vstamp_diag *diag)
 
 static bool gives_up(const struct backup *b)
 {
-    uint64_t patience_ms = PATIENCE * (uint64_t)b->admin->timeout_ms;
+    uint64_t patience_ms = ADMIN_PATIENCE * (uint64_t)b->admin->timeout_ms;
     return interrupted(b) || clock_ms(CLOCK_MONOTONIC) - b->good_ms > patience_ms;
 }
 
@@ -409,7 +408,7 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     b.cli = cli;
     b.admin = admin;
     progress_begin(&b.progress, "backup", !admin->json);
-    answers_ask(&answers, &config, NULL, admin->timeout_ms); /* who the members are */
+    answers_ask(&answers, &config, NULL, 0, admin->timeout_ms); /* who the members are */
     answers_close(&answers);
     b.members = &answers.members;
     b.n_replicas = (uint8_t)answers.members.n;

@@ -37,7 +37,7 @@ int cmd_health(struct cli *cli, int argc, char **argv)
         cli_fail(cli, rv, &diag);
         return ADMIN_EXIT_NOBODY_ANSWERED;
     }
-    answers_ask(&answers, &config, NULL, admin->timeout_ms);
+    answers_ask(&answers, &config, NULL, 0, admin->timeout_ms);
     verdict_reach(&verdict, &answers, config.view_change_ms);
     if (admin->json) {
         print_json(&verdict);

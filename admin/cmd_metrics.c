@@ -21,7 +21,7 @@ int cmd_metrics(struct cli *cli, int argc, char **argv)
     if (admin->json) return cli_usage(cli, "--json: metrics have no JSON form");
     rv = config_load(&config, admin->config_option, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
-    answers_ask(&answers, &config, NULL, admin->timeout_ms); /* who is who may have changed */
+    answers_ask(&answers, &config, NULL, 0, admin->timeout_ms); /* who is who may have changed */
     answers_close(&answers);
     size_t n = answers.members.n;
     if (!config_parse_u64(operand, 0, n - 1, &index)) {

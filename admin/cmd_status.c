@@ -175,7 +175,7 @@ static bool look(const struct admin *admin, const struct config *config)
     static struct answers answers;
     static struct verdict verdict;
 
-    answers_ask(&answers, config, NULL, admin->timeout_ms);
+    answers_ask(&answers, config, NULL, 0, admin->timeout_ms);
     verdict_reach(&verdict, &answers, config->view_change_ms);
     if (admin->json) {
         print_json(&answers, &verdict);

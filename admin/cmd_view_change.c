@@ -21,7 +21,6 @@
 #include "vr/witness.h"
 #include "wire/frame.h"
 
-#define PATIENCE 10u /* times --timeout: a replica may crash while it is to take over */
 #define PAUSE_MS 20u /* until the group is looked at again */
 #define ANYBODY  UINT32_MAX
 
@@ -102,7 +101,7 @@ static int look(struct hand_over *h, uint64_t *view, struct vstamp_diag *diag)
 {
     static struct answers answers;
     static struct verdict verdict;
-    answers_ask(&answers, h->config, NULL, h->admin->timeout_ms);
+    answers_ask(&answers, h->config, NULL, 0, h->admin->timeout_ms);
     verdict_reach(&verdict, &answers, h->config->view_change_ms);
     answers_close(&answers);
     h->members = &answers.members;
@@ -114,7 +113,7 @@ static int look(struct hand_over *h, uint64_t *view, struct vstamp_diag *diag)
 /* Until another view than the first that was seen has begun. */
 static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
 {
-    uint64_t until_us = now_us() + (uint64_t)PATIENCE * h->admin->timeout_ms * 1000;
+    uint64_t until_us = now_us() + (uint64_t)ADMIN_PATIENCE * h->admin->timeout_ms * 1000;
     int rv = VSTAMP_E_NOT_RUN;
     h->from = -1;
     do {

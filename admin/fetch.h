@@ -11,7 +11,7 @@
 
 #include "program/address.h"
 
-#define FETCHES_MAX      (3u * REPLICAS_MAX)
+#define FETCHES_MAX      (4u * REPLICAS_MAX)
 #define FETCH_BYTES_MAX  (1u << 20)
 #define FETCH_ERROR_SIZE 160
 

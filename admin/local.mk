@@ -12,6 +12,8 @@ noinst_LTLIBRARIES += %D%/libadmin.la
     %D%/fetch.h \
     %D%/members.c \
     %D%/members.h \
+    %D%/plan.c \
+    %D%/plan.h \
     %D%/table.c \
     %D%/table.h \
     %D%/talk.c \
@@ -26,6 +28,7 @@ vstamp_admin_SOURCES = \
     %D%/cmd_health.c \
     %D%/cmd_journal.c \
     %D%/cmd_metrics.c \
+    %D%/cmd_reconfigure.c \
     %D%/cmd_restore.c \
     %D%/cmd_status.c \
     %D%/cmd_view_change.c \

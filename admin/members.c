@@ -68,6 +68,8 @@ bool members_equal(const struct members *a, const struct members *b)
 {
     if (a->n != b->n || a->witnesses != b->witnesses) return false;
     for (size_t i = 0; i < a->n; i++)
-        if (strcmp(a->addresses[i].text, b->addresses[i].text) != 0) return false;
+        if (strcmp(a->addresses[i].text, b->addresses[i].text) != 0 ||
+            strcmp(a->status_addresses[i].text, b->status_addresses[i].text) != 0)
+            return false;
     return true;
 }

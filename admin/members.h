@@ -22,7 +22,7 @@ bool members_parse(struct members *members, uint64_t epoch, const char *text);
 /* The index of who listens there; members->n: nobody. */
 size_t members_find(const struct members *members, const struct address *address);
 
-/* The same members in the same order, in the same roles? */
+/* The same members in the same order and roles, at the same addresses? */
 bool members_equal(const struct members *a, const struct members *b);
 
 #endif

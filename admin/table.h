@@ -11,7 +11,7 @@
 #include "base/limits.h"
 
 #define TABLE_COLUMNS_MAX 16u
-#define TABLE_ROWS_MAX    (3u * REPLICAS_MAX + 1u) /* the first is the heading */
+#define TABLE_ROWS_MAX    (2u * REPLICAS_MAX + 1u) /* the first is the heading */
 #define TABLE_CELL_SIZE   (ADDRESS_BYTES_MAX + 1u)
 
 struct table {

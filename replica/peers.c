@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "replica/peers.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <vstamp/error.h>
@@ -202,6 +203,7 @@ static void come_up(struct peer *peer, const char *version)
     struct peers *p = peer->peers;
 
     uv_timer_stop(&peer->timer);
+    snprintf(peer->version, sizeof(peer->version), "%s", version);
     peer->up = true;
     peer->complained = false;
     peer->backoff_ms = BACKOFF_MS_MIN;
@@ -230,29 +232,48 @@ static void take_connection(struct peer *peer, struct connection *c)
     c->number = (uint32_t)(peer - p->places);
 }
 
-static int add_stranger(struct peers *p, struct connection *c, const struct wire_hello *hello)
+/* STRANGERS_MAX: no place is free. */
+static uint32_t free_stranger(const struct peers *p)
 {
-    uint32_t i;
-    struct stranger *s;
+    uint32_t i = 0;
 
-    for (i = 0; i < STRANGERS_MAX; i++) {
-        s = &p->strangers[i];
-        if (s->connection != NULL && bytes_equal(hello->address, bytes_of(s->address)))
-            connection_close(s->connection, "replaced by a new connection");
-    }
-    for (i = 0; i < STRANGERS_MAX && p->strangers[i].connection != NULL; i++) continue;
-    if (i == STRANGERS_MAX || hello->address.size == 0 || hello->address.size > ADDRESS_BYTES_MAX)
-        return VSTAMP_E_NO_ROOM;
-    s = &p->strangers[i];
-    copy_text(s->address, sizeof(s->address), hello->address);
-    copy_text(s->version, sizeof(s->version), hello->version);
+    while (i < STRANGERS_MAX && p->strangers[i].connection != NULL) i++;
+    return i;
+}
+
+static void become_stranger(struct peers *p, struct connection *c, struct bytes address,
+                            struct bytes version)
+{
+    uint32_t i = free_stranger(p);
+    struct stranger *s = &p->strangers[i];
+
+    assert(i < STRANGERS_MAX);
+    copy_text(s->address, sizeof(s->address), address);
+    copy_text(s->version, sizeof(s->version), version);
     s->generation++;
     s->connection = c;
     c->owner = &p->stranger_owner;
     c->number = i;
     c->frame_max = p->frame_max;
     c->out_max = OUT_MAX;
-    log_event(p->log, LOG_LEVEL_INFO, "stranger-connected", LOG_TEXT("address", s->address),
+}
+
+static int add_stranger(struct peers *p, struct connection *c, const struct wire_hello *hello)
+{
+    uint32_t i;
+
+    for (i = 0; i < STRANGERS_MAX; i++) {
+        struct stranger *s = &p->strangers[i];
+
+        if (s->connection != NULL && bytes_equal(hello->address, bytes_of(s->address)))
+            connection_close(s->connection, "replaced by a new connection");
+    }
+    if (free_stranger(p) == STRANGERS_MAX || hello->address.size == 0 ||
+        hello->address.size > ADDRESS_BYTES_MAX)
+        return VSTAMP_E_NO_ROOM;
+    become_stranger(p, c, hello->address, hello->version);
+    log_event(p->log, LOG_LEVEL_INFO, "stranger-connected",
+              LOG_TEXT("address", p->strangers[c->number].address),
               LOG_NUMBER("epoch", hello->epoch),
               LOG_TEXT("hint", "a replica of another epoch, or one that waits to be a member"));
     return 0;
@@ -423,16 +444,21 @@ static struct peer *new_peer(struct peers *p, const char *address)
     return peer;
 }
 
-/* It has left the directory. */
+/* It has left the directory: it is a stranger from now on, and perhaps a peer again in the next
+ * epoch. */
 static void drop_peer(struct peer *peer)
 {
+    struct peers *p = peer->peers;
+    struct connection *c = peer->connection;
+
     peer->used = peer->told = false; /* so the node is not told, which has told us */
     peer->complained = true;
-    uv_timer_stop(&peer->timer);
-    if (peer->connection != NULL) {
-        if (peer->up) connection_flush(peer->connection); /* its last word */
-        if (peer->connection != NULL)
-            connection_close(peer->connection, "it is no replica of this epoch");
+    if (c != NULL && peer->up && free_stranger(p) < STRANGERS_MAX) {
+        become_stranger(p, c, bytes_of(peer->address.text), bytes_of(peer->version));
+        peer->connection = NULL;
+        peer->up = false;
+    } else if (c != NULL) {
+        connection_close(c, "it is no replica of this epoch");
     }
     uv_timer_stop(&peer->timer);
 }

@@ -50,6 +50,7 @@ struct peer {
     bool up;                       /* hellos were exchanged */
     bool told;                     /* and the node knows */
     bool complained;               /* its absence was logged */
+    char version[32];
     uint32_t backoff_ms;
     unsigned n_dials;
     uint64_t n_dropped; /* frames not queued */

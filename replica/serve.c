@@ -271,6 +271,7 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     static struct replica replica; /* as long as the process: it is not taken down */
     struct replica *r = &replica;
     int rv = uv_loop_init(&r->loop);
+    bool ends_well;
 
     if (rv != 0) {
         vstamp_diag_printf(diag, "event loop: %s", uv_strerror(rv));
@@ -284,13 +285,18 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     if (rv == 0) rv = start(r, diag);
     if (rv != 0) return rv;
     uv_run(&r->loop, UV_RUN_DEFAULT);
-    end_recording(r, r->over == NULL ? CLI_OK : CLI_USAGE);
+    ends_well = r->over == NULL || node_is_retired(r->node);
+    end_recording(r, ends_well ? CLI_OK : CLI_USAGE);
     endpoint_close(&r->endpoint);
     if (r->config.durable) storage_close(&r->storage);
-    if (r->over != NULL) {
+    if (!ends_well) {
         vstamp_diag_printf(diag, "%s: %s", r->storage.folder, r->over);
         return VSTAMP_E_OTHER_GROUP;
     }
-    log_detail(&r->log, LOG_LEVEL_INFO, "stopped", NULL);
+    if (r->over != NULL)
+        log_event(&r->log, LOG_LEVEL_INFO, "stopped", LOG_TEXT("reason", r->over),
+                  LOG_TEXT("hint", "its folder may be removed"));
+    else
+        log_detail(&r->log, LOG_LEVEL_INFO, "stopped", NULL);
     return 0;
 }

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp-admin reconfigure NEW.yaml: the group moves to other members (paper section 7).
+ *
+ *   status of all       who the group is now; is a change under way?  then it is waited for
+ *   the plan            shown, checked, confirmed
+ *   RECONFIGURE         to the primary, which warms the new members up and logs it; names what it
+ *                       is to replace, so that it moves the group from there or not at all
+ *   status of all       until a quorum of the new members has begun the epoch
+ *   a registration      in the new epoch: what runs through its log shows that it lives (the
+ *                       paper's CHECK-EPOCH); before that no old member may be switched off
+ *
+ * Nothing of this is lost with this process: the primary goes on by itself, and the command given
+ * again finds the change under way, or done. */
+#include <config.h>
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "admin/plan.h"
+#include "driver/driver.h"
+#include "vr/membership.h"
+
+#define LOOK_MS    200u /* between two looks at the group */
+#define FOREVER_MS (24u * 3600 * 1000) /* the primary ends what makes no progress */
+#define LINE_SIZE  160
+
+struct reconfigure {
+    const struct cli *cli;
+    const struct admin *admin;
+    struct config config, next;
+    struct members to; /* nobody with --progress */
+    bool dry_run, yes, progress; /* options */
+    struct answers answers;
+    struct verdict verdict;
+    struct plan plan;
+    uint64_t begun_ms, good_ms; /* good: somebody answered */
+    bool on_terminal;
+    char shown[LINE_SIZE];
+    uint64_t shown_ms;
+
+    bool replied;
+    int err;
+    bool may_have_run;
+    uint64_t epoch; /* of the answer */
+    struct vstamp_diag why;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    interrupted = number;
+}
+
+static void pause_ms(uint32_t ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
+}
+
+/* --- what is shown meanwhile ------------------------------------------------------------------ */
+
+/* One line: on a terminal over itself, elsewhere when it is another one, but not every moment. */
+static void show(struct reconfigure *r, const char *text)
+{
+    uint64_t now = vstamp_driver_now_ms();
+    if (r->admin->json || strcmp(text, r->shown) == 0) return;
+    if (!r->on_terminal && now - r->shown_ms < 1000 && r->shown[0] != '\0') return;
+    snprintf(r->shown, sizeof r->shown, "%s", text);
+    r->shown_ms = now;
+    if (r->on_terminal)
+        printf("\r\033[K%s", text);
+    else
+        printf("%s\n", text);
+    fflush(stdout);
+}
+
+static void show_end(struct reconfigure *r)
+{
+    if (r->on_terminal && r->shown[0] != '\0') printf("\n");
+    r->shown[0] = '\0';
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static void look(struct reconfigure *r)
+{
+    const struct members *const also[] = {&r->to, &r->plan.before};
+    answers_close(&r->answers);
+    answers_ask(&r->answers, &r->config, also, 2, r->admin->timeout_ms);
+    verdict_reach(&r->verdict, &r->answers, r->config.view_change_ms);
+    if (r->verdict.n_answered > 0) r->good_ms = vstamp_driver_now_ms();
+}
+
+static bool gives_up(const struct reconfigure *r)
+{
+    uint64_t silent_ms = vstamp_driver_now_ms() - r->good_ms;
+    return interrupted != 0 || silent_ms > (uint64_t)ADMIN_PATIENCE * r->admin->timeout_ms;
+}
+
+/* What the primary says of a change under way, or "". */
+static const char *under_way(const struct reconfigure *r)
+{
+    for (size_t i = 0; i < r->answers.n; i++) {
+        const struct answer *a = &r->answers.at[i];
+        if (a->reachable && a->status.reconfiguration[0] != '\0') return a->status.reconfiguration;
+    }
+    return "";
+}
+
+/* How many members have begun the newest epoch? */
+static size_t n_begun(const struct reconfigure *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->answers.n; i++) {
+        const struct node_status *s = &r->answers.at[i].status;
+        n += r->answers.at[i].reachable && strcmp(s->status, "normal") == 0 &&
+             s->epoch == r->answers.members.epoch;
+    }
+    return n;
+}
+
+static void show_epoch(struct reconfigure *r)
+{
+    char text[LINE_SIZE];
+    snprintf(text, sizeof text, "epoch %" PRIu64 ": %zu of %zu members have begun it",
+             r->answers.members.epoch, n_begun(r), r->answers.n);
+    show(r, text);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static void on_reply(void *context, const struct vstamp_reply *reply)
+{
+    struct reconfigure *r = context;
+    r->replied = true;
+    r->err = reply->err;
+    r->may_have_run = reply->may_have_run;
+    r->epoch = reply->epoch;
+    vstamp_diag_printf(&r->why, "%.*s", (int)reply->size,
+                       reply->size > 0 ? (const char *)reply->body : "");
+}
+
+static void to_vr(const struct members *members, struct vr_membership *m)
+{
+    memset(m, 0, sizeof *m);
+    m->epoch = (uint32_t)members->epoch;
+    m->n = (uint8_t)members->n;
+    m->witnesses = members->witnesses;
+    for (size_t i = 0; i < members->n; i++) {
+        snprintf(m->members[i].address, sizeof m->members[i].address, "%s",
+                 members->addresses[i].text);
+        snprintf(m->members[i].status, sizeof m->members[i].status, "%s",
+                 members->status_addresses[i].text);
+    }
+}
+
+static size_t encode(const struct reconfigure *r, uint8_t *body, size_t size)
+{
+    static struct vr_membership before, after;
+    static uint8_t list[VR_MEMBERS_BYTES];
+    to_vr(&r->plan.before, &before);
+    to_vr(&r->plan.next, &after);
+    struct wire_reconfigure m = {.epoch = before.epoch,
+                                 .members = vr_membership_checksum(&before),
+                                 .next = vr_member_list(&after, list, sizeof list)};
+    struct writer w = writer_over(body, size);
+    wire_encode(&wire_shape_reconfigure, &m, &w);
+    return w.size;
+}
+
+/* Turn the driver until its call has ended, and show how far the group is. */
+static void await(struct reconfigure *r, struct vstamp_driver *driver)
+{
+    uint64_t look_ms = 0;
+    while (!r->replied && !gives_up(r)) {
+        uint64_t now = vstamp_driver_now_ms();
+        if (now >= look_ms) {
+            look(r);
+            if (under_way(r)[0] != '\0') show(r, under_way(r));
+            look_ms = vstamp_driver_now_ms() + LOOK_MS;
+        }
+        vstamp_driver_wait(driver, LOOK_MS);
+    }
+}
+
+/* One call to the group, by an identity of its own.  0, or VSTAMP_E_*: then r->why may say more. */
+static int call(struct reconfigure *r, const struct members *to, enum vstamp_task task,
+                struct bytes body)
+{
+    struct vstamp_driver *driver = driver_new(to->addresses, to->n, NULL);
+    r->replied = false;
+    r->why = (struct vstamp_diag){0};
+    r->good_ms = vstamp_driver_now_ms();
+    if (driver == NULL) return VSTAMP_E_IO;
+    int rv = vstamp_driver_call(driver, task, body.data, body.size, FOREVER_MS, on_reply, r);
+    if (rv == 0) await(r, driver);
+    if (rv == 0 && !r->replied && interrupted == 0)
+        vstamp_driver_explain(driver, r->why.text, sizeof r->why.text);
+    vstamp_driver_close(driver);
+    if (rv != 0) return rv;
+    if (!r->replied) return VSTAMP_E_UNKNOWN_OUTCOME;
+    return r->err;
+}
+
+/* --- after it is committed -------------------------------------------------------------------- */
+
+/* Does an old member still run?  What is not reached retires by itself when it comes back. */
+static bool still_runs(const struct reconfigure *r, const struct address *address)
+{
+    const struct answer *a = answers_find(&r->answers, address);
+    return a != NULL && a->reachable && strcmp(a->status.status, "shut-down") != 0;
+}
+
+static bool goes(const struct reconfigure *r, size_t i)
+{
+    return members_find(&r->plan.next, &r->plan.before.addresses[i]) == r->plan.next.n;
+}
+
+static size_t n_running(const struct reconfigure *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->plan.before.n; i++)
+        n += goes(r, i) && still_runs(r, &r->plan.before.addresses[i]);
+    return n;
+}
+
+/* Until a quorum has begun the epoch and those who go have ended, as far as they are heard. */
+static void watch_epoch(struct reconfigure *r)
+{
+    uint64_t until_ms =
+        vstamp_driver_now_ms() + (uint64_t)ADMIN_PATIENCE * r->admin->timeout_ms;
+    do {
+        look(r);
+        show_epoch(r);
+        if (n_begun(r) == r->answers.n && n_running(r) == 0) return;
+        pause_ms(LOOK_MS / 4);
+    } while (!gives_up(r) && vstamp_driver_now_ms() < until_ms);
+}
+
+static void print_gone(const struct reconfigure *r)
+{
+    for (size_t i = 0; i < r->plan.before.n; i++) {
+        const struct address *address = &r->plan.before.addresses[i];
+        if (!goes(r, i)) continue;
+        printf("%s may be switched off%s\n", address->text,
+               still_runs(r, address) ? ": it ends by itself as soon as it can"
+                                      : ": it has ended, or will when it comes back");
+    }
+}
+
+static json_t *gone_json(const struct reconfigure *r)
+{
+    json_t *gone = json_array();
+    for (size_t i = 0; i < r->plan.before.n; i++)
+        if (goes(r, i))
+            json_array_append_new(gone, json_string(r->plan.before.addresses[i].text));
+    return gone;
+}
+
+static int print_json(const struct reconfigure *r, const char *outcome)
+{
+    json_t *object = plan_json(&r->plan);
+    json_object_set_new(object, "outcome", json_string(outcome));
+    json_object_set_new(object, "running_epoch",
+                        json_integer((json_int_t)r->answers.members.epoch));
+    json_object_set_new(object, "may_be_switched_off", gone_json(r));
+    json_object_set_new(object, "ms",
+                        json_integer((json_int_t)(vstamp_driver_now_ms() - r->begun_ms)));
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(object);
+    return CLI_OK;
+}
+
+/* The group has those members: it lives, and what has gone is not needed. */
+static int finish(struct reconfigure *r, const char *outcome)
+{
+    size_t n = r->plan.next.n;
+    watch_epoch(r);
+    int rv = interrupted != 0
+                 ? VSTAMP_E_UNKNOWN_OUTCOME
+                 : call(r, &r->answers.members, VSTAMP_REGISTER, (struct bytes){NULL, 0});
+    show_end(r);
+    if (rv != 0) {
+        cli_complain(r->cli,
+                     "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no old "
+                     "replica off; look again: vstamp-admin reconfigure %s",
+                     r->answers.members.epoch, r->why.text[0] != '\0' ? ": " : "", r->why.text,
+                     r->next.path);
+        return CLI_UNKNOWN_OUTCOME;
+    }
+    look(r);
+    if (r->admin->json) return print_json(r, outcome);
+    printf("epoch %" PRIu64 " is running: %zu replica%s, tolerates %zu failure%s\n",
+           r->answers.members.epoch, n, n == 1 ? "" : "s", (n - 1) / 2,
+           (n - 1) / 2 == 1 ? "" : "s");
+    print_gone(r);
+    return CLI_OK;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static int detach(struct reconfigure *r)
+{
+    int number = interrupted;
+    show_end(r);
+    if (!r->admin->json)
+        printf("detached: if the change was accepted it goes on: vstamp-admin reconfigure "
+               "--progress\n");
+    fflush(stdout);
+    signal(number, SIG_DFL);
+    raise(number);
+    return 128 + number;
+}
+
+/* Whatever is under way, until it is over. */
+static void wait_for_change(struct reconfigure *r)
+{
+    while (under_way(r)[0] != '\0' && !gives_up(r)) {
+        show(r, under_way(r));
+        pause_ms(LOOK_MS);
+        look(r);
+    }
+}
+
+static int confirm(struct reconfigure *r)
+{
+    char line[16];
+    if (r->yes) return 0;
+    if (r->admin->json || !isatty(STDIN_FILENO))
+        return cli_usage(r->cli, "reconfigure: nobody can be asked here: say --yes to apply it, or "
+                                 "--dry-run");
+    printf("Apply? [y/N] ");
+    fflush(stdout);
+    if (fgets(line, sizeof line, stdin) != NULL && (line[0] == 'y' || line[0] == 'Y')) return 0;
+    printf("nothing changed\n");
+    return CLI_NO;
+}
+
+static int refuse(struct reconfigure *r, int err)
+{
+    show_end(r);
+    if (err == VSTAMP_E_INVALID) {
+        cli_complain(r->cli, "the primary refuses: %s", r->why.text);
+        return CLI_REFUSED;
+    }
+    if (!r->may_have_run && r->replied) {
+        cli_complain(r->cli, "nothing changed: %s",
+                     r->why.text[0] != '\0' ? r->why.text : vstamp_err_text(err));
+        return CLI_NOT_RUN;
+    }
+    cli_complain(r->cli, "outcome unknown%s%s: give the command again, it finds out",
+                 r->why.text[0] != '\0' ? ": " : "", r->why.text);
+    return CLI_UNKNOWN_OUTCOME;
+}
+
+static int apply(struct reconfigure *r)
+{
+    static uint8_t body[VR_MEMBERS_BYTES + 64];
+    struct bytes request = {body, encode(r, body, sizeof body)};
+    int rv = call(r, &r->plan.before, VSTAMP_RECONFIGURE, request);
+    if (interrupted != 0) return detach(r);
+    if (rv != 0) {
+        struct vstamp_diag why = r->why;
+        look(r); /* the answer may have been lost, and asked for again in the next epoch */
+        r->why = why;
+        if (!members_equal(&r->answers.members, &r->plan.next)) return refuse(r, rv);
+    }
+    rv = finish(r, "done");
+    return interrupted != 0 ? detach(r) : rv;
+}
+
+static int show_plan(struct reconfigure *r)
+{
+    if (!r->admin->json) plan_print(&r->plan, stdout);
+    if (r->dry_run) {
+        if (r->admin->json)
+            print_json(r, "dry-run");
+        else
+            printf("dry run: nothing changed\n");
+        return r->plan.possible ? CLI_DONE : CLI_NO;
+    }
+    if (r->plan.possible) return 0;
+    if (r->admin->json) print_json(r, "refused");
+    cli_complain(r->cli, "not possible as things are; nothing changed");
+    return CLI_REFUSED;
+}
+
+static int run(struct reconfigure *r)
+{
+    look(r);
+    if (r->verdict.n_answered == 0) {
+        cli_complain(r->cli, "no replica of %s answers", r->config.path);
+        return ADMIN_EXIT_NOBODY_ANSWERED;
+    }
+    bool attached = under_way(r)[0] != '\0' && !r->dry_run;
+    if (attached) wait_for_change(r);
+    if (interrupted != 0) return detach(r);
+    plan_make(&r->plan, &r->answers, &r->verdict, r->progress ? NULL : &r->to);
+    if (r->progress && !attached) {
+        printf("no change is under way: epoch %" PRIu64 ", %zu replicas\n",
+               r->answers.members.epoch, r->answers.n);
+        return CLI_OK;
+    }
+    if (r->progress) return finish(r, "done");
+    if (plan_is_done(&r->plan)) {
+        if (!r->admin->json && !attached)
+            printf("nothing to change: the group has these members already\n");
+        return r->dry_run ? CLI_OK : finish(r, "already");
+    }
+    int rv = show_plan(r);
+    if (rv == 0) rv = confirm(r);
+    return rv == 0 ? apply(r) : rv == CLI_DONE ? CLI_OK : rv;
+}
+
+int cmd_reconfigure(struct cli *cli, int argc, char **argv)
+{
+    static struct reconfigure r;
+    const char *path = NULL;
+    size_t n;
+    struct vstamp_diag diag = {0};
+    const struct cli_option options[] = {
+        CLI_FLAG(0, "dry-run", &r.dry_run, "show the plan, and stop there"),
+        CLI_FLAG(0, "yes", &r.yes, "do not ask"),
+        CLI_FLAG(0, "progress", &r.progress, "show the change that is under way, to its end"),
+        CLI_END,
+    };
+    r.cli = cli;
+    r.admin = cli->context;
+    int rv = cli_parse(cli, options, argc, argv, &path, 1, &n);
+    if (rv != 0) return rv;
+    if ((n == 0) != r.progress)
+        return cli_usage(cli, n == 0 ? "reconfigure: name the configuration of the new members"
+                                     : "reconfigure: --progress takes no configuration");
+    rv = config_load(&r.config, r.admin->config_option, &diag);
+    if (rv == 0 && n > 0) rv = config_load(&r.next, path, &diag);
+    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (n > 0) members_of_config(&r.to, &r.next);
+    r.begun_ms = r.good_ms = vstamp_driver_now_ms();
+    r.on_terminal = isatty(STDOUT_FILENO) && !r.admin->json;
+    const struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    rv = run(&r);
+    answers_close(&r.answers);
+    return rv;
+}

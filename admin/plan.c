@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "admin/plan.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "vr/witness.h"
+
+static size_t quorum_of(size_t n)
+{
+    return n / 2 + 1;
+}
+
+static size_t tolerated_by(size_t n)
+{
+    return (n - 1) / 2;
+}
+
+static void add(struct plan_line *lines, size_t *n, bool ok, const char *format, va_list args)
+{
+    assert(*n < PLAN_LINES_MAX);
+    struct plan_line *line = &lines[(*n)++];
+    line->ok = ok;
+    vsnprintf(line->text, sizeof line->text, format, args);
+    for (char *at = line->text; *at != '\0'; at++)
+        if (*at < ' ' || *at > '~') *at = '?'; /* some of it came over the network */
+}
+
+static void check(struct plan *p, bool ok, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void check(struct plan *p, bool ok, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(p->checks, &p->n_checks, ok, format, args);
+    va_end(args);
+    p->possible = p->possible && ok;
+}
+
+static void warn(struct plan *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void warn(struct plan *p, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(p->warnings, &p->n_warnings, true, format, args);
+    va_end(args);
+}
+
+/* --- who ------------------------------------------------------------------------------------- */
+
+static const struct members *now(const struct plan *p)
+{
+    return &p->before;
+}
+
+static bool is_member(const struct members *members, const struct address *address)
+{
+    return members_find(members, address) < members->n;
+}
+
+static void count(struct plan *p)
+{
+    for (size_t i = 0; i < p->next.n; i++) {
+        bool stays = is_member(now(p), &p->next.addresses[i]);
+        p->n_stay += stays;
+        p->n_come += !stays;
+    }
+    p->n_go = now(p)->n - p->n_stay;
+}
+
+/* --- whether ---------------------------------------------------------------------------------- */
+
+/* Whom the group can make a member: empty, or a part of the group in its turn. */
+static void check_comer(struct plan *p, size_t i)
+{
+    const char *text = p->next.addresses[i].text;
+    const struct answer *a = answers_find(p->answers, &p->next.addresses[i]);
+    const struct node_status *s = &a->status;
+    bool blank = vstamp_id_is_zero(s->group) || (s->op_number == 0 && s->epoch == 0);
+    bool ours = vstamp_id_equal(s->group, p->answers->group);
+    if (!a->reachable) {
+        check(p, false, "%s does not answer: %s: start it first, with the new configuration", text,
+              a->error);
+    } else if (!blank && !ours) {
+        check(p, false, "%s holds the state of another group: it must start with an empty folder",
+              text);
+    } else if (p->answers->at[0].reachable &&
+               strcmp(s->durability, p->answers->at[0].status.durability) != 0) {
+        check(p, false, "%s was started with durability: %s, the group has %s", text,
+              s->durability, p->answers->at[0].status.durability);
+    } else {
+        check(p, true, "%s answers, and is %s", text, blank ? "empty" : "known to the group");
+    }
+}
+
+static void check_roles(struct plan *p)
+{
+    for (size_t i = 0; i < p->next.n; i++) {
+        size_t before = members_find(now(p), &p->next.addresses[i]);
+        bool will = vr_among_witnesses(p->next.witnesses, (uint8_t)i);
+        if (before == now(p)->n) continue;
+        if (vr_among_witnesses(now(p)->witnesses, (uint8_t)before) == will) continue;
+        check(p, false,
+              "%s would become %s: a member cannot change its part: let it leave, empty its "
+              "folder, and add it again",
+              p->next.addresses[i].text, will ? "a witness" : "an active replica");
+    }
+}
+
+static void check_quorums(struct plan *p)
+{
+    size_t n_well = 0, n_up = 0;
+    for (size_t i = 0; i < now(p)->n; i++) n_well += p->verdict->taking_part[i];
+    check(p, n_well >= p->verdict->quorum, "%zu of the %zu members take part, %zu are needed",
+          n_well, now(p)->n, p->verdict->quorum);
+    for (size_t i = 0; i < p->next.n; i++) {
+        size_t before = members_find(now(p), &p->next.addresses[i]);
+        const struct answer *a = answers_find(p->answers, &p->next.addresses[i]);
+        n_up += before < now(p)->n ? p->verdict->taking_part[before] : a->reachable;
+    }
+    check(p, n_up >= quorum_of(p->next.n), "%zu of the %zu members to be are up, %zu are needed",
+          n_up, p->next.n, quorum_of(p->next.n));
+}
+
+static void add_warnings(struct plan *p)
+{
+    size_t n = p->next.n;
+    if (n % 2 == 0)
+        warn(p, "%zu replicas tolerate no more failures than %zu", n, n - 1);
+    if (n == 2) warn(p, "a replica of 2 that comes back empty cannot recover");
+    if (tolerated_by(n) < tolerated_by(now(p)->n))
+        warn(p, "the group will tolerate fewer failures than it does now");
+    if (p->n_stay == 0) warn(p, "no member stays: clients with an old configuration find the group "
+                                "only as long as an old replica runs");
+}
+
+void plan_make(struct plan *p, const struct answers *answers, const struct verdict *verdict,
+               const struct members *next)
+{
+    memset(p, 0, sizeof *p);
+    p->answers = answers;
+    p->verdict = verdict;
+    p->possible = true;
+    p->before = p->next = answers->members;
+    if (next != NULL) p->next = *next;
+    p->next.epoch = answers->members.epoch + 1;
+    count(p);
+    check_quorums(p);
+    for (size_t i = 0; i < p->next.n; i++)
+        if (!is_member(now(p), &p->next.addresses[i])) check_comer(p, i);
+    check_roles(p);
+    add_warnings(p);
+}
+
+bool plan_is_done(const struct plan *p)
+{
+    return p->answers->told && members_equal(now(p), &p->next);
+}
+
+/* --- for people and programs ------------------------------------------------------------------ */
+
+/* What there is to say of one row. */
+static void describe(const struct plan *p, const struct members *of, size_t i, char *text,
+                     size_t size)
+{
+    const struct answer *a = answers_find(p->answers, &of->addresses[i]);
+    size_t before = members_find(now(p), &of->addresses[i]);
+    bool witness = vr_among_witnesses(of->witnesses, (uint8_t)i);
+    int n = snprintf(text, size, "%s", witness ? "witness" : "");
+    if (before < now(p)->n && p->verdict->primary == (int)before)
+        n = snprintf(text, size, "primary");
+    if (of == &p->next && before < now(p)->n && before != i)
+        n += snprintf(text + n, size - (size_t)n, "%swas %zu", n > 0 ? ", " : "", before);
+    if (!a->reachable)
+        snprintf(text + n, size - (size_t)n, "%sdown: %s", n > 0 ? ", " : "", a->error);
+    else if (before == now(p)->n)
+        snprintf(text + n, size - (size_t)n, "%s%s, version %s", n > 0 ? ", " : "",
+                 a->status.status, a->status.version);
+}
+
+static void print_row(const struct plan *p, FILE *into, const struct members *of, size_t i,
+                      const char *sign, const char *word, int width)
+{
+    char text[PLAN_LINE_SIZE];
+    describe(p, of, i, text, sizeof text);
+    fprintf(into, "%s %2zu  %-*s  %s%s%s\n", sign, i, width, of->addresses[i].text, word,
+            text[0] != '\0' ? "  " : "", text);
+}
+
+static int width_of(const struct members *members, int width)
+{
+    for (size_t i = 0; i < members->n; i++)
+        if ((int)strlen(members->addresses[i].text) > width)
+            width = (int)strlen(members->addresses[i].text);
+    return width;
+}
+
+static void print_line(FILE *into, const char *word, const char *text)
+{
+    fprintf(into, "%-4s%s\n", word, text);
+}
+
+void plan_print(const struct plan *p, FILE *into)
+{
+    int width = width_of(&p->next, width_of(now(p), 0));
+    fprintf(into, "epoch %" PRIu64 " -> %" PRIu64 "\n", now(p)->epoch, p->next.epoch);
+    for (size_t i = 0; i < p->next.n; i++) {
+        bool stays = is_member(now(p), &p->next.addresses[i]);
+        print_row(p, into, &p->next, i, stays ? " " : "+", stays ? "stays" : "comes", width);
+    }
+    for (size_t i = 0; i < now(p)->n; i++)
+        if (!is_member(&p->next, &now(p)->addresses[i]))
+            print_row(p, into, now(p), i, "-", "goes", width);
+    fprintf(into, "size %zu -> %zu, quorum %zu -> %zu, tolerates %zu -> %zu failures\n", now(p)->n,
+            p->next.n, quorum_of(now(p)->n), quorum_of(p->next.n), tolerated_by(now(p)->n),
+            tolerated_by(p->next.n));
+    for (size_t i = 0; i < p->n_checks; i++)
+        print_line(into, p->checks[i].ok ? "ok" : "NO", p->checks[i].text);
+    for (size_t i = 0; i < p->n_warnings; i++)
+        fprintf(into, "warning: %s\n", p->warnings[i].text);
+}
+
+static json_t *row_json(const struct plan *p, const struct members *of, size_t i,
+                        const char *change)
+{
+    const struct answer *a = answers_find(p->answers, &of->addresses[i]);
+    json_t *row = json_pack("{s:I, s:s, s:s, s:b, s:b}", "replica", (json_int_t)i, "address",
+                            of->addresses[i].text, "change", change, "witness",
+                            (int)vr_among_witnesses(of->witnesses, (uint8_t)i), "reachable",
+                            (int)(a != NULL && a->reachable));
+    if (a != NULL && !a->reachable) json_object_set_new(row, "error", json_string(a->error));
+    return row;
+}
+
+json_t *plan_json(const struct plan *p)
+{
+    json_t *members = json_array(), *checks = json_array(), *warnings = json_array();
+    for (size_t i = 0; i < p->next.n; i++) {
+        bool stays = is_member(now(p), &p->next.addresses[i]);
+        json_array_append_new(members, row_json(p, &p->next, i, stays ? "stays" : "comes"));
+    }
+    for (size_t i = 0; i < now(p)->n; i++)
+        if (!is_member(&p->next, &now(p)->addresses[i]))
+            json_array_append_new(members, row_json(p, now(p), i, "goes"));
+    for (size_t i = 0; i < p->n_checks; i++)
+        json_array_append_new(checks, json_pack("{s:b, s:s}", "ok", (int)p->checks[i].ok, "text",
+                                                p->checks[i].text));
+    for (size_t i = 0; i < p->n_warnings; i++)
+        json_array_append_new(warnings, json_string(p->warnings[i].text));
+    return json_pack("{s:I, s:I, s:o, s:{s:I, s:I}, s:o, s:o, s:b}", "epoch",
+                     (json_int_t)now(p)->epoch, "next_epoch", (json_int_t)p->next.epoch, "members",
+                     members, "tolerates", "before", (json_int_t)tolerated_by(now(p)->n), "after",
+                     (json_int_t)tolerated_by(p->next.n), "checks", checks, "warnings", warnings,
+                     "possible", (int)p->possible);
+}

@@ -202,7 +202,8 @@ static int read_op(struct backup *b, struct vstamp_diag *diag)
     struct bytes answer;
     struct wire_message m;
     if (getrandom(&client, sizeof client, 0) != (ssize_t)sizeof client) abort();
-    struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
+    struct wire_header header = {.epoch = (uint32_t)b->members->epoch,
+                                 .sender = WIRE_SENDER_CLIENT};
     struct wire_request request = {.client = client,
                                    .number = 1,
                                    .kind = WIRE_KIND_READ,

@@ -21,6 +21,8 @@ static const char epilogue[] =
     "2 not serving, 3 could not ask anyone.\n"
     "Exit status of backup: 0 done, 3 no replica could be copied; with --verify\n"
     "1 if the file is damaged.\n"
+    "Exit status of reconfigure: 0 the group has these members, and lives; 1 no;\n"
+    "3 nobody answered; 4 unknown: give it again; 5 refused.\n"
     "Exit status of view-change: 0 another leads, or the named one does already;\n"
     "1 yet another does; 3 nothing was moved; 4 unknown; 5 refused.\n"
     "Exit status of journal: 0 sound, or shown; 1 damaged, or no such entry.\n"

@@ -57,6 +57,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-admin-health.bats \
     %D%/cli/vstamp-admin-journal.bats \
     %D%/cli/vstamp-admin-metrics.bats \
+    %D%/cli/vstamp-admin-reconfigure.bats \
     %D%/cli/vstamp-admin-status.bats \
     %D%/cli/vstamp-admin-view-change.bats \
     %D%/cli/vstamp-bench.bats \
@@ -267,6 +268,7 @@ else
 endif
 
 EXTRA_DIST += \
+    %D%/cli/epochs.bash \
     %D%/cli/fakes.bash \
     %D%/cli/group.bash \
     %D%/maelstrom/fake_node.bash

@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# A group moves to other members while it runs, and everybody finds it.
+
+load group
+load epochs
+
+teardown() { group_teardown; }
+
+# The first of that name in JSON on one line.
+field() { grep -o "\"$1\":\"\?[^,\"}]*" <<<"$2" | head -n 1 | sed 's/.*:"\?//'; }
+
+# Three replicas that are a group, as a.yaml says, with a key.
+begin() {
+    epochs_begin "$@"
+    epochs_config a 0 1 2
+    export VSTAMP_CONFIG=a.yaml
+    epochs_start a 0 1 2
+    vstamp --timeout 20 put k v
+}
+
+@test "the plan: who stays, comes and goes, what is wrong; and nothing is changed by it" {
+    local a answer
+    begin 5
+    a=$(group_address 0)
+    epochs_config b 2 1 3 4
+    epochs_start b 3
+    run vstamp-admin reconfigure b.yaml --dry-run
+    [ "$status" -eq 1 ]
+    [[ $output == "epoch 0 -> 1"* ]]
+    [[ $output == *"   0  $(group_address 2)  stays  "*"was 2"* ]]
+    [[ $output == *"+  2  $(group_address 3)  comes  "* ]]
+    [[ $output == *"-  0  $a  goes"* ]]
+    [[ $output == *"size 3 -> 4, quorum 2 -> 3, tolerates 1 -> 1 failures"* ]]
+    [[ $output == *"NO  $(group_address 4) does not answer: Connection refused: start it first"* ]]
+    [[ $output == *"warning: 4 replicas tolerate no more failures than 3"* ]]
+    [[ $output == *"dry run: nothing changed" ]]
+    group_fails 5 "*not possible as things are; nothing changed" \
+        vstamp-admin reconfigure b.yaml --yes
+    epochs_start b 4
+    run vstamp-admin reconfigure b.yaml --dry-run
+    [ "$status" -eq 0 ]
+    answer=$(vstamp-admin --json reconfigure b.yaml --dry-run)
+    [ "$(field possible "$answer")" = true ]
+    [ "$(field outcome "$answer")" = dry-run ]
+    group_fails 2 "*say --yes*" vstamp-admin reconfigure b.yaml </dev/null
+    group_fails 2 "*name the configuration*" vstamp-admin reconfigure
+    epochs_run 0 0 1 2
+}
+
+@test "one is replaced: the old one ends, clients and the old configuration find the group" {
+    local answer
+    begin 4
+    vstamp --session s incr n
+    epochs_config b 0 1 3
+    epochs_start b 3
+    run vstamp-admin reconfigure b.yaml --yes
+    [ "$status" -eq 0 ]
+    [[ $output == *"epoch 1 is running: 3 replicas, tolerates 1 failure"* ]]
+    [[ $output == *"$(group_address 2) may be switched off"* ]]
+    epochs_wait 1 0 1 3
+    epochs_ended 2
+    [ "$(vstamp get k)" = v ]
+    [ "$(vstamp --session s incr n)" = 2 ]
+    grep -q '"epoch": 1' s
+    vstamp-admin health
+    run vstamp-admin status
+    [[ $output == "HEALTHY"*"epoch 1"* ]]
+    [[ $output == *"   2  $(group_address 3)  "*normal* ]]
+    [[ $output == *"   -  $(group_address 2)  "*"no member"* ]]
+    answer=$(vstamp-admin --json status)
+    [[ $answer == *"{\"replica\":null,\"address\":\"$(group_address 2)\",\"reachable\":false"* ]]
+    vstamp-admin backup copy
+    # again: it is done already
+    run vstamp-admin reconfigure b.yaml --yes
+    [ "$status" -eq 0 ]
+    [[ $output == "nothing to change: the group has these members already"* ]]
+}
+
+@test "what was replaced starts again with its old folder and file: it says so and ends well" {
+    local status=0
+    begin 5
+    epochs_config b 0 1 3
+    epochs_start b 3
+    vstamp-admin reconfigure b.yaml --yes
+    epochs_ended 2
+    epochs_start_one a 2
+    epochs_ended 2
+    # one that was away since before, and comes back two epochs later
+    group_kill 0
+    epochs_config c 1 3 4
+    epochs_start c 4
+    vstamp-admin reconfigure c.yaml --yes
+    epochs_start_one a 0
+    epochs_ended 0
+    epochs_run 2 1 3 4
+    [ "$(vstamp get k)" = v ]
+}
+
+@test "3 -> 5 -> 7 -> another 3 under load, members killed: nothing is lost, nothing runs twice" {
+    local pid n answer
+    GROUP_DEADLINE=60
+    begin 10 "view_change_ms: 300"
+    epochs_config b 0 1 2 3 4
+    epochs_config c 0 1 2 3 4 5 6
+    epochs_config d 7 8 9
+    vstamp --session slept incr n
+    vstamp --timeout 60 --json bench --incr --clients 16 --keys 50 --rate 400 --requests 6000 \
+        --keep >out 2>errors 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    sees_counters() { [[ -n $(vstamp list --limit 1 bench/) ]]; }
+    group_wait "the load to begin" sees_counters
+
+    epochs_start b 3 4
+    group_kill 1
+    vstamp-admin reconfigure b.yaml --yes
+    epochs_start_one a 1 # it comes back, with its old file
+    epochs_wait 1 0 1 2 3 4
+
+    epochs_start c 5 6
+    vstamp-admin reconfigure c.yaml --yes >to-c &
+    group_kill 2
+    wait $!
+    epochs_start_one b 2
+    group_kill 5
+    epochs_wait 2 0 1 2 3 4 6
+    epochs_start_one c 5
+    epochs_wait 2 5
+
+    epochs_start d 7 8 9
+    vstamp-admin reconfigure d.yaml --yes >to-d
+    epochs_wait 3 7 8 9
+    epochs_ended 0 1 2 3 4 5 6
+    group_kill 8
+    epochs_start_one d 8
+    wait "$pid"
+    answer=$(cat out)
+    echo "$answer"
+    [ "$(field answered "$answer")" -eq 6000 ]
+    [ "$(field sum "$answer")" -eq 6000 ]
+    [ "$(field gap_ms "$answer" | sed 's/\..*//')" -lt 5000 ]
+    group_wait_agree
+    # who slept through it all had d.yaml nowhere: it is told where to begin, and goes on
+    [ "$(vstamp --config d.yaml --session slept incr n)" = 2 ]
+    group_fails 3 "*$(group_address 0): connection refused*" vstamp --timeout 1 get n
+    grep -q 'epoch 3 is running' to-d
+}
+
+@test "Ctrl-C detaches, and the change goes on; --progress shows it to its end" {
+    local pid
+    begin 4 "transfer_mib_per_s: 1"
+    head -c 400000 /dev/urandom >value
+    for n in 1 2 3 4 5 6; do vstamp --timeout 20 put "v$n" - <value; done
+    epochs_config b 0 1 3
+    epochs_start b 3
+    vstamp-admin reconfigure b.yaml --yes >out 2>&1 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    group_wait "it to be under way" grep -q "warming up" out
+    kill -INT "$pid"
+    wait "$pid" || [ $? -eq 130 ]
+    grep -q "^detached: " out
+    run vstamp-admin reconfigure --progress
+    [ "$status" -eq 0 ]
+    [[ $output == *"epoch 1 is running: 3 replicas"* ]]
+    epochs_wait 1 0 1 3
+    vstamp --timeout 20 get --raw v6 | cmp - value
+    run vstamp-admin reconfigure --progress
+    [[ $status -eq 0 && $output == "no change is under way: epoch 1, 3 replicas" ]]
+}
+
+@test "shrinking, from a folder in memory too; and a group of one" {
+    begin 3 "durability: memory"
+    epochs_config b 1 2
+    vstamp-admin reconfigure b.yaml --yes
+    epochs_ended 0
+    epochs_config c 2
+    vstamp-admin reconfigure c.yaml --yes
+    epochs_ended 1
+    epochs_wait 2 2
+    [ "$(vstamp get k)" = v ]
+}
+
+@test "a new member with the state of another group is refused, and which one is said" {
+    begin 6
+    epochs_config other 3 4 5
+    epochs_start other 3 4 5
+    vstamp --timeout 20 --config other.yaml put x y
+    epochs_config b 0 1 3
+    run vstamp-admin reconfigure b.yaml --yes
+    [ "$status" -eq 5 ]
+    [[ $output == *"NO  $(group_address 3) holds the state of another group"* ]]
+    epochs_run 0 0 1 2
+}

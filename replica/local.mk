@@ -13,6 +13,7 @@ noinst_LTLIBRARIES += %D%/libstorage.la
     %D%/storage_journal.c \
     %D%/storage_lane.c \
     %D%/storage_lane.h \
+    %D%/storage_owner.c \
     %D%/storage_pages.c \
     %D%/storage_pages.h \
     %D%/storage_ring.c \

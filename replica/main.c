@@ -12,6 +12,8 @@
 #include "program/log.h"
 #include "replica/local.h"
 #include "replica/serve.h"
+#include "replica/storage.h"
+#include "vr/membership.h"
 
 #define NO_INDEX UINT32_MAX
 #define NO_LOCAL UINT32_MAX
@@ -36,6 +38,36 @@ static const char epilogue[] =
 
 /* --- --check ---------------------------------------------------------------------------------- */
 
+/* What counts is what the folder says of the group.  0, or the exit status. */
+static int check_folder(const struct cli *cli, const struct config *config, uint32_t index,
+                        const struct vr_config *vr)
+{
+    static struct vr_membership said, configured;
+    const char *address = config->replicas_addresses.at[index].text;
+    struct vstamp_diag diag = {0};
+    struct log log;
+    bool retired;
+    int rv;
+
+    log_open(&log, LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT, (int)index);
+    rv = storage_check_owner(config->data_dir, index, address, &log, &diag);
+    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (!storage_read_membership(config->data_dir, index, &log, &said, &retired)) return 0;
+    vr_membership_of_config(&configured, vr);
+    if (retired) {
+        printf("it was replaced in epoch %" PRIu32 " and is not needed any more: started, it ends "
+               "at once\n", said.epoch);
+    } else if (!vstamp_id_equal(vr_membership_checksum(&said),
+                                vr_membership_checksum(&configured))) {
+        printf("its journal says that the group is another one, and that counts: epoch %" PRIu32,
+               said.epoch);
+        for (uint8_t i = 0; i < said.n; i++)
+            printf("%s %s", i == 0 ? "," : "", said.members[i].address);
+        printf("\n");
+    }
+    return 0;
+}
+
 static int check(const struct cli *cli, const struct config *config, uint32_t index)
 {
     const size_t n = config->replicas_addresses.n, tolerated = (n - 1) / 2;
@@ -59,6 +91,8 @@ static int check(const struct cli *cli, const struct config *config, uint32_t in
                config->replicas_addresses.at[index].text, config->status_addresses.at[index].text);
         if (vr.durable) printf(", data in %s/%" PRIu32, config->data_dir, index);
         printf("\nmemory: at most %zu MiB, as the state grows\n", node_memory(&vr) >> 20);
+        rv = vr.durable ? check_folder(cli, config, index, &vr) : 0;
+        if (rv != 0) return rv;
     }
     for (i = 0; i < config_n_keys; i++) {
         config_print(config, i, value, sizeof(value));

@@ -28,6 +28,7 @@
 #include "replica/recorder.h"
 #include "replica/storage.h"
 #include "replica/transport_uv.h"
+#include "vr/membership.h"
 
 #define STOP_MS_MAX 2000u
 
@@ -222,6 +223,9 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     int rv = config_to_vr(config, index, PACKAGE_VERSION, &r->config, diag);
 
     if (rv == 0 && r->config.durable)
+        rv = storage_check_owner(config->data_dir, index,
+                                 config->replicas_addresses.at[index].text, &r->log, diag);
+    if (rv == 0 && r->config.durable)
         rv = storage_open(&r->storage, config->data_dir, index, r->config.state_pages, &r->turn,
                           &r->log, diag);
     if (rv == 0 && r->config.durable)
@@ -244,6 +248,22 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     return rv;
 }
 
+/* What the journal says of the group counts, and not the file (paper section 7). */
+static void log_membership(struct replica *r)
+{
+    static struct vr_membership configured;
+    struct node_identity identity;
+    struct node_status status;
+
+    node_identity(r->node, &identity);
+    vr_membership_of_config(&configured, &r->config);
+    if (vstamp_id_equal(identity.members, vr_membership_checksum(&configured))) return;
+    node_status(r->node, &status);
+    log_event(&r->log, LOG_LEVEL_INFO, "membership", LOG_NUMBER("epoch", identity.epoch),
+              LOG_TEXT("members", status.members),
+              LOG_TEXT("hint", "as its journal says; the configuration is of another time"));
+}
+
 static int start(struct replica *r, struct vstamp_diag *diag)
 {
     const struct config *config = r->options->config;
@@ -259,6 +279,7 @@ static int start(struct replica *r, struct vstamp_diag *diag)
               LOG_NUMBER("replicas", r->config.n_replicas),
               LOG_TEXT("durability", r->config.durable ? "disk" : "memory"),
               LOG_TEXT("version", PACKAGE_VERSION));
+    log_membership(r);
     turn_begin(&r->turn);
     node_start(r->node);
     rv = transport_start(&r->transport, diag);

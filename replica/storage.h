@@ -24,6 +24,7 @@
 #include "program/log.h"
 #include "replica/storage_pages.h"
 #include "replica/turn.h"
+#include "vr/membership.h"
 
 #define STORAGE_NAME_SIZE 48u
 
@@ -101,6 +102,16 @@ struct storage {
     struct journal journal;
     char trouble[160]; /* for the status: what is wrong with the disk, in words */
 };
+
+/* Before it is opened: is the folder that of the replica at this address?  VSTAMP_E_CONFIG if it is
+ * another's, or if it is empty and another one under `data_dir` is the right one; the sentence says
+ * which to rename. */
+int storage_check_owner(const char *data_dir, uint32_t index, const char *address, struct log *log,
+                        struct vstamp_diag *diag);
+
+/* Who the group is, as the journal in the folder says.  False: it does not. */
+bool storage_read_membership(const char *data_dir, uint32_t index, struct log *log,
+                             struct vr_membership *members, bool *retired);
 
 /* Create the folder where it is missing, lock it, remove what a crash left half made.  `log` and
  * `turn` are kept by pointer. */

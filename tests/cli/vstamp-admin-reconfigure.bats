@@ -193,3 +193,31 @@ begin() {
     [[ $output == *"NO  $(group_address 3) holds the state of another group"* ]]
     epochs_run 0 0 1 2
 }
+
+@test "a restart: the journal says who the group is, and whose the folder is" {
+    begin 4
+    epochs_config b 3 1 0
+    epochs_start b 3
+    vstamp-admin reconfigure b.yaml --yes
+    epochs_ended 2
+    # with the old file: what the journal says counts
+    group_stop 1
+    vstamp-replica --config a.yaml --index 1 --data-dir 1 --check >check
+    grep -q "^its journal says that the group is another one, and that counts: epoch 1, " check
+    epochs_start a 1
+    grep -q "event=membership epoch=1 members=$(group_address 3)/" replica-1.log
+    epochs_wait 1 0 1 3
+    # with the new one, that gives it another index: the folder is that of the old index
+    group_stop 0
+    group_fails 2 "vstamp-replica: 0/2 is empty, and what belongs to $(group_address 0) is in \
+0/0: the configuration gives it another index than before: rename that to 0/2" \
+        vstamp-replica --config b.yaml --index 2 --data-dir 0
+    mv 0/0 0/2
+    epochs_start b 0
+    epochs_wait 1 0 1 3
+    group_stop 0
+    group_fails 2 "*0/2 belongs to the replica at $(group_address 0), and the configuration has \
+$(group_address 2) at this index: *" vstamp-replica --config a.yaml --index 2 --data-dir 0
+    vstamp-replica --config a.yaml --index 2 --data-dir 2 --check >check
+    grep -q "^it was replaced in epoch 1 and is not needed any more" check
+}

@@ -100,7 +100,7 @@ comes_back() {
     timeout 10 vstamp-replica --index 2 2>"$BATS_TEST_TMPDIR/err" || status=$?
     cat "$BATS_TEST_TMPDIR/err" >&2
     [ "$status" -eq 2 ]
-    grep -q "^vstamp-replica: .*/data/2/.*: belongs to the replica at .*, this is the one at" \
+    grep -q "^vstamp-replica: .*/data/2 belongs to the replica at .*, and the configuration has" \
         "$BATS_TEST_TMPDIR/err"
 }
 

@@ -129,12 +129,12 @@ refused() {
     mv data/1 data/x
     mv data/0 data/1
     mv data/x data/0
-    refused "$BATS_TEST_TMPDIR/data/1/*" vstamp-replica --index 1
+    refused "$BATS_TEST_TMPDIR/data/1 *rename that to*" vstamp-replica --index 1
     mv data/1 data/x
     mv data/0 data/1
     mv data/x data/0
     sed "s/:$((GROUP_BASE + 0))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >other.yaml
-    refused "$BATS_TEST_TMPDIR/data/0/*" vstamp-replica --config other.yaml --index 0
+    refused "$BATS_TEST_TMPDIR/data/0 *" vstamp-replica --config other.yaml --index 0
 }
 
 @test "the log: one event a line, logfmt or JSON" {

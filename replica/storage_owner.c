@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whose folder is it?  A folder is named after an index, and a replica is its address: when the
+ * group has changed, a file may give the same replica another index, and with it another folder.
+ * Started there it would be blank, and its state lie elsewhere.
+ *
+ * And who is the group?  That the journal knows, whatever a file says. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "node/journal_walk.h"
+#include "replica/storage.h"
+
+#define BATCH_MAX (64u << 20) /* more than any batch takes; what is not touched costs nothing */
+
+/* A walk through the journal of a folder.  It is not locked: replicas that share a data_dir may all
+ * be starting, and whoever runs in it only adds to what is read here. */
+struct look {
+    struct storage storage;
+    struct storage_reading reading;
+    struct node_source source;
+    struct node_window window;
+    struct journal_walk walk;
+    struct vstamp_diag ignored;
+    uint64_t first, last;
+};
+
+static void *memory_for(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* False: there is no journal.  To be ended in either case. */
+static bool look_begin(struct look *l, const char *data_dir, uint32_t index, struct log *log)
+{
+    uint64_t *numbers = NULL;
+    size_t n = 0;
+
+    l->storage = (struct storage){.log = log, .folder_fd = -1, .lock_fd = -1};
+    snprintf(l->storage.folder, sizeof(l->storage.folder), "%.*s/%" PRIu32, PATH_MAX - 32,
+             data_dir, index);
+    l->storage.folder_fd = open(l->storage.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    l->reading = (struct storage_reading){.storage = &l->storage, .fd = -1};
+    l->source = (struct node_source){.ctx = &l->reading, .read = storage_read};
+    l->window = (struct node_window){.capacity = 2 * (size_t)BATCH_MAX,
+                                     .bytes = memory_for(2 * (size_t)BATCH_MAX)};
+    l->walk = (struct journal_walk){.source = &l->source, .window = &l->window,
+                                    .diag = &l->ignored, .batch_size_max = BATCH_MAX,
+                                    .names = memory_for(BATCH_MAX)};
+    if (l->storage.folder_fd < 0 || l->window.bytes == NULL || l->walk.names == NULL) return false;
+    if (storage_list(&l->storage, STORAGE_JOURNAL, &numbers, &n, &l->ignored) == 0 && n > 0) {
+        l->first = numbers[0];
+        l->last = numbers[n - 1];
+        journal_walk_begin(&l->walk, l->first, l->last);
+    }
+    free(numbers);
+    return n > 0;
+}
+
+static void look_end(struct look *l)
+{
+    if (l->reading.fd >= 0) close(l->reading.fd);
+    storage_look_end(&l->storage);
+    if (l->window.bytes != NULL) munmap(l->window.bytes, l->window.capacity);
+    if (l->walk.names != NULL) munmap(l->walk.names, BATCH_MAX);
+}
+
+/* False: nobody's, or it cannot be told. */
+static bool find_owner(const char *data_dir, uint32_t index, struct log *log,
+                       char address[static ADDRESS_BYTES_MAX + 1])
+{
+    static struct look l;
+    struct journal_head head;
+    bool found = look_begin(&l, data_dir, index, log) &&
+                 journal_walk_segment(&l.walk, l.first, &head) &&
+                 head.is.owner.address.size <= ADDRESS_BYTES_MAX;
+
+    if (found)
+        snprintf(address, ADDRESS_BYTES_MAX + 1, "%.*s", (int)head.is.owner.address.size,
+                 (const char *)head.is.owner.address.data);
+    look_end(&l);
+    return found;
+}
+
+/* The hard states of a batch, the last one of which stands. */
+static bool read_states(struct look *l, const struct journal_batch *batch,
+                        struct vr_membership *members, bool *retired)
+{
+    struct journal_reader r = journal_walk_records(&l->walk, batch);
+    struct wire_hard_state state;
+    enum journal_kind kind;
+    struct bytes body;
+    bool any = false;
+
+    while (journal_next(&r, &kind, &body) == JOURNAL_RECORD) {
+        if (kind != JOURNAL_HARD_STATE || wire_decode(&wire_shape_hard_state, body, &state) != 0 ||
+            !vr_membership_read(members, &state.membership))
+            continue;
+        *retired = state.retired != 0;
+        any = true;
+    }
+    return any;
+}
+
+bool storage_read_membership(const char *data_dir, uint32_t index, struct log *log,
+                             struct vr_membership *members, bool *retired)
+{
+    static struct look l;
+    bool found = false;
+
+    if (look_begin(&l, data_dir, index, log)) {
+        for (uint64_t number = l.first; number <= l.walk.last && l.walk.rv == 0; number++) {
+            struct journal_head head;
+            struct journal_batch batch;
+
+            if (!journal_walk_segment(&l.walk, number, &head)) continue;
+            while (journal_walk_look(&l.walk, &batch) == JOURNAL_BATCH_WHOLE) {
+                if (read_states(&l, &batch, members, retired)) found = true;
+                journal_walk_pass(&l.walk, &batch);
+                if (l.walk.place >= l.walk.end) break;
+            }
+        }
+    }
+    look_end(&l);
+    return found;
+}
+
+int storage_check_owner(const char *data_dir, uint32_t index, const char *address, struct log *log,
+                        struct vstamp_diag *diag)
+{
+    char owner[ADDRESS_BYTES_MAX + 1], other[ADDRESS_BYTES_MAX + 1];
+    bool any = find_owner(data_dir, index, log, owner);
+    uint32_t i;
+
+    if (any && strcmp(owner, address) == 0) return 0;
+    for (i = 0; i < REPLICAS_MAX; i++)
+        if (i != index && find_owner(data_dir, i, log, other) && strcmp(other, address) == 0) break;
+    if (!any && i == REPLICAS_MAX) return 0;
+    if (i < REPLICAS_MAX)
+        vstamp_diag_printf(diag,
+                           "%s/%" PRIu32 " %s%s, and what belongs to %s is in %s/%" PRIu32
+                           ": the configuration gives it another index than before: %srename that "
+                           "to %s/%" PRIu32,
+                           data_dir, index, any ? "belongs to the replica at " : "is empty",
+                           any ? owner : "", address, data_dir, i,
+                           any ? "move this folder away and " : "", data_dir, index);
+    else
+        vstamp_diag_printf(diag,
+                           "%s/%" PRIu32 " belongs to the replica at %s, and the configuration has "
+                           "%s at this index: name another data_dir, or move the folder away",
+                           data_dir, index, owner, address);
+    return VSTAMP_E_CONFIG;
+}

@@ -125,6 +125,14 @@ static size_t n_begun(const struct reconfigure *r)
     return n;
 }
 
+/* Has a quorum begun it, and everybody who is heard? */
+static bool has_begun(const struct reconfigure *r)
+{
+    size_t n_heard = 0;
+    for (size_t i = 0; i < r->answers.n; i++) n_heard += r->answers.at[i].reachable;
+    return n_begun(r) == n_heard && n_heard > r->answers.n / 2;
+}
+
 static void show_epoch(struct reconfigure *r)
 {
     char text[LINE_SIZE];
@@ -230,7 +238,7 @@ static size_t n_running(const struct reconfigure *r)
     return n;
 }
 
-/* Until a quorum has begun the epoch and those who go have ended, as far as they are heard. */
+/* Until the members have begun the epoch and those who go have ended, as far as they are heard. */
 static void watch_epoch(struct reconfigure *r)
 {
     uint64_t until_ms =
@@ -238,7 +246,7 @@ static void watch_epoch(struct reconfigure *r)
     do {
         look(r);
         show_epoch(r);
-        if (n_begun(r) == r->answers.n && n_running(r) == 0) return;
+        if (has_begun(r) && n_running(r) == 0) return;
         pause_ms(LOOK_MS / 4);
     } while (!gives_up(r) && vstamp_driver_now_ms() < until_ms);
 }

@@ -36,7 +36,7 @@ static int connect_to_group(struct client *c, const char *noted, struct vstamp_d
     int rv = client_find_group(c, noted, begin, diag);
     if (rv == 0 && c->file.identity.epoch > 0) {
         rv = config_from_replicas(moved, c->file.replicas, diag);
-        if (rv != 0) vstamp_diag_wrap(diag, c->file.path);
+        if (rv != 0) vstamp_diag_wrap(diag, "%s", c->file.path);
         c->witnesses = c->file.witnesses;
         group = moved;
     }

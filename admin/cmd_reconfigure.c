@@ -182,6 +182,18 @@ static size_t encode(const struct reconfigure *r, uint8_t *body, size_t size)
     return w.size;
 }
 
+/* What is waited for: the change, or a group that cannot serve just now. */
+static void show_wait(struct reconfigure *r)
+{
+    char text[LINE_SIZE];
+    if (under_way(r)[0] != '\0') {
+        show(r, under_way(r));
+    } else if (r->verdict.health == VERDICT_UNAVAILABLE) {
+        snprintf(text, sizeof text, "waiting for the group: %.120s", r->verdict.reasons[0]);
+        show(r, text);
+    }
+}
+
 /* Turn the driver until its call has ended, and show how far the group is. */
 static void await(struct reconfigure *r, struct vstamp_driver *driver)
 {
@@ -190,7 +202,7 @@ static void await(struct reconfigure *r, struct vstamp_driver *driver)
         uint64_t now = vstamp_driver_now_ms();
         if (now >= look_ms) {
             look(r);
-            if (under_way(r)[0] != '\0') show(r, under_way(r));
+            show_wait(r);
             look_ms = vstamp_driver_now_ms() + LOOK_MS;
         }
         vstamp_driver_wait(driver, LOOK_MS);

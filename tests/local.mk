@@ -20,6 +20,7 @@ UNIT_TESTS = \
     %D%/unit/test_linear \
     %D%/unit/test_log \
     %D%/unit/test_pages \
+    %D%/unit/test_plan \
     %D%/unit/test_print \
     %D%/unit/test_progress \
     %D%/unit/test_prng \
@@ -167,6 +168,7 @@ check_PROGRAMS += %D%/cli/fake_status
 %C%_cli_fake_status_LDADD = $(MICROHTTPD_LIBS)
 %C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
 %C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
+%C%_unit_test_plan_LDADD = $(ADMIN_LIBS) $(LDADD)
 
 %C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)

@@ -197,11 +197,12 @@ static void show_wait(struct reconfigure *r)
 /* Turn the driver until its call has ended, and show how far the group is. */
 static void await(struct reconfigure *r, struct vstamp_driver *driver)
 {
-    uint64_t look_ms = 0;
+    uint64_t look_ms = 0, epoch = r->answers.members.epoch;
     while (!r->replied && !gives_up(r)) {
         uint64_t now = vstamp_driver_now_ms();
         if (now >= look_ms) {
             look(r);
+            if (r->answers.members.epoch != epoch) return; /* those who were asked may be gone */
             show_wait(r);
             look_ms = vstamp_driver_now_ms() + LOOK_MS;
         }

@@ -144,7 +144,6 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode, const uint
                              .trace = io_trace, .log = io_log};
     m->config = (struct vr_config){
         .durable = (mode & CLUSTER_DISK) != 0,
-        .witnesses = (uint32_t)mode >> 8,
         .leases = (mode & CLUSTER_LEASES) != 0, .clock_drift_ppm = 1000,
         .heartbeat_ms = 20, .view_change_ms = 200, .max_clients = CLUSTER_SESSIONS,
         .batch_bytes = 4096, .max_answer_bytes = 256, .pipeline = 4,
@@ -157,6 +156,7 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode, const uint
     for (uint8_t i = 0; i < n; i++) {
         m->config.addresses[i] = m->config.status_addresses[i] = addresses[members[i]];
         if (members[i] == index) m->config.self = i;
+        if (((uint32_t)mode >> (8 + members[i])) & 1) m->config.witnesses |= UINT32_C(1) << i;
     }
 }
 

@@ -82,6 +82,39 @@ static void all_members_are_replaced_at_once(void **state)
     replace_all(CLUSTER_DISK);
 }
 
+/* 6.1: a witness stays, moves to another index, and is replaced by another one. */
+static void witnesses_come_and_go_in_mode(int mode)
+{
+    struct group g = group_of_three(mode | CLUSTER_WITNESS(2) | CLUSTER_WITNESS(4));
+    struct cluster *c = g.c;
+    uint64_t n = 0;
+    for (; n < 40; n++)
+        assert_int_equal(cluster_incr(c, 1, g.session, n + 1, cluster_primary(c)), n + 1);
+    cluster_add(c, LIST(2, 1, 3));
+    assert_true(cluster_move(c, 2, g.admin, 1, LIST(2, 1, 3)));
+    assert_int_equal(cluster_core(c, 1)->config.witnesses, 1);
+    assert_true(vr_is_witness(cluster_core(c, 2)));
+    for (; n < 80; n++)
+        assert_int_equal(cluster_incr(c, 1, g.session, n + 1, cluster_primary(c)), n + 1);
+    cluster_add(c, LIST(1, 3, 4));
+    assert_true(cluster_move(c, 2, g.admin, 2, LIST(1, 3, 4)));
+    assert_true(vr_is_witness(cluster_core(c, 4)));
+    assert_false(cluster_is_up(c, 2));
+    for (; n < 120; n++)
+        assert_int_equal(cluster_incr(c, 1, g.session, n + 1, cluster_primary(c)), n + 1);
+    cluster_crash(c, cluster_primary(c));
+    cluster_run(c, 2000);
+    assert_int_equal(cluster_incr(c, 1, g.session, n + 1, cluster_primary(c)), n + 1);
+    cluster_free(c);
+}
+
+static void witnesses_come_and_go(void **state)
+{
+    (void)state;
+    witnesses_come_and_go_in_mode(CLUSTER_MEMORY);
+    witnesses_come_and_go_in_mode(CLUSTER_DISK);
+}
+
 /* PIT-8.7, 8.8 */
 static void a_replaced_replica_stays_until_a_quorum_has_begun(void **state)
 {
@@ -455,6 +488,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_grows_and_shrinks),
         cmocka_unit_test(all_members_are_replaced_at_once),
+        cmocka_unit_test(witnesses_come_and_go),
         cmocka_unit_test(a_replaced_replica_stays_until_a_quorum_has_begun),
         cmocka_unit_test(a_replica_that_slept_through_two_epochs_ends),
         cmocka_unit_test(a_request_names_what_it_replaces),

@@ -80,9 +80,11 @@ static void ask(struct sim *sim)
 
 /* --- what is to be ---------------------------------------------------------------------------- */
 
-static void put(struct vr_membership *m, uint8_t node)
+static void put(struct vr_membership *m, uint8_t node, bool witness)
 {
-    struct vr_member *one = &m->members[m->n++];
+    struct vr_member *one = &m->members[m->n];
+    if (witness) m->witnesses |= UINT32_C(1) << m->n;
+    m->n++;
     snprintf(one->address, sizeof one->address, "%s", sim_address_of(node));
 }
 
@@ -94,12 +96,22 @@ static bool is_free(const struct sim *sim, uint8_t node)
 
 static void shuffle(struct sim *sim, struct vr_membership *m)
 {
-    for (uint8_t i = m->n; i > 1; i--) {
-        uint8_t j = (uint8_t)random_below(sim, i);
-        struct vr_member one = m->members[i - 1u];
-        m->members[i - 1u] = m->members[j];
-        m->members[j] = one;
+    struct vr_membership from = *m;
+    *m = (struct vr_membership){0};
+    while (from.n > 0) {
+        uint8_t i = (uint8_t)random_below(sim, from.n);
+        put(m, sim_node_of(from.members[i].address), (from.witnesses >> i) & 1);
+        bool last = (from.witnesses >> --from.n) & 1;
+        from.members[i] = from.members[from.n];
+        from.witnesses = (from.witnesses & ~(UINT32_C(1) << i)) | (uint32_t)last << i;
     }
+}
+
+/* More witnesses than a minority are left out. */
+static bool too_many_witnesses(const struct vr_membership *m)
+{
+    uint32_t among = m->witnesses & ((UINT32_C(1) << m->n) - 1);
+    return m->n == 0 || (uint32_t)__builtin_popcount(among) > (m->n - 1u) / 2;
 }
 
 static bool draw(struct sim *sim, const struct vr *core)
@@ -117,10 +129,11 @@ static bool draw(struct sim *sim, const struct vr *core)
     *next = (struct vr_membership){0};
     for (uint8_t i = 0; i < core->config.n_replicas && next->n < wanted; i++)
         if (random_below(sim, 1000) < keep)
-            put(next, sim_node_of(core->membership.members[i].address));
+            put(next, sim_node_of(core->membership.members[i].address),
+                (core->config.witnesses >> i) & 1);
     for (uint8_t i = 0; i < sim->n_nodes && next->n < wanted; i++)
-        if (is_free(sim, i)) put(next, i);
-    if (next->n == 0) return false;
+        if (is_free(sim, i)) put(next, i, sim->config.witnesses != 0 && random_below(sim, 3) == 0);
+    if (too_many_witnesses(next)) return false;
     if (random_below(sim, 2) == 0) shuffle(sim, next);
     return true;
 }

@@ -142,6 +142,7 @@ static void note_epoch(struct sim *sim, const struct sim_replica *replica, const
         e->checksum = core->membership.checksum;
         e->members = members;
         e->n = core->membership.n;
+        e->witnesses = core->membership.witnesses;
         for (uint8_t i = 0; i < e->n; i++) {
             e->order[i] = sim_node_of(core->membership.members[i].address);
             e->nodes |= UINT32_C(1) << e->order[i];
@@ -300,7 +301,10 @@ static void check_witness(struct sim *sim, const struct sim_replica *replica, co
     if (core->status != VR_NORMAL || vr_witness_is_exposed(core)) return;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
-        if (((sim->config.witnesses >> i) & 1) || !sim_replica_has_state(other)) continue;
+        if (sim_is_witness(other) || !sim_replica_has_state(other)) continue;
+        if (!check_is_member(sim, i)) continue;
+        if (sim->check.epoch > 0 && (!check_has_begun(sim, i) || core->epoch != sim->check.epoch))
+            continue; /* it may be on its way into the epoch, or out of it */
         if (check_holds(sim, i, &after, &upto) && upto < core->checkpoint_op)
             sim_fail(sim, "witness %u forgot entries up to op=%" PRIu64
                      ", replica %u lacks those after op=%" PRIu64,

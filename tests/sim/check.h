@@ -47,6 +47,7 @@ struct check_epoch {
     struct vstamp_id members;  /* of its members, in order */
     uint32_t nodes;            /* bitset: which replicas they are */
     uint8_t n, order[REPLICAS_MAX];
+    uint32_t witnesses;        /* by that order */
     struct check_view *views;
     size_t n_views;
 };

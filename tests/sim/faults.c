@@ -79,6 +79,13 @@ static uint32_t n_with_state(const struct sim *sim, uint32_t without)
     return n;
 }
 
+static bool any_witness(const struct sim *sim)
+{
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (check_is_member(sim, i) && sim_is_witness(&sim->replicas[i])) return true;
+    return false;
+}
+
 /* Do replicas with state, but for those, hold all that was committed?  An active one must, or join
  * on to the log of a witness that does. */
 static bool hold_everything(const struct sim *sim, uint32_t without)
@@ -86,8 +93,8 @@ static bool hold_everything(const struct sim *sim, uint32_t without)
     uint64_t reach = 0, after, upto, wanted = sim->check.highest_commit;
     for (int witnesses = 0; witnesses < 2; witnesses++) {
         for (uint8_t i = 0; i < sim->n_nodes; i++) {
-            bool is_one = (sim->config.witnesses >> i) & 1;
-            if (((without >> i) & 1) || !sim_replica_has_state(&sim->replicas[i])) continue;
+            bool is_one = sim_is_witness(&sim->replicas[i]);
+            if (((without >> i) & 1) || !check_is_member(sim, i) || !sim_replica_has_state(&sim->replicas[i])) continue;
             if (is_one != (witnesses > 0) || !check_holds(sim, i, &after, &upto)) continue;
             if (after <= reach && upto > reach) reach = upto;
         }
@@ -97,7 +104,7 @@ static bool hold_everything(const struct sim *sim, uint32_t without)
 
 bool sim_bears_loss(const struct sim *sim, uint8_t index)
 {
-    return sim->config.witnesses == 0 || hold_everything(sim, UINT32_C(1) << index);
+    return !any_witness(sim) || hold_everything(sim, UINT32_C(1) << index);
 }
 
 /* While the membership changes nobody knows yet who will be counted. */
@@ -213,7 +220,7 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
  * beginning, and then it would lose what nobody else has. */
 static bool may_stop(const struct sim *sim)
 {
-    return sim->config.durable || sim->config.witnesses == 0;
+    return sim->config.durable || !any_witness(sim);
 }
 
 static void crash(struct sim *sim, uint8_t index)
@@ -493,7 +500,7 @@ static void choose_dead(struct sim *sim)
     if (!sim->all_formed || prng_chance(&sim->prng, 1, 3)) return;
     for (uint32_t tries = n_failures_borne(sim); tries > 0; tries--) {
         uint32_t more = sim->dead | UINT32_C(1) << any_replica(sim);
-        bool bears = sim->config.witnesses == 0 || hold_everything(sim, more);
+        bool bears = !any_witness(sim) || hold_everything(sim, more);
         if (n_with_state(sim, more) >= n / 2 + 1 && bears && all_begun(sim)) sim->dead = more;
     }
 }

@@ -155,10 +155,16 @@ void sim_replica_init(struct sim *sim, uint8_t index)
     r->wall_skew_us = (int64_t)prng_below(&sim->prng, 2 * SIM_S) - (int64_t)SIM_S;
 }
 
-static void configure(struct sim_replica *r, const uint8_t *members, uint8_t n)
+bool sim_is_witness(const struct sim_replica *r)
+{
+    return (r->config.witnesses >> r->config.self) & 1;
+}
+
+static void configure(struct sim_replica *r, const uint8_t *members, uint8_t n, uint32_t witnesses)
 {
     r->config = r->sim->config;
     r->config.n_replicas = n;
+    r->config.witnesses = witnesses;
     for (uint8_t i = 0; i < n; i++) {
         r->config.addresses[i] = sim_address_of(members[i]);
         if (members[i] == r->index) r->config.self = i;
@@ -172,8 +178,10 @@ void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membe
     uint8_t nodes[REPLICAS_MAX];
     assert(!r->up);
     for (uint8_t i = 0; i < members->n; i++) nodes[i] = sim_node_of(members->members[i].address);
-    configure(r, nodes, members->n);
+    configure(r, nodes, members->n, members->witnesses);
     sim_replica_wipe(sim, index);
+    disk_wipe(&r->disk);
+    disk_init(&r->disk, node_segment_size(&r->config)); /* a witness has smaller ones */
     r->present = r->newcomer = true;
     r->first_life = r->incarnation + 1;
 }
@@ -186,7 +194,7 @@ static void configure_anew(struct sim_replica *r)
     const struct check_epoch *e = &r->sim->check.epochs[r->sim->check.epoch];
     if (!r->blank || !e->known || !check_is_member(r->sim, r->index)) return;
     if (r->config.n_replicas > (e->n - 1) / 2 && prng_chance(&r->sim->changes.prng, 1, 2)) return;
-    configure(r, e->order, e->n);
+    configure(r, e->order, e->n, e->witnesses);
 }
 
 bool sim_replica_has_state(const struct sim_replica *r)

@@ -342,6 +342,7 @@ void sim_replica_leap(struct sim_replica *replica, uint64_t us); /* its monotoni
 void sim_replica_pause(struct sim *sim, uint8_t index, uint64_t us);
 void sim_replica_event(struct sim *sim, const struct sim_event *event);
 void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame);
+bool sim_is_witness(const struct sim_replica *replica);
 uint64_t sim_replica_clock_us(const struct sim_replica *replica); /* the one that never falls */
 bool sim_replica_has_state(const struct sim_replica *replica); /* counts as not failed */
 

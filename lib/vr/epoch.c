@@ -15,8 +15,8 @@
  *   E4  who learns of an epoch without the log up to its begin is *transitioning*: it votes,
  *       promises and acknowledges nothing until it holds that log, whole and checked (PIT-8.1).  It
  *       fetches what is committed from old and new members, who give it in any state (PIT-8.2);
- *   E5  a replica without memory is a member without recovery only if the membership names its
- *       present token: then it has never been anything else.  Else it recovers, in that epoch;
+ *   E5  a learner becomes a member only if the membership names its present token: then it has
+ *       learned ever since that was drawn.  Who has lost its memory since recovers, in that epoch;
  *   E6  a member takes part in an epoch only as the life that all know from its membership, or
  *       that a quorum of the epoch has noted (restart.c, S2): else two lives of it could meet;
  *   E7  an epoch that is told of is believed only with its membership, from the same group, and
@@ -244,8 +244,7 @@ bool vr_epoch_is_complete(const struct vr *r)
 /* The token by which a membership means us, as we are now. */
 static struct vstamp_id own_token(const struct vr *r)
 {
-    bool member = r->has_hard_state && is_member(r);
-    return member ? r->membership.members[r->config.self].token : r->tokens[r->config.self];
+    return is_member(r) ? r->membership.members[r->config.self].token : r->tokens[NOT_A_MEMBER];
 }
 
 /* We are said to be a member, but have no memory of it: recover, in that epoch (E5). */
@@ -506,27 +505,13 @@ void vr_epoch_settle(struct vr *r)
 
 /* --- what is heard ---------------------------------------------------------------------------- */
 
-/* Without memory: is it for us? */
-static void learn_blank(struct vr *r, const struct wire_header *header,
-                        const struct vr_membership *next, const struct vr_membership *previous)
+/* Without memory (E5): is it for us? */
+static void learn_blank(struct vr *r, const struct vr_membership *next)
 {
-    uint8_t self = vr_membership_find(next, r->address);
-    if (self == NOT_A_MEMBER) {
+    if (vr_membership_find(next, r->address) == NOT_A_MEMBER)
         vr_mark(r, VR_MARK_epoch_of_strangers, "epoch=%u", next->epoch);
-        return;
-    }
-    const struct vr_member *us = &next->members[self];
-    struct vstamp_id token = own_token(r);
-    bool named = !r->lost && r->incarnation == 0 && us->incarnation == 0 &&
-                 !vstamp_id_is_zero(token) && vstamp_id_equal(us->token, token);
-    if (!named) {
-        if (next->epoch > r->epoch) recover_in(r, next);
-        return;
-    }
-    vr_mark(r, VR_MARK_blank_is_named, "epoch=%u", next->epoch);
-    r->group = header->group;
-    r->has_hard_state = true;
-    move_to(r, next, previous);
+    else if (next->epoch > r->epoch)
+        recover_in(r, next);
 }
 
 /* E7 */
@@ -541,7 +526,7 @@ static void on_news(struct vr *r, const struct wire_header *header,
     if (!vr_members_read(&previous, before)) previous.n = 0;
     if (vstamp_id_is_zero(header->group)) return;
     if (!r->has_hard_state) {
-        learn_blank(r, header, &next, &previous);
+        learn_blank(r, &next);
     } else if (!vstamp_id_equal(header->group, r->group)) {
         vr_mark(r, VR_MARK_another_group, "news of an epoch");
     } else if (next.epoch == r->epoch) {

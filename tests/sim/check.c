@@ -462,6 +462,26 @@ static void check_ack(struct sim *sim, struct sim_replica *replica, uint64_t vie
     if (view == last->acked_view && op > last->acked_op) last->acked_op = op;
 }
 
+/* A life takes part once so many members have noted it that no quorum is without one of them
+ * (restart.c, S2; epoch.c, E6). */
+static void check_known_life(struct sim *sim, const struct sim_replica *replica)
+{
+    const struct vr *core = check_core(replica->node);
+    uint8_t n_ignorant = 0, self = core->config.self;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_replica *other = &sim->replicas[i];
+        const struct vr *theirs = other->up ? check_core(other->node) : NULL;
+        if (theirs == NULL || !theirs->has_hard_state || theirs->epoch != core->epoch ||
+            theirs->config.self == NOT_A_MEMBER || !vstamp_id_equal(theirs->group, core->group))
+            continue;
+        n_ignorant = (uint8_t)(n_ignorant +
+                               (theirs->crash_vector[self] < core->crash_vector[self]));
+    }
+    if (n_ignorant > core->config.n_replicas - core->quorum)
+        sim_fail(sim, "replica %u takes part in a life that %u others do not know of",
+                 replica->index, n_ignorant);
+}
+
 void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame)
 {
     struct wire_message m;
@@ -482,6 +502,7 @@ void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame
     if ((command == WIRE_prepare_ok && m.as.prepare_ok.op == 0) ||
         (command == WIRE_commit_ok && m.as.commit_ok.op == 0))
         return; /* nothing is said to be durable */
+    check_known_life(sim, replica);
     if (m.header.epoch > last->said_epoch) {
         last->said_epoch = m.header.epoch;
         last->promised = last->acked_view = last->acked_op = 0;

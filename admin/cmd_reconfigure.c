@@ -231,11 +231,13 @@ static int call(struct reconfigure *r, const struct members *to, enum vstamp_tas
 
 /* --- after it is committed -------------------------------------------------------------------- */
 
-/* Does an old member still run?  What is not reached retires by itself when it comes back. */
-static bool still_runs(const struct reconfigure *r, const struct address *address)
+/* What an old member has still to do, in words; NULL: nothing. */
+static const char *left_to_do(const struct reconfigure *r, const struct address *address)
 {
     const struct answer *a = answers_find(&r->answers, address);
-    return a != NULL && a->reachable && strcmp(a->status.status, "shut-down") != 0;
+    if (a == NULL || !a->reachable || strcmp(a->status.status, "shut-down") == 0) return NULL;
+    if (vstamp_id_is_zero(a->status.group)) return NULL; /* it is empty, and knows of nothing */
+    return "it ends by itself as soon as it can";
 }
 
 static bool goes(const struct reconfigure *r, size_t i)
@@ -247,7 +249,7 @@ static size_t n_running(const struct reconfigure *r)
 {
     size_t n = 0;
     for (size_t i = 0; i < r->plan.before.n; i++)
-        n += goes(r, i) && still_runs(r, &r->plan.before.addresses[i]);
+        n += goes(r, i) && left_to_do(r, &r->plan.before.addresses[i]) != NULL;
     return n;
 }
 
@@ -268,10 +270,10 @@ static void print_gone(const struct reconfigure *r)
 {
     for (size_t i = 0; i < r->plan.before.n; i++) {
         const struct address *address = &r->plan.before.addresses[i];
+        const char *left = left_to_do(r, address);
         if (!goes(r, i)) continue;
-        printf("%s may be switched off%s\n", address->text,
-               still_runs(r, address) ? ": it ends by itself as soon as it can"
-                                      : ": it has ended, or will when it comes back");
+        printf("%s may be switched off: %s\n", address->text,
+               left != NULL ? left : "it has ended, or will when it comes back");
     }
 }
 

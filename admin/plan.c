@@ -85,6 +85,9 @@ static void check_comer(struct plan *p, size_t i)
     if (!a->reachable) {
         check(p, false, "%s does not answer: %s: start it first, with the new configuration", text,
               a->error);
+    } else if (strcmp(s->status, "shut-down") == 0) {
+        check(p, false, "%s was replaced, and is just ending: start it anew, with an empty folder",
+              text);
     } else if (!blank && !ours) {
         check(p, false, "%s holds the state of another group: it must start with an empty folder",
               text);

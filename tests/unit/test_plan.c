@@ -135,6 +135,11 @@ static void who_cannot_come_is_named(void **state)
     make("a:1/a:2,b:1/b:2,d:1/d:2");
     assert_true(plan.possible);
 
+    answers.at[3].status.status = "shut-down";
+    make("a:1/a:2,b:1/b:2,d:1/d:2");
+    assert_true(check_fails("d:1 was replaced, and is just ending"));
+    answers.at[3].status.status = "recovering";
+
     answers.at[3].status.durability = "memory";
     make("a:1/a:2,b:1/b:2,d:1/d:2");
     assert_true(check_fails("d:1 was started with durability: memory, the group has disk"));

@@ -170,6 +170,48 @@ begin() {
     [[ $status -eq 0 && $output == "no change is under way: epoch 1, 3 replicas" ]]
 }
 
+@test "the primary dies while a new member fetches: the same command goes on with the next one" {
+    local pid
+    begin 4 "transfer_mib_per_s: 1"
+    head -c 400000 /dev/urandom >value
+    for n in 1 2 3 4 5 6; do vstamp --timeout 20 put "v$n" - <value; done
+    epochs_config b 0 1 2 3
+    epochs_start b 3
+    vstamp-admin reconfigure b.yaml --yes >out 2>&1 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    group_wait "it to be under way" grep -q "warming up" out
+    group_wait_primary
+    group_kill "$PRIMARY"
+    wait "$pid"
+    grep -q "^epoch 1 is running: 4 replicas" out
+    epochs_start_one a "$PRIMARY"
+    epochs_wait 1 0 1 2 3
+    vstamp --timeout 20 get --raw v6 | cmp - value
+}
+
+@test "witnesses come and go with the epochs" {
+    begin 5
+    epochs_config b 0 1 2 3 4
+    echo "witnesses: [3, 4]" >>b.yaml
+    epochs_start b 3 4
+    vstamp-admin reconfigure b.yaml --yes
+    epochs_wait 1 0 1 2 3 4
+    [ "$(group_field 3 role)" = witness ]
+    # what stays cannot change its part
+    epochs_config c 0 1 4
+    group_fails 5 "*$(group_address 4) would become an active replica*" \
+        vstamp-admin reconfigure c.yaml --yes
+    echo "witnesses: [2]" >>c.yaml
+    vstamp-admin reconfigure c.yaml --yes
+    epochs_ended 2 3
+    epochs_wait 2 0 1 4
+    # one active replica and the witness serve
+    group_kill 0
+    vstamp --timeout 20 --config c.yaml put k w
+    [ "$(vstamp --config c.yaml get k)" = w ]
+}
+
 @test "shrinking, from a folder in memory too; and a group of one" {
     begin 3 "durability: memory"
     epochs_config b 1 2

@@ -101,6 +101,7 @@ noinst_LTLIBRARIES += \
     %D%/node/status.h \
     %D%/node/store.c \
     %D%/node/store_checkpoint.c \
+    %D%/node/store_fetched.c \
     %D%/node/store_journal.c
 
 %C%_libproxy_la_SOURCES = \

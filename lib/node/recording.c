@@ -236,6 +236,13 @@ static int feed_page(struct node *n, const struct wire_recorded_page *page,
                                                     page->content.data}, diag);
 }
 
+static int feed_fetched(struct node *n, const struct wire_recorded_fetched *page)
+{
+    if (page->content.size != VSTAMP_PAGE_SIZE) return VSTAMP_E_MALFORMED;
+    node_restore_fetched(n, page->page, page->content.data);
+    return 0;
+}
+
 /* A node trusts its host in what concerns indexes. */
 static bool is_peer(const struct node *n, uint8_t replica)
 {
@@ -254,6 +261,8 @@ int recording_feed(struct node *n, const struct recorded *record,
                                        diag);
     case JOURNAL_RECORDED_page:
         return feed_page(n, &record->as.page, diag);
+    case JOURNAL_RECORDED_fetched:
+        return feed_fetched(n, &record->as.fetched);
     case JOURNAL_RECORDED_journal:
         return node_restore_journal(n, record->as.journal.first, record->as.journal.last, source,
                                     &number, diag);

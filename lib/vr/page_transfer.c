@@ -21,7 +21,8 @@
  *       that is still open (T3), or it is not taken;
  *   F4  when no holder is left, since all have gone on to a newer checkpoint, that is the target
  *       from then on; what is staged is compared with it like all else, so nothing is fetched twice
- *       unless it changed twice (PIT-4.5); likewise when a fetch is given up and another begins;
+ *       unless it changed twice (PIT-4.5); likewise when a fetch is given up and another begins,
+ *       and with a disk after a crash (node/store_fetched.c);
  *   F5  a question that is not answered in time is asked elsewhere;
  *   F6  questions are asked at such a pace that their answers take no more than
  *       transfer_mib_per_s.

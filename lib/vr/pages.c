@@ -68,6 +68,7 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
     p->changed = arena_take(arena, bitset_words(n_max), sizeof p->changed[0]);
     p->unstored = arena_take(arena, bitset_words(n_max), sizeof p->unstored[0]);
     p->is_staged = arena_take(arena, bitset_words(n_max), sizeof p->is_staged[0]);
+    p->unkept = arena_take(arena, bitset_words(n_max), sizeof p->unkept[0]);
     for (int version = 0; version < PAGES_VERSIONS; version++)
         tree_init(&p->trees[version], arena, n_max);
 }
@@ -123,13 +124,18 @@ const uint8_t *pages_image(const struct pages *p, uint32_t page)
     return bitset_has(p->copied, page) ? page_at(p->second, page) : live_page(p, page);
 }
 
-uint32_t pages_next_unstored(const struct pages *p, uint32_t page)
+static uint32_t next_in(const struct pages *p, const uint64_t *set, uint32_t page)
 {
     for (; page < p->n_touched; page = (page | 63) + 1) {
-        uint64_t left = p->unstored[page / 64] >> page % 64;
+        uint64_t left = set[page / 64] >> page % 64;
         if (left != 0) return page + (uint32_t)__builtin_ctzll(left);
     }
     return p->n_max;
+}
+
+uint32_t pages_next_unstored(const struct pages *p, uint32_t page)
+{
+    return next_in(p, p->unstored, page);
 }
 
 void pages_stored(struct pages *p, uint32_t page)
@@ -214,8 +220,10 @@ void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content)
     assert(!p->shown);
     if (content != NULL) {
         memcpy(staged_page(p, page), content, VSTAMP_PAGE_SIZE);
+        bitset_add(p->unkept, page);
     } else {
         memset(staged_page(p, page), 0, VSTAMP_PAGE_SIZE);
+        bitset_remove(p->unkept, page); /* it costs nothing to have that anew */
     }
     touch_page(p, page);
     if (!bitset_has(p->is_staged, page)) p->n_staged++;
@@ -229,6 +237,7 @@ void pages_fetch_drop(struct pages *p, uint32_t page)
     assert(!p->shown);
     if (!bitset_has(p->is_staged, page)) return;
     bitset_remove(p->is_staged, page);
+    bitset_remove(p->unkept, page);
     p->n_staged--;
     tree_touch(&p->trees[PAGES_CANDIDATE], page);
 }
@@ -286,8 +295,20 @@ void pages_fetch_forget(struct pages *p)
     for (uint32_t word = 0; p->n_staged > 0; word++) {
         tree_touch_word(&p->trees[PAGES_CANDIDATE], word, p->is_staged[word]);
         p->n_staged -= (uint32_t)__builtin_popcountll(p->is_staged[word]);
-        p->is_staged[word] = 0;
+        p->is_staged[word] = p->unkept[word] = 0;
     }
+}
+
+uint32_t pages_next_unkept(const struct pages *p, uint32_t page)
+{
+    return next_in(p, p->unkept, page);
+}
+
+const uint8_t *pages_kept(struct pages *p, uint32_t page)
+{
+    assert(bitset_has(p->is_staged, page) && !p->shown);
+    bitset_remove(p->unkept, page);
+    return staged_page(p, page);
 }
 
 void pages_clear(struct pages *p)

@@ -49,6 +49,7 @@ struct pages {
     uint8_t *second;     /* copies for the image */
     uint64_t *copied;    /* bitset: the image of this page is in `second` */
     uint64_t *is_staged; /* bitset: the candidate's page is the staged one */
+    uint64_t *unkept;    /* bitset: of those, the ones that a host might keep for another start */
     uint64_t *changed;   /* bitset: may have changed since the newest checkpoint was taken */
     uint64_t *unstored;  /* bitset: the image of this page may not be what the disk holds */
     uint32_t n_touched;  /* pages from here on never held anything */
@@ -108,6 +109,11 @@ void pages_fetch_show(struct pages *p);
 void pages_fetch_commit(struct pages *p);
 void pages_fetch_abort(struct pages *p);
 void pages_fetch_forget(struct pages *p);
+
+/* The first page from `page` on that was staged and that the host was not given to keep; n_max:
+ * none.  Its content, which the host is given now. */
+uint32_t pages_next_unkept(const struct pages *p, uint32_t page);
+const uint8_t *pages_kept(struct pages *p, uint32_t page);
 
 /* All pages become zeros, live and in the image; nothing is staged any more. */
 void pages_clear(struct pages *p);

@@ -446,6 +446,7 @@ void vr_on_checkpoint_stored(struct vr *r)
     assert(r->checkpoint_storing);
     r->checkpoint_storing = false;
     r->log.keep_after = r->checkpoint_op;
+    pages_fetch_forget(&r->pages); /* as the disk does: what was fetched before is older */
     settle(r);
 }
 

@@ -323,7 +323,8 @@ static void begin_pages(struct vr *r)
         vr_mark(r, VR_MARK_fetch_waits_for_own_checkpoint, "op=%" PRIu64, r->checkpoint_op);
         return;
     }
-    vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64, t->peer, r->applied);
+    vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64 " staged=%" PRIu32,
+           t->peer, r->applied, r->pages.n_staged);
     t->pages = true;
     vr_fetch_begin(r);
 }

@@ -159,6 +159,9 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
     case NODE_JOB_CHECK_JOURNAL:
         check_journal(disk, job->check, node);
         break;
+    case NODE_JOB_KEEP:
+        page_store_keep(&disk->pages, job->data);
+        break;
     }
 }
 
@@ -188,12 +191,14 @@ void disk_crash(struct disk *disk, struct prng *prng)
         if (!disk->busy[lane]) continue;
         disk->busy[lane] = false;
         if (job->kind == NODE_JOB_APPEND) append_torn(disk, job, prng);
+        if (job->kind == NODE_JOB_KEEP) page_store_keep(&disk->pages, job->data);
         if (job->kind == NODE_JOB_CHECKPOINT_END && prng_chance(prng, 1, 2)) {
             page_store_commit(&disk->pages, job->data);
             free_segments(disk, job->number, (size_t)prng_below(prng, 4));
         }
     }
     page_store_abort(&disk->pages);
+    page_store_keep_less(&disk->pages, prng);
 }
 
 void disk_crash_after_commit(struct disk *disk)
@@ -352,6 +357,7 @@ int disk_restore(struct disk *disk, struct node *node, bool *lost, struct vstamp
         rv = VSTAMP_E_CORRUPT;
     }
     *lost = rv == VSTAMP_E_CORRUPT && node_restore_give_up(node);
+    if (rv == 0) page_store_restore_kept(&disk->pages, node);
     if (!*lost) return rv;
     folder_clear(&disk->segments);
     forget_spare(disk);

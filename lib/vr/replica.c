@@ -44,6 +44,8 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     if (witness) return;
     r->clients =
         client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
+    r->fetched_clients =
+        client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
 }
 
 void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
@@ -79,12 +81,13 @@ int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
                           const struct wire_entry_header *anchor)
 {
     enum vstamp_audit audit = VSTAMP_AUDIT_GOES_ON;
-    for (enum vr_audit_step step = VR_AUDIT_BEGINS; audit == VSTAMP_AUDIT_GOES_ON;
-         step = VR_AUDIT_GOES_ON)
-        audit = vr_checkpoint_audit(r, step, false, r->pages.n_used);
     r->group = group;
-    bool sound = audit == VSTAMP_AUDIT_PASSES && vr_checkpoint_adopt(r, anchor) == NULL;
-    return sound ? 0 : VSTAMP_E_CORRUPT;
+    if (vr_checkpoint_contradicts(r, anchor) != NULL) return VSTAMP_E_CORRUPT;
+    vr_checkpoint_audit(r, r->clients, false, anchor->op);
+    while (audit == VSTAMP_AUDIT_GOES_ON) audit = vr_checkpoint_audit_some(r);
+    if (audit == VSTAMP_AUDIT_FAILS) return VSTAMP_E_CORRUPT;
+    vr_checkpoint_adopt(r, anchor);
+    return 0;
 }
 
 static void restore_tokens(const struct vr *r, const struct wire_list *list,

@@ -99,6 +99,13 @@ struct vr_fetch_level {
     uint32_t n_open;
 };
 
+/* Pages are being looked through before they become the state. */
+struct vr_audit {
+    struct client_table *clients; /* what is derived of them */
+    bool of_candidate; /* else the live ones, at a start */
+    uint64_t memory[VSTAMP_AUDIT_BYTES / sizeof(uint64_t)]; /* the application's */
+};
+
 /* The checkpoint that is fetched (page_transfer.c). */
 struct vr_fetch {
     struct wire_entry_header anchor; /* of the target; op 0: there is none yet */
@@ -178,7 +185,7 @@ struct vr {
     uint64_t commit, applied;
     struct pages pages;
     struct vstamp_pages app_pages;
-    struct client_table *clients;
+    struct client_table *clients, *fetched_clients;
     uint64_t checkpoint_op;
     struct wire_entry_header checkpoint_anchor;
     uint64_t checkpoint_log_bytes; /* bodies executed since then */
@@ -186,7 +193,7 @@ struct vr {
     bool log_is_short; /* an entry found no room: a witness is to forget some (witness.c) */
     uint64_t held;     /* newest entry that all active replicas are known to hold durably */
     bool checkpoint_wanted; /* soon: what is on the disk is to be said anew */
-    uint64_t audit[VSTAMP_AUDIT_BYTES / sizeof(uint64_t)]; /* what the application makes of pages */
+    struct vr_audit audit;
 
     /* normal.c, batch.c */
     uint64_t durable_op;              /* entries up to here are durable, as part of this log */

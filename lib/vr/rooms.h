@@ -84,11 +84,11 @@ void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
 
 /* checkpoint.c: section 5.1. */
 void vr_checkpoint_if_due(struct vr *r);
-enum vr_audit_step { VR_AUDIT_BEGINS, VR_AUDIT_GOES_ON };
-enum vstamp_audit vr_checkpoint_audit(struct vr *r, enum vr_audit_step step, bool of_candidate,
-                                      uint32_t n_pages);
-const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
-void vr_checkpoint_refused(struct vr *r);
+void vr_checkpoint_audit(struct vr *r, struct client_table *clients, bool of_candidate,
+                         uint64_t op); /* begins */
+enum vstamp_audit vr_checkpoint_audit_some(struct vr *r);
+const char *vr_checkpoint_contradicts(const struct vr *r, const struct wire_entry_header *anchor);
+void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
 void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m);
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m);
 

@@ -349,8 +349,9 @@ static void skip_to(struct vr *r, const struct wire_entry_header *base)
         return;
     }
     vr_mark(r, VR_MARK_witness_skips, "from op=%" PRIu64 " to op=%" PRIu64, r->log.op, base->op);
-    const char *wrong = vr_checkpoint_adopt(r, base);
+    const char *wrong = vr_checkpoint_contradicts(r, base);
     if (wrong == NULL) {
+        vr_checkpoint_adopt(r, base);
         vr_transfer_go_on(r);
         return;
     }

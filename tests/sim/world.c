@@ -291,8 +291,8 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
     sim_options_draw(&sim->prng, settings, n_settings, &sim->options);
     sim_options_config(&sim->options, &sim->config);
     sim_guarded(sim, live, sim);
-    sim_trace_end(sim, sim->failed ? lines : NULL);
     world_end(sim);
+    sim_trace_end(sim, sim->failed ? lines : NULL);
     *result = (struct sim_result){.failed = sim->failed, .hash = sim->hash, .now = sim->now,
                                   .stats = sim->stats};
     memcpy(result->marks, sim->marks, sizeof result->marks);

@@ -56,6 +56,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/marks.c \
     %D%/vr/marks.def \
     %D%/vr/marks.h \
+    %D%/vr/mend.c \
     %D%/vr/normal.c \
     %D%/vr/page_transfer.c \
     %D%/vr/pages.c \

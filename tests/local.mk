@@ -36,6 +36,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_copy \
     %D%/scenario/test_damage \
     %D%/scenario/test_lease \
+    %D%/scenario/test_mend \
     %D%/scenario/test_normal \
     %D%/scenario/test_page_transfer \
     %D%/scenario/test_reads \
@@ -94,6 +95,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/copies.c \
     %D%/sim/disk.c \
     %D%/sim/disk.h \
+    %D%/sim/disk_entries.c \
     %D%/sim/draw.c \
     %D%/sim/faults.c \
     %D%/sim/forget.c \
@@ -109,6 +111,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/replay.c \
     %D%/sim/replay.h \
     %D%/sim/replicas.c \
+    %D%/sim/rot.c \
     %D%/sim/sim.h \
     %D%/sim/trace.c \
     %D%/sim/workload.c \

@@ -14,7 +14,7 @@
 
 #include "wire/codec.h"
 
-#define JOURNAL_VERSION 4u
+#define JOURNAL_VERSION 5u
 #define JOURNAL_RECORD_OVERHEAD 24u /* header and padding at most */
 #define JOURNAL_HEADER_SIZE 16u
 #define JOURNAL_BLOCK 4096u /* a batch begins at a multiple of it, and is filled up to one */
@@ -30,6 +30,7 @@ enum journal_kind {
     JOURNAL_COPY_CHECKPOINT_END,
     JOURNAL_COPY_ENTRY,
     JOURNAL_COPY_TAIL,
+    JOURNAL_HOLE, /* in a segment: an entry of which the header is all there is */
 #define RECORDED(name) JOURNAL_RECORDED_##name,
 #include "node/recording.def"
 #undef RECORDED

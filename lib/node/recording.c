@@ -310,6 +310,7 @@ int recording_feed(struct node *n, const struct recorded *record,
     case JOURNAL_SEGMENT:
     case JOURNAL_HARD_STATE:
     case JOURNAL_ENTRY:
+    case JOURNAL_HOLE:
     case JOURNAL_CHECKPOINT_HEAD:
     case JOURNAL_BATCH:
     case JOURNAL_COPY_HEAD:

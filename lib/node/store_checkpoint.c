@@ -89,7 +89,7 @@ static size_t first_records_size(const struct vr *r)
 {
     size_t size = 4096;
     for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) {
-        size += log_body(&r->log, op).size + 256;
+        size += log_at(&r->log, op)->size + 256;
     }
     return size;
 }

@@ -103,6 +103,7 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
         log_reset(&r->log, anchor);
         if (r->durable_op > anchor->op) r->durable_op = anchor->op;
     }
+    if (vr_has_hole(r, anchor->op)) log_drop(&r->log, anchor->op); /* M5 */
     r->applied = anchor->op;
     vr_commit_up_to(r, anchor->op);
     r->checkpoint_op = anchor->op;

@@ -104,7 +104,7 @@ static void execute_entry(struct vr *r, uint64_t op)
 void vr_execute(struct vr *r)
 {
     if (vr_is_witness(r)) vr_witness_pass(r);
-    while (r->applied < r->commit && !r->pages.fetching) {
+    while (r->applied < r->commit && !r->pages.fetching && !log_is_hole(&r->log, r->applied + 1)) {
         execute_entry(r, r->applied + 1);
         r->applied++;
         vr_checkpoint_if_due(r);

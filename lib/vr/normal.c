@@ -239,8 +239,9 @@ static void advance_durable(struct vr *r)
 {
     if (r->transfer.storing) return; /* the disk does not hold what our log begins with */
     if (r->durable_op + 1 < r->log.first) r->durable_op = r->log.first - 1;
-    while (r->durable_op < r->log.op &&
-           log_at(&r->log, r->durable_op + 1)->persisted <= r->durable) {
+    while (r->durable_op < r->log.op) {
+        const struct log_slot *next = log_at(&r->log, r->durable_op + 1);
+        if (next->hole || next->persisted > r->durable) break; /* M1 */
         r->durable_op++;
     }
 }

@@ -58,6 +58,7 @@ enum vr_timer {
     VR_TIMER_TRANSFER,    /* state transfer: no answer, ask another */
     VR_TIMER_PACE,        /* state transfer: the next question may be asked */
     VR_TIMER_RECOVERY,    /* recovering: repeat RECOVERY, or RESTART */
+    VR_TIMER_MEND,        /* a damaged entry: no answer, ask another */
     VR_TIMERS
 };
 
@@ -125,6 +126,7 @@ struct vr_promise {
     uint64_t log_view, op, commit;
     uint32_t n_headers;
     struct wire_entry_header headers[MESSAGE_HEADERS_MAX];
+    uint64_t holes; /* bit 0: the last of them */
 };
 
 /* A RECOVERY-RESPONSE that was received, by sender. */
@@ -145,6 +147,7 @@ struct vr_stats {
     uint64_t view_changes, state_transfers;
     uint64_t transfer_bytes, transfer_pages; /* that came in them */
     uint64_t requests, duplicates, rejected, reads, evictions;
+    uint64_t entries_damaged, entries_mended;
     uint64_t dropped; /* messages */
 };
 
@@ -235,6 +238,11 @@ struct vr {
     struct vr_fetch fetch;
     uint64_t pace_us; /* the next question of a transfer may be asked then */
 
+    /* mend.c */
+    uint64_t mend_op;   /* the hole that was asked about last */
+    uint8_t mend_peer;  /* and whom */
+    uint8_t mend_tries; /* who in a row did not have it */
+
     /* recovery.c */
     struct vstamp_id nonce;
     uint32_t recovery_tries;
@@ -272,6 +280,7 @@ int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
                           const struct wire_entry_header *anchor);
 int vr_restore_state(struct vr *r, const struct wire_hard_state *state);
 int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry);
+int vr_restore_hole(struct vr *r, const struct wire_entry_outline *outline); /* all that is left */
 /* The files are damaged beyond that: nothing more is restored, what was is void. */
 void vr_restore_give_up(struct vr *r);
 void vr_start(struct vr *r);

@@ -106,8 +106,8 @@ static void free_segments(struct disk *disk, uint64_t below, size_t n_max)
 }
 
 /* A segment that cannot be read is zeros. */
-static int read_segment(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
-                        size_t *got, struct vstamp_diag *diag)
+int disk_read(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size, size_t *got,
+              struct vstamp_diag *diag)
 {
     struct disk *disk = ctx;
     const struct disk_file *file = folder_find(&disk->segments, number);
@@ -122,7 +122,7 @@ static int read_segment(void *ctx, uint64_t number, uint64_t place, void *buffer
 
 static void check_journal(struct disk *disk, struct node_journal_check *check, struct node *node)
 {
-    const struct node_source source = {.ctx = disk, .read = read_segment};
+    const struct node_source source = {.ctx = disk, .read = disk_read};
     node_check_journal(check, &source);
     node_on_journal_checked(node, &check->found);
 }
@@ -291,6 +291,13 @@ uint64_t disk_rot(struct disk *disk, struct prng *prng)
     return any ? file->number : 0;
 }
 
+void disk_flip(struct disk *disk, uint64_t number, uint64_t place, uint8_t bits)
+{
+    struct disk_file *file = folder_find(&disk->segments, number);
+    assert(file != NULL && place < file->size);
+    file->data[place] ^= bits;
+}
+
 void disk_wipe(struct disk *disk)
 {
     folder_clear(&disk->segments);
@@ -340,7 +347,7 @@ static int restore_files(struct disk *disk, struct node *node, struct vstamp_dia
     int rv = page_store_restore(&disk->pages, node, diag);
     if (rv == 0) {
         const struct disk_folder *f = &disk->segments;
-        const struct node_source source = {.ctx = disk, .read = read_segment};
+        const struct node_source source = {.ctx = disk, .read = disk_read};
         uint64_t number;
         rv = node_restore_journal(node, f->count > 0 ? f->files[0].number : 0,
                                   f->count > 0 ? f->files[f->count - 1].number : 0, &source,

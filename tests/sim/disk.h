@@ -58,6 +58,22 @@ const char *disk_damage(struct disk *disk, struct prng *prng);
  * read any more; in which segment?  0: there is none.  The last append is spared here, too. */
 uint64_t disk_rot(struct disk *disk, struct prng *prng);
 
+/* Bits of a byte of a segment flip. */
+void disk_flip(struct disk *disk, uint64_t number, uint64_t place, uint8_t bits);
+
+/* Visit each sound entry behind the checkpoint that a later batch names (disk_entries.c). */
+struct disk_entry {
+    struct wire_entry_header header;
+    uint64_t number, place, size; /* where its record is */
+};
+typedef void disk_entry_visitor(void *ctx, const struct disk_entry *entry);
+void disk_visit_entries(struct disk *disk, const struct vr_config *config,
+                        disk_entry_visitor *visit, void *ctx);
+
+/* A node_source's read, of the disk that is ctx. */
+int disk_read(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size, size_t *got,
+              struct vstamp_diag *diag);
+
 /* What is on the disk now, copied over what `to` had. */
 void disk_copy(struct disk *to, const struct disk *from);
 

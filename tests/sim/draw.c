@@ -124,6 +124,14 @@ static void draw_witnesses(struct prng aside, struct sim_options *o)
     o->witness_log_bytes = o->batch_bytes * prng_between(&aside, WITNESS_BATCHES, 8);
 }
 
+/* In every other run with disks single entries rot, aside too. */
+static void draw_entry_rot(struct prng aside, struct sim_options *o)
+{
+    prng_next(&aside);
+    prng_next(&aside);
+    if (prng_chance(&aside, 1, 2)) o->entry_rot_permille = draw_rate(&aside, 1000);
+}
+
 /* In one run in three somebody copies the state, aside too. */
 static void draw_copies(struct prng aside, struct sim_options *o)
 {
@@ -311,7 +319,7 @@ static void settle(struct sim_options *o)
     } else {
         o->crash_all_us = o->full_disk_us = 0;
         o->hang_ppm = o->write_error_ppm = o->wipe_permille = o->rot_permille = o->beyond = 0;
-        o->old_permille = 0;
+        o->old_permille = o->entry_rot_permille = 0;
     }
 }
 
@@ -329,6 +337,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     if (kind == 6) draw_press(prng, o);
     draw_witnesses(*prng, o);
     draw_copies(*prng, o);
+    draw_entry_rot(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }

@@ -7,6 +7,8 @@
  * others are well.  While the group forms, at most f replicas crash.  Some runs go beyond that
  * (options.def): all but one may lose their disk.
  *
+ * Single entries of a journal may rot at any number of replicas at once (rot.c).
+ *
  * A witness whose log is full makes room for what comes, even if an active replica is away (W4 in
  * lib/vr/witness.c).  From then on the protocol bears the loss of less, until that replica is back:
  * what was committed must be left, as far as an active replica can come by it.
@@ -90,6 +92,7 @@ bool sim_may_wipe(const struct sim *sim, uint8_t index)
     for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
         const struct sim_replica *r = &sim->replicas[i];
         if (i == index) continue;
+        if (r->has_holes || r->n_rotten_entries > 0) return false;
         if (r->blank || r->damaged || r->rotten != 0 || r->old) n_blank++;
         else if (!r->up || check_core(r->node)->status != VR_NORMAL) return false;
     }
@@ -155,7 +158,7 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
         const char *what = disk_damage(&r->disk, &sim->prng);
         if (what == NULL) return;
         sim_trace(sim, "%u: its disk is damaged: %s", r->index, what);
-        r->damaged = true;
+        r->damaged = r->harmed = r->scarred = true;
         sim->stats.damages++;
     } else if (may && may_put_back(sim, r) && prng_below(&sim->prng, 1000) < o->old_permille) {
         sim_trace(sim, "%u: an old copy of its disk is put back", r->index);
@@ -186,6 +189,7 @@ static void crash(struct sim *sim, uint8_t index)
     sim->stats.crashes++;
     sim_replica_crash(sim, index, "crashed");
     harm_disk(sim, r);
+    sim_rot_entry(sim, r);
     come_back(sim, index, sim_around(sim, sim->options.down_us));
 }
 
@@ -198,6 +202,8 @@ static void crash_all(struct sim *sim)
         sim->stats.crashes++;
         come_back(sim, i, sim_around(sim, sim->options.down_us));
     }
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++)
+        if (!sim->replicas[i].up) sim_rot_entry(sim, &sim->replicas[i]);
 }
 
 static void block(struct sim *sim, uint32_t from, uint32_t to)

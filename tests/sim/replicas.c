@@ -74,6 +74,7 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     struct sim_replica *r = ctx;
     (void)detail;
     bool spoilt = strcmp(event, "page-hash-differs") == 0 && r->sim->options.wrong_pages_ppm != 0;
+    spoilt |= strcmp(event, "entry-not-sound") == 0 && r->sim->options.wrong_pages_ppm != 0;
     bool rots = (strcmp(event, "stored-page-rotten") == 0 && r->damaged) ||
                 (strcmp(event, "journal-rotten") == 0 && (r->rotten != 0 || r->patched));
     if (level == NODE_LOG_ERROR && !spoilt && !rots && !r->old)
@@ -129,7 +130,9 @@ void sim_replica_init(struct sim *sim, uint8_t index)
 
 bool sim_replica_has_state(const struct sim_replica *r)
 {
-    if (r->config.durable) return !r->blank && !r->damaged && r->rotten == 0 && !r->old;
+    if (r->config.durable)
+        return !r->blank && !r->damaged && r->rotten == 0 && !r->old && !r->has_holes &&
+               r->n_rotten_entries == 0;
     return r->up && r->normal_once && !r->stopping;
 }
 
@@ -172,6 +175,16 @@ static void note_normal(struct sim_replica *r)
     sim->all_formed = true;
 }
 
+static void note_holes(struct sim_replica *r)
+{
+    const struct vr *core = check_core(r->node);
+    bool mended_for_good = core->log.n_holes == 0 && core->durable_op == core->log.op;
+    if (core->log.n_holes > 0) r->has_holes = true;
+    if (!mended_for_good) return;
+    r->has_holes = false;
+    r->n_rotten_entries = 0;
+}
+
 static void note_primary(struct sim_replica *r)
 {
     const struct vr *core = check_core(r->node);
@@ -205,6 +218,7 @@ static void turn_end(struct sim_replica *r)
         node_turn_end(r->node);
         r->turn_open = false;
     }
+    note_holes(r);
     check_turn(r->sim, r);
     note_normal(r);
     note_primary(r);
@@ -275,7 +289,8 @@ void sim_replica_wipe(struct sim *sim, uint8_t index)
     struct sim_replica *r = &sim->replicas[index];
     disk_wipe(&r->disk);
     r->blank = true;
-    r->damaged = r->patched = r->old = false;
+    r->damaged = r->patched = r->scarred = r->old = r->has_holes = false;
+    r->n_rotten_entries = 0;
     check_wiped(sim, r);
     sim->stats.wipes++;
 }
@@ -285,6 +300,8 @@ void sim_replica_put_back(struct sim *sim, uint8_t index)
     struct sim_replica *r = &sim->replicas[index];
     disk_copy(&r->disk, &r->copy);
     r->old = true;
+    r->has_holes = false;
+    r->n_rotten_entries = 0;
     check_wiped(sim, r);
     sim->stats.old_copies++;
 }
@@ -314,11 +331,12 @@ void sim_replica_start(struct sim *sim, uint8_t index)
         rv = restore(r, &lost, &diag);
     }
     if (lost && !r->damaged && !r->blank) sim_fail(sim, "replica %u: %s", index, diag.text);
-    r->patched = !lost && (r->damaged || r->patched);
+    r->patched = !lost && (r->damaged || r->harmed || r->patched);
     r->damaged = false;
     if (lost) {
         sim_trace(sim, "%u: has lost its state: %s", index, diag.text);
         sim->stats.lost_states++;
+        r->scarred = false;
         r->blank = true;
         check_wiped(sim, r);
     }
@@ -330,7 +348,9 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     }
     turn_begin(r);
     node_start(r->node);
+    note_holes(r);
     check_started(sim, r);
+    r->harmed = false;
     connect_to_peers(r);
     turn_end(r);
 }
@@ -357,7 +377,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     uint64_t op = check_core(r->node)->log.op;
     check_crashed(sim, r);
     live_again(r);
-    r->damaged = r->damaged || r->rotten != 0;
+    if (r->rotten != 0) r->damaged = r->harmed = r->scarred = true;
     r->rotten = 0;
     r->up = false;
     r->paused_until = 0;
@@ -480,7 +500,7 @@ static void rot(struct sim_replica *r, enum node_lane lane)
 static void segments_freed(struct sim_replica *r, const struct node_job *job)
 {
     if (job->kind != NODE_JOB_CHECKPOINT_END) return;
-    r->patched = false;
+    r->patched = r->scarred = false;
     if (r->rotten == 0 || r->rotten >= job->number) return;
     r->rotten = 0;
     r->sim->stats.mended++;

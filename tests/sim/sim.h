@@ -13,6 +13,7 @@
  *   trace.c     what happened, in words
  *   replicas.c  a node and its host: clock, turns, start, crash, wipe
  *   net.c       frames between replicas, connections of clients
+ *   rot.c       single entries of journals rot
  *   forget.c    the one sequence of faults that chance does not find
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
@@ -41,6 +42,7 @@
 #define SIM_TRACE_COLUMNS 400u
 #define SIM_BACKLOG 64u
 #define SIM_ARCHIVE 64u
+#define SIM_ROTTEN_MAX 32u
 #define SIM_MS UINT64_C(1000)
 #define SIM_S UINT64_C(1000000)
 
@@ -78,7 +80,12 @@ struct sim_replica {
     bool blank;       /* came up without state and was not normal since */
     bool damaged;     /* what is on its disk is not what it wrote */
     uint64_t rotten;  /* nor is this segment, and it runs; 0: none */
-    bool patched;     /* its start made do with damage in the journal, which may be there still */
+    bool harmed;      /* some of it was changed since it was up last */
+    bool patched;     /* its start made do with damage in the journal, which may be there still, */
+    bool scarred;     /* and not of single entries only */
+    struct vstamp_id rotten_entries[SIM_ROTTEN_MAX]; /* such ones, until all are mended */
+    uint32_t n_rotten_entries;
+    bool has_holes;   /* of them, or of other damage */
     bool old;         /* it is what it wrote some lives ago, or ... */
     bool old_of_newest_life; /* ... earlier in its newest one */
     struct disk copy; /* of its disk, made when it crashed once, or while it ran */
@@ -180,6 +187,7 @@ enum sim_phase {
     SIM_STAT(wipes)                                                                                \
     SIM_STAT(damages)                                                                              \
     SIM_STAT(mended)                                                                               \
+    SIM_STAT(rotten_entries)                                                                       \
     SIM_STAT(old_copies)                                                                           \
     SIM_STAT(lost_states)                                                                          \
     SIM_STAT(failed_writes)                                                                        \
@@ -335,6 +343,9 @@ void sim_faults_forgotten(struct sim *sim, uint8_t index);
 void sim_fault(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim, uint64_t partition);
 void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->dead */
+
+/* rot.c */
+void sim_rot_entry(struct sim *sim, struct sim_replica *replica); /* it is down */
 
 /* forget.c */
 void sim_plot_begin(struct sim *sim);

@@ -68,6 +68,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-replica-endpoint.bats \
     %D%/cli/vstamp-replica-flood.bats \
     %D%/cli/vstamp-replica-memory.bats \
+    %D%/cli/vstamp-replica-mend.bats \
     %D%/cli/vstamp-replica-record.bats \
     %D%/cli/vstamp-replica-start.bats \
     %D%/cli/vstamp-replica-stop.bats \

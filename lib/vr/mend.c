@@ -40,7 +40,7 @@ bool vr_has_hole(const struct vr *r, uint64_t op)
 bool vr_fill(struct vr *r, uint8_t from, uint64_t op, struct bytes body)
 {
     if (!r->sink.journal_room(r->sink.ctx, body.size)) {
-        vr_mark(r, VR_MARK_mended_entry_finds_no_room, "op=%" PRIu64, op);
+        vr_mark(r, VR_MARK_journal_has_no_room, "size=%zu", body.size);
         return false;
     }
     struct log_slot *slot = log_fill(&r->log, op, body);
@@ -132,12 +132,14 @@ static void fetch_pages(struct vr *r, uint8_t from, uint64_t view)
 
 void vr_on_give_entry(struct vr *r, uint8_t from, uint64_t view, const struct wire_give_entry *m)
 {
-    if (!log_is_hole(&r->log, m->op)) {
+    const struct log_slot *slot = log_is_hole(&r->log, m->op) ? log_at(&r->log, m->op) : NULL;
+    bool given = m->entry.header.op != 0;
+    if (slot == NULL ||
+        (given && !vstamp_id_equal(m->entry.header.checksum, slot->header.checksum))) {
         vr_mark(r, VR_MARK_entry_not_missing, "op=%" PRIu64 " from=%u", m->op, from);
         return;
     }
-    const struct log_slot *slot = log_at(&r->log, m->op);
-    if (m->entry.header.op == 0) {
+    if (!given) {
         vr_mark(r, VR_MARK_entry_not_there, "op=%" PRIu64 " from=%u", m->op, from);
         if (m->log_start > m->op) fetch_pages(r, from, view);
         if (from == r->mend_peer && m->op == r->mend_op) ask_another(r);

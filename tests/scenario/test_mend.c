@@ -193,6 +193,42 @@ static void what_may_be_committed_is_waited_for(void **unused)
     }
 }
 
+/* Rule M3: of the log that a view begins with the new primary fetches what it lacks, no more: so a
+ * hole elsewhere in what it has itself is no obstacle.  Here nothing can be mended. */
+static void a_new_primary_needs_nothing_of_what_it_has(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group_with(3, 5, &session);
+    uint64_t other_session = cluster_register(c, 2, 0); /* entry 7 */
+    cluster_run(c, 60);
+    struct kv_op op = cluster_incr_op();
+    cluster_isolate(c, 2);
+    cluster_drop(c, 1, 0, WIRE_prepare_ok);
+    cluster_drop(c, 1, 0, WIRE_commit_ok);
+    cluster_send_op(c, 1, session, 6, 0, &op);
+    cluster_run(c, 30);
+    cluster_isolate(c, 1);
+    cluster_send_op(c, 2, other_session, 1, 0, &op);
+    cluster_run(c, 60);
+    assert_int_equal(9, cluster_core(c, 0)->log.op);
+    assert_int_equal(8, cluster_core(c, 1)->log.op);
+    crash_all(c, 3);
+    cluster_rot(c, 0, 8);
+    cluster_clear_rules(c);
+    cluster_drop(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_give_entry);
+    cluster_start(c, 0);
+    cluster_start(c, 1);
+    cluster_run(c, 2000);
+    assert_int_equal(1, cluster_primary(c));
+    assert_int_equal(9, cluster_core(c, 1)->log.op);
+    assert_int_equal(8, hole(c, 0)); /* it cannot acknowledge that */
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(7, cluster_read(c, 1, 100));
+    cluster_free(c);
+}
+
 /* Rule M5: what is older than the logs of the others comes as pages. */
 static void a_hole_that_is_in_no_log_is_covered_by_a_checkpoint(void **unused)
 {
@@ -247,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_hole_is_not_vouched_for),
         cmocka_unit_test(what_nobody_acknowledged_is_left_out),
         cmocka_unit_test(what_may_be_committed_is_waited_for),
+        cmocka_unit_test(a_new_primary_needs_nothing_of_what_it_has),
         cmocka_unit_test(a_hole_that_is_in_no_log_is_covered_by_a_checkpoint),
         cmocka_unit_test(what_is_not_the_entry_is_refused),
     };

@@ -189,7 +189,7 @@ static void crash(struct sim *sim, uint8_t index)
     sim->stats.crashes++;
     sim_replica_crash(sim, index, "crashed");
     harm_disk(sim, r);
-    sim_rot_entry(sim, r);
+    sim_rot_entries(sim, r);
     come_back(sim, index, sim_around(sim, sim->options.down_us));
 }
 
@@ -203,7 +203,7 @@ static void crash_all(struct sim *sim)
         come_back(sim, i, sim_around(sim, sim->options.down_us));
     }
     for (uint8_t i = 0; i < sim->config.n_replicas; i++)
-        if (!sim->replicas[i].up) sim_rot_entry(sim, &sim->replicas[i]);
+        if (!sim->replicas[i].up) sim_rot_entries(sim, &sim->replicas[i]);
 }
 
 static void block(struct sim *sim, uint32_t from, uint32_t to)

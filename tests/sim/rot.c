@@ -47,18 +47,11 @@ static bool bears(const struct sim *sim, uint8_t index, const struct wire_entry_
     return !committed && n_rotten < sim->config.n_replicas / 2 + 1u;
 }
 
-void sim_rot_entry(struct sim *sim, struct sim_replica *r)
+static void rot_one(struct sim *sim, struct sim_replica *r)
 {
     struct choice c = {.prng = &sim->prng};
     const struct disk_entry *entry = &c.entry;
-    if (!sim->config.durable || !sim->all_formed || sim->config.n_replicas == 1) return;
-    if (prng_below(&sim->prng, 1000) >= sim->options.entry_rot_permille) return;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
-        const struct sim_replica *other = &sim->replicas[i];
-        if (other->blank || other->damaged || other->rotten != 0 || other->old) return;
-    }
-    /* two scars beside each other are a loss */
-    if (r->scarred || r->n_rotten_entries == SIM_ROTTEN_MAX) return;
+    if (r->n_rotten_entries == SIM_ROTTEN_MAX) return;
     disk_visit_entries(&r->disk, &r->config, choose, &c);
     if (c.n == 0 || is_rotten(r, entry->header.checksum)) return;
     if (!bears(sim, r->index, &entry->header)) return;
@@ -68,4 +61,16 @@ void sim_rot_entry(struct sim *sim, struct sim_replica *r)
     r->rotten_entries[r->n_rotten_entries++] = entry->header.checksum;
     r->harmed = true;
     sim->stats.rotten_entries++;
+}
+
+void sim_rot_entries(struct sim *sim, struct sim_replica *r)
+{
+    if (!sim->config.durable || !sim->all_formed || sim->config.n_replicas == 1) return;
+    if (prng_below(&sim->prng, 1000) >= sim->options.entry_rot_permille) return;
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+        const struct sim_replica *other = &sim->replicas[i];
+        if (other->blank || other->damaged || other->rotten != 0 || other->old) return;
+    }
+    if (r->scarred) return; /* two scars beside each other are a loss */
+    for (uint64_t n = 1 + prng_below(&sim->prng, 3); n > 0; n--) rot_one(sim, r);
 }

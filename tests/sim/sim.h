@@ -345,7 +345,7 @@ void sim_heal(struct sim *sim, uint64_t partition);
 void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->dead */
 
 /* rot.c */
-void sim_rot_entry(struct sim *sim, struct sim_replica *replica); /* it is down */
+void sim_rot_entries(struct sim *sim, struct sim_replica *replica); /* it is down */
 
 /* forget.c */
 void sim_plot_begin(struct sim *sim);

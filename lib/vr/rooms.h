@@ -78,8 +78,10 @@ void vr_batch_settle(struct vr *r);
 void vr_batch_clear(struct vr *r);
 
 /* commit.c: execution in order. */
+#define VR_FORESEEN_MAX 16u /* as many operations look into memory at a time */
 void vr_commit_up_to(struct vr *r, uint64_t commit);
 void vr_execute(struct vr *r);
+void vr_foresee(const struct vr *r, const struct bytes *operations, uint32_t n);
 void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
                            const struct client_record *record);
 

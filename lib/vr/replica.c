@@ -488,16 +488,12 @@ void vr_on_checkpoint_stored(struct vr *r)
     settle(r);
 }
 
-/* Only hints.  A connection that came up: what was lost can arrive now.  The primary's that broke:
- * it may have died, and a vote costs nothing if it has not: it takes a quorum that thinks so to
- * depose it (V1), and what comes from it over the next connection withdraws the vote. */
+/* What was lost can arrive now. */
 void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
 {
     if (r->over) return;
+    vr_view_change_cut_off(r, replica, !connected);
     if (!connected) {
-        if (r->status != VR_NORMAL || vr_primary_of(r, r->view) != replica) return;
-        vr_mark(r, VR_MARK_primary_cut_off, "primary=%u", replica);
-        vr_suspect(r, "the connection to the primary broke");
         settle(r);
         return;
     }

@@ -222,6 +222,7 @@ struct vr {
 
     /* view_change.c */
     uint64_t vote_us[REPLICAS_MAX]; /* when a replica last said that it wants view + 1, 0: never */
+    uint32_t cut_off; /* bitset: those whose connections broke, and did not come back */
     bool suspects;  /* our own vote */
     bool promised;  /* our DO-VIEW-CHANGE of this view is out */
     bool starting;  /* new primary: log chosen, waiting for it to be durable */

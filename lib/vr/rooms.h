@@ -128,6 +128,7 @@ void vr_view_change_settle(struct vr *r);
 bool vr_promises_entry(const struct vr *r, uint8_t replica, uint64_t op, struct vstamp_id checksum);
 /* The newest entry up to `op` that is here, with all before it, and is committed or promised. */
 uint64_t vr_joins_at(const struct vr *r, uint8_t replica, uint64_t op);
+void vr_view_change_cut_off(struct vr *r, uint8_t replica, bool cut_off);
 void vr_view_change_forget(struct vr *r, uint8_t replica); /* what a former incarnation said */
 void vr_install_view(struct vr *r, uint64_t view);         /* the log in hand is that view's log */
 void vr_vote_due(struct vr *r);

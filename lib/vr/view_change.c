@@ -34,11 +34,17 @@
 #define VIEW_LIMIT_FACTOR 3u /* times view_change_ms for a view to begin, doubled at each attempt */
 #define VIEW_LIMIT_DOUBLINGS 5u
 
+/* Nobody waits long for one that is not there. */
 static void arm_view_limit(struct vr *r)
 {
     uint32_t doublings = r->attempts < VIEW_LIMIT_DOUBLINGS ? r->attempts : VIEW_LIMIT_DOUBLINGS;
-    vr_timer_set(r, VR_TIMER_VIEW_LIMIT,
-                 vr_jitter(r, (VIEW_LIMIT_FACTOR * vr_patience_us(r)) << doublings));
+    uint64_t limit_us = VIEW_LIMIT_FACTOR * vr_patience_us(r);
+    uint8_t primary = vr_primary_of(r, r->view);
+    if ((r->cut_off >> primary) & 1) {
+        vr_mark(r, VR_MARK_view_of_a_replica_cut_off, "primary=%u", primary);
+        limit_us = r->config.heartbeat_ms * UINT64_C(1000);
+    }
+    vr_timer_set(r, VR_TIMER_VIEW_LIMIT, vr_jitter(r, limit_us << doublings));
 }
 
 /* V7: is this message from a life that its sender has since forgotten?  (If that lives still, it is
@@ -142,6 +148,21 @@ void vr_view_limit_due(struct vr *r)
     arm_view_limit(r);
     vr_mark(r, VR_MARK_view_does_not_begin, "view=%" PRIu64, r->view);
     vr_suspect(r, "the view does not begin");
+}
+
+/* Only hints: it takes a quorum that thinks so to leave a view (V1), and what comes from its
+ * primary over another connection withdraws our vote. */
+void vr_view_change_cut_off(struct vr *r, uint8_t replica, bool cut_off)
+{
+    uint32_t one = UINT32_C(1) << replica;
+    r->cut_off = cut_off ? r->cut_off | one : r->cut_off & ~one;
+    if (!cut_off || vr_primary_of(r, r->view) != replica) return;
+    if (r->status == VR_NORMAL) {
+        vr_mark(r, VR_MARK_primary_cut_off, "primary=%u", replica);
+        vr_suspect(r, "the connection to the primary broke");
+    } else if (r->status == VR_VIEW_CHANGE) {
+        arm_view_limit(r);
+    }
 }
 
 static bool waits_for_another(const struct vr *r)

@@ -67,6 +67,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     prng_seed(&r->prng, entropy.lo);
     r->nonce = entropy;
     r->quorum = (uint8_t)(config->n_replicas / 2 + 1);
+    r->cut_off = ((UINT32_C(1) << config->n_replicas) - 1) & ~(UINT32_C(1) << config->self);
     for (int i = 0; i < VR_TIMERS; i++) r->due[i] = UINT64_MAX;
     uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);
     assert(table < config->state_pages);
@@ -468,6 +469,7 @@ void vr_on_message(struct vr *r, const struct wire_message *m)
         return;
     }
     r->last_heard_us[m->header.sender] = r->now_us;
+    r->cut_off &= ~(UINT32_C(1) << m->header.sender);
     dispatch(r, m);
     settle(r);
 }

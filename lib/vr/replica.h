@@ -222,7 +222,7 @@ struct vr {
 
     /* view_change.c */
     uint64_t vote_us[REPLICAS_MAX]; /* when a replica last said that it wants view + 1, 0: never */
-    uint32_t cut_off; /* bitset: those whose connections broke, and did not come back */
+    uint32_t cut_off; /* bitset: those never heard of, or not since their connections broke */
     bool suspects;  /* our own vote */
     bool promised;  /* our DO-VIEW-CHANGE of this view is out */
     bool starting;  /* new primary: log chosen, waiting for it to be durable */

@@ -31,6 +31,9 @@ struct disk {
     struct disk_file spare; /* a segment that was removed: the next one takes its place */
     uint64_t segment_size;
     uint64_t last_number, last_place; /* where the newest append that is done begins */
+    bool torn; /* the crash cut an append off, behind that one */
+    struct disk_file late; /* an append that a crash cut off, at its place in a file; arrives ... */
+    uint64_t late_place, late_after; /* ... after so many appends of the next life */
     struct node_job job[NODE_LANES];
     bool busy[NODE_LANES];
     bool aside; /* what was damaged is still there, under other names */
@@ -43,6 +46,10 @@ void disk_init(struct disk *disk, uint64_t segment_size);
 void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *job);
 void disk_finish(struct disk *disk, enum node_lane lane, struct node *node);
 
+/* Before a crash: the append under way, if there is one, arrives whole, but so late that the next
+ * life has read the journal, and perhaps written to others of its places. */
+void disk_delay(struct disk *disk, struct prng *prng);
+
 /* The power fails.  The jobs' bytes must still be there. */
 void disk_crash(struct disk *disk, struct prng *prng);
 
@@ -53,6 +60,10 @@ void disk_crash_after_commit(struct disk *disk);
  * was nothing to damage.  The last append is spared: what is not behind a later batch cannot be
  * told from the torn end of a write. */
 const char *disk_damage(struct disk *disk, struct prng *prng);
+
+/* After a crash: the last append that was done is not what it was, so that it passes for the torn
+ * end of a write.  False if there is none, or one behind it that tells. */
+bool disk_lose_last(struct disk *disk, struct prng *prng);
 
 /* While the replica runs an acknowledged batch that a start would read is changed, or cannot be
  * read any more; in which segment?  0: there is none.  The last append is spared here, too. */

@@ -140,6 +140,16 @@ static void draw_copies(struct prng aside, struct sim_options *o)
     o->copy_us = prng_between(&aside, 1, 20u << prng_below(&aside, 4)) * SIM_MS;
 }
 
+/* What disks do at a crash, and how large the journal's files are, aside too. */
+static void draw_disks(struct prng aside, struct sim_options *o)
+{
+    prng_next(&aside);
+    prng_next(&aside);
+    o->late_write_permille = draw_rate(&aside, 600);
+    o->lost_write_permille = draw_rate(&aside, 600);
+    if (prng_chance(&aside, 1, 4)) o->segment_bytes = 1u << prng_between(&aside, 18, 21);
+}
+
 static void draw_clients(struct prng *prng, struct sim_options *o)
 {
     o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
@@ -320,6 +330,7 @@ static void settle(struct sim_options *o)
         o->crash_all_us = o->full_disk_us = 0;
         o->hang_ppm = o->write_error_ppm = o->wipe_permille = o->rot_permille = o->beyond = 0;
         o->old_permille = o->entry_rot_permille = 0;
+        o->late_write_permille = o->lost_write_permille = 0;
     }
 }
 
@@ -338,6 +349,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_witnesses(*prng, o);
     draw_copies(*prng, o);
     draw_entry_rot(*prng, o);
+    draw_disks(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }
@@ -361,6 +373,7 @@ void sim_options_config(const struct sim_options *o, struct vr_config *c)
                             .witness_log_bytes = o->witness_log_bytes,
                             .checkpoint_ops = (uint32_t)o->checkpoint_ops,
                             .transfer_mib_per_s = (uint32_t)o->transfer_mib_per_s,
+                            .segment_bytes = (uint32_t)o->segment_bytes,
                             .state_pages = (uint32_t)(o->max_clients * 2 + o->state_pages),
                             .members = 1,
                             .version = "sim"};

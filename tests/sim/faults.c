@@ -105,12 +105,10 @@ static bool is_of_newest_life(const struct sim_replica *r)
     return r->copied_incarnation == r->newest_incarnation;
 }
 
-/* May the copy of its disk be put back?  If there was a life since, and all others that have state
- * know of it: then there is nobody from whom it could not hear that.  Or if they all heard it say
- * that it holds more than the copy does. */
-static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
+/* Do all others know of its newest life, and that it said to hold more than that entry, if that
+ * matters (UINT64_MAX: it does not)? */
+static bool others_know(const struct sim *sim, const struct sim_replica *r, uint64_t op)
 {
-    if (sim->options.beyond || disk_is_empty(&r->copy)) return false;
     for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (i == r->index) continue;
@@ -118,9 +116,32 @@ static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
         if (core == NULL || !vr_is_durable_state(core) ||
             core->crash_vector[r->index] != r->newest_incarnation)
             return false;
-        if (is_of_newest_life(r) && core->vouched[r->index] <= r->copied_op) return false;
+        if (core->vouched[r->index] <= op && op != UINT64_MAX) return false;
     }
     return true;
+}
+
+/* May the copy of its disk be put back?  If there was a life since, and all others that have state
+ * know of it: then there is nobody from whom it could not hear that.  Or if they all heard it say
+ * that it holds more than the copy does. */
+static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
+{
+    if (sim->options.beyond || disk_is_empty(&r->copy)) return false;
+    return others_know(sim, r, is_of_newest_life(r) ? r->copied_op : UINT64_MAX);
+}
+
+/* What was acknowledged last passes for a torn write if it is damaged: then the disk is an old copy
+ * of this life, and may be so for the same reason. */
+static void lose_last(struct sim *sim, struct sim_replica *r)
+{
+    struct prng aside = sim->prng; /* so that all else is as without */
+    if (sim->options.beyond || !sim_replica_has_state(r)) return;
+    if (!others_know(sim, r, r->former_begun_op)) return;
+    if (prng_below(&aside, 1000) >= sim->options.lost_write_permille) return;
+    if (!disk_lose_last(&r->disk, &aside)) return;
+    sim_trace(sim, "%u: its disk has lost its last write", r->index);
+    sim_replica_is_old(sim, r->index, true);
+    sim->stats.lost_writes++;
 }
 
 static void come_back(struct sim *sim, uint8_t index, uint64_t after_us)
@@ -162,8 +183,10 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
         sim->stats.damages++;
     } else if (may && may_put_back(sim, r) && prng_below(&sim->prng, 1000) < o->old_permille) {
         sim_trace(sim, "%u: an old copy of its disk is put back", r->index);
-        r->old_of_newest_life = is_of_newest_life(r);
-        sim_replica_put_back(sim, r->index);
+        disk_copy(&r->disk, &r->copy);
+        sim_replica_is_old(sim, r->index, is_of_newest_life(r));
+    } else if (may) {
+        lose_last(sim, r);
     }
 }
 

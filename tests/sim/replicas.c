@@ -56,6 +56,12 @@ static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
                             prng_chance(prng, o->write_error_ppm, 1000000));
     assert(r->config.durable);
     disk_begin(&r->disk, lane, job);
+    if (job->kind == NODE_JOB_APPEND) {
+        uint64_t op = check_core(r->node)->log.op;
+        if (r->begun_op > r->former_begun_op) r->former_begun_op = r->begun_op;
+        r->begun_op = op;
+    }
+    if ((r->sim->stuck >> r->index) & 1) return;
     sim_at(r->sim, hangs ? o->cut_us : o->disk_us + prng_below(prng, o->disk_spread_us + 1),
            (struct sim_event){.kind = SIM_STORED, .node = r->index, .from = (uint8_t)lane,
                               .incarnation = r->incarnation, .value = fails});
@@ -295,11 +301,11 @@ void sim_replica_wipe(struct sim *sim, uint8_t index)
     sim->stats.wipes++;
 }
 
-void sim_replica_put_back(struct sim *sim, uint8_t index)
+void sim_replica_is_old(struct sim *sim, uint8_t index, bool of_newest_life)
 {
     struct sim_replica *r = &sim->replicas[index];
-    disk_copy(&r->disk, &r->copy);
     r->old = true;
+    r->old_of_newest_life = of_newest_life;
     r->has_holes = false;
     r->n_rotten_entries = 0;
     check_wiped(sim, r);
@@ -346,6 +352,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
                  vstamp_err_name(rv));
         return;
     }
+    r->begun_op = r->former_begun_op = check_core(r->node)->log.op;
     turn_begin(r);
     node_start(r->node);
     note_holes(r);
@@ -381,6 +388,9 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     r->rotten = 0;
     r->up = false;
     r->paused_until = 0;
+    struct prng aside = sim->prng; /* so that all else is as without */
+    if (prng_below(&aside, 1000) < sim->options.late_write_permille)
+        disk_delay(&r->disk, &aside);
     disk_crash(&r->disk, &sim->prng);
     munmap(r->memory, r->memory_size);
     r->node = NULL;

@@ -90,6 +90,7 @@ struct sim_replica {
     bool old_of_newest_life; /* ... earlier in its newest one */
     struct disk copy; /* of its disk, made when it crashed once, or while it ran */
     uint64_t copied_op; /* no entry behind this one is in it */
+    uint64_t begun_op, former_begun_op; /* nor in the last append; in any before that */
     uint64_t copied_incarnation, newest_incarnation; /* its own number then, and when it last was */
     uint64_t disk_full_until;
     uint32_t incarnation;
@@ -189,6 +190,7 @@ enum sim_phase {
     SIM_STAT(mended)                                                                               \
     SIM_STAT(rotten_entries)                                                                       \
     SIM_STAT(old_copies)                                                                           \
+    SIM_STAT(lost_writes)                                                                          \
     SIM_STAT(lost_states)                                                                          \
     SIM_STAT(failed_writes)                                                                        \
     SIM_STAT(garbage)                                                                              \
@@ -249,6 +251,7 @@ struct sim {
     enum sim_phase phase;
     bool quiet;         /* no new faults */
     uint32_t dead;      /* replicas that stay away for good */
+    uint32_t stuck;     /* replicas whose disks do nothing any more */
     bool all_formed;    /* every replica was normal once */
     uint32_t crashes_before_formed;
     uint64_t phase_ends;
@@ -313,7 +316,8 @@ void sim_replica_start(struct sim *sim, uint8_t index);
 void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why);
 void sim_replica_wipe(struct sim *sim, uint8_t index); /* it is down and loses its disk */
-void sim_replica_put_back(struct sim *sim, uint8_t index); /* the copy of its disk */
+/* What is on its disk now is what it wrote once. */
+void sim_replica_is_old(struct sim *sim, uint8_t index, bool of_newest_life);
 void sim_replica_leap(struct sim_replica *replica, uint64_t us); /* its monotonic clock, ahead */
 void sim_replica_pause(struct sim *sim, uint8_t index, uint64_t us);
 void sim_replica_event(struct sim *sim, const struct sim_event *event);

@@ -110,6 +110,16 @@ static void settle_anew(struct sim *sim)
     sim->settled_at = sim->now + SETTLE_PATIENCES * sim->config.view_change_ms * SIM_MS;
 }
 
+/* A group does not wait for the disk of its primary while a quorum of others is well: before the
+ * last client reads it registers, and that must commit. */
+static void stick_primary(struct sim *sim)
+{
+    if (!sim->config.durable || sim->dead != 0 || sim->config.n_replicas < 3) return;
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++)
+        if (vr_is_primary(check_core(sim->replicas[i].node))) sim->stuck = UINT32_C(1) << i;
+    sim_trace(sim, "the primary's disk does nothing any more");
+}
+
 static void next_phase(struct sim *sim, enum sim_phase phase, uint64_t bound_us)
 {
     sim->phase = phase;
@@ -139,6 +149,7 @@ static void phase_event(struct sim *sim)
         if (sim->now < sim->settled_at) break;
         next_phase(sim, SIM_PHASE_READ, READ_BOUND_US);
         sim->view_at_rest = core_view(sim);
+        stick_primary(sim);
         sim->calm_until = sim->now + CALM_PATIENCES * sim->config.view_change_ms * SIM_MS;
         sim_client_begin(sim, (uint8_t)sim->options.clients);
         break;

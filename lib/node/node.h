@@ -75,7 +75,7 @@ struct node_journal_check {
     uint64_t last, last_end; /* the newest segment, and how far that is acknowledged */
     struct node_window window;
     uint8_t *names;
-    size_t batch_size_max;
+    size_t window_max, batch_size_max;
     struct node_checked found;
 };
 

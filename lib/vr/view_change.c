@@ -310,13 +310,14 @@ static bool is_denied(const struct vr *r, const struct wire_entry_header *header
 /* Where is the log that was promised to end?  Before the first hole that is denied. */
 static uint64_t end_of(struct vr *r, const struct vr_promise *p, struct vstamp_id *checksum)
 {
-    for (uint64_t op = known_commit(r, p->op) + 1; p->holes != 0 && op <= p->op; op++) {
-        const struct wire_entry_header *header = promised_header(p, op);
-        bool hole = header != NULL && ((p->holes >> (p->op - op)) & 1) != 0;
-        if (!hole || !is_denied(r, header)) continue;
-        vr_mark(r, VR_MARK_hole_is_denied, "op=%" PRIu64, op);
+    uint64_t commit = known_commit(r, p->op);
+    for (uint32_t i = 0; p->holes != 0 && i < p->n_headers; i++) {
+        const struct wire_entry_header *header = &p->headers[i];
+        bool hole = ((p->holes >> (p->n_headers - 1 - i)) & 1) != 0;
+        if (!hole || header->op <= commit || !is_denied(r, header)) continue;
+        vr_mark(r, VR_MARK_hole_is_denied, "op=%" PRIu64, header->op);
         *checksum = header->parent;
-        return op - 1;
+        return header->op - 1;
     }
     *checksum = head_checksum(p);
     return p->op;

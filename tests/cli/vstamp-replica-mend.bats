@@ -100,3 +100,21 @@ mended() { # REPLICA N: so many entries, and nothing else was needed
     group_start_one 2
     all_is_there
 }
+
+@test "what is damaged stays known when a checkpoint removes the segment where it was" {
+    start_with_data
+    rot 1 the-value-40-of
+    sed -i 's/^checkpoint_ops: .*/checkpoint_ops: 32/' "$VSTAMP_CONFIG"
+    group_start_one 1 # alone: it executes what is before the hole
+    group_wait_field 1 checkpoint_number 41
+    gone() { ! grep -q the-value-39 "$(data 1)"/journal-*; }
+    group_wait "the damaged segment to go" gone
+    group_kill 1
+    run vstamp-admin journal "$(data 1)"
+    [[ $output == *"entry 42 is damaged; only its header is known"* ]]
+    vstamp-admin journal "$(data 1)" show 42 | grep "damaged: only its header is known"
+    group_start_one 1
+    group_start_one 0
+    all_is_there
+    group_wait_field 1 entries_mended 1
+}

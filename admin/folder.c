@@ -145,11 +145,30 @@ static void tell(struct folder *f, const struct folder_record *record)
     f->visitor->record(f->visitor->ctx, record);
 }
 
+/* An entry of which only the outline is there. */
+static bool tell_hole(struct folder *f, struct folder_record *record, struct bytes outline)
+{
+    struct wire_entry_outline o;
+    if (wire_decode(&wire_shape_entry_outline, outline, &o) != 0) {
+        finding(f, record->file, record->place, "a record that has no place in a journal");
+        return false;
+    }
+    finding(f, record->file, record->place,
+            "entry %" PRIu64 " is damaged; only its header is known", o.header.op);
+    struct wire_journal_entry entry = {.commit = o.commit, .entry.header = o.header};
+    record->kind = JOURNAL_ENTRY;
+    record->lost = true;
+    record->as.entry = &entry;
+    tell(f, record);
+    return true;
+}
+
 /* What is whole checks, so that what it says is odd at most if a program was wrong. */
 static bool tell_body(struct folder *f, struct folder_record *record, struct bytes body)
 {
     struct wire_hard_state state;
     struct wire_journal_entry entry;
+    if (record->kind == JOURNAL_HOLE) return tell_hole(f, record, body);
     if (record->kind == JOURNAL_HARD_STATE &&
         wire_decode(&wire_shape_hard_state, body, &state) == 0) {
         record->as.state = &state;
@@ -202,22 +221,14 @@ static void tell_whole(struct folder *f, const char *file, const struct journal_
 static void tell_lost(struct folder *f, struct folder_record *record,
                       const struct wire_batch_item *item)
 {
-    struct wire_entry_outline outline;
-    struct wire_journal_entry entry;
     record->kind = (enum journal_kind)item->kind;
     record->lost = true;
     if (record->kind == JOURNAL_HARD_STATE) {
         finding(f, record->file, record->place,
                 "a hard state is damaged; the batch behind it has it in full: a start mends it");
         tell_body(f, record, item->content);
-    } else if (record->kind == JOURNAL_ENTRY &&
-               wire_decode(&wire_shape_entry_outline, item->content, &outline) == 0) {
-        finding(f, record->file, record->place,
-                "entry %" PRIu64 " is damaged; only its header is known", outline.header.op);
-        entry = (struct wire_journal_entry){.commit = outline.commit,
-                                            .entry.header = outline.header};
-        record->as.entry = &entry;
-        tell(f, record);
+    } else if (record->kind == JOURNAL_ENTRY || record->kind == JOURNAL_HOLE) {
+        tell_hole(f, record, item->content);
     } else {
         finding(f, record->file, record->place, "a record that has no place in a journal");
     }

@@ -60,6 +60,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/marks.h \
     %D%/vr/membership.c \
     %D%/vr/membership.h \
+    %D%/vr/mend.c \
     %D%/vr/normal.c \
     %D%/vr/page_transfer.c \
     %D%/vr/pages.c \
@@ -106,6 +107,7 @@ noinst_LTLIBRARIES += \
     %D%/node/status.h \
     %D%/node/store.c \
     %D%/node/store_checkpoint.c \
+    %D%/node/store_fetched.c \
     %D%/node/store_journal.c
 
 %C%_libproxy_la_SOURCES = \

@@ -9,6 +9,7 @@ noinst_LTLIBRARIES += %D%/libstorage.la
     %D%/storage_aside.c \
     %D%/storage_check.c \
     %D%/storage_checkpoint.c \
+    %D%/storage_fetched.c \
     %D%/storage_folder.c \
     %D%/storage_journal.c \
     %D%/storage_lane.c \

@@ -44,6 +44,7 @@ int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *di
         rv = VSTAMP_E_CORRUPT;
     }
     if (rv == VSTAMP_E_CORRUPT) rv = do_without(s, node, diag);
+    if (rv == 0) fetched_restore(s, node);
     if (rv == 0 && fsync(s->folder_fd) != 0) rv = storage_complain(diag, s, ".", "cannot sync");
     return rv;
 }
@@ -87,6 +88,16 @@ void storage_give_up(struct storage *s, const struct lane *l)
     _exit(EXIT_DISK_FAILED);
 }
 
+/* Once. */
+static void say_not_kept(struct storage *s, struct lane *l)
+{
+    if (l->said_fetched) return;
+    l->said_fetched = true;
+    log_event(s->log, LOG_LEVEL_WARN, "fetched-pages-not-kept",
+              LOG_TEXT("reason", strerror(l->fetched_errno)),
+              LOG_TEXT("hint", "the fetch goes on; if it is cut off it begins anew"));
+}
+
 static void on_answer(uv_async_t *async)
 {
     struct storage *s = async->data;
@@ -112,6 +123,7 @@ static void on_answer(uv_async_t *async)
         for (; l->n_rotten > 0; l->n_rotten--)
             node_on_rot(s->turn->node, l->rotten[l->n_rotten - 1]);
         if (l->job.kind == NODE_JOB_CHECK_JOURNAL) journal_checked(s, l);
+        if (l->fetched_errno != 0) say_not_kept(s, l);
         node_on_stored(s->turn->node, (enum node_lane)i);
         if (i == NODE_LANE_CHECKPOINT) journal_seek_room(s, l->job.kind);
     }
@@ -134,7 +146,7 @@ int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag)
 
         l->storage = s;
         l->run = run[i];
-        l->fd = -1;
+        l->fd = l->fetched_fd = -1;
         uv_mutex_init(&l->mutex);
         uv_cond_init(&l->asked);
         rv = uv_thread_create_ex(&l->thread, &options, lane_main, l);
@@ -178,6 +190,7 @@ void storage_close(struct storage *s)
         uv_thread_join(&l->thread);
         if (l->state == LANE_FAILED && i != LANE_SEGMENTS) storage_give_up(s, l);
         pages_file_close(&l->pages);
+        if (l->fetched_fd >= 0) close(l->fetched_fd);
     }
     journal_close(s);
     close(s->folder_fd);

@@ -7,6 +7,7 @@
  *   journal.spare                 a segment that a checkpoint freed, for later use
  *   journal.tmp                   a segment that is being made; removed at start
  *   pages.mdb                     the newest checkpoint (storage_pages.h)
+ *   fetched-pages                 some of one that is being fetched (storage_fetched.c)
  *
  * What is in the files is the node's matter; here it is bytes.  Each lane (node.h) has a thread
  * that does one job at a time, and so has the making of segments; a slow disk never stops the loop.
@@ -66,6 +67,9 @@ struct lane {
     bool buffered;                /* the file system has no O_DIRECT */
     struct pages_file pages;      /* the checkpoint's lane: while one is written */
     uint64_t unfit;               /* segment that was found damaged: nothing takes its place */
+    int fetched_fd;               /* the same lane: what was fetched is kept there, -1: not open */
+    int fetched_errno;            /* why it is not any more; told by the loop when that is idle */
+    bool said_fetched;
 };
 
 enum journal_io { JOURNAL_IO_ANY, JOURNAL_IO_RING, JOURNAL_IO_THREAD };
@@ -142,6 +146,7 @@ bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
 #define STORAGE_JOURNAL   "journal"
 #define STORAGE_SPARE     "journal.spare"
 #define STORAGE_TEMPORARY "journal.tmp"
+#define STORAGE_FETCHED   "fetched-pages"
 #define STORAGE_ASIDE     "damaged-" /* names that begin so */
 #define STORAGE_LOCK      "lock"
 

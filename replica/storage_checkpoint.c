@@ -41,8 +41,11 @@ static bool commit(struct lane *l)
 
 static bool end(struct lane *l, const struct node_job *job)
 {
-    return done(l, pages_file_put_head(&l->pages, job->number, job->data), "write") && commit(l) &&
-           lane_remove_below(l, job->number) && storage_remove_aside(l);
+    bool ok = done(l, pages_file_put_head(&l->pages, job->number, job->data), "write") &&
+              commit(l) && lane_remove_below(l, job->number) && storage_remove_aside(l);
+
+    if (ok) fetched_remove(l);
+    return ok;
 }
 
 bool checkpoint_run(struct lane *l, const struct node_job *job)
@@ -61,6 +64,9 @@ bool checkpoint_run(struct lane *l, const struct node_job *job)
         return begin(l) && keep_pages(l, job->data) && commit(l);
     case NODE_JOB_CHECK_JOURNAL:
         return journal_check(l, job);
+    case NODE_JOB_KEEP:
+        fetched_keep(l, job->data);
+        return true;
     case NODE_JOB_APPEND:
         break; /* not for this lane */
     }

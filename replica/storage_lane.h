@@ -41,6 +41,11 @@ int ring_open(struct storage *s, uv_loop_t *loop);
 void ring_write(struct storage *s, const struct node_job *job);
 void ring_close(struct storage *s);
 
+/* storage_fetched.c: none fails; the first two in the lane's thread */
+void fetched_keep(struct lane *l, struct bytes data);
+void fetched_remove(struct lane *l);
+void fetched_restore(const struct storage *s, struct node *node);
+
 /* storage_checkpoint.c */
 bool checkpoint_run(struct lane *l, const struct node_job *job);
 int checkpoint_restore(struct storage *s, struct node *node, struct vstamp_diag *diag);

@@ -39,6 +39,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_damage \
     %D%/scenario/test_hand_over \
     %D%/scenario/test_lease \
+    %D%/scenario/test_mend \
     %D%/scenario/test_normal \
     %D%/scenario/test_page_transfer \
     %D%/scenario/test_reads \
@@ -73,6 +74,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-replica-endpoint.bats \
     %D%/cli/vstamp-replica-flood.bats \
     %D%/cli/vstamp-replica-memory.bats \
+    %D%/cli/vstamp-replica-mend.bats \
     %D%/cli/vstamp-replica-record.bats \
     %D%/cli/vstamp-replica-start.bats \
     %D%/cli/vstamp-replica-stop.bats \
@@ -101,6 +103,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/copies.c \
     %D%/sim/disk.c \
     %D%/sim/disk.h \
+    %D%/sim/disk_entries.c \
     %D%/sim/draw.c \
     %D%/sim/faults.c \
     %D%/sim/forget.c \
@@ -117,6 +120,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/replay.c \
     %D%/sim/replay.h \
     %D%/sim/replicas.c \
+    %D%/sim/rot.c \
     %D%/sim/sim.h \
     %D%/sim/trace.c \
     %D%/sim/workload.c \

@@ -311,12 +311,26 @@ static enum vstamp_audit audit(const struct vstamp_pages *pages, uint32_t n_used
     return kv_store_audit(pages, n_used, memory, CELLS_AT_ONCE);
 }
 
+static void foresee(const struct vstamp_pages *pages, const struct vstamp_operation *operations,
+                    size_t n)
+{
+    struct bytes keys[KV_FORESEEN_MAX];
+    size_t n_keys = 0;
+    for (size_t i = 0; i < n && n_keys < KV_FORESEEN_MAX; i++) {
+        struct kv_op op;
+        struct bytes encoded = {operations[i].data, operations[i].size};
+        if (kv_decode_op(encoded, &op) == NULL && op.key.size > 0) keys[n_keys++] = op.key;
+    }
+    kv_store_foresee(pages, keys, n_keys);
+}
+
 static const struct vstamp_app app = {
     .name = "key-value store",
     .check = check,
     .apply = apply,
     .query = query,
     .audit = audit,
+    .foresee = foresee,
 };
 
 const struct vstamp_app *kv_app(void)

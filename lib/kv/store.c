@@ -108,14 +108,39 @@ static uint32_t priority(const struct vstamp_pages *pages, uint32_t record)
     return kv_cell_get(pages, record, KV_RECORD_PRIORITY);
 }
 
-/* The record's key against another key, as memcmp; a prefix is smaller. */
-static int compare_key(const struct vstamp_pages *pages, uint32_t record, struct bytes key)
+/* As memcmp; in place, as keys are short, and without a branch on which is greater, which nobody
+ * could foretell. */
+static int compare_bytes(const uint8_t *a, const uint8_t *b, size_t size)
 {
-    uint32_t size = kv_store_key_size(pages, record);
-    struct kv_place place = kv_chain_seek(pages, record, 0);
-    int order = kv_chain_compare(pages, &place, key.data, size < key.size ? size : key.size);
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        uint64_t x = __builtin_bswap64(load_u64(a + i)), y = __builtin_bswap64(load_u64(b + i));
+        if (x != y) return (x > y) - (x < y);
+    }
+    for (; i < size; i++)
+        if (a[i] != b[i]) return (a[i] > b[i]) - (a[i] < b[i]);
+    return 0;
+}
+
+/* The key of the record that begins in this cell against another key; a prefix is smaller. */
+static int compare_first(const struct vstamp_pages *pages, uint32_t record, const uint8_t *cell,
+                         struct bytes key)
+{
+    uint32_t size = load_u32(cell + KV_RECORD_KEY_SIZE);
+    size_t common = size < key.size ? size : key.size;
+    int order = compare_bytes(cell + KV_FIRST_HEAD, key.data,
+                              common < KV_FIRST_ROOM ? common : KV_FIRST_ROOM);
+    if (order == 0 && common > KV_FIRST_ROOM) {
+        struct kv_place place = kv_chain_seek(pages, record, KV_FIRST_ROOM);
+        order = kv_chain_compare(pages, &place, key.data + KV_FIRST_ROOM, common - KV_FIRST_ROOM);
+    }
     if (order != 0) return order;
     return size < key.size ? -1 : size > key.size;
+}
+
+static int compare_key(const struct vstamp_pages *pages, uint32_t record, struct bytes key)
+{
+    return compare_first(pages, record, kv_cell(pages, record), key);
 }
 
 bool kv_store_has_prefix(const struct vstamp_pages *pages, uint32_t record, struct bytes prefix)
@@ -144,15 +169,61 @@ void kv_store_read_value(const struct vstamp_pages *pages, uint32_t record, uint
     kv_chain_read(pages, &place, to, kv_store_value_size(pages, record));
 }
 
+/* Where the way to a key goes on from a record; 0: not at all, and *found tells why. */
+static uint32_t step(const struct vstamp_pages *pages, uint32_t record, const uint8_t *cell,
+                     struct bytes key, bool *found)
+{
+    int order = compare_first(pages, record, cell, key);
+    *found = order == 0;
+    if (*found) return 0;
+    return load_u32(cell + (order > 0 ? KV_RECORD_LEFT : KV_RECORD_RIGHT));
+}
+
 uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key)
 {
     uint32_t record = link_get(pages, root_link);
+    bool found = false;
     while (record != 0) {
-        int order = compare_key(pages, record, key);
-        if (order == 0) break;
-        record = kv_cell_get(pages, record, order > 0 ? KV_RECORD_LEFT : KV_RECORD_RIGHT);
+        uint32_t next = step(pages, record, kv_cell(pages, record), key, &found);
+        if (found) break;
+        record = next;
     }
     return record;
+}
+
+void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys, size_t n)
+{
+    struct {
+        uint32_t record;
+        const uint8_t *cell;
+        struct bytes key;
+    } ways[KV_FORESEEN_MAX];
+    uint32_t root = link_get(pages, root_link);
+    assert(n <= KV_FORESEEN_MAX);
+    for (size_t i = 0; i < n; i++) {
+        ways[i].record = root;
+        ways[i].cell = kv_cell(pages, root);
+        ways[i].key = keys[i];
+    }
+    if (root == 0) return;
+    while (n > 0) {
+        size_t going = 0;
+        for (size_t i = 0; i < n; i++) {
+            bool found;
+            uint32_t next = step(pages, ways[i].record, ways[i].cell, ways[i].key, &found);
+            if (found) { /* its value lies behind it */
+                __builtin_prefetch(kv_cell(pages, load_u32(ways[i].cell + KV_CELL_NEXT)));
+                __builtin_prefetch(kv_cell(pages, load_u32(ways[i].cell + KV_RECORD_TAIL)));
+            }
+            if (next == 0) continue;
+            const uint8_t *cell = kv_cell(pages, next);
+            __builtin_prefetch(cell);
+            ways[going] = ways[i];
+            ways[going].record = next;
+            ways[going++].cell = cell;
+        }
+        n = going;
+    }
 }
 
 uint32_t kv_store_seek(const struct vstamp_pages *pages, struct bytes key, bool after)

@@ -23,6 +23,11 @@ uint64_t kv_store_bytes(const struct vstamp_pages *pages); /* of keys and values
 
 uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key);
 
+/* Walk to the records of `n` keys a step each in turn, so that what they wait for comes from memory
+ * at a time; those who look for them then find it in the caches. */
+#define KV_FORESEEN_MAX 64u
+void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys, size_t n);
+
 /* The first record whose key is `key` or greater; with `after` only if greater. */
 uint32_t kv_store_seek(const struct vstamp_pages *pages, struct bytes key, bool after);
 uint32_t kv_store_following(const struct vstamp_pages *pages, uint32_t record);

@@ -336,6 +336,8 @@ void node_status(struct node *n, struct node_status *s)
         .rejected = r->stats.rejected,
         .reads = r->stats.reads,
         .evictions = r->stats.evictions,
+        .entries_damaged = r->stats.entries_damaged,
+        .entries_mended = r->stats.entries_mended,
         .rotten_pages = n->checkpoint.rot_found,
         .rotten_batches = n->scrub.rot_found,
         .frames_received = n->frames_received,

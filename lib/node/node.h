@@ -41,13 +41,15 @@ enum node_job_kind {
                                   there until its end changes at once and durably, or not at all */
     NODE_JOB_CHECKPOINT_DATA,  /* keep, or remove, each page in `data` (node_page_next) */
     NODE_JOB_CHECKPOINT_END,   /* `data` is its head: commit; then remove segments below `number`,
-                                  oldest first, and what was put aside as damaged */
+                                  oldest first, what was put aside as damaged, and what is kept */
     NODE_JOB_CHECK, /* read NODE_CHECKED_PAGES pages of the store, from page `number` on; those that
                        do not check are told by node_on_rot before the job is done */
     NODE_JOB_MEND,  /* keep the pages in `data` as those of the checkpoint that is there: at once,
                        durably, or not at all */
-    NODE_JOB_CHECK_JOURNAL /* node_check_journal(check, a source of the segments), and before the
-                              job is done node_on_journal_checked */
+    NODE_JOB_CHECK_JOURNAL, /* node_check_journal(check, a source of the segments), and before the
+                               job is done node_on_journal_checked */
+    NODE_JOB_KEEP   /* keep the pages in `data`, without their checksums, beside the store, for
+                       node_restore_fetched; durably or not, for nothing depends on it */
 };
 
 #define NODE_CHECKED_PAGES 64u
@@ -73,7 +75,7 @@ struct node_journal_check {
     uint64_t last, last_end; /* the newest segment, and how far that is acknowledged */
     struct node_window window;
     uint8_t *names;
-    size_t batch_size_max;
+    size_t window_max, batch_size_max;
     struct node_checked found;
 };
 
@@ -180,6 +182,10 @@ int node_restore_done(struct node *node, struct vstamp_diag *diag);
  * changed, in a group that is too small to recover. */
 bool node_restore_give_up(struct node *node);
 bool node_is_blank(const struct node *node); /* nothing restored says what it was */
+
+/* Last, the pages that NODE_JOB_KEEP has left, if any: VSTAMP_PAGE_SIZE bytes each, be they what
+ * they may. */
+void node_restore_fetched(struct node *node, uint32_t page, const uint8_t *content);
 
 /* Decide what to be (blank, backup, in a view change) and begin; after a node_clock. */
 void node_start(struct node *node);

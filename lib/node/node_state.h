@@ -159,6 +159,10 @@ bool node_journal_room(void *ctx, size_t size);
 bool node_segment_room(const struct node *n, size_t size); /* for what a segment begins with */
 
 /* store_checkpoint.c */
+#define NODE_PAGES_A_JOB 64u /* which costs the loop some 50 us of hashing and copying */
+#define NODE_PAGE_HEADER 16u /* u32 number, u32 with content?, u64 checksum; the content follows */
+#define NODE_PAGES_BYTES (NODE_PAGES_A_JOB * (NODE_PAGE_HEADER + VSTAMP_PAGE_SIZE))
+void node_put_page(struct writer *w, const struct node_page *page);
 void node_checkpoint_init(struct node *n, struct arena *arena);
 void node_store_checkpoint(void *ctx);
 void node_checkpoint_begin(struct node *n);
@@ -176,6 +180,9 @@ void node_scrub_acknowledged(struct node *n, const struct node_job *append);
 uint64_t node_scrub_due_us(const struct node *n); /* UINT64_MAX: there is nothing to look at */
 struct node_job node_scrub_job(struct node *n);
 void node_scrub_freed(struct node *n, uint64_t below); /* a checkpoint freed older segments */
+
+/* store_fetched.c */
+struct bytes node_fetched_pages(struct node *n); /* for one job of NODE_JOB_KEEP */
 
 /* restore.c, with restore_journal.c and restore_checkpoint.c */
 void node_restore_init(struct node *n, struct arena *arena);

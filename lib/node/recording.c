@@ -261,10 +261,26 @@ static int feed_page(struct node *n, const struct wire_recorded_page *page,
                                                     page->content.data}, diag);
 }
 
+static int feed_fetched(struct node *n, const struct wire_recorded_fetched *page)
+{
+    if (page->content.size != VSTAMP_PAGE_SIZE) return VSTAMP_E_MALFORMED;
+    node_restore_fetched(n, page->page, page->content.data);
+    return 0;
+}
+
 /* A node trusts its host in what concerns indexes. */
 static bool is_peer(const struct node *n, uint8_t replica)
 {
     return replica < vr_n_slots(&n->vr) && replica != n->vr.config.self;
+}
+
+static int feed_checked(struct node *n, const struct wire_recorded_checked *checked)
+{
+    if (!n->checkpoint.busy || n->scrub.rotten != 0) return VSTAMP_E_MALFORMED;
+    node_on_journal_checked(n, &(struct node_checked){checked->number, checked->place,
+                                                      checked->rotten != 0, checked->first_op,
+                                                      checked->last_op});
+    return 0;
 }
 
 static int feed_stranger(struct node *n, const struct wire_recorded_stranger_frame *record)
@@ -286,6 +302,8 @@ int recording_feed(struct node *n, const struct recorded *record,
                                        diag);
     case JOURNAL_RECORDED_page:
         return feed_page(n, &record->as.page, diag);
+    case JOURNAL_RECORDED_fetched:
+        return feed_fetched(n, &record->as.fetched);
     case JOURNAL_RECORDED_journal:
         return node_restore_journal(n, record->as.journal.first, record->as.journal.last, source,
                                     &number, diag);
@@ -313,11 +331,7 @@ int recording_feed(struct node *n, const struct recorded *record,
         node_on_rot(n, record->as.rot.page);
         return 0;
     case JOURNAL_RECORDED_checked:
-        if (!n->checkpoint.busy || n->scrub.rotten != 0) return VSTAMP_E_MALFORMED;
-        node_on_journal_checked(n, &(struct node_checked){
-            record->as.checked.number, record->as.checked.place, record->as.checked.rotten != 0,
-            record->as.checked.first_op, record->as.checked.last_op});
-        return 0;
+        return feed_checked(n, &record->as.checked);
     case JOURNAL_RECORDED_stored:
         if (record->as.stored.lane >= NODE_LANES) return VSTAMP_E_MALFORMED;
         node_on_stored(n, (enum node_lane)record->as.stored.lane);
@@ -335,6 +349,7 @@ int recording_feed(struct node *n, const struct recorded *record,
     case JOURNAL_SEGMENT:
     case JOURNAL_HARD_STATE:
     case JOURNAL_ENTRY:
+    case JOURNAL_HOLE:
     case JOURNAL_CHECKPOINT_HEAD:
     case JOURNAL_BATCH:
     case JOURNAL_COPY_HEAD:

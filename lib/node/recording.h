@@ -4,7 +4,7 @@
  *   start                            version, machine, entropy, configuration
  *   checkpoint page ... outputs      what was restored from the disk, if anything
  *   journal, data ... read, ... outputs
- *   step (restored) outputs
+ *   step (restored) outputs fetched ...
  *   clock step (start)               then turn by turn:
  *   clock peer_frame client_frame connection rot checked stored ... step (end of the turn) outputs
  *   end                              missing if the process was killed
@@ -22,7 +22,7 @@
 
 #include "node/node.h"
 
-#define RECORDING_FORMAT 6u
+#define RECORDING_FORMAT 7u
 #define RECORDING_NUMBER UINT64_C(0x676e6964726f6365) /* as the journal_reader's: of all of them */
 #define RECORDING_DATA_MAX (256u << 10)               /* bytes in one record of data */
 #define RECORDING_RECORD_MAX (FRAME_BYTES_MAX + 256u) /* bytes of any record */

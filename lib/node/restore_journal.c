@@ -2,9 +2,9 @@
 /* Replaying the journal, batch by batch (journal_walk.h).
  *
  * A batch that is damaged, but named by its successor, is replayed as far as its records check;
- * where they do not, a hard state is taken from its successor's head, and an entry is damage that
- * has a name.  A batch that nothing names is damage, and the torn end of the last write is passed
- * over. */
+ * where they do not, a hard state is taken from its successor's head, and of an entry the header:
+ * the rest others must give (vr/mend.c).  A batch that nothing names is damage, and the torn end of
+ * the last write is passed over. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -15,6 +15,7 @@ struct restoring {
     struct node *n;
     const struct node_source *source;
     struct journal_walk walk;
+    bool lacks_entry; /* of this batch a body is lost */
 };
 
 static void fail(struct restoring *x, int rv, const char *text)
@@ -55,10 +56,23 @@ static int replay_state(struct node *n, size_t size, struct bytes body)
     return vr_restore_state(&n->vr, &state);
 }
 
+/* An entry of which the header is all there is. */
+static int replay_hole(struct node *n, enum journal_kind kind, size_t size, struct bytes body)
+{
+    struct wire_entry_outline outline;
+    if (wire_decode(&wire_shape_entry_outline, body, &outline) != 0) return VSTAMP_E_CORRUPT;
+    node_outline_add(&n->journal, kind, size, body);
+    return vr_restore_hole(&n->vr, &outline);
+}
+
 static int replay_record(struct node *n, enum journal_kind kind, size_t size, struct bytes body)
 {
     struct wire_journal_entry record;
     if (kind == JOURNAL_HARD_STATE) return replay_state(n, size, body);
+    if (kind == JOURNAL_HOLE) {
+        vr_mark(&n->vr, VR_MARK_hole_is_read_back, "segment=%" PRIu64, n->journal.segment);
+        return replay_hole(n, kind, size, body);
+    }
     if (kind != JOURNAL_ENTRY || wire_decode(&wire_shape_journal_entry, body, &record) != 0)
         return VSTAMP_E_CORRUPT;
     node_outline_add_entry(&n->journal, size, &record);
@@ -103,25 +117,43 @@ static void replay_whole(struct restoring *x, const struct journal_batch *batch)
     batch_done(x, batch);
 }
 
-static void replay_hole(struct restoring *x, const struct wire_batch_item *item)
+static void entry_damaged(struct restoring *x, uint64_t op)
 {
+    struct node *n = x->n;
+    char text[128];
+    vr_mark(&n->vr, VR_MARK_entry_is_rotten, "op=%" PRIu64, op);
+    if (n->config.n_replicas == 1) { /* nobody else has it */
+        snprintf(text, sizeof text, "damaged at byte %" PRIu64 ", in entry %" PRIu64,
+                 n->journal.place, op);
+        fail(x, VSTAMP_E_CORRUPT, text);
+        return;
+    }
+    x->lacks_entry = true;
+    snprintf(text, sizeof text, "op=%" PRIu64 " segment=%" PRIu64 " place=%" PRIu64, op,
+             x->walk.number, n->journal.place);
+    n->io.log(n->io.ctx, NODE_LOG_WARN, "entry-damaged", text);
+}
+
+/* What does not check is what the head behind it says. */
+static void replay_named_record(struct restoring *x, const struct wire_batch_item *item)
+{
+    struct node *n = x->n;
     struct wire_entry_outline outline;
-    char text[96];
     if (item->kind == JOURNAL_HARD_STATE) {
-        vr_mark(&x->n->vr, VR_MARK_hard_state_read_from_next_head, "segment=%" PRIu64,
+        vr_mark(&n->vr, VR_MARK_hard_state_read_from_next_head, "segment=%" PRIu64,
                 x->walk.number);
-        judge(x, replay_state(x->n, item->size, item->content), x->n->journal.place);
+        judge(x, replay_state(n, item->size, item->content), n->journal.place);
         return;
     }
-    if (item->kind != JOURNAL_ENTRY ||
+    if ((item->kind != JOURNAL_ENTRY && item->kind != JOURNAL_HOLE) ||
         wire_decode(&wire_shape_entry_outline, item->content, &outline) != 0) {
-        damaged(x, x->n->journal.place);
+        damaged(x, n->journal.place);
         return;
     }
-    vr_mark(&x->n->vr, VR_MARK_entry_is_rotten, "op=%" PRIu64, outline.header.op);
-    snprintf(text, sizeof text, "damaged at byte %" PRIu64 ", in entry %" PRIu64,
-             x->n->journal.place, outline.header.op);
-    fail(x, VSTAMP_E_CORRUPT, text);
+    if (item->kind == JOURNAL_ENTRY) entry_damaged(x, outline.header.op);
+    if (x->walk.rv != 0) return;
+    judge(x, replay_hole(n, (enum journal_kind)item->kind, item->size, item->content),
+          n->journal.place);
 }
 
 /* What the batch held is said by the head behind it. */
@@ -130,6 +162,7 @@ static void replay_named(struct restoring *x, const struct journal_batch *batch)
     struct journal_reader r = journal_walk_records(&x->walk, batch);
     struct reader items = wire_list_start(&batch->named);
     node_outline_begin(&x->n->journal);
+    x->lacks_entry = false;
     for (uint32_t i = 0; i < batch->named.count && x->walk.rv == 0; i++) {
         struct wire_batch_item item;
         wire_list_next(&wire_shape_batch_item, &items, &item);
@@ -141,12 +174,13 @@ static void replay_named(struct restoring *x, const struct journal_batch *batch)
             kind == item.kind && r.place - from == item.size) {
             judge(x, replay_record(x->n, kind, item.size, body), batch->is.place + from);
         } else {
-            replay_hole(x, &item);
+            replay_named_record(x, &item);
         }
         r.place = from + item.size;
     }
     if (x->walk.rv != 0) return;
     batch_done(x, batch);
+    if (x->lacks_entry) return;
     char detail[96];
     snprintf(detail, sizeof detail, "segment=%" PRIu64 " place=%" PRIu64, batch->is.number,
              batch->is.place);

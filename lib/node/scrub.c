@@ -16,7 +16,8 @@
 #include "base/assert.h"
 #include "node/node_state.h"
 
-#define CHECK_US 1000000u /* from one look to the next, of as much as the window holds */
+#define CHECK_US 1000000u       /* from one look to the next, of as much as the window may hold */
+#define WINDOW_USUAL (64u << 10) /* bytes of it: memory that is never touched costs nothing */
 
 /* --- in the lane ------------------------------------------------------------------------------ */
 
@@ -64,7 +65,7 @@ static void check_batch(struct journal_walk *w, struct node_checked *found)
     if (is == JOURNAL_BATCH_NAMED) name_entries(w, &batch, found);
 }
 
-void node_check_journal(struct node_journal_check *c, const struct node_source *source)
+static void look_once(struct node_journal_check *c, const struct node_source *source)
 {
     struct vstamp_diag diag;
     struct journal_head head;
@@ -75,7 +76,7 @@ void node_check_journal(struct node_journal_check *c, const struct node_source *
                              .diag = &diag,
                              .last = c->last};
     struct node_checked *found = &c->found;
-    uint64_t enough = c->place + c->window.capacity;
+    uint64_t enough = c->place + c->window_max;
     c->window.number = 0; /* what it held may have changed */
     *found = (struct node_checked){.number = c->number, .place = c->place};
     journal_walk_segment(&w, c->number, &head);
@@ -91,6 +92,18 @@ void node_check_journal(struct node_journal_check *c, const struct node_source *
     found->place = ended ? 0 : w.place;
 }
 
+/* A batch that is larger than the window looks damaged. */
+void node_check_journal(struct node_journal_check *c, const struct node_source *source)
+{
+    c->window.capacity = WINDOW_USUAL < c->window_max ? WINDOW_USUAL : c->window_max;
+    look_once(c, source);
+    while (c->found.rotten && c->window.capacity < c->window_max) {
+        size_t larger = 2 * c->window.capacity;
+        c->window.capacity = larger < c->window_max ? larger : c->window_max;
+        look_once(c, source);
+    }
+}
+
 /* --- in the loop ------------------------------------------------------------------------------ */
 
 void node_scrub_init(struct node *n, struct arena *arena)
@@ -98,6 +111,7 @@ void node_scrub_init(struct node *n, struct arena *arena)
     struct node_journal_check *c = &n->scrub.check;
     c->batch_size_max = n->restore.batch_size_max;
     c->window = n->restore.window; /* which a start alone needs */
+    c->window_max = c->window.capacity;
     c->names = arena_take(arena, c->batch_size_max, 1);
 }
 

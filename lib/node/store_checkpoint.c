@@ -19,16 +19,12 @@
 #include "node/journal.h"
 #include "node/node_state.h"
 
-/* One job's pages, and what they cost the loop: some 50 us of hashing and copying. */
-#define PAGES_A_JOB 64u
-#define CHECK_US    250000u /* from one job of checking to the next */
-#define PAGE_HEADER 16u /* u32 number, u32 with content?, u64 checksum; the content follows */
-#define BUFFER_SIZE (PAGES_A_JOB * (PAGE_HEADER + VSTAMP_PAGE_SIZE))
+#define CHECK_US 250000u /* from one job of checking to the next */
 
 void node_checkpoint_init(struct node *n, struct arena *arena)
 {
     struct node_checkpoint *c = &n->checkpoint;
-    c->buffer = arena_take(arena, BUFFER_SIZE, 1);
+    c->buffer = arena_take(arena, NODE_PAGES_BYTES, 1);
     c->checksums = arena_take(arena, n->config.state_pages, sizeof c->checksums[0]);
 }
 
@@ -41,7 +37,7 @@ uint64_t node_page_checksum(uint32_t number, const uint8_t *content)
     return checksum != 0 ? checksum : 1;
 }
 
-static void put_page(struct writer *w, const struct node_page *page)
+void node_put_page(struct writer *w, const struct node_page *page)
 {
     write_u32(w, page->number);
     write_u32(w, page->content != NULL);
@@ -58,7 +54,7 @@ bool node_page_next(struct bytes *data, struct node_page *page)
     bool present = read_u32(&r) != 0;
     page->checksum = read_u64(&r);
     page->content = present ? r.at : NULL;
-    size_t size = PAGE_HEADER + (present ? VSTAMP_PAGE_SIZE : 0u);
+    size_t size = NODE_PAGE_HEADER + (present ? VSTAMP_PAGE_SIZE : 0u);
     assert(r.ok && data->size >= size);
     *data = (struct bytes){data->data + size, data->size - size};
     return true;
@@ -93,7 +89,7 @@ static size_t first_records_size(const struct vr *r)
 {
     size_t size = 4096;
     for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) {
-        size += log_body(&r->log, op).size + 256;
+        size += log_at(&r->log, op)->size + 256;
     }
     return size;
 }
@@ -126,8 +122,8 @@ static struct bytes next_pages(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
     struct pages *pages = &n->vr.pages;
-    struct writer w = writer_over(c->buffer, BUFFER_SIZE);
-    for (uint32_t looked_at = 0; looked_at < PAGES_A_JOB; looked_at++) {
+    struct writer w = writer_over(c->buffer, NODE_PAGES_BYTES);
+    for (uint32_t looked_at = 0; looked_at < NODE_PAGES_A_JOB; looked_at++) {
         c->page = pages_next_unstored(pages, c->page);
         if (c->page == pages->n_max) {
             c->step = NODE_CHECKPOINT_HOLD;
@@ -139,7 +135,7 @@ static struct bytes next_pages(struct node *n)
         pages_stored(pages, c->page);
         if (page.checksum == c->checksums[c->page]) continue;
         node_checkpoint_note_page(n, c->page, page.checksum);
-        put_page(&w, &page);
+        node_put_page(&w, &page);
     }
     if (c->step == NODE_CHECKPOINT_HOLD && !c->segment_durable)
         vr_mark(&n->vr, VR_MARK_checkpoint_waits_for_segment, "number=%" PRIu64, c->number);
@@ -149,7 +145,7 @@ static struct bytes next_pages(struct node *n)
 static struct bytes head_records(struct node *n)
 {
     const struct node_checkpoint *c = &n->checkpoint;
-    struct writer w = writer_over(c->buffer, BUFFER_SIZE);
+    struct writer w = writer_over(c->buffer, NODE_PAGES_BYTES);
     struct wire_segment whose = {.version = JOURNAL_VERSION,
                                  .address = bytes_of(n->vr.address),
                                  .number = c->number,
@@ -171,7 +167,7 @@ static struct bytes mended_pages(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
     const struct pages *pages = &n->vr.pages;
-    struct writer w = writer_over(c->buffer, BUFFER_SIZE);
+    struct writer w = writer_over(c->buffer, NODE_PAGES_BYTES);
     for (; c->n_rotten > 0; c->n_rotten--) {
         struct node_page page = {.number = c->rotten[c->n_rotten - 1]};
         if (pages_next_unstored(pages, page.number) == page.number) continue;
@@ -179,7 +175,7 @@ static struct bytes mended_pages(struct node *n)
         page.checksum = c->checksums[page.number];
         assert(page.content != NULL);
         assert(page.checksum == node_page_checksum(page.number, page.content));
-        put_page(&w, &page);
+        node_put_page(&w, &page);
     }
     return (struct bytes){c->buffer, w.size};
 }
@@ -204,24 +200,32 @@ static struct node_job next_pages_check(struct node *n)
     return job;
 }
 
+/* False: there is nothing to look after now. */
+static bool next_care(struct node *n, struct node_job *job)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    if (c->n_rotten > 0) {
+        if (!has_image(n)) return false;
+        *job = (struct node_job){.kind = NODE_JOB_MEND, .data = mended_pages(n)};
+        c->mending = job->data.size > 0;
+        return c->mending;
+    }
+    if (pages_due_us(n) <= n->vr.now_us) {
+        *job = next_pages_check(n);
+    } else if (node_scrub_due_us(n) <= n->vr.now_us) {
+        *job = node_scrub_job(n);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* No checkpoint is under way. */
 static void look_after(struct node *n)
 {
-    struct node_checkpoint *c = &n->checkpoint;
-    struct node_job job;
-    if (c->n_rotten > 0) {
-        if (!has_image(n)) return;
-        job = (struct node_job){.kind = NODE_JOB_MEND, .data = mended_pages(n)};
-        if (job.data.size == 0) return;
-        c->mending = true;
-    } else if (pages_due_us(n) <= n->vr.now_us) {
-        job = next_pages_check(n);
-    } else if (node_scrub_due_us(n) <= n->vr.now_us) {
-        job = node_scrub_job(n);
-    } else {
-        return;
-    }
-    c->busy = true;
+    struct node_job job = {.kind = NODE_JOB_KEEP, .data = node_fetched_pages(n)};
+    if (job.data.size == 0 && !next_care(n, &job)) return;
+    n->checkpoint.busy = true;
     node_start_job(n, NODE_LANE_CHECKPOINT, &job);
 }
 

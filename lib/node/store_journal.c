@@ -110,17 +110,23 @@ void node_outline_add(struct node_journal *j, enum journal_kind kind, size_t siz
     assert(fits);
 }
 
+static void add_outline(struct node_journal *j, enum journal_kind kind, size_t size,
+                        const struct wire_entry_outline *outline)
+{
+    uint8_t bytes[128];
+    struct writer w = writer_over(bytes, sizeof bytes);
+    wire_encode(&wire_shape_entry_outline, outline, &w);
+    assert(w.ok);
+    node_outline_add(j, kind, size, (struct bytes){bytes, w.size});
+}
+
 void node_outline_add_entry(struct node_journal *j, size_t size,
                             const struct wire_journal_entry *record)
 {
     struct wire_entry_outline outline = {.commit = record->commit,
                                          .header = record->entry.header,
                                          .body_size = (uint32_t)record->entry.body.size};
-    uint8_t bytes[128];
-    struct writer w = writer_over(bytes, sizeof bytes);
-    wire_encode(&wire_shape_entry_outline, &outline, &w);
-    assert(w.ok);
-    node_outline_add(j, JOURNAL_ENTRY, size, (struct bytes){bytes, w.size});
+    add_outline(j, JOURNAL_ENTRY, size, &outline);
 }
 
 static struct wire_batch_head head_of_open_batch(const struct node *n)
@@ -274,6 +280,17 @@ static void put_entry(struct node *n, uint64_t op)
     node_outline_add_entry(j, j->pending.size - here, &record);
 }
 
+static void put_hole(struct node *n, uint64_t op)
+{
+    struct node_journal *j = &n->journal;
+    const struct log_slot *slot = log_at(&n->vr.log, op);
+    struct wire_entry_outline outline = {
+        .commit = n->vr.commit, .header = slot->header, .body_size = slot->size};
+    size_t here = put(n, JOURNAL_HOLE, &wire_shape_entry_outline, &outline);
+    vr_mark(&n->vr, VR_MARK_hole_is_said_again, "op=%" PRIu64, op);
+    add_outline(j, JOURNAL_HOLE, j->pending.size - here, &outline);
+}
+
 /* A start continues in a segment of its own: nothing is ever written behind a torn tail.  It says
  * so at once, which seals what the life before it has left. */
 void node_journal_start(struct node *n)
@@ -303,7 +320,10 @@ void node_journal_restate(struct node *n)
 {
     const struct vr *r = &n->vr;
     if (r->has_hard_state || r->lost) put_state(n);
-    for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) put_entry(n, op);
+    for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) {
+        if (log_is_hole(&r->log, op)) put_hole(n, op);
+        else put_entry(n, op);
+    }
     n->journal.due = true;
 }
 

@@ -7,8 +7,6 @@
  *
  * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets
  * pages. */
-#include <string.h>
-
 #include "vr/rooms.h"
 
 static void take(struct vr *r, uint64_t op)
@@ -62,49 +60,56 @@ void vr_checkpoint_if_due(struct vr *r)
     }
 }
 
-/* The application looks at some more of the pages that may become its own. */
-enum vstamp_audit vr_checkpoint_audit(struct vr *r, enum vr_audit_step step, bool of_candidate,
-                                      uint32_t n_pages)
+#define SESSIONS_AT_ONCE 2048u /* steps; of a million clients a millisecond's work */
+
+void vr_checkpoint_audit(struct vr *r, struct client_table *clients, bool of_candidate, uint64_t op)
 {
-    struct vstamp_pages pages = r->app_pages;
-    pages.of_candidate = of_candidate;
-    if (r->app->audit == NULL || vr_is_witness(r)) return VSTAMP_AUDIT_PASSES;
-    if (step == VR_AUDIT_BEGINS) memset(r->audit, 0, sizeof r->audit);
-    return r->app->audit(&pages, n_pages > pages.first ? n_pages - pages.first : 0, r->audit);
+    r->audit = (struct vr_audit){.clients = clients, .of_candidate = of_candidate};
+    if (!vr_is_witness(r)) client_table_load(clients, of_candidate, op);
 }
 
-/* The live pages, which the application has looked through, are said to hold the state after
- * `anchor`: they were fetched, or read from the disk.  What the log holds beyond it stays if it
- * follows that very entry.  NULL, or why this cannot be; then nothing but the derived part of the
- * client table has changed. */
-const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
+/* Look at some more of the pages that may become our state: sessions, then the application's. */
+enum vstamp_audit vr_checkpoint_audit_some(struct vr *r)
 {
-    assert(anchor->op >= r->applied);
+    struct vr_audit *a = &r->audit;
+    struct vstamp_pages app = r->app_pages;
+    if (vr_is_witness(r)) return VSTAMP_AUDIT_PASSES;
+    enum vstamp_audit sessions = client_table_load_some(a->clients, SESSIONS_AT_ONCE);
+    if (sessions != VSTAMP_AUDIT_PASSES || r->app->audit == NULL) return sessions;
+    uint32_t n_pages =
+        a->of_candidate ? tree_end(pages_tree(&r->pages, PAGES_CANDIDATE)) : r->pages.n_used;
+    app.of_candidate = a->of_candidate;
+    return r->app->audit(&app, n_pages > app.first ? n_pages - app.first : 0, a->memory);
+}
+
+/* NULL, or why what is said to be the state after `anchor` cannot be: that contradicts what is
+ * committed here. */
+const char *vr_checkpoint_contradicts(const struct vr *r, const struct wire_entry_header *anchor)
+{
     const struct wire_entry_header *ours = log_header(&r->log, anchor->op);
     bool same = ours != NULL && vstamp_id_equal(ours->checksum, anchor->checksum);
     if (anchor->op > NUMBER_MAX) return "an impossible op-number";
-    if (!same && anchor->op <= r->commit) return "another entry is committed here";
-    if (!vr_is_witness(r) && !client_table_reload(r->clients, anchor->op))
-        return "its sessions do not make sense";
-    if (!same) {
+    return !same && anchor->op <= r->commit ? "another entry is committed here" : NULL;
+}
+
+/* The live pages, which have passed the audit, hold the state after `anchor`: they were fetched, or
+ * read from the disk.  What the log holds beyond it stays if it follows that very entry. */
+void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
+{
+    assert(anchor->op >= r->applied && vr_checkpoint_contradicts(r, anchor) == NULL);
+    const struct wire_entry_header *ours = log_header(&r->log, anchor->op);
+    if (ours == NULL || !vstamp_id_equal(ours->checksum, anchor->checksum)) {
         vr_mark(r, VR_MARK_checkpoint_replaces_log, "op=%" PRIu64, anchor->op);
         log_reset(&r->log, anchor);
         if (r->durable_op > anchor->op) r->durable_op = anchor->op;
     }
+    if (vr_has_hole(r, anchor->op)) log_drop(&r->log, anchor->op); /* M5 */
     r->applied = anchor->op;
     vr_commit_up_to(r, anchor->op);
     r->checkpoint_op = anchor->op;
     r->checkpoint_anchor = *anchor;
     r->checkpoint_log_bytes = 0;
     r->log.keep_after = anchor->op;
-    return NULL;
-}
-
-/* Only after pages that were refused: ours are live again. */
-void vr_checkpoint_refused(struct vr *r)
-{
-    bool sound = client_table_reload(r->clients, r->applied);
-    assert(sound);
 }
 
 /* --- for peers that fetch it (page_transfer.c) ------------------------------------------------ */

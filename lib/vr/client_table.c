@@ -45,8 +45,18 @@ struct use {
     uint32_t before, after; /* neighbours in order of use, NONE at the ends */
 };
 
+/* How far a load is. */
+enum load_step {
+    LOAD_SLOTS, /* the slots in use are the first ones, and go into the index and into `sorted` */
+    LOAD_HEAP,  /* heap sort, as it needs no memory and no luck: make the heap, */
+    LOAD_SORT,  /* take its top away */
+    LOAD_ORDER, /* the list by use */
+    LOAD_DONE
+};
+
 struct client_table {
     struct pages *pages;
+    bool of_candidate; /* its pages are those of the candidate, not the live ones */
     uint32_t max_clients, max_answer_bytes;
     uint32_t slot_size, slots_per_page;
     uint32_t count;
@@ -56,7 +66,12 @@ struct client_table {
     uint32_t index_mask;
     struct use *uses;
     uint32_t oldest, newest;
-    uint32_t *sorted; /* only while reloading */
+
+    enum load_step step;
+    uint32_t at;      /* in this step */
+    bool ended;       /* no slot in use may follow */
+    uint64_t load_op; /* nothing may be newer */
+    uint32_t *sorted; /* slots 0 .. count - 1 by `used`; only while loading */
 };
 
 static uint32_t slot_size_of(uint32_t max_answer_bytes)
@@ -74,13 +89,15 @@ uint32_t client_table_pages(uint32_t max_clients, uint32_t max_answer_bytes)
 static const uint8_t *slot_read(const struct client_table *t, uint32_t slot)
 {
     assert(slot < t->max_clients);
-    return pages_read(t->pages, slot / t->slots_per_page) +
-           slot % t->slots_per_page * t->slot_size;
+    uint32_t page = slot / t->slots_per_page;
+    const uint8_t *content =
+        t->of_candidate ? pages_candidate(t->pages, page) : pages_read(t->pages, page);
+    return content + slot % t->slots_per_page * t->slot_size;
 }
 
 static uint8_t *slot_write(struct client_table *t, uint32_t slot)
 {
-    assert(slot < t->max_clients);
+    assert(slot < t->max_clients && !t->of_candidate);
     return pages_write(t->pages, slot / t->slots_per_page) +
            slot % t->slots_per_page * t->slot_size;
 }
@@ -190,6 +207,7 @@ struct client_table *client_table_new(struct arena *arena, struct pages *pages,
         .index_mask = places - 1,
         .uses = uses,
         .sorted = sorted,
+        .step = LOAD_DONE,
     };
     assert(client_table_pages(max_clients, max_answer_bytes) <= pages->n_max);
     forget_derived(t);
@@ -292,18 +310,16 @@ void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t
     touch(t, slot, at);
 }
 
-/* Reloading */
+/* Loading */
 
 static bool all_zeros(const uint8_t *at, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (at[i] != 0) return false;
-    }
-    return true;
+    return size == 0 || (at[0] == 0 && memcmp(at, at + 1, size - 1) == 0);
 }
 
-static bool slot_makes_sense(const struct client_table *t, const uint8_t *at, uint64_t op)
+static bool slot_makes_sense(const struct client_table *t, const uint8_t *at)
 {
+    uint64_t op = t->load_op;
     struct client_record r = slot_record(at);
     if (r.answer.size > t->max_answer_bytes) return false;
     if (!all_zeros(r.answer.data + r.answer.size, t->slot_size - SLOT_ANSWER - r.answer.size)) {
@@ -335,54 +351,97 @@ static void sift_down(struct client_table *t, uint32_t top, uint32_t n)
     t->sorted[top] = slot;
 }
 
-/* Slots 0 .. count - 1 by `used`, in t->sorted: a heap sort, as it needs no memory and no luck. */
-static void sort_by_use(struct client_table *t)
+/* Take in a slot: the used ones must be the first, with no client twice. */
+static bool load_slot(struct client_table *t, uint32_t slot)
 {
-    for (uint32_t slot = 0; slot < t->count; slot++) t->sorted[slot] = slot;
-    for (uint32_t top = t->count / 2; top-- > 0;) sift_down(t, top, t->count);
-    for (uint32_t n = t->count; n-- > 1;) {
-        uint32_t greatest = t->sorted[0];
-        t->sorted[0] = t->sorted[n];
-        t->sorted[n] = greatest;
-        sift_down(t, 0, n);
+    const uint8_t *at = slot_read(t, slot);
+    if (!slot_makes_sense(t, at)) return false;
+    if (load_u64(at + SLOT_SESSION) == 0) {
+        t->ended = true;
+        return true;
     }
+    uint32_t place = index_place(t, slot_client(at));
+    if (t->ended || t->index[place] != NONE) return false;
+    t->index[place] = slot;
+    t->sorted[t->count++] = slot;
+    return true;
 }
 
-/* Take in the used slots, which must be the first ones, with no client twice. */
-static bool reload_index(struct client_table *t, uint64_t op)
+/* The greatest of the n + 1 that are still a heap has its place. */
+static void load_greatest(struct client_table *t, uint32_t n)
 {
-    bool ended = false;
-    for (uint32_t slot = 0; slot < t->max_clients; slot++) {
-        const uint8_t *at = slot_read(t, slot);
-        if (!slot_makes_sense(t, at, op)) return false;
-        if (load_u64(at + SLOT_SESSION) == 0) {
-            ended = true;
-            continue;
-        }
-        uint32_t place = index_place(t, slot_client(at));
-        if (ended || t->index[place] != NONE) return false;
-        t->index[place] = slot;
-        t->count++;
+    uint32_t greatest = t->sorted[0];
+    t->sorted[0] = t->sorted[n];
+    t->sorted[n] = greatest;
+    sift_down(t, 0, n);
+}
+
+static bool load_used(struct client_table *t, uint32_t slot)
+{
+    uint64_t used = used_of(t, slot);
+    if (used == t->used) return false; /* by the sort, equal ones are neighbours; none is 0 */
+    t->used = used;
+    use_append(t, slot);
+    return true;
+}
+
+static void load_next(struct client_table *t, enum load_step step, uint32_t at)
+{
+    t->step = step;
+    t->at = at;
+}
+
+static bool load_one(struct client_table *t)
+{
+    switch (t->step) {
+    case LOAD_SLOTS:
+        if (t->at < t->max_clients) return load_slot(t, t->at++);
+        load_next(t, LOAD_HEAP, t->count / 2);
+        break;
+    case LOAD_HEAP:
+        if (t->at > 0) sift_down(t, --t->at, t->count);
+        else load_next(t, LOAD_SORT, t->count);
+        break;
+    case LOAD_SORT:
+        if (t->at > 1) load_greatest(t, --t->at);
+        else load_next(t, LOAD_ORDER, 0);
+        break;
+    case LOAD_ORDER:
+        if (t->at < t->count) return load_used(t, t->sorted[t->at++]);
+        t->step = LOAD_DONE;
+        break;
+    case LOAD_DONE: break;
     }
     return true;
+}
+
+void client_table_load(struct client_table *t, bool of_candidate, uint64_t op)
+{
+    forget_derived(t);
+    t->of_candidate = of_candidate;
+    t->load_op = op;
+    t->ended = false;
+    load_next(t, LOAD_SLOTS, 0);
+}
+
+enum vstamp_audit client_table_load_some(struct client_table *t, uint32_t steps)
+{
+    for (; steps > 0 && t->step != LOAD_DONE; steps--) {
+        if (load_one(t)) continue;
+        forget_derived(t);
+        return VSTAMP_AUDIT_FAILS;
+    }
+    return t->step == LOAD_DONE ? VSTAMP_AUDIT_PASSES : VSTAMP_AUDIT_GOES_ON;
+}
+
+void client_table_become_live(struct client_table *t)
+{
+    assert(t->of_candidate && t->step == LOAD_DONE);
+    t->of_candidate = false;
 }
 
 bool client_table_reload(struct client_table *t, uint64_t op)
 {
-    forget_derived(t);
-    if (!reload_index(t, op)) {
-        forget_derived(t);
-        return false;
-    }
-    sort_by_use(t);
-    for (uint32_t i = 0; i < t->count; i++) {
-        uint64_t used = used_of(t, t->sorted[i]);
-        if (used == t->used) { /* by the sort, equal ones are neighbours; none is 0 */
-            forget_derived(t);
-            return false;
-        }
-        t->used = used;
-        use_append(t, t->sorted[i]);
-    }
-    return true;
+    client_table_load(t, false, op);
+    return client_table_load_some(t, UINT32_MAX) == VSTAMP_AUDIT_PASSES;
 }

@@ -7,6 +7,7 @@
  * one. */
 #include "vr/rooms.h"
 
+
 void vr_commit_up_to(struct vr *r, uint64_t commit)
 {
     assert(commit <= r->log.op);
@@ -103,19 +104,41 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
     vr_reply(r, origin, o->client, o->session, o->number, header->op, body);
 }
 
+/* Decode up to so many operations of an entry; gives how many there were. */
+static uint32_t decode_some(struct vr *r, uint64_t op, struct reader *at, uint32_t n,
+                            struct wire_operation *operations)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (wire_decode_next(&wire_shape_operation, at, &operations[i]) == 0) continue;
+        vr_log(r, VR_ERROR, "entry-not-well-formed", "op=%" PRIu64, op);
+        return i; /* the same bytes everywhere, so the same decision everywhere */
+    }
+    return n;
+}
+
+void vr_foresee(const struct vr *r, const struct bytes *operations, uint32_t n)
+{
+    struct vstamp_operation next[VR_FORESEEN_MAX];
+    if (r->app->foresee == NULL || n < 2) return; /* one has nobody to wait with */
+    assert(n <= VR_FORESEEN_MAX);
+    for (uint32_t i = 0; i < n; i++)
+        next[i] = (struct vstamp_operation){operations[i].data, operations[i].size};
+    r->app->foresee(&r->app_pages, next, n);
+}
+
 static void execute_entry(struct vr *r, uint64_t op)
 {
     const struct log_slot *slot = log_at(&r->log, op);
-    struct bytes body = log_body(&r->log, op);
+    struct bytes body = log_body(&r->log, op), bodies[VR_FORESEEN_MAX];
     struct reader at = reader_over(body.data, body.size);
-    uint32_t count = read_u32(&at);
-    for (uint32_t i = 0; i < count; i++) {
-        struct wire_operation o;
-        if (wire_decode_next(&wire_shape_operation, &at, &o) != 0) {
-            vr_log(r, VR_ERROR, "entry-not-well-formed", "op=%" PRIu64, op);
-            break; /* the same bytes everywhere, so the same decision everywhere */
-        }
-        execute_operation(r, &slot->header, &o);
+    struct wire_operation operations[VR_FORESEEN_MAX];
+    for (uint32_t left = read_u32(&at), n; left > 0; left -= n) {
+        uint32_t wanted = left < VR_FORESEEN_MAX ? left : VR_FORESEEN_MAX;
+        n = decode_some(r, op, &at, wanted, operations);
+        for (uint32_t i = 0; i < n; i++) bodies[i] = operations[i].body;
+        vr_foresee(r, bodies, n);
+        for (uint32_t i = 0; i < n; i++) execute_operation(r, &slot->header, &operations[i]);
+        if (n < wanted) break;
     }
     r->checkpoint_log_bytes += body.size;
 }
@@ -123,7 +146,7 @@ static void execute_entry(struct vr *r, uint64_t op)
 void vr_execute(struct vr *r)
 {
     if (vr_is_witness(r)) vr_witness_pass(r);
-    while (r->applied < r->commit && !r->pages.fetching) {
+    while (r->applied < r->commit && !r->pages.fetching && !log_is_hole(&r->log, r->applied + 1)) {
         execute_entry(r, r->applied + 1);
         r->applied++;
         vr_epoch_passed(r, r->applied);

@@ -76,6 +76,7 @@ void vr_on_get_committed(struct vr *r, uint64_t origin, const struct wire_header
                          const struct wire_get_committed *m)
 {
     if (refuse(r, origin, header, m->nonce)) return;
-    VR_ANSWER(r, origin, committed, .nonce = m->nonce, .after = m->after, .commit = r->commit,
-              .log_start = r->log.first, .entries = vr_entries_after(r, m->after, r->commit));
+    uint64_t commit = vr_has_hole(r, r->commit) ? r->applied : r->commit;
+    VR_ANSWER(r, origin, committed, .nonce = m->nonce, .after = m->after, .commit = commit,
+              .log_start = r->log.first, .entries = vr_entries_after(r, m->after, commit));
 }

@@ -127,7 +127,7 @@ static void forget_what_was_said(struct vr *r)
     }
     r->suspects = r->promised = r->starting = false;
     r->noted = r->to_note = r->strangers = r->asked = r->agreed = 0;
-    r->begun = 0;
+    r->begun = r->cut_off = 0;
     r->told_begun = r->restart_told = false;
 }
 
@@ -227,7 +227,8 @@ static bool reconfigures(const struct vr *r, uint64_t op, struct vr_membership *
 bool vr_epoch_is_closed(const struct vr *r)
 {
     struct vr_membership next;
-    return r->log.op > r->applied && reconfigures(r, r->log.op, &next);
+    bool here = r->log.op > r->applied && !vr_has_hole(r, r->log.op);
+    return here && reconfigures(r, r->log.op, &next);
 }
 
 /* --- moving ----------------------------------------------------------------------------------- */
@@ -238,6 +239,7 @@ bool vr_epoch_is_complete(const struct vr *r)
     const struct vr_membership *m = &r->membership;
     const struct wire_entry_header *ours = log_header(&r->log, m->op);
     if (r->log.first > m->op + 1) return true; /* behind a checkpoint, which is committed */
+    if (vr_has_hole(r, m->op)) return false;
     return ours != NULL && vstamp_id_equal(ours->checksum, m->checksum);
 }
 
@@ -535,7 +537,7 @@ static void on_news(struct vr *r, const struct wire_header *header,
     } else if (next.epoch > r->epoch) {
         const struct wire_entry_header *ours = log_header(&r->log, next.op);
         if (ours != NULL && vstamp_id_equal(ours->checksum, next.checksum) &&
-            r->applied < next.op) {
+            r->applied < next.op && !vr_has_hole(r, next.op)) {
             vr_mark(r, VR_MARK_epoch_by_own_log, "epoch=%u", next.epoch);
             vr_commit_up_to(r, next.op); /* what moves us is to execute it */
             return;

@@ -20,6 +20,7 @@ void log_reset(struct log *l, const struct wire_entry_header *base)
     l->first = base->op + 1;
     l->op = base->op;
     l->head = l->tail = 0;
+    l->n_holes = 0;
 }
 
 bool log_has(const struct log *l, uint64_t op)
@@ -36,7 +37,26 @@ const struct log_slot *log_at(const struct log *l, uint64_t op)
 struct bytes log_body(const struct log *l, uint64_t op)
 {
     const struct log_slot *slot = log_at(l, op);
+    assert(!slot->hole);
     return (struct bytes){l->bytes + slot->offset, slot->size};
+}
+
+bool log_is_hole(const struct log *l, uint64_t op)
+{
+    return l->n_holes > 0 && log_has(l, op) && log_at(l, op)->hole;
+}
+
+uint64_t log_hole_from(const struct log *l, uint64_t op)
+{
+    if (op < l->first) op = l->first;
+    for (; l->n_holes > 0 && op <= l->op; op++)
+        if (log_at(l, op)->hole) return op;
+    return UINT64_MAX;
+}
+
+uint64_t log_first_hole(const struct log *l)
+{
+    return log_hole_from(l, l->first);
 }
 
 const struct wire_entry_header *log_header(const struct log *l, uint64_t op)
@@ -65,6 +85,7 @@ static size_t place(const struct log *l, size_t size)
 
 static void drop_oldest(struct log *l)
 {
+    l->n_holes -= log_is_hole(l, l->first);
     l->base = log_at(l, l->first)->header;
     l->first++;
     if (l->first > l->op) {
@@ -110,28 +131,49 @@ size_t log_bytes_after(const struct log *l, uint64_t after)
     return l->tail >= head ? l->tail - head : l->capacity - (head - l->tail);
 }
 
-struct log_slot *log_append(struct log *l, const struct wire_entry_header *header,
-                            struct bytes body)
+struct log_slot *log_append_hole(struct log *l, const struct wire_entry_header *header,
+                                 size_t size)
 {
     const struct wire_entry_header *last = log_last(l);
     assert(header->op == l->op + 1);
     assert(vstamp_id_equal(header->parent, last->checksum));
     assert(l->op - l->first + 1 <= l->mask);
-    size_t at = place(l, body.size);
+    size_t at = place(l, size);
     assert(at != SIZE_MAX);
     if (l->op + 1 == l->first) l->head = at;
     l->op++;
+    l->n_holes++;
     struct log_slot *slot = &l->slots[l->op & l->mask];
-    *slot = (struct log_slot){.header = *header, .offset = at, .size = (uint32_t)body.size};
-    if (body.size > 0) memcpy(l->bytes + at, body.data, body.size);
-    l->tail = at + body.size;
+    *slot = (struct log_slot){
+        .header = *header, .offset = at, .size = (uint32_t)size, .hole = true};
+    l->tail = at + size;
     return slot;
+}
+
+struct log_slot *log_fill(struct log *l, uint64_t op, struct bytes body)
+{
+    assert(log_is_hole(l, op));
+    struct log_slot *slot = &l->slots[op & l->mask];
+    assert(slot->size == body.size);
+    if (body.size > 0) memcpy(l->bytes + slot->offset, body.data, body.size);
+    slot->hole = false;
+    l->n_holes--;
+    return slot;
+}
+
+struct log_slot *log_append(struct log *l, const struct wire_entry_header *header,
+                            struct bytes body)
+{
+    log_append_hole(l, header, body.size);
+    return log_fill(l, header->op, body);
 }
 
 void log_truncate(struct log *l, uint64_t op)
 {
     assert(op + 1 >= l->first);
     if (op >= l->op) return;
+    for (uint64_t gone = op + 1; l->n_holes > 0 && gone <= l->op; gone++)
+        l->n_holes -= log_at(l, gone)->hole;
     l->tail = log_at(l, op + 1)->offset;
     l->op = op;
     if (l->op + 1 == l->first) l->head = l->tail = 0;

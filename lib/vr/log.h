@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The log (paper section 4.1): entries first .. op, without holes, each naming its predecessor by
- * checksum, so that two logs agree up to an op-number if they agree at it.
+/* The log (paper section 4.1): entries first .. op, each naming its predecessor by checksum, so
+ * that two logs agree up to an op-number if they agree at it.
+ *
+ * An entry whose body the disk has lost is a hole (mend.c): its header is here, and the room for
+ * its body, so that in all that headers decide it is an entry like any other.
  *
  * Memory is bounded: a ring of slots for the headers and a ring of bytes for the bodies.  The
  * oldest entries are dropped to make room, but never one above `keep_after`, the newest checkpoint.
@@ -16,6 +19,7 @@ struct log_slot {
     uint64_t persisted; /* journal position (struct vr) after which it is durable */
     size_t offset;
     uint32_t size;
+    bool hole;
 };
 
 struct log {
@@ -28,6 +32,7 @@ struct log {
     uint8_t *bytes;
     size_t capacity;
     size_t head, tail; /* bytes in use: head .. tail, around the end if tail < head */
+    uint32_t n_holes;
 };
 
 /* `entries` must be a power of two. */
@@ -53,12 +58,20 @@ size_t log_bytes_after(const struct log *l, uint64_t after);
 struct log_slot *log_append(struct log *l, const struct wire_entry_header *header,
                             struct bytes body);
 
+/* The same of an entry whose body, of that size, is missing; and here it is. */
+struct log_slot *log_append_hole(struct log *l, const struct wire_entry_header *header,
+                                 size_t size);
+struct log_slot *log_fill(struct log *l, uint64_t op, struct bytes body);
+bool log_is_hole(const struct log *l, uint64_t op); /* false, too, if the log does not have it */
+uint64_t log_hole_from(const struct log *l, uint64_t op); /* the first one, UINT64_MAX: none */
+uint64_t log_first_hole(const struct log *l);
+
 /* Remove all entries above `op`, which must be at least first - 1. */
 void log_truncate(struct log *l, uint64_t op);
 
 bool log_has(const struct log *l, uint64_t op);                   /* first <= op <= l->op */
 const struct log_slot *log_at(const struct log *l, uint64_t op);  /* asserts log_has */
-struct bytes log_body(const struct log *l, uint64_t op);
+struct bytes log_body(const struct log *l, uint64_t op);          /* asserts that it is no hole */
 
 /* Header of an entry, or of the base; NULL if the log does not know it. */
 const struct wire_entry_header *log_header(const struct log *l, uint64_t op);

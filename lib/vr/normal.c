@@ -239,8 +239,9 @@ static void advance_durable(struct vr *r)
 {
     if (r->transfer.storing) return; /* the disk does not hold what our log begins with */
     if (r->durable_op + 1 < r->log.first) r->durable_op = r->log.first - 1;
-    while (r->durable_op < r->log.op &&
-           log_at(&r->log, r->durable_op + 1)->persisted <= r->durable) {
+    while (r->durable_op < r->log.op) {
+        const struct log_slot *next = log_at(&r->log, r->durable_op + 1);
+        if (next->hole || next->persisted > r->durable) break; /* M1 */
         r->durable_op++;
     }
 }
@@ -261,6 +262,9 @@ void vr_normal_settle(struct vr *r)
     }
     r->acked_op[r->config.self] = r->durable_op;
     uint64_t reached = vr_quorum_reached(r, r->acked_op);
+    if (reached > r->commit && reached > r->durable_op)
+        vr_mark(r, VR_MARK_primary_disk_is_last, "op=%" PRIu64 " durable=%" PRIu64, reached,
+                r->durable_op);
     if (reached > r->commit) vr_commit_up_to(r, reached);
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         vr_restart_vouch(r, i, r->acked_op[i] < r->commit ? r->acked_op[i] : r->commit);

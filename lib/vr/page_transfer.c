@@ -21,7 +21,8 @@
  *       that is still open (T3), or it is not taken;
  *   F4  when no holder is left, since all have gone on to a newer checkpoint, that is the target
  *       from then on; what is staged is compared with it like all else, so nothing is fetched twice
- *       unless it changed twice (PIT-4.5); likewise when a fetch is given up and another begins;
+ *       unless it changed twice (PIT-4.5); likewise when a fetch is given up and another begins,
+ *       and with a disk after a crash (node/store_fetched.c);
  *   F5  a question that is not answered in time is asked elsewhere;
  *   F6  questions are asked at such a pace that their answers take no more than
  *       transfer_mib_per_s.
@@ -241,41 +242,50 @@ static void refuse_target(struct vr *r, const char *why)
 static void adopt(struct vr *r)
 {
     struct vr_fetch *f = &r->fetch;
-    uint32_t n_staged = r->pages.n_staged;
-    pages_fetch_show(&r->pages);
-    const char *wrong = vr_checkpoint_adopt(r, &f->anchor);
-    if (wrong != NULL) {
-        refuse_target(r, wrong);
-        vr_checkpoint_refused(r);
-        return;
-    }
-    pages_fetch_commit(&r->pages);
+    struct client_table *former = r->clients;
     vr_log(r, VR_INFO, "fetched-checkpoint", "op=%" PRIu64 " peer=%u pages=%u", f->anchor.op,
-           f->named_by, n_staged);
+           f->named_by, r->pages.n_staged);
+    pages_fetch_commit(&r->pages);
+    r->clients = r->fetched_clients;
+    r->fetched_clients = former;
+    client_table_become_live(r->clients);
+    vr_checkpoint_adopt(r, &f->anchor);
     forget_target(r);
     vr_transfer_go_on(r);
+}
+
+/* NULL, or why the target cannot be our state.  *done: it can, or cannot. */
+static const char *look_at_target(struct vr *r, bool *done)
+{
+    struct vr_fetch *f = &r->fetch;
+    const char *wrong = vr_checkpoint_contradicts(r, &f->anchor);
+    *done = true;
+    if (wrong != NULL) return wrong;
+    if (!f->complete) {
+        if (!vstamp_id_equal(tree_root(candidate(r)), f->root))
+            return "its pages have another root"; /* F2, T5 */
+        f->complete = true;
+        f->nonce = 0; /* who has another one is not asked any more */
+        vr_checkpoint_audit(r, r->fetched_clients, true, f->anchor.op);
+    }
+    enum vstamp_audit audit = vr_checkpoint_audit_some(r);
+    *done = audit != VSTAMP_AUDIT_GOES_ON;
+    return audit == VSTAMP_AUDIT_FAILS ? "its pages do not make sense" : NULL;
 }
 
 /* All of the target is in hand (F7). */
 static void look_through(struct vr *r)
 {
-    struct vr_fetch *f = &r->fetch;
-    const struct tree *tree = candidate(r);
-    bool same = vstamp_id_equal(tree_root(tree), f->root);
-    enum vr_audit_step step = f->complete ? VR_AUDIT_GOES_ON : VR_AUDIT_BEGINS;
-    enum vstamp_audit audit =
-        same ? vr_checkpoint_audit(r, step, true, tree_end(tree)) : VSTAMP_AUDIT_FAILS;
-    f->complete = true;
-    f->nonce = 0; /* who has another one is not asked any more */
-    if (audit == VSTAMP_AUDIT_GOES_ON) {
-        vr_mark(r, VR_MARK_fetched_state_takes_turns, "op=%" PRIu64, f->anchor.op);
+    bool done;
+    const char *wrong = look_at_target(r, &done);
+    if (!done) {
+        vr_mark(r, VR_MARK_fetched_state_takes_turns, "op=%" PRIu64, r->fetch.anchor.op);
         vr_timer_set(r, VR_TIMER_PACE, 0); /* the next part in a turn of its own */
         return;
     }
     r->transfer.pages = false;
     vr_timer_off(r, VR_TIMER_PACE);
-    if (!same) refuse_target(r, "its pages have another root"); /* F2, T5 */
-    else if (audit == VSTAMP_AUDIT_FAILS) refuse_target(r, "its pages do not make sense");
+    if (wrong != NULL) refuse_target(r, wrong);
     else adopt(r);
 }
 

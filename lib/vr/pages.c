@@ -68,6 +68,7 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
     p->changed = arena_take(arena, bitset_words(n_max), sizeof p->changed[0]);
     p->unstored = arena_take(arena, bitset_words(n_max), sizeof p->unstored[0]);
     p->is_staged = arena_take(arena, bitset_words(n_max), sizeof p->is_staged[0]);
+    p->unkept = arena_take(arena, bitset_words(n_max), sizeof p->unkept[0]);
     for (int version = 0; version < PAGES_VERSIONS; version++)
         tree_init(&p->trees[version], arena, n_max);
 }
@@ -76,6 +77,12 @@ const uint8_t *pages_read(const struct pages *p, uint32_t page)
 {
     assert(page < p->n_max);
     return live_page(p, page);
+}
+
+const uint8_t *pages_candidate(const struct pages *p, uint32_t page)
+{
+    assert(page < p->n_max);
+    return bitset_has(p->is_staged, page) ? staged_page(p, page) : live_page(p, page);
 }
 
 uint8_t *pages_write(struct pages *p, uint32_t page)
@@ -118,18 +125,22 @@ const uint8_t *pages_image(const struct pages *p, uint32_t page)
 {
     assert(page < p->n_max);
     assert(p->has_image);
-    assert(!p->shown);
     if (page >= p->image_n_used) return NULL;
     return bitset_has(p->copied, page) ? page_at(p->second, page) : live_page(p, page);
 }
 
-uint32_t pages_next_unstored(const struct pages *p, uint32_t page)
+static uint32_t next_in(const struct pages *p, const uint64_t *set, uint32_t page)
 {
     for (; page < p->n_touched; page = (page | 63) + 1) {
-        uint64_t left = p->unstored[page / 64] >> page % 64;
+        uint64_t left = set[page / 64] >> page % 64;
         if (left != 0) return page + (uint32_t)__builtin_ctzll(left);
     }
     return p->n_max;
+}
+
+uint32_t pages_next_unstored(const struct pages *p, uint32_t page)
+{
+    return next_in(p, p->unstored, page);
 }
 
 void pages_stored(struct pages *p, uint32_t page)
@@ -170,7 +181,7 @@ static uint64_t hash_in(struct pages *p, enum pages_version version, uint32_t pa
 uint64_t pages_image_hash(struct pages *p, uint32_t page)
 {
     struct tree *tree = &p->trees[PAGES_IMAGE];
-    assert(p->has_image && !p->shown);
+    assert(p->has_image);
     if (tree_is_stale(tree, page)) tree_set(tree, page, hash_in(p, PAGES_IMAGE, page));
     return tree_leaf(tree, page);
 }
@@ -178,7 +189,6 @@ uint64_t pages_image_hash(struct pages *p, uint32_t page)
 bool pages_settle(struct pages *p, enum pages_version version, uint32_t limit)
 {
     struct tree *tree = &p->trees[version];
-    assert(!p->shown);
     for (uint32_t page = 0; limit > 0 && tree_next_stale(tree, &page); limit--, page++)
         tree_set(tree, page, hash_in(p, version, page));
     if (tree->n_stale > 0) return false;
@@ -211,11 +221,12 @@ void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content)
 {
     assert(p->fetching);
     assert(page < p->n_max);
-    assert(!p->shown);
     if (content != NULL) {
         memcpy(staged_page(p, page), content, VSTAMP_PAGE_SIZE);
+        bitset_add(p->unkept, page);
     } else {
         memset(staged_page(p, page), 0, VSTAMP_PAGE_SIZE);
+        bitset_remove(p->unkept, page); /* it costs nothing to have that anew */
     }
     touch_page(p, page);
     if (!bitset_has(p->is_staged, page)) p->n_staged++;
@@ -226,27 +237,11 @@ void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content)
 void pages_fetch_drop(struct pages *p, uint32_t page)
 {
     assert(page < p->n_max);
-    assert(!p->shown);
     if (!bitset_has(p->is_staged, page)) return;
     bitset_remove(p->is_staged, page);
+    bitset_remove(p->unkept, page);
     p->n_staged--;
     tree_touch(&p->trees[PAGES_CANDIDATE], page);
-}
-
-/* What was staged changes places with what was live.  Its own inverse. */
-static void change_places(struct pages *p)
-{
-    for (size_t word = 0; word < bitset_words(p->n_touched); word++)
-        p->live_place[word] ^= p->is_staged[word];
-}
-
-void pages_fetch_show(struct pages *p)
-{
-    assert(p->fetching && !p->shown);
-    change_places(p);
-    p->former_n_used = p->n_used;
-    p->n_used = tree_end(&p->trees[PAGES_CANDIDATE]); /* P1 */
-    p->shown = true;
 }
 
 static void swap_trees(struct tree *a, struct tree *b)
@@ -256,16 +251,18 @@ static void swap_trees(struct tree *a, struct tree *b)
     *b = kept;
 }
 
-/* The hashes of what was staged are known; what was live before is in its places now. */
+/* What was live before is in the other places now, and its hashes in the candidate's tree. */
 void pages_fetch_commit(struct pages *p)
 {
-    assert(p->fetching && p->shown);
+    assert(p->fetching);
+    p->n_used = tree_end(&p->trees[PAGES_CANDIDATE]); /* P1 */
     swap_trees(&p->trees[PAGES_LIVE], &p->trees[PAGES_CANDIDATE]);
     for (uint32_t word = 0; word < bitset_words(p->n_touched); word++) {
+        p->live_place[word] ^= p->is_staged[word];
         p->changed[word] |= p->is_staged[word]; /* P5 */
         tree_touch_word(&p->trees[PAGES_IMAGE], word, p->is_staged[word]);
     }
-    p->fetching = p->shown = false;
+    p->fetching = false;
     pages_fetch_forget(p);
     pages_checkpoint(p);
 }
@@ -273,21 +270,28 @@ void pages_fetch_commit(struct pages *p)
 void pages_fetch_abort(struct pages *p)
 {
     assert(p->fetching);
-    if (p->shown) {
-        change_places(p);
-        p->n_used = p->former_n_used;
-    }
-    p->fetching = p->shown = false;
+    p->fetching = false;
 }
 
 void pages_fetch_forget(struct pages *p)
 {
-    assert(!p->shown);
     for (uint32_t word = 0; p->n_staged > 0; word++) {
         tree_touch_word(&p->trees[PAGES_CANDIDATE], word, p->is_staged[word]);
         p->n_staged -= (uint32_t)__builtin_popcountll(p->is_staged[word]);
-        p->is_staged[word] = 0;
+        p->is_staged[word] = p->unkept[word] = 0;
     }
+}
+
+uint32_t pages_next_unkept(const struct pages *p, uint32_t page)
+{
+    return next_in(p, p->unkept, page);
+}
+
+const uint8_t *pages_kept(struct pages *p, uint32_t page)
+{
+    assert(bitset_has(p->is_staged, page));
+    bitset_remove(p->unkept, page);
+    return staged_page(p, page);
 }
 
 void pages_clear(struct pages *p)
@@ -296,7 +300,6 @@ void pages_clear(struct pages *p)
     for (uint32_t page = 0; page < p->n_used; page++) pages_fetch_put(p, page, NULL);
     for (uint32_t page = p->n_used; page < p->n_touched; page++) pages_fetch_drop(p, page);
     pages_settle(p, PAGES_CANDIDATE, UINT32_MAX);
-    pages_fetch_show(p);
     pages_fetch_commit(p);
 }
 
@@ -308,10 +311,9 @@ EXPORTED uint32_t vstamp_pages_max(const struct vstamp_pages *pages)
 EXPORTED const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t page)
 {
     assert(page < pages->count);
-    const struct pages *p = pages->pages;
     uint32_t number = pages->first + page;
-    if (pages->of_candidate && bitset_has(p->is_staged, number)) return staged_page(p, number);
-    return live_page(p, number);
+    return pages->of_candidate ? pages_candidate(pages->pages, number)
+                               : pages_read(pages->pages, number);
 }
 
 EXPORTED void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page)

@@ -42,13 +42,12 @@ struct pages {
     uint32_t n_staged;
     bool has_image;
     bool fetching;
-    bool shown; /* the fetch is: live is what was staged, staged what was live */
-    uint32_t former_n_used; /* while shown */
     uint8_t *places[2];  /* n_max pages each: live in one, staged in the other, */
     uint64_t *live_place; /* bitset: and this is the live one */
     uint8_t *second;     /* copies for the image */
     uint64_t *copied;    /* bitset: the image of this page is in `second` */
     uint64_t *is_staged; /* bitset: the candidate's page is the staged one */
+    uint64_t *unkept;    /* bitset: of those, the ones that a host might keep for another start */
     uint64_t *changed;   /* bitset: may have changed since the newest checkpoint was taken */
     uint64_t *unstored;  /* bitset: the image of this page may not be what the disk holds */
     uint32_t n_touched;  /* pages from here on never held anything */
@@ -58,6 +57,7 @@ struct pages {
 void pages_init(struct pages *p, struct arena *arena, uint32_t n_max);
 
 const uint8_t *pages_read(const struct pages *p, uint32_t page);
+const uint8_t *pages_candidate(const struct pages *p, uint32_t page);
 uint8_t *pages_write(struct pages *p, uint32_t page); /* asserts !fetching */
 
 /* The image becomes the present content.  Costs a few instructions for each page that changed. */
@@ -97,17 +97,21 @@ void pages_hash_some(struct pages *p);
 struct vstamp_id pages_digest(struct pages *p);
 
 /* Fetching: begin; put stages one page (content NULL: zeros; the last one put wins), drop takes it
- * back; show makes the candidate live, once its tree is settled; then commit keeps it, as live and
- * as image, or abort brings back what was live before.  Abort ends a fetch before show, too, and
- * what was staged is staged again in the next one; forget gives it up.  Show, commit and abort move
- * no page.  The numbers come from a peer: the caller has checked that they are within n_max. */
+ * back; commit, once the candidate's tree is settled, makes the candidate live, and the image, and
+ * moves no page.  Abort ends a fetch, too, and what was staged is staged again in the next one;
+ * forget gives it up.  The numbers come from a peer: the caller has checked that they are within
+ * n_max. */
 void pages_fetch_begin(struct pages *p);
 void pages_fetch_put(struct pages *p, uint32_t page, const uint8_t *content);
 void pages_fetch_drop(struct pages *p, uint32_t page);
-void pages_fetch_show(struct pages *p);
 void pages_fetch_commit(struct pages *p);
 void pages_fetch_abort(struct pages *p);
 void pages_fetch_forget(struct pages *p);
+
+/* The first page from `page` on that was staged and that the host was not given to keep; n_max:
+ * none.  Its content, which the host is given now. */
+uint32_t pages_next_unkept(const struct pages *p, uint32_t page);
+const uint8_t *pages_kept(struct pages *p, uint32_t page);
 
 /* All pages become zeros, live and in the image; nothing is staged any more. */
 void pages_clear(struct pages *p);

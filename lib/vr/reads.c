@@ -18,6 +18,12 @@
 
 #include "vr/rooms.h"
 
+/* The one that so many wait longer than. */
+static struct vr_read *waiting_read(const struct vr *r, uint32_t i)
+{
+    return &r->reads[(r->reads_first + i) % READS_WAITING_MAX];
+}
+
 static void answer_read(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number,
                         struct bytes body)
 {
@@ -52,9 +58,7 @@ void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_reques
     if (r->applied < r->view_start_op) {
         vr_mark(r, VR_MARK_read_before_view_is_executed, "applied=%" PRIu64, r->applied);
     }
-    struct vr_read *read =
-        &r->reads[(r->reads_first + r->reads_count) % READS_WAITING_MAX];
-    r->reads_count++;
+    struct vr_read *read = waiting_read(r, r->reads_count++);
     read->client = m->client;
     read->number = m->number;
     read->origin = origin;
@@ -68,10 +72,23 @@ bool vr_reads_want_round(const struct vr *r)
 {
     if (r->reads_count == 0 || !vr_is_primary(r)) return false;
     bool under_way = vr_quorum_reached(r, r->heartbeat_ok) < r->heartbeat;
-    const struct vr_read *newest =
-        &r->reads[(r->reads_first + r->reads_count - 1) % READS_WAITING_MAX];
-    const struct vr_read *oldest = &r->reads[r->reads_first];
+    const struct vr_read *newest = waiting_read(r, r->reads_count - 1);
+    const struct vr_read *oldest = waiting_read(r, 0);
     return newest->sequence > r->heartbeat && !(under_way && oldest->sequence <= r->heartbeat);
+}
+
+/* How many of those that wait longest a heartbeat confirms, as far as one looks ahead. */
+static uint32_t foresee(struct vr *r, uint64_t sequence)
+{
+    struct bytes bodies[VR_FORESEEN_MAX];
+    uint32_t n = 0;
+    for (; n < r->reads_count && n < VR_FORESEEN_MAX; n++) {
+        const struct vr_read *read = waiting_read(r, n);
+        if (read->sequence > sequence) break;
+        bodies[n] = (struct bytes){read->body, read->size};
+    }
+    vr_foresee(r, bodies, n);
+    return n;
 }
 
 /* Answer the reads that wait for a heartbeat up to this one. */
@@ -79,13 +96,14 @@ static void answer_confirmed(struct vr *r, uint64_t sequence)
 {
     if (r->reads_count == 0 || !vr_is_primary(r) || r->suspects || vr_view_is_over(r)) return;
     if (r->applied < r->view_start_op) return; /* R2 */
-    while (r->reads_count > 0) {
-        struct vr_read *read = &r->reads[r->reads_first];
-        if (read->sequence > sequence) return;
-        r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;
-        r->reads_count--;
-        answer_read(r, read->origin, read->client, read->number,
-                    (struct bytes){read->body, read->size});
+    for (uint32_t n; (n = foresee(r, sequence)) > 0;) {
+        for (; n > 0; n--) {
+            const struct vr_read *read = waiting_read(r, 0);
+            r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;
+            r->reads_count--;
+            answer_read(r, read->origin, read->client, read->number,
+                        (struct bytes){read->body, read->size});
+        }
     }
 }
 
@@ -104,7 +122,7 @@ void vr_reads_clear(struct vr *r)
 {
     if (r->reads_count > 0) vr_mark(r, VR_MARK_reads_end_with_view, "view=%" PRIu64, r->view);
     while (r->reads_count > 0) {
-        struct vr_read *read = &r->reads[r->reads_first];
+        const struct vr_read *read = waiting_read(r, 0);
         r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;
         r->reads_count--;
         vr_reject(r, read->origin, read->client, 0, read->number, WIRE_REJECT_UNAVAILABLE,

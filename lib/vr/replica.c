@@ -44,6 +44,8 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     if (witness) return;
     r->clients =
         client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
+    r->fetched_clients =
+        client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
 }
 
 void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
@@ -68,6 +70,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     prng_seed(&r->prng, entropy.lo);
     r->nonce = entropy;
     r->quorum = (uint8_t)(config->n_replicas / 2 + 1);
+    r->cut_off = ((UINT32_C(1) << config->n_replicas) - 1) & ~(UINT32_C(1) << config->self);
     for (int i = 0; i < VR_TIMERS; i++) r->due[i] = UINT64_MAX;
     uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);
     assert(table < config->state_pages);
@@ -82,12 +85,13 @@ int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
                           const struct wire_entry_header *anchor)
 {
     enum vstamp_audit audit = VSTAMP_AUDIT_GOES_ON;
-    for (enum vr_audit_step step = VR_AUDIT_BEGINS; audit == VSTAMP_AUDIT_GOES_ON;
-         step = VR_AUDIT_GOES_ON)
-        audit = vr_checkpoint_audit(r, step, false, r->pages.n_used);
     r->group = group;
-    bool sound = audit == VSTAMP_AUDIT_PASSES && vr_checkpoint_adopt(r, anchor) == NULL;
-    return sound ? 0 : VSTAMP_E_CORRUPT;
+    if (vr_checkpoint_contradicts(r, anchor) != NULL) return VSTAMP_E_CORRUPT;
+    vr_checkpoint_audit(r, r->clients, false, anchor->op);
+    while (audit == VSTAMP_AUDIT_GOES_ON) audit = vr_checkpoint_audit_some(r);
+    if (audit == VSTAMP_AUDIT_FAILS) return VSTAMP_E_CORRUPT;
+    vr_checkpoint_adopt(r, anchor);
+    return 0;
 }
 
 static void restore_tokens(struct vr *r, const struct wire_list *list)
@@ -149,23 +153,49 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     return 0;
 }
 
+/* Is it not to be appended, as it is older than the checkpoint, or here already? */
+static bool is_restored(const struct vr *r, const struct wire_entry_header *header)
+{
+    const struct wire_entry_header *ours = log_header(&r->log, header->op);
+    return header->op < r->log.first ||
+           (ours != NULL && vstamp_id_equal(ours->checksum, header->checksum));
+}
+
+static int restore_before(struct vr *r, uint64_t commit, const struct wire_entry_header *header,
+                          size_t size)
+{
+    uint64_t before = header->op - 1;
+    const struct wire_entry_header *parent = log_header(&r->log, before);
+    if (parent == NULL || !vstamp_id_equal(parent->checksum, header->parent))
+        return VSTAMP_E_CORRUPT;
+    if (before < r->commit) return VSTAMP_E_CORRUPT;
+    vr_truncate(r, before);
+    vr_commit_up_to(r, commit < before ? commit : before);
+    vr_execute(r);
+    vr_checkpoint_if_due(r);
+    return log_make_room(&r->log, size) ? 0 : VSTAMP_E_NO_ROOM;
+}
+
 int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry)
 {
     uint64_t op = entry->header.op;
-    if (op < r->log.first) return 0; /* older than the checkpoint */
-    const struct wire_entry_header *same = log_header(&r->log, op);
-    if (same != NULL && vstamp_id_equal(same->checksum, entry->header.checksum)) return 0;
-    const struct wire_entry_header *parent = log_header(&r->log, op - 1);
-    if (parent == NULL || !vstamp_id_equal(parent->checksum, entry->header.parent))
-        return VSTAMP_E_CORRUPT;
-    if (op - 1 < r->commit) return VSTAMP_E_CORRUPT;
-    vr_truncate(r, op - 1);
-    vr_commit_up_to(r, commit < op - 1 ? commit : op - 1);
-    vr_execute(r);
-    vr_checkpoint_if_due(r);
-    if (!log_make_room(&r->log, entry->body.size)) return VSTAMP_E_NO_ROOM;
-    log_append(&r->log, &entry->header, entry->body);
-    return 0;
+    if (is_restored(r, &entry->header)) {
+        bool mends = log_is_hole(&r->log, op) && log_at(&r->log, op)->size == entry->body.size;
+        if (mends) log_fill(&r->log, op, entry->body);
+        return 0;
+    }
+    int rv = restore_before(r, commit, &entry->header, entry->body.size);
+    if (rv == 0) log_append(&r->log, &entry->header, entry->body);
+    return rv;
+}
+
+int vr_restore_hole(struct vr *r, const struct wire_entry_outline *outline)
+{
+    if (is_restored(r, &outline->header)) return 0;
+    if (outline->body_size > r->config.batch_bytes) return VSTAMP_E_CORRUPT;
+    int rv = restore_before(r, outline->commit, &outline->header, outline->body_size);
+    if (rv == 0) log_append_hole(&r->log, &outline->header, outline->body_size);
+    return rv;
 }
 
 void vr_restore_give_up(struct vr *r)
@@ -179,6 +209,7 @@ void vr_start(struct vr *r)
     r->started = true;
     r->sink.directory(r->sink.ctx);
     r->durable_op = r->log.op; /* what was read back is on disk */
+    if (vr_has_hole(r, r->log.op)) r->durable_op = log_first_hole(&r->log) - 1;
     r->persisted = r->durable = r->state_position = 0;
     vr_lease_start(r);
     if (!r->has_hard_state) {
@@ -187,6 +218,7 @@ void vr_start(struct vr *r)
     }
     vr_log(r, VR_INFO, "restored", "view=%" PRIu64 " op=%" PRIu64 " commit=%" PRIu64, r->view,
            r->log.op, r->commit);
+    vr_mend_begin(r);
     if (r->config.self == NOT_A_MEMBER) vr_epoch_resume(r);
     else vr_restart_begin(r);
 }
@@ -306,6 +338,8 @@ static void check_invariants(const struct vr *r)
     assert(r->durable <= r->persisted);
     assert(r->status != VR_NORMAL || r->log_view == r->view);
     assert(!vr_is_primary(r) || r->log.op - r->commit <= r->config.pipeline + PIPELINE_MAX);
+    assert(!vr_is_primary(r) || r->log.n_holes == 0);
+    assert(!vr_has_hole(r, r->applied) && !vr_has_hole(r, r->durable_op));
 }
 
 /* Order matters little, as each part only looks at the state; twice, because executing can make
@@ -324,6 +358,7 @@ static void settle(struct vr *r)
         vr_epoch_settle(r);
         if (r->over) return;
     }
+    vr_mend_settle(r);
     vr_reads_settle(r);
     vr_hand_over_settle(r);
     check_invariants(r);
@@ -353,7 +388,9 @@ static unsigned listens(uint16_t command)
     case WIRE_tree:
     case WIRE_pages:
     case WIRE_restart:
-    case WIRE_restart_ok: return ANY;
+    case WIRE_restart_ok:
+    case WIRE_get_entry:
+    case WIRE_give_entry: return ANY;
     case WIRE_recovery_response: return IN(VR_RECOVERING);
     default: return 0;
     }
@@ -423,6 +460,8 @@ static void dispatch(struct vr *r, uint8_t from, const struct wire_message *m)
     case WIRE_tree: vr_on_tree(r, from, &m->as.tree); break;
     case WIRE_restart: vr_on_restart(r, from, &m->header, &m->as.restart); break;
     case WIRE_restart_ok: vr_on_restart_ok(r, from, &m->header, &m->as.restart_ok); break;
+    case WIRE_get_entry: vr_on_get_entry(r, from, &m->as.get_entry); break;
+    case WIRE_give_entry: vr_on_give_entry(r, from, view, &m->as.give_entry); break;
     case WIRE_request:
     case WIRE_reply:
     case WIRE_reject:
@@ -453,6 +492,7 @@ void vr_on_message(struct vr *r, uint8_t slot, const struct wire_message *m)
         return;
     }
     r->last_heard_us[slot] = r->now_us;
+    r->cut_off &= ~(UINT32_C(1) << slot);
     dispatch(r, slot, m);
     settle(r);
 }
@@ -476,23 +516,21 @@ void vr_on_checkpoint_stored(struct vr *r)
     assert(r->checkpoint_storing);
     r->checkpoint_storing = false;
     r->log.keep_after = r->checkpoint_op;
+    pages_fetch_forget(&r->pages); /* as the disk does: what was fetched before is older */
     settle(r);
 }
 
-/* Only hints.  A connection that came up: what was lost can arrive now.  The primary's that broke:
- * it may have died, and a vote costs nothing if it has not: it takes a quorum that thinks so to
- * depose it (V1), and what comes from it over the next connection withdraws the vote. */
+/* What was lost can arrive now. */
 void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
 {
     if (r->over) return;
+    vr_view_change_cut_off(r, replica, !connected);
     if (!connected) {
-        if (r->status != VR_NORMAL || vr_primary_of(r, r->view) != replica) return;
-        vr_mark(r, VR_MARK_primary_cut_off, "primary=%u", replica);
-        vr_suspect(r, "the connection to the primary broke");
         settle(r);
         return;
     }
     if (replica < r->config.n_replicas) vr_restart_tell(r, replica);
+    vr_mend_ask(r, replica);
     if (r->status == VR_TRANSITIONING) vr_epoch_due(r);
     if (r->status == VR_RECOVERING) vr_recovery_due(r);
     if (r->status == VR_VIEW_CHANGE) vr_view_change_due(r);
@@ -506,7 +544,8 @@ void vr_on_turn_end(struct vr *r)
         [VR_TIMER_SUSPECT] = vr_suspect_due,         [VR_TIMER_VOTE] = vr_vote_due,
         [VR_TIMER_VIEW_CHANGE] = vr_view_change_due, [VR_TIMER_VIEW_LIMIT] = vr_view_limit_due,
         [VR_TIMER_TRANSFER] = vr_transfer_due,       [VR_TIMER_PACE] = vr_pace_due,
-        [VR_TIMER_RECOVERY] = vr_recovery_due,       [VR_TIMER_EPOCH] = vr_epoch_due,
+        [VR_TIMER_RECOVERY] = vr_recovery_due,       [VR_TIMER_MEND] = vr_mend_due,
+        [VR_TIMER_EPOCH] = vr_epoch_due,
     };
     if (r->over) return;
     for (int i = 0; i < VR_TIMERS; i++) {
@@ -557,6 +596,9 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
     } else if (r->restarting) {
         snprintf(text, size, "%u other replicas to note that it has started: %d did",
                  r->quorum - 1u, __builtin_popcount(r->noted));
+    } else if (vr_has_hole(r, r->commit)) {
+        snprintf(text, size, "entry %" PRIu64 " from another replica: its own is damaged",
+                 log_first_hole(&r->log));
     } else if (r->forgotten && r->status != VR_NORMAL) {
         snprintf(text, size, "an active replica that holds the log after op %" PRIu64
                  ": a witness has dropped some of that", r->log.op);

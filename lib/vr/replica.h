@@ -60,6 +60,7 @@ enum vr_timer {
     VR_TIMER_TRANSFER,    /* state transfer: no answer, ask another */
     VR_TIMER_PACE,        /* state transfer: the next question may be asked */
     VR_TIMER_RECOVERY,    /* recovering: repeat RECOVERY, or RESTART */
+    VR_TIMER_MEND,        /* a damaged entry: no answer, ask another */
     VR_TIMER_EPOCH,       /* transitioning: fetch; replaced: repeat START-EPOCH; else drop guests */
     VR_TIMERS
 };
@@ -104,6 +105,13 @@ struct vr_fetch_level {
     uint32_t n_open;
 };
 
+/* Pages are being looked through before they become the state. */
+struct vr_audit {
+    struct client_table *clients; /* what is derived of them */
+    bool of_candidate; /* else the live ones, at a start */
+    uint64_t memory[VSTAMP_AUDIT_BYTES / sizeof(uint64_t)]; /* the application's */
+};
+
 /* The checkpoint that is fetched (page_transfer.c). */
 struct vr_fetch {
     struct wire_entry_header anchor; /* of the target; op 0: there is none yet */
@@ -123,6 +131,7 @@ struct vr_promise {
     uint64_t log_view, op, commit;
     uint32_t n_headers;
     struct wire_entry_header headers[MESSAGE_HEADERS_MAX];
+    uint64_t holes; /* bit 0: the last of them */
 };
 
 /* A RECOVERY-RESPONSE that was received, by sender. */
@@ -174,6 +183,7 @@ struct vr_stats {
     uint64_t view_changes, state_transfers;
     uint64_t transfer_bytes, transfer_pages; /* that came in them */
     uint64_t requests, duplicates, rejected, reads, evictions;
+    uint64_t entries_damaged, entries_mended;
     uint64_t dropped; /* messages */
 };
 
@@ -227,7 +237,7 @@ struct vr {
     uint64_t commit, applied;
     struct pages pages;
     struct vstamp_pages app_pages;
-    struct client_table *clients;
+    struct client_table *clients, *fetched_clients;
     uint64_t checkpoint_op;
     struct wire_entry_header checkpoint_anchor;
     uint64_t checkpoint_log_bytes; /* bodies executed since then */
@@ -235,7 +245,7 @@ struct vr {
     bool log_is_short; /* an entry found no room: a witness is to forget some (witness.c) */
     uint64_t held;     /* newest entry that all active replicas are known to hold durably */
     bool checkpoint_wanted; /* soon: what is on the disk is to be said anew */
-    uint64_t audit[VSTAMP_AUDIT_BYTES / sizeof(uint64_t)]; /* what the application makes of pages */
+    struct vr_audit audit;
 
     /* normal.c, batch.c */
     uint64_t durable_op;              /* entries up to here are durable, as part of this log */
@@ -261,6 +271,7 @@ struct vr {
 
     /* view_change.c */
     uint64_t vote_us[REPLICAS_MAX]; /* when a replica last said that it wants view + 1, 0: never */
+    uint32_t cut_off; /* bitset: those never heard of, or not since their connections broke */
     bool suspects;  /* our own vote */
     bool promised;  /* our DO-VIEW-CHANGE of this view is out */
     bool starting;  /* new primary: log chosen, waiting for it to be durable */
@@ -279,6 +290,11 @@ struct vr {
     /* page_transfer.c */
     struct vr_fetch fetch;
     uint64_t pace_us; /* the next question of a transfer may be asked then */
+
+    /* mend.c */
+    uint64_t mend_op;   /* the hole that was asked about last */
+    uint8_t mend_peer;  /* and whom */
+    uint8_t mend_tries; /* who in a row did not have it */
 
     /* recovery.c */
     struct vstamp_id nonce;
@@ -317,6 +333,7 @@ int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
                           const struct wire_entry_header *anchor);
 int vr_restore_state(struct vr *r, const struct wire_hard_state *state);
 int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry);
+int vr_restore_hole(struct vr *r, const struct wire_entry_outline *outline); /* all that is left */
 /* The files are damaged beyond that: nothing more is restored, what was is void. */
 void vr_restore_give_up(struct vr *r);
 void vr_start(struct vr *r);

@@ -245,8 +245,8 @@ const char *vr_is_over(const struct vr *r, char *text, size_t size)
     say_start(theirs, sizeof theirs, r->over_incarnation);
     if (r->over_op != 0) {
         snprintf(text, size,
-                 "this folder is an old copy: it ends at op-number %" PRIu64
-                 ", replica %u remembers that it held %" PRIu64 "%s",
+                 "this folder is an old copy, or its disk has lost its last writes: it ends at "
+                 "op-number %" PRIu64 ", replica %u remembers that it held %" PRIu64 "%s",
                  r->log.op, r->over_by, r->over_op, what_to_do);
     } else if (r->over_incarnation == 0) {
         snprintf(text, size, "this folder belongs to another group than replica %u and others%s",

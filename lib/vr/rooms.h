@@ -51,6 +51,7 @@ void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, co
 void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
                uint64_t number, enum wire_reject_reason reason, const char *text);
 struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size);
+uint64_t vr_hole_bits(const struct vr *r); /* of the headers in it; 0 is the newest */
 struct wire_list vr_number_list(const uint32_t *numbers, uint32_t n, uint8_t *buffer, size_t size);
 void vr_trace(struct vr *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)
@@ -79,18 +80,20 @@ void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation
 void vr_batch_clear(struct vr *r);
 
 /* commit.c: execution in order. */
+#define VR_FORESEEN_MAX 16u /* as many operations look into memory at a time */
 void vr_commit_up_to(struct vr *r, uint64_t commit);
 void vr_execute(struct vr *r);
+void vr_foresee(const struct vr *r, const struct bytes *operations, uint32_t n);
 void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
                            const struct client_record *record);
 
 /* checkpoint.c: section 5.1. */
 void vr_checkpoint_if_due(struct vr *r);
-enum vr_audit_step { VR_AUDIT_BEGINS, VR_AUDIT_GOES_ON };
-enum vstamp_audit vr_checkpoint_audit(struct vr *r, enum vr_audit_step step, bool of_candidate,
-                                      uint32_t n_pages);
-const char *vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
-void vr_checkpoint_refused(struct vr *r);
+void vr_checkpoint_audit(struct vr *r, struct client_table *clients, bool of_candidate,
+                         uint64_t op); /* begins */
+enum vstamp_audit vr_checkpoint_audit_some(struct vr *r);
+const char *vr_checkpoint_contradicts(const struct vr *r, const struct wire_entry_header *anchor);
+void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
 void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m);
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m);
 
@@ -124,6 +127,10 @@ void vr_suspect(struct vr *r, const char *why);
 void vr_trust(struct vr *r); /* a fresh word of the primary */
 void vr_missed_start_view(struct vr *r);
 void vr_view_change_settle(struct vr *r);
+bool vr_promises_entry(const struct vr *r, uint8_t replica, uint64_t op, struct vstamp_id checksum);
+/* The newest entry up to `op` that is here, with all before it, and is committed or promised. */
+uint64_t vr_joins_at(const struct vr *r, uint8_t replica, uint64_t op);
+void vr_view_change_cut_off(struct vr *r, uint8_t replica, bool cut_off);
 void vr_view_change_forget(struct vr *r, uint8_t replica); /* what a former incarnation said */
 void vr_install_view(struct vr *r, uint64_t view);         /* the log in hand is that view's log */
 void vr_vote_due(struct vr *r);
@@ -163,6 +170,16 @@ void vr_on_pages(struct vr *r, uint8_t from, const struct wire_pages *m);
 void vr_pace_note(struct vr *r, size_t bytes); /* so much was asked for, or came */
 bool vr_pace_allows(struct vr *r); /* another question; if not, the timer asks it */
 void vr_pace_due(struct vr *r);
+
+/* mend.c: entries that the disk has lost. */
+bool vr_has_hole(const struct vr *r, uint64_t op);
+bool vr_fill(struct vr *r, uint8_t from, uint64_t op, struct bytes body); /* which was checked */
+void vr_mend_begin(struct vr *r);
+void vr_mend_settle(struct vr *r);
+void vr_mend_due(struct vr *r);
+void vr_mend_ask(struct vr *r, uint8_t replica);
+void vr_on_get_entry(struct vr *r, uint8_t from, const struct wire_get_entry *m);
+void vr_on_give_entry(struct vr *r, uint8_t from, uint64_t view, const struct wire_give_entry *m);
 
 /* witness.c: section 6.1. */
 void vr_witness_pass(struct vr *r);

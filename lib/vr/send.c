@@ -90,6 +90,14 @@ struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size)
     return wire_list_end(&b);
 }
 
+uint64_t vr_hole_bits(const struct vr *r)
+{
+    uint64_t bits = 0;
+    for (uint32_t i = 0; r->log.n_holes > 0 && i < MESSAGE_HEADERS_MAX && i < r->log.op; i++)
+        bits |= (uint64_t)log_is_hole(&r->log, r->log.op - i) << i;
+    return bits;
+}
+
 struct wire_list vr_number_list(const uint32_t *numbers, uint32_t n, uint8_t *buffer, size_t size)
 {
     struct wire_list_builder list;

@@ -52,11 +52,20 @@ void vr_transfer_ask(struct vr *r)
     }
 }
 
-/* Start anew behind what is surely ours: the committed prefix, or in our own view the whole log. */
+/* What is surely ours, without a hole: the committed prefix; in our own view the whole log; and of
+ * a log that we are to begin a view with, what the peer's has, too. */
+static uint64_t stands_on(const struct vr *r)
+{
+    const struct vr_transfer *t = &r->transfer;
+    uint64_t op = t->kind == VR_TRANSFER_GAP ? r->log.op : r->commit;
+    if (t->kind == VR_TRANSFER_NEW_PRIMARY) op = vr_joins_at(r, t->peer, t->target_op);
+    return vr_has_hole(r, op) ? log_first_hole(&r->log) - 1 : op;
+}
+
+/* Start anew behind that. */
 void vr_transfer_restart(struct vr *r)
 {
-    uint64_t op = r->transfer.kind == VR_TRANSFER_GAP ? r->log.op : r->commit;
-    log_reset(&r->staging, log_header(&r->log, op));
+    log_reset(&r->staging, log_header(&r->log, stands_on(r)));
 }
 
 void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, uint64_t view,
@@ -112,13 +121,14 @@ bool vr_view_is_over(const struct vr *r)
 
 /* --- the peer's side -------------------------------------------------------------------------- */
 
-/* Those of the entries after + 1 .. up_to that fit into one message. */
+/* Those of the entries after + 1 .. up_to that fit into one message, and come before any hole. */
 struct wire_list vr_entries_after(struct vr *r, uint64_t after, uint64_t up_to)
 {
     struct wire_list_builder list;
     wire_list_begin(&list, &wire_shape_entry, r->answer, r->answer_size_max);
     if (log_header(&r->log, after) != NULL) {
         for (uint64_t op = after + 1; op <= up_to && op - after <= TRANSFER_ENTRIES_MAX; op++) {
+            if (log_is_hole(&r->log, op)) break;
             struct wire_entry entry = {.header = log_at(&r->log, op)->header,
                                        .body = log_body(&r->log, op)};
             if (!wire_list_add(&list, &entry)) break;
@@ -187,6 +197,9 @@ static bool stage(struct vr *r, const struct wire_new_state *m)
         struct wire_entry entry;
         wire_list_next(&wire_shape_entry, &at, &entry);
         if (entry.header.op <= r->staging.op) continue;
+        if (r->transfer.kind == VR_TRANSFER_NEW_PRIMARY &&
+            entry.header.op > r->transfer.target_op)
+            return true; /* nobody needs what follows (M4) */
         struct vstamp_id checksum = log_checksum(r->group, &entry.header, entry.body);
         if (entry.header.op != r->staging.op + 1 ||
             !vstamp_id_equal(entry.header.parent, log_last(&r->staging)->checksum) ||
@@ -234,9 +247,11 @@ static bool move_staged(struct vr *r, uint64_t up_to)
         const struct wire_entry_header *header = &log_at(&r->staging, op)->header;
         const struct wire_entry_header *ours = log_header(&r->log, op);
         bool same = ours != NULL && vstamp_id_equal(ours->checksum, header->checksum);
+        struct bytes body = log_body(&r->staging, op);
         if (!joins(r, op <= r->commit ? header : &r->staging.base)) return false;
-        if (!same && op > r->commit) {
-            struct bytes body = log_body(&r->staging, op);
+        if (same && log_is_hole(&r->log, op)) {
+            if (!vr_fill(r, r->transfer.peer, op, body)) return false;
+        } else if (!same && op > r->commit) {
             vr_truncate(r, op - 1); /* first, as what it held may be the room that is needed */
             if (!vr_can_append(r, body.size)) {
                 vr_mark(r, VR_MARK_staged_entry_finds_no_room, "op=%" PRIu64, op);
@@ -266,9 +281,10 @@ static bool is_complete(const struct vr *r)
 {
     const struct vr_transfer *t = &r->transfer;
     uint64_t have = r->staging.op;
-    if (!t->answered || have < t->op || have < t->target_op) return false;
-    if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) return true;
+    if (!t->answered || have < t->target_op) return false;
     if (t->kind == VR_TRANSFER_NEW_PRIMARY) return have == t->target_op;
+    if (have < t->op) return false;
+    if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) return true;
     return vr_primary_of(r, t->view) != r->config.self; /* nobody resumes as primary (PIT-2.10) */
 }
 
@@ -339,7 +355,8 @@ static void begin_pages(struct vr *r)
         vr_mark(r, VR_MARK_fetch_waits_for_own_checkpoint, "op=%" PRIu64, r->checkpoint_op);
         return;
     }
-    vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64, t->peer, r->applied);
+    vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64 " staged=%" PRIu32,
+           t->peer, r->applied, r->pages.n_staged);
     t->pages = true;
     vr_fetch_begin(r);
 }
@@ -364,8 +381,9 @@ static void skip_to(struct vr *r, const struct wire_entry_header *base)
         return;
     }
     vr_mark(r, VR_MARK_witness_skips, "from op=%" PRIu64 " to op=%" PRIu64, r->log.op, base->op);
-    const char *wrong = vr_checkpoint_adopt(r, base);
+    const char *wrong = vr_checkpoint_contradicts(r, base);
     if (wrong == NULL) {
+        vr_checkpoint_adopt(r, base);
         vr_transfer_go_on(r);
         return;
     }
@@ -378,7 +396,7 @@ static void bridge_gap(struct vr *r, uint8_t from, const struct wire_entry_heade
 {
     const struct wire_entry_header *ours = log_header(&r->log, base->op);
     bool same = ours != NULL && vstamp_id_equal(ours->checksum, base->checksum);
-    if (same || base->op <= r->commit) {
+    if ((same || base->op <= r->commit) && !vr_has_hole(r, base->op)) {
         vr_mark(r, VR_MARK_gap_bridged_by_own_log, "op=%" PRIu64, base->op);
         vr_commit_up_to(r, base->op);
         vr_transfer_restart(r);
@@ -415,7 +433,7 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
         bridge_gap(r, from, &m->base);
         return;
     }
-    if (t->kind == VR_TRANSFER_GAP && r->staging.op < r->log.op) {
+    if (t->kind == VR_TRANSFER_GAP && r->staging.op < stands_on(r)) {
         vr_mark(r, VR_MARK_log_grew_meanwhile, "op=%" PRIu64, r->log.op);
         vr_transfer_restart(r);
     }
@@ -428,6 +446,7 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
         return;
     }
     vr_transfer_settle(r);
+    if (m->entries.count == 0) return; /* a hole is next: the timer asks another */
     if (t->answered && r->staging.op < m->op && vr_pace_allows(r)) vr_transfer_ask(r);
 }
 
@@ -446,16 +465,14 @@ static bool may_have(const struct vr *r, uint8_t replica)
     if (replica == r->config.self) return false;
     if (t->pages && vr_among_witnesses(r->config.witnesses, replica)) return false;
     if (t->kind != VR_TRANSFER_NEW_PRIMARY) return true;
-    const struct vr_promise *p = &r->promises[replica];
-    return p->present && p->op == t->target_op && p->n_headers > 0 &&
-           vstamp_id_equal(p->headers[p->n_headers - 1].checksum, t->target_checksum);
+    return vr_promises_entry(r, replica, t->target_op, t->target_checksum);
 }
 
 void vr_transfer_due(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
     if (t->kind == VR_TRANSFER_NONE || t->storing) return;
-    if (t->kind == VR_TRANSFER_GAP && r->log.op >= t->target_op) {
+    if (t->kind == VR_TRANSFER_GAP && stands_on(r) >= t->target_op) {
         vr_transfer_stop(r, "caught up");
         return;
     }

@@ -21,6 +21,7 @@
  *   V8  nothing is promised while a former primary may answer reads under our lease (lease.c);
  *   V9  what is committed here stays, whatever others show as the log of a view: such a view does
  *       not begin here (the rule of contradictions, rooms.h);
+ *       (If some of the entries are damaged where they are, see mend.c, M2 to M4.)
  *   V10 a backup whose view does not begin votes as soon as its vote is all that is missing: how
  *       long it would have waited itself, after many attempts, is not how long the group waits.
  *
@@ -33,11 +34,17 @@
 #define VIEW_LIMIT_FACTOR 3u /* times view_change_ms for a view to begin, doubled at each attempt */
 #define VIEW_LIMIT_DOUBLINGS 5u
 
+/* Nobody waits long for one that is not there. */
 static void arm_view_limit(struct vr *r)
 {
     uint32_t doublings = r->attempts < VIEW_LIMIT_DOUBLINGS ? r->attempts : VIEW_LIMIT_DOUBLINGS;
-    vr_timer_set(r, VR_TIMER_VIEW_LIMIT,
-                 vr_jitter(r, (VIEW_LIMIT_FACTOR * vr_patience_us(r)) << doublings));
+    uint64_t limit_us = VIEW_LIMIT_FACTOR * vr_patience_us(r);
+    uint8_t primary = vr_primary_of(r, r->view);
+    if ((r->cut_off >> primary) & 1) {
+        vr_mark(r, VR_MARK_view_of_a_replica_cut_off, "primary=%u", primary);
+        limit_us = r->config.heartbeat_ms * UINT64_C(1000);
+    }
+    vr_timer_set(r, VR_TIMER_VIEW_LIMIT, vr_jitter(r, limit_us << doublings));
 }
 
 /* V7: is this message from a life that its sender has since forgotten?  (If that lives still, it is
@@ -143,6 +150,21 @@ void vr_view_limit_due(struct vr *r)
     vr_suspect(r, "the view does not begin");
 }
 
+/* Only hints: it takes a quorum that thinks so to leave a view (V1), and what comes from its
+ * primary over another connection withdraws our vote. */
+void vr_view_change_cut_off(struct vr *r, uint8_t replica, bool cut_off)
+{
+    uint32_t one = UINT32_C(1) << replica;
+    r->cut_off = cut_off ? r->cut_off | one : r->cut_off & ~one;
+    if (!cut_off || vr_primary_of(r, r->view) != replica) return;
+    if (r->status == VR_NORMAL) {
+        vr_mark(r, VR_MARK_primary_cut_off, "primary=%u", replica);
+        vr_suspect(r, "the connection to the primary broke");
+    } else if (r->status == VR_VIEW_CHANGE) {
+        arm_view_limit(r);
+    }
+}
+
 static bool waits_for_another(const struct vr *r)
 {
     return r->status == VR_VIEW_CHANGE && !r->suspects &&
@@ -160,11 +182,10 @@ static void send_promise(struct vr *r, unsigned to)
         .op = r->log.op,
         .commit = r->commit,
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
-        .headers = vr_header_list(r, headers, sizeof headers)};
+        .headers = vr_header_list(r, headers, sizeof headers),
+        .holes = vr_hole_bits(r)};
     if (to == VR_ALL) {
-        VR_BROADCAST(r, do_view_change, .log_view = promise.log_view,
-                     .log_epoch = promise.log_epoch, .op = promise.op, .commit = promise.commit,
-                     .crash_vector = promise.crash_vector, .headers = promise.headers);
+        vr_broadcast(r, r->view, &wire_shape_do_view_change, &promise);
     } else {
         vr_send(r, (uint8_t)to, r->view, &wire_shape_do_view_change, &promise);
     }
@@ -206,6 +227,7 @@ static void note_promise(struct vr *r, uint8_t from, const struct wire_do_view_c
     p->op = m->op;
     p->commit = m->commit;
     p->n_headers = (uint32_t)n;
+    p->holes = m->holes;
 }
 
 static void note_own_promise(struct vr *r)
@@ -215,7 +237,8 @@ static void note_own_promise(struct vr *r)
                                        .log_epoch = r->epoch,
                                        .op = r->log.op,
                                        .commit = r->commit,
-                                       .headers = vr_header_list(r, headers, sizeof headers)};
+                                       .headers = vr_header_list(r, headers, sizeof headers),
+                                       .holes = vr_hole_bits(r)};
     note_promise(r, r->config.self, &mine);
 }
 
@@ -249,6 +272,80 @@ static uint64_t known_commit(const struct vr *r, uint64_t op)
     return commit < op ? commit : op;
 }
 
+/* The header that a promised log has at this op-number, NULL: that was not told. */
+static const struct wire_entry_header *promised_header(const struct vr_promise *p, uint64_t op)
+{
+    bool told = p->present && op <= p->op && p->op - op < p->n_headers;
+    return told ? &p->headers[p->n_headers - 1 - (p->op - op)] : NULL;
+}
+
+bool vr_promises_entry(const struct vr *r, uint8_t replica, uint64_t op, struct vstamp_id checksum)
+{
+    const struct wire_entry_header *theirs = promised_header(&r->promises[replica], op);
+    return theirs != NULL && vstamp_id_equal(theirs->checksum, checksum);
+}
+
+uint64_t vr_joins_at(const struct vr *r, uint8_t replica, uint64_t op)
+{
+    if (op > r->log.op) op = r->log.op;
+    while (op > r->commit && !vr_promises_entry(r, replica, op, log_header(&r->log, op)->checksum))
+        op--;
+    if (op < r->commit) op = r->commit;
+    return vr_has_hole(r, op) ? log_first_hole(&r->log) - 1 : op;
+}
+
+/* Can no quorum have acknowledged this entry (M4)?  Then none will, in a view before this one. */
+static bool is_denied(const struct vr *r, const struct wire_entry_header *header)
+{
+    uint8_t n = 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        const struct vr_promise *p = &r->promises[i];
+        const struct wire_entry_header *theirs = promised_header(p, header->op);
+        bool another = theirs != NULL && !vstamp_id_equal(theirs->checksum, header->checksum);
+        n = (uint8_t)(n + (p->present && (another || p->op < header->op)));
+    }
+    return n > r->config.n_replicas - r->quorum;
+}
+
+/* Where is the log that was promised to end?  Before the first hole that is denied. */
+static uint64_t end_of(struct vr *r, const struct vr_promise *p, struct vstamp_id *checksum)
+{
+    uint64_t commit = known_commit(r, p->op);
+    for (uint32_t i = 0; p->holes != 0 && i < p->n_headers; i++) {
+        const struct wire_entry_header *header = &p->headers[i];
+        bool hole = ((p->holes >> (p->n_headers - 1 - i)) & 1) != 0;
+        if (!hole || header->op <= commit || !is_denied(r, header)) continue;
+        vr_mark(r, VR_MARK_hole_is_denied, "op=%" PRIu64, header->op);
+        *checksum = header->parent;
+        return header->op - 1;
+    }
+    *checksum = head_checksum(p);
+    return p->op;
+}
+
+/* Has the promised log no hole between these? */
+static bool is_whole(const struct vr_promise *p, uint64_t after, uint64_t op)
+{
+    for (; op > after && p->op - op < MESSAGE_HEADERS_MAX; op--)
+        if (((p->holes >> (p->op - op)) & 1) != 0) return false;
+    return true;
+}
+
+/* The log is that of `best`, up to this entry, and not here: who can give it?  `best` if it has no
+ * hole in what we lack, else another; if they all do, nobody yet. */
+static void fetch_chosen(struct vr *r, uint8_t best, uint64_t op, struct vstamp_id checksum)
+{
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        uint8_t from = (uint8_t)((best + i) % r->config.n_replicas);
+        if (!vr_promises_entry(r, from, op, checksum)) continue;
+        if (!is_whole(&r->promises[from], vr_joins_at(r, from, op), op)) continue;
+        vr_mark(r, VR_MARK_new_primary_fetches_log, "op=%" PRIu64 " from=%u", op, from);
+        vr_transfer_start(r, VR_TRANSFER_NEW_PRIMARY, from, r->view, op, checksum);
+        return;
+    }
+    vr_mark(r, VR_MARK_chosen_log_has_holes, "op=%" PRIu64 " of=%u", op, best);
+}
+
 /* As the primary of this view: a quorum has promised, so choose the log. */
 static void choose(struct vr *r)
 {
@@ -264,25 +361,27 @@ static void choose(struct vr *r)
     note_own_promise(r); /* committed entries may have come since (T2) */
     uint8_t best = best_promise(r);
     struct vr_promise *p = &r->promises[best];
-    const struct wire_entry_header *ours = log_header(&r->log, p->op);
+    struct vstamp_id checksum;
+    uint64_t op = end_of(r, p, &checksum);
+    const struct wire_entry_header *ours = log_header(&r->log, op);
     if (p->op < r->log.op) {
         vr_mark(r, VR_MARK_longer_log_loses, "op=%" PRIu64 " log_view=%" PRIu64, r->log.op,
                 r->log_view);
     }
-    bool here = ours != NULL && vstamp_id_equal(ours->checksum, head_checksum(p));
-    if (p->op < r->commit || (p->op == r->commit && !here)) { /* V9 */
+    bool here = ours != NULL && vstamp_id_equal(ours->checksum, checksum);
+    if (op < r->commit || (op == r->commit && !here)) { /* V9 */
         /* Old promises, mostly: later views have committed more, and have it in their logs. */
-        vr_trace(r, "do not begin: op=%" PRIu64 " of=%u lacks what is committed", p->op, best);
+        vr_trace(r, "do not begin: op=%" PRIu64 " of=%u lacks what is committed", op, best);
         p->present = false;
+    } else if (here && vr_has_hole(r, op)) { /* M3 */
+        vr_mark(r, VR_MARK_view_waits_for_mending, "view=%" PRIu64, r->view);
     } else if (here) {
-        vr_trace(r, "choose the log of=%u log_view=%" PRIu64 " op=%" PRIu64, best, p->log_view,
-                 p->op);
-        vr_truncate(r, p->op);
-        vr_commit_up_to(r, known_commit(r, p->op));
+        vr_trace(r, "choose the log of=%u log_view=%" PRIu64 " op=%" PRIu64, best, p->log_view, op);
+        vr_truncate(r, op);
+        vr_commit_up_to(r, known_commit(r, op));
         vr_install_view(r, r->view);
     } else {
-        vr_mark(r, VR_MARK_new_primary_fetches_log, "op=%" PRIu64 " from=%u", p->op, best);
-        vr_transfer_start(r, VR_TRANSFER_NEW_PRIMARY, best, r->view, p->op, head_checksum(p));
+        fetch_chosen(r, best, op, checksum);
     }
 }
 

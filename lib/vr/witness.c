@@ -26,9 +26,10 @@
  *       its base.  He joins on there if he holds that very entry (state_transfer.c), fetches pages
  *       if the peer is active, and else asks others, and waits.
  *
- * Why W3 is enough: of 2f+1 replicas at most f lose their disk at a time.  An active one is left,
- * as there are f+1, and holds all up to `held`; and each committed entry behind that is with one
- * of the f+1 that made the quorum, be it a witness, which has not forgotten it.
+ * Why W3 is enough: of 2f+1 replicas at most f lose their disk, or the same entry on it, at a
+ * time.  An active one is left, as there are f+1, and holds all up to `held`; and each committed
+ * entry behind that is with one of the f+1 that made the quorum, be it a witness, which has not
+ * forgotten it.
  *
  * What W4 and W5 cost: a committed entry that an exposed witness has forgotten is with f+1-f = 1
  * active replica at least, perhaps with no more.  Is that one's disk lost before the one that was
@@ -72,7 +73,8 @@ bool vr_is_witness(const struct vr *r)
 /* W2 */
 void vr_witness_pass(struct vr *r)
 {
-    while (r->applied < r->commit) {
+    uint64_t hole = log_first_hole(&r->log);
+    while (r->applied < r->commit && r->applied + 1 < hole) {
         r->applied++;
         vr_epoch_passed(r, r->applied);
     }

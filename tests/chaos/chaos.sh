@@ -12,7 +12,8 @@
 #   CHAOS_SEED      of what is drawn: which fault, on whom, for how long; a new one.  When it
 #                   strikes is up to the machine, so a seed repeats a plan, not a run
 #   CHAOS_NEMESES   which, of the list below, with commas; all
-#   CHAOS_GROUPS    DURABILITY:REPLICAS...; memory:3 disk:3 memory:5 disk:5
+#   CHAOS_GROUPS    DURABILITY:REPLICAS[:WITNESSES]...; memory:3 disk:3 memory:5 disk:5 disk:3:1
+#                   memory:5:2
 #
 # As root each replica and each half of the clients has a network namespace of its own, on a switch
 # that loses and delays frames (net_switch.c), and there are small file systems that fill up, all in
@@ -51,7 +52,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 PATH=$programs:$programs/tests/chaos:$PATH:/usr/sbin:/sbin
 seconds=${CHAOS_SECONDS:-180}
 seed=${CHAOS_SEED:-$((($(date +%s) * 31 + $$) % 32768))}
-groups=${CHAOS_GROUPS:-memory:3 disk:3 memory:5 disk:5}
+groups=${CHAOS_GROUPS:-memory:3 disk:3 memory:5 disk:5 disk:3:1 memory:5:2}
 serve_ms=20000
 n_clients=8
 tmpfs_size=160m
@@ -221,10 +222,16 @@ check_running() {
 
 # --- the nemeses: begin_NAME fails when it can't strike now ---------------------------------------
 
+# A witness that is short of room drops what an active replica may lack.  Then the group bears the
+# loss of less, so with witnesses only a healthy one loses anything.
+bears_loss() { ((n_witnesses == 0)) || $ask vstamp-admin health >/dev/null; }
+
 # How many processes may end: with their memory, the state is gone.
 most_ended() {
     if [[ $durability == disk ]]; then
         echo "$GROUP_SIZE"
+    elif ! bears_loss; then
+        echo 0
     else
         echo $(((GROUP_SIZE - 1) / 2 - $(n_lost)))
     fi
@@ -302,7 +309,8 @@ end_stop() {
 }
 
 begin_wipe() {
-    [[ $durability == disk ]] && (($(n_lost) == 0 && GROUP_SIZE > 2)) && take wipe 1 || return 1
+    [[ $durability == disk ]] && (($(n_lost) == 0 && GROUP_SIZE > 2)) && bears_loss &&
+        take wipe 1 || return 1
     group_kill "${victims[wipe]}"
     rm -rf "$BATS_TEST_TMPDIR/data/${victims[wipe]:?}"/*
     lost[victims[wipe]]=yes
@@ -348,18 +356,28 @@ end_full() {
     check_running
 }
 
-# Disks that say that they have synced, and machines that lose power: what vstamp cannot survive,
-# and cannot notice where the journal just ends earlier.  Not among the nemeses by default; it is to
-# show that the verdict bites.
+# Disks that say that they have synced, and show what was written for as long as there is power:
+# then it is gone.  That vstamp cannot survive, and cannot notice where the journal just ends
+# earlier.  Not among the nemeses by default; it is to show that the verdict bites.
 begin_lie() {
-    local i
+    local i data
     [[ $durability == disk && -z ${active[*]} ]] || return 1
     find_free
-    switch_on lie "${FREE[@]}"
+    for i in "${FREE[@]}"; do group_pause "$i"; done
+    for i in "${FREE[@]}"; do
+        data=$BATS_TEST_TMPDIR/data/$i
+        mkdir -p "$data.stable"
+        cp --sparse=always "$data"/journal-* "$data.stable"
+    done
+    for i in "${FREE[@]}"; do group_cont "$i"; done
     sleep 1
     group_kill "${FREE[@]}"
-    switch_off lie
-    for i in "${FREE[@]}"; do group_start_one "$i"; done
+    for i in "${FREE[@]}"; do
+        data=$BATS_TEST_TMPDIR/data/$i
+        rm "$data"/journal-*
+        mv "$data.stable"/* "$data"
+        group_start_one "$i"
+    done
 }
 end_lie() { :; }
 
@@ -466,7 +484,7 @@ missing() {
     case $1 in
     partition | shift | oneway | loss | delay | full)
         [[ -n ${CHAOS_PRIVATE:-} ]] || echo "$why" ;;
-    power | eio | slow | lie)
+    power | eio | slow)
         [[ -n $preload ]] || echo "LD_PRELOAD does not work here" ;;
     clock)
         if [[ ! -e $library ]]; then
@@ -557,7 +575,7 @@ draw_bounds() {
 
 begin_group() {
     local i
-    BATS_TEST_TMPDIR=$folder/$durability-$GROUP_SIZE
+    BATS_TEST_TMPDIR=$folder/${group//:/-}
     busy=() lost=() active=() victims=() strikes=()
     client_ports=("$GROUP_SIZE" $((GROUP_SIZE + 1))) client_networks=() ask=
     GROUP_HOSTS=() GROUP_ASK=() GROUP_RUN=()
@@ -573,6 +591,7 @@ begin_group() {
     done
     draw_bounds
     group_start "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" "reads: $reads" \
+        "witnesses: [$(seq -s, $((GROUP_SIZE - n_witnesses)) $((GROUP_SIZE - 1)))]" \
         "${bounds[@]}" || return 1
     group_wait_agree || return 1
     mkfifo "$BATS_TEST_TMPDIR/load"
@@ -635,7 +654,7 @@ judge() {
         done
     fi
     for name in "${names[@]}"; do done+=" $name ${strikes[$name]:-0}"; done
-    echo "$durability, $GROUP_SIZE replicas, reads $reads:$done;" \
+    echo "$durability, $GROUP_SIZE replicas, $n_witnesses witnesses, reads $reads:$done;" \
         "$(grep '^served' "$BATS_TEST_TMPDIR/load.out")"
     tail -n 1 "$BATS_TEST_TMPDIR/verdict"
 }
@@ -654,7 +673,8 @@ choose_nemeses
 read -ra groups <<<"$groups"
 echo "chaos: seed $seed, $seconds s: ${names[*]}"
 for group in "${groups[@]}"; do
-    durability=${group%:*} GROUP_SIZE=${group#*:}
+    IFS=: read -r durability GROUP_SIZE n_witnesses <<<"$group"
+    n_witnesses=${n_witnesses:-0}
     if begin_group; then
         torment $((seconds / ${#groups[@]}))
         judge
@@ -665,7 +685,7 @@ for group in "${groups[@]}"; do
     [[ -z ${failed:-} ]] || break
 done
 if [[ -n ${failed:-} ]]; then
-    echo "chaos: $durability:$GROUP_SIZE went wrong: see $BATS_TEST_TMPDIR: faults, history," \
+    echo "chaos: $group went wrong: see $BATS_TEST_TMPDIR: faults, history," \
         "verdict, replica-*.log" >&2
     echo "chaos: the same plan: CHAOS_SEED=$seed CHAOS_SECONDS=$((seconds / ${#groups[@]}))" \
         "CHAOS_GROUPS=$group CHAOS_NEMESES=$(IFS=,; echo "${names[*]}")" >&2

@@ -14,8 +14,6 @@
  *   eio-write    writes fail
  *   eio-sync     syncs fail; what was written is lost, as on Linux
  *   slow         syncs take half a second
- *   lie          pwritev2, which journals are written with, says that all is well and does nothing,
- *                so the journal just ends earlier
  *
  * Each file is written by one thread at a time. */
 #define _GNU_SOURCE
@@ -139,7 +137,7 @@ static ssize_t hold(int fd, const void *data, size_t size, off_t offset)
         return -1;
     }
     if (is_mapped(fd)) return real_pwrite(fd, data, size, offset);
-    size_t part = is_switched_on("lie") ? 0 : draw_part(size);
+    size_t part = draw_part(size);
     if (part > 0 && real_pwrite(fd, data, part, offset) < 0) return -1;
     struct held *h = malloc(sizeof *h);
     uint8_t *copy = aligned_alloc(BLOCK, (size + BLOCK) / BLOCK * BLOCK);
@@ -190,7 +188,7 @@ SHOWN ssize_t pwritev2(int fd, const struct iovec *parts, int n, off_t offset, i
     real = (ssize_t (*)(int, const struct iovec *, int, off_t, int))dlsym(RTLD_NEXT, "pwritev2");
     if (!is_ours(fd) || n != 1) return real(fd, parts, n, offset, flags);
     ssize_t held = hold(fd, parts->iov_base, parts->iov_len, offset);
-    if (held < 0 || is_switched_on("lie")) return held;
+    if (held < 0) return held;
     if (!sync_held(fd)) return -1;
     return real(fd, parts, n, offset, flags);
 }
@@ -199,9 +197,6 @@ SHOWN ssize_t pwritev2(int fd, const struct iovec *parts, int n, off_t offset, i
 SHOWN int close(int fd)
 {
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "close");
-    if (fd >= 0 && fd < FDS_MAX && held_first[fd] != NULL) {
-        if (is_switched_on("lie")) forget(fd);
-        else write_out(fd);
-    }
+    if (fd >= 0 && fd < FDS_MAX && held_first[fd] != NULL) write_out(fd);
     return real(fd);
 }

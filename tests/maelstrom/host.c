@@ -112,7 +112,7 @@ static int compare_ids(const void *left, const void *right)
 }
 
 /* The members in the order that all agree on.  NULL, or a sentence. */
-static const char *take_members(struct vr_config *config, const json_t *body)
+static const char *take_members(struct vr_config *config, uint32_t n_witnesses, const json_t *body)
 {
     const char *self = json_string_value(json_object_get(body, "node_id"));
     const json_t *ids = json_object_get(body, "node_ids");
@@ -133,6 +133,8 @@ static const char *take_members(struct vr_config *config, const json_t *body)
         config->self = (uint8_t)i;
     }
     if (!is_member) return "node_id is not among node_ids";
+    if (n_witnesses > (n - 1) / 2) return "--witnesses: a majority of the nodes must be active";
+    for (size_t i = n - n_witnesses; i < n; i++) config->witnesses |= UINT32_C(1) << i;
     config->n_replicas = (uint8_t)n;
     for (size_t i = 0; i < n; i++) config->addresses[i] = memory_copy(sorted[i], strlen(sorted[i]));
     return NULL;
@@ -170,12 +172,14 @@ static void on_init(struct host *h, const char *dest, const char *client, json_i
         .pipeline = 8,
         .log_entries = 4096,
         .log_bytes = 32u << 20,
+        .witness_log_bytes = WITNESS_BATCHES << 20,
         .checkpoint_ops = 1024,
         .state_pages = (256u << 20) / VSTAMP_PAGE_SIZE,
         .version = "maelstrom",
     };
     const char *wrong =
-        h->node != NULL ? "init: this node was initialised before" : take_members(&config, body);
+        h->node != NULL ? "init: this node was initialised before"
+                        : take_members(&config, h->n_witnesses, body);
     if (wrong != NULL) {
         log_event(&h->log, LOG_LEVEL_ERROR, "init-refused", LOG_TEXT("reason", wrong));
         answer_as(h, dest, client, msg_id, host_error(ERROR_MALFORMED, wrong));

@@ -23,6 +23,7 @@ struct requests;
 struct host {
     struct log log;
     uint32_t timeout_ms, view_change_ms;
+    uint32_t n_witnesses; /* the last so many of the nodes */
     struct lines_out out; /* to the others */
     struct lines_out own; /* to itself, handed out in the next turn */
     uint64_t now_us;      /* CLOCK_BOOTTIME, as of this turn */

@@ -57,6 +57,8 @@ int main(int argc, char **argv)
                 "give a request up after this long; Maelstrom's clients wait 1000 ms or longer"),
         CLI_U32(0, "view-change", &host.view_change_ms, 10, 600000, "MS",
                 "silence of the primary after which the backups replace it"),
+        CLI_U32(0, "witnesses", &host.n_witnesses, 0, REPLICAS_MAX, "N",
+                "the last N of the nodes vote and log, and hold no state"),
         CLI_TEXT(0, "log-level", &level_word, "LEVEL", "error, warn, info or debug"),
         CLI_END,
     };

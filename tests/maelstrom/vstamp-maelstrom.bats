@@ -168,6 +168,14 @@ drive() {
     [[ $verdict =~ " "[1-9][0-9]*" lost, "[1-9][0-9]*" repeated, "[1-9][0-9]*" cut off, "[1-9] ]]
 }
 
+@test "five nodes of which two are witnesses, under the same" {
+    drive --nodes 5 --seed 9 --time 4 --answers 100 --loss 50 --delay 5 --repeat 50 \
+        --partition 500 -- vstamp-maelstrom --witnesses 2
+    [ $status -eq 0 ]
+    [[ $verdict == "ok: linearizable; 5 nodes,"* ]]
+    [[ $verdict =~ " "[1-9][0-9]*" lost, "[1-9][0-9]*" repeated, "[1-9][0-9]*" cut off, "[1-9] ]]
+}
+
 # --- the driver bites -----------------------------------------------------------------------------
 
 @test "a table of its own is right at one node, and found out at two" {

@@ -274,6 +274,29 @@ void cluster_damage(struct cluster *c, uint8_t replica)
     memset(disk->segments.files[0].data, 0, disk->segments.files[0].size);
 }
 
+struct rot {
+    struct disk *disk;
+    uint64_t op;
+    uint32_t n;
+};
+
+static void rot_if_named(void *ctx, const struct disk_entry *entry)
+{
+    struct rot *rot = ctx;
+    if (entry->header.op != rot->op) return;
+    rot->n++;
+    disk_flip(rot->disk, entry->number, entry->place + entry->size / 2, 0x10);
+}
+
+void cluster_rot(struct cluster *c, uint8_t replica, uint64_t op)
+{
+    struct member *m = &c->members[replica];
+    struct rot rot = {.disk = &m->disk, .op = op};
+    assert_false(m->up);
+    disk_visit_entries(&m->disk, &m->config, rot_if_named, &rot);
+    assert_true(rot.n > 0);
+}
+
 bool cluster_has_aside(const struct cluster *c, uint8_t replica)
 {
     return c->members[replica].disk.aside;

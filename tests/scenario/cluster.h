@@ -43,6 +43,8 @@ void cluster_cut(struct cluster *c, uint8_t replica, uint8_t peer); /* it notice
 void cluster_wipe(struct cluster *c, uint8_t replica);    /* of a crashed one: its disk is lost */
 void cluster_damage(struct cluster *c, uint8_t replica);  /* its oldest segment is zeros, it may be
                                                              running */
+/* Of a crashed one: each copy of this entry in its journal is damaged; there must be one. */
+void cluster_rot(struct cluster *c, uint8_t replica, uint64_t op);
 bool cluster_has_aside(const struct cluster *c, uint8_t replica); /* damaged files are kept */
 /* Keep a copy of its disk, be it running or crashed; put it back (at the same index of `to`). */
 void cluster_keep_copy(struct cluster *c, uint8_t replica);

@@ -38,6 +38,29 @@ static void a_write_runs_at_every_replica_and_is_answered_by_the_primary(void **
     cluster_free(c);
 }
 
+/* Rule: a PREPARE leaves before the primary's own write, and any quorum that holds it durably
+ * commits it: a slow disk at the primary slows nobody.  With one backup alone it must wait. */
+static void a_primary_whose_disk_hangs_slows_nobody(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_slow_disk(c, 0, true);
+    for (uint64_t number = 1; number <= 3; number++)
+        assert_int_equal(number, cluster_incr(c, 1, session, number, 0));
+    assert_true(cluster_core(c, 0)->durable_op < cluster_core(c, 0)->commit);
+    cluster_run(c, 1000);
+    assert_int_equal(0, cluster_core(c, 0)->view);
+    cluster_isolate(c, 1);
+    send_incr(c, 1, session, 4, 0);
+    assert_int_equal(4, cluster_core(c, 0)->commit);
+    cluster_slow_disk(c, 0, false);
+    cluster_settle(c);
+    assert_int_equal(5, cluster_core(c, 0)->commit);
+    cluster_free(c);
+}
+
 /* Rule: COMMIT carries the commit-number, never the op-number in its place. */
 static void pit_1_1_a_heartbeat_does_not_commit_what_no_quorum_holds(void **unused)
 {
@@ -302,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_runs_at_every_replica_and_is_answered_by_the_primary),
+        cmocka_unit_test(a_primary_whose_disk_hangs_slows_nobody),
         cmocka_unit_test(pit_1_1_a_heartbeat_does_not_commit_what_no_quorum_holds),
         cmocka_unit_test(pit_1_2_an_acknowledgement_of_another_entry_does_not_count),
         cmocka_unit_test(pit_1_3_an_old_prepare_does_not_cut_the_log),

@@ -153,6 +153,43 @@ static void what_was_staged_is_not_fetched_again(void **unused)
     ends_well(&s);
 }
 
+/* Rule F4 with a disk: nor after a crash, though the group has a newer checkpoint by then. */
+static void what_was_fetched_before_a_crash_is_not_fetched_again(void **unused)
+{
+    (void)unused;
+    struct story s = away(CLUSTER_DISK, 50);
+    back(&s, 1, WIRE_pages);
+    cluster_run(s.c, 2);
+    uint32_t n_staged = s.core->pages.n_staged;
+    assert_true(n_staged > 0 && s.core->transfer.pages);
+    cluster_crash(s.c, 2);
+    for (uint32_t round = 0; round < 10; round++) put_range(s.c, s.session, &s.number, 4);
+    cluster_clear_rules(s.c);
+    cluster_start(s.c, 2);
+    s.core = core_of(s.c, 2);
+    assert_int_equal(n_staged, s.core->pages.n_staged);
+    assert_true(cluster_converge(s.c));
+    assert_true(cluster_has_traced(s.c, 2, "a fetch finds pages that a former one has staged"));
+    assert_true(s.core->stats.transfer_pages + n_staged <= 60 + 6); /* and what changed again */
+    assert_int_equal(0, s.core->pages.n_staged);
+    ends_well(&s);
+}
+
+/* It is of no use any more once the own checkpoint is newer, and gone with the next start. */
+static void what_was_fetched_is_kept_until_a_checkpoint_is_stored(void **unused)
+{
+    (void)unused;
+    struct story s = away(CLUSTER_DISK, 50);
+    cluster_clear_rules(s.c);
+    assert_true(cluster_converge(s.c));
+    assert_true(cluster_has_traced(s.c, 2, "fetched-checkpoint"));
+    cluster_crash(s.c, 2);
+    cluster_start(s.c, 2);
+    s.core = core_of(s.c, 2);
+    assert_int_equal(0, s.core->pages.n_staged);
+    ends_well(&s);
+}
+
 /* Rule F4, PIT-4.5: the holders go on to newer checkpoints all the time, and it ends. */
 static void a_target_that_moves_is_reached(void **unused)
 {
@@ -323,6 +360,8 @@ int main(void)
         cmocka_unit_test(those_who_have_the_same_checkpoint_share_the_work),
         cmocka_unit_test(what_a_dead_replica_was_asked_another_is_asked),
         cmocka_unit_test(what_was_staged_is_not_fetched_again),
+        cmocka_unit_test(what_was_fetched_before_a_crash_is_not_fetched_again),
+        cmocka_unit_test(what_was_fetched_is_kept_until_a_checkpoint_is_stored),
         cmocka_unit_test(a_target_that_moves_is_reached),
         cmocka_unit_test(a_fetch_takes_no_more_than_its_share),
         cmocka_unit_test(a_root_that_its_children_do_not_have_is_refused),

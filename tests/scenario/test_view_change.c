@@ -38,15 +38,34 @@ static void when_the_primary_dies_the_others_go_on_with_all_that_was_answered(vo
     cluster_free(c);
 }
 
+static void cut_off_from_all(struct cluster *c, uint8_t replica, uint8_t n_replicas)
+{
+    cluster_crash(c, replica);
+    for (uint8_t i = 0; i < n_replicas; i++)
+        if (cluster_is_up(c, i)) cluster_cut(c, i, replica);
+}
+
 static void when_all_connections_to_the_primary_break_nobody_waits(void **unused)
 {
     (void)unused;
     struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
-    cluster_crash(c, 0);
-    cluster_cut(c, 1, 0);
-    cluster_cut(c, 2, 0);
+    cut_off_from_all(c, 0, 3);
     cluster_settle(c);
     assert_int_equal(1, cluster_primary(c));
+    cluster_free(c);
+}
+
+/* Replica 1 would be the next primary. */
+static void a_replica_that_is_known_to_be_away_is_not_waited_for(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    cut_off_from_all(c, 1, 5);
+    cut_off_from_all(c, 0, 5);
+    cluster_settle(c);
+    assert_int_equal(1, cluster_core(c, 2)->view);
+    cluster_run(c, 100);
+    assert_int_equal(2, cluster_primary(c));
     cluster_free(c);
 }
 
@@ -421,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(when_the_primary_dies_the_others_go_on_with_all_that_was_answered),
         cmocka_unit_test(when_all_connections_to_the_primary_break_nobody_waits),
+        cmocka_unit_test(a_replica_that_is_known_to_be_away_is_not_waited_for),
         cmocka_unit_test(one_broken_connection_deposes_nobody),
         cmocka_unit_test(the_most_patient_does_not_keep_the_group_waiting),
         cmocka_unit_test(a_planned_hand_over_needs_no_time_out),

@@ -282,6 +282,26 @@ bool check_holds(const struct sim *sim, uint8_t index, uint64_t *after, uint64_t
     return last->crashed;
 }
 
+bool check_holds_entry(const struct sim *sim, uint8_t index,
+                       const struct wire_entry_header *header)
+{
+    const struct sim_replica *r = &sim->replicas[index];
+    const struct check_replica *last = &sim->check.replicas[index];
+    uint64_t after, upto, op = header->op;
+    bool committed = op <= sim->check.highest_commit &&
+                     vstamp_id_equal(sim->check.ops[op].checksum, header->checksum);
+    if (committed) return check_holds(sim, index, &after, &upto) && after < op && op <= upto;
+    if (r->up) {
+        const struct vr *core = check_core(r->node);
+        const struct wire_entry_header *theirs = log_header(&core->log, op);
+        return op <= core->durable_op && theirs != NULL &&
+               vstamp_id_equal(theirs->checksum, header->checksum);
+    }
+    for (uint32_t i = 0; last->crashed && i < last->n_held_beyond; i++)
+        if (vstamp_id_equal(last->held_beyond[i], header->checksum)) return true;
+    return false;
+}
+
 static void note_held(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
     struct check_replica *last = &sim->check.replicas[replica->index];
@@ -411,6 +431,7 @@ void check_crashed(struct sim *sim, struct sim_replica *replica)
     const struct vr *core = check_core(replica->node);
     note_marks(sim, replica, core);
     sim->check.replicas[replica->index].log_view = core->log_view;
+    sim->check.replicas[replica->index].durable_op = core->durable_op;
     note_held(sim, replica, core);
 }
 
@@ -427,6 +448,9 @@ void check_started(struct sim *sim, struct sim_replica *replica)
     last->head = (struct vstamp_id){0};
     last->torn_view = torn ? core->log_view + 1 : 0;
     last->epoch = 0;
+    if (!replica->harmed && !torn && log_first_hole(&core->log) <= last->durable_op)
+        sim_fail(sim, "replica %u lost entry %" PRIu64 ", which was durable", who,
+                 log_first_hole(&core->log));
     if (!replica->config.durable) {
         last->promised = last->acked_view = last->acked_op = last->said_epoch = 0;
         return;
@@ -452,6 +476,8 @@ static void check_ack(struct sim *sim, struct sim_replica *replica, uint64_t vie
 {
     struct check_replica *last = &sim->check.replicas[replica->index];
     if (op == 0) return;
+    if (log_first_hole(&check_core(replica->node)->log) <= op)
+        sim_fail(sim, "replica %u vouches for damaged entries", replica->index);
     if (view < last->promised)
         sim_fail(sim, "replica %u acknowledged in view %" PRIu64 " after promising view %" PRIu64,
                  replica->index, view, last->promised);
@@ -525,7 +551,9 @@ void check_copied(struct sim *sim, const struct wire_entry_header *last, struct 
 void check_idle(struct sim *sim, struct sim_replica *replica, struct bytes frame)
 {
     uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
-    if (command != WIRE_restart && command != WIRE_restart_ok && command != WIRE_recovery_response)
+    if (command != WIRE_restart && command != WIRE_restart_ok &&
+        command != WIRE_recovery_response && command != WIRE_get_entry &&
+        command != WIRE_give_entry)
         sim_fail(sim, "replica %u takes part with an old copy of its disk", replica->index);
 }
 

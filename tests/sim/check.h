@@ -4,12 +4,13 @@
  * of one log (I3) and none is shorter than when the view began (I7), one group forms, views and
  * commit-numbers never go back (I4, I5), no view has two primaries, be it two lives of one replica
  * (I6), nor begins under another's lease (I15).  At every frame sent: no acknowledgement against a
- * promise (I11).  At a restart from disk: nothing that was acknowledged or promised is forgotten
- * (I10).  Of every answer: it is not older than what had been answered when it was asked for (I14).
- * A copy of the state is a state that was, and as new as it must be.  At the end: each key's
- * history is linearizable (I12, I14).  No witness leads a view (PIT-7.3), or has forgotten, without
- * saying so, what an active replica lacks (PIT-7.1).  An epoch has one membership, and begins after
- * one entry (I16); no entry of an epoch lies before its begin or behind its end (I17). */
+ * promise (I11), nor of a damaged entry.  At a restart from disk: nothing that was acknowledged or
+ * promised is forgotten (I10), nor damaged that was mended.  Of every answer: it is not older than
+ * what had been answered when it was asked for (I14).  A copy of the state is a state that was, and
+ * as new as it must be.  At the end: each key's history is linearizable (I12, I14).  No witness
+ * leads a view (PIT-7.3), or has forgotten, without saying so, what an active replica lacks
+ * (PIT-7.1).  An epoch has one membership, and begins after one entry (I16); no entry of an epoch
+ * lies before its begin or behind its end (I17). */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
@@ -73,6 +74,7 @@ struct check_replica {
     uint64_t held_after, held_upto; /* ... those between, and these that were not yet committed */
     uint32_t n_held_beyond;
     struct vstamp_id held_beyond[2 * PIPELINE_MAX];
+    uint64_t durable_op;  /* when it crashed */
     uint64_t torn_view; /* plus 1: came back with a log half replaced by a later view's */
 };
 
@@ -105,6 +107,9 @@ void check_history(struct sim *sim);
 /* Which of the committed entries does a replica hold, up or down?  An active one from the first on,
  * as state or as entries.  False: that is not clear just now. */
 bool check_holds(const struct sim *sim, uint8_t index, uint64_t *after, uint64_t *upto);
+/* Does it hold that very entry on its disk, or as state? */
+bool check_holds_entry(const struct sim *sim, uint8_t index,
+                       const struct wire_entry_header *header);
 void check_close(struct check *check);
 
 /* Of the newest epoch. */

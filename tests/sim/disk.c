@@ -105,9 +105,26 @@ static void free_segments(struct disk *disk, uint64_t below, size_t n_max)
     folder_remove_below(folder, below, n_max);
 }
 
+static void forget_late(struct disk *disk)
+{
+    free(disk->late.data);
+    disk->late = (struct disk_file){0};
+}
+
+/* Nothing is written there that was acknowledged since: a process ends once its writes have. */
+static void late_arrives(struct disk *disk)
+{
+    if (disk->late.data == NULL || disk->late_after-- > 0) return;
+    struct disk_file *file = folder_find(&disk->segments, disk->late.number);
+    if (file != NULL && file->size == disk->segment_size &&
+        file->acknowledged <= disk->late_place)
+        memcpy(file->data + disk->late_place, disk->late.data, disk->late.size);
+    forget_late(disk);
+}
+
 /* A segment that cannot be read is zeros. */
-static int read_segment(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
-                        size_t *got, struct vstamp_diag *diag)
+int disk_read(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size, size_t *got,
+              struct vstamp_diag *diag)
 {
     struct disk *disk = ctx;
     const struct disk_file *file = folder_find(&disk->segments, number);
@@ -122,7 +139,7 @@ static int read_segment(void *ctx, uint64_t number, uint64_t place, void *buffer
 
 static void check_journal(struct disk *disk, struct node_journal_check *check, struct node *node)
 {
-    const struct node_source source = {.ctx = disk, .read = read_segment};
+    const struct node_source source = {.ctx = disk, .read = disk_read};
     node_check_journal(check, &source);
     node_on_journal_checked(node, &check->found);
 }
@@ -138,6 +155,8 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
         segment(disk, job->number)->acknowledged = job->place + job->data.size;
         disk->last_number = job->number;
         disk->last_place = job->place;
+        disk->torn = false;
+        late_arrives(disk);
         break;
     case NODE_JOB_CHECKPOINT_BEGIN:
         page_store_begin(&disk->pages, job->number);
@@ -158,6 +177,9 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
         break;
     case NODE_JOB_CHECK_JOURNAL:
         check_journal(disk, job->check, node);
+        break;
+    case NODE_JOB_KEEP:
+        page_store_keep(&disk->pages, job->data);
         break;
     }
 }
@@ -181,6 +203,18 @@ static void append_torn(struct disk *disk, const struct node_job *job, struct pr
         if (prng_chance(prng, keeps, 4)) write_part(disk, job, i * BLOCK, BLOCK);
 }
 
+void disk_delay(struct disk *disk, struct prng *prng)
+{
+    const struct node_job *job = &disk->job[NODE_LANE_JOURNAL];
+    if (!disk->busy[NODE_LANE_JOURNAL]) return;
+    forget_late(disk);
+    file_remake(&disk->late, job->data.size);
+    memcpy(disk->late.data, job->data.data, job->data.size);
+    disk->late.number = job->number;
+    disk->late_place = job->place;
+    disk->late_after = prng_below(prng, 4);
+}
+
 void disk_crash(struct disk *disk, struct prng *prng)
 {
     for (int lane = 0; lane < NODE_LANES; lane++) {
@@ -188,12 +222,15 @@ void disk_crash(struct disk *disk, struct prng *prng)
         if (!disk->busy[lane]) continue;
         disk->busy[lane] = false;
         if (job->kind == NODE_JOB_APPEND) append_torn(disk, job, prng);
+        if (job->kind == NODE_JOB_KEEP) page_store_keep(&disk->pages, job->data);
+        disk->torn = disk->torn || job->kind == NODE_JOB_APPEND;
         if (job->kind == NODE_JOB_CHECKPOINT_END && prng_chance(prng, 1, 2)) {
             page_store_commit(&disk->pages, job->data);
             free_segments(disk, job->number, (size_t)prng_below(prng, 4));
         }
     }
     page_store_abort(&disk->pages);
+    page_store_keep_less(&disk->pages, prng);
 }
 
 void disk_crash_after_commit(struct disk *disk)
@@ -270,6 +307,19 @@ static bool flip_in_block(uint8_t *block, struct prng *prng)
     return true;
 }
 
+bool disk_lose_last(struct disk *disk, struct prng *prng)
+{
+    struct disk_file *file = folder_find(&disk->segments, disk->last_number);
+    if (disk->torn || file == NULL || file->acknowledged <= disk->last_place) return false;
+    size_t size = file->acknowledged - (size_t)disk->last_place;
+    uint8_t *at = file->data + disk->last_place;
+    if (prng_chance(prng, 1, 3)) memset(at, 0, size);
+    else if (!flip_in_block(at + prng_below(prng, size / JOURNAL_BLOCK) * JOURNAL_BLOCK, prng))
+        return false;
+    file->acknowledged = (size_t)disk->last_place;
+    return true;
+}
+
 uint64_t disk_rot(struct disk *disk, struct prng *prng)
 {
     struct disk_folder *folder = &disk->segments;
@@ -286,11 +336,19 @@ uint64_t disk_rot(struct disk *disk, struct prng *prng)
     return any ? file->number : 0;
 }
 
+void disk_flip(struct disk *disk, uint64_t number, uint64_t place, uint8_t bits)
+{
+    struct disk_file *file = folder_find(&disk->segments, number);
+    assert(file != NULL && place < file->size);
+    file->data[place] ^= bits;
+}
+
 void disk_wipe(struct disk *disk)
 {
     folder_clear(&disk->segments);
     page_store_wipe(&disk->pages);
     free(disk->spare.data);
+    free(disk->late.data);
     *disk = (struct disk){.segment_size = disk->segment_size};
 }
 
@@ -322,7 +380,9 @@ void disk_copy(struct disk *to, const struct disk *from)
     to->segment_size = from->segment_size;
     to->last_number = from->last_number;
     to->last_place = from->last_place;
+    to->torn = from->torn;
     forget_spare(to);
+    forget_late(to);
 }
 
 bool disk_is_empty(const struct disk *disk)
@@ -335,7 +395,7 @@ static int restore_files(struct disk *disk, struct node *node, struct vstamp_dia
     int rv = page_store_restore(&disk->pages, node, diag);
     if (rv == 0) {
         const struct disk_folder *f = &disk->segments;
-        const struct node_source source = {.ctx = disk, .read = read_segment};
+        const struct node_source source = {.ctx = disk, .read = disk_read};
         uint64_t number;
         rv = node_restore_journal(node, f->count > 0 ? f->files[0].number : 0,
                                   f->count > 0 ? f->files[f->count - 1].number : 0, &source,
@@ -352,9 +412,11 @@ int disk_restore(struct disk *disk, struct node *node, bool *lost, struct vstamp
         rv = VSTAMP_E_CORRUPT;
     }
     *lost = rv == VSTAMP_E_CORRUPT && node_restore_give_up(node);
+    if (rv == 0) page_store_restore_kept(&disk->pages, node);
     if (!*lost) return rv;
     folder_clear(&disk->segments);
     forget_spare(disk);
+    forget_late(disk);
     page_store_wipe(&disk->pages);
     disk->aside = true;
     return 0;

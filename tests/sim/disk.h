@@ -31,6 +31,9 @@ struct disk {
     struct disk_file spare; /* a segment that was removed: the next one takes its place */
     uint64_t segment_size;
     uint64_t last_number, last_place; /* where the newest append that is done begins */
+    bool torn; /* the crash cut an append off, behind that one */
+    struct disk_file late; /* an append that a crash cut off, at its place in a file; arrives ... */
+    uint64_t late_place, late_after; /* ... after so many appends of the next life */
     struct node_job job[NODE_LANES];
     bool busy[NODE_LANES];
     bool aside; /* what was damaged is still there, under other names */
@@ -43,6 +46,10 @@ void disk_init(struct disk *disk, uint64_t segment_size);
 void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *job);
 void disk_finish(struct disk *disk, enum node_lane lane, struct node *node);
 
+/* Before a crash: the append under way, if there is one, arrives whole, but so late that the next
+ * life has read the journal, and perhaps written to others of its places. */
+void disk_delay(struct disk *disk, struct prng *prng);
+
 /* The power fails.  The jobs' bytes must still be there. */
 void disk_crash(struct disk *disk, struct prng *prng);
 
@@ -54,9 +61,29 @@ void disk_crash_after_commit(struct disk *disk);
  * told from the torn end of a write. */
 const char *disk_damage(struct disk *disk, struct prng *prng);
 
+/* After a crash: the last append that was done is not what it was, so that it passes for the torn
+ * end of a write.  False if there is none, or one behind it that tells. */
+bool disk_lose_last(struct disk *disk, struct prng *prng);
+
 /* While the replica runs an acknowledged batch that a start would read is changed, or cannot be
  * read any more; in which segment?  0: there is none.  The last append is spared here, too. */
 uint64_t disk_rot(struct disk *disk, struct prng *prng);
+
+/* Bits of a byte of a segment flip. */
+void disk_flip(struct disk *disk, uint64_t number, uint64_t place, uint8_t bits);
+
+/* Visit each sound entry behind the checkpoint that a later batch names (disk_entries.c). */
+struct disk_entry {
+    struct wire_entry_header header;
+    uint64_t number, place, size; /* where its record is */
+};
+typedef void disk_entry_visitor(void *ctx, const struct disk_entry *entry);
+void disk_visit_entries(struct disk *disk, const struct vr_config *config,
+                        disk_entry_visitor *visit, void *ctx);
+
+/* A node_source's read, of the disk that is ctx. */
+int disk_read(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size, size_t *got,
+              struct vstamp_diag *diag);
 
 /* What is on the disk now, copied over what `to` had. */
 void disk_copy(struct disk *to, const struct disk *from);

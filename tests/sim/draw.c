@@ -124,6 +124,14 @@ static void draw_witnesses(struct prng aside, struct sim_options *o)
     o->witness_log_bytes = o->batch_bytes * prng_between(&aside, WITNESS_BATCHES, 8);
 }
 
+/* In every other run with disks single entries rot, aside too. */
+static void draw_entry_rot(struct prng aside, struct sim_options *o)
+{
+    prng_next(&aside);
+    prng_next(&aside);
+    if (prng_chance(&aside, 1, 2)) o->entry_rot_permille = draw_rate(&aside, 1000);
+}
+
 /* In one run in three somebody copies the state, aside too. */
 static void draw_copies(struct prng aside, struct sim_options *o)
 {
@@ -147,10 +155,19 @@ static void draw_changes(struct prng aside, struct sim_options *o)
 /* And in one in three somebody moves the primary about. */
 static void draw_hand_overs(struct prng aside, struct sim_options *o)
 {
-    prng_next(&aside);
-    prng_next(&aside);
+    for (int i = 0; i < 8; i++) prng_next(&aside);
     if (!prng_chance(&aside, 1, 3)) return;
     o->hand_over_us = o->view_change_ms * SIM_MS * prng_between(&aside, 1, 20);
+}
+
+/* What disks do at a crash, and how large the journal's files are, aside too. */
+static void draw_disks(struct prng aside, struct sim_options *o)
+{
+    prng_next(&aside);
+    prng_next(&aside);
+    o->late_write_permille = draw_rate(&aside, 600);
+    o->lost_write_permille = draw_rate(&aside, 600);
+    if (prng_chance(&aside, 1, 4)) o->segment_bytes = 1u << prng_between(&aside, 18, 21);
 }
 
 static void draw_clients(struct prng *prng, struct sim_options *o)
@@ -336,7 +353,8 @@ static void settle(struct sim_options *o)
     } else {
         o->crash_all_us = o->full_disk_us = 0;
         o->hang_ppm = o->write_error_ppm = o->wipe_permille = o->rot_permille = o->beyond = 0;
-        o->old_permille = 0;
+        o->old_permille = o->entry_rot_permille = 0;
+        o->late_write_permille = o->lost_write_permille = 0;
     }
 }
 
@@ -356,6 +374,8 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_copies(*prng, o);
     draw_hand_overs(*prng, o);
     draw_changes(*prng, o);
+    draw_entry_rot(*prng, o);
+    draw_disks(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }
@@ -393,6 +413,7 @@ void sim_options_config(const struct sim_options *o, struct vr_config *c)
                             .witness_log_bytes = o->witness_log_bytes,
                             .checkpoint_ops = (uint32_t)o->checkpoint_ops,
                             .transfer_mib_per_s = (uint32_t)o->transfer_mib_per_s,
+                            .segment_bytes = (uint32_t)o->segment_bytes,
                             .state_pages = (uint32_t)(o->max_clients * 2 + o->state_pages),
                             .version = "sim"};
     for (uint32_t i = 0; i < c->n_replicas; i++) c->addresses[i] = addresses[i];

@@ -7,6 +7,8 @@
  * others are well.  While the group forms, at most f replicas crash.  Some runs go beyond that
  * (options.def): all but one may lose their disk.
  *
+ * Single entries of a journal may rot at any number of replicas at once (rot.c).
+ *
  * A witness whose log is full makes room for what comes, even if an active replica is away (W4 in
  * lib/vr/witness.c).  From then on the protocol bears the loss of less, until that replica is back:
  * what was committed must be left, as far as an active replica can come by it.
@@ -23,7 +25,7 @@
 #define FORMING_US (150 * SIM_MS)
 
 /* Members of the newest epoch. */
-static uint32_t n_members(const struct sim *sim)
+uint32_t sim_members(const struct sim *sim)
 {
     uint32_t n = 0;
     for (uint8_t i = 0; i < sim->n_nodes; i++) n += check_is_member(sim, i);
@@ -32,7 +34,7 @@ static uint32_t n_members(const struct sim *sim)
 
 static uint32_t n_failures_borne(const struct sim *sim)
 {
-    return (n_members(sim) - 1u) / 2;
+    return (sim_members(sim) - 1u) / 2;
 }
 
 static uint8_t any_replica(struct sim *sim)
@@ -94,7 +96,8 @@ static bool hold_everything(const struct sim *sim, uint32_t without)
     for (int witnesses = 0; witnesses < 2; witnesses++) {
         for (uint8_t i = 0; i < sim->n_nodes; i++) {
             bool is_one = sim_is_witness(&sim->replicas[i]);
-            if (((without >> i) & 1) || !check_is_member(sim, i) || !sim_replica_has_state(&sim->replicas[i])) continue;
+            if (((without >> i) & 1) || !check_is_member(sim, i)) continue;
+            if (!sim_replica_has_state(&sim->replicas[i])) continue;
             if (is_one != (witnesses > 0) || !check_holds(sim, i, &after, &upto)) continue;
             if (after <= reach && upto > reach) reach = upto;
         }
@@ -108,7 +111,7 @@ bool sim_bears_loss(const struct sim *sim, uint8_t index)
 }
 
 /* While the membership changes nobody knows yet who will be counted. */
-static bool is_changing(const struct sim *sim)
+bool sim_is_changing(const struct sim *sim)
 {
     if (sim->options.change_us == 0) return false;
     if (sim->changes.under_way) return true;
@@ -123,9 +126,9 @@ static bool is_changing(const struct sim *sim)
 
 static bool may_crash(const struct sim *sim, uint8_t index)
 {
-    uint32_t n = n_members(sim);
+    uint32_t n = sim_members(sim);
     if (!sim->all_formed) return sim->crashes_before_formed < n_failures_borne(sim);
-    if (!sim->config.durable && is_changing(sim)) return false;
+    if (!sim->config.durable && sim_is_changing(sim)) return false;
     if (!sim->config.durable && !check_is_member(sim, index))
         return n_begun(sim) >= n - n_failures_borne(sim);
     if (sim->config.durable || !has_state(sim, index)) return true;
@@ -137,11 +140,12 @@ bool sim_may_wipe(const struct sim *sim, uint8_t index)
 {
     if (!sim->config.durable || !sim->all_formed) return false;
     uint32_t n_blank = 0;
-    if (is_changing(sim) || !check_is_member(sim, index)) return false;
+    if (sim_is_changing(sim) || !check_is_member(sim, index)) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *r = &sim->replicas[i];
         if (i == index || !check_is_member(sim, i)) continue;
         if (sim->check.epoch > 0 && !check_has_begun(sim, i) && !r->blank) return false;
+        if (r->has_holes || r->n_rotten_entries > 0) return false;
         if (r->blank || r->damaged || r->rotten != 0 || r->old) n_blank++;
         else if (!r->up || check_core(r->node)->status != VR_NORMAL) return false;
     }
@@ -154,12 +158,10 @@ static bool is_of_newest_life(const struct sim_replica *r)
     return r->copied_incarnation == r->newest_incarnation;
 }
 
-/* May the copy of its disk be put back?  If there was a life since, and all others that have state
- * know of it: then there is nobody from whom it could not hear that.  Or if they all heard it say
- * that it holds more than the copy does. */
-static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
+/* Do all others know of its newest life, and that it said to hold more than that entry, if that
+ * matters (UINT64_MAX: it does not)? */
+static bool others_know(const struct sim *sim, const struct sim_replica *r, uint64_t op)
 {
-    if (sim->options.beyond || disk_is_empty(&r->copy)) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (i == r->index) continue;
@@ -167,9 +169,32 @@ static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
         if (core == NULL || !vr_is_durable_state(core) ||
             core->crash_vector[r->index] != r->newest_incarnation)
             return false;
-        if (is_of_newest_life(r) && core->vouched[r->index] <= r->copied_op) return false;
+        if (core->vouched[r->index] <= op && op != UINT64_MAX) return false;
     }
     return true;
+}
+
+/* May the copy of its disk be put back?  If there was a life since, and all others that have state
+ * know of it: then there is nobody from whom it could not hear that.  Or if they all heard it say
+ * that it holds more than the copy does. */
+static bool may_put_back(const struct sim *sim, const struct sim_replica *r)
+{
+    if (sim->options.beyond || disk_is_empty(&r->copy)) return false;
+    return others_know(sim, r, is_of_newest_life(r) ? r->copied_op : UINT64_MAX);
+}
+
+/* What was acknowledged last passes for a torn write if it is damaged: then the disk is an old copy
+ * of this life, and may be so for the same reason. */
+static void lose_last(struct sim *sim, struct sim_replica *r)
+{
+    struct prng aside = sim->prng; /* so that all else is as without */
+    if (sim->options.beyond || !sim_replica_has_state(r)) return;
+    if (!others_know(sim, r, r->former_begun_op)) return;
+    if (prng_below(&aside, 1000) >= sim->options.lost_write_permille) return;
+    if (!disk_lose_last(&r->disk, &aside)) return;
+    sim_trace(sim, "%u: its disk has lost its last write", r->index);
+    sim_replica_is_old(sim, r->index, true);
+    sim->stats.lost_writes++;
 }
 
 static void come_back(struct sim *sim, uint8_t index, uint64_t after_us)
@@ -207,12 +232,14 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
         const char *what = disk_damage(&r->disk, &sim->prng);
         if (what == NULL) return;
         sim_trace(sim, "%u: its disk is damaged: %s", r->index, what);
-        r->damaged = true;
+        r->damaged = r->harmed = r->scarred = true;
         sim->stats.damages++;
     } else if (may && may_put_back(sim, r) && prng_below(&sim->prng, 1000) < o->old_permille) {
         sim_trace(sim, "%u: an old copy of its disk is put back", r->index);
-        r->old_of_newest_life = is_of_newest_life(r);
-        sim_replica_put_back(sim, r->index);
+        disk_copy(&r->disk, &r->copy);
+        sim_replica_is_old(sim, r->index, is_of_newest_life(r));
+    } else if (may) {
+        lose_last(sim, r);
     }
 }
 
@@ -239,6 +266,7 @@ static void crash(struct sim *sim, uint8_t index)
     sim_replica_crash(sim, index, "crashed");
     if (!sim->config.durable && !check_is_member(sim, index)) r->present = false; /* for good */
     harm_disk(sim, r);
+    sim_rot_entries(sim, r);
     come_back(sim, index, sim_around(sim, sim->options.down_us));
 }
 
@@ -251,6 +279,8 @@ static void crash_all(struct sim *sim)
         sim->stats.crashes++;
         come_back(sim, i, sim_around(sim, sim->options.down_us));
     }
+    for (uint8_t i = 0; i < sim->config.n_replicas; i++)
+        if (!sim->replicas[i].up) sim_rot_entries(sim, &sim->replicas[i]);
 }
 
 static void block(struct sim *sim, uint32_t from, uint32_t to)
@@ -496,7 +526,7 @@ static bool all_begun(const struct sim *sim)
 
 static void choose_dead(struct sim *sim)
 {
-    uint32_t n = n_members(sim);
+    uint32_t n = sim_members(sim);
     if (!sim->all_formed || prng_chance(&sim->prng, 1, 3)) return;
     for (uint32_t tries = n_failures_borne(sim); tries > 0; tries--) {
         uint32_t more = sim->dead | UINT32_C(1) << any_replica(sim);

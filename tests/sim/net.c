@@ -51,17 +51,23 @@ static uint32_t late_ppm(const struct sim_options *o, struct bytes frame)
     return is_weighty(frame.data) && o->late_ppm < 100000 ? o->late_ppm * 8 : o->late_ppm;
 }
 
-/* What a replica with failing memory would say: the frame is sound, a byte of a page or of a node
- * is not.  Both are the last thing in their message. */
+static bool is_spoilable(uint16_t command)
+{
+    return command == WIRE_tree || command == WIRE_pages || command == WIRE_give_entry;
+}
+
+/* What a replica with failing memory would say: the frame is sound, a byte of a page, of a node or
+ * of an entry is not.  They are the last thing in their message. */
 static void spoil(struct sim *sim, struct sim_packet *packet)
 {
     struct wire_message m;
     static uint8_t copy[FRAME_BYTES_MAX];
     if (wire_frame_decode((struct bytes){packet->bytes, packet->size}, &m) != 0) return;
-    bool of_tree = m.header.command == WIRE_tree;
-    size_t size = of_tree ? m.as.tree.children.encoded.size : m.as.pages.pages.encoded.size;
+    size_t size = m.header.command == WIRE_tree    ? m.as.tree.children.encoded.size
+                  : m.header.command == WIRE_pages ? m.as.pages.pages.encoded.size
+                                                   : m.as.give_entry.entry.body.size;
     if (size == 0) return;
-    uint64_t last = size < 512 ? size : of_tree ? 512 : VSTAMP_PAGE_SIZE;
+    uint64_t last = size < 512 ? size : m.header.command == WIRE_pages ? VSTAMP_PAGE_SIZE : 512;
     packet->bytes[packet->size - 1 - prng_below(&sim->prng, last)] ^= 1;
     size_t copied = wire_frame_encode(&m.header, m.shape, &m.as, copy, sizeof copy);
     assert(copied == packet->size);
@@ -74,8 +80,7 @@ void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
     if ((sim->dead >> to) & 1) return;
     struct sim_packet *packet = sim_packet_new(frame.data, frame.size);
     uint16_t command = command_of(frame.data);
-    bool about_pages = command == WIRE_tree || command == WIRE_pages;
-    if (about_pages && strikes(sim, (uint32_t)o->wrong_pages_ppm)) spoil(sim, packet);
+    if (is_spoilable(command) && strikes(sim, (uint32_t)o->wrong_pages_ppm)) spoil(sim, packet);
     if (is_weighty(frame.data)) {
         struct sim_event *slot = &sim->archive[sim->n_archived++ % SIM_ARCHIVE];
         sim_packet_release(slot->packet);

@@ -29,6 +29,48 @@ void page_store_put(struct page_store *s, struct bytes pages)
     s->pending_size += pages.size;
 }
 
+void page_store_keep(struct page_store *s, struct bytes pages)
+{
+    struct node_page page;
+    while (node_page_next(&pages, &page)) {
+        if (page.number >= s->n_fetched) {
+            s->fetched = realloc(s->fetched, (page.number + 1) * sizeof *s->fetched);
+            assert(s->fetched != NULL);
+            memset(s->fetched + s->n_fetched, 0,
+                   (page.number + 1 - s->n_fetched) * sizeof *s->fetched);
+            s->n_fetched = page.number + 1;
+        }
+        free(s->fetched[page.number].content);
+        s->fetched[page.number] = (struct stored_page){
+            .present = true, .content = copy_of(page.content, VSTAMP_PAGE_SIZE)};
+    }
+}
+
+/* Nobody waits until they are on the disk. */
+void page_store_keep_less(struct page_store *s, struct prng *prng)
+{
+    for (uint32_t i = 0; i < s->n_fetched; i++) {
+        struct stored_page *page = &s->fetched[i];
+        if (!page->present) continue;
+        if (prng_chance(prng, 1, 8)) page->present = false;
+        if (prng_chance(prng, 1, 8)) memset(page->content, 0, 512 * (1 + prng_below(prng, 7)));
+    }
+}
+
+void page_store_restore_kept(const struct page_store *s, struct node *node)
+{
+    for (uint32_t i = 0; i < s->n_fetched; i++)
+        if (s->fetched[i].present) node_restore_fetched(node, i, s->fetched[i].content);
+}
+
+static void forget_kept(struct page_store *s)
+{
+    for (uint32_t i = 0; i < s->n_fetched; i++) free(s->fetched[i].content);
+    free(s->fetched);
+    s->fetched = NULL;
+    s->n_fetched = 0;
+}
+
 static void reserve(struct page_store *s, uint32_t n_pages)
 {
     if (n_pages <= s->n_pages) return;
@@ -64,6 +106,7 @@ void page_store_commit(struct page_store *s, struct bytes head)
     s->head_size = head.size;
     s->number = s->begun;
     page_store_abort(s);
+    forget_kept(s);
 }
 
 void page_store_check(const struct page_store *s, uint64_t first, struct node *node)
@@ -197,6 +240,7 @@ void page_store_wipe(struct page_store *s)
     free(s->former);
     free(s->head);
     free(s->pending);
+    forget_kept(s);
     *s = (struct page_store){0};
 }
 

@@ -23,6 +23,9 @@ struct page_store {
     uint32_t n_pages;
     bool unreadable;
 
+    struct stored_page *fetched; /* what was kept of a fetch; without checksums */
+    uint32_t n_fetched;
+
     uint64_t begun; /* the transaction: the number of its checkpoint, 0: none is open */
     uint8_t *pending;
     size_t pending_size;
@@ -49,6 +52,11 @@ const char *page_store_damage(struct page_store *s, struct prng *prng);
 
 /* Flip bits of a byte of the head, or of a page's checksum and content: `at` modulo all of them. */
 void page_store_flip(struct page_store *s, size_t at, uint8_t bits);
+
+/* Pages beside the store: kept, perhaps lost or changed by a crash, given to a node. */
+void page_store_keep(struct page_store *s, struct bytes pages);
+void page_store_keep_less(struct page_store *s, struct prng *prng);
+void page_store_restore_kept(const struct page_store *s, struct node *node);
 
 struct page_store page_store_copy(const struct page_store *from);
 void page_store_wipe(struct page_store *s);

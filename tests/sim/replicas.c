@@ -83,6 +83,12 @@ static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
                             prng_chance(prng, o->write_error_ppm, 1000000));
     assert(r->config.durable);
     disk_begin(&r->disk, lane, job);
+    if (job->kind == NODE_JOB_APPEND) {
+        uint64_t op = check_core(r->node)->log.op;
+        if (r->begun_op > r->former_begun_op) r->former_begun_op = r->begun_op;
+        r->begun_op = op;
+    }
+    if ((r->sim->stuck >> r->index) & 1) return;
     sim_at(r->sim, hangs ? o->cut_us : o->disk_us + prng_below(prng, o->disk_spread_us + 1),
            (struct sim_event){.kind = SIM_STORED, .node = r->index, .from = (uint8_t)lane,
                               .incarnation = r->incarnation, .value = fails});
@@ -101,6 +107,7 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     struct sim_replica *r = ctx;
     (void)detail;
     bool spoilt = strcmp(event, "page-hash-differs") == 0 && r->sim->options.wrong_pages_ppm != 0;
+    spoilt |= strcmp(event, "entry-not-sound") == 0 && r->sim->options.wrong_pages_ppm != 0;
     bool rots = (strcmp(event, "stored-page-rotten") == 0 && r->damaged) ||
                 (strcmp(event, "journal-rotten") == 0 && (r->rotten != 0 || r->patched));
     if (level == NODE_LOG_ERROR && !spoilt && !rots && !r->old)
@@ -199,7 +206,9 @@ static void configure_anew(struct sim_replica *r)
 
 bool sim_replica_has_state(const struct sim_replica *r)
 {
-    if (r->config.durable) return !r->blank && !r->damaged && r->rotten == 0 && !r->old;
+    if (r->config.durable)
+        return !r->blank && !r->damaged && r->rotten == 0 && !r->old && !r->has_holes &&
+               r->n_rotten_entries == 0;
     return r->up && r->normal_once && !r->stopping;
 }
 
@@ -242,6 +251,16 @@ static void note_normal(struct sim_replica *r)
     sim->all_formed = true;
 }
 
+static void note_holes(struct sim_replica *r)
+{
+    const struct vr *core = check_core(r->node);
+    bool mended_for_good = core->log.n_holes == 0 && core->durable_op == core->log.op;
+    if (core->log.n_holes > 0) r->has_holes = true;
+    if (!mended_for_good) return;
+    r->has_holes = false;
+    r->n_rotten_entries = 0;
+}
+
 static void note_primary(struct sim_replica *r)
 {
     const struct vr *core = check_core(r->node);
@@ -279,6 +298,7 @@ static void turn_end(struct sim_replica *r)
         node_turn_end(r->node);
         r->turn_open = false;
     }
+    note_holes(r);
     check_turn(r->sim, r);
     note_normal(r);
     note_primary(r);
@@ -349,16 +369,19 @@ void sim_replica_wipe(struct sim *sim, uint8_t index)
     struct sim_replica *r = &sim->replicas[index];
     disk_wipe(&r->disk);
     r->blank = true;
-    r->damaged = r->patched = r->old = false;
+    r->damaged = r->patched = r->scarred = r->old = r->has_holes = false;
+    r->n_rotten_entries = 0;
     check_wiped(sim, r);
     sim->stats.wipes++;
 }
 
-void sim_replica_put_back(struct sim *sim, uint8_t index)
+void sim_replica_is_old(struct sim *sim, uint8_t index, bool of_newest_life)
 {
     struct sim_replica *r = &sim->replicas[index];
-    disk_copy(&r->disk, &r->copy);
     r->old = true;
+    r->old_of_newest_life = of_newest_life;
+    r->has_holes = false;
+    r->n_rotten_entries = 0;
     check_wiped(sim, r);
     sim->stats.old_copies++;
 }
@@ -390,11 +413,12 @@ void sim_replica_start(struct sim *sim, uint8_t index)
         rv = restore(r, &lost, &diag);
     }
     if (lost && !r->damaged && !r->blank) sim_fail(sim, "replica %u: %s", index, diag.text);
-    r->patched = !lost && (r->damaged || r->patched);
+    r->patched = !lost && (r->damaged || r->harmed || r->patched);
     r->damaged = false;
     if (lost) {
         sim_trace(sim, "%u: has lost its state: %s", index, diag.text);
         sim->stats.lost_states++;
+        r->scarred = false;
         r->blank = true;
         check_wiped(sim, r);
     }
@@ -404,9 +428,12 @@ void sim_replica_start(struct sim *sim, uint8_t index)
                  vstamp_err_name(rv));
         return;
     }
+    r->begun_op = r->former_begun_op = check_core(r->node)->log.op;
     turn_begin(r);
     node_start(r->node);
+    note_holes(r);
     check_started(sim, r);
+    r->harmed = false;
     connect_to_peers(r);
     turn_end(r);
 }
@@ -433,10 +460,13 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     uint64_t op = check_core(r->node)->log.op;
     check_crashed(sim, r);
     live_again(r);
-    r->damaged = r->damaged || r->rotten != 0;
+    if (r->rotten != 0) r->damaged = r->harmed = r->scarred = true;
     r->rotten = 0;
     r->up = false;
     r->paused_until = 0;
+    struct prng aside = sim->prng; /* so that all else is as without */
+    if (prng_below(&aside, 1000) < sim->options.late_write_permille)
+        disk_delay(&r->disk, &aside);
     disk_crash(&r->disk, &sim->prng);
     munmap(r->memory, r->memory_size);
     r->node = NULL;
@@ -563,7 +593,7 @@ static void rot(struct sim_replica *r, enum node_lane lane)
 static void segments_freed(struct sim_replica *r, const struct node_job *job)
 {
     if (job->kind != NODE_JOB_CHECKPOINT_END) return;
-    r->patched = false;
+    r->patched = r->scarred = false;
     if (r->rotten == 0 || r->rotten >= job->number) return;
     r->rotten = 0;
     r->sim->stats.mended++;

@@ -13,6 +13,7 @@
  *   trace.c     what happened, in words
  *   replicas.c  a node and its host: clock, turns, start, crash, wipe
  *   net.c       frames between replicas, connections of clients
+ *   rot.c       single entries of journals rot
  *   forget.c    the one sequence of faults that chance does not find
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
@@ -44,6 +45,7 @@
 #define SIM_TRACE_COLUMNS 400u
 #define SIM_BACKLOG 64u
 #define SIM_ARCHIVE 64u
+#define SIM_ROTTEN_MAX 32u
 #define SIM_MS UINT64_C(1000)
 #define SIM_S UINT64_C(1000000)
 
@@ -84,11 +86,17 @@ struct sim_replica {
     bool blank;       /* came up without state and was not normal since */
     bool damaged;     /* what is on its disk is not what it wrote */
     uint64_t rotten;  /* nor is this segment, and it runs; 0: none */
-    bool patched;     /* its start made do with damage in the journal, which may be there still */
+    bool harmed;      /* some of it was changed since it was up last */
+    bool patched;     /* its start made do with damage in the journal, which may be there still, */
+    bool scarred;     /* and not of single entries only */
+    struct vstamp_id rotten_entries[SIM_ROTTEN_MAX]; /* such ones, until all are mended */
+    uint32_t n_rotten_entries;
+    bool has_holes;   /* of them, or of other damage */
     bool old;         /* it is what it wrote some lives ago, or ... */
     bool old_of_newest_life; /* ... earlier in its newest one */
     struct disk copy; /* of its disk, made when it crashed once, or while it ran */
     uint64_t copied_op; /* no entry behind this one is in it */
+    uint64_t begun_op, former_begun_op; /* nor in the last append; in any before that */
     uint64_t copied_incarnation, newest_incarnation; /* its own number then, and when it last was */
     uint64_t disk_full_until;
     uint32_t incarnation;
@@ -189,7 +197,9 @@ enum sim_phase {
     SIM_STAT(wipes)                                                                                \
     SIM_STAT(damages)                                                                              \
     SIM_STAT(mended)                                                                               \
+    SIM_STAT(rotten_entries)                                                                       \
     SIM_STAT(old_copies)                                                                           \
+    SIM_STAT(lost_writes)                                                                          \
     SIM_STAT(lost_states)                                                                          \
     SIM_STAT(failed_writes)                                                                        \
     SIM_STAT(garbage)                                                                              \
@@ -272,6 +282,7 @@ struct sim {
     enum sim_phase phase;
     bool quiet;         /* no new faults */
     uint32_t dead;      /* replicas that stay away for good */
+    uint32_t stuck;     /* replicas whose disks do nothing any more */
     bool all_formed;    /* every replica was normal once */
     uint32_t crashes_before_formed;
     uint64_t phase_ends;
@@ -337,7 +348,8 @@ void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why);
 void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membership *members);
 void sim_replica_wipe(struct sim *sim, uint8_t index); /* it is down and loses its disk */
-void sim_replica_put_back(struct sim *sim, uint8_t index); /* the copy of its disk */
+/* What is on its disk now is what it wrote once. */
+void sim_replica_is_old(struct sim *sim, uint8_t index, bool of_newest_life);
 void sim_replica_leap(struct sim_replica *replica, uint64_t us); /* its monotonic clock, ahead */
 void sim_replica_pause(struct sim *sim, uint8_t index, uint64_t us);
 void sim_replica_event(struct sim *sim, const struct sim_event *event);
@@ -360,6 +372,8 @@ void sim_net_event(struct sim *sim, const struct sim_event *event); /* REPLY, CO
 
 /* faults.c */
 void sim_faults_begin(struct sim *sim);
+uint32_t sim_members(const struct sim *sim); /* of the newest epoch */
+bool sim_is_changing(const struct sim *sim); /* the membership */
 bool sim_may_wipe(const struct sim *sim, uint8_t index); /* can the group bear that loss now? */
 /* Of a replica that has state: may it lose that now, whoever is without already? */
 bool sim_bears_loss(const struct sim *sim, uint8_t index);
@@ -368,6 +382,9 @@ void sim_faults_forgotten(struct sim *sim, uint8_t index);
 void sim_fault(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim, uint64_t partition);
 void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->dead */
+
+/* rot.c */
+void sim_rot_entries(struct sim *sim, struct sim_replica *replica); /* it is down */
 
 /* forget.c */
 void sim_plot_begin(struct sim *sim);

@@ -549,11 +549,11 @@ void sim_client_begin(struct sim *sim, uint8_t index)
     struct sim_client *client = &sim->clients[index];
     client->index = index;
     client->state = SIM_CLIENT_IDLE;
-    if (client->body == NULL) {
-        client->body = malloc(BODY_MAX);
-        assert(client->body != NULL);
-        new_identity(sim, client);
-    }
+    bool is_new = client->body == NULL;
+    if (is_new) client->body = malloc(BODY_MAX);
+    assert(client->body != NULL);
+    /* Who reads at the end registers anew: an operation must commit once more. */
+    if (is_new || sim->phase == SIM_PHASE_READ) new_identity(sim, client);
     client->alarm_at = 0;
     alarm_after(sim, client, sim_around(sim, BEGIN_US));
 }

@@ -118,6 +118,18 @@ static void settle_anew(struct sim *sim)
     sim->settled_at = sim->now + SETTLE_PATIENCES * sim->config.view_change_ms * SIM_MS;
 }
 
+/* A group does not wait for the disk of its primary while a quorum of others is well: before the
+ * last client reads it registers, and that must commit. */
+static void stick_primary(struct sim *sim)
+{
+    if (!sim->config.durable || sim->dead != 0 || sim_members(sim) < 3) return;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        if (check_is_member(sim, i) && vr_is_primary(check_core(sim->replicas[i].node)))
+            sim->stuck = UINT32_C(1) << i;
+    }
+    sim_trace(sim, "the primary's disk does nothing any more");
+}
+
 static void next_phase(struct sim *sim, enum sim_phase phase, uint64_t bound_us)
 {
     sim->phase = phase;
@@ -147,6 +159,7 @@ static void phase_event(struct sim *sim)
         if (sim->now < sim->settled_at) break;
         next_phase(sim, SIM_PHASE_READ, READ_BOUND_US);
         sim->view_at_rest = core_view(sim);
+        stick_primary(sim);
         sim->calm_until = sim->now + CALM_PATIENCES * sim->config.view_change_ms * SIM_MS;
         sim_client_begin(sim, (uint8_t)sim->options.clients);
         break;
@@ -303,8 +316,8 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
     sim_options_draw(&sim->prng, settings, n_settings, &sim->options);
     sim_options_config(&sim->options, &sim->config);
     sim_guarded(sim, live, sim);
-    sim_trace_end(sim, sim->failed ? lines : NULL);
     world_end(sim);
+    sim_trace_end(sim, sim->failed ? lines : NULL);
     *result = (struct sim_result){.failed = sim->failed, .hash = sim->hash, .now = sim->now,
                                   .stats = sim->stats};
     memcpy(result->marks, sim->marks, sizeof result->marks);

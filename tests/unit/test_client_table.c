@@ -336,6 +336,39 @@ static void pages_of_another_configuration_are_not_loaded(void **state)
     assert_int_equal(client_table_count(smaller), 12);
 }
 
+/* Step by step, and the live table serves meanwhile. */
+static void a_table_is_loaded_from_the_candidate_and_becomes_live(void **state)
+{
+    struct fixture *f = *state;
+    struct pages *pages = &f->paged.pages;
+    uint8_t fetched[VSTAMP_PAGE_SIZE];
+    struct client_record r;
+    for (uint64_t c = 7; c >= 3; c--) add(f->table, c, 1, 10 - c);
+    memcpy(fetched, pages_read(pages, 0), sizeof fetched);
+    memset(pages_write(pages, 0), 0, VSTAMP_PAGE_SIZE);
+    assert_true(client_table_reload(f->table, NEWEST));
+    add(f->table, 1, 1, 1);
+
+    struct client_table *next = table_over(&f->paged, MAX_CLIENTS);
+    pages_fetch_begin(pages);
+    pages_fetch_put(pages, 0, fetched);
+    client_table_load(next, true, NEWEST);
+    uint32_t steps = 1;
+    for (; client_table_load_some(next, 1) == VSTAMP_AUDIT_GOES_ON; steps++)
+        assert_true(client_table_find(f->table, id(1), &r));
+    assert_true(steps > MAX_CLIENTS);
+    assert_true(client_table_find(f->table, id(1), &r));
+    assert_true(pages_settle(pages, PAGES_CANDIDATE, UINT32_MAX));
+    pages_fetch_commit(pages);
+    client_table_become_live(next);
+    assert_int_equal(client_table_count(next), 5);
+    assert_true(client_table_find(next, id(3), &r));
+    assert_false(client_table_find(next, id(1), &r));
+    note(next, 3, 1, 20, "an answer");
+    assert_true(client_table_find(next, id(3), &r));
+    assert_answer(&r, "an answer");
+}
+
 /* A model: an array of sessions that is searched from end to end. */
 #define N_IDS 40u
 struct session {
@@ -447,6 +480,7 @@ int main(void)
         TEST(damaged_pages_are_not_loaded),
         TEST(a_free_slot_before_one_in_use_is_damage),
         TEST(pages_of_another_configuration_are_not_loaded),
+        TEST(a_table_is_loaded_from_the_candidate_and_becomes_live),
         TEST(any_history_is_like_a_searched_array_also_across_reloads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

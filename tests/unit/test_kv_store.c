@@ -61,6 +61,8 @@ static enum kv_answer_status run(struct store *s, struct kv_op op)
     kv_encode_op(&op, &w);
     assert_true(w.ok);
     struct vstamp_answer answer = {.data = s->buffer, .capacity = s->read_capacity};
+    const struct vstamp_operation next = {s->operation, w.size};
+    kv_app()->foresee(&s->paged.window, (const struct vstamp_operation[]){next, next}, 2);
     if (kv_is_write(op.verb)) {
         answer.capacity = 256;
         struct vstamp_context context = {.op_number = ++s->op_number,

@@ -62,6 +62,12 @@ struct vstamp_answer {
 enum vstamp_audit { VSTAMP_AUDIT_GOES_ON, VSTAMP_AUDIT_PASSES, VSTAMP_AUDIT_FAILS };
 #define VSTAMP_AUDIT_BYTES 4096u
 
+/* The bytes of an operation. */
+struct vstamp_operation {
+    const uint8_t *data;
+    size_t size;
+};
+
 struct vstamp_app {
     const char *name; /* for logs and status */
 
@@ -93,6 +99,13 @@ struct vstamp_app {
      * pages, and finds at `memory` what it left there: VSTAMP_AUDIT_BYTES, aligned for any number,
      * which are zeros at the first call.  It may also never be called again. */
     enum vstamp_audit (*audit)(const struct vstamp_pages *pages, uint32_t n_used, void *memory);
+
+    /* These come next, to apply() or query(): bring what they will look at from memory into the
+     * caches of the processor, for all of them at a time, while each by itself would wait for one
+     * thing after the other.  Changes nothing, and what it does has no effect but on time.  NULL:
+     * it is not worth it. */
+    void (*foresee)(const struct vstamp_pages *pages, const struct vstamp_operation *operations,
+                    size_t n);
 };
 
 #ifdef __cplusplus

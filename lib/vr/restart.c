@@ -133,7 +133,7 @@ static void take_part(struct vr *r)
 }
 
 /* Which lives we know of, its own among them. */
-void vr_restart_answer(struct vr *r, uint8_t replica)
+static void answer(struct vr *r, uint8_t replica)
 {
     uint8_t vector[VR_CRASH_VECTOR_BYTES];
     VR_SEND(r, replica, restart_ok, .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
@@ -149,7 +149,7 @@ void vr_restart_settle(struct vr *r)
 {
     if (!vr_is_durable_state(r)) return;
     for (uint8_t i = 0; r->to_note != 0 && i < r->config.n_replicas; i++) {
-        if ((r->to_note >> i) & 1) vr_restart_answer(r, i);
+        if ((r->to_note >> i) & 1) answer(r, i);
     }
     r->to_note = 0;
     if (!r->restarting || r->over) return;
@@ -192,7 +192,7 @@ void vr_on_restart(struct vr *r, uint8_t from, const struct wire_header *header,
     }
     if (!vstamp_id_equal(header->group, r->group)) {
         vr_trace(r, "restart of another group from=%u", from);
-        vr_restart_answer(r, from);
+        answer(r, from);
         return;
     }
     if (theirs != known && !is_later(theirs, known)) {

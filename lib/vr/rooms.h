@@ -236,7 +236,6 @@ void vr_restart_begin(struct vr *r);
 void vr_restart_due(struct vr *r);
 void vr_restart_settle(struct vr *r);
 void vr_restart_tell(struct vr *r, uint8_t replica);   /* that we have started */
-void vr_restart_answer(struct vr *r, uint8_t replica); /* which lives of it we know of */
 void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op);
 uint64_t vr_incarnation_after_loss(uint64_t newest);
 /* Another knows this life of ours: if it is not the present one, that stops (S3). */

@@ -54,7 +54,7 @@ static bool from_former_life(struct vr *r, uint8_t from, const struct wire_list 
 {
     if (vr_counter_of(crash_vector, from) < r->crash_vector[from]) {
         vr_mark(r, mark, "from=%u", from);
-        vr_restart_answer(r, from);
+        r->to_note |= UINT32_C(1) << from; /* answered once it is durable (restart.c, S2) */
         return true;
     }
     vr_merge_crash_vector(r, from, crash_vector);

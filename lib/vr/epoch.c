@@ -605,7 +605,8 @@ static bool asks(uint16_t command)
 static bool is_seldom(uint16_t command)
 {
     return command == WIRE_commit || command == WIRE_start_view_change ||
-           command == WIRE_do_view_change || command == WIRE_start_view;
+           command == WIRE_do_view_change || command == WIRE_start_view ||
+           command == WIRE_restart || command == WIRE_recovery;
 }
 
 /* A message about epochs, or of another epoch than ours: true if that is all there is to do.

@@ -357,20 +357,21 @@ void vr_recovery_lose(struct vr *r, bool keep_log)
  * be. */
 void vr_recovery_begin(struct vr *r)
 {
-    struct vstamp_id *token = &r->tokens[r->config.self];
+    bool knew_group = r->epoch != 0; /* it lives, wherever, and will speak to us */
     r->status = VR_RECOVERING;
     if (r->lost) {
         r->group = r->lost_group;
         vr_recovery_lose(r, false);
     } else {
         vr_recovery_void(r);
+        struct vstamp_id *token = &r->tokens[r->config.self];
         if (vstamp_id_is_zero(*token)) *token = vr_draw_id(r);
     }
     r->nonce = vr_draw_id(r);
     r->recovery_tries = 0;
     vr_persist_state(r);
     vr_log(r, VR_INFO, r->lost ? "lost" : "blank", "replicas=%u", r->config.n_replicas);
-    if (r->config.n_replicas == 1 && !r->lost) {
+    if (r->config.n_replicas == 1 && !r->lost && !knew_group) {
         form(r, r->tokens);
     } else {
         ask(r);

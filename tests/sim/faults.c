@@ -66,11 +66,21 @@ static bool has_state(const struct sim *sim, uint8_t index)
     return sim_replica_has_state(r);
 }
 
-static uint32_t n_begun(const struct sim *sim)
+static uint32_t n_begun(const struct sim *sim, uint32_t without)
 {
     uint32_t n = 0;
-    for (uint8_t i = 0; i < sim->n_nodes; i++) n += check_has_begun(sim, i);
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        n += !((without >> i) & 1) && check_has_begun(sim, i);
     return n;
+}
+
+/* Until a quorum has begun the epoch, its log may be with a few, as many as the old members needed
+ * for it: without disks none of those may crash. */
+static bool may_be_needed(const struct sim *sim, uint8_t index)
+{
+    const struct sim_replica *r = &sim->replicas[index];
+    bool few = n_begun(sim, UINT32_C(1) << index) < n_members(sim) / 2 + 1;
+    return few && (check_has_begun(sim, index) || (r->up && check_core(r->node)->replaced));
 }
 
 static uint32_t n_with_state(const struct sim *sim, uint32_t without)
@@ -130,7 +140,8 @@ static bool may_crash(const struct sim *sim, uint8_t index)
     if (!sim->all_formed) return sim->crashes_before_formed < n_failures_borne(sim);
     if (!sim->config.durable && sim_is_changing(sim)) return false;
     if (!sim->config.durable && !check_is_member(sim, index))
-        return n_begun(sim) >= n - n_failures_borne(sim);
+        return n_begun(sim, 0) >= n - n_failures_borne(sim);
+    if (!sim->config.durable && sim->check.epoch > 0 && may_be_needed(sim, index)) return false;
     if (sim->config.durable || !has_state(sim, index)) return true;
     return n_with_state(sim, UINT32_C(1) << index) >= n - n_failures_borne(sim) &&
            sim_bears_loss(sim, index);

@@ -553,8 +553,8 @@ void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame)
     if (wire_frame_decode(frame, &m) == 0) sim_fail(sim, "a damaged frame passes for a sound one");
     if (r->paused_until > sim->now) return;
     turn_begin(r);
-    node_on_peer_frame(r->node, r->slots[(slot_of(r, index) + 1u) % r->n_slots] == index
-                                    ? 0 : (uint8_t)((slot_of(r, index) + 1u) % r->n_slots), frame);
+    uint8_t slot = (uint8_t)((slot_of(r, index) + 1) % r->n_slots);
+    if (r->slots[slot] != index) node_on_peer_frame(r->node, slot, frame);
     if (node_on_client_frame(r->node, UINT64_MAX, frame) == 0)
         sim_fail(sim, "replica %u took a damaged frame of a client", index);
     turn_end(r);

@@ -204,7 +204,7 @@ static bool reconfigures(const struct vr *r, uint64_t op, struct vr_membership *
     if (wire_decode(&wire_shape_reconfigure, o.body, &asked) != 0 ||
         wire_decode(&wire_shape_epoch_choice, o.prediction, &choice) != 0 ||
         !vr_members_read(next, &asked.next) || choice.tokens.count != next->n ||
-        choice.incarnations.count != next->n)
+        choice.incarnations.count != next->n || choice.first_view > NUMBER_MAX)
         return false;
     struct reader tokens = wire_list_start(&choice.tokens);
     struct reader incarnations = wire_list_start(&choice.incarnations);
@@ -300,15 +300,15 @@ static void move_to(struct vr *r, const struct vr_membership *next,
 /* This entry was executed, or passed over. */
 void vr_epoch_passed(struct vr *r, uint64_t op)
 {
-    struct vr_membership next, previous = r->membership;
+    struct vr_membership next;
     if (!reconfigures(r, op, &next)) return;
     if (next.epoch != r->epoch + 1) {
         vr_mark(r, VR_MARK_epoch_was_known, "epoch=%u", next.epoch);
         return; /* history */
     }
     bool was_primary = vr_is_primary(r) && r->started;
-    if (was_primary) vr_send_heartbeat(r); /* E1's COMMIT, in the old epoch (PIT-8.10) */
-    move_to(r, &next, &previous);
+    if (was_primary) vr_send_heartbeat(r); /* the last COMMIT of the old epoch (PIT-8.10) */
+    move_to(r, &next, &r->membership);
     r->says_epoch = was_primary;
 }
 
@@ -418,11 +418,11 @@ static void say_start(struct vr *r, uint8_t to)
 /* To whoever speaks of an older epoch, be it a replica or a client. */
 void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin)
 {
+    if (!vr_is_durable_state(r)) return; /* E3; it asks again */
     uint8_t members[VR_MEMBERS_BYTES], previous[VR_MEMBERS_BYTES];
     struct wire_new_epoch news = {
         .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
         .previous = previous_list(r, previous, sizeof previous)};
-    if (!vr_is_durable_state(r)) return; /* E3; it asks again */
     if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_new_epoch, &news);
     else vr_answer(r, origin, &wire_shape_new_epoch, &news);
 }

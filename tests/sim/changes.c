@@ -244,11 +244,12 @@ static void verify_answer(struct sim *sim)
 {
     struct sim_changes *c = &sim->changes;
     const struct check_epoch *e = &sim->check.epochs[c->epoch];
-    if (c->epoch > 0 && !e->known) { /* the turn in which it was answered goes on */
+    if (c->epoch > 0 && !e->known && ++c->tries <= 2 * TRIES_MAX) { /* its turn goes on */
         step_after(sim, SIM_MS);
         return;
     }
-    if (c->epoch > 0 && !vstamp_id_equal(e->members, vr_membership_checksum(&c->next)))
+    struct vstamp_id asked = vr_membership_checksum(&c->next);
+    if (c->epoch > 0 && (!e->known || !vstamp_id_equal(e->members, asked)))
         sim_fail(sim, "epoch %u is said to have other members than it has", c->epoch);
     change_ends(sim, "is done");
 }
@@ -263,7 +264,7 @@ void sim_changes_event(struct sim *sim, uint64_t step)
         begin_change(sim);
     } else if (c->done) {
         verify_answer(sim);
-    } else if (++c->tries > TRIES_MAX || random_below(sim, 400) == 0) {
+    } else if (++c->tries > TRIES_MAX || random_below(sim, 100) == 0) {
         change_ends(sim, "is left to itself");
     } else {
         ask(sim);

@@ -21,14 +21,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <vstamp/app.h>
+
 #include "admin/admin.h"
 #include "admin/plan.h"
 #include "driver/driver.h"
+#include "program/progress.h"
 #include "vr/membership.h"
 
 #define LOOK_MS    200u /* between two looks at the group */
 #define FOREVER_MS (24u * 3600 * 1000) /* the primary ends what makes no progress */
-#define LINE_SIZE  160
+#define LINE_SIZE  200
 
 struct reconfigure {
     const struct cli *cli;
@@ -182,12 +185,35 @@ static size_t encode(const struct reconfigure *r, uint8_t *body, size_t size)
     return w.size;
 }
 
+/* A new member that fetches pages has no op-number before it has them all: then they say how far it
+ * is. */
+static void show_change(struct reconfigure *r)
+{
+    char text[LINE_SIZE], done[PROGRESS_SIZE_TEXT], total[PROGRESS_SIZE_TEXT];
+    uint64_t n_pages = 0;
+    size_t n = (size_t)snprintf(text, sizeof text, "%.*s", LINE_SIZE - 1, under_way(r));
+    for (size_t i = 0; i < r->answers.n; i++) {
+        const struct node_status *s = &r->answers.at[i].status;
+        if (r->answers.at[i].reachable && s->state_pages > n_pages) n_pages = s->state_pages;
+    }
+    for (size_t i = r->answers.n; i < r->answers.n + r->answers.n_others; i++) {
+        const struct answer *a = &r->answers.at[i];
+        uint64_t fetched = a->status.transfer_pages;
+        if (!a->reachable || fetched == 0 || strstr(text, a->address->text) == NULL) continue;
+        progress_print_size(done, (fetched < n_pages ? fetched : n_pages) * VSTAMP_PAGE_SIZE);
+        progress_print_size(total, n_pages * VSTAMP_PAGE_SIZE);
+        n += (size_t)snprintf(text + n, sizeof text - n, ", %s of %s fetched", done, total);
+        break;
+    }
+    show(r, text);
+}
+
 /* What is waited for: the change, or a group that cannot serve just now. */
 static void show_wait(struct reconfigure *r)
 {
     char text[LINE_SIZE];
     if (under_way(r)[0] != '\0') {
-        show(r, under_way(r));
+        show_change(r);
     } else if (r->verdict.health == VERDICT_UNAVAILABLE) {
         snprintf(text, sizeof text, "waiting for the group: %.120s", r->verdict.reasons[0]);
         show(r, text);
@@ -346,7 +372,7 @@ static int detach(struct reconfigure *r)
 static void wait_for_change(struct reconfigure *r)
 {
     while (under_way(r)[0] != '\0' && !gives_up(r)) {
-        show(r, under_way(r));
+        show_change(r);
         pause_ms(LOOK_MS);
         look(r);
     }

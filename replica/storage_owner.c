@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -132,6 +133,21 @@ bool storage_read_membership(const char *data_dir, uint32_t index, struct log *l
     return found;
 }
 
+/* Then storage_open says so, which is what matters first. */
+static bool is_in_use(const char *data_dir, uint32_t index)
+{
+    char path[PATH_MAX];
+    bool used;
+    int fd;
+
+    snprintf(path, sizeof(path), "%.*s/%" PRIu32 "/" STORAGE_LOCK, PATH_MAX - 64, data_dir, index);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    used = flock(fd, LOCK_SH | LOCK_NB) != 0;
+    close(fd);
+    return used;
+}
+
 int storage_check_owner(const char *data_dir, uint32_t index, const char *address, struct log *log,
                         struct vstamp_diag *diag)
 {
@@ -139,7 +155,7 @@ int storage_check_owner(const char *data_dir, uint32_t index, const char *addres
     bool any = find_owner(data_dir, index, log, owner);
     uint32_t i;
 
-    if (any && strcmp(owner, address) == 0) return 0;
+    if ((any && strcmp(owner, address) == 0) || is_in_use(data_dir, index)) return 0;
     for (i = 0; i < REPLICAS_MAX; i++)
         if (i != index && find_owner(data_dir, i, log, other) && strcmp(other, address) == 0) break;
     if (!any && i == REPLICAS_MAX) return 0;

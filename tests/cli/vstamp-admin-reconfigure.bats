@@ -212,6 +212,29 @@ begin() {
     [ "$(vstamp --config c.yaml get k)" = w ]
 }
 
+@test "a request of unknown outcome is settled by the members of a later epoch" {
+    begin 5
+    vstamp --session s incr n
+    group_kill 1 2
+    group_fails 4 "*settle it with: vstamp resume s" vstamp --timeout 1 --session s incr n
+    epochs_start a 1 2
+    epochs_wait 0 0 1 2
+    epochs_config b 2 3 4
+    epochs_start b 3 4
+    vstamp-admin reconfigure b.yaml --yes
+    epochs_ended 0 1
+    [ "$(vstamp resume s)" = 2 ]
+    [ "$(vstamp get n)" = 2 ]
+    # with none of its addresses left a client says which ones it asked
+    epochs_config c 3 4
+    vstamp-admin reconfigure c.yaml --yes
+    epochs_ended 2
+    group_fails 3 "*$(group_address 0): connection refused; $(group_address 1): *" \
+        vstamp --timeout 1 get n
+    # and its session knows better
+    [ "$(vstamp --session s get n)" = 2 ]
+}
+
 @test "shrinking, from a folder in memory too; and a group of one" {
     begin 3 "durability: memory"
     epochs_config b 1 2

@@ -21,9 +21,10 @@
  *   V8  nothing is promised while a former primary may answer reads under our lease (lease.c);
  *   V9  what is committed here stays, whatever others show as the log of a view: such a view does
  *       not begin here (the rule of contradictions, rooms.h);
- *       (If some of the entries are damaged where they are, see mend.c, M2 to M4.)
- *   V10 a backup whose view does not begin votes as soon as its vote is all that is missing: how
- *       long it would have waited itself, after many attempts, is not how long the group waits.
+ *   V10 a backup whose view does not begin votes as soon as its vote is all that is missing, or the
+ *       primary of that view, which knows best, wants the next one: how long it would have waited
+ *       itself, after many attempts, is not how long the group waits;
+ *   V11 entries of the chosen log may be damaged where they are: mend.c, M2 to M4.
  *
  * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by
  * state_transfer.c. */
@@ -509,7 +510,10 @@ void vr_on_start_view_change(struct vr *r, uint8_t from, uint64_t view,
         vr_enter_view(r, view - 1, "a replica is there already");
     }
     r->vote_us[from] = r->now_us;
-    if (waits_for_another(r) && count_votes(r) + 1u >= r->quorum) { /* V10 */
+    if (waits_for_another(r) && vr_primary_of(r, r->view) == from) { /* V10 */
+        vr_mark(r, VR_MARK_vote_with_the_primary, "view=%" PRIu64, view);
+        vr_suspect(r, "its primary gave the view up");
+    } else if (waits_for_another(r) && count_votes(r) + 1u >= r->quorum) { /* V10 */
         vr_mark(r, VR_MARK_vote_with_the_others, "view=%" PRIu64, view);
         vr_suspect(r, "the others gave the view up");
     } else if (count_votes(r) >= r->quorum) {

@@ -249,6 +249,28 @@ static void a_hole_that_is_in_no_log_is_covered_by_a_checkpoint(void **unused)
     cluster_free(c);
 }
 
+/* Rule: a primary that has such a hole does not keep the others waiting for its view (V10). */
+static void a_primary_that_cannot_be_mended_gives_its_view_up(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group_with(3, 5, &session);
+    cluster_crash(c, 1);
+    cluster_rot(c, 1, 3);
+    for (uint64_t number = 6; number <= 200; number++)
+        cluster_incr(c, 1, session, number, cluster_primary(c));
+    cluster_run(c, 200);
+    crash_all(c, 3);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    cluster_run(c, 400); /* a view has 600 ms to begin */
+    assert_true(cluster_has_traced(c, 1, "view-change view=1 "));
+    assert_true(cluster_has_traced(c, 0, "its primary gave the view up"));
+    assert_int_equal(2, cluster_primary(c));
+    assert_true(cluster_converge(c));
+    assert_int_equal(201, cluster_incr(c, 1, session, 201, 2));
+    cluster_free(c);
+}
+
 /* Rule: an entry is what its header says, whoever gives it. */
 static void what_is_not_the_entry_is_refused(void **unused)
 {
@@ -285,6 +307,7 @@ int main(void)
         cmocka_unit_test(what_may_be_committed_is_waited_for),
         cmocka_unit_test(a_new_primary_needs_nothing_of_what_it_has),
         cmocka_unit_test(a_hole_that_is_in_no_log_is_covered_by_a_checkpoint),
+        cmocka_unit_test(a_primary_that_cannot_be_mended_gives_its_view_up),
         cmocka_unit_test(what_is_not_the_entry_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ static uint32_t n_begun(const struct sim *sim, uint32_t without)
 static bool may_be_needed(const struct sim *sim, uint8_t index)
 {
     const struct sim_replica *r = &sim->replicas[index];
-    bool few = n_begun(sim, UINT32_C(1) << index) < n_members(sim) / 2 + 1;
+    bool few = n_begun(sim, UINT32_C(1) << index) < sim_members(sim) / 2 + 1;
     return few && (check_has_begun(sim, index) || (r->up && check_core(r->node)->replaced));
 }
 

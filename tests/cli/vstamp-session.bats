@@ -217,12 +217,15 @@ lose() {
 }
 
 @test "interrupted with a request on its way: noted, and dead by the signal" {
-    local pid status=0
+    local pid status=0 other=$(((PRIMARY + 2) % 3)) before
     vstamp --session "$s" put k v
     majority STOP
+    before=$(group_field "$other" requests)
+    is_asked() { [ "$(group_field "$other" requests)" -gt "$before" ]; }
     (trap - INT && exec vstamp --session "$s" --timeout 60 incr n) 2>"$BATS_TEST_TMPDIR/said" 3>&- &
     pid=$!
     group_wait "the request to be noted" grep -q '"operation"' "$s"
+    group_wait "the request to be on its way" is_asked # the primary's copy went first
     kill -TERM "$pid"
     wait "$pid" || status=$?
     [ "$status" -eq $((128 + 15)) ]

@@ -233,14 +233,19 @@ bool vr_epoch_is_closed(const struct vr *r)
 
 /* --- moving ----------------------------------------------------------------------------------- */
 
-/* Is all here that the epoch begins with? */
-bool vr_epoch_is_complete(const struct vr *r)
+/* Does our log reach to the epoch's begin, be it with holes (mend.c)? */
+static bool log_reaches_begin(const struct vr *r)
 {
     const struct vr_membership *m = &r->membership;
     const struct wire_entry_header *ours = log_header(&r->log, m->op);
     if (r->log.first > m->op + 1) return true; /* behind a checkpoint, which is committed */
-    if (vr_has_hole(r, m->op)) return false;
     return ours != NULL && vstamp_id_equal(ours->checksum, m->checksum);
+}
+
+/* Is all here that the epoch begins with? */
+bool vr_epoch_is_complete(const struct vr *r)
+{
+    return log_reaches_begin(r) && !vr_has_hole(r, r->membership.op);
 }
 
 /* The token by which a membership means us, as we are now. */
@@ -382,10 +387,11 @@ static void begin(struct vr *r)
     }
 }
 
-/* The answer to RESTART is in: what the disk holds may not be all that the epoch begins with. */
+/* The answer to RESTART is in: what the disk holds may not be all that the epoch begins with.  With
+ * holes it is: entries of this epoch may follow, which we have acknowledged. */
 bool vr_epoch_waits(struct vr *r)
 {
-    if (vr_epoch_is_complete(r)) {
+    if (log_reaches_begin(r)) {
         if (r->log.op >= r->membership.op) vr_commit_up_to(r, r->membership.op);
         return false;
     }

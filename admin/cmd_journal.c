@@ -139,6 +139,9 @@ static void print_summary(const struct folder *f)
         printf("replica      %s, no member of a group\n", f->address);
     else
         puts("replica      nothing says: no segment was ever written to, or all are damaged");
+    for (uint8_t i = 0; i < f->members.n; i++)
+        printf("%s%s", i == 0 ? "members      " : ", ", f->members.members[i].address);
+    if (f->members.n > 0) puts("");
     if (f->any_head) printf("format       %" PRIu32 "\n", f->owner.version);
     printf("incarnation  came back empty %" PRIu64 " times, since then from its disk %" PRIu64
            " times; %s\n",
@@ -343,6 +346,19 @@ static const char *kind_word(unsigned kind)
     return kind < sizeof words / sizeof words[0] && words[kind] != NULL ? words[kind] : "unknown";
 }
 
+static void print_members(FILE *into, struct bytes body)
+{
+    struct wire_reconfigure m;
+    if (wire_decode(&wire_shape_reconfigure, body, &m) != 0) return;
+    struct reader at = wire_list_start(&m.next);
+    fprintf(into, "epoch %" PRIu32 ":", m.epoch + 1);
+    for (uint32_t i = 0; i < m.next.count; i++) {
+        struct wire_member member;
+        wire_list_next(&wire_shape_member, &at, &member);
+        fprintf(into, " %.*s", (int)member.address.size, (const char *)member.address.data);
+    }
+}
+
 static char *operation_text(const struct wire_operation *o)
 {
     char *text = NULL;
@@ -350,6 +366,7 @@ static char *operation_text(const struct wire_operation *o)
     FILE *into = open_memstream(&text, &size);
     if (into == NULL) abort();
     if (o->kind == WIRE_KIND_APPLY) print_op(into, o->body);
+    if (o->kind == WIRE_KIND_RECONFIGURE) print_members(into, o->body);
     fclose(into);
     return text;
 }

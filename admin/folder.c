@@ -65,6 +65,7 @@ static void follow_state(struct folder *f, const struct folder_record *record)
                            : vstamp_id_is_zero(s->group);
     f->any_state = true;
     f->state = *s;
+    if (!vr_membership_read(&f->members, &s->membership)) f->members.n = 0;
     f->state.crash_vector = f->state.tokens = (struct wire_list){0};
     f->state.membership.members = (struct wire_list){0};
     struct reader at = wire_list_start(&s->crash_vector);

@@ -8,6 +8,7 @@
 #include "node/journal_walk.h"
 #include "program/log.h"
 #include "replica/storage.h"
+#include "vr/membership.h"
 
 /* A record of a batch, or its head. */
 struct folder_record {
@@ -50,6 +51,7 @@ struct folder {
     struct wire_checkpoint_head head;
     bool any_state;
     struct wire_hard_state state; /* the newest; without its lists */
+    struct vr_membership members; /* as that says; n 0: it does not */
     uint64_t incarnation;
     uint64_t commit;
     uint64_t n_segments, first, n_bytes, in_use; /* files, number of the first, those written to */

@@ -267,6 +267,11 @@ begin() {
     epochs_ended 2
     # with the old file: what the journal says counts
     group_stop 1
+    vstamp-admin journal 1/1 >out
+    grep -q "^replica      1 of epoch 1, $(group_address 1)" out
+    grep -q "^members      $(group_address 3), $(group_address 1), $(group_address 0)" out
+    for n in 2 3 4 5; do vstamp-admin journal 1/1 show "$n"; done >out 2>&1 || true
+    grep -q " reconfigure epoch 1: $(group_address 3) $(group_address 1) $(group_address 0)" out
     vstamp-replica --config a.yaml --index 1 --data-dir 1 --check >check
     grep -q "^its journal says that the group is another one, and that counts: epoch 1, " check
     epochs_start a 1

@@ -135,6 +135,7 @@ static void print_table(const struct answers *answers, const struct verdict *v)
     for (size_t i = 0; i < answers->n + answers->n_others; i++) add_row(&table, answers, v, i);
     table_print(&table, stdout, colour);
     for (size_t i = 0; i < v->n_reasons; i++) printf("%s%s\n", i == 0 ? "\n" : "", v->reasons[i]);
+    if (v->change[0] != '\0') printf("\nthe members are being changed, %s\n", v->change);
 }
 
 /* The answer as it came, under its index, if it is a member, and its address. */

@@ -34,12 +34,15 @@ json_t *verdict_json(const struct verdict *verdict)
     for (size_t i = 0; i < verdict->n_reasons; i++) {
         json_array_append_new(reasons, json_string(verdict->reasons[i]));
     }
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I}", "health", verdict_word(verdict),
-                     "reasons", reasons, "primary",
-                     verdict->primary < 0 ? json_null() : json_integer(verdict->primary), "view",
-                     known ? json_integer((json_int_t)verdict->view) : json_null(), "epoch",
-                     known ? json_integer((json_int_t)verdict->epoch) : json_null(), "quorum",
-                     (json_int_t)verdict->quorum, "tolerates", (json_int_t)verdict->tolerates);
+    json_t *object = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:I, s:I}", "health", verdict_word(verdict), "reasons", reasons,
+        "primary", verdict->primary < 0 ? json_null() : json_integer(verdict->primary), "view",
+        known ? json_integer((json_int_t)verdict->view) : json_null(), "epoch",
+        known ? json_integer((json_int_t)verdict->epoch) : json_null(), "quorum",
+        (json_int_t)verdict->quorum, "tolerates", (json_int_t)verdict->tolerates);
+    if (verdict->change[0] != '\0')
+        json_object_set_new(object, "reconfiguration", json_string(verdict->change));
+    return object;
 }
 
 void verdict_print_age(uint64_t ms, char into[static VERDICT_AGE_SIZE])
@@ -61,6 +64,13 @@ void verdict_print_age(uint64_t ms, char into[static VERDICT_AGE_SIZE])
     }
 }
 
+/* Some of it came over the network. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text > '~') *text = '?';
+}
+
 static void reason(struct verdict *v, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -72,9 +82,15 @@ static void reason(struct verdict *v, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, VERDICT_REASON_SIZE, format, args);
     va_end(args);
-    for (; *text != '\0'; text++) {
-        if (*text < ' ' || *text > '~') *text = '?'; /* some of it came over the network */
-    }
+    make_printable(text);
+}
+
+static void find_change(struct verdict *v, const struct answers *answers)
+{
+    for (size_t i = 0; i < answers->n && v->change[0] == '\0'; i++)
+        if (answers->at[i].reachable)
+            snprintf(v->change, sizeof v->change, "%s", answers->at[i].status.reconfiguration);
+    make_printable(v->change);
 }
 
 static bool is_normal(const struct answer *a)
@@ -264,6 +280,7 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
                v->primary, n_taking_part, v->quorum);
     }
     if (serving) v->tolerates = n_taking_part - v->quorum;
+    find_change(v, answers);
     explain_replicas(v, answers);
     explain_divergence(v, answers);
     if (!serving) v->primary = -1;

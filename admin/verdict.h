@@ -31,6 +31,7 @@ struct verdict {
     size_t tolerates; /* how many more may fail while the group goes on serving */
     size_t n_answered;
     bool taking_part[REPLICAS_MAX]; /* counts towards the quorum */
+    char change[VERDICT_REASON_SIZE]; /* of members, that is under way; or "" */
     size_t n_reasons;
     char reasons[VERDICT_REASONS_MAX][VERDICT_REASON_SIZE];
 };
@@ -40,7 +41,8 @@ void verdict_reach(struct verdict *verdict, const struct answers *answers, uint3
 /* "HEALTHY", "DEGRADED" or "UNAVAILABLE". */
 const char *verdict_word(const struct verdict *verdict);
 
-/* health, reasons, primary, view, epoch, quorum, tolerates as an object; NULL: no memory. */
+/* health, reasons, primary, view, epoch, quorum, tolerates, and reconfiguration if there is one, as
+ * an object; NULL: no memory. */
 json_t *verdict_json(const struct verdict *verdict);
 
 /* A time that went by in two units at most: 12ms, 4.1s, 3m12s, 5h3m, 2d4h; "-" for ANSWER_NEVER. */

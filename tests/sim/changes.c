@@ -156,7 +156,8 @@ static void prepare_request(struct sim *sim, const struct vr *core)
 {
     static uint8_t list[VR_MEMBERS_BYTES];
     struct sim_changes *c = &sim->changes;
-    struct wire_reconfigure asked = {.epoch = core->epoch,
+    bool is_late = core->epoch > 0 && random_below(sim, 10) == 0; /* it will be refused */
+    struct wire_reconfigure asked = {.epoch = core->epoch - is_late,
                                      .members = vr_membership_checksum(&core->membership),
                                      .next = vr_member_list(&c->next, list, sizeof list)};
     struct writer w = writer_over(c->body, sizeof c->body);

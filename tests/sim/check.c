@@ -130,6 +130,19 @@ static void check_place_in_epoch(struct sim *sim, const struct sim_replica *repl
                  replica->index, header->op, e);
 }
 
+/* Who learns, and is a member now, is the one that is meant. */
+static void check_tokens(struct sim *sim, const struct vr *core)
+{
+    for (uint8_t i = 0; i < core->config.n_replicas; i++) {
+        const struct vr_member *member = &core->membership.members[i];
+        const struct sim_replica *r = &sim->replicas[sim_node_of(member->address)];
+        const struct vr *theirs = r->up ? check_core(r->node) : NULL;
+        if (theirs == NULL || theirs->config.self != NOT_A_MEMBER || theirs->replaced) continue;
+        if (!vstamp_id_equal(theirs->tokens[NOT_A_MEMBER], member->token))
+            sim_fail(sim, "epoch %u names a former life of replica %u", core->epoch, r->index);
+    }
+}
+
 /* I16 */
 static void note_epoch(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
@@ -149,6 +162,7 @@ static void note_epoch(struct sim *sim, const struct sim_replica *replica, const
         }
         if (core->epoch != sim->check.epoch + 1)
             sim_fail(sim, "replica %u is the first in epoch %u", replica->index, core->epoch);
+        check_tokens(sim, core);
         sim->check.epoch = core->epoch;
         sim->stats.changes++;
         sim_trace(sim, "epoch %u begins after op=%" PRIu64, core->epoch, e->op);
@@ -489,7 +503,7 @@ static void check_ack(struct sim *sim, struct sim_replica *replica, uint64_t vie
 }
 
 /* A life takes part once so many members have noted it that no quorum is without one of them
- * (restart.c, S2; epoch.c, E6). */
+ * (restart.c, S2; epoch.c, E6), and no longer than it is the newest. */
 static void check_known_life(struct sim *sim, const struct sim_replica *replica)
 {
     const struct vr *core = check_core(replica->node);
@@ -500,6 +514,9 @@ static void check_known_life(struct sim *sim, const struct sim_replica *replica)
         if (theirs == NULL || !theirs->has_hard_state || theirs->epoch != core->epoch ||
             theirs->config.self == NOT_A_MEMBER || !vstamp_id_equal(theirs->group, core->group))
             continue;
+        if (theirs->crash_vector[self] > core->crash_vector[self])
+            sim_fail(sim, "replica %u takes part, and replica %u knows of a later life of it",
+                     replica->index, i);
         n_ignorant = (uint8_t)(n_ignorant +
                                (theirs->crash_vector[self] < core->crash_vector[self]));
     }

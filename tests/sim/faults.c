@@ -538,7 +538,7 @@ static bool all_begun(const struct sim *sim)
 static void choose_dead(struct sim *sim)
 {
     uint32_t n = sim_members(sim);
-    if (!sim->all_formed || prng_chance(&sim->prng, 1, 3)) return;
+    if (!sim->all_formed || sim_is_changing(sim) || prng_chance(&sim->prng, 1, 3)) return;
     for (uint32_t tries = n_failures_borne(sim); tries > 0; tries--) {
         uint32_t more = sim->dead | UINT32_C(1) << any_replica(sim);
         bool bears = !any_witness(sim) || hold_everything(sim, more);

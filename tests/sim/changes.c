@@ -185,10 +185,9 @@ static void put_away(struct sim *sim)
     if (!is_settled(sim)) return;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         struct sim_replica *r = &sim->replicas[i];
-        if (!r->present || check_is_member(sim, i) || i < sim->config.n_replicas) continue;
-        const struct vr *core = r->up ? check_core(r->node) : NULL;
-        bool was_member = core == NULL || core->replaced || core->epoch > 0;
-        if (was_member || core->config.self != NOT_A_MEMBER) continue;
+        if (!r->present || !r->up || !r->newcomer || check_is_member(sim, i)) continue;
+        const struct vr *core = check_core(r->node);
+        if (core->replaced || core->config.self != NOT_A_MEMBER) continue; /* it learns */
         sim_replica_crash(sim, i, "put away");
         r->present = false;
     }

@@ -525,11 +525,21 @@ static void check_known_life(struct sim *sim, const struct sim_replica *replica)
                  replica->index, n_ignorant);
 }
 
+/* On its word the replaced replicas go: what it has begun with must be on its disk. */
+static void check_begun(struct sim *sim, const struct sim_replica *replica)
+{
+    const struct vr *core = check_core(replica->node);
+    if (!vr_is_durable_state(core) || core->durable_op < core->membership.op)
+        sim_fail(sim, "replica %u says that it has begun epoch %u, which its disk does not",
+                 replica->index, core->epoch);
+}
+
 void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame)
 {
     struct wire_message m;
     uint16_t command = 0;
     if (frame.size >= WIRE_HEADER_SIZE) command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    if (command == WIRE_epoch_started) check_begun(sim, replica);
     if (command != WIRE_prepare_ok && command != WIRE_commit_ok && command != WIRE_do_view_change)
         return;
     if (wire_frame_decode(frame, &m) != 0) {

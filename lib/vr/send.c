@@ -60,7 +60,10 @@ void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t 
                                  .number = number,
                                  .reason = (uint8_t)reason,
                                  .text = bytes_of(text)};
-    r->sink.reply(r->sink.ctx, origin, encode(r, r->view, &wire_shape_reject, &reject));
+    /* Whoever takes part in nothing cannot bring the others to its view, so clients must not wait
+     * until they are there. */
+    uint64_t view = r->status == VR_RECOVERING ? 0 : r->view;
+    r->sink.reply(r->sink.ctx, origin, encode(r, view, &wire_shape_reject, &reject));
 }
 
 struct wire_list vr_crash_vector_list(const struct vr *r, uint8_t *buffer, size_t size)

@@ -229,18 +229,26 @@ static void a_new_primary_needs_nothing_of_what_it_has(void **unused)
     cluster_free(c);
 }
 
+/* Entry 3 of replica 1, which is down, is damaged, and in no log of the others any more: they have
+ * executed 200 increments. */
+static struct cluster *group_with_an_old_hole(uint64_t *session)
+{
+    struct cluster *c = group_with(3, 5, session);
+    cluster_crash(c, 1);
+    cluster_rot(c, 1, 3);
+    for (uint64_t number = 6; number <= 200; number++)
+        cluster_incr(c, 1, *session, number, cluster_primary(c));
+    cluster_run(c, 200);
+    assert_true(cluster_core(c, 0)->log.first > 3);
+    return c;
+}
+
 /* Rule M5: what is older than the logs of the others comes as pages. */
 static void a_hole_that_is_in_no_log_is_covered_by_a_checkpoint(void **unused)
 {
     (void)unused;
     uint64_t session;
-    struct cluster *c = group_with(3, 5, &session);
-    cluster_crash(c, 1);
-    cluster_rot(c, 1, 3);
-    for (uint64_t number = 6; number <= 200; number++)
-        cluster_incr(c, 1, session, number, cluster_primary(c));
-    cluster_run(c, 200);
-    assert_true(cluster_core(c, 0)->log.first > 3);
+    struct cluster *c = group_with_an_old_hole(&session);
     cluster_start(c, 1);
     assert_true(cluster_converge(c));
     assert_int_equal(0, mended(c, 1));
@@ -254,12 +262,7 @@ static void a_primary_that_cannot_be_mended_gives_its_view_up(void **unused)
 {
     (void)unused;
     uint64_t session;
-    struct cluster *c = group_with(3, 5, &session);
-    cluster_crash(c, 1);
-    cluster_rot(c, 1, 3);
-    for (uint64_t number = 6; number <= 200; number++)
-        cluster_incr(c, 1, session, number, cluster_primary(c));
-    cluster_run(c, 200);
+    struct cluster *c = group_with_an_old_hole(&session);
     crash_all(c, 3);
     for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
     cluster_run(c, 400); /* a view has 600 ms to begin */

@@ -52,9 +52,10 @@ bool vr_fill(struct vr *r, uint8_t from, uint64_t op, struct bytes body)
     return true;
 }
 
-/* The next of the others. */
+/* The next of the others; itself if the group has shrunk to one. */
 static uint8_t next_peer(const struct vr *r, uint8_t peer)
 {
+    if (r->config.n_replicas == 1) return r->config.self;
     do peer = (uint8_t)((peer + 1) % r->config.n_replicas);
     while (peer == r->config.self);
     return peer;
@@ -69,6 +70,7 @@ void vr_mend_ask(struct vr *r, uint8_t replica)
     r->mend_op = op;
     r->mend_peer = replica;
     vr_timer_set(r, VR_TIMER_MEND, vr_jitter(r, vr_patience_us(r) / 2));
+    if (replica == r->config.self) return; /* nobody else has it */
     VR_SEND(r, replica, get_entry, .op = op, .checksum = log_header(&r->log, op)->checksum);
 }
 

@@ -410,6 +410,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
         live_again(r);
         munmap(r->memory, r->memory_size);
         sim_replica_wipe(sim, index);
+        configure_anew(r);
         rv = restore(r, &lost, &diag);
     }
     if (lost && !r->damaged && !r->blank) sim_fail(sim, "replica %u: %s", index, diag.text);

@@ -59,6 +59,41 @@ static void a_group_grows_and_shrinks(void **state)
     grow_and_shrink(CLUSTER_DISK);
 }
 
+/* E4: who has been in the epoch does not begin it again, though an entry before it is damaged: what
+ * it acknowledged since stays. */
+static void a_damaged_entry_before_the_epoch_begins_it_only_once(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    assert_int_equal(cluster_incr(c, 1, g.session, 1, cluster_primary(c)), 1); /* entry 3 */
+    cluster_add(c, LIST(0, 1, 3));
+    assert_true(cluster_move(c, 2, g.admin, 1, LIST(0, 1, 3)));
+    assert_int_equal(cluster_incr(c, 1, g.session, 2, cluster_primary(c)), 2);
+    uint8_t backup = cluster_primary(c) == 1 ? 0 : 1;
+    cluster_drop(c, CLUSTER_ALL, backup, WIRE_commit); /* the last one it only acknowledges */
+    assert_int_equal(cluster_incr(c, 1, g.session, 3, cluster_primary(c)), 3);
+    cluster_run(c, 50);
+    uint64_t op = cluster_core(c, backup)->log.op;
+    assert_true(op > cluster_core(c, backup)->membership.op);
+    assert_true(op > cluster_core(c, backup)->commit);
+    cluster_crash(c, backup);
+    cluster_rot(c, backup, 3);
+    cluster_drop(c, CLUSTER_ALL, backup, WIRE_new_state);
+    cluster_hold(c, CLUSTER_ALL, backup, WIRE_give_entry); /* it is let in before that is mended */
+    cluster_start(c, backup);
+    cluster_run(c, 100);
+    assert_int_equal(cluster_core(c, backup)->stats.entries_damaged, 1);
+    cluster_release(c, CLUSTER_ALL, backup, WIRE_give_entry);
+    cluster_clear_rules(c);
+    cluster_settle(c);
+    assert_true(cluster_is_up(c, backup));
+    assert_true(cluster_core(c, backup)->log.op >= op);
+    assert_true(cluster_converge(c));
+    assert_int_equal(cluster_incr(c, 1, g.session, 4, cluster_primary(c)), 4);
+    cluster_free(c);
+}
+
 /* The new ones have formed a group of their own, which was never used. */
 static void replace_all(int mode)
 {
@@ -487,6 +522,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_grows_and_shrinks),
+        cmocka_unit_test(a_damaged_entry_before_the_epoch_begins_it_only_once),
         cmocka_unit_test(all_members_are_replaced_at_once),
         cmocka_unit_test(witnesses_come_and_go),
         cmocka_unit_test(a_replaced_replica_stays_until_a_quorum_has_begun),

@@ -60,7 +60,7 @@ static bool same_members(const struct vr_membership *a, const struct vr_membersh
     return true;
 }
 
-/* Does a member change from active to witness, or back, or come as a witness? */
+/* A member that stays, and is to change from active to witness or back; NULL: there is none. */
 static const struct vr_member *changes_role(const struct vr *r, const struct vr_membership *next)
 {
     for (uint8_t i = 0; i < next->n; i++) {

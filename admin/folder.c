@@ -222,7 +222,6 @@ static void tell_whole(struct folder *f, const char *file, const struct journal_
 static void tell_lost(struct folder *f, struct folder_record *record,
                       const struct wire_batch_item *item)
 {
-    record->kind = (enum journal_kind)item->kind;
     record->lost = true;
     if (record->kind == JOURNAL_HARD_STATE) {
         finding(f, record->file, record->place,
@@ -242,17 +241,15 @@ static void tell_named(struct folder *f, const char *file, const struct journal_
     struct reader items = wire_list_start(&batch->named);
     for (uint32_t i = 0; i < batch->named.count; i++) {
         struct wire_batch_item item;
-        wire_list_next(&wire_shape_batch_item, &items, &item);
-        size_t from = r.place;
         struct bytes body;
-        struct folder_record record = {.file = file, .place = batch->is.place + from,
-                                       .size = item.size};
-        if (from <= r.file.size && journal_next(&r, &record.kind, &body) == JOURNAL_RECORD &&
-            record.kind == item.kind && r.place - from == item.size)
+        struct folder_record record = {.file = file, .place = batch->is.place + r.place};
+        bool checks = journal_walk_named(&r, &items, &item, &body);
+        record.kind = (enum journal_kind)item.kind;
+        record.size = item.size;
+        if (checks)
             tell_body(f, &record, body);
         else
             tell_lost(f, &record, &item);
-        r.place = from + item.size;
     }
 }
 

@@ -183,6 +183,18 @@ enum journal_found journal_walk_look(struct journal_walk *w, struct journal_batc
     return JOURNAL_BATCH_NAMED;
 }
 
+bool journal_walk_named(struct journal_reader *r, struct reader *items,
+                        struct wire_batch_item *item, struct bytes *body)
+{
+    size_t from = r->place;
+    enum journal_kind kind;
+    wire_list_next(&wire_shape_batch_item, items, item);
+    bool checks = from <= r->file.size && journal_next(r, &kind, body) == JOURNAL_RECORD &&
+                  kind == item->kind && r->place - from == item->size;
+    r->place = from + item->size;
+    return checks;
+}
+
 void journal_walk_pass(struct journal_walk *w, const struct journal_batch *batch)
 {
     w->before = batch->is;

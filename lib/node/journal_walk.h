@@ -101,6 +101,11 @@ enum journal_found journal_walk_look(struct journal_walk *w, struct journal_batc
 struct journal_reader journal_walk_records(struct journal_walk *w,
                                            const struct journal_batch *batch);
 
+/* The next record of a NAMED batch, by the next of its `items`: true if it checks, and then its
+ * body is there.  `r` is behind it in either case. */
+bool journal_walk_named(struct journal_reader *r, struct reader *items,
+                        struct wire_batch_item *item, struct bytes *body);
+
 /* Go on behind it. */
 void journal_walk_pass(struct journal_walk *w, const struct journal_batch *batch);
 

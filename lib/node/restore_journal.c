@@ -165,18 +165,12 @@ static void replay_named(struct restoring *x, const struct journal_batch *batch)
     x->lacks_entry = false;
     for (uint32_t i = 0; i < batch->named.count && x->walk.rv == 0; i++) {
         struct wire_batch_item item;
-        wire_list_next(&wire_shape_batch_item, &items, &item);
-        size_t from = r.place;
-        enum journal_kind kind;
         struct bytes body;
-        x->n->journal.place = batch->is.place + from;
-        if (from <= r.file.size && journal_next(&r, &kind, &body) == JOURNAL_RECORD &&
-            kind == item.kind && r.place - from == item.size) {
-            judge(x, replay_record(x->n, kind, item.size, body), batch->is.place + from);
-        } else {
+        uint64_t place = x->n->journal.place = batch->is.place + r.place;
+        if (journal_walk_named(&r, &items, &item, &body))
+            judge(x, replay_record(x->n, (enum journal_kind)item.kind, item.size, body), place);
+        else
             replay_named_record(x, &item);
-        }
-        r.place = from + item.size;
     }
     if (x->walk.rv != 0) return;
     batch_done(x, batch);

@@ -37,14 +37,8 @@ static void name_entries(struct journal_walk *w, const struct journal_batch *bat
     for (uint32_t i = 0; i < batch->named.count; i++) {
         struct wire_batch_item item;
         struct wire_entry_outline outline;
-        wire_list_next(&wire_shape_batch_item, &items, &item);
-        size_t from = r.place;
-        enum journal_kind kind;
         struct bytes body;
-        bool sound = from <= r.file.size && journal_next(&r, &kind, &body) == JOURNAL_RECORD &&
-                     kind == item.kind && r.place - from == item.size;
-        r.place = from + item.size;
-        if (sound || item.kind != JOURNAL_ENTRY ||
+        if (journal_walk_named(&r, &items, &item, &body) || item.kind != JOURNAL_ENTRY ||
             wire_decode(&wire_shape_entry_outline, item.content, &outline) != 0)
             continue;
         if (found->first_op == 0) found->first_op = outline.header.op;

@@ -341,13 +341,6 @@ static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struc
     return 0;
 }
 
-static void *memory_for(size_t size)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 static void walk_segments(struct folder *f, uint64_t last)
 {
     struct journal_walk *w = &f->walk;
@@ -370,9 +363,9 @@ static int walk_journal(struct folder *f, struct vstamp_diag *diag)
     f->reading = (struct storage_reading){.storage = &f->storage, .fd = -1};
     const struct node_source source = {.ctx = &f->reading, .read = storage_read};
     f->window = (struct node_window){.capacity = blocks + JOURNAL_BLOCK};
-    f->window.bytes = memory_for(f->window.capacity);
+    f->window.bytes = storage_memory(f->window.capacity);
     f->walk = (struct journal_walk){.source = &source, .window = &f->window, .diag = diag,
-                                    .batch_size_max = blocks, .names = memory_for(blocks)};
+                                    .batch_size_max = blocks, .names = storage_memory(blocks)};
     if (f->window.bytes == NULL || f->walk.names == NULL) {
         vstamp_diag_printf(diag, "no memory for a segment of %zu bytes", blocks);
         return VSTAMP_E_IO;

@@ -155,6 +155,9 @@ bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
 int storage_look(struct storage *s, const char *folder, struct log *log, struct vstamp_diag *diag);
 void storage_look_end(struct storage *s); /* accepts one that could not be opened */
 
+/* Zeroed memory that costs nothing where it is not touched; NULL: there is none. */
+void *storage_memory(size_t size);
+
 /* Is this segment of the journal as long as it was made? */
 bool storage_is_whole(struct storage *s, uint64_t number);
 

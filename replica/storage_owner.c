@@ -16,7 +16,9 @@
 #include "node/journal_walk.h"
 #include "replica/storage.h"
 
-#define BATCH_MAX (64u << 20) /* more than any batch takes; what is not touched costs nothing */
+#define BATCH_MAX   (64u << 20) /* more than any batch takes; what is not touched costs nothing */
+#define WINDOW_WALK (2 * (size_t)BATCH_MAX)
+#define WINDOW_HEAD ((size_t)1 << 20) /* at each start: the oldest head is enough */
 
 /* A walk through the journal of a folder.  It is not locked: replicas that share a data_dir may all
  * be starting, and whoever runs in it only adds to what is read here. */
@@ -30,16 +32,9 @@ struct look {
     uint64_t first, last;
 };
 
-static void *memory_for(size_t size)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 /* False: there is no journal.  To be ended in either case. */
-static bool look_begin(struct look *l, const char *data_dir, uint32_t index, struct log *log)
+static bool look_begin(struct look *l, const char *data_dir, uint32_t index, size_t window,
+                       struct log *log)
 {
     uint64_t *numbers = NULL;
     size_t n = 0;
@@ -50,16 +45,14 @@ static bool look_begin(struct look *l, const char *data_dir, uint32_t index, str
     l->storage.folder_fd = open(l->storage.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     l->reading = (struct storage_reading){.storage = &l->storage, .fd = -1};
     l->source = (struct node_source){.ctx = &l->reading, .read = storage_read};
-    l->window = (struct node_window){.capacity = 2 * (size_t)BATCH_MAX,
-                                     .bytes = memory_for(2 * (size_t)BATCH_MAX)};
+    l->window = (struct node_window){.capacity = window, .bytes = storage_memory(window)};
     l->walk = (struct journal_walk){.source = &l->source, .window = &l->window,
                                     .diag = &l->ignored, .batch_size_max = BATCH_MAX,
-                                    .names = memory_for(BATCH_MAX)};
+                                    .names = storage_memory(BATCH_MAX)};
     if (l->storage.folder_fd < 0 || l->window.bytes == NULL || l->walk.names == NULL) return false;
     if (storage_list(&l->storage, STORAGE_JOURNAL, &numbers, &n, &l->ignored) == 0 && n > 0) {
         l->first = numbers[0];
         l->last = numbers[n - 1];
-        journal_walk_begin(&l->walk, l->first, l->last);
     }
     free(numbers);
     return n > 0;
@@ -79,7 +72,7 @@ static bool find_owner(const char *data_dir, uint32_t index, struct log *log,
 {
     static struct look l;
     struct journal_head head;
-    bool found = look_begin(&l, data_dir, index, log) &&
+    bool found = look_begin(&l, data_dir, index, WINDOW_HEAD, log) &&
                  journal_walk_segment(&l.walk, l.first, &head) &&
                  head.is.owner.address.size <= ADDRESS_BYTES_MAX;
 
@@ -116,7 +109,8 @@ bool storage_read_membership(const char *data_dir, uint32_t index, struct log *l
     static struct look l;
     bool found = false;
 
-    if (look_begin(&l, data_dir, index, log)) {
+    if (look_begin(&l, data_dir, index, WINDOW_WALK, log)) {
+        journal_walk_begin(&l.walk, l.first, l.last);
         for (uint64_t number = l.first; number <= l.walk.last && l.walk.rv == 0; number++) {
             struct journal_head head;
             struct journal_batch batch;

@@ -190,11 +190,6 @@ static void start(struct vstamp_client *c, uint32_t i, enum session_task task, u
     note(c, i);
 }
 
-static bool needs_session(enum session_task task)
-{
-    return task == SESSION_APPLY || task == SESSION_RECONFIGURE;
-}
-
 int vstamp_client_call(struct vstamp_client *c, enum vstamp_task task, const void *operation,
                        size_t size, uint64_t now_ms, uint64_t deadline_ms, vstamp_reply_fn *reply,
                        void *context)
@@ -210,7 +205,8 @@ int vstamp_client_call(struct vstamp_client *c, enum vstamp_task task, const voi
     c->calls[i].operation = (struct bytes){operation, size};
     c->calls[i].deadline_ms = deadline_ms;
     c->calls[i].task = (enum session_task)task;
-    bool registers = needs_session((enum session_task)task) && c->sessions[i].identity.session == 0;
+    bool registers =
+        session_is_numbered(c->calls[i].task) && c->sessions[i].identity.session == 0;
     start(c, i, registers ? SESSION_REGISTER : c->calls[i].task, now_ms);
     assert(!session_ended(&c->sessions[i]));
     return 0;
@@ -236,7 +232,7 @@ static void end(struct vstamp_client *c, uint32_t i, uint64_t now_ms)
     struct session *s = &c->sessions[i];
     const struct session_result *r = &s->result;
     if (call->reply == NULL) return; /* it is its owner's */
-    if (s->task == SESSION_REGISTER && needs_session(call->task) && r->err == 0) {
+    if (s->task == SESSION_REGISTER && session_is_numbered(call->task) && r->err == 0) {
         start(c, i, call->task, now_ms);
         return;
     }

@@ -106,12 +106,6 @@ static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_reques
     return true;
 }
 
-void vr_batch_add(struct vr *r, uint64_t origin, const struct wire_request *m)
-{
-    if (vr_proposal_closes(r) || !add_to_batch(r, origin, m))
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY, "");
-}
-
 /* An entry with this operation and no other. */
 void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation)
 {
@@ -215,10 +209,9 @@ static void take_request(struct vr *r, uint64_t origin, const struct wire_reques
         return;
     }
     if (settled_by_table(r, origin, m)) return; /* B2 */
-    if (m->kind == WIRE_KIND_RECONFIGURE && waiting == NULL) {
-        vr_reconfigure_on_request(r, origin, m);
+    if (m->kind == WIRE_KIND_RECONFIGURE && waiting == NULL &&
+        vr_reconfigure_on_request(r, origin, m))
         return;
-    }
     if (vr_proposal_closes(r)) {
         vr_mark(r, VR_MARK_request_finds_epoch_closed, "number=%" PRIu64, m->number);
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,

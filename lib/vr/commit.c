@@ -7,7 +7,6 @@
  * one. */
 #include "vr/rooms.h"
 
-
 void vr_commit_up_to(struct vr *r, uint64_t commit)
 {
     assert(commit <= r->log.op);
@@ -52,6 +51,15 @@ static void execute_registration(struct vr *r, const struct wire_entry_header *h
     vr_reply_registration(r, origin, o->number, &record);
 }
 
+/* It has run: note that, with its answer, and tell whoever waits. */
+static void answer(struct vr *r, const struct wire_entry_header *header,
+                   const struct wire_operation *o, uint64_t origin, struct bytes body)
+{
+    client_table_note(r->clients, o->client, o->number, client_table_request(o->session, o->body),
+                      header->op, body);
+    vr_reply(r, origin, o->client, o->session, o->number, header->op, body);
+}
+
 /* The answer, by the entry alone; what it does is in epoch.c.  If nothing was predicted the group
  * had that membership already. */
 static void execute_reconfiguration(struct vr *r, const struct wire_entry_header *header,
@@ -59,12 +67,9 @@ static void execute_reconfiguration(struct vr *r, const struct wire_entry_header
 {
     uint8_t buffer[16];
     struct writer w = writer_over(buffer, sizeof buffer);
-    struct wire_reconfigured answer = {.epoch = header->epoch + (o->prediction.size > 0)};
-    wire_encode(&wire_shape_reconfigured, &answer, &w);
-    struct bytes body = {buffer, w.size};
-    client_table_note(r->clients, o->client, o->number, client_table_request(o->session, o->body),
-                      header->op, body);
-    vr_reply(r, origin, o->client, o->session, o->number, header->op, body);
+    struct wire_reconfigured is = {.epoch = header->epoch + (o->prediction.size > 0)};
+    wire_encode(&wire_shape_reconfigured, &is, &w);
+    answer(r, header, o, origin, (struct bytes){buffer, w.size});
 }
 
 static void execute_operation(struct vr *r, const struct wire_entry_header *header,
@@ -95,13 +100,10 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
                                      .client = o->client,
                                      .session = o->session,
                                      .limits = r->limits};
-    struct vstamp_answer answer = {.data = r->answer, .capacity = r->config.max_answer_bytes};
-    r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &answer);
-    assert(answer.size <= answer.capacity);
-    struct bytes body = {answer.data, answer.size};
-    client_table_note(r->clients, o->client, o->number,
-                      client_table_request(o->session, o->body), header->op, body);
-    vr_reply(r, origin, o->client, o->session, o->number, header->op, body);
+    struct vstamp_answer says = {.data = r->answer, .capacity = r->config.max_answer_bytes};
+    r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &says);
+    assert(says.size <= says.capacity);
+    answer(r, header, o, origin, (struct bytes){says.data, says.size});
 }
 
 /* Decode up to so many operations of an entry; gives how many there were. */

@@ -3,7 +3,7 @@
  * Alagappan and others, FAST 2018).
  *
  *   --GET-ENTRY-->  the entry with this checksum        to one replica after another
- *   <---ENTRY-----  here it is; or: not here, and my log begins with ...
+ *   <--GIVE-ENTRY-  here it is; or: not here, and my log begins with ...
  *
  * A journal says of each entry twice which it is (node/store_journal.c), so that of one whose body
  * has rotted the header is left: a hole in the log.  The replica takes part with it; what it does

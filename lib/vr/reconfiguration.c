@@ -145,8 +145,7 @@ static void abandon(struct vr *r, const char *format, ...)
     va_start(args, format);
     vsnprintf(p->refusal, sizeof p->refusal, format, args);
     va_end(args);
-    p->refused_client = p->client;
-    p->refused_number = p->number;
+    p->abandoned = true;
     vr_mark(r, VR_MARK_proposal_abandoned, "%s", p->refusal);
     vr_log(r, VR_WARN, "reconfiguration-abandoned", "epoch=%u reason=\"%s\"", r->epoch + 1,
            p->refusal);
@@ -178,8 +177,9 @@ static void propose(struct vr *r, uint64_t origin, const struct wire_request *m,
     vr_timer_set(r, VR_TIMER_HEARTBEAT, 0);
 }
 
-/* A request that is in neither table nor flight. */
-void vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
+/* A request that is in neither table nor flight.  False: it changes nothing, and goes through the
+ * log like any other. */
+bool vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
 {
     struct vr_proposal *p = &r->proposal;
     struct wire_reconfigure asked;
@@ -192,13 +192,12 @@ void vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_
         p->origin = origin;
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
                   vr_proposal_text(r, why, sizeof why));
-        return;
+        return true;
     }
-    if (!p->pending && vstamp_id_equal(m->client, p->refused_client) &&
-        m->number == p->refused_number && same) {
-        p->refused_number = 0; /* it was told; who asks once more means it */
+    if (p->abandoned && same) {
+        p->abandoned = false; /* it was told; who asks once more means it */
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_CONFLICT, p->refusal);
-        return;
+        return true;
     }
     if (wire_decode(&wire_shape_reconfigure, m->body, &asked) != 0 ||
         m->body.size > sizeof p->body || !vr_members_read(&next, &asked.next)) {
@@ -207,8 +206,7 @@ void vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_
         reason = WIRE_REJECT_INVALID;
     } else if (same_members(&next, &r->membership)) {
         vr_mark(r, VR_MARK_membership_is_that_already, "epoch=%u", r->epoch);
-        vr_batch_add(r, origin, m); /* it changes nothing, and is answered like any other */
-        return;
+        return false;
     } else {
         reason = judge(r, &asked, &next, why, sizeof why);
     }
@@ -218,6 +216,7 @@ void vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_
         vr_reject(r, origin, m->client, m->session, m->number, (enum wire_reject_reason)reason,
                   why);
     }
+    return true;
 }
 
 /* No requests are taken any more. */

@@ -69,7 +69,6 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
 
     prng_seed(&r->prng, entropy.lo);
     r->nonce = entropy;
-    r->quorum = (uint8_t)(config->n_replicas / 2 + 1);
     r->cut_off = ((UINT32_C(1) << config->n_replicas) - 1) & ~(UINT32_C(1) << config->self);
     for (int i = 0; i < VR_TIMERS; i++) r->due[i] = UINT64_MAX;
     uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);

@@ -174,8 +174,7 @@ struct vr_proposal {
     uint64_t told_commit, kept_up_to;         /* commit-number at the newest LEARN; before that */
     size_t body_size;
     uint8_t body[VR_MEMBERS_BYTES + 32];
-    struct vstamp_id refused_client; /* the newest that was abandoned, and why */
-    uint64_t refused_number;
+    bool abandoned; /* and whoever asked was not told again yet; why: */
     char refusal[200];
 };
 

@@ -75,7 +75,6 @@ uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values); /* Q-th 
 
 /* batch.c: section 4.1 with clients, 6.2. */
 void vr_batch_settle(struct vr *r);
-void vr_batch_add(struct vr *r, uint64_t origin, const struct wire_request *m);
 void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation);
 void vr_batch_clear(struct vr *r);
 
@@ -219,7 +218,7 @@ void vr_take_guests(struct vr *r, const struct vr_membership *others); /* NULL: 
 #define NOWHERE 0xffu /* no slot */
 
 /* reconfiguration.c: section 7, before that. */
-void vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_request *m);
+bool vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_request *m);
 bool vr_proposal_closes(const struct vr *r); /* no request is taken any more */
 void vr_proposal_forget(struct vr *r);
 void vr_proposal_heartbeat(struct vr *r);

@@ -88,14 +88,10 @@ static void end(struct session *s, int err, bool may_have_run)
     s->result.may_have_run = may_have_run;
 }
 
-static bool is_numbered(enum session_task task)
-{
-    return task == SESSION_APPLY || task == SESSION_RECONFIGURE;
-}
-
 bool session_may_run(const struct session *s)
 {
-    if (!is_numbered(s->task)) return false; /* a registration changes nothing a user sees */
+    /* A registration changes nothing that a user sees. */
+    if (!session_is_numbered(s->task)) return false;
     if (s->lost_copy) return true;
     for (uint8_t i = 0; i < n_peers(s); i++)
         if (s->peers[i].copies > 0) return true;
@@ -149,7 +145,7 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
                    uint64_t now_ms, uint64_t deadline_ms)
 {
     assert(!s->running);
-    assert(!is_numbered(task) || s->identity.session != 0);
+    assert(!session_is_numbered(task) || s->identity.session != 0);
     s->running = true;
     s->wide = false;
     s->lost_copy = sent_before;
@@ -164,7 +160,7 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
         (struct wire_request){.client = s->identity.client, .kind = (uint8_t)task, .body = body};
     if (task == SESSION_REGISTER) {
         s->request.number = SESSION_REGISTRATIONS + s->identity.registration;
-    } else if (is_numbered(task)) {
+    } else if (session_is_numbered(task)) {
         s->request.session = s->identity.session;
         s->request.number = s->identity.number + 1;
     } else {
@@ -320,7 +316,7 @@ static int on_reply(struct session *s, const struct wire_header *header,
         if (given->session == 0) return VSTAMP_E_MALFORMED;
         s->identity.session = given->session;
         s->identity.number = given->number;
-    } else if (is_numbered(s->task)) {
+    } else if (session_is_numbered(s->task)) {
         s->identity.number = s->request.number;
     }
     if (reply->op > s->identity.seen) s->identity.seen = reply->op;
@@ -357,7 +353,7 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
         break; /* the pause before it is asked again is enough */
     case WIRE_REJECT_EVICTED:
         /* A replica of a former view may not know the session yet. */
-        if (is_numbered(s->task) && !is_older(s, header))
+        if (session_is_numbered(s->task) && !is_older(s, header))
             on_evicted(s, session_may_run(s));
         else
             widen(s);
@@ -373,7 +369,7 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
         break;
     case WIRE_REJECT_STALE:
         /* Somebody else uses this identity (C7): what ran under our number is forgotten. */
-        if (!is_numbered(s->task)) break;
+        if (!session_is_numbered(s->task)) break;
         if (session_may_run(s))
             end(s, VSTAMP_E_UNKNOWN_OUTCOME, true);
         else

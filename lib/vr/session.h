@@ -50,6 +50,12 @@ enum session_task {
     SESSION_RECONFIGURE = WIRE_KIND_RECONFIGURE /* numbered as SESSION_APPLY is */
 };
 
+/* Through the log, exactly once: does the task need a session and a number in it? */
+static inline bool session_is_numbered(enum session_task task)
+{
+    return task == SESSION_APPLY || task == SESSION_RECONFIGURE;
+}
+
 /* All that outlives a process. */
 struct session_identity {
     struct vstamp_id client;

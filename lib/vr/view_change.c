@@ -174,17 +174,23 @@ static bool waits_for_another(const struct vr *r)
 
 /* --- promises --------------------------------------------------------------------------------- */
 
+/* What we promise, but for the crash vector; the headers are in the caller's buffer. */
+static struct wire_do_view_change own_promise(struct vr *r,
+                                              uint8_t headers[static VR_HEADERS_BYTES])
+{
+    return (struct wire_do_view_change){.log_view = r->log_view,
+                                        .log_epoch = r->epoch,
+                                        .op = r->log.op,
+                                        .commit = r->commit,
+                                        .headers = vr_header_list(r, headers, VR_HEADERS_BYTES),
+                                        .holes = vr_hole_bits(r)};
+}
+
 static void send_promise(struct vr *r, unsigned to)
 {
     uint8_t vector[VR_CRASH_VECTOR_BYTES], headers[VR_HEADERS_BYTES];
-    struct wire_do_view_change promise = {
-        .log_view = r->log_view,
-        .log_epoch = r->epoch,
-        .op = r->log.op,
-        .commit = r->commit,
-        .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
-        .headers = vr_header_list(r, headers, sizeof headers),
-        .holes = vr_hole_bits(r)};
+    struct wire_do_view_change promise = own_promise(r, headers);
+    promise.crash_vector = vr_crash_vector_list(r, vector, sizeof vector);
     if (to == VR_ALL) {
         vr_broadcast(r, r->view, &wire_shape_do_view_change, &promise);
     } else {
@@ -234,12 +240,7 @@ static void note_promise(struct vr *r, uint8_t from, const struct wire_do_view_c
 static void note_own_promise(struct vr *r)
 {
     uint8_t headers[VR_HEADERS_BYTES];
-    struct wire_do_view_change mine = {.log_view = r->log_view,
-                                       .log_epoch = r->epoch,
-                                       .op = r->log.op,
-                                       .commit = r->commit,
-                                       .headers = vr_header_list(r, headers, sizeof headers),
-                                       .holes = vr_hole_bits(r)};
+    struct wire_do_view_change mine = own_promise(r, headers);
     note_promise(r, r->config.self, &mine);
 }
 

@@ -342,7 +342,7 @@ static const char *kind_word(unsigned kind)
 {
     static const char *const words[] = {
         [WIRE_KIND_REGISTER] = "register", [WIRE_KIND_APPLY] = "apply",
-        [WIRE_KIND_RECONFIGURE] = "reconfigure"};
+        [WIRE_KIND_RECONFIGURE] = "reconfigure", [WIRE_KIND_TICK] = "tick"};
     return kind < sizeof words / sizeof words[0] && words[kind] != NULL ? words[kind] : "unknown";
 }
 

@@ -76,6 +76,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/session.c \
     %D%/vr/session.h \
     %D%/vr/state_transfer.c \
+    %D%/vr/tick.c \
     %D%/vr/tree.c \
     %D%/vr/tree.h \
     %D%/vr/view_change.c \

@@ -18,6 +18,7 @@
 #define WITNESS_BATCHES 3u /* that the log of a witness holds at least (vr/witness.c) */
 #define REQUEST_OVERHEAD 128u     /* what an entry adds to the body of a request alone in it */
 #define HEARTBEATS_KEPT 64u     /* whose time of sending the primary remembers, for leases */
+#define TICK_US 1000u           /* between two entries that the primary logs by itself */
 #define READS_WAITING_MAX 1024u /* reads that wait for the primary to be confirmed */
 #define READ_BODY_MAX 2304u     /* operation of a read */
 #define VIEW_JUMP_MAX (1u << 20) /* a view further ahead is a damaged or hostile frame (PIT-2.12) */

@@ -335,6 +335,7 @@ void node_status(struct node *n, struct node_status *s)
         .duplicates = r->stats.duplicates,
         .rejected = r->stats.rejected,
         .reads = r->stats.reads,
+        .ticks = r->stats.ticks,
         .evictions = r->stats.evictions,
         .entries_damaged = r->stats.entries_damaged,
         .entries_mended = r->stats.entries_mended,

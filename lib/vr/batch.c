@@ -25,6 +25,7 @@ void vr_batch_clear(struct vr *r)
     r->batch.ok = true;
     r->batch_count = 0;
     write_u32(&r->batch, 0);
+    r->ticking = false;
     inflight_clear(&r->inflight);
 }
 
@@ -32,6 +33,13 @@ bool vr_accepts_requests(const struct vr *r)
 {
     return r->batch.size <= r->batch.capacity / 2 && r->batch_count < BATCH_REQUESTS_MAX &&
            r->reads_count < READS_WAITING_MAX;
+}
+
+/* Of the next entry, if it were logged now. */
+uint64_t vr_next_timestamp(const struct vr *r)
+{
+    uint64_t last = log_last(&r->log)->timestamp;
+    return r->wall_us > last ? r->wall_us : last + 1;
 }
 
 static void prepare(struct vr *r)
@@ -44,7 +52,7 @@ static void prepare(struct vr *r)
         .op = last->op + 1,
         .view = r->view,
         .epoch = r->epoch,
-        .timestamp = r->wall_us > last->timestamp ? r->wall_us : last->timestamp + 1,
+        .timestamp = vr_next_timestamp(r),
         .parent = last->checksum,
     };
     header.checksum = log_checksum(r->group, &header, body);
@@ -103,6 +111,19 @@ static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_reques
     r->batch_count++;
     inflight_add(&r->inflight, m->client, m->kind, m->number,
                  client_table_request(m->session, m->body), origin);
+    return true;
+}
+
+/* Into the batch, as an operation of nobody's; false if it has no room now. */
+bool vr_batch_tick(struct vr *r)
+{
+    struct wire_operation operation = {.kind = WIRE_KIND_TICK};
+    size_t size = wire_size(&wire_shape_operation, &operation);
+    if (size > r->batch.capacity - r->batch.size || r->batch_count == BATCH_REQUESTS_MAX)
+        return false;
+    wire_encode(&wire_shape_operation, &operation, &r->batch);
+    assert(r->batch.ok);
+    r->batch_count++;
     return true;
 }
 

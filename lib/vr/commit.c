@@ -75,6 +75,10 @@ static void execute_reconfiguration(struct vr *r, const struct wire_entry_header
 static void execute_operation(struct vr *r, const struct wire_entry_header *header,
                               const struct wire_operation *o)
 {
+    if (o->kind == WIRE_KIND_TICK) {
+        vr_tick(r, header);
+        return;
+    }
     uint64_t origin = take_origin(r, o);
     if (o->kind == WIRE_KIND_REGISTER) {
         execute_registration(r, header, o, origin);

@@ -544,7 +544,7 @@ void vr_on_turn_end(struct vr *r)
         [VR_TIMER_VIEW_CHANGE] = vr_view_change_due, [VR_TIMER_VIEW_LIMIT] = vr_view_limit_due,
         [VR_TIMER_TRANSFER] = vr_transfer_due,       [VR_TIMER_PACE] = vr_pace_due,
         [VR_TIMER_RECOVERY] = vr_recovery_due,       [VR_TIMER_MEND] = vr_mend_due,
-        [VR_TIMER_EPOCH] = vr_epoch_due,
+        [VR_TIMER_TICK] = vr_tick_due,               [VR_TIMER_EPOCH] = vr_epoch_due,
     };
     if (r->over) return;
     for (int i = 0; i < VR_TIMERS; i++) {
@@ -557,6 +557,7 @@ void vr_on_turn_end(struct vr *r)
     vr_reads_by_lease(r);
     if (vr_reads_want_round(r)) vr_send_heartbeat(r);
     settle(r);
+    vr_tick_arm(r);
     pages_hash_some(&r->pages);
 }
 

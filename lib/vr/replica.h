@@ -61,6 +61,7 @@ enum vr_timer {
     VR_TIMER_PACE,        /* state transfer: the next question may be asked */
     VR_TIMER_RECOVERY,    /* recovering: repeat RECOVERY, or RESTART */
     VR_TIMER_MEND,        /* a damaged entry: no answer, ask another */
+    VR_TIMER_TICK,        /* primary: the application has something to do */
     VR_TIMER_EPOCH,       /* transitioning: fetch; replaced: repeat START-EPOCH; else drop guests */
     VR_TIMERS
 };
@@ -182,6 +183,7 @@ struct vr_stats {
     uint64_t view_changes, state_transfers;
     uint64_t transfer_bytes, transfer_pages; /* that came in them */
     uint64_t requests, duplicates, rejected, reads, evictions;
+    uint64_t ticks; /* executed */
     uint64_t entries_damaged, entries_mended;
     uint64_t dropped; /* messages */
 };
@@ -257,6 +259,10 @@ struct vr {
     struct writer batch;              /* operations waiting for a prepare */
     uint32_t batch_count;
     struct inflight inflight;
+
+    /* tick.c */
+    bool ticking;     /* primary: a tick is in the batch or in the log, and not executed */
+    uint64_t tick_us; /* primary: the next one not before */
 
     /* lease.c */
     uint64_t granted_until_us; /* backup: no DO-VIEW-CHANGE before that */

@@ -77,6 +77,13 @@ uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values); /* Q-th 
 void vr_batch_settle(struct vr *r);
 void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation);
 void vr_batch_clear(struct vr *r);
+bool vr_batch_tick(struct vr *r);
+uint64_t vr_next_timestamp(const struct vr *r);
+
+/* tick.c: section 4.4, what happens though nobody asks. */
+void vr_tick(struct vr *r, const struct wire_entry_header *header); /* executes it */
+void vr_tick_arm(struct vr *r); /* at the end of a turn: when is the next one? */
+void vr_tick_due(struct vr *r);
 
 /* commit.c: execution in order. */
 #define VR_FORESEEN_MAX 16u /* as many operations look into memory at a time */

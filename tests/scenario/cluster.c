@@ -191,7 +191,7 @@ static void make_node(struct member *m)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_true(m->memory != MAP_FAILED);
     struct vstamp_id entropy = {1000u + m->index, m->life};
-    m->node = node_init(m->memory, m->memory_size, &m->config, store_app(), &m->io, entropy);
+    m->node = node_init(m->memory, m->memory_size, &m->config, m->cluster->app, &m->io, entropy);
     cluster_set_clock(m);
     disk_init(&m->disk, node_segment_size(&m->config));
 }
@@ -373,6 +373,7 @@ struct cluster *cluster_new_blank(uint8_t n_replicas, int mode)
     uint8_t members[N_MAX];
     c->n = n_replicas;
     c->mode = mode;
+    c->app = store_app();
     c->now_us = START_US;
     c->read_number = 1u << 30;
     for (uint8_t i = 0; i < c->n; i++) members[i] = i;
@@ -390,7 +391,13 @@ void cluster_add(struct cluster *c, const uint8_t *members, uint8_t n)
 
 struct cluster *cluster_new(uint8_t n_replicas, int mode)
 {
+    return cluster_new_with(n_replicas, mode, store_app());
+}
+
+struct cluster *cluster_new_with(uint8_t n_replicas, int mode, const struct vstamp_app *app)
+{
     struct cluster *c = cluster_new_blank(n_replicas, mode);
+    c->app = app;
     for (uint8_t i = 0; i < c->n; i++) cluster_start(c, i);
     assert_true(cluster_converge(c));
     return c;

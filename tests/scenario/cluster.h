@@ -29,6 +29,7 @@ enum cluster_mode { CLUSTER_MEMORY = 0, CLUSTER_DISK = 1, CLUSTER_LEASES = 2, CL
 #define CLUSTER_VALUE_MAX 3600u /* a batch holds a little more */
 struct cluster;
 struct cluster *cluster_new(uint8_t n_replicas, int mode);
+struct cluster *cluster_new_with(uint8_t n_replicas, int mode, const struct vstamp_app *app);
 struct cluster *cluster_new_blank(uint8_t n_replicas, int mode); /* none started */
 void cluster_free(struct cluster *c);
 

@@ -46,6 +46,7 @@ struct arrival {
 struct cluster {
     uint8_t n;
     int mode;
+    const struct vstamp_app *app;
     uint64_t now_us;
     struct member members[N_MAX];
     struct rule rules[64];

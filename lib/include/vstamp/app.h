@@ -68,6 +68,8 @@ struct vstamp_operation {
     size_t size;
 };
 
+#define VSTAMP_NEVER UINT64_MAX
+
 struct vstamp_app {
     const char *name; /* for logs and status */
 
@@ -106,6 +108,23 @@ struct vstamp_app {
      * it is not worth it. */
     void (*foresee)(const struct vstamp_pages *pages, const struct vstamp_operation *operations,
                     size_t n);
+
+    /* What is to happen though nobody asks, as leases end and keys expire.  due() says when there
+     * is something to do next, in the time that the group agrees on (vstamp_context.timestamp_us);
+     * VSTAMP_NEVER: nothing, as far as the pages tell.  Once that time has come the primary puts an
+     * entry of its own into the log, and tick() is executed with it at every replica, as apply() is
+     * with an operation: context->client is zero, and there is no answer.
+     *
+     * tick() does what is due by context->timestamp_us and nothing that is due later; it may find
+     * nothing to do, for it may come twice or late.  What takes long it does in steps: as long as
+     * due() is not later than the time, there is another tick, within a millisecond or as soon as
+     * the last one is executed.  Between two of them operations run: those must not see what should
+     * have been done by their own timestamp.
+     *
+     * due() is called often, and at any time between two operations; it should look at one page.
+     * Both NULL: time alone changes nothing. */
+    uint64_t (*due)(const struct vstamp_pages *pages);
+    void (*tick)(struct vstamp_pages *pages, const struct vstamp_context *context);
 };
 
 #ifdef __cplusplus

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What happens though nobody asks (paper section 4.4): the time that the group agrees on goes on
+ * without requests.
+ *
+ *   app->due(pages)   says when there is something to do
+ *   the primary       logs a tick once the next entry's timestamp would be that late
+ *   app->tick(...)    does it, at every replica, by the entry's timestamp
+ *
+ * A tick is an operation of nobody's in an entry like all others, and shares it with what waits
+ * there.  So its time is agreed on and rises, it survives what entries survive, and a replica that
+ * fetches the log or the pages gets there, too.
+ *
+ *   T1  only a primary logs one, and when it has executed all that its view began with: what a
+ *       former primary has logged is in its pages then;
+ *   T2  one at a time: while one is on its way the pages do not say yet what it does;
+ *   T3  the next one comes TICK_US later at the earliest, be the application never content;
+ *   T4  what is due is judged by the time that the entry will have, and by that alone when it is
+ *       executed.  A clock that is set back meanwhile makes a tick that finds nothing to do.
+ *
+ * Whoever leads with a clock that is ahead does things early, by as much as it is ahead, and all
+ * later timestamps stay above its (PIT-11.2).  Nothing here bounds that; who keeps the clocks of
+ * the machines does. */
+#include "vr/rooms.h"
+
+void vr_tick(struct vr *r, const struct wire_entry_header *header)
+{
+    struct vstamp_context context = {
+        .op_number = header->op, .timestamp_us = header->timestamp, .limits = r->limits};
+    r->ticking = false;
+    r->stats.ticks++;
+    if (r->app->tick != NULL) r->app->tick(&r->app_pages, &context);
+}
+
+/* May this replica log one now (T1, T2)? */
+static bool may_tick(const struct vr *r)
+{
+    return r->app->due != NULL && vr_is_primary(r) && !r->suspects && !r->ticking &&
+           r->applied >= r->view_start_op && !vr_view_is_over(r) && !vr_epoch_is_closed(r) &&
+           !vr_proposal_closes(r);
+}
+
+/* Each turn that may have changed what is due ends here, and there is one with each heartbeat: what
+ * is further away needs no timer, and a wall clock that was set is noticed. */
+void vr_tick_arm(struct vr *r)
+{
+    uint64_t due = may_tick(r) ? r->app->due(&r->app_pages) : VSTAMP_NEVER;
+    uint64_t time = due != VSTAMP_NEVER ? vr_next_timestamp(r) : 0;
+    uint64_t wait_us = due > time ? due - time : 0;
+    uint64_t rest_us = r->tick_us > r->now_us ? r->tick_us - r->now_us : 0; /* T3 */
+    if (wait_us < rest_us) wait_us = rest_us;
+    if (due != VSTAMP_NEVER && wait_us < r->config.heartbeat_ms * UINT64_C(1000))
+        vr_timer_set(r, VR_TIMER_TICK, wait_us);
+    else
+        vr_timer_off(r, VR_TIMER_TICK);
+}
+
+void vr_tick_due(struct vr *r)
+{
+    if (!may_tick(r) || r->app->due(&r->app_pages) > vr_next_timestamp(r)) return;
+    r->tick_us = r->now_us + TICK_US; /* T3 */
+    r->ticking = vr_batch_tick(r);
+}

@@ -41,6 +41,7 @@ noinst_LTLIBRARIES += \
     %D%/wire/schema.h
 
 %C%_libvr_la_SOURCES = \
+    %D%/vr/application.c \
     %D%/vr/batch.c \
     %D%/vr/checkpoint.c \
     %D%/vr/client_table.c \

@@ -4,6 +4,7 @@
 
 UNIT_TESTS = \
     %D%/unit/test_address \
+    %D%/unit/test_application \
     %D%/unit/test_bench \
     %D%/unit/test_bytes \
     %D%/unit/test_cli \
@@ -118,6 +119,8 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/page_store.h \
     %D%/sim/queue.c \
     %D%/sim/queue.h \
+    %D%/sim/remembering.c \
+    %D%/sim/remembering.h \
     %D%/sim/replay.c \
     %D%/sim/replay.h \
     %D%/sim/replicas.c \

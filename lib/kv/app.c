@@ -325,6 +325,7 @@ static void foresee(const struct vstamp_pages *pages, const struct vstamp_operat
 }
 
 static const struct vstamp_app app = {
+    .abi = VSTAMP_APP_ABI,
     .name = "key-value store",
     .check = check,
     .apply = apply,

@@ -147,6 +147,12 @@ static struct vr_config config_of(const struct copy *c)
     return config;
 }
 
+struct vstamp_limits copy_limits(const struct copy *c)
+{
+    struct vr_config config = config_of(c);
+    return vr_limits(&config);
+}
+
 size_t copy_memory(const struct copy *c)
 {
     struct arena count;
@@ -216,6 +222,7 @@ int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app
     arena_init(&arena, memory, size);
     c->vr = arena_take(&arena, 1, sizeof *c->vr);
     vr_init(c->vr, &arena, &config, app, &sink, (struct vstamp_id){0, 1});
+    c->vr->app_pages.instance = c->instance;
     struct journal_reader r = {.file = c->file};
     enum journal_kind kind;
     struct bytes body;
@@ -225,14 +232,18 @@ int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app
     journal_next(&r, &kind, &body); /* the end of the checkpoint */
     int rv = 0;
     if (c->anchor.op > 0) rv = vr_restore_checkpoint(c->vr, c->head.group, &c->anchor);
-    if (rv != 0) {
+    if (rv == VSTAMP_E_CORRUPT) {
         vstamp_diag_printf(diag, "its pages do not make sense");
         return rv;
     }
-    rv = load_entries(c, &r, diag);
-    if (rv != 0) return rv;
-    assert(c->vr->applied == c->op);
-    return 0;
+    if (rv == 0) rv = load_entries(c, &r, diag);
+    if (rv == 0 && vr_app_settle(c->vr)) {
+        assert(c->vr->applied == c->op);
+        return 0;
+    }
+    if (!c->vr->over) return rv;
+    vstamp_diag_printf(diag, "%s", c->vr->app_failure.text);
+    return VSTAMP_E_CONFIG;
 }
 
 /* --- the state -------------------------------------------------------------------------------- */

@@ -39,11 +39,16 @@ struct copy {
     uint32_t n_pages;
     uint64_t op, n_entries;
     size_t pages_end; /* where the last checkpoint_end stands */
+    void *instance;   /* for an application with memory of its own: what its open(), given
+                         copy_limits, has made.  The caller sets it before copy_load */
     struct vr *vr;    /* after copy_load: its pages are the state at `op` */
 };
 
 /* Check every byte of the file.  VSTAMP_E_CORRUPT or VSTAMP_E_VERSION, with a sentence. */
 int copy_open(struct copy *c, struct bytes file, struct vstamp_diag *diag);
+
+/* What the application of the copied group was told. */
+struct vstamp_limits copy_limits(const struct copy *c);
 
 /* Bring the state into memory, zeroed and of copy_memory bytes, most of which is only touched as
  * far as the state needs it: the pages, then the entries executed upon them.  VSTAMP_E_CORRUPT if

@@ -105,6 +105,16 @@ struct node *node_init(void *memory, size_t size, const struct vr_config *config
     return n;
 }
 
+struct vstamp_limits node_limits(const struct vr_config *config)
+{
+    return vr_limits(config);
+}
+
+void node_set_instance(struct node *n, void *instance)
+{
+    n->vr.app_pages.instance = instance;
+}
+
 void node_start(struct node *n)
 {
     NODE_RECORD(n, step, .step = RECORDING_START);
@@ -268,13 +278,16 @@ static uint64_t lease_left_ms(const struct vr *r)
 }
 
 /* If so much has changed that bringing it up to date would take long, that of an older state
- * stands; the turns that follow do it by parts. */
+ * stands; the turns that follow do it by parts.  Of an application with memory of its own it is
+ * that of the newest checkpoint. */
 static void refresh_digest(struct node *n)
 {
     struct vr *r = &n->vr;
-    if (!pages_settle(&r->pages, PAGES_LIVE, 4 * PAGES_HASHED_AT_ONCE)) return;
-    n->digest = pages_digest(&r->pages);
-    n->digest_op = r->applied;
+    bool of_image = vr_app_has_memory(r);
+    enum pages_version version = of_image ? PAGES_IMAGE : PAGES_LIVE;
+    if (!pages_settle(&r->pages, version, 4 * PAGES_HASHED_AT_ONCE)) return;
+    n->digest = tree_root(pages_tree(&r->pages, version));
+    n->digest_op = of_image ? r->checkpoint_op : r->applied;
 }
 
 static const char *members_text(struct node *n)

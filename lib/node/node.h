@@ -153,6 +153,11 @@ struct node *node_init(void *memory, size_t size, const struct vr_config *config
                        const struct vstamp_app *app, const struct node_io *io,
                        struct vstamp_id entropy);
 
+/* For an application with memory of its own: what its open(), given these limits, has made for this
+ * replica.  Before anything is restored or started.  It stays the host's, who closes it. */
+struct vstamp_limits node_limits(const struct vr_config *config);
+void node_set_instance(struct node *n, void *instance);
+
 /* Load the checkpoint of that number: its head, each of its pages in rising order, the end.
  * VSTAMP_E_CORRUPT, VSTAMP_E_OTHER_GROUP, VSTAMP_E_CONFIG (another index, another size),
  * VSTAMP_E_VERSION with a sentence. */

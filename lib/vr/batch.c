@@ -94,11 +94,13 @@ void vr_batch_settle(struct vr *r)
 /* Into the batch; false if it has no room now. */
 static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_request *m)
 {
+    uint8_t prediction[VSTAMP_PREDICTION_BYTES];
     struct wire_operation operation = {.client = m->client,
                                        .session = m->session,
                                        .number = m->number,
                                        .kind = m->kind,
                                        .body = m->body};
+    if (m->kind == WIRE_KIND_APPLY) operation.prediction = vr_app_predict(r, m->body, prediction);
     size_t size = wire_size(&wire_shape_operation, &operation);
     bool fits = size <= r->batch.capacity - r->batch.size;
     if (!fits || r->batch_count == BATCH_REQUESTS_MAX) {
@@ -203,11 +205,14 @@ static int check(const struct vr *r, const struct wire_request *m, struct vstamp
         return VSTAMP_E_INVALID;
     }
     if (m->kind == WIRE_KIND_REGISTER) return 0;
-    if (m->body.size > r->config.batch_bytes - REQUEST_OVERHEAD) {
+    uint32_t beside = REQUEST_OVERHEAD;
+    if (r->app->predict != NULL) beside += VSTAMP_PREDICTION_BYTES;
+    if (m->body.size > r->config.batch_bytes - beside) {
         vstamp_diag_printf(why, "larger than batch_bytes");
         return VSTAMP_E_TOO_LARGE;
     }
     if (m->kind == WIRE_KIND_RECONFIGURE) return 0; /* judged by reconfiguration.c */
+    if (r->app->check == NULL) return 0;
     return r->app->check(&r->limits, m->body.data, m->body.size, why);
 }
 

@@ -9,13 +9,15 @@
  * pages. */
 #include "vr/rooms.h"
 
-static void take(struct vr *r, uint64_t op)
+static bool take(struct vr *r, uint64_t op)
 {
+    if (!vr_app_settle(r)) return false;
     r->checkpoint_op = op;
     r->checkpoint_anchor = *log_header(&r->log, op);
     r->checkpoint_log_bytes = 0;
     pages_checkpoint(&r->pages);
     vr_trace(r, "checkpoint op=%" PRIu64, r->checkpoint_op);
+    return true;
 }
 
 /* The host has not begun to store it, and much was executed since. */
@@ -46,12 +48,12 @@ static uint64_t due(struct vr *r)
 
 void vr_checkpoint_if_due(struct vr *r)
 {
-    if (r->checkpoint_storing || r->pages.fetching) return;
+    if (r->checkpoint_storing || r->pages.fetching || r->over) return;
     if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */
     uint64_t op = due(r);
     if (op == 0) return;
     r->checkpoint_wanted = false;
-    take(r, op);
+    if (!take(r, op)) return;
     if (r->config.durable) {
         r->checkpoint_storing = true;
         r->sink.store_checkpoint(r->sink.ctx);
@@ -75,10 +77,12 @@ enum vstamp_audit vr_checkpoint_audit_some(struct vr *r)
     struct vstamp_pages app = r->app_pages;
     if (vr_is_witness(r)) return VSTAMP_AUDIT_PASSES;
     enum vstamp_audit sessions = client_table_load_some(a->clients, SESSIONS_AT_ONCE);
-    if (sessions != VSTAMP_AUDIT_PASSES || r->app->audit == NULL) return sessions;
+    if (sessions != VSTAMP_AUDIT_PASSES) return sessions;
     uint32_t n_pages =
         a->of_candidate ? tree_end(pages_tree(&r->pages, PAGES_CANDIDATE)) : r->pages.n_used;
     app.of_candidate = a->of_candidate;
+    if (!vr_app_is_row(r, &app)) return VSTAMP_AUDIT_FAILS;
+    if (r->app->audit == NULL) return VSTAMP_AUDIT_PASSES;
     return r->app->audit(&app, n_pages > app.first ? n_pages - app.first : 0, a->memory);
 }
 
@@ -110,6 +114,7 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     r->checkpoint_anchor = *anchor;
     r->checkpoint_log_bytes = 0;
     r->log.keep_after = anchor->op;
+    if (!vr_is_witness(r)) vr_app_resume(r);
 }
 
 /* --- for peers that fetch it (page_transfer.c) ------------------------------------------------ */

@@ -103,10 +103,13 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
                                      .timestamp_us = header->timestamp,
                                      .client = o->client,
                                      .session = o->session,
-                                     .limits = r->limits};
+                                     .limits = r->limits,
+                                     .prediction = o->prediction.data,
+                                     .prediction_size = o->prediction.size};
     struct vstamp_answer says = {.data = r->answer, .capacity = r->config.max_answer_bytes};
     r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &says);
     assert(says.size <= says.capacity);
+    r->app_is_ahead = vr_app_has_memory(r);
     answer(r, header, o, origin, (struct bytes){says.data, says.size});
 }
 
@@ -152,7 +155,8 @@ static void execute_entry(struct vr *r, uint64_t op)
 void vr_execute(struct vr *r)
 {
     if (vr_is_witness(r)) vr_witness_pass(r);
-    while (r->applied < r->commit && !r->pages.fetching && !log_is_hole(&r->log, r->applied + 1)) {
+    while (r->applied < r->commit && !r->pages.fetching && !r->over &&
+           !log_is_hole(&r->log, r->applied + 1)) {
         execute_entry(r, r->applied + 1);
         r->applied++;
         vr_epoch_passed(r, r->applied);

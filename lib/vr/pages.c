@@ -321,3 +321,8 @@ EXPORTED void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page)
     assert(page < pages->count);
     return pages_write(pages->pages, pages->first + page);
 }
+
+EXPORTED void *vstamp_pages_instance(const struct vstamp_pages *pages)
+{
+    return pages->instance;
+}

@@ -119,6 +119,7 @@ void pages_clear(struct pages *p);
 /* An application's window on the pages: its page 0 is page `first`. */
 struct vstamp_pages {
     struct pages *pages;
+    void *instance;    /* what the application has beside them */
     bool of_candidate; /* else the live ones */
     uint32_t first;
     uint32_t count;

@@ -319,6 +319,7 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
  * time. */
 void vr_recovery_void(struct vr *r)
 {
+    bool had_state = r->applied > 0;
     vr_epoch_void(r);
     log_reset(&r->log, &(struct wire_entry_header){0});
     r->log.keep_after = 0;
@@ -328,10 +329,12 @@ void vr_recovery_void(struct vr *r)
     r->has_hard_state = r->restarting = false;
     r->asked = r->agreed = 0;
     memset(r->crash_vector, 0, sizeof r->crash_vector);
-    if (r->pages.n_used == 0) return;
-    pages_clear(&r->pages);
-    bool sound = client_table_reload(r->clients, 0);
-    assert(sound);
+    if (r->pages.n_used > 0) {
+        pages_clear(&r->pages);
+        bool sound = client_table_reload(r->clients, 0);
+        assert(sound);
+    }
+    if (had_state && !vr_is_witness(r)) vr_app_resume(r);
 }
 
 /* What the disk held cannot be read: this replica goes on as one without state, but not as if it

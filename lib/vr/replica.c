@@ -60,7 +60,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
                      .given = *config,
                      .witness = vr_among_witnesses(config->witnesses, config->self),
                      .app = app,
-                     .limits = {.read_capacity = config->max_read_bytes},
+                     .limits = vr_limits(config),
                      .status = VR_RECOVERING};
     if (sink != NULL) r->sink = *sink;
     take_memory(r, arena, config);
@@ -90,7 +90,7 @@ int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
     while (audit == VSTAMP_AUDIT_GOES_ON) audit = vr_checkpoint_audit_some(r);
     if (audit == VSTAMP_AUDIT_FAILS) return VSTAMP_E_CORRUPT;
     vr_checkpoint_adopt(r, anchor);
-    return 0;
+    return r->over ? VSTAMP_E_CONFIG : 0;
 }
 
 static void restore_tokens(struct vr *r, const struct wire_list *list)

@@ -193,6 +193,8 @@ struct vr {
     struct vr_sink sink;
     const struct vstamp_app *app;
     struct vstamp_limits limits; /* what the application is told of the configuration */
+    bool app_is_ahead;           /* its memory is, of the pages (application.c) */
+    struct vstamp_diag app_failure;
     struct prng prng;
     uint64_t now_us, wall_us;
     uint64_t due[VR_TIMERS]; /* UINT64_MAX: off */
@@ -326,6 +328,16 @@ struct vr {
     uint64_t over_incarnation; /* a later life of ours, */
     uint64_t over_op;    /* or what we once held; else it is of another group */
 };
+
+/* What the application is told of the configuration. */
+struct vstamp_limits vr_limits(const struct vr_config *config);
+
+/* Has the application memory of its own?  Then pages hold its state only in an image. */
+bool vr_app_has_memory(const struct vr *r);
+
+/* Between two operations: the pages are to hold what was executed.  False: it failed, and this
+ * replica is over. */
+bool vr_app_settle(struct vr *r);
 
 /* With an arena whose base is NULL only counts; then nothing but the arena is touched. */
 void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,

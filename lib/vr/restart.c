@@ -235,6 +235,7 @@ const char *vr_is_over(const struct vr *r, char *text, size_t size)
         "; move it away and start with an empty one: the others bring it back";
     char ours[60], theirs[60];
     if (!r->over) return NULL;
+    if (r->app_failure.text[0] != '\0') return r->app_failure.text;
     if (r->retired) {
         snprintf(text, size,
                  "replaced in epoch %u, which %u of its members have begun: not needed any more",

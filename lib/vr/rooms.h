@@ -85,6 +85,11 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header); /* executes 
 void vr_tick_arm(struct vr *r); /* at the end of a turn: when is the next one? */
 void vr_tick_due(struct vr *r);
 
+/* application.c: what is asked of it beside executing.  Who lives in the pages need not be told. */
+void vr_app_resume(struct vr *r); /* the pages hold another state than was executed */
+bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages);
+struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffer);
+
 /* commit.c: execution in order. */
 #define VR_FORESEEN_MAX 16u /* as many operations look into memory at a time */
 void vr_commit_up_to(struct vr *r, uint64_t commit);

@@ -219,12 +219,17 @@ static void note_committed(struct sim *sim, const struct sim_replica *replica,
 
 static void note_digest(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
 {
-    struct check_op *known = op_at(&sim->check, core->applied);
+    bool of_image = vr_app_has_memory(core);
+    if (of_image && (core->checkpoint_op == 0 || core->pages.fetching)) return;
+    uint64_t op = of_image ? core->checkpoint_op : core->applied;
+    enum pages_version version = of_image ? PAGES_IMAGE : PAGES_LIVE;
+    struct check_op *known = op_at(&sim->check, op);
     /* Bringing the hashes up to date changes nothing that the protocol looks at. */
-    struct vstamp_id digest = pages_digest((struct pages *)(uintptr_t)&core->pages);
+    pages_settle((struct pages *)(uintptr_t)&core->pages, version, UINT32_MAX);
+    struct vstamp_id digest = tree_root(pages_tree(&core->pages, version));
     if (known->digested && !vstamp_id_equal(known->digest, digest))
         sim_fail(sim, "replica %u has another state after op=%" PRIu64 " than the group",
-                 replica->index, core->applied);
+                 replica->index, op);
     known->digested = true;
     known->digest = digest;
 }

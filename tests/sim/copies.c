@@ -78,12 +78,15 @@ static void check_copy(struct sim *sim)
     struct copy copy;
     struct vstamp_diag diag = {0};
     void *memory = NULL;
+    const struct vstamp_app *app = sim_app(sim);
     int rv = copy_open(&copy, (struct bytes){s->file.start, s->file.size}, &diag);
     size_t size = rv == 0 ? copy_memory(&copy) : 0;
     if (rv == 0) {
         memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         assert(memory != MAP_FAILED);
-        rv = copy_load(&copy, memory, size, kv_app(), &diag);
+        struct vstamp_limits limits = copy_limits(&copy);
+        if (app->open != NULL) rv = app->open(NULL, &limits, &copy.instance, &diag);
+        if (rv == 0) rv = copy_load(&copy, memory, size, app, &diag);
     }
     sim->stats.copies++;
     if (rv != 0) {
@@ -95,6 +98,7 @@ static void check_copy(struct sim *sim)
         check_copied(sim, log_last(&copy.vr->log), pages_digest(&copy.vr->pages));
     }
     if (memory != NULL) munmap(memory, size);
+    if (copy.instance != NULL) app->close(copy.instance);
 }
 
 void sim_copies_answer(struct sim *sim, struct bytes frame)

@@ -170,6 +170,13 @@ static void draw_disks(struct prng aside, struct sim_options *o)
     if (prng_chance(&aside, 1, 4)) o->segment_bytes = 1u << prng_between(&aside, 18, 21);
 }
 
+/* In one run in four the store has memory of its own, aside. */
+static void draw_memory(struct prng aside, struct sim_options *o)
+{
+    for (int i = 0; i < 13; i++) prng_next(&aside);
+    if (prng_chance(&aside, 1, 4)) o->own_memory = prng_between(&aside, 1, 2);
+}
+
 static void draw_clients(struct prng *prng, struct sim_options *o)
 {
     o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
@@ -376,6 +383,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_changes(*prng, o);
     draw_entry_rot(*prng, o);
     draw_disks(*prng, o);
+    draw_memory(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }

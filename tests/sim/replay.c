@@ -28,6 +28,7 @@ struct life {
     struct sim *sim; /* its clock, trace and verdict */
     struct vr_config config;
     const struct vstamp_app *app;
+    void *instance;
     struct node_io io;
     struct node *node;
     void *memory;
@@ -275,6 +276,17 @@ static enum journal_status next(struct life *l)
     return JOURNAL_BAD;
 }
 
+static void open_instance(struct life *l)
+{
+    struct vstamp_limits limits = node_limits(&l->config);
+    struct vstamp_diag why = {0};
+    if (l->node == NULL || l->app->open == NULL) return;
+    if (l->app->open(NULL, &limits, &l->instance, &why) == 0)
+        node_set_instance(l->node, l->instance);
+    else
+        sim_fail(l->sim, "its application does not start: %s", why.text);
+}
+
 /* To the end of the recording, or until something is wrong. */
 static void live(void *ctx)
 {
@@ -293,6 +305,7 @@ static void live(void *ctx)
     if (l->memory != NULL)
         l->node = node_init(l->memory, l->memory_size, &l->config, l->app, &l->io,
                             l->start.as.start.entropy);
+    open_instance(l);
     while (l->status == JOURNAL_RECORD && !l->sim->failed) l->status = next(l);
 }
 
@@ -387,6 +400,7 @@ enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
         sim_trace_end(sim, last);
     }
     if (l->memory != NULL) munmap(l->memory, l->memory_size);
+    if (l->instance != NULL && l->app->close != NULL) l->app->close(l->instance);
     replay_tape_close(&l->file);
     free(sim);
     free(l);

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "kv/kv.h"
 #include "kv/store.h"
+#include "sim/remembering.h"
 
 #define WALL_START UINT64_C(1700000000000000)
 #define FED_A_TURN 16u
@@ -128,11 +129,15 @@ static enum vstamp_audit audit(const struct vstamp_pages *pages, uint32_t n_used
 }
 
 /* The store, but to look through a few pages takes some turns, as that of many does elsewhere. */
-static const struct vstamp_app *store_app(void)
+const struct vstamp_app *sim_app(const struct sim *sim)
 {
     static struct vstamp_app app;
-    app = *kv_app();
-    app.audit = audit;
+    if (sim->options.own_memory != 0) {
+        remembering_store(&app, sim->options.own_memory == 2);
+    } else {
+        app = *kv_app();
+        app.audit = audit;
+    }
     return &app;
 }
 
@@ -142,7 +147,7 @@ static void live_again(struct sim_replica *r)
     char verdict[REPLAY_VERDICT_SIZE];
     struct bytes recording = {r->tape.data, r->tape.size};
     if (recording.size > 0 &&
-        replay(recording, store_app(), NULL, NULL, NULL, verdict) != REPLAY_SAME)
+        replay(recording, sim_app(r->sim), NULL, NULL, NULL, verdict) != REPLAY_SAME)
         sim_fail(r->sim, "replica %u, once more: %s", r->index, verdict);
     replay_tape_close(&r->tape);
 }
@@ -360,8 +365,22 @@ static int restore(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert(r->memory != MAP_FAILED);
     struct vstamp_id entropy = {prng_next(prng), prng_next(prng)};
-    r->node = node_init(r->memory, r->memory_size, &r->config, store_app(), &r->io, entropy);
+    const struct vstamp_app *app = sim_app(r->sim);
+    struct vstamp_limits limits = node_limits(&r->config);
+    r->node = node_init(r->memory, r->memory_size, &r->config, app, &r->io, entropy);
+    if (app->open != NULL) {
+        int rv = app->open(NULL, &limits, &r->instance, diag);
+        assert(rv == 0);
+        node_set_instance(r->node, r->instance);
+    }
     return r->config.durable ? disk_restore(&r->disk, r->node, lost, diag) : 0;
+}
+
+void sim_replica_release(struct sim_replica *r)
+{
+    const struct vstamp_app *app = sim_app(r->sim);
+    munmap(r->memory, r->memory_size);
+    if (app->close != NULL) app->close(r->instance);
 }
 
 void sim_replica_wipe(struct sim *sim, uint8_t index)
@@ -408,7 +427,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
         sim_trace(sim, "%u: refuses its disk: %s", index, diag.text);
         check_refused(sim, r);
         live_again(r);
-        munmap(r->memory, r->memory_size);
+        sim_replica_release(r);
         sim_replica_wipe(sim, index);
         configure_anew(r);
         rv = restore(r, &lost, &diag);
@@ -469,7 +488,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     if (prng_below(&aside, 1000) < sim->options.late_write_permille)
         disk_delay(&r->disk, &aside);
     disk_crash(&r->disk, &sim->prng);
-    munmap(r->memory, r->memory_size);
+    sim_replica_release(r);
     r->node = NULL;
     if (r->config.durable && sim_replica_has_state(r) && prng_chance(&sim->prng, 1, 4)) {
         disk_copy(&r->copy, &r->disk);

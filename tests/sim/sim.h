@@ -77,6 +77,7 @@ struct sim;
 
 struct sim_replica {
     struct sim *sim;
+    void *instance; /* of the application, if it has memory of its own */
     uint8_t index;
     bool up, stopping;
     bool newcomer; /* was given its configuration for a change of the membership, before ... */
@@ -343,7 +344,9 @@ void sim_trace_end(struct sim *sim, FILE *to); /* prints what is kept, unless NU
 
 /* replicas.c */
 void sim_replica_init(struct sim *sim, uint8_t index);
+const struct vstamp_app *sim_app(const struct sim *sim);
 void sim_replica_start(struct sim *sim, uint8_t index);
+void sim_replica_release(struct sim_replica *replica); /* its memory */
 void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why);
 void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membership *members);

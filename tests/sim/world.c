@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/assert.h"
 #include "base/checksum.h"
@@ -285,7 +284,7 @@ static void world_end(struct sim *sim)
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         struct sim_replica *r = &sim->replicas[i];
         if (r->up && !sim->failed) sim_replica_crash(sim, i, "the end");
-        else if (r->up) munmap(r->memory, r->memory_size);
+        else if (r->up) sim_replica_release(r);
         for (uint32_t j = 0; sim->failed && j < r->backlog_count; j++)
             sim_packet_release(r->backlog[j].packet);
         disk_wipe(&r->disk);

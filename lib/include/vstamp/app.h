@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The application: what is replicated.  Start here to replicate your own service.
  *
- * An application is a deterministic state machine.  Its whole state lives in numbered pages
- * (paper section 5.1), which vstamp owns, checkpoints and transfers; a struct vstamp_app is a few
- * functions without state of their own.  Pages that were never written read as zeros, so a new
- * group starts with all pages zero and needs no call to set up.
+ * An application is a deterministic state machine: a struct vstamp_app, which is a few functions.
+ * There are two ways to keep its state.
  *
- * Deterministic means: what apply() writes and answers is a function of the pages, the operation
- * and the context alone.  No clock, no randomness, no addresses, no uninitialised padding.
+ * In pages.  The whole state lives in numbered pages (paper section 5.1), which vstamp owns,
+ * checkpoints and transfers, and the functions have no state of their own.  Pages that were never
+ * written read as zeros, so a new group starts with all pages zero and needs no call to set up.
+ * A checkpoint costs what has changed, whatever the size of the state.
+ *
+ * In memory of its own, be it a struct, a library's object or another process.  open() makes such
+ * an instance for each replica, and apply() and query() find it with vstamp_pages_instance().  At a
+ * checkpoint the state is saved into the pages, and when pages came from a disk or from another
+ * replica it is loaded from them.  Small states are saved and loaded as a whole, by save() and
+ * load(); who can tell what has changed writes pages by himself, in settle() and resume().
+ *
+ * Deterministic means: what apply() does to the state and answers is a function of the state, the
+ * operation and the context alone.  No clock (but context->timestamp_us), no randomness (but what
+ * predict() chose), no addresses, no uninitialised padding.  Replicas that differ are found out by
+ * the digests of their pages, so equal states must be saved as equal bytes, whatever has led there
+ * and whenever they were saved before.
+ *
+ * examples/counter.c is a whole replicated service, and examples/phonebook.c a plug-in.
  */
 #ifndef VSTAMP_APP_H
 #define VSTAMP_APP_H
@@ -24,7 +38,13 @@
 extern "C" {
 #endif
 
-#define VSTAMP_PAGE_SIZE 4096u
+/* What a struct vstamp_app is laid out by.  A program and a plug-in that were built for different
+ * ones do not fit. */
+#define VSTAMP_APP_ABI 1u
+
+#define VSTAMP_PAGE_SIZE        4096u
+#define VSTAMP_PREDICTION_BYTES 256u /* that predict() may choose */
+#define VSTAMP_SEED_WORDS       4u
 
 struct vstamp_pages;
 
@@ -35,12 +55,27 @@ VSTAMP_API uint32_t vstamp_pages_max(const struct vstamp_pages *pages);
 VSTAMP_API const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t page);
 
 /* The same, to change it.  Call it before each change, however small: it is what lets a checkpoint
- * keep the old content.  Only apply() may call it.  Valid until the function returns. */
+ * keep the old content.  Only apply() and settle() may call it.  Valid until the function
+ * returns. */
 VSTAMP_API void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page);
+
+/* What open() made for this replica; NULL without open(). */
+VSTAMP_API void *vstamp_pages_instance(const struct vstamp_pages *pages);
+
+/* What save() writes to, one piece after the other, ... */
+struct vstamp_save;
+VSTAMP_API void vstamp_save_bytes(struct vstamp_save *to, const void *data, size_t size);
+
+/* ... and load() reads from: fills `data`, and gives how many bytes there were, at most `size`. */
+struct vstamp_load;
+VSTAMP_API size_t vstamp_load_bytes(struct vstamp_load *from, void *data, size_t size);
+VSTAMP_API uint64_t vstamp_load_left(const struct vstamp_load *from);
 
 /* What the group allows; equal at every replica, and for the life of the group. */
 struct vstamp_limits {
     uint32_t read_capacity; /* of the answers to query(): more in one piece cannot be read back */
+    uint64_t state_bytes;   /* what save() may write at most.  A state that grows beyond it stops
+                               the group at its next checkpoint: refuse what would lead there */
 };
 
 /* What an operation is executed with; equal at every replica. */
@@ -50,6 +85,8 @@ struct vstamp_context {
     struct vstamp_id client; /* who asked */
     uint64_t session;        /* op-number of the client's registration */
     struct vstamp_limits limits;
+    const uint8_t *prediction; /* what predict() chose for this operation */
+    size_t prediction_size;
 };
 
 /* Where an answer goes: at most `capacity` bytes at `data`; the function sets `size`. */
@@ -70,13 +107,15 @@ struct vstamp_operation {
 
 #define VSTAMP_NEVER UINT64_MAX
 
+/* What is NULL is left out; apply and query must be there. */
 struct vstamp_app {
-    const char *name; /* for logs and status */
+    unsigned abi;     /* VSTAMP_APP_ABI */
+    const char *name; /* for logs and status; data of another name are refused */
 
     /* May this operation enter the log?  Looks at its form and at the limits only, not at the
      * state: what it refuses may never run, whenever it is asked.  Returns 0, or VSTAMP_E_INVALID,
      * or VSTAMP_E_TOO_LARGE for what is above a limit; *why tells the client.  Called at the
-     * primary, before logging. */
+     * primary, before logging.  NULL: everything may. */
     int (*check)(const struct vstamp_limits *limits, const uint8_t *operation, size_t size,
                  struct vstamp_diag *why);
 
@@ -125,6 +164,34 @@ struct vstamp_app {
      * Both NULL: time alone changes nothing. */
     uint64_t (*due)(const struct vstamp_pages *pages);
     void (*tick)(struct vstamp_pages *pages, const struct vstamp_context *context);
+    /* An instance for one replica, in the state that a new group begins in; `argument` is what its
+     * user gave, NULL if nothing.  A process may host several.  Returns 0, or a negative
+     * VSTAMP_E_... with a sentence in *why; then the replica does not start. */
+    int (*open)(const char *argument, const struct vstamp_limits *limits, void **instance,
+                struct vstamp_diag *why);
+    void (*close)(void *instance);
+
+    /* A checkpoint begins, or somebody compares replicas: write the whole state.  It is kept as the
+     * pages of the group; load() is given the same bytes. */
+    void (*save)(const void *instance, struct vstamp_save *to);
+
+    /* Forget the present state and take up this one; with nothing to read it is that of a new
+     * group.  Not 0: these bytes are no state, or it cannot be had now, *why tells; then the
+     * replica ends. */
+    int (*load)(void *instance, struct vstamp_load *from, struct vstamp_diag *why);
+
+    /* The same by hand, in place of save and load: write into the pages what they lack, so that
+     * they hold the state, and read it from them.  Not 0: it cannot, and the replica ends. */
+    int (*settle)(struct vstamp_pages *pages, struct vstamp_diag *why);
+    int (*resume)(const struct vstamp_pages *pages, struct vstamp_diag *why);
+
+    /* Choose what an operation needs and cannot compute alike at every replica (4.4), such as a
+     * random number.  Called at the primary only, before logging; what it writes to `prediction`,
+     * at most VSTAMP_PREDICTION_BYTES, is logged with the operation and given to apply() at every
+     * replica.  The state that it sees may lack operations that will run before.  `seed` is random,
+     * but no secret.  The time needs no prediction: it is in the context. */
+    void (*predict)(const struct vstamp_pages *pages, const uint64_t seed[VSTAMP_SEED_WORDS],
+                    const uint8_t *operation, size_t size, struct vstamp_answer *prediction);
 };
 
 #ifdef __cplusplus

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is asked of the application beside executing (<vstamp/app.h>).
+ *
+ * One that lives in the pages is always at one with them.  One with memory of its own runs ahead of
+ * them, and is told when the two are to meet:
+ *
+ *   settle   memory -> pages   a checkpoint begins, at the op-number that was executed last
+ *   resume   pages -> memory   the live pages became those of a checkpoint that came from the disk
+ *                              or from a peer, or are void
+ *
+ *   A1  between those the application's live pages are those of an older op-number, and nobody
+ *       looks at them; those of the image are right, for an image is made of settled pages;
+ *   A2  what an application leaves in the pages is a function of its state, so images of one
+ *       op-number are equal at all replicas, whatever checkpoints each of them took before.
+ *
+ * With save and load the pages hold a row of bytes: eight for their number, then they.  Pages whose
+ * content stays the same are not touched.
+ *
+ * An application that cannot do either ends the life of this replica: it must not answer from a
+ * state that is not the group's. */
+#include "vr/rooms.h"
+
+#include <string.h>
+
+#include "base/endian.h"
+
+#define EXPORTED __attribute__((visibility("default")))
+#define SIZE_BYTES 8u
+
+struct vstamp_save {
+    struct vstamp_pages *pages;
+    uint64_t capacity, size; /* of the row, its number included */
+    uint8_t page[VSTAMP_PAGE_SIZE]; /* that the row ends in at present */
+};
+
+struct vstamp_load {
+    const struct vstamp_pages *pages;
+    uint64_t place, end;
+};
+
+/* --- save and load ---------------------------------------------------------------------------- */
+
+static uint64_t saved_end(const struct vstamp_pages *pages)
+{
+    return SIZE_BYTES + load_u64(vstamp_page_read(pages, 0));
+}
+
+static void put_page(struct vstamp_pages *pages, uint32_t page, const uint8_t *content)
+{
+    if (memcmp(vstamp_page_read(pages, page), content, VSTAMP_PAGE_SIZE) != 0)
+        memcpy(vstamp_page_write(pages, page), content, VSTAMP_PAGE_SIZE);
+}
+
+static uint32_t page_of(uint64_t place)
+{
+    return (uint32_t)(place / VSTAMP_PAGE_SIZE);
+}
+
+EXPORTED void vstamp_save_bytes(struct vstamp_save *to, const void *data, size_t size)
+{
+    const uint8_t *from = data;
+    bool fits = to->size <= to->capacity && size <= to->capacity - to->size;
+    if (!fits) to->size = UINT64_MAX;
+    while (fits && size > 0) {
+        size_t at = to->size % VSTAMP_PAGE_SIZE, n = VSTAMP_PAGE_SIZE - at;
+        if (n > size) n = size;
+        memcpy(to->page + at, from, n);
+        to->size += n;
+        from += n;
+        size -= n;
+        if (to->size % VSTAMP_PAGE_SIZE == 0) {
+            put_page(to->pages, page_of(to->size - 1), to->page);
+            memset(to->page, 0, sizeof to->page);
+        }
+    }
+}
+
+/* The number of bytes is known last; until then the former one stands there. */
+static int save(struct vr *r, struct vstamp_diag *why)
+{
+    struct vstamp_pages *pages = &r->app_pages;
+    uint8_t number[SIZE_BYTES];
+    struct vstamp_save to = {.pages = pages,
+                             .capacity = SIZE_BYTES + r->limits.state_bytes,
+                             .size = SIZE_BYTES};
+    uint64_t former_end = saved_end(pages);
+    memcpy(to.page, vstamp_page_read(pages, 0), SIZE_BYTES);
+    r->app->save(pages->instance, &to);
+    if (to.size > to.capacity) {
+        vstamp_diag_printf(why, "it is larger than %" PRIu64 " bytes: raise state_bytes_max",
+                           r->limits.state_bytes);
+        return VSTAMP_E_FULL;
+    }
+    if (to.size % VSTAMP_PAGE_SIZE != 0) put_page(pages, page_of(to.size), to.page);
+    memset(to.page, 0, sizeof to.page);
+    for (uint64_t page = page_of(to.size - 1) + 1u; page * VSTAMP_PAGE_SIZE < former_end; page++)
+        put_page(pages, (uint32_t)page, to.page);
+    store_u64(number, to.size - SIZE_BYTES);
+    if (memcmp(vstamp_page_read(pages, 0), number, SIZE_BYTES) != 0)
+        memcpy(vstamp_page_write(pages, 0), number, SIZE_BYTES);
+    return 0;
+}
+
+EXPORTED size_t vstamp_load_bytes(struct vstamp_load *from, void *data, size_t size)
+{
+    uint8_t *to = data;
+    if (size > from->end - from->place) size = (size_t)(from->end - from->place);
+    for (size_t left = size; left > 0;) {
+        const uint8_t *page = vstamp_page_read(from->pages, page_of(from->place));
+        size_t at = from->place % VSTAMP_PAGE_SIZE, n = VSTAMP_PAGE_SIZE - at;
+        if (n > left) n = left;
+        memcpy(to, page + at, n);
+        from->place += n;
+        to += n;
+        left -= n;
+    }
+    return size;
+}
+
+EXPORTED uint64_t vstamp_load_left(const struct vstamp_load *from)
+{
+    return from->end - from->place;
+}
+
+static int load(struct vr *r, struct vstamp_diag *why)
+{
+    struct vstamp_load from = {
+        .pages = &r->app_pages, .place = SIZE_BYTES, .end = saved_end(&r->app_pages)};
+    return r->app->load(r->app_pages.instance, &from, why);
+}
+
+/* --- what the other rooms ask for ------------------------------------------------------------- */
+
+struct vstamp_limits vr_limits(const struct vr_config *config)
+{
+    uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);
+    uint64_t pages = config->state_pages > table ? config->state_pages - table : 0;
+    return (struct vstamp_limits){
+        .read_capacity = config->max_read_bytes,
+        .state_bytes = pages > 0 ? pages * VSTAMP_PAGE_SIZE - SIZE_BYTES : 0};
+}
+
+bool vr_app_has_memory(const struct vr *r)
+{
+    return r->app->save != NULL || r->app->settle != NULL;
+}
+
+static void fail(struct vr *r, const char *what, const struct vstamp_diag *why)
+{
+    vstamp_diag_printf(&r->app_failure, "the application \"%s\" cannot %s its state at op-number %"
+                       PRIu64 "%s%s", r->app->name, what, r->applied,
+                       why->text[0] != '\0' ? ": " : "", why->text);
+    r->over = true;
+    vr_log(r, VR_ERROR, "application-failed", "reason=\"%s\"", r->app_failure.text);
+}
+
+bool vr_app_settle(struct vr *r)
+{
+    struct vstamp_diag why = {0};
+    if (!r->app_is_ahead) return true;
+    int rv = r->app->save != NULL ? save(r, &why) : r->app->settle(&r->app_pages, &why);
+    if (rv != 0) fail(r, "save", &why);
+    r->app_is_ahead = rv != 0;
+    return rv == 0;
+}
+
+void vr_app_resume(struct vr *r)
+{
+    struct vstamp_diag why = {0};
+    int rv = 0;
+    r->app_is_ahead = false;
+    if (r->app->load != NULL) rv = load(r, &why);
+    else if (r->app->resume != NULL) rv = r->app->resume(&r->app_pages, &why);
+    if (rv != 0) fail(r, "load", &why);
+}
+
+/* Of pages that hold a row of bytes: is its number possible? */
+bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages)
+{
+    return r->app->load == NULL || saved_end(pages) - SIZE_BYTES <= r->limits.state_bytes;
+}
+
+struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffer)
+{
+    uint64_t seed[VSTAMP_SEED_WORDS];
+    struct vstamp_answer prediction = {.data = buffer, .capacity = VSTAMP_PREDICTION_BYTES};
+    if (r->app->predict == NULL) return (struct bytes){0};
+    for (uint32_t i = 0; i < VSTAMP_SEED_WORDS; i++) seed[i] = prng_next(&r->prng);
+    r->app->predict(&r->app_pages, seed, operation.data, operation.size, &prediction);
+    assert(prediction.size <= prediction.capacity);
+    return (struct bytes){buffer, prediction.size};
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The store as an application with memory of its own: an instance is pages that nobody else knows,
+ * and the functions are the store's over those.  Either what has changed is written to the group's
+ * pages by hand, or all is saved in a row.
+ *
+ * The first page of an instance is a sum of all that was predicted, so that replicas which were
+ * given different predictions differ. */
+#include "sim/remembering.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "kv/kv.h"
+#include "vr/pages.h"
+
+struct memory {
+    void *block;
+    size_t size;
+    struct pages pages;
+    struct vstamp_pages all, store; /* the store's are those behind the first */
+};
+
+static const struct memory *instance(const struct vstamp_pages *pages)
+{
+    return vstamp_pages_instance(pages);
+}
+
+/* A row has room for one page less than there are: it begins with two numbers. */
+static int open_memory(const char *argument, const struct vstamp_limits *limits, void **made,
+                       struct vstamp_diag *why)
+{
+    struct memory *m = calloc(1, sizeof *m);
+    uint32_t n = (uint32_t)(limits->state_bytes / VSTAMP_PAGE_SIZE);
+    struct arena arena;
+    (void)argument;
+    (void)why;
+    assert(m != NULL && n >= 2);
+    arena_init(&arena, NULL, 0);
+    pages_init(&m->pages, &arena, n);
+    m->size = arena.used;
+    m->block = mmap(NULL, m->size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert(m->block != MAP_FAILED);
+    arena_init(&arena, m->block, m->size);
+    pages_init(&m->pages, &arena, n);
+    m->all = (struct vstamp_pages){.pages = &m->pages, .count = n};
+    m->store = (struct vstamp_pages){.pages = &m->pages, .first = 1, .count = n - 1};
+    *made = m;
+    return 0;
+}
+
+static void close_memory(void *instance_made)
+{
+    struct memory *m = instance_made;
+    munmap(m->block, m->size);
+    free(m);
+}
+
+static void apply(struct vstamp_pages *pages, const struct vstamp_context *context,
+                  const uint8_t *operation, size_t size, struct vstamp_answer *answer)
+{
+    struct memory *m = vstamp_pages_instance(pages);
+    uint8_t *sum = vstamp_page_write(&m->all, 0), term[32] = {0};
+    assert(context->prediction_size == 16);
+    memcpy(term, sum, 16);
+    memcpy(term + 16, context->prediction, 16);
+    struct vstamp_id next = checksum128(term, sizeof term);
+    memcpy(sum, &next, sizeof next);
+    kv_app()->apply(&m->store, context, operation, size, answer);
+}
+
+static void query(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
+                  struct vstamp_answer *answer)
+{
+    kv_app()->query(&instance(pages)->store, operation, size, answer);
+}
+
+static void foresee(const struct vstamp_pages *pages, const struct vstamp_operation *operations,
+                    size_t n)
+{
+    kv_app()->foresee(&instance(pages)->store, operations, n);
+}
+
+static void predict(const struct vstamp_pages *pages, const uint64_t seed[VSTAMP_SEED_WORDS],
+                    const uint8_t *operation, size_t size, struct vstamp_answer *prediction)
+{
+    (void)pages;
+    (void)operation;
+    (void)size;
+    memcpy(prediction->data, seed, 16);
+    prediction->size = 16;
+}
+
+static void take_page(struct memory *m, uint32_t page, const void *content)
+{
+    if (memcmp(vstamp_page_read(&m->all, page), content, VSTAMP_PAGE_SIZE) != 0)
+        memcpy(vstamp_page_write(&m->all, page), content, VSTAMP_PAGE_SIZE);
+}
+
+static int settle(struct vstamp_pages *pages, struct vstamp_diag *why)
+{
+    const struct memory *m = instance(pages);
+    (void)why;
+    for (uint32_t page = 0; page < m->pages.n_used; page++) {
+        const void *content = vstamp_page_read(&m->all, page);
+        if (memcmp(vstamp_page_read(pages, page), content, VSTAMP_PAGE_SIZE) != 0)
+            memcpy(vstamp_page_write(pages, page), content, VSTAMP_PAGE_SIZE);
+    }
+    return 0;
+}
+
+static int resume(const struct vstamp_pages *pages, struct vstamp_diag *why)
+{
+    struct memory *m = vstamp_pages_instance(pages);
+    (void)why;
+    for (uint32_t page = 0; page < m->all.count; page++)
+        take_page(m, page, vstamp_page_read(pages, page));
+    return 0;
+}
+
+static void save(const void *instance_made, struct vstamp_save *to)
+{
+    const struct memory *m = instance_made;
+    uint32_t n = m->pages.n_used;
+    while (n > 0 && pages_hash(vstamp_page_read(&m->all, n - 1)) == 0) n--;
+    vstamp_save_bytes(to, &n, sizeof n);
+    for (uint32_t page = 0; page < n; page++)
+        vstamp_save_bytes(to, vstamp_page_read(&m->all, page), VSTAMP_PAGE_SIZE);
+}
+
+static int load(void *instance_made, struct vstamp_load *from, struct vstamp_diag *why)
+{
+    struct memory *m = instance_made;
+    uint32_t n = 0;
+    uint8_t content[VSTAMP_PAGE_SIZE] = {0};
+    vstamp_load_bytes(from, &n, sizeof n);
+    if (n > m->all.count || vstamp_load_left(from) != n * (uint64_t)VSTAMP_PAGE_SIZE) {
+        vstamp_diag_printf(why, "%u pages cannot be", n);
+        return VSTAMP_E_CORRUPT;
+    }
+    for (uint32_t page = 0; page < m->all.count; page++) {
+        memset(content, 0, sizeof content);
+        if (page < n) vstamp_load_bytes(from, content, sizeof content);
+        take_page(m, page, content);
+    }
+    return 0;
+}
+
+void remembering_store(struct vstamp_app *app, bool by_row)
+{
+    *app = *kv_app();
+    app->audit = NULL; /* of the store's pages, which these are not */
+    app->apply = apply;
+    app->query = query;
+    app->foresee = foresee;
+    app->predict = predict;
+    app->open = open_memory;
+    app->close = close_memory;
+    if (by_row) {
+        app->save = save;
+        app->load = load;
+    } else {
+        app->settle = settle;
+        app->resume = resume;
+    }
+}

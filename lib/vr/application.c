@@ -145,13 +145,28 @@ bool vr_app_has_memory(const struct vr *r)
     return r->app->save != NULL || r->app->settle != NULL;
 }
 
+static void end(struct vr *r)
+{
+    r->over = true;
+    vr_log(r, VR_ERROR, "application-failed", "reason=\"%s\"", r->app_failure.text);
+}
+
 static void fail(struct vr *r, const char *what, const struct vstamp_diag *why)
 {
     vstamp_diag_printf(&r->app_failure, "the application \"%s\" cannot %s its state at op-number %"
                        PRIu64 "%s%s", r->app->name, what, r->applied,
                        why->text[0] != '\0' ? ": " : "", why->text);
-    r->over = true;
-    vr_log(r, VR_ERROR, "application-failed", "reason=\"%s\"", r->app_failure.text);
+    end(r);
+}
+
+bool vr_app_has_failed(struct vr *r)
+{
+    const char *why = r->app->failure != NULL ? r->app->failure(r->app_pages.instance) : NULL;
+    if (why == NULL) return false;
+    vstamp_diag_printf(&r->app_failure, "the application \"%s\" cannot go on: %s", r->app->name,
+                       why);
+    end(r);
+    return true;
 }
 
 bool vr_app_settle(struct vr *r)
@@ -159,6 +174,7 @@ bool vr_app_settle(struct vr *r)
     struct vstamp_diag why = {0};
     if (!r->app_is_ahead) return true;
     int rv = r->app->save != NULL ? save(r, &why) : r->app->settle(&r->app_pages, &why);
+    if (vr_app_has_failed(r)) return false;
     if (rv != 0) fail(r, "save", &why);
     r->app_is_ahead = rv != 0;
     return rv == 0;

@@ -72,6 +72,23 @@ static void execute_reconfiguration(struct vr *r, const struct wire_entry_header
     answer(r, header, o, origin, (struct bytes){buffer, w.size});
 }
 
+static bool stands(const struct vr *r, const struct wire_operation *o, struct client_record *record)
+{
+    return client_table_find(r->clients, o->client, record) && record->session == o->session;
+}
+
+static struct vstamp_context context_of(const struct vr *r, const struct wire_entry_header *header,
+                                        const struct wire_operation *o)
+{
+    return (struct vstamp_context){.op_number = header->op,
+                                   .timestamp_us = header->timestamp,
+                                   .client = o->client,
+                                   .session = o->session,
+                                   .limits = r->limits,
+                                   .prediction = o->prediction.data,
+                                   .prediction_size = o->prediction.size};
+}
+
 static void execute_operation(struct vr *r, const struct wire_entry_header *header,
                               const struct wire_operation *o)
 {
@@ -85,7 +102,7 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
         return;
     }
     struct client_record record;
-    if (!client_table_find(r->clients, o->client, &record) || record.session != o->session) {
+    if (!stands(r, o, &record)) {
         vr_mark(r, VR_MARK_session_ended_in_flight, "op=%" PRIu64, header->op);
         vr_reject(r, origin, o->client, o->session, o->number, WIRE_REJECT_EVICTED,
                   "the session ended before the request ran");
@@ -99,16 +116,11 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
         execute_reconfiguration(r, header, o, origin);
         return;
     }
-    struct vstamp_context context = {.op_number = header->op,
-                                     .timestamp_us = header->timestamp,
-                                     .client = o->client,
-                                     .session = o->session,
-                                     .limits = r->limits,
-                                     .prediction = o->prediction.data,
-                                     .prediction_size = o->prediction.size};
+    struct vstamp_context context = context_of(r, header, o);
     struct vstamp_answer says = {.data = r->answer, .capacity = r->config.max_answer_bytes};
     r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &says);
     assert(says.size <= says.capacity);
+    if (vr_app_has_failed(r)) return;
     r->app_is_ahead = vr_app_has_memory(r);
     answer(r, header, o, origin, (struct bytes){says.data, says.size});
 }
@@ -135,6 +147,35 @@ void vr_foresee(const struct vr *r, const struct bytes *operations, uint32_t n)
     r->app->foresee(&r->app_pages, next, n);
 }
 
+static bool has_client(const struct vstamp_context *contexts, uint32_t n, struct vstamp_id client)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (vstamp_id_equal(contexts[i].client, client)) return true;
+    return false;
+}
+
+/* Tell the application which of these it will be given.  Gives for how many that was decided, at
+ * least one: what a registration, or the same client's former request, is about to change in the
+ * client table has to be waited for. */
+static uint32_t announce(struct vr *r, const struct wire_entry_header *header,
+                         const struct wire_operation *operations, uint32_t n)
+{
+    struct vstamp_context contexts[VR_FORESEEN_MAX];
+    struct vstamp_operation bodies[VR_FORESEEN_MAX];
+    struct client_record record;
+    uint32_t i, n_sure = 0;
+    if (r->app->announce == NULL) return n;
+    for (i = 0; i < n; i++) {
+        const struct wire_operation *o = &operations[i];
+        if (o->kind != WIRE_KIND_APPLY || has_client(contexts, n_sure, o->client)) break;
+        if (!stands(r, o, &record) || o->number != record.number + 1) continue;
+        contexts[n_sure] = context_of(r, header, o);
+        bodies[n_sure++] = (struct vstamp_operation){o->body.data, o->body.size};
+    }
+    if (n_sure > 1) r->app->announce(&r->app_pages, contexts, bodies, n_sure);
+    return i > 0 ? i : 1;
+}
+
 static void execute_entry(struct vr *r, uint64_t op)
 {
     const struct log_slot *slot = log_at(&r->log, op);
@@ -146,8 +187,11 @@ static void execute_entry(struct vr *r, uint64_t op)
         n = decode_some(r, op, &at, wanted, operations);
         for (uint32_t i = 0; i < n; i++) bodies[i] = operations[i].body;
         vr_foresee(r, bodies, n);
-        for (uint32_t i = 0; i < n; i++) execute_operation(r, &slot->header, &operations[i]);
-        if (n < wanted) break;
+        for (uint32_t i = 0, decided = 0; i < n && !r->over; i++) {
+            if (i == decided) decided += announce(r, &slot->header, &operations[i], n - i);
+            execute_operation(r, &slot->header, &operations[i]);
+        }
+        if (n < wanted || r->over) break;
     }
     r->checkpoint_log_bytes += body.size;
 }
@@ -158,6 +202,7 @@ void vr_execute(struct vr *r)
     while (r->applied < r->commit && !r->pages.fetching && !r->over &&
            !log_is_hole(&r->log, r->applied + 1)) {
         execute_entry(r, r->applied + 1);
+        if (r->over) return;
         r->applied++;
         vr_epoch_passed(r, r->applied);
         vr_checkpoint_if_due(r);

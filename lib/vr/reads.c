@@ -30,6 +30,13 @@ static void answer_read(struct vr *r, uint64_t origin, struct vstamp_id client, 
     struct vstamp_answer answer = {.data = r->answer, .capacity = r->config.max_read_bytes};
     r->app->query(&r->app_pages, body.data, body.size, &answer);
     assert(answer.size <= answer.capacity);
+    if (vr_app_has_failed(r)) return;
+    if (answer.refused) {
+        struct vstamp_diag why;
+        vstamp_diag_printf(&why, "%.*s", (int)answer.size, (const char *)answer.data);
+        vr_reject(r, origin, client, 0, number, WIRE_REJECT_INVALID, why.text);
+        return;
+    }
     r->stats.reads++;
     vr_reply(r, origin, client, 0, number, r->applied, (struct bytes){answer.data, answer.size});
 }

@@ -88,6 +88,7 @@ void vr_tick_due(struct vr *r);
 /* application.c: what is asked of it beside executing.  Who lives in the pages need not be told. */
 void vr_app_resume(struct vr *r); /* the pages hold another state than was executed */
 bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages);
+bool vr_app_has_failed(struct vr *r); /* then the replica is over, and nothing it said counts */
 struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffer);
 
 /* commit.c: execution in order. */

@@ -4,7 +4,7 @@
  * pages by hand, or all is saved in a row.
  *
  * The first page of an instance is a sum of all that was predicted, so that replicas which were
- * given different predictions differ. */
+ * given different predictions differ.  What is announced must be what is applied. */
 #include "sim/remembering.h"
 
 #include <stdlib.h>
@@ -17,11 +17,15 @@
 #include "kv/kv.h"
 #include "vr/pages.h"
 
+#define ANNOUNCED_MAX 64u
+
 struct memory {
     void *block;
     size_t size;
     struct pages pages;
     struct vstamp_pages all, store; /* the store's are those behind the first */
+    struct vstamp_context announced[ANNOUNCED_MAX]; /* that were not applied yet: the first */
+    size_t n_announced, n_applied;
 };
 
 static const struct memory *instance(const struct vstamp_pages *pages)
@@ -66,11 +70,28 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
     struct memory *m = vstamp_pages_instance(pages);
     uint8_t *sum = vstamp_page_write(&m->all, 0), term[32] = {0};
     assert(context->prediction_size == 16);
+    if (m->n_applied < m->n_announced) {
+        const struct vstamp_context *next = &m->announced[m->n_applied++];
+        assert(next->op_number == context->op_number);
+        assert(vstamp_id_equal(next->client, context->client));
+    }
     memcpy(term, sum, 16);
     memcpy(term + 16, context->prediction, 16);
     struct vstamp_id next = checksum128(term, sizeof term);
     memcpy(sum, &next, sizeof next);
     kv_app()->apply(&m->store, context, operation, size, answer);
+}
+
+/* All that was announced before has been applied. */
+static void announce(struct vstamp_pages *pages, const struct vstamp_context *contexts,
+                     const struct vstamp_operation *operations, size_t n)
+{
+    struct memory *m = vstamp_pages_instance(pages);
+    (void)operations;
+    assert(m->n_applied == m->n_announced && n <= ANNOUNCED_MAX);
+    memcpy(m->announced, contexts, n * sizeof *contexts);
+    m->n_announced = n;
+    m->n_applied = 0;
 }
 
 static void query(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
@@ -157,6 +178,7 @@ void remembering_store(struct vstamp_app *app, bool by_row)
     app->apply = apply;
     app->query = query;
     app->foresee = foresee;
+    app->announce = announce;
     app->predict = predict;
     app->open = open_memory;
     app->close = close_memory;

@@ -19,6 +19,7 @@
 struct text {
     size_t size, load_size; /* taken up in pieces of load_size */
     bool refuses;
+    const char *failure;
     uint8_t bytes[STATE_MAX];
 };
 
@@ -47,8 +48,14 @@ static int load(void *instance, struct vstamp_load *from, struct vstamp_diag *wh
     return 0;
 }
 
+static const char *failure(const void *instance)
+{
+    const struct text *t = instance;
+    return t->failure;
+}
+
 static const struct vstamp_app app = {
-    .abi = VSTAMP_APP_ABI, .name = "text", .save = save, .load = load};
+    .abi = VSTAMP_APP_ABI, .name = "text", .save = save, .load = load, .failure = failure};
 
 struct fixture {
     void *memory;
@@ -193,6 +200,17 @@ static void a_state_that_cannot_be_loaded_ends_the_replica(void **state)
                         vr_is_over(&f->vr, text, sizeof text));
 }
 
+static void an_instance_that_failed_ends_the_replica(void **state)
+{
+    struct fixture *f = *state;
+    set(f, 10, 1);
+    f->text.failure = "its process ended";
+    assert_false(vr_app_settle(&f->vr));
+    char text[300];
+    assert_string_equal("the application \"text\" cannot go on: its process ended",
+                        vr_is_over(&f->vr, text, sizeof text));
+}
+
 static void a_row_that_is_longer_than_the_pages_is_not_taken(void **state)
 {
     struct fixture *f = *state;
@@ -214,6 +232,7 @@ int main(void)
         TEST(pages_that_stay_as_they_were_are_not_touched),
         TEST(a_state_that_is_too_large_ends_the_replica),
         TEST(a_state_that_cannot_be_loaded_ends_the_replica),
+        TEST(an_instance_that_failed_ends_the_replica),
         TEST(a_row_that_is_longer_than_the_pages_is_not_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,7 @@ struct vstamp_answer {
     uint8_t *data;
     size_t capacity;
     size_t size;
+    bool refused; /* query() only: there is no answer, the bytes are a sentence that tells why */
 };
 
 enum vstamp_audit { VSTAMP_AUDIT_GOES_ON, VSTAMP_AUDIT_PASSES, VSTAMP_AUDIT_FAILS };
@@ -192,6 +193,15 @@ struct vstamp_app {
      * but no secret.  The time needs no prediction: it is in the context. */
     void (*predict)(const struct vstamp_pages *pages, const uint64_t seed[VSTAMP_SEED_WORDS],
                     const uint8_t *operation, size_t size, struct vstamp_answer *prediction);
+
+    /* Exactly these come next to apply(), in this order: whose state is behind a pipe can send them
+     * together.  The bytes stay until the last of them was applied. */
+    void (*announce)(struct vstamp_pages *pages, const struct vstamp_context *contexts,
+                     const struct vstamp_operation *operations, size_t n);
+
+    /* Has the instance come to an end, such as that of its process?  Asked after apply(), query()
+     * and save().  A sentence, and this replica ends, without the answer; NULL: all is well. */
+    const char *(*failure)(const void *instance);
 };
 
 #ifdef __cplusplus

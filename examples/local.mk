@@ -3,3 +3,11 @@
 check_PROGRAMS += %D%/increments
 %C%_increments_SOURCES = %D%/increments.c
 %C%_increments_LDADD = libvstamp.la
+
+# Those that replicate something; tests/cli/installed.bats compiles them as their users would.
+check_PROGRAMS += %D%/counter
+%C%_counter_SOURCES = %D%/counter.c
+%C%_counter_LDADD = libvstamp-replica.la
+check_LTLIBRARIES += %D%/phonebook.la
+%C%_phonebook_la_SOURCES = %D%/phonebook.c
+%C%_phonebook_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere

@@ -148,6 +148,8 @@ noinst_LTLIBRARIES += \
     %D%/program/log.h \
     %D%/program/nearest.c \
     %D%/program/nearest.h \
+    %D%/program/plug_in.c \
+    %D%/program/plug_in.h \
     %D%/program/progress.c \
     %D%/program/progress.h
 
@@ -171,7 +173,8 @@ vstampinclude_HEADERS = \
     %D%/include/vstamp/client.h \
     %D%/include/vstamp/error.h \
     %D%/include/vstamp/errors.def \
-    %D%/include/vstamp/id.h
+    %D%/include/vstamp/id.h \
+    %D%/include/vstamp/replica.h
 
 pkgconfigdir = $(libdir)/pkgconfig
-pkgconfig_DATA = %D%/vstamp.pc
+pkgconfig_DATA = %D%/vstamp.pc %D%/vstamp-replica.pc

@@ -7,6 +7,7 @@
 #include "replica/local.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -81,9 +82,14 @@ static uint16_t find_ports(uint32_t n)
 static int write_config(const struct local *l, struct vstamp_diag *diag)
 {
     uint16_t base = find_ports(l->options->n_replicas);
+    char library[PATH_MAX];
     FILE *file;
     uint32_t i;
 
+    if (l->options->load != NULL && realpath(l->options->load, library) == NULL) {
+        vstamp_diag_printf(diag, "%s: %s", l->options->load, strerror(errno));
+        return VSTAMP_E_CONFIG;
+    }
     if (base == 0) {
         vstamp_diag_printf(diag, "no free ports on 127.0.0.1 from %u on", FIRST_PORT);
         return VSTAMP_E_IO;
@@ -94,6 +100,9 @@ static int write_config(const struct local *l, struct vstamp_diag *diag)
         for (i = 0; i < l->options->n_replicas; i++) fprintf(file, "  - 127.0.0.1:%u\n", base + i);
         fprintf(file, "durability: %s\n", l->temporary ? "memory" : "disk");
         fprintf(file, "data_dir: \"%s\"\n", l->folder);
+        if (l->options->load != NULL) fprintf(file, "app: \"%s\"\n", library);
+        if (l->options->argument != NULL)
+            fprintf(file, "app_argument: \"%s\"\n", l->options->argument);
         if (ferror(file) == 0 && fclose(file) == 0) return 0;
     }
     vstamp_diag_printf(diag, "%s: cannot write: %s", l->config_path, strerror(errno));
@@ -178,6 +187,8 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
         .index = index,
         .log_level = l->options->log_level,
         .log_format = l->options->log_format,
+        .app = l->options->app,
+        .may_load = l->options->may_load,
     };
     struct vstamp_diag diag = {0};
     int rv;
@@ -190,7 +201,7 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
     close(l->notify_fd);
     setenv(NOTIFY_ENVIRONMENT, l->notify_name, 1);
     rv = serve_run(&options, &diag);
-    if (rv != 0) fprintf(stderr, "vstamp-replica: replica %u: %s\n", index, diag.text);
+    if (rv != 0) fprintf(stderr, "%s: replica %u: %s\n", l->options->name, index, diag.text);
     _exit(rv == 0 ? 0 : 2);
 }
 
@@ -229,7 +240,7 @@ static void tell_end(const struct local *l, uint32_t index, pid_t pid, int statu
     else
         printf("replica %u (pid %ld) ended with status %d; to start it again:\n", index, (long)pid,
                WEXITSTATUS(status));
-    printf("    %svstamp-replica --config %s --index %u\n", l->programs, l->config_path, index);
+    printf("    %s --config %s --index %u\n", l->options->program, l->config_path, index);
     fflush(stdout);
 }
 
@@ -279,6 +290,11 @@ static void find_programs(struct local *l)
     if (access(vstamp, X_OK) != 0) l->programs[0] = '\0';
 }
 
+static bool is_store(const struct local *l)
+{
+    return l->options->may_load && l->config.app[0] == '\0';
+}
+
 static void tell_ready(const struct local *l)
 {
     uint32_t i, n = l->options->n_replicas, victim = 0;
@@ -290,8 +306,8 @@ static void tell_ready(const struct local *l)
            l->config_path, l->temporary ? "memory" : "disk", l->programs);
     for (i = 0; i < n; i++)
         printf("%s%s", i > 0 ? "," : "", l->config.replicas_addresses.at[i].text);
-    printf(" put greeting hello\n    %svstamp-admin --config %s status\n", l->programs,
-           l->config_path);
+    printf(" %s\n    %svstamp-admin --config %s status\n",
+           is_store(l) ? "put greeting hello" : "call OPERATION", l->programs, l->config_path);
     if (n > 2) printf("    kill -9 %ld\nand look again.  ", (long)l->pids[victim]);
     printf("Ctrl-C stops all.\n");
     fflush(stdout);

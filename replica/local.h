@@ -3,15 +3,20 @@
 #ifndef REPLICA_LOCAL_H
 #define REPLICA_LOCAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include <vstamp/error.h>
+#include <vstamp/app.h>
 
 #include "program/log.h"
 
 struct local_options {
     const char *program; /* as it was called: how to call the others is told alike */
+    const char *name;    /* the last part of that */
     uint32_t n_replicas;
+    const struct vstamp_app *app;
+    bool may_load;
+    const char *load, *argument; /* of --app and --app-argument, or NULL */
     const char *data_dir; /* durability disk, in that folder; NULL: memory only */
     enum log_level log_level;
     enum log_format log_format;

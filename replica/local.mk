@@ -22,9 +22,13 @@ noinst_LTLIBRARIES += %D%/libstorage.la
     %D%/turn.h
 STORAGE_LIBS = %D%/libstorage.la $(UV_LIBS) $(URING_LIBS) $(LMDB_LIBS)
 
-vstamp_replica_SOURCES = \
+# All of the daemon but its main function, for the program and for the library of other daemons.
+noinst_LTLIBRARIES += %D%/libreplica.la
+%C%_libreplica_la_SOURCES = \
     %D%/clients.c \
     %D%/clients.h \
+    %D%/command.c \
+    %D%/command.h \
     %D%/connection.c \
     %D%/connection.h \
     %D%/endpoint.c \
@@ -33,7 +37,6 @@ vstamp_replica_SOURCES = \
     %D%/listen.h \
     %D%/local.c \
     %D%/local.h \
-    %D%/main.c \
     %D%/notify.c \
     %D%/notify.h \
     %D%/peers.c \
@@ -46,8 +49,18 @@ vstamp_replica_SOURCES = \
     %D%/serve.h \
     %D%/transport_uv.c \
     %D%/transport_uv.h
-vstamp_replica_LDADD = $(STORAGE_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) \
-    $(MICROHTTPD_LIBS) $(JANSSON_LIBS)
+REPLICA_LIBS = %D%/libreplica.la $(STORAGE_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(MICROHTTPD_LIBS) \
+    $(JANSSON_LIBS)
+
+# Plug-ins find there what <vstamp/app.h> declares.
+vstamp_replica_SOURCES = %D%/main.c
+vstamp_replica_LDADD = $(KV_LIBS) $(REPLICA_LIBS)
+vstamp_replica_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+
+lib_LTLIBRARIES += libvstamp-replica.la
+libvstamp_replica_la_SOURCES =
+libvstamp_replica_la_LIBADD = $(REPLICA_LIBS)
+libvstamp_replica_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO)
 
 if SYSTEMD_UNIT
 systemdsystemunit_DATA = %D%/vstamp-replica@.service

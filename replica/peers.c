@@ -111,6 +111,7 @@ static void send_hello(struct peers *p, struct connection *c, const char *refusa
         .members = identity.members,
         .address = bytes_of(identity.address),
         .form = identity.form,
+        .application = bytes_of(identity.application),
         .version = bytes_of(p->config->version),
         .refusal = bytes_of(refusal),
     };
@@ -178,6 +179,8 @@ static const char *check_hello(const struct peers *p, const struct wire_hello *h
     node_identity(p->turn->node, &identity);
     if (bytes_equal(hello->address, bytes_of(identity.address)))
         return "it claims our own address";
+    if (!bytes_equal(hello->application, bytes_of(identity.application)))
+        return "it replicates another application: all replicas need the same";
     if (hello->form != identity.form)
         return "its configuration differs from ours in durability, max_clients, max_value_bytes, "
                "batch_bytes or state_bytes_max: all replicas need the same";

@@ -25,8 +25,8 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "kv/kv.h"
 #include "program/cli.h"
+#include "program/plug_in.h"
 #include "replica/endpoint.h"
 #include "replica/notify.h"
 #include "replica/recorder.h"
@@ -44,6 +44,8 @@ struct replica {
     struct vr_config config;
     struct node *node;
     struct node_io io;
+    const struct vstamp_app *app;
+    void *instance; /* of the application */
     struct turn turn;
     struct transport transport;
     struct storage storage; /* durability: disk */
@@ -196,6 +198,19 @@ static void end_recording(struct replica *r, uint8_t exit_status)
 
 /* --- start ------------------------------------------------------------------------------------ */
 
+int serve_application(const struct serve_options *options, const struct vstamp_app **app,
+                      struct vstamp_diag *diag)
+{
+    const char *path = options->config->app;
+
+    *app = options->app;
+    if (path[0] == '\0') return plug_in_check(*app, "the program", diag);
+    if (options->may_load) return plug_in_load(path, app, diag);
+    vstamp_diag_printf(diag, "%s: app: %s: this program replicates \"%s\" and nothing else",
+                       options->config->path, path, options->app->name);
+    return VSTAMP_E_CONFIG;
+}
+
 static int make_node(struct replica *r, struct vstamp_diag *diag)
 {
     size_t size = node_memory(&r->config);
@@ -226,8 +241,19 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
         .log = io_log,
         .record = r->options->record != NULL ? io_record : NULL,
     };
-    r->node = node_init(memory, size, &r->config, kv_app(), &r->io, entropy);
+    r->node = node_init(memory, size, &r->config, r->app, &r->io, entropy);
     return 0;
+}
+
+static int make_instance(struct replica *r, struct vstamp_diag *diag)
+{
+    const char *argument = r->options->config->app_argument;
+    struct vstamp_limits limits = node_limits(&r->config);
+    int rv = plug_in_open(r->app, argument[0] != '\0' ? argument : NULL, &limits,
+                          &r->instance, diag);
+
+    if (rv == 0) node_set_instance(r->node, r->instance);
+    return rv;
 }
 
 /* All that may be refused, and what the disk holds. */
@@ -238,6 +264,7 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     uint64_t seed;
     int rv = config_to_vr(config, index, PACKAGE_VERSION, &r->config, diag);
 
+    if (rv == 0) rv = serve_application(r->options, &r->app, diag);
     if (rv == 0 && r->config.durable)
         rv = storage_check_owner(config->data_dir, index,
                                  config->replicas_addresses.at[index].text, &r->log, diag);
@@ -250,6 +277,7 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     if (rv == 0 && r->options->record != NULL)
         rv = recorder_open(&r->recorder, r->options->record, &r->log, diag);
     if (rv == 0) rv = make_node(r, diag);
+    if (rv == 0) rv = make_instance(r, diag);
     if (rv != 0) return rv;
     turn_init(&r->turn, &r->loop, r->node, after_turn, r);
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) seed = turn_monotonic_us();
@@ -294,6 +322,7 @@ static int start(struct replica *r, struct vstamp_diag *diag)
               LOG_TEXT("status_address", config->status_addresses.at[index].text),
               LOG_NUMBER("replicas", r->config.n_replicas),
               LOG_TEXT("durability", r->config.durable ? "disk" : "memory"),
+              LOG_TEXT("application", r->app->name),
               LOG_TEXT("version", PACKAGE_VERSION));
     log_membership(r);
     turn_begin(&r->turn);
@@ -327,6 +356,7 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     end_recording(r, ends_well ? CLI_OK : CLI_USAGE);
     endpoint_close(&r->endpoint);
     if (r->config.durable) storage_close(&r->storage);
+    plug_in_close(r->app, r->instance);
     if (!ends_well) {
         vstamp_diag_printf(diag, "%s: %s", r->storage.folder, r->over);
         return VSTAMP_E_OTHER_GROUP;

@@ -14,7 +14,13 @@ struct serve_options {
     enum log_format log_format;
     enum journal_io journal_io;
     const char *record; /* where to, or NULL: see recorder.h */
+    const struct vstamp_app *app; /* unless the configuration names another, */
+    bool may_load;                /* which it may */
 };
+
+/* What is replicated.  VSTAMP_E_CONFIG with a sentence. */
+int serve_application(const struct serve_options *options, const struct vstamp_app **app,
+                      struct vstamp_diag *diag);
 
 /* Runs until SIGTERM or SIGINT: 0.  VSTAMP_E_* with a sentence if it could not start. */
 int serve_run(const struct serve_options *options, struct vstamp_diag *diag);

@@ -307,6 +307,7 @@ AM_TESTS_ENVIRONMENT = \
     top_builddir='$(abs_top_builddir)'; export top_builddir; \
     PURE_ARCHIVES='$(PURE_ARCHIVES)'; export PURE_ARCHIVES; \
     NM='$(NM)'; export NM; CC='$(CC)'; export CC; \
+    INSTRUMENT_CFLAGS='$(INSTRUMENT_CFLAGS)'; export INSTRUMENT_CFLAGS; \
     UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
 
 # Runs the simulator from a new seed on until a run fails or somebody stops it.

@@ -245,6 +245,7 @@ void node_identity(const struct node *n, struct node_identity *identity)
                                        .members = vr_membership_checksum(&n->vr.membership),
                                        .self = n->vr.config.self,
                                        .address = n->vr.address,
+                                       .application = n->vr.app->name,
                                        .form = n->config.form};
 }
 
@@ -334,6 +335,7 @@ void node_status(struct node *n, struct node_status *s)
         .clients = vr_is_witness(r) ? 0 : client_table_count(r->clients),
         .uptime_s = (r->now_us - n->started_us) / 1000000,
         .version = r->config.version,
+        .application = r->app->name,
         .durability = r->config.durable ? "disk" : "memory",
         .journal_io = n->io.journal_io != NULL ? n->io.journal_io : "",
         .disk_trouble = n->io.disk_trouble != NULL ? n->io.disk_trouble : "",

@@ -111,6 +111,7 @@ struct node_identity {
     struct vstamp_id members; /* checksum of those of the epoch */
     uint8_t self;        /* as in struct node_directory */
     const char *address; /* names the replica, in all epochs */
+    const char *application; /* what is replicated */
     uint64_t form;       /* of the configuration: equal for all, or they must not talk */
 };
 

@@ -30,6 +30,14 @@ int node_is_ours(const struct node *n, const struct wire_segment *whose, struct 
                            n->vr.address);
         return VSTAMP_E_CONFIG;
     }
+    if (!bytes_equal(whose->application, bytes_of(n->vr.app->name))) {
+        vstamp_diag_printf(diag,
+                           "holds the state of the application \"%.*s\", this is \"%s\": give it "
+                           "the application that it was started with, or an empty folder",
+                           (int)whose->application.size, (const char *)whose->application.data,
+                           n->vr.app->name);
+        return VSTAMP_E_CONFIG;
+    }
     if (whose->form != n->config.form) {
         vstamp_diag_printf(diag,
                            "was written with another durability, max_clients, max_value_bytes, "

@@ -150,7 +150,8 @@ static struct bytes head_records(struct node *n)
                                  .address = bytes_of(n->vr.address),
                                  .number = c->number,
                                  .form = n->config.form,
-                                 .group = n->vr.group};
+                                 .group = n->vr.group,
+                                 .application = bytes_of(n->vr.app->name)};
     struct wire_checkpoint_head head = {.anchor = n->vr.checkpoint_anchor,
                                         .n_pages = n->vr.pages.image_n_used,
                                         .n_stored = c->n_stored,

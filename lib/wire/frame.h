@@ -24,7 +24,7 @@
 
 #define WIRE_HEADER_SIZE 64u
 #define WIRE_MAGIC 0x50545356u /* "VSTP" */
-#define WIRE_VERSION 4u
+#define WIRE_VERSION 5u
 #define WIRE_SENDER_CLIENT 0xffffffffu
 
 struct wire_header {

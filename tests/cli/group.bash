@@ -84,13 +84,14 @@ group_need_terminal() {
 }
 
 # group_start_one I [OPTION...]: start replica I (again), with the words of GROUP_OPTIONS as well.
-# GROUP_RUN, if set, is what runs it; an array: by index.
+# GROUP_RUN, if set, is what runs it; an array: by index.  GROUP_PROGRAM is another daemon than
+# vstamp-replica.
 group_start_one() {
     local i=$1
     shift
     # shellcheck disable=SC2086 # they are words
-    ${GROUP_RUN[i]:-${GROUP_RUN:-}} vstamp-replica --config "$VSTAMP_CONFIG" --index "$i" \
-        ${GROUP_OPTIONS:-} "$@" \
+    ${GROUP_RUN[i]:-${GROUP_RUN:-}} ${GROUP_PROGRAM:-vstamp-replica} \
+        --config "$VSTAMP_CONFIG" --index "$i" ${GROUP_OPTIONS:-} "$@" \
         </dev/null >>"$BATS_TEST_TMPDIR/replica-$i.log" 2>&1 3>&- &
     GROUP_PIDS[i]=$!
 }

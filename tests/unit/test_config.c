@@ -63,6 +63,8 @@ static void every_key_can_be_set_and_is_printed_as_it_would_be_written(void **st
         {"witnesses", "[]"},
         {"durability", "memory"},
         {"data_dir", "/srv/vstamp"},
+        {"app", "./lock.so"},
+        {"app_argument", "a b"},
         {"reads", "lease"},
         {"clock_drift_ppm", "500"},
         {"heartbeat_ms", "50"},

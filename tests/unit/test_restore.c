@@ -49,12 +49,15 @@ static int set_up(void **state)
     assert_non_null(f->memory);
     memset(f->memory, 0, size);
     f->node = node_init(f->memory, size, &config, kv_app(), &io, (struct vstamp_id){3, 4});
-    const struct wire_batch_head none = {.life = LIFE};
+    const struct wire_batch_head none = {.owner = {.address = bytes_of("a:1"),
+                                                   .application = bytes_of("key-value store")},
+                                         .life = LIFE};
     f->head_size = journal_record_size(&wire_shape_batch_head, &none);
     f->w = writer_over(f->file, sizeof f->file);
     f->w.size = f->head_size;
     f->owner = (struct wire_segment){.version = JOURNAL_VERSION, .number = NUMBER, .form = 5,
-                                      .address = bytes_of("a:1")};
+                                      .address = bytes_of("a:1"),
+                                      .application = bytes_of("key-value store")};
     *state = f;
     return 0;
 }
@@ -196,6 +199,14 @@ static void a_file_says_whose_it_is(void **state)
     expect(f, VSTAMP_E_CONFIG, "belongs to the replica at c:1, this is the one at a:1");
 }
 
+static void a_file_says_what_is_replicated(void **state)
+{
+    struct fixture *f = *state;
+    put_some(f);
+    f->owner.application = bytes_of("a mere counter!");
+    expect(f, VSTAMP_E_CONFIG, "holds the state of the application \"a mere counter!\"");
+}
+
 static void a_format_of_another_version_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -238,7 +249,7 @@ static int restore_head(struct fixture *f, uint32_t n_stored, uint64_t sum,
 {
     f->w.size = 0;
     PUT_FILE(f, SEGMENT, segment, .version = JOURNAL_VERSION, .number = NUMBER, .form = 5,
-             .address = bytes_of("a:1"));
+             .address = bytes_of("a:1"), .application = bytes_of("key-value store"));
     PUT_FILE(f, CHECKPOINT_HEAD, checkpoint_head, .anchor = {.op = 8}, .n_pages = 2,
              .n_stored = n_stored, .sum = sum);
     return node_restore_checkpoint(f->node, NUMBER, (struct bytes){f->file, f->w.size}, diag);
@@ -299,6 +310,7 @@ int main(void)
         TEST(a_hard_state_is_of_a_view_that_can_be),
         TEST(a_view_that_nobody_counts_to_is_damage),
         TEST(a_file_says_whose_it_is),
+        TEST(a_file_says_what_is_replicated),
         TEST(a_format_of_another_version_is_named),
         TEST(a_loss_does_not_void_what_was_fetched_since),
         TEST(a_file_says_its_own_number),

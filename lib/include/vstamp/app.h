@@ -42,6 +42,7 @@ extern "C" {
  * ones do not fit. */
 #define VSTAMP_APP_ABI 1u
 
+#define VSTAMP_NAME_BYTES_MAX   64u
 #define VSTAMP_PAGE_SIZE        4096u
 #define VSTAMP_PREDICTION_BYTES 256u /* that predict() may choose */
 #define VSTAMP_SEED_WORDS       4u
@@ -111,7 +112,9 @@ struct vstamp_operation {
 /* What is NULL is left out; apply and query must be there. */
 struct vstamp_app {
     unsigned abi;     /* VSTAMP_APP_ABI */
-    const char *name; /* for logs and status; data of another name are refused */
+    /* Printable characters, at most VSTAMP_NAME_BYTES_MAX; for people, and to tell applications
+     * apart: replicas and folders of another name are refused. */
+    const char *name;
 
     /* May this operation enter the log?  Looks at its form and at the limits only, not at the
      * state: what it refuses may never run, whenever it is asked.  Returns 0, or VSTAMP_E_INVALID,
@@ -203,6 +206,9 @@ struct vstamp_app {
      * and save().  A sentence, and this replica ends, without the answer; NULL: all is well. */
     const char *(*failure)(const void *instance);
 };
+
+/* A plug-in, for vstamp-replica --app, is a shared library that defines this. */
+extern VSTAMP_API const struct vstamp_app vstamp_application;
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line of the daemon.  One's own daemon has the same but for the choice of the
+ * application (<vstamp/replica.h>). */
+#include <config.h>
+
+#include "replica/command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <vstamp/replica.h>
+
+#include "node/node.h"
+#include "program/cli.h"
+#include "program/config.h"
+#include "program/log.h"
+#include "replica/local.h"
+#include "replica/serve.h"
+#include "replica/storage.h"
+#include "vr/membership.h"
+
+#define NO_INDEX UINT32_MAX
+#define NO_LOCAL UINT32_MAX
+
+struct options {
+    const char *program; /* as it was called */
+    const char *config;
+    uint32_t index;
+    const char *data_dir;
+    bool check;
+    const char *log_level, *log_format;
+    const char *record;
+    const char *journal_io;
+    uint32_t local;
+    const struct vstamp_app *given;
+    bool may_load;
+    const char *app, *app_argument;
+};
+
+/* --- --check ---------------------------------------------------------------------------------- */
+
+/* What counts is what the folder says of the group.  0, or the exit status. */
+static int check_folder(const struct cli *cli, const struct config *config, uint32_t index,
+                        const struct vr_config *vr)
+{
+    static struct vr_membership said, configured;
+    const char *address = config->replicas_addresses.at[index].text;
+    struct vstamp_diag diag = {0};
+    struct log log;
+    bool retired;
+    int rv;
+
+    log_open(&log, LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT, (int)index);
+    rv = storage_check_owner(config->data_dir, index, address, &log, &diag);
+    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (!storage_read_membership(config->data_dir, index, &log, &said, &retired)) return 0;
+    vr_membership_of_config(&configured, vr);
+    if (retired) {
+        printf("it was replaced in epoch %" PRIu32 " and is not needed any more: started, it ends "
+               "at once\n", said.epoch);
+    } else if (!vstamp_id_equal(vr_membership_checksum(&said),
+                                vr_membership_checksum(&configured))) {
+        printf("its journal says that the group is another one, and that counts: epoch %" PRIu32,
+               said.epoch);
+        for (uint8_t i = 0; i < said.n; i++)
+            printf("%s %s", i == 0 ? "," : "", said.members[i].address);
+        printf("\n");
+    }
+    return 0;
+}
+
+static int check(const struct cli *cli, const struct serve_options *serve)
+{
+    const struct config *config = serve->config;
+    const struct vstamp_app *app;
+    const uint32_t index = serve->index;
+    const size_t n = config->replicas_addresses.n, tolerated = (n - 1) / 2;
+    struct vstamp_diag diag = {0};
+    struct vr_config vr;
+    char value[4096];
+    size_t i;
+    int rv = config_to_vr(config, index == NO_INDEX ? 0 : index, PACKAGE_VERSION, &vr, &diag);
+
+    if (rv == 0) rv = serve_application(serve, &app, &diag);
+    if (rv != 0) return cli_fail(cli, rv, &diag);
+    printf("%s: ok: %zu replica%s, tolerates %zu failure%s", config->path, n, n == 1 ? "" : "s",
+           tolerated, tolerated == 1 ? "" : "s");
+    if (vr.durable)
+        printf(", data in %s\n", config->data_dir);
+    else
+        printf(", data in memory only\n");
+    if (n % 2 == 0) printf("note: %zu replicas tolerate no more failures than %zu\n", n, n - 1);
+    if (n == 2) printf("note: a replica of 2 that comes back empty cannot recover\n");
+    if (index != NO_INDEX) {
+        printf("replica %" PRIu32 ": listens on %s, status on http://%s/status", index,
+               config->replicas_addresses.at[index].text, config->status_addresses.at[index].text);
+        if (vr.durable) printf(", data in %s/%" PRIu32, config->data_dir, index);
+        printf("\nreplicates: %s", app->name);
+        printf("\nmemory: at most %zu MiB, as the state grows\n", node_memory(&vr) >> 20);
+        rv = vr.durable ? check_folder(cli, config, index, &vr) : 0;
+        if (rv != 0) return rv;
+    }
+    for (i = 0; i < config_n_keys; i++) {
+        config_print(config, i, value, sizeof(value));
+        printf("%s: %s\n", config_keys[i].name, value);
+    }
+    return CLI_OK;
+}
+
+/* --- what to do ------------------------------------------------------------------------------- */
+
+static int read_words(const struct cli *cli, const struct options *o, enum log_level *level,
+                      enum log_format *format)
+{
+    if (!log_level_parse(o->log_level, level))
+        return cli_usage(cli, "--log-level: expected error, warn, info or debug, found '%.60s'",
+                         o->log_level);
+    if (!log_format_parse(o->log_format, format))
+        return cli_usage(cli, "--log-format: expected logfmt or json, found '%.60s'",
+                         o->log_format);
+    return 0;
+}
+
+static int run_local(const struct cli *cli, const struct options *o)
+{
+    struct local_options local = {
+        .program = o->program,
+        .name = cli->program,
+        .n_replicas = o->local,
+        .app = o->given,
+        .may_load = o->may_load,
+        .load = o->app,
+        .argument = o->app_argument,
+        .data_dir = o->data_dir};
+    struct vstamp_diag diag = {0};
+    int rv;
+
+    if (o->config != NULL || o->index != NO_INDEX || o->check || o->record != NULL)
+        return cli_usage(cli, "--local makes its own configuration: "
+                              "--config, --index, --check and --record do not go with it");
+    rv = read_words(cli, o, &local.log_level, &local.log_format);
+    if (rv != 0) return rv;
+    rv = local_run(&local, &diag);
+    if (rv == 0) return CLI_OK;
+    cli_fail(cli, rv, &diag);
+    return CLI_USAGE;
+}
+
+static bool parse_journal_io(const char *text, enum journal_io *io)
+{
+    *io = text == NULL                  ? JOURNAL_IO_ANY
+          : strcmp(text, "ring") == 0   ? JOURNAL_IO_RING
+                                        : JOURNAL_IO_THREAD;
+    return text == NULL || *io == JOURNAL_IO_RING || strcmp(text, "thread") == 0;
+}
+
+/* What an option says takes the place of what the configuration does. */
+static int set_text(const struct cli *cli, char *into, const char *text, const char *option)
+{
+    if (text == NULL) return 0;
+    if (text[0] == '\0' || strlen(text) >= CONFIG_PATH_SIZE)
+        return cli_usage(cli, "%s: expected 1 to %d characters", option, CONFIG_PATH_SIZE - 1);
+    snprintf(into, CONFIG_PATH_SIZE, "%s", text);
+    return 0;
+}
+
+static int run_one(const struct cli *cli, const struct options *o)
+{
+    static struct config config; /* kept by pointer as long as the process runs */
+    struct serve_options serve = {.config = &config,
+                                  .index = o->index,
+                                  .record = o->record,
+                                  .app = o->given,
+                                  .may_load = o->may_load};
+    struct vstamp_diag diag = {0};
+    int rv = read_words(cli, o, &serve.log_level, &serve.log_format);
+
+    if (rv != 0) return rv;
+    if (!parse_journal_io(o->journal_io, &serve.journal_io))
+        return cli_usage(cli, "--journal-io: expected ring or thread, found '%.60s'",
+                         o->journal_io);
+    if (o->index == NO_INDEX && !o->check)
+        return cli_usage(cli, "--index is missing: which replica of the configuration is this?");
+    rv = config_load(&config, o->config, &diag);
+    if (rv != 0) {
+        cli_fail(cli, rv, &diag);
+        return CLI_USAGE;
+    }
+    rv = set_text(cli, config.data_dir, o->data_dir, "--data-dir");
+    if (rv == 0) rv = set_text(cli, config.app, o->app, "--app");
+    if (rv == 0) rv = set_text(cli, config.app_argument, o->app_argument, "--app-argument");
+    if (rv != 0) return rv;
+    if (o->check) return check(cli, &serve);
+    rv = serve_run(&serve, &diag);
+    if (rv == 0) return CLI_OK;
+    cli_fail(cli, rv, &diag);
+    return CLI_USAGE; /* whatever kept it from starting: starting again will not help */
+}
+
+/* The last part of a path; libtool calls a program that is not installed lt-NAME. */
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+
+    return strncmp(name, "lt-", 3) == 0 ? name + 3 : name;
+}
+
+int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_load)
+{
+    struct options o = {.program = argc > 0 ? argv[0] : "vstamp-replica",
+                        .index = NO_INDEX,
+                        .local = NO_LOCAL,
+                        .log_format = "logfmt",
+                        .given = app,
+                        .may_load = may_load};
+    struct cli_option options[] = {
+        CLI_TEXT('c', "config", &o.config, "FILE",
+                 "the group's configuration; else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME),
+        CLI_U32('i', "index", &o.index, 0, REPLICAS_MAX - 1, "N",
+                "which replica of the configuration this is, from 0"),
+        CLI_TEXT(0, "data-dir", &o.data_dir, "DIR", "use this folder instead of data_dir"),
+        CLI_FLAG(0, "check", &o.check, "read the configuration, say what it means, and exit"),
+        CLI_TEXT(0, "log-level", &o.log_level, "LEVEL", "error, warn, info or debug"),
+        CLI_TEXT(0, "log-format", &o.log_format, "FORMAT", "logfmt or json"),
+        CLI_TEXT(0, "record", &o.record, "FILE",
+                 "write all that goes into this replica to a new file, for vstamp-sim --replay"),
+        CLI_TEXT(0, "journal-io", &o.journal_io, "HOW",
+                 "write the journal through a ring or a thread; default: a ring if there is one"),
+        CLI_U32(0, "local", &o.local, 1, REPLICAS_MAX - 1, "N",
+                "run N replicas on loopback in this terminal, to try it out"),
+        CLI_TEXT(0, "app-argument", &o.app_argument, "TEXT",
+                 "what the application is given when it starts, instead of app_argument"),
+        CLI_TEXT(0, "app", &o.app, "FILE",
+                 "replicate the application in this shared library, instead of app"),
+        CLI_END,
+    };
+    const size_t n_options = sizeof options / sizeof options[0];
+    char text[160], epilogue[400];
+    struct cli cli = {
+        .program = may_load ? "vstamp-replica" : name_of(o.program),
+        .version = may_load ? PACKAGE_VERSION : "(vstamp " PACKAGE_VERSION ")",
+        .text = text,
+        .epilogue = epilogue,
+        .options = options,
+    };
+    int rv;
+
+    snprintf(text, sizeof text,
+             "One replica of a vstamp group: keeps %s%s available while machines fail",
+             may_load ? "its data" : "the application ", may_load ? "" : app->name);
+    snprintf(epilogue, sizeof epilogue,
+             "To try it out, without a configuration:\n"
+             "  %.60s --local 3\n"
+             "\n"
+             "Exit status: 0 after SIGTERM or SIGINT, 1 when the disk failed, 2 when it could not "
+             "start.\n", cli.program);
+    if (!may_load) options[n_options - 2] = options[n_options - 1]; /* no --app */
+    cli_take_streams();
+    rv = cli_parse(&cli, NULL, argc, argv, NULL, 0, NULL);
+    if (rv != 0) return cli_end(&cli, rv);
+    if (o.log_level == NULL) o.log_level = o.local != NO_LOCAL ? "warn" : "info";
+    return cli_end(&cli, o.local != NO_LOCAL ? run_local(&cli, &o) : run_one(&cli, &o));
+}
+
+VSTAMP_API int vstamp_replica_main(int argc, char **argv, const struct vstamp_app *app)
+{
+    return command_run(argc, argv, app, false);
+}

@@ -308,6 +308,17 @@ static void print_word(FILE *into, struct bytes word)
     escape_print(into, word, ESCAPE_WORD);
 }
 
+/* Nobody types when a key expires, but import knows that. */
+static void print_expiry(FILE *into, const struct kv_op *op)
+{
+    uint64_t us = op->expiry & ~KV_EXPIRES_AT;
+    if (op->verb != KV_EXPIRE && us > 0) fputs(" --ttl", into);
+    if (op->verb == KV_EXPIRE && us == 0) fputs(" never", into);
+    if (us == 0) return;
+    const char *until = (op->expiry & KV_EXPIRES_AT) != 0 ? "until:" : "";
+    fprintf(into, " %s%" PRIu64 ".%06" PRIu64 "s", until, us / 1000000, us % 1000000);
+}
+
 /* As one would type it. */
 static void print_op(FILE *into, struct bytes encoded)
 {
@@ -336,6 +347,7 @@ static void print_op(FILE *into, struct bytes encoded)
         op.verb == KV_APPEND)
         print_word(into, op.value);
     if (op.verb == KV_INCR) fprintf(into, " %" PRId64, op.number);
+    print_expiry(into, &op);
 }
 
 static const char *kind_word(unsigned kind)

@@ -17,6 +17,7 @@
 #include "client/base64.h"
 #include "client/client.h"
 #include "client/operation.h"
+#include "client/ttl.h"
 #include "program/escape.h"
 
 json_t *answer_named(const char *word)
@@ -166,12 +167,31 @@ static int refused_by_state(struct client *c, const struct kv_op *op, const stru
     return exit_status;
 }
 
+/* Of a key that lives for ever both are null. */
+static void set_ttl(json_t *object, uint64_t expiry)
+{
+    json_t *ttl = json_null(), *at = json_null();
+    if (expiry != 0) {
+        ttl = json_integer((json_int_t)(ttl_left_us(expiry) / 1000));
+        at = json_integer((json_int_t)expiry);
+    }
+    json_object_set_new(object, "ttl_ms", ttl);
+    json_object_set_new(object, "expires_us", at);
+}
+
 static void set_result(json_t *object, const struct kv_op *op, const struct kv_answer *a, bool yes)
 {
     switch (op->verb) {
     case KV_GET:
         json_object_set_new(object, "found", json_boolean(yes));
         if (yes) answer_set_bytes(object, "value", a->value);
+        break;
+    case KV_EXPIRE:
+        json_object_set_new(object, "found", json_boolean(yes));
+        break;
+    case KV_TTL:
+        json_object_set_new(object, "found", json_boolean(yes));
+        if (yes) set_ttl(object, (uint64_t)a->number);
         break;
     case KV_CAS:
     case KV_CAS_ABSENT:
@@ -215,10 +235,15 @@ static void print_value(const struct client *c, struct bytes value, bool raw)
     putchar('\n');
 }
 
+static bool says_not_found(enum kv_verb verb)
+{
+    return verb == KV_GET || verb == KV_EXPIRE || verb == KV_TTL;
+}
+
 static void print_no(const struct client *c, const struct kv_op *op, enum kv_answer_status status)
 {
     if (c->in_shell) {
-        puts(op->verb == KV_GET ? "(not found)" : "(not swapped)");
+        puts(says_not_found(op->verb) ? "(not found)" : "(not swapped)");
         return;
     }
     char *key = NULL;
@@ -227,7 +252,7 @@ static void print_no(const struct client *c, const struct kv_op *op, enum kv_ans
     if (into == NULL) abort();
     escape_print(into, op->key, ESCAPE_LINE);
     fclose(into);
-    if (op->verb == KV_GET)
+    if (says_not_found(op->verb))
         cli_complain(c->cli, "key not found: %s", key);
     else
         cli_complain(c->cli, "not swapped: %s: %s", key,
@@ -246,8 +271,15 @@ static void print_yes(const struct client *c, const struct kv_op *op, const stru
     case KV_PUT:
     case KV_CAS:
     case KV_CAS_ABSENT:
+    case KV_EXPIRE:
         puts("OK");
         break;
+    case KV_TTL: {
+        uint64_t left_ms = ttl_left_us((uint64_t)a->number) / 1000;
+        if (a->number == 0) puts("never");
+        else printf("%" PRIu64 ".%03" PRIu64 "s\n", left_ms / 1000, left_ms % 1000);
+        break;
+    }
     case KV_INCR:
     case KV_APPEND:
     case KV_DEL:

@@ -17,7 +17,6 @@
 #include "client/client.h"
 #include "client/listing.h"
 #include "client/operation.h"
-#include "client/pair.h"
 #include "program/progress.h"
 
 struct export {
@@ -27,11 +26,11 @@ struct export {
     struct progress progress;
 };
 
-static void take(void *context, struct bytes key, struct bytes value)
+static void take(void *context, const struct pair *pair)
 {
     struct export *e = context;
-    pair_print(e->into, key, value, e->listing.c->options.json);
-    e->bytes += key.size + value.size;
+    pair_print(e->into, pair, e->listing.c->options.json);
+    e->bytes += pair->key.size + pair->value.size;
     progress_show(&e->progress, e->bytes, e->bytes_total);
 }
 
@@ -105,7 +104,8 @@ static int to_file(struct export *e, const char *path)
 int cmd_export(struct cli *cli, int argc, char **argv)
 {
     struct client *c = cli->context;
-    struct export e = {.listing = {.c = c, .take = take, .context = &e}, .into = stdout};
+    struct export e = {.listing = {.c = c, .expiries = true, .take = take, .context = &e},
+                       .into = stdout};
     const char *operand[1];
     size_t n;
     int rv = cli_parse(cli, NULL, argc, argv, operand, 1, &n);

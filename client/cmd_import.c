@@ -167,6 +167,7 @@ static void take_line(struct import *im)
         struct put *put = im->free[--im->n_free];
         op.key = pair.key;
         op.value = pair.value;
+        if (pair.expires_us != 0) op.expiry = pair.expires_us | KV_EXPIRES_AT;
         put->operation = operation_encode(&op);
         put->line = im->line;
         wrong = kv_decode_op(put->operation, &op);

@@ -6,7 +6,6 @@
 
 #include "client/client.h"
 #include "client/listing.h"
-#include "client/pair.h"
 #include "program/escape.h"
 
 struct list {
@@ -14,19 +13,19 @@ struct list {
     json_t *items; /* with --json */
 };
 
-static void take(void *context, struct bytes key, struct bytes value)
+static void take(void *context, const struct pair *pair)
 {
     struct list *l = context;
     if (l->items != NULL) {
         json_t *item = json_object();
-        answer_set_bytes(item, "key", key);
-        if (!l->listing.keys_only) answer_set_bytes(item, "value", value);
+        answer_set_bytes(item, "key", pair->key);
+        if (!l->listing.keys_only) answer_set_bytes(item, "value", pair->value);
         json_array_append_new(l->items, item);
     } else if (l->listing.keys_only) {
-        escape_print(stdout, key, ESCAPE_LINE);
+        escape_print(stdout, pair->key, ESCAPE_LINE);
         putchar('\n');
     } else {
-        pair_print(stdout, key, value, false);
+        pair_print(stdout, pair, false);
     }
 }
 

@@ -10,15 +10,17 @@
 
 static void take_page(struct listing *l, const struct kv_answer *answer)
 {
-    struct bytes left = answer->list, key = {0}, value;
+    struct bytes left = answer->list;
+    struct pair pair = {0};
     for (uint32_t i = 0; i < answer->n_list; i++) {
-        kv_list_next(&left, &key, &value);
+        kv_list_next(&left, &pair.key, &pair.value);
+        if (answer->expiries) pair.expires_us = kv_list_next_expiry(&left);
         l->count++;
-        l->take(l->context, key, value);
+        l->take(l->context, &pair);
     }
     if (answer->n_list == 0) return;
     free((void *)l->last.data);
-    l->last = (struct bytes){memory_copy(key.data, key.size), key.size};
+    l->last = (struct bytes){memory_copy(pair.key.data, pair.key.size), pair.key.size};
 }
 
 static void ask(struct listing *l)
@@ -27,7 +29,8 @@ static void ask(struct listing *l)
                        .key = l->prefix,
                        .expected = l->last,
                        .number = l->limit == 0 ? 0 : (int64_t)(l->limit - l->count),
-                       .flags = l->keys_only ? KV_LIST_KEYS_ONLY : 0};
+                       .flags = (l->keys_only ? KV_LIST_KEYS_ONLY : 0) |
+                                (l->expiries ? KV_LIST_EXPIRIES : 0)};
     outcome_release(&l->outcome);
     free((void *)l->operation.data);
     l->operation = operation_encode(&op);

@@ -8,13 +8,14 @@
 #define CLIENT_LISTING_H
 
 #include "client/client.h"
+#include "client/pair.h"
 
 struct listing {
     struct client *c;
     struct bytes prefix;
-    bool keys_only;
+    bool keys_only, expiries; /* no values; with when each expires */
     uint32_t limit; /* 0: none */
-    void (*take)(void *context, struct bytes key, struct bytes value);
+    void (*take)(void *context, const struct pair *pair);
     void *context;
 
     /* How far it is, and how it ended. */

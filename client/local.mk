@@ -13,6 +13,7 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/cmd_bench.c \
     %D%/cmd_cas.c \
     %D%/cmd_del.c \
+    %D%/cmd_expire.c \
     %D%/cmd_export.c \
     %D%/cmd_get.c \
     %D%/cmd_import.c \
@@ -23,6 +24,7 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/cmd_resume.c \
     %D%/cmd_shell.c \
     %D%/cmd_size.c \
+    %D%/cmd_ttl.c \
     %D%/commands.def \
     %D%/conn.c \
     %D%/conn.h \
@@ -49,6 +51,8 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/signals.h \
     %D%/timeline.c \
     %D%/timeline.h \
+    %D%/ttl.c \
+    %D%/ttl.h \
     %D%/zipf.c \
     %D%/zipf.h
 CLIENT_LIBS = %D%/libclient.la $(JANSSON_LIBS) $(EDIT_LIBS) -lm

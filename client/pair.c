@@ -3,6 +3,7 @@
 
 #include "client/pair.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +13,21 @@
 #include "client/memory.h"
 #include "program/escape.h"
 
-void pair_print(FILE *into, struct bytes key, struct bytes value, bool as_json)
+void pair_print(FILE *into, const struct pair *pair, bool as_json)
 {
     if (as_json) {
         json_t *object = json_object();
-        answer_set_bytes(object, "key", key);
-        answer_set_bytes(object, "value", value);
+        answer_set_bytes(object, "key", pair->key);
+        answer_set_bytes(object, "value", pair->value);
+        if (pair->expires_us != 0)
+            json_object_set_new(object, "expires_us", json_integer((json_int_t)pair->expires_us));
         json_dumpf(object, into, JSON_COMPACT);
         json_decref(object);
     } else {
-        escape_print(into, key, ESCAPE_LINE);
+        escape_print(into, pair->key, ESCAPE_LINE);
         putc('\t', into);
-        escape_print(into, value, ESCAPE_LINE);
+        escape_print(into, pair->value, ESCAPE_LINE);
+        if (pair->expires_us != 0) fprintf(into, "\t%" PRIu64, pair->expires_us);
     }
     putc('\n', into);
 }
@@ -54,6 +58,28 @@ static bool take_member(const json_t *object, const char *name, struct bytes *in
     return into->data != NULL;
 }
 
+#define EXPIRES_MAX (UINT64_C(1) << 62)
+
+static bool take_expiry(const json_t *object, uint64_t *expires_us)
+{
+    const json_t *number = json_object_get(object, "expires_us");
+    if (number == NULL) return true;
+    *expires_us = (uint64_t)json_integer_value(number); /* 0 if it is none */
+    return *expires_us > 0 && *expires_us <= EXPIRES_MAX;
+}
+
+static const char *parse_expiry(struct bytes text, uint64_t *expires_us)
+{
+    bool sound = text.size > 0;
+    for (size_t i = 0; i < text.size && sound; i++) {
+        sound = text.data[i] >= '0' && text.data[i] <= '9' && *expires_us < EXPIRES_MAX / 10;
+        if (sound) *expires_us = *expires_us * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    if (sound && *expires_us > 0) return NULL;
+    return "a second tab: behind it stands when the key expires, in microseconds since 1970; a tab "
+           "within a value is written \\t";
+}
+
 static const char *parse_json(struct pair *pair, struct bytes line)
 {
     json_error_t error;
@@ -66,6 +92,8 @@ static const char *parse_json(struct pair *pair, struct bytes line)
         wrong = "expected \"key\" or \"key_base64\"";
     else if (!take_member(object, "value", &pair->value))
         wrong = "expected \"value\" or \"value_base64\"";
+    else if (!take_expiry(object, &pair->expires_us))
+        wrong = "\"expires_us\": expected microseconds since 1970";
     json_decref(object);
     return wrong;
 }
@@ -77,9 +105,14 @@ const char *pair_parse(struct pair *pair, struct bytes line)
     if (tab == NULL) return parse_json(pair, line);
     struct bytes key = {line.data, (size_t)(tab - line.data)};
     struct bytes value = {tab + 1, line.size - key.size - 1};
-    if (memchr(value.data, '\t', value.size) != NULL)
-        return "a second tab: one within a value is written \\t";
-    const char *wrong = parse_text(key, &pair->key);
+    const char *wrong = NULL;
+    tab = memchr(value.data, '\t', value.size);
+    if (tab != NULL) {
+        struct bytes expiry = {tab + 1, value.size - (size_t)(tab + 1 - value.data)};
+        value.size = (size_t)(tab - value.data);
+        wrong = parse_expiry(expiry, &pair->expires_us);
+    }
+    if (wrong == NULL) wrong = parse_text(key, &pair->key);
     return wrong != NULL ? wrong : parse_text(value, &pair->value);
 }
 

@@ -15,6 +15,7 @@ UNIT_TESTS = \
     %D%/unit/test_frame \
     %D%/unit/test_journal \
     %D%/unit/test_kv_codec \
+    %D%/unit/test_kv_expiry \
     %D%/unit/test_kv_sound \
     %D%/unit/test_kv_store \
     %D%/unit/test_line \
@@ -83,6 +84,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-session.bats \
     %D%/cli/vstamp-shell.bats \
     %D%/cli/vstamp-state-transfer.bats \
+    %D%/cli/vstamp-ttl.bats \
     %D%/cli/vstamp-witness.bats \
     %D%/maelstrom/vstamp-maelstrom.bats \
     %D%/sim/vstamp-sim.bats
@@ -137,7 +139,8 @@ check_LTLIBRARIES += %D%/libshared.la
     %D%/fuzz/wire_random.c \
     %D%/fuzz/wire_random.h \
     %D%/unit/paged.h \
-    %D%/unit/session_play.h
+    %D%/unit/session_play.h \
+    %D%/unit/stored.h
 SHARED_LIBS = %D%/libshared.la
 
 noinst_PROGRAMS += vstamp-sim

@@ -13,7 +13,9 @@
 #include "kv/store.h"
 
 #define DECIMAL_SIZE_MAX 20u            /* of an int64: a sign and 19 digits */
-#define LIST_HEAD_SIZE   (1u + 1u + 4u) /* status, more, count */
+#define LIST_HEAD_SIZE   (1u + 1u + 1u + 4u) /* status, more, expiries, count */
+#define EXPIRED_AT_ONCE  256u /* keys that a tick removes, at most, */
+#define EXPIRED_BYTES    (1u << 20) /* and bytes, unless they are of one key */
 
 /* The largest value that a read still answers; the same at all members, as their limits are. */
 static size_t value_max(const struct vstamp_limits *limits)
@@ -22,7 +24,8 @@ static size_t value_max(const struct vstamp_limits *limits)
     room = room > READ_OVERHEAD ? room - READ_OVERHEAD : 0;
     return room < KV_VALUE_MAX ? room : KV_VALUE_MAX;
 }
-_Static_assert(READ_OVERHEAD >= LIST_HEAD_SIZE + 4 + KV_KEY_MAX + 4, "a pair fits into a listing");
+_Static_assert(READ_OVERHEAD >= LIST_HEAD_SIZE + 4 + KV_KEY_MAX + 4 + 8,
+               "a pair fits into a listing");
 
 static int check(const struct vstamp_limits *limits, const uint8_t *operation, size_t size,
                  struct vstamp_diag *why)
@@ -77,14 +80,83 @@ static struct bytes format_decimal(int64_t number, uint8_t buffer[DECIMAL_SIZE_M
 struct execution {
     struct vstamp_pages *pages;
     const struct kv_op *op;
+    uint64_t timestamp;
     size_t value_max; /* what is larger could not be read back */
     int64_t number;   /* what DEL, INCR and APPEND answer */
 };
 
-static enum kv_answer_status set(struct execution *x, struct bytes value)
+/* --- time ---
+ * A key is there until it is removed.  Once its time has come a tick removes it, as many at a time
+ * as do not hold others up, or an operation that finds it still there, before it does anything
+ * else.  So for whatever goes through the log it is gone in time; a read, which knows no time, may
+ * see it a moment longer, and then all reads see it. */
+
+static void remove_record(struct vstamp_pages *pages, uint32_t record)
+{
+    uint8_t key[KV_KEY_MAX];
+    struct bytes name = {key, kv_store_key_size(pages, record)};
+    kv_store_read_key(pages, record, key);
+    kv_store_remove(pages, name);
+}
+
+static void expire(struct execution *x, struct bytes key)
+{
+    uint32_t record = kv_store_find(x->pages, key);
+    uint64_t expiry = record != 0 ? kv_store_expiry(x->pages, record) : 0;
+    if (expiry != 0 && expiry <= x->timestamp) remove_record(x->pages, record);
+}
+
+/* Of the keys that an operation names, remove those whose time has come. */
+static void expire_named(struct execution *x)
+{
+    struct bytes keys = x->op->keys_encoded;
+    if (kv_store_first_expiry(x->pages) > x->timestamp) return;
+    if (x->op->key.size > 0) expire(x, x->op->key);
+    for (uint32_t i = 0; i < x->op->n_keys; i++) {
+        struct bytes key;
+        kv_keys_next(&keys, &key);
+        expire(x, key);
+    }
+}
+
+static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+{
+    uint64_t bytes = 0;
+    for (uint32_t n = 0; n < EXPIRED_AT_ONCE && bytes < EXPIRED_BYTES; n++) {
+        if (kv_store_first_expiry(pages) > context->timestamp_us) break;
+        uint32_t record = kv_store_first_to_expire(pages);
+        bytes += kv_store_value_size(pages, record);
+        remove_record(pages, record);
+    }
+}
+
+/* When a key that is set now is to expire. */
+static uint64_t expiry_of(const struct execution *x)
+{
+    uint64_t expiry = x->op->expiry;
+    if (expiry == 0) return 0;
+    return (expiry & KV_EXPIRES_AT) != 0 ? expiry & ~KV_EXPIRES_AT : x->timestamp + expiry;
+}
+
+/* --- writes --- */
+
+static enum kv_answer_status set_until(struct execution *x, struct bytes value, uint64_t expiry)
 {
     if (value.size > x->value_max) return KV_ANSWER_TOO_LARGE;
-    return kv_store_put(x->pages, x->op->key, value) ? KV_ANSWER_DONE : KV_ANSWER_FULL;
+    return kv_store_put(x->pages, x->op->key, value, expiry) ? KV_ANSWER_DONE : KV_ANSWER_FULL;
+}
+
+/* What was said before of when it expires is void. */
+static enum kv_answer_status set(struct execution *x)
+{
+    return set_until(x, x->op->value, expiry_of(x));
+}
+
+static enum kv_answer_status say_expiry(struct execution *x)
+{
+    uint32_t record = kv_store_find(x->pages, x->op->key);
+    if (record == 0) return KV_ANSWER_ABSENT;
+    return kv_store_set_expiry(x->pages, record, expiry_of(x)) ? KV_ANSWER_DONE : KV_ANSWER_FULL;
 }
 
 static enum kv_answer_status del(struct execution *x)
@@ -103,19 +175,20 @@ static enum kv_answer_status cas(struct execution *x)
     uint32_t record = kv_store_find(x->pages, x->op->key);
     if (record == 0) return KV_ANSWER_ABSENT;
     if (!kv_store_value_is(x->pages, record, x->op->expected)) return KV_ANSWER_MISMATCH;
-    return set(x, x->op->value);
+    return set(x);
 }
 
 static enum kv_answer_status cas_absent(struct execution *x)
 {
     if (kv_store_find(x->pages, x->op->key) != 0) return KV_ANSWER_MISMATCH;
-    return set(x, x->op->value);
+    return set(x);
 }
 
 static enum kv_answer_status incr(struct execution *x)
 {
     uint8_t text[DECIMAL_SIZE_MAX];
     int64_t old = 0;
+    uint64_t expiry = 0; /* it stays */
     uint32_t record = kv_store_find(x->pages, x->op->key);
     if (record != 0) {
         uint32_t size = kv_store_value_size(x->pages, record);
@@ -123,9 +196,10 @@ static enum kv_answer_status incr(struct execution *x)
         kv_store_read_value(x->pages, record, text);
         enum kv_answer_status status = parse_decimal((const char *)text, size, &old);
         if (status != KV_ANSWER_DONE) return status;
+        expiry = kv_store_expiry(x->pages, record);
     }
     if (__builtin_add_overflow(old, x->op->number, &x->number)) return KV_ANSWER_OVERFLOW;
-    return set(x, format_decimal(x->number, text));
+    return set_until(x, format_decimal(x->number, text), expiry);
 }
 
 static enum kv_answer_status append(struct execution *x)
@@ -133,7 +207,7 @@ static enum kv_answer_status append(struct execution *x)
     uint32_t record = kv_store_find(x->pages, x->op->key);
     if (record == 0) {
         x->number = (int64_t)x->op->value.size;
-        return set(x, x->op->value);
+        return set(x);
     }
     size_t size = kv_store_value_size(x->pages, record) + x->op->value.size;
     if (size > x->value_max) return KV_ANSWER_TOO_LARGE;
@@ -145,7 +219,7 @@ static enum kv_answer_status execute(struct execution *x)
 {
     switch (x->op->verb) {
     case KV_PUT:
-        return set(x, x->op->value);
+        return set(x);
     case KV_DEL:
         return del(x);
     case KV_CAS:
@@ -156,9 +230,12 @@ static enum kv_answer_status execute(struct execution *x)
         return incr(x);
     case KV_APPEND:
         return append(x);
+    case KV_EXPIRE:
+        return say_expiry(x);
     case KV_GET:
     case KV_LIST:
     case KV_SIZE:
+    case KV_TTL:
         break;
     }
     return KV_ANSWER_INVALID;
@@ -180,10 +257,14 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
 {
     struct writer w = writer_over(answer->data, answer->capacity);
     struct kv_op op;
-    struct execution x = {.pages = pages, .op = &op, .value_max = value_max(&context->limits)};
+    struct execution x = {.pages = pages,
+                          .op = &op,
+                          .timestamp = context->timestamp_us,
+                          .value_max = value_max(&context->limits)};
     enum kv_answer_status status = KV_ANSWER_INVALID;
     if (kv_decode_op((struct bytes){operation, size}, &op) == NULL && kv_is_write(op.verb)) {
         kv_store_open(pages, seed_from(context));
+        expire_named(&x);
         status = execute(&x);
     }
     write_u8(&w, (uint8_t)status);
@@ -225,13 +306,32 @@ static void get(const struct vstamp_pages *pages, const struct kv_op *op,
     answer->size = w.size + size;
 }
 
+static void answer_number(struct vstamp_answer *answer, uint64_t number)
+{
+    struct writer w = writer_over(answer->data, answer->capacity);
+    write_u8(&w, KV_ANSWER_DONE);
+    write_u64(&w, number);
+    answer->size = w.size;
+    if (!w.ok) answer_status(answer, KV_ANSWER_TOO_LARGE);
+}
+
+static void ttl(const struct vstamp_pages *pages, const struct kv_op *op,
+                struct vstamp_answer *answer)
+{
+    uint32_t record = kv_store_find(pages, op->key);
+    if (record == 0) answer_status(answer, KV_ANSWER_ABSENT);
+    else answer_number(answer, kv_store_expiry(pages, record));
+}
+
 /* Append a record to a listing, if it fits. */
-static bool list_record(const struct vstamp_pages *pages, uint32_t record, bool keys_only,
+static bool list_record(const struct vstamp_pages *pages, uint32_t record, uint32_t flags,
                         struct vstamp_answer *answer)
 {
     uint32_t key_size = kv_store_key_size(pages, record);
-    uint32_t value_size = keys_only ? 0 : kv_store_value_size(pages, record);
-    size_t pair_size = 4 + (size_t)key_size + 4 + value_size;
+    uint32_t value_size =
+        flags & KV_LIST_KEYS_ONLY ? 0 : kv_store_value_size(pages, record);
+    size_t expiry_size = flags & KV_LIST_EXPIRIES ? 8 : 0;
+    size_t pair_size = 4 + (size_t)key_size + 4 + value_size + expiry_size;
     if (pair_size > answer->capacity - answer->size) return false;
 
     uint8_t *at = answer->data + answer->size;
@@ -239,6 +339,8 @@ static bool list_record(const struct vstamp_pages *pages, uint32_t record, bool 
     kv_store_read_key(pages, record, at + 4);
     store_u32(at + 4 + key_size, value_size);
     if (value_size > 0) kv_store_read_value(pages, record, at + 4 + key_size + 4);
+    if (expiry_size > 0)
+        store_u64(at + pair_size - expiry_size, kv_store_expiry(pages, record));
     answer->size += pair_size;
     return true;
 }
@@ -249,7 +351,8 @@ static uint32_t list_start(const struct vstamp_pages *pages, const struct kv_op 
     return kv_store_seek(pages, resumed ? op->expected : op->key, resumed);
 }
 
-/* Status, more (u8) and count (u32), then pairs; the numbers are known and written at the end. */
+/* Status, more (u8), expiries (u8) and count (u32), then pairs; the numbers are known and written at
+ * the end. */
 static void list(const struct vstamp_pages *pages, const struct kv_op *op,
                  struct vstamp_answer *answer)
 {
@@ -257,13 +360,12 @@ static void list(const struct vstamp_pages *pages, const struct kv_op *op,
         answer_status(answer, KV_ANSWER_TOO_LARGE);
         return;
     }
-    bool keys_only = (op->flags & KV_LIST_KEYS_ONLY) != 0;
     uint32_t n = 0;
     answer->size = LIST_HEAD_SIZE;
     uint32_t record = list_start(pages, op);
     while (record != 0 && kv_store_has_prefix(pages, record, op->key)) {
         if (op->number > 0 && n == (uint64_t)op->number) break;
-        if (!list_record(pages, record, keys_only, answer)) break;
+        if (!list_record(pages, record, op->flags, answer)) break;
         n++;
         record = kv_store_following(pages, record);
     }
@@ -275,6 +377,7 @@ static void list(const struct vstamp_pages *pages, const struct kv_op *op,
     struct writer w = writer_over(answer->data, LIST_HEAD_SIZE);
     write_u8(&w, KV_ANSWER_DONE);
     write_u8(&w, more);
+    write_u8(&w, (op->flags & KV_LIST_EXPIRIES) != 0);
     write_u32(&w, n);
     assert(w.ok && w.size == LIST_HEAD_SIZE);
 }
@@ -299,6 +402,8 @@ static void query(const struct vstamp_pages *pages, const uint8_t *operation, si
         get(pages, &op, answer);
     } else if (op.verb == KV_LIST) {
         list(pages, &op, answer);
+    } else if (op.verb == KV_TTL) {
+        ttl(pages, &op, answer);
     } else {
         answer_size(pages, answer);
     }
@@ -332,6 +437,8 @@ static const struct vstamp_app app = {
     .query = query,
     .audit = audit,
     .foresee = foresee,
+    .due = kv_store_first_expiry,
+    .tick = tick,
 };
 
 const struct vstamp_app *kv_app(void)

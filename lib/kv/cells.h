@@ -34,7 +34,7 @@ enum kv_cell_field {
     KV_RECORD_RIGHT = 8,      /* subtree of greater keys */
     KV_RECORD_FOLLOWING = 12, /* the next greater key */
     KV_RECORD_TAIL = 16,      /* last cell of the chain */
-    KV_RECORD_VALUE_SIZE = 20,
+    KV_RECORD_VALUE_SIZE = 20, /* and KV_RECORD_EXPIRES */
     KV_RECORD_KEY_SIZE = 24,
     KV_RECORD_PRIORITY = 28,
 
@@ -45,10 +45,14 @@ enum kv_cell_field {
     KV_HEADER_FREE = 16,   /* the list of free cells */
     KV_HEADER_N_FREE = 20, /* its length */
     KV_HEADER_FRESH = 24,  /* the first cell that was never used */
+    KV_HEADER_EXPIRY_ROOT = 28,  /* of the tree of expiries */
     KV_HEADER_N_KEYS = 32, /* u64 */
     KV_HEADER_BYTES = 40,  /* u64: of keys and values */
-    KV_HEADER_SEED = 48    /* u64: of the priorities */
+    KV_HEADER_SEED = 48,   /* u64: of the priorities */
+    KV_HEADER_EXPIRY_FIRST = 56 /* what expires first */
 };
+
+#define KV_RECORD_EXPIRES (UINT32_C(1) << 31) /* bit: the value is followed by its expiry, u64 */
 
 static inline const uint8_t *kv_cell(const struct vstamp_pages *pages, uint32_t cell)
 {

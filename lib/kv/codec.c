@@ -2,6 +2,7 @@
 /* Operations and answers as bytes.  Which members an operation has is read from the table that
  * ops.def expands to, so a new verb is a line there and its effect in app.c. */
 #include "base/assert.h"
+#include "base/limits.h"
 #include "kv/kv.h"
 
 struct verb_form {
@@ -56,6 +57,7 @@ void kv_encode_op(const struct kv_op *op, struct writer *w)
         write_u32(w, op->n_keys);
         for (uint32_t i = 0; i < op->n_keys; i++) write_bytes(w, op->keys[i]);
     }
+    if ((form->fields & KV_HAS_EXPIRY) && op->expiry != 0) write_u64(w, op->expiry);
 }
 
 /* What is wrong with a key, or NULL. */
@@ -87,11 +89,14 @@ static const char *wrong_sizes(const struct verb_form *form, const struct kv_op 
         if (op->key.size > KV_KEY_MAX) return "the prefix is longer than 1024 bytes";
         if (op->expected.size > KV_KEY_MAX) return "the key to start after is too long";
         if (op->number < 0) return "the limit is negative";
-        if ((op->flags & ~KV_LIST_KEYS_ONLY) != 0) return "a flag is not known";
+        if ((op->flags & ~(KV_LIST_KEYS_ONLY | KV_LIST_EXPIRIES)) != 0) return "a flag is not known";
         return NULL;
     }
     if (op->value.size > KV_VALUE_MAX) return "the value is larger than 8 MiB";
     if (op->expected.size > KV_VALUE_MAX) return "the expected value is larger than 8 MiB";
+    bool at = (op->expiry & KV_EXPIRES_AT) != 0;
+    if (!at && op->expiry > KV_TTL_MAX) return "the time to live is longer than 100 years";
+    if (at && (op->expiry & ~KV_EXPIRES_AT) > NUMBER_MAX) return "the expiry is out of reach";
     return form->fields & KV_HAS_KEY ? wrong_key(op->key) : NULL;
 }
 _Static_assert(KV_VALUE_MAX == 8u << 20, "as the sentences above say");
@@ -110,6 +115,10 @@ const char *kv_decode_op(struct bytes encoded, struct kv_op *op)
     if (form->fields & KV_HAS_KEYS) {
         const char *wrong = decode_keys(&r, op);
         if (wrong != NULL) return wrong;
+    }
+    if ((form->fields & KV_HAS_EXPIRY) && r.ok && r.left > 0) {
+        op->expiry = read_u64(&r);
+        if ((op->expiry & ~KV_EXPIRES_AT) == 0) return "the expiry is zero";
     }
     if (!reader_done(&r)) return "the operation is not well formed";
     return wrong_sizes(form, op);
@@ -134,18 +143,29 @@ void kv_list_next(struct bytes *list, struct bytes *key, struct bytes *value)
     *value = take_bytes(list);
 }
 
+uint64_t kv_list_next_expiry(struct bytes *list)
+{
+    struct reader r = reader_over(list->data, list->size);
+    uint64_t expiry = read_u64(&r);
+    *list = (struct bytes){r.at, r.left};
+    return r.ok ? expiry : 0;
+}
+
 /* Step over the pairs, which kv_list_next will walk again. */
 static void decode_list(struct reader *r, struct kv_answer *answer)
 {
     uint8_t more = read_u8(r);
+    uint8_t expiries = read_u8(r);
     answer->more = more != 0;
+    answer->expiries = expiries != 0;
     answer->n_list = read_u32(r);
     answer->list = (struct bytes){r->at, r->left};
     for (uint32_t i = 0; i < answer->n_list && r->ok; i++) {
         read_bytes(r);
         read_bytes(r);
+        if (answer->expiries) read_u64(r);
     }
-    if (more > 1) r->ok = false;
+    if (more > 1 || expiries > 1) r->ok = false;
 }
 
 static void decode_done(enum kv_verb verb, struct reader *r, struct kv_answer *answer)
@@ -154,10 +174,12 @@ static void decode_done(enum kv_verb verb, struct reader *r, struct kv_answer *a
     case KV_PUT:
     case KV_CAS:
     case KV_CAS_ABSENT:
+    case KV_EXPIRE:
         return;
     case KV_DEL:
     case KV_INCR:
     case KV_APPEND:
+    case KV_TTL:
         answer->number = (int64_t)read_u64(r);
         return;
     case KV_GET:

@@ -18,6 +18,9 @@
 #define KV_KEY_MAX 1024u
 #define KV_VALUE_MAX (8u << 20)
 #define KV_LIST_KEYS_ONLY 1u
+#define KV_LIST_EXPIRIES 2u
+#define KV_EXPIRES_AT (UINT64_C(1) << 63)          /* flag of an expiry */
+#define KV_TTL_MAX (UINT64_C(3153600000) * 1000000) /* microseconds: 100 years */
 
 enum kv_field {
     KV_HAS_KEY = 1,
@@ -25,7 +28,8 @@ enum kv_field {
     KV_HAS_EXPECTED = 4,
     KV_HAS_NUMBER = 8,
     KV_HAS_FLAGS = 16,
-    KV_HAS_KEYS = 32
+    KV_HAS_KEYS = 32,
+    KV_HAS_EXPIRY = 64
 };
 
 enum kv_verb {
@@ -42,13 +46,15 @@ enum kv_answer_status {
 
 /* An operation.  Which members matter is in ops.def.  LIST: key is the prefix (may be empty),
  * expected the key to start after (empty: from the start), number the limit (0: none), flags
- * KV_LIST_KEYS_ONLY.  DEL: keys, n_keys when encoding; decoded one, `keys_encoded` is walked with
- * kv_keys_next. */
+ * KV_LIST_....  DEL: keys, n_keys when encoding; decoded one, `keys_encoded` is walked with
+ * kv_keys_next.  An expiry is how long the key is to live, in microseconds from the timestamp of
+ * the entry on, or with KV_EXPIRES_AT that timestamp itself; 0: for ever. */
 struct kv_op {
     enum kv_verb verb;
     struct bytes key, value, expected;
     int64_t number;
     uint32_t flags;
+    uint64_t expiry;
     const struct bytes *keys;
     uint32_t n_keys;
     struct bytes keys_encoded;
@@ -56,7 +62,7 @@ struct kv_op {
 
 /* The operation's encoding appended to w; w->ok false when it does not fit.  The verb as a byte,
  * then the members that ops.def names: bytes with a u32 length before them, number u64, flags u32,
- * keys a u32 count and that many bytes. */
+ * keys a u32 count and that many bytes, an expiry u64 and only if it is not 0. */
 void kv_encode_op(const struct kv_op *op, struct writer *w);
 
 /* NULL, or a sentence that says what is wrong: the form, or a size beyond its bound.  The operation
@@ -69,16 +75,17 @@ void kv_keys_next(struct bytes *keys, struct bytes *key);
 bool kv_is_write(enum kv_verb verb);
 
 /* An answer: status, then, if it is DONE, by verb: GET value; INCR, APPEND, DEL number; SIZE number
- * (keys) and number2 (bytes of keys and values); LIST `list`, walked with kv_list_next n_list
- * times, and `more`: there are more keys than the limit or the answer allowed, ask again after the
- * last one.  A write that is TOO_LARGE has the limit as number. */
+ * (keys) and number2 (bytes of keys and values); TTL number: when it expires, 0: never; LIST
+ * `list`, walked with kv_list_next n_list times, each time followed by kv_list_next_expiry if
+ * `expiries`, and `more`: there are more keys than the limit or the answer allowed, ask again after
+ * the last one.  A write that is TOO_LARGE has the limit as number. */
 struct kv_answer {
     enum kv_answer_status status;
     struct bytes value;
     int64_t number, number2;
     struct bytes list;
     uint32_t n_list;
-    bool more;
+    bool more, expiries;
 };
 
 /* 0 or VSTAMP_E_MALFORMED. */
@@ -86,6 +93,7 @@ int kv_decode_answer(enum kv_verb verb, struct bytes encoded, struct kv_answer *
 
 /* Take the next pair off answer->list; value is empty with KV_LIST_KEYS_ONLY. */
 void kv_list_next(struct bytes *list, struct bytes *key, struct bytes *value);
+uint64_t kv_list_next_expiry(struct bytes *list); /* 0: never */
 
 const char *kv_answer_text(enum kv_answer_status status);
 

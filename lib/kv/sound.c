@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Do these pages hold a store, as store.c keeps it?  Asked of pages that came from a peer or from a
- * disk, before anything else looks at them: what K1 to K4 of store.c promise is found out here
+ * disk, before anything else looks at them: what K1 to K5 of store.c promise is found out here
  * without trusting any link, so that everything else may trust them all.
  *
  * Memory is constant and time linear, in steps of about a cell each, so that it can be done by
@@ -23,8 +23,19 @@ struct set {
     uint64_t sum; /* of a hash of each member */
 };
 
+/* The two trees, which are looked at one after the other. */
+static const struct {
+    enum kv_cell_field root, first;
+    uint32_t key_size_min, key_size_max, value_size_max;
+} trees[] = {
+    {KV_HEADER_ROOT, KV_HEADER_FIRST, 1, KV_KEY_MAX, KV_VALUE_MAX},
+    {KV_HEADER_EXPIRY_ROOT, KV_HEADER_EXPIRY_FIRST, KV_EXPIRY_KEY_SIZE, KV_EXPIRY_KEY_SIZE, 0},
+};
+#define TREES (sizeof trees / sizeof trees[0])
+
 enum phase {
     AUDIT_HEADER,
+    AUDIT_TREE,   /* of each tree, */
     AUDIT_RECORD, /* along KV_RECORD_FOLLOWING: the next record, */
     AUDIT_CHAIN,  /* and the cells of its chain */
     AUDIT_ORDER,  /* along it once more */
@@ -38,6 +49,7 @@ enum phase {
 struct audit {
     const struct vstamp_pages *pages; /* of this call */
     enum phase phase;
+    uint32_t tree;
     uint32_t fresh;
     uint32_t record, cell; /* where we are: what is looked at next */
     uint32_t last, n_left; /* of a chain: the cell before; of a list: how much there is to come */
@@ -45,19 +57,25 @@ struct audit {
     struct set all;        /* of which there are those */
     struct set records;    /* along KV_RECORD_FOLLOWING */
     struct set links;      /* of the tree */
-    uint64_t bytes;
+    struct set expiries[TREES]; /* which record expires when, as either tree says (K5) */
+    uint64_t n_keys, bytes;
     uint64_t steps; /* of walks in the tree */
     uint8_t key[KV_KEY_MAX], before[KV_KEY_MAX];
     uint32_t key_size, before_size;
 };
 _Static_assert(sizeof(struct audit) <= VSTAMP_AUDIT_BYTES, "it is kept where the caller says");
 
+static void set_add_bytes(struct set *set, const uint8_t *member, size_t size)
+{
+    set->count++;
+    set->sum += checksum64(member, size);
+}
+
 static void set_add(struct set *set, uint32_t member)
 {
     uint8_t number[4];
     store_u32(number, member);
-    set->count++;
-    set->sum += checksum64(number, sizeof number);
+    set_add_bytes(set, number, sizeof number);
 }
 
 static bool set_equal(const struct set *a, const struct set *b)
@@ -96,20 +114,44 @@ static bool begin(struct audit *a)
     a->phase = AUDIT_REST;
     if (kv_cell_get(a->pages, 0, KV_HEADER_FORM) == 0) return true;
     if (!kv_store_has_header(a->pages)) return false;
-    a->phase = AUDIT_RECORD;
+    a->phase = AUDIT_TREE;
     a->fresh = kv_cell_get(a->pages, 0, KV_HEADER_FRESH);
-    a->record = kv_cell_get(a->pages, 0, KV_HEADER_FIRST);
-    uint32_t root = kv_cell_get(a->pages, 0, KV_HEADER_ROOT);
+    return true;
+}
+
+/* The next one, if there is one. */
+static bool look_at_tree(struct audit *a)
+{
+    if (a->tree == TREES) {
+        a->phase = AUDIT_FREE;
+        a->cell = kv_cell_get(a->pages, 0, KV_HEADER_FREE);
+        a->n_left = kv_cell_get(a->pages, 0, KV_HEADER_N_FREE);
+        return set_equal(&a->expiries[0], &a->expiries[1]) &&
+               a->n_keys == kv_store_n_keys(a->pages) && a->bytes == kv_store_bytes(a->pages);
+    }
+    uint32_t root = kv_cell_get(a->pages, 0, trees[a->tree].root);
+    a->records = a->links = (struct set){0};
+    a->before_size = 0;
+    a->steps = 0;
     if (root != 0) set_add(&a->links, root);
+    a->phase = AUDIT_RECORD;
+    a->record = kv_cell_get(a->pages, 0, trees[a->tree].first);
     return true;
 }
 
 static bool list_ends(struct audit *a)
 {
     a->phase = AUDIT_ORDER;
-    a->record = kv_cell_get(a->pages, 0, KV_HEADER_FIRST);
-    return set_equal(&a->links, &a->records) && a->records.count == kv_store_n_keys(a->pages) &&
-           a->bytes == kv_store_bytes(a->pages);
+    a->record = kv_cell_get(a->pages, 0, trees[a->tree].first);
+    return set_equal(&a->links, &a->records);
+}
+
+/* Of a chain whose sizes are known to be within their bounds. */
+static uint64_t size_of_content(const struct audit *a)
+{
+    uint32_t value = kv_cell_get(a->pages, a->record, KV_RECORD_VALUE_SIZE);
+    uint64_t expiry_size = (value & KV_RECORD_EXPIRES) != 0 ? 8 : 0;
+    return (uint64_t)a->key_size + (value & ~KV_RECORD_EXPIRES) + expiry_size;
 }
 
 static bool look_at_record(struct audit *a)
@@ -118,12 +160,13 @@ static bool look_at_record(struct audit *a)
     if (!meet_cell(a, a->record)) return false;
     a->key_size = kv_store_key_size(a->pages, a->record);
     uint32_t value_size = kv_store_value_size(a->pages, a->record);
-    if (a->key_size == 0 || a->key_size > KV_KEY_MAX || value_size > KV_VALUE_MAX) return false;
-    a->bytes += (uint64_t)a->key_size + value_size;
+    if (a->key_size < trees[a->tree].key_size_min || a->key_size > trees[a->tree].key_size_max ||
+        value_size > trees[a->tree].value_size_max)
+        return false;
     a->phase = AUDIT_CHAIN;
     a->last = a->record;
     a->cell = kv_cell_get(a->pages, a->record, KV_CELL_NEXT);
-    a->n_left = kv_chain_cells((uint64_t)a->key_size + value_size) - 1;
+    a->n_left = kv_chain_cells(size_of_content(a)) - 1;
     return true;
 }
 
@@ -135,6 +178,26 @@ static bool link_is_sound(struct audit *a, enum kv_cell_field side)
     if (!is_cell(a, below)) return false;
     set_add(&a->links, below);
     return priority(a, below) <= priority(a, a->record);
+}
+
+/* What a sound record says of when something expires.  The tree of expiries has just that as keys;
+ * what it names need not be a record of the other one: then that other one does not name it. */
+static bool note_expiry(struct audit *a)
+{
+    uint8_t text[KV_EXPIRY_KEY_SIZE];
+    uint32_t value = kv_cell_get(a->pages, a->record, KV_RECORD_VALUE_SIZE);
+    bool expires = (value & KV_RECORD_EXPIRES) != 0;
+    if (a->tree > 0) {
+        set_add_bytes(&a->expiries[a->tree], a->key, a->key_size);
+        return !expires;
+    }
+    a->n_keys++;
+    a->bytes += (uint64_t)a->key_size + (value & ~KV_RECORD_EXPIRES);
+    if (!expires) return true;
+    store_u64(text, __builtin_bswap64(kv_store_expiry(a->pages, a->record)));
+    store_u32(text + 8, __builtin_bswap32(a->record));
+    set_add_bytes(&a->expiries[0], text, sizeof text);
+    return kv_store_expiry(a->pages, a->record) != 0;
 }
 
 /* K3, and K1 for what hangs directly: the rest is look_at_order's.  The key may be read since the
@@ -149,14 +212,14 @@ static bool record_is_sound(struct audit *a)
     if (bytes_compare(before, key) >= 0) return false;
     memcpy(a->before, a->key, a->key_size);
     a->before_size = a->key_size;
-    return true;
+    return note_expiry(a);
 }
 
 /* K4 */
 static bool chain_ends(struct audit *a)
 {
     if (a->cell != 0 || a->last != kv_cell_get(a->pages, a->record, KV_RECORD_TAIL)) return false;
-    uint64_t size = (uint64_t)a->key_size + kv_store_value_size(a->pages, a->record);
+    uint64_t size = size_of_content(a);
     uint64_t room = KV_FIRST_ROOM + (uint64_t)(kv_chain_cells(size) - 1) * KV_LATER_ROOM;
     size_t unused = (size_t)(room - size);
     if (!all_zeros(kv_cell(a->pages, a->last) + KV_CELL_SIZE - unused, unused)) return false;
@@ -189,9 +252,8 @@ static bool look_at_order(struct audit *a)
 {
     uint32_t record = a->record, next = record != 0 ? kv_store_following(a->pages, record) : 0;
     if (next == 0) {
-        a->phase = AUDIT_FREE;
-        a->cell = kv_cell_get(a->pages, 0, KV_HEADER_FREE);
-        a->n_left = kv_cell_get(a->pages, 0, KV_HEADER_N_FREE);
+        a->phase = AUDIT_TREE;
+        a->tree++;
         return true;
     }
     uint32_t right = kv_cell_get(a->pages, record, KV_RECORD_RIGHT);
@@ -239,6 +301,7 @@ static bool look(struct audit *a, uint32_t n_used)
 {
     switch (a->phase) {
     case AUDIT_HEADER: return begin(a);
+    case AUDIT_TREE: return look_at_tree(a);
     case AUDIT_RECORD: return look_at_record(a);
     case AUDIT_CHAIN: return look_at_chain(a);
     case AUDIT_ORDER: return look_at_order(a);

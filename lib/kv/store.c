@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Records and the treap over them; store.h says what for, cells.h where everything lies.
+/* Records and the treaps over them; store.h says what for, cells.h where everything lies.
  *
  * What holds between calls:
  *   K1  keys left of a record are smaller, keys right of it greater;
  *   K2  no record has a greater priority than the one above it;
  *   K3  from KV_HEADER_FIRST along KV_RECORD_FOLLOWING all records come in rising order;
- *   K4  a chain has as many cells as key and value need, and zeros behind them.
+ *   K4  a chain has as many cells as key, value and expiry need, and zeros behind them;
+ *   K5  the tree of expiries holds those of the records that expire, and nothing else.
  * Walks of the tree are loops over the place where a link is kept: no stack, no parents. */
 #include "kv/store.h"
 
@@ -15,15 +16,20 @@
 #include "base/checksum.h"
 #include "kv/cells.h"
 
-#define KV_FORM 0x31766b76u /* "vkv1" */
+#define KV_FORM 0x32766b76u /* "vkv2" */
+
+struct tree {
+    enum kv_cell_field root, first;
+};
+
+static const struct tree keys_tree = {KV_HEADER_ROOT, KV_HEADER_FIRST};
+static const struct tree expiry_tree = {KV_HEADER_EXPIRY_ROOT, KV_HEADER_EXPIRY_FIRST};
 
 /* Where the number of a record is kept: in the header, or in the record above. */
 struct link {
     uint32_t cell;
     enum kv_cell_field field;
 };
-
-static const struct link root_link = {0, KV_HEADER_ROOT};
 
 static uint32_t link_get(const struct vstamp_pages *pages, struct link link)
 {
@@ -34,6 +40,11 @@ static void link_set(struct vstamp_pages *pages, struct link link, uint32_t reco
 {
     if (link_get(pages, link) == record) return; /* leave the page as it is */
     kv_cell_set(pages, link.cell, link.field, record);
+}
+
+static uint32_t root_of(const struct vstamp_pages *pages, const struct tree *tree)
+{
+    return kv_cell_get(pages, 0, tree->root);
 }
 
 static uint64_t header_u64(const struct vstamp_pages *pages, enum kv_cell_field field)
@@ -95,12 +106,23 @@ uint32_t kv_store_key_size(const struct vstamp_pages *pages, uint32_t record)
 
 uint32_t kv_store_value_size(const struct vstamp_pages *pages, uint32_t record)
 {
-    return kv_cell_get(pages, record, KV_RECORD_VALUE_SIZE);
+    return kv_cell_get(pages, record, KV_RECORD_VALUE_SIZE) & ~KV_RECORD_EXPIRES;
+}
+
+static bool expires(const struct vstamp_pages *pages, uint32_t record)
+{
+    return (kv_cell_get(pages, record, KV_RECORD_VALUE_SIZE) & KV_RECORD_EXPIRES) != 0;
+}
+
+/* Of key and value. */
+static uint64_t pair_size(const struct vstamp_pages *pages, uint32_t record)
+{
+    return (uint64_t)kv_store_key_size(pages, record) + kv_store_value_size(pages, record);
 }
 
 static uint64_t content_size(const struct vstamp_pages *pages, uint32_t record)
 {
-    return (uint64_t)kv_store_key_size(pages, record) + kv_store_value_size(pages, record);
+    return pair_size(pages, record) + (expires(pages, record) ? sizeof(uint64_t) : 0);
 }
 
 static uint32_t priority(const struct vstamp_pages *pages, uint32_t record)
@@ -181,7 +203,7 @@ static uint32_t step(const struct vstamp_pages *pages, uint32_t record, const ui
 
 uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key)
 {
-    uint32_t record = link_get(pages, root_link);
+    uint32_t record = root_of(pages, &keys_tree);
     bool found = false;
     while (record != 0) {
         uint32_t next = step(pages, record, kv_cell(pages, record), key, &found);
@@ -198,7 +220,7 @@ void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys
         const uint8_t *cell;
         struct bytes key;
     } ways[KV_FORESEEN_MAX];
-    uint32_t root = link_get(pages, root_link);
+    uint32_t root = root_of(pages, &keys_tree);
     assert(n <= KV_FORESEEN_MAX);
     for (size_t i = 0; i < n; i++) {
         ways[i].record = root;
@@ -229,7 +251,7 @@ void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys
 uint32_t kv_store_seek(const struct vstamp_pages *pages, struct bytes key, bool after)
 {
     uint32_t best = 0;
-    uint32_t record = link_get(pages, root_link);
+    uint32_t record = root_of(pages, &keys_tree);
     while (record != 0) {
         int order = compare_key(pages, record, key);
         if (order > 0 || (order == 0 && !after)) {
@@ -245,18 +267,18 @@ uint32_t kv_store_seek(const struct vstamp_pages *pages, struct bytes key, bool 
 /* The tree */
 
 /* Where the link to the record that follows `before` is kept; before 0: to the smallest. */
-static struct link following_link(uint32_t before)
+static struct link following_link(const struct tree *tree, uint32_t before)
 {
-    return before != 0 ? (struct link){before, KV_RECORD_FOLLOWING}
-                       : (struct link){0, KV_HEADER_FIRST};
+    return before != 0 ? (struct link){before, KV_RECORD_FOLLOWING} : (struct link){0, tree->first};
 }
 
 /* Hang a new record into the tree: down to where its priority belongs, then divide what is below
  * into smaller and greater keys. */
-static void tree_insert(struct vstamp_pages *pages, uint32_t record, struct bytes key)
+static void tree_insert(struct vstamp_pages *pages, const struct tree *tree, uint32_t record,
+                        struct bytes key)
 {
     uint32_t before = 0; /* the greatest smaller key on the way, which is the greatest of all */
-    struct link link = root_link;
+    struct link link = {0, tree->root};
     uint32_t below;
     while ((below = link_get(pages, link)) != 0 &&
            priority(pages, below) >= priority(pages, record)) {
@@ -283,7 +305,7 @@ static void tree_insert(struct vstamp_pages *pages, uint32_t record, struct byte
     link_set(pages, smaller_link, 0);
     link_set(pages, greater_link, 0);
 
-    link = following_link(before);
+    link = following_link(tree, before);
     kv_cell_set(pages, record, KV_RECORD_FOLLOWING, link_get(pages, link));
     link_set(pages, link, record);
 }
@@ -307,10 +329,11 @@ static void tree_merge(struct vstamp_pages *pages, struct link link, uint32_t le
 }
 
 /* Take the record of a key out of the tree; 0 if there is none. */
-static uint32_t tree_remove(struct vstamp_pages *pages, struct bytes key)
+static uint32_t tree_remove(struct vstamp_pages *pages, const struct tree *tree,
+                            struct bytes key)
 {
     uint32_t before = 0;
-    struct link link = root_link;
+    struct link link = {0, tree->root};
     uint32_t record;
     while ((record = link_get(pages, link)) != 0) {
         int order = compare_key(pages, record, key);
@@ -322,8 +345,8 @@ static uint32_t tree_remove(struct vstamp_pages *pages, struct bytes key)
 
     uint32_t left = kv_cell_get(pages, record, KV_RECORD_LEFT);
     for (uint32_t r = left; r != 0; r = kv_cell_get(pages, r, KV_RECORD_RIGHT)) before = r;
-    assert(link_get(pages, following_link(before)) == record); /* K3 */
-    link_set(pages, following_link(before), kv_store_following(pages, record));
+    assert(link_get(pages, following_link(tree, before)) == record); /* K3 */
+    link_set(pages, following_link(tree, before), kv_store_following(pages, record));
     tree_merge(pages, link, left, kv_cell_get(pages, record, KV_RECORD_RIGHT));
     return record;
 }
@@ -351,11 +374,13 @@ static void cut_chain(struct vstamp_pages *pages, uint32_t record, uint64_t size
     if (rest != 0) kv_chain_give(pages, rest);
 }
 
-/* Give a record's value another size: new bytes are zeros.  False: no room, nothing changed. */
-static bool resize_value(struct vstamp_pages *pages, uint32_t record, size_t size)
+/* Give a record's value another size, and a place behind it for its expiry or none: what lies
+ * behind the part that stays is to be written.  False: no room, nothing changed. */
+static bool resize_value(struct vstamp_pages *pages, uint32_t record, size_t size, bool expires)
 {
-    uint64_t old_size = content_size(pages, record);
-    uint64_t new_size = kv_store_key_size(pages, record) + (uint64_t)size;
+    uint64_t old_size = content_size(pages, record), old_pair = pair_size(pages, record);
+    uint64_t new_pair = kv_store_key_size(pages, record) + (uint64_t)size;
+    uint64_t new_size = new_pair + (expires ? sizeof(uint64_t) : 0);
     uint32_t old_cells = kv_chain_cells(old_size);
     uint32_t new_cells = kv_chain_cells(new_size);
     if (new_cells > old_cells) {
@@ -368,13 +393,14 @@ static bool resize_value(struct vstamp_pages *pages, uint32_t record, size_t siz
     } else if (new_size < old_size) {
         cut_chain(pages, record, new_size);
     }
-    kv_cell_set(pages, record, KV_RECORD_VALUE_SIZE, (uint32_t)size);
-    header_add(pages, KV_HEADER_BYTES, new_size - old_size);
+    kv_cell_set(pages, record, KV_RECORD_VALUE_SIZE,
+                (uint32_t)size | (expires ? KV_RECORD_EXPIRES : 0));
+    header_add(pages, KV_HEADER_BYTES, new_pair - old_pair);
     return true;
 }
 
-/* A new record in the tree, with its key and an empty value.  There must be room. */
-static uint32_t add_record(struct vstamp_pages *pages, struct bytes key)
+/* A new record in a tree, with its key and an empty value.  There must be room. */
+static uint32_t add_record(struct vstamp_pages *pages, const struct tree *tree, struct bytes key)
 {
     uint32_t tail;
     uint32_t record = kv_chain_take(pages, kv_chain_cells(key.size), &tail);
@@ -384,42 +410,138 @@ static uint32_t add_record(struct vstamp_pages *pages, struct bytes key)
     store_u32(at + KV_RECORD_PRIORITY, kv_store_priority(pages, key));
     struct kv_place place = kv_chain_seek(pages, record, 0);
     kv_chain_write(pages, &place, key.data, key.size);
-    tree_insert(pages, record, key);
-    header_add(pages, KV_HEADER_N_KEYS, 1);
-    header_add(pages, KV_HEADER_BYTES, key.size);
+    tree_insert(pages, tree, record, key);
     return record;
 }
 
-bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes value)
+/* Expiries */
+
+static struct bytes expiry_key(uint64_t expiry, uint32_t record, uint8_t key[KV_EXPIRY_KEY_SIZE])
 {
-    assert(key.size > 0 && value.size <= UINT32_MAX - key.size);
+    store_u64(key, __builtin_bswap64(expiry));
+    store_u32(key + 8, __builtin_bswap32(record));
+    return (struct bytes){key, KV_EXPIRY_KEY_SIZE};
+}
+_Static_assert(KV_EXPIRY_KEY_SIZE <= KV_FIRST_ROOM, "an expiry takes one cell");
+
+static struct kv_place value_end(const struct vstamp_pages *pages, uint32_t record)
+{
+    if (!expires(pages, record)) return content_end(pages, record);
+    return kv_chain_seek(pages, record, pair_size(pages, record));
+}
+
+uint64_t kv_store_expiry(const struct vstamp_pages *pages, uint32_t record)
+{
+    uint8_t expiry[8];
+    if (!expires(pages, record)) return 0;
+    struct kv_place place = value_end(pages, record);
+    kv_chain_read(pages, &place, expiry, sizeof expiry);
+    return load_u64(expiry);
+}
+
+uint64_t kv_store_first_expiry(const struct vstamp_pages *pages)
+{
+    uint32_t first = kv_cell_get(pages, 0, KV_HEADER_EXPIRY_FIRST);
+    return first == 0 ? UINT64_MAX
+                      : __builtin_bswap64(load_u64(kv_cell(pages, first) + KV_FIRST_HEAD));
+}
+
+uint32_t kv_store_first_to_expire(const struct vstamp_pages *pages)
+{
+    uint32_t first = kv_cell_get(pages, 0, KV_HEADER_EXPIRY_FIRST);
+    assert(first != 0);
+    return __builtin_bswap32(load_u32(kv_cell(pages, first) + KV_FIRST_HEAD + 8));
+}
+
+/* Take its expiry out of the tree of them; the record is as it was. */
+static void forget_expiry(struct vstamp_pages *pages, uint32_t record)
+{
+    uint8_t key[KV_EXPIRY_KEY_SIZE];
+    if (!expires(pages, record)) return;
+    uint64_t expiry = kv_store_expiry(pages, record);
+    uint32_t in_tree = tree_remove(pages, &expiry_tree, expiry_key(expiry, record, key));
+    assert(in_tree != 0); /* K5 */
+    kv_chain_give(pages, in_tree);
+}
+
+/* Write it behind the value, where there is room for it, and note it.  A cell must be left. */
+static void note_expiry(struct vstamp_pages *pages, uint32_t record, struct kv_place place,
+                        uint64_t expiry)
+{
+    uint8_t text[8], key[KV_EXPIRY_KEY_SIZE];
+    store_u64(text, expiry);
+    kv_chain_write(pages, &place, text, sizeof text);
+    add_record(pages, &expiry_tree, expiry_key(expiry, record, key));
+}
+
+/* How many cells there are for content of that size, with its expiry. */
+static uint32_t cells_for(uint64_t pair, bool expires)
+{
+    return kv_chain_cells(pair + (expires ? sizeof(uint64_t) : 0)) + expires;
+}
+
+/* Is there room for a record to become that large?  0: for a new one. */
+static bool has_room(const struct vstamp_pages *pages, uint32_t record, uint64_t pair,
+                     bool is_to_expire)
+{
+    uint32_t before = record == 0 ? 0 : cells_for(pair_size(pages, record), expires(pages, record));
+    uint32_t after = cells_for(pair, is_to_expire);
+    return after <= before || after - before <= kv_cells_left(pages);
+}
+
+/* Changes */
+
+bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes value, uint64_t expiry)
+{
+    assert(key.size > 0 && value.size <= UINT32_MAX / 2 - key.size);
     uint32_t record = kv_store_find(pages, key);
+    if (!has_room(pages, record, (uint64_t)key.size + value.size, expiry != 0)) return false;
     if (record == 0) {
-        if (kv_chain_cells((uint64_t)key.size + value.size) > kv_cells_left(pages)) return false;
-        record = add_record(pages, key);
+        record = add_record(pages, &keys_tree, key);
+        header_add(pages, KV_HEADER_N_KEYS, 1);
+        header_add(pages, KV_HEADER_BYTES, key.size);
     }
-    if (!resize_value(pages, record, value.size)) return false;
+    forget_expiry(pages, record);
+    bool resized = resize_value(pages, record, value.size, expiry != 0);
+    assert(resized); /* has_room */
     struct kv_place place = kv_chain_seek(pages, record, key.size);
     kv_chain_write(pages, &place, value.data, value.size);
+    if (expiry != 0) note_expiry(pages, record, place, expiry);
     return true;
 }
 
 bool kv_store_append(struct vstamp_pages *pages, uint32_t record, struct bytes value)
 {
     uint32_t old_size = kv_store_value_size(pages, record);
-    assert(value.size <= UINT32_MAX - old_size - kv_store_key_size(pages, record));
-    struct kv_place place = content_end(pages, record);
-    if (!resize_value(pages, record, old_size + value.size)) return false;
+    uint8_t expiry[8];
+    assert(value.size <= UINT32_MAX / 2 - old_size - kv_store_key_size(pages, record));
+    struct kv_place place = value_end(pages, record);
+    bool moves = expires(pages, record);
+    if (moves) store_u64(expiry, kv_store_expiry(pages, record));
+    if (!resize_value(pages, record, old_size + value.size, moves)) return false;
     kv_chain_write(pages, &place, value.data, value.size);
+    if (moves) kv_chain_write(pages, &place, expiry, sizeof expiry);
+    return true;
+}
+
+bool kv_store_set_expiry(struct vstamp_pages *pages, uint32_t record, uint64_t expiry)
+{
+    if (!has_room(pages, record, pair_size(pages, record), expiry != 0)) return false;
+    forget_expiry(pages, record);
+    bool resized =
+        resize_value(pages, record, kv_store_value_size(pages, record), expiry != 0);
+    assert(resized); /* has_room */
+    if (expiry != 0) note_expiry(pages, record, value_end(pages, record), expiry);
     return true;
 }
 
 bool kv_store_remove(struct vstamp_pages *pages, struct bytes key)
 {
-    uint32_t record = tree_remove(pages, key);
+    uint32_t record = tree_remove(pages, &keys_tree, key);
     if (record == 0) return false;
+    forget_expiry(pages, record);
     header_add(pages, KV_HEADER_N_KEYS, (uint64_t)-1);
-    header_add(pages, KV_HEADER_BYTES, -content_size(pages, record));
+    header_add(pages, KV_HEADER_BYTES, -pair_size(pages, record));
     kv_chain_give(pages, record);
     return true;
 }

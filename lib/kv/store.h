@@ -6,6 +6,11 @@
  * a seed, so the tree is as deep as a random one, whoever chose the keys.  Each record also links
  * to the following one, so a listing needs no stack.
  *
+ * A record that expires has the time, in microseconds, behind its value, and there is a second tree
+ * of the same kind with a record for each of them: its key is that time and then the number of the
+ * record, both with the greatest byte first, and it has no value.  So what expires first is the
+ * first of that list, and who does not let things expire pays nothing.
+ *
  * A record is named by its first cell; 0 is none.  Names are good until the next change. */
 #ifndef KV_STORE_H
 #define KV_STORE_H
@@ -41,14 +46,25 @@ bool kv_store_value_is(const struct vstamp_pages *pages, uint32_t record, struct
 void kv_store_read_key(const struct vstamp_pages *pages, uint32_t record, uint8_t *to);
 void kv_store_read_value(const struct vstamp_pages *pages, uint32_t record, uint8_t *to);
 
-/* Set the value of a key, new or not.  False: no room, nothing changed. */
-bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes value);
+/* Set the value of a key, new or not, and when it expires; 0: never.  False: no room, nothing
+ * changed. */
+bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes value,
+                  uint64_t expiry);
 
 /* Lengthen the value of a record.  False: no room, nothing changed. */
 bool kv_store_append(struct vstamp_pages *pages, uint32_t record, struct bytes value);
 
 /* False if there is no such key. */
 bool kv_store_remove(struct vstamp_pages *pages, struct bytes key);
+
+/* When a record expires; 0: never.  To change that.  False: no room, nothing changed. */
+uint64_t kv_store_expiry(const struct vstamp_pages *pages, uint32_t record);
+bool kv_store_set_expiry(struct vstamp_pages *pages, uint32_t record, uint64_t expiry);
+
+/* When the first record expires; UINT64_MAX: none does.  Which one that is; there must be one. */
+uint64_t kv_store_first_expiry(const struct vstamp_pages *pages);
+uint32_t kv_store_first_to_expire(const struct vstamp_pages *pages);
+#define KV_EXPIRY_KEY_SIZE 12u /* in the tree of expiries: u64, u32, greatest byte first */
 
 /* sound.c: are these pages, `n_used` of them not all zeros, such a store?  They may hold anything;
  * every other function relies on it.  Looks at about `n_cells` cells and goes on from what `memory`

@@ -41,6 +41,7 @@ static struct kv_op full_op(size_t i)
         op.keys = some_keys;
         op.n_keys = 3;
     }
+    if (fields_of[i] & KV_HAS_EXPIRY) op.expiry = 30000000;
     return op;
 }
 
@@ -65,6 +66,7 @@ static void every_operation_comes_back_from_its_bytes(void **state)
         assert_true(bytes_equal(back.expected, op.expected));
         assert_int_equal(back.number, op.number);
         assert_int_equal(back.flags, op.flags);
+        assert_int_equal(back.expiry, op.expiry);
         assert_int_equal(back.n_keys, op.n_keys);
         for (uint32_t k = 0; k < op.n_keys; k++) {
             struct bytes key;
@@ -91,6 +93,7 @@ static void an_operation_cut_short_or_followed_by_more_is_refused(void **state)
         struct kv_op op = full_op(i), back;
         size_t size = encode(&op, buffer, sizeof buffer).size;
         for (size_t cut = 0; cut < size; cut++) {
+            if (op.expiry != 0 && cut == size - 8) continue; /* one without expiry */
             assert_non_null(kv_decode_op((struct bytes){buffer, cut}, &back));
         }
         assert_non_null(kv_decode_op((struct bytes){buffer, size + 1}, &back));
@@ -197,7 +200,7 @@ static void odd_listings_are_refused(void **state)
     uint8_t buffer[4096];
     struct kv_op odd[] = {
         {.verb = KV_LIST, .number = -1},
-        {.verb = KV_LIST, .flags = 2},
+        {.verb = KV_LIST, .flags = 4},
         {.verb = KV_LIST, .key = {long_key, sizeof long_key}},
         {.verb = KV_LIST, .expected = {long_key, sizeof long_key}},
     };
@@ -227,6 +230,31 @@ static void a_count_of_keys_that_lies_is_refused(void **state)
     assert_non_null(kv_decode_op((struct bytes){encoded, sizeof encoded}, &back));
 }
 
+static void an_expiry_is_left_out_or_within_reach(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t expiry;
+        bool taken;
+    } cases[] = {
+        {1, true},
+        {KV_TTL_MAX, true},
+        {KV_TTL_MAX + 1, false},
+        {KV_EXPIRES_AT | 1, true},
+        {KV_EXPIRES_AT | NUMBER_MAX, true},
+        {KV_EXPIRES_AT | (NUMBER_MAX + 1), false},
+        {KV_EXPIRES_AT, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kv_op op = {.verb = KV_PUT, .key = BYTES("k"), .expiry = cases[i].expiry};
+        assert_int_equal(refusal(&op) == NULL, cases[i].taken);
+    }
+    const uint8_t zero[] = {KV_EXPIRE, 1, 0, 0, 0, 'k', 0, 0, 0, 0, 0, 0, 0, 0};
+    struct kv_op back;
+    assert_non_null(kv_decode_op((struct bytes){zero, sizeof zero}, &back));
+    assert_null(kv_decode_op((struct bytes){zero, 6}, &back)); /* never */
+}
+
 static void answers_are_decoded_by_verb(void **state)
 {
     (void)state;
@@ -249,7 +277,7 @@ static void a_listing_is_walked_pair_by_pair(void **state)
     (void)state;
     struct kv_answer a;
     struct bytes key, value;
-    struct bytes encoded = BYTES("\0\1\2\0\0\0" "\1\0\0\0a" "\2\0\0\0xy" "\1\0\0\0b" "\0\0\0\0");
+    struct bytes encoded = BYTES("\0\1\0\2\0\0\0" "\1\0\0\0a" "\2\0\0\0xy" "\1\0\0\0b" "\0\0\0\0");
     assert_int_equal(kv_decode_answer(KV_LIST, encoded, &a), 0);
     assert_true(a.more);
     assert_int_equal(a.n_list, 2);
@@ -260,6 +288,11 @@ static void a_listing_is_walked_pair_by_pair(void **state)
     assert_true(bytes_equal(key, BYTES("b")));
     assert_int_equal(value.size, 0);
     assert_int_equal(a.list.size, 0);
+
+    encoded = BYTES("\0\0\1\1\0\0\0" "\1\0\0\0a" "\0\0\0\0" "\7\0\0\0\0\0\0\0");
+    assert_int_equal(kv_decode_answer(KV_LIST, encoded, &a), 0);
+    kv_list_next(&a.list, &key, &value);
+    assert_int_equal(kv_list_next_expiry(&a.list), 7);
 }
 
 static void malformed_answers_are_refused(void **state)
@@ -276,9 +309,11 @@ static void malformed_answers_are_refused(void **state)
         {KV_GET, BYTES("\0\3\0\0\0hi")},
         {KV_GET, BYTES("\0\1\0\0\0hi")},
         {KV_GET, BYTES("\1hi")},
-        {KV_LIST, BYTES("\0\0\2\0\0\0" "\1\0\0\0a" "\0\0\0\0")},
-        {KV_LIST, BYTES("\0\7\0\0\0\0")},
-        {KV_LIST, BYTES("\0\0\xff\xff\xff\xff")},
+        {KV_LIST, BYTES("\0\0\0\2\0\0\0" "\1\0\0\0a" "\0\0\0\0")},
+        {KV_LIST, BYTES("\0\7\0\0\0\0\0")},
+        {KV_LIST, BYTES("\0\0\7\0\0\0\0")},
+        {KV_LIST, BYTES("\0\0\0\xff\xff\xff\xff")},
+        {KV_LIST, BYTES("\0\0\1\1\0\0\0" "\1\0\0\0a" "\0\0\0\0" "\1\2\3\4\5\6\7")},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(kv_decode_answer(cases[i].verb, cases[i].encoded, &a),
@@ -335,6 +370,7 @@ int main(void)
         cmocka_unit_test(odd_listings_are_refused),
         cmocka_unit_test(a_verb_that_is_not_known_is_refused),
         cmocka_unit_test(a_count_of_keys_that_lies_is_refused),
+        cmocka_unit_test(an_expiry_is_left_out_or_within_reach),
         cmocka_unit_test(answers_are_decoded_by_verb),
         cmocka_unit_test(a_listing_is_walked_pair_by_pair),
         cmocka_unit_test(malformed_answers_are_refused),

@@ -54,7 +54,13 @@ static void step(struct paged *p, struct prng *rng)
         kv_store_remove(&p->window, key);
     } else {
         size_t size = prng_below(rng, prng_chance(rng, 1, 2) ? 20 : sizeof bytes);
-        assert_true(kv_store_put(&p->window, key, (struct bytes){bytes, size}));
+        uint64_t expiry = prng_chance(rng, 1, 2) ? 1 + prng_below(rng, 50) : 0;
+        assert_true(kv_store_put(&p->window, key, (struct bytes){bytes, size}, expiry));
+        uint32_t record = kv_store_find(&p->window, key);
+        if (size < 200 && prng_chance(rng, 1, 4))
+            assert_true(kv_store_append(&p->window, record, (struct bytes){bytes, 30}));
+        if (prng_chance(rng, 1, 4))
+            assert_true(kv_store_set_expiry(&p->window, record, prng_below(rng, 3)));
     }
 }
 
@@ -128,12 +134,16 @@ static void a_field_that_contradicts_another_is_told(void **state)
         {1, 0, "the next cell"}, {1, 4, "what is left"}, {1, 8, "what is right"},
         {1, 12, "what follows"}, {1, 16, "the last cell"}, {1, 20, "the value's size"},
         {1, 24, "the key's size"}, {1, 28, "the priority"}, {1, 32, "the key"},
+        {0, 28, "the root of the expiries"}, {0, 56, "the first to expire"},
+        {1, 23, "whether it expires"}, {11, 4, "what is left in the other tree"},
+        {11, 32, "when it expires"}, {11, 40, "which it is that expires"},
         {60, 8, "a cell never used"},
     };
     struct bytes value = bytes_of("a value for which one cell is not enough");
     kv_store_open(&p->window, 7);
     for (const char *key = "hdbfac"; *key != '\0'; key++)
-        assert_true(kv_store_put(&p->window, (struct bytes){(const uint8_t *)key, 1}, value));
+        assert_true(kv_store_put(&p->window, (struct bytes){(const uint8_t *)key, 1}, value,
+                                 *key == 'a' ? 77 : 0));
     assert_true(kv_store_remove(&p->window, bytes_of("f")));
     assert_true(is_sound(p));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp expire KEY TTL: let a key live for so long from now on, or for ever.  Its value stays. */
+#include <config.h>
+
+#include "client/client.h"
+#include "client/ttl.h"
+
+int cmd_expire(struct cli *cli, int argc, char **argv)
+{
+    struct client *c = cli->context;
+    const char *operand[2];
+    size_t n;
+    int rv = cli_parse(cli, NULL, argc, argv, operand, 2, &n);
+    if (rv != 0) return rv;
+    struct kv_op op = {.verb = KV_EXPIRE, .key = client_word(c, operand[0])};
+    const char *wrong = ttl_parse(operand[1], &op.expiry);
+    if (wrong != NULL)
+        return cli_usage(cli, "expire: '%.60s': %s, or never", operand[1], wrong);
+    return client_do(c, &op);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vstamp ttl KEY: how long a key has still to live. */
+#include <config.h>
+
+#include "client/client.h"
+
+int cmd_ttl(struct cli *cli, int argc, char **argv)
+{
+    struct client *c = cli->context;
+    const char *operand[1];
+    size_t n;
+    int rv = cli_parse(cli, NULL, argc, argv, operand, 1, &n);
+    if (rv != 0) return rv;
+    struct kv_op op = {.verb = KV_TTL, .key = client_word(c, operand[0])};
+    return client_do(c, &op);
+}

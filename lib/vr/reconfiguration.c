@@ -19,8 +19,9 @@
  *   P5  it is not logged when too few of the new members are in reach to be a quorum;
  *   P6  it says what only the primary knows: tokens and lives of the members, the first view.
  *
- * What is proposed is gone with the view, or when a learner makes no progress for long: then the
- * request did not run, and may be made again.  While it waits the one who asks is answered BUSY,
+ * What is proposed is gone with the view, or when any one of the learners does not answer, or makes
+ * no progress, for PATIENCE times view_change_ms: then the request did not run, and may be made
+ * again; the refusal names that learner.  While it waits the one who asks is answered BUSY,
  * with a sentence; the change goes on without him.
  *
  * A replica that was started with the new configuration beforehand may have formed a group with
@@ -32,13 +33,12 @@
 
 #include "vr/rooms.h"
 
-#define PATIENCE 20u /* times view_change_ms without progress of a learner */
+#define PATIENCE 20u /* times view_change_ms without an answer, or progress, of a learner */
 
-static struct vr_learner *learner_in(struct vr *r, uint8_t slot)
+/* Is who has this slot to learn? */
+static bool learns(const struct vr *r, uint8_t slot)
 {
-    uint8_t n = r->config.n_replicas;
-    if (!r->proposal.pending || slot < n || slot >= vr_n_slots(r)) return NULL;
-    return &r->proposal.learners[slot - n];
+    return slot >= r->config.n_replicas && slot < vr_n_slots(r);
 }
 
 void vr_proposal_forget(struct vr *r)
@@ -106,22 +106,23 @@ static uint8_t judge(struct vr *r, const struct wire_reconfigure *asked,
 /* --- what is proposed ------------------------------------------------------------------------- */
 
 /* Of the learner that is furthest behind. */
-static const struct vr_learner *slowest(const struct vr *r, uint8_t *guest)
+static const struct vr_learner *slowest(const struct vr *r, uint8_t *slot)
 {
     const struct vr_learner *worst = NULL;
-    for (uint8_t i = 0; i < r->guests.n; i++) {
+    for (uint8_t i = 0; i < vr_n_slots(r); i++) {
         const struct vr_learner *one = &r->proposal.learners[i];
+        if (!learns(r, i)) continue;
         if (worst != NULL && (!worst->heard || (one->heard && one->op >= worst->op))) continue;
         worst = one;
-        *guest = i;
+        *slot = i;
     }
     return worst;
 }
 
 const char *vr_proposal_text(const struct vr *r, char *text, size_t size)
 {
-    uint8_t guest = 0;
-    const struct vr_learner *one = r->proposal.pending ? slowest(r, &guest) : NULL;
+    uint8_t slot = 0;
+    const struct vr_learner *one = r->proposal.pending ? slowest(r, &slot) : NULL;
     text[0] = '\0';
     if (vr_epoch_is_closed(r))
         snprintf(text, size, "the last entry of epoch %u is being committed", r->epoch);
@@ -131,10 +132,10 @@ const char *vr_proposal_text(const struct vr *r, char *text, size_t size)
         snprintf(text, size, "to epoch %u: waiting for what is under way", r->epoch + 1);
     else if (!one->heard)
         snprintf(text, size, "to epoch %u: waiting for %s to answer", r->epoch + 1,
-                 r->guests.members[guest].address);
+                 vr_slot_address(r, slot));
     else
         snprintf(text, size, "to epoch %u: warming up %s: op %" PRIu64 " of %" PRIu64,
-                 r->epoch + 1, r->guests.members[guest].address, one->op, r->commit);
+                 r->epoch + 1, vr_slot_address(r, slot), one->op, r->commit);
     return text;
 }
 
@@ -167,9 +168,10 @@ static void propose(struct vr *r, uint64_t origin, const struct wire_request *m,
                               .request = client_table_request(m->session, m->body),
                               .next = *next,
                               .body_size = m->body.size,
-                              .progress_us = r->now_us,
                               .kept_up_to = UINT64_MAX};
     memcpy(p->body, m->body.data, m->body.size);
+    for (uint8_t i = 0; i < SLOTS_MAX; i++)
+        p->learners[i].answered_us = p->learners[i].progress_us = r->now_us;
     vr_take_guests(r, next);
     vr_log(r, VR_INFO, "reconfiguration", "epoch=%u replicas=%u new=%u", r->epoch + 1, next->n,
            r->guests.n);
@@ -227,38 +229,53 @@ bool vr_proposal_closes(const struct vr *r)
 
 /* --- warming up ------------------------------------------------------------------------------- */
 
+static bool is_warm(const struct vr *r, const struct vr_learner *one)
+{
+    return one->heard && one->op >= r->proposal.kept_up_to;
+}
+
+/* Nobody waits for ever for one of them, however well the others do.  False: it was given up. */
+static bool have_patience(struct vr *r)
+{
+    uint64_t limit_us = PATIENCE * vr_patience_us(r);
+    for (uint8_t i = 0; i < vr_n_slots(r); i++) {
+        struct vr_learner *one = &r->proposal.learners[i];
+        if (!learns(r, i)) continue;
+        if (is_warm(r, one)) one->progress_us = one->answered_us;
+        bool silent = r->now_us - one->answered_us > limit_us;
+        if (!silent && r->now_us - one->progress_us <= limit_us) continue;
+        abandon(r, "%s %s for %" PRIu64 " ms", vr_slot_address(r, i),
+                silent ? "did not answer" : "made no progress", limit_us / 1000);
+        return false;
+    }
+    return true;
+}
+
 /* With each heartbeat. */
 void vr_proposal_heartbeat(struct vr *r)
 {
     struct vr_proposal *p = &r->proposal;
-    uint8_t members[VR_MEMBERS_BYTES], guest = 0;
-    if (!p->pending) return;
-    if (r->now_us - p->progress_us > PATIENCE * vr_patience_us(r)) {
-        const struct vr_learner *one = slowest(r, &guest);
-        abandon(r, "%s: %s", one == NULL ? "the group" : r->guests.members[guest].address,
-                one == NULL || one->heard ? "it makes no progress" : "it does not answer");
-        return;
-    }
+    uint8_t members[VR_MEMBERS_BYTES];
+    if (!p->pending || !have_patience(r)) return;
     p->kept_up_to = p->told_commit != 0 ? p->told_commit : r->commit; /* a heartbeat ago */
     p->told_commit = r->commit;
     struct wire_learn learn = {
         .nonce = p->nonce,
         .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
         .commit = r->commit};
-    for (uint8_t i = r->config.n_replicas; i < vr_n_slots(r); i++)
-        vr_send(r, i, r->view, &wire_shape_learn, &learn);
+    for (uint8_t i = 0; i < vr_n_slots(r); i++)
+        if (learns(r, i)) vr_send(r, i, r->view, &wire_shape_learn, &learn);
 }
 
 void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *message)
 {
     const struct wire_learned *m = &message->as.learned;
-    struct vr_learner *one = learner_in(r, slot);
-    if (one == NULL || m->nonce != r->proposal.nonce) {
+    if (!r->proposal.pending || !learns(r, slot) || m->nonce != r->proposal.nonce) {
         vr_mark(r, VR_MARK_learned_not_asked, "from=%u", slot);
         return;
     }
-    uint8_t guest = (uint8_t)(slot - r->config.n_replicas);
-    const char *address = r->guests.members[guest].address;
+    struct vr_learner *one = &r->proposal.learners[slot];
+    const char *address = vr_slot_address(r, slot);
     const char *why = wire_learn_refusal_text(m->refusal);
     uint8_t index = vr_membership_find(&r->proposal.next, address);
     bool wanted = vr_among_witnesses(r->proposal.next.witnesses, index);
@@ -268,17 +285,23 @@ void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *messag
         abandon(r, "%s: it was started as %s", address,
                 wanted ? "an active replica" : "a witness");
     } else if (!vstamp_id_is_zero(m->token) && m->op <= NUMBER_MAX) {
-        if (!one->heard || m->op > one->op) r->proposal.progress_us = r->now_us;
-        *one = (struct vr_learner){.heard = true, .op = m->op, .token = m->token};
+        if (!one->heard || m->op > one->op || m->fetched > one->fetched)
+            one->progress_us = r->now_us;
+        one->heard = true;
+        one->op = m->op;
+        one->fetched = m->fetched;
+        one->token = m->token;
+        one->answered_us = r->now_us;
     }
 }
 
 /* P4 */
 static bool all_are_warm(const struct vr *r)
 {
-    for (uint8_t i = 0; i < r->guests.n; i++) {
+    for (uint8_t i = 0; i < vr_n_slots(r); i++) {
         const struct vr_learner *one = &r->proposal.learners[i];
-        if (!one->heard || one->op < r->proposal.kept_up_to) return false;
+        if (!learns(r, i)) continue;
+        if (!is_warm(r, one) || r->now_us - one->answered_us > 2 * vr_patience_us(r)) return false;
     }
     return true;
 }
@@ -331,9 +354,9 @@ static struct bytes choose(struct vr *r, uint8_t *buffer, size_t size)
         const char *address = next->members[i].address;
         uint8_t before = vr_membership_find(&r->membership, address);
         bool stays = before != NOT_A_MEMBER;
-        uint8_t guest = vr_membership_find(&r->guests, address);
+        uint8_t slot = (uint8_t)(r->config.n_replicas + vr_membership_find(&r->guests, address));
         struct wire_token token = {stays ? r->membership.members[before].token
-                                         : r->proposal.learners[guest].token};
+                                         : r->proposal.learners[slot].token};
         struct wire_counter life = {stays ? r->crash_vector[before] : 0};
         bool added = wire_list_add(&token_list, &token) && wire_list_add(&life_list, &life);
         assert(added);
@@ -397,6 +420,7 @@ static void answer(struct vr *r, uint8_t slot, uint64_t origin, uint64_t nonce, 
     uint64_t op = r->durable_op < r->commit ? r->durable_op : r->commit;
     struct wire_learned learned = {.nonce = nonce,
                                    .op = op,
+                                   .fetched = r->stats.transfer_bytes,
                                    .token = r->tokens[r->config.self],
                                    .witness = r->witness,
                                    .refusal = refusal};

@@ -159,7 +159,9 @@ struct vr_read {
 struct vr_learner {
     bool heard;
     uint64_t op; /* it holds all that is committed up to there */
+    uint64_t fetched;
     struct vstamp_id token;
+    uint64_t answered_us, progress_us; /* last; and when it got on, or had nothing to catch up */
 };
 
 /* A reconfiguration that is not in the log yet (reconfiguration.c). */
@@ -170,9 +172,8 @@ struct vr_proposal {
     uint64_t session, number, origin;
     uint32_t request;
     struct vr_membership next;
-    struct vr_learner learners[REPLICAS_MAX]; /* by guest */
-    uint64_t progress_us;                     /* when one of them got on */
-    uint64_t told_commit, kept_up_to;         /* commit-number at the newest LEARN; before that */
+    struct vr_learner learners[SLOTS_MAX]; /* by slot */
+    uint64_t told_commit, kept_up_to;      /* commit-number at the newest LEARN; before that */
     size_t body_size;
     uint8_t body[VR_MEMBERS_BYTES + 32];
     bool abandoned; /* and whoever asked was not told again yet; why: */

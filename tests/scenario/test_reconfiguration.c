@@ -262,6 +262,29 @@ static void a_member_to_be_that_does_not_answer_costs_nothing(void **state)
     cluster_free(c);
 }
 
+/* Nor does it wait because another one gets on: it is given up, by name. */
+static void a_member_to_be_that_does_not_answer_is_named(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_MEMORY);
+    struct cluster *c = g.c;
+    uint8_t primary = cluster_primary(c);
+    cluster_add(c, LIST(0, 1, 2, 3, 4));
+    cluster_add(c, LIST(0, 1, 2, 3, 4));
+    cluster_crash(c, 4);
+    ask(&g, 1, primary, LIST(0, 1, 2, 3, 4));
+    uint64_t value = 0;
+    for (int i = 0; i < 30 && cluster_core(c, primary)->proposal.pending; i++) {
+        cluster_run(c, 200);
+        value++;
+        assert_int_equal(cluster_incr(c, 1, g.session, value, primary), value);
+    }
+    assert_false(cluster_core(c, primary)->proposal.pending);
+    assert_true(cluster_has_traced(c, primary, "test:4 did not answer for "));
+    assert_int_equal(cluster_core(c, primary)->epoch, 0);
+    cluster_free(c);
+}
+
 /* It leads a group of its own, and somebody has used that. */
 static void a_member_of_another_group_is_not_taken(void **state)
 {
@@ -477,7 +500,7 @@ static void a_learner_that_starts_again_is_another(void **state)
     assert_true(cluster_core(c, 0)->proposal.pending);
     assert_true(cluster_core(c, 0)->proposal.nonce != nonce);
     cluster_repeat(c, 3, 0, WIRE_learned, 0);
-    assert_false(cluster_core(c, 0)->proposal.learners[0].heard);
+    assert_false(cluster_core(c, 0)->proposal.learners[3].heard);
     cluster_free(c);
 }
 
@@ -530,6 +553,7 @@ int main(void)
         cmocka_unit_test(a_request_names_what_it_replaces),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(a_member_to_be_that_does_not_answer_costs_nothing),
+        cmocka_unit_test(a_member_to_be_that_does_not_answer_is_named),
         cmocka_unit_test(a_member_of_another_group_is_not_taken),
         cmocka_unit_test(a_new_primary_finds_the_epoch_closed),
         cmocka_unit_test(the_entry_needs_a_quorum_of_the_old_members),

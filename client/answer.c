@@ -122,6 +122,7 @@ int answer_error(struct client *c, json_t *named, const struct outcome *o)
 int answer_refuse(struct client *c, const char *word, int err, const struct vstamp_diag *diag)
 {
     struct outcome o = {0};
+    client_catch_up(c);
     outcome_fail(&o, err, false, "%s", diag->text[0] != '\0' ? diag->text : vstamp_err_text(err));
     int status = answer_error(c, answer_named(word), &o);
     outcome_release(&o);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "client/ahead.h"
 #include "client/memory.h"
 #include "client/operation.h"
 
@@ -62,6 +63,13 @@ enum session_task client_read_task(const struct client *c)
         if (strcmp(c->options.consistency, consistencies[i].word) == 0)
             return consistencies[i].task;
     return (enum session_task)0;
+}
+
+const char *client_consistency(const struct client *c)
+{
+    for (size_t i = 0; i < sizeof consistencies / sizeof consistencies[0]; i++)
+        if (consistencies[i].task == client_read_task(c)) return consistencies[i].word;
+    return "";
 }
 
 int client_check_options(const struct client *c, struct vstamp_diag *diag)
@@ -128,9 +136,14 @@ int client_do_encoded(struct client *c, struct bytes operation, bool raw)
 {
     struct vstamp_diag diag = {0};
     struct kv_op op;
-    const char *word = kv_decode_op(operation, &op) == NULL ? operation_word(op.verb) : "request";
+    bool makes_sense = kv_decode_op(operation, &op) == NULL;
+    const char *word = makes_sense ? operation_word(op.verb) : "request";
     int rv = client_begin(c, NULL, &diag);
     if (rv != 0) return answer_refuse(c, word, rv, &diag);
+    if (c->ahead != NULL && makes_sense && !kv_is_write(op.verb)) {
+        ahead_ask(c->ahead, operation, raw);
+        return CLI_OK;
+    }
     struct outcome o;
     request_run(c, operation, &o);
     int status = answer_show(c, operation, &o, raw);

@@ -38,6 +38,8 @@ struct client_options {
         CLI_FLAG(0, "viewstamps", &(o)->viewstamps,                                              \
                  "say at which epoch, view and op-number an answer holds")
 
+struct ahead;
+
 struct client {
     struct cli *cli;
     struct client_options options;
@@ -56,6 +58,7 @@ struct client {
     bool in_shell;           /* answers are lines, complaints too */
     bool on_terminal;        /* of the shell */
     const struct line *line; /* the shell's words, which may hold NULs */
+    struct ahead *ahead;     /* of the shell from a pipe: reads whose answers are to be shown */
     size_t n_shown;          /* answers and errors on standard output, for the shell */
     int signal;              /* that interrupted a request; main dies by it */
 };
@@ -79,6 +82,7 @@ void client_end(struct client *c);
 
 /* The kind of read that --consistency asks for; 0: there is no such. */
 enum session_task client_read_task(const struct client *c);
+const char *client_consistency(const struct client *c); /* its word */
 int client_check_options(const struct client *c, struct vstamp_diag *diag);
 
 /* Whom to ask: --replicas, else what a request was sent to that is noted (or NULL), unless --config
@@ -99,6 +103,9 @@ int client_do(struct client *c, const struct kv_op *op);
 /* The same for an encoded operation; `raw`: of a value, print the bytes alone. */
 int client_do_encoded(struct client *c, struct bytes operation, bool raw);
 
+/* ahead.c: show the answers that are still to come, and only then go on. */
+void client_catch_up(struct client *c);
+
 /* request.c */
 
 void request_run(struct client *c, struct bytes operation, struct outcome *o);
@@ -110,6 +117,9 @@ int request_settled(struct client *c, struct bytes operation, struct vstamp_diag
 void request_abandon(struct client *c, bool *ran, struct outcome *o);
 
 void outcome_release(struct outcome *o);
+
+/* The application's answer to the operation. */
+void outcome_take(struct outcome *o, struct bytes operation, struct bytes body);
 void outcome_fail(struct outcome *o, int err, bool may_have_run, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

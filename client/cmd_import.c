@@ -19,13 +19,13 @@
 
 #include "client/client.h"
 #include "client/crowd.h"
+#include "client/lines.h"
 #include "client/memory.h"
 #include "client/operation.h"
 #include "client/pair.h"
 #include "program/progress.h"
 
 #define CLIENTS_DEFAULT 64u
-#define READ_BYTES      (256u << 10)
 #define LINE_BYTES_MAX  (4 * (size_t)(KV_KEY_MAX + KV_VALUE_MAX) + 64)
 
 struct import;
@@ -43,12 +43,8 @@ struct import {
     struct client *c;
     struct crowd crowd;
     const char *name;
-    int fd;
-    uint8_t *text; /* read and not taken yet */
-    size_t capacity, size, used;
-    bool ended; /* the input */
-    uint64_t line;
-    uint64_t bytes_read, bytes_total; /* for the progress bar */
+    struct lines lines;
+    uint64_t bytes_total; /* for the progress bar */
     struct progress progress;
 
     uint32_t n_clients, n_free;
@@ -64,24 +60,6 @@ struct import {
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-static bool has_line(const struct import *im)
-{
-    size_t left = im->size - im->used;
-    return left > 0 && (im->ended || memchr(im->text + im->used, '\n', left) != NULL);
-}
-
-static struct bytes next_line(struct import *im)
-{
-    const uint8_t *start = im->text + im->used;
-    size_t left = im->size - im->used;
-    const uint8_t *end = memchr(start, '\n', left);
-    size_t size = end != NULL ? (size_t)(end - start) : left;
-    im->used += end != NULL ? size + 1 : size;
-    im->line++;
-    if (size > 0 && start[size - 1] == '\r') size--;
-    return (struct bytes){start, size};
-}
-
 static void fail_at(struct import *im, uint64_t line, int err, bool may_have_run, struct bytes why)
 {
     if (im->err != 0 && im->err_line < line) return;
@@ -92,32 +70,13 @@ static void fail_at(struct import *im, uint64_t line, int err, bool may_have_run
     im->err_line = line;
 }
 
-/* Read what there is; it blocks only where poll was not asked before. */
 static void read_more(struct import *im)
 {
-    if (im->used > 0) {
-        memmove(im->text, im->text + im->used, im->size - im->used);
-        im->size -= im->used;
-        im->used = 0;
-    }
-    if (im->size > LINE_BYTES_MAX) {
-        fail_at(im, im->line + 1, VSTAMP_E_TOO_LARGE, false, bytes_of("the line is too long"));
-        return;
-    }
-    if (im->capacity - im->size < READ_BYTES) {
-        im->capacity = 2 * im->capacity + READ_BYTES;
-        im->text = memory_resize(im->text, im->capacity);
-    }
-    ssize_t n = read(im->fd, im->text + im->size, READ_BYTES);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (n < 0) {
-        fail_at(im, im->line + 1, VSTAMP_E_IO, false, bytes_of(strerror(errno)));
-    } else if (n == 0) {
-        im->ended = true;
-    } else {
-        im->size += (size_t)n;
-        im->bytes_read += (uint64_t)n;
-    }
+    int rv = lines_read(&im->lines);
+    if (rv == VSTAMP_E_TOO_LARGE)
+        fail_at(im, im->lines.number + 1, rv, false, bytes_of("the line is too long"));
+    else if (rv != 0)
+        fail_at(im, im->lines.number + 1, rv, false, bytes_of(strerror(errno)));
 }
 
 /* --- puts ------------------------------------------------------------------------------------- */
@@ -158,7 +117,7 @@ static bool is_in_flight(const struct import *im, const struct put *put)
 /* The next line's put, if there is a line with one. */
 static void take_line(struct import *im)
 {
-    struct bytes line = next_line(im);
+    struct bytes line = lines_take(&im->lines);
     if (line.size == 0) return;
     struct pair pair;
     struct kv_op op = {.verb = KV_PUT};
@@ -169,7 +128,7 @@ static void take_line(struct import *im)
         op.value = pair.value;
         if (pair.expires_us != 0) op.expiry = pair.expires_us | KV_EXPIRES_AT;
         put->operation = operation_encode(&op);
-        put->line = im->line;
+        put->line = im->lines.number;
         wrong = kv_decode_op(put->operation, &op);
         put->key = op.key;
         im->waiting = put;
@@ -180,7 +139,7 @@ static void take_line(struct import *im)
             im->waiting = NULL;
         }
     }
-    if (wrong != NULL) fail_at(im, im->line, VSTAMP_E_USAGE, false, bytes_of(wrong));
+    if (wrong != NULL) fail_at(im, im->lines.number, VSTAMP_E_USAGE, false, bytes_of(wrong));
     pair_release(&pair);
 }
 
@@ -188,9 +147,9 @@ static void take_line(struct import *im)
 static void advance(struct import *im)
 {
     while (im->err == 0 && im->c->signal == 0) {
-        if (im->waiting == NULL && im->n_free > 0 && has_line(im)) take_line(im);
+        if (im->waiting == NULL && im->n_free > 0 && lines_ready(&im->lines)) take_line(im);
         struct put *put = im->waiting;
-        if (put == NULL && im->n_free > 0 && has_line(im)) continue; /* it was empty */
+        if (put == NULL && im->n_free > 0 && lines_ready(&im->lines)) continue; /* it was empty */
         if (put == NULL || is_in_flight(im, put)) return;
         im->waiting = NULL;
         crowd_call(&im->crowd, put->client, VSTAMP_APPLY, put->operation, on_reply, put);
@@ -203,11 +162,11 @@ static void run(struct import *im)
         advance(im);
         bool stopped = im->err != 0 || im->c->signal != 0;
         bool idle = im->n_free + (im->waiting != NULL) == im->n_clients;
-        bool wants_more = !stopped && !im->ended && im->waiting == NULL && im->n_free > 0;
+        bool wants_more = !stopped && !im->lines.ended && im->waiting == NULL && im->n_free > 0;
         if (idle && !wants_more) return;
         if (im->c->signal != 0) return; /* who interrupts does not want to wait */
-        if (crowd_turn(&im->crowd, wants_more ? im->fd : -1, UINT64_MAX)) read_more(im);
-        progress_show(&im->progress, im->bytes_read, im->bytes_total);
+        if (crowd_turn(&im->crowd, wants_more ? im->lines.fd : -1, UINT64_MAX)) read_more(im);
+        progress_show(&im->progress, im->lines.bytes_read, im->bytes_total);
     }
 }
 
@@ -229,7 +188,7 @@ static void close_puts(struct import *im)
     for (uint32_t i = 0; i < im->n_clients; i++) free((void *)im->puts[i].operation.data);
     free(im->puts);
     free(im->free);
-    free(im->text);
+    lines_release(&im->lines);
     free(im->why);
 }
 
@@ -272,13 +231,14 @@ static int report(struct import *im)
 
 static int open_input(struct import *im, struct vstamp_diag *diag)
 {
-    im->fd = STDIN_FILENO;
-    if (strcmp(im->name, "-") != 0) im->fd = open(im->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = STDIN_FILENO;
+    if (strcmp(im->name, "-") != 0) fd = open(im->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat st;
-    if (im->fd < 0 || fstat(im->fd, &st) != 0) {
+    if (fd < 0 || fstat(fd, &st) != 0) {
         vstamp_diag_printf(diag, "%s: %s: nothing was imported", im->name, strerror(errno));
         return VSTAMP_E_IO;
     }
+    im->lines = (struct lines){.fd = fd, .line_max = LINE_BYTES_MAX};
     if (S_ISREG(st.st_mode)) im->bytes_total = (uint64_t)st.st_size;
     return 0;
 }
@@ -307,7 +267,7 @@ int cmd_import(struct cli *cli, int argc, char **argv)
     progress_end(&im.progress);
     crowd_close(&im.crowd);
     int status = report(&im);
+    if (im.lines.fd != STDIN_FILENO) close(im.lines.fd);
     close_puts(&im);
-    if (im.fd != STDIN_FILENO) close(im.fd);
     return status;
 }

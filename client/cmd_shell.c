@@ -2,7 +2,8 @@
 /* vstamp shell: commands, one a line (line.h), under one session.
  *
  *   on a terminal   a prompt with view and primary, line editing and a history by libedit
- *   from a pipe     each line's answer is written before the next line is read
+ *   from a pipe     each line's answer is written as soon as it and those before it are there;
+ *                   reads that are there already do not wait for one another (ahead.h)
  *
  * Every command line has an answer of one line (list: a line a key, then their number), so a
  * program at the other end knows where it is.  The exit status is 0 when each command was carried
@@ -20,7 +21,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/ahead.h"
 #include "client/client.h"
+#include "client/lines.h"
 #include "client/memory.h"
 #include "program/nearest.h"
 
@@ -110,6 +113,7 @@ static int run_words(struct shell *sh, const struct line *line)
         return CLI_OK;
     }
     if (strcasecmp(word, "help") == 0 || strcmp(word, "?") == 0) {
+        client_catch_up(sh->c);
         print_commands();
         return CLI_OK;
     }
@@ -117,11 +121,11 @@ static int run_words(struct shell *sh, const struct line *line)
     return command == NULL ? refuse_word(sh, word) : run_command(sh, command, line);
 }
 
-static void run_line(struct shell *sh, const char *typed, size_t size)
+static void run_line(struct shell *sh, struct bytes typed)
 {
     struct line line;
     int status = CLI_OK;
-    const char *wrong = line_parse(&line, (struct bytes){(const uint8_t *)typed, size});
+    const char *wrong = line_parse(&line, typed);
     if (wrong != NULL) {
         struct vstamp_diag diag;
         vstamp_diag_printf(&diag, "%s", wrong);
@@ -131,7 +135,7 @@ static void run_line(struct shell *sh, const char *typed, size_t size)
     }
     line_release(&line);
     if (status != CLI_OK && status != CLI_NO) sh->status = status;
-    if (fflush(stdout) != 0) sh->ended = true; /* nobody reads the answers */
+    if (fflush(stdout) != 0 || ferror(stdout)) sh->ended = true; /* nobody reads the answers */
     if (sh->c->signal != 0 && !(sh->c->on_terminal && sh->c->signal == SIGINT))
         sh->ended = true;
     else
@@ -140,13 +144,22 @@ static void run_line(struct shell *sh, const char *typed, size_t size)
 
 static void run_pipe(struct shell *sh)
 {
-    char *typed = NULL;
-    size_t capacity = 0;
-    ssize_t n;
-    while (!sh->ended && (n = getline(&typed, &capacity, stdin)) >= 0)
-        run_line(sh, typed, (size_t)n);
-    free(typed);
-    if (!ferror(stdin)) return;
+    struct lines lines = {.fd = STDIN_FILENO, .line_max = SIZE_MAX};
+    struct ahead ahead;
+    int rv = 0;
+    ahead_open(&ahead, sh->c, &sh->status);
+    sh->c->ahead = &ahead;
+    while (!sh->ended && rv == 0 && (lines_ready(&lines) || !lines.ended)) {
+        if (lines_ready(&lines))
+            run_line(sh, lines_take(&lines));
+        else if (ahead_turn(&ahead, lines.fd))
+            rv = lines_read(&lines);
+    }
+    client_catch_up(sh->c);
+    sh->c->ahead = NULL;
+    ahead_close(&ahead);
+    lines_release(&lines);
+    if (rv == 0) return;
     cli_complain(&sh->cli, "standard input: %s: not all commands were read", strerror(errno));
     sh->status = CLI_USAGE;
 }
@@ -201,7 +214,7 @@ static void run_terminal(struct shell *sh)
             continue;
         }
         if (n > 1) history(lines, &event, H_ENTER, typed);
-        run_line(sh, typed, (size_t)n);
+        run_line(sh, (struct bytes){(const uint8_t *)typed, (size_t)n});
     }
     signal(SIGINT, SIG_DFL);
     if (path != NULL) history(lines, &event, H_SAVE, path);

@@ -56,6 +56,14 @@ void conn_close(struct conn *conn)
     free(conn);
 }
 
+struct vstamp_driver *conn_beside(struct conn *conn, const struct session *session,
+                                  uint32_t in_flight)
+{
+    struct vstamp_driver *driver = driver_beside(conn->driver, in_flight, session);
+    if (driver == NULL) abort();
+    return driver;
+}
+
 void conn_print_replicas(const struct conn *conn, FILE *into)
 {
     for (uint32_t i = 0; i < vstamp_client_n_replicas(vstamp_driver_client(conn->driver)); i++)

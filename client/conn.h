@@ -12,12 +12,18 @@
 #include "vr/session.h"
 
 struct conn;
+struct vstamp_driver;
 
 /* To these members; those of `begin` that are none are asked when the members are silent.  Both are
  * copied.  Nothing is connected or resolved yet. */
 struct conn *conn_open(const struct config_addresses *members,
                        const struct config_addresses *begin);
 void conn_close(struct conn *conn); /* accepts NULL */
+
+/* A driver to the same replicas for requests without a number, many at a time, of the group that
+ * the session is with; to be closed. */
+struct vstamp_driver *conn_beside(struct conn *conn, const struct session *session,
+                                  uint32_t in_flight);
 
 /* From before a request is noted until its outcome is told. */
 void conn_hold_signals(struct conn *conn);

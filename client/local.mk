@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 noinst_LTLIBRARIES += %D%/libclient.la
 %C%_libclient_la_SOURCES = \
+    %D%/ahead.c \
+    %D%/ahead.h \
     %D%/answer.c \
     %D%/base64.c \
     %D%/base64.h \
@@ -34,6 +36,8 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/histogram.h \
     %D%/line.c \
     %D%/line.h \
+    %D%/lines.c \
+    %D%/lines.h \
     %D%/listing.c \
     %D%/listing.h \
     %D%/memory.c \

@@ -137,17 +137,22 @@ static void fail_refused(struct client *c, struct outcome *o)
     outcome_fail(o, r->err, false, "refused: %.*s: %s", why_size, why, advice);
 }
 
-static void take_answer(struct client *c, struct bytes operation, struct outcome *o)
+void outcome_take(struct outcome *o, struct bytes operation, struct bytes body)
 {
-    const struct session_result *r = &c->session.result;
     struct kv_op op;
-    o->op = r->op;
-    o->view = r->view;
-    o->epoch = r->epoch;
-    if (kv_decode_op(operation, &op) != NULL || kv_decode_answer(op.verb, r->body, &o->answer) != 0)
+    if (kv_decode_op(operation, &op) != NULL || kv_decode_answer(op.verb, body, &o->answer) != 0)
         outcome_fail(o, VSTAMP_E_MALFORMED, true,
                      "the answer makes no sense: is the replica of this "
                      "version?");
+}
+
+static void take_answer(struct client *c, struct bytes operation, struct outcome *o)
+{
+    const struct session_result *r = &c->session.result;
+    o->op = r->op;
+    o->view = r->view;
+    o->epoch = r->epoch;
+    outcome_take(o, operation, r->body);
 }
 
 static void run_read(struct client *c, struct bytes operation, struct outcome *o)
@@ -364,6 +369,7 @@ static bool is_beyond_any_batch(const struct client *c, struct bytes operation)
 
 void request_run(struct client *c, struct bytes operation, struct outcome *o)
 {
+    client_catch_up(c);
     *o = (struct outcome){0};
     struct kv_op op = {0};
     const char *wrong = kv_decode_op(operation, &op);

@@ -428,6 +428,21 @@ const char *driver_member(const struct vstamp_driver *d, uint32_t replica)
     return has_moved(d) ? NOWHERE : d->peers[replica].address.text;
 }
 
+struct vstamp_driver *driver_beside(struct vstamp_driver *d, uint32_t in_flight,
+                                    const struct session *session)
+{
+    const struct vstamp_client_config config = {.in_flight = in_flight};
+    struct address members[VSTAMP_REPLICAS_MAX];
+    follow(d);
+    size_t n = vstamp_client_n_replicas(d->client);
+    for (size_t i = 0; i < n; i++) members[i] = d->peers[i].address;
+    struct vstamp_driver *beside = driver_new(members, n, &config);
+    if (beside == NULL) return NULL;
+    driver_begin_at(beside, d->begin, d->n_begin);
+    proxy_learn(beside->client, session);
+    return beside;
+}
+
 /* --- the loop --------------------------------------------------------------------------------- */
 
 int vstamp_driver_call(struct vstamp_driver *d, enum vstamp_task task, const void *operation,

@@ -19,6 +19,11 @@ void driver_begin_at(struct vstamp_driver *driver, const struct address *begin, 
 /* The one session of a driver with in_flight 1 is this one from now on (proxy/proxy.h). */
 void driver_adopt(struct vstamp_driver *driver, struct session *session);
 
+/* Another one to the same replicas, which knows what this session knows of the group.  NULL: out of
+ * memory. */
+struct vstamp_driver *driver_beside(struct vstamp_driver *driver, uint32_t in_flight,
+                                    const struct session *session);
+
 /* Where a member of the newest epoch that was heard of listens. */
 const char *driver_member(const struct vstamp_driver *driver, uint32_t replica);
 

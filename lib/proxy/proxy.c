@@ -225,6 +225,17 @@ void proxy_adopt(struct vstamp_client *c, struct session *session)
     note(c, 0);
 }
 
+void proxy_learn(struct vstamp_client *c, const struct session *session)
+{
+    const struct session_identity *id = &session->identity;
+    assert(proxy_is_idle(c) && vstamp_id_is_zero(c->known.group));
+    c->known.group = id->group;
+    c->known.seen = id->seen;
+    if (id->epoch != c->known.epoch) return; /* the members will tell */
+    c->known.view = id->view;
+    c->witnesses = session->witnesses;
+}
+
 /* Session i has ended its task, or its call. */
 static void end(struct vstamp_client *c, uint32_t i, uint64_t now_ms)
 {

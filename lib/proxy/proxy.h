@@ -13,6 +13,9 @@
  * must live until the next proxy_adopt, or the client's end. */
 void proxy_adopt(struct vstamp_client *client, struct session *session);
 
+/* What a session to the same replicas knows of the group. */
+void proxy_learn(struct vstamp_client *client, const struct session *session);
+
 /* Reason of the newest reject that this replica sent since there last was nothing in flight; 0:
  * none. */
 uint8_t proxy_said(const struct vstamp_client *client, uint32_t replica);

@@ -124,6 +124,54 @@ END
     wait "$pid"
 }
 
+@test "reads that are there already overlap, and still see what was before them and no more" {
+    {
+        for i in {1..300}; do echo "put order/$((i % 7)) $i" && printf 'get order/%d\n' {0..6}; done
+    } | vstamp shell | grep -v -e OK -e 'not found' >"$BATS_TEST_TMPDIR/seen"
+    for i in {1..300}; do
+        for k in {0..6}; do
+            last=$((i - (i - k + 7) % 7))
+            [ "$last" -le 0 ] || echo "$last"
+        done
+    done | diff - "$BATS_TEST_TMPDIR/seen"
+}
+
+@test "reads go forward in the history of the group, whoever answers them" {
+    local writer consistency seen=$BATS_TEST_TMPDIR/seen
+    vstamp put forward 0
+    while [ ! -e "$seen" ]; do
+        printf 'incr forward%.0s\n' {1..50}
+    done | vstamp --timeout 20 shell >/dev/null 3>&- &
+    writer=$!
+    for consistency in causal linearizable; do
+        : >"$seen.$consistency"
+        while [ "$(uniq "$seen.$consistency" | wc -l)" -lt 100 ]; do
+            yes "get forward" | head -n 1000
+        done | vstamp --timeout 20 --consistency "$consistency" shell >>"$seen.$consistency"
+    done
+    touch "$seen"
+    wait "$writer"
+    for consistency in causal linearizable; do sort -n -c "$seen.$consistency"; done
+}
+
+@test "each answer comes in its place, also an error, help and a list" {
+    run bash -c 'vstamp --json shell 2>/dev/null <<END
+put place 1
+get place
+get place --nosuch
+get place
+list place
+get place --json
+frobnicate
+get place
+END'
+    [ "${#lines[@]}" -eq 8 ]
+    for i in 1 3 5 7; do [[ ${lines[i]} == '{"op":"get","key":"place",'*'"value":"1"}' ]]; done
+    [[ ${lines[2]} == '{"op":"get","ok":false,"error":"usage",'* ]]
+    [[ ${lines[4]} == '{"op":"list",'*'"count":1,'* ]]
+    [[ ${lines[6]} == '{"op":"shell","ok":false,'* ]]
+}
+
 @test "all commands of a shell share one session" {
     local before after
     before=$(group_field "$PRIMARY" clients)

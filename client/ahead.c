@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The reads have a driver of their own, beside that of the shell's session: reads are not numbered,
+ * so they take no place among the sessions of the group.  A signal just ends the process, as
+ * nothing is lost with them. */
+#include <config.h>
+
+#include "client/ahead.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "client/memory.h"
+
+#define EXPLANATION_SIZE 4096
+
+void ahead_open(struct ahead *a, struct client *c, int *status)
+{
+    *a = (struct ahead){.c = c, .status = status};
+}
+
+void ahead_close(struct ahead *a)
+{
+    vstamp_driver_close(a->driver);
+    *a = (struct ahead){0};
+}
+
+static void on_reply(void *context, const struct vstamp_reply *reply)
+{
+    struct question *q = context;
+    q->answered = true;
+    q->reply = *reply;
+    q->body = (struct bytes){memory_copy(reply->body, reply->size), reply->size};
+}
+
+/* What came of it; with L2. */
+static void conclude(struct ahead *a, struct question *q, struct outcome *o)
+{
+    char explanation[EXPLANATION_SIZE];
+    bool is_old = q->reply.err == 0 && q->reply.op_number < a->c->session.identity.seen &&
+                  client_read_task(a->c) != SESSION_READ_STALE;
+    bool is_late = q->reply.err == VSTAMP_E_NOT_RUN;
+    *o = (struct outcome){0};
+    if (is_late) {
+        vstamp_driver_explain(a->driver, explanation, sizeof explanation);
+        outcome_fail(o, VSTAMP_E_NOT_RUN, false, "no answer in %.1f s: %s: try again",
+                     a->c->options.timeout_ms / 1000.0, explanation);
+    } else if (is_old || q->reply.err != 0) { /* alone, an error is told better */
+        request_run(a->c, q->operation, o);
+    } else {
+        o->op = q->reply.op_number;
+        o->view = q->reply.view;
+        o->epoch = q->reply.epoch;
+        outcome_take(o, q->operation, q->body);
+    }
+}
+
+static void show(struct ahead *a, struct question *q)
+{
+    struct client *c = a->c;
+    struct client_options before = c->options;
+    struct outcome o;
+    c->options = q->options;
+    c->ahead = NULL; /* who asks again has nobody before it */
+    conclude(a, q, &o);
+    int status = answer_show(c, q->operation, &o, q->raw);
+    if (status != CLI_OK && status != CLI_NO) *a->status = status;
+    if (o.op > c->session.identity.seen) c->session.identity.seen = o.op;
+    outcome_release(&o);
+    c->options = before;
+    c->ahead = a;
+    free((void *)q->operation.data);
+    free((void *)q->body.data);
+    *q = (struct question){0};
+}
+
+/* L1. */
+static void show_answered(struct ahead *a)
+{
+    struct vstamp_diag ignored = {0};
+    bool any = false;
+    while (a->n > 0 && a->at[a->first].answered) {
+        show(a, &a->at[a->first]);
+        a->first = (a->first + 1) % AHEAD_MAX;
+        a->n--;
+        any = true;
+    }
+    if (!any) return;
+    fflush(stdout);
+    a->c->file.identity = a->c->session.identity;
+    session_file_save(&a->c->file, &ignored); /* what was seen; no later command rests on it */
+}
+
+bool ahead_turn(struct ahead *a, int input)
+{
+    struct pollfd polls[VSTAMP_PEERS_MAX + 1];
+    size_t n = a->n > 0 ? vstamp_driver_polls(a->driver, polls) : 0;
+    int wait_ms = a->n > 0 ? vstamp_driver_timeout(a->driver) : -1;
+    polls[n] = (struct pollfd){.fd = input, .events = POLLIN};
+    if (poll(polls, n + 1, wait_ms) < 0) return false;
+    if (a->n > 0) {
+        vstamp_driver_turn(a->driver, polls);
+        show_answered(a);
+    }
+    return polls[n].revents != 0;
+}
+
+void ahead_ask(struct ahead *a, struct bytes operation, bool raw)
+{
+    struct client *c = a->c;
+    if (a->driver == NULL) a->driver = conn_beside(c->conn, &c->session, AHEAD_MAX);
+    while (a->n == AHEAD_MAX) ahead_turn(a, -1);
+    struct question *q = &a->at[(a->first + a->n++) % AHEAD_MAX];
+    assert(!q->asked);
+    q->asked = true;
+    q->raw = raw;
+    q->options = c->options;
+    q->options.consistency = client_consistency(c); /* the line's word goes with the line */
+    q->operation = (struct bytes){memory_copy(operation.data, operation.size), operation.size};
+    int rv = vstamp_driver_call(a->driver, (enum vstamp_task)client_read_task(c),
+                                q->operation.data, q->operation.size, c->options.timeout_ms,
+                                on_reply, q);
+    if (rv == 0) return;
+    const struct vstamp_reply refused = {.err = rv};
+    on_reply(q, &refused);
+}
+
+void client_catch_up(struct client *c)
+{
+    struct ahead *a = c->ahead;
+    if (a == NULL) return;
+    show_answered(a);
+    while (a->n > 0) ahead_turn(a, -1);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads of the shell that do not wait for one another.
+ *
+ *   get a    taken -> sent ------------> answered -> shown
+ *   get b    taken -> sent -> answered ... its turn: shown
+ *   put a    waits until both are shown, is alone on its way
+ *   get a    taken -> sent ...
+ *
+ * From a pipe, commands run in order, also for a third party that reads the same keys.  Requests
+ * that are in flight together have no order of their own, so a write is always alone; but reads
+ * change nothing, and where each was executed its answer tells.  So:
+ *
+ *   L1  answers are shown in the order of the commands, each as soon as it and those before it are
+ *       there;
+ *   L2  an answer that is older than one before it (a smaller op-number), unless stale ones are
+ *       asked for, is not shown; its command is asked again, alone;
+ *   L3  whoever does anything else, or has something else to say, calls client_catch_up first. */
+#ifndef CLIENT_AHEAD_H
+#define CLIENT_AHEAD_H
+
+#include <vstamp/client.h>
+
+#include "client/client.h"
+
+#define AHEAD_MAX 64u /* reads in flight */
+
+/* A command, and its answer once that is there. */
+struct question {
+    bool asked, answered;
+    struct client_options options; /* of its line */
+    struct bytes operation, body;  /* in memory of their own */
+    bool raw;
+    struct vstamp_reply reply; /* its body is ours */
+};
+
+struct ahead {
+    struct client *c;
+    struct vstamp_driver *driver; /* NULL until the first */
+    struct question at[AHEAD_MAX];
+    uint32_t first, n; /* those not shown yet, in order */
+    int *status;       /* of the last command that failed */
+};
+
+/* `status` is where that of a command that could not be carried out goes. */
+void ahead_open(struct ahead *a, struct client *c, int *status);
+void ahead_close(struct ahead *a); /* one of zeros, too */
+
+/* The read is on its way, and its answer will be shown.  Where all places are taken it waits for
+ * one.  The client is begun. */
+void ahead_ask(struct ahead *a, struct bytes operation, bool raw);
+
+/* Wait for an answer, or until there is something to read from `input`: then true.  -1: there is no
+ * input. */
+bool ahead_turn(struct ahead *a, int input);
+
+#endif

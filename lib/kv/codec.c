@@ -89,7 +89,8 @@ static const char *wrong_sizes(const struct verb_form *form, const struct kv_op 
         if (op->key.size > KV_KEY_MAX) return "the prefix is longer than 1024 bytes";
         if (op->expected.size > KV_KEY_MAX) return "the key to start after is too long";
         if (op->number < 0) return "the limit is negative";
-        if ((op->flags & ~(KV_LIST_KEYS_ONLY | KV_LIST_EXPIRIES)) != 0) return "a flag is not known";
+        if ((op->flags & ~(KV_LIST_KEYS_ONLY | KV_LIST_EXPIRIES)) != 0)
+            return "a flag is not known";
         return NULL;
     }
     if (op->value.size > KV_VALUE_MAX) return "the value is larger than 8 MiB";

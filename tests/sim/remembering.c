@@ -106,6 +106,17 @@ static void foresee(const struct vstamp_pages *pages, const struct vstamp_operat
     kv_app()->foresee(&instance(pages)->store, operations, n);
 }
 
+static uint64_t due(const struct vstamp_pages *pages)
+{
+    return kv_app()->due(&instance(pages)->store);
+}
+
+static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+{
+    struct memory *m = vstamp_pages_instance(pages);
+    kv_app()->tick(&m->store, context);
+}
+
 static void predict(const struct vstamp_pages *pages, const uint64_t seed[VSTAMP_SEED_WORDS],
                     const uint8_t *operation, size_t size, struct vstamp_answer *prediction)
 {
@@ -178,6 +189,8 @@ void remembering_store(struct vstamp_app *app, bool by_row)
     app->apply = apply;
     app->query = query;
     app->foresee = foresee;
+    app->due = due;
+    app->tick = tick;
     app->announce = announce;
     app->predict = predict;
     app->open = open_memory;

@@ -351,8 +351,8 @@ static uint32_t list_start(const struct vstamp_pages *pages, const struct kv_op 
     return kv_store_seek(pages, resumed ? op->expected : op->key, resumed);
 }
 
-/* Status, more (u8), expiries (u8) and count (u32), then pairs; the numbers are known and written at
- * the end. */
+/* Status, more (u8), expiries (u8) and count (u32), then pairs; the numbers are known and written
+ * at the end. */
 static void list(const struct vstamp_pages *pages, const struct kv_op *op,
                  struct vstamp_answer *answer)
 {

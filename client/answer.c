@@ -294,8 +294,30 @@ static void print_yes(const struct client *c, const struct kv_op *op, const stru
     }
 }
 
+/* The application's bytes as they are; in the shell, on one line. */
+static int show_call(struct client *c, const struct outcome *o)
+{
+    if (o->err != 0) return answer_error(c, answer_named("call"), o);
+    if (c->options.json) {
+        json_t *object = answer_named("call");
+        json_object_set_new(object, "ok", json_true());
+        answer_set_bytes(object, "answer", o->called);
+        answer_print_json(c, object, o);
+        return CLI_OK;
+    }
+    if (c->in_shell) {
+        escape_print(stdout, o->called, ESCAPE_LINE);
+        putchar('\n');
+    } else if (o->called.size > 0) {
+        fwrite(o->called.data, 1, o->called.size, stdout);
+    }
+    answer_print_viewstamp(c, o);
+    return CLI_OK;
+}
+
 int answer_show(struct client *c, struct bytes operation, const struct outcome *o, bool raw)
 {
+    if (c->call != CLIENT_CALL_NONE) return show_call(c, o);
     struct kv_op op = {0};
     if (kv_decode_op(operation, &op) != NULL) {
         bool has_key = op.verb != 0 && op.verb != KV_DEL; /* keys that may not be walked */

@@ -122,6 +122,7 @@ int client_begin_pending(struct client *c, const char *word, const char *file_pa
         vstamp_diag_printf(&diag, "%s: nothing is pending: there is nothing to settle", path);
         rv = VSTAMP_E_USAGE;
     }
+    c->call = c->file.pending.is_call ? CLIENT_CALL : CLIENT_CALL_NONE;
     return rv == 0 ? 0 : answer_refuse(c, word, rv, &diag);
 }
 
@@ -138,9 +139,10 @@ int client_do_encoded(struct client *c, struct bytes operation, bool raw)
     struct kv_op op;
     bool makes_sense = kv_decode_op(operation, &op) == NULL;
     const char *word = makes_sense ? operation_word(op.verb) : "request";
+    if (c->call != CLIENT_CALL_NONE) word = "call";
     int rv = client_begin(c, NULL, &diag);
     if (rv != 0) return answer_refuse(c, word, rv, &diag);
-    if (c->ahead != NULL && makes_sense && !kv_is_write(op.verb)) {
+    if (c->ahead != NULL && c->call == CLIENT_CALL_NONE && makes_sense && !kv_is_write(op.verb)) {
         ahead_ask(c->ahead, operation, raw);
         return CLI_OK;
     }

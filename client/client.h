@@ -40,6 +40,9 @@ struct client_options {
 
 struct ahead;
 
+/* What is sent: an operation of the store, or bytes for whatever application there is. */
+enum client_call { CLIENT_CALL_NONE, CLIENT_CALL, CLIENT_CALL_READ };
+
 struct client {
     struct cli *cli;
     struct client_options options;
@@ -55,6 +58,7 @@ struct client {
     struct session session;
     bool session_begun;
 
+    enum client_call call;   /* of the request that runs */
     bool in_shell;           /* answers are lines, complaints too */
     bool on_terminal;        /* of the shell */
     const struct line *line; /* the shell's words, which may hold NULs */
@@ -70,6 +74,7 @@ struct outcome {
     bool may_have_run;
     char *message;           /* for people, NULL without error */
     struct kv_answer answer; /* valid until the next request */
+    struct bytes called;     /* the same of a call */
     uint64_t op, view;
     uint32_t epoch;
 };

@@ -23,7 +23,7 @@ static void show_file(struct pending_list *l, const char *path)
     if (session_file_peek(&f, path, &diag) != 0) {
         cli_complain(l->c->cli, "%s", diag.text);
     } else if (f.pending.operation.data != NULL) {
-        char *command = operation_described(f.pending.operation);
+        char *command = operation_described(f.pending.operation, f.pending.is_call);
         l->count++;
         if (l->items != NULL)
             json_array_append_new(l->items, json_pack("{s:s, s:s, s:s}", "file", path, "since",

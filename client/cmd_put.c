@@ -4,37 +4,12 @@
  * seed. */
 #include <config.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/client.h"
-#include "client/memory.h"
+#include "client/input.h"
 #include "client/ttl.h"
-
-/* All of standard input, or one byte more than any group takes.  0 or an errno. */
-static int read_input(struct bytes *value)
-{
-    size_t capacity = 1 << 16, size = 0;
-    uint8_t *data = memory_new(capacity);
-    while (size <= KV_VALUE_MAX) {
-        if (size == capacity) {
-            capacity *= 2;
-            data = memory_resize(data, capacity);
-        }
-        ssize_t n = read(STDIN_FILENO, data + size, capacity - size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            free(data);
-            return errno;
-        }
-        if (n == 0) break;
-        size += (size_t)n;
-    }
-    *value = (struct bytes){data, size};
-    return 0;
-}
 
 int cmd_put(struct cli *cli, int argc, char **argv)
 {
@@ -50,12 +25,9 @@ int cmd_put(struct cli *cli, int argc, char **argv)
     if (n == 2) op.value = client_word(c, operand[1]);
     bool from_input = !c->in_shell && (n == 1 || strcmp(operand[1], "-") == 0);
     if (!from_input) return client_do(c, &op);
-    rv = read_input(&op.value);
-    if (rv != 0) {
-        struct vstamp_diag diag;
-        vstamp_diag_printf(&diag, "standard input: %s: nothing was sent", strerror(rv));
-        return answer_refuse(c, "put", VSTAMP_E_IO, &diag);
-    }
+    struct vstamp_diag diag = {0};
+    rv = input_read(&op.value, &diag);
+    if (rv != 0) return answer_refuse(c, "put", rv, &diag);
     int status = client_do(c, &op);
     free((void *)op.value.data);
     return status;

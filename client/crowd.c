@@ -62,7 +62,8 @@ static int check_size(const struct crowd *crowd, const struct config *config,
 static void open_drivers(struct crowd *crowd, const struct config_addresses *replicas)
 {
     struct vstamp_client_config config = {.first = crowd->file.identity.client,
-                                          .registration = crowd->file.identity.registration};
+                                          .registration = crowd->file.identity.registration,
+                                          .application = KV_APPLICATION};
     crowd->drivers = memory_new(crowd->n_drivers * sizeof crowd->drivers[0]);
     crowd->places = memory_new(crowd->n_drivers * sizeof crowd->places[0]);
     crowd->polls =

@@ -13,6 +13,7 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/cmd_abandon.c \
     %D%/cmd_append.c \
     %D%/cmd_bench.c \
+    %D%/cmd_call.c \
     %D%/cmd_cas.c \
     %D%/cmd_del.c \
     %D%/cmd_expire.c \
@@ -34,6 +35,8 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/crowd.h \
     %D%/histogram.c \
     %D%/histogram.h \
+    %D%/input.c \
+    %D%/input.h \
     %D%/line.c \
     %D%/line.h \
     %D%/lines.c \

@@ -10,6 +10,8 @@
 #include "client/memory.h"
 #include "program/escape.h"
 
+#define CALL_BYTES_SHOWN 40u
+
 struct bytes operation_encode(const struct kv_op *op)
 {
     /* Counts and numbers take less than this; kv_encode_op says so if not. */
@@ -34,9 +36,22 @@ const char *operation_word(enum kv_verb verb)
     return "request";
 }
 
-void operation_describe(struct bytes operation, FILE *into)
+static void describe_call(struct bytes operation, FILE *into)
+{
+    bool whole = operation.size <= CALL_BYTES_SHOWN;
+    struct bytes shown = {operation.data, whole ? operation.size : CALL_BYTES_SHOWN};
+    fputs("call ", into);
+    escape_print(into, shown, ESCAPE_WORD);
+    if (!whole) fputs("...", into);
+}
+
+void operation_describe(struct bytes operation, bool is_call, FILE *into)
 {
     struct kv_op op;
+    if (is_call) {
+        describe_call(operation, into);
+        return;
+    }
     if (kv_decode_op(operation, &op) != NULL) {
         fputs("an unknown operation", into);
         return;
@@ -54,13 +69,13 @@ void operation_describe(struct bytes operation, FILE *into)
     }
 }
 
-char *operation_described(struct bytes operation)
+char *operation_described(struct bytes operation, bool is_call)
 {
     char *text = NULL;
     size_t size;
     FILE *into = open_memstream(&text, &size);
     if (into == NULL) abort();
-    operation_describe(operation, into);
+    operation_describe(operation, is_call, into);
     fclose(into);
     return text;
 }

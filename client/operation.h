@@ -13,10 +13,10 @@ struct bytes operation_encode(const struct kv_op *op);
 /* "incr": as the user typed it. */
 const char *operation_word(enum kv_verb verb);
 
-/* "incr hits": the operation without its values. */
-void operation_describe(struct bytes operation, FILE *into);
+/* "incr hits": the operation without its values; of a call its first bytes. */
+void operation_describe(struct bytes operation, bool is_call, FILE *into);
 
 /* The same as a new text. */
-char *operation_described(struct bytes operation);
+char *operation_described(struct bytes operation, bool is_call);
 
 #endif

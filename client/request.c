@@ -67,6 +67,8 @@ static void note_members(struct client *c)
 static int call(struct client *c, enum session_task task, struct bytes body, bool sent_before,
                 uint64_t deadline_ms)
 {
+    c->session.application =
+        c->call == CLIENT_CALL_NONE ? wire_application(KV_APPLICATION) : 0;
     session_start(&c->session, task, body, sent_before, conn_now_ms(), deadline_ms);
     int signal = conn_call(c->conn, &c->session);
     if (signal != 0) {
@@ -131,9 +133,10 @@ static void fail_refused(struct client *c, struct outcome *o)
     const struct session_result *r = &c->session.result;
     const char *why = r->body.size > 0 ? (const char *)r->body.data : vstamp_err_text(r->err);
     int why_size = r->body.size > 0 ? (int)r->body.size : (int)strlen(why);
-    const char *advice =
-        r->err == VSTAMP_E_TOO_LARGE ? "store less under one key, or raise the limit of the group"
-                                     : "the operation did not run";
+    bool of_store = c->call == CLIENT_CALL_NONE;
+    const char *advice = r->err == VSTAMP_E_TOO_LARGE && of_store
+                             ? "store less under one key, or raise the limit of the group"
+                             : "the operation did not run";
     outcome_fail(o, r->err, false, "refused: %.*s: %s", why_size, why, advice);
 }
 
@@ -146,13 +149,20 @@ void outcome_take(struct outcome *o, struct bytes operation, struct bytes body)
                      "version?");
 }
 
+static void read_answer(const struct client *c, struct bytes operation, struct bytes body,
+                        struct outcome *o)
+{
+    if (c->call != CLIENT_CALL_NONE) o->called = body;
+    else outcome_take(o, operation, body);
+}
+
 static void take_answer(struct client *c, struct bytes operation, struct outcome *o)
 {
     const struct session_result *r = &c->session.result;
     o->op = r->op;
     o->view = r->view;
     o->epoch = r->epoch;
-    outcome_take(o, operation, r->body);
+    read_answer(c, operation, r->body, o);
 }
 
 static void run_read(struct client *c, struct bytes operation, struct outcome *o)
@@ -285,10 +295,7 @@ static bool register_session(struct client *c, uint64_t deadline_ms, bool *ran, 
     if (!settle(c, o, &verdict)) return false;
     *ran = verdict == SESSION_RAN;
     if (!*ran) return true;
-    struct kv_op op;
-    if (kv_decode_op(p->operation, &op) != NULL ||
-        kv_decode_answer(op.verb, r->registration.answer, &o->answer) != 0)
-        outcome_fail(o, VSTAMP_E_MALFORMED, true, "the answer makes no sense");
+    read_answer(c, p->operation, r->registration.answer, o);
     o->op = r->registration.op;
     o->view = r->view;
     o->epoch = r->epoch;
@@ -298,12 +305,13 @@ static bool register_session(struct client *c, uint64_t deadline_ms, bool *ran, 
 static bool is_pending(const struct client *c, struct bytes operation)
 {
     const struct session_pending *p = &c->file.pending;
-    return p->operation.data != NULL && bytes_equal(p->operation, operation);
+    return p->operation.data != NULL && p->is_call == (c->call != CLIENT_CALL_NONE) &&
+           bytes_equal(p->operation, operation);
 }
 
 static void fail_other_pending(struct client *c, struct outcome *o)
 {
-    char *text = operation_described(c->file.pending.operation);
+    char *text = operation_described(c->file.pending.operation, c->file.pending.is_call);
     outcome_fail(
         o, VSTAMP_E_UNKNOWN_OUTCOME, false,
         "%s holds an unfinished request, '%s': run that again, or settle it with: vstamp resume "
@@ -335,7 +343,8 @@ static void run_write(struct client *c, struct bytes operation, struct outcome *
         sent_before = false; /* the old session's number can no longer run */
     }
     struct vstamp_diag diag = {0};
-    if (!sent_before && session_file_note(&c->file, operation, &diag) != 0) {
+    bool is_call = c->call != CLIENT_CALL_NONE;
+    if (!sent_before && session_file_note(&c->file, operation, is_call, &diag) != 0) {
         outcome_fail(o, VSTAMP_E_IO, false, "%s: nothing was sent", diag.text);
         return;
     }
@@ -372,7 +381,8 @@ void request_run(struct client *c, struct bytes operation, struct outcome *o)
     client_catch_up(c);
     *o = (struct outcome){0};
     struct kv_op op = {0};
-    const char *wrong = kv_decode_op(operation, &op);
+    bool is_call = c->call != CLIENT_CALL_NONE;
+    const char *wrong = is_call ? NULL : kv_decode_op(operation, &op);
     bool too_large =
         op.key.size > KV_KEY_MAX || op.value.size > KV_VALUE_MAX || op.expected.size > KV_VALUE_MAX;
     if (wrong != NULL)
@@ -384,7 +394,7 @@ void request_run(struct client *c, struct bytes operation, struct outcome *o)
                      " bytes a value: nothing was sent",
                      c->bytes_max.value);
     else
-        run(c, kv_is_write(op.verb), operation, o);
+        run(c, is_call ? c->call == CLIENT_CALL : kv_is_write(op.verb), operation, o);
 }
 
 int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag)

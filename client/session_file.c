@@ -104,6 +104,7 @@ static bool take_pending(const json_t *from, struct session_pending *pending)
     if (!take_number(from, "session", &pending->session) || pending->session == 0) return false;
     if (!take_number(from, "number", &pending->number) || pending->number == 0) return false;
     memcpy(pending->since, since, strlen(since) + 1);
+    pending->is_call = json_is_true(json_object_get(from, "call"));
     pending->operation.data = base64_decode(operation, &pending->operation.size);
     return pending->operation.data != NULL;
 }
@@ -233,7 +234,7 @@ void session_file_close(struct session_file *f)
 
 static json_t *pending_json(const struct session_pending *pending)
 {
-    char *command = operation_described(pending->operation);
+    char *command = operation_described(pending->operation, pending->is_call);
     char *operation = base64_encode(pending->operation);
     json_t *object = json_object();
     json_object_set_new(object, "command", json_string(command));
@@ -241,6 +242,7 @@ static json_t *pending_json(const struct session_pending *pending)
     json_object_set_new(object, "number", json_integer((json_int_t)pending->number));
     json_object_set_new(object, "since", json_string(pending->since));
     json_object_set_new(object, "operation", json_string(operation));
+    if (pending->is_call) json_object_set_new(object, "call", json_true());
     free(command);
     free(operation);
     return object;
@@ -330,9 +332,11 @@ static void forget_pending(struct session_file *f)
     f->pending = (struct session_pending){0};
 }
 
-int session_file_note(struct session_file *f, struct bytes operation, struct vstamp_diag *diag)
+int session_file_note(struct session_file *f, struct bytes operation, bool is_call,
+                      struct vstamp_diag *diag)
 {
     forget_pending(f);
+    f->pending.is_call = is_call;
     f->pending.operation.data = memory_copy(operation.data, operation.size);
     f->pending.operation.size = operation.size;
     f->pending.session = f->identity.session;
@@ -349,7 +353,7 @@ int session_file_clear(struct session_file *f, const char *how, struct vstamp_di
     size_t size = 0;
     FILE *into = open_memstream(&text, &size);
     if (into == NULL) abort();
-    operation_describe(f->pending.operation, into);
+    operation_describe(f->pending.operation, f->pending.is_call, into);
     fprintf(into, ": %s", how);
     fclose(into);
     free(f->last);

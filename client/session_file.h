@@ -19,6 +19,7 @@
 /* A request that was, or was about to be, sent. */
 struct session_pending {
     struct bytes operation; /* its encoding; data NULL: nothing is pending */
+    bool is_call;           /* not one of the store, but of whatever application there is */
     uint64_t session, number;
     char since[32]; /* RFC 3339, UTC */
 };
@@ -48,7 +49,8 @@ void session_file_close(struct session_file *f);
 int session_file_save(struct session_file *f, struct vstamp_diag *diag);
 
 /* Note `operation` as pending under the number it is about to be sent with; copies it. */
-int session_file_note(struct session_file *f, struct bytes operation, struct vstamp_diag *diag);
+int session_file_note(struct session_file *f, struct bytes operation, bool is_call,
+                      struct vstamp_diag *diag);
 
 /* Nothing is pending any more; `how` ("done", "did not run", ...) is kept as its end. */
 int session_file_clear(struct session_file *f, const char *how, struct vstamp_diag *diag);

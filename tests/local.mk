@@ -57,6 +57,7 @@ SCENARIO_TESTS = \
 BATS_TESTS = \
     %D%/bench/compare.bats \
     %D%/chaos/chaos.bats \
+    %D%/cli/installed.bats \
     %D%/cli/library-client.bats \
     %D%/cli/vstamp-admin-backup.bats \
     %D%/cli/vstamp-admin-health.bats \

@@ -431,7 +431,7 @@ static void foresee(const struct vstamp_pages *pages, const struct vstamp_operat
 
 static const struct vstamp_app app = {
     .abi = VSTAMP_APP_ABI,
-    .name = "key-value store",
+    .name = KV_APPLICATION,
     .check = check,
     .apply = apply,
     .query = query,

@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 
+#define KV_APPLICATION "key-value store" /* its name */
 #define KV_KEY_MAX 1024u
 #define KV_VALUE_MAX (8u << 20)
 #define KV_LIST_KEYS_ONLY 1u

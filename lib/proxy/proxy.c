@@ -103,6 +103,8 @@ struct vstamp_client *vstamp_client_new(const struct vstamp_client_config *confi
         };
         if (vstamp_id_is_zero(identity.client)) identity.client.hi = 1;
         session_init(&c->sessions[i], &identity, c->n_replicas, config->seed + i);
+        if (config->application != NULL)
+            c->sessions[i].application = wire_application(config->application);
         c->free[i] = c->n - 1 - i;
     }
     c->n_free = c->n;

@@ -261,6 +261,13 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_OTHER_GROUP, "");
         return;
     }
+    if (m->application != 0 && m->application != r->application) {
+        struct vstamp_diag why;
+        vstamp_diag_printf(&why, "this group replicates \"%s\", and that is an operation of "
+                           "another application", r->app->name);
+        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_INVALID, why.text);
+        return;
+    }
     if (vr_is_witness(r)) {
         vr_refuse_as_witness(r, origin, m);
     } else if (r->status == VR_NORMAL &&

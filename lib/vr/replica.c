@@ -66,6 +66,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     take_memory(r, arena, config);
     if (arena->base == NULL) return;
     vr_epoch_init(r);
+    r->application = wire_application(app->name);
 
     prng_seed(&r->prng, entropy.lo);
     r->nonce = entropy;

@@ -194,6 +194,7 @@ struct vr {
     struct vr_sink sink;
     const struct vstamp_app *app;
     struct vstamp_limits limits; /* what the application is told of the configuration */
+    uint64_t application;        /* checksum of its name */
     bool app_is_ahead;           /* its memory is, of the pages (application.c) */
     struct vstamp_diag app_failure;
     struct prng prng;

@@ -158,6 +158,7 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     s->probe = prng_next(&s->prng);
     s->request =
         (struct wire_request){.client = s->identity.client, .kind = (uint8_t)task, .body = body};
+    if (task != SESSION_RECONFIGURE) s->request.application = s->application;
     if (task == SESSION_REGISTER) {
         s->request.number = SESSION_REGISTRATIONS + s->identity.registration;
     } else if (session_is_numbered(task)) {

@@ -91,6 +91,7 @@ struct session {
     struct session_identity identity;
     uint8_t n_replicas; /* members of the epoch */
     uint8_t n_others;   /* numbered behind them */
+    uint64_t application; /* that requests are meant for: wire_application of its name, 0: any */
     struct prng prng;
     bool confirmed; /* a replica of identity.group answered since session_init */
     uint32_t witnesses; /* bitset, as far as known: they execute nothing and are not asked */

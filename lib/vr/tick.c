@@ -28,7 +28,9 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header)
         .op_number = header->op, .timestamp_us = header->timestamp, .limits = r->limits};
     r->ticking = false;
     r->stats.ticks++;
-    if (r->app->tick != NULL) r->app->tick(&r->app_pages, &context);
+    if (r->app->tick == NULL) return;
+    r->app->tick(&r->app_pages, &context);
+    r->app_is_ahead = vr_app_has_memory(r);
 }
 
 /* May this replica log one now (T1, T2)? */

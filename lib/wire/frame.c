@@ -88,3 +88,10 @@ size_t wire_frame_encode(const struct wire_header *header, const struct wire_sha
     write_u64(&checksum, header_checksum(frame));
     return size;
 }
+
+uint64_t wire_application(const char *name)
+{
+    struct bytes text = bytes_of(name);
+    uint64_t checksum = checksum64(text.data, text.size);
+    return checksum != 0 ? checksum : 1;
+}

@@ -62,6 +62,9 @@ int wire_frame_decode(struct bytes frame, struct wire_message *message);
 size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *shape,
                          const void *message, void *buffer, size_t capacity);
 
+/* What a request names an application by: a checksum of its name, never 0. */
+uint64_t wire_application(const char *name);
+
 /* One line for people and traces: "prepare from=0 view=3 commit=7 entry={...}", cut to `size` bytes
  * with its NUL.  Bytes are shown as their length. */
 void wire_print(const struct wire_message *message, char *text, size_t size);

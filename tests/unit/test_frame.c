@@ -265,15 +265,16 @@ static void the_bytes_of_a_request_are_these(void **state)
         .number = 4,
         .kind = WIRE_KIND_APPLY,
         .token = 5,
+        .application = 6,
         .body = bytes_of("body"),
     };
     assert_golden(&wire_shape_request, &m,
-                  "9982cbe02fc312488090deab842b0568"
-                  "56535450040001007100000001000000"
+                  "09feab5358a76bcf4780af54b7a87541"
+                  "56535450050001007900000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0200000000000000010000000000000003000000000000000400000000000000"
-                  "02050000000000000004000000626f6479");
+                  "020500000000000000060000000000000004000000626f6479");
 }
 
 static void the_bytes_of_a_prepare_are_these(void **state)
@@ -291,8 +292,8 @@ static void the_bytes_of_a_prepare_are_these(void **state)
                   .body = bytes_of("batch")},
     };
     assert_golden(&wire_shape_prepare, &m,
-                  "fb343194e9ed45d8453dcb264b93291f"
-                  "56535450040003009500000001000000"
+                  "eb1b83d31c49fae7453dcb264b93291f"
+                  "56535450050003009500000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0600000000000000050000000000000007000000000000000400000000000000"
@@ -305,8 +306,8 @@ static void the_bytes_of_a_heartbeat_are_these(void **state)
     (void)state;
     struct wire_commit m = {.op = 7, .commit = 6, .checksum = {9, 10}, .sequence = 11, .held = 5};
     assert_golden(&wire_shape_commit, &m,
-                  "361abf767452509f2068a386b33216ee"
-                  "56535450040005007800000001000000"
+                  "9dd7238a38871c022068a386b33216ee"
+                  "56535450050005007800000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "070000000000000006000000000000000a000000000000000900000000000000"
@@ -335,8 +336,8 @@ static void the_bytes_of_a_do_view_change_are_these(void **state)
     m.headers = wire_list_end(&builder);
     m.holes = 1;
     assert_golden(&wire_shape_do_view_change, &m,
-                  "c842b8d8089bd080eebcba4def3199de"
-                  "5653545004000700b800000001000000"
+                  "1e54efd937e0d492eebcba4def3199de"
+                  "5653545005000700b800000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0400000000000000010000000700000000000000060000000000000002000000"

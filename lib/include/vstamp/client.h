@@ -89,6 +89,10 @@ struct vstamp_client_config {
     /* 1 for ids that are new.  Whoever comes back under ids that were used before takes no new
      * places in the group's table; then this must be more than it ever was with them. */
     uint64_t registration;
+    /* The name of the application that operations are meant for: a group that replicates another
+     * one refuses them (VSTAMP_E_INVALID), and does not try to make sense of them.  NULL: whatever
+     * it replicates.  Need not stay. */
+    const char *application;
 };
 
 /* --- the pure half --------------------------------------------------------------------------- */

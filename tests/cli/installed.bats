@@ -1,0 +1,185 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# What others do with an installed vstamp, outside its tree: the examples are compiled with what
+# pkg-config says, and run.
+
+bats_require_minimum_version 1.5.0
+load group
+
+setup_file() {
+    command -v pkg-config >/dev/null || skip "no pkg-config"
+    export ROOT=$BATS_FILE_TMPDIR/root HOME_OF_TREE
+    HOME_OF_TREE=$(cd "${top_builddir:?}" && pwd)
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$HOME_OF_TREE" install DESTDIR="$ROOT" \
+        >"$BATS_FILE_TMPDIR/install.log" 2>&1 || {
+        cat "$BATS_FILE_TMPDIR/install.log" >&2
+        return 1
+    }
+    local pc
+    pc=$(find "$ROOT" -name vstamp.pc)
+    export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$ROOT
+    export LD_LIBRARY_PATH=${PKG_CONFIG_PATH%/*}
+    cp "${top_srcdir:?}"/examples/*.c "$BATS_FILE_TMPDIR"
+    cd "$BATS_FILE_TMPDIR" || return 1
+    compile counter.c vstamp-replica -o counter
+    compile increments.c vstamp -o increments
+    compile phonebook.c vstamp -shared -fPIC -o phonebook.so
+}
+
+# compile SOURCE PACKAGE WORD...
+compile() {
+    local source=$1 package=$2
+    shift 2
+    # shellcheck disable=SC2046,SC2086 # they are words
+    ${CC:-cc} ${INSTRUMENT_CFLAGS:-} -Wall -Wextra -Werror $(pkg-config --cflags "$package") \
+        "$source" "$@" $(pkg-config --libs "$package")
+}
+
+setup() {
+    PATH=$(dirname "$(find "$ROOT" -name vstamp -type f)"):$PATH
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+teardown() { group_teardown; }
+
+# The pages of the installed tree name its version.
+@test "pkg-config knows both libraries, and their version" {
+    [ "$(pkg-config --modversion vstamp)" = "$(pkg-config --modversion vstamp-replica)" ]
+    [[ $(vstamp --version) == *" $(pkg-config --modversion vstamp)" ]]
+    [[ $(pkg-config --libs vstamp-replica) == *-lvstamp-replica* ]]
+    [ "$(find "$ROOT" -name 'libvstamp*.so.*.*.*' | wc -l)" -eq 2 ]
+}
+
+@test "C++ takes the headers as they are" {
+    command -v "${CXX:-c++}" >/dev/null || skip "no C++ compiler"
+    cat >all.cc <<'END'
+#include <vstamp/app.h>
+#include <vstamp/client.h>
+#include <vstamp/error.h>
+#include <vstamp/replica.h>
+
+static void apply(struct vstamp_pages *, const struct vstamp_context *, const uint8_t *, size_t,
+                  struct vstamp_answer *)
+{
+}
+
+static void query(const struct vstamp_pages *, const uint8_t *, size_t, struct vstamp_answer *)
+{
+}
+
+static vstamp_app app;
+
+int main(int argc, char **argv)
+{
+    app.abi = VSTAMP_APP_ABI;
+    app.name = "nothing";
+    app.apply = apply;
+    app.query = query;
+    return vstamp_replica_main(argc, argv, &app);
+}
+END
+    # shellcheck disable=SC2046,SC2086 # they are words
+    "${CXX:-c++}" ${INSTRUMENT_CFLAGS:-} -std=c++17 -Wall -Wextra -pedantic -Werror \
+        $(pkg-config --cflags vstamp-replica) all.cc -o all $(pkg-config --libs vstamp-replica)
+    [[ $(./all --version) == "all (vstamp "*")" ]]
+}
+
+@test "a daemon of one's own is a replica with another application" {
+    GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter
+    group_start 3 "durability: disk"
+    group_wait_primary
+    [ "$(vstamp call 5)" = 5 ]
+    [ "$(vstamp call 37)" = 42 ]
+    group_kill "$PRIMARY"
+    [ "$(vstamp call 8)" = 50 ]
+    [ "$(vstamp call --read '')" = 50 ]
+    run -5 vstamp call five
+    [[ $output == *"a number is expected"* ]]
+    [ "$(group_field "$(((PRIMARY + 1) % 3))" application)" = counter ]
+    run -5 vstamp put key value
+    [[ $output == *'this group replicates "counter"'* ]]
+    [ "$(printf 'call 1\ncall --read x\n' | vstamp shell)" = $'51\\n\n51\\n' ]
+    [ "$(vstamp --json call 1)" = '{"op":"call","ok":true,"answer":"52\n"}' ]
+    printf 3 | vstamp call - | cmp - <(echo 55)
+}
+
+@test "a call whose outcome is unknown is settled as any request" {
+    GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter
+    group_start 3 "durability: memory"
+    group_wait_primary
+    [ "$(vstamp --session s call 5)" = 5 ]
+    local i
+    for i in 0 1 2; do ((i == PRIMARY)) || group_pause "$i"; done
+    run -4 vstamp --session s --timeout 0.5 call 6
+    [[ $output == *"vstamp resume s" ]]
+    [[ $(vstamp --session s pending) == *"call 6" ]]
+    run -4 vstamp --session s --timeout 0.5 call 7
+    [[ $output == *"an unfinished request, 'call 6'"* ]]
+    for i in 0 1 2; do ((i == PRIMARY)) || group_cont "$i"; done
+    [ "$(vstamp --timeout 20 resume s)" = 11 ]
+    [ "$(vstamp call --read '')" = 11 ]
+}
+
+@test "replicas and folders of another application are refused by name" {
+    GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter
+    group_start 3 "durability: disk"
+    group_wait_primary
+    [ "$(vstamp call 5)" = 5 ]
+    local backup=$(((PRIMARY + 1) % 3))
+    group_kill "$backup"
+    run -2 vstamp-replica --config "$VSTAMP_CONFIG" --index "$backup"
+    [[ $output == *'holds the state of the application "counter", this is "key-value store"'* ]]
+    rm -r "data/$backup"
+    GROUP_PROGRAM=vstamp-replica group_start_one "$backup"
+    group_wait_log "$backup" "it replicates another application"
+    [ "$(vstamp call 1)" = 6 ]
+}
+
+@test "what is no application of this version is refused" {
+    group_configure 3 "durability: memory"
+    refused() { # PATTERN WORD...
+        local pattern=$1
+        shift
+        run -2 vstamp-replica --config "$VSTAMP_CONFIG" --index 0 "$@"
+        # shellcheck disable=SC2053 # a pattern
+        [[ $output == "vstamp-replica: "$pattern ]]
+    }
+    refused "nosuch.so: cannot load the application: *" --app nosuch.so
+    echo 'int nothing;' >none.c
+    "${CC:-cc}" -shared -fPIC none.c -o none.so
+    refused "none.so: has no symbol vstamp_application*" --app none.so
+    sed 's/VSTAMP_APP_ABI/77/' "$BATS_FILE_TMPDIR/phonebook.c" >other.c
+    compile other.c vstamp -shared -fPIC -o other.so
+    refused "other.so: made for interface 77 *" --app other.so
+    sed '/\.load = load/d; s/\.save = save,/.save = save};/' "$BATS_FILE_TMPDIR/phonebook.c" >half.c
+    sed -i 's/^static int load/static __attribute__((unused)) int load/' half.c
+    compile half.c vstamp -shared -fPIC -o half.so
+    refused "half.so: the application \"phone book\" has only one of save and load" --app half.so
+    refused "the application \"key-value store\" takes no argument" --app-argument x
+    run -0 vstamp-replica --config "$VSTAMP_CONFIG" --index 0 --check \
+        --app "$BATS_FILE_TMPDIR/phonebook.so"
+    [[ $output == *"replicates: phone book"* ]]
+    echo "app: ./phonebook.so" >>"$VSTAMP_CONFIG"
+    run -2 "$BATS_FILE_TMPDIR/counter" --config "$VSTAMP_CONFIG" --index 0
+    [[ $output == *'this program replicates "counter" and nothing else' ]]
+}
+
+@test "a plug-in keeps its state over crashes, checkpoints and transfers" {
+    GROUP_OPTIONS="--app $BATS_FILE_TMPDIR/phonebook.so"
+    group_start 3 "durability: disk" "checkpoint_ops: 16"
+    group_wait_primary
+    for i in $(seq 40); do vstamp call "n$i=$i" >/dev/null; done
+    [ "$(vstamp call ada=1)" = "" ]
+    [ "$(vstamp call ada=12)" = 1 ]
+    local victim=$(((PRIMARY + 1) % 3))
+    group_kill "$victim"
+    rm -r "data/$victim"
+    vstamp call n1= >/dev/null
+    group_start_one "$victim"
+    group_wait_field "$victim" status normal
+    group_kill 0 1 2
+    for i in 0 1 2; do group_start_one "$i"; done
+    [ "$(vstamp --timeout 20 call --read ada)" = 12 ]
+    [ "$(vstamp call --read '' | wc -l)" -eq 40 ]
+    [ "$(vstamp call --read n1)" = "" ]
+}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Programs that use libvstamp as others do: the installed headers and the library, nothing else.
-check_PROGRAMS += %D%/increments
+check_PROGRAMS += %D%/ask %D%/increments
+%C%_ask_SOURCES = %D%/ask.c
+%C%_ask_LDADD = libvstamp.la
 %C%_increments_SOURCES = %D%/increments.c
 %C%_increments_LDADD = libvstamp.la
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# libvstamp exports the names of its public headers, which begin with vstamp_, and nothing else:
-# whatever else got out would be a promise nobody meant to make.
+# The libraries export the names of the public headers, which begin with vstamp_, and nothing else:
+# whatever else got out would be a promise nobody meant to make.  In vstamp-replica plug-ins find
+# those of <vstamp/app.h>.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 top_builddir=${top_builddir:-.}
@@ -19,27 +20,48 @@ undeclared() {
     done | grep -Ev '^(__(asan|ubsan|odr_asan)|___asan|_init$|_fini$)'
 }
 
+# Prints the functions that header $1 declares and binary $2 does not export.
+missing() {
+    sed -n 's/^VSTAMP_API .*[ *]\(vstamp_[a-z_]*\)(.*/\1/p' "$top_srcdir/lib/include/vstamp/$1" |
+        while read -r name; do
+            exported "$2" | grep -qx "$name" || echo "$name"
+        done
+}
+
 bites() {
     echo 'int vr_leaked(void); int vr_leaked(void) { return 0; }' >"$scratch/leak.c"
     $CC -shared -fPIC -nostdlib -o "$scratch/libleak.so" "$scratch/leak.c" || return 1
-    [ "$(undeclared "$scratch/libleak.so")" = vr_leaked ]
+    [ "$(undeclared "$scratch/libleak.so")" = vr_leaked ] &&
+        missing app.h "$scratch/libleak.so" | grep -qx vstamp_page_read &&
+        missing replica.h "$scratch/libleak.so" | grep -qx vstamp_replica_main
 }
 
 scratch=$(mktemp -d) || exit 99
 trap 'rm -r "$scratch"' EXIT
-library=$top_builddir/.libs/libvstamp.so
 
-echo 1..3
-if bites; then echo 'ok 1 - the check bites'; else echo 'not ok 1 - the check bites'; fi
-if exported "$library" | grep -q '^vstamp_'; then
-    echo 'ok 2 - the library exports something'
-else
-    echo 'not ok 2 - the library exports something'
-fi
-found=$(undeclared "$library")
-if [ -z "$found" ]; then
-    echo 'ok 3 - every exported name is declared in a public header'
-else
-    echo 'not ok 3 - every exported name is declared in a public header'
-    echo "$found" | sed 's/^/# /'
-fi
+n=0
+result() { # WHAT FOUND
+    n=$((n + 1))
+    if [ -z "$2" ]; then
+        echo "ok $n - $1"
+    else
+        echo "not ok $n - $1"
+        echo "$2" | sed 's/^/# /'
+    fi
+}
+
+libvstamp=$top_builddir/.libs/libvstamp.so
+libreplica=$top_builddir/.libs/libvstamp-replica.so
+program=$top_builddir/vstamp-replica
+
+echo 1..6
+result 'the check bites' "$(bites || echo 'it found nothing')"
+for binary in "$libvstamp" "$libreplica"; do
+    result "every name that ${binary##*/} exports is declared" "$(undeclared "$binary")"
+done
+result 'libvstamp exports what applications and clients need' \
+    "$(missing app.h "$libvstamp"; missing error.h "$libvstamp"; missing client.h "$libvstamp")"
+result 'libvstamp-replica exports what daemons need' \
+    "$(missing app.h "$libreplica"; missing error.h "$libreplica"; missing replica.h "$libreplica")"
+result 'vstamp-replica exports what plug-ins need' \
+    "$(missing app.h "$program"; missing error.h "$program")"

@@ -64,6 +64,8 @@ struct vstamp_driver {
     struct address begin[VSTAMP_REPLICAS_MAX]; /* where its user believes the group to be */
     size_t n_peers;                            /* members, then those of `begin` that are none */
     struct peer peers[VSTAMP_PEERS_MAX];
+    uint8_t *answer; /* the newest of vstamp_driver_ask */
+    size_t answer_capacity;
 };
 
 uint64_t vstamp_driver_now_ms(void)
@@ -189,6 +191,7 @@ void vstamp_driver_close(struct vstamp_driver *d)
 {
     if (d == NULL) return;
     forget_peers(d);
+    free(d->answer);
     free(d->client);
     free(d);
 }
@@ -510,6 +513,38 @@ int vstamp_driver_finish(struct vstamp_driver *d)
     int rv = 0;
     while (rv == 0 && !proxy_is_idle(d->client)) rv = vstamp_driver_wait(d, -1);
     return rv;
+}
+
+struct question {
+    struct vstamp_driver *driver;
+    struct vstamp_reply *reply;
+    bool ended;
+};
+
+/* The body lies in a buffer of the connection, which the next bytes overwrite. */
+static void keep_answer(void *context, const struct vstamp_reply *reply)
+{
+    struct question *q = context;
+    struct vstamp_driver *d = q->driver;
+    *q->reply = *reply;
+    q->ended = true;
+    if (reply->size == 0) return;
+    if (reserve(&d->answer, &d->answer_capacity, reply->size)) {
+        memcpy(d->answer, reply->body, reply->size);
+        q->reply->body = d->answer;
+    } else {
+        *q->reply = (struct vstamp_reply){.err = VSTAMP_E_IO, .may_have_run = reply->err == 0};
+    }
+}
+
+int vstamp_driver_ask(struct vstamp_driver *d, enum vstamp_task task, const void *operation,
+                      size_t size, uint64_t timeout_ms, struct vstamp_reply *reply)
+{
+    struct question q = {.driver = d, .reply = reply};
+    int rv = vstamp_driver_call(d, task, operation, size, timeout_ms, keep_answer, &q);
+    if (rv != 0) *reply = (struct vstamp_reply){.err = rv};
+    while (rv == 0 && !q.ended) vstamp_driver_wait(d, -1); /* which ends with the time-out */
+    return reply->err;
 }
 
 static const char *peer_text(const struct vstamp_driver *d, uint32_t index)

@@ -22,6 +22,7 @@ setup_file() {
     cp "${top_srcdir:?}"/examples/*.c "$BATS_FILE_TMPDIR"
     cd "$BATS_FILE_TMPDIR" || return 1
     compile counter.c vstamp-replica -o counter
+    compile ask.c vstamp -o ask
     compile increments.c vstamp -o increments
     compile phonebook.c vstamp -shared -fPIC -o phonebook.so
 }
@@ -101,6 +102,10 @@ END
     [ "$(printf 'call 1\ncall --read x\n' | vstamp shell)" = $'51\\n\n51\\n' ]
     [ "$(vstamp --json call 1)" = '{"op":"call","ok":true,"answer":"52\n"}' ]
     printf 3 | vstamp call - | cmp - <(echo 55)
+    local group
+    group=$(group_address 0),$(group_address 1),$(group_address 2)
+    [ "$(printf '1\n1\n2\n' | "$BATS_FILE_TMPDIR/ask" "$group")" = $'56\n57\n59' ]
+    run -5 "$BATS_FILE_TMPDIR/ask" "$group" <<<"no number"
 }
 
 @test "a call whose outcome is unknown is settled as any request" {

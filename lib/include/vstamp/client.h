@@ -21,7 +21,8 @@
  *     vstamp_driver_finish(driver);
  *     vstamp_driver_close(driver);
  *
- * examples/increments.c is a whole program.
+ * Who asks one thing after the other needs no callback: vstamp_driver_ask waits for the answer.
+ * examples/ask.c and examples/increments.c are whole programs.
  *
  * What an operation's bytes mean is the application's affair (<vstamp/app.h>).  Times are in
  * milliseconds of any clock that only rises.  A client belongs to one thread at a time.  Functions
@@ -180,6 +181,12 @@ VSTAMP_API struct vstamp_client *vstamp_driver_client(struct vstamp_driver *driv
 VSTAMP_API int vstamp_driver_call(struct vstamp_driver *driver, enum vstamp_task task,
                                   const void *operation, size_t size, uint64_t timeout_ms,
                                   vstamp_reply_fn *reply, void *context);
+
+/* Ask, and wait for the end: *reply says how that was, and its err is returned.  The body stays until
+ * the next question to this driver.  Signals do not interrupt it; other calls in flight go on. */
+VSTAMP_API int vstamp_driver_ask(struct vstamp_driver *driver, enum vstamp_task task,
+                                 const void *operation, size_t size, uint64_t timeout_ms,
+                                 struct vstamp_reply *reply);
 
 /* Wait until something happens, timeout_ms pass (-1: for ever) or a signal comes, and do what there
  * is to do.  VSTAMP_E_IO if it was interrupted, else 0. */

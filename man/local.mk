@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 dist_man_MANS += \
     %D%/vstamp-admin.8 \
+    %D%/vstamp-app.3 \
+    %D%/vstamp-client.3 \
     %D%/vstamp-config.5 \
     %D%/vstamp-format.5 \
+    %D%/vstamp-replica.3 \
     %D%/vstamp-replica.8 \
     %D%/vstamp.1 \
     %D%/vstamp.7

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # What the programs offer is on their pages: every command and option that --help shows, every key
-# of the configuration, every status field, every exit status.  Pages are hand-written; the lists
-# are those of the programs and of the .def files.
+# of the configuration, every status field, every exit status, every function of the libraries and
+# of an application.  Pages are hand-written; the lists are those of the programs, of the .def files
+# and of the headers.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 top_builddir=${top_builddir:-.}
@@ -38,6 +39,16 @@ defined() {
     sed -n "s/^$2(\(.*\)/\1/p" "$top_srcdir/$1" | awk -F ', *' -v n="$3" '{ print $n }' | tr -d '"'
 }
 
+# What header $1 declares.
+functions_of() {
+    sed -n 's/^VSTAMP_API .*[ *]\(vstamp_[a-z_]*\)(.*/\1/p' "$top_srcdir/lib/include/vstamp/$1"
+}
+
+# The functions of struct vstamp_app.
+hooks() {
+    sed -n 's/^    [a-z].*(\*\([a-z]*\))(.*/\1/p' "$top_srcdir/lib/include/vstamp/app.h"
+}
+
 absent() {
     for program in vstamp.1 vstamp-admin.8 vstamp-replica.8; do
         {
@@ -50,6 +61,9 @@ absent() {
         defined lib/node/status.def STATUS 2
         defined lib/node/status.def PEER_STATUS 2
     } | absent_words vstamp-replica.8
+    { functions_of app.h; functions_of error.h; hooks; } | absent_words vstamp-app.3
+    functions_of client.h | absent_words vstamp-client.3
+    functions_of replica.h | absent_words vstamp-replica.3
     defined lib/include/vstamp/errors.def VSTAMP_ERROR 3 | sort -u | absent_words vstamp.1
 }
 
@@ -59,10 +73,15 @@ bites() {
     sed '/log-level/d' "$top_srcdir/man/vstamp-replica.8" |
         sed '/state_digest/d' >"$scratch/vstamp-replica.8"
     sed '/heartbeat_ms/d' "$top_srcdir/man/vstamp-config.5" >"$scratch/vstamp-config.5"
+    sed '/vstamp_save_bytes/d; /resume/d' "$top_srcdir/man/vstamp-app.3" >"$scratch/vstamp-app.3"
+    sed '/vstamp_client_wake/d' "$top_srcdir/man/vstamp-client.3" >"$scratch/vstamp-client.3"
+    sed '/vstamp_replica_main/d' "$top_srcdir/man/vstamp-replica.3" >"$scratch/vstamp-replica.3"
     cp "$top_srcdir/man/vstamp-admin.8" "$scratch"
     found=$(man=$scratch && absent)
     for expected in 'vstamp.1: incr' 'vstamp-replica.8: --log-level' \
-        'vstamp-replica.8: state_digest' 'vstamp-config.5: heartbeat_ms'; do
+        'vstamp-replica.8: state_digest' 'vstamp-config.5: heartbeat_ms' \
+        'vstamp-app.3: vstamp_save_bytes' 'vstamp-app.3: resume' \
+        'vstamp-client.3: vstamp_client_wake' 'vstamp-replica.3: vstamp_replica_main'; do
         case $found in
         *"$expected is missing"*) ;;
         *)
@@ -93,7 +112,8 @@ if [ "$count" -ge 10 ]; then
 else
     echo "not ok 2 - the programs tell their commands ($count)"
 fi
-result 3 "$(absent)" 'commands, options, keys, fields and exit statuses are on their pages'
+result 3 "$(absent)" \
+    'commands, options, keys, fields, exit statuses and functions are on their pages'
 if command -v mandoc >/dev/null; then
     result 4 "$(mandoc -Tlint -W warning "$man"/*.[1-8] "$top_builddir"/man/*.7 2>&1)" \
         'mandoc has no complaint'

@@ -51,6 +51,39 @@ teardown() { group_teardown; }
     [ "$(find "$ROOT" -name 'libvstamp*.so.*.*.*' | wc -l)" -eq 2 ]
 }
 
+# example_of PAGE: the first C program of it.
+example_of() {
+    sed '1,/^\.Sh EXAMPLES/d' "$(find "$ROOT" -name "$1")" |
+        sed -n '/^#include/,/^\.Ed/{/^\.Ed/q;s/\\e/\\/g;p;}'
+}
+
+@test "the examples of the manual pages are whole, and do what they say" {
+    example_of vstamp-app.3 >lottery.c
+    example_of vstamp-replica.3 >register.c
+    example_of vstamp-client.3 >send.c
+    [ "$(wc -l <lottery.c)" -lt 100 ]
+    # shellcheck disable=SC2046,SC2086 # they are words
+    ${CC:-cc} ${INSTRUMENT_CFLAGS:-} -shared -fPIC $(pkg-config --cflags vstamp) lottery.c \
+        -o lottery.so
+    compile register.c vstamp-replica -o register
+    compile send.c vstamp -o send
+    [[ $(./register --version) == "register (vstamp "* ]]
+
+    GROUP_OPTIONS="--app ./lottery.so" group_start 3 "durability: disk" "checkpoint_ops: 16"
+    group_wait_primary
+    for i in $(seq 20); do vstamp call "name$i"; done
+    group_kill "$PRIMARY"
+    [ "$(vstamp call --read x | od -An -tu4 | tr -d ' ')" = 20 ]
+    for i in $(seq 20); do
+        ./send "$(group_address 0),$(group_address 1),$(group_address 2)" "" >>drawn
+        echo >>drawn
+    done
+    [ "$(sort -u drawn | grep -c '^name')" -eq 20 ]
+    [ "$(vstamp call '')" = "" ]
+    GROUP_OPTIONS="--app ./lottery.so" group_start_one "$PRIMARY"
+    group_wait_field "$PRIMARY" status normal
+}
+
 @test "C++ takes the headers as they are" {
     command -v "${CXX:-c++}" >/dev/null || skip "no C++ compiler"
     cat >all.cc <<'END'

@@ -182,8 +182,9 @@ VSTAMP_API int vstamp_driver_call(struct vstamp_driver *driver, enum vstamp_task
                                   const void *operation, size_t size, uint64_t timeout_ms,
                                   vstamp_reply_fn *reply, void *context);
 
-/* Ask, and wait for the end: *reply says how that was, and its err is returned.  The body stays until
- * the next question to this driver.  Signals do not interrupt it; other calls in flight go on. */
+/* Ask, and wait for the end: *reply says how that was, and its err is returned.  The body stays
+ * until the next question to this driver.  Signals do not interrupt it; other calls in flight go
+ * on. */
 VSTAMP_API int vstamp_driver_ask(struct vstamp_driver *driver, enum vstamp_task task,
                                  const void *operation, size_t size, uint64_t timeout_ms,
                                  struct vstamp_reply *reply);

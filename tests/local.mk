@@ -115,6 +115,8 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/guard.c \
     %D%/sim/linear.c \
     %D%/sim/linear.h \
+    %D%/sim/model.c \
+    %D%/sim/model.h \
     %D%/sim/net.c \
     %D%/sim/operator.c \
     %D%/sim/options.def \

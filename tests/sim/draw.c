@@ -350,6 +350,7 @@ static void settle(struct sim_options *o)
     if (o->nodes == o->replicas) o->change_us = 0;
     if (o->change_us != 0) o->plot_us = o->beyond = o->old_permille = 0;
     o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
+    if (o->beyond) o->modelled_permille = 0; /* what is executed may not be what stays */
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
         o->witnesses &= o->witnesses - 1;
@@ -363,6 +364,14 @@ static void settle(struct sim_options *o)
         o->old_permille = o->entry_rot_permille = 0;
         o->late_write_permille = o->lost_write_permille = 0;
     }
+}
+
+/* With numbers of its own, so that the rest of a run is as without. */
+static void draw_modelled(struct prng prng, struct sim_options *o)
+{
+    struct prng own;
+    prng_seed(&own, prng_next(&prng) ^ 0x3e71);
+    if (prng_chance(&own, 1, 4)) o->modelled_permille = prng_between(&own, 50, 600);
 }
 
 void sim_options_draw(struct prng *prng, const struct sim_setting *settings, size_t n_settings,
@@ -384,6 +393,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_entry_rot(*prng, o);
     draw_disks(*prng, o);
     draw_memory(*prng, o);
+    draw_modelled(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }

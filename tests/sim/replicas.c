@@ -12,7 +12,6 @@
 #include "kv/store.h"
 #include "sim/remembering.h"
 
-#define WALL_START UINT64_C(1700000000000000)
 #define FED_A_TURN 16u
 #define TURN_US SIM_MS
 
@@ -128,16 +127,56 @@ static enum vstamp_audit audit(const struct vstamp_pages *pages, uint32_t n_used
     return kv_store_audit(pages, n_used, memory, CELLS_A_TURN);
 }
 
+/* Whose run this is, as an application is told of pages only; and the store that executes. */
+static struct sim *running;
+static struct vstamp_app store;
+
+/* Who executes; NULL: a recording that is lived again, or nothing is modelled. */
+static struct sim_replica *executor(const struct vstamp_pages *pages)
+{
+    uintptr_t at = (uintptr_t)pages;
+    for (uint8_t i = 0; running->options.modelled_permille != 0 && i < running->n_nodes; i++) {
+        struct sim_replica *r = &running->replicas[i];
+        uintptr_t begin = (uintptr_t)r->memory;
+        if (r->up && at >= begin && at < begin + r->memory_size) return r;
+    }
+    return NULL;
+}
+
+static void apply(struct vstamp_pages *pages, const struct vstamp_context *context,
+                  const uint8_t *operation, size_t size, struct vstamp_answer *answer)
+{
+    struct sim_replica *r = executor(pages);
+    store.apply(pages, context, operation, size, answer);
+    if (r == NULL) return;
+    const char *wrong = model_applied(&running->model, &r->place, context,
+                                      (struct bytes){operation, size},
+                                      (struct bytes){answer->data, answer->size});
+    if (wrong != NULL)
+        sim_fail(running, "replica %u, op=%" PRIu64 ": %s", r->index, context->op_number, wrong);
+}
+
+static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+{
+    struct sim_replica *r = executor(pages);
+    store.tick(pages, context);
+    if (r != NULL) model_ticked(&running->model, &r->place, context);
+}
+
 /* The store, but to look through a few pages takes some turns, as that of many does elsewhere. */
-const struct vstamp_app *sim_app(const struct sim *sim)
+const struct vstamp_app *sim_app(struct sim *sim)
 {
     static struct vstamp_app app;
+    running = sim;
     if (sim->options.own_memory != 0) {
-        remembering_store(&app, sim->options.own_memory == 2);
+        remembering_store(&store, sim->options.own_memory == 2);
     } else {
-        app = *kv_app();
-        app.audit = audit;
+        store = *kv_app();
+        store.audit = audit;
     }
+    app = store;
+    app.apply = apply;
+    app.tick = tick;
     return &app;
 }
 
@@ -220,7 +259,7 @@ bool sim_replica_has_state(const struct sim_replica *r)
 static void read_clocks(struct sim_replica *r)
 {
     node_clock(r->node, sim_replica_clock_us(r),
-               (uint64_t)((int64_t)(WALL_START + r->sim->now) + r->wall_skew_us));
+               (uint64_t)((int64_t)(SIM_WALL_START + r->sim->now) + r->wall_skew_us));
 }
 
 static void turn_begin(struct sim_replica *r)
@@ -365,6 +404,7 @@ static int restore(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert(r->memory != MAP_FAILED);
     struct vstamp_id entropy = {prng_next(prng), prng_next(prng)};
+    r->place = (struct model_place){0};
     const struct vstamp_app *app = sim_app(r->sim);
     struct vstamp_limits limits = node_limits(&r->config);
     r->node = node_init(r->memory, r->memory_size, &r->config, app, &r->io, entropy);

@@ -21,6 +21,7 @@
  *   changes.c   who changes the membership
  *   copies.c    who copies the state while all this goes on
  *   check.c     what must hold after every turn, and at the end
+ *   model.c     what the store should answer, keys that expire too
  *   replay.c    a life of a replica, recorded here or by the daemon, once more
  *   disk.c queue.c linear.c are leaves of their own. */
 #ifndef SIM_SIM_H
@@ -33,6 +34,7 @@
 #include "sim/check.h"
 #include "sim/disk.h"
 #include "sim/linear.h"
+#include "sim/model.h"
 #include "sim/queue.h"
 #include "sim/replay.h"
 #include "vr/marks.h"
@@ -48,6 +50,8 @@
 #define SIM_ROTTEN_MAX 32u
 #define SIM_MS UINT64_C(1000)
 #define SIM_S UINT64_C(1000000)
+#define SIM_WALL_START (UINT64_C(1700000000) * SIM_S) /* of wall clocks that are not askew */
+#define SIM_MODELLED_KEYS 4u
 
 /* What a seed draws. */
 struct sim_options {
@@ -114,6 +118,7 @@ struct sim_replica {
     uint64_t alarm;  /* when the queued SIM_TIMER comes; 0: none is queued */
     uint64_t paused_until;
     bool turn_open;
+    struct model_place place; /* what it has executed, of the model's calls */
     uint64_t led_view; /* newest view that it was primary of, plus 1, ... */
     uint32_t led_epoch; /* ... in that epoch */
     struct sim_event backlog[SIM_BACKLOG]; /* client frames it did not accept yet */
@@ -158,6 +163,8 @@ struct sim_op {
     uint32_t key;
     enum session_task task;
     uint64_t floor; /* op-number that some client had seen when it began */
+    enum kv_verb verb;
+    uint64_t expiry;
     bool never; /* surely not executed, or a read that need not be linearizable */
 };
 
@@ -165,6 +172,7 @@ struct sim_key {
     char name[24];
     enum linear_kind kind; /* PUT: a register, INCR: a counter, APPEND: a list */
     uint32_t n_ops;
+    bool modelled; /* too odd for linear_check */
 };
 
 struct sim_history {
@@ -191,6 +199,7 @@ enum sim_phase {
     SIM_STAT(commits)                                                                              \
     SIM_STAT(answered)                                                                             \
     SIM_STAT(unknown)                                                                              \
+    SIM_STAT(expired)                                                                              \
     SIM_STAT(reads)                                                                                \
     SIM_STAT(duplicates)                                                                           \
     SIM_STAT(evictions)                                                                            \
@@ -280,6 +289,9 @@ struct sim {
     size_t *current_keys; /* by slot: its newest key */
     uint64_t highest_seen; /* op-number, of all answers that reached a client */
     struct check check;
+    struct model model;
+    struct prng model_prng;
+    size_t modelled_keys[SIM_MODELLED_KEYS]; /* plus 1; 0: not used yet */
     enum sim_phase phase;
     bool quiet;         /* no new faults */
     uint32_t dead;      /* replicas that stay away for good */
@@ -344,7 +356,7 @@ void sim_trace_end(struct sim *sim, FILE *to); /* prints what is kept, unless NU
 
 /* replicas.c */
 void sim_replica_init(struct sim *sim, uint8_t index);
-const struct vstamp_app *sim_app(const struct sim *sim);
+const struct vstamp_app *sim_app(struct sim *sim);
 void sim_replica_start(struct sim *sim, uint8_t index);
 void sim_replica_release(struct sim_replica *replica); /* its memory */
 void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */

@@ -62,6 +62,20 @@ static uint32_t key_draw(struct sim *sim)
     return (uint32_t)key;
 }
 
+static enum kv_verb verb_of(enum linear_kind kind)
+{
+    switch (kind) {
+    case LINEAR_PUT: return KV_PUT;
+    case LINEAR_DEL: return KV_DEL;
+    case LINEAR_CAS: return KV_CAS;
+    case LINEAR_CAS_ABSENT: return KV_CAS_ABSENT;
+    case LINEAR_INCR: return KV_INCR;
+    case LINEAR_APPEND: return KV_APPEND;
+    case LINEAR_GET: return KV_GET;
+    }
+    return KV_GET;
+}
+
 static size_t op_new(struct sim *sim, uint32_t key, struct linear_op linear)
 {
     struct sim_history *h = &sim->history;
@@ -75,7 +89,8 @@ static size_t op_new(struct sim *sim, uint32_t key, struct linear_op linear)
     h->keys[key].n_ops++;
     enum session_task task = linear.kind == LINEAR_GET ? SESSION_READ : SESSION_APPLY;
     h->ops[h->count] = (struct sim_op){
-        .linear = linear, .key = key, .task = task, .floor = sim->highest_seen};
+        .linear = linear, .key = key, .task = task, .floor = sim->highest_seen,
+        .verb = verb_of(linear.kind)};
     return h->count++;
 }
 
@@ -115,27 +130,14 @@ static struct linear_op draw_op(struct sim *sim, uint32_t key)
     }
 }
 
-static enum kv_verb verb_of(enum linear_kind kind)
-{
-    switch (kind) {
-    case LINEAR_PUT: return KV_PUT;
-    case LINEAR_DEL: return KV_DEL;
-    case LINEAR_CAS: return KV_CAS;
-    case LINEAR_CAS_ABSENT: return KV_CAS_ABSENT;
-    case LINEAR_INCR: return KV_INCR;
-    case LINEAR_APPEND: return KV_APPEND;
-    case LINEAR_GET: return KV_GET;
-    }
-    return KV_GET;
-}
-
 static void encode_op(struct sim *sim, struct sim_client *client)
 {
     const struct sim_op *op = &sim->history.ops[client->op];
     const struct linear_op *linear = &op->linear;
     char value[BODY_MAX / 4], expected[BODY_MAX / 4];
     struct bytes key = bytes_of(sim->history.keys[op->key].name);
-    struct kv_op kv = {.verb = verb_of(linear->kind), .key = key, .keys = &key, .n_keys = 1,
+    struct kv_op kv = {.verb = op->verb, .expiry = op->expiry,
+                       .key = key, .keys = &key, .n_keys = 1,
                        .number = (int64_t)linear->argument};
     kv.value.data = (const uint8_t *)value;
     kv.expected.data = (const uint8_t *)expected;
@@ -219,6 +221,19 @@ static void check_floor(struct sim *sim, struct sim_client *client, const struct
     if (reached > client->floors[op->key]) client->floors[op->key] = reached;
 }
 
+/* What a read tells is what the model says of the state it was answered from. */
+static void check_model(struct sim *sim, const struct sim_client *client, const struct sim_op *op,
+                        const struct kv_answer *answer)
+{
+    const char *name = sim->history.keys[op->key].name;
+    struct kv_op read = {.verb = op->verb, .key = bytes_of(name)};
+    if (sim->options.modelled_permille == 0) return;
+    const char *wrong = model_read(&sim->model, client->session.result.op, &read, answer);
+    if (wrong != NULL)
+        sim_fail(sim, "key %s, read after op=%" PRIu64 ": %s", name, client->session.result.op,
+                 wrong);
+}
+
 static void note_answer(struct sim *sim, struct sim_client *client, struct bytes body)
 {
     struct sim_op *op = &sim->history.ops[client->op];
@@ -226,10 +241,12 @@ static void note_answer(struct sim *sim, struct sim_client *client, struct bytes
     struct kv_answer answer;
     sim->stats.answered++;
     op->linear.end = sim->now;
-    if (kv_decode_answer(verb_of(op->linear.kind), body, &answer) != 0) {
+    if (kv_decode_answer(op->verb, body, &answer) != 0) {
         sim_fail(sim, "an answer about key %s cannot be read", key->name);
         return;
     }
+    if (op->linear.kind == LINEAR_GET) check_model(sim, client, op, &answer);
+    if (key->modelled) return;
     if (answer.status == KV_ANSWER_FULL || answer.status == KV_ANSWER_TOO_LARGE) {
         op->never = true;
         return;
@@ -358,18 +375,76 @@ static void ask(struct sim *sim, struct sim_client *client)
     begin_task(sim, client, sim->history.ops[client->op].task, false);
 }
 
+static uint32_t modelled_key(struct sim *sim)
+{
+    uint32_t slot = (uint32_t)prng_below(&sim->model_prng, SIM_MODELLED_KEYS);
+    if (sim->modelled_keys[slot] == 0) {
+        size_t before = sim->current_keys[0];
+        sim->modelled_keys[slot] = 1 + (size_t)key_new(sim, 0);
+        sim->current_keys[0] = before;
+        sim->history.keys[sim->modelled_keys[slot] - 1].modelled = true;
+    }
+    return (uint32_t)(sim->modelled_keys[slot] - 1);
+}
+
+/* For a moment or for some seconds; now and then until a time that may be over. */
+static uint64_t draw_expiry(struct sim *sim)
+{
+    struct prng *prng = &sim->model_prng;
+    uint64_t ttl = prng_between(prng, 1, SIM_MS << prng_below(prng, 15));
+    if (!prng_chance(prng, 1, 8)) return ttl;
+    return KV_EXPIRES_AT | (SIM_WALL_START - SIM_S + sim->now + ttl);
+}
+
+static bool draw_modelled_op(struct sim *sim, struct sim_client *client)
+{
+    static const struct {
+        enum kv_verb verb;
+        enum linear_kind kind; /* as the history has it */
+        bool expires;
+    } draws[] = {{KV_PUT, LINEAR_PUT, true},      {KV_PUT, LINEAR_PUT, true},
+                 {KV_PUT, LINEAR_PUT, false},     {KV_CAS_ABSENT, LINEAR_CAS_ABSENT, true},
+                 {KV_CAS, LINEAR_CAS, true},      {KV_EXPIRE, LINEAR_DEL, true},
+                 {KV_EXPIRE, LINEAR_DEL, false},  {KV_INCR, LINEAR_INCR, false},
+                 {KV_DEL, LINEAR_DEL, false},     {KV_APPEND, LINEAR_APPEND, false},
+                 {KV_GET, LINEAR_GET, false},     {KV_GET, LINEAR_GET, false},
+                 {KV_GET, LINEAR_GET, false},     {KV_TTL, LINEAR_GET, false}};
+    struct prng *prng = &sim->model_prng;
+    if (is_last(sim, client) || prng_below(prng, 1000) >= sim->options.modelled_permille)
+        return false;
+    uint64_t draw = prng_below(prng, sizeof draws / sizeof draws[0]);
+    uint32_t key = modelled_key(sim);
+    struct linear_op op = {.kind = draws[draw].kind, .argument = ++sim->history.next_value};
+    if (op.kind == LINEAR_INCR) op.argument = 1;
+    op.expected = op.argument - prng_below(prng, 3);
+    client->op = op_new(sim, key, op);
+    sim->history.ops[client->op].verb = draws[draw].verb;
+    if (draws[draw].expires) sim->history.ops[client->op].expiry = draw_expiry(sim);
+    return true;
+}
+
+/* Some reads any replica may answer, as it is or after what the client has seen. */
+static void read_locally(struct sim *sim, struct sim_op *read)
+{
+    if (read->linear.kind != LINEAR_GET ||
+        prng_below(&sim->prng, 1000) >= sim->options.local_read_permille)
+        return;
+    read->task = prng_chance(&sim->prng, 2, 3) ? SESSION_READ_CAUSAL : SESSION_READ_STALE;
+    read->never = true;
+}
+
 static void begin_op(struct sim *sim, struct sim_client *client)
 {
+    if (draw_modelled_op(sim, client)) {
+        read_locally(sim, &sim->history.ops[client->op]);
+        ask(sim, client);
+        return;
+    }
     uint32_t key = key_draw(sim);
     struct linear_op op = draw_op(sim, key);
     while (is_last(sim, client) && op.kind == LINEAR_GET) op = draw_op(sim, key);
     client->op = op_new(sim, key, op);
-    if (op.kind == LINEAR_GET &&
-        prng_below(&sim->prng, 1000) < sim->options.local_read_permille) {
-        struct sim_op *read = &sim->history.ops[client->op];
-        read->task = prng_chance(&sim->prng, 2, 3) ? SESSION_READ_CAUSAL : SESSION_READ_STALE;
-        read->never = true;
-    }
+    read_locally(sim, &sim->history.ops[client->op]);
     ask(sim, client);
 }
 

@@ -40,6 +40,7 @@ uint64_t sim_around(struct sim *sim, uint64_t mean_us)
 static void world_begin(struct sim *sim)
 {
     const struct sim_options *o = &sim->options;
+    prng_seed(&sim->model_prng, sim->seed ^ 0x3e71);
     sim->n_nodes = (uint8_t)o->nodes;
     size_t n_slots = o->keys * 3;
     sim->current_keys = malloc(n_slots * sizeof *sim->current_keys);
@@ -58,6 +59,22 @@ static void world_begin(struct sim *sim)
     sim_copies_begin(sim);
     sim_changes_begin(sim);
     sim_at(sim, o->ticks * SIM_MS, (struct sim_event){.kind = SIM_PHASE});
+}
+
+/* Should the primary have logged a tick so long ago? */
+static bool is_overdue(const struct vr *core, uint64_t since_us)
+{
+    uint64_t due = vr_is_primary(core) ? core->app->due(&core->app_pages) : VSTAMP_NEVER;
+    return due != VSTAMP_NEVER && due + since_us < core->wall_us;
+}
+
+static void check_overdue(struct sim *sim)
+{
+    uint64_t since_us = sim->config.view_change_ms * SIM_MS;
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (!((sim->dead >> i) & 1) && check_is_member(sim, i) &&
+            is_overdue(check_core(sim->replicas[i].node), since_us))
+            sim_fail(sim, "primary %u does not do what is due", i);
 }
 
 /* Is there nothing left to do?  All clients rest, and the core agrees on everything. */
@@ -83,6 +100,10 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
         }
         if (sim->dead == 0 && vr_witness_is_exposed(core)) {
             snprintf(why, size, "witness %u stays exposed", i);
+            return false;
+        }
+        if (is_overdue(core, 0)) {
+            snprintf(why, size, "replica %u has something to do by itself", i);
             return false;
         }
         if (first == NULL) first = core;
@@ -166,6 +187,7 @@ static void phase_event(struct sim *sim)
         if (core_view(sim) != sim->view_at_rest)
             sim_fail(sim, "views do not stay calm: %" PRIu64 ", then %" PRIu64, sim->view_at_rest,
                      core_view(sim));
+        check_overdue(sim);
         if (last->state == SIM_CLIENT_DONE && sim->now > sim->calm_until)
             sim->phase = SIM_PHASE_OVER;
         break;
@@ -275,6 +297,7 @@ static void loop(struct sim *sim)
     }
     if (!sim->failed) check_history(sim);
     sim->stats.commits = sim->check.highest_commit;
+    sim->stats.expired = sim->model.n_expired;
     if (!sim->failed && sim->stats.commits == 0 && !sim->options.beyond)
         sim_fail(sim, "nothing was committed");
 }
@@ -295,6 +318,7 @@ static void world_end(struct sim *sim)
     for (size_t i = 0; i < SIM_ARCHIVE; i++) sim_packet_release(sim->archive[i].packet);
     sim_workload_close(sim);
     sim_copies_close(sim);
+    model_close(&sim->model);
     check_close(&sim->check);
 }
 

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sim/model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+static const struct model_version absent;
+
+static struct model_key *key_find(const struct model *m, struct bytes name)
+{
+    for (size_t i = 0; i < m->n_keys; i++)
+        if (bytes_equal(bytes_of(m->keys[i].name), name)) return &m->keys[i];
+    return NULL;
+}
+
+static struct model_key *key_of(struct model *m, struct bytes name)
+{
+    struct model_key *key = key_find(m, name);
+    if (key != NULL) return key;
+    if (m->n_keys == m->capacity) {
+        m->capacity = m->capacity == 0 ? 64 : m->capacity * 2;
+        m->keys = realloc(m->keys, m->capacity * sizeof *m->keys);
+        assert(m->keys != NULL);
+    }
+    key = &m->keys[m->n_keys++];
+    *key = (struct model_key){0};
+    assert(name.size < sizeof key->name);
+    memcpy(key->name, name.data, name.size);
+    return key;
+}
+
+static const struct model_version *newest(const struct model_key *key)
+{
+    return key == NULL || key->n == 0 ? &absent : &key->versions[key->n - 1];
+}
+
+/* As of the entry that is being executed. */
+static void set(struct model *m, struct model_key *key, struct bytes value, uint64_t expiry)
+{
+    if (key->n == key->capacity) {
+        key->capacity = key->capacity == 0 ? 8 : key->capacity * 2;
+        key->versions = realloc(key->versions, key->capacity * sizeof *key->versions);
+        assert(key->versions != NULL);
+    }
+    uint8_t *copy = malloc(value.size + 1);
+    assert(copy != NULL);
+    if (value.size > 0) memcpy(copy, value.data, value.size);
+    key->versions[key->n++] =
+        (struct model_version){m->place.op, true, expiry, value.size, copy};
+}
+
+static void remove_key(struct model *m, struct model_key *key)
+{
+    set(m, key, (struct bytes){0}, 0);
+    key->versions[key->n - 1].present = false;
+}
+
+static bool is_over(const struct model *m, const struct model_key *key)
+{
+    const struct model_version *v = newest(key);
+    return v->present && v->expiry != 0 && v->expiry <= m->timestamp;
+}
+
+static void expire(struct model *m, struct model_key *key)
+{
+    if (!is_over(m, key)) return;
+    m->n_expired++;
+    remove_key(m, key);
+}
+
+static struct bytes value_of(const struct model_version *v)
+{
+    return (struct bytes){v->value, v->size};
+}
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+struct expected {
+    enum kv_answer_status status;
+    int64_t number;
+};
+
+static struct expected del(struct model *m, const struct kv_op *op)
+{
+    struct expected e = {0};
+    struct bytes keys = op->keys_encoded, name;
+    for (uint32_t i = 0; i < op->n_keys; i++) {
+        kv_keys_next(&keys, &name);
+        struct model_key *key = key_of(m, name);
+        expire(m, key);
+        if (!newest(key)->present) continue;
+        remove_key(m, key);
+        e.number++;
+    }
+    return e;
+}
+
+static struct expected incr(struct model *m, struct model_key *key, int64_t by)
+{
+    const struct model_version *v = newest(key);
+    char text[24] = "0", *end = text;
+    if (v->present && v->size < sizeof text) {
+        memcpy(text, v->value, v->size);
+        text[v->size] = '\0';
+    }
+    int64_t sum = strtoll(text, &end, 10);
+    if (v->present && (v->size == 0 || v->size >= sizeof text || *end != '\0'))
+        return (struct expected){KV_ANSWER_NOT_A_NUMBER, 0};
+    sum += by; /* far from overflow: the numbers are small */
+    snprintf(text, sizeof text, "%" PRId64, sum);
+    set(m, key, bytes_of(text), v->expiry);
+    return (struct expected){KV_ANSWER_DONE, sum};
+}
+
+static struct expected append(struct model *m, struct model_key *key, struct bytes value)
+{
+    const struct model_version *v = newest(key);
+    size_t size = v->size + value.size;
+    uint8_t *both = malloc(size + 1);
+    assert(both != NULL);
+    if (v->size > 0) memcpy(both, v->value, v->size);
+    if (value.size > 0) memcpy(both + v->size, value.data, value.size);
+    set(m, key, (struct bytes){both, size}, v->expiry);
+    free(both);
+    return (struct expected){KV_ANSWER_DONE, (int64_t)size};
+}
+
+static struct expected execute(struct model *m, const struct kv_op *op)
+{
+    if (op->verb == KV_DEL) return del(m, op);
+    struct model_key *key = key_of(m, op->key);
+    expire(m, key);
+    const struct model_version *v = newest(key);
+    uint64_t expiry = op->expiry == 0 ? 0 : m->timestamp + op->expiry;
+    if ((op->expiry & KV_EXPIRES_AT) != 0) expiry = op->expiry & ~KV_EXPIRES_AT;
+    switch (op->verb) {
+    case KV_CAS:
+        if (!v->present) return (struct expected){KV_ANSWER_ABSENT, 0};
+        if (!bytes_equal(value_of(v), op->expected))
+            return (struct expected){KV_ANSWER_MISMATCH, 0};
+        break;
+    case KV_CAS_ABSENT:
+        if (v->present) return (struct expected){KV_ANSWER_MISMATCH, 0};
+        break;
+    case KV_INCR:
+        return incr(m, key, op->number);
+    case KV_APPEND:
+        return append(m, key, op->value);
+    case KV_EXPIRE:
+        if (!v->present) return (struct expected){KV_ANSWER_ABSENT, 0};
+        set(m, key, value_of(v), expiry);
+        return (struct expected){0};
+    default:
+        break;
+    }
+    set(m, key, op->value, expiry);
+    return (struct expected){0};
+}
+
+/* Is this call the next one of all?  It is counted for the replica, and for the model if so. */
+static bool is_news(struct model *m, struct model_place *place,
+                    const struct vstamp_context *context)
+{
+    if (place->op != context->op_number) *place = (struct model_place){context->op_number, 0};
+    place->calls++;
+    bool news = place->op > m->place.op ||
+                (place->op == m->place.op && place->calls > m->place.calls);
+    if (!news) return false;
+    m->place = *place;
+    m->timestamp = context->timestamp_us;
+    return true;
+}
+
+const char *model_applied(struct model *m, struct model_place *place,
+                          const struct vstamp_context *context, struct bytes operation,
+                          struct bytes answer)
+{
+    struct kv_op op;
+    struct kv_answer is;
+    if (!is_news(m, place, context)) return NULL;
+    if (kv_decode_op(operation, &op) != NULL) return "an operation in the log makes no sense";
+    if (kv_decode_answer(op.verb, answer, &is) != 0) return "an answer makes no sense";
+    if (is.status == KV_ANSWER_FULL || is.status == KV_ANSWER_TOO_LARGE) {
+        expire(m, key_of(m, op.key));
+        return NULL; /* it changes nothing, and how much there is room for is not known here */
+    }
+    struct expected e = execute(m, &op);
+    if (is.status != e.status) return "an operation is answered as it should not be";
+    if (is.status == KV_ANSWER_DONE && is.number != e.number) return "an answer has a wrong number";
+    return NULL;
+}
+
+void model_ticked(struct model *m, struct model_place *place,
+                  const struct vstamp_context *context)
+{
+    if (!is_news(m, place, context)) return;
+    for (size_t i = 0; i < m->n_keys; i++) expire(m, &m->keys[i]);
+}
+
+const char *model_read(const struct model *m, uint64_t op, const struct kv_op *read,
+                       const struct kv_answer *answer)
+{
+    const struct model_key *key = key_find(m, read->key);
+    const struct model_version *v = &absent;
+    for (size_t i = 0; key != NULL && i < key->n && key->versions[i].op <= op; i++)
+        v = &key->versions[i];
+    if ((answer->status == KV_ANSWER_DONE) != v->present)
+        return v->present ? "a read does not see a key that is there"
+                          : "a read sees a key that is not there";
+    if (!v->present) return NULL;
+    if (read->verb == KV_GET && !bytes_equal(answer->value, value_of(v)))
+        return "a read sees a value that is another one";
+    if (read->verb == KV_TTL && (uint64_t)answer->number != v->expiry)
+        return "a key is said to expire at another time";
+    return NULL;
+}
+
+void model_close(struct model *m)
+{
+    for (size_t i = 0; i < m->n_keys; i++) {
+        for (size_t j = 0; j < m->keys[i].n; j++) free(m->keys[i].versions[j].value);
+        free(m->keys[i].versions);
+    }
+    free(m->keys);
+    *m = (struct model){0};
+}

@@ -308,7 +308,7 @@ static void print_word(FILE *into, struct bytes word)
     escape_print(into, word, ESCAPE_WORD);
 }
 
-/* Nobody types when a key expires, but import knows that. */
+/* A time that was given as such, as import does, nobody types. */
 static void print_expiry(FILE *into, const struct kv_op *op)
 {
     uint64_t us = op->expiry & ~KV_EXPIRES_AT;
@@ -320,34 +320,78 @@ static void print_expiry(FILE *into, const struct kv_op *op)
 }
 
 /* As one would type it. */
-static void print_op(FILE *into, struct bytes encoded)
+static void print_op(FILE *into, const struct kv_op *op)
 {
     static const char *const words[] = {
 #define KV_OP(name, number, word, is_write, fields, text) [KV_##name] = word,
 #include "kv/ops.def"
 #undef KV_OP
     };
+    struct bytes keys = op->keys_encoded, key;
+    fputs(words[op->verb], into);
+    if (op->verb == KV_CAS_ABSENT) fputs(" --absent", into);
+    if (op->key.size > 0) print_word(into, op->key);
+    for (uint32_t i = 0; op->verb == KV_DEL && i < op->n_keys; i++) {
+        kv_keys_next(&keys, &key);
+        print_word(into, key);
+    }
+    if (op->verb == KV_CAS) print_word(into, op->expected);
+    if (op->verb == KV_PUT || op->verb == KV_CAS || op->verb == KV_CAS_ABSENT ||
+        op->verb == KV_APPEND)
+        print_word(into, op->value);
+    if (op->verb == KV_INCR) fprintf(into, " %" PRId64, op->number);
+    print_expiry(into, op);
+}
+
+static void print_condition(FILE *into, const struct kv_condition *condition)
+{
+    static const char *const words[] = {
+#define KV_TEST(name, number, words, has_value) [KV_TEST_##name] = words,
+#include "kv/ops.def"
+#undef KV_TEST
+    };
+    fputs("if", into);
+    print_word(into, condition->key);
+    fprintf(into, " %s", words[condition->test]);
+    if (condition->test == KV_TEST_IS || condition->test == KV_TEST_IS_NOT)
+        print_word(into, condition->value);
+}
+
+/* Its lines, separated by semicolons. */
+static void print_txn(FILE *into, const struct kv_txn *txn)
+{
+    struct bytes conditions = txn->conditions_encoded;
+    fputs("txn: ", into);
+    for (uint32_t i = 0; i < txn->n_conditions; i++) {
+        struct kv_condition condition;
+        kv_condition_next(&conditions, &condition);
+        print_condition(into, &condition);
+        fputs("; ", into);
+    }
+    for (int branch = 0; branch < KV_BRANCHES; branch++) {
+        struct bytes steps = txn->steps_encoded[branch];
+        fputs(branch == KV_THEN ? "then" : "; else", into);
+        for (uint32_t i = 0; i < txn->n_steps[branch]; i++) {
+            struct kv_op step;
+            kv_step_next(&steps, &step);
+            fputs("; ", into);
+            print_op(into, &step);
+        }
+    }
+}
+
+static void print_operation(FILE *into, struct bytes encoded)
+{
     struct kv_op op;
     const char *wrong = kv_decode_op(encoded, &op);
     if (wrong != NULL) {
         fprintf(into, "not an operation of the key-value store: %s:", wrong);
         print_word(into, encoded);
-        return;
+    } else if (op.verb == KV_TXN) {
+        print_txn(into, &op.txn);
+    } else {
+        print_op(into, &op);
     }
-    fputs(words[op.verb], into);
-    if (op.verb == KV_CAS_ABSENT) fputs(" --absent", into);
-    if (op.key.size > 0) print_word(into, op.key);
-    for (uint32_t i = 0; op.verb == KV_DEL && i < op.n_keys; i++) {
-        struct bytes key;
-        kv_keys_next(&op.keys_encoded, &key);
-        print_word(into, key);
-    }
-    if (op.verb == KV_CAS) print_word(into, op.expected);
-    if (op.verb == KV_PUT || op.verb == KV_CAS || op.verb == KV_CAS_ABSENT ||
-        op.verb == KV_APPEND)
-        print_word(into, op.value);
-    if (op.verb == KV_INCR) fprintf(into, " %" PRId64, op.number);
-    print_expiry(into, &op);
 }
 
 static const char *kind_word(unsigned kind)
@@ -377,7 +421,7 @@ static char *operation_text(const struct wire_operation *o)
     size_t size;
     FILE *into = open_memstream(&text, &size);
     if (into == NULL) abort();
-    if (o->kind == WIRE_KIND_APPLY) print_op(into, o->body);
+    if (o->kind == WIRE_KIND_APPLY) print_operation(into, o->body);
     if (o->kind == WIRE_KIND_RECONFIGURE) print_members(into, o->body);
     fclose(into);
     return text;

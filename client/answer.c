@@ -92,7 +92,7 @@ static json_t *named_after(const struct kv_op *op)
         answer_set_bytes(object, "key", key);
     } else if (op->verb == KV_DEL) {
         json_object_set_new(object, "keys", key_list(op));
-    } else if (op->verb != KV_SIZE) {
+    } else if (op->verb != KV_SIZE && op->verb != KV_TXN) {
         answer_set_bytes(object, "key", op->key);
     }
     return object;
@@ -154,10 +154,14 @@ static int refused_by_state(struct client *c, const struct kv_op *op, const stru
     size_t size;
     FILE *into = open_memstream(&key, &size);
     if (into == NULL) abort();
-    escape_print(into, op->key, ESCAPE_LINE);
+    if (op->verb == KV_TXN)
+        fprintf(into, "nothing was done: operation %" PRId64 " behind '%s'", a->number,
+                answer_branch_word(a->branch));
+    else
+        escape_print(into, op->key, ESCAPE_LINE);
     fclose(into);
     char limit[32] = "";
-    if (a->status == KV_ANSWER_TOO_LARGE && kv_is_write(op->verb))
+    if (a->status == KV_ANSWER_TOO_LARGE && kv_is_write(op->verb) && op->verb != KV_TXN)
         snprintf(limit, sizeof limit, ", %" PRId64 " bytes", a->number);
     struct outcome o = {0};
     outcome_fail(&o, err, false, "%s%s%s%s: %s", key, size > 0 ? ": " : "",
@@ -186,6 +190,9 @@ static void set_result(json_t *object, const struct kv_op *op, const struct kv_a
     case KV_GET:
         json_object_set_new(object, "found", json_boolean(yes));
         if (yes) answer_set_bytes(object, "value", a->value);
+        break;
+    case KV_TXN:
+        answer_set_txn(object, op, a);
         break;
     case KV_EXPIRE:
         json_object_set_new(object, "found", json_boolean(yes));
@@ -289,6 +296,9 @@ static void print_yes(const struct client *c, const struct kv_op *op, const stru
     case KV_SIZE:
         printf("%" PRId64 " keys, %" PRId64 " bytes\n", a->number, a->number2);
         break;
+    case KV_TXN:
+        answer_print_txn(c, op, a);
+        break;
     case KV_LIST: /* cmd_list.c */
         break;
     }
@@ -315,6 +325,32 @@ static int show_call(struct client *c, const struct outcome *o)
     return CLI_OK;
 }
 
+/* Of what a transaction could not do for one of its operations; it is a read. */
+static const char *step_refusal(const struct kv_op *step, const struct kv_answer *a)
+{
+    if (step->verb == KV_GET && a->status == KV_ANSWER_TOO_LARGE)
+        return "too large for this answer: get it by itself";
+    return kv_answer_text(a->status);
+}
+
+json_t *answer_object(const struct kv_op *op, const struct kv_answer *a)
+{
+    bool yes = a->status == KV_ANSWER_DONE;
+    bool ok = yes || a->status == KV_ANSWER_ABSENT || a->status == KV_ANSWER_MISMATCH;
+    json_t *object = named_after(op);
+    json_object_set_new(object, "ok", json_boolean(ok));
+    if (ok) set_result(object, op, a, yes);
+    else json_object_set_new(object, "message", json_string(step_refusal(op, a)));
+    return object;
+}
+
+void answer_print_step(const struct client *c, const struct kv_op *step, const struct kv_answer *a)
+{
+    if (a->status == KV_ANSWER_DONE) print_yes(c, step, a, false);
+    else if (a->status == KV_ANSWER_ABSENT) puts("(not found)");
+    else printf("(%s)\n", step_refusal(step, a));
+}
+
 int answer_show(struct client *c, struct bytes operation, const struct outcome *o, bool raw)
 {
     if (c->call != CLIENT_CALL_NONE) return show_call(c, o);
@@ -330,10 +366,7 @@ int answer_show(struct client *c, struct bytes operation, const struct outcome *
     if (!yes && status != KV_ANSWER_ABSENT && status != KV_ANSWER_MISMATCH)
         return refused_by_state(c, &op, &o->answer);
     if (c->options.json) {
-        json_t *object = named_after(&op);
-        json_object_set_new(object, "ok", json_true());
-        set_result(object, &op, &o->answer, yes);
-        answer_print_json(c, object, o);
+        answer_print_json(c, answer_object(&op, &o->answer), o);
     } else {
         if (yes)
             print_yes(c, &op, &o->answer, raw);
@@ -341,5 +374,6 @@ int answer_show(struct client *c, struct bytes operation, const struct outcome *
             print_no(c, &op, status);
         answer_print_viewstamp(c, o);
     }
-    return yes ? CLI_OK : CLI_NO;
+    bool chose_else = op.verb == KV_TXN && o->answer.branch == KV_ELSE;
+    return yes && !chose_else ? CLI_OK : CLI_NO;
 }

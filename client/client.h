@@ -140,7 +140,18 @@ int answer_error(struct client *c, json_t *named, const struct outcome *o);
 /* The same for an error found before anything was sent. */
 int answer_refuse(struct client *c, const char *word, int err, const struct vstamp_diag *diag);
 
-/* An object that begins with {"op": word}. */
+/* {"op": ..., "key": ..., "ok": ...} and what the operation answered. */
+json_t *answer_object(const struct kv_op *op, const struct kv_answer *a);
+
+/* The same as a line for people, of an operation in a transaction. */
+void answer_print_step(const struct client *c, const struct kv_op *step, const struct kv_answer *a);
+
+/* answer_txn.c */
+const char *answer_branch_word(enum kv_branch branch);
+void answer_set_txn(json_t *object, const struct kv_op *op, const struct kv_answer *a);
+void answer_print_txn(const struct client *c, const struct kv_op *op, const struct kv_answer *a);
+
+/* answer.c: an object that begins with {"op": word}. */
 json_t *answer_named(const char *word);
 
 /* object[name] = text, or object[name + "_base64"] where it is not UTF-8. */

@@ -2,21 +2,8 @@
 /* vstamp incr KEY [BY]: add to a decimal counter and print the sum. */
 #include <config.h>
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
-
 #include "client/client.h"
-
-static bool parse_number(struct bytes word, int64_t *number)
-{
-    const char *text = (const char *)word.data;
-    char *end;
-    if (word.size == 0 || isspace(word.data[0])) return false;
-    errno = 0;
-    *number = strtoll(text, &end, 10);
-    return errno == 0 && end == text + word.size;
-}
+#include "client/operation.h"
 
 int cmd_incr(struct cli *cli, int argc, char **argv)
 {
@@ -26,7 +13,7 @@ int cmd_incr(struct cli *cli, int argc, char **argv)
     int rv = cli_parse(cli, NULL, argc, argv, operand, 2, &n);
     if (rv != 0) return rv;
     struct kv_op op = {.verb = KV_INCR, .key = client_word(c, operand[0]), .number = 1};
-    if (n == 2 && !parse_number(client_word(c, operand[1]), &op.number))
+    if (n == 2 && !operation_number(client_word(c, operand[1]), &op.number))
         return cli_usage(cli, "incr: BY: expected a whole number of 64 bits, found '%.60s'",
                          operand[1]);
     return client_do(c, &op);

@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/ahead.c \
     %D%/ahead.h \
     %D%/answer.c \
+    %D%/answer_txn.c \
     %D%/base64.c \
     %D%/base64.h \
     %D%/bench.c \
@@ -28,6 +29,7 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/cmd_shell.c \
     %D%/cmd_size.c \
     %D%/cmd_ttl.c \
+    %D%/cmd_txn.c \
     %D%/commands.def \
     %D%/conn.c \
     %D%/conn.h \

@@ -4,6 +4,8 @@
 
 #include "client/operation.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -17,11 +19,28 @@ struct bytes operation_encode(const struct kv_op *op)
     /* Counts and numbers take less than this; kv_encode_op says so if not. */
     size_t size = 64 + op->key.size + op->value.size + op->expected.size;
     for (uint32_t i = 0; i < op->n_keys; i++) size += 4 + op->keys[i].size;
+    for (uint32_t i = 0; i < op->txn.n_conditions; i++)
+        size += 16 + op->txn.conditions[i].key.size + op->txn.conditions[i].value.size;
+    for (int branch = 0; branch < KV_BRANCHES; branch++)
+        for (uint32_t i = 0; i < op->txn.n_steps[branch]; i++) {
+            const struct kv_op *step = &op->txn.steps[branch][i];
+            size += 64 + kv_step_key(step).size + step->value.size;
+        }
     uint8_t *data = memory_new(size);
     struct writer w = writer_over(data, size);
     kv_encode_op(op, &w);
     assert(w.ok);
     return (struct bytes){data, w.size};
+}
+
+bool operation_number(struct bytes word, int64_t *number)
+{
+    const char *text = (const char *)word.data;
+    char *end;
+    if (word.size == 0 || isspace(word.data[0])) return false;
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    return errno == 0 && end == text + word.size;
 }
 
 const char *operation_word(enum kv_verb verb)

@@ -19,4 +19,7 @@ void operation_describe(struct bytes operation, bool is_call, FILE *into);
 /* The same as a new text. */
 char *operation_described(struct bytes operation, bool is_call);
 
+/* A word with a whole number of 64 bits, and a NUL behind it. */
+bool operation_number(struct bytes word, int64_t *number);
+
 #endif

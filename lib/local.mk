@@ -132,7 +132,8 @@ noinst_LTLIBRARIES += \
     %D%/kv/ops.def \
     %D%/kv/sound.c \
     %D%/kv/store.c \
-    %D%/kv/store.h
+    %D%/kv/store.h \
+    %D%/kv/txn.c
 
 %C%_libprogram_la_SOURCES = \
     %D%/program/cli.c \

@@ -18,6 +18,7 @@ UNIT_TESTS = \
     %D%/unit/test_kv_expiry \
     %D%/unit/test_kv_sound \
     %D%/unit/test_kv_store \
+    %D%/unit/test_kv_txn \
     %D%/unit/test_line \
     %D%/unit/test_linear \
     %D%/unit/test_log \
@@ -86,6 +87,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-shell.bats \
     %D%/cli/vstamp-state-transfer.bats \
     %D%/cli/vstamp-ttl.bats \
+    %D%/cli/vstamp-txn.bats \
     %D%/cli/vstamp-witness.bats \
     %D%/maelstrom/vstamp-maelstrom.bats \
     %D%/sim/vstamp-sim.bats

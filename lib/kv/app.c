@@ -27,6 +27,21 @@ static size_t value_max(const struct vstamp_limits *limits)
 _Static_assert(READ_OVERHEAD >= LIST_HEAD_SIZE + 4 + KV_KEY_MAX + 4 + 8,
                "a pair fits into a listing");
 
+/* That an operation would store, as far as it alone tells. */
+static size_t largest_value(const struct kv_op *op)
+{
+    size_t largest = op->value.size;
+    for (int branch = 0; branch < KV_BRANCHES; branch++) {
+        struct bytes steps = op->txn.steps_encoded[branch];
+        for (uint32_t i = 0; i < op->txn.n_steps[branch]; i++) {
+            struct kv_op step;
+            kv_step_next(&steps, &step);
+            if (step.value.size > largest) largest = step.value.size;
+        }
+    }
+    return largest;
+}
+
 static int check(const struct vstamp_limits *limits, const uint8_t *operation, size_t size,
                  struct vstamp_diag *why)
 {
@@ -37,7 +52,7 @@ static int check(const struct vstamp_limits *limits, const uint8_t *operation, s
         vstamp_diag_printf(why, "%s", wrong);
         return VSTAMP_E_INVALID;
     }
-    if (op.value.size > value_max(limits)) {
+    if (largest_value(&op) > value_max(limits)) {
         vstamp_diag_printf(why, "the value is larger than the group allows, %zu bytes",
                            value_max(limits));
         return VSTAMP_E_TOO_LARGE;
@@ -83,6 +98,7 @@ struct execution {
     uint64_t timestamp;
     size_t value_max; /* what is larger could not be read back */
     int64_t number;   /* what DEL, INCR and APPEND answer */
+    struct writer *answer; /* what a TXN does, behind the status */
 };
 
 /* --- time ---
@@ -106,11 +122,30 @@ static void expire(struct execution *x, struct bytes key)
     if (expiry != 0 && expiry <= x->timestamp) remove_record(x->pages, record);
 }
 
+static void expire_named_by_txn(struct execution *x, const struct kv_txn *txn)
+{
+    struct bytes conditions = txn->conditions_encoded;
+    for (uint32_t i = 0; i < txn->n_conditions; i++) {
+        struct kv_condition condition;
+        kv_condition_next(&conditions, &condition);
+        expire(x, condition.key);
+    }
+    for (int branch = 0; branch < KV_BRANCHES; branch++) {
+        struct bytes steps = txn->steps_encoded[branch];
+        for (uint32_t i = 0; i < txn->n_steps[branch]; i++) {
+            struct kv_op step;
+            kv_step_next(&steps, &step);
+            expire(x, kv_step_key(&step));
+        }
+    }
+}
+
 /* Of the keys that an operation names, remove those whose time has come. */
 static void expire_named(struct execution *x)
 {
     struct bytes keys = x->op->keys_encoded;
     if (kv_store_first_expiry(x->pages) > x->timestamp) return;
+    expire_named_by_txn(x, &x->op->txn);
     if (x->op->key.size > 0) expire(x, x->op->key);
     for (uint32_t i = 0; i < x->op->n_keys; i++) {
         struct bytes key;
@@ -184,21 +219,29 @@ static enum kv_answer_status cas_absent(struct execution *x)
     return set(x);
 }
 
-static enum kv_answer_status incr(struct execution *x)
+/* What a counter comes to. */
+static enum kv_answer_status add(struct execution *x, uint32_t record)
 {
     uint8_t text[DECIMAL_SIZE_MAX];
     int64_t old = 0;
-    uint64_t expiry = 0; /* it stays */
-    uint32_t record = kv_store_find(x->pages, x->op->key);
     if (record != 0) {
         uint32_t size = kv_store_value_size(x->pages, record);
         if (size > sizeof text) return KV_ANSWER_NOT_A_NUMBER;
         kv_store_read_value(x->pages, record, text);
         enum kv_answer_status status = parse_decimal((const char *)text, size, &old);
         if (status != KV_ANSWER_DONE) return status;
-        expiry = kv_store_expiry(x->pages, record);
     }
-    if (__builtin_add_overflow(old, x->op->number, &x->number)) return KV_ANSWER_OVERFLOW;
+    return __builtin_add_overflow(old, x->op->number, &x->number) ? KV_ANSWER_OVERFLOW
+                                                                  : KV_ANSWER_DONE;
+}
+
+static enum kv_answer_status incr(struct execution *x)
+{
+    uint8_t text[DECIMAL_SIZE_MAX];
+    uint32_t record = kv_store_find(x->pages, x->op->key);
+    uint64_t expiry = record != 0 ? kv_store_expiry(x->pages, record) : 0; /* it stays */
+    enum kv_answer_status status = add(x, record);
+    if (status != KV_ANSWER_DONE) return status;
     return set_until(x, format_decimal(x->number, text), expiry);
 }
 
@@ -213,6 +256,135 @@ static enum kv_answer_status append(struct execution *x)
     if (size > x->value_max) return KV_ANSWER_TOO_LARGE;
     x->number = (int64_t)size;
     return kv_store_append(x->pages, record, x->op->value) ? KV_ANSWER_DONE : KV_ANSWER_FULL;
+}
+
+/* --- transactions --- */
+
+static bool holds(const struct execution *x, const struct kv_condition *condition)
+{
+    uint32_t record = kv_store_find(x->pages, condition->key);
+    bool is = record != 0 && kv_store_value_is(x->pages, record, condition->value);
+    switch (condition->test) {
+    case KV_TEST_ABSENT:
+        return record == 0;
+    case KV_TEST_PRESENT:
+        return record != 0;
+    case KV_TEST_IS:
+        return is;
+    case KV_TEST_IS_NOT: /* nothing is not that, either */
+        return !is;
+    }
+    return false;
+}
+
+static enum kv_branch choose(const struct execution *x, const struct kv_txn *txn)
+{
+    struct bytes conditions = txn->conditions_encoded;
+    for (uint32_t i = 0; i < txn->n_conditions; i++) {
+        struct kv_condition condition;
+        kv_condition_next(&conditions, &condition);
+        if (!holds(x, &condition)) return KV_ELSE;
+    }
+    return KV_THEN;
+}
+
+/* Can this step be done, but for the room that it takes?  It changes a state that no other step has
+ * changed (txn.c), so that can be said of all before any is done. */
+static enum kv_answer_status foretell(struct execution *x, uint64_t *cells)
+{
+    const struct kv_op *op = x->op;
+    uint32_t record = kv_store_find(x->pages, op->key);
+    size_t size = record != 0 ? kv_store_value_size(x->pages, record) : 0;
+    bool expires = record != 0 && kv_store_expiry(x->pages, record) != 0;
+    enum kv_answer_status status = KV_ANSWER_DONE;
+    uint8_t text[DECIMAL_SIZE_MAX];
+    if (op->verb == KV_GET || op->verb == KV_DEL) return status;
+    if (op->verb == KV_EXPIRE && record == 0) return status;
+    if (op->verb == KV_INCR) status = add(x, record);
+    if (op->verb == KV_INCR) size = format_decimal(x->number, text).size;
+    if (op->verb == KV_APPEND) size += op->value.size;
+    if (op->verb == KV_PUT) size = op->value.size;
+    if (op->verb == KV_PUT || op->verb == KV_EXPIRE) expires = op->expiry != 0;
+    if (op->verb != KV_EXPIRE && size > x->value_max) return KV_ANSWER_TOO_LARGE;
+    *cells += kv_store_growth(x->pages, op->key, size, expires);
+    return status;
+}
+
+/* Of what there is when the step's turn has come, unless that takes the room of later answers. */
+static void get_step(struct execution *x, size_t room)
+{
+    uint32_t record = kv_store_find(x->pages, x->op->key);
+    uint32_t size = record != 0 ? kv_store_value_size(x->pages, record) : 0;
+    if (record == 0) {
+        write_u8(x->answer, KV_ANSWER_ABSENT);
+    } else if (1 + 4 + (uint64_t)size > room) {
+        write_u8(x->answer, KV_ANSWER_TOO_LARGE);
+    } else {
+        write_u8(x->answer, KV_ANSWER_DONE);
+        write_u32(x->answer, size);
+        uint8_t *value = writer_room(x->answer, size);
+        if (size > 0) kv_store_read_value(x->pages, record, value);
+    }
+}
+
+static enum kv_answer_status execute(struct execution *x);
+
+static void do_step(struct execution *x, size_t room)
+{
+    x->number = 0;
+    if (x->op->verb == KV_GET) {
+        get_step(x, room);
+        return;
+    }
+    enum kv_answer_status status = execute(x);
+    if (x->op->verb == KV_DEL && x->number == 0) status = KV_ANSWER_ABSENT;
+    assert(status == KV_ANSWER_DONE || status == KV_ANSWER_ABSENT); /* foretell */
+    write_u8(x->answer, (uint8_t)status);
+    if (kv_step_answer_size(x->op->verb) > 1) write_u64(x->answer, (uint64_t)x->number);
+}
+
+/* All of the branch or nothing; *at is the step that cannot be done. */
+static enum kv_answer_status foretell_all(struct execution *x, struct bytes steps, uint32_t n,
+                                          uint32_t *at)
+{
+    uint64_t cells = 0;
+    enum kv_answer_status status = KV_ANSWER_DONE;
+    for (*at = 1; *at <= n; ++*at) {
+        struct kv_op step;
+        kv_step_next(&steps, &step);
+        x->op = &step;
+        status = foretell(x, &cells);
+        if (status == KV_ANSWER_DONE && cells > kv_store_room(x->pages)) status = KV_ANSWER_FULL;
+        if (status != KV_ANSWER_DONE) break;
+    }
+    return status;
+}
+
+static enum kv_answer_status txn(struct execution *x)
+{
+    const struct kv_op *op = x->op;
+    enum kv_branch branch = choose(x, &op->txn);
+    struct bytes steps = op->txn.steps_encoded[branch];
+    uint32_t n = op->txn.n_steps[branch], at;
+    size_t kept = 0; /* for the answers to come, at least */
+    enum kv_answer_status status = foretell_all(x, steps, n, &at);
+    write_u8(x->answer, (uint8_t)branch);
+    if (status != KV_ANSWER_DONE) write_u64(x->answer, at);
+    for (uint32_t i = 0; i < n && status == KV_ANSWER_DONE; i++) {
+        struct kv_op step;
+        kv_step_next(&steps, &step);
+        kept += kv_step_answer_size(step.verb);
+    }
+    steps = op->txn.steps_encoded[branch];
+    for (uint32_t i = 0; i < n && status == KV_ANSWER_DONE; i++) {
+        struct kv_op step;
+        kv_step_next(&steps, &step);
+        x->op = &step;
+        kept -= kv_step_answer_size(step.verb);
+        do_step(x, x->answer->capacity - x->answer->size - kept);
+    }
+    x->op = op;
+    return status;
 }
 
 static enum kv_answer_status execute(struct execution *x)
@@ -232,6 +404,8 @@ static enum kv_answer_status execute(struct execution *x)
         return append(x);
     case KV_EXPIRE:
         return say_expiry(x);
+    case KV_TXN:
+        return txn(x);
     case KV_GET:
     case KV_LIST:
     case KV_SIZE:
@@ -259,21 +433,23 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
     struct kv_op op;
     struct execution x = {.pages = pages,
                           .op = &op,
+                          .answer = &w,
                           .timestamp = context->timestamp_us,
                           .value_max = value_max(&context->limits)};
     enum kv_answer_status status = KV_ANSWER_INVALID;
+    write_u8(&w, (uint8_t)status); /* for now */
     if (kv_decode_op((struct bytes){operation, size}, &op) == NULL && kv_is_write(op.verb)) {
         kv_store_open(pages, seed_from(context));
         expire_named(&x);
         status = execute(&x);
     }
-    write_u8(&w, (uint8_t)status);
+    answer->data[0] = (uint8_t)status;
     if (status == KV_ANSWER_DONE &&
         (op.verb == KV_DEL || op.verb == KV_INCR || op.verb == KV_APPEND)) {
         write_u64(&w, (uint64_t)x.number);
     }
-    if (status == KV_ANSWER_TOO_LARGE) write_u64(&w, x.value_max);
-    assert(w.ok); /* 9 bytes; ANSWER_BYTES_MIN is 256 */
+    if (status == KV_ANSWER_TOO_LARGE && op.verb != KV_TXN) write_u64(&w, x.value_max);
+    assert(w.ok); /* ANSWER_BYTES_MIN is 256, which is the bound of a transaction, too */
     answer->size = w.size;
 }
 

@@ -58,6 +58,7 @@ void kv_encode_op(const struct kv_op *op, struct writer *w)
         for (uint32_t i = 0; i < op->n_keys; i++) write_bytes(w, op->keys[i]);
     }
     if ((form->fields & KV_HAS_EXPIRY) && op->expiry != 0) write_u64(w, op->expiry);
+    if (form->fields & KV_HAS_TXN) kv_encode_txn(&op->txn, w);
 }
 
 /* What is wrong with a key, or NULL. */
@@ -120,6 +121,10 @@ const char *kv_decode_op(struct bytes encoded, struct kv_op *op)
     if ((form->fields & KV_HAS_EXPIRY) && r.ok && r.left > 0) {
         op->expiry = read_u64(&r);
         if ((op->expiry & ~KV_EXPIRES_AT) == 0) return "the expiry is zero";
+    }
+    if (form->fields & KV_HAS_TXN) {
+        const char *wrong = kv_decode_txn(&r, &op->txn);
+        if (wrong != NULL) return wrong;
     }
     if (!reader_done(&r)) return "the operation is not well formed";
     return wrong_sizes(form, op);
@@ -189,6 +194,9 @@ static void decode_done(enum kv_verb verb, struct reader *r, struct kv_answer *a
     case KV_LIST:
         decode_list(r, answer);
         return;
+    case KV_TXN:
+        answer->steps = read_raw(r, r->left); /* how far they go only the operation tells */
+        return;
     case KV_SIZE:
         answer->number = (int64_t)read_u64(r);
         answer->number2 = (int64_t)read_u64(r);
@@ -200,8 +208,13 @@ int kv_decode_answer(enum kv_verb verb, struct bytes encoded, struct kv_answer *
 {
     struct reader r = reader_over(encoded.data, encoded.size);
     *answer = (struct kv_answer){.status = read_u8(&r)};
+    bool has_branch = verb == KV_TXN && answer->status != KV_ANSWER_INVALID;
+    uint8_t branch = has_branch ? read_u8(&r) : 0;
+    if (branch >= KV_BRANCHES) return VSTAMP_E_MALFORMED;
+    answer->branch = (enum kv_branch)branch;
     if (r.ok && answer->status == KV_ANSWER_DONE) decode_done(verb, &r, answer);
-    if (answer->status == KV_ANSWER_TOO_LARGE && kv_is_write(verb))
+    if (has_branch && answer->status != KV_ANSWER_DONE) answer->number = (int64_t)read_u64(&r);
+    if (answer->status == KV_ANSWER_TOO_LARGE && kv_is_write(verb) && !has_branch)
         answer->number = (int64_t)read_u64(&r);
     return reader_done(&r) ? 0 : VSTAMP_E_MALFORMED;
 }

@@ -3,6 +3,7 @@
  * to KV_KEY_MAX bytes, values up to KV_VALUE_MAX, or less where the group's reads carry less.
  *
  *   codec.c        operations and answers as bytes
+ *   txn.c          transactions as bytes
  *   cells.[ch]     the pages as 64-byte cells and chains of them
  *   store.[ch]     records in byte order of their keys
  *   sound.c        whether pages hold such records
@@ -30,7 +31,8 @@ enum kv_field {
     KV_HAS_NUMBER = 8,
     KV_HAS_FLAGS = 16,
     KV_HAS_KEYS = 32,
-    KV_HAS_EXPIRY = 64
+    KV_HAS_EXPIRY = 64,
+    KV_HAS_TXN = 128
 };
 
 enum kv_verb {
@@ -39,10 +41,36 @@ enum kv_verb {
 #undef KV_OP
 };
 
+enum kv_test {
+#define KV_TEST(name, number, words, has_value) KV_TEST_##name = (number),
+#include "kv/ops.def"
+#undef KV_TEST
+};
+
 enum kv_answer_status {
 #define KV_ANSWER(name, number, text) KV_ANSWER_##name = (number),
 #include "kv/ops.def"
 #undef KV_ANSWER
+};
+
+/* A transaction: if all conditions hold the first list of steps runs, else the second, as one
+ * operation.  Steps are PUT, APPEND, INCR, EXPIRE, GET, and DEL of one key; no list writes a key
+ * twice, and their answers are small enough to be logged.  Encoding takes the arrays, decoding
+ * leaves what kv_condition_next and kv_step_next walk. */
+#define KV_TXN_MAX 64u /* conditions, and steps of either list */
+enum kv_branch { KV_THEN, KV_ELSE, KV_BRANCHES };
+
+struct kv_condition {
+    enum kv_test test;
+    struct bytes key, value;
+};
+
+struct kv_op;
+struct kv_txn {
+    const struct kv_condition *conditions;
+    const struct kv_op *steps[KV_BRANCHES];
+    uint32_t n_conditions, n_steps[KV_BRANCHES];
+    struct bytes conditions_encoded, steps_encoded[KV_BRANCHES];
 };
 
 /* An operation.  Which members matter is in ops.def.  LIST: key is the prefix (may be empty),
@@ -59,6 +87,7 @@ struct kv_op {
     const struct bytes *keys;
     uint32_t n_keys;
     struct bytes keys_encoded;
+    struct kv_txn txn;
 };
 
 /* The operation's encoding appended to w; w->ok false when it does not fit.  The verb as a byte,
@@ -75,11 +104,23 @@ void kv_keys_next(struct bytes *keys, struct bytes *key);
 
 bool kv_is_write(enum kv_verb verb);
 
+/* txn.c, for the codec: as above.  The transaction ends where the reader does. */
+void kv_encode_txn(const struct kv_txn *txn, struct writer *w);
+const char *kv_decode_txn(struct reader *r, struct kv_txn *txn);
+
+/* Take the next one off what was decoded; n_... times. */
+void kv_condition_next(struct bytes *conditions, struct kv_condition *condition);
+void kv_step_next(struct bytes *steps, struct kv_op *step);
+struct bytes kv_step_key(const struct kv_op *step); /* that one which it is about */
+uint32_t kv_step_answer_size(enum kv_verb verb);    /* least that its answer takes */
+
 /* An answer: status, then, if it is DONE, by verb: GET value; INCR, APPEND, DEL number; SIZE number
  * (keys) and number2 (bytes of keys and values); TTL number: when it expires, 0: never; LIST
  * `list`, walked with kv_list_next n_list times, each time followed by kv_list_next_expiry if
  * `expiries`, and `more`: there are more keys than the limit or the answer allowed, ask again after
- * the last one.  A write that is TOO_LARGE has the limit as number. */
+ * the last one; TXN `branch` and `steps`, walked with kv_step_answer_next along that branch.  A
+ * write that is TOO_LARGE has the limit as number, and a TXN that is TOO_LARGE, FULL, NOT_A_NUMBER
+ * or OVERFLOW has done nothing, and has as number which step of `branch`, from 1 on, is. */
 struct kv_answer {
     enum kv_answer_status status;
     struct bytes value;
@@ -87,6 +128,8 @@ struct kv_answer {
     struct bytes list;
     uint32_t n_list;
     bool more, expiries;
+    enum kv_branch branch;
+    struct bytes steps;
 };
 
 /* 0 or VSTAMP_E_MALFORMED. */
@@ -95,6 +138,9 @@ int kv_decode_answer(enum kv_verb verb, struct bytes encoded, struct kv_answer *
 /* Take the next pair off answer->list; value is empty with KV_LIST_KEYS_ONLY. */
 void kv_list_next(struct bytes *list, struct bytes *key, struct bytes *value);
 uint64_t kv_list_next_expiry(struct bytes *list); /* 0: never */
+
+/* Take the next one off answer->steps, of a step with that verb; false: it makes no sense. */
+bool kv_step_answer_next(struct bytes *answers, enum kv_verb verb, struct kv_answer *answer);
 
 const char *kv_answer_text(enum kv_answer_status status);
 

@@ -480,13 +480,30 @@ static uint32_t cells_for(uint64_t pair, bool expires)
     return kv_chain_cells(pair + (expires ? sizeof(uint64_t) : 0)) + expires;
 }
 
-/* Is there room for a record to become that large?  0: for a new one. */
-static bool has_room(const struct vstamp_pages *pages, uint32_t record, uint64_t pair,
-                     bool is_to_expire)
+/* How many cells more than now does a record take, or a new one for 0? */
+static uint32_t growth(const struct vstamp_pages *pages, uint32_t record, uint64_t pair,
+                       bool is_to_expire)
 {
     uint32_t before = record == 0 ? 0 : cells_for(pair_size(pages, record), expires(pages, record));
     uint32_t after = cells_for(pair, is_to_expire);
-    return after <= before || after - before <= kv_cells_left(pages);
+    return after > before ? after - before : 0;
+}
+
+static bool has_room(const struct vstamp_pages *pages, uint32_t record, uint64_t pair,
+                     bool is_to_expire)
+{
+    return growth(pages, record, pair, is_to_expire) <= kv_cells_left(pages);
+}
+
+uint32_t kv_store_growth(const struct vstamp_pages *pages, struct bytes key, size_t value_size,
+                         bool is_to_expire)
+{
+    return growth(pages, kv_store_find(pages, key), (uint64_t)key.size + value_size, is_to_expire);
+}
+
+uint32_t kv_store_room(const struct vstamp_pages *pages)
+{
+    return kv_cells_left(pages);
 }
 
 /* Changes */

@@ -51,6 +51,12 @@ void kv_store_read_value(const struct vstamp_pages *pages, uint32_t record, uint
 bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes value,
                   uint64_t expiry);
 
+/* How many cells more than now a key takes once it has such a value; 0 if not more.  And how many
+ * there are. */
+uint32_t kv_store_growth(const struct vstamp_pages *pages, struct bytes key, size_t value_size,
+                         bool expires);
+uint32_t kv_store_room(const struct vstamp_pages *pages);
+
 /* Lengthen the value of a record.  False: no room, nothing changed. */
 bool kv_store_append(struct vstamp_pages *pages, uint32_t record, struct bytes value);
 

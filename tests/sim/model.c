@@ -161,6 +161,100 @@ static struct expected execute(struct model *m, const struct kv_op *op)
     return (struct expected){0};
 }
 
+/* --- transactions --- */
+
+static bool holds(const struct model *m, const struct kv_condition *c)
+{
+    const struct model_version *v = newest(key_find(m, c->key));
+    bool is = v->present && bytes_equal(value_of(v), c->value);
+    if (c->test == KV_TEST_ABSENT) return !v->present;
+    if (c->test == KV_TEST_PRESENT) return v->present;
+    return c->test == KV_TEST_IS ? is : !is;
+}
+
+static void expire_named(struct model *m, const struct kv_txn *txn)
+{
+    struct bytes conditions = txn->conditions_encoded;
+    struct kv_condition condition;
+    struct kv_op step;
+    for (uint32_t i = 0; i < txn->n_conditions; i++) {
+        kv_condition_next(&conditions, &condition);
+        expire(m, key_of(m, condition.key));
+    }
+    for (int branch = 0; branch < KV_BRANCHES; branch++) {
+        struct bytes steps = txn->steps_encoded[branch];
+        for (uint32_t i = 0; i < txn->n_steps[branch]; i++) {
+            kv_step_next(&steps, &step);
+            expire(m, key_of(m, kv_step_key(&step)));
+        }
+    }
+}
+
+static enum kv_branch choose(const struct model *m, const struct kv_txn *txn)
+{
+    struct bytes conditions = txn->conditions_encoded;
+    for (uint32_t i = 0; i < txn->n_conditions; i++) {
+        struct kv_condition condition;
+        kv_condition_next(&conditions, &condition);
+        if (!holds(m, &condition)) return KV_ELSE;
+    }
+    return KV_THEN;
+}
+
+static bool is_no_number(const struct model *m, const struct kv_op *step)
+{
+    const struct model_version *v = newest(key_find(m, step->key));
+    char text[24] = "x", *end;
+    if (step->verb != KV_INCR || !v->present) return false;
+    if (v->size > 0 && v->size < sizeof text) memcpy(text, v->value, v->size);
+    if (v->size < sizeof text) text[v->size] = '\0';
+    strtoll(text, &end, 10);
+    return v->size == 0 || *end != '\0';
+}
+
+#define GET_IN_TXN 40u /* bytes that fit into its answer, with what else is there */
+
+/* The steps in turn, each with the answer that it got. */
+static const char *run_steps(struct model *m, struct bytes steps, uint32_t n, struct bytes answers)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct kv_op step;
+        struct kv_answer is;
+        kv_step_next(&steps, &step);
+        if (!kv_step_answer_next(&answers, step.verb, &is)) return "an answer in a txn is missing";
+        if (step.verb == KV_GET && is.status == KV_ANSWER_TOO_LARGE) {
+            if (newest(key_find(m, step.key))->size < GET_IN_TXN) return "a txn leaves a value out";
+        } else if (step.verb == KV_GET) {
+            const char *wrong = model_read(m, m->place.op, &step, &is);
+            if (wrong != NULL) return wrong;
+        } else {
+            struct expected e = execute(m, &step);
+            if (is.status != e.status || is.number != e.number)
+                return "an answer in a txn is wrong";
+        }
+    }
+    return answers.size == 0 ? NULL : "a txn has an answer too many";
+}
+
+static const char *txn_applied(struct model *m, const struct kv_txn *txn,
+                               const struct kv_answer *is)
+{
+    expire_named(m, txn);
+    enum kv_branch branch = choose(m, txn);
+    struct bytes steps = txn->steps_encoded[branch];
+    if (is->branch != branch) return "a txn takes the wrong branch";
+    if (is->status == KV_ANSWER_FULL || is->status == KV_ANSWER_TOO_LARGE) return NULL;
+    for (uint32_t i = 0; i < txn->n_steps[branch]; i++) {
+        struct kv_op step;
+        kv_step_next(&steps, &step);
+        if (!is_no_number(m, &step)) continue;
+        bool told = is->status == KV_ANSWER_NOT_A_NUMBER && is->number == (int64_t)i + 1;
+        return told ? NULL : "a txn does what cannot be done";
+    }
+    if (is->status != KV_ANSWER_DONE) return "a txn is answered as it should not be";
+    return run_steps(m, txn->steps_encoded[branch], txn->n_steps[branch], is->steps);
+}
+
 /* Is this call the next one of all?  It is counted for the replica, and for the model if so. */
 static bool is_news(struct model *m, struct model_place *place,
                     const struct vstamp_context *context)
@@ -184,6 +278,7 @@ const char *model_applied(struct model *m, struct model_place *place,
     if (!is_news(m, place, context)) return NULL;
     if (kv_decode_op(operation, &op) != NULL) return "an operation in the log makes no sense";
     if (kv_decode_answer(op.verb, answer, &is) != 0) return "an answer makes no sense";
+    if (op.verb == KV_TXN) return txn_applied(m, &op.txn, &is);
     if (is.status == KV_ANSWER_FULL || is.status == KV_ANSWER_TOO_LARGE) {
         expire(m, key_of(m, op.key));
         return NULL; /* it changes nothing, and how much there is room for is not known here */

@@ -130,8 +130,68 @@ static struct linear_op draw_op(struct sim *sim, uint32_t key)
     }
 }
 
+static uint32_t modelled_key(struct sim *sim, uint64_t slot)
+{
+    if (sim->modelled_keys[slot] == 0) {
+        size_t before = sim->current_keys[0];
+        sim->modelled_keys[slot] = 1 + (size_t)key_new(sim, 0);
+        sim->current_keys[0] = before;
+        sim->history.keys[sim->modelled_keys[slot] - 1].modelled = true;
+    }
+    return (uint32_t)(sim->modelled_keys[slot] - 1);
+}
+
+/* For a moment or for some seconds; now and then until a time that may be over. */
+static uint64_t draw_expiry(struct sim *sim)
+{
+    struct prng *prng = &sim->model_prng;
+    uint64_t ttl = prng_between(prng, 1, SIM_MS << prng_below(prng, 15));
+    if (!prng_chance(prng, 1, 8)) return ttl;
+    return KV_EXPIRES_AT | (SIM_WALL_START - SIM_S + sim->now + ttl);
+}
+
+/* Conditions on some keys and steps on others, or the same, drawn here. */
+static void encode_txn(struct sim *sim, struct sim_client *client)
+{
+    struct prng *prng = &sim->model_prng;
+    struct kv_condition conditions[2];
+    struct kv_op steps[KV_BRANCHES][SIM_MODELLED_KEYS];
+    struct bytes keys[SIM_MODELLED_KEYS];
+    static const enum kv_verb verbs[] = {KV_PUT, KV_PUT, KV_INCR, KV_APPEND,
+                                         KV_DEL, KV_GET, KV_EXPIRE};
+    struct kv_op kv = {.verb = KV_TXN};
+    for (uint32_t i = 0; i < SIM_MODELLED_KEYS; i++)
+        keys[i] = bytes_of(sim->history.keys[modelled_key(sim, i)].name);
+    kv.txn.conditions = conditions;
+    kv.txn.n_conditions = (uint32_t)prng_below(prng, 3);
+    for (uint32_t i = 0; i < kv.txn.n_conditions; i++)
+        conditions[i] = (struct kv_condition){
+            .test = (enum kv_test)prng_between(prng, KV_TEST_ABSENT, KV_TEST_IS_NOT),
+            .key = keys[prng_below(prng, SIM_MODELLED_KEYS)], .value = bytes_of("1")};
+    for (int branch = 0; branch < KV_BRANCHES; branch++) {
+        kv.txn.steps[branch] = steps[branch];
+        kv.txn.n_steps[branch] = (uint32_t)prng_between(prng, 1, SIM_MODELLED_KEYS);
+        for (uint32_t i = 0; i < kv.txn.n_steps[branch]; i++) {
+            struct kv_op *step = &steps[branch][i];
+            *step = (struct kv_op){.verb = verbs[prng_below(prng, sizeof verbs / sizeof *verbs)],
+                                   .key = keys[i], .keys = &keys[i], .n_keys = 1, .number = 1};
+            if (step->verb == KV_PUT || step->verb == KV_APPEND)
+                step->value = bytes_of(prng_chance(prng, 1, 2) ? "1" : "2");
+            if (step->verb == KV_PUT || step->verb == KV_EXPIRE) step->expiry = draw_expiry(sim);
+        }
+    }
+    struct writer w = writer_over(client->body, BODY_MAX);
+    kv_encode_op(&kv, &w);
+    assert(w.ok);
+    client->body_size = w.size;
+}
+
 static void encode_op(struct sim *sim, struct sim_client *client)
 {
+    if (sim->history.ops[client->op].verb == KV_TXN) {
+        encode_txn(sim, client);
+        return;
+    }
     const struct sim_op *op = &sim->history.ops[client->op];
     const struct linear_op *linear = &op->linear;
     char value[BODY_MAX / 4], expected[BODY_MAX / 4];
@@ -375,27 +435,6 @@ static void ask(struct sim *sim, struct sim_client *client)
     begin_task(sim, client, sim->history.ops[client->op].task, false);
 }
 
-static uint32_t modelled_key(struct sim *sim)
-{
-    uint32_t slot = (uint32_t)prng_below(&sim->model_prng, SIM_MODELLED_KEYS);
-    if (sim->modelled_keys[slot] == 0) {
-        size_t before = sim->current_keys[0];
-        sim->modelled_keys[slot] = 1 + (size_t)key_new(sim, 0);
-        sim->current_keys[0] = before;
-        sim->history.keys[sim->modelled_keys[slot] - 1].modelled = true;
-    }
-    return (uint32_t)(sim->modelled_keys[slot] - 1);
-}
-
-/* For a moment or for some seconds; now and then until a time that may be over. */
-static uint64_t draw_expiry(struct sim *sim)
-{
-    struct prng *prng = &sim->model_prng;
-    uint64_t ttl = prng_between(prng, 1, SIM_MS << prng_below(prng, 15));
-    if (!prng_chance(prng, 1, 8)) return ttl;
-    return KV_EXPIRES_AT | (SIM_WALL_START - SIM_S + sim->now + ttl);
-}
-
 static bool draw_modelled_op(struct sim *sim, struct sim_client *client)
 {
     static const struct {
@@ -408,12 +447,13 @@ static bool draw_modelled_op(struct sim *sim, struct sim_client *client)
                  {KV_EXPIRE, LINEAR_DEL, false},  {KV_INCR, LINEAR_INCR, false},
                  {KV_DEL, LINEAR_DEL, false},     {KV_APPEND, LINEAR_APPEND, false},
                  {KV_GET, LINEAR_GET, false},     {KV_GET, LINEAR_GET, false},
-                 {KV_GET, LINEAR_GET, false},     {KV_TTL, LINEAR_GET, false}};
+                 {KV_GET, LINEAR_GET, false},     {KV_TTL, LINEAR_GET, false},
+                 {KV_TXN, LINEAR_DEL, false},     {KV_TXN, LINEAR_DEL, false}};
     struct prng *prng = &sim->model_prng;
     if (is_last(sim, client) || prng_below(prng, 1000) >= sim->options.modelled_permille)
         return false;
     uint64_t draw = prng_below(prng, sizeof draws / sizeof draws[0]);
-    uint32_t key = modelled_key(sim);
+    uint32_t key = modelled_key(sim, prng_below(prng, SIM_MODELLED_KEYS));
     struct linear_op op = {.kind = draws[draw].kind, .argument = ++sim->history.next_value};
     if (op.kind == LINEAR_INCR) op.argument = 1;
     op.expected = op.argument - prng_below(prng, 3);

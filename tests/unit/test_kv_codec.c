@@ -28,6 +28,13 @@ static const unsigned fields_of[] = {
 
 static const struct bytes some_keys[] = {BYTES("k\0ey"), BYTES("b"), BYTES("\xff\xfe")};
 
+static const struct kv_condition some_conditions[] = {
+    {KV_TEST_ABSENT, BYTES("a"), {0}}, {KV_TEST_IS, BYTES("b"), BYTES("v")}};
+static const struct kv_op some_steps[] = {
+    {.verb = KV_PUT, .key = BYTES("c"), .value = BYTES("w"), .expiry = 7},
+    {.verb = KV_DEL, .keys = &some_keys[1], .n_keys = 1},
+    {.verb = KV_INCR, .key = BYTES("d"), .number = -3}};
+
 /* An operation with something in every member that its verb has, and nothing in the others. */
 static struct kv_op full_op(size_t i)
 {
@@ -42,6 +49,9 @@ static struct kv_op full_op(size_t i)
         op.n_keys = 3;
     }
     if (fields_of[i] & KV_HAS_EXPIRY) op.expiry = 30000000;
+    if (fields_of[i] & KV_HAS_TXN)
+        op.txn = (struct kv_txn){.conditions = some_conditions, .n_conditions = 2,
+                                 .steps = {some_steps, some_steps + 2}, .n_steps = {3, 1}};
     return op;
 }
 
@@ -74,6 +84,33 @@ static void every_operation_comes_back_from_its_bytes(void **state)
             assert_true(bytes_equal(key, some_keys[k]));
         }
     }
+}
+
+static void a_transaction_comes_back_from_its_bytes(void **state)
+{
+    (void)state;
+    uint8_t buffer[256];
+    struct kv_op op = {.verb = KV_TXN}, back, step;
+    struct kv_condition condition;
+    op.txn = (struct kv_txn){.conditions = some_conditions, .n_conditions = 2,
+                             .steps = {some_steps, some_steps + 2}, .n_steps = {3, 1}};
+    assert_null(kv_decode_op(encode(&op, buffer, sizeof buffer), &back));
+    assert_int_equal(back.txn.n_conditions, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        kv_condition_next(&back.txn.conditions_encoded, &condition);
+        assert_int_equal(condition.test, some_conditions[i].test);
+        assert_true(bytes_equal(condition.key, some_conditions[i].key));
+        assert_true(bytes_equal(condition.value, some_conditions[i].value));
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        kv_step_next(&back.txn.steps_encoded[KV_THEN], &step);
+        assert_int_equal(step.verb, some_steps[i].verb);
+        assert_true(bytes_equal(kv_step_key(&step), kv_step_key(&some_steps[i])));
+        assert_int_equal(step.number, some_steps[i].number);
+    }
+    kv_step_next(&back.txn.steps_encoded[KV_ELSE], &step);
+    assert_int_equal(step.verb, KV_INCR);
+    assert_int_equal(back.txn.steps_encoded[KV_ELSE].size, 0);
 }
 
 static void negative_numbers_come_back(void **state)
@@ -351,6 +388,20 @@ static void random_bytes_are_refused_or_are_an_operation(void **state)
         struct bytes keys[16];
         op.keys = keys;
         for (uint32_t k = 0; k < op.n_keys; k++) kv_keys_next(&op.keys_encoded, &keys[k]);
+        struct kv_condition conditions[KV_TXN_MAX];
+        struct kv_op steps[KV_BRANCHES][KV_TXN_MAX];
+        struct bytes step_keys[KV_BRANCHES][KV_TXN_MAX];
+        op.txn.conditions = conditions;
+        for (uint32_t c = 0; c < op.txn.n_conditions; c++)
+            kv_condition_next(&op.txn.conditions_encoded, &conditions[c]);
+        for (int b = 0; b < KV_BRANCHES; b++) {
+            op.txn.steps[b] = steps[b];
+            for (uint32_t k = 0; k < op.txn.n_steps[b]; k++) {
+                kv_step_next(&op.txn.steps_encoded[b], &steps[b][k]);
+                step_keys[b][k] = kv_step_key(&steps[b][k]);
+                steps[b][k].keys = &step_keys[b][k];
+            }
+        }
         assert_true(bytes_equal(encode(&op, again, sizeof again), encoded));
     }
     assert_true(accepted > 100);
@@ -360,6 +411,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operation_comes_back_from_its_bytes),
+        cmocka_unit_test(a_transaction_comes_back_from_its_bytes),
         cmocka_unit_test(negative_numbers_come_back),
         cmocka_unit_test(an_operation_cut_short_or_followed_by_more_is_refused),
         cmocka_unit_test(an_operation_that_does_not_fit_says_so),

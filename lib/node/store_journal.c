@@ -185,8 +185,10 @@ static void close_batch(struct node *n)
     struct writer w = writer_over(j->pending.start + j->batch_at, j->head_size);
     bool fits = journal_put(&w, j->segment, j->place, JOURNAL_BATCH, &wire_shape_batch_head, &head);
     assert(fits && w.size == j->head_size);
-    while (j->pending.size < j->batch_at + size) write_u8(&j->pending, 0);
-    assert(j->pending.ok && j->n_cuts < j->n_cuts_max);
+    size_t padding = j->batch_at + size - j->pending.size;
+    uint8_t *zeros = writer_room(&j->pending, padding);
+    assert(zeros != NULL && j->n_cuts < j->n_cuts_max);
+    memset(zeros, 0, padding);
     j->cuts[j->n_cuts++] = (struct node_job){.kind = NODE_JOB_APPEND,
                                              .number = j->segment,
                                              .place = j->place,

@@ -79,9 +79,16 @@ static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
     storage_store(&m->storage, lane, job);
 }
 
+static void flush(void *ctx)
+{
+    struct member *m = ctx;
+    storage_flush(&m->storage);
+}
+
 static void after_turn(void *ctx)
 {
     struct member *m = ctx;
+    flush(m);
     if (node_is_stored(m->node)) uv_stop(&m->loop);
 }
 
@@ -99,7 +106,7 @@ static int make_node(struct member *m, struct vstamp_diag *diag)
     /* It draws nothing: the member becomes what the copy says. */
     m->node = node_init(m->memory, m->memory_size, &m->config, kv_app(), &m->io,
                         (struct vstamp_id){0, 1});
-    turn_init(&m->turn, &m->loop, m->node, after_turn, m);
+    turn_init(&m->turn, &m->loop, m->node, flush, after_turn, m);
     return 0;
 }
 

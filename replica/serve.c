@@ -131,11 +131,21 @@ static void last_words(const char *condition, const char *file, int line, const 
 
 static void on_stop_timeout(uv_timer_t *timer);
 
+/* The others, and the disk, work while we execute. */
+static void send_turn(void *ctx)
+{
+    struct replica *r = ctx;
+
+    transport_flush_peers(&r->transport);
+    if (r->config.durable) storage_flush(&r->storage);
+}
+
 static void after_turn(void *ctx)
 {
     struct replica *r = ctx;
 
     transport_after_turn(&r->transport);
+    if (r->config.durable) storage_flush(&r->storage);
     recorder_after_turn(&r->recorder, uv_now(&r->loop));
     if (r->over == NULL) r->over = node_is_over(r->node);
     if (r->over != NULL && node_is_retired(r->node) && !r->stopping) {
@@ -279,7 +289,7 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     if (rv == 0) rv = make_node(r, diag);
     if (rv == 0) rv = make_instance(r, diag);
     if (rv != 0) return rv;
-    turn_init(&r->turn, &r->loop, r->node, after_turn, r);
+    turn_init(&r->turn, &r->loop, r->node, send_turn, after_turn, r);
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) seed = turn_monotonic_us();
     rv = transport_open(&r->transport, &r->loop, &r->turn, &r->log, config, &r->config, seed, diag);
     if (rv == 0)

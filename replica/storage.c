@@ -176,6 +176,11 @@ void storage_store(struct storage *s, enum node_lane lane, const struct node_job
         lane_ask(&s->lanes[lane], job);
 }
 
+void storage_flush(struct storage *s)
+{
+    if (s->journal.io == JOURNAL_IO_RING) ring_submit(s);
+}
+
 void storage_close(struct storage *s)
 {
     unsigned i;

@@ -135,7 +135,10 @@ int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *di
 /* Start the lanes. */
 int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag);
 
+/* A write of the journal may wait for storage_flush: what leaves before it is not kept waiting by
+ * the disk's queue. */
 void storage_store(struct storage *s, enum node_lane lane, const struct node_job *job);
+void storage_flush(struct storage *s);
 
 /* Finish the jobs under way and end the lanes. */
 void storage_close(struct storage *s);

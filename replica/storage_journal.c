@@ -246,6 +246,7 @@ void journal_segment_made(struct storage *s, const struct lane *l, bool ok)
     if (!j->waits) return;
     j->waits = false;
     journal_store(s, &j->waiting);
+    storage_flush(s);
 }
 
 /* The lane of the checkpoints has done something: if that freed segments, there is room again; and

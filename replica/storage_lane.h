@@ -38,7 +38,8 @@ int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *di
 
 /* storage_ring.c: ring_open returns an errno */
 int ring_open(struct storage *s, uv_loop_t *loop);
-void ring_write(struct storage *s, const struct node_job *job);
+void ring_write(struct storage *s, const struct node_job *job); /* begins with ring_submit */
+void ring_submit(struct storage *s);
 void ring_close(struct storage *s);
 
 /* storage_fetched.c: none fails; the first two in the lane's thread */

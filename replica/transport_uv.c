@@ -86,6 +86,11 @@ int transport_start(struct transport *t, struct vstamp_diag *diag)
     return 0;
 }
 
+void transport_flush_peers(struct transport *t)
+{
+    peers_after_turn(&t->peers);
+}
+
 void transport_after_turn(struct transport *t)
 {
     peers_after_turn(&t->peers);

@@ -24,7 +24,10 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
 /* Accept and dial. */
 int transport_start(struct transport *t, struct vstamp_diag *diag);
 
-/* After a turn: write what was queued, then feed what had to wait. */
+/* Write what is queued for other replicas. */
+void transport_flush_peers(struct transport *t);
+
+/* After a turn: write all that is queued, then feed what had to wait. */
 void transport_after_turn(struct transport *t);
 
 #endif

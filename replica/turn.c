@@ -72,6 +72,8 @@ static void end(struct turn *t)
     while (t->begun) {
         t->begun = false;
         read_clocks(t);
+        node_turn_send(t->node);
+        t->send(t->ctx);
         node_turn_end(t->node);
         t->after(t->ctx);
     }
@@ -88,13 +90,14 @@ static void on_prepare(uv_prepare_t *prepare)
     end(prepare->data);
 }
 
-void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*after)(void *ctx),
-               void *ctx)
+void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*send)(void *ctx),
+               void (*after)(void *ctx), void *ctx)
 {
     t->node = node;
     t->begun = false;
     t->longest_us = t->longest_cpu_us = 0;
     t->cpu_us = t->cpu_read_us = 0;
+    t->send = send;
     t->after = after;
     t->ctx = ctx;
     uv_check_init(loop, &t->check);

@@ -3,9 +3,10 @@
  *
  * Whoever brings the node something (transport, storage, endpoint, a signal) calls turn_begin
  * first; it tells the node the time, once.  After libuv has handed out everything that was ready,
- * the turn ends: the node acts on all of it together, then `after` writes what it queued, each
- * connection once.  That is the whole of batching: what arrives while a turn runs is the next
- * turn's batch. */
+ * the turn ends: the node acts on all of it together.  What other replicas wait for leaves first
+ * (`send`), then the journal's write begins, then the node executes what is committed, and clients
+ * get their answers (`after`); each connection is written once for all of it.  That is the whole of
+ * batching: what arrives while a turn runs is the next turn's batch. */
 #ifndef REPLICA_TURN_H
 #define REPLICA_TURN_H
 
@@ -26,12 +27,13 @@ struct turn {
     uv_check_t check;         /* runs after the poll: ends the turn */
     uv_prepare_t prepare;     /* runs before the poll: ends a turn that a timer began */
     uv_timer_t timer;         /* the node's next timer */
+    void (*send)(void *ctx);  /* before the node executes: write what others wait for */
     void (*after)(void *ctx); /* after each turn; may begin another one */
     void *ctx;
 };
 
-void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*after)(void *ctx),
-               void *ctx);
+void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*send)(void *ctx),
+               void (*after)(void *ctx), void *ctx);
 
 /* Idempotent within a turn. */
 void turn_begin(struct turn *t);

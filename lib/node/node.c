@@ -200,10 +200,25 @@ void node_on_peer_connected(struct node *n, uint8_t slot, bool connected)
     vr_on_peer_connected(&n->vr, slot, connected);
 }
 
+static void send(struct node *n)
+{
+    vr_on_turn_end(&n->vr);
+    node_store_turn_end(n);
+    n->turn_sent = true;
+}
+
+void node_turn_send(struct node *n)
+{
+    NODE_RECORD(n, step, .step = RECORDING_TURN_SEND);
+    send(n);
+}
+
 void node_turn_end(struct node *n)
 {
     NODE_RECORD(n, step, .step = RECORDING_TURN_END);
-    vr_on_turn_end(&n->vr);
+    if (!n->turn_sent) send(n);
+    n->turn_sent = false;
+    vr_on_turn_sent(&n->vr);
     node_store_turn_end(n);
     node_record_outputs(n);
 }

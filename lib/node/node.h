@@ -10,7 +10,8 @@
  *        node_restore_done;
  *        node_start(node);
  *        then, in each turn of the host's loop:
- *            node_clock(...);  any number of node_on_...();  node_clock(...);  node_turn_end(node).
+ *            node_clock(...);  any number of node_on_...();  node_clock(...);
+ *            node_turn_send(node), if the host cares;  node_turn_end(node).
  * All functions are called from one thread and are never called from inside a node_io function;
  * node_io functions only take note or queue.  After node_start nothing is allocated. */
 #ifndef NODE_NODE_H
@@ -196,7 +197,7 @@ void node_restore_fetched(struct node *node, uint32_t page, const uint8_t *conte
 /* Decide what to be (blank, backup, in a view change) and begin; after a node_clock. */
 void node_start(struct node *node);
 
-/* Time, before anything else in a turn, and once more right before node_turn_end: reads under a
+/* Time, before anything else in a turn, and once more right before the turn ends: reads under a
  * lease are judged by a clock that was read after they had come.  `monotonic_us` counts suspends
  * (CLOCK_BOOTTIME) and never falls; `realtime_us` is since 1970 and may jump. */
 void node_clock(struct node *node, uint64_t monotonic_us, uint64_t realtime_us);
@@ -230,7 +231,12 @@ void node_on_journal_checked(struct node *node, const struct node_checked *found
 /* The job under way in that lane is done. */
 void node_on_stored(struct node *node, enum node_lane lane);
 
-/* End of the turn: open a prepare for what arrived, fire due timers, start disk jobs. */
+/* The first half of the end of a turn: open a prepare for what arrived, acknowledge, fire due
+ * timers, start disk jobs.  A host that lets all this leave before it calls node_turn_end has the
+ * others work while it executes; one that has no use for that leaves the call out. */
+void node_turn_send(struct node *node);
+
+/* End of the turn: the first half, unless that was called, then execute what is committed. */
 void node_turn_end(struct node *node);
 
 /* When the next timer is due, in monotonic microseconds; the host calls node_clock and

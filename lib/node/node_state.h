@@ -106,6 +106,7 @@ struct node {
     struct node_restore restore;
     uint64_t started_us;
     bool stopping;
+    bool turn_sent; /* its first half is over */
     struct node_directory directory;
     bool connected[SLOTS_MAX];
     char connected_addresses[SLOTS_MAX][ADDRESS_BYTES_MAX + 1]; /* of the directory before */

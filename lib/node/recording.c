@@ -246,6 +246,7 @@ static int feed_step(struct node *n, uint8_t step, struct vstamp_diag *diag)
     case RECORDING_RESTORED: return node_restore_done(n, diag);
     case RECORDING_PAGES_RESTORED: return node_restore_checkpoint_done(n, diag);
     case RECORDING_START: node_start(n); return 0;
+    case RECORDING_TURN_SEND: node_turn_send(n); return 0;
     case RECORDING_TURN_END: node_turn_end(n); return 0;
     case RECORDING_STOP: node_stop(n); return 0;
     case RECORDING_GAVE_UP: return node_restore_give_up(n) ? 0 : VSTAMP_E_MALFORMED;

@@ -22,7 +22,7 @@
 
 #include "node/node.h"
 
-#define RECORDING_FORMAT 7u
+#define RECORDING_FORMAT 8u
 #define RECORDING_NUMBER UINT64_C(0x676e6964726f6365) /* as the journal_reader's: of all of them */
 #define RECORDING_DATA_MAX (256u << 10)               /* bytes in one record of data */
 #define RECORDING_RECORD_MAX (FRAME_BYTES_MAX + 256u) /* bytes of any record */
@@ -31,6 +31,7 @@ enum recording_step {
     RECORDING_RESTORED = 1, /* node_restore_done */
     RECORDING_PAGES_RESTORED, /* node_restore_checkpoint_done */
     RECORDING_START,
+    RECORDING_TURN_SEND,
     RECORDING_TURN_END,
     RECORDING_STOP,
     RECORDING_GAVE_UP /* node_restore_give_up */

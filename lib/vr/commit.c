@@ -196,8 +196,9 @@ static void execute_entry(struct vr *r, uint64_t op)
     r->checkpoint_log_bytes += body.size;
 }
 
-void vr_execute(struct vr *r)
+bool vr_execute(struct vr *r)
 {
+    uint64_t before = r->applied;
     if (vr_is_witness(r)) vr_witness_pass(r);
     while (r->applied < r->commit && !r->pages.fetching && !r->over &&
            !log_is_hole(&r->log, r->applied + 1)) {
@@ -207,4 +208,5 @@ void vr_execute(struct vr *r)
         vr_epoch_passed(r, r->applied);
         vr_checkpoint_if_due(r);
     }
+    return r->applied > before;
 }

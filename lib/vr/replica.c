@@ -342,8 +342,9 @@ static void check_invariants(const struct vr *r)
     assert(!vr_has_hole(r, r->applied) && !vr_has_hole(r, r->durable_op));
 }
 
-/* Order matters little, as each part only looks at the state; twice, because executing can make
- * room for a prepare, and a prepare can commit at once in a group of one. */
+/* Order matters little, as each part only looks at the state; twice, because a prepare can commit
+ * at once in a group of one.  What is committed is executed when the turn is over and nobody waits
+ * for us any more (vr_on_turn_sent). */
 static void settle(struct vr *r)
 {
     if (r->over) return;
@@ -351,7 +352,6 @@ static void settle(struct vr *r)
         vr_restart_settle(r);
         vr_view_change_settle(r);
         vr_normal_settle(r);
-        vr_execute(r);
         vr_checkpoint_if_due(r);
         vr_transfer_settle(r);
         vr_proposal_settle(r);
@@ -558,6 +558,16 @@ void vr_on_turn_end(struct vr *r)
     vr_reads_by_lease(r);
     if (vr_reads_want_round(r)) vr_send_heartbeat(r);
     settle(r);
+}
+
+/* Executing can make room for a prepare, and in a group of one that can commit at once. */
+void vr_on_turn_sent(struct vr *r)
+{
+    while (!r->over && vr_execute(r)) {
+        vr_batch_settle(r);
+        settle(r);
+    }
+    if (r->over) return;
     vr_tick_arm(r);
     pages_hash_some(&r->pages);
 }

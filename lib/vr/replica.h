@@ -378,6 +378,7 @@ void vr_checkpoint_anew(struct vr *r);
 void vr_checkpoint_soon(struct vr *r); /* what the journal says is to be said anew */
 void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected);
 void vr_on_turn_end(struct vr *r);
+void vr_on_turn_sent(struct vr *r); /* executes what is committed */
 uint64_t vr_next_timer(const struct vr *r);
 void vr_stop(struct vr *r);
 

@@ -94,7 +94,7 @@ struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffe
 /* commit.c: execution in order. */
 #define VR_FORESEEN_MAX 16u /* as many operations look into memory at a time */
 void vr_commit_up_to(struct vr *r, uint64_t commit);
-void vr_execute(struct vr *r);
+bool vr_execute(struct vr *r); /* false: there was nothing to execute */
 void vr_foresee(const struct vr *r, const struct bytes *operations, uint32_t n);
 void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
                            const struct client_record *record);

@@ -61,6 +61,34 @@ static void a_primary_whose_disk_hangs_slows_nobody(void **unused)
     cluster_free(c);
 }
 
+static struct cluster *watched;
+static uint32_t acks_when_applied; /* that the second replica had sent when it last executed */
+
+static void watched_apply(struct vstamp_pages *pages, const struct vstamp_context *context,
+                          const uint8_t *operation, size_t size, struct vstamp_answer *answer)
+{
+    if (pages == &cluster_core(watched, 1)->app_pages)
+        acks_when_applied = cluster_count_sent(watched, 1, 0, WIRE_prepare_ok);
+    kv_app()->apply(pages, context, operation, size, answer);
+}
+
+/* Rule: what another replica waits for leaves before a turn executes what is committed. */
+static void a_backup_acknowledges_before_it_executes(void **unused)
+{
+    (void)unused;
+    struct vstamp_app app = *kv_app();
+    app.apply = watched_apply;
+    struct cluster *c = watched = cluster_new_with(3, CLUSTER_MEMORY, &app);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, session, 1, 0);
+    uint32_t acks = cluster_count_sent(c, 1, 0, WIRE_prepare_ok);
+    assert_int_equal(1, cluster_core(c, 1)->applied);
+    cluster_incr(c, 1, session, 2, 0); /* its PREPARE commits the one before */
+    assert_int_equal(2, cluster_core(c, 1)->applied);
+    assert_int_equal(acks + 1, acks_when_applied);
+    cluster_free(c);
+}
+
 /* Rule: COMMIT carries the commit-number, never the op-number in its place. */
 static void pit_1_1_a_heartbeat_does_not_commit_what_no_quorum_holds(void **unused)
 {
@@ -326,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_runs_at_every_replica_and_is_answered_by_the_primary),
         cmocka_unit_test(a_primary_whose_disk_hangs_slows_nobody),
+        cmocka_unit_test(a_backup_acknowledges_before_it_executes),
         cmocka_unit_test(pit_1_1_a_heartbeat_does_not_commit_what_no_quorum_holds),
         cmocka_unit_test(pit_1_2_an_acknowledgement_of_another_entry_does_not_count),
         cmocka_unit_test(pit_1_3_an_old_prepare_does_not_cut_the_log),

@@ -328,6 +328,7 @@ static void turn_end(struct sim_replica *r)
 {
     if (!r->turn_open) return;
     read_clocks(r);
+    node_turn_send(r->node);
     node_turn_end(r->node);
     r->turn_open = false;
     while (r->backlog_count > 0 && node_accepts_requests(r->node)) {

@@ -113,6 +113,8 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/disk_entries.c \
     %D%/sim/draw.c \
     %D%/sim/faults.c \
+    %D%/sim/foreign.c \
+    %D%/sim/foreign.h \
     %D%/sim/forget.c \
     %D%/sim/guard.c \
     %D%/sim/linear.c \
@@ -150,7 +152,32 @@ SHARED_LIBS = %D%/libshared.la
 
 noinst_PROGRAMS += vstamp-sim
 vstamp_sim_SOURCES = %D%/sim/campaign.c %D%/sim/campaign.h %D%/sim/main.c
-vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(CORE_LIBS)
+vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
+vstamp_sim_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+
+# Applications with a flaw each, for --app.
+check_LTLIBRARIES += \
+    %D%/sim/flawed_none.la \
+    %D%/sim/flawed_clock.la \
+    %D%/sim/flawed_forgetful.la \
+    %D%/sim/flawed_outside.la \
+    %D%/sim/flawed_slips.la
+PLUG_IN_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+%C%_sim_flawed_none_la_SOURCES = %D%/sim/flawed.c
+%C%_sim_flawed_none_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_none
+%C%_sim_flawed_none_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
+%C%_sim_flawed_clock_la_SOURCES = %D%/sim/flawed.c
+%C%_sim_flawed_clock_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_clock
+%C%_sim_flawed_clock_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
+%C%_sim_flawed_forgetful_la_SOURCES = %D%/sim/flawed.c
+%C%_sim_flawed_forgetful_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_forgetful
+%C%_sim_flawed_forgetful_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
+%C%_sim_flawed_outside_la_SOURCES = %D%/sim/flawed.c
+%C%_sim_flawed_outside_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_outside
+%C%_sim_flawed_outside_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
+%C%_sim_flawed_slips_la_SOURCES = %D%/sim/flawed.c
+%C%_sim_flawed_slips_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_slips
+%C%_sim_flawed_slips_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
 SIM_TESTS = \
     %D%/sim/check-seeds.sh
 EXTRA_DIST += %D%/sim/seeds

@@ -203,7 +203,7 @@ bool vr_execute(struct vr *r)
     while (r->applied < r->commit && !r->pages.fetching && !r->over &&
            !log_is_hole(&r->log, r->applied + 1)) {
         execute_entry(r, r->applied + 1);
-        if (r->over) return;
+        if (r->over) break;
         r->applied++;
         vr_epoch_passed(r, r->applied);
         vr_checkpoint_if_due(r);

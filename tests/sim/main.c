@@ -8,19 +8,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "program/plug_in.h"
 #include "sim/campaign.h"
+#include "sim/foreign.h"
 #include "sim/replay.h"
 
 #define RUNS_FOR_COVERAGE 100u
 
 static const char usage[] =
     "usage: vstamp-sim [--seed N | --seeds A-[B]] [--file FILE] [--set NAME=VALUE]... [...]\n"
+    "       vstamp-sim --app LIBRARY --operations FILE [--app-argument TEXT] ...\n"
     "       vstamp-sim --replay FILE [--trace]\n";
 
 static const char help[] =
     "Runs whole groups of replicas, their clients, network, disks and clocks in one process,\n"
     "each run from one number, and checks that nothing acknowledged is lost.\n"
     "\n"
+    "  --app LIBRARY      replicate this application (vstamp-app(3)) in place of the store, and\n"
+    "                     check that all replicas answer alike and have the same state\n"
+    "  --app-argument TEXT  what its open() is given\n"
+    "  --operations FILE  what it is asked: a line an operation, of which those that begin with\n"
+    "                     '--read ' do not go through the log\n"
     "  --seed N           make one run\n"
     "  --seeds A-B        make these runs, on all cores; without B until it is stopped\n"
     "  --file FILE        first make the runs listed there, see tests/sim/seeds\n"
@@ -54,6 +62,27 @@ static int set(struct campaign *c, const char *text, const char *value)
     return wrong("not NAME=NUMBER with a name of the list", whole);
 }
 
+static int check_settings(const struct campaign *c)
+{
+    const char *refusal = sim_settings_refuse(c->settings, c->n_settings);
+    if (refusal != NULL) fprintf(stderr, "vstamp-sim: --set %s\n", refusal);
+    return refusal != NULL ? 2 : 0;
+}
+
+/* Somebody's application instead of the store.  Lives are recorded for the store alone. */
+static int replicate(struct campaign *c, const char *path, const char *argument,
+                     const char *operations)
+{
+    const struct vstamp_app *app;
+    struct vstamp_diag diag = {0};
+    int rv = operations != NULL ? plug_in_load(path, &app, &diag) : VSTAMP_E_CONFIG;
+    if (operations == NULL) vstamp_diag_printf(&diag, "--app wants --operations FILE");
+    if (rv == 0) rv = foreign_use(app, argument, operations, &diag);
+    if (rv == 0) return set(c, "record=", "0");
+    fprintf(stderr, "vstamp-sim: %s\n", diag.text);
+    return 2;
+}
+
 static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to, bool marks)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -80,7 +109,7 @@ int main(int argc, char **argv)
 {
     enum { OPTION_SEEDS = 1, OPTION_FILE, OPTION_SET, OPTION_FORBID, OPTION_TICKS, OPTION_JOBS,
            OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_MARKS, OPTION_TAP, OPTION_REPLAY,
-           OPTION_HELP };
+           OPTION_APP, OPTION_APP_ARGUMENT, OPTION_OPERATIONS, OPTION_HELP };
     static const struct option options[] = {
         {"seed", required_argument, NULL, OPTION_SEEDS},
         {"seeds", required_argument, NULL, OPTION_SEEDS},
@@ -94,6 +123,9 @@ int main(int argc, char **argv)
         {"marks", no_argument, NULL, OPTION_MARKS},
         {"tap", no_argument, NULL, OPTION_TAP},
         {"replay", required_argument, NULL, OPTION_REPLAY},
+        {"app", required_argument, NULL, OPTION_APP},
+        {"app-argument", required_argument, NULL, OPTION_APP_ARGUMENT},
+        {"operations", required_argument, NULL, OPTION_OPERATIONS},
         {"help", no_argument, NULL, OPTION_HELP},
         {0},
     };
@@ -101,6 +133,7 @@ int main(int argc, char **argv)
     struct campaign c = {.jobs = cores > 0 ? (uint32_t)cores : 1};
     uint64_t from = 1, to = 0, jobs;
     const char *path = NULL, *recording = NULL, *end;
+    const char *app = NULL, *app_argument = NULL, *operations = NULL;
     bool marks = false;
     int rv = 0;
     for (int o; rv == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -124,6 +157,9 @@ int main(int argc, char **argv)
         case OPTION_MARKS: marks = true; break;
         case OPTION_TAP: c.tap = true; break;
         case OPTION_REPLAY: recording = optarg; break;
+        case OPTION_APP: app = optarg; break;
+        case OPTION_APP_ARGUMENT: app_argument = optarg; break;
+        case OPTION_OPERATIONS: operations = optarg; break;
         case OPTION_HELP:
             printf("%s\n%s", usage, help);
             sim_options_help(stdout);
@@ -136,11 +172,9 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    const char *refusal = sim_settings_refuse(c.settings, c.n_settings);
-    if (refusal != NULL) {
-        fprintf(stderr, "vstamp-sim: --set %s\n", refusal);
-        return 2;
-    }
+    if (app != NULL) rv = replicate(&c, app, app_argument, operations);
+    if (rv == 0) rv = check_settings(&c);
+    if (rv != 0) return rv;
     if (recording != NULL) return replay_file(recording, PACKAGE_VERSION, c.trace);
     return run(&c, path, from, to, marks);
 }

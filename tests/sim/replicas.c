@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "kv/kv.h"
 #include "kv/store.h"
+#include "sim/foreign.h"
 #include "sim/remembering.h"
 
 #define FED_A_TURN 16u
@@ -167,6 +168,7 @@ static void tick(struct vstamp_pages *pages, const struct vstamp_context *contex
 const struct vstamp_app *sim_app(struct sim *sim)
 {
     static struct vstamp_app app;
+    if (foreign_in_use()) return foreign_app();
     running = sim;
     if (sim->options.own_memory != 0) {
         remembering_store(&store, sim->options.own_memory == 2);

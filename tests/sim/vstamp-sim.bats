@@ -19,3 +19,40 @@ refused() { # WORDS OPTION...
     run vstamp-sim --seeds 1-3 --set replicas=3 --set witnesses=4 --ticks 300
     [ "$status" -eq 0 ]
 }
+
+# verdict FLAW: what becomes of twenty runs with the application that has it.
+verdict() {
+    printf '%s\n' one three seventeen '--read sum' >"$BATS_TEST_TMPDIR/operations"
+    run vstamp-sim --app "${top_builddir:?}/tests/sim/.libs/flawed_$1.so" \
+        --operations "$BATS_TEST_TMPDIR/operations" --seeds 1-20 --ticks 2000
+    echo "$output"
+}
+
+@test "somebody's application is replicated in place of the store, and passes if it is sound" {
+    verdict none
+    [ "$status" -eq 0 ]
+    [[ $output == "20 runs, 0 failed;"* ]]
+}
+
+@test "an application that answers differently, forgets, or keeps its state outside is found out" {
+    for flaw in clock forgetful outside; do
+        verdict "$flaw"
+        [ "$status" -eq 1 ]
+        [[ $output == *"the application is not deterministic: at op-number"* ]]
+    done
+}
+
+@test "so is one whose states differ though its answers do not" {
+    verdict slips
+    [ "$status" -eq 1 ]
+    [[ $output == *"has another state after op="* ]]
+}
+
+@test "an application wants operations, and operations something that writes" {
+    local app=${top_builddir:?}/tests/sim/.libs/flawed_none.so
+    refused "--app wants --operations FILE" --app "$app"
+    refused "/nowhere: No such file or directory" --app "$app" --operations /nowhere
+    echo '--read sum' >"$BATS_TEST_TMPDIR/operations"
+    refused "no operation that writes" --app "$app" --operations "$BATS_TEST_TMPDIR/operations"
+    refused "cannot load the application" --app /nowhere.so --operations /nowhere
+}

@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "kv/kv.h"
+#include "sim/foreign.h"
 
 #define BODY_MAX 8192u
 #define KINDS 3u
@@ -76,7 +77,7 @@ static enum kv_verb verb_of(enum linear_kind kind)
     return KV_GET;
 }
 
-static size_t op_new(struct sim *sim, uint32_t key, struct linear_op linear)
+static size_t history_add(struct sim *sim, struct linear_op linear)
 {
     struct sim_history *h = &sim->history;
     if (h->count == h->capacity) {
@@ -86,12 +87,18 @@ static size_t op_new(struct sim *sim, uint32_t key, struct linear_op linear)
     }
     linear.begin = sim->now;
     linear.end = LINEAR_PENDING;
-    h->keys[key].n_ops++;
     enum session_task task = linear.kind == LINEAR_GET ? SESSION_READ : SESSION_APPLY;
-    h->ops[h->count] = (struct sim_op){
-        .linear = linear, .key = key, .task = task, .floor = sim->highest_seen,
-        .verb = verb_of(linear.kind)};
+    h->ops[h->count] = (struct sim_op){.linear = linear, .task = task, .floor = sim->highest_seen,
+                                       .verb = verb_of(linear.kind)};
     return h->count++;
+}
+
+static size_t op_new(struct sim *sim, uint32_t key, struct linear_op linear)
+{
+    size_t op = history_add(sim, linear);
+    sim->history.keys[key].n_ops++;
+    sim->history.ops[op].key = key;
+    return op;
 }
 
 /* A value of this key that somebody wrote lately, for a CAS to expect. */
@@ -297,10 +304,11 @@ static void check_model(struct sim *sim, const struct sim_client *client, const 
 static void note_answer(struct sim *sim, struct sim_client *client, struct bytes body)
 {
     struct sim_op *op = &sim->history.ops[client->op];
-    const struct sim_key *key = &sim->history.keys[op->key];
     struct kv_answer answer;
     sim->stats.answered++;
     op->linear.end = sim->now;
+    if (foreign_in_use()) return;
+    const struct sim_key *key = &sim->history.keys[op->key];
     if (kv_decode_answer(op->verb, body, &answer) != 0) {
         sim_fail(sim, "an answer about key %s cannot be read", key->name);
         return;
@@ -473,8 +481,23 @@ static void read_locally(struct sim *sim, struct sim_op *read)
     read->never = true;
 }
 
+/* What it means only its application knows, so it is of no key. */
+static void begin_foreign(struct sim *sim, struct sim_client *client)
+{
+    bool reads;
+    struct bytes line = foreign_draw(&sim->prng, is_last(sim, client), &reads);
+    client->body_size = line.size < BODY_MAX ? line.size : BODY_MAX;
+    memcpy(client->body, line.data, client->body_size);
+    client->op = history_add(sim, (struct linear_op){.kind = reads ? LINEAR_GET : LINEAR_PUT});
+    begin_task(sim, client, sim->history.ops[client->op].task, false);
+}
+
 static void begin_op(struct sim *sim, struct sim_client *client)
 {
+    if (foreign_in_use()) {
+        begin_foreign(sim, client);
+        return;
+    }
     if (draw_modelled_op(sim, client)) {
         read_locally(sim, &sim->history.ops[client->op]);
         ask(sim, client);
@@ -537,6 +560,9 @@ static void op_ended(struct sim *sim, struct sim_client *client)
     struct sim_op *op = &sim->history.ops[client->op];
     if (s->result.err == 0) {
         check_order(sim, client, op);
+        if (foreign_in_use() && op->task == SESSION_APPLY)
+            foreign_check_answer(sim, s, s->result.op,
+                                 (struct bytes){client->body, client->body_size}, s->result.body);
         note_answer(sim, client, s->result.body);
         if (!is_last(sim, client)) return;
         if (sim->phase == SIM_PHASE_PROGRESS) client->state = SIM_CLIENT_DONE;
@@ -544,7 +570,8 @@ static void op_ended(struct sim *sim, struct sim_client *client)
         return;
     }
     bool evicted = s->result.err == VSTAMP_E_EVICTED;
-    if (s->result.err == VSTAMP_E_INVALID || s->result.err == VSTAMP_E_TOO_LARGE)
+    bool refused = s->result.err == VSTAMP_E_INVALID || s->result.err == VSTAMP_E_TOO_LARGE;
+    if (refused && !foreign_in_use())
         sim_fail(sim, "a sound operation was refused: %s", vstamp_err_text(s->result.err));
     if (!s->result.may_have_run) op->never = true;
     if (op->linear.kind == LINEAR_GET || !s->result.may_have_run) return;

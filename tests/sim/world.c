@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "sim/sim.h"
+#include "sim/foreign.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -338,8 +338,10 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
     prng_seed(&sim->prng, seed);
     sim_options_draw(&sim->prng, settings, n_settings, &sim->options);
     sim_options_config(&sim->options, &sim->config);
+    foreign_begin(sim);
     sim_guarded(sim, live, sim);
     world_end(sim);
+    foreign_end();
     sim_trace_end(sim, sim->failed ? lines : NULL);
     *result = (struct sim_result){.failed = sim->failed, .hash = sim->hash, .now = sim->now,
                                   .stats = sim->stats};

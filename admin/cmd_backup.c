@@ -40,6 +40,7 @@
 struct backup {
     const struct cli *cli;
     const struct admin *admin;
+    const struct config *config;
     const struct members *members;
     const char *path; /* "-": standard output */
     bool force;
@@ -332,7 +333,7 @@ static int verify(const struct cli *cli, const char *path)
     static struct copy_file file;
     const struct admin *admin = cli->context;
     struct vstamp_diag diag = {0};
-    int rv = copy_file_open(&file, path, &diag);
+    int rv = copy_file_open(&file, path, NULL, &diag);
     int status = rv == 0 ? print_summary(&file, path, admin->json) : CLI_NO;
     copy_file_close(&file);
     if (rv == VSTAMP_E_CORRUPT) cli_complain(cli, "%s", diag.text);
@@ -354,7 +355,7 @@ static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *di
     free(b->records);
     if (rv != 0 || to_stdout(b)) return rv;
     if (fsync(b->fd) != 0) return refused(b->temporary, diag);
-    rv = copy_file_open(file, b->temporary, diag);
+    rv = copy_file_open(file, b->temporary, b->config, diag);
     return rv == 0 ? file_publish(b, diag) : rv;
 }
 
@@ -408,6 +409,7 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     if (rv != 0) return cli_fail(cli, rv, &diag);
     b.cli = cli;
     b.admin = admin;
+    b.config = &config;
     progress_begin(&b.progress, "backup", !admin->json);
     answers_ask(&answers, &config, NULL, 0, admin->timeout_ms); /* who the members are */
     answers_close(&answers);

@@ -33,8 +33,14 @@ static int check(struct restore *r, struct vstamp_diag *diag)
     }
     int rv = config_to_vr(r->config, r->last, "", &vr, diag);
     for (uint32_t i = r->first; rv == 0 && i <= r->last; i++) rv = member_check(r->config, i, diag);
-    if (rv == 0) rv = copy_file_open(&r->file, r->path, diag);
+    if (rv == 0) rv = copy_file_open(&r->file, r->path, r->config, diag);
     if (rv == VSTAMP_E_CORRUPT) rv = VSTAMP_E_IO; /* a damaged file, not a bug */
+    if (rv == 0 && r->file.app == NULL) {
+        vstamp_diag_printf(diag,
+                           "%s: is of another application than the key-value store: name its "
+                           "shared library in %s, by app", r->path, r->config->path);
+        rv = VSTAMP_E_CONFIG;
+    }
     if (rv == 0) rv = copy_fits(&r->file.copy, &vr, diag);
     if (rv != 0) return rv;
     r->group = copy_group(&r->file.copy, &vr);
@@ -82,7 +88,8 @@ static int run(struct restore *r, struct vstamp_diag *diag)
     }
     for (uint32_t i = r->first; rv == 0 && i <= r->last; i++) {
         progress_begin(&progress, "restore", !r->admin->json && !r->dry_run);
-        if (!r->dry_run) rv = member_make(r->config, i, &r->file.copy, &progress, diag);
+        if (!r->dry_run)
+            rv = member_make(r->config, i, r->file.app, &r->file.copy, &progress, diag);
         progress_end(&progress);
         if (rv == 0) print_member(r, i);
     }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "program/plug_in.h"
 #include "program/progress.h"
 
 #define PIPE_CHUNK (1u << 20)
@@ -84,9 +85,39 @@ bool copy_file_size_answer(struct bytes answer, uint64_t *n_keys, uint64_t *n_by
     return true;
 }
 
-static int load(struct copy_file *f, const char *path, struct vstamp_diag *diag)
+static bool is_of_store(const struct copy_file *f)
+{
+    return bytes_equal(f->copy.head.form.application, bytes_of(KV_APPLICATION));
+}
+
+/* What the store says that it holds. */
+static void ask_size(struct copy_file *f)
 {
     uint8_t op[16], data[64];
+    struct bytes size_op = copy_file_size_op(op);
+    struct vstamp_answer answer = {.data = data, .capacity = sizeof data};
+    kv_app()->query(copy_pages(&f->copy), size_op.data, size_op.size, &answer);
+    copy_file_size_answer((struct bytes){data, answer.size}, &f->n_keys, &f->n_bytes);
+}
+
+static int load_app(struct copy_file *f, const struct config *config, struct vstamp_diag *diag)
+{
+    bool named = config != NULL && config->app[0] != '\0';
+    const char *argument = named && config->app_argument[0] != '\0' ? config->app_argument : NULL;
+    struct vstamp_limits limits = copy_limits(&f->copy);
+    int rv = 0;
+    if (is_of_store(f)) f->app = kv_app();
+    else if (named) rv = plug_in_load(config->app, &f->app, diag);
+    if (rv == 0 && f->app != NULL)
+        rv = plug_in_open(f->app, argument, &limits, &f->copy.instance, diag);
+    return rv;
+}
+
+static int load(struct copy_file *f, const char *path, const struct config *config,
+                struct vstamp_diag *diag)
+{
+    int rv = load_app(f, config, diag);
+    if (rv != 0 || f->app == NULL) return rv;
     f->memory_size = copy_memory(&f->copy);
     f->memory = mmap(NULL, f->memory_size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -94,19 +125,17 @@ static int load(struct copy_file *f, const char *path, struct vstamp_diag *diag)
         f->memory = NULL;
         return refused(path, diag);
     }
-    int rv = copy_load(&f->copy, f->memory, f->memory_size, kv_app(), diag);
+    rv = copy_load(&f->copy, f->memory, f->memory_size, f->app, diag);
     if (rv != 0) {
         vstamp_diag_wrap(diag, "%s", path);
         return rv;
     }
-    struct bytes size_op = copy_file_size_op(op);
-    struct vstamp_answer answer = {.data = data, .capacity = sizeof data};
-    kv_app()->query(copy_pages(&f->copy), size_op.data, size_op.size, &answer);
-    copy_file_size_answer((struct bytes){data, answer.size}, &f->n_keys, &f->n_bytes);
+    if (is_of_store(f)) ask_size(f);
     return 0;
 }
 
-int copy_file_open(struct copy_file *f, const char *path, struct vstamp_diag *diag)
+int copy_file_open(struct copy_file *f, const char *path, const struct config *config,
+                   struct vstamp_diag *diag)
 {
     memset(f, 0, sizeof *f);
     int rv = read_file(f, path, diag);
@@ -116,12 +145,14 @@ int copy_file_open(struct copy_file *f, const char *path, struct vstamp_diag *di
         vstamp_diag_wrap(diag, "%s", path);
         return rv;
     }
-    return load(f, path, diag);
+    return load(f, path, config, diag);
 }
 
 void copy_file_close(struct copy_file *f)
 {
     if (f->memory != NULL) munmap(f->memory, f->memory_size);
+    if (f->app != NULL) plug_in_close(f->app, f->copy.instance);
+    f->app = NULL;
     if (f->mapped)
         munmap((void *)f->file.data, f->file.size);
     else
@@ -137,6 +168,7 @@ void copy_file_print_id(char text[static COPY_FILE_ID_TEXT], struct vstamp_id id
 }
 
 #define TIME_TEXT 32
+#define NAME_TEXT (VSTAMP_NAME_BYTES_MAX + 1)
 
 static void print_time(char text[static TIME_TEXT], uint64_t time_us)
 {
@@ -146,31 +178,45 @@ static void print_time(char text[static TIME_TEXT], uint64_t time_us)
         snprintf(text, TIME_TEXT, "?");
 }
 
+/* Names come from a file. */
+static void print_name(char text[static NAME_TEXT], struct bytes name)
+{
+    size_t n = name.size < NAME_TEXT ? name.size : NAME_TEXT - 1;
+    for (size_t i = 0; i < n; i++)
+        text[i] = name.data[i] >= ' ' && name.data[i] <= '~' ? (char)name.data[i] : '?';
+    text[n] = '\0';
+}
+
 void copy_file_print(const struct copy_file *f, const char *path, FILE *into)
 {
-    char group[COPY_FILE_ID_TEXT], digest[COPY_FILE_ID_TEXT], taken[TIME_TEXT];
+    char group[COPY_FILE_ID_TEXT], digest[COPY_FILE_ID_TEXT], taken[TIME_TEXT], name[NAME_TEXT];
     char bytes[PROGRESS_SIZE_TEXT], size[PROGRESS_SIZE_TEXT];
     copy_file_print_id(group, f->copy.head.group);
-    copy_file_print_id(digest, copy_digest(&f->copy));
     print_time(taken, f->copy.head.time);
+    print_name(name, f->copy.head.form.application);
     progress_print_size(bytes, f->n_bytes);
     progress_print_size(size, f->file.size);
     fprintf(into, "backup     %s, %s\n", path, size);
     fprintf(into, "taken      %s\n", taken);
     fprintf(into, "group      %s\n", group);
     fprintf(into, "op-number  %" PRIu64 "\n", f->copy.op);
-    fprintf(into, "keys       %" PRIu64 ", %s\n", f->n_keys, bytes);
+    if (is_of_store(f)) fprintf(into, "keys       %" PRIu64 ", %s\n", f->n_keys, bytes);
+    else fprintf(into, "of         %s%s\n", name, f->app != NULL ? "" : ", which was not executed");
+    if (f->app == NULL) return;
+    copy_file_print_id(digest, copy_digest(&f->copy));
     fprintf(into, "digest     %s\n", digest);
 }
 
 json_t *copy_file_json(const struct copy_file *f, const char *path)
 {
-    char group[COPY_FILE_ID_TEXT], digest[COPY_FILE_ID_TEXT], taken[TIME_TEXT];
+    char group[COPY_FILE_ID_TEXT], digest[COPY_FILE_ID_TEXT] = "", taken[TIME_TEXT];
+    char name[NAME_TEXT];
     copy_file_print_id(group, f->copy.head.group);
-    copy_file_print_id(digest, copy_digest(&f->copy));
+    if (f->app != NULL) copy_file_print_id(digest, copy_digest(&f->copy));
     print_time(taken, f->copy.head.time);
-    return json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:s}", "file", path, "file_bytes",
-                     (json_int_t)f->file.size, "taken", taken, "group", group, "op_number",
-                     (json_int_t)f->copy.op, "keys", (json_int_t)f->n_keys, "bytes",
+    print_name(name, f->copy.head.form.application);
+    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "file", path, "file_bytes",
+                     (json_int_t)f->file.size, "taken", taken, "application", name, "group", group,
+                     "op_number", (json_int_t)f->copy.op, "keys", (json_int_t)f->n_keys, "bytes",
                      (json_int_t)f->n_bytes, "digest", digest);
 }

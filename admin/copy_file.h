@@ -10,6 +10,7 @@
 
 #include "kv/kv.h"
 #include "node/copy.h"
+#include "program/config.h"
 
 struct copy_file {
     struct bytes file;
@@ -17,11 +18,15 @@ struct copy_file {
     void *memory;
     size_t memory_size;
     struct copy copy;
-    uint64_t n_keys, n_bytes; /* held */
+    /* NULL: not known here, so the bytes were checked, but are not in memory. */
+    const struct vstamp_app *app;
+    uint64_t n_keys, n_bytes; /* held, by the key-value store */
 };
 
-/* '-' is standard input.  Returns 0, or VSTAMP_E_* with a sentence that names the file. */
-int copy_file_open(struct copy_file *f, const char *path, struct vstamp_diag *diag);
+/* '-' is standard input.  The application of the backup is the store, or what `config` (or NULL)
+ * names.  Returns 0, or VSTAMP_E_* with a sentence that names the file. */
+int copy_file_open(struct copy_file *f, const char *path, const struct config *config,
+                   struct vstamp_diag *diag);
 void copy_file_close(struct copy_file *f); /* accepts one that could not be opened */
 
 #define COPY_FILE_ID_TEXT 33

@@ -38,6 +38,7 @@ vstamp_admin_SOURCES = \
     %D%/main.c \
     %D%/member.c \
     %D%/member.h
+vstamp_admin_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 vstamp_admin_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 
 dist_bashcompletion_DATA += %D%/completions/vstamp-admin.bash

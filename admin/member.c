@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 
 #include "base/assert.h"
-#include "kv/kv.h"
+#include "program/plug_in.h"
 #include "replica/storage.h"
 #include "replica/turn.h"
 
@@ -24,6 +24,8 @@ struct member {
     struct storage storage;
     struct log log;
     struct node_io io;
+    const struct vstamp_app *app;
+    void *instance; /* of it */
     struct node *node;
     void *memory;
     size_t memory_size;
@@ -104,10 +106,25 @@ static int make_node(struct member *m, struct vstamp_diag *diag)
     }
     m->io = (struct node_io){.ctx = m, .store = io_store, .log = io_log};
     /* It draws nothing: the member becomes what the copy says. */
-    m->node = node_init(m->memory, m->memory_size, &m->config, kv_app(), &m->io,
+    m->node = node_init(m->memory, m->memory_size, &m->config, m->app, &m->io,
                         (struct vstamp_id){0, 1});
     turn_init(&m->turn, &m->loop, m->node, flush, after_turn, m);
     return 0;
+}
+
+/* The copy's state goes through an instance of the member's own, as it does in a daemon. */
+static int fill_node(struct member *m, const struct config *config, const struct copy *copy,
+                     struct vstamp_diag *diag)
+{
+    const char *argument = config->app_argument[0] != '\0' ? config->app_argument : NULL;
+    struct vstamp_limits limits = node_limits(&m->config);
+    int rv = plug_in_open(m->app, argument, &limits, &m->instance, diag);
+    if (rv != 0) return rv;
+    node_set_instance(m->node, m->instance);
+    node_restore_copy(m->node, copy);
+    if (node_is_over(m->node) == NULL) return 0;
+    vstamp_diag_printf(diag, "%s", node_is_over(m->node));
+    return VSTAMP_E_CONFIG;
 }
 
 static void close_handle(uv_handle_t *handle, void *unused)
@@ -120,7 +137,7 @@ static int make(struct member *m, const struct config *config, uint32_t index,
                 const struct copy *copy, struct vstamp_diag *diag)
 {
     int rv = make_node(m, diag);
-    if (rv == 0) node_restore_copy(m->node, copy);
+    if (rv == 0) rv = fill_node(m, config, copy, diag);
     if (rv == 0)
         rv = storage_open(&m->storage, config->data_dir, index, m->config.state_pages, &m->turn,
                           &m->log, diag);
@@ -136,15 +153,17 @@ static int make(struct member *m, const struct config *config, uint32_t index,
     }
     uv_walk(&m->loop, close_handle, NULL);
     uv_run(&m->loop, UV_RUN_DEFAULT);
+    plug_in_close(m->app, m->instance);
     if (m->memory != NULL && m->memory != MAP_FAILED) munmap(m->memory, m->memory_size);
     return rv;
 }
 
-int member_make(const struct config *config, uint32_t index, const struct copy *copy,
-                struct progress *progress, struct vstamp_diag *diag)
+int member_make(const struct config *config, uint32_t index, const struct vstamp_app *app,
+                const struct copy *copy, struct progress *progress, struct vstamp_diag *diag)
 {
     static struct member m;
-    m = (struct member){.progress = progress,
+    m = (struct member){.app = app,
+                        .progress = progress,
                         .expected = copy_app_pages(copy) * (uint64_t)VSTAMP_PAGE_SIZE};
     log_open(&m.log, LOG_LEVEL_WARN, LOG_FORMAT_LOGFMT, (int)index);
     int rv = config_to_vr(config, index, PACKAGE_VERSION, &m.config, diag);

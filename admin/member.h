@@ -14,8 +14,8 @@ int member_check(const struct config *config, uint32_t index, struct vstamp_diag
 
 /* Write it.  What a failure leaves behind is a folder that the daemon would not start with, or
  * would start blank with.  A disk that fails ends the process with a line, as the daemon does. */
-int member_make(const struct config *config, uint32_t index, const struct copy *copy,
-                struct progress *progress, struct vstamp_diag *diag);
+int member_make(const struct config *config, uint32_t index, const struct vstamp_app *app,
+                const struct copy *copy, struct progress *progress, struct vstamp_diag *diag);
 
 /* "<data_dir>/<index>" */
 void member_print_folder(char text[static CONFIG_PATH_SIZE], const struct config *config,

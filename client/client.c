@@ -100,6 +100,7 @@ int client_begin(struct client *c, const char *file_path, struct vstamp_diag *di
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed) abort();
     session_init(&c->session, &c->file.identity, c->n_replicas, seed);
     session_know_witnesses(&c->session, c->witnesses);
+    c->session.application = wire_application(KV_APPLICATION);
     c->session_begun = true;
     return 0;
 }

@@ -67,10 +67,11 @@ static void note_members(struct client *c)
 static int call(struct client *c, enum session_task task, struct bytes body, bool sent_before,
                 uint64_t deadline_ms)
 {
-    c->session.application =
-        c->call == CLIENT_CALL_NONE ? wire_application(KV_APPLICATION) : 0;
+    uint64_t meant = c->session.application;
+    if (c->call != CLIENT_CALL_NONE) c->session.application = 0;
     session_start(&c->session, task, body, sent_before, conn_now_ms(), deadline_ms);
     int signal = conn_call(c->conn, &c->session);
+    c->session.application = meant;
     if (signal != 0) {
         c->signal = signal;
         session_stop(&c->session);

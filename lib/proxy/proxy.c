@@ -233,6 +233,7 @@ void proxy_learn(struct vstamp_client *c, const struct session *session)
     assert(proxy_is_idle(c) && vstamp_id_is_zero(c->known.group));
     c->known.group = id->group;
     c->known.seen = id->seen;
+    for (uint32_t i = 0; i < c->n; i++) c->sessions[i].application = session->application;
     if (id->epoch != c->known.epoch) return; /* the members will tell */
     c->known.view = id->view;
     c->witnesses = session->witnesses;

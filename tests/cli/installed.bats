@@ -133,6 +133,8 @@ END
     run -5 vstamp put key value
     [[ $output == *'this group replicates "counter"'* ]]
     [ "$(printf 'call 1\ncall --read x\n' | vstamp shell)" = $'51\\n\n51\\n' ]
+    [[ $(printf 'get x\ncall --read x\nget y\n' | vstamp shell | tr '\n' '|') == \
+        "(error) refused: this group"*"|51\\n|(error) refused: this group"* ]]
     [ "$(vstamp --json call 1)" = '{"op":"call","ok":true,"answer":"52\n"}' ]
     printf 3 | vstamp call - | cmp - <(echo 55)
     local group
@@ -220,4 +222,22 @@ END
     [ "$(vstamp --timeout 20 call --read ada)" = 12 ]
     [ "$(vstamp call --read '' | wc -l)" -eq 40 ]
     [ "$(vstamp call --read n1)" = "" ]
+
+    vstamp-admin backup book | tee out
+    grep -q "^of  *phone book, which was not executed" out
+    echo "app: $BATS_FILE_TMPDIR/phonebook.so" >>"$VSTAMP_CONFIG"
+    vstamp-admin --json backup book2 | grep '"application":"phone book"' | grep -v '"digest":""'
+    group_stop 0
+    group_stop 1
+    group_stop 2
+    rm -r data
+    vstamp-admin restore book
+    GROUP_OPTIONS=
+    for i in 0 1 2; do group_start_one "$i"; done
+    [ "$(vstamp --timeout 20 call --read ada)" = 12 ]
+    [ "$(vstamp call --read '' | wc -l)" -eq 40 ]
+    vstamp call 'ada=13' >/dev/null
+    sed -i '/^app:/d; s/^data_dir:.*/data_dir: elsewhere/' "$VSTAMP_CONFIG"
+    run -2 vstamp-admin restore --dry-run book
+    [[ $output == *"another application than the key-value store: name its"*"by app" ]]
 }

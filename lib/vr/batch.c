@@ -261,7 +261,8 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_OTHER_GROUP, "");
         return;
     }
-    if (m->application != 0 && m->application != r->application) {
+    bool in_group = !vstamp_id_is_zero(r->group); /* whose members all replicate the same */
+    if (in_group && m->application != 0 && m->application != r->application) {
         struct vstamp_diag why;
         vstamp_diag_printf(&why, "this group replicates \"%s\", and that is an operation of "
                            "another application", r->app->name);

@@ -51,6 +51,43 @@ static void a_request_that_comes_often_runs_once(void **unused)
     cluster_free(c);
 }
 
+/* What a replica says to a question that is meant for this application; 0: it answers. */
+static uint8_t reason_of(struct cluster *c, uint8_t replica, const char *application,
+                         struct vstamp_id group)
+{
+    uint8_t frame[256];
+    struct wire_message m;
+    struct wire_header header = {.sender = WIRE_SENDER_CLIENT, .group = group};
+    struct wire_request request = {.client = cluster_client_id(1),
+                                   .number = 1,
+                                   .kind = WIRE_KIND_READ_STALE,
+                                   .application =
+                                       application != NULL ? wire_application(application) : 0};
+    size_t size = wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
+    struct bytes answer = cluster_ask(c, replica, (struct bytes){frame, size});
+    assert_int_equal(0, wire_frame_decode(answer, &m));
+    return m.header.command == WIRE_reject ? m.as.reject.reason : 0;
+}
+
+/* Rule: a request names its application.  Any replica of the group knows which that is, and one
+ * that is of no group yet does not judge. */
+static void a_request_for_another_application_is_refused(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    struct vstamp_id group = cluster_core(c, 0)->group;
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_int_equal(WIRE_REJECT_INVALID, reason_of(c, i, "counter", group));
+        assert_int_equal(0, reason_of(c, i, KV_APPLICATION, group));
+        assert_int_equal(0, reason_of(c, i, NULL, group));
+    }
+    cluster_free(c);
+    c = cluster_new_blank(3, CLUSTER_MEMORY);
+    cluster_start(c, 0);
+    assert_int_equal(WIRE_REJECT_UNAVAILABLE, reason_of(c, 0, "counter", (struct vstamp_id){0}));
+    cluster_free(c);
+}
+
 /* The client's request 1 is delayed, the client crashes, registers again, and sends another
  * request. Rule: a registration ends the former session, whatever was in flight in it. */
 static void pit_6_1_a_delayed_request_of_a_former_session_does_not_run(void **unused)
@@ -364,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_that_comes_often_runs_once),
+        cmocka_unit_test(a_request_for_another_application_is_refused),
         cmocka_unit_test(pit_6_1_a_delayed_request_of_a_former_session_does_not_run),
         cmocka_unit_test(pit_6_1_a_registration_tells_what_became_of_the_request_before),
         cmocka_unit_test(pit_6_2_eviction_follows_the_log),

@@ -193,8 +193,6 @@ void remembering_store(struct vstamp_app *app, bool by_row)
     app->tick = tick;
     app->announce = announce;
     app->predict = predict;
-    if (app->due != NULL) app->due = due;
-    if (app->tick != NULL) app->tick = tick;
     app->open = open_memory;
     app->close = close_memory;
     if (by_row) {

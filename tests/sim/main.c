@@ -70,14 +70,13 @@ static int check_settings(const struct campaign *c)
 }
 
 /* Somebody's application instead of the store.  Lives are recorded for the store alone. */
-static int replicate(struct campaign *c, const char *path, const char *argument,
-                     const char *operations)
+static int replicate(struct campaign *c)
 {
     const struct vstamp_app *app;
     struct vstamp_diag diag = {0};
-    int rv = operations != NULL ? plug_in_load(path, &app, &diag) : VSTAMP_E_CONFIG;
-    if (operations == NULL) vstamp_diag_printf(&diag, "--app wants --operations FILE");
-    if (rv == 0) rv = foreign_use(app, argument, operations, &diag);
+    int rv = c->operations != NULL ? plug_in_load(c->app, &app, &diag) : VSTAMP_E_CONFIG;
+    if (c->operations == NULL) vstamp_diag_printf(&diag, "--app wants --operations FILE");
+    if (rv == 0) rv = foreign_use(app, c->app_argument, c->operations, &diag);
     if (rv == 0) return set(c, "record=", "0");
     fprintf(stderr, "vstamp-sim: %s\n", diag.text);
     return 2;
@@ -133,7 +132,6 @@ int main(int argc, char **argv)
     struct campaign c = {.jobs = cores > 0 ? (uint32_t)cores : 1};
     uint64_t from = 1, to = 0, jobs;
     const char *path = NULL, *recording = NULL, *end;
-    const char *app = NULL, *app_argument = NULL, *operations = NULL;
     bool marks = false;
     int rv = 0;
     for (int o; rv == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -157,9 +155,9 @@ int main(int argc, char **argv)
         case OPTION_MARKS: marks = true; break;
         case OPTION_TAP: c.tap = true; break;
         case OPTION_REPLAY: recording = optarg; break;
-        case OPTION_APP: app = optarg; break;
-        case OPTION_APP_ARGUMENT: app_argument = optarg; break;
-        case OPTION_OPERATIONS: operations = optarg; break;
+        case OPTION_APP: c.app = optarg; break;
+        case OPTION_APP_ARGUMENT: c.app_argument = optarg; break;
+        case OPTION_OPERATIONS: c.operations = optarg; break;
         case OPTION_HELP:
             printf("%s\n%s", usage, help);
             sim_options_help(stdout);
@@ -172,7 +170,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    if (app != NULL) rv = replicate(&c, app, app_argument, operations);
+    if (c.app != NULL) rv = replicate(&c);
     if (rv == 0) rv = check_settings(&c);
     if (rv != 0) return rv;
     if (recording != NULL) return replay_file(recording, PACKAGE_VERSION, c.trace);

@@ -64,7 +64,8 @@ static void world_begin(struct sim *sim)
 /* Should the primary have logged a tick so long ago? */
 static bool is_overdue(const struct vr *core, uint64_t since_us)
 {
-    uint64_t due = vr_is_primary(core) ? core->app->due(&core->app_pages) : VSTAMP_NEVER;
+    bool acts = vr_is_primary(core) && core->app->due != NULL;
+    uint64_t due = acts ? core->app->due(&core->app_pages) : VSTAMP_NEVER;
     return due != VSTAMP_NEVER && due + since_us < core->wall_us;
 }
 

@@ -142,6 +142,7 @@ static void print_summary(const struct folder *f)
     for (uint8_t i = 0; i < f->members.n; i++)
         printf("%s%s", i == 0 ? "members      " : ", ", f->members.members[i].address);
     if (f->members.n > 0) puts("");
+    if (f->any_head) printf("replicates   %s\n", f->application);
     if (f->any_head) printf("format       %" PRIu32 "\n", f->owner.version);
     printf("incarnation  came back empty %" PRIu64 " times, since then from its disk %" PRIu64
            " times; %s\n",
@@ -167,10 +168,10 @@ static json_t *known(bool is, uint32_t number)
 static void print_summary_json(const struct folder *f, json_t *findings)
 {
     print_json(json_pack(
-        "{s:s, s:b, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, "
-        "s:I, s:I, s:I, s:I, s:b, s:o}",
+        "{s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, "
+        "s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
         "folder", f->storage.folder, "sound", f->n_findings == 0, "group", id_text(f->group),
-        "replica", known(is_member(f), f->state.self), "address",
+        "application", f->application, "replica", known(is_member(f), f->state.self), "address",
         f->any_head ? json_string(f->address) : json_null(), "format",
         known(f->any_head, f->owner.version),
         "came_back_empty", (json_int_t)journal_losses(f->incarnation),
@@ -380,9 +381,14 @@ static void print_txn(FILE *into, const struct kv_txn *txn)
     }
 }
 
-static void print_operation(FILE *into, struct bytes encoded)
+static void print_operation(FILE *into, const struct folder *f, struct bytes encoded)
 {
     struct kv_op op;
+    if (strcmp(f->application, KV_APPLICATION) != 0) {
+        fputs("call", into);
+        print_word(into, encoded);
+        return;
+    }
     const char *wrong = kv_decode_op(encoded, &op);
     if (wrong != NULL) {
         fprintf(into, "not an operation of the key-value store: %s:", wrong);
@@ -415,26 +421,26 @@ static void print_members(FILE *into, struct bytes body)
     }
 }
 
-static char *operation_text(const struct wire_operation *o)
+static char *operation_text(const struct folder *f, const struct wire_operation *o)
 {
     char *text = NULL;
     size_t size;
     FILE *into = open_memstream(&text, &size);
     if (into == NULL) abort();
-    if (o->kind == WIRE_KIND_APPLY) print_operation(into, o->body);
+    if (o->kind == WIRE_KIND_APPLY) print_operation(into, f, o->body);
     if (o->kind == WIRE_KIND_RECONFIGURE) print_members(into, o->body);
     fclose(into);
     return text;
 }
 
-static void print_requests(const struct version *v, json_t *list)
+static void print_requests(const struct folder *f, const struct version *v, json_t *list)
 {
     struct reader at = reader_over(v->body.data, v->body.size);
     uint32_t n = read_u32(&at);
     for (uint32_t i = 0; i < n; i++) {
         struct wire_operation o;
         if (wire_decode_next(&wire_shape_operation, &at, &o) != 0) break;
-        char *text = operation_text(&o);
+        char *text = operation_text(f, &o);
         if (list != NULL)
             json_array_append_new(
                 list, json_pack("{s:s, s:I, s:I, s:s, s:s}", "client", id_text(o.client),
@@ -469,13 +475,13 @@ static void print_version(const struct folder *f, const struct version *v)
     printf("  commit     %" PRIu64 " when it was written\n", v->commit);
     if (v->lost) puts("  damaged: only its header is known, from the next batch");
     else printf("  requests   %" PRIu32 "\n", operations_in(v->body));
-    print_requests(v, NULL);
+    print_requests(f, v, NULL);
 }
 
 static json_t *version_json(const struct folder *f, const struct version *v)
 {
     json_t *requests = v->lost ? json_null() : json_array();
-    if (!v->lost) print_requests(v, requests);
+    if (!v->lost) print_requests(f, v, requests);
     json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:o}", "file",
                                v->file, "byte", (json_int_t)v->place, "size", (json_int_t)v->size,
                                "view", (json_int_t)v->header.view, "epoch",

@@ -114,19 +114,27 @@ static void follow_entry(struct folder *f, const struct folder_record *record)
 
 /* --- a batch ---------------------------------------------------------------------------------- */
 
+static void keep_text(char *into, size_t capacity, struct bytes text)
+{
+    size_t size = text.size < capacity ? text.size : 0;
+    if (size > 0) memcpy(into, text.data, size);
+    into[size] = '\0';
+}
+
 static void check_owner(struct folder *f, const char *file, uint64_t place,
                         const struct wire_segment *owner)
 {
     if (!f->any_head) {
-        size_t size = owner->address.size < sizeof f->address ? owner->address.size : 0;
         f->owner = *owner;
-        if (size > 0) memcpy(f->address, owner->address.data, size);
-        f->address[size] = '\0';
+        keep_text(f->address, sizeof f->address, owner->address);
+        keep_text(f->application, sizeof f->application, owner->application);
     }
     f->any_head = true;
     if (!bytes_equal(owner->address, bytes_of(f->address)))
         finding(f, file, place, "belongs to the replica at %.*s, the rest to the one at %s",
                 (int)owner->address.size, (const char *)owner->address.data, f->address);
+    else if (!bytes_equal(owner->application, bytes_of(f->application)))
+        finding(f, file, place, "holds another application than \"%s\"", f->application);
     else if (owner->form != f->owner.form)
         finding(f, file, place, "was written with another configuration than the files before it");
     else if (!vstamp_id_is_zero(owner->group) && !vstamp_id_is_zero(f->group) &&

@@ -44,7 +44,8 @@ struct folder {
     /* What it says. */
     bool any_head;
     struct wire_segment owner; /* of the first sound head: whose folder it is; */
-    char address[ADDRESS_BYTES_MAX + 1]; /* what that says of the address */
+    char address[ADDRESS_BYTES_MAX + 1]; /* what that says of the address, */
+    char application[VSTAMP_NAME_BYTES_MAX + 1]; /* and of what is replicated */
     struct vstamp_id group;
     bool any_checkpoint;
     uint64_t checkpoint; /* number of the segment that follows it */

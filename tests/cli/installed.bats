@@ -169,6 +169,8 @@ END
     group_kill "$backup"
     run -2 vstamp-replica --config "$VSTAMP_CONFIG" --index "$backup"
     [[ $output == *'holds the state of the application "counter", this is "key-value store"'* ]]
+    vstamp-admin journal "data/$backup" | grep -x "replicates   counter"
+    vstamp-admin journal "data/$backup" show 2 | grep "apply call 5"
     rm -r "data/$backup"
     GROUP_PROGRAM=vstamp-replica group_start_one "$backup"
     group_wait_log "$backup" "it replicates another application"

@@ -54,11 +54,27 @@ void disk_init(struct disk *disk, uint64_t segment_size)
     disk->segment_size = segment_size;
 }
 
+static void forget_late(struct disk *disk)
+{
+    free(disk->late.data);
+    disk->late = (struct disk_file){0};
+}
+
+/* Of two writes to one place the one that was begun last is there in the end: a process ends once
+ * its writes have. */
+static bool late_is_below(const struct disk *disk, const struct node_job *job)
+{
+    return disk->late.data != NULL && disk->late.number == job->number &&
+           disk->late_place < job->place + job->data.size &&
+           job->place < disk->late_place + disk->late.size;
+}
+
 void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *job)
 {
     assert(!disk->busy[lane]);
     disk->busy[lane] = true;
     disk->job[lane] = *job;
+    if (lane == NODE_LANE_JOURNAL && late_is_below(disk, job)) forget_late(disk);
 }
 
 /* One that was cut short is made anew. */
@@ -103,12 +119,6 @@ static void free_segments(struct disk *disk, uint64_t below, size_t n_max)
         folder->files[0].data = NULL;
     }
     folder_remove_below(folder, below, n_max);
-}
-
-static void forget_late(struct disk *disk)
-{
-    free(disk->late.data);
-    disk->late = (struct disk_file){0};
 }
 
 /* Nothing is written there that was acknowledged since: a process ends once its writes have. */

@@ -100,20 +100,6 @@ static void check_comer(struct plan *p, size_t i)
     }
 }
 
-static void check_roles(struct plan *p)
-{
-    for (size_t i = 0; i < p->next.n; i++) {
-        size_t before = members_find(now(p), &p->next.addresses[i]);
-        bool will = vr_among_witnesses(p->next.witnesses, (uint8_t)i);
-        if (before == now(p)->n) continue;
-        if (vr_among_witnesses(now(p)->witnesses, (uint8_t)before) == will) continue;
-        check(p, false,
-              "%s would become %s: a member cannot change its part: let it leave, empty its "
-              "folder, and add it again",
-              p->next.addresses[i].text, will ? "a witness" : "an active replica");
-    }
-}
-
 static void check_quorums(struct plan *p)
 {
     size_t n_well = 0, n_up = 0;
@@ -155,7 +141,6 @@ void plan_make(struct plan *p, const struct answers *answers, const struct verdi
     check_quorums(p);
     for (size_t i = 0; i < p->next.n; i++)
         if (!is_member(now(p), &p->next.addresses[i])) check_comer(p, i);
-    check_roles(p);
     add_warnings(p);
 }
 
@@ -173,7 +158,10 @@ static void describe(const struct plan *p, const struct members *of, size_t i, c
     const struct answer *a = answers_find(p->answers, &of->addresses[i]);
     size_t before = members_find(now(p), &of->addresses[i]);
     bool witness = vr_among_witnesses(of->witnesses, (uint8_t)i);
-    int n = snprintf(text, size, "%s", witness ? "witness" : "");
+    bool was = before < now(p)->n && vr_among_witnesses(now(p)->witnesses, (uint8_t)before);
+    const char *role = witness ? "witness" : "";
+    if (was && !witness && of == &p->next) role = "no witness any more: fetches the state first";
+    int n = snprintf(text, size, "%s", role);
     if (before < now(p)->n && p->verdict->primary == (int)before)
         n = snprintf(text, size, "primary");
     if (of == &p->next && before < now(p)->n && before != i)

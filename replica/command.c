@@ -19,6 +19,7 @@
 #include "replica/serve.h"
 #include "replica/storage.h"
 #include "vr/membership.h"
+#include "vr/witness.h"
 
 #define NO_INDEX UINT32_MAX
 #define NO_LOCAL UINT32_MAX
@@ -97,7 +98,8 @@ static int check(const struct cli *cli, const struct serve_options *serve)
                config->replicas_addresses.at[index].text, config->status_addresses.at[index].text);
         if (vr.durable) printf(", data in %s/%" PRIu32, config->data_dir, index);
         printf("\nreplicates: %s", app->name);
-        printf("\nmemory: at most %zu MiB, as the state grows\n", node_memory(&vr) >> 20);
+        printf("\nmemory: at most %zu MiB, as the state grows%s\n", node_memory(&vr) >> 20,
+               vr_among_witnesses(vr.witnesses, vr.self) ? "; little of it as a witness" : "");
         rv = vr.durable ? check_folder(cli, config, index, &vr) : 0;
         if (rv != 0) return rv;
     }

@@ -221,6 +221,22 @@ int serve_application(const struct serve_options *options, const struct vstamp_a
     return VSTAMP_E_CONFIG;
 }
 
+/* Whole pages that hold nothing but zeros need not be in memory. */
+static void io_give_back(void *ctx, void *memory, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)memory + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)memory + size) / page * page;
+
+    (void)ctx;
+    if (to <= from || madvise((void *)from, to - from, MADV_DONTNEED) != 0) {
+        memset(memory, 0, size);
+        return;
+    }
+    memset(memory, 0, from - (uintptr_t)memory);
+    memset((void *)to, 0, (uintptr_t)memory + size - to);
+}
+
 static int make_node(struct replica *r, struct vstamp_diag *diag)
 {
     size_t size = node_memory(&r->config);
@@ -249,6 +265,7 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
         .store = io_store,
         .trace = r->options->log_level >= LOG_LEVEL_DEBUG ? io_trace : NULL,
         .log = io_log,
+        .give_back = io_give_back,
         .record = r->options->record != NULL ? io_record : NULL,
     };
     r->node = node_init(memory, size, &r->config, r->app, &r->io, entropy);

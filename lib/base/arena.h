@@ -25,6 +25,13 @@ void *arena_take(struct arena *a, size_t count, size_t each);
 /* The same, aligned to a power of two. */
 void *arena_take_aligned(struct arena *a, size_t bytes, size_t align);
 
+/* How memory that is not needed any more is given back: whole or in part; it stays ours, and is all
+ * zeros from then on. */
+struct give_back {
+    void (*zero)(void *ctx, void *memory, size_t size);
+    void *ctx;
+};
+
 /* From now on arena_take is a bug. */
 void arena_seal(struct arena *a);
 

@@ -231,7 +231,7 @@ int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app
     load_pages(c, &r);
     journal_next(&r, &kind, &body); /* the end of the checkpoint */
     int rv = 0;
-    if (c->anchor.op > 0) rv = vr_restore_checkpoint(c->vr, c->head.group, &c->anchor);
+    if (c->anchor.op > 0) rv = vr_restore_checkpoint(c->vr, c->head.group, &c->anchor, false);
     if (rv == VSTAMP_E_CORRUPT) {
         vstamp_diag_printf(diag, "its pages do not make sense");
         return rv;

@@ -14,7 +14,7 @@
 
 #include "wire/codec.h"
 
-#define JOURNAL_VERSION 6u
+#define JOURNAL_VERSION 7u
 #define JOURNAL_RECORD_OVERHEAD 24u /* header and padding at most */
 #define JOURNAL_HEADER_SIZE 16u
 #define JOURNAL_BLOCK 4096u /* a batch begins at a multiple of it, and is filled up to one */

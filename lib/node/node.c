@@ -63,6 +63,13 @@ static void sink_log(void *ctx, enum vr_level level, const char *event, const ch
     n->io.log(n->io.ctx, levels[level], event, detail);
 }
 
+static void sink_give_back(void *ctx, void *memory, size_t size)
+{
+    struct node *n = ctx;
+    if (n->io.give_back != NULL) n->io.give_back(n->io.ctx, memory, size);
+    else if (size > 0) memset(memory, 0, size);
+}
+
 static void build(struct node *n, struct arena *arena, const struct vr_config *config,
                   const struct vstamp_app *app, struct vstamp_id entropy)
 {
@@ -75,7 +82,8 @@ static void build(struct node *n, struct arena *arena, const struct vr_config *c
                            .journal_room = node_journal_room,
                            .store_checkpoint = node_store_checkpoint,
                            .trace = n->io.trace != NULL ? sink_trace : NULL,
-                           .log = sink_log};
+                           .log = sink_log,
+                           .give_back = {.zero = sink_give_back, .ctx = n}};
     n->config = *config;
     vr_init(&n->vr, arena, config, app, &sink, entropy);
     if (config->durable) node_store_init(n, arena, entropy);
@@ -347,7 +355,7 @@ void node_status(struct node *n, struct node_status *s)
         .log_start = r->log.first,
         .held_number = r->held,
         .lease_ms = lease_left_ms(r),
-        .clients = vr_is_witness(r) ? 0 : client_table_count(r->clients),
+        .clients = r->bare ? 0 : client_table_count(r->clients),
         .uptime_s = (r->now_us - n->started_us) / 1000000,
         .version = r->config.version,
         .application = r->app->name,

@@ -140,6 +140,9 @@ struct node_io {
     void (*trace)(void *ctx, const char *line);
     /* One line worth an operator's attention; event is stable ("view-started"), detail is logfmt */
     void (*log)(void *ctx, enum node_log_level level, const char *event, const char *detail);
+    /* This memory, of that which node_init took, is to be zeros: the host may give it back to the
+     * system.  NULL: zeros are written. */
+    void (*give_back)(void *ctx, void *memory, size_t size);
     /* All that goes into the node, before the node acts on it, and what came out by the end of each
      * turn, in the form of recording.h; NULL: nobody records. */
     void (*record)(void *ctx, enum journal_kind kind, const void *record);

@@ -30,7 +30,6 @@ struct node_journal {
     size_t n_cuts, n_cuts_max;
     size_t trailing_state; /* where in them the last record begins, if it is a hard state */
     bool trailing_blank;   /* which says that we are blank */
-    size_t gather_max; /* that entries may take of it: less at a witness, which is to stay small */
     struct wire_list_builder outline_before_state;
     uint64_t pending_position; /* vr->persisted once they are durable */
     bool due;                  /* to be written even if there are no records */

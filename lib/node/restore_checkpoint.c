@@ -75,7 +75,7 @@ static int restore_checkpoint_done(struct node *n, struct vstamp_diag *diag)
     }
     pages_checkpoint(&n->vr.pages);
     pages_all_stored(&n->vr.pages);
-    int rv = vr_restore_checkpoint(&n->vr, n->restore.group, &head->anchor);
+    int rv = vr_restore_checkpoint(&n->vr, n->restore.group, &head->anchor, head->bare != 0);
     if (rv == VSTAMP_E_CORRUPT) vstamp_diag_printf(diag, "its pages do not make sense");
     else if (rv != 0) vstamp_diag_printf(diag, "%s", node_is_over(n));
     return rv;

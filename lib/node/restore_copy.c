@@ -46,7 +46,7 @@ void node_restore_copy(struct node *n, const struct copy *c)
                                     .commit = anchor.op,
                                     .held = anchor.op};
     load_pages(n, c);
-    int rv = vr_restore_checkpoint(&n->vr, group, &anchor);
+    int rv = vr_restore_checkpoint(&n->vr, group, &anchor, vr_is_witness(&n->vr));
     assert(rv == 0 || n->vr.over); /* copy_load asked the application of the same pages */
     rv = vr_restore_state(&n->vr, &state);
     assert(rv == 0);

@@ -82,11 +82,6 @@ static int replay_record(struct node *n, enum journal_kind kind, size_t size, st
 static void judge(struct restoring *x, int rv, uint64_t place)
 {
     if (rv == 0) return;
-    if (rv == VSTAMP_E_CONFIG) {
-        fail(x, rv, "was written by a witness, or by an active replica, and this one was started "
-                    "as the other: give it the witnesses that its group has");
-        return;
-    }
     if (rv != VSTAMP_E_NO_ROOM) {
         damaged(x, place);
         return;

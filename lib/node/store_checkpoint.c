@@ -155,7 +155,8 @@ static struct bytes head_records(struct node *n)
     struct wire_checkpoint_head head = {.anchor = n->vr.checkpoint_anchor,
                                         .n_pages = n->vr.pages.image_n_used,
                                         .n_stored = c->n_stored,
-                                        .sum = c->sum};
+                                        .sum = c->sum,
+                                        .bare = n->vr.bare};
     bool fits = journal_put(&w, c->number, 0, JOURNAL_SEGMENT, &wire_shape_segment, &whose) &&
                 journal_put(&w, c->number, w.size, JOURNAL_CHECKPOINT_HEAD,
                             &wire_shape_checkpoint_head, &head);

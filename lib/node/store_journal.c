@@ -32,13 +32,33 @@
 #define HEAD_OVERHEAD 1024u           /* a head without what it says of the batch before */
 #define SEAL_US UINT64_C(20000)
 
-static size_t journal_capacity(const struct vr_config *c)
+/* Bytes of entries that the log of a witness holds. */
+static size_t witness_log(const struct vr_config *c)
 {
-    size_t usual = 2 * (c->pipeline + PIPELINE_MAX / 4) * ((size_t)c->batch_bytes + 256);
-    /* A witness may have to begin a segment with all of its log. */
-    size_t log = vr_log_bytes_min(c) + (size_t)c->log_entries * 256;
-    bool witness = vr_among_witnesses(c->witnesses, c->self);
-    return 2 * STATE_RESERVE + (witness && log > usual ? log + log / 8 : usual);
+    return c->witness_log_bytes < c->log_bytes ? c->witness_log_bytes : c->log_bytes;
+}
+
+/* Of the records that a segment begins with, and of those that gather meanwhile. */
+static size_t usual_capacity(const struct vr_config *c)
+{
+    return 2 * STATE_RESERVE +
+           2 * (c->pipeline + PIPELINE_MAX / 4) * ((size_t)c->batch_bytes + 256);
+}
+
+/* A witness may have to begin a segment with all of its log. */
+static size_t witness_capacity(const struct vr_config *c)
+{
+    size_t log = witness_log(c) + (size_t)c->log_entries * 256, usual = usual_capacity(c);
+    size_t capacity = 2 * STATE_RESERVE + log + log / 8;
+    return capacity > usual ? capacity : usual;
+}
+
+/* A witness is to stay small: all that can be in flight (vr/batch.c). */
+static size_t gather_max(const struct node *n)
+{
+    const struct vr_config *c = &n->config;
+    return n->vr.bare ? 2 * STATE_RESERVE + witness_log(c) / 2 + c->pipeline * 512
+                      : usual_capacity(c);
 }
 
 static size_t blocks(size_t size)
@@ -69,10 +89,7 @@ void node_journal_init(struct node *n, struct arena *arena, struct vstamp_id ent
 {
     struct node_journal *j = &n->journal;
     const struct vr_config *c = &n->config;
-    j->capacity = journal_capacity(c);
-    j->gather_max = j->capacity;
-    if (vr_among_witnesses(c->witnesses, c->self)) /* all that can be in flight (vr/batch.c) */
-        j->gather_max = 2 * STATE_RESERVE + vr_log_bytes_min(c) / 2 + c->pipeline * 512;
+    j->capacity = witness_capacity(c);
     j->batch_records_max = batch_records_max(c);
     j->segment_size = node_segment_size(c);
     /* Two batches in a row hold more than one may. */
@@ -354,12 +371,12 @@ static bool has_room(const struct node *n, size_t limit, size_t size)
 bool node_journal_room(void *ctx, size_t size)
 {
     const struct node *n = ctx;
-    return has_room(n, n->journal.gather_max, size);
+    return has_room(n, gather_max(n), size);
 }
 
 bool node_segment_room(const struct node *n, size_t size)
 {
-    return has_room(n, n->journal.capacity, size);
+    return has_room(n, n->vr.bare ? n->journal.capacity : usual_capacity(&n->config), size);
 }
 
 /* --- jobs ------------------------------------------------------------------------------------- */

@@ -24,7 +24,7 @@ static bool take(struct vr *r, uint64_t op)
 void vr_checkpoint_anew(struct vr *r)
 {
     assert(r->checkpoint_storing && !r->pages.fetching);
-    if (r->applied > r->checkpoint_op && !vr_is_witness(r)) take(r, r->applied);
+    if (r->applied > r->checkpoint_op && !r->bare) take(r, r->applied);
 }
 
 /* One that is being stored will do. */
@@ -37,10 +37,11 @@ void vr_checkpoint_soon(struct vr *r)
 static uint64_t due(struct vr *r)
 {
     bool wanted = r->checkpoint_wanted && r->status != VR_RECOVERING && r->applied == r->commit;
-    if (vr_is_witness(r)) {
+    if (r->bare) {
         uint64_t op = vr_witness_forgets(r);
         return op == 0 && wanted ? vr_witness_may_forget(r) : op;
     }
+    if (vr_is_witness(r)) return wanted || vr_witness_is_full(r) ? r->applied : 0; /* W7 */
     bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                 r->checkpoint_log_bytes >= r->config.log_bytes / 4;
     return many ? r->applied : 0;
@@ -48,7 +49,8 @@ static uint64_t due(struct vr *r)
 
 void vr_checkpoint_if_due(struct vr *r)
 {
-    if (r->checkpoint_storing || r->pages.fetching || r->over) return;
+    if (r->checkpoint_storing || r->over) return;
+    if (r->pages.fetching && !vr_witness_needs_room(r)) return;
     if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */
     uint64_t op = due(r);
     if (op == 0) return;
@@ -67,7 +69,7 @@ void vr_checkpoint_if_due(struct vr *r)
 void vr_checkpoint_audit(struct vr *r, struct client_table *clients, bool of_candidate, uint64_t op)
 {
     r->audit = (struct vr_audit){.clients = clients, .of_candidate = of_candidate};
-    if (!vr_is_witness(r)) client_table_load(clients, of_candidate, op);
+    if (!r->bare || of_candidate) client_table_load(clients, of_candidate, op);
 }
 
 /* Look at some more of the pages that may become our state: sessions, then the application's. */
@@ -75,7 +77,7 @@ enum vstamp_audit vr_checkpoint_audit_some(struct vr *r)
 {
     struct vr_audit *a = &r->audit;
     struct vstamp_pages app = r->app_pages;
-    if (vr_is_witness(r)) return VSTAMP_AUDIT_PASSES;
+    if (r->bare && !a->of_candidate) return VSTAMP_AUDIT_PASSES;
     enum vstamp_audit sessions = client_table_load_some(a->clients, SESSIONS_AT_ONCE);
     if (sessions != VSTAMP_AUDIT_PASSES) return sessions;
     uint32_t n_pages =
@@ -100,8 +102,9 @@ const char *vr_checkpoint_contradicts(const struct vr *r, const struct wire_entr
  * read from the disk.  What the log holds beyond it stays if it follows that very entry. */
 void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
 {
-    assert(anchor->op >= r->applied && vr_checkpoint_contradicts(r, anchor) == NULL);
     const struct wire_entry_header *ours = log_header(&r->log, anchor->op);
+    assert(anchor->op >= r->applied || ours != NULL); /* what was passed over is executed yet */
+    assert(vr_checkpoint_contradicts(r, anchor) == NULL);
     if (ours == NULL || !vstamp_id_equal(ours->checksum, anchor->checksum)) {
         vr_mark(r, VR_MARK_checkpoint_replaces_log, "op=%" PRIu64, anchor->op);
         log_reset(&r->log, anchor);
@@ -114,7 +117,7 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     r->checkpoint_anchor = *anchor;
     r->checkpoint_log_bytes = 0;
     r->log.keep_after = anchor->op;
-    if (!vr_is_witness(r)) vr_app_resume(r);
+    if (!r->bare) vr_app_resume(r);
 }
 
 /* --- for peers that fetch it (page_transfer.c) ------------------------------------------------ */
@@ -123,8 +126,8 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
  * be some turns from now. */
 static bool can_answer(struct vr *r, uint8_t from)
 {
-    if (vr_is_witness(r)) vr_mark(r, VR_MARK_pages_asked_of_witness, "from=%u", from);
-    return !vr_is_witness(r) && r->pages.has_image && r->checkpoint_op > 0 &&
+    if (r->bare) vr_mark(r, VR_MARK_pages_asked_of_witness, "from=%u", from);
+    return !r->bare && r->pages.has_image && r->checkpoint_op > 0 &&
            pages_settle(&r->pages, PAGES_IMAGE, 4 * PAGES_HASHED_AT_ONCE);
 }
 
@@ -164,11 +167,17 @@ static void tell_root(struct vr *r, uint8_t to, uint64_t nonce)
 }
 
 /* The checkpoint is committed state, so any view and any status may ask and answer.  Who asks about
- * another one than ours is told which we have. */
+ * another one than ours is told which we have; one that is older than who asks can use is followed
+ * by another. */
 void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m)
 {
+    bool too_old = m->level == 0 && m->checkpoint > r->checkpoint_op;
+    if (too_old && !r->bare && m->checkpoint <= r->commit) {
+        vr_mark(r, VR_MARK_newer_checkpoint_wanted, "op=%" PRIu64, m->checkpoint);
+        vr_checkpoint_soon(r); /* who asks does so again */
+    }
     if (!can_answer(r, from)) return;
-    if (m->checkpoint != r->checkpoint_op) {
+    if (m->level == 0 || m->checkpoint != r->checkpoint_op) {
         tell_root(r, from, m->nonce);
     } else if (m->level > 0 && m->level <= pages_tree(&r->pages, PAGES_IMAGE)->top) {
         tell_tree(r, from, m->nonce, m->level, &m->nodes);

@@ -62,7 +62,7 @@ struct client_table {
     uint32_t count;
     uint64_t used; /* newest value of any slot */
 
-    uint32_t *index; /* slot or NONE, by hash of the client id */
+    uint32_t *index; /* slot + 1, by hash of the client id; 0: nobody */
     uint32_t index_mask;
     struct use *uses;
     uint32_t oldest, newest;
@@ -134,8 +134,8 @@ static uint32_t home(const struct client_table *t, struct vstamp_id client)
 static uint32_t index_place(const struct client_table *t, struct vstamp_id client)
 {
     uint32_t at = home(t, client);
-    while (t->index[at] != NONE &&
-           !vstamp_id_equal(slot_client(slot_read(t, t->index[at])), client)) {
+    while (t->index[at] != 0 &&
+           !vstamp_id_equal(slot_client(slot_read(t, t->index[at] - 1)), client)) {
         at = (at + 1) & t->index_mask;
     }
     return at;
@@ -145,15 +145,22 @@ static uint32_t index_place(const struct client_table *t, struct vstamp_id clien
 static void index_remove(struct client_table *t, struct vstamp_id client)
 {
     uint32_t gap = index_place(t, client);
-    assert(t->index[gap] != NONE);
-    for (uint32_t at = (gap + 1) & t->index_mask; t->index[at] != NONE;
+    assert(t->index[gap] != 0);
+    for (uint32_t at = (gap + 1) & t->index_mask; t->index[at] != 0;
          at = (at + 1) & t->index_mask) {
-        uint32_t wanted = home(t, slot_client(slot_read(t, t->index[at])));
+        uint32_t wanted = home(t, slot_client(slot_read(t, t->index[at] - 1)));
         if (((at - wanted) & t->index_mask) < ((at - gap) & t->index_mask)) continue;
         t->index[gap] = t->index[at];
         gap = at;
     }
-    t->index[gap] = NONE;
+    t->index[gap] = 0;
+}
+
+/* The slot of a client; NONE: it has none. */
+static uint32_t find_slot(const struct client_table *t, struct vstamp_id client)
+{
+    uint32_t place = t->index[index_place(t, client)];
+    return place != 0 ? place - 1 : NONE;
 }
 
 /* The order of use. */
@@ -180,7 +187,7 @@ static void forget_derived(struct client_table *t)
     t->count = 0;
     t->used = 0;
     t->oldest = t->newest = NONE;
-    memset(t->index, 0xff, ((size_t)t->index_mask + 1) * sizeof t->index[0]);
+    memset(t->index, 0, ((size_t)t->index_mask + 1) * sizeof t->index[0]);
 }
 
 struct client_table *client_table_new(struct arena *arena, struct pages *pages,
@@ -206,12 +213,26 @@ struct client_table *client_table_new(struct arena *arena, struct pages *pages,
         .index = index,
         .index_mask = places - 1,
         .uses = uses,
+        .oldest = NONE,
+        .newest = NONE,
         .sorted = sorted,
         .step = LOAD_DONE,
     };
     assert(client_table_pages(max_clients, max_answer_bytes) <= pages->n_max);
-    forget_derived(t);
     return t;
+}
+
+void client_table_give_back(struct client_table *t, const struct give_back *give_back)
+{
+    size_t n = t->max_clients;
+    give_back->zero(give_back->ctx, t->index, ((size_t)t->index_mask + 1) * sizeof t->index[0]);
+    give_back->zero(give_back->ctx, t->uses, n * sizeof t->uses[0]);
+    give_back->zero(give_back->ctx, t->sorted, n * sizeof t->sorted[0]);
+    t->count = 0;
+    t->used = 0;
+    t->oldest = t->newest = NONE;
+    t->of_candidate = false;
+    t->step = LOAD_DONE;
 }
 
 uint32_t client_table_count(const struct client_table *t)
@@ -222,7 +243,7 @@ uint32_t client_table_count(const struct client_table *t)
 bool client_table_find(const struct client_table *t, struct vstamp_id client,
                        struct client_record *record)
 {
-    uint32_t slot = t->index[index_place(t, client)];
+    uint32_t slot = find_slot(t, client);
     if (slot == NONE) return false;
     *record = slot_record(slot_read(t, slot));
     return true;
@@ -246,7 +267,7 @@ static uint32_t insert_client(struct client_table *t, struct vstamp_id client, b
 {
     uint32_t slot = take_slot(t, evicted);
     uint8_t *at = slot_write(t, slot);
-    t->index[index_place(t, client)] = slot;
+    t->index[index_place(t, client)] = slot + 1;
     store_u64(at + SLOT_CLIENT_HI, client.hi);
     store_u64(at + SLOT_CLIENT_LO, client.lo);
     use_append(t, slot);
@@ -265,7 +286,7 @@ void client_table_register(struct client_table *t, struct vstamp_id client, uint
                            uint64_t op, struct client_record *record, bool *evicted)
 {
     assert(op > 0); /* a slot is free while its session is 0 */
-    uint32_t slot = t->index[index_place(t, client)];
+    uint32_t slot = find_slot(t, client);
     bool known = slot != NONE;
     *evicted = false;
     if (!known) slot = insert_client(t, client, evicted);
@@ -292,7 +313,7 @@ void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t
                        uint32_t request, uint64_t op, struct bytes answer)
 {
     assert(answer.size <= t->max_answer_bytes);
-    uint32_t slot = t->index[index_place(t, client)];
+    uint32_t slot = find_slot(t, client);
     assert(slot != NONE);
     uint8_t *at = slot_write(t, slot);
     assert(number > load_u64(at + SLOT_NUMBER)); /* else it would have run twice */
@@ -361,8 +382,8 @@ static bool load_slot(struct client_table *t, uint32_t slot)
         return true;
     }
     uint32_t place = index_place(t, slot_client(at));
-    if (t->ended || t->index[place] != NONE) return false;
-    t->index[place] = slot;
+    if (t->ended || t->index[place] != 0) return false;
+    t->index[place] = slot + 1;
     t->sorted[t->count++] = slot;
     return true;
 }

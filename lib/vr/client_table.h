@@ -32,6 +32,9 @@ uint32_t client_table_pages(uint32_t max_clients, uint32_t max_answer_bytes);
 struct client_table *client_table_new(struct arena *arena, struct pages *pages,
                                       uint32_t max_clients, uint32_t max_answer_bytes);
 
+/* All of it is to be empty, as the pages are now, and to take no memory. */
+void client_table_give_back(struct client_table *t, const struct give_back *give_back);
+
 /* False if there is no such session. */
 bool client_table_find(const struct client_table *t, struct vstamp_id client,
                        struct client_record *record);

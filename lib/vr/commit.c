@@ -199,8 +199,8 @@ static void execute_entry(struct vr *r, uint64_t op)
 bool vr_execute(struct vr *r)
 {
     uint64_t before = r->applied;
-    if (vr_is_witness(r)) vr_witness_pass(r);
-    while (r->applied < r->commit && !r->pages.fetching && !r->over &&
+    vr_witness_pass(r);
+    while (!r->bare && r->applied < r->commit && !r->pages.fetching && !r->over &&
            !log_is_hole(&r->log, r->applied + 1)) {
         execute_entry(r, r->applied + 1);
         if (r->over) break;

@@ -18,7 +18,7 @@
 /* NULL, or why this replica has nothing to copy. */
 static const char *nothing_to_copy(const struct vr *r)
 {
-    if (vr_is_witness(r)) return "a witness has no state";
+    if (vr_is_witness(r) || r->bare) return "a witness has no state";
     if (r->status == VR_RECOVERING) return "has no state yet";
     if (r->pages.fetching || (r->checkpoint_op > 0 && !r->pages.has_image))
         return "is fetching its state itself";

@@ -141,6 +141,18 @@ static uint8_t index_before(const struct vr *r, const struct vr_member *member)
     return same ? before : NOWHERE;
 }
 
+/* Were all that are to be active it before?  Else what all of those hold is not known (W3). */
+static bool none_begins_to_be_active(const struct vr *r, const struct vr_membership *next,
+                                     const uint8_t *from)
+{
+    for (uint8_t i = 0; i < next->n; i++) {
+        bool was = from[i] < r->membership.n &&
+                   !vr_among_witnesses(r->membership.witnesses, from[i]);
+        if (!was && !vr_among_witnesses(next->witnesses, i)) return false;
+    }
+    return true;
+}
+
 /* The membership changes, and all that is kept by index with it. */
 static void adopt(struct vr *r, const struct vr_membership *next)
 {
@@ -151,8 +163,10 @@ static void adopt(struct vr *r, const struct vr_membership *next)
     carry_numbers(r->crash_vector, from, next->n);
     carry_numbers(r->vouched, from, next->n);
     carry_token(r, self);
+    if (!none_begins_to_be_active(r, next, from)) r->held = 0;
     forget_what_was_said(r);
     take_membership(r, next, self);
+    if (self != NOT_A_MEMBER) vr_take_role(r, vr_among_witnesses(next->witnesses, self));
     for (uint8_t i = 0; i < next->n; i++) {
         uint64_t known = next->members[i].incarnation;
         if (i != self && r->crash_vector[i] < known) r->crash_vector[i] = known;
@@ -184,6 +198,7 @@ void vr_epoch_void(struct vr *r)
                                                  vr_membership_checksum(&r->membership));
     if (same) take_membership(r, &first, r->given.self); /* what is known of the others stays */
     else adopt(r, &first);
+    vr_take_role(r, vr_among_witnesses(first.witnesses, r->given.self));
     r->replaced = r->retired = false;
     vr_take_guests(r, NULL);
 }
@@ -245,7 +260,7 @@ static bool log_reaches_begin(const struct vr *r)
 /* Is all here that the epoch begins with? */
 bool vr_epoch_is_complete(const struct vr *r)
 {
-    return log_reaches_begin(r) && !vr_has_hole(r, r->membership.op);
+    return log_reaches_begin(r) && !vr_has_hole(r, r->membership.op) && !vr_lacks_state(r);
 }
 
 /* The token by which a membership means us, as we are now. */
@@ -325,12 +340,13 @@ int vr_epoch_restore(struct vr *r, const struct wire_hard_state *state)
     if (!vr_membership_read(&m, &state->membership)) return VSTAMP_E_CORRUPT;
     uint8_t self = vr_membership_find(&m, r->address);
     if (m.epoch != state->epoch || self != state->self) return VSTAMP_E_CORRUPT;
-    if (self != NOT_A_MEMBER && vr_among_witnesses(m.witnesses, self) != r->witness)
-        return VSTAMP_E_CONFIG;
     adopt(r, &m);
     r->replaced = self == NOT_A_MEMBER && vstamp_id_is_zero(state->token);
     r->retired = state->retired != 0;
-    if (self == NOT_A_MEMBER) r->tokens[NOT_A_MEMBER] = state->token;
+    if (self != NOT_A_MEMBER) return 0;
+    r->tokens[NOT_A_MEMBER] = state->token;
+    bool is_first = r->checkpoint_op == 0 && r->applied == 0; /* all there ever was follows */
+    vr_take_role(r, r->bare && !is_first); /* until the next LEARN says more */
     return 0;
 }
 
@@ -391,7 +407,7 @@ static void begin(struct vr *r)
  * holes it is: entries of this epoch may follow, which we have acknowledged. */
 bool vr_epoch_waits(struct vr *r)
 {
-    if (log_reaches_begin(r)) {
+    if (log_reaches_begin(r) && !vr_lacks_state(r)) {
         if (r->log.op >= r->membership.op) vr_commit_up_to(r, r->membership.op);
         return false;
     }

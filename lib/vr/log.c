@@ -9,7 +9,8 @@
 void log_init(struct log *l, struct arena *arena, uint32_t entries, size_t capacity)
 {
     assert(entries > 0 && (entries & (entries - 1)) == 0);
-    *l = (struct log){.first = 1, .mask = entries - 1, .capacity = capacity};
+    *l = (struct log){
+        .first = 1, .mask = entries - 1, .size = capacity, .capacity = capacity};
     l->slots = arena_take(arena, entries, sizeof l->slots[0]);
     l->bytes = arena_take(arena, capacity, 1);
 }
@@ -129,6 +130,46 @@ size_t log_bytes_after(const struct log *l, uint64_t after)
     if (after >= l->op) return 0;
     size_t head = log_at(l, after + 1)->offset;
     return l->tail >= head ? l->tail - head : l->capacity - (head - l->tail);
+}
+
+static void reverse(uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size / 2; i++) {
+        uint8_t kept = bytes[i];
+        bytes[i] = bytes[size - 1 - i];
+        bytes[size - 1 - i] = kept;
+    }
+}
+
+/* The bodies move to the start of the bytes: those around the end by turning the whole ring. */
+static void move_to_start(struct log *l)
+{
+    size_t head = l->head, used = l->tail - head;
+    if (l->tail < head) {
+        used = l->capacity - (head - l->tail);
+        reverse(l->bytes, head);
+        reverse(l->bytes + head, l->capacity - head);
+        reverse(l->bytes, l->capacity);
+    } else {
+        memmove(l->bytes, l->bytes + head, used);
+    }
+    for (uint64_t op = l->first; op <= l->op; op++) {
+        struct log_slot *slot = &l->slots[op & l->mask];
+        slot->offset = slot->offset >= head ? slot->offset - head
+                                            : slot->offset + l->capacity - head;
+    }
+    l->head = 0;
+    l->tail = used;
+}
+
+bool log_resize(struct log *l, size_t capacity)
+{
+    assert(capacity <= l->size);
+    size_t used = log_bytes_after(l, l->first - 1);
+    if (used > capacity) return false;
+    if (l->first <= l->op) move_to_start(l);
+    l->capacity = capacity;
+    return true;
 }
 
 struct log_slot *log_append_hole(struct log *l, const struct wire_entry_header *header,

@@ -30,13 +30,17 @@ struct log {
     uint32_t mask; /* slots - 1 */
     struct log_slot *slots;
     uint8_t *bytes;
-    size_t capacity;
+    size_t size;     /* of them; */
+    size_t capacity; /* and so many of those are in use */
     size_t head, tail; /* bytes in use: head .. tail, around the end if tail < head */
     uint32_t n_holes;
 };
 
 /* `entries` must be a power of two. */
 void log_init(struct log *l, struct arena *arena, uint32_t entries, size_t capacity);
+
+/* Use another part of the bytes.  False: the bodies do not fit into it, and all is as before. */
+bool log_resize(struct log *l, size_t capacity);
 
 /* Forget everything; the log continues after `base`. */
 void log_reset(struct log *l, const struct wire_entry_header *base);

@@ -22,7 +22,8 @@
  *   F4  when no holder is left, since all have gone on to a newer checkpoint, that is the target
  *       from then on; what is staged is compared with it like all else, so nothing is fetched twice
  *       unless it changed twice (PIT-4.5); likewise when a fetch is given up and another begins,
- *       and with a disk after a crash (node/store_fetched.c);
+ *       and with a disk after a crash (node/store_fetched.c).  A target whose holders are gone for
+ *       good is given up after a while: who is left may have none but an older one;
  *   F5  a question that is not answered in time is asked elsewhere;
  *   F6  questions are asked at such a pace that their answers take no more than
  *       transfer_mib_per_s.
@@ -141,14 +142,23 @@ static void forget_target(struct vr *r)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
+/* Of a checkpoint.  To execute what was passed over takes one that our log goes on from. */
+static uint64_t oldest_of_use(const struct vr *r)
+{
+    if (!r->bare) return r->applied + 1;
+    return r->checkpoint_op > 0 ? r->checkpoint_op : 1;
+}
+
 /* Who has which checkpoint? */
 void vr_fetch_ask_all(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
+    uint64_t least = r->bare ? oldest_of_use(r) : 0;
     r->fetch.nonce = ++t->nonce;
     for (uint8_t i = 0; i < vr_n_sources(r); i++) {
-        if (i == r->config.self || vr_among_witnesses(r->config.witnesses, i)) continue;
-        vr_send(r, i, t->view, &wire_shape_get_tree, &(struct wire_get_tree){.nonce = t->nonce});
+        if (!vr_may_have_state(r, i)) continue;
+        vr_send(r, i, t->view, &wire_shape_get_tree,
+                &(struct wire_get_tree){.nonce = t->nonce, .checkpoint = least});
     }
 }
 
@@ -249,6 +259,7 @@ static void adopt(struct vr *r)
     r->clients = r->fetched_clients;
     r->fetched_clients = former;
     client_table_become_live(r->clients);
+    r->bare = false;
     vr_checkpoint_adopt(r, &f->anchor);
     forget_target(r);
     vr_transfer_go_on(r);
@@ -258,8 +269,8 @@ static void adopt(struct vr *r)
 static const char *look_at_target(struct vr *r, bool *done)
 {
     struct vr_fetch *f = &r->fetch;
-    const char *wrong = vr_checkpoint_contradicts(r, &f->anchor);
     *done = true;
+    const char *wrong = vr_checkpoint_contradicts(r, &f->anchor);
     if (wrong != NULL) return wrong;
     if (!f->complete) {
         if (!vstamp_id_equal(tree_root(candidate(r)), f->root))
@@ -273,10 +284,23 @@ static const char *look_at_target(struct vr *r, bool *done)
     return audit == VSTAMP_AUDIT_FAILS ? "its pages do not make sense" : NULL;
 }
 
+/* What is to lie beneath the log that a witness has must change nothing of that (W7). */
+static bool is_ahead_of_log(const struct vr *r)
+{
+    const struct wire_entry_header *ours = log_header(&r->log, r->fetch.anchor.op);
+    bool same = ours != NULL && vstamp_id_equal(ours->checksum, r->fetch.anchor.checksum);
+    return r->transfer.kind == VR_TRANSFER_WARM && !same;
+}
+
 /* All of the target is in hand (F7). */
 static void look_through(struct vr *r)
 {
     bool done;
+    if (is_ahead_of_log(r)) {
+        vr_mark(r, VR_MARK_state_is_ahead_of_log, "op=%" PRIu64, r->fetch.anchor.op);
+        vr_transfer_stop(r, "the log comes first");
+        return;
+    }
     const char *wrong = look_at_target(r, &done);
     if (!done) {
         vr_mark(r, VR_MARK_fetched_state_takes_turns, "op=%" PRIu64, r->fetch.anchor.op);
@@ -348,7 +372,12 @@ bool vr_fetch_due(struct vr *r)
         f->holders &= ~(1u << q->peer); /* until it answers again */
         reopen(f, q);
     }
-    if (f->holders == 0 && !f->complete) return false;
+    if (f->holders == 0 && !f->complete) { /* gone, and who is left may have an older one */
+        if (f->anchor.op != 0)
+            vr_mark(r, VR_MARK_fetch_target_is_gone, "op=%" PRIu64, f->anchor.op);
+        forget_target(r);
+        return false;
+    }
     vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, vr_patience_us(r)));
     pump(r);
     return true;
@@ -446,7 +475,8 @@ static void note_checkpoint(struct vr *r, uint8_t from, const struct wire_tree *
     f->holders &= ~(1u << from);
     if (holds) {
         f->holders |= 1u << from;
-    } else if (m->anchor.op > r->applied && m->anchor.op > f->anchor.op && f->holders == 0) {
+    } else if (m->anchor.op >= oldest_of_use(r) && m->anchor.op > f->anchor.op &&
+               f->holders == 0) {
         take_target(r, from, m, children);
     }
 }
@@ -454,7 +484,8 @@ static void note_checkpoint(struct vr *r, uint8_t from, const struct wire_tree *
 /* Where we hoped for more than is executed here there is less, so its log reaches back to ours. */
 static bool is_behind_us(struct vr *r, uint8_t from, const struct wire_tree *m)
 {
-    if (m->anchor.op > r->applied || r->fetch.anchor.op != 0 || from != r->transfer.peer)
+    if (m->anchor.op >= oldest_of_use(r) || r->fetch.anchor.op != 0 ||
+        from != r->transfer.peer || r->bare)
         return false;
     vr_mark(r, VR_MARK_checkpoint_is_behind_us, "op=%" PRIu64, m->anchor.op);
     r->transfer.pages = false;

@@ -303,6 +303,29 @@ void pages_clear(struct pages *p)
     pages_fetch_commit(p);
 }
 
+static void forget_set(const struct pages *p, uint64_t *set)
+{
+    memset(set, 0, bitset_words(p->n_touched) * sizeof set[0]);
+}
+
+void pages_give_back(struct pages *p, const struct give_back *give_back)
+{
+    size_t size = (size_t)p->n_touched * VSTAMP_PAGE_SIZE;
+    assert(!p->fetching);
+    give_back->zero(give_back->ctx, p->places[0], size);
+    give_back->zero(give_back->ctx, p->places[1], size);
+    give_back->zero(give_back->ctx, p->second, size);
+    forget_set(p, p->live_place);
+    forget_set(p, p->copied);
+    forget_set(p, p->is_staged);
+    forget_set(p, p->unkept);
+    for (int version = 0; version < PAGES_VERSIONS; version++)
+        tree_clear(&p->trees[version], p->n_touched);
+    p->n_used = p->image_n_used = p->n_staged = 0;
+    for (uint32_t page = 0; page < p->n_touched; page++) bitset_add(p->changed, page); /* P5 */
+    pages_checkpoint(p);
+}
+
 EXPORTED uint32_t vstamp_pages_max(const struct vstamp_pages *pages)
 {
     return pages->count;

@@ -116,6 +116,9 @@ const uint8_t *pages_kept(struct pages *p, uint32_t page);
 /* All pages become zeros, live and in the image; nothing is staged any more. */
 void pages_clear(struct pages *p);
 
+/* The same, and what they took is given back. */
+void pages_give_back(struct pages *p, const struct give_back *give_back);
+
 /* An application's window on the pages: its page 0 is page `first`. */
 struct vstamp_pages {
     struct pages *pages;

@@ -11,7 +11,8 @@
  *   P1  one at a time: nothing is proposed while another one is, or is in the log uncommitted; and
  *       a request names the membership that it is to replace (PIT-8.4, 8.11);
  *   P2  a member to be is a *learner*: it holds what is committed, and neither votes nor counts.
- *       It becomes a member only by the entry, with the log up to that (PIT-8.6);
+ *       It becomes a member only by the entry, with the log up to that (PIT-8.6).  A witness that
+ *       is to be active learns, too, and goes on as a witness until then (witness.c, W7);
  *   P3  a learner counts by what it says in answer to this proposal: what a former life of it said
  *       may come late, and name a token that nobody has any more;
  *   P4  the entry follows only committed ones, alone in its place, once every learner has kept up
@@ -35,10 +36,21 @@
 
 #define PATIENCE 20u /* times view_change_ms without an answer, or progress, of a learner */
 
-/* Is who has this slot to learn? */
+/* The role that who has this slot is to have. */
+static bool becomes_witness(const struct vr *r, uint8_t slot)
+{
+    const struct vr_membership *next = &r->proposal.next;
+    uint8_t index = vr_membership_find(next, vr_slot_address(r, slot));
+    return index != NOT_A_MEMBER && vr_among_witnesses(next->witnesses, index);
+}
+
+/* Is who has this slot to learn?  Who is proposed, and was no member, or a witness. */
 static bool learns(const struct vr *r, uint8_t slot)
 {
-    return slot >= r->config.n_replicas && slot < vr_n_slots(r);
+    if (slot >= r->config.n_replicas) return slot < vr_n_slots(r);
+    uint8_t index = vr_membership_find(&r->proposal.next, vr_slot_address(r, slot));
+    return vr_among_witnesses(r->config.witnesses, slot) && index != NOT_A_MEMBER &&
+           !becomes_witness(r, slot);
 }
 
 void vr_proposal_forget(struct vr *r)
@@ -60,24 +72,11 @@ static bool same_members(const struct vr_membership *a, const struct vr_membersh
     return true;
 }
 
-/* A member that stays, and is to change from active to witness or back; NULL: there is none. */
-static const struct vr_member *changes_role(const struct vr *r, const struct vr_membership *next)
-{
-    for (uint8_t i = 0; i < next->n; i++) {
-        uint8_t before = vr_membership_find(&r->membership, next->members[i].address);
-        bool was = before != NOT_A_MEMBER && vr_among_witnesses(r->config.witnesses, before);
-        if (before != NOT_A_MEMBER && was != vr_among_witnesses(next->witnesses, i))
-            return &next->members[i];
-    }
-    return NULL;
-}
-
 /* 0, or why not: the request makes no sense (INVALID), or not now (CONFLICT). */
 static uint8_t judge(struct vr *r, const struct wire_reconfigure *asked,
                      const struct vr_membership *next, char *why, size_t size)
 {
     struct vr_config config = r->config;
-    const struct vr_member *changed = changes_role(r, next);
     config.n_replicas = next->n;
     config.witnesses = next->witnesses;
     if (!vr_witnesses_are_sound(&config)) {
@@ -90,11 +89,6 @@ static uint8_t judge(struct vr *r, const struct wire_reconfigure *asked,
         snprintf(why, size, "the group is in epoch %u by now, with other members than the request "
                  "is to replace: look at them, and ask again", r->epoch);
         return WIRE_REJECT_CONFLICT;
-    }
-    if (changed != NULL) {
-        snprintf(why, size, "%s stays and changes its role as a witness: replace it instead",
-                 changed->address);
-        return WIRE_REJECT_INVALID;
     }
     if (r->proposal.pending || vr_epoch_is_closed(r)) {
         snprintf(why, size, "another reconfiguration is under way");
@@ -263,8 +257,11 @@ void vr_proposal_heartbeat(struct vr *r)
         .nonce = p->nonce,
         .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
         .commit = r->commit};
-    for (uint8_t i = 0; i < vr_n_slots(r); i++)
-        if (learns(r, i)) vr_send(r, i, r->view, &wire_shape_learn, &learn);
+    for (uint8_t i = 0; i < vr_n_slots(r); i++) {
+        if (!learns(r, i)) continue;
+        learn.witness = becomes_witness(r, i);
+        vr_send(r, i, r->view, &wire_shape_learn, &learn);
+    }
 }
 
 void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *message)
@@ -277,13 +274,8 @@ void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *messag
     struct vr_learner *one = &r->proposal.learners[slot];
     const char *address = vr_slot_address(r, slot);
     const char *why = wire_learn_refusal_text(m->refusal);
-    uint8_t index = vr_membership_find(&r->proposal.next, address);
-    bool wanted = vr_among_witnesses(r->proposal.next.witnesses, index);
     if (m->refusal != WIRE_LEARN_NONE) {
         abandon(r, "%s: %s", address, why != NULL ? why : "it refuses");
-    } else if ((m->witness != 0) != wanted) {
-        abandon(r, "%s: it was started as %s", address,
-                wanted ? "an active replica" : "a witness");
     } else if (!vstamp_id_is_zero(m->token) && m->op <= NUMBER_MAX) {
         if (!one->heard || m->op > one->op || m->fetched > one->fetched)
             one->progress_us = r->now_us;
@@ -417,12 +409,13 @@ void vr_proposal_settle(struct vr *r)
 
 static void answer(struct vr *r, uint8_t slot, uint64_t origin, uint64_t nonce, uint8_t refusal)
 {
-    uint64_t op = r->durable_op < r->commit ? r->durable_op : r->commit;
+    uint8_t self = r->config.self;
+    bool member = self != NOT_A_MEMBER;
     struct wire_learned learned = {.nonce = nonce,
-                                   .op = op,
+                                   .op = vr_warm_up_to(r),
                                    .fetched = r->stats.transfer_bytes,
-                                   .token = r->tokens[r->config.self],
-                                   .witness = r->witness,
+                                   .token = member ? r->membership.members[self].token
+                                                   : r->tokens[self],
                                    .refusal = refusal};
     if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_learned, &learned);
     else vr_answer(r, origin, &wire_shape_learned, &learned);
@@ -479,9 +472,22 @@ static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct 
     return true;
 }
 
+/* As a witness that is to be active: what we owe as a witness comes first (W7). */
+static void learn_as_member(struct vr *r, uint8_t slot, const struct wire_message *m)
+{
+    const struct wire_header *h = &m->header;
+    bool ours = r->has_hard_state && vstamp_id_equal(h->group, r->group) && h->epoch == r->epoch;
+    if (!ours || r->status != VR_NORMAL || !vr_is_witness(r) || m->as.learn.witness != 0) return;
+    if (h->view != r->view || vr_primary_of(r, h->view) != slot) return;
+    vr_keep_warm(r, slot);
+    if (vr_is_durable_state(r)) answer(r, slot, 0, m->as.learn.nonce, WIRE_LEARN_NONE);
+}
+
 void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m)
 {
     struct vr_membership membership;
+    if (r->config.self != NOT_A_MEMBER && slot < r->config.n_replicas)
+        learn_as_member(r, slot, m);
     if (!vr_membership_read(&membership, &m->as.learn.membership)) {
         vr_mark(r, VR_MARK_membership_not_sound, "epoch=%u", m->header.epoch);
         return;
@@ -490,7 +496,8 @@ void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
     slot = (uint8_t)m->header.sender; /* from now on a member of ours */
     if (m->header.sender >= r->config.n_replicas || m->as.learn.commit > NUMBER_MAX) return;
     r->view = r->log_view = m->header.view < NUMBER_MAX ? m->header.view : r->view;
-    if (m->as.learn.commit > r->commit)
+    vr_take_role(r, m->as.learn.witness != 0);
+    if (m->as.learn.commit > r->commit || vr_lacks_state(r))
         vr_transfer_start(r, VR_TRANSFER_LEARN, slot, m->header.view, m->as.learn.commit,
                           (struct vstamp_id){0});
     if (vr_is_durable_state(r)) answer(r, slot, 0, m->as.learn.nonce, WIRE_LEARN_NONE);

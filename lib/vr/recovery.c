@@ -319,7 +319,7 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
  * time. */
 void vr_recovery_void(struct vr *r)
 {
-    bool had_state = r->applied > 0;
+    bool had_state = r->applied > 0 && !r->bare;
     vr_epoch_void(r);
     log_reset(&r->log, &(struct wire_entry_header){0});
     r->log.keep_after = 0;
@@ -328,13 +328,14 @@ void vr_recovery_void(struct vr *r)
     r->group = (struct vstamp_id){0};
     r->has_hard_state = r->restarting = false;
     r->asked = r->agreed = 0;
+    r->bare = r->witness;
     memset(r->crash_vector, 0, sizeof r->crash_vector);
     if (r->pages.n_used > 0) {
         pages_clear(&r->pages);
         bool sound = client_table_reload(r->clients, 0);
         assert(sound);
     }
-    if (had_state && !vr_is_witness(r)) vr_app_resume(r);
+    if (had_state) vr_app_resume(r);
 }
 
 /* What the disk held cannot be read: this replica goes on as one without state, but not as if it

@@ -22,6 +22,7 @@ size_t vr_frame_size_max(const struct vr_config *config)
     return body + 16384;
 }
 
+/* Room for either role: what a witness does not use is never touched. */
 static void take_memory(struct vr *r, struct arena *arena, const struct vr_config *config)
 {
     uint32_t staged = 2 * TRANSFER_ENTRIES_MAX;
@@ -30,18 +31,14 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     r->frame = arena_take(arena, r->frame_size_max, 1);
     r->answer_size_max = r->frame_size_max - 8192; /* also lists of entries and pages */
     r->answer = arena_take(arena, r->answer_size_max, 1);
-    bool witness = r->witness;
-    uint64_t log_bytes = witness ? vr_log_bytes_min(config) : config->log_bytes;
-    if (witness && staged_bytes > log_bytes / 4 * 3) staged_bytes = log_bytes / 4 * 3;
-    log_init(&r->log, arena, config->log_entries, log_bytes);
+    log_init(&r->log, arena, config->log_entries, config->log_bytes);
     log_init(&r->staging, arena, staged, staged_bytes);
     r->batch = writer_over(arena_take(arena, config->batch_bytes, 1), config->batch_bytes);
     inflight_init(&r->inflight, arena, (PIPELINE_MAX + 2) * BATCH_REQUESTS_MAX);
     r->reads = arena_take(arena, READS_WAITING_MAX, sizeof r->reads[0]);
     r->promises = arena_take(arena, REPLICAS_MAX, sizeof r->promises[0]);
-    pages_init(&r->pages, arena, witness ? 1 : config->state_pages);
+    pages_init(&r->pages, arena, config->state_pages);
     vr_fetch_init(&r->fetch, arena, pages_tree(&r->pages, PAGES_LIVE));
-    if (witness) return;
     r->clients =
         client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
     r->fetched_clients =
@@ -59,6 +56,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     *r = (struct vr){.config = *config,
                      .given = *config,
                      .witness = vr_among_witnesses(config->witnesses, config->self),
+                     .bare = vr_among_witnesses(config->witnesses, config->self),
                      .app = app,
                      .limits = vr_limits(config),
                      .status = VR_RECOVERING};
@@ -82,10 +80,11 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
 /* --- restoring, before vr_start ------------------------------------------------------------- */
 
 int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
-                          const struct wire_entry_header *anchor)
+                          const struct wire_entry_header *anchor, bool bare)
 {
     enum vstamp_audit audit = VSTAMP_AUDIT_GOES_ON;
     r->group = group;
+    r->bare = bare;
     if (vr_checkpoint_contradicts(r, anchor) != NULL) return VSTAMP_E_CORRUPT;
     vr_checkpoint_audit(r, r->clients, false, anchor->op);
     while (audit == VSTAMP_AUDIT_GOES_ON) audit = vr_checkpoint_audit_some(r);
@@ -340,6 +339,7 @@ static void check_invariants(const struct vr *r)
     assert(!vr_is_primary(r) || r->log.op - r->commit <= r->config.pipeline + PIPELINE_MAX);
     assert(!vr_is_primary(r) || r->log.n_holes == 0);
     assert(!vr_has_hole(r, r->applied) && !vr_has_hole(r, r->durable_op));
+    assert(!vr_is_primary(r) || !r->bare);
 }
 
 /* Order matters little, as each part only looks at the state; twice, because a prepare can commit
@@ -356,6 +356,7 @@ static void settle(struct vr *r)
         vr_transfer_settle(r);
         vr_proposal_settle(r);
         vr_epoch_settle(r);
+        vr_witness_settle(r);
         if (r->over) return;
     }
     vr_mend_settle(r);
@@ -516,7 +517,7 @@ void vr_on_checkpoint_stored(struct vr *r)
     assert(r->checkpoint_storing);
     r->checkpoint_storing = false;
     r->log.keep_after = r->checkpoint_op;
-    pages_fetch_forget(&r->pages); /* as the disk does: what was fetched before is older */
+    if (!r->bare) pages_fetch_forget(&r->pages); /* as the disk does: what was fetched is older */
     settle(r);
 }
 

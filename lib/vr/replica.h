@@ -46,6 +46,7 @@ struct vr_sink {
     void (*store_checkpoint)(void *ctx);
     void (*trace)(void *ctx, const char *line); /* may be NULL */
     void (*log)(void *ctx, enum vr_level level, const char *event, const char *detail);
+    struct give_back give_back;
 };
 
 enum vr_status { VR_NORMAL, VR_VIEW_CHANGE, VR_RECOVERING, VR_TRANSITIONING };
@@ -69,6 +70,7 @@ enum vr_timer {
 /* Why state is fetched (5.2); state_transfer.c explains. */
 enum vr_transfer_kind {
     VR_TRANSFER_NONE,
+    VR_TRANSFER_WARM,        /* a witness that is to be active: state, beneath the log it has */
     VR_TRANSFER_GAP,         /* normal, same view: entries were missed */
     VR_TRANSFER_VIEW,        /* a later view has started */
     VR_TRANSFER_NEW_PRIMARY, /* in a view change: the chosen log is at another replica */
@@ -229,7 +231,9 @@ struct vr {
     struct vr_membership membership;
     struct vr_membership guests; /* no members: those of the epoch before, or of what is proposed */
     char address[ADDRESS_BYTES_MAX + 1]; /* our own */
-    bool witness;    /* started as one: it has no memory for state */
+    bool witness;    /* its role in the epoch, or, of a learner, the one that it is to have */
+    bool bare;       /* the pages do not hold what is committed: it was passed over (witness.c) */
+    uint64_t warm_until_us; /* a witness that is to be active keeps its state until then */
     bool replaced;   /* a member of an older epoch, and of this one no more */
     bool retired;    /* and not needed any more */
     uint32_t begun;  /* replaced: members that have begun the epoch */
@@ -349,7 +353,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
  * not fit to what came before it: then the files are damaged.  The pages of a checkpoint are loaded
  * already; VSTAMP_E_NO_ROOM if an entry was written by a replica with a larger log. */
 int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
-                          const struct wire_entry_header *anchor);
+                          const struct wire_entry_header *anchor, bool bare);
 int vr_restore_state(struct vr *r, const struct wire_hard_state *state);
 int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *entry);
 int vr_restore_hole(struct vr *r, const struct wire_entry_outline *outline); /* all that is left */

@@ -165,6 +165,7 @@ struct wire_list vr_entries_after(struct vr *r, uint64_t after, uint64_t up_to);
 void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m);
 void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m);
 uint8_t vr_n_sources(const struct vr *r);
+bool vr_may_have_state(const struct vr *r, uint8_t slot);
 void vr_transfer_ask(struct vr *r);     /* once more, from where we stand */
 void vr_transfer_restart(struct vr *r); /* stand on what is surely ours */
 void vr_transfer_go_on(struct vr *r);   /* after a checkpoint that was adopted */
@@ -194,11 +195,18 @@ void vr_on_get_entry(struct vr *r, uint8_t from, const struct wire_get_entry *m)
 void vr_on_give_entry(struct vr *r, uint8_t from, uint64_t view, const struct wire_give_entry *m);
 
 /* witness.c: section 6.1. */
+void vr_take_role(struct vr *r, bool witness);
+void vr_keep_warm(struct vr *r, uint8_t from);
+void vr_witness_settle(struct vr *r);
+bool vr_lacks_state(const struct vr *r);
+uint64_t vr_warm_up_to(const struct vr *r); /* what is committed is executed, durably, so far */
 void vr_witness_pass(struct vr *r);
 void vr_refuse_as_witness(struct vr *r, uint64_t origin, const struct wire_request *m);
 uint64_t vr_held(struct vr *r);
 void vr_note_held(struct vr *r, uint64_t held);
 uint64_t vr_witness_forgets(struct vr *r);
+bool vr_witness_is_full(struct vr *r);
+bool vr_witness_needs_room(struct vr *r);
 uint64_t vr_witness_may_forget(const struct vr *r);
 
 /* recovery.c: section 4.3, and the forming of a group. */

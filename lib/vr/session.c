@@ -27,7 +27,8 @@
  *       registration leaves its number to the first request after it.  Registrations have no
  *       session and are numbered in a range of their own;
  *   C6  the view is taken from frames of our group only, and only upward; so is who is a witness,
- *       without which nobody can tell a view's primary (PIT-7.3): a witness is not asked;
+ *       without which nobody can tell a view's primary (PIT-7.3): a witness is not asked, but when
+ *       a whole round of the others led nowhere: it may know a later epoch, in which it leads;
  *   C7  a number does not name a request, as two processes may have one identity (a copied session
  *       file): what ran under it is compared by session and body, too (PIT-6.5);
  *   C8  epochs only rise, and only for frames of our group (PIT-8.9); a view is one of an epoch.  A
@@ -72,6 +73,11 @@ static uint8_t n_peers(const struct session *s)
 static bool is_witness(const struct session *s, uint8_t replica)
 {
     return replica < s->n_replicas && vr_among_witnesses(s->witnesses, replica);
+}
+
+static bool is_passed_over(const struct session *s, uint8_t replica)
+{
+    return is_witness(s, replica) && s->round < 2;
 }
 
 void session_know_witnesses(struct session *s, uint32_t witnesses)
@@ -189,7 +195,7 @@ size_t session_frame_size(const struct session *s)
 bool session_wants(const struct session *s, uint8_t replica)
 {
     assert(replica < n_peers(s));
-    bool member = replica < s->n_replicas && !is_witness(s, replica);
+    bool member = replica < s->n_replicas && !is_passed_over(s, replica);
     return s->running && ((s->wide && member) || s->peers[replica].due);
 }
 
@@ -456,7 +462,7 @@ void session_on_time(struct session *s, uint64_t now_ms)
     s->again_ms = UINT64_MAX;
     for (uint8_t i = 0; i < n_peers(s); i++) {
         struct session_peer *peer = &s->peers[i];
-        if (is_witness(s, i) || !(all || (peer->asked && peer->copies == 0))) continue;
+        if (is_passed_over(s, i) || !(all || (peer->asked && peer->copies == 0))) continue;
         peer->asked = false;
         peer->due = true;
     }

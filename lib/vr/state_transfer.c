@@ -68,6 +68,19 @@ void vr_transfer_restart(struct vr *r)
     log_reset(&r->staging, log_header(&r->log, stands_on(r)));
 }
 
+static void begin_pages(struct vr *r)
+{
+    struct vr_transfer *t = &r->transfer;
+    if (r->checkpoint_storing) { /* the timer asks again */
+        vr_mark(r, VR_MARK_fetch_waits_for_own_checkpoint, "op=%" PRIu64, r->checkpoint_op);
+        return;
+    }
+    vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64 " staged=%" PRIu32,
+           t->peer, r->applied, r->pages.n_staged);
+    t->pages = true;
+    vr_fetch_begin(r);
+}
+
 void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, uint64_t view,
                        uint64_t op, struct vstamp_id checksum)
 {
@@ -92,7 +105,12 @@ void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, u
                               .target_checksum = checksum,
                               .nonce = prng_next(&r->prng) >> 1};
     vr_transfer_restart(r);
-    vr_transfer_ask(r);
+    if (kind == VR_TRANSFER_WARM || (wants_committed(t) && vr_lacks_state(r))) {
+        vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, vr_patience_us(r)));
+        begin_pages(r); /* whatever the log holds */
+    } else {
+        vr_transfer_ask(r);
+    }
 }
 
 void vr_transfer_stop(struct vr *r, const char *why)
@@ -105,6 +123,14 @@ void vr_transfer_stop(struct vr *r, const char *why)
     *t = (struct vr_transfer){.storing = storing};
     vr_timer_off(r, VR_TIMER_TRANSFER);
     vr_timer_off(r, VR_TIMER_PACE);
+}
+
+/* May this one have pages?  A witness has none, but when an epoch begins it may have been active in
+ * the one before (W7). */
+bool vr_may_have_state(const struct vr *r, uint8_t slot)
+{
+    bool witness = vr_among_witnesses(r->config.witnesses, slot);
+    return slot != r->config.self && (!witness || r->transfer.kind == VR_TRANSFER_EPOCH);
 }
 
 /* A normal replica of a later view spoke. */
@@ -170,7 +196,8 @@ static enum vr_mark ignore_new_state(const struct vr *r, uint8_t from, uint64_t 
     if (m->op < r->commit) return VR_MARK_new_state_lacks_committed;
     if (m->base.op > m->commit) return VR_MARK_new_state_begins_uncommitted;
     switch (t->kind) {
-    case VR_TRANSFER_NONE: break;
+    case VR_TRANSFER_NONE:
+    case VR_TRANSFER_WARM: break;
     case VR_TRANSFER_GAP:
         if (view != r->view || m->log_view != r->view) return VR_MARK_new_state_of_another_view;
         break;
@@ -328,7 +355,9 @@ void vr_transfer_settle(struct vr *r)
     struct vr_transfer *t = &r->transfer;
     if (t->storing && !r->checkpoint_storing) { /* T5 */
         t->storing = false;
-        if (t->kind != VR_TRANSFER_NONE) {
+        if (t->kind == VR_TRANSFER_WARM) {
+            vr_transfer_stop(r, "warm");
+        } else if (t->kind != VR_TRANSFER_NONE) {
             vr_transfer_restart(r);
             vr_transfer_ask(r);
         } else {
@@ -348,25 +377,16 @@ void vr_transfer_settle(struct vr *r)
     }
 }
 
-static void begin_pages(struct vr *r)
-{
-    struct vr_transfer *t = &r->transfer;
-    if (r->checkpoint_storing) { /* the timer asks again */
-        vr_mark(r, VR_MARK_fetch_waits_for_own_checkpoint, "op=%" PRIu64, r->checkpoint_op);
-        return;
-    }
-    vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64 " staged=%" PRIu32,
-           t->peer, r->applied, r->pages.n_staged);
-    t->pages = true;
-    vr_fetch_begin(r);
-}
-
 /* What was fetched in place of entries is our state now, and on its way to the disk (T5). */
 void vr_transfer_go_on(struct vr *r)
 {
     if (r->config.durable) {
         r->checkpoint_storing = r->transfer.storing = true;
         r->sink.store_checkpoint(r->sink.ctx);
+        return;
+    }
+    if (r->transfer.kind == VR_TRANSFER_WARM) {
+        vr_transfer_stop(r, "warm");
         return;
     }
     vr_transfer_restart(r);
@@ -401,9 +421,9 @@ static void bridge_gap(struct vr *r, uint8_t from, const struct wire_entry_heade
         vr_commit_up_to(r, base->op);
         vr_transfer_restart(r);
         vr_transfer_ask(r);
-    } else if (vr_is_witness(r)) {
+    } else if (r->bare && vr_is_witness(r)) {
         skip_to(r, base);
-    } else if (vr_among_witnesses(r->config.witnesses, from)) { /* W6; the timer asks another */
+    } else if (!vr_may_have_state(r, from)) { /* W6; the timer asks another */
         vr_mark(r, VR_MARK_witness_has_forgotten, "op=%" PRIu64 " from=%u", base->op, from);
         r->forgotten = true;
     } else {
@@ -419,7 +439,7 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
         vr_mark(r, reason, "from=%u view=%" PRIu64, from, view);
         return;
     }
-    bool of_use = m->base.op <= m->after || !vr_among_witnesses(r->config.witnesses, from);
+    bool of_use = m->base.op <= m->after || vr_may_have_state(r, from);
     if (of_use) t->tries = 0;
     r->stats.transfer_bytes += m->entries.encoded.size;
     vr_pace_note(r, m->entries.encoded.size);
@@ -462,8 +482,7 @@ uint8_t vr_n_sources(const struct vr *r)
 static bool may_have(const struct vr *r, uint8_t replica)
 {
     const struct vr_transfer *t = &r->transfer;
-    if (replica == r->config.self) return false;
-    if (t->pages && vr_among_witnesses(r->config.witnesses, replica)) return false;
+    if (replica == r->config.self || (t->pages && !vr_may_have_state(r, replica))) return false;
     if (t->kind != VR_TRANSFER_NEW_PRIMARY) return true;
     return vr_promises_entry(r, replica, t->target_op, t->target_checksum);
 }
@@ -484,7 +503,7 @@ void vr_transfer_due(struct vr *r)
         vr_timer_set(r, VR_TIMER_RECOVERY, 0);
         return;
     }
-    if (t->kind == VR_TRANSFER_LEARN) { /* the next LEARN says of whom to ask */
+    if (t->kind == VR_TRANSFER_LEARN || t->kind == VR_TRANSFER_WARM) { /* the next LEARN asks */
         vr_mark(r, VR_MARK_learner_gets_no_answer, "peer=%u", t->peer);
         vr_transfer_stop(r, "no answer");
         return;

@@ -25,6 +25,18 @@ void tree_init(struct tree *t, struct arena *arena, uint32_t n_leaves)
     }
 }
 
+void tree_clear(struct tree *t, uint32_t n_leaves)
+{
+    uint32_t n = n_leaves;
+    for (uint8_t level = 0; level <= t->top; level++) {
+        struct tree_level *l = &t->levels[level];
+        memset(l->hashes, 0, n * sizeof l->hashes[0]);
+        memset(l->stale, 0, bitset_words(n) * sizeof l->stale[0]);
+        n = (n + TREE_FANOUT - 1) / TREE_FANOUT;
+    }
+    t->n_stale = 0;
+}
+
 static void make_ancestors_stale(struct tree *t, uint32_t leaf)
 {
     uint32_t node = leaf / TREE_FANOUT;

@@ -47,6 +47,7 @@ bool tree_is_stale(const struct tree *t, uint32_t leaf);
 bool tree_next_stale(const struct tree *t, uint32_t *leaf);
 
 void tree_settle(struct tree *t); /* once no leaf is stale */
+void tree_clear(struct tree *t, uint32_t n_leaves); /* all are 0, and from that one on they were */
 
 uint64_t tree_leaf(const struct tree *t, uint32_t leaf); /* one that is not stale */
 

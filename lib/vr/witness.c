@@ -24,7 +24,13 @@
  *       (NEW-STATE's `base`): that is committed, and of what came before there is nothing to keep;
  *   W6  a log with a hole is never used.  Whoever needs entries that a witness has forgotten learns
  *       its base.  He joins on there if he holds that very entry (state_transfer.c), fetches pages
- *       if the peer is active, and else asks others, and waits.
+ *       if the peer is active, and else asks others, and waits;
+ *   W7  roles change with the epoch, in place.  Who is to be active fetches the state beneath its
+ *       log while it is a witness still: nothing of that log changes, what the protocol needs of it
+ *       meanwhile goes first, and it executes from the checkpoint on.  It forgets then only when
+ *       its log is full.  Who is told of the epoch without that is transitioning until it has it.
+ *       Who becomes a witness keeps its state until all active members hold the log up to the
+ *       epoch's begin, and then gives the memory back; so does who was to be active, and will not.
  *
  * Why W3 is enough: of 2f+1 replicas at most f lose their disk, or the same entry on it, at a
  * time.  An active one is left, as there are f+1, and holds all up to `held`; and each committed
@@ -37,7 +43,9 @@
  * the group, rather than to go on without what was acknowledged.
  *
  * On disk a witness's journal is an active replica's.  To forget is a checkpoint without pages: its
- * anchor is the newest entry forgotten, and the segments before it go (node/store.c). */
+ * anchor is the newest entry forgotten, and the segments before it go (node/store.c).  It says that
+ * it is *bare*; a journal that begins with any other, or with the group, has all that it takes to
+ * execute, and its replay does, whatever the role. */
 #include "vr/witness.h"
 
 #include "vr/rooms.h"
@@ -74,7 +82,7 @@ bool vr_is_witness(const struct vr *r)
 void vr_witness_pass(struct vr *r)
 {
     uint64_t hole = log_first_hole(&r->log);
-    while (r->applied < r->commit && r->applied + 1 < hole) {
+    while (r->bare && r->applied < r->commit && r->applied + 1 < hole) {
         r->applied++;
         vr_epoch_passed(r, r->applied);
     }
@@ -114,12 +122,25 @@ bool vr_witness_is_exposed(const struct vr *r)
     return vr_is_witness(r) && r->checkpoint_op > r->held;
 }
 
+static bool is_warming_up(const struct vr *r)
+{
+    return r->now_us < r->warm_until_us;
+}
+
+/* Bytes of entries that our log is to have room for. */
+static size_t log_bytes_wanted(const struct vr *r)
+{
+    const struct vr_config *c = &r->config;
+    bool small = r->witness && r->bare && !is_warming_up(r);
+    return small && c->witness_log_bytes < c->log_bytes ? c->witness_log_bytes : c->log_bytes;
+}
+
 /* Do the entries after this one take more than so many quarters of the log? */
 static bool takes(const struct vr *r, uint64_t after, uint32_t quarters)
 {
     const struct log *l = &r->log;
     return l->op - after > (uint64_t)(l->mask + 1) / 4 * quarters ||
-           log_bytes_after(l, after) > l->capacity / 4 * quarters;
+           log_bytes_after(l, after) > log_bytes_wanted(r) / 4 * quarters;
 }
 
 /* Up to which entry may it, without harm? */
@@ -153,4 +174,89 @@ uint64_t vr_witness_forgets(struct vr *r)
         vr_log(r, level, "witness-exposed", "op=%" PRIu64 " held=%" PRIu64, low, r->held);
     }
     return low;
+}
+
+/* --- W7 --------------------------------------------------------------------------------------- */
+
+#define WARM_STAYS 10u /* times view_change_ms after the last word that it is to be active */
+
+/* With nothing executed yet there is no state, and none to lack. */
+void vr_take_role(struct vr *r, bool witness)
+{
+    r->witness = witness;
+    if (r->applied == 0 && r->checkpoint_op == 0) r->bare = witness;
+}
+
+bool vr_lacks_state(const struct vr *r)
+{
+    return r->bare && !r->witness;
+}
+
+void vr_keep_warm(struct vr *r, uint8_t from)
+{
+    r->warm_until_us = r->now_us + WARM_STAYS * vr_patience_us(r);
+    bool busy = r->transfer.kind != VR_TRANSFER_NONE || r->transfer.storing ||
+                r->checkpoint_storing || r->log.capacity != log_bytes_wanted(r);
+    if (r->bare && !busy)
+        vr_transfer_start(r, VR_TRANSFER_WARM, from, r->view, 0, (struct vstamp_id){0});
+}
+
+/* What a member to be tells of itself. */
+uint64_t vr_warm_up_to(const struct vr *r)
+{
+    bool lacks = r->transfer.storing || vr_lacks_state(r) ||
+                 (r->bare && r->config.self != NOT_A_MEMBER);
+    uint64_t op = r->durable_op < r->applied ? r->durable_op : r->applied;
+    return lacks ? 0 : op;
+}
+
+/* It has its state, and a log of full size: takes that so much that a checkpoint is due? */
+bool vr_witness_is_full(struct vr *r)
+{
+    bool full = r->log_is_short || takes(r, r->checkpoint_op, 3);
+    if (full) r->log_is_short = false;
+    return full;
+}
+
+/* Its log is full while it fetches the state: what it has of that stays, and the log goes on. */
+bool vr_witness_needs_room(struct vr *r)
+{
+    bool full = r->log_is_short || takes(r, r->checkpoint_op, 3);
+    if (r->transfer.kind != VR_TRANSFER_WARM || !r->transfer.pages || !full) return false;
+    vr_mark(r, VR_MARK_log_fills_while_warming_up, "op=%" PRIu64, r->log.op);
+    vr_transfer_stop(r, "the log is full");
+    return true;
+}
+
+static void give_back(struct vr *r, void *memory, size_t size)
+{
+    r->sink.give_back.zero(r->sink.give_back.ctx, memory, size);
+}
+
+static void drop_state(struct vr *r)
+{
+    vr_mark(r, VR_MARK_state_is_dropped, "op=%" PRIu64, r->applied);
+    vr_log(r, VR_INFO, "state-dropped", "op=%" PRIu64, r->applied);
+    r->bare = true;
+    pages_give_back(&r->pages, &r->sink.give_back);
+    client_table_give_back(r->clients, &r->sink.give_back);
+    client_table_give_back(r->fetched_clients, &r->sink.give_back);
+    vr_app_resume(r);
+    if (r->transfer.kind == VR_TRANSFER_NONE) give_back(r, r->staging.bytes, r->staging.size);
+    r->checkpoint_log_bytes = 0;
+    r->checkpoint_wanted = true; /* which says so on the disk */
+}
+
+void vr_witness_settle(struct vr *r)
+{
+    struct log *l = &r->log;
+    size_t wanted = log_bytes_wanted(r), before = l->capacity;
+    bool idle = !r->checkpoint_storing && !r->transfer.storing && !r->pages.fetching;
+    bool has_some = !r->bare || r->pages.n_staged > 0;
+    bool needed = !r->witness || is_warming_up(r) || r->held < r->membership.op;
+    if (r->status != VR_RECOVERING && has_some && idle && !needed) drop_state(r);
+    if (before == wanted) return;
+    if (wanted < before) log_drop(l, l->keep_after);
+    if (log_resize(l, wanted) && wanted < before) /* what is held is at the start now */
+        give_back(r, l->bytes + l->tail, before - l->tail);
 }

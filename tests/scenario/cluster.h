@@ -64,6 +64,9 @@ void cluster_add(struct cluster *c, const uint8_t *members, uint8_t n);
 
 /* --- time ------------------------------------------------------------------------------------ */
 
+/* Whoever of these (a bitset) is named by a request to reconfigure is to be a witness. */
+void cluster_set_witnesses(struct cluster *c, uint32_t witnesses);
+
 void cluster_settle(struct cluster *c);           /* deliver what can be, no time passes */
 void cluster_run(struct cluster *c, uint32_t ms); /* the same, and timers go off */
 /* Run until all replicas that are up are normal in one epoch and view with equal logs, executed;

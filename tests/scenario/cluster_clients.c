@@ -63,6 +63,11 @@ void cluster_send_op(struct cluster *c, uint32_t client, uint64_t session, uint6
         .kind = kv_is_write(op->verb) ? WIRE_KIND_APPLY : WIRE_KIND_READ, .body = {body, w.size}});
 }
 
+void cluster_set_witnesses(struct cluster *c, uint32_t witnesses)
+{
+    c->mode = (int)(((uint32_t)c->mode & 0xffu) | witnesses << 8);
+}
+
 void cluster_send_reconfigure(struct cluster *c, uint32_t client, uint64_t session,
                               uint64_t number, uint8_t to, const struct vr *of,
                               const uint8_t *members, uint8_t n)

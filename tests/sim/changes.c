@@ -107,11 +107,10 @@ static void shuffle(struct sim *sim, struct vr_membership *m)
     }
 }
 
-/* More witnesses than a minority are left out. */
 static bool too_many_witnesses(const struct vr_membership *m)
 {
     uint32_t among = m->witnesses & ((UINT32_C(1) << m->n) - 1);
-    return m->n == 0 || (uint32_t)__builtin_popcount(among) > (m->n - 1u) / 2;
+    return (uint32_t)__builtin_popcount(among) > (m->n - 1u) / 2;
 }
 
 static bool draw(struct sim *sim, const struct vr *core)
@@ -127,13 +126,16 @@ static bool draw(struct sim *sim, const struct vr *core)
     }
     if (wanted > SIM_REPLICAS_MAX) wanted = SIM_REPLICAS_MAX;
     *next = (struct vr_membership){0};
-    for (uint8_t i = 0; i < core->config.n_replicas && next->n < wanted; i++)
-        if (random_below(sim, 1000) < keep)
-            put(next, sim_node_of(core->membership.members[i].address),
-                (core->config.witnesses >> i) & 1);
+    for (uint8_t i = 0; i < core->config.n_replicas && next->n < wanted; i++) {
+        bool was = (core->config.witnesses >> i) & 1;
+        if (random_below(sim, 1000) >= keep) continue;
+        bool turns = sim->options.role_permille > random_below(sim, 1000);
+        put(next, sim_node_of(core->membership.members[i].address), was != turns);
+    }
     for (uint8_t i = 0; i < sim->n_nodes && next->n < wanted; i++)
         if (is_free(sim, i)) put(next, i, sim->config.witnesses != 0 && random_below(sim, 3) == 0);
-    if (too_many_witnesses(next)) return false;
+    if (next->n == 0) return false;
+    while (too_many_witnesses(next)) next->witnesses &= next->witnesses - 1;
     if (random_below(sim, 2) == 0) shuffle(sim, next);
     return true;
 }

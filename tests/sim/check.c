@@ -428,7 +428,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
         uint64_t from = last->applied + 1 > core->log.first ? last->applied + 1 : core->log.first;
         for (uint64_t op = from; op <= core->applied; op++)
             note_committed(sim, replica, &log_at(&core->log, op)->header);
-        if (!vr_is_witness(core)) note_digest(sim, replica, core);
+        if (!core->bare) note_digest(sim, replica, core);
     }
     struct vstamp_id head = log_last(&core->log)->checksum;
     bool in_epoch = core->status != VR_TRANSITIONING && core->config.self != NOT_A_MEMBER &&

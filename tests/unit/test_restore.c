@@ -182,7 +182,7 @@ static void a_loss_does_not_void_what_was_fetched_since(void **state)
     struct fixture *f = *state;
     struct vstamp_diag diag = {0};
     struct wire_entry_header first = put_entry(f, 1, 0, (struct vstamp_id){0, 0});
-    assert_int_equal(vr_restore_checkpoint(&f->node->vr, group, &first), 0);
+    assert_int_equal(vr_restore_checkpoint(&f->node->vr, group, &first, false), 0);
     PUT(f, HARD_STATE, hard_state, .group = group, .lost = 1, .op = 3, .commit = 1);
     struct wire_entry_header second = put_entry(f, 2, 1, first.checksum);
     put_entry(f, 3, 2, second.checksum);

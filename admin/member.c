@@ -108,7 +108,7 @@ static int make_node(struct member *m, struct vstamp_diag *diag)
     /* It draws nothing: the member becomes what the copy says. */
     m->node = node_init(m->memory, m->memory_size, &m->config, m->app, &m->io,
                         (struct vstamp_id){0, 1});
-    turn_init(&m->turn, &m->loop, m->node, flush, after_turn, m);
+    turn_init(&m->turn, &m->loop, m->node, flush, after_turn, NULL, m);
     return 0;
 }
 

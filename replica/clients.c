@@ -11,6 +11,7 @@
 
 #define OUT_PAUSE     (256u << 10) /* with that much unread, further requests wait */
 #define OUT_SHARED    (32u << 20)  /* that all together may have unread beyond their own bounds */
+#define SHARE_BYTES   (128u << 10) /* of a connection in a round of turns */
 #define EVICTION_LOOK 64u          /* at so many of those used longest ago */
 #define COMPLAINT_MS  10000u       /* between two lines about evictions */
 
@@ -154,7 +155,12 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
         .turn = turn,
         .peers = peers,
         .log = log,
-        .owner = {.ctx = c, .read_buffer = read_buffer, .frame = on_frame, .over = on_over},
+        .owner = {.ctx = c,
+                  .turn = turn,
+                  .share_max = SHARE_BYTES,
+                  .read_buffer = read_buffer,
+                  .frame = on_frame,
+                  .over = on_over},
         .slots = calloc(n_slots, sizeof(*c->slots)),
         .n_slots = n_slots,
         .out_max = OUT_PAUSE + 2 * answer_max,

@@ -94,7 +94,10 @@ void connection_discard(struct connection *c)
 
 void connection_hand_over(struct connection *c, struct connection_owner *owner)
 {
-    assert(!c->held);
+    if (c->held) {
+        c->owner->n_held--;
+        owner->n_held++;
+    }
     c->owner = owner;
 }
 
@@ -138,7 +141,7 @@ static size_t feed(struct connection *c, struct bytes stream)
         size_t size = c->frame_size;
         int rv;
 
-        if (c->owner->held) connection_hold(c);
+        if (c->owner->held || turn_is_full(c->owner->turn)) connection_hold(c);
         if (c->held) break;
         rv = size != 0 ? 0 : wire_frame_size(rest, c->frame_max, &size);
         if (rv == VSTAMP_E_TRUNCATED) break;
@@ -149,6 +152,7 @@ static size_t feed(struct connection *c, struct bytes stream)
             c->partial_ms = 0;
             used += size;
             rv = c->owner->frame(c, (struct bytes){rest.data, size});
+            turn_takes(c->owner->turn);
         }
         if (rv == 0 || c->closing) continue;
         c->error = rv;
@@ -179,16 +183,21 @@ static void keep_rest(struct connection *c, const uint8_t *data, size_t size)
     if (!ok) connection_close(c, "out of memory");
 }
 
+/* Nowhere to read to: the loop comes back to this connection in its next round. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct connection *c = (struct connection *)handle;
+    const struct connection_owner *o = c->owner;
+    size_t room = c->in.capacity - c->in.size;
 
     (void)suggested;
-    if (c->in.size > 0 && c->in.size < c->in.capacity)
-        *buf =
-            uv_buf_init((char *)c->in.data + c->in.size, (unsigned)(c->in.capacity - c->in.size));
+    if (turn_is_full(o->turn) || !turn_has_share(o->turn, &c->share, o->share_max))
+        *buf = uv_buf_init(NULL, 0);
+    else if (c->in.size > 0 && room > 0)
+        *buf = uv_buf_init((char *)c->in.data + c->in.size,
+                           room < CONNECTION_READ_SIZE ? (unsigned)room : CONNECTION_READ_SIZE);
     else
-        *buf = uv_buf_init((char *)c->owner->read_buffer, CONNECTION_READ_SIZE);
+        *buf = uv_buf_init((char *)o->read_buffer, CONNECTION_READ_SIZE);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -198,7 +207,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct bytes all = {data, n > 0 ? (size_t)n : 0};
     size_t used;
 
-    if (n == 0 || c->closing) return;
+    if (n == 0 || n == UV_ENOBUFS || c->closing) return;
     if (n < 0) {
         connection_close(c, n == UV_EOF ? "closed by the other end" : uv_strerror((int)n));
         return;
@@ -209,6 +218,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         all = (struct bytes){c->in.data, c->in.size};
     }
     used = feed(c, all);
+    turn_reads(c->owner->turn, &c->share, (size_t)n); /* fills the turn for the next read only */
     if (!c->closing) keep_rest(c, all.data + used, all.size - used);
 }
 

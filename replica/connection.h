@@ -4,6 +4,7 @@
  * In:  what a read brings is taken apart in the loop's shared buffer; only the beginning of a frame
  *      that is not complete yet is copied, into a buffer that grows to that frame's size once its
  *      header (checksummed, and its size bounded) is there.  An idle connection holds no buffer.
+ *      What a turn does not read (turn.h) stays in the socket.
  * Out: frames queue in `out` during a turn and leave by one write at its end.  What the socket does
  *      not take moves to `writing` until it does; meanwhile `out` fills again, up to a bound. */
 #ifndef REPLICA_CONNECTION_H
@@ -16,6 +17,7 @@
 #include <uv.h>
 
 #include "base/bytes.h"
+#include "replica/turn.h"
 
 #define CONNECTION_ADDRESS_SIZE 64u /* "[IPv6]:port" with its NUL */
 
@@ -27,6 +29,8 @@ struct connection;
 /* Who owns a connection.  Both may close it; `over` is called exactly once, whoever closed it. */
 struct connection_owner {
     void *ctx;
+    struct turn *turn;    /* when it is full, frames wait, too */
+    size_t share_max;     /* bytes of one of its connections in a round of turns */
     bool held; /* none of its connections feeds frames; each that has some becomes held itself */
     uint32_t n_held; /* connections that are held */
     /* CONNECTION_READ_SIZE bytes where a read lands before its frames are taken out.  All
@@ -48,6 +52,7 @@ struct connection {
     struct connection_owner *owner;
     bool closing, reading;
     bool held;           /* frames stay here and in the socket */
+    struct turn_share share;
     int error;           /* of the frame for which it was closed, or 0 */
     size_t frame_max;    /* larger ones are an error */
     size_t out_max;      /* bytes that may queue */

@@ -42,6 +42,7 @@ static struct answer get_metrics(struct endpoint *e, const struct node_status *s
         .evicted = e->transport->clients.n_evicted,
         .longest_turn_us = e->turn->longest_us,
         .longest_turn_cpu_us = e->turn->longest_cpu_us,
+        .fullest_turn_bytes = e->turn->fullest_bytes,
     };
     unsigned i;
 

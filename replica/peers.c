@@ -255,7 +255,7 @@ static void become_stranger(struct peers *p, struct connection *c, struct bytes 
     copy_text(s->version, sizeof(s->version), version);
     s->generation++;
     s->connection = c;
-    c->owner = &p->stranger_owner;
+    connection_hand_over(c, &p->stranger_owner);
     c->number = i;
     c->frame_max = p->frame_max;
     c->out_max = OUT_MAX;
@@ -475,7 +475,7 @@ static void take_stranger(struct peers *p, struct peer *peer)
         struct stranger *s = &p->strangers[i];
 
         if (s->connection == NULL || strcmp(s->address, peer->address.text) != 0) continue;
-        s->connection->owner = &p->owner;
+        connection_hand_over(s->connection, &p->owner);
         take_connection(peer, s->connection);
         s->connection = NULL;
         come_up(peer, s->version);
@@ -523,8 +523,15 @@ void peers_init(struct peers *p, uv_loop_t *loop, struct turn *turn, struct log 
         .turn = turn,
         .log = log,
         .loop = loop,
-        .owner = {.ctx = p, .read_buffer = read_buffer, .frame = on_frame, .over = on_over},
+        .owner = {.ctx = p,
+                  .turn = turn,
+                  .share_max = TURN_BYTES_MAX,
+                  .read_buffer = read_buffer,
+                  .frame = on_frame,
+                  .over = on_over},
         .stranger_owner = {.ctx = p,
+                           .turn = turn,
+                           .share_max = TURN_BYTES_MAX,
                            .read_buffer = read_buffer,
                            .frame = on_stranger_frame,
                            .over = on_stranger_over},
@@ -588,6 +595,26 @@ void peers_after_turn(struct peers *p)
     }
     for (i = 0; i < STRANGERS_MAX; i++)
         if (p->strangers[i].connection != NULL) connection_flush(p->strangers[i].connection);
+}
+
+/* The one that is first moves on, so that none fills every turn. */
+void peers_resume(struct peers *p)
+{
+    unsigned i;
+
+    if (p->owner.n_held + p->stranger_owner.n_held == 0) return;
+    p->first_resumed++;
+    for (i = 0; i < p->n_slots; i++) {
+        struct peer *peer = p->slots[(p->first_resumed + i) % p->n_slots];
+
+        if (peer != NULL && peer->connection != NULL && peer->connection->held)
+            connection_resume(peer->connection);
+    }
+    for (i = 0; i < STRANGERS_MAX; i++) {
+        struct connection *c = p->strangers[i].connection;
+
+        if (c != NULL && c->held) connection_resume(c);
+    }
 }
 
 void peers_sweep(struct peers *p)

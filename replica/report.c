@@ -257,6 +257,8 @@ char *report_metrics(const struct node_status *status, const struct report_proce
                "microseconds: the longest time in which it did not look for what had come");
     put_number(out, "vstamp_longest_turn_cpu_us", NODE_METRIC_gauge, process->longest_turn_cpu_us,
                "microseconds: the most that it worked at a time, without what it waited");
+    put_number(out, "vstamp_fullest_turn_bytes", NODE_METRIC_gauge, process->fullest_turn_bytes,
+               "bytes: the most that it read at a time");
     if (status->n_peers > 0)
         put_head(out, "vstamp_peer_", "frames_dropped", NODE_METRIC_counter,
                  "frames not queued: it was not connected, or did not read");

@@ -12,7 +12,7 @@
 struct report_process {
     uint64_t started_s; /* since 1970 */
     uint64_t connections, evicted;
-    uint64_t longest_turn_us, longest_turn_cpu_us;
+    uint64_t longest_turn_us, longest_turn_cpu_us, fullest_turn_bytes;
     uint64_t peer_dropped[REPLICAS_MAX]; /* by index */
 };
 

@@ -156,6 +156,13 @@ static void after_turn(void *ctx)
     }
 }
 
+static void resume(void *ctx)
+{
+    struct replica *r = ctx;
+
+    transport_resume(&r->transport);
+}
+
 static void on_stop_timeout(uv_timer_t *timer)
 {
     struct replica *r = timer->data;
@@ -306,7 +313,7 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     if (rv == 0) rv = make_node(r, diag);
     if (rv == 0) rv = make_instance(r, diag);
     if (rv != 0) return rv;
-    turn_init(&r->turn, &r->loop, r->node, send_turn, after_turn, r);
+    turn_init(&r->turn, &r->loop, r->node, send_turn, after_turn, resume, r);
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) seed = turn_monotonic_us();
     rv = transport_open(&r->transport, &r->loop, &r->turn, &r->log, config, &r->config, seed, diag);
     if (rv == 0)

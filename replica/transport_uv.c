@@ -95,5 +95,13 @@ void transport_after_turn(struct transport *t)
 {
     peers_after_turn(&t->peers);
     clients_flush(&t->clients);
-    clients_resume(&t->clients);
+}
+
+/* Whoever is first may fill the turn. */
+void transport_resume(struct transport *t)
+{
+    t->clients_first = !t->clients_first;
+    if (t->clients_first) clients_resume(&t->clients);
+    peers_resume(&t->peers);
+    if (!t->clients_first) clients_resume(&t->clients);
 }

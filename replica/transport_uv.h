@@ -10,6 +10,7 @@
 struct transport {
     uv_tcp_t listener;
     uv_timer_t sweep;
+    bool clients_first; /* when those that had to wait are fed */
     struct peers peers;
     struct clients clients;
     uint8_t read_buffer[CONNECTION_READ_SIZE];
@@ -27,7 +28,10 @@ int transport_start(struct transport *t, struct vstamp_diag *diag);
 /* Write what is queued for other replicas. */
 void transport_flush_peers(struct transport *t);
 
-/* After a turn: write all that is queued, then feed what had to wait. */
+/* After a turn: write what was queued. */
 void transport_after_turn(struct transport *t);
+
+/* Feed what had to wait. */
+void transport_resume(struct transport *t);
 
 #endif

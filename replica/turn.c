@@ -5,6 +5,11 @@
 
 #define CPU_READ_US 1000u /* not more often: it is a system call */
 
+/* What a turn reads, puts of 100 bytes, is executed in some milliseconds; requests that cost more
+ * than their bytes tell are what the time is for. */
+#define US_MAX       5000u
+#define TAKEN_A_LOOK 16u /* frames between two looks at the clock */
+
 static uint64_t clock_us(clockid_t clock)
 {
     struct timespec now;
@@ -30,11 +35,38 @@ void turn_begin(struct turn *t)
 {
     if (t->begun) return;
     t->begun = true;
+    t->taken_bytes = t->taken = 0;
+    t->late = false;
     t->begun_us = read_clocks(t);
     if (t->begun_us - t->cpu_read_us > CPU_READ_US) {
         t->cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID);
         t->cpu_read_us = t->begun_us;
     }
+}
+
+bool turn_has_share(const struct turn *t, const struct turn_share *share, size_t max)
+{
+    return share->round != t->round || share->bytes < max;
+}
+
+void turn_reads(struct turn *t, struct turn_share *share, size_t bytes)
+{
+    turn_begin(t);
+    t->taken_bytes += bytes;
+    if (t->taken_bytes > t->fullest_bytes) t->fullest_bytes = t->taken_bytes;
+    if (share->round != t->round) *share = (struct turn_share){.round = t->round};
+    share->bytes += bytes;
+}
+
+void turn_takes(struct turn *t)
+{
+    t->taken++;
+    if (t->taken % TAKEN_A_LOOK == 0) t->late = turn_monotonic_us() - t->begun_us > US_MAX;
+}
+
+bool turn_is_full(const struct turn *t)
+{
+    return t->begun && (t->late || t->taken_bytes >= TURN_BYTES_MAX);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -53,11 +85,10 @@ static void note_length(struct turn *t, uint64_t now)
     if (cpu_us > t->longest_cpu_us) t->longest_cpu_us = cpu_us;
 }
 
-static void arm(struct turn *t)
+static void arm(struct turn *t, uint64_t now)
 {
-    uint64_t due = node_next_timer(t->node), now = turn_monotonic_us();
+    uint64_t due = node_next_timer(t->node);
 
-    note_length(t, now);
     if (due == UINT64_MAX) {
         uv_timer_stop(&t->timer);
         return;
@@ -66,23 +97,44 @@ static void arm(struct turn *t)
     uv_timer_start(&t->timer, on_timer, due <= now ? 0 : (due - now + 999) / 1000, 0);
 }
 
+static void on_rest(uv_idle_t *rest)
+{
+    struct turn *t = rest->data;
+
+    uv_idle_stop(rest);
+    t->resume(t->ctx);
+}
+
 static void end(struct turn *t)
 {
+    uint64_t now = 0;
+
     if (!t->begun) return;
     while (t->begun) {
+        bool full = turn_is_full(t);
+
         t->begun = false;
         read_clocks(t);
         node_turn_send(t->node);
         t->send(t->ctx);
         node_turn_end(t->node);
         t->after(t->ctx);
+        now = turn_monotonic_us();
+        note_length(t, now);
+        if (full)
+            uv_idle_start(&t->rest, on_rest);
+        else if (t->resume != NULL)
+            t->resume(t->ctx);
     }
-    arm(t);
+    arm(t, now);
 }
 
 static void on_check(uv_check_t *check)
 {
-    end(check->data);
+    struct turn *t = check->data;
+
+    if (!turn_is_full(t)) t->round++;
+    end(t);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -91,19 +143,23 @@ static void on_prepare(uv_prepare_t *prepare)
 }
 
 void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*send)(void *ctx),
-               void (*after)(void *ctx), void *ctx)
+               void (*after)(void *ctx), void (*resume)(void *ctx), void *ctx)
 {
     t->node = node;
     t->begun = false;
+    t->round = 1;
+    t->fullest_bytes = 0;
     t->longest_us = t->longest_cpu_us = 0;
     t->cpu_us = t->cpu_read_us = 0;
     t->send = send;
     t->after = after;
+    t->resume = resume;
     t->ctx = ctx;
     uv_check_init(loop, &t->check);
     uv_prepare_init(loop, &t->prepare);
     uv_timer_init(loop, &t->timer);
-    t->check.data = t->prepare.data = t->timer.data = t;
+    uv_idle_init(loop, &t->rest);
+    t->check.data = t->prepare.data = t->timer.data = t->rest.data = t;
     uv_check_start(&t->check, on_check);
     uv_prepare_start(&t->prepare, on_prepare);
 }

@@ -6,7 +6,12 @@
  * the turn ends: the node acts on all of it together.  What other replicas wait for leaves first
  * (`send`), then the journal's write begins, then the node executes what is committed, and clients
  * get their answers (`after`); each connection is written once for all of it.  That is the whole of
- * batching: what arrives while a turn runs is the next turn's batch. */
+ * batching: what arrives while a turn runs is the next turn's batch.
+ *
+ * A turn takes in no more than it works off soon (turn_is_full), however much has come while the
+ * replica was kept from running; what is left waits in the sockets.  A round is as many turns as it
+ * takes until one is not full: in it each connection has its share and no more (turn_share), so
+ * those who say little need not wait for those who say much. */
 #ifndef REPLICA_TURN_H
 #define REPLICA_TURN_H
 
@@ -27,16 +32,41 @@ struct turn {
     uv_check_t check;         /* runs after the poll: ends the turn */
     uv_prepare_t prepare;     /* runs before the poll: ends a turn that a timer began */
     uv_timer_t timer;         /* the node's next timer */
-    void (*send)(void *ctx);  /* before the node executes: write what others wait for */
-    void (*after)(void *ctx); /* after each turn; may begin another one */
+    uv_idle_t rest;           /* runs in the loop's next round when a turn was full */
+    size_t taken_bytes;       /* read in this turn, */
+    size_t fullest_bytes;     /* and the most in any */
+    uint32_t taken;           /* frames */
+    bool late;                /* it is long for what it has taken */
+    uint64_t round;
+    void (*send)(void *ctx);   /* before the node executes: write what others wait for */
+    void (*after)(void *ctx);  /* after each turn */
+    void (*resume)(void *ctx); /* feed what had to wait, may begin another turn; or NULL */
     void *ctx;
 };
 
 void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*send)(void *ctx),
-               void (*after)(void *ctx), void *ctx);
+               void (*after)(void *ctx), void (*resume)(void *ctx), void *ctx);
 
 /* Idempotent within a turn. */
 void turn_begin(struct turn *t);
+
+struct turn_share {
+    uint64_t round;
+    size_t bytes;
+};
+
+#define TURN_BYTES_MAX (256u << 10) /* that a turn reads, and one read more */
+
+/* A connection's share in this round: is there something of it left, of `max`, and: it read so many
+ * bytes. */
+bool turn_has_share(const struct turn *t, const struct turn_share *share, size_t max);
+void turn_reads(struct turn *t, struct turn_share *share, size_t bytes);
+
+/* A frame was fed. */
+void turn_takes(struct turn *t);
+
+/* Should no more be in this turn? */
+bool turn_is_full(const struct turn *t);
 
 /* CLOCK_BOOTTIME: it counts suspends, so that a machine that slept knows it. */
 uint64_t turn_monotonic_us(void);

@@ -38,6 +38,29 @@ resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/${GROUP_PIDS[$PRIMARY]}/sta
     [ "$(resident_kib)" -lt $((before + 16384)) ]
 }
 
+# fullest INDEX: the most that it read in one turn.
+fullest() { group_http "$1" /metrics | awk '$1 == "vstamp_fullest_turn_bytes" { print $2 }'; }
+
+# is_beyond OP: the primary has gone on to it.
+is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
+
+@test "what came while a replica was kept from running is worked off in small turns" {
+    local backup=$(((PRIMARY + 1) % 3)) load
+    vstamp bench -n 256 --connections 16 -d 100 >/dev/null 2>&1 3>&- &
+    load=$!
+    group_adopt "$load"
+    group_wait "the load" is_beyond 100
+    group_pause "$backup"
+    group_wait "more than a turn may take" is_beyond $(($(group_field "$PRIMARY" op_number) + 200))
+    group_cont "$backup"
+    kill "$load"
+    wait "$load" || true
+    group_wait_agree
+    echo "# $(fullest "$backup") bytes" >&3
+    (($(fullest "$backup") >= 256 << 10)) # there was more
+    (($(fullest "$backup") <= (256 + 64) << 10))
+}
+
 @test "another version, another configuration: refused with a line for each that says so" {
     local log=$BATS_TEST_TMPDIR/replica-0.log
     "$throw" "$GROUP_BASE" version

@@ -230,6 +230,22 @@ static void explain_replicas(struct verdict *v, const struct answers *answers)
     }
 }
 
+/* What the replicas have found out about one another's states (lib/vr/digest.c). */
+static void explain_digests(struct verdict *v, const struct answers *answers)
+{
+    for (size_t i = 0; i < answers->n; i++) {
+        const char *diverged = answers->at[i].status.diverged;
+        if (!answers->at[i].reachable || diverged[0] == '\0') continue;
+        bool undecided = strstr(diverged, "replicas ") != NULL;
+        reason(v, "the state differs of %s: %s", diverged,
+               undecided ? "nobody can tell which one is right; stop one of them, and let "
+                           "'vstamp-admin bisect' compare their folders"
+                         : "it has ended; keep its folder for 'vstamp-admin bisect', and start it "
+                           "with an empty one");
+        return;
+    }
+}
+
 /* Same op-number, other state: the worst that can be told from outside. */
 static void explain_divergence(struct verdict *v, const struct answers *answers)
 {
@@ -282,6 +298,7 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
     if (serving) v->tolerates = n_taking_part - v->quorum;
     find_change(v, answers);
     explain_replicas(v, answers);
+    explain_digests(v, answers);
     explain_divergence(v, answers);
     if (!serving) v->primary = -1;
     v->health = VERDICT_UNAVAILABLE;

@@ -49,6 +49,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/commit.c \
     %D%/vr/config.h \
     %D%/vr/copy.c \
+    %D%/vr/digest.c \
     %D%/vr/epoch.c \
     %D%/vr/hand_over.c \
     %D%/vr/inflight.c \

@@ -197,6 +197,7 @@ static int run_one(const struct cli *cli, const struct options *o)
     rv = serve_run(&serve, &diag);
     if (rv == 0) return CLI_OK;
     cli_fail(cli, rv, &diag);
+    if (rv == VSTAMP_E_DIVERGED) return CLI_DIVERGED;
     return CLI_USAGE; /* whatever kept it from starting: starting again will not help */
 }
 
@@ -257,7 +258,7 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
              "  %.60s --local 3\n"
              "\n"
              "Exit status: 0 after SIGTERM or SIGINT, 1 when the disk failed, 2 when it could not "
-             "start.\n", cli.program);
+             "start,\n6 when its state is not that of the other replicas.\n", cli.program);
     if (!may_load) options[n_options - 2] = options[n_options - 1]; /* no --app */
     cli_take_streams();
     rv = cli_parse(&cli, NULL, argc, argv, NULL, 0, NULL);

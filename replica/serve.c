@@ -387,13 +387,15 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     if (rv != 0) return rv;
     uv_run(&r->loop, UV_RUN_DEFAULT);
     ends_well = r->over == NULL || node_is_retired(r->node);
-    end_recording(r, ends_well ? CLI_OK : CLI_USAGE);
+    end_recording(r, ends_well                     ? CLI_OK
+                     : node_is_diverged(r->node) ? CLI_DIVERGED
+                                                 : CLI_USAGE);
     endpoint_close(&r->endpoint);
     if (r->config.durable) storage_close(&r->storage);
     plug_in_close(r->app, r->instance);
     if (!ends_well) {
         vstamp_diag_printf(diag, "%s: %s", r->storage.folder, r->over);
-        return VSTAMP_E_OTHER_GROUP;
+        return node_is_diverged(r->node) ? VSTAMP_E_DIVERGED : VSTAMP_E_OTHER_GROUP;
     }
     if (r->over != NULL)
         log_event(&r->log, LOG_LEVEL_INFO, "stopped", LOG_TEXT("reason", r->over),

@@ -39,6 +39,7 @@ UNIT_TESTS = \
 SCENARIO_TESTS = \
     %D%/scenario/test_contradictions \
     %D%/scenario/test_copy \
+    %D%/scenario/test_digest \
     %D%/scenario/test_damage \
     %D%/scenario/test_hand_over \
     %D%/scenario/test_lease \
@@ -134,6 +135,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/replay.h \
     %D%/sim/replicas.c \
     %D%/sim/rot.c \
+    %D%/sim/flips.c \
     %D%/sim/sim.h \
     %D%/sim/trace.c \
     %D%/sim/workload.c \

@@ -28,6 +28,7 @@
 #define TRANSFER_ENTRIES_MAX 128u /* entries in one new_state */
 #define FETCH_NUMBERS_MAX 32u     /* nodes or pages asked for in one get_tree or get_pages */
 #define FETCH_QUESTIONS_MAX 8u    /* of those under way at a time */
+#define DIGESTS_KEPT 4u           /* of the newest digest points, of each replica (vr/digest.c) */
 #define COPY_HASHES_MAX 256u      /* pages asked about in one get_checkpoint */
 #define ADDRESS_BYTES_MAX 255u
 

@@ -261,6 +261,11 @@ bool node_is_retired(const struct node *n)
     return n->vr.over && n->vr.retired;
 }
 
+bool node_is_diverged(const struct node *n)
+{
+    return n->vr.over && n->vr.diverged_op != 0;
+}
+
 void node_identity(const struct node *n, struct node_identity *identity)
 {
     *identity = (struct node_identity){.group = n->vr.group,
@@ -364,6 +369,10 @@ void node_status(struct node *n, struct node_status *s)
         .disk_trouble = n->io.disk_trouble != NULL ? n->io.disk_trouble : "",
         .state_digest = n->digest,
         .digest_number = n->digest_op,
+        .agreed_number = r->digests.agreed,
+        .diverged_replicas =
+            (uint64_t)__builtin_popcount(r->digests.differ | r->digests.undecided),
+        .diverged = vr_diverged_text(r, n->diverged, sizeof n->diverged),
         .state_pages = r->pages.n_used,
         .view_changes = r->stats.view_changes,
         .state_transfers = r->stats.state_transfers,

@@ -252,10 +252,13 @@ void node_stop(struct node *node);
 bool node_may_stop(const struct node *node);
 
 /* Why the host must end this replica, in words for its operator: its folder is an old copy, or of
- * another group.  NULL: it may go on.  The node does nothing any more once this is not NULL. */
+ * another group, or its state is wrong.  NULL: it may go on.  The node does nothing any more once
+ * this is not NULL. */
 const char *node_is_over(struct node *node);
 /* Is it over because it was replaced and is not needed any more?  Then that end is a good one. */
 bool node_is_retired(const struct node *node);
+/* Is it over because its state is not that of the others? */
+bool node_is_diverged(const struct node *node);
 
 void node_identity(const struct node *node, struct node_identity *identity);
 

@@ -273,6 +273,7 @@ static void put_state(struct node *n)
         state.membership = vr_membership_to_wire(&r->membership, members, sizeof members);
         state.self = r->config.self;
         state.retired = r->retired;
+        state.diverged = r->diverged_op;
         if (r->config.self == NOT_A_MEMBER && !r->replaced) state.token = r->tokens[NOT_A_MEMBER];
     }
     bool blank = !r->has_hard_state;

@@ -46,6 +46,7 @@ enum cli_exit {
     CLI_NOT_RUN = 3,
     CLI_UNKNOWN_OUTCOME = 4,
     CLI_REFUSED = 5,
+    CLI_DIVERGED = 6, /* vstamp-replica: its state is not that of the others */
     CLI_BUG = 70,
     CLI_DONE = 256 /* not a status: cli_parse has answered --help or --version; ends in 0 */
 };

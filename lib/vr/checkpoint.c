@@ -112,6 +112,7 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     }
     if (vr_has_hole(r, anchor->op)) log_drop(&r->log, anchor->op); /* M5 */
     r->applied = anchor->op;
+    vr_digest_forget(r);
     vr_commit_up_to(r, anchor->op);
     r->checkpoint_op = anchor->op;
     r->checkpoint_anchor = *anchor;

@@ -205,6 +205,7 @@ bool vr_execute(struct vr *r)
         execute_entry(r, r->applied + 1);
         if (r->over) break;
         r->applied++;
+        vr_digest_point(r);
         vr_epoch_passed(r, r->applied);
         vr_checkpoint_if_due(r);
     }

@@ -125,6 +125,7 @@ static void forget_what_was_said(struct vr *r)
         r->promises[i].present = false;
         r->answers[i].present = false;
     }
+    r->digests = (struct vr_digests){.pending = r->digests.pending};
     r->suspects = r->promised = r->starting = false;
     r->noted = r->to_note = r->strangers = r->asked = r->agreed = 0;
     r->begun = r->cut_off = 0;

@@ -7,7 +7,9 @@
  *   P3  a leaf of a tree that is not stale is the hash of that page in that version;
  *   P4  a page in `is_staged` is not stale in the candidate's tree;
  *   P5  what differs from the disk is in `unstored` if it does so in the image, else in
- *       `changed`. */
+ *       `changed`;
+ *   P6  a page that is stale in the point's tree and not in `since` has the content it had at the
+ *       point. */
 #include "vr/pages.h"
 
 #include <string.h>
@@ -66,6 +68,7 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
     p->live_place = arena_take(arena, bitset_words(n_max), sizeof p->live_place[0]);
     p->copied = arena_take(arena, bitset_words(n_max), sizeof p->copied[0]);
     p->changed = arena_take(arena, bitset_words(n_max), sizeof p->changed[0]);
+    p->since = arena_take(arena, bitset_words(n_max), sizeof p->since[0]);
     p->unstored = arena_take(arena, bitset_words(n_max), sizeof p->unstored[0]);
     p->is_staged = arena_take(arena, bitset_words(n_max), sizeof p->is_staged[0]);
     p->unkept = arena_take(arena, bitset_words(n_max), sizeof p->unkept[0]);
@@ -93,6 +96,11 @@ uint8_t *pages_write(struct pages *p, uint32_t page)
     if (p->has_image && page < p->image_n_used && !bitset_has(p->copied, page)) {
         memcpy(page_at(p->second, page), content, VSTAMP_PAGE_SIZE);
         bitset_add(p->copied, page);
+    }
+    if (!bitset_has(p->since, page)) { /* P6 */
+        struct tree *point = &p->trees[PAGES_POINT];
+        if (tree_is_stale(point, page)) tree_set(point, page, pages_hash(content));
+        bitset_add(p->since, page);
     }
     tree_touch(&p->trees[PAGES_LIVE], page);
     if (!bitset_has(p->is_staged, page)) tree_touch(&p->trees[PAGES_CANDIDATE], page);
@@ -173,6 +181,7 @@ static uint64_t hash_in(struct pages *p, enum pages_version version, uint32_t pa
     case PAGES_CANDIDATE:
         assert(!bitset_has(p->is_staged, page)); /* P4 */
         break;
+    case PAGES_POINT: return pages_hash(live_page(p, page)); /* as memory has it now */
     case PAGES_VERSIONS: break;
     }
     return pages_live_hash(p, page);
@@ -198,11 +207,32 @@ bool pages_settle(struct pages *p, enum pages_version version, uint32_t limit)
 
 void pages_hash_some(struct pages *p)
 {
-    for (int version = PAGES_LIVE; version < PAGES_VERSIONS; version++) {
+    for (int version = PAGES_LIVE; version < PAGES_POINT; version++) {
         if (version == PAGES_CANDIDATE && !p->fetching) continue;
         if (p->trees[version].n_stale > PAGES_HASHED_AT_ONCE)
             pages_settle(p, (enum pages_version)version, PAGES_HASHED_AT_ONCE);
     }
+}
+
+void pages_point(struct pages *p)
+{
+    for (uint32_t word = 0; word < bitset_words(p->n_touched); word++) {
+        tree_touch_word(&p->trees[PAGES_POINT], word, p->since[word]);
+        p->since[word] = 0;
+    }
+}
+
+uint32_t pages_look(struct pages *p, uint32_t n)
+{
+    const struct tree *point = &p->trees[PAGES_POINT];
+    for (; n > 0; n--) {
+        if (p->next_looked >= p->n_used) p->next_looked = 0;
+        uint32_t page = p->next_looked++;
+        if (page >= p->n_used) break; /* there are none */
+        if (bitset_has(p->since, page) || tree_is_stale(point, page)) continue;
+        if (pages_hash(live_page(p, page)) != tree_leaf(point, page)) return page;
+    }
+    return p->n_max;
 }
 
 struct vstamp_id pages_digest(struct pages *p)
@@ -260,6 +290,7 @@ void pages_fetch_commit(struct pages *p)
     for (uint32_t word = 0; word < bitset_words(p->n_touched); word++) {
         p->live_place[word] ^= p->is_staged[word];
         p->changed[word] |= p->is_staged[word]; /* P5 */
+        p->since[word] |= p->is_staged[word];   /* P6 */
         tree_touch_word(&p->trees[PAGES_IMAGE], word, p->is_staged[word]);
     }
     p->fetching = false;

@@ -4,6 +4,7 @@
  *   live        what operations read and change
  *   image       the newest checkpoint: the content of all pages at one op-number
  *   candidate   what live would be if a fetch of a peer's checkpoint ended now
+ *   point       the content of all pages at the newest digest point, as hashes only (digest.c)
  *
  * A checkpoint copies nothing when it is taken: a page is copied to a second area the first time it
  * changes after the checkpoint, so the image of a page is that copy, or the live page if it did not
@@ -15,8 +16,10 @@
  * To adopt what was fetched moves no page either.  Each page has two places: it is live in one, and
  * staged in the other; a bit says which is which, so that 64 pages change places at once.
  *
- * Each of the three has a tree of hashes (tree.h), brought up to date only when somebody asks, or
- * a part at a time when much has changed (pages_hash_some).
+ * Each of them has a tree of hashes (tree.h), brought up to date only when somebody asks, or
+ * a part at a time when much has changed (pages_hash_some).  That of the point is hashed by parts
+ * while operations go on, and keeps no copies: a page that is still to be hashed is hashed when it
+ * is about to change.
  *
  * A disk holds a former checkpoint, so of an image only those pages need to go there that changed
  * since: `unstored`.
@@ -33,7 +36,7 @@
 
 #define PAGES_HASHED_AT_ONCE 1024u /* 4 MiB, well below a millisecond */
 
-enum pages_version { PAGES_LIVE, PAGES_IMAGE, PAGES_CANDIDATE, PAGES_VERSIONS };
+enum pages_version { PAGES_LIVE, PAGES_IMAGE, PAGES_CANDIDATE, PAGES_POINT, PAGES_VERSIONS };
 
 struct pages {
     uint32_t n_max;
@@ -50,6 +53,8 @@ struct pages {
     uint64_t *unkept;    /* bitset: of those, the ones that a host might keep for another start */
     uint64_t *changed;   /* bitset: may have changed since the newest checkpoint was taken */
     uint64_t *unstored;  /* bitset: the image of this page may not be what the disk holds */
+    uint64_t *since;     /* bitset: may have changed since the newest digest point */
+    uint32_t next_looked; /* at this page goes the look through memory on */
     uint32_t n_touched;  /* pages from here on never held anything */
     struct tree trees[PAGES_VERSIONS];
 };
@@ -91,6 +96,15 @@ uint64_t pages_image_hash(struct pages *p, uint32_t page);
  * long, as many at a time.  What is left is hashed when the tree is asked for; pages that change in
  * every turn are then hashed rarely. */
 void pages_hash_some(struct pages *p);
+
+/* A digest point: the tree of PAGES_POINT is to be that of the present content, once it is settled.
+ * What is not hashed yet of the point before is given up. */
+void pages_point(struct pages *p);
+
+/* Look at so many pages whose content is known, as they were hashed at the newest point and nobody
+ * has changed them since: does memory still hold that?  The first page that is another; n_max: none
+ * is. */
+uint32_t pages_look(struct pages *p, uint32_t n);
 
 /* Digest of the live content: equal contents have equal digests whatever their history.  Hashes all
  * that has changed. */

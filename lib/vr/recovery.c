@@ -329,6 +329,7 @@ void vr_recovery_void(struct vr *r)
     r->has_hard_state = r->restarting = false;
     r->asked = r->agreed = 0;
     r->bare = r->witness;
+    vr_digest_forget(r);
     memset(r->crash_vector, 0, sizeof r->crash_vector);
     if (r->pages.n_used > 0) {
         pages_clear(&r->pages);

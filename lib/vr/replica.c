@@ -134,6 +134,7 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     r->view = state->view;
     r->log_view = state->log_view;
     vr_note_held(r, state->held);
+    r->diverged_op = state->diverged;
     r->has_hard_state = true;
     r->lost = false;
     r->restarting = state->taking_part == 0; /* the newest life was not let in */
@@ -211,6 +212,10 @@ void vr_start(struct vr *r)
     if (vr_has_hole(r, r->log.op)) r->durable_op = log_first_hole(&r->log) - 1;
     r->persisted = r->durable = r->state_position = 0;
     vr_lease_start(r);
+    if (r->diverged_op != 0) { /* D3 */
+        r->over = true;
+        return;
+    }
     if (!r->has_hard_state) {
         vr_recovery_begin(r);
         return;
@@ -380,6 +385,7 @@ static unsigned listens(uint16_t command)
     case WIRE_prepare_ok:
     case WIRE_start_view_change:
     case WIRE_do_view_change:
+    case WIRE_digest:
     case WIRE_request_start_view: return IN(VR_NORMAL) | IN(VR_VIEW_CHANGE);
     case WIRE_get_state:
     case WIRE_get_tree:
@@ -461,6 +467,7 @@ static void dispatch(struct vr *r, uint8_t from, const struct wire_message *m)
     case WIRE_tree: vr_on_tree(r, from, &m->as.tree); break;
     case WIRE_restart: vr_on_restart(r, from, &m->header, &m->as.restart); break;
     case WIRE_restart_ok: vr_on_restart_ok(r, from, &m->header, &m->as.restart_ok); break;
+    case WIRE_digest: vr_on_digest(r, from, &m->as.digest); break;
     case WIRE_get_entry: vr_on_get_entry(r, from, &m->as.get_entry); break;
     case WIRE_give_entry: vr_on_give_entry(r, from, view, &m->as.give_entry); break;
     case WIRE_request:
@@ -531,6 +538,7 @@ void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
         return;
     }
     if (replica < r->config.n_replicas) vr_restart_tell(r, replica);
+    vr_digest_repeat(r, replica);
     vr_mend_ask(r, replica);
     if (r->status == VR_TRANSITIONING) vr_epoch_due(r);
     if (r->status == VR_RECOVERING) vr_recovery_due(r);
@@ -558,6 +566,7 @@ void vr_on_turn_end(struct vr *r)
     vr_batch_settle(r);
     vr_reads_by_lease(r);
     if (vr_reads_want_round(r)) vr_send_heartbeat(r);
+    vr_digest_turn_end(r);
     settle(r);
 }
 
@@ -592,7 +601,10 @@ void vr_stop(struct vr *r)
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
 {
     text[0] = '\0';
-    if (r->over) return vr_is_over(r, text, size);
+    if (r->over) {
+        const char *why = vr_is_over(r, text, size);
+        return why != NULL ? why : "";
+    }
     if (r->lost && r->asked == 0) {
         snprintf(text, size,
                  "its folder was damaged: %u normal replicas to recover from; without them bring "

@@ -182,6 +182,24 @@ struct vr_proposal {
     char refusal[200];
 };
 
+/* The digest of the state after an op; op 0: none. */
+struct vr_digest {
+    uint64_t op;
+    struct vstamp_id digest;
+};
+
+/* What is known of the others' states, and of our own (digest.c). */
+struct vr_digests {
+    uint64_t pending; /* a digest point, while its pages are being hashed; 0: none */
+    struct vr_digest heard[REPLICAS_MAX][DIGESTS_KEPT]; /* our own, too */
+    uint64_t agreed;  /* newest point at which our state was that of a majority */
+    uint32_t differ;  /* bitset: those who differ from a majority, */
+    uint64_t differ_op[REPLICAS_MAX]; /* and the first point at which each did */
+    uint32_t undecided;    /* bitset: those who differ from one another, */
+    uint64_t undecided_op; /* at this point, and nobody knows who is right */
+    uint32_t rotten_page;  /* 1 + that which was found in memory last; 0: none was */
+};
+
 struct vr_stats {
     uint64_t view_changes, state_transfers;
     uint64_t transfer_bytes, transfer_pages; /* that came in them */
@@ -255,6 +273,10 @@ struct vr {
     uint64_t held;     /* newest entry that all active replicas are known to hold durably */
     bool checkpoint_wanted; /* soon: what is on the disk is to be said anew */
     struct vr_audit audit;
+
+    /* digest.c */
+    struct vr_digests digests;
+    uint64_t diverged_op; /* the state is wrong since this op or before (D3); 0: it is not */
 
     /* normal.c, batch.c */
     uint64_t durable_op;              /* entries up to here are durable, as part of this log */
@@ -398,6 +420,7 @@ size_t vr_entry_size_max(const struct vr_config *config); /* body of the largest
 const char *vr_status_word(enum vr_status status);
 const char *vr_proposal_text(const struct vr *r, char *text, size_t size); /* what is under way */
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size);
+const char *vr_diverged_text(const struct vr *r, char *text, size_t size); /* who differs */
 
 bool vr_epoch_is_complete(const struct vr *r); /* the log up to its begin is here */
 bool vr_epoch_is_closed(const struct vr *r); /* the last entry of its epoch is in the log */

@@ -158,15 +158,20 @@ void vr_restart_settle(struct vr *r)
 }
 
 /* Nothing that this replica could do is right any more. */
-static void stop_for_good(struct vr *r, uint8_t from)
+void vr_stop_for_good(struct vr *r)
 {
-    char why[240];
     r->over = true;
-    r->over_by = from;
     r->restarting = false;
     vr_transfer_stop(r, "this life is over");
     vr_become(r, VR_RECOVERING);
     for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+}
+
+static void refuse_folder(struct vr *r, uint8_t from)
+{
+    char why[240];
+    r->over_by = from;
+    vr_stop_for_good(r);
     vr_log(r, VR_ERROR, "folder-refused", "reason=\"%s\"", vr_is_over(r, why, sizeof why));
 }
 
@@ -178,7 +183,7 @@ bool vr_restart_proves_old_copy(struct vr *r, uint8_t from, uint64_t theirs)
     if (r->over) return true;
     vr_mark(r, VR_MARK_old_copy_stops, "from=%u", from);
     r->over_incarnation = theirs;
-    stop_for_good(r, from);
+    refuse_folder(r, from);
     return true;
 }
 
@@ -210,14 +215,14 @@ void vr_on_restart_ok(struct vr *r, uint8_t from, const struct wire_header *head
         r->strangers |= 1u << from;
         if (!r->restarting || __builtin_popcount(r->strangers) <= r->config.n_replicas - r->quorum)
             return;
-        stop_for_good(r, from);
+        refuse_folder(r, from);
         return;
     }
     vr_merge_crash_vector(r, from, &m->crash_vector);
     if (r->over || vr_incarnation_starts(r->incarnation) == 0) return;
     if (m->op > r->log.op && m->op <= NUMBER_MAX) { /* S4 */
         r->over_op = m->op;
-        stop_for_good(r, from);
+        refuse_folder(r, from);
         return;
     }
     if (vr_counter_of(&m->crash_vector, r->config.self) == r->incarnation) r->noted |= 1u << from;
@@ -229,6 +234,19 @@ static void say_start(char *text, size_t size, uint64_t incarnation)
              vr_incarnation_starts(incarnation));
 }
 
+/* D3: only once that is durable. */
+static const char *say_diverged(const struct vr *r, char *text, size_t size)
+{
+    if (!vr_is_durable_state(r)) return NULL;
+    snprintf(text, size, "its state is not that of the others, since op %" PRIu64 " or before%s",
+             r->diverged_op,
+             r->config.durable
+                 ? "; keep this folder for 'vstamp-admin bisect', and start with an empty one: the "
+                   "others bring it back"
+                 : "; start it again: the others bring it back");
+    return text;
+}
+
 const char *vr_is_over(const struct vr *r, char *text, size_t size)
 {
     static const char what_to_do[] =
@@ -236,6 +254,7 @@ const char *vr_is_over(const struct vr *r, char *text, size_t size)
     char ours[60], theirs[60];
     if (!r->over) return NULL;
     if (r->app_failure.text[0] != '\0') return r->app_failure.text;
+    if (r->diverged_op != 0) return say_diverged(r, text, size);
     if (r->retired) {
         snprintf(text, size,
                  "replaced in epoch %u, which %u of its members have begun: not needed any more",

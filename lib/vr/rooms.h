@@ -109,6 +109,14 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
 void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m);
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m);
 
+/* digest.c: have all the same state? */
+void vr_digest_point(struct vr *r);
+void vr_digest_forget(struct vr *r);
+void vr_digest_turn_end(struct vr *r);
+void vr_digest_repeat(struct vr *r, uint8_t replica);
+void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m);
+const char *vr_replicas_text(uint32_t who, char *text, size_t size); /* of a bitset */
+
 /* reads.c: section 6.3. */
 void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_request *request);
 void vr_reads_settle(struct vr *r); /* answer what is confirmed */
@@ -256,6 +264,7 @@ void vr_restart_begin(struct vr *r);
 void vr_restart_due(struct vr *r);
 void vr_restart_settle(struct vr *r);
 void vr_restart_tell(struct vr *r, uint8_t replica);   /* that we have started */
+void vr_stop_for_good(struct vr *r);
 void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op);
 uint64_t vr_incarnation_after_loss(uint64_t newest);
 /* Another knows this life of ours: if it is not the present one, that stops (S3). */

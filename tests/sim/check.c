@@ -217,7 +217,39 @@ static void note_committed(struct sim *sim, const struct sim_replica *replica,
     check_place_in_epoch(sim, replica, header);
 }
 
-static void note_digest(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
+/* What had turned may have been written over since, here before elsewhere. */
+static void note_right(struct sim *sim, uint64_t op, struct vstamp_id digest)
+{
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        struct sim_replica *r = &sim->replicas[i];
+        bool right = vstamp_id_equal(r->flipped_digests[op % SIM_DIGESTS], digest);
+        if (!r->flipped || !right) continue;
+        r->flipped = false;
+        r->righted_op = op;
+    }
+}
+
+/* As memory has it now, whatever was hashed before. */
+static struct vstamp_id root_of(const struct vr *core, enum pages_version version)
+{
+    struct pages *pages = (struct pages *)(uintptr_t)&core->pages;
+    for (uint32_t page = 0; page < pages->n_used; page++) {
+        tree_touch(&pages->trees[PAGES_LIVE], page);
+        tree_touch(&pages->trees[version], page);
+    }
+    pages_settle(pages, version, UINT32_MAX);
+    return tree_root(&pages->trees[version]);
+}
+
+bool check_image(const struct sim *sim, const struct sim_replica *replica)
+{
+    const struct vr *core = check_core(replica->node);
+    uint64_t op = core->checkpoint_op;
+    return core->pages.has_image && op < sim->check.n_ops && sim->check.ops[op].digested &&
+           vstamp_id_equal(sim->check.ops[op].digest, root_of(core, PAGES_IMAGE));
+}
+
+static void note_digest(struct sim *sim, struct sim_replica *replica, const struct vr *core)
 {
     bool of_image = vr_app_has_memory(core);
     if (of_image && (core->checkpoint_op == 0 || core->pages.fetching)) return;
@@ -226,7 +258,19 @@ static void note_digest(struct sim *sim, const struct sim_replica *replica, cons
     struct check_op *known = op_at(&sim->check, op);
     /* Bringing the hashes up to date changes nothing that the protocol looks at. */
     pages_settle((struct pages *)(uintptr_t)&core->pages, version, UINT32_MAX);
-    struct vstamp_id digest = tree_root(pages_tree(&core->pages, version));
+    struct vstamp_id digest =
+        replica->flipped ? root_of(core, version) : tree_root(pages_tree(&core->pages, version));
+    if (replica->flipped) {
+        replica->flipped_digests[op % SIM_DIGESTS] = digest;
+        replica->flipped = !known->digested || !vstamp_id_equal(known->digest, digest);
+        if (!replica->flipped) replica->righted_op = op;
+        return;
+    }
+    if (replica->was_flipped && known->digested && !vstamp_id_equal(known->digest, digest)) {
+        replica->flipped = true; /* from its disk */
+        return;
+    }
+    note_right(sim, op, digest);
     if (known->digested && !vstamp_id_equal(known->digest, digest))
         sim_fail(sim, "replica %u has another state after op=%" PRIu64 " than the group",
                  replica->index, op);
@@ -403,6 +447,48 @@ static void note_marks(struct sim *sim, const struct sim_replica *replica, const
     }
 }
 
+bool check_can_tell(const struct sim *sim)
+{
+    uint32_t n_right = 0;
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        n_right += !((sim->dead >> i) & 1) && !sim->replicas[i].flipped;
+    return 2 * n_right > sim->config.n_replicas;
+}
+
+/* One whose state is wrong is found at the next point, and no other (lib/vr/digest.c).  What it
+ * takes to tell is that all are well, and hear each other. */
+static void check_flipped(struct sim *sim, struct sim_replica *replica, const struct vr *core)
+{
+    if (core->diverged_op != 0 && !replica->was_flipped)
+        sim_fail(sim, "replica %u says that its state is wrong", replica->index);
+    if (!replica->flipped && core->digests.agreed >= replica->righted_op &&
+        core->checkpoint_op >= replica->righted_op && !core->checkpoint_storing)
+        replica->was_flipped = false;
+    if (!replica->flipped || core->diverged_op != 0) return;
+    bool well = sim->quiet;
+    uint64_t passed = core->applied;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_replica *other = &sim->replicas[i];
+        if ((sim->dead >> i) & 1) continue;
+        well = well && other->up && check_core(other->node)->status == VR_NORMAL &&
+               check_core(other->node)->transfer.kind == VR_TRANSFER_NONE;
+        if (well && check_core(other->node)->applied < passed)
+            passed = check_core(other->node)->applied;
+    }
+    if (!well || !check_can_tell(sim) || core->transfer.kind != VR_TRANSFER_NONE)
+        replica->flipped_op = core->applied;
+    if (passed > replica->flipped_op + 3 * (uint64_t)core->config.checkpoint_ops)
+        sim_fail(sim, "the state of replica %u is wrong since op=%" PRIu64 ", and nobody found it",
+                 replica->index, replica->flipped_op);
+}
+
+void check_silent(struct sim *sim, const struct sim_replica *replica, struct bytes frame)
+{
+    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    if (command != WIRE_reject && check_core(replica->node)->diverged_op != 0)
+        sim_fail(sim, "replica %u speaks, and knows that its state is wrong", replica->index);
+}
+
 void check_refused(struct sim *sim, struct sim_replica *replica)
 {
     note_marks(sim, replica, check_core(replica->node));
@@ -418,6 +504,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
     last->grouped = grouped;
     note_epoch(sim, replica, core);
     note_marks(sim, replica, core);
+    check_flipped(sim, replica, core);
     check_numbers(sim, replica, core);
     if (vr_is_primary(core) && !is_unused(replica)) check_primary(sim, replica, core);
     if (vr_is_witness(core)) check_witness(sim, replica, core);

@@ -10,7 +10,9 @@
  * as new as it must be.  At the end: each key's history is linearizable (I12, I14).  No witness
  * leads a view (PIT-7.3), or has forgotten, without saying so, what an active replica lacks
  * (PIT-7.1).  An epoch has one membership, and begins after one entry (I16); no entry of an epoch
- * lies before its begin or behind its end (I17). */
+ * lies before its begin or behind its end (I17).  A replica whose state has turned in its memory is
+ * found at the next digest point, is silent from then on and after any start from that disk, and no
+ * other is taken for one. */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
@@ -93,6 +95,11 @@ struct check {
 void check_crashed(struct sim *sim, struct sim_replica *replica); /* perhaps in mid-turn */
 void check_started(struct sim *sim, struct sim_replica *replica);
 void check_wiped(struct sim *sim, struct sim_replica *replica); /* it has lost what it knew */
+/* Are those that live and are right enough to tell who is wrong? */
+bool check_can_tell(const struct sim *sim);
+/* Is the checkpoint that it has in memory the group's, as far as anybody knows? */
+bool check_image(const struct sim *sim, const struct sim_replica *replica);
+void check_silent(struct sim *sim, const struct sim_replica *replica, struct bytes frame);
 /* The marks of a start that came to nothing. */
 void check_refused(struct sim *sim, struct sim_replica *replica);
 

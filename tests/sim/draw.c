@@ -161,6 +161,15 @@ static void draw_hand_overs(struct prng aside, struct sim_options *o)
     o->hand_over_us = o->view_change_ms * SIM_MS * prng_between(&aside, 1, 20);
 }
 
+/* In one in six memory is not what it was; aside, and without changes of the membership, with which
+ * those who could tell come and go. */
+static void draw_flips(struct prng aside, struct sim_options *o)
+{
+    for (int i = 0; i < 12; i++) prng_next(&aside);
+    if (!prng_chance(&aside, 1, 6)) return;
+    o->flip_us = o->view_change_ms * SIM_MS * prng_between(&aside, 2, 40);
+}
+
 /* What disks do at a crash, and how large the journal's files are, aside too. */
 static void draw_disks(struct prng aside, struct sim_options *o)
 {
@@ -349,12 +358,16 @@ static void settle(struct sim_options *o)
     if (o->change_us == 0) o->nodes = o->replicas;
     o->nodes = clamp(o->nodes, o->replicas, SIM_NODES_MAX);
     if (o->nodes == o->replicas) o->change_us = 0;
-    if (o->change_us != 0) o->plot_us = o->beyond = o->old_permille = 0;
+    if (o->change_us != 0) o->plot_us = o->beyond = o->old_permille = o->flip_us = 0;
     o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
-    if (o->beyond) o->modelled_permille = 0; /* what is executed may not be what stays */
+    /* What is executed may not be what stays, or be wrong. */
+    if (o->beyond || o->flip_us != 0) o->modelled_permille = 0;
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
         o->witnesses &= o->witnesses - 1;
+    if (o->own_memory != 0) o->flip_us = 0; /* it would have to turn there */
+    if (o->witnesses != 0) o->flip_us = 0;  /* who is wrong may be the only one up to date */
+    if (o->flip_us != 0) o->plot_us = 0;   /* which counts on what others remember */
     uint64_t batches = WITNESS_BATCHES * o->batch_bytes;
     if (o->witness_log_bytes < batches) o->witness_log_bytes = batches;
     if (o->disk) {
@@ -395,6 +408,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_disks(*prng, o);
     draw_memory(*prng, o);
     draw_modelled(*prng, o);
+    draw_flips(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }

@@ -157,7 +157,7 @@ bool sim_may_wipe(const struct sim *sim, uint8_t index)
         if (i == index || !check_is_member(sim, i)) continue;
         if (sim->check.epoch > 0 && !check_has_begun(sim, i) && !r->blank) return false;
         if (r->has_holes || r->n_rotten_entries > 0) return false;
-        if (r->blank || r->damaged || r->rotten != 0 || r->old) n_blank++;
+        if (r->blank || r->damaged || r->rotten != 0 || r->old || r->was_flipped) n_blank++;
         else if (!r->up || check_core(r->node)->status != VR_NORMAL) return false;
     }
     return n_blank < n_failures_borne(sim) && sim_bears_loss(sim, index);
@@ -235,7 +235,7 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
     if (o->beyond && sim->all_formed) may = n_with_state(sim, UINT32_C(1) << r->index) > 0;
     /* All of them, even: none may form a group again. */
     bool may_rot = may || (o->beyond && sim->all_formed && n_failures_borne(sim) > 0);
-    if (!may_rot) return;
+    if (!may_rot || r->fenced) return;
     if (may && prng_below(&sim->prng, 1000) < o->wipe_permille) {
         sim_trace(sim, "%u: lost its disk", r->index);
         sim_replica_wipe(sim, r->index);
@@ -511,6 +511,7 @@ void sim_fault(struct sim *sim, const struct sim_event *event)
     case SIM_FAULT_garbage: garbage(sim); break;
     case SIM_FAULT_plot: sim_plot_begin(sim); break;
     case SIM_FAULT_clock: clock_jump(sim); break;
+    case SIM_FAULT_flip: sim_flip(sim, any_victim(sim)); break;
     case SIM_FAULT_hand_over: sim_operator_hand_over(sim); break;
     case SIM_FAULTS: assert(false);
     }

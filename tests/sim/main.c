@@ -69,7 +69,8 @@ static int check_settings(const struct campaign *c)
     return refusal != NULL ? 2 : 0;
 }
 
-/* Somebody's application instead of the store.  Lives are recorded for the store alone. */
+/* Somebody's application instead of the store.  Lives are recorded for the store alone, and a bit
+ * that flips in its pages would be held against it. */
 static int replicate(struct campaign *c)
 {
     const struct vstamp_app *app;
@@ -77,7 +78,7 @@ static int replicate(struct campaign *c)
     int rv = c->operations != NULL ? plug_in_load(c->app, &app, &diag) : VSTAMP_E_CONFIG;
     if (c->operations == NULL) vstamp_diag_printf(&diag, "--app wants --operations FILE");
     if (rv == 0) rv = foreign_use(app, c->app_argument, c->operations, &diag);
-    if (rv == 0) return set(c, "record=", "0");
+    if (rv == 0 && set(c, "record=", "0") == 0 && set(c, "flip_us=", "0") == 0) return 0;
     fprintf(stderr, "vstamp-sim: %s\n", diag.text);
     return 2;
 }

@@ -239,6 +239,7 @@ void sim_net_reply(struct sim *sim, uint8_t replica, uint64_t origin, struct byt
     c->to_client_us = at;
     sim_at(sim, at - sim->now,
            (struct sim_event){.kind = SIM_REPLY, .node = replica, .value = origin,
+                              .from = sim->replicas[replica].flipped,
                               .packet = sim_packet_new(frame.data, frame.size)});
 }
 
@@ -248,8 +249,10 @@ void sim_net_event(struct sim *sim, const struct sim_event *event)
         struct sim_client *client = &sim->clients[(uint8_t)(event->value >> 8)];
         if (origin_of(client, event->node) != event->value || !client->connections[event->node].up)
             return;
+        client->told_by_flipped = event->from != 0;
         sim_client_frame(sim, client->index, event->node,
                          (struct bytes){event->packet->bytes, event->packet->size});
+        client->told_by_flipped = false;
         return;
     }
     struct sim_client *client = &sim->clients[event->from];

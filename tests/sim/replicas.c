@@ -31,11 +31,20 @@ static uint64_t time_of(const struct sim_replica *r, uint64_t monotonic)
     return r->clock_started + (uint64_t)(elapsed * 1000000 / (1000000 + r->clock_ppm)) + 1;
 }
 
+static bool gives_wrong_pages(const struct sim_replica *r, struct bytes frame)
+{
+    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    return r->was_flipped && !check_image(r->sim, r) &&
+           (command == WIRE_tree || command == WIRE_pages || command == WIRE_checkpoint);
+}
+
 static void io_send(void *ctx, uint8_t slot, struct bytes frame)
 {
     struct sim_replica *r = ctx;
     assert(slot < r->n_slots && r->slots[slot] != r->index);
     check_sent(r->sim, r, frame);
+    check_silent(r->sim, r, frame);
+    if (gives_wrong_pages(r, frame)) return;
     if (r->old) check_idle(r->sim, r, frame);
     sim_net_send(r->sim, r->index, r->slots[slot], frame);
 }
@@ -67,6 +76,8 @@ static void io_directory(void *ctx, const struct node_directory *directory)
 static void io_reply(void *ctx, uint64_t origin, struct bytes frame)
 {
     struct sim_replica *r = ctx;
+    check_silent(r->sim, r, frame);
+    if (gives_wrong_pages(r, frame)) return;
     if (origin > SIM_STRANGER_ORIGIN - REPLICAS_MAX && origin <= SIM_STRANGER_ORIGIN)
         sim_net_send(r->sim, r->index, (uint8_t)(SIM_STRANGER_ORIGIN - origin), frame);
     else
@@ -111,7 +122,12 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     spoilt |= strcmp(event, "entry-not-sound") == 0 && r->sim->options.wrong_pages_ppm != 0;
     bool rots = (strcmp(event, "stored-page-rotten") == 0 && r->damaged) ||
                 (strcmp(event, "journal-rotten") == 0 && (r->rotten != 0 || r->patched));
-    if (level == NODE_LOG_ERROR && !spoilt && !rots && !r->old)
+    bool flips = strcmp(event, "diverged") == 0 || strcmp(event, "memory-rotten") == 0;
+    flips &= r->was_flipped;
+    flips |= (strcmp(event, "replica-diverged") == 0 || strcmp(event, "states-differ") == 0 ||
+              strcmp(event, "checkpoint-differs") == 0) &&
+             r->sim->stats.flips > 0;
+    if (level == NODE_LOG_ERROR && !spoilt && !rots && !flips && !r->old)
         sim_fail(r->sim, "replica %u: %s", r->index, event);
 }
 
@@ -187,7 +203,8 @@ static void live_again(struct sim_replica *r)
 {
     char verdict[REPLAY_VERDICT_SIZE];
     struct bytes recording = {r->tape.data, r->tape.size};
-    if (recording.size > 0 &&
+    bool as_it_was = r->flipped_life != r->incarnation; /* no flip is on record */
+    if (recording.size > 0 && as_it_was &&
         replay(recording, sim_app(r->sim), NULL, NULL, NULL, verdict) != REPLAY_SAME)
         sim_fail(r->sim, "replica %u, once more: %s", r->index, verdict);
     replay_tape_close(&r->tape);
@@ -256,6 +273,7 @@ static void configure_anew(struct sim_replica *r)
 
 bool sim_replica_has_state(const struct sim_replica *r)
 {
+    if (r->was_flipped) return false;
     if (r->config.durable)
         return !r->blank && !r->damaged && r->rotten == 0 && !r->old && !r->has_holes &&
                r->n_rotten_entries == 0;
@@ -436,6 +454,7 @@ void sim_replica_wipe(struct sim *sim, uint8_t index)
     disk_wipe(&r->disk);
     r->blank = true;
     r->damaged = r->patched = r->scarred = r->old = r->has_holes = false;
+    r->flipped = r->was_flipped = r->fenced = false;
     r->n_rotten_entries = 0;
     check_wiped(sim, r);
     sim->stats.wipes++;
@@ -450,6 +469,20 @@ void sim_replica_is_old(struct sim *sim, uint8_t index, bool of_newest_life)
     r->n_rotten_entries = 0;
     check_wiped(sim, r);
     sim->stats.old_copies++;
+}
+
+/* It has noticed that its disk is an old copy, or that its state is wrong: its operator puts that
+ * away; now and then one starts it once more first, and learns that it knows. */
+static void start_empty(struct sim_replica *r)
+{
+    bool again = r->config.durable && node_is_diverged(r->node) && !r->fenced;
+    if (node_is_diverged(r->node)) r->sim->stats.fenced += !r->fenced;
+    else if (!r->old) sim_fail(r->sim, "replica %u: %s", r->index, node_is_over(r->node));
+    sim_replica_crash(r->sim, r->index, "stopped for good");
+    if (again && prng_chance(&r->sim->prng, 1, 2)) r->fenced = true;
+    else sim_replica_wipe(r->sim, r->index);
+    sim_at(r->sim, sim_around(r->sim, r->sim->options.down_us),
+           (struct sim_event){.kind = SIM_START, .node = r->index});
 }
 
 void sim_replica_start(struct sim *sim, uint8_t index)
@@ -485,7 +518,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     if (lost) {
         sim_trace(sim, "%u: has lost its state: %s", index, diag.text);
         sim->stats.lost_states++;
-        r->scarred = false;
+        r->scarred = r->flipped = r->was_flipped = r->fenced = false;
         r->blank = true;
         check_wiped(sim, r);
     }
@@ -503,6 +536,11 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     r->harmed = false;
     connect_to_peers(r);
     turn_end(r);
+    if (!r->fenced || r->patched) return;
+    if (!node_is_diverged(r->node))
+        sim_fail(sim, "replica %u starts with a state that it knows to be wrong", index);
+    else
+        start_empty(r);
 }
 
 static void note_stats(struct sim_replica *r)
@@ -527,6 +565,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     uint64_t op = check_core(r->node)->log.op;
     check_crashed(sim, r);
     live_again(r);
+    if (!r->config.durable) r->flipped = r->was_flipped = false;
     if (r->rotten != 0) r->damaged = r->harmed = r->scarred = true;
     r->rotten = 0;
     r->up = false;
@@ -560,16 +599,6 @@ static void on_request(struct sim_replica *r, const struct sim_event *event)
     r->backlog[r->backlog_count] = *event;
     sim_packet_share(event->packet);
     r->backlog_count++;
-}
-
-/* It has noticed that its disk is an old copy: its operator puts that away. */
-static void start_empty(struct sim_replica *r)
-{
-    if (!r->old) sim_fail(r->sim, "replica %u: %s", r->index, node_is_over(r->node));
-    sim_replica_crash(r->sim, r->index, "stopped for good");
-    sim_replica_wipe(r->sim, r->index);
-    sim_at(r->sim, sim_around(r->sim, r->sim->options.down_us),
-           (struct sim_event){.kind = SIM_START, .node = r->index});
 }
 
 /* A stopping replica goes when it has handed over, or is out of patience. */

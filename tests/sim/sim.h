@@ -14,6 +14,7 @@
  *   replicas.c  a node and its host: clock, turns, start, crash, wipe
  *   net.c       frames between replicas, connections of clients
  *   rot.c       single entries of journals rot
+ *   flips.c     bits of a replica's memory turn
  *   forget.c    the one sequence of faults that chance does not find
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
@@ -48,6 +49,7 @@
 #define SIM_BACKLOG 64u
 #define SIM_ARCHIVE 64u
 #define SIM_ROTTEN_MAX 32u
+#define SIM_DIGESTS 64u
 #define SIM_MS UINT64_C(1000)
 #define SIM_S UINT64_C(1000000)
 #define SIM_WALL_START (UINT64_C(1700000000) * SIM_S) /* of wall clocks that are not askew */
@@ -97,6 +99,13 @@ struct sim_replica {
     struct vstamp_id rotten_entries[SIM_ROTTEN_MAX]; /* such ones, until all are mended */
     uint32_t n_rotten_entries;
     bool has_holes;   /* of them, or of other damage */
+    bool flipped;     /* its state is not what it executed, ... */
+    uint32_t flipped_life; /* ... as its memory was not, in that life, ... */
+    uint64_t flipped_op;   /* ... since this op, or the others were not all well since */
+    struct vstamp_id flipped_digests[SIM_DIGESTS]; /* and this, after an op */
+    bool was_flipped;      /* what turned was written over, and it may still say so */
+    uint64_t righted_op;   /* at this op, or before */
+    bool fenced;      /* it has found out, and its disk says so */
     bool old;         /* it is what it wrote some lives ago, or ... */
     bool old_of_newest_life; /* ... earlier in its newest one */
     struct disk copy; /* of its disk, made when it crashed once, or while it ran */
@@ -143,6 +152,7 @@ enum sim_client_state {
 struct sim_client {
     uint8_t index;
     enum sim_client_state state;
+    bool told_by_flipped; /* what is being heard: it may be wrong */
     struct session session;
     uint8_t n_nodes, nodes[SLOTS_MAX]; /* which replica has which number in the session */
     struct sim_connection connections[REPLICAS_MAX]; /* by replica */
@@ -208,6 +218,8 @@ enum sim_phase {
     SIM_STAT(damages)                                                                              \
     SIM_STAT(mended)                                                                               \
     SIM_STAT(rotten_entries)                                                                       \
+    SIM_STAT(flips)                                                                                \
+    SIM_STAT(fenced)                                                                               \
     SIM_STAT(old_copies)                                                                           \
     SIM_STAT(lost_writes)                                                                          \
     SIM_STAT(lost_states)                                                                          \
@@ -400,6 +412,9 @@ void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->d
 
 /* rot.c */
 void sim_rot_entries(struct sim *sim, struct sim_replica *replica); /* it is down */
+
+/* flips.c */
+void sim_flip(struct sim *sim, uint8_t index);
 
 /* forget.c */
 void sim_plot_begin(struct sim *sim);

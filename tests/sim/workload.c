@@ -306,6 +306,7 @@ static void note_answer(struct sim *sim, struct sim_client *client, struct bytes
     struct sim_op *op = &sim->history.ops[client->op];
     struct kv_answer answer;
     sim->stats.answered++;
+    if (client->told_by_flipped) return; /* it has an answer, and nothing is known */
     op->linear.end = sim->now;
     if (foreign_in_use()) return;
     const struct sim_key *key = &sim->history.keys[op->key];

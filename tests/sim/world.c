@@ -157,6 +157,13 @@ static void next_phase(struct sim *sim, enum sim_phase phase, uint64_t bound_us)
     sim->phase_ends = sim->now + bound_us;
 }
 
+static bool any_flipped(const struct sim *sim)
+{
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (sim->replicas[i].flipped && !((sim->dead >> i) & 1)) return true;
+    return false;
+}
+
 static void phase_event(struct sim *sim)
 {
     struct sim_client *last = &sim->clients[sim->options.clients];
@@ -169,6 +176,7 @@ static void phase_event(struct sim *sim)
         break;
     case SIM_PHASE_PROGRESS:
         if (last->state != SIM_CLIENT_DONE) break;
+        if (any_flipped(sim) && check_can_tell(sim)) break; /* clients go on: more points */
         next_phase(sim, SIM_PHASE_REST, PROGRESS_BOUND_US);
         settle_anew(sim);
         break;

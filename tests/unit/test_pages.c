@@ -360,6 +360,39 @@ static void what_was_fetched_is_unstored_and_what_it_removed(void **state)
     paged_close(&a);
 }
 
+static void a_point_is_hashed_while_pages_change(void **state)
+{
+    (void)state;
+    struct paged a;
+    paged_open(&a, N_PAGES, 0);
+    for (uint32_t page = 0; page < 100; page++) fill(&a.pages, page, 1);
+    struct vstamp_id wanted = pages_digest(&a.pages);
+    pages_point(&a.pages);
+    assert_false(pages_settle(&a.pages, PAGES_POINT, 10));
+    for (uint32_t page = 0; page < 120; page += 3) fill(&a.pages, page, 2);
+    assert_true(vstamp_id_equal(wanted, root(&a.pages, PAGES_POINT)));
+    paged_close(&a);
+}
+
+static void what_turns_in_memory_is_found_where_nobody_changed_it(void **state)
+{
+    (void)state;
+    struct paged a;
+    paged_open(&a, N_PAGES, 0);
+    for (uint32_t page = 0; page < 100; page++) fill(&a.pages, page, 1);
+    pages_point(&a.pages);
+    ((uint8_t *)(uintptr_t)pages_read(&a.pages, 7))[11] ^= 4; /* not hashed yet: the others tell */
+    assert_int_equal(N_PAGES, pages_look(&a.pages, 100));
+    assert_true(pages_settle(&a.pages, PAGES_POINT, UINT32_MAX));
+    assert_int_equal(N_PAGES, pages_look(&a.pages, 100));
+    ((uint8_t *)(uintptr_t)pages_read(&a.pages, 42))[11] ^= 4;
+    assert_int_equal(42, pages_look(&a.pages, 100));
+    fill(&a.pages, 42, 3);
+    ((uint8_t *)(uintptr_t)pages_read(&a.pages, 42))[11] ^= 4; /* likewise */
+    assert_int_equal(N_PAGES, pages_look(&a.pages, 300));
+    paged_close(&a);
+}
+
 static void an_application_sees_its_window_only(void **state)
 {
     (void)state;
@@ -376,10 +409,10 @@ static void an_application_sees_its_window_only(void **state)
 
 /* A model that copies everything. */
 struct model {
-    uint8_t live[N_PAGES][16], image[N_PAGES][16], staged[N_PAGES][16];
+    uint8_t live[N_PAGES][16], image[N_PAGES][16], staged[N_PAGES][16], point[N_PAGES][16];
     bool is_staged[N_PAGES]; /* also by a fetch before, that was given up */
     uint32_t n_used;
-    bool has_image, fetching;
+    bool has_image, fetching, point_is_void;
 };
 
 static void assert_like_model(struct paged *a, const struct model *m)
@@ -418,6 +451,7 @@ static void model_commit(struct paged *a, struct model *m, uint32_t end)
     for (uint32_t page = end; page < N_PAGES; page++)
         if (m->is_staged[page] || page < m->n_used) model_put(a, m, page, 0);
     commit(&a->pages);
+    m->point_is_void = true; /* what it was is not there to be hashed any more */
     m->n_used = 0;
     for (uint32_t page = 0; page < N_PAGES; page++) {
         if (m->is_staged[page]) memcpy(m->live[page], m->staged[page], 16);
@@ -447,6 +481,7 @@ static void assert_roots(struct paged *a, const struct model *m)
     assert_root(a, PAGES_LIVE, m->live);
     if (m->has_image) assert_root(a, PAGES_IMAGE, m->image);
     assert_root(a, PAGES_CANDIDATE, candidate);
+    if (!m->point_is_void) assert_root(a, PAGES_POINT, m->point);
 }
 
 static void model_step(struct paged *a, struct model *m, struct prng *rng)
@@ -470,6 +505,12 @@ static void model_step(struct paged *a, struct model *m, struct prng *rng)
     } else if (prng_chance(rng, 1, 40)) {
         pages_fetch_begin(&a->pages);
         m->fetching = true;
+    } else if (prng_chance(rng, 1, 20)) {
+        pages_settle(&a->pages, PAGES_POINT, (uint32_t)prng_below(rng, N_PAGES));
+        if (prng_chance(rng, 1, 2)) return;
+        pages_point(&a->pages);
+        m->point_is_void = false;
+        memcpy(m->point, m->live, sizeof m->live);
     } else if (prng_chance(rng, 1, 20)) {
         pages_checkpoint(&a->pages);
         m->has_image = true;
@@ -512,6 +553,8 @@ int main(void)
         cmocka_unit_test(the_candidate_can_be_looked_at_while_live_stands),
         cmocka_unit_test(what_changed_since_the_last_stored_checkpoint_is_unstored),
         cmocka_unit_test(what_was_fetched_is_unstored_and_what_it_removed),
+        cmocka_unit_test(a_point_is_hashed_while_pages_change),
+        cmocka_unit_test(what_turns_in_memory_is_found_where_nobody_changed_it),
         cmocka_unit_test(an_application_sees_its_window_only),
         cmocka_unit_test(any_history_is_like_a_model_that_copies_everything),
     };

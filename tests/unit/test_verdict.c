@@ -241,6 +241,20 @@ static void replicas_that_differ_at_one_commit_are_named(void **state)
     judge(VERDICT_HEALTHY, 0, 1);
 }
 
+static void a_replica_whose_state_differs_is_named(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 10});
+    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    answers.at[2].status.diverged = "replica 1 at op 4096";
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_non_null(strstr(verdict.reasons[0], "differs of replica 1 at op 4096: it has ended"));
+    answers.at[2].status.diverged = "replicas 0,1 at op 4096";
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_non_null(strstr(verdict.reasons[0], "nobody can tell which one is right"));
+}
+
 static void nobody_answering_is_unavailable_with_a_row_for_each(void **state)
 {
     (void)state;
@@ -314,6 +328,7 @@ int main(void)
         JUDGED(a_group_of_one_tolerates_nothing),
         JUDGED(of_five_two_may_fail),
         JUDGED(replicas_that_differ_at_one_commit_are_named),
+        JUDGED(a_replica_whose_state_differs_is_named),
         JUDGED(nobody_answering_is_unavailable_with_a_row_for_each),
         JUDGED(answers_that_are_no_status_make_a_replica_unreachable),
         cmocka_unit_test(ages_have_two_units_at_most),

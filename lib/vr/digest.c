@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Replicas that execute one log reach one state.  Where they do not (a bit of memory or of a disk
+ * turned unnoticed, a binary that is another one, an application that is not deterministic), it is
+ * found here, and the one that is wrong takes part in nothing any more.
+ *
+ *   active replica --DIGEST--> other active replicas     my state after op n has this digest
+ *
+ *   D1  the op-numbers of which digests are told are those that checkpoint_ops divides: the same
+ *       ones everywhere, whenever checkpoints are taken.  A point costs the hashing of the pages
+ *       that changed since the one before, by parts, while operations go on (pages.h);
+ *   D2  what more than half of the active replicas say of a point is right: one log has one state,
+ *       and damage does not strike alike.  So it takes three of them to tell who is wrong;
+ *   D3  who differs from that fences itself: it says nothing from then on, answers no client, and
+ *       ends for good once its journal says so, durably.  Its log is right, and what it promised
+ *       and acknowledged stands: it is a replica that is down.  Its folder is kept to be looked at,
+ *       and refused at the next start; with another one the others bring it back (recovery.c);
+ *   D4  where no state has such a majority nobody is fenced, but all say it, by name;
+ *   D5  the pages that nothing has changed are looked at, again and again, in the background: what
+ *       memory holds of them must be what was hashed at the point.  If it is not this replica knows
+ *       by itself that it is wrong.
+ *
+ * What a replica has answered before the next point stands: the alarm bounds the damage, it does
+ * not undo it.  Each judges for itself by what it hears, so there is no message whose loss could
+ * hide a verdict for longer than until the next point. */
+#include <stdio.h>
+
+#include "vr/rooms.h"
+
+#define LOOKED_AT_MAX 16u /* pages in a turn: some microseconds */
+
+static struct vr_digest *kept(struct vr *r, uint8_t replica, uint64_t op)
+{
+    return &r->digests.heard[replica][op / r->config.checkpoint_ops % DIGESTS_KEPT];
+}
+
+static bool is_active(const struct vr *r, uint8_t replica)
+{
+    return !vr_among_witnesses(r->config.witnesses, replica);
+}
+
+static int n_active(const struct vr *r)
+{
+    return r->config.n_replicas - __builtin_popcount(r->config.witnesses);
+}
+
+static void note(struct vr *r, uint8_t replica, uint64_t op, struct vstamp_id digest)
+{
+    struct vr_digest *place = kept(r, replica, op);
+    if (op >= place->op) *place = (struct vr_digest){.op = op, .digest = digest};
+}
+
+/* Who said this of that point: a bitset. */
+static uint32_t who_says(struct vr *r, uint64_t op, struct vstamp_id digest)
+{
+    uint32_t who = 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        const struct vr_digest *theirs = kept(r, i, op);
+        if (theirs->op == op && vstamp_id_equal(theirs->digest, digest)) who |= UINT32_C(1) << i;
+    }
+    return who;
+}
+
+const char *vr_replicas_text(uint32_t who, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint32_t i = 0; who >> i != 0 && used < size; i++) {
+        if (((who >> i) & 1) == 0) continue;
+        used += (size_t)snprintf(text + used, size - used, "%s%u", used > 0 ? "," : "", i);
+    }
+    return text;
+}
+
+/* D3 */
+static void fence(struct vr *r, uint64_t op)
+{
+    if (r->over) return;
+    r->diverged_op = op;
+    vr_persist_state(r);
+    vr_stop_for_good(r);
+}
+
+static void fence_by(struct vr *r, uint64_t op, struct vstamp_id right, uint32_t who)
+{
+    struct vstamp_id ours = kept(r, r->config.self, op)->digest;
+    char others[4 * REPLICAS_MAX];
+    vr_mark(r, VR_MARK_replica_is_fenced, "op=%" PRIu64, op);
+    vr_log(r, VR_ERROR, "diverged",
+           "op=%" PRIu64 " after=%" PRIu64 " digest=%016" PRIx64 "%016" PRIx64
+           " right=%016" PRIx64 "%016" PRIx64 " replicas=%s", op, r->digests.agreed, ours.hi,
+           ours.lo, right.hi, right.lo, vr_replicas_text(who, others, sizeof others));
+    fence(r, op);
+}
+
+static void say_of_another(struct vr *r, uint64_t op, uint8_t replica)
+{
+    if (((r->digests.differ >> replica) & 1) != 0) return;
+    r->digests.differ |= UINT32_C(1) << replica;
+    r->digests.differ_op[replica] = op;
+    vr_mark(r, VR_MARK_another_diverged, "replica=%u op=%" PRIu64, replica, op);
+    vr_log(r, VR_ERROR, "replica-diverged", "op=%" PRIu64 " after=%" PRIu64 " differs=%u", op,
+           r->digests.agreed, replica);
+}
+
+/* D4 */
+static void say_undecided(struct vr *r, uint64_t op, uint32_t who)
+{
+    char text[4 * REPLICAS_MAX];
+    if (op <= r->digests.undecided_op) return;
+    r->digests.undecided_op = op;
+    r->digests.undecided = who;
+    vr_mark(r, VR_MARK_digests_undecided, "op=%" PRIu64, op);
+    vr_log(r, VR_ERROR, "states-differ", "op=%" PRIu64 " after=%" PRIu64 " replicas=%s", op,
+           r->digests.agreed, vr_replicas_text(who, text, sizeof text));
+}
+
+/* D2.  Which of the states that were told of this point do so many have?  0: of none. */
+static uint32_t majority(struct vr *r, uint64_t op, struct vstamp_id *right)
+{
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (kept(r, i, op)->op != op) continue;
+        uint32_t who = who_says(r, op, kept(r, i, op)->digest);
+        *right = kept(r, i, op)->digest;
+        if (2 * __builtin_popcount(who) > n_active(r)) return who;
+    }
+    return 0;
+}
+
+static void judge(struct vr *r, uint64_t op)
+{
+    struct vr_digests *d = &r->digests;
+    struct vstamp_id right;
+    uint32_t told = 0, who = majority(r, op, &right);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+        if (kept(r, i, op)->op == op) told |= UINT32_C(1) << i;
+    if (who == 0) {
+        struct vstamp_id one = kept(r, (uint8_t)__builtin_ctz(told), op)->digest;
+        if (who_says(r, op, one) != told) say_undecided(r, op, told);
+        return;
+    }
+    uint32_t wrong = told & ~who;
+    if (((wrong >> r->config.self) & 1) != 0) {
+        if (op > d->agreed) fence_by(r, op, right, who); /* else it is right again */
+        return;
+    }
+    if (op > d->agreed && ((who >> r->config.self) & 1) != 0) d->agreed = op;
+    if (op >= d->undecided_op) d->undecided = 0; /* it is known now who is right */
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (((wrong >> i) & 1) != 0) say_of_another(r, op, i);
+        else if (((who >> i) & 1) != 0 && op > d->differ_op[i]) d->differ &= ~(UINT32_C(1) << i);
+    }
+}
+
+/* --- points ----------------------------------------------------------------------------------- */
+
+/* D1: op `applied` has just been executed. */
+void vr_digest_point(struct vr *r)
+{
+    if (r->applied % r->config.checkpoint_ops != 0 || !vr_app_settle(r)) return;
+    pages_point(&r->pages);
+    r->digests.pending = r->applied;
+}
+
+/* The state is another than the one that was executed. */
+void vr_digest_forget(struct vr *r)
+{
+    r->digests.pending = 0;
+    if (r->config.self == NOT_A_MEMBER) return;
+    for (uint32_t i = 0; i < DIGESTS_KEPT; i++)
+        r->digests.heard[r->config.self][i] = (struct vr_digest){0};
+}
+
+static bool takes_part(const struct vr *r)
+{
+    return (r->status == VR_NORMAL || r->status == VR_VIEW_CHANGE) && !vr_is_witness(r);
+}
+
+/* The digest of the newest point, once it is known. */
+static void tell(struct vr *r)
+{
+    struct vr_digests *d = &r->digests;
+    if (d->pending == 0 || !pages_settle(&r->pages, PAGES_POINT, PAGES_HASHED_AT_ONCE)) return;
+    uint64_t op = d->pending;
+    struct vstamp_id digest = tree_root(pages_tree(&r->pages, PAGES_POINT));
+    d->pending = 0;
+    note(r, r->config.self, op, digest);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+        if (i != r->config.self && is_active(r, i))
+            VR_SEND(r, i, digest, .op = op, .digest = digest);
+    judge(r, op);
+}
+
+/* D5.  Alone, or with one other, there would be nobody to bring it back. */
+static void look(struct vr *r)
+{
+    uint32_t n = r->pages.n_used / r->config.checkpoint_ops + 1;
+    uint32_t page = pages_look(&r->pages, n < LOOKED_AT_MAX ? n : LOOKED_AT_MAX);
+    if (page == r->pages.n_max || page + 1 == r->digests.rotten_page) return;
+    r->digests.rotten_page = page + 1;
+    vr_mark(r, VR_MARK_memory_rots, "page=%" PRIu32, page);
+    vr_log(r, VR_ERROR, "memory-rotten", "page=%" PRIu32 " op=%" PRIu64, page, r->applied);
+    if (r->config.n_replicas > 2) fence(r, r->applied);
+}
+
+void vr_digest_turn_end(struct vr *r)
+{
+    if (!takes_part(r)) return;
+    tell(r);
+    if (!r->over) look(r);
+}
+
+/* It may have missed the newest one. */
+void vr_digest_repeat(struct vr *r, uint8_t replica)
+{
+    const struct vr_digest *newest = NULL;
+    if (!takes_part(r) || replica >= r->config.n_replicas || !is_active(r, replica)) return;
+    for (uint32_t i = 0; i < DIGESTS_KEPT; i++) {
+        const struct vr_digest *one = &r->digests.heard[r->config.self][i];
+        if (one->op > 0 && (newest == NULL || one->op > newest->op)) newest = one;
+    }
+    if (newest != NULL)
+        VR_SEND(r, replica, digest, .op = newest->op, .digest = newest->digest);
+}
+
+/* What is committed has one state, in any view. */
+void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m)
+{
+    if (vr_is_witness(r) || !is_active(r, from) || m->op == 0 || m->op > NUMBER_MAX ||
+        m->op % r->config.checkpoint_ops != 0) {
+        vr_mark(r, VR_MARK_digest_of_no_point, "op=%" PRIu64 " from=%u", m->op, from);
+        return;
+    }
+    note(r, from, m->op, m->digest);
+    if (kept(r, from, m->op)->op == m->op) judge(r, m->op);
+}
+
+const char *vr_diverged_text(const struct vr *r, char *text, size_t size)
+{
+    const struct vr_digests *d = &r->digests;
+    char who[4 * REPLICAS_MAX];
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint8_t i = 0; d->differ >> i != 0 && used < size; i++) {
+        if (((d->differ >> i) & 1) == 0) continue;
+        used += (size_t)snprintf(text + used, size - used, "%sreplica %u at op %" PRIu64,
+                                 used > 0 ? ", " : "", i, d->differ_op[i]);
+    }
+    if (d->undecided != 0 && used < size)
+        snprintf(text + used, size - used, "%sreplicas %s at op %" PRIu64, used > 0 ? ", " : "",
+                 vr_replicas_text(d->undecided, who, sizeof who), d->undecided_op);
+    return text;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Replicas whose states differ: the stories of lib/vr/digest.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kv/store.h"
+#include "scenario/cluster.h"
+
+#define POINT 16u /* op-numbers of which digests are told: its multiples */
+
+static char text[256];
+
+static const char *why_over(struct cluster *c, uint8_t replica)
+{
+    return vr_is_over(cluster_core(c, replica), text, sizeof text);
+}
+
+static const char *diverged(struct cluster *c, uint8_t replica)
+{
+    return vr_diverged_text(cluster_core(c, replica), text, sizeof text);
+}
+
+/* A group that has executed so many ops: a registration and additions. */
+static struct cluster *group(uint8_t n, int mode, uint64_t *session, uint64_t ops)
+{
+    struct cluster *c = cluster_new(n, mode);
+    *session = cluster_register(c, 1, cluster_primary(c));
+    for (uint64_t i = 1; i < ops; i++)
+        cluster_incr(c, 1, *session, i, cluster_primary(c));
+    cluster_run(c, 40); /* the heartbeat tells the backups what is committed */
+    return c;
+}
+
+static void go_on(struct cluster *c, uint64_t session, uint64_t from, uint64_t to)
+{
+    for (uint64_t op = from; op <= to; op++)
+        assert_int_equal(op - 1, cluster_incr(c, 1, session, op - 1, cluster_primary(c)));
+    cluster_run(c, 40);
+}
+
+static uint8_t *first_page(struct cluster *c, uint8_t replica)
+{
+    const struct vr *core = cluster_core(c, replica);
+    return (uint8_t *)(uintptr_t)pages_read(&core->pages, core->app_pages.first);
+}
+
+/* A bit turns that nothing depends on. */
+static void flip(struct cluster *c, uint8_t replica)
+{
+    first_page(c, replica)[VSTAMP_PAGE_SIZE - 1] ^= 1;
+}
+
+/* One turns without which the store is as sound as before, and another: the counter's. */
+static void flip_counter(struct cluster *c, uint8_t replica)
+{
+    uint8_t *content = first_page(c, replica);
+    for (size_t at = VSTAMP_PAGE_SIZE; at-- > 0;) {
+        uint64_t memory[VSTAMP_AUDIT_BYTES / sizeof(uint64_t)] = {0};
+        content[at] ^= 1;
+        bool sound = kv_store_audit(&cluster_core(c, replica)->app_pages, 1, memory, 1000) ==
+                     VSTAMP_AUDIT_PASSES;
+        if (sound) return;
+        content[at] ^= 1;
+    }
+    fail_msg("%s", "there is no such bit");
+}
+
+/* Rule: at the next point whoever differs from a majority ends for good, also after a start from
+ * its disk; with an empty one the others bring it back. */
+static void the_one_that_differs_is_fenced(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, CLUSTER_DISK, &session, 10);
+    flip_counter(c, 1);
+    go_on(c, session, 11, 15);
+    assert_string_equal("", diverged(c, 0));
+    go_on(c, session, 16, 16);
+    assert_int_equal(16, cluster_core(c, 1)->diverged_op);
+    assert_non_null(strstr(why_over(c, 1), "since op 16 or before"));
+    assert_string_equal("replica 1 at op 16", diverged(c, 0));
+    assert_string_equal("replica 1 at op 16", diverged(c, 2));
+    assert_null(why_over(c, 0));
+    assert_null(why_over(c, 2));
+
+    cluster_crash(c, 1);
+    uint32_t said = cluster_count_sent(c, 1, CLUSTER_ALL, CLUSTER_ALL);
+    cluster_start(c, 1);
+    cluster_run(c, 1000);
+    assert_non_null(why_over(c, 1));
+    assert_int_equal(said, cluster_count_sent(c, 1, CLUSTER_ALL, CLUSTER_ALL));
+
+    cluster_crash(c, 1);
+    cluster_wipe(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    go_on(c, session, 17, 2 * POINT);
+    assert_null(why_over(c, 1));
+    assert_string_equal("", diverged(c, 0));
+    cluster_free(c);
+}
+
+/* Rule: that holds for a primary, too; the next one has the right state. */
+static void a_primary_that_differs_is_fenced(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, CLUSTER_MEMORY, &session, 10);
+    flip(c, 0);
+    go_on(c, session, 11, 16);
+    assert_non_null(strstr(why_over(c, 0), "start it again"));
+    cluster_crash(c, 0);
+    cluster_run(c, 1000);
+    assert_int_not_equal(0, cluster_primary(c));
+    go_on(c, session, 17, 20);
+    cluster_start(c, 0);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+/* Rule: of two nobody can tell which one is wrong, be there a witness or not. */
+static void two_that_differ_both_say_so(void **unused)
+{
+    (void)unused;
+    for (int witness = 0; witness < 2; witness++) {
+        uint64_t session;
+        int mode = CLUSTER_DISK | (witness ? CLUSTER_WITNESS(2) : 0);
+        struct cluster *c = group(witness ? 3 : 2, mode, &session, 10);
+        flip(c, 1);
+        go_on(c, session, 11, 16);
+        for (uint8_t i = 0; i < 2; i++) {
+            assert_null(why_over(c, i));
+            assert_string_equal("replicas 0,1 at op 16", diverged(c, i));
+        }
+        go_on(c, session, 17, 20);
+        cluster_free(c);
+    }
+}
+
+/* Rule: two of three that differ wait for the third to tell. */
+static void the_third_tells(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, CLUSTER_DISK, &session, 10);
+    flip(c, 1);
+    cluster_drop(c, 2, CLUSTER_ALL, WIRE_digest);
+    go_on(c, session, 11, 16);
+    assert_null(why_over(c, 1));
+    assert_string_equal("replicas 0,1 at op 16", diverged(c, 0));
+    cluster_repeat(c, 2, 1, WIRE_digest, 0);
+    cluster_repeat(c, 2, 0, WIRE_digest, 0);
+    cluster_settle(c);
+    assert_non_null(why_over(c, 1));
+    assert_string_equal("replica 1 at op 16", diverged(c, 0));
+    cluster_free(c);
+}
+
+/* Rule: what nobody has changed since the last point is found by its own replica. */
+static void memory_that_turns_is_found(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, CLUSTER_DISK, &session, POINT);
+    assert_string_equal("", diverged(c, 2));
+    flip(c, 2);
+    cluster_run(c, 1000);
+    assert_non_null(why_over(c, 2));
+    assert_true(cluster_has_traced(c, 2, "a page in memory is not what it was"));
+    assert_null(why_over(c, 0));
+    assert_null(why_over(c, 1));
+    cluster_free(c);
+}
+
+/* Rule: of the memory of a group of two there is no other copy that a majority has. */
+static void memory_of_two_that_turns_is_said(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(2, CLUSTER_DISK, &session, POINT);
+    flip(c, 1);
+    cluster_run(c, 1000);
+    assert_null(why_over(c, 1));
+    assert_true(cluster_has_traced(c, 1, "a page in memory is not what it was"));
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_one_that_differs_is_fenced),
+        cmocka_unit_test(a_primary_that_differs_is_fenced),
+        cmocka_unit_test(two_that_differ_both_say_so),
+        cmocka_unit_test(the_third_tells),
+        cmocka_unit_test(memory_that_turns_is_found),
+        cmocka_unit_test(memory_of_two_that_turns_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A bit of a replica's state turns in its memory, and nothing on the machine notices: what the
+ * digests are for (lib/vr/digest.c).  It turns where the store can bear it, in a value mostly, so
+ * that the replica does not stumble but is wrong: it answers wrongly, stores what is wrong, and
+ * executes what follows on that.
+ *
+ * It happens to one replica at a time, while all others are well, and its disk counts as lost from
+ * then on, as it will be.  Until it is found what it answers is not taken for the truth, and nobody
+ * takes pages from it: whom it had infected would be as wrong, and there might be more of those.
+ * When the faults are over it must be found before two more points are passed (check.c). */
+#include <inttypes.h>
+#include <string.h>
+
+#include "kv/store.h"
+#include "sim/sim.h"
+
+#define TRIES 64u
+
+static bool may_flip(const struct sim *sim, const struct sim_replica *r)
+{
+    if (!sim->all_formed || sim->config.n_replicas < 3 || sim->options.beyond) return false;
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (!sim_replica_has_state(&sim->replicas[i]) || sim->replicas[i].fenced) return false;
+    if (!r->up || r->stopping) return false;
+    const struct vr *core = check_core(r->node);
+    return core->status == VR_NORMAL && !core->pages.fetching && !core->over &&
+           core->pages.n_used > core->app_pages.first;
+}
+
+static bool is_borne(const struct vr *core)
+{
+    uint64_t memory[VSTAMP_AUDIT_BYTES / sizeof(uint64_t)] = {0};
+    enum vstamp_audit audit = VSTAMP_AUDIT_GOES_ON;
+    while (audit == VSTAMP_AUDIT_GOES_ON)
+        audit = kv_store_audit(&core->app_pages, core->pages.n_used - core->app_pages.first,
+                               memory, UINT32_MAX);
+    return audit == VSTAMP_AUDIT_PASSES;
+}
+
+void sim_flip(struct sim *sim, uint8_t index)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    if (!may_flip(sim, r)) return;
+    const struct vr *core = check_core(r->node);
+    for (uint32_t tries = 0; tries < TRIES; tries++) {
+        uint32_t n = core->pages.n_used - core->app_pages.first;
+        uint32_t page = core->app_pages.first + (uint32_t)prng_below(&sim->prng, n);
+        uint64_t bit = prng_below(&sim->prng, VSTAMP_PAGE_SIZE * 8);
+        uint8_t *content = (uint8_t *)(uintptr_t)pages_read(&core->pages, page);
+        content[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (is_borne(core)) {
+            sim_trace(sim, "%u: bit %" PRIu64 " of page %" PRIu32 " flips", index, bit, page);
+            r->flipped = r->was_flipped = true;
+            r->flipped_life = r->incarnation;
+            r->flipped_op = core->applied;
+            memset(r->flipped_digests, 0, sizeof r->flipped_digests);
+            sim->stats.flips++;
+            return;
+        }
+        content[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}

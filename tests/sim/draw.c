@@ -360,14 +360,14 @@ static void settle(struct sim_options *o)
     if (o->nodes == o->replicas) o->change_us = 0;
     if (o->change_us != 0) o->plot_us = o->beyond = o->old_permille = o->flip_us = 0;
     o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
-    /* What is executed may not be what stays, or be wrong. */
-    if (o->beyond || o->flip_us != 0) o->modelled_permille = 0;
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
         o->witnesses &= o->witnesses - 1;
     if (o->own_memory != 0) o->flip_us = 0; /* it would have to turn there */
     if (o->witnesses != 0) o->flip_us = 0;  /* who is wrong may be the only one up to date */
     if (o->flip_us != 0) o->plot_us = 0;   /* which counts on what others remember */
+    /* What is executed may not be what stays, or be wrong. */
+    if (o->beyond || o->flip_us != 0) o->modelled_permille = 0;
     uint64_t batches = WITNESS_BATCHES * o->batch_bytes;
     if (o->witness_log_bytes < batches) o->witness_log_bytes = batches;
     if (o->disk) {

@@ -185,7 +185,9 @@ struct vstamp_app {
     int (*load)(void *instance, struct vstamp_load *from, struct vstamp_diag *why);
 
     /* The same by hand, in place of save and load: write into the pages what they lack, so that
-     * they hold the state, and read it from them.  Not 0: it cannot, and the replica ends. */
+     * they hold the state, and read it from them.  Not 0: it cannot, and the replica ends.
+     * resume() alone is for a state that lives in pages and is remembered in part besides: it
+     * drops what it remembers. */
     int (*settle)(struct vstamp_pages *pages, struct vstamp_diag *why);
     int (*resume)(const struct vstamp_pages *pages, struct vstamp_diag *why);
 

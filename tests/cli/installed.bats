@@ -165,6 +165,7 @@ END
     group_start 3 "durability: disk"
     group_wait_primary
     [ "$(vstamp call 5)" = 5 ]
+    group_wait_agree
     local backup=$(((PRIMARY + 1) % 3))
     group_kill "$backup"
     run -2 vstamp-replica --config "$VSTAMP_CONFIG" --index "$backup"

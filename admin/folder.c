@@ -373,7 +373,8 @@ static int walk_journal(struct folder *f, struct vstamp_diag *diag)
     f->window = (struct node_window){.capacity = blocks + JOURNAL_BLOCK};
     f->window.bytes = storage_memory(f->window.capacity);
     f->walk = (struct journal_walk){.source = &source, .window = &f->window, .diag = diag,
-                                    .batch_size_max = blocks, .names = storage_memory(blocks)};
+                                    .batch_size_max = blocks, .names = storage_memory(blocks),
+                                    .oldest = WIRE_OLDEST, .newest = WIRE_NEWEST};
     if (f->window.bytes == NULL || f->walk.names == NULL) {
         vstamp_diag_printf(diag, "no memory for a segment of %zu bytes", blocks);
         return VSTAMP_E_IO;
@@ -406,11 +407,8 @@ static int on_head(void *ctx, uint64_t number, struct bytes bytes, struct vstamp
         vstamp_diag_printf(diag, "the head of the checkpoint does not check");
         return VSTAMP_E_CORRUPT;
     }
-    if (owner.version != JOURNAL_VERSION) {
-        vstamp_diag_printf(diag, "format %" PRIu32 ", this program reads format %u", owner.version,
-                           JOURNAL_VERSION);
-        return VSTAMP_E_VERSION;
-    }
+    int rv = journal_check_version(owner.version, WIRE_OLDEST, WIRE_NEWEST, diag);
+    if (rv != 0) return rv;
     check_owner(f, PAGES_NAME, FOLDER_NO_PLACE, &owner);
     f->any_checkpoint = true;
     f->checkpoint = number;

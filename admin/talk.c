@@ -100,10 +100,6 @@ static int next_frame(struct talk *t, struct bytes *frame, struct vstamp_diag *d
         t->used = want;
         return 0;
     }
-    if (rv == VSTAMP_E_VERSION) {
-        vstamp_diag_printf(diag, "speaks another version of the protocol");
-        return VSTAMP_E_VERSION;
-    }
     if (rv != 0 && rv != VSTAMP_E_TRUNCATED) {
         vstamp_diag_printf(diag, "does not speak the protocol of vstamp");
         return VSTAMP_E_MALFORMED;

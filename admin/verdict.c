@@ -271,6 +271,31 @@ static void explain_divergence(struct verdict *v, const struct answers *answers)
     }
 }
 
+/* Who keeps the group from a later version of the protocol.  That is no trouble, but to be seen to
+ * an end. */
+static void explain_versions(struct verdict *v, const struct answers *answers)
+{
+    char late[REPLICAS_MAX * 4] = "";
+    uint64_t newest = 0, oldest = UINT64_MAX, is = 0;
+    size_t used = 0;
+    for (size_t i = 0; i < answers->n; i++) {
+        const struct node_status *s = &answers->at[i].status;
+        if (!answers->at[i].reachable || s->protocol_newest == 0) continue;
+        if (s->protocol_newest > newest) newest = s->protocol_newest;
+        if (s->protocol_newest < oldest) oldest = s->protocol_newest;
+        if (s->protocol > is) is = s->protocol;
+    }
+    if (oldest >= newest) return;
+    for (size_t i = 0; i < answers->n; i++) {
+        const struct answer *a = &answers->at[i];
+        if (!a->reachable || a->status.protocol_newest == 0 || a->status.protocol_newest == newest)
+            continue;
+        used += (size_t)snprintf(late + used, sizeof late - used, "%s%zu", used > 0 ? ", " : "", i);
+    }
+    reason(v, "versions are mixed: some replicas speak version %" PRIu64 " of the protocol, not so "
+           "%s: the group stays in version %" PRIu64 " until all do", newest, late, is);
+}
+
 void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t view_change_ms)
 {
     size_t n_taking_part = 0;
@@ -303,5 +328,6 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
     if (!serving) v->primary = -1;
     v->health = VERDICT_UNAVAILABLE;
     if (serving) v->health = v->n_reasons == 0 ? VERDICT_HEALTHY : VERDICT_DEGRADED;
+    explain_versions(v, answers);
     assert(v->health != VERDICT_HEALTHY || n_taking_part == v->n_replicas);
 }

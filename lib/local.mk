@@ -38,7 +38,8 @@ noinst_LTLIBRARIES += \
     %D%/wire/print.c \
     %D%/wire/requests.def \
     %D%/wire/schema.c \
-    %D%/wire/schema.h
+    %D%/wire/schema.h \
+    %D%/wire/version.h
 
 %C%_libvr_la_SOURCES = \
     %D%/vr/application.c \
@@ -81,6 +82,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/tick.c \
     %D%/vr/tree.c \
     %D%/vr/tree.h \
+    %D%/vr/version.c \
     %D%/vr/view_change.c \
     %D%/vr/witness.c \
     %D%/vr/witness.h

@@ -14,7 +14,7 @@
 #define DIAL_LATE_MS     1000u       /* so long the lower index waits for the higher */
 #define OUT_MAX          (16u << 20) /* what may queue for one replica */
 #define COMPLAINT_MS     10000u      /* between two lines about the same stranger */
-#define HELLO_SIZE_MAX   1024u
+#define HELLO_SIZE_MAX   2048u
 #define NOBODY           UINT32_MAX /* number of a connection that no replica owns (yet) */
 #define STRANGER_ORIGINS (UINT64_C(1) << 63) /* those of clients.c are below */
 
@@ -104,7 +104,7 @@ static void send_hello(struct peers *p, struct connection *c, const char *refusa
     size_t size;
 
     node_identity(p->turn->node, &identity);
-    header = (struct wire_header){.sender = identity.self};
+    header = (struct wire_header){.sender = identity.self, .newest = identity.newest};
     hello = (struct wire_hello){
         .group = identity.group,
         .epoch = identity.epoch,
@@ -113,6 +113,7 @@ static void send_hello(struct peers *p, struct connection *c, const char *refusa
         .form = identity.form,
         .application = bytes_of(identity.application),
         .version = bytes_of(p->config->version),
+        .oldest = identity.oldest,
         .refusal = bytes_of(refusal),
     };
     size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof(frame));
@@ -172,11 +173,21 @@ static bool same_members(const struct peers *p, const struct wire_hello *theirs)
 }
 
 /* NULL, or why not to talk to it. */
-static const char *check_hello(const struct peers *p, const struct wire_hello *hello)
+static const char *check_hello(struct peers *p, const struct wire_message *m)
 {
+    const struct wire_hello *hello = &m->as.hello;
+    uint8_t newest = m->header.newest;
     struct node_identity identity;
 
     node_identity(p->turn->node, &identity);
+    if (newest < identity.oldest || hello->oldest > identity.newest) {
+        snprintf(p->refusal, sizeof(p->refusal),
+                 "the replica at %s speaks versions %u to %u of the protocol, the one at %.*s %u "
+                 "to %u: upgrade the older one by way of a release that speaks both",
+                 identity.address, identity.oldest, identity.newest, (int)hello->address.size,
+                 (const char *)hello->address.data, hello->oldest, newest);
+        return p->refusal;
+    }
     if (bytes_equal(hello->address, bytes_of(identity.address)))
         return "it claims our own address";
     if (!bytes_equal(hello->application, bytes_of(identity.application)))
@@ -285,7 +296,7 @@ static int add_stranger(struct peers *p, struct connection *c, const struct wire
 int peers_adopt(struct peers *p, struct connection *c, const struct wire_message *m)
 {
     const struct wire_hello *hello = &m->as.hello;
-    const char *reason = check_hello(p, hello);
+    const char *reason = check_hello(p, m);
     struct node_identity identity;
     struct peer *peer;
     char version[32];
@@ -314,14 +325,14 @@ static int on_hello(struct peer *peer, struct bytes frame)
     struct peers *p = peer->peers;
     struct connection *c = peer->connection;
     struct wire_message message;
-    char version[32], refusal[256] = "it refuses us: ";
+    char version[32], refusal[PEERS_REFUSAL_SIZE + 32] = "it refuses us: ";
     const char *reason;
     int rv = wire_frame_decode(frame, &message);
 
     if (rv != 0) return rv;
     c->identified = true;
     if (message.header.command != WIRE_hello) return VSTAMP_E_MALFORMED;
-    reason = check_hello(p, &message.as.hello);
+    reason = check_hello(p, &message);
     if (reason == NULL && message.as.hello.refusal.size > 0) {
         size_t n = strlen(refusal);
         copy_text(refusal + n, sizeof(refusal) - n, message.as.hello.refusal);

@@ -14,11 +14,12 @@
  * whoever was to dial, and replaces a connection that was there, which may be the rest of a former
  * process.  If two dial each other at once, the dial of the lower address stands.
  *
- * The hello names the sender, its group, its epoch, and checksums of what all must be told alike
- * and of the members.  Replicas that were configured differently refuse each other with a clear
- * line on both sides, instead of forming half a group.  One that is not in the directory is a
- * stranger: it may be a member of another epoch, or be started to become one, so its frames go to
- * the node as such, and when the directory has it, it is a peer.
+ * The hello names the sender, its group, its epoch, the versions of the protocol that it speaks,
+ * and checksums of what all must be told alike and of the members.  Replicas that were configured
+ * differently, or have no version in common, refuse each other with a clear line on both sides,
+ * instead of forming half a group.  One that is not in the directory is a stranger: it may be a
+ * member of another epoch, or be started to become one, so its frames go to the node as such, and
+ * when the directory has it, it is a peer.
  *
  * A replica that was not reached is dialled again after 50 ms, doubling up to 1 s, with jitter so
  * that a group does not dial in step.  What the node sends to a replica that is not connected, or
@@ -39,6 +40,7 @@
 
 #define PEERS_PLACES (2u * SLOTS_MAX) /* one that left may still be looking its address up */
 #define STRANGERS_MAX 32u
+#define PEERS_REFUSAL_SIZE (2u * ADDRESS_BYTES_MAX + 160u)
 
 struct peer {
     struct peers *peers;
@@ -81,6 +83,7 @@ struct peers {
     struct peer *slots[SLOTS_MAX];             /* NULL: it is our own */
     struct peer places[PEERS_PLACES];
     struct stranger strangers[STRANGERS_MAX];
+    char refusal[PEERS_REFUSAL_SIZE]; /* the newest one that names addresses */
 };
 
 /* Nothing is dialled before peers_start.  `config` is kept by pointer. */

@@ -64,6 +64,9 @@ absent() {
     { functions_of app.h; functions_of error.h; hooks; } | absent_words vstamp-app.3
     functions_of client.h | absent_words vstamp-client.3
     functions_of replica.h | absent_words vstamp-replica.3
+    version=$(sed -n 's/^#define WIRE_NEWEST \([0-9]*\)u$/\1/p' "$top_srcdir/lib/wire/version.h")
+    grep -q "^This is version $version of the format" "$man/vstamp-format.5" ||
+        echo "vstamp-format.5: WIRE_NEWEST is missing"
     defined lib/include/vstamp/errors.def VSTAMP_ERROR 3 | sort -u | absent_words vstamp.1
 }
 
@@ -80,6 +83,7 @@ bites() {
     found=$(man=$scratch && absent)
     for expected in 'vstamp.1: incr' 'vstamp-replica.8: --log-level' \
         'vstamp-replica.8: state_digest' 'vstamp-config.5: heartbeat_ms' \
+        'vstamp-format.5: WIRE_NEWEST' \
         'vstamp-app.3: vstamp_save_bytes' 'vstamp-app.3: resume' \
         'vstamp-client.3: vstamp_client_wake' 'vstamp-replica.3: vstamp_replica_main'; do
         case $found in

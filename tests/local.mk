@@ -53,6 +53,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_sessions \
     %D%/scenario/test_state_transfer \
     %D%/scenario/test_tick \
+    %D%/scenario/test_version \
     %D%/scenario/test_view_change \
     %D%/scenario/test_witness
 

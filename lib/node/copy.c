@@ -69,6 +69,7 @@ static bool take_record(struct copy *c, enum journal_kind last, enum journal_kin
     case JOURNAL_COPY_CHECKPOINT_END:
         if (wire_decode(&wire_shape_copy_checkpoint_end, body, &end) != 0) return false;
         c->anchor = end.anchor;
+        c->version = end.anchor.version;
         c->n_pages = end.n_pages;
         c->op = end.anchor.op;
         c->n_entries = 0;
@@ -77,6 +78,7 @@ static bool take_record(struct copy *c, enum journal_kind last, enum journal_kin
     case JOURNAL_COPY_ENTRY:
         if (!in_entries || wire_decode(&wire_shape_entry, body, &entry) != 0) return false;
         c->n_entries++;
+        c->version = entry.header.version;
         return entry.header.op == ++c->op;
     default: return false;
     }
@@ -115,7 +117,12 @@ int copy_open(struct copy *c, struct bytes file, struct vstamp_diag *diag)
     int rv = read_head(c, &r, diag);
     if (rv != 0) return rv;
     r.number = c->head.time;
-    return read_rest(c, &r, diag);
+    rv = read_rest(c, &r, diag);
+    if (rv != 0 || c->version <= WIRE_NEWEST) return rv;
+    vstamp_diag_printf(diag, "a backup of a group in version %u of the protocol, and this program "
+                       "speaks none above %u: use the release of that group",
+                       c->version, WIRE_NEWEST);
+    return VSTAMP_E_VERSION;
 }
 
 /* --- loading ---------------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@
 #include "node/journal.h"
 #include "node/node.h"
 
-#define COPY_VERSION 3u
+#define COPY_VERSION 4u
 
 /* Writing: where the next record goes. */
 struct copy_writer {
@@ -37,6 +37,7 @@ struct copy {
     struct wire_copy_head head; /* points into the file */
     struct wire_entry_header anchor;
     uint32_t n_pages;
+    uint8_t version; /* of the protocol: that of the group at `op` */
     uint64_t op, n_entries;
     size_t pages_end; /* where the last checkpoint_end stands */
     void *instance;   /* for an application with memory of its own: what its open(), given

@@ -22,6 +22,17 @@ static size_t padded(size_t size)
     return (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
+int journal_check_version(uint32_t version, uint8_t oldest, uint8_t newest,
+                          struct vstamp_diag *diag)
+{
+    if (version >= oldest && version <= newest) return 0;
+    vstamp_diag_printf(diag,
+                       "was written in version %u of the protocol, and this program speaks %u to "
+                       "%u: run the release that wrote it, or a %s one that still reads it",
+                       version, oldest, newest, version > newest ? "later" : "former");
+    return VSTAMP_E_VERSION;
+}
+
 size_t journal_record_size(const struct wire_shape *shape, const void *record)
 {
     return JOURNAL_HEADER_SIZE + padded(wire_size(shape, record));

@@ -12,9 +12,11 @@
 #ifndef NODE_JOURNAL_H
 #define NODE_JOURNAL_H
 
-#include "wire/codec.h"
+#include <vstamp/error.h>
 
-#define JOURNAL_VERSION 7u
+#include "wire/codec.h"
+#include "wire/version.h"
+
 #define JOURNAL_RECORD_OVERHEAD 24u /* header and padding at most */
 #define JOURNAL_HEADER_SIZE 16u
 #define JOURNAL_BLOCK 4096u /* a batch begins at a multiple of it, and is filled up to one */
@@ -42,6 +44,11 @@ size_t journal_record_size(const struct wire_shape *shape, const void *record);
 
 /* What the records of a batch have for a number. */
 uint64_t journal_batch_identity(uint64_t life, uint64_t sequence);
+
+/* Can a program that speaks these versions read what was written in that one?  0, or
+ * VSTAMP_E_VERSION with a sentence. */
+int journal_check_version(uint32_t version, uint8_t oldest, uint8_t newest,
+                          struct vstamp_diag *diag);
 
 /* Append a record that will stand at `place` of file `number`; false, and nothing written, if it
  * does not fit. */

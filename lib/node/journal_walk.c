@@ -33,17 +33,13 @@ static struct bytes look(struct journal_walk *w, uint64_t number, uint64_t place
 }
 
 /* Its version is where it is in every version. */
-static bool is_of_this_version(struct journal_walk *w, struct bytes body)
+static bool is_readable(struct journal_walk *w, struct bytes body)
 {
     struct reader r = reader_over(body.data, body.size);
     uint32_t version = read_u32(&r);
-    if (version == JOURNAL_VERSION) return true;
-    if (r.ok && w->rv == 0) {
-        vstamp_diag_printf(w->diag, "format %u, this program reads format %u", version,
-                           JOURNAL_VERSION);
-        w->rv = VSTAMP_E_VERSION;
-    }
-    return false;
+    if (!r.ok || w->newest == 0) return r.ok;
+    if (w->rv == 0) w->rv = journal_check_version(version, w->oldest, w->newest, w->diag);
+    return w->rv == 0;
 }
 
 static bool head_at(struct journal_walk *w, uint64_t number, uint64_t place,
@@ -57,7 +53,7 @@ static bool head_at(struct journal_walk *w, uint64_t number, uint64_t place,
     struct journal_reader record = {.file = b, .number = number, .base = place};
     enum journal_kind kind;
     struct bytes body;
-    if (journal_next(&record, &kind, &body) != JOURNAL_RECORD || !is_of_this_version(w, body) ||
+    if (journal_next(&record, &kind, &body) != JOURNAL_RECORD || !is_readable(w, body) ||
         wire_decode(&wire_shape_batch_head, body, &head->is) != 0) {
         return false;
     }

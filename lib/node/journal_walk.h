@@ -52,6 +52,7 @@ struct journal_walk {
     size_t batch_size_max;
     uint8_t *names;             /* batch_size_max bytes */
     struct vstamp_diag *diag;
+    uint8_t oldest, newest;     /* versions that can be read; newest 0: whatever comes */
 
     uint64_t number, last;    /* the segment that is walked, and the newest one that was begun */
     uint64_t place;           /* of the next batch in it */

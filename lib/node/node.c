@@ -146,12 +146,24 @@ static bool is_its_own(const struct node *n, uint8_t slot, const struct wire_hea
     return !same || header->sender == index;
 }
 
+/* Whatever the slot, if any.  0, or why the frame is dropped. */
+static int decode(struct node *n, uint8_t slot, struct bytes frame, struct wire_message *m)
+{
+    const struct vr_config *c = &n->vr.config;
+    int rv = wire_frame_decode(frame, m);
+    if (rv == 0 && m->header.version != WIRE_FOR_EVER &&
+        (m->header.version < c->oldest || m->header.version > c->newest))
+        rv = VSTAMP_E_VERSION;
+    if (rv == VSTAMP_E_VERSION) vr_on_other_version(&n->vr, slot, &m->header);
+    return rv;
+}
+
 void node_on_peer_frame(struct node *n, uint8_t slot, struct bytes frame)
 {
     struct wire_message m;
     NODE_RECORD(n, peer_frame, .from = slot, .frame = frame);
     n->frames_received++;
-    if (wire_frame_decode(frame, &m) != 0 || !is_its_own(n, slot, &m.header)) {
+    if (decode(n, slot, frame, &m) != 0 || !is_its_own(n, slot, &m.header)) {
         n->frames_dropped++;
         return;
     }
@@ -164,7 +176,7 @@ void node_on_stranger_frame(struct node *n, uint64_t origin, struct bytes frame)
     assert(origin != 0);
     NODE_RECORD(n, stranger_frame, .origin = origin, .frame = frame);
     n->frames_received++;
-    if (wire_frame_decode(frame, &m) != 0) {
+    if (decode(n, NOWHERE, frame, &m) != 0) {
         n->frames_dropped++;
         return;
     }
@@ -272,6 +284,8 @@ void node_identity(const struct node *n, struct node_identity *identity)
                                        .epoch = n->vr.epoch,
                                        .members = vr_membership_checksum(&n->vr.membership),
                                        .self = n->vr.config.self,
+                                       .oldest = n->vr.config.oldest,
+                                       .newest = n->vr.config.newest,
                                        .address = n->vr.address,
                                        .application = n->vr.app->name,
                                        .form = n->config.form};
@@ -364,6 +378,8 @@ void node_status(struct node *n, struct node_status *s)
         .uptime_s = (r->now_us - n->started_us) / 1000000,
         .version = r->config.version,
         .application = r->app->name,
+        .protocol = vr_version(r),
+        .protocol_newest = r->config.newest,
         .durability = r->config.durable ? "disk" : "memory",
         .journal_io = n->io.journal_io != NULL ? n->io.journal_io : "",
         .disk_trouble = n->io.disk_trouble != NULL ? n->io.disk_trouble : "",

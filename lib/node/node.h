@@ -113,6 +113,7 @@ struct node_identity {
     uint8_t self;        /* as in struct node_directory */
     const char *address; /* names the replica, in all epochs */
     const char *application; /* what is replicated */
+    uint8_t oldest, newest; /* versions of the protocol that it speaks */
     uint64_t form;       /* of the configuration: equal for all, or they must not talk */
 };
 

@@ -21,6 +21,8 @@ static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
     NUMBER(n_replicas)                                                                             \
     NUMBER(self)                                                                                   \
     NUMBER(durable)                                                                                \
+    NUMBER(oldest)                                                                                 \
+    NUMBER(newest)                                                                                 \
     NUMBER(witnesses)                                                                              \
     NUMBER(heartbeat_ms)                                                                           \
     NUMBER(view_change_ms)                                                                         \

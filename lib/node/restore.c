@@ -19,11 +19,9 @@ void node_restore_init(struct node *n, struct arena *arena)
 /* Is this file ours? */
 int node_is_ours(const struct node *n, const struct wire_segment *whose, struct vstamp_diag *diag)
 {
-    if (whose->version != JOURNAL_VERSION) {
-        vstamp_diag_printf(diag, "format %u, this program reads format %u", whose->version,
-                           JOURNAL_VERSION);
-        return VSTAMP_E_VERSION;
-    }
+    const struct vr_config *c = &n->vr.config;
+    int rv = journal_check_version(whose->version, c->oldest, c->newest, diag);
+    if (rv != 0) return rv;
     if (!bytes_equal(whose->address, bytes_of(n->vr.address))) {
         vstamp_diag_printf(diag, "belongs to the replica at %.*s, this is the one at %s",
                            (int)whose->address.size, (const char *)whose->address.data,

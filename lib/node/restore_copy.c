@@ -17,6 +17,7 @@
 static struct wire_entry_header anchor_of(const struct copy *c, struct vstamp_id group)
 {
     struct wire_entry_header anchor = {.op = c->op > 0 ? c->op : 1,
+                                       .version = c->version,
                                        .timestamp = log_last(&c->vr->log)->timestamp};
     anchor.checksum = log_checksum(group, &anchor, (struct bytes){0});
     return anchor;

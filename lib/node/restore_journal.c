@@ -82,6 +82,11 @@ static int replay_record(struct node *n, enum journal_kind kind, size_t size, st
 static void judge(struct restoring *x, int rv, uint64_t place)
 {
     if (rv == 0) return;
+    if (rv == VSTAMP_E_VERSION) {
+        fail(x, rv, "holds entries in a later version of the protocol than this program speaks: "
+                    "run the release that wrote them");
+        return;
+    }
     if (rv != VSTAMP_E_NO_ROOM) {
         damaged(x, place);
         return;
@@ -264,6 +269,8 @@ int node_restore_journal(struct node *n, uint64_t first, uint64_t last,
                                    .window = &n->restore.window,
                                    .batch_size_max = n->restore.batch_size_max,
                                    .names = n->journal.buffers[0],
+                                   .oldest = n->vr.config.oldest,
+                                   .newest = n->vr.config.newest,
                                    .diag = diag};
     if (first > 0) restore_journal(&x, first, last);
     *number = x.walk.number;

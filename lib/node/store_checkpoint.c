@@ -146,7 +146,7 @@ static struct bytes head_records(struct node *n)
 {
     const struct node_checkpoint *c = &n->checkpoint;
     struct writer w = writer_over(c->buffer, NODE_PAGES_BYTES);
-    struct wire_segment whose = {.version = JOURNAL_VERSION,
+    struct wire_segment whose = {.version = vr_version(&n->vr),
                                  .address = bytes_of(n->vr.address),
                                  .number = c->number,
                                  .form = n->config.form,

@@ -102,7 +102,7 @@ void node_journal_init(struct node *n, struct arena *arena, struct vstamp_id ent
         j->outlines[i] = arena_take(arena, j->batch_records_max, 1);
     }
     j->buffer_size = size;
-    j->life = checksum64_seeded(&entropy, sizeof entropy, JOURNAL_VERSION);
+    j->life = checksum64_seeded(&entropy, sizeof entropy, JOURNAL_BATCH);
     j->seal_due_us = UINT64_MAX;
     node_outline_begin(j);
 }
@@ -149,7 +149,7 @@ void node_outline_add_entry(struct node_journal *j, size_t size,
 static struct wire_batch_head head_of_open_batch(const struct node *n)
 {
     const struct node_journal *j = &n->journal;
-    return (struct wire_batch_head){.owner = {.version = JOURNAL_VERSION,
+    return (struct wire_batch_head){.owner = {.version = vr_version(&n->vr),
                                               .address = bytes_of(n->vr.address),
                                               .number = j->segment,
                                               .form = n->config.form,

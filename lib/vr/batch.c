@@ -52,10 +52,13 @@ static void prepare(struct vr *r)
         .op = last->op + 1,
         .view = r->view,
         .epoch = r->epoch,
+        .version = vr_version_of_next(r),
         .timestamp = vr_next_timestamp(r),
         .parent = last->checksum,
     };
     header.checksum = log_checksum(r->group, &header, body);
+    if (vr_version_rises(r))
+        vr_mark(r, VR_MARK_version_rises, "to=%u op=%" PRIu64, header.version, header.op);
     vr_append(r, &header, body);
     VR_BROADCAST(r, prepare, .commit = r->commit, .held = vr_held(r),
                  .entry = (struct wire_entry){.header = header, .body = body});
@@ -77,7 +80,8 @@ static bool pipeline_has_room(const struct vr *r)
 
 void vr_batch_settle(struct vr *r)
 {
-    if (r->batch_count == 0 || !vr_is_primary(r) || r->suspects) return;
+    if (!vr_is_primary(r) || r->suspects) return;
+    if (r->batch_count == 0 && !vr_version_calls_for_entry(r)) return;
     if (vr_epoch_is_closed(r)) return; /* E1 */
     if (vr_view_is_over(r)) {
         vr_mark(r, VR_MARK_view_is_over, "waiting requests=%u", r->batch_count);
@@ -212,8 +216,9 @@ static int check(const struct vr *r, const struct wire_request *m, struct vstamp
         return VSTAMP_E_TOO_LARGE;
     }
     if (m->kind == WIRE_KIND_RECONFIGURE) return 0; /* judged by reconfiguration.c */
+    struct vstamp_limits limits = vr_limits_in(r, vr_version(r));
     if (r->app->check == NULL) return 0;
-    return r->app->check(&r->limits, m->body.data, m->body.size, why);
+    return r->app->check(&limits, m->body.data, m->body.size, why);
 }
 
 static void take_request(struct vr *r, uint64_t origin, const struct wire_request *m)

@@ -84,7 +84,7 @@ static struct vstamp_context context_of(const struct vr *r, const struct wire_en
                                    .timestamp_us = header->timestamp,
                                    .client = o->client,
                                    .session = o->session,
-                                   .limits = r->limits,
+                                   .limits = vr_limits_in(r, header->version),
                                    .prediction = o->prediction.data,
                                    .prediction_size = o->prediction.size};
 }

@@ -13,6 +13,7 @@ struct vr_config {
     uint8_t n_replicas;
     uint8_t self;
     bool durable; /* durability: disk */
+    uint8_t oldest, newest; /* versions of the protocol; 0: those of this program */
     uint32_t witnesses; /* bitset by index: who votes and logs, but executes nothing (6.1) */
 
     uint32_t heartbeat_ms;   /* the idle primary's commit message */

@@ -229,6 +229,7 @@ struct vstamp_id log_checksum(struct vstamp_id group, const struct wire_entry_he
     write_u64(&w, header->op);
     write_u64(&w, header->view);
     write_u32(&w, header->epoch);
+    write_u8(&w, header->version);
     write_u64(&w, header->timestamp);
     write_id(&w, header->parent);
     write_id(&w, checksum128(body.data, body.size));

@@ -256,7 +256,8 @@ void vr_proposal_heartbeat(struct vr *r)
     struct wire_learn learn = {
         .nonce = p->nonce,
         .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
-        .commit = r->commit};
+        .commit = r->commit,
+        .version = vr_version_of_log(r)};
     for (uint8_t i = 0; i < vr_n_slots(r); i++) {
         if (!learns(r, i)) continue;
         learn.witness = becomes_witness(r, i);
@@ -449,6 +450,11 @@ static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct 
     bool member = r->config.self != NOT_A_MEMBER;
     if (vstamp_id_is_zero(h->group) || membership->epoch != h->epoch) return false;
     if (vr_membership_find(membership, r->address) != NOT_A_MEMBER) return false; /* it is one */
+    if (m->as.learn.version > r->config.newest) {
+        vr_mark(r, VR_MARK_learner_is_too_old, "version=%u", m->as.learn.version);
+        answer(r, slot, origin, nonce, WIRE_LEARN_VERSION);
+        return false;
+    }
     if (!r->has_hard_state) {
         if (r->lost) answer(r, slot, origin, nonce, WIRE_LEARN_LOST);
         bool is_late = r->epoch > 0 && h->epoch <= r->epoch; /* it recovers in that epoch */

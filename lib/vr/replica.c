@@ -61,6 +61,10 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
                      .limits = vr_limits(config),
                      .status = VR_RECOVERING};
     if (sink != NULL) r->sink = *sink;
+    if (config->newest == 0) {
+        r->config.oldest = WIRE_OLDEST;
+        r->config.newest = WIRE_NEWEST;
+    }
     take_memory(r, arena, config);
     if (arena->base == NULL) return;
     vr_epoch_init(r);
@@ -166,6 +170,7 @@ static int restore_before(struct vr *r, uint64_t commit, const struct wire_entry
 {
     uint64_t before = header->op - 1;
     const struct wire_entry_header *parent = log_header(&r->log, before);
+    if (header->version > r->config.newest) return VSTAMP_E_VERSION;
     if (parent == NULL || !vstamp_id_equal(parent->checksum, header->parent))
         return VSTAMP_E_CORRUPT;
     if (before < r->commit) return VSTAMP_E_CORRUPT;
@@ -436,6 +441,7 @@ static enum vr_mark ignore_message(const struct vr *r, uint8_t slot, const struc
         return VR_MARK_guest_out_of_turn;
     uint64_t view_max = r->status == VR_RECOVERING ? NUMBER_MAX : r->view + VIEW_JUMP_MAX;
     if (m->header.view > view_max) return VR_MARK_view_out_of_reach; /* PIT-2.12 */
+    if (vr_brings_later_version(r, m)) return VR_MARK_entry_of_later_version;
     return VR_MARK_NONE;
 }
 
@@ -500,6 +506,7 @@ void vr_on_message(struct vr *r, uint8_t slot, const struct wire_message *m)
         return;
     }
     r->last_heard_us[slot] = r->now_us;
+    r->speaks[slot] = m->header.newest;
     r->cut_off &= ~(UINT32_C(1) << slot);
     dispatch(r, slot, m);
     settle(r);
@@ -533,6 +540,7 @@ void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
 {
     if (r->over) return;
     vr_view_change_cut_off(r, replica, !connected);
+    if (!connected) r->speaks[replica] = 0;
     if (!connected) {
         settle(r);
         return;

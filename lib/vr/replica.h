@@ -314,6 +314,10 @@ struct vr {
     struct vr_promise *promises; /* by replica */
     struct vstamp_id start_view_nonce;
 
+    /* version.c */
+    uint8_t speaks[SLOTS_MAX]; /* newest version of each, 0: not known */
+    uint8_t over_version;      /* the group's, if it is why this replica ends */
+
     /* hand_over.c */
     struct vr_hand_over hand_over;
 
@@ -407,6 +411,11 @@ void vr_on_turn_end(struct vr *r);
 void vr_on_turn_sent(struct vr *r); /* executes what is committed */
 uint64_t vr_next_timer(const struct vr *r);
 void vr_stop(struct vr *r);
+
+/* version.c */
+uint8_t vr_version(const struct vr *r); /* of the protocol, that the group is in */
+void vr_on_other_version(struct vr *r, uint8_t slot, const struct wire_header *header);
+#define NOWHERE 0xffu /* no slot */
 
 bool vr_accepts_requests(const struct vr *r);
 uint64_t vr_lease_until_us(const struct vr *r);      /* by its clock; 0: it holds none */

@@ -167,12 +167,12 @@ void vr_stop_for_good(struct vr *r)
     for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
 }
 
-static void refuse_folder(struct vr *r, uint8_t from)
+void vr_refuse(struct vr *r, uint8_t from, const char *event)
 {
     char why[240];
     r->over_by = from;
     vr_stop_for_good(r);
-    vr_log(r, VR_ERROR, "folder-refused", "reason=\"%s\"", vr_is_over(r, why, sizeof why));
+    vr_log(r, VR_ERROR, event, "reason=\"%s\"", vr_is_over(r, why, sizeof why));
 }
 
 bool vr_restart_proves_old_copy(struct vr *r, uint8_t from, uint64_t theirs)
@@ -183,7 +183,7 @@ bool vr_restart_proves_old_copy(struct vr *r, uint8_t from, uint64_t theirs)
     if (r->over) return true;
     vr_mark(r, VR_MARK_old_copy_stops, "from=%u", from);
     r->over_incarnation = theirs;
-    refuse_folder(r, from);
+    vr_refuse(r, from, "folder-refused");
     return true;
 }
 
@@ -215,14 +215,14 @@ void vr_on_restart_ok(struct vr *r, uint8_t from, const struct wire_header *head
         r->strangers |= 1u << from;
         if (!r->restarting || __builtin_popcount(r->strangers) <= r->config.n_replicas - r->quorum)
             return;
-        refuse_folder(r, from);
+        vr_refuse(r, from, "folder-refused");
         return;
     }
     vr_merge_crash_vector(r, from, &m->crash_vector);
     if (r->over || vr_incarnation_starts(r->incarnation) == 0) return;
     if (m->op > r->log.op && m->op <= NUMBER_MAX) { /* S4 */
         r->over_op = m->op;
-        refuse_folder(r, from);
+        vr_refuse(r, from, "folder-refused");
         return;
     }
     if (vr_counter_of(&m->crash_vector, r->config.self) == r->incarnation) r->noted |= 1u << from;
@@ -259,6 +259,13 @@ const char *vr_is_over(const struct vr *r, char *text, size_t size)
         snprintf(text, size,
                  "replaced in epoch %u, which %u of its members have begun: not needed any more",
                  r->epoch, r->quorum);
+        return text;
+    }
+    if (r->over_version != 0) {
+        snprintf(text, size,
+                 "the group is in version %u of the protocol, and this program speaks none above "
+                 "%u: install the release that the other replicas run", r->over_version,
+                 r->config.newest);
         return text;
     }
     say_start(ours, sizeof ours, r->incarnation);

@@ -202,6 +202,14 @@ void vr_mend_ask(struct vr *r, uint8_t replica);
 void vr_on_get_entry(struct vr *r, uint8_t from, const struct wire_get_entry *m);
 void vr_on_give_entry(struct vr *r, uint8_t from, uint64_t view, const struct wire_give_entry *m);
 
+/* version.c */
+uint8_t vr_version_of_log(const struct vr *r);
+uint8_t vr_version_of_next(const struct vr *r);
+bool vr_version_rises(const struct vr *r); /* by the next entry */
+bool vr_version_calls_for_entry(const struct vr *r);
+struct vstamp_limits vr_limits_in(const struct vr *r, uint8_t version); /* for the application */
+bool vr_brings_later_version(const struct vr *r, const struct wire_message *m);
+
 /* witness.c: section 6.1. */
 void vr_take_role(struct vr *r, bool witness);
 void vr_keep_warm(struct vr *r, uint8_t from);
@@ -244,7 +252,6 @@ void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin);
 bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *m);
 void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m);
 void vr_take_guests(struct vr *r, const struct vr_membership *others); /* NULL: none */
-#define NOWHERE 0xffu /* no slot */
 
 /* reconfiguration.c: section 7, before that. */
 bool vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_request *m);
@@ -265,6 +272,7 @@ void vr_restart_due(struct vr *r);
 void vr_restart_settle(struct vr *r);
 void vr_restart_tell(struct vr *r, uint8_t replica);   /* that we have started */
 void vr_stop_for_good(struct vr *r);
+void vr_refuse(struct vr *r, uint8_t from, const char *event); /* the same, and vr_is_over says why */
 void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op);
 uint64_t vr_incarnation_after_loss(uint64_t newest);
 /* Another knows this life of ours: if it is not the present one, that stops (S3). */

@@ -10,6 +10,8 @@ static struct bytes encode(struct vr *r, uint64_t view, const struct wire_shape 
                            const void *message)
 {
     struct wire_header header = {
+        .version = vr_version(r),
+        .newest = r->config.newest,
         .epoch = r->epoch,
         .group = r->group,
         .view = view,

@@ -25,7 +25,9 @@
 void vr_tick(struct vr *r, const struct wire_entry_header *header)
 {
     struct vstamp_context context = {
-        .op_number = header->op, .timestamp_us = header->timestamp, .limits = r->limits};
+        .op_number = header->op,
+        .timestamp_us = header->timestamp,
+        .limits = vr_limits_in(r, header->version)};
     r->ticking = false;
     r->stats.ticks++;
     if (r->app->tick == NULL) return;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The header around a message (picture in frame.h).  One function reads it and refuses what is not
  * sound, in the order that keeps each check meaningful: the checksum first, because a damaged field
- * says nothing; then magic and version, which decide what the other fields are; then the rest. */
+ * says nothing; then magic; then the rest, which is the same in every version. */
 #include "wire/frame.h"
+
+#include <string.h>
 
 #include "base/checksum.h"
 #include "base/limits.h"
@@ -22,8 +24,8 @@ static int read_header(struct bytes stream, size_t size_max, struct wire_header 
     if (read_u64(&r) != header_checksum(stream.data)) return VSTAMP_E_CORRUPT;
     *body_checksum = read_u64(&r);
     if (read_u32(&r) != WIRE_MAGIC) return VSTAMP_E_MALFORMED;
-    header->version = read_u16(&r);
-    if (header->version != WIRE_VERSION) return VSTAMP_E_VERSION;
+    header->version = read_u8(&r);
+    header->newest = read_u8(&r);
     header->command = read_u16(&r);
     header->size = read_u32(&r);
     header->epoch = read_u32(&r);
@@ -56,28 +58,38 @@ int wire_frame_decode(struct bytes frame, struct wire_message *message)
 
     struct bytes body = {frame.data + WIRE_HEADER_SIZE, frame.size - WIRE_HEADER_SIZE};
     if (checksum64(body.data, body.size) != body_checksum) return VSTAMP_E_CORRUPT;
+    uint8_t version = message->header.version;
+    bool known = version == WIRE_FOR_EVER || (version >= WIRE_OLDEST && version <= WIRE_NEWEST);
     message->shape = wire_message_shape(message->header.command);
-    if (message->shape == NULL) return VSTAMP_E_MALFORMED;
-    return wire_decode(message->shape, body, &message->as);
+    if (message->shape == NULL || message->shape->for_ever != (version == WIRE_FOR_EVER))
+        return known ? VSTAMP_E_MALFORMED : VSTAMP_E_VERSION;
+    struct wire_shape shape = wire_shape_in(message->shape, version);
+    if (shape.n_fields < message->shape->n_fields) memset(&message->as, 0, shape.size);
+    rv = wire_decode(&shape, body, &message->as);
+    return rv != 0 && !known ? VSTAMP_E_VERSION : rv;
 }
 
-size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *shape,
+size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *whole,
                          const void *message, void *buffer, size_t capacity)
 {
-    size_t size = size_add(WIRE_HEADER_SIZE, wire_size(shape, message));
+    uint8_t version = header->version != 0 ? header->version : WIRE_OLDEST;
+    if (whole->for_ever) version = WIRE_FOR_EVER;
+    struct wire_shape shape = wire_shape_in(whole, version);
+    size_t size = size_add(WIRE_HEADER_SIZE, wire_size(&shape, message));
     if (size > capacity || size > FRAME_BYTES_MAX) return 0;
 
     uint8_t *frame = buffer;
     struct writer body = writer_over(frame + WIRE_HEADER_SIZE, size - WIRE_HEADER_SIZE);
-    wire_encode(shape, message, &body);
+    wire_encode(&shape, message, &body);
     if (!body.ok) return 0;
 
     struct writer w = writer_over(frame, WIRE_HEADER_SIZE);
     write_u64(&w, 0); /* the checksum, once what it covers is there */
     write_u64(&w, checksum64(body.start, body.size));
     write_u32(&w, WIRE_MAGIC);
-    write_u16(&w, WIRE_VERSION);
-    write_u16(&w, shape->number);
+    write_u8(&w, version);
+    write_u8(&w, header->newest);
+    write_u16(&w, shape.number);
     write_u32(&w, (uint32_t)size);
     write_u32(&w, header->epoch);
     write_id(&w, header->group);

@@ -4,7 +4,8 @@
  *   offset  0  u64  checksum of bytes 8..63
  *           8  u64  checksum of the body
  *          16  u32  magic "VSTP"
- *          20  u16  version of the protocol
+ *          20  u8   version that the message is written in, 0: its shape is the same in all
+ *          21  u8   newest version that the sender speaks, 0 from a client
  *          22  u16  command (messages.def)
  *          24  u32  size of the whole frame
  *          28  u32  epoch
@@ -21,14 +22,14 @@
 #include <vstamp/error.h>
 
 #include "wire/codec.h"
+#include "wire/version.h"
 
 #define WIRE_HEADER_SIZE 64u
 #define WIRE_MAGIC 0x50545356u /* "VSTP" */
-#define WIRE_VERSION 5u
 #define WIRE_SENDER_CLIENT 0xffffffffu
 
 struct wire_header {
-    uint16_t version;
+    uint8_t version, newest;
     uint16_t command;
     uint32_t size;
     uint32_t epoch;
@@ -50,16 +51,18 @@ struct wire_message {
 
 /* How large is the frame that starts here?  0 with *size set once the 64 bytes of header are there
  * and sound; VSTAMP_E_TRUNCATED: give me more bytes; VSTAMP_E_CORRUPT, VSTAMP_E_MALFORMED (no
- * frame, or larger than `size_max`), VSTAMP_E_VERSION: close the connection. */
+ * frame, or larger than `size_max`): close the connection. */
 int wire_frame_size(struct bytes stream, size_t size_max, size_t *size);
 
-/* Take a whole frame apart.  The message points into it.  VSTAMP_E_* as above; an unknown command
- * is VSTAMP_E_MALFORMED. */
+/* Take a whole frame apart.  The message points into it; fields that its version lacks are zero.
+ * VSTAMP_E_* as above; an unknown command is VSTAMP_E_MALFORMED.  VSTAMP_E_VERSION, with the header
+ * there: it is written in a version that this program does not know. */
 int wire_frame_decode(struct bytes frame, struct wire_message *message);
 
-/* Write a frame: header->size, version and command are filled in from the message.  Returns the
- * frame's size, or 0 if it does not fit into `capacity` or FRAME_BYTES_MAX. */
-size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *shape,
+/* Write a frame: header->size and command are filled in from the message, which is written in
+ * header->version (0: the oldest that this program speaks), or in none if its shape is for ever.
+ * Returns the frame's size, or 0 if it does not fit into `capacity` or FRAME_BYTES_MAX. */
+size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *whole,
                          const void *message, void *buffer, size_t capacity);
 
 /* What a request names an application by: a checksum of its name, never 0. */

@@ -13,26 +13,29 @@
     ;
 #define RECORD_END(name) SHAPE_END(name)
 #define MESSAGE_END(name) SHAPE_END(name)
-#define FIELD(owner, kind, name, text)                                                             \
-    {#name, text, WIRE_##kind, offsetof(struct wire_##owner, name), NULL},
+#define FIELD(owner, kind, name, text) FIELD_SINCE(owner, kind, name, 0, text)
+#define FIELD_SINCE(owner, kind, name, since, text)                                                \
+    {#name, text, WIRE_##kind, offsetof(struct wire_##owner, name), NULL, since},
 #define NEST(owner, record, name, text)                                                            \
-    {#name, text, WIRE_NEST, offsetof(struct wire_##owner, name), &wire_shape_##record},
+    {#name, text, WIRE_NEST, offsetof(struct wire_##owner, name), &wire_shape_##record, 0},
 #define LIST(owner, record, name, text)                                                            \
-    {#name, text, WIRE_LIST, offsetof(struct wire_##owner, name), &wire_shape_##record},
+    {#name, text, WIRE_LIST, offsetof(struct wire_##owner, name), &wire_shape_##record, 0},
 #include "wire/messages.def"
 #undef SHAPE_END
 
-#define SHAPE(shape_name, shape_number, shape_text)                                                \
+#define SHAPE(shape_name, shape_number, is_for_ever, shape_text)                                   \
     const struct wire_shape wire_shape_##shape_name = {                                            \
         .name = #shape_name,                                                                       \
         .text = shape_text,                                                                        \
         .number = shape_number,                                                                    \
+        .for_ever = is_for_ever,                                                                   \
         .size = sizeof(struct wire_##shape_name),                                                  \
         .n_fields = sizeof(fields_##shape_name) / sizeof(fields_##shape_name[0]),                  \
         .fields = fields_##shape_name,                                                             \
     };
-#define RECORD_BEGIN(name, text) SHAPE(name, 0, text)
-#define MESSAGE_BEGIN(name, number, text) SHAPE(name, number, text)
+#define RECORD_BEGIN(name, text) SHAPE(name, 0, false, text)
+#define MESSAGE_BEGIN(name, number, text) SHAPE(name, number, false, text)
+#define FOR_EVER_BEGIN(name, number, text) SHAPE(name, number, true, text)
 #include "wire/messages.def"
 #undef SHAPE
 
@@ -49,6 +52,13 @@ static const struct wire_shape *const by_number[] = {
 
 #define MESSAGES (sizeof(messages) / sizeof(messages[0]))
 #define NUMBERS (sizeof(by_number) / sizeof(by_number[0]))
+
+struct wire_shape wire_shape_in(const struct wire_shape *shape, uint8_t version)
+{
+    struct wire_shape in = *shape;
+    while (in.n_fields > 0 && in.fields[in.n_fields - 1].since > version) in.n_fields--;
+    return in;
+}
 
 const struct wire_shape *const *wire_messages(size_t *n)
 {

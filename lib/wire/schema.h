@@ -74,6 +74,7 @@ struct wire_field {
     enum wire_kind kind;
     size_t offset;                   /* in the struct */
     const struct wire_shape *record; /* of WIRE_NEST and WIRE_LIST */
+    uint8_t since;                   /* version that it came with, 0: it was always there */
 };
 
 /* A record or a message. */
@@ -81,6 +82,7 @@ struct wire_shape {
     const char *name;
     const char *text;
     uint16_t number; /* 0 for records */
+    bool for_ever;   /* in no version: the shape never changes */
     size_t size;     /* of the struct */
     size_t n_fields;
     const struct wire_field *fields;
@@ -90,6 +92,9 @@ struct wire_shape {
 #define RECORD_BEGIN(name, text) extern const struct wire_shape wire_shape_##name;
 #define MESSAGE_BEGIN(name, number, text) extern const struct wire_shape wire_shape_##name;
 #include "wire/messages.def"
+
+/* As it is in that version: without the fields that came later, which are its last ones. */
+struct wire_shape wire_shape_in(const struct wire_shape *shape, uint8_t version);
 
 /* All messages in order of number; *n says how many. */
 const struct wire_shape *const *wire_messages(size_t *n);

@@ -196,6 +196,13 @@ static void make_node(struct member *m)
     disk_init(&m->disk, node_segment_size(&m->config));
 }
 
+void cluster_speak(struct cluster *c, uint8_t replica, uint8_t newest)
+{
+    assert_false(c->members[replica].up);
+    c->members[replica].config.oldest = WIRE_OLDEST;
+    c->members[replica].config.newest = newest;
+}
+
 void cluster_start(struct cluster *c, uint8_t replica)
 {
     struct member *m = &c->members[replica];

@@ -51,6 +51,8 @@ bool cluster_has_aside(const struct cluster *c, uint8_t replica); /* damaged fil
 void cluster_keep_copy(struct cluster *c, uint8_t replica);
 void cluster_put_back(const struct cluster *c, uint8_t replica, struct cluster *to);
 void cluster_start(struct cluster *c, uint8_t replica);
+/* From its next start on its program speaks up to that version of the protocol. */
+void cluster_speak(struct cluster *c, uint8_t replica, uint8_t newest);
 /* Make one that was never started a member of the group that a copy begins. */
 void cluster_restore(struct cluster *c, uint8_t replica, const struct copy *copy);
 void cluster_slow_disk(struct cluster *c, uint8_t replica, bool slow); /* jobs wait meanwhile */

@@ -24,6 +24,8 @@ static const struct wire_header header = {
     .view = 5,
     .sender = 2,
     .witnesses = 4,
+    .version = WIRE_NEWEST,
+    .newest = WIRE_NEWEST + 3,
 };
 
 static struct bytes random_frame(struct wire_random *g, const struct wire_shape *shape)
@@ -64,7 +66,8 @@ static void every_message_comes_back_with_its_header(void **state)
         assert_int_equal(wire_frame_decode((struct bytes){frame, size}, &out), 0);
         assert_ptr_equal(out.shape, messages[i]);
         assert_true(wire_random_equal(messages[i], &in.as, &out.as));
-        assert_int_equal(out.header.version, WIRE_VERSION);
+        assert_int_equal(out.header.version, messages[i]->for_ever ? 0 : WIRE_NEWEST);
+        assert_int_equal(out.header.newest, WIRE_NEWEST + 3);
         assert_int_equal(out.header.command, messages[i]->number);
         assert_int_equal(out.header.size, size);
         assert_int_equal(out.header.epoch, header.epoch);
@@ -166,6 +169,7 @@ static void assert_refused(size_t at, size_t size, uint32_t value, int why)
     struct wire_message m;
     assert_int_equal(wire_frame_decode(b, &m), 0);
     struct writer w = writer_over(frame + at, size);
+    if (size == 1) write_u8(&w, (uint8_t)value);
     if (size == 2) write_u16(&w, (uint16_t)value);
     if (size == 4) write_u32(&w, value);
     assert_true(w.ok);
@@ -181,12 +185,12 @@ static void headers_that_are_sealed_but_wrong_are_refused(void **state)
     for (size_t i = 0; i < n; i++)
         if (wire_messages(&n)[i]->number > last) last = wire_messages(&n)[i]->number;
     assert_refused(AT_MAGIC, 4, WIRE_MAGIC + 1, VSTAMP_E_MALFORMED);
-    assert_refused(AT_VERSION, 2, WIRE_VERSION + 1, VSTAMP_E_VERSION);
-    assert_refused(AT_VERSION, 2, 0, VSTAMP_E_VERSION);
+    assert_refused(AT_VERSION, 1, 0, VSTAMP_E_MALFORMED); /* its shape is not for ever */
     assert_refused(AT_COMMAND, 2, 0, VSTAMP_E_MALFORMED);
     assert_refused(AT_COMMAND, 2, last + 1u, VSTAMP_E_MALFORMED);
     assert_refused(AT_COMMAND, 2, UINT16_MAX, VSTAMP_E_MALFORMED);
-    assert_refused(AT_COMMAND, 2, WIRE_epoch_started, VSTAMP_E_MALFORMED); /* it is shorter */
+    assert_refused(AT_COMMAND, 2, WIRE_request_start_view, VSTAMP_E_MALFORMED); /* it is shorter */
+    assert_refused(AT_COMMAND, 2, WIRE_reply, VSTAMP_E_MALFORMED); /* it is in no version */
     assert_refused(AT_COMMAND, 2, WIRE_prepare, VSTAMP_E_TRUNCATED);       /* it is longer */
     assert_refused(AT_SIZE, 4, 0, VSTAMP_E_MALFORMED);
     assert_refused(AT_SIZE, 4, WIRE_HEADER_SIZE - 1, VSTAMP_E_MALFORMED);
@@ -240,8 +244,67 @@ static void a_frame_that_does_not_fit_is_not_written(void **state)
     assert_int_equal(wire_frame_encode(&header, &wire_shape_request, &m, frame, SIZE_MAX), 0);
 }
 
+/* A frame of a later version may hold anything behind its header, and that says so. */
+static void a_frame_of_a_later_version_says_so(void **state)
+{
+    (void)state;
+    struct wire_message m;
+    struct writer w;
+    struct bytes b = commit_frame();
+    w = writer_over(frame + AT_VERSION, 4);
+    write_u8(&w, WIRE_NEWEST + 1);
+    write_u8(&w, WIRE_NEWEST + 1);
+    write_u16(&w, UINT16_MAX);
+    seal();
+    assert_int_equal(wire_frame_decode(b, &m), VSTAMP_E_VERSION);
+    assert_int_equal(m.header.version, WIRE_NEWEST + 1);
+    w = writer_over(frame + AT_COMMAND, 2);
+    write_u16(&w, WIRE_prepare);
+    seal();
+    assert_int_equal(wire_frame_decode(b, &m), VSTAMP_E_VERSION); /* it is longer */
+    w = writer_over(frame + AT_COMMAND, 2);
+    write_u16(&w, WIRE_commit);
+    seal();
+    assert_int_equal(wire_frame_decode(b, &m), 0); /* as if nothing had changed; the node judges */
+    assert_int_equal(m.header.version, WIRE_NEWEST + 1);
+}
+
+/* V2: a message that has grown twice, and once by a list. */
+struct grown {
+    uint64_t old, newer;
+    struct wire_list newest;
+};
+
+static void fields_that_came_later_are_left_out_in_older_versions(void **state)
+{
+    (void)state;
+    static const struct wire_field fields[] = {
+        {"old", "", WIRE_U64, offsetof(struct grown, old), NULL, 0},
+        {"newer", "", WIRE_U64, offsetof(struct grown, newer), NULL, WIRE_NEWEST + 1},
+        {"newest", "", WIRE_LIST, offsetof(struct grown, newest), &wire_shape_counter,
+         WIRE_NEWEST + 2},
+    };
+    static const struct wire_shape shape = {.name = "grown", .number = WIRE_commit,
+                                            .size = sizeof(struct grown), .n_fields = 3,
+                                            .fields = fields};
+    static const size_t sizes[] = {8, 16, 20}; /* of a body, by version */
+    struct grown m = {.old = 1, .newer = 2};
+    for (uint8_t i = 0; i < 3; i++) {
+        struct wire_header h = {.version = (uint8_t)(WIRE_NEWEST + i)};
+        struct wire_shape in = wire_shape_in(&shape, h.version);
+        struct grown out = {0};
+        size_t size = wire_frame_encode(&h, &shape, &m, frame, sizeof frame);
+        assert_int_equal(size, WIRE_HEADER_SIZE + sizes[i]);
+        struct bytes body = {frame + WIRE_HEADER_SIZE, size - WIRE_HEADER_SIZE};
+        assert_int_equal(wire_decode(&in, body, &out), 0);
+        assert_int_equal(out.old, 1);
+        assert_int_equal(out.newer, i > 0 ? 2 : 0);
+    }
+}
+
 /* The golden frames: the format is a promise between versions.  A test that fails here asks for
- * another WIRE_VERSION, then for another golden frame. */
+ * another version of the protocol, and then for another golden frame; one of what is for ever must
+ * never fail. */
 static void to_hex(struct bytes b, char *text, size_t size)
 {
     assert_true(2 * b.size < size);
@@ -250,7 +313,9 @@ static void to_hex(struct bytes b, char *text, size_t size)
 
 static void assert_golden(const struct wire_shape *shape, const void *message, const char *wanted)
 {
-    size_t size = wire_frame_encode(&header, shape, message, frame, sizeof frame);
+    struct wire_header h = header;
+    h.version = h.newest = 7;
+    size_t size = wire_frame_encode(&h, shape, message, frame, sizeof frame);
     char text[1024];
     to_hex((struct bytes){frame, size}, text, sizeof text);
     assert_string_equal(text, wanted);
@@ -269,8 +334,8 @@ static void the_bytes_of_a_request_are_these(void **state)
         .body = bytes_of("body"),
     };
     assert_golden(&wire_shape_request, &m,
-                  "09feab5358a76bcf4780af54b7a87541"
-                  "56535450050001007900000001000000"
+                  "5ec701fd0b2a9b8c8090deab842b0568"
+                  "56535450000701007100000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0200000000000000010000000000000003000000000000000400000000000000"
@@ -286,19 +351,20 @@ static void the_bytes_of_a_prepare_are_these(void **state)
         .entry = {.header = {.op = 7,
                              .view = 4,
                              .epoch = 1,
+                             .version = 7,
                              .timestamp = 8,
                              .parent = {9, 10},
                              .checksum = {11, 12}},
                   .body = bytes_of("batch")},
     };
     assert_golden(&wire_shape_prepare, &m,
-                  "eb1b83d31c49fae7453dcb264b93291f"
-                  "56535450050003009500000001000000"
+                  "0f23b4ed750f803700c025813a3220ef"
+                  "56535450070703009600000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0600000000000000050000000000000007000000000000000400000000000000"
-                  "0100000008000000000000000a0000000000000009000000000000000c000000"
-                  "000000000b00000000000000050000006261746368");
+                  "010000000708000000000000000a0000000000000009000000000000000c0000"
+                  "00000000000b00000000000000050000006261746368");
 }
 
 static void the_bytes_of_a_heartbeat_are_these(void **state)
@@ -306,8 +372,8 @@ static void the_bytes_of_a_heartbeat_are_these(void **state)
     (void)state;
     struct wire_commit m = {.op = 7, .commit = 6, .checksum = {9, 10}, .sequence = 11, .held = 5};
     assert_golden(&wire_shape_commit, &m,
-                  "9dd7238a38871c022068a386b33216ee"
-                  "56535450050005007800000001000000"
+                  "bcf7f0e71e29933e2068a386b33216ee"
+                  "56535450070705007800000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "070000000000000006000000000000000a000000000000000900000000000000"
@@ -317,7 +383,7 @@ static void the_bytes_of_a_heartbeat_are_these(void **state)
 static void the_bytes_of_a_do_view_change_are_these(void **state)
 {
     (void)state;
-    uint8_t counters[16], headers[60];
+    uint8_t counters[16], headers[61];
     struct wire_list_builder builder;
     wire_list_begin(&builder, &wire_shape_counter, counters, sizeof counters);
     assert_true(wire_list_add(&builder, &(struct wire_counter){1}));
@@ -330,20 +396,21 @@ static void the_bytes_of_a_do_view_change_are_these(void **state)
         .crash_vector = wire_list_end(&builder),
     };
     struct wire_entry_header newest = {
-        .op = 7, .view = 4, .epoch = 1, .timestamp = 8, .parent = {9, 10}, .checksum = {11, 12}};
+        .op = 7, .view = 4, .epoch = 1, .version = 7, .timestamp = 8, .parent = {9, 10},
+        .checksum = {11, 12}};
     wire_list_begin(&builder, &wire_shape_entry_header, headers, sizeof headers);
     assert_true(wire_list_add(&builder, &newest));
     m.headers = wire_list_end(&builder);
     m.holes = 1;
     assert_golden(&wire_shape_do_view_change, &m,
-                  "1e54efd937e0d492eebcba4def3199de"
-                  "5653545005000700b800000001000000"
+                  "2428eece10d1de6351b2341bcfaafec6"
+                  "5653545007070700b900000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0400000000000000010000000700000000000000060000000000000002000000"
                   "0100000000000000020000000000000001000000070000000000000004000000"
-                  "000000000100000008000000000000000a000000000000000900000000000000"
-                  "0c000000000000000b000000000000000100000000000000");
+                  "00000000010000000708000000000000000a0000000000000009000000000000"
+                  "000c000000000000000b000000000000000100000000000000");
 }
 
 int main(void)
@@ -358,6 +425,8 @@ int main(void)
         cmocka_unit_test(a_stream_of_another_protocol_is_refused),
         cmocka_unit_test(the_reader_decides_how_large_a_frame_may_be),
         cmocka_unit_test(a_frame_that_does_not_fit_is_not_written),
+        cmocka_unit_test(a_frame_of_a_later_version_says_so),
+        cmocka_unit_test(fields_that_came_later_are_left_out_in_older_versions),
         cmocka_unit_test(the_bytes_of_a_request_are_these),
         cmocka_unit_test(the_bytes_of_a_prepare_are_these),
         cmocka_unit_test(the_bytes_of_a_heartbeat_are_these),

@@ -23,7 +23,7 @@ static void a_message_is_one_line(void **state)
     char text[300];
     wire_print(&m, text, sizeof text);
     assert_string_equal(text, "prepare from=0 view=3 commit=7 held=0 entry={header={op=8 view=3 "
-                              "epoch=0 timestamp=5 parent=0 "
+                              "epoch=0 version=0 timestamp=5 parent=0 "
                               "checksum=0000000000000001000000000000000a} body=3B}");
 }
 

@@ -82,7 +82,7 @@ static void what_does_not_fit_is_not_begun(void **state)
 static void a_record_of_another_file_is_none(void **state)
 {
     (void)state;
-    struct wire_segment segment = {.version = JOURNAL_VERSION, .number = 1};
+    struct wire_segment segment = {.version = WIRE_NEWEST, .number = 1};
     struct recorded start;
     uint32_t format;
     struct writer w = writer_over(file, sizeof file);

@@ -55,7 +55,7 @@ static int set_up(void **state)
     f->head_size = journal_record_size(&wire_shape_batch_head, &none);
     f->w = writer_over(f->file, sizeof f->file);
     f->w.size = f->head_size;
-    f->owner = (struct wire_segment){.version = JOURNAL_VERSION, .number = NUMBER, .form = 5,
+    f->owner = (struct wire_segment){.version = WIRE_NEWEST, .number = NUMBER, .form = 5,
                                       .address = bytes_of("a:1"),
                                       .application = bytes_of("key-value store")};
     *state = f;
@@ -211,8 +211,8 @@ static void a_format_of_another_version_is_named(void **state)
 {
     struct fixture *f = *state;
     put_some(f);
-    f->owner.version = JOURNAL_VERSION + 1;
-    expect(f, VSTAMP_E_VERSION, "this program reads format");
+    f->owner.version = WIRE_NEWEST + 1;
+    expect(f, VSTAMP_E_VERSION, "and this program speaks");
 }
 
 /* A file under another's name, or what a former use of it left: nothing was written to this one. */
@@ -248,7 +248,7 @@ static int restore_head(struct fixture *f, uint32_t n_stored, uint64_t sum,
                         struct vstamp_diag *diag)
 {
     f->w.size = 0;
-    PUT_FILE(f, SEGMENT, segment, .version = JOURNAL_VERSION, .number = NUMBER, .form = 5,
+    PUT_FILE(f, SEGMENT, segment, .version = WIRE_NEWEST, .number = NUMBER, .form = 5,
              .address = bytes_of("a:1"), .application = bytes_of("key-value store"));
     PUT_FILE(f, CHECKPOINT_HEAD, checkpoint_head, .anchor = {.op = 8}, .n_pages = 2,
              .n_stored = n_stored, .sum = sum);

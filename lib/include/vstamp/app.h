@@ -72,11 +72,13 @@ struct vstamp_load;
 VSTAMP_API size_t vstamp_load_bytes(struct vstamp_load *from, void *data, size_t size);
 VSTAMP_API uint64_t vstamp_load_left(const struct vstamp_load *from);
 
-/* What the group allows; equal at every replica, and for the life of the group. */
+/* What the group allows; equal at every replica for the same operation. */
 struct vstamp_limits {
     uint32_t read_capacity; /* of the answers to query(): more in one piece cannot be read back */
     uint64_t state_bytes;   /* what save() may write at most.  A state that grows beyond it stops
                                the group at its next checkpoint: refuse what would lead there */
+    uint32_t protocol; /* version that the group is in: an operation that came with a later release
+                          than some replicas run is for check() to refuse until all run it */
 };
 
 /* What an operation is executed with; equal at every replica. */

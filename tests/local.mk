@@ -139,6 +139,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/flips.c \
     %D%/sim/sim.h \
     %D%/sim/trace.c \
+    %D%/sim/versions.c \
     %D%/sim/workload.c \
     %D%/sim/world.c
 SIM_LIBS = %D%/libsim.la

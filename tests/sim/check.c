@@ -173,7 +173,7 @@ static void note_epoch(struct sim *sim, const struct sim_replica *replica, const
     }
 }
 
-static bool is_member_of(const struct sim *sim, uint8_t index, uint32_t epoch)
+bool check_is_member_of(const struct sim *sim, uint8_t index, uint32_t epoch)
 {
     if (epoch == 0) return index < sim->config.n_replicas;
     return (sim->check.epochs[epoch].nodes >> index) & 1;
@@ -181,7 +181,7 @@ static bool is_member_of(const struct sim *sim, uint8_t index, uint32_t epoch)
 
 bool check_is_member(const struct sim *sim, uint8_t index)
 {
-    return is_member_of(sim, index, sim->check.epoch);
+    return check_is_member_of(sim, index, sim->check.epoch);
 }
 
 bool check_has_begun(const struct sim *sim, uint8_t index)
@@ -211,10 +211,15 @@ static void note_committed(struct sim *sim, const struct sim_replica *replica,
     if (known->known && !vstamp_id_equal(known->checksum, checksum))
         sim_fail(sim, "replica %u executed another entry at op=%" PRIu64 " than the group",
                  replica->index, op);
+    if (op > 0 && header->version < op_at(&sim->check, op - 1)->version)
+        sim_fail(sim, "the version falls at op=%" PRIu64, op);
+    known = op_at(&sim->check, op);
     known->known = true;
+    known->version = header->version;
     known->checksum = checksum;
     if (op > sim->check.highest_commit) sim->check.highest_commit = op;
     check_place_in_epoch(sim, replica, header);
+    sim_version_check(sim, replica, header);
 }
 
 /* What had turned may have been written over since, here before elsewhere. */
@@ -517,6 +522,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
             note_committed(sim, replica, &log_at(&core->log, op)->header);
         if (!core->bare) note_digest(sim, replica, core);
     }
+    sim_version_check(sim, replica, log_last(&core->log));
     struct vstamp_id head = log_last(&core->log)->checksum;
     bool in_epoch = core->status != VR_TRANSITIONING && core->config.self != NOT_A_MEMBER &&
                     vr_epoch_is_complete(core) && !is_unused(replica);

@@ -10,9 +10,11 @@
  * as new as it must be.  At the end: each key's history is linearizable (I12, I14).  No witness
  * leads a view (PIT-7.3), or has forgotten, without saying so, what an active replica lacks
  * (PIT-7.1).  An epoch has one membership, and begins after one entry (I16); no entry of an epoch
- * lies before its begin or behind its end (I17).  A replica whose state has turned in its memory is
- * found at the next digest point, is silent from then on and after any start from that disk, and no
- * other is taken for one. */
+ * lies before its begin or behind its end (I17).  The version of the protocol never falls in the
+ * log, nor rises above what all members have spoken; nobody holds or is sent what it cannot read
+ * (V1, V4: versions.c).  A replica whose state has turned in its
+ * memory is found at the next digest point, is silent from then on and after any start from that
+ * disk, and no other is taken for one. */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
@@ -27,6 +29,7 @@ struct check_op {
     bool known, digested;
     struct vstamp_id checksum;
     struct vstamp_id digest; /* of the state after it */
+    uint8_t version;
     uint64_t timestamp;      /* the entry's, for the application (6.4: agreed, and rising) */
 };
 
@@ -119,6 +122,7 @@ bool check_holds_entry(const struct sim *sim, uint8_t index,
                        const struct wire_entry_header *header);
 void check_close(struct check *check);
 
+bool check_is_member_of(const struct sim *sim, uint8_t index, uint32_t epoch);
 /* Of the newest epoch. */
 bool check_is_member(const struct sim *sim, uint8_t index);
 /* Has it begun the newest epoch, as a member? */

@@ -187,6 +187,16 @@ static void draw_memory(struct prng aside, struct sim_options *o)
     if (prng_chance(&aside, 1, 4)) o->own_memory = prng_between(&aside, 1, 2);
 }
 
+/* In one run in three replicas are upgraded, aside too. */
+static void draw_upgrades(struct prng aside, struct sim_options *o)
+{
+    for (int i = 0; i < 5; i++) prng_next(&aside);
+    if (!prng_chance(&aside, 1, 3)) return;
+    o->upgrade_permille = prng_between(&aside, 300, 950);
+    o->upgrade_us = o->view_change_ms * SIM_MS;
+    o->upgrade_us *= prng_between(&aside, 2, 8u << prng_below(&aside, 4));
+}
+
 static void draw_clients(struct prng *prng, struct sim_options *o)
 {
     o->think_us = prng_between(prng, 2, 10u << prng_below(prng, 6)) * SIM_MS;
@@ -409,6 +419,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_memory(*prng, o);
     draw_modelled(*prng, o);
     draw_flips(*prng, o);
+    draw_upgrades(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
 }

@@ -261,16 +261,33 @@ static bool may_stop(const struct sim *sim)
     return sim->config.durable || !any_witness(sim);
 }
 
+static void stop(struct sim *sim, uint8_t index)
+{
+    uint32_t life = sim->replicas[index].incarnation;
+    sim_replica_stop(sim, index);
+    sim_at(sim, STOP_PATIENCE_US,
+           (struct sim_event){.kind = SIM_STOP, .node = index, .incarnation = life});
+    come_back(sim, index, STOP_PATIENCE_US + sim_around(sim, sim->options.down_us));
+}
+
+/* Without disks while the membership changes it would have to be known who is a member by the end
+ * of the stop. */
+static void upgrade(struct sim *sim)
+{
+    uint8_t index = any_replica(sim);
+    const struct sim_replica *r = &sim->replicas[index];
+    if (!sim->config.durable && sim->options.change_us != 0) return;
+    if (!sim->all_formed || !r->up || r->stopping) return;
+    if (may_crash(sim, index) && may_stop(sim)) stop(sim, index);
+}
+
 static void crash(struct sim *sim, uint8_t index)
 {
     struct sim_replica *r = &sim->replicas[index];
     if (!r->up || r->stopping || !may_crash(sim, index)) return;
     if (!sim->all_formed) sim->crashes_before_formed++;
     if (prng_below(&sim->prng, 1000) < sim->options.graceful_permille && may_stop(sim)) {
-        sim_replica_stop(sim, index);
-        sim_at(sim, STOP_PATIENCE_US,
-               (struct sim_event){.kind = SIM_STOP, .node = index, .incarnation = r->incarnation});
-        come_back(sim, index, STOP_PATIENCE_US + sim_around(sim, sim->options.down_us));
+        stop(sim, index);
         return;
     }
     sim->stats.crashes++;
@@ -513,6 +530,7 @@ void sim_fault(struct sim *sim, const struct sim_event *event)
     case SIM_FAULT_clock: clock_jump(sim); break;
     case SIM_FAULT_flip: sim_flip(sim, any_victim(sim)); break;
     case SIM_FAULT_hand_over: sim_operator_hand_over(sim); break;
+    case SIM_FAULT_upgrade: upgrade(sim); break;
     case SIM_FAULTS: assert(false);
     }
     if (event->value == 0) next_fault(sim, fault);

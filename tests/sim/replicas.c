@@ -46,6 +46,8 @@ static void io_send(void *ctx, uint8_t slot, struct bytes frame)
     check_silent(r->sim, r, frame);
     if (gives_wrong_pages(r, frame)) return;
     if (r->old) check_idle(r->sim, r, frame);
+    if (slot < check_core(r->node)->config.n_replicas)
+        sim_version_check_frame(r->sim, r->index, r->slots[slot], frame.data[20]);
     sim_net_send(r->sim, r->index, r->slots[slot], frame);
 }
 
@@ -127,7 +129,8 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     flips |= (strcmp(event, "replica-diverged") == 0 || strcmp(event, "states-differ") == 0 ||
               strcmp(event, "checkpoint-differs") == 0) &&
              r->sim->stats.flips > 0;
-    if (level == NODE_LOG_ERROR && !spoilt && !rots && !flips && !r->old)
+    bool older = strcmp(event, "version-refused") == 0 && r->newest == WIRE_NEWEST;
+    if (level == NODE_LOG_ERROR && !spoilt && !rots && !flips && !older && !r->old)
         sim_fail(r->sim, "replica %u: %s", r->index, event);
 }
 
@@ -215,6 +218,7 @@ void sim_replica_init(struct sim *sim, uint8_t index)
     struct sim_replica *r = &sim->replicas[index];
     r->sim = sim;
     r->index = index;
+    r->spoke = WIRE_NEWEST;
     r->config = sim->config;
     r->config.self = index < sim->config.n_replicas ? index : 0;
     r->io = (struct node_io){.ctx = r, .send = io_send, .directory = io_directory,
@@ -430,6 +434,8 @@ static int restore(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
     assert(r->memory != MAP_FAILED);
     struct vstamp_id entropy = {prng_next(prng), prng_next(prng)};
     r->place = (struct model_place){0};
+    r->config.oldest = r->newest != 0 ? WIRE_OLDEST : 0;
+    r->config.newest = r->newest;
     const struct vstamp_app *app = sim_app(r->sim);
     struct vstamp_limits limits = node_limits(&r->config);
     r->node = node_init(r->memory, r->memory_size, &r->config, app, &r->io, entropy);
@@ -500,9 +506,18 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     r->clock_ppm = (int64_t)prng_below(&sim->prng, 2 * sim->options.drift_ppm + 1) -
                    (int64_t)sim->options.drift_ppm;
     r->blank = r->config.durable ? r->blank || disk_is_empty(&r->disk) : true;
+    sim_version_choose(r);
     configure_anew(r);
     bool lost = false;
     int rv = restore(r, &lost, &diag);
+    if (rv == VSTAMP_E_VERSION) { /* its operator upgrades it */
+        sim_version_too_old(r, diag.text);
+        check_refused(sim, r);
+        live_again(r);
+        sim_replica_release(r);
+        sim_version_choose(r);
+        rv = restore(r, &lost, &diag);
+    }
     if (rv != 0 && r->damaged) { /* its operator puts the folder away, and starts it empty */
         sim_trace(sim, "%u: refuses its disk: %s", index, diag.text);
         check_refused(sim, r);
@@ -601,6 +616,19 @@ static void on_request(struct sim_replica *r, const struct sim_event *event)
     r->backlog_count++;
 }
 
+/* Its program is too old: then it is upgraded.  Or its disk is of no use. */
+static void start_anew(struct sim_replica *r)
+{
+    if (check_core(r->node)->over_version == 0) {
+        start_empty(r);
+        return;
+    }
+    sim_version_too_old(r, node_is_over(r->node));
+    sim_replica_crash(r->sim, r->index, "stopped, to be upgraded");
+    sim_at(r->sim, sim_around(r->sim, r->sim->options.down_us),
+           (struct sim_event){.kind = SIM_START, .node = r->index});
+}
+
 /* A stopping replica goes when it has handed over, or is out of patience. */
 static bool gone(struct sim_replica *r)
 {
@@ -611,7 +639,7 @@ static bool gone(struct sim_replica *r)
         return true;
     }
     if (!r->turn_open && node_is_over(r->node) != NULL) {
-        start_empty(r);
+        start_anew(r);
         return true;
     }
     if (!r->stopping || !node_may_stop(r->node)) return false;

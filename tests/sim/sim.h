@@ -20,6 +20,7 @@
  *   workload.c  clients: what they ask and what they learn
  *   operator.c  who moves the primary
  *   changes.c   who changes the membership
+ *   versions.c  who upgrades the replicas
  *   copies.c    who copies the state while all this goes on
  *   check.c     what must hold after every turn, and at the end
  *   model.c     what the store should answer, keys that expire too
@@ -112,6 +113,8 @@ struct sim_replica {
     uint64_t copied_op; /* no entry behind this one is in it */
     uint64_t begun_op, former_begun_op; /* nor in the last append; in any before that */
     uint64_t copied_incarnation, newest_incarnation; /* its own number then, and when it last was */
+    uint8_t newest, spoke; /* versions of the protocol: in this life, and at most so far */
+    bool too_old; /* so its last life was told */
     uint64_t disk_full_until;
     uint32_t incarnation;
     void *memory;
@@ -232,6 +235,7 @@ enum sim_phase {
     SIM_STAT(changes)         /* of the membership */                                              \
     SIM_STAT(changes_refused)                                                                      \
     SIM_STAT(retirements)                                                                          \
+    SIM_STAT(too_old)         /* starts in a version that the group has left behind */             \
     SIM_STAT(partitions)                                                                           \
     SIM_STAT(view_changes)                                                                         \
     SIM_STAT(recoveries)                                                                           \
@@ -296,6 +300,7 @@ struct sim {
     struct sim_plot plot;
     struct sim_copies copies;
     struct sim_changes changes;
+    struct prng versions;
     struct sim_client clients[SIM_CLIENTS_MAX + 1]; /* the last one asks when the faults are over */
     struct sim_history history;
     size_t *current_keys; /* by slot: its newest key */
@@ -356,6 +361,14 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_at(struct sim *sim, uint64_t delay_us, struct sim_event event);
 uint64_t sim_around(struct sim *sim, uint64_t mean_us); /* 1 .. 2 x mean */
+
+/* versions.c */
+void sim_version_choose(struct sim_replica *replica);
+void sim_version_too_old(struct sim_replica *replica, const char *why);
+void sim_version_check(struct sim *sim, const struct sim_replica *replica,
+                       const struct wire_entry_header *header);
+void sim_version_check_frame(struct sim *sim, uint8_t from, uint8_t to, uint8_t version);
+bool sim_version_is_risen(const struct sim *sim, const struct vr *core);
 
 /* guard.c */
 void sim_guarded(struct sim *sim, void (*body)(void *ctx), void *ctx); /* fails if it asserts */

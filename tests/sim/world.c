@@ -41,6 +41,7 @@ static void world_begin(struct sim *sim)
 {
     const struct sim_options *o = &sim->options;
     prng_seed(&sim->model_prng, sim->seed ^ 0x3e71);
+    prng_seed(&sim->versions, sim->seed);
     sim->n_nodes = (uint8_t)o->nodes;
     size_t n_slots = o->keys * 3;
     sim->current_keys = malloc(n_slots * sizeof *sim->current_keys);
@@ -118,6 +119,11 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
                      i, core->view, core->log.op, core->applied);
             return false;
         }
+    }
+    if (first != NULL && !sim_version_is_risen(sim, first)) {
+        snprintf(why, size, "all have been upgraded, but the group stays in version %u",
+                 vr_version(first));
+        return false;
     }
     return true;
 }

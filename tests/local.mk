@@ -90,6 +90,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-state-transfer.bats \
     %D%/cli/vstamp-ttl.bats \
     %D%/cli/vstamp-txn.bats \
+    %D%/cli/vstamp-upgrade.bats \
     %D%/cli/vstamp-witness.bats \
     %D%/maelstrom/vstamp-maelstrom.bats \
     %D%/sim/vstamp-sim.bats
@@ -225,6 +226,11 @@ check_PROGRAMS += %D%/cli/lossy_proxy
 %C%_cli_lossy_proxy_LDADD = $(CORE_LIBS)
 
 # Throws bad frames at a replica.
+check_PROGRAMS += %D%/cli/vstamp-replica-raised
+%C%_cli_vstamp_replica_raised_SOURCES = %D%/cli/raised.c $(vstamp_replica_SOURCES)
+%C%_cli_vstamp_replica_raised_LDFLAGS = $(vstamp_replica_LDFLAGS) -Wl,--wrap=config_to_vr
+%C%_cli_vstamp_replica_raised_LDADD = $(vstamp_replica_LDADD)
+
 check_PROGRAMS += %D%/cli/throw_frames
 %C%_cli_throw_frames_LDADD = $(CORE_LIBS)
 

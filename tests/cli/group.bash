@@ -19,6 +19,7 @@
 GROUP_DEADLINE=${GROUP_DEADLINE:-20}
 GROUP_PIDS=()    # by index; empty where none runs
 GROUP_EXTRAS=()  # processes beside the group, see group_adopt
+GROUP_PROGRAM=() # by index; vstamp-replica where none is given
 GROUP_HOSTS=()   # addresses by index; 127.0.0.1 where none is given
 
 # --- ports ----------------------------------------------------------------------------------------
@@ -85,12 +86,12 @@ group_need_terminal() {
 
 # group_start_one I [OPTION...]: start replica I (again), with the words of GROUP_OPTIONS as well.
 # GROUP_RUN, if set, is what runs it; an array: by index.  GROUP_PROGRAM is another daemon than
-# vstamp-replica.
+# vstamp-replica, likewise.
 group_start_one() {
     local i=$1
     shift
     # shellcheck disable=SC2086 # they are words
-    ${GROUP_RUN[i]:-${GROUP_RUN:-}} ${GROUP_PROGRAM:-vstamp-replica} \
+    ${GROUP_RUN[i]:-${GROUP_RUN:-}} ${GROUP_PROGRAM[i]:-${GROUP_PROGRAM:-vstamp-replica}} \
         --config "$VSTAMP_CONFIG" --index "$i" ${GROUP_OPTIONS:-} "$@" \
         </dev/null >>"$BATS_TEST_TMPDIR/replica-$i.log" 2>&1 3>&- &
     GROUP_PIDS[i]=$!

@@ -13,3 +13,8 @@ check_PROGRAMS += %D%/counter
 check_LTLIBRARIES += %D%/phonebook.la
 %C%_phonebook_la_SOURCES = %D%/phonebook.c
 %C%_phonebook_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+
+# Applications that are programs of their own (vstamp-app-exec(5)).
+EXTRA_DIST += \
+    %D%/exec/inventory.py \
+    %D%/exec/notes.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 dist_man_MANS += \
     %D%/vstamp-admin.8 \
+    %D%/vstamp-app-exec.5 \
     %D%/vstamp-app.3 \
     %D%/vstamp-client.3 \
     %D%/vstamp-config.5 \

@@ -36,7 +36,7 @@ struct options {
     uint32_t local;
     const struct vstamp_app *given;
     bool may_load;
-    const char *app, *app_argument;
+    const char *app, *app_argument, *app_exec;
 };
 
 /* --- --check ---------------------------------------------------------------------------------- */
@@ -97,7 +97,8 @@ static int check(const struct cli *cli, const struct serve_options *serve)
         printf("replica %" PRIu32 ": listens on %s, status on http://%s/status", index,
                config->replicas_addresses.at[index].text, config->status_addresses.at[index].text);
         if (vr.durable) printf(", data in %s/%" PRIu32, config->data_dir, index);
-        printf("\nreplicates: %s", app->name);
+        printf("\nreplicates: %s%s", app == NULL ? "the program " : "",
+               app == NULL ? config->app_exec : app->name);
         printf("\nmemory: at most %zu MiB, as the state grows%s\n", node_memory(&vr) >> 20,
                vr_among_witnesses(vr.witnesses, vr.self) ? "; little of it as a witness" : "");
         rv = vr.durable ? check_folder(cli, config, index, &vr) : 0;
@@ -133,6 +134,7 @@ static int run_local(const struct cli *cli, const struct options *o)
         .app = o->given,
         .may_load = o->may_load,
         .load = o->app,
+        .exec = o->app_exec,
         .argument = o->app_argument,
         .data_dir = o->data_dir};
     struct vstamp_diag diag = {0};
@@ -190,7 +192,9 @@ static int run_one(const struct cli *cli, const struct options *o)
         return CLI_USAGE;
     }
     rv = set_text(cli, config.data_dir, o->data_dir, "--data-dir");
+    if (o->app != NULL || o->app_exec != NULL) config.app[0] = config.app_exec[0] = '\0';
     if (rv == 0) rv = set_text(cli, config.app, o->app, "--app");
+    if (rv == 0) rv = set_text(cli, config.app_exec, o->app_exec, "--app-exec");
     if (rv == 0) rv = set_text(cli, config.app_argument, o->app_argument, "--app-argument");
     if (rv != 0) return rv;
     if (o->check) return check(cli, &serve);
@@ -198,6 +202,7 @@ static int run_one(const struct cli *cli, const struct options *o)
     if (rv == 0) return CLI_OK;
     cli_fail(cli, rv, &diag);
     if (rv == VSTAMP_E_DIVERGED) return CLI_DIVERGED;
+    if (rv == VSTAMP_E_APPLICATION) return vstamp_err_exit(rv); /* it was running */
     return CLI_USAGE; /* whatever kept it from starting: starting again will not help */
 }
 
@@ -237,6 +242,8 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
                  "what the application is given when it starts, instead of app_argument"),
         CLI_TEXT(0, "app", &o.app, "FILE",
                  "replicate the application in this shared library, instead of app"),
+        CLI_TEXT(0, "app-exec", &o.app_exec, "PROGRAM",
+                 "replicate this program, which is run and asked, instead of app_exec"),
         CLI_END,
     };
     const size_t n_options = sizeof options / sizeof options[0];
@@ -257,12 +264,15 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
              "To try it out, without a configuration:\n"
              "  %.60s --local 3\n"
              "\n"
-             "Exit status: 0 after SIGTERM or SIGINT, 1 when the disk failed, 2 when it could not "
-             "start,\n6 when its state is not that of the other replicas.\n", cli.program);
-    if (!may_load) options[n_options - 2] = options[n_options - 1]; /* no --app */
+             "Exit status: 0 after SIGTERM or SIGINT, 1 when the disk or the application "
+             "failed,\n2 when it could not start, 6 when its state is not that of the other "
+             "replicas.\n", cli.program);
+    if (!may_load) options[n_options - 3] = options[n_options - 1]; /* no --app */
     cli_take_streams();
     rv = cli_parse(&cli, NULL, argc, argv, NULL, 0, NULL);
     if (rv != 0) return cli_end(&cli, rv);
+    if (o.app != NULL && o.app_exec != NULL)
+        return cli_end(&cli, cli_usage(&cli, "--app and --app-exec: choose one application"));
     if (o.log_level == NULL) o.log_level = o.local != NO_LOCAL ? "warn" : "info";
     return cli_end(&cli, o.local != NO_LOCAL ? run_local(&cli, &o) : run_one(&cli, &o));
 }

@@ -22,36 +22,6 @@
 #define KEEPALIVE_COUNT      3
 #define USER_TIMEOUT_MS      10000
 
-static bool buffer_reserve(struct buffer *b, size_t capacity)
-{
-    uint8_t *data;
-
-    if (capacity <= b->capacity) return true;
-    data = realloc(b->data, capacity);
-    if (data == NULL) return false;
-    b->data = data;
-    b->capacity = capacity;
-    return true;
-}
-
-static bool buffer_append(struct buffer *b, const uint8_t *data, size_t size)
-{
-    size_t needed = b->size + size;
-
-    if (needed > b->capacity &&
-        !buffer_reserve(b, needed < 2 * b->capacity ? 2 * b->capacity : needed))
-        return false;
-    if (size > 0) memcpy(b->data + b->size, data, size);
-    b->size = needed;
-    return true;
-}
-
-static void buffer_release(struct buffer *b)
-{
-    free(b->data);
-    *b = (struct buffer){0};
-}
-
 struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner)
 {
     struct connection *c = calloc(1, sizeof(*c));

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "base/bytes.h"
+#include "replica/buffer.h"
 #include "replica/turn.h"
 
 #define CONNECTION_ADDRESS_SIZE 64u /* "[IPv6]:port" with its NUL */
@@ -40,11 +41,6 @@ struct connection_owner {
     int (*frame)(struct connection *c, struct bytes frame);
     /* It is over; `reason` is a few words.  Forget it: libuv has the rest. */
     void (*over)(struct connection *c, const char *reason);
-};
-
-struct buffer {
-    uint8_t *data;
-    size_t size, capacity;
 };
 
 struct connection {

@@ -79,17 +79,26 @@ static uint16_t find_ports(uint32_t n)
     return 0;
 }
 
+/* Who uses the configuration again may do so in another folder. */
+static int make_absolute(const char *path, char absolute[static PATH_MAX], struct vstamp_diag *diag)
+{
+    if (path == NULL || realpath(path, absolute) != NULL) return 0;
+    vstamp_diag_printf(diag, "%s: %s", path, strerror(errno));
+    return VSTAMP_E_CONFIG;
+}
+
 static int write_config(const struct local *l, struct vstamp_diag *diag)
 {
     uint16_t base = find_ports(l->options->n_replicas);
-    char library[PATH_MAX];
+    const char *exec = l->options->exec;
+    bool exec_in_path = exec != NULL && strchr(exec, '/') == NULL;
+    char library[PATH_MAX], program[PATH_MAX];
     FILE *file;
     uint32_t i;
+    int rv = make_absolute(l->options->load, library, diag);
 
-    if (l->options->load != NULL && realpath(l->options->load, library) == NULL) {
-        vstamp_diag_printf(diag, "%s: %s", l->options->load, strerror(errno));
-        return VSTAMP_E_CONFIG;
-    }
+    if (rv == 0 && !exec_in_path) rv = make_absolute(exec, program, diag);
+    if (rv != 0) return rv;
     if (base == 0) {
         vstamp_diag_printf(diag, "no free ports on 127.0.0.1 from %u on", FIRST_PORT);
         return VSTAMP_E_IO;
@@ -101,6 +110,7 @@ static int write_config(const struct local *l, struct vstamp_diag *diag)
         fprintf(file, "durability: %s\n", l->temporary ? "memory" : "disk");
         fprintf(file, "data_dir: \"%s\"\n", l->folder);
         if (l->options->load != NULL) fprintf(file, "app: \"%s\"\n", library);
+        if (exec != NULL) fprintf(file, "app_exec: \"%s\"\n", exec_in_path ? exec : program);
         if (l->options->argument != NULL)
             fprintf(file, "app_argument: \"%s\"\n", l->options->argument);
         if (ferror(file) == 0 && fclose(file) == 0) return 0;
@@ -202,7 +212,7 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
     setenv(NOTIFY_ENVIRONMENT, l->notify_name, 1);
     rv = serve_run(&options, &diag);
     if (rv != 0) fprintf(stderr, "%s: replica %u: %s\n", l->options->name, index, diag.text);
-    _exit(rv == 0 ? 0 : 2);
+    _exit(rv == 0 ? 0 : rv == VSTAMP_E_APPLICATION ? 1 : 2);
 }
 
 static int fork_all(struct local *l, struct vstamp_diag *diag)
@@ -292,7 +302,7 @@ static void find_programs(struct local *l)
 
 static bool is_store(const struct local *l)
 {
-    return l->options->may_load && l->config.app[0] == '\0';
+    return l->options->may_load && l->config.app[0] == '\0' && l->config.app_exec[0] == '\0';
 }
 
 static void tell_ready(const struct local *l)

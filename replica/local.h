@@ -16,7 +16,7 @@ struct local_options {
     uint32_t n_replicas;
     const struct vstamp_app *app;
     bool may_load;
-    const char *load, *argument; /* of --app and --app-argument, or NULL */
+    const char *load, *exec, *argument; /* of --app, --app-exec, --app-argument, or NULL */
     const char *data_dir; /* durability disk, in that folder; NULL: memory only */
     enum log_level log_level;
     enum log_format log_format;

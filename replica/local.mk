@@ -22,6 +22,19 @@ noinst_LTLIBRARIES += %D%/libstorage.la
     %D%/turn.h
 STORAGE_LIBS = %D%/libstorage.la $(UV_LIBS) $(URING_LIBS) $(LMDB_LIBS)
 
+# Apart from the program: whoever runs applications can run them as processes.
+noinst_LTLIBRARIES += %D%/libexec.la
+%C%_libexec_la_SOURCES = \
+    %D%/app_answer.c \
+    %D%/app_answer.h \
+    %D%/app_exec.c \
+    %D%/app_exec.h \
+    %D%/buffer.c \
+    %D%/buffer.h \
+    %D%/child.c \
+    %D%/child.h
+EXEC_LIBS = %D%/libexec.la
+
 # All of the daemon but its main function, for the program and for the library of other daemons.
 noinst_LTLIBRARIES += %D%/libreplica.la
 %C%_libreplica_la_SOURCES = \
@@ -49,8 +62,8 @@ noinst_LTLIBRARIES += %D%/libreplica.la
     %D%/serve.h \
     %D%/transport_uv.c \
     %D%/transport_uv.h
-REPLICA_LIBS = %D%/libreplica.la $(STORAGE_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(MICROHTTPD_LIBS) \
-    $(JANSSON_LIBS)
+REPLICA_LIBS = %D%/libreplica.la $(STORAGE_LIBS) $(EXEC_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) \
+    $(MICROHTTPD_LIBS) $(JANSSON_LIBS)
 
 # Plug-ins find there what <vstamp/app.h> declares.
 vstamp_replica_SOURCES = %D%/main.c

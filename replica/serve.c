@@ -27,6 +27,7 @@
 #include "base/assert.h"
 #include "program/cli.h"
 #include "program/plug_in.h"
+#include "replica/app_exec.h"
 #include "replica/endpoint.h"
 #include "replica/notify.h"
 #include "replica/recorder.h"
@@ -46,6 +47,8 @@ struct replica {
     struct node_io io;
     const struct vstamp_app *app;
     void *instance; /* of the application */
+    uv_poll_t app_says;    /* with app_exec */
+    uv_signal_t app_ended;
     struct turn turn;
     struct transport transport;
     struct storage storage; /* durability: disk */
@@ -194,7 +197,6 @@ static void watch_signals(struct replica *r)
     static const int numbers[2] = {SIGTERM, SIGINT};
     unsigned i;
 
-    signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, with a line that says so */
     uv_timer_init(&r->loop, &r->stop_timer);
     r->stop_timer.data = r;
@@ -218,13 +220,20 @@ static void end_recording(struct replica *r, uint8_t exit_status)
 int serve_application(const struct serve_options *options, const struct vstamp_app **app,
                       struct vstamp_diag *diag)
 {
-    const char *path = options->config->app;
+    const struct config *config = options->config;
+    bool is_process = config->app_exec[0] != '\0';
+    const char *path = is_process ? config->app_exec : config->app;
 
-    *app = options->app;
+    if (is_process && config->app[0] != '\0') {
+        vstamp_diag_printf(diag, "%s: app_exec and app are two applications: choose one",
+                           config->path);
+        return VSTAMP_E_CONFIG;
+    }
+    *app = is_process && options->may_load ? NULL : options->app;
     if (path[0] == '\0') return plug_in_check(*app, "the program", diag);
-    if (options->may_load) return plug_in_load(path, app, diag);
-    vstamp_diag_printf(diag, "%s: app: %s: this program replicates \"%s\" and nothing else",
-                       options->config->path, path, options->app->name);
+    if (options->may_load) return is_process ? 0 : plug_in_load(path, app, diag);
+    vstamp_diag_printf(diag, "%s: %s: %s: this program replicates \"%s\" and nothing else",
+                       config->path, is_process ? "app_exec" : "app", path, options->app->name);
     return VSTAMP_E_CONFIG;
 }
 
@@ -279,13 +288,79 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
     return 0;
 }
 
-static int make_instance(struct replica *r, struct vstamp_diag *diag)
+static void on_app_says(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    app_exec_listen(poll->data);
+}
+
+static void on_child_ended(uv_signal_t *handle, int number)
+{
+    (void)number;
+    app_exec_look(handle->data);
+}
+
+static void tell_of_app(void *ctx, bool wrong, const char *event, const char *const *pairs)
+{
+    struct replica *r = ctx;
+    struct log_field fields[APP_EXEC_PAIRS_MAX + 1] = {{0}};
+    size_t n;
+
+    for (n = 0; n < APP_EXEC_PAIRS_MAX && pairs[2 * n] != NULL; n++)
+        fields[n] = (struct log_field)LOG_TEXT(pairs[2 * n], pairs[2 * n + 1]);
+    log_fields(&r->log, wrong ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, event, fields);
+}
+
+static const char *app_argument(const struct replica *r)
 {
     const char *argument = r->options->config->app_argument;
-    struct vstamp_limits limits = node_limits(&r->config);
-    int rv = plug_in_open(r->app, argument[0] != '\0' ? argument : NULL, &limits,
-                          &r->instance, diag);
 
+    return argument[0] != '\0' ? argument : NULL;
+}
+
+/* The process is the instance, and says what it is. */
+static int start_application(struct replica *r, struct vstamp_diag *diag)
+{
+    const struct config *config = r->options->config;
+    const struct app_exec_options options = {
+        .program = config->app_exec,
+        .argument = app_argument(r),
+        .timeout_ms = config->app_timeout_ms,
+        .limits = node_limits(&r->config),
+        .answer_capacity = r->config.max_answer_bytes,
+        .tell = tell_of_app,
+        .ctx = r,
+    };
+    struct app_exec *exec;
+    int rv = app_exec_open(&exec, &options, diag);
+
+    if (rv != 0) return rv;
+    r->app = app_exec_app(exec);
+    r->instance = exec;
+    uv_poll_init(&r->loop, &r->app_says, app_exec_descriptor(exec));
+    uv_signal_init(&r->loop, &r->app_ended);
+    r->app_says.data = r->app_ended.data = exec;
+    uv_poll_start(&r->app_says, UV_READABLE, on_app_says);
+    uv_signal_start(&r->app_ended, on_child_ended, SIGCHLD);
+    return 0;
+}
+
+static int choose_application(struct replica *r, struct vstamp_diag *diag)
+{
+    int rv = serve_application(r->options, &r->app, diag);
+
+    if (rv == 0 && r->app == NULL) rv = start_application(r, diag);
+    return rv;
+}
+
+static int make_instance(struct replica *r, struct vstamp_diag *diag)
+{
+    struct vstamp_limits limits = node_limits(&r->config);
+    int rv = 0;
+
+    if (r->instance == NULL)
+        rv = plug_in_open(r->app, app_argument(r), &limits, &r->instance, diag);
     if (rv == 0) node_set_instance(r->node, r->instance);
     return rv;
 }
@@ -298,7 +373,7 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     uint64_t seed;
     int rv = config_to_vr(config, index, PACKAGE_VERSION, &r->config, diag);
 
-    if (rv == 0) rv = serve_application(r->options, &r->app, diag);
+    if (rv == 0) rv = choose_application(r, diag);
     if (rv == 0 && r->config.durable)
         rv = storage_check_owner(config->data_dir, index,
                                  config->replicas_addresses.at[index].text, &r->log, diag);
@@ -379,6 +454,7 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
         return VSTAMP_E_IO;
     }
     base_assert_set_hook(last_words);
+    signal(SIGPIPE, SIG_IGN);
     r->options = options;
     r->recorder.fd = -1;
     log_open(&r->log, options->log_level, options->log_format, (int)options->index);
@@ -394,8 +470,10 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     if (r->config.durable) storage_close(&r->storage);
     plug_in_close(r->app, r->instance);
     if (!ends_well) {
-        vstamp_diag_printf(diag, "%s: %s", r->storage.folder, r->over);
-        return node_is_diverged(r->node) ? VSTAMP_E_DIVERGED : VSTAMP_E_OTHER_GROUP;
+        vstamp_diag_printf(diag, "%s%s%s", r->storage.folder,
+                           r->storage.folder[0] != '\0' ? ": " : "", r->over);
+        if (node_is_diverged(r->node)) return VSTAMP_E_DIVERGED;
+        return node_has_failed_application(r->node) ? VSTAMP_E_APPLICATION : VSTAMP_E_OTHER_GROUP;
     }
     if (r->over != NULL)
         log_event(&r->log, LOG_LEVEL_INFO, "stopped", LOG_TEXT("reason", r->over),

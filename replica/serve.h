@@ -18,7 +18,7 @@ struct serve_options {
     bool may_load;                /* which it may */
 };
 
-/* What is replicated.  VSTAMP_E_CONFIG with a sentence. */
+/* What is replicated; NULL: the program of app_exec.  VSTAMP_E_CONFIG with a sentence. */
 int serve_application(const struct serve_options *options, const struct vstamp_app **app,
                       struct vstamp_diag *diag);
 

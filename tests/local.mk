@@ -4,6 +4,8 @@
 
 UNIT_TESTS = \
     %D%/unit/test_address \
+    %D%/unit/test_app_answer \
+    %D%/unit/test_app_exec \
     %D%/unit/test_application \
     %D%/unit/test_bench \
     %D%/unit/test_bytes \
@@ -69,6 +71,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-admin-reconfigure.bats \
     %D%/cli/vstamp-admin-status.bats \
     %D%/cli/vstamp-admin-view-change.bats \
+    %D%/cli/vstamp-app-exec.bats \
     %D%/cli/vstamp-bench.bats \
     %D%/cli/vstamp-commands.bats \
     %D%/cli/vstamp-failover.bats \
@@ -220,6 +223,18 @@ check_PROGRAMS += %D%/cli/fake_status
 
 %C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)
+
+# An application that is a process and fails when it is told to.
+check_PROGRAMS += %D%/cli/faulty_app
+%C%_cli_faulty_app_SOURCES = %D%/cli/faulty_app.c
+%C%_cli_faulty_app_LDADD =
+%C%_unit_test_app_answer_LDADD = $(EXEC_LIBS) $(LDADD)
+%C%_unit_test_app_exec_LDADD = $(EXEC_LIBS) $(LDADD)
+
+# Operations of any application.
+check_PROGRAMS += %D%/cli/ask_app
+%C%_cli_ask_app_SOURCES = %D%/cli/ask_app.c
+%C%_cli_ask_app_LDADD = libvstamp.la
 
 # Loses answers between a client and a replica.
 check_PROGRAMS += %D%/cli/lossy_proxy

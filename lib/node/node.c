@@ -268,6 +268,11 @@ const char *node_is_over(struct node *n)
     return vr_is_over(&n->vr, n->reason, sizeof n->reason);
 }
 
+bool node_has_failed_application(const struct node *n)
+{
+    return n->vr.app_failure.text[0] != '\0';
+}
+
 bool node_is_retired(const struct node *n)
 {
     return n->vr.over && n->vr.retired;

@@ -261,6 +261,9 @@ bool node_is_retired(const struct node *node);
 /* Is it over because its state is not that of the others? */
 bool node_is_diverged(const struct node *node);
 
+/* Is it over because its application is? */
+bool node_has_failed_application(const struct node *node);
+
 void node_identity(const struct node *node, struct node_identity *identity);
 
 /* Fill in everything of status.def.  The digest is brought up to date if that takes a millisecond

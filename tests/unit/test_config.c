@@ -65,6 +65,8 @@ static void every_key_can_be_set_and_is_printed_as_it_would_be_written(void **st
         {"data_dir", "/srv/vstamp"},
         {"app", "./lock.so"},
         {"app_argument", "a b"},
+        {"app_exec", "/srv/lock.py"},
+        {"app_timeout_ms", "700"},
         {"reads", "lease"},
         {"clock_drift_ppm", "500"},
         {"heartbeat_ms", "50"},

@@ -1,0 +1,210 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Applications that are processes: vstamp-replica --app-exec.  In which ways a process may fail is
+# the affair of tests/unit/test_app_exec; here are groups of replicas, each with one.
+
+load group
+
+setup() {
+    build=$(cd "${top_builddir:?}" && pwd)
+    examples=$(cd "${top_srcdir:-$BATS_TEST_DIRNAME/../..}/examples/exec" && pwd)
+    faults=$BATS_TEST_TMPDIR/faults
+    mkdir "$faults"
+    cd "$BATS_TEST_TMPDIR"
+}
+
+teardown() { group_teardown; }
+
+begin() { # OPTIONS LINE...: a group of three
+    GROUP_OPTIONS=$1
+    shift
+    group_start 3 "$@"
+    group_wait_primary
+    group=$(group_address 0),$(group_address 1),$(group_address 2)
+}
+
+begin_faulty() {
+    begin "--app-exec $build/tests/cli/faulty_app --app-argument $faults" \
+        "app_timeout_ms: 1000" "$@"
+}
+
+apply() { "$build/tests/cli/ask_app" "$group" apply 20000 "$@"; }
+ask() { "$build/tests/cli/ask_app" "$group" read 20000 "$@"; }
+
+# app_pid I: the newest process of replica I.
+app_pid() { sed -n 's/.*event=app-started .*pid=\([0-9]*\).*/\1/p' "replica-$1.log" | tail -n 1; }
+
+# What the state is must be so at each replica: ask it alone.
+wait_state() { # WHAT QUERY
+    group_wait_agree
+    [ "$(ask "$2")" = "$1" ]
+}
+
+need_python() {
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+        skip "no python3 of at least 3.10"
+}
+
+@test "an application in Python: fail-over, restart, and state for one that comes empty" {
+    need_python
+    begin "--app-exec $examples/inventory.py" "checkpoint_ops: 16"
+    [ "$(apply "add bolts 100" "take bolts 30" "take bolts 300" "add nuts 2" | tr '\n' ,)" = \
+        "100,70,too few: 70,2," ]
+    for i in {1..40}; do echo "add bolts 1"; done | xargs -d '\n' "$build/tests/cli/ask_app" \
+        "$group" apply 20000 >added
+    [ "$(tail -n 1 added)" = 110 ]
+    wait_state $'bolts 110\nnuts 2' list
+
+    group_kill "$PRIMARY" # another one takes over, with what its process knows
+    drawn=$(apply draw draw)
+    [ "$(wc -l <<<"$drawn")" -eq 2 ]
+    before=$(ask list)
+    group_start_one "$PRIMARY" # from its disk: a state, and the operations after it
+    wait_state "$before" list
+    grep -q "app-restored state_bytes=[1-9]" "replica-$PRIMARY.log"
+
+    group_kill 0
+    rm -r data/0
+    group_start_one 0 # from the others
+    group_wait_agree
+    group_kill 1 2
+    group_start_one 1
+    wait_state "$before" list
+}
+
+@test "an application in shell" {
+    begin "--app-exec $examples/notes.sh" "checkpoint_ops: 16"
+    [ "$(apply "milk" "two  words" "ünïcode" | tr '\n' ,)" = "1,2,3," ]
+    [[ $(ask 2) =~ ^20[0-9-]+\ [0-9:]+\ two\ \ words$ ]]
+    for i in {4..30}; do echo "note $i"; done | xargs -d '\n' "$build/tests/cli/ask_app" \
+        "$group" apply 20000 >/dev/null
+    before=$(ask all)
+    [ "$(wc -l <<<"$before")" -eq 30 ]
+    group_wait_agree
+    group_kill 0 1 2
+    for i in 0 1 2; do group_start_one "$i"; done
+    wait_state "$before" all
+    [[ $(ask 3) == *ünïcode ]]
+}
+
+@test "a process that is killed is started anew, and nothing is lost or runs twice" {
+    begin_faulty "checkpoint_ops: 16"
+    [ "$(apply 5 7 | tr '\n' ,)" = "5,12," ]
+    for i in 0 1 2; do kill -KILL "$(app_pid "$i")"; done
+    [ "$(apply 1)" = 13 ] # noticed by then, or by it
+    for i in 0 1 2; do group_wait_log "$i" 'event=app-.* reason="was ended by signal 9'; done
+    for n in 20 40; do # and while it is asked
+        seq "$n" | xargs "$build/tests/cli/ask_app" "$group" apply 20000 >sums 3>&- &
+        for i in 0 1 2; do
+            echo kill >"$faults/apply"
+            group_wait "a process to be killed" test ! -e "$faults/apply" || break
+        done
+        wait $!
+    done
+    wait_state $((13 + 20 * 21 / 2 + 40 * 41 / 2)) ""
+}
+
+@test "a process that hangs holds up its replica, not the group" {
+    begin_faulty
+    [ "$(apply 5)" = 5 ]
+    group_wait_primary
+    kill -STOP "$(app_pid "$PRIMARY")"
+    [ "$(apply 7)" = 12 ]
+    group_wait_log "$PRIMARY" 'event=app-failed reason="did nothing for 1000 ms"'
+    wait_state 12 ""
+}
+
+one_runs() {
+    local i n=0
+    for i in 0 1 2; do ! group_running "$i" || n=$((n + 1)); done
+    [ "$n" -eq 1 ]
+}
+
+# Two end: the third has nobody to commit with then.
+@test "what kills every process stops the replicas, which go on once the program is mended" {
+    begin_faulty
+    [ "$(apply 5)" = 5 ]
+    group_fails 1 "*" "$build/tests/cli/ask_app" "$group" apply 1000 poison
+    group_wait "two replicas to end" one_runs
+    for i in 0 1 2; do
+        if group_running "$i"; then
+            group_kill "$i"
+            continue
+        fi
+        status=0
+        group_reap "$i" || status=$?
+        [ "$status" -eq 1 ]
+        grep -q "^vstamp-replica: .*the application \"sum\" cannot go on: .* was ended by signal 9\
+ (Killed) at op-number [0-9]* of client [0-9a-f]*, three times in a row; it last said: poisoned:\
+ mend the program" "replica-$i.log"
+    done
+    touch "$faults/antidote"
+    for i in 0 1 2; do group_start_one "$i"; done
+    [ "$(apply 7)" = 12 ]
+    wait_state 12 ""
+}
+
+@test "a process that answers otherwise than its predecessor ends its replica" {
+    begin_faulty
+    apply pid >/dev/null
+    group_wait_primary
+    victim=$(((PRIMARY + 1) % 3))
+    kill -KILL "$(app_pid "$victim")"
+    [ "$(apply 5)" = 5 ]
+    status=0
+    group_wait "the end of replica $victim" group_never group_running "$victim"
+    group_reap "$victim" || status=$?
+    [ "$status" -eq 1 ]
+    grep -q "gave another answer to op-number [0-9]* than before: it is not deterministic" \
+        "replica-$victim.log"
+    [ "$(apply 7)" = 12 ]
+}
+
+@test "a read that a process does not survive is refused, and the group goes on" {
+    begin_faulty
+    [ "$(apply 5)" = 5 ]
+    echo stop >"$faults/query"
+    run ask x
+    if [ "$status" -ne 0 ]; then # else the primary's place was taken meanwhile
+        [[ $output == *"the application did nothing for 1000 ms at this read"* ]]
+    fi
+    [ "$(apply 7)" = 12 ]
+    wait_state 12 x
+}
+
+@test "a process ends with its replica, however that ends" {
+    begin_faulty "durability: memory"
+    local pids=()
+    for i in 0 1 2; do pids[i]=$(app_pid "$i"); done
+    group_stop 0
+    group_kill 1
+    group_signal 2 TERM
+    group_reap 2
+    for i in 0 1 2; do group_wait "the end of ${pids[i]}" group_never kill -0 "${pids[i]}"; done
+    for i in 0 2; do grep -q "event=stopped" "replica-$i.log"; done
+}
+
+@test "a process has three descriptors, and what it says is in the log" {
+    begin_faulty "durability: memory"
+    [ "$(ls "/proc/$(app_pid 0)/fd" | tr '\n' ' ')" = "0 1 2 " ]
+    echo kill >"$faults/apply"
+    [ "$(apply 5)" = 5 ]
+    cat replica-?.log | grep -q 'event=app-says line="about to kill"'
+}
+
+@test "what cannot be started is said" {
+    start() { vstamp-replica --config "$VSTAMP_CONFIG" --index 0 "$@" 3>&-; }
+    group_configure 1 "durability: memory" "app_timeout_ms: 100"
+    group_fails 2 "*./missing ended with status 127; it said: cannot be executed: No such file*" \
+        start --app-exec ./missing
+    group_fails 2 "*true ended with status 0*" start --app-exec true
+    group_fails 2 "*echo wrote 'here' where*standard error*" \
+        start --app-exec echo --app-argument here
+    group_fails 2 "*sleep did nothing for 400 ms*" start --app-exec sleep --app-argument 5
+    group_fails 2 "*--app and --app-exec*" start --app-exec true --app ./lib.so
+    echo "app_exec: ./missing" >>"$VSTAMP_CONFIG"
+    group_fails 2 "*./missing ended with status 127*" start
+    vstamp-replica --config "$VSTAMP_CONFIG" --check --index 0 | grep "^replicates: .*./missing"
+    echo "app: ./lib.so" >>"$VSTAMP_CONFIG"
+    group_fails 2 "*app_exec and app are two applications*" start
+}

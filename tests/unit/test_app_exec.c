@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An application that is a process, and fails in every way at every step (tests/cli/faulty_app.c),
+ * behind a core that executes nothing by itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "replica/app_exec.h"
+#include "vr/rooms.h"
+
+#define TIMEOUT_MS 300u
+
+struct fixture {
+    char folder[64], program[PATH_MAX];
+    char log[1 << 16]; /* what it told, a line each */
+    size_t log_size;
+    struct app_exec *exec;
+    struct vr_config config;
+    void *memory;
+    struct vr vr;
+    uint64_t op;
+    unsigned sum;
+};
+
+static void ignore_log(void *ctx, enum vr_level level, const char *event, const char *detail)
+{
+    (void)ctx;
+    (void)level;
+    (void)event;
+    (void)detail;
+}
+
+static void tell(void *ctx, bool wrong, const char *event, const char *const *pairs)
+{
+    struct fixture *f = ctx;
+    f->log_size += (size_t)snprintf(f->log + f->log_size, sizeof f->log - f->log_size, "%s%s",
+                                    event, wrong ? "!" : "");
+    for (; pairs[0] != NULL; pairs += 2)
+        f->log_size += (size_t)snprintf(f->log + f->log_size, sizeof f->log - f->log_size,
+                                        " %s=%s", pairs[0], pairs[1]);
+    f->log[f->log_size++] = '\n';
+    assert_true(f->log_size < sizeof f->log / 2);
+}
+
+static void make_core(struct fixture *f)
+{
+    struct vr_sink sink = {.log = ignore_log};
+    struct arena arena;
+    arena_init(&arena, NULL, 0);
+    vr_init(&f->vr, &arena, &f->config, app_exec_app(f->exec), &sink, (struct vstamp_id){1, 2});
+    size_t size = (arena.used + 4095) / 4096 * 4096;
+    f->memory = aligned_alloc(4096, size);
+    assert_non_null(f->memory);
+    memset(f->memory, 0, size);
+    arena_init(&arena, f->memory, size);
+    vr_init(&f->vr, &arena, &f->config, app_exec_app(f->exec), &sink, (struct vstamp_id){1, 2});
+    f->vr.app_pages.instance = f->exec;
+}
+
+static int open_exec(struct fixture *f, struct vstamp_diag *diag)
+{
+    const struct app_exec_options options = {.program = f->program,
+                                             .argument = f->folder,
+                                             .timeout_ms = TIMEOUT_MS,
+                                             .limits = vr_limits(&f->config),
+                                             .answer_capacity = f->config.max_answer_bytes,
+                                             .tell = tell,
+                                             .ctx = f};
+    return app_exec_open(&f->exec, &options, diag);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    const char *build = getenv("top_builddir");
+    struct vstamp_diag diag = {0};
+    if (f == NULL) return -1;
+    signal(SIGPIPE, SIG_IGN);
+    snprintf(f->folder, sizeof f->folder, "/tmp/vstamp-test-XXXXXX");
+    if (mkdtemp(f->folder) == NULL) return -1;
+    snprintf(f->program, sizeof f->program, "%s/tests/cli/faulty_app", build ? build : ".");
+    f->config = (struct vr_config){.n_replicas = 1,
+                                   .max_clients = 4,
+                                   .batch_bytes = 4096,
+                                   .max_answer_bytes = 256,
+                                   .max_read_bytes = 4096,
+                                   .pipeline = 1,
+                                   .log_entries = 16,
+                                   .log_bytes = 65536,
+                                   .checkpoint_ops = 8,
+                                   .state_pages = client_table_pages(4, 256) + 12};
+    *state = f;
+    if (open_exec(f, &diag) != 0) {
+        print_error("%s\n", diag.text);
+        return -1;
+    }
+    make_core(f);
+    return 0;
+}
+
+static void put_file(const struct fixture *f, const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "%s\n", text);
+    fclose(file);
+}
+
+static bool take_file(const struct fixture *f, const char *name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    return unlink(path) == 0;
+}
+
+static int tear_down(void **state)
+{
+    static const char *const steps[] = {"start", "hello", "load", "apply", "applied", "query",
+                                        "save"};
+    struct fixture *f = *state;
+    char name[40];
+    if (f->exec != NULL) app_exec_app(f->exec)->close(f->exec);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        snprintf(name, sizeof name, "%s.done", steps[i]);
+        take_file(f, name);
+        take_file(f, steps[i]);
+    }
+    take_file(f, "antidote");
+    int rv = rmdir(f->folder);
+    free(f->memory);
+    free(f);
+    bool none_left = waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
+    return rv != 0 || !none_left;
+}
+
+/* --- what the core would do ------------------------------------------------------------------- */
+
+static struct vstamp_context context_of(uint64_t op)
+{
+    return (struct vstamp_context){.op_number = op, .client = {7, 8}, .session = 1};
+}
+
+static const char *apply(struct fixture *f, const char *operation, char answer[static 300])
+{
+    struct vstamp_context context = context_of(++f->op);
+    struct vstamp_answer to = {.data = (uint8_t *)answer, .capacity = 256};
+    f->vr.app->apply(&f->vr.app_pages, &context, (const uint8_t *)operation, strlen(operation),
+                     &to);
+    answer[to.size] = '\0';
+    if (!vr_app_has_failed(&f->vr)) f->vr.app_is_ahead = true;
+    return answer;
+}
+
+static void adds(struct fixture *f, unsigned term)
+{
+    char answer[300], operation[24], sum[24];
+    f->sum += term;
+    snprintf(operation, sizeof operation, "%u", term);
+    snprintf(sum, sizeof sum, "%u", f->sum);
+    assert_string_equal(apply(f, operation, answer), sum);
+    if (f->vr.over) print_error("%s\n", f->vr.app_failure.text);
+    assert_false(f->vr.over);
+}
+
+static bool query(struct fixture *f, char answer[static 300])
+{
+    struct vstamp_answer to = {.data = (uint8_t *)answer, .capacity = 299};
+    f->vr.app->query(&f->vr.app_pages, (const uint8_t *)"", 0, &to);
+    answer[to.size] = '\0';
+    return !to.refused;
+}
+
+static void reads(struct fixture *f)
+{
+    char answer[300], sum[24];
+    snprintf(sum, sizeof sum, "%u", f->sum);
+    assert_true(query(f, answer));
+    assert_string_equal(answer, sum);
+}
+
+static void tells(const struct fixture *f, const char *text)
+{
+    if (strstr(f->log, text) == NULL) print_error("no '%s' in\n%s", text, f->log);
+    assert_non_null(strstr(f->log, text));
+}
+
+/* --- a process that fails once ---------------------------------------------------------------- */
+
+static const struct {
+    const char *fault, *reason;
+} faults[] = {
+    {"kill", "was ended by signal 9 (Killed)"},
+    {"stop", "did nothing for "},
+    {"exit", "ended with status 3"},
+    {"garbage", "wrote 'Traceback (most recent call last):'"},
+    {"endless", "wrote 'xxx"},
+    {"long", ""}, /* too long an answer, or one where none belongs */
+    {"extra", ""},
+    {"cut", ""},
+    {"close", "has closed its standard output"},
+};
+
+/* All that one is asked; with a state saved in the middle, so that there is one to load. */
+static void live(struct fixture *f, const char *step, const char *fault)
+{
+    bool in_start = strcmp(step, "start") == 0 || strcmp(step, "hello") == 0 ||
+                    strcmp(step, "load") == 0;
+    char done[40];
+    if (!in_start) put_file(f, step, fault);
+    adds(f, 5);
+    adds(f, 7);
+    assert_true(vr_app_settle(&f->vr));
+    adds(f, 1);
+    reads(f);
+    if (in_start) {
+        put_file(f, step, fault);
+        put_file(f, "apply", "kill");
+    }
+    adds(f, 2);
+    adds(f, 3);
+    reads(f);
+    snprintf(done, sizeof done, "%s.done", step);
+    assert_true(take_file(f, done));
+}
+
+static void fails_once_at(struct fixture *f, const char *step)
+{
+    bool asks_for_answer = strcmp(step, "apply") == 0 || strcmp(step, "applied") == 0;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        if (asks_for_answer && strcmp(faults[i].fault, "extra") == 0) continue; /* see below */
+        f->log_size = 0;
+        live(f, step, faults[i].fault);
+        tells(f, "app-failed!");
+        tells(f, faults[i].reason);
+    }
+}
+
+static void one_failure_when_it_starts_is_got_over(void **state)
+{
+    fails_once_at(*state, "start");
+}
+
+static void one_failure_at_hello_is_got_over(void **state)
+{
+    fails_once_at(*state, "hello");
+}
+
+static void one_failure_at_load_is_got_over(void **state)
+{
+    fails_once_at(*state, "load");
+}
+
+static void one_failure_before_an_answer_is_got_over(void **state)
+{
+    fails_once_at(*state, "apply");
+}
+
+static void one_failure_after_an_answer_is_got_over(void **state)
+{
+    fails_once_at(*state, "applied");
+}
+
+static void one_failure_at_a_read_is_got_over(void **state)
+{
+    struct fixture *f = *state;
+    char answer[300];
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        if (strcmp(faults[i].fault, "extra") == 0) continue;
+        adds(f, 0);
+        put_file(f, "query", faults[i].fault);
+        bool answered = query(f, answer);
+        assert_int_equal(answered, strcmp(faults[i].fault, "stop") != 0);
+        if (!answered)
+            assert_string_equal(answer, "the application did nothing for 300 ms at this read; it "
+                                         "is started anew");
+        reads(f);
+        take_file(f, "query.done");
+    }
+}
+
+static void one_failure_at_save_is_got_over(void **state)
+{
+    fails_once_at(*state, "save");
+}
+
+/* --- and one that goes on failing ------------------------------------------------------------- */
+
+static void what_kills_it_every_time_ends_the_replica(void **state)
+{
+    struct fixture *f = *state;
+    char answer[300];
+    adds(f, 5);
+    apply(f, "poison", answer);
+    assert_true(f->vr.over);
+    const char *why = f->vr.app_failure.text;
+    assert_non_null(strstr(why, "was ended by signal 9 (Killed) at op-number 2 of client "
+                                "00000000000000070000000000000008, three times in a row"));
+    assert_non_null(strstr(why, "it last said: poisoned: mend the program"));
+    assert_false(vr_app_settle(&f->vr));
+}
+
+static void a_mended_program_goes_on_with_what_killed_it(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    char answer[300];
+    adds(f, 5);
+    assert_true(vr_app_settle(&f->vr));
+    apply(f, "poison", answer);
+    assert_true(f->vr.over);
+    app_exec_app(f->exec)->close(f->exec);
+    put_file(f, "antidote", "");
+    assert_int_equal(open_exec(f, &diag), 0);
+    f->vr.app = app_exec_app(f->exec); /* its folder is as it was */
+    f->vr.app_pages.instance = f->exec;
+    f->vr.over = false;
+    f->vr.app_failure.text[0] = '\0';
+    vr_app_resume(&f->vr);
+    assert_string_equal(apply(f, "poison", answer), "5");
+    adds(f, 1);
+    tells(f, "app-restored state_bytes=1 operations=0");
+}
+
+static void another_answer_than_before_ends_the_replica(void **state)
+{
+    struct fixture *f = *state;
+    char answer[300];
+    adds(f, 5);
+    apply(f, "pid", answer);
+    assert_false(f->vr.over);
+    put_file(f, "apply", "kill");
+    apply(f, "1", answer);
+    assert_true(f->vr.over);
+    assert_non_null(strstr(f->vr.app_failure.text,
+                           "gave another answer to op-number 2 than before: it is not "
+                           "deterministic"));
+}
+
+static void an_answer_too_many_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    char answer[300];
+    adds(f, 5);
+    put_file(f, "apply", "extra");
+    apply(f, "1", answer); /* 77, which nobody can see through */
+    put_file(f, "apply", "stop");
+    apply(f, "1", answer);
+    assert_true(f->vr.over);
+    tells(f, "where it was asked");
+}
+
+/* What is announced is written at once, and answered one by one. */
+static void announced_operations_run_once_each(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_context contexts[3] = {context_of(1), context_of(1), context_of(1)};
+    const struct vstamp_operation operations[3] = {
+        {(const uint8_t *)"1", 1}, {(const uint8_t *)"2", 1}, {(const uint8_t *)"4", 1}};
+    static const char *const faulty[] = {"apply", "applied"};
+    for (size_t i = 0; i < sizeof faulty / sizeof faulty[0]; i++) {
+        f->op = 0;
+        put_file(f, faulty[i], "kill");
+        f->vr.app->announce(&f->vr.app_pages, contexts, operations, 3);
+        adds(f, 1);
+        f->op = 0;
+        adds(f, 2);
+        f->op = 0;
+        adds(f, 4);
+        reads(f);
+        assert_true(take_file(f, i == 0 ? "apply.done" : "applied.done"));
+    }
+}
+
+static void a_state_that_comes_from_elsewhere_is_taken_up(void **state)
+{
+    struct fixture *f = *state;
+    adds(f, 5);
+    assert_true(vr_app_settle(&f->vr));
+    adds(f, 7);
+    vr_app_resume(&f->vr);
+    f->sum = 5;
+    reads(f);
+    adds(f, 1);
+}
+
+static void one_that_cannot_be_started_says_why(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    char program[sizeof f->program];
+    app_exec_app(f->exec)->close(f->exec);
+    memcpy(program, f->program, sizeof program);
+    snprintf(f->program, sizeof f->program, "%s", f->folder);
+    assert_int_equal(open_exec(f, &diag), VSTAMP_E_CONFIG);
+    assert_non_null(strstr(diag.text,
+                           "ended with status 127; it said: cannot be executed: Permission"));
+    memcpy(f->program, program, sizeof program);
+    put_file(f, "hello", "stop");
+    memset(&diag, 0, sizeof diag);
+    assert_int_equal(open_exec(f, &diag), VSTAMP_E_CONFIG);
+    assert_non_null(strstr(diag.text, "did nothing for 1200 ms; it said: about to stop"));
+    assert_null(f->exec);
+}
+
+/* As its host does that is told of the end of a child. */
+static void one_that_ends_while_it_is_idle_is_started_at_once(void **state)
+{
+    struct fixture *f = *state;
+    put_file(f, "applied", "kill");
+    adds(f, 5);
+    siginfo_t info;
+    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+    app_exec_look(f->exec);
+    app_exec_listen(f->exec);
+    tells(f, "app-ended! reason=was ended by signal 9 (Killed) said=about to kill");
+    adds(f, 1);
+    assert_null(strstr(f->log, "app-failed"));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(one_failure_when_it_starts_is_got_over),
+        TEST(one_failure_at_hello_is_got_over),
+        TEST(one_failure_at_load_is_got_over),
+        TEST(one_failure_before_an_answer_is_got_over),
+        TEST(one_failure_after_an_answer_is_got_over),
+        TEST(one_failure_at_a_read_is_got_over),
+        TEST(one_failure_at_save_is_got_over),
+        TEST(what_kills_it_every_time_ends_the_replica),
+        TEST(a_mended_program_goes_on_with_what_killed_it),
+        TEST(another_answer_than_before_ends_the_replica),
+        TEST(an_answer_too_many_is_noticed),
+        TEST(announced_operations_run_once_each),
+        TEST(a_state_that_comes_from_elsewhere_is_taken_up),
+        TEST(one_that_cannot_be_started_says_why),
+        TEST(one_that_ends_while_it_is_idle_is_started_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -402,6 +402,7 @@ COMPARE_NEEDS = \
     %D%/bench/load_raft \
     %D%/bench/load_redis \
     %D%/bench/load_relay \
+    %D%/bench/done_app \
     %D%/bench/load_vstamp \
     %D%/bench/load_zookeeper \
     %D%/bench/relay
@@ -421,6 +422,8 @@ CLEANFILES += $(EXTRA_PROGRAMS)
     %D%/bench/relay.h \
     %D%/bench/relay_sizes.c
 %C%_bench_load_relay_LDADD = $(KV_LIBS) $(CORE_LIBS)
+%C%_bench_done_app_SOURCES = %D%/bench/done_app.c
+%C%_bench_done_app_LDADD =
 %C%_bench_load_vstamp_SOURCES = $(LOAD_FILES) %D%/bench/load_vstamp.c
 %C%_bench_load_vstamp_LDADD = $(KV_LIBS) $(CORE_LIBS)
 %C%_bench_load_zookeeper_SOURCES = $(LOAD_FILES) %D%/bench/load_zookeeper.c
@@ -429,6 +432,7 @@ CLEANFILES += $(EXTRA_PROGRAMS)
 %C%_bench_raft_server_LDADD = -lraft $(UV_LIBS)
 %C%_bench_relay_SOURCES = %D%/bench/relay.c %D%/bench/relay.h %D%/bench/relay_sizes.c
 %C%_bench_relay_LDADD = $(KV_LIBS) $(CORE_LIBS)
+EXTRA_DIST += %D%/bench/app_exec.sh %D%/bench/done_app.py
 EXTRA_DIST += %D%/bench/compare.sh %D%/bench/stores.bash %D%/bench/table.awk
 .PHONY: bench compare
 bench: all $(COMPARE_NEEDS)

@@ -225,7 +225,11 @@ enum child_trouble child_exchange(struct child *c, struct bytes *out, size_t n_o
                                     {.fd = left > 0 ? c->to : -1, .events = POLLOUT}};
         uint64_t now = now_ms();
 
-        if (left == SIZE_MAX) return closed(c, "input", why);
+        if (left == SIZE_MAX) { /* what it wrote before tells more */
+            enum child_trouble trouble = read_some(c, in, why);
+
+            return trouble != CHILD_WELL || in->size > former ? trouble : closed(c, "input", why);
+        }
         if (moved) end = now + timeout_ms;
         if (poll(watched, 3, now < end ? (int)(end - now) : 0) < 0) continue;
         if (watched[1].revents != 0) child_listen(c);

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# What the boundary to a process costs: puts a second of the store, and of programs that answer as the
-# store does and do nothing else (done_app.c, done_app.py), in groups of three replicas on this machine,
-# in memory.  They are measured in turn, again and again: only ratios inside a round mean anything.
-# The processor time of a put, of all replicas and their programs, is steadier than the rate.
+# What the boundary to a process costs: puts a second of the store, and of programs that answer as
+# the store does and do nothing else (done_app.c, done_app.py), in groups of three replicas on this
+# machine, in memory.  They are measured in turn, again and again: only ratios inside a round mean
+# anything.  The processor time of a put, of all replicas and their programs, is steadier.
 #
 #     bash tests/bench/app_exec.sh [ROUNDS [SECONDS]]
 set -eu
@@ -34,7 +34,8 @@ cpu() {
     local pid all
     all=$(cat "$folder/$1.pids")
     for pid in $all; do all+=" $(cat "/proc/$pid/task/$pid/children")"; done
-    for pid in $all; do cat "/proc/$pid/stat"; done | awk '{ ticks += $14 + $15 } END { print ticks }'
+    for pid in $all; do cat "/proc/$pid/stat"; done |
+        awk '{ ticks += $14 + $15 } END { print ticks }'
 }
 
 start store 24600

@@ -31,6 +31,7 @@
 #include "base/endian.h"
 #include "base/limits.h"
 #include "base/prng.h"
+#include "kv/kv.h"
 #include "wire/frame.h"
 
 #define ANSWER_S   5
@@ -81,8 +82,8 @@ static size_t make_hello(uint8_t *frame, uint32_t sender)
 {
     const struct wire_header header = {.sender = sender};
     const struct wire_hello hello = {.address = {(const uint8_t *)"a:1", 3}, .form = 1,
-                                     .version = {(const uint8_t *)"9", 1},
-                                     .application = bytes_of("key-value store")};
+                                    .version = {(const uint8_t *)"9", 1},
+                                    .application = bytes_of(KV_APPLICATION)};
 
     return wire_frame_encode(&header, &wire_shape_hello, &hello, frame, FRAME_MAX);
 }

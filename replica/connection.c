@@ -179,6 +179,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
     if (n == 0 || n == UV_ENOBUFS || c->closing) return;
     if (n < 0) {
+        turn_begin(c->owner->turn); /* thousands may end at once, and each end is work */
+        turn_takes(c->owner->turn);
         connection_close(c, n == UV_EOF ? "closed by the other end" : uv_strerror((int)n));
         return;
     }

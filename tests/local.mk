@@ -61,6 +61,7 @@ SCENARIO_TESTS = \
 
 BATS_TESTS = \
     %D%/bench/compare.bats \
+    %D%/bench/scale.bats \
     %D%/chaos/chaos.bats \
     %D%/cli/installed.bats \
     %D%/cli/library-client.bats \
@@ -433,13 +434,15 @@ CLEANFILES += $(EXTRA_PROGRAMS)
 %C%_bench_relay_SOURCES = %D%/bench/relay.c %D%/bench/relay.h %D%/bench/relay_sizes.c
 %C%_bench_relay_LDADD = $(KV_LIBS) $(CORE_LIBS)
 EXTRA_DIST += %D%/bench/app_exec.sh %D%/bench/done_app.py
-EXTRA_DIST += %D%/bench/compare.sh %D%/bench/stores.bash %D%/bench/table.awk
-.PHONY: bench compare
+EXTRA_DIST += %D%/bench/compare.sh %D%/bench/scale.sh %D%/bench/stores.bash %D%/bench/table.awk
+.PHONY: bench compare scale
 bench: all $(COMPARE_NEEDS)
 	bash $(srcdir)/%D%/bench/compare.sh $(abs_top_builddir) \
 	    --only vstamp,floor --modes memory --clients 1 --kills 0
 compare: all $(COMPARE_NEEDS)
 	bash $(srcdir)/%D%/bench/compare.sh $(abs_top_builddir) $(COMPARE)
+scale: all %D%/bench/load_vstamp
+	bash $(srcdir)/%D%/bench/scale.sh $(abs_top_builddir) $(SCALE)
 
 # Real daemons under real faults; see the script.  A short run of it is in make check.
 CHAOS_NEEDS = %D%/chaos/load %D%/chaos/verdict %D%/chaos/net_switch %D%/chaos/disk_faults.la

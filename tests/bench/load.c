@@ -5,6 +5,9 @@
  *         warmup_ms=300      not counted, from the first acknowledgement on
  *         patience_ms=60000  silence after which another server is asked
  *         seed=1             of the keys and values
+ *         rate=0             puts a second that are due, whether those before are acknowledged or
+ *                            not, by all clients in turn; latencies count from then.  0: each
+ *                            client's next one is due when its last one is acknowledged
  *         kill=PID           after SECONDS; the end is when a put that began later is acknowledged
  *
  * The first address is asked first.  One line tells the result:
@@ -31,9 +34,10 @@
 
 #include "program/address.h"
 
-#define CLIENTS_MAX 4096u
+#define CLIENTS_MAX 16384u
 #define PIDS_MAX    16u
 #define TICK_NS     UINT64_C(10000000)
+#define OPENED      64u /* clients that begin in one tick: a listener's backlog is short */
 #define PATIENCE_NS UINT64_C(60000000000) /* with the first answer, and with that after a kill */
 #define EVENTS      256
 
@@ -42,7 +46,7 @@
 #define N_BUCKETS     (64u << MANTISSA_BITS)
 
 static struct load {
-    uint32_t n_clients;
+    uint32_t n_clients, n_open;
     struct load_client *clients;
     uint8_t n_servers;
     struct sockaddr_in servers[LOAD_SERVERS_MAX];
@@ -51,6 +55,11 @@ static struct load {
     uint64_t duration_ns, warmup_ns, patience_ns, seed;
     pid_t kill;
     int epoll;
+
+    uint64_t step_ns; /* between two puts that are due; 0: without rate= */
+    uint64_t next_ns; /* when the next one is; 0: not all clients are there yet */
+    uint32_t *idle;            /* a ring of clients without a put */
+    uint32_t first_idle, n_idle;
 
     uint64_t now_ns;   /* of this turn */
     uint64_t first_ns; /* the first acknowledgement; 0: none yet */
@@ -190,6 +199,10 @@ static void link_connect(struct load_link *link)
     const struct sockaddr_in *to = &load.servers[link->server];
     const int on = 1;
     link->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (link->fd < 0 && errno == EMFILE) { /* while all servers are asked */
+        link->retry_ns = load.now_ns + TICK_NS;
+        return;
+    }
     if (link->fd < 0) load_fail("socket: %s", strerror(errno));
     setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     watch(link, EPOLL_CTL_ADD, EPOLLOUT);
@@ -292,24 +305,42 @@ void load_send(struct load_client *c, uint8_t server, const void *data, size_t s
     link->out_size += size;
 }
 
-static void begin_put(struct load_client *c)
+static void begin_put(struct load_client *c, uint64_t since_ns)
 {
-    c->began_ns = load_now_ns();
+    c->began_ns = since_ns;
     snprintf(c->key, sizeof c->key, "/%015u", (unsigned)prng_below(&c->prng, LOAD_KEYS));
     uint64_t word = prng_next(&c->prng);
     memcpy(c->value, &word, sizeof word);
 }
 
+static void wait_until_due(struct load_client *c)
+{
+    c->began_ns = 0;
+    if (c->idle) return;
+    c->idle = true;
+    load.idle[(load.first_idle + load.n_idle++) % load.n_clients] =
+        (uint32_t)(c - load.clients);
+    if (load.next_ns == 0 && load.n_idle == load.n_clients) load.next_ns = load_now_ns();
+}
+
 void load_ready(struct load_client *c)
 {
-    if (c->began_ns == 0) begin_put(c);
+    if (c->began_ns == 0 && load.step_ns > 0) {
+        wait_until_due(c);
+        return;
+    }
+    if (c->began_ns == 0) begin_put(c, load_now_ns());
     load_protocol.put(c);
 }
 
 void load_done(struct load_client *c)
 {
     count(c);
-    begin_put(c);
+    if (load.step_ns > 0) {
+        wait_until_due(c);
+        return;
+    }
+    begin_put(c, load_now_ns());
     load_protocol.put(c);
 }
 
@@ -333,6 +364,36 @@ static bool ended(uint64_t started_ns)
     return false;
 }
 
+static void open_some(void)
+{
+    for (uint32_t i = 0; i < OPENED && load.n_open < load.n_clients; i++) {
+        struct load_client *c = &load.clients[load.n_open++];
+        if (load_protocol.open != NULL) load_protocol.open(c, load.n_servers);
+    }
+}
+
+static void start_due(void)
+{
+    while (load.next_ns > 0 && load.next_ns <= load.now_ns && load.n_idle > 0) {
+        struct load_client *c = &load.clients[load.idle[load.first_idle]];
+        load.first_idle = (load.first_idle + 1) % load.n_clients;
+        load.n_idle--;
+        c->idle = false;
+        begin_put(c, load.next_ns);
+        load_protocol.put(c);
+        client_go_on(c);
+        load.next_ns += load.step_ns;
+    }
+}
+
+static struct timespec until_due(void)
+{
+    uint64_t wait_ns = TICK_NS;
+    if (load.next_ns > 0 && load.n_idle > 0 && load.next_ns < load.now_ns + TICK_NS)
+        wait_ns = load.next_ns > load.now_ns ? load.next_ns - load.now_ns : 0;
+    return (struct timespec){.tv_nsec = (long)wait_ns};
+}
+
 static void run(void)
 {
     uint64_t tick_ns = 0, started_ns = load_now_ns();
@@ -342,9 +403,13 @@ static void run(void)
         if (ended(started_ns)) return;
         if (load.now_ns - tick_ns >= TICK_NS) {
             tick_ns = load.now_ns;
-            for (uint32_t i = 0; i < load.n_clients; i++) client_tick(&load.clients[i]);
+            open_some();
+            for (uint32_t i = 0; i < load.n_open; i++)
+                if (!load.clients[i].idle) client_tick(&load.clients[i]);
         }
-        int n = epoll_wait(load.epoll, events, EVENTS, (int)(TICK_NS / 1000000));
+        start_due();
+        struct timespec wait = until_due();
+        int n = epoll_pwait2(load.epoll, events, EVENTS, &wait, NULL);
         load.now_ns = load_now_ns();
         for (int i = 0; i < n; i++) link_event(events[i].data.ptr, events[i].events);
     }
@@ -361,6 +426,7 @@ static void open_clients(void)
 {
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     load.clients = new_zeroed(load.n_clients, sizeof load.clients[0]);
+    load.idle = new_zeroed(load.n_clients, sizeof load.idle[0]);
     for (uint32_t i = 0; i < load.n_clients; i++) {
         struct load_client *c = &load.clients[i];
         c->links = new_zeroed(load.n_servers, sizeof c->links[0]);
@@ -372,7 +438,6 @@ static void open_clients(void)
             c->links[s].server = s;
             c->links[s].fd = -1;
         }
-        if (load_protocol.open != NULL) load_protocol.open(c, load.n_servers);
     }
 }
 
@@ -406,6 +471,7 @@ static bool parse_option(char *argument)
     if (strcmp(argument, "warmup_ms") == 0) load.warmup_ns = number * 1000000;
     else if (strcmp(argument, "patience_ms") == 0) load.patience_ns = number * 1000000;
     else if (strcmp(argument, "seed") == 0) load.seed = number;
+    else if (strcmp(argument, "rate") == 0) load.step_ns = number > 0 ? 1000000000 / number : 0;
     else if (strcmp(argument, "kill") == 0) load.kill = (pid_t)number;
     else return false;
     return true;
@@ -426,7 +492,8 @@ int main(int argc, char **argv)
     for (int i = 4; ok && i < argc; i++) ok = parse_option(argv[i]);
     if (!ok) {
         fprintf(stderr, "usage: load_%s CLIENTS SECONDS ADDRESS,... [warmup_ms=N] "
-                        "[patience_ms=N] [seed=N] [kill=PID] [pids=PID,...]\n", load_protocol.name);
+                        "[patience_ms=N] [seed=N] [rate=N] [kill=PID] [pids=PID,...]\n",
+                load_protocol.name);
         return 2;
     }
     open_clients();

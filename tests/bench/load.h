@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The load that every store gets: clients with a connection of their own, each with one put
- * outstanding.  Sockets, clocks and counting are in load.c; the protocol of each store is in a file
- * of its own, load_STORE.c, and makes a program of its own with it.  So what a client costs differs
- * only by what its store's messages cost.
+ * outstanding or, at a rate, none for a while.  Sockets, clocks and counting are in load.c; the
+ * protocol of each store is in a file of its own, load_STORE.c, and makes a program of its own with
+ * it.  So what a client costs differs only by what its store's messages cost.
  *
  * Keys have LOAD_KEY_SIZE bytes and are drawn from LOAD_KEYS, values have LOAD_VALUE_SIZE. */
 #ifndef BENCH_LOAD_H
@@ -33,7 +33,8 @@ struct load_link {
 struct load_client {
     struct load_link *links; /* one a server */
     uint8_t at;              /* the server that is asked, of a protocol that asks one at a time */
-    uint64_t began_ns;       /* of the put that is outstanding; 0: none yet */
+    uint64_t began_ns;       /* of the put that is outstanding; 0: none */
+    bool idle;               /* it waits until one is due */
     uint64_t heard_ns;       /* newest sign of life */
     struct prng prng;
     char key[LOAD_KEY_SIZE + 1]; /* of the put that is outstanding; a slash and digits */

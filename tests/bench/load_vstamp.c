@@ -80,6 +80,7 @@ static void put(struct load_client *c)
 static void go_on(struct load_client *c, uint8_t server)
 {
     const struct session *session = &((struct state *)c->state)->session;
+    if (c->idle) return; /* an answer came twice */
     if (!session_ended(session)) {
         speak(c);
         return;

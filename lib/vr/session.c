@@ -33,7 +33,11 @@
  *       file): what ran under it is compared by session and body, too (PIT-6.5);
  *   C8  epochs only rise, and only for frames of our group (PIT-8.9); a view is one of an epoch.  A
  *       move leaves session and number as they are: the client table moves along, so what had been
- *       sent to the former members runs once, whoever executes it. */
+ *       sent to the former members runs once, whoever executes it;
+ *   C9  after the first round a large request goes to the believed primary alone, and there once in
+ *       a view, as the connection that took it still stands (C2).  All others, and a primary that
+ *       has it, are asked something small, whose answer tells of a later view; else clients whose
+ *       large requests take long would make them take longer, for everybody. */
 #include "vr/session.h"
 
 #include <string.h>
@@ -199,9 +203,17 @@ bool session_wants(const struct session *s, uint8_t replica)
     return s->running && ((s->wide && member) || s->peers[replica].due);
 }
 
+/* C9 */
+static bool is_not_carried(const struct session *s, uint8_t replica)
+{
+    const struct session_peer *peer = &s->peers[replica];
+    if (s->round == 0 || s->request.body.size <= SESSION_HEAVY_BYTES) return false;
+    return replica != session_primary(s) || (peer->copies > 0 && peer->view == s->identity.view);
+}
+
 /* A group that is not ours closes the connection without a word.  So that a user who mixed up two
  * groups hears of it, replicas that stay silent are asked anything under no group's name: their
- * answer, whatever it says, carries theirs. */
+ * answer, whatever it says, carries theirs, and their view. */
 static size_t encode_probe(struct session *s, uint8_t replica, const struct wire_header *header,
                            void *buffer, size_t capacity)
 {
@@ -226,11 +238,13 @@ size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t cap
                                  .group = s->identity.group,
                                  .view = s->identity.view,
                                  .sender = WIRE_SENDER_CLIENT};
-    if (s->round > 0 && !s->confirmed && !vstamp_id_is_zero(s->identity.group))
+    bool group_in_doubt = s->round > 0 && !s->confirmed && !vstamp_id_is_zero(s->identity.group);
+    if (group_in_doubt || is_not_carried(s, replica))
         return encode_probe(s, replica, &header, buffer, capacity);
     peer->due = false;
     peer->asked = true;
     peer->copies++;
+    peer->view = s->identity.view;
     size_t size = wire_frame_encode(&header, &wire_shape_request, &s->request, buffer, capacity);
     assert(size > 0);
     return size;
@@ -409,7 +423,7 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
         return 0; /* to a former task */
     if (!of_our_group(s, &m->header)) return 0;
     if (number == s->probe) {
-        s->peers[replica].due = s->confirmed;
+        s->peers[replica].due = s->confirmed && !is_not_carried(s, replica);
     } else if (number == s->request.number && session == s->request.session) { /* C5 */
         if (is_reply) return on_reply(s, &m->header, &m->as.reply);
         on_reject(s, replica, &m->header, &m->as.reject, now_ms);

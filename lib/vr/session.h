@@ -28,6 +28,7 @@
 #include "wire/frame.h"
 
 #define SESSION_PATIENCE_MS  100u /* silence after which all replicas are asked */
+#define SESSION_HEAVY_BYTES  (16u << 10) /* a larger request is carried only where it is due */
 #define SESSION_ROUND_MS_MAX 400u /* longest pause between two rounds of asking, plus jitter */
 #define SESSION_AGAIN_MS     5u   /* shortest pause before a replica that said no is asked again */
 #define SESSION_AGAIN_MS_MAX 200u /* longest, plus jitter */
@@ -84,6 +85,7 @@ struct session_peer {
     bool due;        /* a frame is to go there */
     bool asked;      /* it went there in this round */
     uint32_t copies; /* of the request, handed to this connection and not answered */
+    uint64_t view;   /* the believed one when the newest of them was */
     uint8_t said;    /* reason of its newest reject, 0 for none */
 };
 

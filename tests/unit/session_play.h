@@ -15,7 +15,7 @@ static struct session s;
 static uint64_t now;
 static uint32_t witnesses; /* what frames say of the group */
 static uint32_t epoch;     /* and of the time */
-static uint8_t out[4096], in[4096];
+static uint8_t out[65536], in[4096];
 static size_t in_size;
 static struct wire_message sent; /* what the session sent last */
 

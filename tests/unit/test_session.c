@@ -118,6 +118,49 @@ static void two_that_disagree_who_is_primary_are_not_asked_in_circles(void **sta
     sends_to_all();
 }
 
+static void answer_probe(uint8_t from, uint64_t view)
+{
+    struct wire_reply m = {.client = me, .number = s.probe, .body = bytes_of("")};
+    assert_int_equal(deliver(from, group, view, &wire_shape_reply, &m), 0);
+}
+
+static void a_large_request_is_carried_once_in_a_view(void **state)
+{
+    (void)state;
+    static uint8_t large[SESSION_HEAVY_BYTES + 1];
+    session_start(&s, SESSION_APPLY, (struct bytes){large, sizeof large}, false, now,
+                  now + DEADLINE);
+    s.confirmed = true;
+    sends_only_to(0);
+    assert_int_equal(sent.as.request.body.size, sizeof large);
+    for (int round = 0; round < 3; round++) { /* it takes long, and all are asked how things are */
+        pass(2 * SESSION_ROUND_MS_MAX);
+        for (uint8_t i = 0; i < N; i++) {
+            assert_true(sends_to(i));
+            assert_int_equal(sent.as.request.number, s.probe);
+            answer_probe(i, 0);
+            assert_false(sends_to(i));
+        }
+    }
+    pass(2 * SESSION_ROUND_MS_MAX);
+    assert_true(sends_to(2));
+    answer_probe(2, 1); /* there is a newer view */
+    assert_true(sends_to(1));
+    assert_int_equal(sent.as.request.number, 5);
+    assert_int_equal(sent.as.request.body.size, sizeof large);
+    assert_true(sends_to(0) && sent.as.request.number == s.probe);
+    session_on_down(&s, 1); /* the copy may be lost */
+    pass(2 * SESSION_ROUND_MS_MAX);
+    assert_true(sends_to(1));
+    assert_int_equal(sent.as.request.body.size, sizeof large);
+    answer_probe(1, 3 + 1); /* it was deposed and leads again: it may have dropped our copy */
+    assert_true(sends_to(1));
+    assert_int_equal(sent.as.request.body.size, sizeof large);
+    assert_true(session_may_run(&s));
+    reply(1, 4, 30, "done");
+    ended(0, false);
+}
+
 static void busy_makes_it_pause(void **state)
 {
     (void)state;
@@ -597,6 +640,7 @@ int main(void)
         cmocka_unit_test_setup(two_that_disagree_who_is_primary_are_not_asked_in_circles,
                                registered),
         cmocka_unit_test_setup(busy_makes_it_pause, registered),
+        cmocka_unit_test_setup(a_large_request_is_carried_once_in_a_view, registered),
         cmocka_unit_test_setup(who_said_no_is_asked_again_soon_and_then_less_often, registered),
         cmocka_unit_test_setup(unavailable_makes_it_ask_the_others, registered),
         cmocka_unit_test_setup(a_write_that_was_never_sent_did_not_run, registered),

@@ -163,6 +163,20 @@ static uint32_t find_slot(const struct client_table *t, struct vstamp_id client)
     return place != 0 ? place - 1 : NONE;
 }
 
+void client_table_foresee(const struct client_table *t, const struct vstamp_id *clients,
+                          uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) __builtin_prefetch(&t->index[home(t, clients[i])]);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t place = t->index[home(t, clients[i])];
+        if (place == 0) continue;
+        const uint8_t *at = slot_read(t, place - 1);
+        __builtin_prefetch(at);
+        __builtin_prefetch(at + SLOT_ANSWER);
+        __builtin_prefetch(&t->uses[place - 1]);
+    }
+}
+
 /* The order of use. */
 
 static void use_unlink(struct client_table *t, uint32_t slot)

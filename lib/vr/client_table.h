@@ -39,6 +39,11 @@ void client_table_give_back(struct client_table *t, const struct give_back *give
 bool client_table_find(const struct client_table *t, struct vstamp_id client,
                        struct client_record *record);
 
+/* What client_table_find will look at for these clients is asked of memory, for all of them at
+ * once. */
+void client_table_foresee(const struct client_table *t, const struct vstamp_id *clients,
+                          uint32_t n);
+
 /* Execute a registration at `op`.  A new client gets a slot (evicting the least recently used one
  * when all are taken: *evicted); a known one gets a new session number and keeps number and answer.
  * A registration whose number is not above the known one's changes nothing (a duplicate).  *record

@@ -182,10 +182,15 @@ static void execute_entry(struct vr *r, uint64_t op)
     struct bytes body = log_body(&r->log, op), bodies[VR_FORESEEN_MAX];
     struct reader at = reader_over(body.data, body.size);
     struct wire_operation operations[VR_FORESEEN_MAX];
+    struct vstamp_id clients[VR_FORESEEN_MAX];
     for (uint32_t left = read_u32(&at), n; left > 0; left -= n) {
         uint32_t wanted = left < VR_FORESEEN_MAX ? left : VR_FORESEEN_MAX;
         n = decode_some(r, op, &at, wanted, operations);
-        for (uint32_t i = 0; i < n; i++) bodies[i] = operations[i].body;
+        for (uint32_t i = 0; i < n; i++) {
+            bodies[i] = operations[i].body;
+            clients[i] = operations[i].client;
+        }
+        client_table_foresee(r->clients, clients, n);
         vr_foresee(r, bodies, n);
         for (uint32_t i = 0, decided = 0; i < n && !r->over; i++) {
             if (i == decided) decided += announce(r, &slot->header, &operations[i], n - i);

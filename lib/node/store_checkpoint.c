@@ -172,7 +172,8 @@ static struct bytes mended_pages(struct node *n)
     struct writer w = writer_over(c->buffer, NODE_PAGES_BYTES);
     for (; c->n_rotten > 0; c->n_rotten--) {
         struct node_page page = {.number = c->rotten[c->n_rotten - 1]};
-        if (pages_next_unstored(pages, page.number) == page.number) continue;
+        bool is_gone = c->checksums[page.number] == 0; /* with the state (vr/witness.c, W7) */
+        if (is_gone || pages_next_unstored(pages, page.number) == page.number) continue;
         page.content = pages_image(pages, page.number);
         page.checksum = c->checksums[page.number];
         assert(page.content != NULL);

@@ -670,8 +670,27 @@ bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *
     return take(r, slot, 0, m);
 }
 
+/* Who learns is a guest of the primary, and a stranger to the other members: what is committed it
+ * may have of them, too. */
+static bool serve(struct vr *r, uint64_t origin, const struct wire_message *m)
+{
+    const struct wire_header *h = &m->header;
+    bool ours = r->has_hard_state && vstamp_id_equal(h->group, r->group) && h->epoch == r->epoch;
+    if (!ours || r->status == VR_RECOVERING) return false;
+    r->stranger = origin;
+    switch (h->command) {
+    case WIRE_get_tree: vr_on_get_tree(r, NOWHERE, &m->as.get_tree); return true;
+    case WIRE_get_pages: vr_on_get_pages(r, NOWHERE, &m->as.get_pages); return true;
+    case WIRE_get_state:
+        if (!m->as.get_state.committed) return false;
+        vr_on_get_state(r, NOWHERE, h->view, &m->as.get_state);
+        return true;
+    default: return false;
+    }
+}
+
 void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m)
 {
-    if (take(r, NOWHERE, origin, m)) return;
+    if (take(r, NOWHERE, origin, m) || serve(r, origin, m)) return;
     vr_mark(r, VR_MARK_stranger, "%s", m->shape->name);
 }

@@ -189,10 +189,14 @@ static uint32_t under_way(const struct vr_fetch *f, uint8_t peer)
 static uint8_t choose_holder(const struct vr *r)
 {
     uint8_t best = VR_ALL;
-    uint32_t fewest = QUESTIONS_PER_HOLDER;
+    uint32_t fewest = QUESTIONS_PER_HOLDER, holders = r->fetch.holders;
+    enum vr_transfer_kind kind = r->transfer.kind;
+    bool spares = kind == VR_TRANSFER_LEARN || kind == VR_TRANSFER_WARM; /* nobody waits for that */
+    uint32_t others = holders & ~(UINT32_C(1) << vr_primary_of(r, r->view));
+    if (spares && others != 0) holders = others;
     for (uint8_t i = 0; i < vr_n_sources(r); i++) {
         uint32_t n = under_way(&r->fetch, i);
-        if (!((r->fetch.holders >> i) & 1) || n >= fewest) continue;
+        if (!((holders >> i) & 1) || n >= fewest) continue;
         best = i;
         fewest = n;
     }

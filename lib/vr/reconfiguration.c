@@ -489,6 +489,21 @@ static void learn_as_member(struct vr *r, uint8_t slot, const struct wire_messag
     if (vr_is_durable_state(r)) answer(r, slot, 0, m->as.learn.nonce, WIRE_LEARN_NONE);
 }
 
+/* Of whom to fetch: the primary has other things to do, so what is much comes from another active
+ * member; the last of it from the primary, who has it first. */
+static uint8_t source(struct vr *r, uint8_t primary, uint64_t commit)
+{
+    uint8_t n = r->config.n_replicas;
+    if (commit - r->commit <= r->config.pipeline) return primary;
+    for (uint8_t tries = 0; tries < 2; tries++) {
+        uint8_t other = (uint8_t)prng_below(&r->prng, n);
+        if (other == primary || vr_among_witnesses(r->config.witnesses, other)) continue;
+        vr_mark(r, VR_MARK_learner_spares_primary, "peer=%u", other);
+        return other;
+    }
+    return primary;
+}
+
 void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m)
 {
     struct vr_membership membership;
@@ -504,7 +519,7 @@ void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
     r->view = r->log_view = m->header.view < NUMBER_MAX ? m->header.view : r->view;
     vr_take_role(r, m->as.learn.witness != 0);
     if (m->as.learn.commit > r->commit || vr_lacks_state(r))
-        vr_transfer_start(r, VR_TRANSFER_LEARN, slot, m->header.view, m->as.learn.commit,
-                          (struct vstamp_id){0});
+        vr_transfer_start(r, VR_TRANSFER_LEARN, source(r, slot, m->as.learn.commit),
+                          m->header.view, m->as.learn.commit, (struct vstamp_id){0});
     if (vr_is_durable_state(r)) answer(r, slot, 0, m->as.learn.nonce, WIRE_LEARN_NONE);
 }

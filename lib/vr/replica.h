@@ -255,6 +255,7 @@ struct vr {
     bool replaced;   /* a member of an older epoch, and of this one no more */
     bool retired;    /* and not needed any more */
     uint32_t begun;  /* replaced: members that have begun the epoch */
+    uint64_t stranger; /* who is answered if the slot is NOWHERE */
     bool told_begun; /* the replaced ones have been told that we have */
     bool says_epoch; /* we were the primary that committed its begin: the members are to hear */
     struct vr_proposal proposal;

@@ -22,9 +22,18 @@ static struct bytes encode(struct vr *r, uint64_t view, const struct wire_shape 
     return (struct bytes){r->frame, size};
 }
 
+void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, const void *message)
+{
+    if (origin != 0) r->sink.reply(r->sink.ctx, origin, encode(r, r->view, shape, message));
+}
+
 void vr_send(struct vr *r, uint8_t to, uint64_t view, const struct wire_shape *shape,
              const void *message)
 {
+    if (to == NOWHERE) {
+        vr_answer(r, r->stranger, shape, message);
+        return;
+    }
     assert(to < vr_n_slots(r) && to != r->config.self);
     r->sink.send(r->sink.ctx, to, encode(r, view, shape, message));
 }
@@ -36,11 +45,6 @@ void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, c
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (i != r->config.self) r->sink.send(r->sink.ctx, i, frame);
     }
-}
-
-void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, const void *message)
-{
-    if (origin != 0) r->sink.reply(r->sink.ctx, origin, encode(r, r->view, shape, message));
 }
 
 void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,

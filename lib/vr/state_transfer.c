@@ -308,7 +308,9 @@ static bool is_complete(const struct vr *r)
 {
     const struct vr_transfer *t = &r->transfer;
     uint64_t have = r->staging.op;
-    if (!t->answered || have < t->target_op) return false;
+    if (!t->answered) return false;
+    if (t->kind == VR_TRANSFER_LEARN && have >= t->op) return true; /* LEARN says of more */
+    if (have < t->target_op) return false;
     if (t->kind == VR_TRANSFER_NEW_PRIMARY) return have == t->target_op;
     if (have < t->op) return false;
     if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) return true;

@@ -359,6 +359,24 @@ static void a_member_to_be_that_does_not_answer_is_named(void **state)
     cluster_free(c);
 }
 
+/* What is much is not asked of the primary. */
+static void a_member_to_be_fetches_from_backups(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_MEMORY);
+    struct cluster *c = g.c;
+    uint8_t primary = cluster_primary(c);
+    for (uint64_t i = 1; i <= 40; i++) cluster_incr(c, 1, g.session, i, primary);
+    cluster_run(c, 100);
+    cluster_add(c, LIST(0, 1, 2, 3));
+    ask(&g, 1, primary, LIST(0, 1, 2, 3));
+    cluster_run(c, 1000);
+    assert_int_equal(cluster_core(c, 3)->epoch, 1);
+    assert_in_range(cluster_count_sent(c, 3, primary, WIRE_get_state), 0, 1); /* the entry itself */
+    assert_true(cluster_has_traced(c, 3, "a learner fetches of another member than the primary"));
+    cluster_free(c);
+}
+
 /* It leads a group of its own, and somebody has used that. */
 static void a_member_of_another_group_is_not_taken(void **state)
 {
@@ -630,6 +648,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(a_member_to_be_that_does_not_answer_costs_nothing),
         cmocka_unit_test(a_member_to_be_that_does_not_answer_is_named),
+        cmocka_unit_test(a_member_to_be_fetches_from_backups),
         cmocka_unit_test(a_member_of_another_group_is_not_taken),
         cmocka_unit_test(a_new_primary_finds_the_epoch_closed),
         cmocka_unit_test(the_entry_needs_a_quorum_of_the_old_members),

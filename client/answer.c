@@ -222,7 +222,8 @@ static void set_result(json_t *object, const struct kv_op *op, const struct kv_a
         json_object_set_new(object, "bytes", json_integer((json_int_t)a->number2));
         break;
     case KV_PUT:
-    case KV_LIST: /* cmd_list.c */
+    case KV_LIST:    /* cmd_list.c */
+    case KV_CHANGES: /* cmd_watch.c */
         break;
     }
 }
@@ -299,7 +300,8 @@ static void print_yes(const struct client *c, const struct kv_op *op, const stru
     case KV_TXN:
         answer_print_txn(c, op, a);
         break;
-    case KV_LIST: /* cmd_list.c */
+    case KV_LIST:    /* cmd_list.c */
+    case KV_CHANGES: /* cmd_watch.c */
         break;
     }
 }

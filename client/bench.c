@@ -86,6 +86,8 @@ static int error_of(const struct vstamp_reply *reply, enum kv_verb verb, struct 
         return VSTAMP_E_OVERFLOW;
     case KV_ANSWER_MISMATCH:
     case KV_ANSWER_INVALID:
+    case KV_ANSWER_GONE:
+    case KV_ANSWER_NOT_KEPT:
         break;
     }
     return VSTAMP_E_INVALID;

@@ -115,6 +115,11 @@ void client_catch_up(struct client *c);
 
 void request_run(struct client *c, struct bytes operation, struct outcome *o);
 
+/* A read as of this op-number or a later one, which any replica answers once there is one: so long
+ * it waits. */
+void request_await(struct client *c, struct bytes operation, uint64_t op, uint32_t wait_ms,
+                   struct outcome *o);
+
 /* The answer of this operation was shown: it is no longer pending. */
 int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag);
 

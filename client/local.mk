@@ -30,6 +30,7 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/cmd_size.c \
     %D%/cmd_ttl.c \
     %D%/cmd_txn.c \
+    %D%/cmd_watch.c \
     %D%/commands.def \
     %D%/conn.c \
     %D%/conn.h \

@@ -166,10 +166,10 @@ static void take_answer(struct client *c, struct bytes operation, struct outcome
     read_answer(c, operation, r->body, o);
 }
 
-static void run_read(struct client *c, struct bytes operation, struct outcome *o)
+static void run_read(struct client *c, enum session_task task, struct bytes operation,
+                     uint32_t timeout_ms, struct outcome *o)
 {
-    uint64_t deadline_ms = conn_now_ms() + c->options.timeout_ms;
-    int signal = call(c, client_read_task(c), operation, false, deadline_ms);
+    int signal = call(c, task, operation, false, conn_now_ms() + timeout_ms);
     const struct session_result *r = &c->session.result;
     if (signal == 0 && r->err == 0) {
         take_answer(c, operation, o);
@@ -365,7 +365,7 @@ static void run(struct client *c, bool is_write, struct bytes operation, struct 
     if (is_write)
         run_write(c, operation, o);
     else
-        run_read(c, operation, o);
+        run_read(c, client_read_task(c), operation, c->options.timeout_ms, o);
     conn_release_signals(c->conn);
 }
 
@@ -396,6 +396,19 @@ void request_run(struct client *c, struct bytes operation, struct outcome *o)
                      c->bytes_max.value);
     else
         run(c, is_call ? c->call == CLIENT_CALL : kv_is_write(op.verb), operation, o);
+}
+
+void request_await(struct client *c, struct bytes operation, uint64_t op, uint32_t wait_ms,
+                   struct outcome *o)
+{
+    uint64_t seen = c->session.identity.seen;
+    *o = (struct outcome){0};
+    if (op > seen) c->session.identity.seen = op; /* what the read must not be older than */
+    conn_hold_signals(c->conn);
+    run_read(c, SESSION_READ_CAUSAL, operation, wait_ms, o);
+    conn_release_signals(c->conn);
+    if (o->err != 0) c->session.identity.seen = seen;
+    c->file.identity = c->session.identity;
 }
 
 int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag)

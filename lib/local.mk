@@ -130,6 +130,8 @@ noinst_LTLIBRARIES += \
     %D%/kv/app.c \
     %D%/kv/cells.c \
     %D%/kv/cells.h \
+    %D%/kv/changes.c \
+    %D%/kv/changes.h \
     %D%/kv/codec.c \
     %D%/kv/kv.h \
     %D%/kv/ops.def \

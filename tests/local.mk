@@ -16,6 +16,7 @@ UNIT_TESTS = \
     %D%/unit/test_error \
     %D%/unit/test_frame \
     %D%/unit/test_journal \
+    %D%/unit/test_kv_changes \
     %D%/unit/test_kv_codec \
     %D%/unit/test_kv_expiry \
     %D%/unit/test_kv_sound \
@@ -95,6 +96,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-ttl.bats \
     %D%/cli/vstamp-txn.bats \
     %D%/cli/vstamp-upgrade.bats \
+    %D%/cli/vstamp-watch.bats \
     %D%/cli/vstamp-witness.bats \
     %D%/maelstrom/vstamp-maelstrom.bats \
     %D%/sim/vstamp-sim.bats

@@ -20,6 +20,7 @@
 #define HEARTBEATS_KEPT 64u     /* whose time of sending the primary remembers, for leases */
 #define TICK_US 1000u           /* between two entries that the primary logs by itself */
 #define READS_WAITING_MAX 1024u /* reads that wait for the primary to be confirmed */
+#define READS_PARKED_MAX 512u   /* causal reads that wait for what is not executed yet */
 #define READ_BODY_MAX 2304u     /* operation of a read */
 #define VIEW_JUMP_MAX (1u << 20) /* a view further ahead is a damaged or hostile frame (PIT-2.12) */
 /* No view, op-number, request-number or incarnation gets there: what claims to is damaged, and

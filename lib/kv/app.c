@@ -9,6 +9,7 @@
 #include "base/checksum.h"
 #include "base/endian.h"
 #include "base/limits.h"
+#include "kv/changes.h"
 #include "kv/kv.h"
 #include "kv/store.h"
 
@@ -95,7 +96,7 @@ static struct bytes format_decimal(int64_t number, uint8_t buffer[DECIMAL_SIZE_M
 struct execution {
     struct vstamp_pages *pages;
     const struct kv_op *op;
-    uint64_t timestamp;
+    uint64_t op_number, timestamp;
     size_t value_max; /* what is larger could not be read back */
     int64_t number;   /* what DEL, INCR and APPEND answer */
     struct writer *answer; /* what a TXN does, behind the status */
@@ -107,11 +108,12 @@ struct execution {
  * else.  So for whatever goes through the log it is gone in time; a read, which knows no time, may
  * see it a moment longer, and then all reads see it. */
 
-static void remove_record(struct vstamp_pages *pages, uint32_t record)
+static void expire_record(struct vstamp_pages *pages, uint32_t record, uint64_t op_number)
 {
     uint8_t key[KV_KEY_MAX];
     struct bytes name = {key, kv_store_key_size(pages, record)};
     kv_store_read_key(pages, record, key);
+    kv_changes_note(pages, op_number, KV_WHAT_EXPIRE, name, (struct bytes){0});
     kv_store_remove(pages, name);
 }
 
@@ -119,7 +121,7 @@ static void expire(struct execution *x, struct bytes key)
 {
     uint32_t record = kv_store_find(x->pages, key);
     uint64_t expiry = record != 0 ? kv_store_expiry(x->pages, record) : 0;
-    if (expiry != 0 && expiry <= x->timestamp) remove_record(x->pages, record);
+    if (expiry != 0 && expiry <= x->timestamp) expire_record(x->pages, record, x->op_number);
 }
 
 static void expire_named_by_txn(struct execution *x, const struct kv_txn *txn)
@@ -161,7 +163,7 @@ static void tick(struct vstamp_pages *pages, const struct vstamp_context *contex
         if (kv_store_first_expiry(pages) > context->timestamp_us) break;
         uint32_t record = kv_store_first_to_expire(pages);
         bytes += kv_store_value_size(pages, record);
-        remove_record(pages, record);
+        expire_record(pages, record, context->op_number);
     }
 }
 
@@ -178,7 +180,9 @@ static uint64_t expiry_of(const struct execution *x)
 static enum kv_answer_status set_until(struct execution *x, struct bytes value, uint64_t expiry)
 {
     if (value.size > x->value_max) return KV_ANSWER_TOO_LARGE;
-    return kv_store_put(x->pages, x->op->key, value, expiry) ? KV_ANSWER_DONE : KV_ANSWER_FULL;
+    if (!kv_store_put(x->pages, x->op->key, value, expiry)) return KV_ANSWER_FULL;
+    kv_changes_note(x->pages, x->op_number, KV_WHAT_PUT, x->op->key, value);
+    return KV_ANSWER_DONE;
 }
 
 /* What was said before of when it expires is void. */
@@ -200,7 +204,9 @@ static enum kv_answer_status del(struct execution *x)
     for (uint32_t i = 0; i < x->op->n_keys; i++) {
         struct bytes key;
         kv_keys_next(&keys, &key);
-        if (kv_store_remove(x->pages, key)) x->number++;
+        if (!kv_store_remove(x->pages, key)) continue;
+        kv_changes_note(x->pages, x->op_number, KV_WHAT_DEL, key, (struct bytes){0});
+        x->number++;
     }
     return KV_ANSWER_DONE;
 }
@@ -255,7 +261,9 @@ static enum kv_answer_status append(struct execution *x)
     size_t size = kv_store_value_size(x->pages, record) + x->op->value.size;
     if (size > x->value_max) return KV_ANSWER_TOO_LARGE;
     x->number = (int64_t)size;
-    return kv_store_append(x->pages, record, x->op->value) ? KV_ANSWER_DONE : KV_ANSWER_FULL;
+    if (!kv_store_append(x->pages, record, x->op->value)) return KV_ANSWER_FULL;
+    kv_changes_note(x->pages, x->op_number, KV_WHAT_APPEND, x->op->key, x->op->value);
+    return KV_ANSWER_DONE;
 }
 
 /* --- transactions --- */
@@ -410,6 +418,7 @@ static enum kv_answer_status execute(struct execution *x)
     case KV_LIST:
     case KV_SIZE:
     case KV_TTL:
+    case KV_CHANGES:
         break;
     }
     return KV_ANSWER_INVALID;
@@ -434,6 +443,7 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
     struct execution x = {.pages = pages,
                           .op = &op,
                           .answer = &w,
+                          .op_number = context->op_number,
                           .timestamp = context->timestamp_us,
                           .value_max = value_max(&context->limits)};
     enum kv_answer_status status = KV_ANSWER_INVALID;
@@ -568,6 +578,89 @@ static void answer_size(const struct vstamp_pages *pages, struct vstamp_answer *
     if (!w.ok) answer_status(answer, KV_ANSWER_TOO_LARGE);
 }
 
+/* --- changes --- */
+
+static bool is_asked_for(const struct kv_op *op, struct bytes key)
+{
+    bool begins = key.size >= op->key.size &&
+                  (op->key.size == 0 || memcmp(key.data, op->key.data, op->key.size) == 0);
+    return begins && ((op->flags & KV_CHANGES_KEY) == 0 || key.size == op->key.size);
+}
+
+/* Append a change to an answer, if it fits; what is longer than an answer is left out of it. */
+static bool list_change(const struct vstamp_pages *pages, const struct kv_changes *c,
+                        uint64_t place, struct kv_change *change, struct vstamp_answer *answer,
+                        bool alone)
+{
+    struct writer w = writer_over(answer->data, answer->capacity);
+    size_t without = 8 + 1 + 1 + 4 + change->key.size + 4;
+    size_t room = answer->capacity - answer->size;
+    if (without > room) return false;
+    if (!change->omitted && change->value.size > room - without) {
+        if (!alone) return false;
+        change->omitted = true;
+    }
+    w.size = answer->size;
+    write_u64(&w, change->op);
+    write_u8(&w, (uint8_t)change->what);
+    write_u8(&w, change->omitted);
+    write_bytes(&w, change->key);
+    write_u32(&w, (uint32_t)change->value.size);
+    if (!change->omitted)
+        kv_changes_read_value(pages, c, place, change, writer_room(&w, change->value.size));
+    assert(w.ok);
+    answer->size = w.size;
+    return true;
+}
+
+/* Where to begin: false if what is wanted is gone. */
+static bool find_place(const struct vstamp_pages *pages, const struct kv_changes *c,
+                       const struct kv_op *op, uint64_t *place)
+{
+    uint64_t number = (uint64_t)op->number, next;
+    struct kv_change change;
+    *place = (op->flags & KV_CHANGES_NOW) != 0 ? c->end : number;
+    if ((op->flags & (KV_CHANGES_NOW | KV_CHANGES_PLACE)) != 0) return *place >= c->begin;
+    *place = c->begin;
+    while (kv_changes_look(pages, c, *place, &change, &next) && change.op < number) *place = next;
+    return number > c->lost_op;
+}
+
+#define CHANGES_HEAD_SIZE (1u + 8u + 1u + 4u) /* status, place, more, count */
+
+static void changes(const struct vstamp_pages *pages, const struct kv_op *op,
+                    struct vstamp_answer *answer)
+{
+    struct kv_changes c = kv_changes(pages);
+    struct writer head = writer_over(answer->data, answer->capacity);
+    uint8_t key[KV_KEY_MAX];
+    uint64_t place, next;
+    uint32_t n = 0;
+    bool gone = !find_place(pages, &c, op, &place), more = false;
+    struct kv_change change;
+    if (kv_changes_pages(pages) == 0 && c.n_pages == 0) {
+        answer_status(answer, KV_ANSWER_NOT_KEPT);
+        return;
+    }
+    answer->size = CHANGES_HEAD_SIZE;
+    while (!gone && answer->capacity >= CHANGES_HEAD_SIZE &&
+           kv_changes_look(pages, &c, place, &change, &next)) {
+        change.key.data = key;
+        kv_changes_read_key(pages, &c, place, &change, key);
+        if (is_asked_for(op, change.key)) {
+            more = !list_change(pages, &c, place, &change, answer, n == 0);
+            if (more) break;
+            n++;
+        }
+        place = next;
+    }
+    write_u8(&head, gone ? KV_ANSWER_GONE : KV_ANSWER_DONE);
+    write_u64(&head, gone ? c.lost_op + 1 : place);
+    if (gone) answer->size = head.size;
+    else write_u8(&head, more), write_u32(&head, n);
+    if (!head.ok || (more && n == 0)) answer_status(answer, KV_ANSWER_TOO_LARGE);
+}
+
 static void query(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
                   struct vstamp_answer *answer)
 {
@@ -580,6 +673,8 @@ static void query(const struct vstamp_pages *pages, const uint8_t *operation, si
         list(pages, &op, answer);
     } else if (op.verb == KV_TTL) {
         ttl(pages, &op, answer);
+    } else if (op.verb == KV_CHANGES) {
+        changes(pages, &op, answer);
     } else {
         answer_size(pages, answer);
     }

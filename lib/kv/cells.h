@@ -3,6 +3,8 @@
  * the store's header; 0 is therefore also "no cell".  Bytes are kept in chains of cells, each
  * holding the number of the next; the first cell of a chain has a larger head of its own (store.h).
  *
+ * Where changes are kept (changes.h) the first pages are theirs, and cells begin behind them.
+ *
  *   any cell      0  next cell of the chain, or of the list of free cells
  *   a later cell  4  60 bytes of content
  *   a first cell  4  what store.c keeps there, 32  32 bytes of content
@@ -49,7 +51,8 @@ enum kv_cell_field {
     KV_HEADER_N_KEYS = 32, /* u64 */
     KV_HEADER_BYTES = 40,  /* u64: of keys and values */
     KV_HEADER_SEED = 48,   /* u64: of the priorities */
-    KV_HEADER_EXPIRY_FIRST = 56 /* what expires first */
+    KV_HEADER_EXPIRY_FIRST = 56, /* what expires first */
+    KV_HEADER_CHANGES = 60       /* pages behind this one that are no cells (changes.h) */
 };
 
 #define KV_RECORD_EXPIRES (UINT32_C(1) << 31) /* bit: the value is followed by its expiry, u64 */
@@ -81,6 +84,13 @@ static inline void kv_cell_set(struct vstamp_pages *pages, uint32_t cell, enum k
 
 /* How many cells a chain with that many bytes has; at least 1. */
 uint32_t kv_chain_cells(uint64_t size);
+
+/* The first cell that may be used. */
+static inline uint32_t kv_cells_begin(const struct vstamp_pages *pages)
+{
+    uint32_t n_pages = kv_cell_get(pages, 0, KV_HEADER_CHANGES);
+    return n_pages == 0 ? 1 : (n_pages + 1) * KV_CELLS_PER_PAGE;
+}
 
 /* How many cells there are.  Their numbers are 32 bits wide, which is enough for 256 GiB. */
 uint32_t kv_cells_total(const struct vstamp_pages *pages);

@@ -94,6 +94,13 @@ static const char *wrong_sizes(const struct verb_form *form, const struct kv_op 
             return "a flag is not known";
         return NULL;
     }
+    if (op->verb == KV_CHANGES) {
+        if (op->key.size > KV_KEY_MAX) return "the prefix is longer than 1024 bytes";
+        if (op->number < 0) return "the op-number is negative";
+        if ((op->flags & ~(KV_CHANGES_KEY | KV_CHANGES_PLACE | KV_CHANGES_NOW)) != 0)
+            return "a flag is not known";
+        return NULL;
+    }
     if (op->value.size > KV_VALUE_MAX) return "the value is larger than 8 MiB";
     if (op->expected.size > KV_VALUE_MAX) return "the expected value is larger than 8 MiB";
     bool at = (op->expiry & KV_EXPIRES_AT) != 0;
@@ -174,6 +181,47 @@ static void decode_list(struct reader *r, struct kv_answer *answer)
     if (more > 1 || expiries > 1) r->ok = false;
 }
 
+static struct kv_change read_change(struct reader *r)
+{
+    struct kv_change change = {.op = read_u64(r)};
+    change.what = (enum kv_what)read_u8(r);
+    change.omitted = read_u8(r) != 0;
+    change.key = read_bytes(r);
+    if (change.omitted) change.value.size = read_u32(r);
+    else change.value = read_bytes(r);
+    return change;
+}
+
+void kv_change_next(struct bytes *list, struct kv_change *change)
+{
+    struct reader r = reader_over(list->data, list->size);
+    *change = read_change(&r);
+    *list = (struct bytes){r.at, r.left};
+}
+
+const char *kv_what_word(enum kv_what what)
+{
+    switch (what) {
+#define KV_WHAT(name, number, word)                                                                \
+    case KV_WHAT_##name:                                                                           \
+        return word;
+#include "kv/ops.def"
+#undef KV_WHAT
+    }
+    return "unknown";
+}
+
+static void decode_changes(struct reader *r, struct kv_answer *answer)
+{
+    answer->number = (int64_t)read_u64(r);
+    uint8_t more = read_u8(r);
+    answer->more = more != 0;
+    answer->n_list = read_u32(r);
+    answer->list = (struct bytes){r->at, r->left};
+    for (uint32_t i = 0; i < answer->n_list && r->ok; i++) read_change(r);
+    if (more > 1) r->ok = false;
+}
+
 static void decode_done(enum kv_verb verb, struct reader *r, struct kv_answer *answer)
 {
     switch (verb) {
@@ -194,6 +242,9 @@ static void decode_done(enum kv_verb verb, struct reader *r, struct kv_answer *a
     case KV_LIST:
         decode_list(r, answer);
         return;
+    case KV_CHANGES:
+        decode_changes(r, answer);
+        return;
     case KV_TXN:
         answer->steps = read_raw(r, r->left); /* how far they go only the operation tells */
         return;
@@ -213,6 +264,7 @@ int kv_decode_answer(enum kv_verb verb, struct bytes encoded, struct kv_answer *
     if (branch >= KV_BRANCHES) return VSTAMP_E_MALFORMED;
     answer->branch = (enum kv_branch)branch;
     if (r.ok && answer->status == KV_ANSWER_DONE) decode_done(verb, &r, answer);
+    if (answer->status == KV_ANSWER_GONE) answer->number = (int64_t)read_u64(&r);
     if (has_branch && answer->status != KV_ANSWER_DONE) answer->number = (int64_t)read_u64(&r);
     if (answer->status == KV_ANSWER_TOO_LARGE && kv_is_write(verb) && !has_branch)
         answer->number = (int64_t)read_u64(&r);

@@ -4,6 +4,7 @@
  *
  *   codec.c        operations and answers as bytes
  *   txn.c          transactions as bytes
+ *   changes.[ch]   what has changed lately
  *   cells.[ch]     the pages as 64-byte cells and chains of them
  *   store.[ch]     records in byte order of their keys
  *   sound.c        whether pages hold such records
@@ -21,6 +22,9 @@
 #define KV_VALUE_MAX (8u << 20)
 #define KV_LIST_KEYS_ONLY 1u
 #define KV_LIST_EXPIRIES 2u
+#define KV_CHANGES_KEY   1u /* of that key, else of all that begin with it */
+#define KV_CHANGES_PLACE 2u /* from a place on that an answer told; else from an op-number on */
+#define KV_CHANGES_NOW   4u /* from now on */
 #define KV_EXPIRES_AT (UINT64_C(1) << 63)          /* flag of an expiry */
 #define KV_TTL_MAX (UINT64_C(3153600000) * 1000000) /* microseconds: 100 years */
 
@@ -45,6 +49,12 @@ enum kv_test {
 #define KV_TEST(name, number, words, has_value) KV_TEST_##name = (number),
 #include "kv/ops.def"
 #undef KV_TEST
+};
+
+enum kv_what {
+#define KV_WHAT(name, number, word) KV_WHAT_##name = (number),
+#include "kv/ops.def"
+#undef KV_WHAT
 };
 
 enum kv_answer_status {
@@ -75,9 +85,10 @@ struct kv_txn {
 
 /* An operation.  Which members matter is in ops.def.  LIST: key is the prefix (may be empty),
  * expected the key to start after (empty: from the start), number the limit (0: none), flags
- * KV_LIST_....  DEL: keys, n_keys when encoding; decoded one, `keys_encoded` is walked with
- * kv_keys_next.  An expiry is how long the key is to live, in microseconds from the timestamp of
- * the entry on, or with KV_EXPIRES_AT that timestamp itself; 0: for ever. */
+ * KV_LIST_....  CHANGES: key or prefix, number as flags say, KV_CHANGES_....  DEL: keys, n_keys
+ * when encoding; decoded one, `keys_encoded` is walked with kv_keys_next.  An expiry is how long
+ * the key is to live, in microseconds from the timestamp of the entry on, or with KV_EXPIRES_AT
+ * that timestamp itself; 0: for ever. */
 struct kv_op {
     enum kv_verb verb;
     struct bytes key, value, expected;
@@ -118,9 +129,11 @@ uint32_t kv_step_answer_size(enum kv_verb verb);    /* least that its answer tak
  * (keys) and number2 (bytes of keys and values); TTL number: when it expires, 0: never; LIST
  * `list`, walked with kv_list_next n_list times, each time followed by kv_list_next_expiry if
  * `expiries`, and `more`: there are more keys than the limit or the answer allowed, ask again after
- * the last one; TXN `branch` and `steps`, walked with kv_step_answer_next along that branch.  A
- * write that is TOO_LARGE has the limit as number, and a TXN that is TOO_LARGE, FULL, NOT_A_NUMBER
- * or OVERFLOW has done nothing, and has as number which step of `branch`, from 1 on, is. */
+ * the last one; CHANGES likewise, with kv_change_next, and number: the place behind them; TXN
+ * `branch` and `steps`, walked with kv_step_answer_next along that branch.  A write that is
+ * TOO_LARGE has the limit as number; CHANGES that are GONE the op-number from which on all are
+ * kept; and a TXN that is TOO_LARGE, FULL, NOT_A_NUMBER or OVERFLOW has done nothing, and has as
+ * number which step of `branch`, from 1 on, is. */
 struct kv_answer {
     enum kv_answer_status status;
     struct bytes value;
@@ -132,12 +145,24 @@ struct kv_answer {
     struct bytes steps;
 };
 
+/* A change, as CHANGES tells it: a value that was put, the piece that was appended. */
+struct kv_change {
+    uint64_t op;
+    enum kv_what what;
+    bool omitted; /* the value was too large to be kept; its size stands */
+    struct bytes key, value;
+};
+
 /* 0 or VSTAMP_E_MALFORMED. */
 int kv_decode_answer(enum kv_verb verb, struct bytes encoded, struct kv_answer *answer);
 
 /* Take the next pair off answer->list; value is empty with KV_LIST_KEYS_ONLY. */
 void kv_list_next(struct bytes *list, struct bytes *key, struct bytes *value);
 uint64_t kv_list_next_expiry(struct bytes *list); /* 0: never */
+
+/* Take the next change off answer->list. */
+void kv_change_next(struct bytes *list, struct kv_change *change);
+const char *kv_what_word(enum kv_what what);
 
 /* Take the next one off answer->steps, of a step with that verb; false: it makes no sense. */
 bool kv_step_answer_next(struct bytes *answers, enum kv_verb verb, struct kv_answer *answer);

@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "kv/cells.h"
+#include "kv/changes.h"
 #include "kv/kv.h"
 #include "kv/store.h"
 
@@ -35,6 +36,7 @@ static const struct {
 
 enum phase {
     AUDIT_HEADER,
+    AUDIT_CHANGES, /* those that are kept, in order */
     AUDIT_TREE,   /* of each tree, */
     AUDIT_RECORD, /* along KV_RECORD_FOLLOWING: the next record, */
     AUDIT_CHAIN,  /* and the cells of its chain */
@@ -50,7 +52,8 @@ struct audit {
     const struct vstamp_pages *pages; /* of this call */
     enum phase phase;
     uint32_t tree;
-    uint32_t fresh;
+    uint32_t begin, fresh; /* the cells between */
+    uint64_t change, op;   /* where we are in the changes */
     uint32_t record, cell; /* where we are: what is looked at next */
     uint32_t last, n_left; /* of a chain: the cell before; of a list: how much there is to come */
     struct set cells;      /* in use or free */
@@ -85,7 +88,7 @@ static bool set_equal(const struct set *a, const struct set *b)
 
 static bool is_cell(const struct audit *a, uint32_t cell)
 {
-    return cell > 0 && cell < a->fresh;
+    return cell >= a->begin && cell < a->fresh;
 }
 
 /* Each cell is met once: then there is an end to every list. */
@@ -114,8 +117,26 @@ static bool begin(struct audit *a)
     a->phase = AUDIT_REST;
     if (kv_cell_get(a->pages, 0, KV_HEADER_FORM) == 0) return true;
     if (!kv_store_has_header(a->pages)) return false;
-    a->phase = AUDIT_TREE;
+    struct kv_changes c = kv_changes(a->pages);
+    a->phase = AUDIT_CHANGES;
+    a->begin = kv_cells_begin(a->pages);
     a->fresh = kv_cell_get(a->pages, 0, KV_HEADER_FRESH);
+    a->change = c.begin;
+    a->op = c.lost_op;
+    return c.begin <= c.end && c.end - c.begin <= (uint64_t)c.n_pages * VSTAMP_PAGE_SIZE;
+}
+
+static bool look_at_change(struct audit *a)
+{
+    struct kv_changes c = kv_changes(a->pages);
+    struct kv_change change;
+    if (a->change == c.end) {
+        a->phase = AUDIT_TREE;
+        return true;
+    }
+    if (!kv_changes_look(a->pages, &c, a->change, &change, &a->change)) return false;
+    if (change.op < a->op) return false;
+    a->op = change.op;
     return true;
 }
 
@@ -268,7 +289,7 @@ static bool look_at_free(struct audit *a)
     if (a->n_left == 0) {
         uint32_t end = a->cell;
         a->phase = AUDIT_CELLS;
-        a->cell = 1;
+        a->cell = a->begin;
         return end == 0;
     }
     if (!meet_cell(a, a->cell)) return false;
@@ -301,6 +322,7 @@ static bool look(struct audit *a, uint32_t n_used)
 {
     switch (a->phase) {
     case AUDIT_HEADER: return begin(a);
+    case AUDIT_CHANGES: return look_at_change(a);
     case AUDIT_TREE: return look_at_tree(a);
     case AUDIT_RECORD: return look_at_record(a);
     case AUDIT_CHAIN: return look_at_chain(a);

@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "kv/cells.h"
+#include "kv/changes.h"
 
 #define KV_FORM 0x32766b76u /* "vkv2" */
 
@@ -64,7 +65,8 @@ void kv_store_open(struct vstamp_pages *pages, uint64_t seed)
     if (form == 0) {
         uint8_t *header = kv_cell_change(pages, 0);
         store_u32(header + KV_HEADER_FORM, KV_FORM);
-        store_u32(header + KV_HEADER_FRESH, 1);
+        store_u32(header + KV_HEADER_CHANGES, kv_changes_pages(pages));
+        store_u32(header + KV_HEADER_FRESH, kv_cells_begin(pages));
         store_u64(header + KV_HEADER_SEED, seed);
     } else {
         assert(form == KV_FORM); /* pages from elsewhere are sound (sound.c) */
@@ -74,8 +76,9 @@ void kv_store_open(struct vstamp_pages *pages, uint64_t seed)
 bool kv_store_has_header(const struct vstamp_pages *pages)
 {
     uint32_t fresh = kv_cell_get(pages, 0, KV_HEADER_FRESH);
-    return kv_cell_get(pages, 0, KV_HEADER_FORM) == KV_FORM && fresh >= 1 &&
-           fresh <= kv_cells_total(pages);
+    return kv_cell_get(pages, 0, KV_HEADER_FORM) == KV_FORM &&
+           kv_cell_get(pages, 0, KV_HEADER_CHANGES) <= KV_CHANGES_PAGES_MAX &&
+           fresh >= kv_cells_begin(pages) && fresh <= kv_cells_total(pages);
 }
 
 uint32_t kv_store_priority(const struct vstamp_pages *pages, struct bytes key)

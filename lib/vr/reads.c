@@ -12,8 +12,9 @@
  *
  * One round carries all reads that wait; while it is under way the next ones gather.  A paused
  * primary (SIGSTOP) learns of the newer view before any echo reaches it.  Causal reads are answered
- * by any normal replica that has executed the op-number the client names (6.3.2), stale ones as
- * things stand. */
+ * by any normal replica that has executed the op-number the client names (6.3.2), and wait there
+ * until it has: so who names an op-number that is yet to come is told of it when it is there.
+ * Stale ones are answered as things stand. */
 #include <string.h>
 
 #include "vr/rooms.h"
@@ -41,6 +42,56 @@ static void answer_read(struct vr *r, uint64_t origin, struct vstamp_id client, 
     vr_reply(r, origin, client, 0, number, r->applied, (struct bytes){answer.data, answer.size});
 }
 
+/* A client waits for one thing at a time: what it asks now is in place of what it asked before. */
+static struct vr_read *parking_place(struct vr *r, struct vstamp_id client)
+{
+    for (uint32_t i = 0; i < r->parked_count; i++)
+        if (vstamp_id_equal(r->parked[i].client, client)) return &r->parked[i];
+    return r->parked_count < READS_PARKED_MAX ? &r->parked[r->parked_count++] : NULL;
+}
+
+static void keep(struct vr_read *read, uint64_t origin, const struct wire_request *m,
+                 uint64_t sequence)
+{
+    read->client = m->client;
+    read->number = m->number;
+    read->origin = origin;
+    read->sequence = sequence;
+    read->size = (uint32_t)m->body.size;
+    if (m->body.size > 0) memcpy(read->body, m->body.data, m->body.size);
+}
+
+/* Those that wait for what is executed now. */
+static void answer_parked(struct vr *r)
+{
+    if (r->parked_until > r->applied) return;
+    r->parked_until = UINT64_MAX;
+    for (uint32_t i = 0; i < r->parked_count;) {
+        struct vr_read *read = &r->parked[i];
+        if (read->sequence > r->applied) {
+            if (read->sequence < r->parked_until) r->parked_until = read->sequence;
+            i++;
+            continue;
+        }
+        answer_read(r, read->origin, read->client, read->number,
+                    (struct bytes){read->body, read->size});
+        *read = r->parked[--r->parked_count];
+    }
+}
+
+/* A causal read of what is not executed here yet. */
+static void park(struct vr *r, uint64_t origin, const struct wire_request *m)
+{
+    struct vr_read *read = parking_place(r, m->client);
+    vr_mark(r, VR_MARK_read_is_ahead, "token=%" PRIu64, m->token);
+    if (read == NULL) {
+        vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_BUSY, "");
+        return;
+    }
+    keep(read, origin, m, m->token);
+    if (m->token < r->parked_until) r->parked_until = m->token;
+}
+
 void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
 {
     if (m->body.size > READ_BODY_MAX) {
@@ -54,10 +105,11 @@ void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_reques
         answer_read(r, origin, m->client, m->number, m->body);
         return;
     }
-    if (m->kind == WIRE_KIND_READ_CAUSAL || r->reads_count == READS_WAITING_MAX) {
-        if (m->kind == WIRE_KIND_READ_CAUSAL) {
-            vr_mark(r, VR_MARK_read_is_ahead, "token=%" PRIu64, m->token);
-        }
+    if (m->kind == WIRE_KIND_READ_CAUSAL) {
+        park(r, origin, m);
+        return;
+    }
+    if (r->reads_count == READS_WAITING_MAX) {
         vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_BUSY, "");
         return;
     }
@@ -65,13 +117,7 @@ void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_reques
     if (r->applied < r->view_start_op) {
         vr_mark(r, VR_MARK_read_before_view_is_executed, "applied=%" PRIu64, r->applied);
     }
-    struct vr_read *read = waiting_read(r, r->reads_count++);
-    read->client = m->client;
-    read->number = m->number;
-    read->origin = origin;
-    read->sequence = r->heartbeat + 1; /* R1: the next round to be sent */
-    read->size = (uint32_t)m->body.size;
-    if (m->body.size > 0) memcpy(read->body, m->body.data, m->body.size);
+    keep(waiting_read(r, r->reads_count++), origin, m, r->heartbeat + 1); /* R1: the next round */
 }
 
 /* Is there a read that no round under way covers? */
@@ -116,6 +162,7 @@ static void answer_confirmed(struct vr *r, uint64_t sequence)
 
 void vr_reads_settle(struct vr *r)
 {
+    if (r->status == VR_NORMAL) answer_parked(r);
     if (r->reads_count > 0) answer_confirmed(r, vr_quorum_reached(r, r->heartbeat_ok));
 }
 
@@ -124,15 +171,20 @@ void vr_reads_by_lease(struct vr *r)
     if (r->reads_count > 0 && vr_lease_until_us(r) > r->now_us) answer_confirmed(r, UINT64_MAX);
 }
 
+static void send_away(struct vr *r, const struct vr_read *read)
+{
+    vr_reject(r, read->origin, read->client, 0, read->number, WIRE_REJECT_UNAVAILABLE,
+              "the view ended");
+}
+
 /* The view is over: whoever waits had better ask elsewhere. */
 void vr_reads_clear(struct vr *r)
 {
     if (r->reads_count > 0) vr_mark(r, VR_MARK_reads_end_with_view, "view=%" PRIu64, r->view);
-    while (r->reads_count > 0) {
-        const struct vr_read *read = waiting_read(r, 0);
+    for (; r->reads_count > 0; r->reads_count--) {
+        send_away(r, waiting_read(r, 0));
         r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;
-        r->reads_count--;
-        vr_reject(r, read->origin, read->client, 0, read->number, WIRE_REJECT_UNAVAILABLE,
-                  "the view ended");
     }
+    for (; r->parked_count > 0; r->parked_count--) send_away(r, &r->parked[r->parked_count - 1]);
+    r->parked_until = UINT64_MAX;
 }

@@ -36,6 +36,7 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     r->batch = writer_over(arena_take(arena, config->batch_bytes, 1), config->batch_bytes);
     inflight_init(&r->inflight, arena, (PIPELINE_MAX + 2) * BATCH_REQUESTS_MAX);
     r->reads = arena_take(arena, READS_WAITING_MAX, sizeof r->reads[0]);
+    r->parked = arena_take(arena, READS_PARKED_MAX, sizeof r->parked[0]);
     r->promises = arena_take(arena, REPLICAS_MAX, sizeof r->promises[0]);
     pages_init(&r->pages, arena, config->state_pages);
     vr_fetch_init(&r->fetch, arena, pages_tree(&r->pages, PAGES_LIVE));
@@ -79,6 +80,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     r->app_pages = (struct vstamp_pages){
         .pages = &r->pages, .first = table, .count = config->state_pages - table};
     vr_batch_clear(r);
+    r->parked_until = UINT64_MAX;
 }
 
 /* --- restoring, before vr_start ------------------------------------------------------------- */

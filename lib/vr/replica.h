@@ -304,6 +304,9 @@ struct vr {
     /* reads.c */
     struct vr_read *reads; /* ring */
     uint32_t reads_first, reads_count;
+    struct vr_read *parked; /* causal ones, ahead of what is executed; sequence: until when */
+    uint32_t parked_count;
+    uint64_t parked_until;  /* the least of these */
 
     /* view_change.c */
     uint64_t vote_us[REPLICAS_MAX]; /* when a replica last said that it wants view + 1, 0: never */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/checksum.h"
 
 static const struct model_version absent;
 
@@ -59,6 +60,20 @@ static void remove_key(struct model *m, struct model_key *key)
     key->versions[key->n - 1].present = false;
 }
 
+static void note_change(struct model *m, enum kv_what what, const struct model_key *key,
+                        struct bytes value)
+{
+    if (m->n_changes == m->changes_capacity) {
+        m->changes_capacity = m->changes_capacity == 0 ? 1024 : m->changes_capacity * 2;
+        m->changes = realloc(m->changes, m->changes_capacity * sizeof *m->changes);
+        assert(m->changes != NULL);
+    }
+    struct model_change *change = &m->changes[m->n_changes++];
+    *change = (struct model_change){.op = m->place.op, .what = what, .size = value.size,
+                                    .checksum = checksum64(value.data, value.size)};
+    memcpy(change->name, key->name, sizeof change->name);
+}
+
 static bool is_over(const struct model *m, const struct model_key *key)
 {
     const struct model_version *v = newest(key);
@@ -69,6 +84,7 @@ static void expire(struct model *m, struct model_key *key)
 {
     if (!is_over(m, key)) return;
     m->n_expired++;
+    note_change(m, KV_WHAT_EXPIRE, key, (struct bytes){0});
     remove_key(m, key);
 }
 
@@ -93,6 +109,7 @@ static struct expected del(struct model *m, const struct kv_op *op)
         struct model_key *key = key_of(m, name);
         expire(m, key);
         if (!newest(key)->present) continue;
+        note_change(m, KV_WHAT_DEL, key, (struct bytes){0});
         remove_key(m, key);
         e.number++;
     }
@@ -112,6 +129,7 @@ static struct expected incr(struct model *m, struct model_key *key, int64_t by)
         return (struct expected){KV_ANSWER_NOT_A_NUMBER, 0};
     sum += by; /* far from overflow: the numbers are small */
     snprintf(text, sizeof text, "%" PRId64, sum);
+    note_change(m, KV_WHAT_PUT, key, bytes_of(text));
     set(m, key, bytes_of(text), v->expiry);
     return (struct expected){KV_ANSWER_DONE, sum};
 }
@@ -124,6 +142,7 @@ static struct expected append(struct model *m, struct model_key *key, struct byt
     assert(both != NULL);
     if (v->size > 0) memcpy(both, v->value, v->size);
     if (value.size > 0) memcpy(both + v->size, value.data, value.size);
+    note_change(m, v->present ? KV_WHAT_APPEND : KV_WHAT_PUT, key, value);
     set(m, key, (struct bytes){both, size}, v->expiry);
     free(both);
     return (struct expected){KV_ANSWER_DONE, (int64_t)size};
@@ -157,6 +176,7 @@ static struct expected execute(struct model *m, const struct kv_op *op)
     default:
         break;
     }
+    note_change(m, KV_WHAT_PUT, key, op->value);
     set(m, key, op->value, expiry);
     return (struct expected){0};
 }
@@ -289,11 +309,22 @@ const char *model_applied(struct model *m, struct model_place *place,
     return NULL;
 }
 
+/* What expires first goes first. */
+static struct model_key *first_over(const struct model *m)
+{
+    struct model_key *first = NULL;
+    for (size_t i = 0; i < m->n_keys; i++)
+        if (is_over(m, &m->keys[i]) &&
+            (first == NULL || newest(&m->keys[i])->expiry < newest(first)->expiry))
+            first = &m->keys[i];
+    return first;
+}
+
 void model_ticked(struct model *m, struct model_place *place,
                   const struct vstamp_context *context)
 {
     if (!is_news(m, place, context)) return;
-    for (size_t i = 0; i < m->n_keys; i++) expire(m, &m->keys[i]);
+    for (struct model_key *key; (key = first_over(m)) != NULL;) expire(m, key);
 }
 
 const char *model_read(const struct model *m, uint64_t op, const struct kv_op *read,
@@ -314,6 +345,32 @@ const char *model_read(const struct model *m, uint64_t op, const struct kv_op *r
     return NULL;
 }
 
+size_t model_changes_from(const struct model *m, uint64_t op)
+{
+    size_t i = m->n_changes;
+    while (i > 0 && m->changes[i - 1].op >= op) i--;
+    return i;
+}
+
+const char *model_changes(const struct model *m, uint64_t op, const struct kv_answer *answer,
+                          size_t *seen)
+{
+    size_t end = model_changes_from(m, op + 1);
+    struct bytes left = answer->list;
+    for (uint32_t i = 0; i < answer->n_list; i++, ++*seen) {
+        struct kv_change is;
+        kv_change_next(&left, &is);
+        if (*seen >= end) return "somebody who watches sees a change that is yet to come";
+        const struct model_change *c = &m->changes[*seen];
+        if (is.op != c->op || is.what != c->what || !bytes_equal(is.key, bytes_of(c->name)) ||
+            is.value.size != c->size ||
+            (!is.omitted && checksum64(is.value.data, is.value.size) != c->checksum))
+            return "somebody who watches sees another change";
+    }
+    if (answer->more && answer->n_list == 0) return "there are more changes, and none comes";
+    return answer->more || *seen >= end ? NULL : "somebody who watches misses a change";
+}
+
 void model_close(struct model *m)
 {
     for (size_t i = 0; i < m->n_keys; i++) {
@@ -321,5 +378,6 @@ void model_close(struct model *m)
         free(m->keys[i].versions);
     }
     free(m->keys);
+    free(m->changes);
     *m = (struct model){0};
 }

@@ -28,6 +28,15 @@ struct model_key {
     size_t n, capacity;
 };
 
+/* A change, as somebody who watches is told of it. */
+struct model_change {
+    uint64_t op;
+    enum kv_what what;
+    char name[MODEL_NAME_MAX];
+    size_t size;
+    uint64_t checksum; /* of the value */
+};
+
 /* How far a replica, or the model, has come: so many calls of this entry are done. */
 struct model_place {
     uint64_t op;
@@ -40,6 +49,8 @@ struct model {
     struct model_place place;
     uint64_t timestamp; /* of the newest entry */
     uint64_t n_expired;
+    struct model_change *changes;
+    size_t n_changes, changes_capacity;
 };
 
 /* `place` is the replica's, whose call that is.  NULL, or what is wrong with it. */
@@ -52,6 +63,14 @@ void model_ticked(struct model *m, struct model_place *place,
 /* Of a read that holds after this entry, and is about one key. */
 const char *model_read(const struct model *m, uint64_t op, const struct kv_op *read,
                        const struct kv_answer *answer);
+
+/* Of somebody who has seen the first *seen of all changes, and asks for the next ones, whatever the
+ * key: they must come in order, and all up to this entry, or some and `more`.  Moves *seen. */
+const char *model_changes(const struct model *m, uint64_t op, const struct kv_answer *answer,
+                          size_t *seen);
+
+/* The first change of this entry or a later one. */
+size_t model_changes_from(const struct model *m, uint64_t op);
 
 void model_close(struct model *m);
 

@@ -164,6 +164,9 @@ struct sim_client {
     size_t op;       /* in the history, of the operation under way */
     uint64_t *floors; /* by key: what a counter, or the length of a list, has reached for it */
     size_t n_floors;
+    bool watches;    /* and has seen so many changes, up to this place */
+    size_t n_changes_seen;
+    uint64_t place;
     bool unsettled;  /* the operation's outcome is unknown, a registration may tell */
     uint64_t unsettled_session, unsettled_number;
     uint8_t *body;   /* of the request */
@@ -213,6 +216,8 @@ enum sim_phase {
     SIM_STAT(answered)                                                                             \
     SIM_STAT(unknown)                                                                              \
     SIM_STAT(expired)                                                                              \
+    SIM_STAT(watched)       /* changes that somebody was told of */                                \
+    SIM_STAT(watchers_late) /* who asked for more than is kept */                                  \
     SIM_STAT(reads)                                                                                \
     SIM_STAT(duplicates)                                                                           \
     SIM_STAT(evictions)                                                                            \

@@ -215,6 +215,11 @@ static void encode_op(struct sim *sim, struct sim_client *client)
         kv.value.size = value_text(sim, linear->argument, value, sizeof value);
     if (linear->kind == LINEAR_CAS)
         kv.expected.size = value_text(sim, linear->expected, expected, sizeof expected);
+    if (op->verb == KV_CHANGES) {
+        kv.key = (struct bytes){0};
+        kv.flags = client->watches ? KV_CHANGES_PLACE : KV_CHANGES_NOW;
+        kv.number = (int64_t)client->place;
+    }
     struct writer w = writer_over(client->body, BODY_MAX);
     kv_encode_op(&kv, &w);
     assert(w.ok);
@@ -288,10 +293,34 @@ static void check_floor(struct sim *sim, struct sim_client *client, const struct
     if (reached > client->floors[op->key]) client->floors[op->key] = reached;
 }
 
+/* Each client watches, too, by asking now and then for what has changed since, wherever that may
+ * be; who was away for too long begins anew. */
+static void note_changes(struct sim *sim, struct sim_client *client,
+                         const struct kv_answer *answer)
+{
+    const struct model *m = &sim->model;
+    uint64_t op = client->session.result.op;
+    if (answer->status == KV_ANSWER_GONE) {
+        client->watches = false;
+        sim->stats.watchers_late++;
+        return;
+    }
+    if (!client->watches) client->n_changes_seen = model_changes_from(m, op + 1);
+    const char *wrong = model_changes(m, op, answer, &client->n_changes_seen);
+    sim->stats.watched += answer->n_list;
+    client->watches = true;
+    client->place = (uint64_t)answer->number;
+    if (wrong != NULL) sim_fail(sim, "client %u, op=%" PRIu64 ": %s", client->index, op, wrong);
+}
+
 /* What a read tells is what the model says of the state it was answered from. */
-static void check_model(struct sim *sim, const struct sim_client *client, const struct sim_op *op,
+static void check_model(struct sim *sim, struct sim_client *client, const struct sim_op *op,
                         const struct kv_answer *answer)
 {
+    if (op->verb == KV_CHANGES) {
+        note_changes(sim, client, answer);
+        return;
+    }
     const char *name = sim->history.keys[op->key].name;
     struct kv_op read = {.verb = op->verb, .key = bytes_of(name)};
     if (sim->options.modelled_permille == 0) return;
@@ -457,7 +486,8 @@ static bool draw_modelled_op(struct sim *sim, struct sim_client *client)
                  {KV_DEL, LINEAR_DEL, false},     {KV_APPEND, LINEAR_APPEND, false},
                  {KV_GET, LINEAR_GET, false},     {KV_GET, LINEAR_GET, false},
                  {KV_GET, LINEAR_GET, false},     {KV_TTL, LINEAR_GET, false},
-                 {KV_TXN, LINEAR_DEL, false},     {KV_TXN, LINEAR_DEL, false}};
+                 {KV_TXN, LINEAR_DEL, false},     {KV_TXN, LINEAR_DEL, false},
+                 {KV_CHANGES, LINEAR_GET, false}, {KV_CHANGES, LINEAR_GET, false}};
     struct prng *prng = &sim->model_prng;
     if (is_last(sim, client) || prng_below(prng, 1000) >= sim->options.modelled_permille)
         return false;

@@ -26,7 +26,7 @@ static int tear_down(void **state)
 #define PUT(k, v) {.verb = KV_PUT, .key = BYTES(k), .value = BYTES(v)}
 #define INCR(k, n) {.verb = KV_INCR, .key = BYTES(k), .number = n}
 #define GET(k) {.verb = KV_GET, .key = BYTES(k)}
-#define DEL(k) {.verb = KV_DEL, .keys = &(const struct bytes)BYTES(k), .n_keys = 1}
+#define DEL(k) {.verb = KV_DEL, .keys = &BYTES(k), .n_keys = 1}
 #define TXN(s, ...) run((s), (struct kv_op){.verb = KV_TXN, .txn = {__VA_ARGS__}})
 
 /* The next answer of the transaction that ran last. */

@@ -113,6 +113,7 @@ CHECKS = \
 # Whole groups in one process, over the objects of lib.
 noinst_LTLIBRARIES += %D%/libsim.la
 %C%_libsim_la_SOURCES = \
+    %D%/sim/application.c \
     %D%/sim/changes.c \
     %D%/sim/check.c \
     %D%/sim/check.h \

@@ -272,7 +272,8 @@ void vr_restart_due(struct vr *r);
 void vr_restart_settle(struct vr *r);
 void vr_restart_tell(struct vr *r, uint8_t replica);   /* that we have started */
 void vr_stop_for_good(struct vr *r);
-void vr_refuse(struct vr *r, uint8_t from, const char *event); /* the same, and vr_is_over says why */
+/* The same, and vr_is_over says why. */
+void vr_refuse(struct vr *r, uint8_t from, const char *event);
 void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op);
 uint64_t vr_incarnation_after_loss(uint64_t newest);
 /* Another knows this life of ours: if it is not the present one, that stops (S3). */

@@ -9,9 +9,6 @@
 
 #include "base/assert.h"
 #include "kv/kv.h"
-#include "kv/store.h"
-#include "sim/foreign.h"
-#include "sim/remembering.h"
 
 #define FED_A_TURN 16u
 #define TURN_US SIM_MS
@@ -138,67 +135,6 @@ static void io_record(void *ctx, enum journal_kind kind, const void *record)
 {
     struct sim_replica *r = ctx;
     replay_tape_put(&r->tape, kind, record);
-}
-
-#define CELLS_A_TURN 256u
-
-static enum vstamp_audit audit(const struct vstamp_pages *pages, uint32_t n_used, void *memory)
-{
-    return kv_store_audit(pages, n_used, memory, CELLS_A_TURN);
-}
-
-/* Whose run this is, as an application is told of pages only; and the store that executes. */
-static struct sim *running;
-static struct vstamp_app store;
-
-/* Who executes; NULL: a recording that is lived again, or nothing is modelled. */
-static struct sim_replica *executor(const struct vstamp_pages *pages)
-{
-    uintptr_t at = (uintptr_t)pages;
-    for (uint8_t i = 0; running->options.modelled_permille != 0 && i < running->n_nodes; i++) {
-        struct sim_replica *r = &running->replicas[i];
-        uintptr_t begin = (uintptr_t)r->memory;
-        if (r->up && at >= begin && at < begin + r->memory_size) return r;
-    }
-    return NULL;
-}
-
-static void apply(struct vstamp_pages *pages, const struct vstamp_context *context,
-                  const uint8_t *operation, size_t size, struct vstamp_answer *answer)
-{
-    struct sim_replica *r = executor(pages);
-    store.apply(pages, context, operation, size, answer);
-    if (r == NULL) return;
-    const char *wrong = model_applied(&running->model, &r->place, context,
-                                      (struct bytes){operation, size},
-                                      (struct bytes){answer->data, answer->size});
-    if (wrong != NULL)
-        sim_fail(running, "replica %u, op=%" PRIu64 ": %s", r->index, context->op_number, wrong);
-}
-
-static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
-{
-    struct sim_replica *r = executor(pages);
-    store.tick(pages, context);
-    if (r != NULL) model_ticked(&running->model, &r->place, context);
-}
-
-/* The store, but to look through a few pages takes some turns, as that of many does elsewhere. */
-const struct vstamp_app *sim_app(struct sim *sim)
-{
-    static struct vstamp_app app;
-    if (foreign_in_use()) return foreign_app();
-    running = sim;
-    if (sim->options.own_memory != 0) {
-        remembering_store(&store, sim->options.own_memory == 2);
-    } else {
-        store = *kv_app();
-        store.audit = audit;
-    }
-    app = store;
-    app.apply = apply;
-    app.tick = tick;
-    return &app;
 }
 
 /* Its life is over: was it a function of what went into it? */

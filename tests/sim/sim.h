@@ -12,6 +12,7 @@
  *   guard.c     an assertion of the core is a failed run
  *   trace.c     what happened, in words
  *   replicas.c  a node and its host: clock, turns, start, crash, wipe
+ *   application.c  what it executes
  *   net.c       frames between replicas, connections of clients
  *   rot.c       single entries of journals rot
  *   flips.c     bits of a replica's memory turn

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 
 #include "program/plug_in.h"
 #include "program/progress.h"
+#include "replica/app_exec.h"
 
 #define PIPE_CHUNK (1u << 20)
 
@@ -100,12 +102,46 @@ static void ask_size(struct copy_file *f)
     copy_file_size_answer((struct bytes){data, answer.size}, &f->n_keys, &f->n_bytes);
 }
 
+/* What goes wrong is in the sentence, too. */
+static void ignore_event(void *ctx, bool wrong, const char *event, const char *const *pairs)
+{
+    (void)ctx;
+    (void)wrong;
+    (void)event;
+    (void)pairs;
+}
+
+int copy_file_start_process(const struct config *config, const struct vstamp_limits *limits,
+                            uint32_t answer_capacity, const struct vstamp_app **app,
+                            void **instance, struct vstamp_diag *diag)
+{
+    const struct app_exec_options options = {
+        .program = config->app_exec,
+        .argument = config->app_argument[0] != '\0' ? config->app_argument : NULL,
+        .timeout_ms = config->app_timeout_ms,
+        .limits = *limits,
+        .answer_capacity = answer_capacity,
+        .tell = ignore_event,
+    };
+    struct app_exec *exec;
+    signal(SIGPIPE, SIG_IGN);
+    int rv = app_exec_open(&exec, &options, diag);
+    if (rv != 0) return rv;
+    *app = app_exec_app(exec);
+    *instance = exec;
+    return 0;
+}
+
 static int load_app(struct copy_file *f, const struct config *config, struct vstamp_diag *diag)
 {
-    bool named = config != NULL && config->app[0] != '\0';
+    bool is_process = config != NULL && config->app_exec[0] != '\0';
+    bool named = config != NULL && (is_process || config->app[0] != '\0');
     const char *argument = named && config->app_argument[0] != '\0' ? config->app_argument : NULL;
     struct vstamp_limits limits = copy_limits(&f->copy);
     int rv = 0;
+    if (!is_of_store(f) && is_process)
+        return copy_file_start_process(config, &limits, f->copy.head.form.max_answer_bytes,
+                                       &f->app, &f->copy.instance, diag);
     if (is_of_store(f)) f->app = kv_app();
     else if (named) rv = plug_in_load(config->app, &f->app, diag);
     if (rv == 0 && f->app != NULL)

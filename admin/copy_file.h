@@ -36,6 +36,11 @@ void copy_file_print_id(char text[static COPY_FILE_ID_TEXT], struct vstamp_id id
 void copy_file_print(const struct copy_file *f, const char *path, FILE *into);
 json_t *copy_file_json(const struct copy_file *f, const char *path);
 
+/* The program of app_exec: what it says that it is, and an instance.  VSTAMP_E_CONFIG. */
+int copy_file_start_process(const struct config *config, const struct vstamp_limits *limits,
+                            uint32_t answer_capacity, const struct vstamp_app **app,
+                            void **instance, struct vstamp_diag *diag);
+
 /* KV_SIZE as the application reads it. */
 struct bytes copy_file_size_op(uint8_t buffer[static 16]);
 bool copy_file_size_answer(struct bytes answer, uint64_t *n_keys, uint64_t *n_bytes);

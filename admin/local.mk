@@ -20,7 +20,7 @@ noinst_LTLIBRARIES += %D%/libadmin.la
     %D%/talk.h \
     %D%/verdict.c \
     %D%/verdict.h
-ADMIN_LIBS = %D%/libadmin.la $(JANSSON_LIBS) $(CURL_LIBS)
+ADMIN_LIBS = %D%/libadmin.la $(EXEC_LIBS) $(JANSSON_LIBS) $(CURL_LIBS)
 
 vstamp_admin_SOURCES = \
     %D%/admin.h \

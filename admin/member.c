@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "admin/copy_file.h"
 #include "base/assert.h"
+#include "kv/kv.h"
 #include "program/plug_in.h"
 #include "replica/storage.h"
 #include "replica/turn.h"
@@ -118,7 +120,11 @@ static int fill_node(struct member *m, const struct config *config, const struct
 {
     const char *argument = config->app_argument[0] != '\0' ? config->app_argument : NULL;
     struct vstamp_limits limits = node_limits(&m->config);
-    int rv = plug_in_open(m->app, argument, &limits, &m->instance, diag);
+    bool is_process = config->app_exec[0] != '\0' && m->app != kv_app();
+    const struct vstamp_app *same;
+    int rv = is_process ? copy_file_start_process(config, &limits, m->config.max_answer_bytes,
+                                                  &same, &m->instance, diag)
+                        : plug_in_open(m->app, argument, &limits, &m->instance, diag);
     if (rv != 0) return rv;
     node_set_instance(m->node, m->instance);
     node_restore_copy(m->node, copy);

@@ -73,7 +73,7 @@ need_python() {
 }
 
 @test "an application in shell" {
-    begin "--app-exec $examples/notes.sh" "checkpoint_ops: 16"
+    begin "" "checkpoint_ops: 16" "app_exec: $examples/notes.sh"
     [ "$(apply "milk" "two  words" "ünïcode" | tr '\n' ,)" = "1,2,3," ]
     [[ $(ask 2) =~ ^20[0-9-]+\ [0-9:]+\ two\ \ words$ ]]
     for i in {4..30}; do echo "note $i"; done | xargs -d '\n' "$build/tests/cli/ask_app" \
@@ -85,6 +85,12 @@ need_python() {
     for i in 0 1 2; do group_start_one "$i"; done
     wait_state "$before" all
     [[ $(ask 3) == *ünïcode ]]
+    vstamp-admin backup copy # by the program, too
+    group_kill 0 1 2
+    rm -r data
+    vstamp-admin restore copy
+    for i in 0 1 2; do group_start_one "$i"; done
+    wait_state "$before" all
 }
 
 @test "a process that is killed is started anew, and nothing is lost or runs twice" {

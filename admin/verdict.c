@@ -238,10 +238,9 @@ static void explain_digests(struct verdict *v, const struct answers *answers)
         if (!answers->at[i].reachable || diverged[0] == '\0') continue;
         bool undecided = strstr(diverged, "replicas ") != NULL;
         reason(v, "the state differs of %s: %s", diverged,
-               undecided ? "nobody can tell which one is right; stop one of them, and let "
-                           "'vstamp-admin bisect' compare their folders"
-                         : "it has ended; keep its folder for 'vstamp-admin bisect', and start it "
-                           "with an empty one");
+               undecided ? "nobody can tell which one is right; find out which one has a bad "
+                           "memory or another binary, and start that one with an empty folder"
+                         : "it has ended; put its folder aside, and start it with an empty one");
         return;
     }
 }

@@ -301,7 +301,6 @@ static void look_through(struct vr *r)
 {
     bool done;
     if (is_ahead_of_log(r)) {
-        vr_mark(r, VR_MARK_state_is_ahead_of_log, "op=%" PRIu64, r->fetch.anchor.op);
         vr_transfer_stop(r, "the log comes first");
         return;
     }

@@ -88,7 +88,8 @@ change_one_percent() { fill 7 100 $((60000 / N_KEYS + 8)); }
     bytes=$(group_field "$VICTIM" transfer_bytes)
     all=$(group_field "$VICTIM" state_pages)
     show_fetched "$bytes" "$(group_field "$VICTIM" transfer_pages)" "$all"
-    ((bytes * 100 <= all * 4096 * 3))
+    # three in a hundred, and the 256 pages of the newest changes, for those who watch
+    ((bytes * 100 <= all * 4096 * 3 + 256 * 4096 * 100))
 }
 
 @test "one that comes back empty fetches each page once, and no faster than it may" {

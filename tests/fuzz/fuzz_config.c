@@ -34,6 +34,7 @@ static void print_file(const struct config *config, FILE *into)
     static char value[REPLICAS_MAX * (ADDRESS_BYTES_MAX + 4) + CONFIG_PATH_SIZE];
     for (size_t key = 0; key < config_n_keys; key++) {
         config_print(config, key, value, sizeof value);
+        if (value[0] == '\0') continue; /* it was not given */
         if (config_keys[key].type == CONFIG_TYPE_TEXT) { /* may hold what YAML gives a meaning */
             fprintf(into, "%s: \"", config_keys[key].name);
             for (const char *at = value; *at != '\0'; at++) {
@@ -69,7 +70,9 @@ static void check_acceptance(const struct config *config)
     assert(n >= 1 && n <= REPLICAS_MAX && config->status_addresses.n == n);
     for (uint32_t i = 0; i < n; i++) assert(config_to_vr(config, i, "0", &vr, &diag) == 0);
     assert(config_to_vr(config, (uint32_t)n, "0", &vr, &diag) == VSTAMP_E_CONFIG);
-    if (!is_plain(config->data_dir)) return;
+    if (!is_plain(config->data_dir) || !is_plain(config->app) || !is_plain(config->app_argument) ||
+        !is_plain(config->app_exec))
+        return;
 
     char *text = NULL;
     size_t size;

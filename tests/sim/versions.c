@@ -28,6 +28,13 @@ void sim_version_choose(struct sim_replica *r)
     sim_trace(sim, "%u: its program speaks version %u", r->index, r->newest);
 }
 
+/* Who went back while an entry of the later version was on its way can hold up the others, which
+ * need it for that entry, until its operator upgrades it again. */
+bool sim_version_went_back(const struct sim_replica *r)
+{
+    return r->spoke == LATER && r->newest == WIRE_NEWEST;
+}
+
 /* It has been told, in words, that its program is too old. */
 void sim_version_too_old(struct sim_replica *r, const char *why)
 {

@@ -38,8 +38,8 @@ static int check(struct restore *r, struct vstamp_diag *diag)
     if (rv == 0 && r->file.app == NULL) {
         vstamp_diag_printf(diag,
                            "%s: is of another application than the key-value store: name its "
-                           "shared library or program in %s, by app or "
-                           "app_exec", r->path, r->config->path);
+                           "shared library or program in %s, by app or app_exec",
+                           r->path, r->config->path);
         rv = VSTAMP_E_CONFIG;
     }
     if (rv == 0) rv = copy_fits(&r->file.copy, &vr, diag);

@@ -10,9 +10,16 @@ check_PROGRAMS += %D%/ask %D%/increments
 check_PROGRAMS += %D%/counter
 %C%_counter_SOURCES = %D%/counter.c
 %C%_counter_LDADD = libvstamp-replica.la
-check_LTLIBRARIES += %D%/phonebook.la
+check_LTLIBRARIES += %D%/jobs.la %D%/locks.la %D%/phonebook.la %D%/sql.la
+%C%_jobs_la_SOURCES = %D%/jobs.c
+%C%_jobs_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
+%C%_locks_la_SOURCES = %D%/locks.c
+%C%_locks_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
 %C%_phonebook_la_SOURCES = %D%/phonebook.c
-%C%_phonebook_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+%C%_phonebook_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
+%C%_sql_la_SOURCES = %D%/sql.c
+%C%_sql_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
+%C%_sql_la_LIBADD = $(SQLITE_LIBS)
 
 # Applications that are programs of their own (vstamp-app-exec(5)).
 EXTRA_DIST += \

@@ -24,7 +24,11 @@ setup_file() {
     compile counter.c vstamp-replica -o counter
     compile ask.c vstamp -o ask
     compile increments.c vstamp -o increments
-    compile phonebook.c vstamp -shared -fPIC -o phonebook.so
+    local plug_in
+    for plug_in in phonebook locks jobs; do
+        compile "$plug_in.c" vstamp -shared -fPIC -o "$plug_in.so"
+    done
+    compile sql.c "vstamp sqlite3" -shared -fPIC -o sql.so
 }
 
 # compile SOURCE PACKAGE WORD...
@@ -32,8 +36,8 @@ compile() {
     local source=$1 package=$2
     shift 2
     # shellcheck disable=SC2046,SC2086 # they are words
-    ${CC:-cc} ${INSTRUMENT_CFLAGS:-} -Wall -Wextra -Werror $(pkg-config --cflags "$package") \
-        "$source" "$@" $(pkg-config --libs "$package")
+    ${CC:-cc} ${INSTRUMENT_CFLAGS:-} -Wall -Wextra -Werror $(pkg-config --cflags $package) \
+        "$source" "$@" $(pkg-config --libs $package)
 }
 
 setup() {
@@ -242,5 +246,79 @@ END
     vstamp call 'ada=13' >/dev/null
     sed -i '/^app:/d; s/^data_dir:.*/data_dir: elsewhere/' "$VSTAMP_CONFIG"
     run -2 vstamp-admin restore --dry-run book
-    [[ $output == *"another application than the key-value store: name its"*"by app" ]]
+    [[ $output == *"another application than the key-value store: name its"*"by app"* ]]
+}
+
+# A group with one of the plug-ins that are meant to be of use.
+group_of() { # NAME
+    GROUP_OPTIONS="--app $BATS_FILE_TMPDIR/$1.so"
+    group_start 3 "durability: disk" "checkpoint_ops: 16"
+    group_wait_primary
+}
+
+is_free() { [ "$(vstamp call --read "holder $1")" = free ]; }
+
+@test "locks are granted once, survive the primary, and end by themselves" {
+    group_of locks
+    [ "$(vstamp call 'acquire backup 300s')" = "granted 1" ]
+    [ "$(vstamp call 'acquire backup 300s')" = "held 1" ]
+    [ "$(vstamp call 'acquire brief 200ms')" = "granted 2" ]
+    group_wait "the lease to end" is_free brief
+    [ "$(vstamp call 'renew brief 2 300s')" = lost ]
+    for i in $(seq 3 40); do vstamp call 'acquire brief 300s' && vstamp call "release brief $i"; done |
+        tail -2 | cmp - <(printf 'granted 40\nreleased\n')
+    group_kill "$PRIMARY"
+    [ "$(vstamp call 'acquire backup 300s')" = "held 1" ]
+    [ "$(vstamp call 'release backup 2')" = lost ]
+    [ "$(vstamp call 'renew backup 1 300s')" = renewed ]
+    [ "$(vstamp call --read list)" = "backup 1" ]
+    [ "$(vstamp call 'release backup 1')" = released ]
+    run -5 vstamp call 'acquire backup soon'
+    [[ $output == *"a time as 500ms or 30s is expected"* ]]
+}
+
+is_ready() { [[ $(vstamp call --read size) == "ready $1 "* ]]; }
+
+@test "a job is delivered until it is done, and put aside if nobody does it" {
+    group_of jobs
+    [ "$(vstamp call 'push resize cat.png')" = "job 1" ]
+    [ "$(vstamp call 'push resize dog.png')" = "job 2" ]
+    [ "$(vstamp call 'take 200ms')" = "job 1 receipt 1 delivery 1: resize cat.png" ]
+    group_wait "the job to come back" is_ready 2
+    [ "$(vstamp call 'done 1 1')" = lost ]
+    [ "$(vstamp call 'take 300s')" = "job 1 receipt 2 delivery 2: resize cat.png" ]
+    group_kill "$PRIMARY"
+    [ "$(vstamp call 'done 1 2')" = "done" ]
+    for i in 3 4 5 6 7; do vstamp call 'take 300s' && vstamp call "back 2 $i"; done | tail -2 |
+        cmp - <(printf 'job 2 receipt 7 delivery 5: resize dog.png\nback\n')
+    [ "$(vstamp call 'take 300s')" = empty ]
+    [ "$(vstamp call --read dead)" = "job 2: resize dog.png" ]
+    [ "$(vstamp call revive)" = "revived 1" ]
+    [ "$(vstamp call --read size)" = "ready 1 taken 0 dead 0" ]
+}
+
+@test "SQLite has one answer at all replicas, also where it would draw lots" {
+    group_of sql
+    vstamp call 'create table t (n integer, at text)'
+    for i in $(seq 30); do
+        vstamp call "insert into t values (random(), strftime('%f', 'now')),
+            ($i, hex(randomblob(9)))"
+    done | sort -u | cmp - <(echo "changed 2")
+    local before
+    before=$(vstamp call --read 'select sum(n % 1000), max(at), count(*) from t')
+    [[ $before == *"|60" ]]
+    group_kill "$PRIMARY"
+    [ "$(vstamp call --read 'select sum(n % 1000), max(at), count(*) from t')" = "$before" ]
+    [ "$(vstamp call 'delete from t where n = 7 returning n')" = $'7\nchanged 1' ]
+    [[ $(vstamp call 'delete from t; select * from nowhere') == "error: no such table: nowhere" ]]
+    [ "$(vstamp call --read 'select count(*) from t')" = 59 ]
+    [[ $(vstamp call --read 'delete from t') == "error: this writes"* ]]
+    for refused in 'pragma user_version' 'begin' 'select changes()' 'create temp table x (y)' \
+        "attach 'x' as x"; do
+        [[ $(vstamp call "$refused") == "error: not authorized"* ]]
+    done
+    [[ $(vstamp call "with recursive r (n) as (select 1 union all select n + 1 from r)
+        select count(*) from r") == "error: this takes too long" ]]
+    group_start_one "$PRIMARY"
+    group_wait_agree
 }

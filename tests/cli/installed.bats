@@ -265,8 +265,9 @@ is_free() { [ "$(vstamp call --read "holder $1")" = free ]; }
     [ "$(vstamp call 'acquire brief 200ms')" = "granted 2" ]
     group_wait "the lease to end" is_free brief
     [ "$(vstamp call 'renew brief 2 300s')" = lost ]
-    for i in $(seq 3 40); do vstamp call 'acquire brief 300s' && vstamp call "release brief $i"; done |
-        tail -2 | cmp - <(printf 'granted 40\nreleased\n')
+    for i in $(seq 3 40); do
+        vstamp call 'acquire brief 300s' && vstamp call "release brief $i"
+    done | tail -2 | cmp - <(printf 'granted 40\nreleased\n')
     group_kill "$PRIMARY"
     [ "$(vstamp call 'acquire backup 300s')" = "held 1" ]
     [ "$(vstamp call 'release backup 2')" = lost ]

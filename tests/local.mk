@@ -150,7 +150,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/versions.c \
     %D%/sim/workload.c \
     %D%/sim/world.c
-SIM_LIBS = %D%/libsim.la
+SIM_LIBS = %D%/libsim.la $(EXEC_LIBS)
 
 # What several tests share.
 check_LTLIBRARIES += %D%/libshared.la

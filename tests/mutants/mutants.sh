@@ -73,6 +73,7 @@ try() {
     # shellcheck disable=SC2086
     $CC $CFLAGS -o "$folder/vstamp-sim" "$builddir"/tests/sim/main.o \
         "$builddir"/tests/sim/campaign.o "$folder"/*.o "$builddir"/tests/.libs/libsim.a \
+        "$builddir"/replica/.libs/libexec.a \
         "$builddir"/lib/.libs/lib{program,kv,node,vr,wire,base}.a $LIBS || return 1
     mapfile -t settings < <(awk -v name="$name" '
         /^mutant / { mine = $2 == name }

@@ -36,7 +36,9 @@ static void tap(struct campaign *c, bool ok, const char *what, uint64_t value)
 static void print_command(const struct campaign *c, uint64_t seed)
 {
     printf("vstamp-sim --seed %" PRIu64, seed);
-    if (c->app != NULL) printf(" --app %s --operations %s", c->app, c->operations);
+    if (c->app != NULL) printf(" --app %s", c->app);
+    if (c->app_exec != NULL) printf(" --app-exec %s", c->app_exec);
+    if (c->operations != NULL) printf(" --operations %s", c->operations);
     if (c->app_argument != NULL) printf(" --app-argument '%s'", c->app_argument);
     for (size_t i = 0; i < c->n_settings; i++)
         printf(" --set %s=%" PRIu64, sim_option_name(c->settings[i].option), c->settings[i].value);

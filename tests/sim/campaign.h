@@ -11,7 +11,7 @@
 struct campaign {
     struct sim_setting settings[CAMPAIGN_SETTINGS_MAX];
     size_t n_settings;
-    const char *app, *app_argument, *operations; /* as they were given, for who runs a seed again */
+    const char *app, *app_exec, *app_argument, *operations; /* as given */
     uint32_t jobs;
     bool trace, tap, until_failure;
     uint64_t n_run, n_failed, n_tests;

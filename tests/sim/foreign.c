@@ -12,10 +12,12 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "replica/app_exec.h"
 #include "vr/pages.h"
 
 #define SHOWN 60u
 #define READ_WORD "--read "
+#define PROGRAM_MS 10000u
 
 struct line {
     char *text;
@@ -25,7 +27,8 @@ struct line {
 
 static struct {
     const struct vstamp_app *app;
-    struct vstamp_app wrapped;
+    struct vstamp_app wrapped, of_program;
+    const char *program; /* NULL: it is a library */
     const char *argument;
     struct line *lines;
     size_t n_lines, n_writes; /* those that write come first */
@@ -235,13 +238,40 @@ static void tick(struct vstamp_pages *pages, const struct vstamp_context *contex
     use.app->tick(&known, context);
 }
 
+static void tell(void *ctx, bool wrong, const char *event, const char *const *pairs)
+{
+    (void)ctx;
+    (void)wrong;
+    if (run.sim == NULL) return;
+    sim_trace(run.sim, "the program: %s", event);
+    for (; pairs != NULL && pairs[0] != NULL; pairs += 2)
+        sim_trace(run.sim, "  %s=%s", pairs[0], pairs[1]);
+}
+
+/* A process; its time is that of this machine, not the simulated one. */
+static int start(const struct vstamp_limits *limits, struct app_exec **x, struct vstamp_diag *why)
+{
+    const struct app_exec_options options = {
+        .program = use.program,
+        .argument = use.argument,
+        .timeout_ms = PROGRAM_MS,
+        .limits = *limits,
+        .answer_capacity = run.sim != NULL ? run.sim->config.max_answer_bytes : 256,
+        .tell = tell};
+    return app_exec_open(x, &options, why);
+}
+
 static int open_instance(const char *argument, const struct vstamp_limits *limits, void **instance,
                          struct vstamp_diag *why)
 {
     struct instance *in = calloc(1, sizeof *in);
+    struct app_exec *process = NULL;
+    int rv = 0;
     (void)argument;
     assert(in != NULL);
-    int rv = use.app->open != NULL ? use.app->open(use.argument, limits, &in->theirs, why) : 0;
+    if (use.program != NULL) rv = start(limits, &process, why);
+    else if (use.app->open != NULL) rv = use.app->open(use.argument, limits, &in->theirs, why);
+    if (process != NULL) in->theirs = process;
     if (rv == 0) *instance = in;
     else free(in);
     return rv;
@@ -312,6 +342,24 @@ int foreign_use(const struct vstamp_app *app, const char *argument, const char *
         WRAPPED(foresee), WRAPPED(due), WRAPPED(tick), WRAPPED(save), WRAPPED(load),
         WRAPPED(settle), WRAPPED(resume), WRAPPED(predict), WRAPPED(announce), WRAPPED(failure)};
     return read_lines(path, diag);
+}
+
+/* One that is started for it says what it is called. */
+int foreign_use_program(const char *program, const char *argument, const char *path,
+                        struct vstamp_diag *diag)
+{
+    static char name[VSTAMP_NAME_BYTES_MAX + 1];
+    const struct vstamp_limits limits = {.read_capacity = 4096, .state_bytes = 4096};
+    struct app_exec *x;
+    use.program = program;
+    use.argument = argument;
+    int rv = start(&limits, &x, diag);
+    if (rv != 0) return rv;
+    use.of_program = *app_exec_app(x);
+    snprintf(name, sizeof name, "%s", use.of_program.name);
+    use.of_program.name = name;
+    use.of_program.close(x);
+    return foreign_use(&use.of_program, argument, path, diag);
 }
 
 bool foreign_in_use(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Somebody's application in place of the store (--app): what it is asked comes from a file, and
- * what is checked is what every application owes:
+/* Somebody's application in place of the store (--app, --app-exec): what it is asked comes from a
+ * file, and what is checked is what every application owes:
  *
  *   that replicas which execute one operation answer alike, and so does a replica that executes it
  *   again after a restart;
@@ -20,6 +20,10 @@
  * with "--read " asks without the log.  Not 0: it cannot be used, *diag tells. */
 int foreign_use(const struct vstamp_app *app, const char *argument, const char *path,
                 struct vstamp_diag *diag);
+
+/* The same with a program (replica/app_exec.h), of which each replica has a process of its own. */
+int foreign_use_program(const char *program, const char *argument, const char *path,
+                        struct vstamp_diag *diag);
 bool foreign_in_use(void);
 
 /* What the replicas run: that application with an eye on it. */

@@ -26,7 +26,8 @@ static const char help[] =
     "\n"
     "  --app LIBRARY      replicate this application (vstamp-app(3)) in place of the store, and\n"
     "                     check that all replicas answer alike and have the same state\n"
-    "  --app-argument TEXT  what its open() is given\n"
+    "  --app-exec PROGRAM   this program, of which each replica runs a process\n"
+    "  --app-argument TEXT  what it is given when it starts\n"
     "  --operations FILE  what it is asked: a line an operation, of which those that begin with\n"
     "                     '--read ' do not go through the log\n"
     "  --seed N           make one run\n"
@@ -62,24 +63,33 @@ static int set(struct campaign *c, const char *text, const char *value)
     return wrong("not NAME=NUMBER with a name of the list", whole);
 }
 
-static int check_settings(const struct campaign *c)
-{
-    const char *refusal = sim_settings_refuse(c->settings, c->n_settings);
-    if (refusal != NULL) fprintf(stderr, "vstamp-sim: --set %s\n", refusal);
-    return refusal != NULL ? 2 : 0;
-}
-
 /* Somebody's application instead of the store.  Lives are recorded for the store alone, and a bit
  * that flips in its pages would be held against it. */
 static int replicate(struct campaign *c)
 {
     const struct vstamp_app *app;
     struct vstamp_diag diag = {0};
-    int rv = c->operations != NULL ? plug_in_load(c->app, &app, &diag) : VSTAMP_E_CONFIG;
-    if (c->operations == NULL) vstamp_diag_printf(&diag, "--app wants --operations FILE");
-    if (rv == 0) rv = foreign_use(app, c->app_argument, c->operations, &diag);
+    int rv = VSTAMP_E_CONFIG;
+    if (c->operations == NULL) {
+        vstamp_diag_printf(&diag, "--app and --app-exec want --operations FILE");
+    } else if (c->app_exec != NULL) {
+        rv = foreign_use_program(c->app_exec, c->app_argument, c->operations, &diag);
+    } else {
+        rv = plug_in_load(c->app, &app, &diag);
+        if (rv == 0) rv = foreign_use(app, c->app_argument, c->operations, &diag);
+    }
     if (rv == 0 && set(c, "record=", "0") == 0 && set(c, "flip_us=", "0") == 0) return 0;
     fprintf(stderr, "vstamp-sim: %s\n", diag.text);
+    return 2;
+}
+
+static int prepare(struct campaign *c)
+{
+    int rv = c->app != NULL || c->app_exec != NULL ? replicate(c) : 0;
+    if (rv != 0) return rv;
+    const char *refusal = sim_settings_refuse(c->settings, c->n_settings);
+    if (refusal == NULL) return 0;
+    fprintf(stderr, "vstamp-sim: --set %s\n", refusal);
     return 2;
 }
 
@@ -109,7 +119,7 @@ int main(int argc, char **argv)
 {
     enum { OPTION_SEEDS = 1, OPTION_FILE, OPTION_SET, OPTION_FORBID, OPTION_TICKS, OPTION_JOBS,
            OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_MARKS, OPTION_TAP, OPTION_REPLAY,
-           OPTION_APP, OPTION_APP_ARGUMENT, OPTION_OPERATIONS, OPTION_HELP };
+           OPTION_APP, OPTION_APP_EXEC, OPTION_APP_ARGUMENT, OPTION_OPERATIONS, OPTION_HELP };
     static const struct option options[] = {
         {"seed", required_argument, NULL, OPTION_SEEDS},
         {"seeds", required_argument, NULL, OPTION_SEEDS},
@@ -124,6 +134,7 @@ int main(int argc, char **argv)
         {"tap", no_argument, NULL, OPTION_TAP},
         {"replay", required_argument, NULL, OPTION_REPLAY},
         {"app", required_argument, NULL, OPTION_APP},
+        {"app-exec", required_argument, NULL, OPTION_APP_EXEC},
         {"app-argument", required_argument, NULL, OPTION_APP_ARGUMENT},
         {"operations", required_argument, NULL, OPTION_OPERATIONS},
         {"help", no_argument, NULL, OPTION_HELP},
@@ -157,6 +168,7 @@ int main(int argc, char **argv)
         case OPTION_TAP: c.tap = true; break;
         case OPTION_REPLAY: recording = optarg; break;
         case OPTION_APP: c.app = optarg; break;
+        case OPTION_APP_EXEC: c.app_exec = optarg; break;
         case OPTION_APP_ARGUMENT: c.app_argument = optarg; break;
         case OPTION_OPERATIONS: c.operations = optarg; break;
         case OPTION_HELP:
@@ -171,8 +183,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    if (c.app != NULL) rv = replicate(&c);
-    if (rv == 0) rv = check_settings(&c);
+    rv = prepare(&c);
     if (rv != 0) return rv;
     if (recording != NULL) return replay_file(recording, PACKAGE_VERSION, c.trace);
     return run(&c, path, from, to, marks);

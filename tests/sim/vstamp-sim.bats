@@ -50,9 +50,28 @@ verdict() {
 
 @test "an application wants operations, and operations something that writes" {
     local app=${top_builddir:?}/tests/sim/.libs/flawed_none.so
-    refused "--app wants --operations FILE" --app "$app"
+    refused "--app and --app-exec want --operations FILE" --app "$app"
     refused "/nowhere: No such file or directory" --app "$app" --operations /nowhere
     echo '--read sum' >"$BATS_TEST_TMPDIR/operations"
     refused "no operation that writes" --app "$app" --operations "$BATS_TEST_TMPDIR/operations"
     refused "cannot load the application" --app /nowhere.so --operations /nowhere
+}
+
+@test "a program is put through the same" {
+    local programs=${top_srcdir:?}/examples/exec
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || skip "no python3 of now"
+    printf '%s\n' 'add bolts 1' 'add nuts 3' draw '--read list' \
+        >"$BATS_TEST_TMPDIR/operations"
+    run vstamp-sim --app-exec "$programs/inventory.py" --seeds 1-3 --ticks 500 \
+        --operations "$BATS_TEST_TMPDIR/operations"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    sed 's/random.Random(seed)/random.Random()/' \
+        "$programs/inventory.py" >"$BATS_TEST_TMPDIR/lots.py"
+    chmod +x "$BATS_TEST_TMPDIR/lots.py"
+    run vstamp-sim --app-exec "$BATS_TEST_TMPDIR/lots.py" --seeds 1-3 --ticks 500 \
+        --operations "$BATS_TEST_TMPDIR/operations"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"the application is not deterministic: at op-number"* ]]
 }

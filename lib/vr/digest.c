@@ -99,7 +99,7 @@ static void say_of_another(struct vr *r, uint64_t op, uint8_t replica)
     r->digests.differ_op[replica] = op;
     vr_mark(r, VR_MARK_another_diverged, "replica=%u op=%" PRIu64, replica, op);
     vr_log(r, VR_ERROR, "replica-diverged", "op=%" PRIu64 " after=%" PRIu64 " differs=%u", op,
-           r->digests.agreed, replica);
+           r->digests.agreed_with[replica], replica);
 }
 
 /* D4 */
@@ -147,7 +147,9 @@ static void judge(struct vr *r, uint64_t op)
     if (op >= d->undecided_op) d->undecided = 0; /* it is known now who is right */
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (((wrong >> i) & 1) != 0) say_of_another(r, op, i);
-        else if (((who >> i) & 1) != 0 && op > d->differ_op[i]) d->differ &= ~(UINT32_C(1) << i);
+        if (((who >> i) & 1) == 0) continue;
+        if (op > d->differ_op[i]) d->differ &= ~(UINT32_C(1) << i);
+        if (op > d->agreed_with[i]) d->agreed_with[i] = op;
     }
 }
 

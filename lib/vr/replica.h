@@ -194,7 +194,8 @@ struct vr_digests {
     struct vr_digest heard[REPLICAS_MAX][DIGESTS_KEPT]; /* our own, too */
     uint64_t agreed;  /* newest point at which our state was that of a majority */
     uint32_t differ;  /* bitset: those who differ from a majority, */
-    uint64_t differ_op[REPLICAS_MAX]; /* and the first point at which each did */
+    uint64_t differ_op[REPLICAS_MAX]; /* and the first point at which each did, */
+    uint64_t agreed_with[REPLICAS_MAX]; /* and the newest at which it had that state */
     uint32_t undecided;    /* bitset: those who differ from one another, */
     uint64_t undecided_op; /* at this point, and nobody knows who is right */
     uint32_t rotten_page;  /* 1 + that which was found in memory last; 0: none was */

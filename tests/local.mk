@@ -81,6 +81,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-lost-answers.bats \
     %D%/cli/vstamp-network.bats \
     %D%/cli/vstamp-replica-copies.bats \
+    %D%/cli/vstamp-replica-diverged.bats \
     %D%/cli/vstamp-replica-disk.bats \
     %D%/cli/vstamp-replica-flips.bats \
     %D%/cli/vstamp-replica-endpoint.bats \

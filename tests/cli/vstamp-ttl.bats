@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Keys that expire: by themselves, for reads and writes alike, through fail-over and restart.
 
+bats_require_minimum_version 1.5.0
 load group
 
 setup() { cd "$BATS_TEST_TMPDIR"; }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vstamp txn: conditions, one list of operations or the other, as one.
 
+bats_require_minimum_version 1.5.0
 load group
 
 setup() {

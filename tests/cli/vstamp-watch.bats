@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vstamp watch: each change once and in order, through fail-over; from an op-number on; to the end.
 
+bats_require_minimum_version 1.5.0
 load group
 
 setup() { cd "$BATS_TEST_TMPDIR"; }

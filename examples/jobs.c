@@ -66,7 +66,7 @@ static const struct form {
 } forms[] = {
     [PUSH] = {"push", .text = true},       [TAKE] = {"take", .time = true},
     [DONE] = {"done", .receipt = true},    [BACK] = {"back", .receipt = true},
-    [REVIVE] = {"revive"},                 [SIZE] = {"size", .reads = true},
+    [REVIVE] = {.word = "revive"},         [SIZE] = {"size", .reads = true},
     [LIST_DEAD] = {"dead", .reads = true},
 };
 

@@ -117,7 +117,7 @@ int copy_file_start_process(const struct config *config, const struct vstamp_lim
 {
     const struct app_exec_options options = {
         .program = config->app_exec,
-        .argument = config->app_argument[0] != '\0' ? config->app_argument : NULL,
+        .argument = config_app_argument(config),
         .timeout_ms = config->app_timeout_ms,
         .limits = *limits,
         .answer_capacity = answer_capacity,
@@ -136,7 +136,7 @@ static int load_app(struct copy_file *f, const struct config *config, struct vst
 {
     bool is_process = config != NULL && config->app_exec[0] != '\0';
     bool named = config != NULL && (is_process || config->app[0] != '\0');
-    const char *argument = named && config->app_argument[0] != '\0' ? config->app_argument : NULL;
+    const char *argument = named ? config_app_argument(config) : NULL;
     struct vstamp_limits limits = copy_limits(&f->copy);
     int rv = 0;
     if (!is_of_store(f) && is_process)

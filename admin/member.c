@@ -118,13 +118,13 @@ static int make_node(struct member *m, struct vstamp_diag *diag)
 static int fill_node(struct member *m, const struct config *config, const struct copy *copy,
                      struct vstamp_diag *diag)
 {
-    const char *argument = config->app_argument[0] != '\0' ? config->app_argument : NULL;
     struct vstamp_limits limits = node_limits(&m->config);
     bool is_process = config->app_exec[0] != '\0' && m->app != kv_app();
     const struct vstamp_app *same;
     int rv = is_process ? copy_file_start_process(config, &limits, m->config.max_answer_bytes,
                                                   &same, &m->instance, diag)
-                        : plug_in_open(m->app, argument, &limits, &m->instance, diag);
+                        : plug_in_open(m->app, config_app_argument(config), &limits,
+                                       &m->instance, diag);
     if (rv != 0) return rv;
     node_set_instance(m->node, m->instance);
     node_restore_copy(m->node, copy);

@@ -312,20 +312,13 @@ static void tell_of_app(void *ctx, bool wrong, const char *event, const char *co
     log_fields(&r->log, wrong ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, event, fields);
 }
 
-static const char *app_argument(const struct replica *r)
-{
-    const char *argument = r->options->config->app_argument;
-
-    return argument[0] != '\0' ? argument : NULL;
-}
-
 /* The process is the instance, and says what it is. */
 static int start_application(struct replica *r, struct vstamp_diag *diag)
 {
     const struct config *config = r->options->config;
     const struct app_exec_options options = {
         .program = config->app_exec,
-        .argument = app_argument(r),
+        .argument = config_app_argument(config),
         .timeout_ms = config->app_timeout_ms,
         .limits = node_limits(&r->config),
         .answer_capacity = r->config.max_answer_bytes,
@@ -356,11 +349,11 @@ static int choose_application(struct replica *r, struct vstamp_diag *diag)
 
 static int make_instance(struct replica *r, struct vstamp_diag *diag)
 {
+    const char *argument = config_app_argument(r->options->config);
     struct vstamp_limits limits = node_limits(&r->config);
     int rv = 0;
 
-    if (r->instance == NULL)
-        rv = plug_in_open(r->app, app_argument(r), &limits, &r->instance, diag);
+    if (r->instance == NULL) rv = plug_in_open(r->app, argument, &limits, &r->instance, diag);
     if (rv == 0) node_set_instance(r->node, r->instance);
     return rv;
 }

@@ -525,6 +525,11 @@ uint64_t config_form(const struct config *config)
     return checksum64(buffer, w.size);
 }
 
+const char *config_app_argument(const struct config *config)
+{
+    return config->app_argument[0] != '\0' ? config->app_argument : NULL;
+}
+
 int config_to_vr(const struct config *config, uint32_t index, const char *version,
                  struct vr_config *vr, struct vstamp_diag *diag)
 {

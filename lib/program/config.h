@@ -73,6 +73,9 @@ int config_parse(struct config *config, const char *name, const char *text, size
  * stays empty. */
 int config_from_replicas(struct config *config, const char *list, struct vstamp_diag *diag);
 
+/* What the application is given when it starts; NULL: nothing. */
+const char *config_app_argument(const struct config *config);
+
 /* What the protocol core of replica `index` is told.  Addresses are kept by pointer into `config`;
  * `version` is kept by pointer.  VSTAMP_E_CONFIG if the group has no such index. */
 int config_to_vr(const struct config *config, uint32_t index, const char *version,

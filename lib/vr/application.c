@@ -169,6 +169,13 @@ bool vr_app_has_failed(struct vr *r)
     return true;
 }
 
+bool vr_app_has_run(struct vr *r)
+{
+    if (vr_app_has_failed(r)) return false;
+    r->app_is_ahead = vr_app_has_memory(r);
+    return true;
+}
+
 bool vr_app_settle(struct vr *r)
 {
     struct vstamp_diag why = {0};

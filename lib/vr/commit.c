@@ -120,9 +120,7 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
     struct vstamp_answer says = {.data = r->answer, .capacity = r->config.max_answer_bytes};
     r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &says);
     assert(says.size <= says.capacity);
-    if (vr_app_has_failed(r)) return;
-    r->app_is_ahead = vr_app_has_memory(r);
-    answer(r, header, o, origin, (struct bytes){says.data, says.size});
+    if (vr_app_has_run(r)) answer(r, header, o, origin, (struct bytes){says.data, says.size});
 }
 
 /* Decode up to so many operations of an entry; gives how many there were. */

@@ -89,6 +89,7 @@ void vr_tick_due(struct vr *r);
 void vr_app_resume(struct vr *r); /* the pages hold another state than was executed */
 bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages);
 bool vr_app_has_failed(struct vr *r); /* then the replica is over, and nothing it said counts */
+bool vr_app_has_run(struct vr *r);    /* it executed something; false: it failed at that */
 struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffer);
 
 /* commit.c: execution in order. */

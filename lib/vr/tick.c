@@ -32,7 +32,7 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header)
     r->stats.ticks++;
     if (r->app->tick == NULL) return;
     r->app->tick(&r->app_pages, &context);
-    if (!vr_app_has_failed(r)) r->app_is_ahead = vr_app_has_memory(r);
+    vr_app_has_run(r);
 }
 
 /* May this replica log one now (T1, T2)? */

@@ -489,7 +489,7 @@ static void check_flipped(struct sim *sim, struct sim_replica *replica, const st
 
 void check_silent(struct sim *sim, const struct sim_replica *replica, struct bytes frame)
 {
-    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    uint16_t command = sim_command_of(frame);
     if (command != WIRE_reject && check_core(replica->node)->diverged_op != 0)
         sim_fail(sim, "replica %u speaks, and knows that its state is wrong", replica->index);
 }
@@ -635,8 +635,7 @@ static void check_begun(struct sim *sim, const struct sim_replica *replica)
 void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame)
 {
     struct wire_message m;
-    uint16_t command = 0;
-    if (frame.size >= WIRE_HEADER_SIZE) command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    uint16_t command = sim_command_of(frame);
     if (command == WIRE_epoch_started) check_begun(sim, replica);
     if (command != WIRE_prepare_ok && command != WIRE_commit_ok && command != WIRE_do_view_change)
         return;
@@ -675,7 +674,7 @@ void check_copied(struct sim *sim, const struct wire_entry_header *last, struct 
 
 void check_idle(struct sim *sim, struct sim_replica *replica, struct bytes frame)
 {
-    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    uint16_t command = sim_command_of(frame);
     if (command != WIRE_restart && command != WIRE_restart_ok &&
         command != WIRE_recovery_response && command != WIRE_get_entry &&
         command != WIRE_give_entry)

@@ -12,17 +12,24 @@
  * (PIT-7.1).  An epoch has one membership, and begins after one entry (I16); no entry of an epoch
  * lies before its begin or behind its end (I17).  The version of the protocol never falls in the
  * log, nor rises above what all members have spoken; nobody holds or is sent what it cannot read
- * (V1, V4: versions.c).  A replica whose state has turned in its
- * memory is found at the next digest point, is silent from then on and after any start from that
- * disk, and no other is taken for one. */
+ * (V1, V4: versions.c).  A replica whose state has turned in its memory is found at the next digest
+ * point, is silent from then on and after any start from that disk, and no other is taken for
+ * one. */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
+#include "base/endian.h"
 #include "node/node.h"
 #include "vr/replica.h"
 
 struct sim;
 struct sim_replica;
+
+/* What kind of message a frame is, without looking into it. */
+static inline uint16_t sim_command_of(struct bytes frame)
+{
+    return frame.size < WIRE_HEADER_SIZE ? 0 : load_u16(frame.data + 22);
+}
 
 /* What the group committed at one op-number. */
 struct check_op {

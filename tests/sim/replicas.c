@@ -30,7 +30,7 @@ static uint64_t time_of(const struct sim_replica *r, uint64_t monotonic)
 
 static bool gives_wrong_pages(const struct sim_replica *r, struct bytes frame)
 {
-    uint16_t command = (uint16_t)(frame.data[22] | frame.data[23] << 8);
+    uint16_t command = sim_command_of(frame);
     return r->was_flipped && !check_image(r->sim, r) &&
            (command == WIRE_tree || command == WIRE_pages || command == WIRE_checkpoint);
 }

@@ -232,18 +232,35 @@ static bool is_no_number(const struct model *m, const struct kv_op *step)
     return v->size == 0 || *end != '\0';
 }
 
-#define GET_IN_TXN 40u /* bytes that fit into its answer, with what else is there */
+#define TXN_HEAD_BYTES 2u  /* of its answer: status and branch */
+#define GET_HEAD_BYTES 5u  /* of a step's: status and size */
+
+/* What the answers of these steps take at least. */
+static size_t least_size(struct bytes steps, uint32_t n)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct kv_op step;
+        kv_step_next(&steps, &step);
+        size += kv_step_answer_size(step.verb);
+    }
+    return size;
+}
 
 /* The steps in turn, each with the answer that it got. */
 static const char *run_steps(struct model *m, struct bytes steps, uint32_t n, struct bytes answers)
 {
+    size_t all = answers.size;
     for (uint32_t i = 0; i < n; i++) {
+        size_t taken = TXN_HEAD_BYTES + all - answers.size;
         struct kv_op step;
         struct kv_answer is;
         kv_step_next(&steps, &step);
         if (!kv_step_answer_next(&answers, step.verb, &is)) return "an answer in a txn is missing";
         if (step.verb == KV_GET && is.status == KV_ANSWER_TOO_LARGE) {
-            if (newest(key_find(m, step.key))->size < GET_IN_TXN) return "a txn leaves a value out";
+            size_t size = GET_HEAD_BYTES + newest(key_find(m, step.key))->size;
+            if (taken + size + least_size(steps, n - i - 1) <= m->answer_capacity)
+                return "a txn leaves a value out";
         } else if (step.verb == KV_GET) {
             const char *wrong = model_read(m, m->place.op, &step, &is);
             if (wrong != NULL) return wrong;

@@ -49,6 +49,7 @@ struct model {
     struct model_place place;
     uint64_t timestamp; /* of the newest entry */
     uint64_t n_expired;
+    size_t answer_capacity; /* of a logged operation */
     struct model_change *changes;
     size_t n_changes, changes_capacity;
 };

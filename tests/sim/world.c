@@ -41,6 +41,7 @@ static void world_begin(struct sim *sim)
 {
     const struct sim_options *o = &sim->options;
     prng_seed(&sim->model_prng, sim->seed ^ 0x3e71);
+    sim->model.answer_capacity = o->max_answer_bytes;
     prng_seed(&sim->versions, sim->seed);
     sim->n_nodes = (uint8_t)o->nodes;
     size_t n_slots = o->keys * 3;

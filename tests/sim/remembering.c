@@ -133,6 +133,12 @@ static void take_page(struct memory *m, uint32_t page, const void *content)
         memcpy(vstamp_page_write(&m->all, page), content, VSTAMP_PAGE_SIZE);
 }
 
+/* Pages that neither the instance nor `n` others have used are zeros, and need not be touched. */
+static uint32_t used(const struct memory *m, uint32_t n)
+{
+    return m->pages.n_used < n ? n : m->pages.n_used;
+}
+
 static int settle(struct vstamp_pages *pages, struct vstamp_diag *why)
 {
     const struct memory *m = instance(pages);
@@ -149,7 +155,8 @@ static int resume(const struct vstamp_pages *pages, struct vstamp_diag *why)
 {
     struct memory *m = vstamp_pages_instance(pages);
     (void)why;
-    for (uint32_t page = 0; page < m->all.count; page++)
+    uint32_t n = used(m, pages->pages->n_used);
+    for (uint32_t page = 0; page < n && page < m->all.count; page++)
         take_page(m, page, vstamp_page_read(pages, page));
     return 0;
 }
@@ -174,7 +181,7 @@ static int load(void *instance_made, struct vstamp_load *from, struct vstamp_dia
         vstamp_diag_printf(why, "%u pages cannot be", n);
         return VSTAMP_E_CORRUPT;
     }
-    for (uint32_t page = 0; page < m->all.count; page++) {
+    for (uint32_t page = 0; page < used(m, n); page++) {
         memset(content, 0, sizeof content);
         if (page < n) vstamp_load_bytes(from, content, sizeof content);
         take_page(m, page, content);

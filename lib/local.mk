@@ -133,12 +133,15 @@ noinst_LTLIBRARIES += \
     %D%/kv/changes.c \
     %D%/kv/changes.h \
     %D%/kv/codec.c \
+    %D%/kv/execute.h \
     %D%/kv/kv.h \
     %D%/kv/ops.def \
+    %D%/kv/reads.c \
     %D%/kv/sound.c \
     %D%/kv/store.c \
     %D%/kv/store.h \
-    %D%/kv/txn.c
+    %D%/kv/txn.c \
+    %D%/kv/writes.c
 
 %C%_libprogram_la_SOURCES = \
     %D%/program/cli.c \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Operations and answers as bytes.  Which members an operation has is read from the table that
- * ops.def expands to, so a new verb is a line there and its effect in app.c. */
+ * ops.def expands to, so a new verb is a line there and its effect in writes.c or reads.c. */
 #include "base/assert.h"
 #include "base/limits.h"
 #include "kv/kv.h"

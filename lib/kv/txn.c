@@ -9,7 +9,7 @@
  *
  * What a transaction is to be refused for is found here, from its form alone.  Since a list writes
  * no key twice, each write can be judged by the state that the transaction meets, so it is known
- * whether all of them can be done before the first one is (app.c). */
+ * whether all of them can be done before the first one is (writes.c). */
 #include "base/assert.h"
 #include "base/limits.h"
 #include "kv/kv.h"

@@ -129,6 +129,7 @@ static void forget_what_was_said(struct vr *r)
     r->digests = (struct vr_digests){.pending = r->digests.pending};
     r->suspects = r->promised = r->starting = false;
     r->noted = r->to_note = r->strangers = r->asked = r->agreed = 0;
+    r->nonce = vr_draw_id(r);
     r->begun = r->cut_off = 0;
     r->told_begun = r->restart_told = false;
 }

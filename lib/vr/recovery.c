@@ -401,7 +401,6 @@ void vr_recovery_anew(struct vr *r)
 {
     r->incarnation = 0;
     r->recovery_tries = 0;
-    r->nonce = vr_draw_id(r);
     ask(r);
 }
 

@@ -357,7 +357,8 @@ struct vr {
     bool restarting;     /* back from the disk, and not let in yet */
     bool restart_told;   /* the others have been asked to let it in */
     uint32_t noted;      /* replicas that have noted this life */
-    uint32_t to_note;    /* replicas whose life is to be durable here, and then answered */
+    uint32_t to_note;    /* replicas whose life is to be durable here, and then answered, */
+    struct vstamp_id note_nonces[REPLICAS_MAX]; /* by the nonce of their newest RESTART */
     uint32_t strangers;  /* replicas that answered in the name of another group */
     uint64_t vouched[REPLICAS_MAX + 1]; /* newest committed entry each has said to hold durably */
     bool over;           /* this life is not the newest, or not of this group: it ends */

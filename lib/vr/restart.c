@@ -33,7 +33,12 @@
  * that knows is back, this replica hears of it by the first crash vector, and stops.
  *
  * A folder of another group, with the same members, is found in the same way: others answer in the
- * name of theirs.  Once they are too many for a quorum of our own, this replica stops. */
+ * name of theirs.  Once they are too many for a quorum of our own, this replica stops.
+ *
+ *   S6  an answer counts only if it echoes the nonce of this start, in this epoch (as PIT-3.5 has
+ *       it for recovery).  One that was meant for a former start may come late: of a replica that
+ *       has forgotten since what it noted; or of a group that both have left, when they waited in
+ *       it to be members of this one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -73,7 +78,8 @@ static bool is_later(uint64_t a, uint64_t b)
 static void ask(struct vr *r)
 {
     uint8_t vector[VR_CRASH_VECTOR_BYTES];
-    VR_BROADCAST(r, restart, .crash_vector = vr_crash_vector_list(r, vector, sizeof vector));
+    VR_BROADCAST(r, restart, .nonce = r->nonce,
+                 .crash_vector = vr_crash_vector_list(r, vector, sizeof vector));
     vr_timer_set(r, VR_TIMER_RECOVERY, vr_jitter(r, vr_patience_us(r)) / 2);
     r->restart_told = true;
 }
@@ -109,7 +115,8 @@ void vr_restart_tell(struct vr *r, uint8_t replica)
     if (vr_incarnation_starts(r->incarnation) == 0 || !vr_is_durable_state(r)) return;
     if ((r->noted >> replica) & 1) return;
     uint8_t vector[VR_CRASH_VECTOR_BYTES];
-    VR_SEND(r, replica, restart, .crash_vector = vr_crash_vector_list(r, vector, sizeof vector));
+    VR_SEND(r, replica, restart, .nonce = r->nonce,
+            .crash_vector = vr_crash_vector_list(r, vector, sizeof vector));
 }
 
 /* S2 holds: be what the disk says. */
@@ -136,7 +143,8 @@ static void take_part(struct vr *r)
 static void answer(struct vr *r, uint8_t replica)
 {
     uint8_t vector[VR_CRASH_VECTOR_BYTES];
-    VR_SEND(r, replica, restart_ok, .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+    VR_SEND(r, replica, restart_ok, .nonce = r->note_nonces[replica],
+            .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
             .op = r->vouched[replica]);
 }
 
@@ -195,6 +203,7 @@ void vr_on_restart(struct vr *r, uint8_t from, const struct wire_header *header,
         vr_mark(r, VR_MARK_restart_finds_no_memory, "from=%u", from);
         return;
     }
+    r->note_nonces[from] = m->nonce;
     if (!vstamp_id_equal(header->group, r->group)) {
         vr_trace(r, "restart of another group from=%u", from);
         answer(r, from);
@@ -208,14 +217,21 @@ void vr_on_restart(struct vr *r, uint8_t from, const struct wire_header *header,
     r->to_note |= 1u << from;
 }
 
+/* In the name of another group: which of the two is this replica's?  That of most. */
+static void count_stranger(struct vr *r, uint8_t from)
+{
+    r->strangers |= 1u << from;
+    if (r->restarting && __builtin_popcount(r->strangers) > r->config.n_replicas - r->quorum)
+        vr_refuse(r, from, "folder-refused");
+}
+
 void vr_on_restart_ok(struct vr *r, uint8_t from, const struct wire_header *header,
                       const struct wire_restart_ok *m)
 {
+    bool answers = vstamp_id_equal(m->nonce, r->nonce); /* S6 */
+    if (!answers) vr_mark(r, VR_MARK_restart_ok_to_old_question, "from=%u", from);
     if (!vstamp_id_equal(header->group, r->group)) {
-        r->strangers |= 1u << from;
-        if (!r->restarting || __builtin_popcount(r->strangers) <= r->config.n_replicas - r->quorum)
-            return;
-        vr_refuse(r, from, "folder-refused");
+        if (answers) count_stranger(r, from);
         return;
     }
     vr_merge_crash_vector(r, from, &m->crash_vector);
@@ -225,7 +241,8 @@ void vr_on_restart_ok(struct vr *r, uint8_t from, const struct wire_header *head
         vr_refuse(r, from, "folder-refused");
         return;
     }
-    if (vr_counter_of(&m->crash_vector, r->config.self) == r->incarnation) r->noted |= 1u << from;
+    bool knows_us = vr_counter_of(&m->crash_vector, r->config.self) == r->incarnation;
+    if (answers && knows_us) r->noted |= 1u << from;
 }
 
 static void say_start(char *text, size_t size, uint64_t incarnation)

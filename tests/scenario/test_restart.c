@@ -178,6 +178,65 @@ static void a_folder_of_another_group_stops(void **unused)
     cluster_free(other);
 }
 
+/* Rule: S6; who waits to be a member may have been of a group that is left since, and what was said
+ * there comes late. */
+static void an_answer_from_a_group_that_was_left_is_none(void **unused)
+{
+    (void)unused;
+    static const uint8_t newcomers[] = {3, 4};
+    struct wire_message late;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    for (int i = 0; i < 2; i++) cluster_add(c, newcomers, 2);
+    cluster_run(c, 500);
+    cluster_crash(c, 4);
+    cluster_start(c, 4);
+    cluster_run(c, 500);
+    assert_int_equal(VR_NORMAL, cluster_core(c, 4)->status);
+    assert_true(cluster_move(c, 1, session, 1, newcomers, 2));
+    cluster_last_sent(c, 3, 4, WIRE_restart_ok, &late);
+    assert_false(vstamp_id_equal(late.header.group, cluster_core(c, 4)->group));
+    cluster_crash(c, 4);
+    cluster_drop(c, 4, 3, WIRE_restart);
+    cluster_start(c, 4);
+    cluster_run(c, 20);
+    assert_true(cluster_core(c, 4)->restarting);
+    cluster_repeat(c, 3, 4, WIRE_restart_ok, 0);
+    cluster_settle(c);
+    assert_null(why_over(c, 4));
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+/* Rule: S6; the number of a start that was not let in is taken again (S5), and who had noted it
+ * then may have lost that with its disk. */
+static void an_answer_to_a_former_start_lets_nobody_in(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_DISK);
+    cluster_crash(c, 1);
+    cluster_hold(c, CLUSTER_ALL, 1, WIRE_restart_ok);
+    cluster_start(c, 1);
+    cluster_run(c, 20);
+    uint64_t life = cluster_core(c, 1)->incarnation;
+    cluster_crash(c, 1);
+    cluster_crash(c, 2);
+    cluster_wipe(c, 2);
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    cluster_drop(c, 1, CLUSTER_ALL, WIRE_restart);
+    cluster_start(c, 1);
+    cluster_run(c, 20);
+    assert_int_equal(life, cluster_core(c, 1)->incarnation);
+    assert_true(cluster_release(c, 2, 1, WIRE_restart_ok) > 0);
+    cluster_settle(c);
+    assert_int_equal(0, cluster_core(c, 1)->noted);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +246,8 @@ int main(void)
         cmocka_unit_test(an_old_copy_does_not_catch_up),
         cmocka_unit_test(a_copy_of_the_running_life_stops),
         cmocka_unit_test(a_folder_of_another_group_stops),
+        cmocka_unit_test(an_answer_from_a_group_that_was_left_is_none),
+        cmocka_unit_test(an_answer_to_a_former_start_lets_nobody_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

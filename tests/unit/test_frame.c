@@ -314,7 +314,7 @@ static void to_hex(struct bytes b, char *text, size_t size)
 static void assert_golden(const struct wire_shape *shape, const void *message, const char *wanted)
 {
     struct wire_header h = header;
-    h.version = h.newest = 7;
+    h.version = h.newest = 8;
     size_t size = wire_frame_encode(&h, shape, message, frame, sizeof frame);
     char text[1024];
     to_hex((struct bytes){frame, size}, text, sizeof text);
@@ -334,8 +334,8 @@ static void the_bytes_of_a_request_are_these(void **state)
         .body = bytes_of("body"),
     };
     assert_golden(&wire_shape_request, &m,
-                  "eb668e645fdaf5994780af54b7a87541"
-                  "56535450000701007900000001000000"
+                  "59e4bd125cee983d4780af54b7a87541"
+                  "56535450000801007900000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0200000000000000010000000000000003000000000000000400000000000000"
@@ -351,19 +351,19 @@ static void the_bytes_of_a_prepare_are_these(void **state)
         .entry = {.header = {.op = 7,
                              .view = 4,
                              .epoch = 1,
-                             .version = 7,
+                             .version = 8,
                              .timestamp = 8,
                              .parent = {9, 10},
                              .checksum = {11, 12}},
                   .body = bytes_of("batch")},
     };
     assert_golden(&wire_shape_prepare, &m,
-                  "0f23b4ed750f803700c025813a3220ef"
-                  "56535450070703009600000001000000"
+                  "481fc45e2b4bba88c477f347ebe0830e"
+                  "56535450080803009600000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0600000000000000050000000000000007000000000000000400000000000000"
-                  "010000000708000000000000000a0000000000000009000000000000000c0000"
+                  "010000000808000000000000000a0000000000000009000000000000000c0000"
                   "00000000000b00000000000000050000006261746368");
 }
 
@@ -372,8 +372,8 @@ static void the_bytes_of_a_heartbeat_are_these(void **state)
     (void)state;
     struct wire_commit m = {.op = 7, .commit = 6, .checksum = {9, 10}, .sequence = 11, .held = 5};
     assert_golden(&wire_shape_commit, &m,
-                  "bcf7f0e71e29933e2068a386b33216ee"
-                  "56535450070705007800000001000000"
+                  "2be0cc04cc3ea8052068a386b33216ee"
+                  "56535450080805007800000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "070000000000000006000000000000000a000000000000000900000000000000"
@@ -396,20 +396,20 @@ static void the_bytes_of_a_do_view_change_are_these(void **state)
         .crash_vector = wire_list_end(&builder),
     };
     struct wire_entry_header newest = {
-        .op = 7, .view = 4, .epoch = 1, .version = 7, .timestamp = 8, .parent = {9, 10},
+        .op = 7, .view = 4, .epoch = 1, .version = 8, .timestamp = 8, .parent = {9, 10},
         .checksum = {11, 12}};
     wire_list_begin(&builder, &wire_shape_entry_header, headers, sizeof headers);
     assert_true(wire_list_add(&builder, &newest));
     m.headers = wire_list_end(&builder);
     m.holes = 1;
     assert_golden(&wire_shape_do_view_change, &m,
-                  "2428eece10d1de6351b2341bcfaafec6"
-                  "5653545007070700b900000001000000"
+                  "1d65f267a5f0f8ee4f1478de205d503e"
+                  "5653545008080700b900000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "0400000000000000010000000700000000000000060000000000000002000000"
                   "0100000000000000020000000000000001000000070000000000000004000000"
-                  "00000000010000000708000000000000000a0000000000000009000000000000"
+                  "00000000010000000808000000000000000a0000000000000009000000000000"
                   "000c000000000000000b000000000000000100000000000000");
 }
 

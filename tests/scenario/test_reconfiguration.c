@@ -572,6 +572,40 @@ static void a_member_without_memory_recovers_in_the_epoch(void **state)
     cluster_free(c);
 }
 
+/* PIT-8.12: one that was replaced comes again with an empty folder, at its old address, while
+ * another member sleeps.  That one moves over two epochs at once: what it knows of the lives of the
+ * first is not the second's. */
+static void who_comes_again_at_its_address_is_another(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    assert_int_equal(cluster_incr(c, 1, g.session, 1, cluster_primary(c)), 1);
+    for (int i = 0; i < 2; i++) { /* so that its lives have been counted */
+        cluster_crash(c, 2);
+        cluster_start(c, 2);
+        assert_true(cluster_converge(c));
+    }
+    assert_true(cluster_core(c, 1)->crash_vector[2] > 0);
+    cluster_crash(c, 1);
+    cluster_add(c, LIST(0, 1, 3));
+    cluster_run(c, 500);
+    assert_true(cluster_move(c, 2, g.admin, 1, LIST(0, 1, 3)));
+    cluster_run(c, 500);
+    assert_false(cluster_is_up(c, 2));
+    cluster_wipe(c, 2);
+    cluster_start(c, 2);
+    assert_true(cluster_move(c, 2, g.admin, 2, LIST(0, 1, 2)));
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    assert_int_equal(cluster_core(c, 1)->epoch, 2);
+    assert_int_equal(cluster_core(c, 1)->crash_vector[2], 0);
+    cluster_crash(c, 0);
+    assert_true(cluster_converge(c)); /* they count each other's words */
+    assert_int_equal(cluster_incr(c, 1, g.session, 2, cluster_primary(c)), 2);
+    cluster_free(c);
+}
+
 /* What it said in its former life comes late: it names a token that nobody has. */
 static void a_learner_that_starts_again_is_another(void **state)
 {
@@ -657,6 +691,7 @@ int main(void)
         cmocka_unit_test(the_first_view_is_led_by_one_who_has_the_log),
         cmocka_unit_test(an_epoch_outlives_a_restart_of_all),
         cmocka_unit_test(a_member_without_memory_recovers_in_the_epoch),
+        cmocka_unit_test(who_comes_again_at_its_address_is_another),
         cmocka_unit_test(a_learner_that_starts_again_is_another),
         cmocka_unit_test(a_request_of_the_old_epoch_runs_once),
         cmocka_unit_test(a_client_of_an_old_epoch_is_told_of_the_new_one),

@@ -18,7 +18,7 @@ forbidden_includes() {
         allow["kv"] = "kv wire base"
         allow["proxy"] = "proxy vr/session.h wire base"
         allow["driver"] = "driver proxy wire base program/address.h"
-        allow["program"] = "program base vr/config.h"
+        allow["program"] = "program base vr/config.h vr/client_table.h"
         allow["replica"] = "program kv node vr wire base"
         allow["client"] = "driver proxy program kv wire base vr/session.h"
         allow["admin"] = "program wire base node/status.h node/status.def node/copy.h " \

@@ -8,6 +8,7 @@ UNIT_TESTS = \
     %D%/unit/test_app_exec \
     %D%/unit/test_application \
     %D%/unit/test_bench \
+    %D%/unit/test_bounds \
     %D%/unit/test_bytes \
     %D%/unit/test_cli \
     %D%/unit/test_client_table \

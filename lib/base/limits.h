@@ -9,6 +9,7 @@
 #define REPLICAS_MAX 16u           /* fits a bitmap; 7 is as many as make sense */
 #define NOT_A_MEMBER REPLICAS_MAX  /* in place of an index; arrays by index have a place for it */
 #define SLOTS_MAX (2u * REPLICAS_MAX) /* replicas of two epochs that one has to do with */
+#define STATE_PAGES_MIN 64u        /* of the state, that an application may count on */
 #define PIPELINE_MAX 32u           /* prepares in flight (PROTOCOL: bounds a DoViewChange) */
 #define ANSWER_BYTES_MIN 256u      /* what an application may count on for a logged answer */
 #define READ_OVERHEAD 2048u        /* what the answer of a read holds beside the largest value */

@@ -19,6 +19,7 @@
 #include "base/checksum.h"
 #include "program/config_keys.h"
 #include "program/nearest.h"
+#include "vr/client_table.h"
 
 #define VALUE_BYTES_MAX_DEFAULT (512u << 10)
 #define WITNESS_LOG_BYTES       (3u << 20)
@@ -305,6 +306,21 @@ static int check_witnesses(const struct source *s, const struct config *config)
                   n, most, witnesses->n, n - most);
 }
 
+/* The client table is the beginning of the state, and the application has what is left. */
+static int check_state(const struct source *s, const struct config *config)
+{
+    uint32_t pages = (uint32_t)(config->state_bytes_max / CONFIG_PAGE_BYTES);
+    uint32_t table = client_table_pages(config->max_clients, CONFIG_MAX_ANSWER_BYTES);
+    if (pages >= table + STATE_PAGES_MIN) return 0;
+    return reject(s, blame(s, KEY_state_bytes_max, KEY_max_clients),
+                  "state_bytes_max (%" PRIu64 ") must be at least %" PRIu64
+                  ", as the sessions of max_clients (%" PRIu32
+                  ") are part of the state; or max_clients at most %" PRIu64,
+                  config->state_bytes_max,
+                  (uint64_t)(table + STATE_PAGES_MIN) * CONFIG_PAGE_BYTES, config->max_clients,
+                  client_table_room(pages - STATE_PAGES_MIN, CONFIG_MAX_ANSWER_BYTES));
+}
+
 static int check_relations(const struct source *s, const struct config *config)
 {
     int rv = check_witnesses(s, config);
@@ -327,7 +343,7 @@ static int check_relations(const struct source *s, const struct config *config)
                       "log_bytes (%" PRIu64 ") must be at least 4 times batch_bytes (%" PRIu64 ")",
                       config->log_bytes, config->batch_bytes);
     }
-    return 0;
+    return check_state(s, config);
 }
 
 /* Does this line of the file hold an address in brackets without quotes? */

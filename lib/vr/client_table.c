@@ -80,9 +80,14 @@ static uint32_t slot_size_of(uint32_t max_answer_bytes)
     return (SLOT_ANSWER + max_answer_bytes + SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN;
 }
 
+uint64_t client_table_room(uint32_t pages, uint32_t max_answer_bytes)
+{
+    return (uint64_t)pages * (VSTAMP_PAGE_SIZE / slot_size_of(max_answer_bytes));
+}
+
 uint32_t client_table_pages(uint32_t max_clients, uint32_t max_answer_bytes)
 {
-    uint32_t slots_per_page = VSTAMP_PAGE_SIZE / slot_size_of(max_answer_bytes);
+    uint32_t slots_per_page = (uint32_t)client_table_room(1, max_answer_bytes);
     return (max_clients + slots_per_page - 1) / slots_per_page;
 }
 

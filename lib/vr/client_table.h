@@ -29,6 +29,9 @@ struct client_table;
 /* Pages that the table takes from the start of the state. */
 uint32_t client_table_pages(uint32_t max_clients, uint32_t max_answer_bytes);
 
+/* And how many clients so many pages have room for. */
+uint64_t client_table_room(uint32_t pages, uint32_t max_answer_bytes);
+
 struct client_table *client_table_new(struct arena *arena, struct pages *pages,
                                       uint32_t max_clients, uint32_t max_answer_bytes);
 

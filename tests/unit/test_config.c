@@ -192,6 +192,12 @@ static const struct {
      "f.yaml:5:18: max_value_bytes (1048576) must be at most batch_bytes - 4096 (1044480)"},
     {THREE "log_bytes: 1MiB\n",
      "f.yaml:5:12: log_bytes (1048576) must be at least 4 times batch_bytes (1048576)"},
+    {THREE "state_bytes_max: 1MiB\n",
+     "f.yaml:5:18: state_bytes_max (1048576) must be at least 13918208, as the sessions of "
+     "max_clients (10000) are part of the state; or max_clients at most 576"},
+    {THREE "max_clients: 1000000\n",
+     "f.yaml:5:14: state_bytes_max (1073741824) must be at least 1365598208, as the sessions of "
+     "max_clients (1000000) are part of the state; or max_clients at most 786240"},
 };
 
 static void each_mistake_has_its_line_its_column_and_what_was_expected(void **state)

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vstamp txn [LINE...]: all of some operations if conditions hold, else all of others, as one.  A
- * line is what one would type into the shell; without any they are read from standard input.
- *
- *   if KEY = VALUE      or  !=, or if KEY absent, if KEY present; all must hold
- *   then                may be left out
- *   put KEY VALUE       and get, del, incr, append, expire
- *   else
- *   get KEY
- */
+ * line is what one would type into the shell; without any they are read from standard input. */
 #include <config.h>
 
 #include <errno.h>
@@ -18,6 +11,17 @@
 #include "client/memory.h"
 #include "client/operation.h"
 #include "client/ttl.h"
+
+static const char help[] =
+    "Each LINE is one of these; without any they are read from standard input:\n"
+    "  if KEY = VALUE             or != VALUE; a key that is absent has no value, and is neither\n"
+    "  if KEY absent              or present; all conditions must hold\n"
+    "  then                       what to do if they do; the word may be left out\n"
+    "  put KEY VALUE [--ttl TTL]  and get KEY, del KEY, incr KEY [BY], append KEY VALUE,\n"
+    "                             expire KEY TTL\n"
+    "  else                       and what if they do not\n"
+    "Exit status: 0 the first list was done; 1 the second.  Example:\n"
+    "  vstamp txn 'if stock != 0' 'incr stock -1' 'append orders \"me;\"' else 'get stock'\n";
 
 struct script {
     struct client *c;
@@ -197,9 +201,10 @@ int cmd_txn(struct cli *cli, int argc, char **argv)
     struct client *c = cli->context;
     const char **operand = memory_new(((size_t)argc + 1) * sizeof *operand);
     struct script *s = memory_new(sizeof *s);
+    const struct cli_option options[] = {CLI_END_HELP(help)};
     size_t n;
     *s = (struct script){.c = c};
-    int status = cli_parse(cli, NULL, argc, argv, operand, (size_t)argc, &n);
+    int status = cli_parse(cli, options, argc, argv, operand, (size_t)argc, &n);
     if (status == 0) status = take_all(s, operand, n);
     if (status == 0 && s->n_steps[KV_THEN] + s->n_steps[KV_ELSE] == 0)
         status = cli_usage(cli, "txn: there is no operation in it");

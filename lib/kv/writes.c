@@ -232,8 +232,8 @@ static bool holds(const struct execution *x, const struct kv_condition *conditio
         return record != 0;
     case KV_TEST_IS:
         return is;
-    case KV_TEST_IS_NOT: /* nothing is not that, either */
-        return !is;
+    case KV_TEST_IS_NOT: /* what is absent has no value to compare */
+        return record != 0 && !is;
     }
     return false;
 }

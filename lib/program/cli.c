@@ -95,6 +95,12 @@ static void print_options(const struct cli_option *options)
     }
 }
 
+static const struct cli_option *end_of(const struct cli_option *options)
+{
+    while (options->type != CLI_TYPE_END) options++;
+    return options;
+}
+
 static void print_help(const struct cli *cli, const struct cli_option *own)
 {
     const struct cli_command *c = cli->command;
@@ -121,7 +127,8 @@ static void print_help(const struct cli *cli, const struct cli_option *own)
     printf("\nOptions:\n");
     print_options(cli->options);
     print_options(standard_options);
-    if (c == NULL && cli->epilogue != NULL) printf("\n%s", cli->epilogue);
+    const char *end = c == NULL ? cli->epilogue : own == NULL ? NULL : end_of(own)->text;
+    if (end != NULL) printf("\n%s", end);
 }
 
 /* 5, 0.5, 5s, 500ms as milliseconds; false for anything else. */

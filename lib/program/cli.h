@@ -75,6 +75,9 @@ struct cli_option {
     {CLI_TYPE_DURATION, letter, name, into, min_ms, max_ms, "SECONDS", text}
 #define CLI_END                                                                                    \
     {CLI_TYPE_END, 0, NULL, NULL, 0, 0, NULL, NULL}
+/* The same of a command's own options, with lines that end its --help, as an example. */
+#define CLI_END_HELP(text)                                                                         \
+    {CLI_TYPE_END, 0, NULL, NULL, 0, 0, NULL, text}
 /* clang-format on */
 
 struct cli;

@@ -43,6 +43,19 @@ END
         vstamp shell | tr '\n' /)" = "abc/1/(else)/1/" ]
 }
 
+@test "txn: what is absent is neither equal nor unequal, and --help tells the language" {
+    local take=('if stock != 0' 'incr stock -1' 'append orders "me;"' else 'put sold out')
+    run -1 vstamp txn "${take[@]}"
+    run -1 vstamp get stock
+    run -1 vstamp txn 'if stock = ""' 'put stock 9' else 'get stock'
+    vstamp put stock 1
+    run -0 vstamp txn "${take[@]}"
+    run -1 vstamp txn "${take[@]}"
+    [ "$(vstamp get stock)" = 0 ]
+    run -0 --separate-stderr vstamp txn --help
+    [[ $output == *"if KEY = VALUE"*"vstamp txn 'if stock != 0'"* ]]
+}
+
 @test "txn: all of it or nothing, and what is wrong is said" {
     vstamp put text abc
     group_fails 5 "*nothing was done: operation 2 behind 'then': the value is not a decimal*" \

@@ -189,7 +189,7 @@ static bool holds(const struct model *m, const struct kv_condition *c)
     bool is = v->present && bytes_equal(value_of(v), c->value);
     if (c->test == KV_TEST_ABSENT) return !v->present;
     if (c->test == KV_TEST_PRESENT) return v->present;
-    return c->test == KV_TEST_IS ? is : !is;
+    return c->test == KV_TEST_IS ? is : v->present && !is;
 }
 
 static void expire_named(struct model *m, const struct kv_txn *txn)

@@ -66,6 +66,15 @@ static void print_all(struct watch *w, const struct kv_answer *answer)
     fflush(stdout);
 }
 
+/* Does it begin at an op-number that is yet to come?  Nobody was told of that one by this group: it
+ * is mistyped, another group's, or of before an old backup was restored, and to wait for it would
+ * pass over what happens until then. */
+static bool begins_ahead(const struct watch *w, uint64_t newest)
+{
+    return (w->op.flags & (KV_CHANGES_NOW | KV_CHANGES_PLACE)) == 0 &&
+           (uint64_t)w->op.number > newest + 1;
+}
+
 /* The exit status; -1: go on. */
 static int take(struct watch *w, const struct outcome *o)
 {
@@ -79,6 +88,13 @@ static int take(struct watch *w, const struct outcome *o)
     }
     if (answer->status != KV_ANSWER_DONE) {
         cli_complain(c->cli, "the group cannot be watched: %s", kv_answer_text(answer->status));
+        return CLI_REFUSED;
+    }
+    if (begins_ahead(w, o->op)) {
+        cli_complain(c->cli,
+                     "op-number %" PRId64 " is yet to come, the newest is %" PRIu64
+                     ": is it of another group? Leave out --from to watch from now on",
+                     w->op.number, o->op);
         return CLI_REFUSED;
     }
     print_all(w, answer);

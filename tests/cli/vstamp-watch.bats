@@ -69,6 +69,15 @@ lines() { [ "$(grep -vc begin "$1")" -ge "$2" ]; }
     vstamp watch --prefix big --from "${BASH_REMATCH[1]}" --limit 1 | grep -q big
     run -2 vstamp watch k --from x
     [[ $output == *"--from: expected an op-number, found 'x'"* ]]
+
+    op=$(vstamp --viewstamps get k 2>&1 >got | sed 's/.*op-number //')
+    run -5 vstamp watch k --from $((op + 2))
+    [[ $output == *"op-number $((op + 2)) is yet to come, the newest is $op: is it of another"* ]]
+    vstamp watch k --from $((op + 1)) --limit 1 >next &
+    WATCHERS+=("$!")
+    vstamp put k next
+    group_wait "the change that was yet to come" ended "${WATCHERS[0]}"
+    [ "$(cut -f 3- next)" = $'k\tnext' ]
 }
 
 @test "watch: nothing is missed or repeated while primaries die, and a signal ends it" {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vstamp-admin backup FILE: a consistent copy of the state of a running group.
  *
- *   1. a read at the primary tells the op-number that the copy must include: all that anybody was
+ *   1. the primary tells the op-number that the copy must include: all that anybody was
  *      told is done by now is in it
  *   2. a backup is asked for its checkpoint and what follows (node/copier.h), the primary last; one
  *      that fails is replaced by the next, and what was copied stays
@@ -195,20 +195,18 @@ static bool gives_up(const struct backup *b)
     return interrupted(b) || clock_ms(CLOCK_MONOTONIC) - b->good_ms > patience_ms;
 }
 
-/* A linearizable read at the replica that is asked. */
+/* What a linearizable read at the replica that is asked would see. */
 static int read_op(struct backup *b, struct vstamp_diag *diag)
 {
     struct vstamp_id client;
-    uint8_t body[16], frame[256];
+    uint8_t frame[256];
     struct bytes answer;
     struct wire_message m;
     if (getrandom(&client, sizeof client, 0) != (ssize_t)sizeof client) abort();
     struct wire_header header = {.epoch = (uint32_t)b->members->epoch,
                                  .sender = WIRE_SENDER_CLIENT};
-    struct wire_request request = {.client = client,
-                                   .number = 1,
-                                   .kind = WIRE_KIND_READ,
-                                   .body = copy_file_size_op(body)};
+    struct wire_request request = {.client = client, .number = 1,
+                                   .kind = WIRE_KIND_READ_NUMBER};
     size_t size =
         wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
     int rv = open_source(b, diag);

@@ -71,22 +71,6 @@ static int read_file(struct copy_file *f, const char *path, struct vstamp_diag *
     return rv;
 }
 
-struct bytes copy_file_size_op(uint8_t buffer[static 16])
-{
-    struct writer w = writer_over(buffer, 16);
-    kv_encode_op(&(struct kv_op){.verb = KV_SIZE}, &w);
-    return (struct bytes){buffer, w.size};
-}
-
-bool copy_file_size_answer(struct bytes answer, uint64_t *n_keys, uint64_t *n_bytes)
-{
-    struct kv_answer size;
-    if (kv_decode_answer(KV_SIZE, answer, &size) != 0) return false;
-    *n_keys = (uint64_t)size.number;
-    *n_bytes = (uint64_t)size.number2;
-    return true;
-}
-
 static bool is_of_store(const struct copy_file *f)
 {
     return bytes_equal(f->copy.head.form.application, bytes_of(KV_APPLICATION));
@@ -96,10 +80,14 @@ static bool is_of_store(const struct copy_file *f)
 static void ask_size(struct copy_file *f)
 {
     uint8_t op[16], data[64];
-    struct bytes size_op = copy_file_size_op(op);
+    struct writer w = writer_over(op, sizeof op);
     struct vstamp_answer answer = {.data = data, .capacity = sizeof data};
-    kv_app()->query(copy_pages(&f->copy), size_op.data, size_op.size, &answer);
-    copy_file_size_answer((struct bytes){data, answer.size}, &f->n_keys, &f->n_bytes);
+    struct kv_answer size;
+    kv_encode_op(&(struct kv_op){.verb = KV_SIZE}, &w);
+    kv_app()->query(copy_pages(&f->copy), op, w.size, &answer);
+    if (kv_decode_answer(KV_SIZE, (struct bytes){data, answer.size}, &size) != 0) return;
+    f->n_keys = (uint64_t)size.number;
+    f->n_bytes = (uint64_t)size.number2;
 }
 
 /* What goes wrong is in the sentence, too. */

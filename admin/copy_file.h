@@ -41,8 +41,4 @@ int copy_file_start_process(const struct config *config, const struct vstamp_lim
                             uint32_t answer_capacity, const struct vstamp_app **app,
                             void **instance, struct vstamp_diag *diag);
 
-/* KV_SIZE as the application reads it. */
-struct bytes copy_file_size_op(uint8_t buffer[static 16]);
-bool copy_file_size_answer(struct bytes answer, uint64_t *n_keys, uint64_t *n_bytes);
-
 #endif

@@ -291,7 +291,7 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
                   "the client knows of a later view");
     } else if (!vr_is_primary(r)) {
         vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_NOT_PRIMARY, "");
-    } else if (m->kind == WIRE_KIND_READ) {
+    } else if (m->kind == WIRE_KIND_READ || m->kind == WIRE_KIND_READ_NUMBER) {
         vr_reads_on_request(r, origin, m);
     } else if (r->applied < r->view_start_op) { /* B4 */
         vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);

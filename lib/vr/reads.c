@@ -42,6 +42,15 @@ static void answer_read(struct vr *r, uint64_t origin, struct vstamp_id client, 
     vr_reply(r, origin, client, 0, number, r->applied, (struct bytes){answer.data, answer.size});
 }
 
+static void answer_kept(struct vr *r, const struct vr_read *read)
+{
+    if (read->asks_number)
+        vr_reply(r, read->origin, read->client, 0, read->number, r->applied, (struct bytes){0});
+    else
+        answer_read(r, read->origin, read->client, read->number,
+                    (struct bytes){read->body, read->size});
+}
+
 /* A client waits for one thing at a time: what it asks now is in place of what it asked before. */
 static struct vr_read *parking_place(struct vr *r, struct vstamp_id client)
 {
@@ -57,6 +66,7 @@ static void keep(struct vr_read *read, uint64_t origin, const struct wire_reques
     read->number = m->number;
     read->origin = origin;
     read->sequence = sequence;
+    read->asks_number = m->kind == WIRE_KIND_READ_NUMBER;
     read->size = (uint32_t)m->body.size;
     if (m->body.size > 0) memcpy(read->body, m->body.data, m->body.size);
 }
@@ -73,8 +83,7 @@ static void answer_parked(struct vr *r)
             i++;
             continue;
         }
-        answer_read(r, read->origin, read->client, read->number,
-                    (struct bytes){read->body, read->size});
+        answer_kept(r, read);
         *read = r->parked[--r->parked_count];
     }
 }
@@ -134,13 +143,13 @@ bool vr_reads_want_round(const struct vr *r)
 static uint32_t foresee(struct vr *r, uint64_t sequence)
 {
     struct bytes bodies[VR_FORESEEN_MAX];
-    uint32_t n = 0;
+    uint32_t n = 0, n_bodies = 0;
     for (; n < r->reads_count && n < VR_FORESEEN_MAX; n++) {
         const struct vr_read *read = waiting_read(r, n);
         if (read->sequence > sequence) break;
-        bodies[n] = (struct bytes){read->body, read->size};
+        if (!read->asks_number) bodies[n_bodies++] = (struct bytes){read->body, read->size};
     }
-    vr_foresee(r, bodies, n);
+    vr_foresee(r, bodies, n_bodies);
     return n;
 }
 
@@ -154,8 +163,7 @@ static void answer_confirmed(struct vr *r, uint64_t sequence)
             const struct vr_read *read = waiting_read(r, 0);
             r->reads_first = (r->reads_first + 1) % READS_WAITING_MAX;
             r->reads_count--;
-            answer_read(r, read->origin, read->client, read->number,
-                        (struct bytes){read->body, read->size});
+            answer_kept(r, read);
         }
     }
 }

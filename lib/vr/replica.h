@@ -153,6 +153,7 @@ struct vr_hand_over {
 struct vr_read {
     struct vstamp_id client;
     uint64_t number, origin, sequence;
+    bool asks_number; /* and nothing of the application */
     uint32_t size;
     uint8_t body[READ_BODY_MAX];
 };

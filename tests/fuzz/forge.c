@@ -126,8 +126,8 @@ struct bytes forge_request(struct forge *f)
                              .kind = o.kind, .body = o.body};
     if (how >= 192) {
         static const uint8_t reads[] = {WIRE_KIND_READ, WIRE_KIND_READ_CAUSAL,
-                                        WIRE_KIND_READ_STALE};
-        m.kind = reads[how % 3];
+                                        WIRE_KIND_READ_STALE, WIRE_KIND_READ_NUMBER};
+        m.kind = reads[how % 4];
         m.token = near_number(f);
     }
     struct wire_header header = {.group = how & 1 ? f->vr->group : (struct vstamp_id){0},

@@ -125,8 +125,11 @@ struct cluster_answer cluster_answer_to(const struct cluster *c, uint32_t client
         struct wire_message m;
         assert_int_equal(0, wire_frame_decode(cluster_nth_answer(c, i), &m));
         const struct wire_reject *reject = &m.as.reject;
-        answer.n_replies += m.header.command == WIRE_reply && m.as.reply.number == number &&
-                            vstamp_id_equal(m.as.reply.client, cluster_client_id(client));
+        if (m.header.command == WIRE_reply && m.as.reply.number == number &&
+            vstamp_id_equal(m.as.reply.client, cluster_client_id(client))) {
+            answer.n_replies++;
+            answer.op = m.as.reply.op;
+        }
         if (m.header.command != WIRE_reject || reject->number != number ||
             !vstamp_id_equal(reject->client, cluster_client_id(client)))
             continue;

@@ -85,12 +85,54 @@ static void pit_7_9_a_new_primary_does_not_read_too_early(void **unused)
     cluster_free(c);
 }
 
+static void refuse(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
+                   struct vstamp_answer *answer)
+{
+    (void)pages;
+    (void)operation;
+    (void)size;
+    answer->refused = true;
+}
+
+/* To replica 0; what has come back once a round of heartbeats had its time. */
+static struct cluster_answer ask(struct cluster *c, uint64_t number, enum wire_request_kind kind)
+{
+    uint8_t frame[256];
+    struct wire_header header = {.group = cluster_core(c, 0)->group, .sender = WIRE_SENDER_CLIENT};
+    struct wire_request request = {.client = cluster_client_id(1), .number = number,
+                                   .kind = (uint8_t)kind};
+    size_t size = wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
+    cluster_ask(c, 0, (struct bytes){frame, size});
+    cluster_run(c, 50);
+    return cluster_answer_to(c, 1, number);
+}
+
+/* Rule: how far the group is can be asked of any application's group, as a backup does: the
+ * application has no part in it, but the quorum has that confirms a read. */
+static void the_op_number_is_told_whatever_the_application_answers(void **unused)
+{
+    (void)unused;
+    struct vstamp_app app = *kv_app();
+    app.query = refuse;
+    struct cluster *c = cluster_new_with(3, CLUSTER_MEMORY, &app);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_incr(c, 1, session, 1, 0);
+    assert_int_equal(WIRE_REJECT_INVALID, ask(c, 77, WIRE_KIND_READ).reason);
+    struct cluster_answer answer = ask(c, 78, WIRE_KIND_READ_NUMBER);
+    assert_int_equal(1, answer.n_replies);
+    assert_int_equal(2, answer.op);
+    cluster_isolate(c, 0);
+    assert_int_equal(0, ask(c, 79, WIRE_KIND_READ_NUMBER).n_replies);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deposed_primary_does_not_answer_reads),
         cmocka_unit_test(an_echo_of_an_older_round_confirms_nothing),
         cmocka_unit_test(pit_7_9_a_new_primary_does_not_read_too_early),
+        cmocka_unit_test(the_op_number_is_told_whatever_the_application_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,7 @@ check_LTLIBRARIES += %D%/libshared.la
 %C%_libshared_la_SOURCES = \
     %D%/fuzz/wire_random.c \
     %D%/fuzz/wire_random.h \
+    %D%/unit/core.h \
     %D%/unit/paged.h \
     %D%/unit/session_play.h \
     %D%/unit/stored.h
@@ -236,11 +237,6 @@ check_PROGRAMS += %D%/cli/faulty_app
 %C%_cli_faulty_app_LDADD =
 %C%_unit_test_app_answer_LDADD = $(EXEC_LIBS) $(LDADD)
 %C%_unit_test_app_exec_LDADD = $(EXEC_LIBS) $(LDADD)
-
-# Operations of any application.
-check_PROGRAMS += %D%/cli/ask_app
-%C%_cli_ask_app_SOURCES = %D%/cli/ask_app.c
-%C%_cli_ask_app_LDADD = libvstamp.la
 
 # Loses answers between a client and a replica.
 check_PROGRAMS += %D%/cli/lossy_proxy

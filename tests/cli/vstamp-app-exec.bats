@@ -20,7 +20,6 @@ begin() { # OPTIONS LINE...: a group of three
     shift
     group_start 3 "$@"
     group_wait_primary
-    group=$(group_address 0),$(group_address 1),$(group_address 2)
 }
 
 begin_faulty() {
@@ -28,8 +27,8 @@ begin_faulty() {
         "app_timeout_ms: 1000" "$@"
 }
 
-apply() { "$build/tests/cli/ask_app" "$group" apply 20000 "$@"; }
-ask() { "$build/tests/cli/ask_app" "$group" read 20000 "$@"; }
+apply() { printf 'call "%s"\n' "$@" | vstamp --timeout 20 shell; }
+ask() { vstamp --timeout 20 call --read "$1"; }
 
 # app_pid I: the newest process of replica I.
 app_pid() { sed -n 's/.*event=app-started .*pid=\([0-9]*\).*/\1/p' "replica-$1.log" | tail -n 1; }
@@ -50,9 +49,8 @@ need_python() {
     begin "--app-exec $examples/inventory.py" "checkpoint_ops: 16"
     [ "$(apply "add bolts 100" "take bolts 30" "take bolts 300" "add nuts 2" | tr '\n' ,)" = \
         "100,70,too few: 70,2," ]
-    for i in {1..40}; do echo "add bolts 1"; done | xargs -d '\n' "$build/tests/cli/ask_app" \
-        "$group" apply 20000 >added
-    [ "$(tail -n 1 added)" = 110 ]
+    mapfile -t forty < <(yes "add bolts 1" | head -n 40)
+    [ "$(apply "${forty[@]}" | tail -n 1)" = 110 ]
     wait_state $'bolts 110\nnuts 2' list
 
     group_kill "$PRIMARY" # another one takes over, with what its process knows
@@ -76,8 +74,8 @@ need_python() {
     begin "" "checkpoint_ops: 16" "app_exec: $examples/notes.sh"
     [ "$(apply "milk" "two  words" "ünïcode" | tr '\n' ,)" = "1,2,3," ]
     [[ $(ask 2) =~ ^20[0-9-]+\ [0-9:]+\ two\ \ words$ ]]
-    for i in {4..30}; do echo "note $i"; done | xargs -d '\n' "$build/tests/cli/ask_app" \
-        "$group" apply 20000 >/dev/null
+    mapfile -t notes < <(seq -f "note %g" 4 30)
+    apply "${notes[@]}" >/dev/null
     before=$(ask all)
     [ "$(wc -l <<<"$before")" -eq 30 ]
     group_wait_agree
@@ -100,7 +98,8 @@ need_python() {
     [ "$(apply 1)" = 13 ] # noticed by then, or by it
     for i in 0 1 2; do group_wait_log "$i" 'event=app-.* reason="was ended by signal 9'; done
     for n in 20 40; do # and while it is asked
-        seq "$n" | xargs "$build/tests/cli/ask_app" "$group" apply 20000 >sums 3>&- &
+        mapfile -t numbers < <(seq "$n")
+        apply "${numbers[@]}" >sums 3>&- &
         for i in 0 1 2; do
             echo kill >"$faults/apply"
             group_wait "a process to be killed" test ! -e "$faults/apply" || break
@@ -130,7 +129,7 @@ one_runs() {
 @test "what kills every process stops the replicas, which go on once the program is mended" {
     begin_faulty
     [ "$(apply 5)" = 5 ]
-    group_fails 1 "*" "$build/tests/cli/ask_app" "$group" apply 1000 poison
+    group_fails 4 "*" vstamp --timeout 1 call poison
     group_wait "two replicas to end" one_runs
     for i in 0 1 2; do
         if group_running "$i"; then

@@ -16,9 +16,8 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
+#include "core.h"
 #include "replica/app_exec.h"
-#include "vr/rooms.h"
 
 #define TIMEOUT_MS 300u
 
@@ -27,20 +26,10 @@ struct fixture {
     char log[1 << 16]; /* what it told, a line each */
     size_t log_size;
     struct app_exec *exec;
-    struct vr_config config;
-    void *memory;
-    struct vr vr;
+    struct core core;
     uint64_t op;
     unsigned sum;
 };
-
-static void ignore_log(void *ctx, enum vr_level level, const char *event, const char *detail)
-{
-    (void)ctx;
-    (void)level;
-    (void)event;
-    (void)detail;
-}
 
 static void tell(void *ctx, bool wrong, const char *event, const char *const *pairs)
 {
@@ -54,28 +43,13 @@ static void tell(void *ctx, bool wrong, const char *event, const char *const *pa
     assert_true(f->log_size < sizeof f->log / 2);
 }
 
-static void make_core(struct fixture *f)
-{
-    struct vr_sink sink = {.log = ignore_log};
-    struct arena arena;
-    arena_init(&arena, NULL, 0);
-    vr_init(&f->vr, &arena, &f->config, app_exec_app(f->exec), &sink, (struct vstamp_id){1, 2});
-    size_t size = (arena.used + 4095) / 4096 * 4096;
-    f->memory = aligned_alloc(4096, size);
-    assert_non_null(f->memory);
-    memset(f->memory, 0, size);
-    arena_init(&arena, f->memory, size);
-    vr_init(&f->vr, &arena, &f->config, app_exec_app(f->exec), &sink, (struct vstamp_id){1, 2});
-    f->vr.app_pages.instance = f->exec;
-}
-
 static int open_exec(struct fixture *f, struct vstamp_diag *diag)
 {
     const struct app_exec_options options = {.program = f->program,
                                              .argument = f->folder,
                                              .timeout_ms = TIMEOUT_MS,
-                                             .limits = vr_limits(&f->config),
-                                             .answer_capacity = f->config.max_answer_bytes,
+                                             .limits = vr_limits(&f->core.config),
+                                             .answer_capacity = f->core.config.max_answer_bytes,
                                              .tell = tell,
                                              .ctx = f};
     return app_exec_open(&f->exec, &options, diag);
@@ -91,22 +65,13 @@ static int set_up(void **state)
     snprintf(f->folder, sizeof f->folder, "/tmp/vstamp-test-XXXXXX");
     if (mkdtemp(f->folder) == NULL) return -1;
     snprintf(f->program, sizeof f->program, "%s/tests/cli/faulty_app", build ? build : ".");
-    f->config = (struct vr_config){.n_replicas = 1,
-                                   .max_clients = 4,
-                                   .batch_bytes = 4096,
-                                   .max_answer_bytes = 256,
-                                   .max_read_bytes = 4096,
-                                   .pipeline = 1,
-                                   .log_entries = 16,
-                                   .log_bytes = 65536,
-                                   .checkpoint_ops = 8,
-                                   .state_pages = client_table_pages(4, 256) + 12};
+    core_configure(&f->core, 12);
     *state = f;
     if (open_exec(f, &diag) != 0) {
         print_error("%s\n", diag.text);
         return -1;
     }
-    make_core(f);
+    core_open(&f->core, app_exec_app(f->exec), f->exec);
     return 0;
 }
 
@@ -141,7 +106,7 @@ static int tear_down(void **state)
     }
     take_file(f, "antidote");
     int rv = rmdir(f->folder);
-    free(f->memory);
+    core_close(&f->core);
     free(f);
     bool none_left = waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
     return rv != 0 || !none_left;
@@ -158,10 +123,10 @@ static const char *apply(struct fixture *f, const char *operation, char answer[s
 {
     struct vstamp_context context = context_of(++f->op);
     struct vstamp_answer to = {.data = (uint8_t *)answer, .capacity = 256};
-    f->vr.app->apply(&f->vr.app_pages, &context, (const uint8_t *)operation, strlen(operation),
-                     &to);
+    struct vr *r = &f->core.vr;
+    r->app->apply(&r->app_pages, &context, (const uint8_t *)operation, strlen(operation), &to);
     answer[to.size] = '\0';
-    vr_app_has_run(&f->vr);
+    vr_app_has_run(r);
     return answer;
 }
 
@@ -172,14 +137,14 @@ static void adds(struct fixture *f, unsigned term)
     snprintf(operation, sizeof operation, "%u", term);
     snprintf(sum, sizeof sum, "%u", f->sum);
     assert_string_equal(apply(f, operation, answer), sum);
-    if (f->vr.over) print_error("%s\n", f->vr.app_failure.text);
-    assert_false(f->vr.over);
+    if (f->core.vr.over) print_error("%s\n", f->core.vr.app_failure.text);
+    assert_false(f->core.vr.over);
 }
 
 static bool query(struct fixture *f, char answer[static 300])
 {
     struct vstamp_answer to = {.data = (uint8_t *)answer, .capacity = 299};
-    f->vr.app->query(&f->vr.app_pages, (const uint8_t *)"", 0, &to);
+    f->core.vr.app->query(&f->core.vr.app_pages, (const uint8_t *)"", 0, &to);
     answer[to.size] = '\0';
     return !to.refused;
 }
@@ -223,7 +188,7 @@ static void live(struct fixture *f, const char *step, const char *fault)
     if (!in_start) put_file(f, step, fault);
     adds(f, 5);
     adds(f, 7);
-    assert_true(vr_app_settle(&f->vr));
+    assert_true(vr_app_settle(&f->core.vr));
     adds(f, 1);
     reads(f);
     if (in_start) {
@@ -305,12 +270,12 @@ static void what_kills_it_every_time_ends_the_replica(void **state)
     char answer[300];
     adds(f, 5);
     apply(f, "poison", answer);
-    assert_true(f->vr.over);
-    const char *why = f->vr.app_failure.text;
+    assert_true(f->core.vr.over);
+    const char *why = f->core.vr.app_failure.text;
     assert_non_null(strstr(why, "was ended by signal 9 (Killed) at op-number 2 of client "
                                 "00000000000000070000000000000008, three times in a row"));
     assert_non_null(strstr(why, "it last said: poisoned: mend the program"));
-    assert_false(vr_app_settle(&f->vr));
+    assert_false(vr_app_settle(&f->core.vr));
 }
 
 static void a_mended_program_goes_on_with_what_killed_it(void **state)
@@ -319,17 +284,17 @@ static void a_mended_program_goes_on_with_what_killed_it(void **state)
     struct vstamp_diag diag = {0};
     char answer[300];
     adds(f, 5);
-    assert_true(vr_app_settle(&f->vr));
+    assert_true(vr_app_settle(&f->core.vr));
     apply(f, "poison", answer);
-    assert_true(f->vr.over);
+    assert_true(f->core.vr.over);
     app_exec_app(f->exec)->close(f->exec);
     put_file(f, "antidote", "");
     assert_int_equal(open_exec(f, &diag), 0);
-    f->vr.app = app_exec_app(f->exec); /* its folder is as it was */
-    f->vr.app_pages.instance = f->exec;
-    f->vr.over = false;
-    f->vr.app_failure.text[0] = '\0';
-    vr_app_resume(&f->vr);
+    f->core.vr.app = app_exec_app(f->exec); /* its folder is as it was */
+    f->core.vr.app_pages.instance = f->exec;
+    f->core.vr.over = false;
+    f->core.vr.app_failure.text[0] = '\0';
+    vr_app_resume(&f->core.vr);
     assert_string_equal(apply(f, "poison", answer), "5");
     adds(f, 1);
     tells(f, "app-restored state_bytes=1 operations=0");
@@ -341,11 +306,11 @@ static void another_answer_than_before_ends_the_replica(void **state)
     char answer[300];
     adds(f, 5);
     apply(f, "pid", answer);
-    assert_false(f->vr.over);
+    assert_false(f->core.vr.over);
     put_file(f, "apply", "kill");
     apply(f, "1", answer);
-    assert_true(f->vr.over);
-    assert_non_null(strstr(f->vr.app_failure.text,
+    assert_true(f->core.vr.over);
+    assert_non_null(strstr(f->core.vr.app_failure.text,
                            "gave another answer to op-number 2 than before: it is not "
                            "deterministic"));
 }
@@ -359,7 +324,7 @@ static void an_answer_too_many_is_noticed(void **state)
     apply(f, "1", answer); /* 77, which nobody can see through */
     put_file(f, "apply", "stop");
     apply(f, "1", answer);
-    assert_true(f->vr.over);
+    assert_true(f->core.vr.over);
     tells(f, "where it was asked");
 }
 
@@ -374,7 +339,7 @@ static void announced_operations_run_once_each(void **state)
     for (size_t i = 0; i < sizeof faulty / sizeof faulty[0]; i++) {
         f->op = 0;
         put_file(f, faulty[i], "kill");
-        f->vr.app->announce(&f->vr.app_pages, contexts, operations, 3);
+        f->core.vr.app->announce(&f->core.vr.app_pages, contexts, operations, 3);
         adds(f, 1);
         f->op = 0;
         adds(f, 2);
@@ -389,9 +354,9 @@ static void a_state_that_comes_from_elsewhere_is_taken_up(void **state)
 {
     struct fixture *f = *state;
     adds(f, 5);
-    assert_true(vr_app_settle(&f->vr));
+    assert_true(vr_app_settle(&f->core.vr));
     adds(f, 7);
-    vr_app_resume(&f->vr);
+    vr_app_resume(&f->core.vr);
     f->sum = 5;
     reads(f);
     adds(f, 1);

@@ -8,9 +8,8 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
 #include "base/prng.h"
-#include "vr/rooms.h"
+#include "core.h"
 
 #define STATE_PAGES 12u
 #define STATE_MAX   (64u << 10)
@@ -58,44 +57,16 @@ static const struct vstamp_app app = {
     .abi = VSTAMP_APP_ABI, .name = "text", .save = save, .load = load, .failure = failure};
 
 struct fixture {
-    void *memory;
-    struct vr vr;
+    struct core core;
     struct text text;
 };
-
-static void ignore_log(void *ctx, enum vr_level level, const char *event, const char *detail)
-{
-    (void)ctx;
-    (void)level;
-    (void)event;
-    (void)detail;
-}
 
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct vr_sink sink = {.log = ignore_log};
-    struct vr_config config = {.n_replicas = 1,
-                               .max_clients = 4,
-                               .batch_bytes = 4096,
-                               .max_answer_bytes = 256,
-                               .max_read_bytes = 4096,
-                               .pipeline = 1,
-                               .log_entries = 16,
-                               .log_bytes = 65536,
-                               .checkpoint_ops = 8,
-                               .state_pages = client_table_pages(4, 256) + STATE_PAGES};
-    struct arena arena;
     if (f == NULL) return -1;
-    arena_init(&arena, NULL, 0);
-    vr_init(&f->vr, &arena, &config, &app, &sink, (struct vstamp_id){1, 2});
-    size_t size = (arena.used + 4095) / 4096 * 4096;
-    f->memory = aligned_alloc(4096, size);
-    if (f->memory == NULL) return -1;
-    memset(f->memory, 0, size);
-    arena_init(&arena, f->memory, size);
-    vr_init(&f->vr, &arena, &config, &app, &sink, (struct vstamp_id){1, 2});
-    f->vr.app_pages.instance = &f->text;
+    core_configure(&f->core, STATE_PAGES);
+    core_open(&f->core, &app, &f->text);
     f->text.load_size = 1000;
     *state = f;
     return 0;
@@ -104,7 +75,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    free(f->memory);
+    core_close(&f->core);
     free(f);
     return 0;
 }
@@ -113,17 +84,17 @@ static void set(struct fixture *f, size_t size, uint8_t first)
 {
     f->text.size = size;
     for (size_t i = 0; i < size; i++) f->text.bytes[i] = (uint8_t)(first + i * 7 % 251);
-    f->vr.app_is_ahead = true;
+    f->core.vr.app_is_ahead = true;
 }
 
 static void assert_comes_back(struct fixture *f)
 {
     struct text before = f->text;
-    assert_true(vr_app_settle(&f->vr));
+    assert_true(vr_app_settle(&f->core.vr));
     memset(f->text.bytes, 0xee, sizeof f->text.bytes);
     f->text.size = 3;
-    vr_app_resume(&f->vr);
-    assert_false(f->vr.over);
+    vr_app_resume(&f->core.vr);
+    assert_false(f->core.vr.over);
     assert_int_equal(before.size, f->text.size);
     assert_memory_equal(before.bytes, f->text.bytes, before.size);
 }
@@ -143,7 +114,7 @@ static void a_new_group_loads_nothing(void **state)
 {
     struct fixture *f = *state;
     f->text.size = 17;
-    vr_app_resume(&f->vr);
+    vr_app_resume(&f->core.vr);
     assert_int_equal(0, f->text.size);
 }
 
@@ -153,15 +124,15 @@ static void equal_states_are_equal_pages_whatever_was_saved_before(void **state)
     struct prng prng;
     prng_seed(&prng, 1);
     set(f, 5000, 1);
-    assert_true(vr_app_settle(&f->vr));
-    struct vstamp_id digest = pages_digest(&f->vr.pages);
+    assert_true(vr_app_settle(&f->core.vr));
+    struct vstamp_id digest = pages_digest(&f->core.vr.pages);
     for (int round = 0; round < 50; round++) {
         set(f, prng_below(&prng, STATE_PAGES * VSTAMP_PAGE_SIZE - 8), (uint8_t)round);
-        assert_true(vr_app_settle(&f->vr));
-        assert_false(vstamp_id_equal(digest, pages_digest(&f->vr.pages)));
+        assert_true(vr_app_settle(&f->core.vr));
+        assert_false(vstamp_id_equal(digest, pages_digest(&f->core.vr.pages)));
         set(f, 5000, 1);
-        assert_true(vr_app_settle(&f->vr));
-        assert_true(vstamp_id_equal(digest, pages_digest(&f->vr.pages)));
+        assert_true(vr_app_settle(&f->core.vr));
+        assert_true(vstamp_id_equal(digest, pages_digest(&f->core.vr.pages)));
     }
 }
 
@@ -169,14 +140,14 @@ static void pages_that_stay_as_they_were_are_not_touched(void **state)
 {
     struct fixture *f = *state;
     set(f, 20000, 1);
-    assert_true(vr_app_settle(&f->vr));
-    pages_checkpoint(&f->vr.pages);
+    assert_true(vr_app_settle(&f->core.vr));
+    pages_checkpoint(&f->core.vr.pages);
     f->text.bytes[10000] ^= 1;
-    f->vr.app_is_ahead = true;
-    assert_true(vr_app_settle(&f->vr));
+    f->core.vr.app_is_ahead = true;
+    assert_true(vr_app_settle(&f->core.vr));
     uint32_t n_changed = 0;
-    for (uint32_t page = 0; page < f->vr.config.state_pages; page++)
-        n_changed += f->vr.pages.changed[page / 64] >> page % 64 & 1;
+    for (uint32_t page = 0; page < f->core.vr.config.state_pages; page++)
+        n_changed += f->core.vr.pages.changed[page / 64] >> page % 64 & 1;
     assert_int_equal(1, n_changed);
 }
 
@@ -184,20 +155,20 @@ static void a_state_that_is_too_large_ends_the_replica(void **state)
 {
     struct fixture *f = *state;
     set(f, STATE_PAGES * VSTAMP_PAGE_SIZE - 7, 1);
-    assert_int_equal(STATE_PAGES * VSTAMP_PAGE_SIZE - 8, f->vr.limits.state_bytes);
-    assert_false(vr_app_settle(&f->vr));
+    assert_int_equal(STATE_PAGES * VSTAMP_PAGE_SIZE - 8, f->core.vr.limits.state_bytes);
+    assert_false(vr_app_settle(&f->core.vr));
     char text[300];
-    assert_non_null(strstr(vr_is_over(&f->vr, text, sizeof text), "raise state_bytes_max"));
+    assert_non_null(strstr(vr_is_over(&f->core.vr, text, sizeof text), "raise state_bytes_max"));
 }
 
 static void a_state_that_cannot_be_loaded_ends_the_replica(void **state)
 {
     struct fixture *f = *state;
     f->text.refuses = true;
-    vr_app_resume(&f->vr);
+    vr_app_resume(&f->core.vr);
     char text[300];
     assert_string_equal("the application \"text\" cannot load its state at op-number 0: not today",
-                        vr_is_over(&f->vr, text, sizeof text));
+                        vr_is_over(&f->core.vr, text, sizeof text));
 }
 
 static void an_instance_that_failed_ends_the_replica(void **state)
@@ -205,21 +176,21 @@ static void an_instance_that_failed_ends_the_replica(void **state)
     struct fixture *f = *state;
     set(f, 10, 1);
     f->text.failure = "its process ended";
-    assert_false(vr_app_settle(&f->vr));
+    assert_false(vr_app_settle(&f->core.vr));
     char text[300];
     assert_string_equal("the application \"text\" cannot go on: its process ended",
-                        vr_is_over(&f->vr, text, sizeof text));
+                        vr_is_over(&f->core.vr, text, sizeof text));
 }
 
 static void a_row_that_is_longer_than_the_pages_is_not_taken(void **state)
 {
     struct fixture *f = *state;
-    assert_true(vr_app_is_row(&f->vr, &f->vr.app_pages));
-    uint8_t *first = vstamp_page_write(&f->vr.app_pages, 0);
+    assert_true(vr_app_is_row(&f->core.vr, &f->core.vr.app_pages));
+    uint8_t *first = vstamp_page_write(&f->core.vr.app_pages, 0);
     memset(first, 0xff, 8);
-    assert_false(vr_app_is_row(&f->vr, &f->vr.app_pages));
-    vr_checkpoint_audit(&f->vr, f->vr.clients, false, 0);
-    assert_int_equal(VSTAMP_AUDIT_FAILS, vr_checkpoint_audit_some(&f->vr));
+    assert_false(vr_app_is_row(&f->core.vr, &f->core.vr.app_pages));
+    vr_checkpoint_audit(&f->core.vr, f->core.vr.clients, false, 0);
+    assert_int_equal(VSTAMP_AUDIT_FAILS, vr_checkpoint_audit_some(&f->core.vr));
 }
 
 int main(void)

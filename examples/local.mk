@@ -24,4 +24,5 @@ check_LTLIBRARIES += %D%/jobs.la %D%/locks.la %D%/phonebook.la %D%/sql.la
 # Applications that are programs of their own (vstamp-app-exec(5)).
 EXTRA_DIST += \
     %D%/exec/inventory.py \
+    %D%/exec/leases.sh \
     %D%/exec/notes.sh

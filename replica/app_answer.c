@@ -8,16 +8,18 @@
 #define NAME_CHARACTERS \
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-/* How each line reads: after the word the operands, # the question, A a name, S a size. */
+/* How each line reads: after the word the operands, # the question, A a name, S a size, D when
+ * something is due, T that things are; these two may be left out, at the end. */
 static const struct form {
     const char *word;
     const char *operands;
     const char *shown;
 } forms[] = {
-    [APP_HELLO] = {"hello", "#A", "hello VERSION NAME"},
-    [APP_LOADED] = {"loaded", "#", "loaded NUMBER"},
+    [APP_HELLO] = {"hello", "#AT", "hello VERSION NAME [ticks]"},
+    [APP_LOADED] = {"loaded", "#D", "loaded NUMBER [DUE]"},
     [APP_STATE] = {"state", "#S", "state NUMBER SIZE"},
-    [APP_ANSWER] = {"answer", "#S", "answer NUMBER SIZE"},
+    [APP_ANSWER] = {"answer", "#SD", "answer NUMBER SIZE [DUE]"},
+    [APP_TICKED] = {"ticked", "#D", "ticked NUMBER [DUE]"},
 };
 
 #define N_FORMS (sizeof(forms) / sizeof(forms[0]))
@@ -82,11 +84,29 @@ static bool take_name(struct bytes *line, char name[static APP_NAME_MAX + 1])
     return strspn(name, NAME_CHARACTERS) == word.size;
 }
 
+static bool take_ticks(struct bytes *line, bool *ticks)
+{
+    *ticks = line->size > 0;
+    return !*ticks || bytes_equal(take_word(line), bytes_of("ticks"));
+}
+
+static bool take_due(struct bytes *line, struct app_line *into)
+{
+    bool is_never = bytes_equal(*line, bytes_of("never"));
+
+    into->has_due = line->size > 0;
+    into->due = VSTAMP_NEVER;
+    if (is_never) take_word(line);
+    return is_never || !into->has_due || take_number(line, &into->due);
+}
+
 static bool take_operands(const char *operands, struct bytes *line, struct app_line *into)
 {
     for (; *operands != '\0'; operands++) {
         bool taken = *operands == 'A'   ? take_name(line, into->name)
                      : *operands == '#' ? take_number(line, &into->number)
+                     : *operands == 'T' ? take_ticks(line, &into->ticks)
+                     : *operands == 'D' ? take_due(line, into)
                                         : take_number(line, &into->body);
 
         if (!taken) return false;

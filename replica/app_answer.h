@@ -4,6 +4,7 @@
 #ifndef REPLICA_APP_ANSWER_H
 #define REPLICA_APP_ANSWER_H
 
+#include <vstamp/app.h>
 #include <vstamp/error.h>
 
 #include "base/bytes.h"
@@ -13,13 +14,16 @@
 #define APP_LINE_MAX  128u /* with its end */
 #define APP_SHOWN_MAX 80u  /* what is shown of what was said, at most, with its NUL */
 
-enum app_word { APP_HELLO, APP_LOADED, APP_STATE, APP_ANSWER };
+enum app_word { APP_HELLO, APP_LOADED, APP_STATE, APP_ANSWER, APP_TICKED };
 
 struct app_line {
     enum app_word word;
     char name[APP_NAME_MAX + 1]; /* of hello */
     uint64_t number;             /* of all others: the question's; of hello the version */
     uint64_t body;               /* of state and answer: bytes that follow */
+    bool ticks;                  /* of hello: the word is there */
+    bool has_due;                /* of loaded, answer and ticked: */
+    uint64_t due;                /* microseconds; VSTAMP_NEVER */
     size_t size;                 /* of the line with its end */
 };
 

@@ -18,12 +18,13 @@
 #define IN_KEEP_BYTES (1u << 20) /* more than that is given back once a state was read */
 #define QUERY_TRIES   2u
 
-/* An operation that was told to a process, or will be, by the bytes of `asked`. */
+/* An operation or a tick that was told to a process, or will be, by the bytes of `asked`. */
 struct told {
+    bool is_tick;
     uint64_t number; /* of the question */
     uint64_t op_number;
     struct vstamp_id client;
-    uint64_t answer; /* checksum */
+    uint64_t answer; /* checksum_of */
 };
 
 enum stage {
@@ -48,6 +49,8 @@ struct app_exec {
     struct app_exec_options options;
     char *words[3];              /* as the program is given them, and NULL */
     char name[APP_NAME_MAX + 1]; /* empty: not known yet */
+    bool ticks;                  /* it says when it has something to do */
+    uint64_t due;                /* after all that was answered */
     struct child child;
     enum stage stage;
     uint64_t n_questions;
@@ -64,7 +67,7 @@ struct app_exec {
 
 /* What is wanted of the process, by one of the functions that are the application. */
 struct errand {
-    enum { APPLY, QUERY, SAVE, LOAD } kind;
+    enum { APPLY, TICK, QUERY, SAVE, LOAD } kind;
     struct bytes operation;      /* of QUERY */
     struct vstamp_answer *answer; /* of APPLY and QUERY */
 };
@@ -102,6 +105,7 @@ struct question {
     struct bytes out[3]; /* what is to be written, which is advanced */
     enum app_word word;  /* of the answer */
     uint64_t body_max;
+    bool tells_due;
     struct app_line line; /* the answer; */
     struct bytes body;    /* until the next question */
 };
@@ -119,6 +123,13 @@ static enum trouble check_line(const struct question *q, struct vstamp_diag *why
     if (line->number != q->number)
         return wrong(why, "answered question %" PRIu64 " where it was asked %" PRIu64,
                      line->number, q->number);
+    if (line->has_due != q->tells_due) {
+        vstamp_diag_printf(why, line->has_due
+                                    ? "said when it is due, which belongs to the answers of "
+                                      "operations, and to those with 'ticks' in its hello"
+                                    : "did not say when it is due, and has 'ticks' in its hello");
+        return WRONG;
+    }
     if (line->body <= q->body_max) return NONE;
     if (q->word == APP_STATE)
         return wrong(why, "has a state of %" PRIu64 " bytes, more than state_bytes_max allows (%"
@@ -215,7 +226,13 @@ static enum trouble greet(struct app_exec *x, struct vstamp_diag *why)
         vstamp_diag_printf(why, "calls itself '%s', and was '%s'", q.line.name, x->name);
         return WRONG;
     }
+    if (x->name[0] != '\0' && x->ticks != q.line.ticks) {
+        vstamp_diag_printf(why, "says 'ticks' in one hello and not in the other");
+        return WRONG;
+    }
     memcpy(x->name, q.line.name, sizeof(x->name));
+    x->ticks = q.line.ticks;
+    x->due = VSTAMP_NEVER;
     x->stage = GREETED;
     TELL(x, false, "app-started", "name", x->name, "program", o->program, "pid",
          number(pid, (uint64_t)x->child.pid));
@@ -225,25 +242,36 @@ static enum trouble greet(struct app_exec *x, struct vstamp_diag *why)
 static enum trouble load_saved(struct app_exec *x, struct vstamp_diag *why)
 {
     struct bytes state = {x->saved.data, x->saved.size};
-    struct question q = {.word = APP_LOADED};
+    struct question q = {.word = APP_LOADED, .tells_due = x->ticks};
+    enum trouble trouble;
 
     if (state.size == 0) return NONE; /* that of a new group, in which it is */
-    return ask_alone(x, &q, "load", &state, why);
+    trouble = ask_alone(x, &q, "load", &state, why);
+    if (trouble == NONE) x->due = q.line.due;
+    return trouble;
 }
 
-/* The next answer, to an operation that was told; all that is known to come goes out with it. */
+/* The next answer, to what was told; all that is known to come goes out with it. */
 static enum trouble ask_told(struct app_exec *x, const struct told *t, struct bytes *answer,
                              struct vstamp_diag *why)
 {
     struct question q = {.number = t->number,
                          .out[0] = {x->asked.data + x->sent, x->asked.size - x->sent},
-                         .word = APP_ANSWER,
-                         .body_max = x->options.answer_capacity};
+                         .word = t->is_tick ? APP_TICKED : APP_ANSWER,
+                         .body_max = x->options.answer_capacity,
+                         .tells_due = x->ticks};
     enum trouble trouble = ask(x, &q, why);
 
     x->sent = x->asked.size - q.out[0].size;
     *answer = q.body;
+    if (trouble == NONE) x->due = q.line.due;
     return trouble;
+}
+
+/* Of the answer that has just come, and of what it says is due. */
+static uint64_t checksum_of(const struct app_exec *x, struct bytes answer)
+{
+    return checksum64(answer.data, answer.size) ^ x->due;
 }
 
 static enum trouble tell_again(struct app_exec *x, struct vstamp_diag *why)
@@ -256,7 +284,7 @@ static enum trouble tell_again(struct app_exec *x, struct vstamp_diag *why)
         enum trouble trouble = ask_told(x, t, &answer, why);
 
         if (trouble != NONE) return trouble;
-        if (checksum64(answer.data, answer.size) == t->answer) continue;
+        if (checksum_of(x, answer) == t->answer) continue;
         vstamp_diag_printf(why, "gave another answer to op-number %" PRIu64 " than before: it is "
                            "not deterministic", t->op_number);
         return DIFFERS; /* X3 */
@@ -289,10 +317,12 @@ static enum trouble do_apply(struct app_exec *x, const struct errand *e, struct 
     enum trouble trouble = ask_told(x, t, &answer, why);
 
     if (trouble != NONE) return trouble;
-    assert(answer.size <= e->answer->capacity);
-    memcpy(e->answer->data, answer.data, answer.size);
-    e->answer->size = answer.size;
-    t->answer = checksum64(answer.data, answer.size);
+    if (e->kind == APPLY) {
+        assert(answer.size <= e->answer->capacity);
+        memcpy(e->answer->data, answer.data, answer.size);
+        e->answer->size = answer.size;
+    }
+    t->answer = checksum_of(x, answer);
     x->n_answered++;
     return NONE;
 }
@@ -347,6 +377,8 @@ static void say_where(const struct app_exec *x, const struct errand *e, bool up,
     else if (e->kind == APPLY && t != NULL)
         snprintf(into, size, "at op-number %" PRIu64 " of client %016" PRIx64 "%016" PRIx64,
                  t->op_number, t->client.hi, t->client.lo);
+    else if (e->kind == TICK && t != NULL)
+        snprintf(into, size, "at the tick of op-number %" PRIu64, t->op_number);
     else
         snprintf(into, size, "%s", e->kind == QUERY  ? "at a read"
                                    : e->kind == SAVE ? "when it was to save its state"
@@ -383,7 +415,8 @@ static void carry_out(struct app_exec *x, const struct errand *e)
 {
     static enum trouble (*const steps[])(struct app_exec *, const struct errand *,
                                          struct vstamp_diag *) = {
-        [APPLY] = do_apply, [QUERY] = do_query, [SAVE] = do_save, [LOAD] = do_nothing};
+        [APPLY] = do_apply, [TICK] = do_apply, [QUERY] = do_query, [SAVE] = do_save,
+        [LOAD] = do_nothing};
     uint32_t tries;
 
     for (tries = 1; x->failure.text[0] == '\0'; tries++) {
@@ -406,36 +439,45 @@ static void carry_out(struct app_exec *x, const struct errand *e)
 
 /* --- the application -------------------------------------------------------------------------- */
 
-/* Into `asked`, in the words of the protocol. */
+static bool grow_told(struct app_exec *x)
+{
+    size_t capacity = 2 * x->told_capacity + 64;
+    struct told *grown;
+
+    if (x->n_told < x->told_capacity) return true;
+    grown = realloc(x->told, capacity * sizeof(*grown));
+    if (grown == NULL) return false;
+    x->told = grown;
+    x->told_capacity = capacity;
+    return true;
+}
+
+/* Into `asked`, in the words of the protocol; without an operation a tick. */
 static bool note(struct app_exec *x, const struct vstamp_context *context,
                  const struct vstamp_operation *operation)
 {
     uint64_t seed[SEED_BYTES / sizeof(uint64_t)] = {0};
-    struct told *t;
     char head[HEAD_MAX];
+    int n;
 
-    if (x->n_told == x->told_capacity) {
-        size_t capacity = 2 * x->told_capacity + 64;
-        struct told *grown = realloc(x->told, capacity * sizeof(*grown));
-
-        if (grown == NULL) return false;
-        x->told = grown;
-        x->told_capacity = capacity;
-    }
+    if (!grow_told(x)) return false;
     if (context->prediction_size == SEED_BYTES) memcpy(seed, context->prediction, SEED_BYTES);
-    snprintf(head, sizeof(head),
-             "apply %" PRIu64 " %" PRIu64 " %" PRIu64 " %016" PRIx64 "%016" PRIx64 " %" PRIu64
-             " %016" PRIx64 "%016" PRIx64 " %zu\n", ++x->n_questions, context->op_number,
-             context->timestamp_us, context->client.hi, context->client.lo, context->session,
-             seed[0], seed[1], operation->size);
+    n = snprintf(head, sizeof(head), "%s %" PRIu64 " %" PRIu64 " %" PRIu64,
+                 operation == NULL ? "tick" : "apply", ++x->n_questions, context->op_number,
+                 context->timestamp_us);
+    if (operation != NULL)
+        snprintf(head + n, sizeof(head) - (size_t)n,
+                 " %016" PRIx64 "%016" PRIx64 " %" PRIu64 " %016" PRIx64 "%016" PRIx64 " %zu\n",
+                 context->client.hi, context->client.lo, context->session, seed[0], seed[1],
+                 operation->size);
     if (!buffer_append(&x->asked, head, strlen(head)) ||
-        !buffer_append(&x->asked, operation->data, operation->size) ||
+        (operation != NULL && !buffer_append(&x->asked, operation->data, operation->size)) ||
         !buffer_append(&x->asked, "\n", 1))
         return false;
-    t = &x->told[x->n_told++];
-    *t = (struct told){.number = x->n_questions,
-                       .op_number = context->op_number,
-                       .client = context->client};
+    x->told[x->n_told++] = (struct told){.is_tick = operation == NULL,
+                                         .number = x->n_questions,
+                                         .op_number = context->op_number,
+                                         .client = context->client};
     return true;
 }
 
@@ -462,6 +504,23 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
     if (x->failure.text[0] == '\0')
         assert(x->told[x->n_answered].op_number == context->op_number);
     carry_out(x, &(struct errand){.kind = APPLY, .answer = answer});
+}
+
+static uint64_t due(const struct vstamp_pages *pages)
+{
+    const struct app_exec *x = vstamp_pages_instance(pages);
+
+    return x->due;
+}
+
+static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+{
+    struct app_exec *x = vstamp_pages_instance(pages);
+
+    assert(x->n_told == x->n_answered || x->failure.text[0] != '\0');
+    if (x->failure.text[0] == '\0' && !note(x, context, NULL))
+        vstamp_diag_printf(&x->failure, "out of memory");
+    carry_out(x, &(struct errand){.kind = TICK});
 }
 
 static void query(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,
@@ -572,6 +631,8 @@ int app_exec_open(struct app_exec **opened, const struct app_exec_options *optio
                                  .name = x->name,
                                  .apply = apply,
                                  .query = query,
+                                 .due = x->ticks ? due : NULL,
+                                 .tick = x->ticks ? tick : NULL,
                                  .save = save,
                                  .load = load,
                                  .predict = predict,

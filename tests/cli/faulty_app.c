@@ -3,10 +3,11 @@
  * told to: before each step it looks for a file FOLDER/STEP, and whoever of the replicas' processes
  * gets it, by renaming it to STEP.done, does what is in it.
  *
- *     faulty_app FOLDER       steps: start hello load apply applied query save
+ *     faulty_app FOLDER       steps: start hello load apply applied tick query save
  *
  * Operations are numbers to add, answered by the sum; "pid", whose answer differs each time; and
- * "poison", which kills, unless there is FOLDER/antidote. */
+ * "poison", which kills, unless there is FOLDER/antidote.  If there is FOLDER/ticks when it starts,
+ * "later N" adds N a second later by itself; until then that is in the state, too. */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 static const char *folder, *question = "0";
+static bool ticks;
+static unsigned long sum, later, due; /* due 0: nothing is */
 
 static void path_of(const char *name, const char *end, char path[static PATH_MAX])
 {
@@ -35,6 +38,7 @@ static void fail(const char *fault)
         for (int i = 0; i < 300; i++) putchar('x');
     if (strcmp(fault, "long") == 0) printf("answer %s 1000000000\n", question);
     if (strcmp(fault, "extra") == 0) printf("answer %s 2\n77\n", question);
+    if (strcmp(fault, "untimely") == 0) printf("answer %s 1%s\n7\n", question, ticks ? "" : " 5");
     if (strcmp(fault, "cut") == 0) printf("answer %s 5\n1", question); /* then other bytes */
     if (strcmp(fault, "close") == 0) close(STDOUT_FILENO);
     fflush(stdout);
@@ -59,21 +63,53 @@ static bool read_body(const char *size, char *into, size_t capacity)
     return true;
 }
 
-static void say(const char *word, const char *body)
+/* What ends a line whose answer changes the state. */
+static const char *when(void)
 {
-    printf("%s %s %zu\n%s\n", word, question, strlen(body), body);
+    static char text[24];
+    if (!ticks) return "";
+    if (due == 0) return " never";
+    snprintf(text, sizeof text, " %lu", due);
+    return text;
 }
 
-static unsigned long sum;
+static void say(const char *word, const char *end, const char *body)
+{
+    printf("%s %s %zu%s\n%s\n", word, question, strlen(body), end, body);
+}
 
-static void say_sum(const char *word)
+static void say_sum(const char *word, const char *end)
 {
     char text[24];
     snprintf(text, sizeof text, "%lu", sum);
-    say(word, text);
+    say(word, end, text);
 }
 
-static void apply(const char *operation)
+static void save(void)
+{
+    char text[80];
+    snprintf(text, sizeof text, "%lu %lu %lu", sum, due, later);
+    if (due == 0) *strchr(text, ' ') = '\0';
+    say("state", "", text);
+}
+
+static void load(const char *state)
+{
+    due = later = 0;
+    sscanf(state, "%lu %lu %lu", &sum, &due, &later);
+    printf("loaded %s%s\n", question, when());
+}
+
+static void tick(unsigned long now)
+{
+    if (due != 0 && due <= now) {
+        sum += later;
+        due = later = 0;
+    }
+    printf("ticked %s%s\n", question, when());
+}
+
+static void apply(const char *operation, unsigned long now)
 {
     char path[PATH_MAX], text[24];
     path_of("antidote", "", path);
@@ -82,11 +118,21 @@ static void apply(const char *operation)
         raise(SIGKILL);
     } else if (strcmp(operation, "pid") == 0) {
         snprintf(text, sizeof text, "%ld", (long)getpid());
-        say("answer", text);
+        say("answer", when(), text);
         return;
+    } else if (sscanf(operation, "later %lu", &later) == 1) {
+        due = now + 1000000;
     }
     sum += strtoul(operation, NULL, 10);
-    say_sum("answer");
+    say_sum("answer", when());
+}
+
+/* OP TIME ... */
+static unsigned long time_of(const char *words)
+{
+    unsigned long time = 0;
+    sscanf(words, "%*u %lu", &time);
+    return time;
 }
 
 int main(int argc, char **argv)
@@ -95,6 +141,8 @@ int main(int argc, char **argv)
     char *rest;
     if (argc != 2) return 2;
     folder = argv[1];
+    path_of("ticks", "", body);
+    ticks = access(body, F_OK) == 0;
     step("start");
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';
@@ -105,14 +153,12 @@ int main(int argc, char **argv)
         if (has_body && !read_body(last + 1, body, sizeof body)) return 1;
         question = strtok_r(NULL, " ", &rest);
         step(word);
-        if (strcmp(word, "hello") == 0) printf("hello 1 sum\n");
-        if (strcmp(word, "load") == 0) {
-            sum = strtoul(body, NULL, 10);
-            printf("loaded %s\n", question);
-        }
-        if (strcmp(word, "apply") == 0) apply(body);
-        if (strcmp(word, "query") == 0) say_sum("answer");
-        if (strcmp(word, "save") == 0) say_sum("state");
+        if (strcmp(word, "hello") == 0) printf("hello 1 sum%s\n", ticks ? " ticks" : "");
+        if (strcmp(word, "load") == 0) load(body);
+        if (strcmp(word, "apply") == 0) apply(body, time_of(rest));
+        if (strcmp(word, "tick") == 0) tick(time_of(rest));
+        if (strcmp(word, "query") == 0) say_sum("answer", "");
+        if (strcmp(word, "save") == 0) save();
         fflush(stdout);
         if (strcmp(word, "apply") == 0) step("applied");
     }

@@ -91,6 +91,23 @@ need_python() {
     wait_state "$before" all
 }
 
+is_free() { [ "$(ask "$1")" = nobody ]; }
+
+@test "an application in shell with leases: they end though nobody asks, also after a fail-over" {
+    begin "--app-exec $examples/leases.sh"
+    [ "$(apply "take printer ann 1" "take scanner ann 300" "take scanner bob 5" | tr '\n' ,)" = \
+        "yes,yes,no: ann," ]
+    [ "$(vstamp call "take printer" && ask printer)" = "not understoodann" ]
+    group_wait "the lease to end" is_free printer
+    [ "$(ask all | cut -d ' ' -f 1,2)" = "scanner ann" ]
+    [ "$(apply "take printer bob 1" "drop scanner ann" "drop scanner ann" | tr '\n' ,)" = \
+        "yes,yes,no," ]
+    group_kill "$PRIMARY"
+    group_wait "the lease to end" is_free printer
+    group_start_one "$PRIMARY"
+    wait_state "" all
+}
+
 @test "a process that is killed is started anew, and nothing is lost or runs twice" {
     begin_faulty "checkpoint_ops: 16"
     [ "$(apply 5 7 | tr '\n' ,)" = "5,12," ]

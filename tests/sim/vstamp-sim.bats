@@ -75,3 +75,20 @@ verdict() {
     [ "$status" -eq 1 ]
     [[ $output == *"the application is not deterministic: at op-number"* ]]
 }
+
+@test "so is one that does something by itself" {
+    local program=${top_srcdir:?}/examples/exec/leases.sh
+    local operations=$BATS_TEST_TMPDIR/operations
+    printf '%s\n' 'take a b 1' 'take a c 2' 'take b c 1' 'drop a b' '--read all' >"$operations"
+    run vstamp-sim --app-exec "$program" --seeds 3-3 --ticks 3000 --operations "$operations"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    sed 's/^    tick)/& time=$((time - $$ % 2 * 9000000))/' "$program" \
+        >"$BATS_TEST_TMPDIR/late.sh"
+    chmod +x "$BATS_TEST_TMPDIR/late.sh"
+    run vstamp-sim --app-exec "$BATS_TEST_TMPDIR/late.sh" --seeds 3-60 --until-failure --jobs 1 \
+        --ticks 3000 --operations "$operations"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"has another state"* ]]
+}

@@ -32,31 +32,36 @@ static const struct {
     {"answer 0 0012\n", 1, APP_ANSWER, 0, 12, 27, NULL, NULL},
     {"state 1 999999999999999999\n", 1, APP_STATE, 1, UINT64_C(999999999999999999),
      UINT64_C(1000000000000000027), NULL, NULL},
+    {"hello 1 sum ticks\n", 1, APP_HELLO, 1, 0, 18, "sum", NULL},
+    {"ticked 4 never\n", 1, APP_TICKED, 4, 0, 15, NULL, NULL},
+    {"answer 3 0 1767225600000000\n", 1, APP_ANSWER, 3, 0, 29, NULL, NULL},
     {"", 0, NO, NULL, NULL},
     {"answer 1 1", 0, NO, NULL, NULL},
     {"something else", 0, NO, NULL, NULL},
     {"\n", -1, NO, NULL, "wrote '' where"},
     {" \n", -1, NO, NULL, "wrote ' ' where"},
-    {"hello\n", -1, NO, NULL, "'hello VERSION NAME'"},
-    {"hello 1\n", -1, NO, NULL, "'hello VERSION NAME'"},
-    {"hello 1 \n", -1, NO, NULL, "'hello VERSION NAME'"},
-    {"hello 1 sum \n", -1, NO, NULL, "'hello VERSION NAME'"},
-    {"hello 1 a b\n", -1, NO, NULL, "'hello VERSION NAME'"},
+    {"hello\n", -1, NO, NULL, "'hello VERSION NAME [ticks]'"},
+    {"hello 1\n", -1, NO, NULL, "'hello VERSION NAME [ticks]'"},
+    {"hello 1 \n", -1, NO, NULL, "'hello VERSION NAME [ticks]'"},
+    {"hello 1 sum \n", -1, NO, NULL, "'hello VERSION NAME [ticks]'"},
+    {"hello 1 a b\n", -1, NO, NULL, "'hello VERSION NAME [ticks]'"},
     {"hello 1 \"sum\"\n", -1, NO, NULL, "wrote 'hello 1 'sum'' where"},
-    {"hello 1 x" WORD32 "\n", -1, NO, NULL, "'hello VERSION NAME'"},
+    {"hello 1 x" WORD32 "\n", -1, NO, NULL, "'hello VERSION NAME [ticks]'"},
     {"hello 2 sum\n", -1, NO, NULL, "speaks version 2 of the protocol, not 1"},
-    {"loaded\n", -1, NO, NULL, "where 'loaded NUMBER' belongs"},
-    {"loaded 1 1\n", -1, NO, NULL, "where 'loaded NUMBER' belongs"},
-    {"loaded 1 \n", -1, NO, NULL, "where 'loaded NUMBER' belongs"},
-    {"answer\n", -1, NO, NULL, "'answer NUMBER SIZE'"},
-    {"answer 1\n", -1, NO, NULL, "'answer NUMBER SIZE'"},
-    {"answer 1 -1\n", -1, NO, NULL, "'answer NUMBER SIZE'"},
-    {"answer 1 1 \n", -1, NO, NULL, "'answer NUMBER SIZE'"},
-    {"answer 1 1 1\n", -1, NO, NULL, "'answer NUMBER SIZE'"},
-    {"answer 1  1\n", -1, NO, NULL, "'answer NUMBER SIZE'"},
+    {"loaded\n", -1, NO, NULL, "where 'loaded NUMBER [DUE]' belongs"},
+    {"loaded 1 soon\n", -1, NO, NULL, "where 'loaded NUMBER [DUE]' belongs"},
+    {"loaded 1 \n", -1, NO, NULL, "where 'loaded NUMBER [DUE]' belongs"},
+    {"answer\n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
+    {"answer 1\n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
+    {"answer 1 -1\n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
+    {"answer 1 1 \n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
+    {"answer 1 1 1 1\n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
+    {"answer 1 1 never \n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
+    {"ticked\n", -1, NO, NULL, "'ticked NUMBER [DUE]'"},
+    {"answer 1  1\n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
     {"answer 1 1\r\n", -1, NO, NULL, "wrote 'answer 1 1?' where"},
-    {"answer 1 0x1\n", -1, NO, NULL, "'answer NUMBER SIZE'"},
-    {"answer 1 1000000000000000000\n", -1, NO, NULL, "'answer NUMBER SIZE'"},
+    {"answer 1 0x1\n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
+    {"answer 1 1000000000000000000\n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
     {"Answer 1 1\n", -1, NO, NULL, "'a line of the protocol'"},
     {"answers 1 1\n", -1, NO, NULL, "'a line of the protocol'"},
     {"debug: 1\n", -1, NO, NULL, "wrote 'debug: 1' where"},
@@ -79,6 +84,31 @@ static void each_line_is_what_it_is(void **state)
         }
         if (table[i].name != NULL) assert_string_equal(line.name, table[i].name);
         if (rv < 0) assert_non_null(strstr(why.text, table[i].why));
+    }
+}
+
+static void a_line_says_when_something_is_due(void **state)
+{
+    static const struct {
+        const char *said;
+        bool ticks, has_due;
+        uint64_t due;
+    } lines[] = {
+        {"hello 1 sum\n", false, false, 0},
+        {"hello 1 sum ticks\n", true, false, 0},
+        {"loaded 2\n", false, false, VSTAMP_NEVER},
+        {"loaded 2 never\n", false, true, VSTAMP_NEVER},
+        {"answer 2 5 0\n", false, true, 0},
+        {"ticked 2 1767225600000000\n", false, true, UINT64_C(1767225600000000)},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct app_line line;
+        struct vstamp_diag why = {0};
+        assert_int_equal(app_line_parse(bytes_of(lines[i].said), &line, &why), 1);
+        assert_int_equal(line.ticks, lines[i].ticks);
+        assert_int_equal(line.has_due, lines[i].has_due);
+        assert_int_equal(line.due, lines[i].due);
     }
 }
 
@@ -122,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_line_is_what_it_is),
+        cmocka_unit_test(a_line_says_when_something_is_due),
         cmocka_unit_test(a_line_without_end_is_refused_once_it_is_too_long),
         cmocka_unit_test(no_bytes_do_harm),
     };

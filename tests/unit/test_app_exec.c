@@ -55,7 +55,17 @@ static int open_exec(struct fixture *f, struct vstamp_diag *diag)
     return app_exec_open(&f->exec, &options, diag);
 }
 
-static int set_up(void **state)
+static void put_file(const struct fixture *f, const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "%s\n", text);
+    fclose(file);
+}
+
+static int set_up_with(void **state, bool ticks)
 {
     struct fixture *f = calloc(1, sizeof *f);
     const char *build = getenv("top_builddir");
@@ -67,6 +77,7 @@ static int set_up(void **state)
     snprintf(f->program, sizeof f->program, "%s/tests/cli/faulty_app", build ? build : ".");
     core_configure(&f->core, 12);
     *state = f;
+    if (ticks) put_file(f, "ticks", "");
     if (open_exec(f, &diag) != 0) {
         print_error("%s\n", diag.text);
         return -1;
@@ -75,14 +86,14 @@ static int set_up(void **state)
     return 0;
 }
 
-static void put_file(const struct fixture *f, const char *name, const char *text)
+static int set_up(void **state)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", f->folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file, "%s\n", text);
-    fclose(file);
+    return set_up_with(state, false);
+}
+
+static int set_up_with_ticks(void **state)
+{
+    return set_up_with(state, true);
 }
 
 static bool take_file(const struct fixture *f, const char *name)
@@ -94,8 +105,8 @@ static bool take_file(const struct fixture *f, const char *name)
 
 static int tear_down(void **state)
 {
-    static const char *const steps[] = {"start", "hello", "load", "apply", "applied", "query",
-                                        "save"};
+    static const char *const steps[] = {"start", "hello", "load", "apply", "applied", "tick",
+                                        "query", "save"};
     struct fixture *f = *state;
     char name[40];
     if (f->exec != NULL) app_exec_app(f->exec)->close(f->exec);
@@ -105,6 +116,7 @@ static int tear_down(void **state)
         take_file(f, steps[i]);
     }
     take_file(f, "antidote");
+    take_file(f, "ticks");
     int rv = rmdir(f->folder);
     core_close(&f->core);
     free(f);
@@ -116,7 +128,8 @@ static int tear_down(void **state)
 
 static struct vstamp_context context_of(uint64_t op)
 {
-    return (struct vstamp_context){.op_number = op, .client = {7, 8}, .session = 1};
+    return (struct vstamp_context){
+        .op_number = op, .timestamp_us = op * 1000, .client = {7, 8}, .session = 1};
 }
 
 static const char *apply(struct fixture *f, const char *operation, char answer[static 300])
@@ -362,6 +375,111 @@ static void a_state_that_comes_from_elsewhere_is_taken_up(void **state)
     adds(f, 1);
 }
 
+/* --- one that does something by itself ------------------------------------------------------- */
+
+static uint64_t due(const struct fixture *f)
+{
+    return f->core.vr.app->due(&f->core.vr.app_pages);
+}
+
+static void tick(struct fixture *f, uint64_t now_us)
+{
+    struct vr *r = &f->core.vr;
+    struct vstamp_context context = {.op_number = ++f->op, .timestamp_us = now_us};
+    r->app->tick(&r->app_pages, &context);
+    vr_app_has_run(r);
+    assert_false(r->over);
+}
+
+/* An operation that adds so much a second after it. */
+static uint64_t adds_later(struct fixture *f, unsigned term)
+{
+    char answer[300], operation[24], sum[24];
+    snprintf(operation, sizeof operation, "later %u", term);
+    snprintf(sum, sizeof sum, "%u", f->sum);
+    assert_string_equal(apply(f, operation, answer), sum);
+    assert_int_equal(due(f), f->op * 1000 + 1000000);
+    return due(f);
+}
+
+static void what_is_due_is_told_and_done_once(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(due(f), VSTAMP_NEVER);
+    adds(f, 5);
+    assert_int_equal(due(f), VSTAMP_NEVER);
+    uint64_t then = adds_later(f, 30);
+    tick(f, then - 1);
+    reads(f);
+    assert_int_equal(due(f), then);
+    put_file(f, "apply", "kill"); /* another process is told all again */
+    adds(f, 1);
+    assert_int_equal(due(f), then);
+    tick(f, then);
+    f->sum += 30;
+    reads(f);
+    assert_int_equal(due(f), VSTAMP_NEVER);
+    put_file(f, "apply", "kill");
+    adds(f, 1); /* and the ticks, too */
+    assert_int_equal(due(f), VSTAMP_NEVER);
+}
+
+static void what_is_due_is_part_of_the_state(void **state)
+{
+    struct fixture *f = *state;
+    adds(f, 5);
+    uint64_t then = adds_later(f, 30);
+    assert_true(vr_app_settle(&f->core.vr));
+    tick(f, then);
+    assert_int_equal(due(f), VSTAMP_NEVER);
+    vr_app_resume(&f->core.vr);
+    assert_int_equal(due(f), then);
+    put_file(f, "tick", "kill");
+    tick(f, then);
+    f->sum += 30;
+    reads(f);
+    tells(f, "where=at the tick of op-number");
+}
+
+static void one_failure_at_a_tick_is_got_over(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        f->log_size = 0;
+        uint64_t then = adds_later(f, 3);
+        put_file(f, "tick", faults[i].fault);
+        tick(f, then);
+        f->sum += 3;
+        reads(f);
+        assert_true(take_file(f, "tick.done"));
+        tells(f, "app-failed!");
+        tells(f, faults[i].reason);
+    }
+}
+
+static void an_answer_that_does_not_say_when_is_wrong(void **state)
+{
+    struct fixture *f = *state;
+    put_file(f, "apply", "untimely");
+    adds(f, 1);
+    tells(f, "did not say when it is due, and has 'ticks' in its hello");
+}
+
+static void an_answer_that_says_when_and_should_not_is_wrong(void **state)
+{
+    struct fixture *f = *state;
+    assert_null(f->core.vr.app->due);
+    put_file(f, "apply", "untimely");
+    adds(f, 1);
+    tells(f, "said when it is due, which belongs to");
+    put_file(f, "ticks", ""); /* as if the program had become another one */
+    put_file(f, "apply", "kill");
+    char answer[300];
+    apply(f, "1", answer);
+    assert_true(f->core.vr.over);
+    tells(f, "says 'ticks' in one hello and not in the other");
+}
+
 static void one_that_cannot_be_started_says_why(void **state)
 {
     struct fixture *f = *state;
@@ -399,6 +517,7 @@ static void one_that_ends_while_it_is_idle_is_started_at_once(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TICKS(name) cmocka_unit_test_setup_teardown(name, set_up_with_ticks, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(one_failure_when_it_starts_is_got_over),
         TEST(one_failure_at_hello_is_got_over),
@@ -413,6 +532,11 @@ int main(void)
         TEST(an_answer_too_many_is_noticed),
         TEST(announced_operations_run_once_each),
         TEST(a_state_that_comes_from_elsewhere_is_taken_up),
+        TICKS(what_is_due_is_told_and_done_once),
+        TICKS(what_is_due_is_part_of_the_state),
+        TICKS(one_failure_at_a_tick_is_got_over),
+        TICKS(an_answer_that_does_not_say_when_is_wrong),
+        TEST(an_answer_that_says_when_and_should_not_is_wrong),
         TEST(one_that_cannot_be_started_says_why),
         TEST(one_that_ends_while_it_is_idle_is_started_at_once),
     };

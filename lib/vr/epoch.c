@@ -61,18 +61,25 @@ static void tell_directory(struct vr *r)
     if (r->started) r->sink.directory(r->sink.ctx);
 }
 
-/* Those of `others` that are no members are guests. */
-void vr_take_guests(struct vr *r, const struct vr_membership *others)
+/* Those of `others` that are no members are guests, too.  Were there any? */
+static bool add_guests(struct vr *r, const struct vr_membership *others)
 {
     struct vr_membership *guests = &r->guests;
-    uint8_t n = 0;
-    for (uint8_t i = 0; others != NULL && i < others->n; i++) {
+    uint8_t before = guests->n;
+    for (uint8_t i = 0; i < others->n && guests->n < REPLICAS_MAX; i++) {
         const struct vr_member *one = &others->members[i];
         if (vr_membership_find(&r->membership, one->address) != NOT_A_MEMBER) continue;
+        if (vr_membership_find(guests, one->address) != NOT_A_MEMBER) continue;
         if (strcmp(one->address, r->address) == 0) continue;
-        guests->members[n++] = *one;
+        guests->members[guests->n++] = *one;
     }
-    guests->n = n;
+    return guests->n > before;
+}
+
+void vr_take_guests(struct vr *r, const struct vr_membership *others)
+{
+    r->guests.n = 0;
+    if (others != NULL) add_guests(r, others);
     tell_directory(r);
 }
 
@@ -541,7 +548,52 @@ static void learn_blank(struct vr *r, const struct vr_membership *next)
         recover_in(r, next);
 }
 
+/* Who was replaced, and restarted since, knows of no other than itself; and the first of them that
+ * we hear need not be one that has the log. */
+static void hear_of_guests(struct vr *r, const struct vr_membership *previous)
+{
+    bool waits = r->status == VR_TRANSITIONING && is_member(r);
+    uint8_t before = r->guests.n;
+    if (!waits || !add_guests(r, previous)) return;
+    if (before > 0) vr_mark(r, VR_MARK_more_guests, "guests=%u", r->guests.n);
+    tell_directory(r);
+}
+
 /* E7 */
+static void take_news(struct vr *r, const struct vr_membership *next,
+                      const struct vr_membership *previous)
+{
+    const struct wire_entry_header *ours = log_header(&r->log, next->op);
+    if (next->epoch == r->epoch) {
+        hear_of_guests(r, previous);
+    } else if (next->epoch < r->epoch) {
+        return;
+    } else if (ours != NULL && vstamp_id_equal(ours->checksum, next->checksum) &&
+               r->applied < next->op && !vr_has_hole(r, next->op)) {
+        vr_mark(r, VR_MARK_epoch_by_own_log, "epoch=%u", next->epoch);
+        vr_commit_up_to(r, next->op); /* what moves us is to execute it */
+    } else {
+        vr_mark(r, VR_MARK_epoch_without_log, "epoch=%u", next->epoch);
+        move_to(r, next, previous);
+    }
+}
+
+/* Who told us has the log, and can be reached: of the new members by index, of the old ones the
+ * last that it lists. */
+static void fetch_from_sender(struct vr *r, const struct wire_header *header,
+                              const struct vr_membership *previous)
+{
+    uint8_t n = r->config.n_replicas, slot = (uint8_t)header->sender;
+    bool lacks = r->status == VR_TRANSITIONING && is_member(r) && r->epoch == header->epoch &&
+                 !vr_epoch_is_complete(r);
+    if (!lacks || r->transfer.kind != VR_TRANSFER_NONE) return;
+    if (header->sender >= n) {
+        const char *last = previous->n > 0 ? previous->members[previous->n - 1].address : "";
+        slot = (uint8_t)(n + vr_membership_find(&r->guests, last));
+    }
+    if (slot < vr_n_slots(r)) fetch(r, slot);
+}
+
 static void on_news(struct vr *r, const struct wire_header *header,
                     const struct wire_membership *news, const struct wire_list *before)
 {
@@ -552,35 +604,13 @@ static void on_news(struct vr *r, const struct wire_header *header,
     }
     if (!vr_members_read(&previous, before)) previous.n = 0;
     if (vstamp_id_is_zero(header->group)) return;
-    if (!r->has_hard_state) {
+    if (!r->has_hard_state)
         learn_blank(r, &next);
-    } else if (!vstamp_id_equal(header->group, r->group)) {
+    else if (vstamp_id_equal(header->group, r->group))
+        take_news(r, &next, &previous);
+    else
         vr_mark(r, VR_MARK_another_group, "news of an epoch");
-    } else if (next.epoch == r->epoch) {
-        if (r->status == VR_TRANSITIONING && is_member(r) && r->guests.n == 0)
-            vr_take_guests(r, &previous);
-    } else if (next.epoch > r->epoch) {
-        const struct wire_entry_header *ours = log_header(&r->log, next.op);
-        if (ours != NULL && vstamp_id_equal(ours->checksum, next.checksum) &&
-            r->applied < next.op && !vr_has_hole(r, next.op)) {
-            vr_mark(r, VR_MARK_epoch_by_own_log, "epoch=%u", next.epoch);
-            vr_commit_up_to(r, next.op); /* what moves us is to execute it */
-            return;
-        }
-        vr_mark(r, VR_MARK_epoch_without_log, "epoch=%u", next.epoch);
-        move_to(r, &next, &previous);
-    }
-}
-
-/* Who told us has the log, and can be reached: of the new members by index, of the old ones the
- * last that it lists. */
-static void fetch_from_sender(struct vr *r, const struct wire_header *header)
-{
-    uint8_t n = r->config.n_replicas;
-    bool lacks = r->status == VR_TRANSITIONING && is_member(r) && r->epoch == header->epoch &&
-                 !vr_epoch_is_complete(r);
-    if (!lacks || r->transfer.kind != VR_TRANSFER_NONE) return;
-    fetch(r, header->sender < n ? (uint8_t)header->sender : (uint8_t)(vr_n_slots(r) - 1));
+    fetch_from_sender(r, header, &previous);
 }
 
 static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
@@ -593,7 +623,6 @@ static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
         return;
     }
     on_news(r, &m->header, &start->membership, &start->previous);
-    fetch_from_sender(r, &m->header);
     bool from_member = slot < r->config.n_replicas;
     if (same && m->header.epoch == r->epoch && is_member(r) && !from_member && has_begun(r))
         say_started(r, slot, origin);
@@ -648,7 +677,6 @@ static bool take(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
     case WIRE_epoch_started: on_epoch_started(r, slot, m); return true;
     case WIRE_new_epoch:
         on_news(r, h, &m->as.new_epoch.membership, &m->as.new_epoch.previous);
-        fetch_from_sender(r, h);
         return true;
     default: break;
     }

@@ -177,6 +177,46 @@ static void a_replaced_replica_stays_until_a_quorum_has_begun(void **state)
     cluster_free(c);
 }
 
+/* E4: the first of the replaced that new members hear lacks the log that they look for.  All have
+ * restarted, and know of none but themselves. */
+static void members_fetch_from_all_who_were_replaced(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    cluster_isolate(c, 2);
+    assert_int_equal(cluster_incr(c, 1, g.session, 1, 0), 1);
+    for (int i = 0; i < 2; i++) cluster_add(c, LIST(3, 4));
+    cluster_drop(c, 4, CLUSTER_ALL, WIRE_learned);
+    ask(&g, 1, 0, LIST(3, 4));
+    cluster_run(c, 200); /* both hold all there is by now */
+    cluster_clear_rules(c);
+    cluster_isolate(c, 2);
+    cluster_drop(c, CLUSTER_ALL, 3, WIRE_new_state);
+    cluster_drop(c, CLUSTER_ALL, 4, WIRE_new_state);
+    cluster_run(c, 200);
+    assert_int_equal(cluster_core(c, 3)->status, VR_TRANSITIONING);
+    cluster_crash(c, 3);
+    cluster_crash(c, 4);
+    cluster_clear_rules(c);
+    cluster_run(c, 500);
+    assert_true(cluster_core(c, 2)->replaced);
+    assert_true(cluster_core(c, 2)->log.op < cluster_core(c, 0)->log.op);
+    for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
+    cluster_start(c, 2);
+    cluster_start(c, 3);
+    cluster_start(c, 4);
+    cluster_run(c, 500);
+    assert_int_equal(cluster_core(c, 3)->status, VR_TRANSITIONING);
+    assert_int_equal(cluster_core(c, 3)->guests.n, 1);
+    cluster_start(c, 0);
+    cluster_start(c, 1);
+    cluster_run(c, 2000);
+    for (uint8_t i = 0; i < 3; i++) assert_false(cluster_is_up(c, i)); /* not needed any more */
+    assert_int_equal(cluster_incr(c, 1, g.session, 2, cluster_primary(c)), 2);
+    cluster_free(c);
+}
+
 /* It was cut off when it was replaced, and once more. */
 static void a_replica_that_slept_through_two_epochs_ends(void **state)
 {
@@ -677,6 +717,7 @@ int main(void)
         cmocka_unit_test(members_change_their_parts),
         cmocka_unit_test(a_witness_that_slept_is_active_once_it_has_the_state),
         cmocka_unit_test(a_replaced_replica_stays_until_a_quorum_has_begun),
+        cmocka_unit_test(members_fetch_from_all_who_were_replaced),
         cmocka_unit_test(a_replica_that_slept_through_two_epochs_ends),
         cmocka_unit_test(a_request_names_what_it_replaces),
         cmocka_unit_test(nonsense_is_refused),

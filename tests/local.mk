@@ -380,8 +380,9 @@ soak: vstamp-sim
 # Shows that the simulator misses none of the rules: see the table's head.
 EXTRA_DIST += %D%/mutants/mutants.sh %D%/mutants/table
 .PHONY: mutants
-mutants: vstamp-sim
+mutants: vstamp-sim %D%/libcluster.la %D%/libshared.la
 	CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' CFLAGS='$(CFLAGS)' LIBS='$(XXHASH_LIBS)' \
+	    STORY_LIBS='$(CMOCKA_LIBS)' \
 	    bash $(srcdir)/%D%/mutants/mutants.sh $(srcdir)/%D%/mutants/table $(srcdir) . \
 	    mutants.tmp $(MUTANTS)
 

@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Does the simulator notice when a rule of the protocol is missing?  For each mutant of the table:
-# edit a copy of the source, link a simulator with it, run seeds until one fails.
+# edit a copy of the source, link a simulator with it, run seeds until one fails.  Where it takes
+# too many of them, the table names a file of stories (tests/scenario): one of those must fail.
 #
 #   mutants.sh TABLE SRCDIR BUILDDIR SCRATCH [NAME...]
 #
-# From the environment: CC, CPPFLAGS, CFLAGS, LIBS; MUTANT_SEEDS, the seeds a mutant may survive.
-# Prints a line for each: name, the seed that found it, what that run complained of.
+# From the environment: CC, CPPFLAGS, CFLAGS, LIBS, STORY_LIBS; MUTANT_SEEDS, the seeds a mutant
+# may survive.  Prints a line for each: name, the seed that found it, what that run complained of;
+# or the story that did.
 set -u
 shopt -s nullglob
 table=$1 srcdir=$2 builddir=$3 scratch=$4
@@ -54,9 +56,44 @@ edit() {
         }' "$table"
 }
 
+# words_of NAME KIND: what the table's lines of that kind say of it, a word a line.
+words_of() {
+    awk -v name="$1" -v kind="$2" '
+        /^mutant / { mine = $2 == name }
+        mine && $1 == kind { for (i = 2; i <= NF; i++) print $i }' "$table"
+}
+
+# compile FOLDER SOURCE
+compile() {
+    # shellcheck disable=SC2086
+    $CC -I"$srcdir/lib" -I"$srcdir/lib/include" -I"$srcdir/tests" $CPPFLAGS $CFLAGS -w -c \
+        -o "$1/$(basename "${2%.c}").o" "$2"
+}
+
+# link FOLDER PROGRAM WHAT...: the mutated objects come first, the archives give only what is still
+# missing.
+link() {
+    # shellcheck disable=SC2086
+    $CC $CFLAGS -o "$1/$2" "${@:3}" "$1"/*.o "$builddir"/tests/.libs/lib{cluster,shared,sim}.a \
+        "$builddir"/replica/.libs/libexec.a \
+        "$builddir"/lib/.libs/lib{program,kv,node,vr,wire,base}.a $LIBS
+}
+
+# try_story NAME FOLDER FILE: one line of the result.
+try_story() {
+    local out found='s/^\[  FAILED  \] \([a-z_0-9]*\)$/\1/p'
+    compile "$2" "$srcdir/tests/scenario/$3.c" || return 1
+    LIBS="$LIBS $STORY_LIBS" link "$2" "$3" || return 1
+    if out=$("$2/$3" 2>&1); then
+        printf '%-44s SURVIVED the stories of %s\n' "$1" "$3"
+        return 1
+    fi
+    printf '%-44s story      %s\n' "$1" "$(sed -n "$found" <<<"$out" | head -n 1)"
+}
+
 # try NAME: one line of the result.
 try() {
-    local name=$1 folder=$scratch/$1 source out seed why settings
+    local name=$1 folder=$scratch/$1 source out seed why settings story
     if ! grep -qxF "mutant $name" "$table"; then
         echo "$name: no such mutant in $table" >&2
         return 1
@@ -64,20 +101,14 @@ try() {
     rm -rf "$folder"
     mkdir -p "$folder"
     edit "$name" "$folder" || return 1
-    for source in "$folder"/*.c; do
-        # shellcheck disable=SC2086
-        $CC -I"$srcdir/lib" -I"$srcdir/lib/include" -I"$srcdir/tests" $CPPFLAGS $CFLAGS -w -c \
-            -o "${source%.c}.o" "$source" || return 1
-    done
-    # The mutated objects come first: the archives give only what is still missing.
-    # shellcheck disable=SC2086
-    $CC $CFLAGS -o "$folder/vstamp-sim" "$builddir"/tests/sim/main.o \
-        "$builddir"/tests/sim/campaign.o "$folder"/*.o "$builddir"/tests/.libs/libsim.a \
-        "$builddir"/replica/.libs/libexec.a \
-        "$builddir"/lib/.libs/lib{program,kv,node,vr,wire,base}.a $LIBS || return 1
-    mapfile -t settings < <(awk -v name="$name" '
-        /^mutant / { mine = $2 == name }
-        mine && /^with / { for (i = 2; i <= NF; i++) print "--set\n" $i }' "$table")
+    for source in "$folder"/*.c; do compile "$folder" "$source" || return 1; done
+    story=$(words_of "$name" story)
+    if [[ -n $story ]]; then
+        try_story "$name" "$folder" "$story"
+        return
+    fi
+    link "$folder" vstamp-sim "$builddir"/tests/sim/{main,campaign}.o || return 1
+    mapfile -t settings < <(words_of "$name" with | sed 's/^/--set\n/')
     out=$("$folder/vstamp-sim" --seeds "1-$seeds" --until-failure --jobs 1 "${settings[@]}" \
         2>"$folder/trace")
     rm "$folder/vstamp-sim"

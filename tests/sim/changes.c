@@ -140,13 +140,15 @@ static bool draw(struct sim *sim, const struct vr *core)
     return true;
 }
 
-/* New members are started with the new configuration, one of them late, now and then. */
+/* New members are started with the new configuration, one of them late, now and then; and sometimes
+ * nobody starts the last of them, so that whoever leads must give the change up. */
 static void start_members(struct sim *sim)
 {
     const struct vr_membership *next = &sim->changes.next;
+    bool one_is_missing = random_below(sim, 10) == 0;
     for (uint8_t i = 0; i < next->n; i++) {
         uint8_t node = sim_node_of(next->members[i].address);
-        if (!is_free(sim, node)) continue;
+        if (!is_free(sim, node) || (one_is_missing && i + 1 == next->n)) continue;
         uint64_t late_us = random_below(sim, 6) == 0 ? 2 * sim->options.change_us : 0;
         sim_replica_configure(sim, node, next);
         sim_at(sim, random_below(sim, 20 * SIM_MS + late_us),
@@ -210,7 +212,7 @@ static bool is_a_good_moment(const struct sim *sim)
         if (vstamp_id_is_zero(sim->clients[i].session.identity.group)) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *r = &sim->replicas[i];
-        if (check_is_member(sim, i) && (r->blank || r->damaged)) return false;
+        if (check_is_member(sim, i) && (r->blank || r->damaged || r->old)) return false;
         if (check_is_member(sim, i) && !sim->config.durable && !check_has_begun(sim, i))
             return false;
     }

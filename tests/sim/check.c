@@ -677,7 +677,8 @@ void check_idle(struct sim *sim, struct sim_replica *replica, struct bytes frame
     uint16_t command = sim_command_of(frame);
     if (command != WIRE_restart && command != WIRE_restart_ok &&
         command != WIRE_recovery_response && command != WIRE_get_entry &&
-        command != WIRE_give_entry)
+        command != WIRE_give_entry && command != WIRE_request_start_view &&
+        command != WIRE_new_epoch)
         sim_fail(sim, "replica %u takes part with an old copy of its disk", replica->index);
 }
 

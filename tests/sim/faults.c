@@ -169,18 +169,26 @@ static bool is_of_newest_life(const struct sim_replica *r)
     return r->copied_incarnation == r->newest_incarnation;
 }
 
-/* Do all others know of its newest life, and that it said to hold more than that entry, if that
- * matters (UINT64_MAX: it does not)? */
+/* Does it know of that one's newest life, and that it said to hold more than that entry, if that
+ * matters (UINT64_MAX: it does not)?  Who has been replaced knows enough if it knows that: it takes
+ * part in no former epoch. */
+static bool knows(const struct sim *sim, const struct sim_replica *other,
+                  const struct sim_replica *r, uint64_t op)
+{
+    const struct vr *core = other->up ? check_core(other->node) : NULL;
+    if (core == NULL || !vr_is_durable_state(core) || core->epoch != sim->check.epoch) return false;
+    if (!check_is_member(sim, other->index)) return core->replaced;
+    uint8_t index = vr_membership_find(&core->membership, sim_address_of(r->index));
+    return core->crash_vector[index] == r->newest_incarnation &&
+           (op == UINT64_MAX || core->vouched[index] > op);
+}
+
+/* Do all others know that, those too who could be of its former epochs? */
 static bool others_know(const struct sim *sim, const struct sim_replica *r, uint64_t op)
 {
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
-        if (i == r->index) continue;
-        const struct vr *core = other->up ? check_core(other->node) : NULL;
-        if (core == NULL || !vr_is_durable_state(core) ||
-            core->crash_vector[r->index] != r->newest_incarnation)
-            return false;
-        if (core->vouched[r->index] <= op && op != UINT64_MAX) return false;
+        if (i != r->index && other->present && !knows(sim, other, r, op)) return false;
     }
     return true;
 }

@@ -195,6 +195,7 @@ void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membe
     configure(r, nodes, members->n, members->witnesses);
     sim_replica_wipe(sim, index);
     disk_wipe(&r->disk);
+    disk_wipe(&r->copy); /* of when it was a member before, which is another replica (PIT-8.12) */
     disk_init(&r->disk, node_segment_size(&r->config)); /* a witness has smaller ones */
     r->present = r->newcomer = true;
     r->first_life = r->incarnation + 1;
@@ -506,6 +507,12 @@ static void note_stats(struct sim_replica *r)
     s->reads += status.reads;
 }
 
+/* Its folder is enough for a quorum, so nobody can tell an old copy of that. */
+static bool is_alone(const struct vr *core)
+{
+    return core->config.self != NOT_A_MEMBER && core->quorum == 1;
+}
+
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
 {
     struct sim_replica *r = &sim->replicas[index];
@@ -514,6 +521,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     note_stats(r);
     r->newest_incarnation = check_incarnation(r);
     uint64_t op = check_core(r->node)->log.op;
+    bool alone = is_alone(check_core(r->node));
     check_crashed(sim, r);
     live_again(r);
     if (!r->config.durable) r->flipped = r->was_flipped = false;
@@ -527,7 +535,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     disk_crash(&r->disk, &sim->prng);
     sim_replica_release(r);
     r->node = NULL;
-    if (r->config.durable && sim_replica_has_state(r) && prng_chance(&sim->prng, 1, 4)) {
+    if (r->config.durable && !alone && sim_replica_has_state(r) && prng_chance(&sim->prng, 1, 4)) {
         disk_copy(&r->copy, &r->disk);
         r->copied_incarnation = r->newest_incarnation;
         r->copied_op = op;
@@ -664,7 +672,8 @@ static void copy_running(struct sim_replica *r)
 {
     const struct vr *core = check_core(r->node);
     struct prng aside = r->sim->prng; /* so that all else is as without */
-    if (r->sim->options.old_permille == 0 || !sim_replica_has_state(r) || r->disk.pages.begun != 0)
+    if (r->sim->options.old_permille == 0 || !sim_replica_has_state(r) ||
+        r->disk.pages.begun != 0 || is_alone(core))
         return;
     if (!prng_chance(&aside, 1, 64)) return;
     disk_copy(&r->copy, &r->disk);

@@ -79,7 +79,7 @@ int node_lacks_checkpoint(struct vstamp_diag *diag)
 
 bool node_restore_give_up(struct node *n)
 {
-    if (n->config.n_replicas < 3) return false;
+    if (n->vr.config.n_replicas < 3) return false; /* as far as could be read */
     NODE_RECORD(n, step, .step = RECORDING_GAVE_UP);
     n->restore = (struct node_restore){0};
     node_journal_forget(n);

@@ -16,6 +16,8 @@ struct restoring {
     const struct node_source *source;
     struct journal_walk walk;
     bool lacks_entry; /* of this batch a body is lost */
+    char loss[128];   /* the first of those that are, and the segment it is in; "": none is */
+    uint64_t loss_number;
 };
 
 static void fail(struct restoring *x, int rv, const char *text)
@@ -122,13 +124,12 @@ static void entry_damaged(struct restoring *x, uint64_t op)
     struct node *n = x->n;
     char text[128];
     vr_mark(&n->vr, VR_MARK_entry_is_rotten, "op=%" PRIu64, op);
-    if (n->config.n_replicas == 1) { /* nobody else has it */
-        snprintf(text, sizeof text, "damaged at byte %" PRIu64 ", in entry %" PRIu64,
-                 n->journal.place, op);
-        fail(x, VSTAMP_E_CORRUPT, text);
-        return;
-    }
     x->lacks_entry = true;
+    if (x->loss[0] == '\0') {
+        snprintf(x->loss, sizeof x->loss, "damaged at byte %" PRIu64 ", in entry %" PRIu64,
+                 n->journal.place, op);
+        x->loss_number = x->walk.number;
+    }
     snprintf(text, sizeof text, "op=%" PRIu64 " segment=%" PRIu64 " place=%" PRIu64, op,
              x->walk.number, n->journal.place);
     n->io.log(n->io.ctx, NODE_LOG_WARN, "entry-damaged", text);
@@ -151,7 +152,6 @@ static void replay_named_record(struct restoring *x, const struct wire_batch_ite
         return;
     }
     if (item->kind == JOURNAL_ENTRY) entry_damaged(x, outline.header.op);
-    if (x->walk.rv != 0) return;
     judge(x, replay_hole(n, (enum journal_kind)item->kind, item->size, item->content),
           n->journal.place);
 }
@@ -241,6 +241,16 @@ static void restore_segment(struct restoring *x, uint64_t number)
     if (w->rv == 0 && number < w->last && w->place != w->end) damaged(x, w->place);
 }
 
+/* A damaged entry is with others, unless there are none, as all that was read says: a group that
+ * began with one replica may have grown, and shrunk. */
+static void judge_loss(struct restoring *x)
+{
+    const struct vr *r = &x->n->vr;
+    if (x->loss[0] == '\0' || r->log.n_holes == 0 || r->config.n_replicas > 1) return;
+    x->walk.number = x->loss_number;
+    fail(x, VSTAMP_E_CORRUPT, x->loss);
+}
+
 static void restore_journal(struct restoring *x, uint64_t first, uint64_t last)
 {
     struct node *n = x->n;
@@ -256,6 +266,7 @@ static void restore_journal(struct restoring *x, uint64_t first, uint64_t last)
     for (uint64_t number = first; number <= x->walk.last && x->walk.rv == 0; number++) {
         restore_segment(x, number);
     }
+    if (x->walk.rv == 0) judge_loss(x);
 }
 
 int node_restore_journal(struct node *n, uint64_t first, uint64_t last,

@@ -95,6 +95,25 @@ static void a_damaged_entry_before_the_epoch_begins_it_only_once(void **state)
 }
 
 /* The new ones have formed a group of their own, which was never used. */
+/* Its folder began with a group of one, but that is not who it can ask now. */
+static void a_damaged_entry_of_a_group_that_has_grown_is_mended(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0), admin = cluster_register(c, 2, 0);
+    assert_int_equal(cluster_incr(c, 1, session, 1, 0), 1);
+    uint64_t op = cluster_core(c, 0)->log.op;
+    for (int i = 0; i < 2; i++) cluster_add(c, LIST(0, 1, 2));
+    assert_true(cluster_move(c, 2, admin, 1, LIST(0, 1, 2)));
+    cluster_crash(c, 0);
+    cluster_rot(c, 0, op);
+    cluster_start(c, 0);
+    assert_true(cluster_converge(c));
+    assert_int_equal(cluster_core(c, 0)->stats.entries_mended, 1);
+    assert_int_equal(cluster_incr(c, 1, session, 2, cluster_primary(c)), 2);
+    cluster_free(c);
+}
+
 static void replace_all(int mode)
 {
     struct group g = group_of_three(mode);
@@ -712,6 +731,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_grows_and_shrinks),
         cmocka_unit_test(a_damaged_entry_before_the_epoch_begins_it_only_once),
+        cmocka_unit_test(a_damaged_entry_of_a_group_that_has_grown_is_mended),
         cmocka_unit_test(all_members_are_replaced_at_once),
         cmocka_unit_test(witnesses_come_and_go),
         cmocka_unit_test(members_change_their_parts),

@@ -315,8 +315,9 @@ static void crash_all(struct sim *sim)
         sim->stats.crashes++;
         come_back(sim, i, sim_around(sim, sim->options.down_us));
     }
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++)
-        if (!sim->replicas[i].up) sim_rot_entries(sim, &sim->replicas[i]);
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (!sim->replicas[i].up && sim->replicas[i].present)
+            sim_rot_entries(sim, &sim->replicas[i]);
 }
 
 static void block(struct sim *sim, uint32_t from, uint32_t to)

@@ -37,14 +37,14 @@ static bool bears(const struct sim *sim, uint8_t index, const struct wire_entry_
     bool committed = header->op <= sim->check.highest_commit &&
                      vstamp_id_equal(sim->check.ops[header->op].checksum, header->checksum);
     uint32_t n_rotten = 1;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
-        if (i == index) continue;
-        bool forgets = committed && ((sim->config.witnesses >> i) & 1) != 0;
+        if (i == index || !check_is_member(sim, i)) continue;
+        bool forgets = committed && sim_is_witness(other);
         if (is_rotten(other, header->checksum)) n_rotten++;
         else if (!forgets && check_holds_entry(sim, i, header)) return true;
     }
-    return !committed && n_rotten < sim->config.n_replicas / 2 + 1u;
+    return !committed && n_rotten < sim_members(sim) / 2 + 1u;
 }
 
 static void rot_one(struct sim *sim, struct sim_replica *r)
@@ -65,13 +65,14 @@ static void rot_one(struct sim *sim, struct sim_replica *r)
 
 void sim_rot_entries(struct sim *sim, struct sim_replica *r)
 {
-    if (!sim->config.durable || !sim->all_formed || sim->config.n_replicas == 1) return;
+    if (!sim->config.durable || !sim->all_formed || sim_members(sim) == 1) return;
     if (prng_below(&sim->prng, 1000) >= sim->options.entry_rot_permille) return;
-    for (uint8_t i = 0; i < sim->config.n_replicas; i++) {
+    if (sim_is_changing(sim) || !check_is_member(sim, r->index)) return;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
+        if (!check_is_member(sim, i)) continue;
         if (other->blank || other->damaged || other->rotten != 0 || other->old) return;
     }
-    if (sim->check.epoch > 0 || sim_is_changing(sim)) return; /* no check follows */
     if (r->scarred) return; /* two scars beside each other are a loss */
     for (uint64_t n = 1 + prng_below(&sim->prng, 3); n > 0; n--) rot_one(sim, r);
 }

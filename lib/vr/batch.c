@@ -96,7 +96,7 @@ void vr_batch_settle(struct vr *r)
 }
 
 /* Into the batch; false if it has no room now. */
-static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_request *m)
+static bool add_to_batch(struct vr *r, const struct vr_asker *asker, const struct wire_request *m)
 {
     uint8_t prediction[VSTAMP_PREDICTION_BYTES];
     struct wire_operation operation = {.client = m->client,
@@ -115,8 +115,7 @@ static bool add_to_batch(struct vr *r, uint64_t origin, const struct wire_reques
     wire_encode(&wire_shape_operation, &operation, &r->batch);
     assert(r->batch.ok);
     r->batch_count++;
-    inflight_add(&r->inflight, m->client, m->kind, m->number,
-                 client_table_request(m->session, m->body), origin);
+    inflight_add(&r->inflight, m->client, m->kind, m->number, asker->request, asker->origin);
     return true;
 }
 
@@ -146,7 +145,8 @@ void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation
 }
 
 /* Answer a registration or request that the client table settles; true if it did. */
-static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_request *m)
+static bool settled_by_table(struct vr *r, const struct vr_asker *asker,
+                             const struct wire_request *m)
 {
     struct client_record record;
     bool known = client_table_find(r->clients, m->client, &record);
@@ -155,38 +155,33 @@ static bool settled_by_table(struct vr *r, uint64_t origin, const struct wire_re
         r->stats.duplicates++;
         if (m->number == record.register_number) {
             vr_mark(r, VR_MARK_registration_repeated, "session=%" PRIu64, record.session);
-            vr_reply_registration(r, origin, m->number, &record);
+            vr_reply_registration(r, asker, &record);
         } else {
             vr_mark(r, VR_MARK_registration_outdated, "session=%" PRIu64, record.session);
-            vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_STALE,
-                      "a newer registration");
+            vr_reject(r, asker, WIRE_REJECT_STALE, "a newer registration");
         }
         return true;
     }
     if (!known || m->session != record.session) {
         vr_mark(r, known ? VR_MARK_session_taken_over : VR_MARK_session_unknown, "session=%" PRIu64,
                 m->session);
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_EVICTED,
+        vr_reject(r, asker, WIRE_REJECT_EVICTED,
                   known ? "the session was taken over" : "no such session");
-    } else if (m->number == record.number &&
-               client_table_request(m->session, m->body) != record.request) {
+    } else if (m->number == record.number && asker->request != record.request) {
         vr_mark(r, VR_MARK_number_of_another_request, "number=%" PRIu64, m->number);
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_EVICTED,
-                  "another request has this number"); /* B5 */
+        vr_reject(r, asker, WIRE_REJECT_EVICTED, "another request has this number"); /* B5 */
     } else if (m->number == record.number) {
         vr_mark(r, VR_MARK_request_answered_again, "number=%" PRIu64, m->number);
         r->stats.duplicates++;
-        vr_reply(r, origin, m->client, m->session, m->number, record.op, record.answer);
+        vr_reply(r, asker, record.op, record.answer);
     } else if (m->number < record.number) {
         vr_mark(r, VR_MARK_request_outdated, "number=%" PRIu64, m->number);
         r->stats.duplicates++;
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_STALE,
-                  "a newer request was executed");
+        vr_reject(r, asker, WIRE_REJECT_STALE, "a newer request was executed");
     } else if (m->number > record.number + 1) {
         /* B3; or we were deposed and do not know it yet */
         vr_mark(r, VR_MARK_request_number_leaves_gap, "number=%" PRIu64, m->number);
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
-                  "the request-number leaves a gap");
+        vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE, "the request-number leaves a gap");
     } else {
         return false;
     }
@@ -221,49 +216,48 @@ static int check(const struct vr *r, const struct wire_request *m, struct vstamp
     return r->app->check(&limits, m->body.data, m->body.size, why);
 }
 
-static void take_request(struct vr *r, uint64_t origin, const struct wire_request *m)
+static void take_request(struct vr *r, const struct vr_asker *asker, const struct wire_request *m)
 {
     struct vstamp_diag why = {0};
     int wrong = check(r, m, &why);
     if (wrong != 0) {
-        vr_reject(r, origin, m->client, m->session, m->number,
-                  wrong == VSTAMP_E_TOO_LARGE ? WIRE_REJECT_TOO_LARGE : WIRE_REJECT_INVALID,
-                  why.text);
+        bool too_large = wrong == VSTAMP_E_TOO_LARGE;
+        vr_reject(r, asker, too_large ? WIRE_REJECT_TOO_LARGE : WIRE_REJECT_INVALID, why.text);
         return;
     }
     struct inflight_request *waiting = inflight_find(&r->inflight, m->client);
     if (waiting != NULL && waiting->kind == m->kind && waiting->number == m->number &&
-        waiting->request == client_table_request(m->session, m->body)) {
+        waiting->request == asker->request) {
         vr_mark(r, VR_MARK_request_in_flight_already, "number=%" PRIu64, m->number);
         r->stats.duplicates++; /* its answer will come, to the connection that asked last */
-        waiting->origin = origin;
+        waiting->origin = asker->origin;
         return;
     }
-    if (settled_by_table(r, origin, m)) return; /* B2 */
+    if (settled_by_table(r, asker, m)) return; /* B2 */
     if (m->kind == WIRE_KIND_RECONFIGURE && waiting == NULL &&
-        vr_reconfigure_on_request(r, origin, m))
+        vr_reconfigure_on_request(r, asker, m))
         return;
     if (vr_proposal_closes(r)) {
         vr_mark(r, VR_MARK_request_finds_epoch_closed, "number=%" PRIu64, m->number);
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
-                  "the group is about to move to other members");
+        vr_reject(r, asker, WIRE_REJECT_BUSY, "the group is about to move to other members");
         return;
     }
-    if (waiting != NULL || !add_to_batch(r, origin, m)) {
+    if (waiting != NULL || !add_to_batch(r, asker, m)) {
         vr_mark(r, waiting != NULL ? VR_MARK_client_has_another_in_flight : VR_MARK_batch_is_full,
                 "number=%" PRIu64, m->number);
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY, "");
+        vr_reject(r, asker, WIRE_REJECT_BUSY, "");
     }
 }
 
 void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
                    const struct wire_request *m)
 {
+    struct vr_asker asker = vr_asker(origin, m);
     r->stats.requests++;
     if (header->epoch < r->epoch && r->has_hard_state) vr_epoch_tell(r, NOWHERE, origin);
     bool knows_group = !vstamp_id_is_zero(header->group);
     if (knows_group && !vstamp_id_is_zero(r->group) && !vstamp_id_equal(header->group, r->group)) {
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_OTHER_GROUP, "");
+        vr_reject(r, &asker, WIRE_REJECT_OTHER_GROUP, "");
         return;
     }
     bool in_group = !vstamp_id_is_zero(r->group); /* whose members all replicate the same */
@@ -271,38 +265,36 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         struct vstamp_diag why;
         vstamp_diag_printf(&why, "this group replicates \"%s\", and that is an operation of "
                            "another application", r->app->name);
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_INVALID, why.text);
+        vr_reject(r, &asker, WIRE_REJECT_INVALID, why.text);
         return;
     }
     if (vr_is_witness(r)) {
-        vr_refuse_as_witness(r, origin, m);
+        vr_refuse_as_witness(r, &asker, m);
     } else if (r->status == VR_NORMAL &&
                (m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL)) {
-        vr_reads_on_request(r, origin, m);
+        vr_reads_on_request(r, &asker, m);
     } else if (r->status != VR_NORMAL || r->suspects || vr_view_is_over(r)) {
         if (r->suspects) vr_mark(r, VR_MARK_request_out_of_touch, "number=%" PRIu64, m->number);
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
+        vr_reject(r, &asker, WIRE_REJECT_UNAVAILABLE,
                   r->status == VR_NORMAL ? "out of touch with a quorum"
                                          : vr_status_word(r->status));
     } else if (header->epoch > r->epoch || header->view > r->view) {
         /* What our table says of this client may be old. */
         vr_mark(r, VR_MARK_client_is_ahead, "view=%" PRIu64, header->view);
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
-                  "the client knows of a later view");
+        vr_reject(r, &asker, WIRE_REJECT_UNAVAILABLE, "the client knows of a later view");
     } else if (!vr_is_primary(r)) {
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_NOT_PRIMARY, "");
+        vr_reject(r, &asker, WIRE_REJECT_NOT_PRIMARY, "");
     } else if (m->kind == WIRE_KIND_READ || m->kind == WIRE_KIND_READ_NUMBER) {
-        vr_reads_on_request(r, origin, m);
+        vr_reads_on_request(r, &asker, m);
     } else if (r->applied < r->view_start_op) { /* B4 */
         vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
-                  "the view is just beginning");
+        vr_reject(r, &asker, WIRE_REJECT_BUSY, "the view is just beginning");
     } else if (m->kind == WIRE_KIND_HAND_OVER && header->epoch == r->epoch) {
-        vr_hand_over_on_request(r, origin, m);
+        vr_hand_over_on_request(r, &asker, m);
     } else if (m->kind == WIRE_KIND_HAND_OVER) { /* it names a view of an older epoch */
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_UNAVAILABLE,
+        vr_reject(r, &asker, WIRE_REJECT_UNAVAILABLE,
                   "the group has moved to other members meanwhile");
     } else {
-        take_request(r, origin, m);
+        take_request(r, &asker, m);
     }
 }

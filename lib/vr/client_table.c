@@ -325,7 +325,7 @@ void client_table_register(struct client_table *t, struct vstamp_id client, uint
 
 uint32_t client_table_request(uint64_t session, struct bytes body)
 {
-    return (uint32_t)checksum64_seeded(body.data, body.size, session);
+    return session == 0 ? 0 : (uint32_t)checksum64_seeded(body.data, body.size, session);
 }
 
 void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number,

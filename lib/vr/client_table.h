@@ -56,7 +56,8 @@ void client_table_register(struct client_table *t, struct vstamp_id client, uint
 
 /* By what two requests of one number are told apart: two processes with one identity, say with two
  * copies of a session file, must not be given each other's answers (PIT-6.5).  It covers the
- * session, since a number that was not used before a registration is used again after it. */
+ * session, since a number that was not used before a registration is used again after it; 0 for
+ * what has no session: registrations and reads. */
 uint32_t client_table_request(uint64_t session, struct bytes body);
 
 /* Note the execution of request `number` at `op`.  Asserts that the client is in the table, that

@@ -14,16 +14,20 @@ void vr_commit_up_to(struct vr *r, uint64_t commit)
 }
 
 /* The connection that waits for this request, 0 if none; it waits no longer. */
-static uint64_t take_origin(struct vr *r, const struct wire_operation *o)
+static struct vr_asker take_asker(struct vr *r, const struct wire_operation *o)
 {
     struct inflight_request *waiting = inflight_find(&r->inflight, o->client);
-    if (waiting == NULL || waiting->kind != o->kind || waiting->number != o->number) return 0;
-    uint64_t origin = waiting->origin;
+    struct vr_asker asker = {.client = o->client,
+                             .session = o->session,
+                             .number = o->number,
+                             .request = client_table_request(o->session, o->body)};
+    if (waiting == NULL || waiting->kind != o->kind || waiting->number != o->number) return asker;
+    asker.origin = waiting->origin;
     inflight_remove(&r->inflight, waiting);
-    return origin;
+    return asker;
 }
 
-void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
+void vr_reply_registration(struct vr *r, const struct vr_asker *to,
                            const struct client_record *record)
 {
     uint8_t buffer[VSTAMP_PAGE_SIZE];
@@ -36,40 +40,39 @@ void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
                                              .answer = record->answer};
     wire_encode(&wire_shape_registration, &registration, &w);
     assert(w.ok);
-    vr_reply(r, origin, record->client, 0, number, record->session,
-             (struct bytes){buffer, w.size});
+    vr_reply(r, to, record->session, (struct bytes){buffer, w.size});
 }
 
 static void execute_registration(struct vr *r, const struct wire_entry_header *header,
-                                 const struct wire_operation *o, uint64_t origin)
+                                 const struct vr_asker *asker)
 {
     struct client_record record;
     bool evicted;
-    client_table_register(r->clients, o->client, o->number, header->op, &record, &evicted);
+    client_table_register(r->clients, asker->client, asker->number, header->op, &record, &evicted);
     r->stats.evictions += evicted;
     if (evicted) vr_mark(r, VR_MARK_session_evicted, "op=%" PRIu64, header->op);
-    vr_reply_registration(r, origin, o->number, &record);
+    vr_reply_registration(r, asker, &record);
 }
 
 /* It has run: note that, with its answer, and tell whoever waits. */
 static void answer(struct vr *r, const struct wire_entry_header *header,
-                   const struct wire_operation *o, uint64_t origin, struct bytes body)
+                   const struct vr_asker *asker, struct bytes body)
 {
-    client_table_note(r->clients, o->client, o->number, client_table_request(o->session, o->body),
-                      header->op, body);
-    vr_reply(r, origin, o->client, o->session, o->number, header->op, body);
+    client_table_note(r->clients, asker->client, asker->number, asker->request, header->op, body);
+    vr_reply(r, asker, header->op, body);
 }
 
 /* The answer, by the entry alone; what it does is in epoch.c.  If nothing was predicted the group
  * had that membership already. */
 static void execute_reconfiguration(struct vr *r, const struct wire_entry_header *header,
-                                    const struct wire_operation *o, uint64_t origin)
+                                    const struct wire_operation *o,
+                                    const struct vr_asker *asker)
 {
     uint8_t buffer[16];
     struct writer w = writer_over(buffer, sizeof buffer);
     struct wire_reconfigured is = {.epoch = header->epoch + (o->prediction.size > 0)};
     wire_encode(&wire_shape_reconfigured, &is, &w);
-    answer(r, header, o, origin, (struct bytes){buffer, w.size});
+    answer(r, header, asker, (struct bytes){buffer, w.size});
 }
 
 static bool stands(const struct vr *r, const struct wire_operation *o, struct client_record *record)
@@ -96,16 +99,15 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
         vr_tick(r, header);
         return;
     }
-    uint64_t origin = take_origin(r, o);
+    struct vr_asker asker = take_asker(r, o);
     if (o->kind == WIRE_KIND_REGISTER) {
-        execute_registration(r, header, o, origin);
+        execute_registration(r, header, &asker);
         return;
     }
     struct client_record record;
     if (!stands(r, o, &record)) {
         vr_mark(r, VR_MARK_session_ended_in_flight, "op=%" PRIu64, header->op);
-        vr_reject(r, origin, o->client, o->session, o->number, WIRE_REJECT_EVICTED,
-                  "the session ended before the request ran");
+        vr_reject(r, &asker, WIRE_REJECT_EVICTED, "the session ended before the request ran");
         return;
     }
     if (o->number != record.number + 1) {
@@ -113,14 +115,14 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
         return;
     }
     if (o->kind == WIRE_KIND_RECONFIGURE) {
-        execute_reconfiguration(r, header, o, origin);
+        execute_reconfiguration(r, header, o, &asker);
         return;
     }
     struct vstamp_context context = context_of(r, header, o);
     struct vstamp_answer says = {.data = r->answer, .capacity = r->config.max_answer_bytes};
     r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &says);
     assert(says.size <= says.capacity);
-    if (vr_app_has_run(r)) answer(r, header, o, origin, (struct bytes){says.data, says.size});
+    if (vr_app_has_run(r)) answer(r, header, &asker, (struct bytes){says.data, says.size});
 }
 
 /* Decode up to so many operations of an entry; gives how many there were. */

@@ -27,12 +27,11 @@ static const char *nothing_to_copy(const struct vr *r)
 
 static bool refuse(struct vr *r, uint64_t origin, const struct wire_header *header, uint64_t nonce)
 {
-    const struct vstamp_id nobody = {0};
+    struct vr_asker asker = {.number = nonce, .origin = origin};
     bool other = !vstamp_id_is_zero(header->group) && !vstamp_id_equal(header->group, r->group);
     const char *why = nothing_to_copy(r);
     if (!other && why == NULL) return false;
-    vr_reject(r, origin, nobody, 0, nonce,
-              why != NULL ? WIRE_REJECT_UNAVAILABLE : WIRE_REJECT_OTHER_GROUP,
+    vr_reject(r, &asker, why != NULL ? WIRE_REJECT_UNAVAILABLE : WIRE_REJECT_OTHER_GROUP,
               why != NULL ? why : "");
     return true;
 }

@@ -75,29 +75,24 @@ static const char *refuse(struct vr *r, uint8_t target, char *text, size_t size)
     return text;
 }
 
-static void answer(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number)
-{
-    vr_reply(r, origin, client, 0, number, r->commit, (struct bytes){0});
-}
-
-void vr_hand_over_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
+void vr_hand_over_on_request(struct vr *r, const struct vr_asker *asker,
+                             const struct wire_request *m)
 {
     char text[128];
     uint8_t target = m->body.size == 1 ? m->body.data[0] : ANYBODY;
     if (m->token < r->view || target == r->config.self) { /* O1 */
         vr_mark(r, VR_MARK_hand_over_done_already, "view=%" PRIu64, m->token);
-        answer(r, origin, m->client, m->number);
+        vr_reply(r, asker, r->commit, (struct bytes){0});
         return;
     }
     const char *why = m->body.size > 1 ? "a hand-over names one replica" : NULL;
     if (why == NULL) why = refuse(r, target, text, sizeof text);
     if (why != NULL) {
         vr_mark(r, VR_MARK_hand_over_refused, "target=%u", target);
-        vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_INVALID, why);
+        vr_reject(r, asker, WIRE_REJECT_INVALID, why);
         return;
     }
-    r->hand_over =
-        (struct vr_hand_over){.origin = origin, .client = m->client, .number = m->number};
+    r->hand_over = *asker;
     begin(r, next_view(r, target));
 }
 
@@ -105,6 +100,6 @@ void vr_hand_over_on_request(struct vr *r, uint64_t origin, const struct wire_re
 void vr_hand_over_settle(struct vr *r)
 {
     if (r->hand_over.origin == 0 || r->status != VR_NORMAL) return;
-    answer(r, r->hand_over.origin, r->hand_over.client, r->hand_over.number);
-    r->hand_over = (struct vr_hand_over){0};
+    vr_reply(r, &r->hand_over, r->commit, (struct bytes){0});
+    r->hand_over = (struct vr_asker){0};
 }

@@ -25,8 +25,7 @@ static struct vr_read *waiting_read(const struct vr *r, uint32_t i)
     return &r->reads[(r->reads_first + i) % READS_WAITING_MAX];
 }
 
-static void answer_read(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t number,
-                        struct bytes body)
+static void answer_read(struct vr *r, const struct vr_asker *asker, struct bytes body)
 {
     struct vstamp_answer answer = {.data = r->answer, .capacity = r->config.max_read_bytes};
     r->app->query(&r->app_pages, body.data, body.size, &answer);
@@ -35,36 +34,33 @@ static void answer_read(struct vr *r, uint64_t origin, struct vstamp_id client, 
     if (answer.refused) {
         struct vstamp_diag why;
         vstamp_diag_printf(&why, "%.*s", (int)answer.size, (const char *)answer.data);
-        vr_reject(r, origin, client, 0, number, WIRE_REJECT_INVALID, why.text);
+        vr_reject(r, asker, WIRE_REJECT_INVALID, why.text);
         return;
     }
     r->stats.reads++;
-    vr_reply(r, origin, client, 0, number, r->applied, (struct bytes){answer.data, answer.size});
+    vr_reply(r, asker, r->applied, (struct bytes){answer.data, answer.size});
 }
 
 static void answer_kept(struct vr *r, const struct vr_read *read)
 {
     if (read->asks_number)
-        vr_reply(r, read->origin, read->client, 0, read->number, r->applied, (struct bytes){0});
+        vr_reply(r, &read->asker, r->applied, (struct bytes){0});
     else
-        answer_read(r, read->origin, read->client, read->number,
-                    (struct bytes){read->body, read->size});
+        answer_read(r, &read->asker, (struct bytes){read->body, read->size});
 }
 
 /* A client waits for one thing at a time: what it asks now is in place of what it asked before. */
 static struct vr_read *parking_place(struct vr *r, struct vstamp_id client)
 {
     for (uint32_t i = 0; i < r->parked_count; i++)
-        if (vstamp_id_equal(r->parked[i].client, client)) return &r->parked[i];
+        if (vstamp_id_equal(r->parked[i].asker.client, client)) return &r->parked[i];
     return r->parked_count < READS_PARKED_MAX ? &r->parked[r->parked_count++] : NULL;
 }
 
-static void keep(struct vr_read *read, uint64_t origin, const struct wire_request *m,
+static void keep(struct vr_read *read, const struct vr_asker *asker, const struct wire_request *m,
                  uint64_t sequence)
 {
-    read->client = m->client;
-    read->number = m->number;
-    read->origin = origin;
+    read->asker = *asker;
     read->sequence = sequence;
     read->asks_number = m->kind == WIRE_KIND_READ_NUMBER;
     read->size = (uint32_t)m->body.size;
@@ -89,44 +85,43 @@ static void answer_parked(struct vr *r)
 }
 
 /* A causal read of what is not executed here yet. */
-static void park(struct vr *r, uint64_t origin, const struct wire_request *m)
+static void park(struct vr *r, const struct vr_asker *asker, const struct wire_request *m)
 {
     struct vr_read *read = parking_place(r, m->client);
     vr_mark(r, VR_MARK_read_is_ahead, "token=%" PRIu64, m->token);
     if (read == NULL) {
-        vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_BUSY, "");
+        vr_reject(r, asker, WIRE_REJECT_BUSY, "");
         return;
     }
-    keep(read, origin, m, m->token);
+    keep(read, asker, m, m->token);
     if (m->token < r->parked_until) r->parked_until = m->token;
 }
 
-void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
+void vr_reads_on_request(struct vr *r, const struct vr_asker *asker, const struct wire_request *m)
 {
     if (m->body.size > READ_BODY_MAX) {
-        vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_TOO_LARGE,
-                  "the read is too long");
+        vr_reject(r, asker, WIRE_REJECT_TOO_LARGE, "the read is too long");
         return;
     }
     bool here = m->kind == WIRE_KIND_READ_STALE ||
                 (m->kind == WIRE_KIND_READ_CAUSAL && r->applied >= m->token);
     if (here) {
-        answer_read(r, origin, m->client, m->number, m->body);
+        answer_read(r, asker, m->body);
         return;
     }
     if (m->kind == WIRE_KIND_READ_CAUSAL) {
-        park(r, origin, m);
+        park(r, asker, m);
         return;
     }
     if (r->reads_count == READS_WAITING_MAX) {
-        vr_reject(r, origin, m->client, 0, m->number, WIRE_REJECT_BUSY, "");
+        vr_reject(r, asker, WIRE_REJECT_BUSY, "");
         return;
     }
     if (r->reads_count == 0) r->reads_first = 0; /* few reads use little of the ring's memory */
     if (r->applied < r->view_start_op) {
         vr_mark(r, VR_MARK_read_before_view_is_executed, "applied=%" PRIu64, r->applied);
     }
-    keep(waiting_read(r, r->reads_count++), origin, m, r->heartbeat + 1); /* R1: the next round */
+    keep(waiting_read(r, r->reads_count++), asker, m, r->heartbeat + 1); /* R1: the next round */
 }
 
 /* Is there a read that no round under way covers? */
@@ -181,8 +176,7 @@ void vr_reads_by_lease(struct vr *r)
 
 static void send_away(struct vr *r, const struct vr_read *read)
 {
-    vr_reject(r, read->origin, read->client, 0, read->number, WIRE_REJECT_UNAVAILABLE,
-              "the view ended");
+    vr_reject(r, &read->asker, WIRE_REJECT_UNAVAILABLE, "the view ended");
 }
 
 /* The view is over: whoever waits had better ask elsewhere. */

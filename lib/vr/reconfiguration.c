@@ -144,22 +144,18 @@ static void abandon(struct vr *r, const char *format, ...)
     vr_mark(r, VR_MARK_proposal_abandoned, "%s", p->refusal);
     vr_log(r, VR_WARN, "reconfiguration-abandoned", "epoch=%u reason=\"%s\"", r->epoch + 1,
            p->refusal);
-    vr_reject(r, p->origin, p->client, p->session, p->number, WIRE_REJECT_CONFLICT, p->refusal);
+    vr_reject(r, &p->asker, WIRE_REJECT_CONFLICT, p->refusal);
     vr_proposal_forget(r);
     vr_take_guests(r, NULL);
 }
 
-static void propose(struct vr *r, uint64_t origin, const struct wire_request *m,
+static void propose(struct vr *r, const struct vr_asker *asker, const struct wire_request *m,
                     const struct vr_membership *next)
 {
     struct vr_proposal *p = &r->proposal;
     *p = (struct vr_proposal){.pending = true,
                               .nonce = prng_next(&r->prng),
-                              .client = m->client,
-                              .session = m->session,
-                              .number = m->number,
-                              .origin = origin,
-                              .request = client_table_request(m->session, m->body),
+                              .asker = *asker,
                               .next = *next,
                               .body_size = m->body.size,
                               .kept_up_to = UINT64_MAX};
@@ -175,24 +171,24 @@ static void propose(struct vr *r, uint64_t origin, const struct wire_request *m,
 
 /* A request that is in neither table nor flight.  False: it changes nothing, and goes through the
  * log like any other. */
-bool vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_request *m)
+bool vr_reconfigure_on_request(struct vr *r, const struct vr_asker *asker,
+                               const struct wire_request *m)
 {
     struct vr_proposal *p = &r->proposal;
     struct wire_reconfigure asked;
     struct vr_membership next;
     char why[ADDRESS_BYTES_MAX + 120] = "";
     uint8_t reason = 0;
-    bool same = vstamp_id_equal(m->client, p->client) && m->number == p->number &&
-                client_table_request(m->session, m->body) == p->request;
+    bool same = vstamp_id_equal(asker->client, p->asker.client) &&
+                asker->number == p->asker.number && asker->request == p->asker.request;
     if (p->pending && same) {
-        p->origin = origin;
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_BUSY,
-                  vr_proposal_text(r, why, sizeof why));
+        p->asker.origin = asker->origin;
+        vr_reject(r, asker, WIRE_REJECT_BUSY, vr_proposal_text(r, why, sizeof why));
         return true;
     }
     if (p->abandoned && same) {
         p->abandoned = false; /* it was told; who asks once more means it */
-        vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_CONFLICT, p->refusal);
+        vr_reject(r, asker, WIRE_REJECT_CONFLICT, p->refusal);
         return true;
     }
     if (wire_decode(&wire_shape_reconfigure, m->body, &asked) != 0 ||
@@ -206,12 +202,8 @@ bool vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_
     } else {
         reason = judge(r, &asked, &next, why, sizeof why);
     }
-    if (reason == 0) {
-        propose(r, origin, m, &next);
-    } else {
-        vr_reject(r, origin, m->client, m->session, m->number, (enum wire_reject_reason)reason,
-                  why);
-    }
+    if (reason == 0) propose(r, asker, m, &next);
+    else vr_reject(r, asker, (enum wire_reject_reason)reason, why);
     return true;
 }
 
@@ -368,9 +360,9 @@ static void log_it(struct vr *r)
 {
     struct vr_proposal *p = &r->proposal;
     uint8_t buffer[VR_TOKENS_BYTES + VR_CRASH_VECTOR_BYTES + 64];
-    struct wire_operation operation = {.client = p->client,
-                                       .session = p->session,
-                                       .number = p->number,
+    struct wire_operation operation = {.client = p->asker.client,
+                                       .session = p->asker.session,
+                                       .number = p->asker.number,
                                        .kind = WIRE_KIND_RECONFIGURE,
                                        .prediction = choose(r, buffer, sizeof buffer),
                                        .body = {p->body, p->body_size}};
@@ -380,7 +372,7 @@ static void log_it(struct vr *r)
         return;
     }
     if (!vr_can_append(r, size)) return;
-    vr_prepare_alone(r, p->origin, &operation);
+    vr_prepare_alone(r, p->asker.origin, &operation);
     p->pending = p->closing = false; /* it is in the log; the learners stay in the directory */
 }
 

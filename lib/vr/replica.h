@@ -144,15 +144,17 @@ struct vr_answer {
     struct vstamp_id checksum;
 };
 
-/* A HAND-OVER that is under way; origin 0: none is. */
-struct vr_hand_over {
-    uint64_t origin, number;
+/* Who waits for an answer, and to which request: that is what answers name (session.h, C5). */
+struct vr_asker {
     struct vstamp_id client;
+    uint64_t session, number;
+    uint64_t origin;  /* connection, 0: nobody waits here */
+    uint32_t request; /* client_table_request; 0: it has no session */
 };
 
 struct vr_read {
-    struct vstamp_id client;
-    uint64_t number, origin, sequence;
+    struct vr_asker asker;
+    uint64_t sequence;
     bool asks_number; /* and nothing of the application */
     uint32_t size;
     uint8_t body[READ_BODY_MAX];
@@ -171,9 +173,7 @@ struct vr_learner {
 struct vr_proposal {
     bool pending, closing;
     uint64_t nonce;          /* an answer to what was proposed before does not count */
-    struct vstamp_id client; /* who asks, and the request */
-    uint64_t session, number, origin;
-    uint32_t request;
+    struct vr_asker asker;
     struct vr_membership next;
     struct vr_learner learners[SLOTS_MAX]; /* by slot */
     uint64_t told_commit, kept_up_to;      /* commit-number at the newest LEARN; before that */
@@ -325,7 +325,7 @@ struct vr {
     uint8_t over_version;      /* the group's, if it is why this replica ends */
 
     /* hand_over.c */
-    struct vr_hand_over hand_over;
+    struct vr_asker hand_over; /* who asked for the one that is under way; origin 0: none is */
 
     /* state_transfer.c */
     struct vr_transfer transfer;

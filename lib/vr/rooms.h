@@ -43,13 +43,13 @@ void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, c
     vr_send((r), (to), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
 #define VR_BROADCAST(r, name, ...)                                                                 \
     vr_broadcast((r), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
-void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
-              uint64_t number, uint64_t op, struct bytes body);
+struct vr_asker vr_asker(uint64_t origin, const struct wire_request *m);
+void vr_reply(struct vr *r, const struct vr_asker *to, uint64_t op, struct bytes body);
 void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, const void *message);
 #define VR_ANSWER(r, origin, name, ...)                                                            \
     vr_answer((r), (origin), &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
-void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
-               uint64_t number, enum wire_reject_reason reason, const char *text);
+void vr_reject(struct vr *r, const struct vr_asker *to, enum wire_reject_reason reason,
+               const char *text);
 struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size);
 uint64_t vr_hole_bits(const struct vr *r); /* of the headers in it; 0 is the newest */
 struct wire_list vr_number_list(const uint32_t *numbers, uint32_t n, uint8_t *buffer, size_t size);
@@ -97,7 +97,7 @@ struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffe
 void vr_commit_up_to(struct vr *r, uint64_t commit);
 bool vr_execute(struct vr *r); /* false: there was nothing to execute */
 void vr_foresee(const struct vr *r, const struct bytes *operations, uint32_t n);
-void vr_reply_registration(struct vr *r, uint64_t origin, uint64_t number,
+void vr_reply_registration(struct vr *r, const struct vr_asker *to,
                            const struct client_record *record);
 
 /* checkpoint.c: section 5.1. */
@@ -119,7 +119,7 @@ void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m);
 const char *vr_replicas_text(uint32_t who, char *text, size_t size); /* of a bitset */
 
 /* reads.c: section 6.3. */
-void vr_reads_on_request(struct vr *r, uint64_t origin, const struct wire_request *request);
+void vr_reads_on_request(struct vr *r, const struct vr_asker *asker, const struct wire_request *m);
 void vr_reads_settle(struct vr *r); /* answer what is confirmed */
 bool vr_reads_want_round(const struct vr *r);
 void vr_reads_by_lease(struct vr *r); /* at the end of a turn */
@@ -161,7 +161,8 @@ void vr_suspect_due(struct vr *r);
 
 /* hand_over.c: section 4.2 without a time-out. */
 void vr_hand_over_to_stop(struct vr *r);
-void vr_hand_over_on_request(struct vr *r, uint64_t origin, const struct wire_request *m);
+void vr_hand_over_on_request(struct vr *r, const struct vr_asker *asker,
+                             const struct wire_request *m);
 void vr_hand_over_settle(struct vr *r);
 
 /* state_transfer.c: section 5.2. */
@@ -218,7 +219,7 @@ void vr_witness_settle(struct vr *r);
 bool vr_lacks_state(const struct vr *r);
 uint64_t vr_warm_up_to(const struct vr *r); /* what is committed is executed, durably, so far */
 void vr_witness_pass(struct vr *r);
-void vr_refuse_as_witness(struct vr *r, uint64_t origin, const struct wire_request *m);
+void vr_refuse_as_witness(struct vr *r, const struct vr_asker *asker, const struct wire_request *m);
 uint64_t vr_held(struct vr *r);
 void vr_note_held(struct vr *r, uint64_t held);
 uint64_t vr_witness_forgets(struct vr *r);
@@ -255,7 +256,8 @@ void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_messa
 void vr_take_guests(struct vr *r, const struct vr_membership *others); /* NULL: none */
 
 /* reconfiguration.c: section 7, before that. */
-bool vr_reconfigure_on_request(struct vr *r, uint64_t origin, const struct wire_request *m);
+bool vr_reconfigure_on_request(struct vr *r, const struct vr_asker *asker,
+                               const struct wire_request *m);
 bool vr_proposal_closes(const struct vr *r); /* no request is taken any more */
 void vr_proposal_forget(struct vr *r);
 void vr_proposal_heartbeat(struct vr *r);

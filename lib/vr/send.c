@@ -47,29 +47,42 @@ void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, c
     }
 }
 
-void vr_reply(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
-              uint64_t number, uint64_t op, struct bytes body)
+struct vr_asker vr_asker(uint64_t origin, const struct wire_request *m)
 {
-    if (origin == 0) return;
-    struct wire_reply reply = {
-        .client = client, .session = session, .number = number, .op = op, .body = body};
-    r->sink.reply(r->sink.ctx, origin, encode(r, r->view, &wire_shape_reply, &reply));
+    return (struct vr_asker){.client = m->client,
+                             .session = m->session,
+                             .number = m->number,
+                             .origin = origin,
+                             .request = client_table_request(m->session, m->body)};
 }
 
-void vr_reject(struct vr *r, uint64_t origin, struct vstamp_id client, uint64_t session,
-               uint64_t number, enum wire_reject_reason reason, const char *text)
+void vr_reply(struct vr *r, const struct vr_asker *to, uint64_t op, struct bytes body)
+{
+    if (to->origin == 0) return;
+    struct wire_reply reply = {.client = to->client,
+                               .session = to->session,
+                               .number = to->number,
+                               .request = to->request,
+                               .op = op,
+                               .body = body};
+    r->sink.reply(r->sink.ctx, to->origin, encode(r, r->view, &wire_shape_reply, &reply));
+}
+
+void vr_reject(struct vr *r, const struct vr_asker *to, enum wire_reject_reason reason,
+               const char *text)
 {
     r->stats.rejected++;
-    if (origin == 0) return;
-    struct wire_reject reject = {.client = client,
-                                 .session = session,
-                                 .number = number,
+    if (to->origin == 0) return;
+    struct wire_reject reject = {.client = to->client,
+                                 .session = to->session,
+                                 .number = to->number,
+                                 .request = to->request,
                                  .reason = (uint8_t)reason,
                                  .text = bytes_of(text)};
     /* Whoever takes part in nothing cannot bring the others to its view, so clients must not wait
      * until they are there. */
     uint64_t view = r->status == VR_RECOVERING ? 0 : r->view;
-    r->sink.reply(r->sink.ctx, origin, encode(r, view, &wire_shape_reject, &reject));
+    r->sink.reply(r->sink.ctx, to->origin, encode(r, view, &wire_shape_reject, &reject));
 }
 
 struct wire_list vr_crash_vector_list(const struct vr *r, uint8_t *buffer, size_t size)

@@ -23,9 +23,10 @@
  *       longer run, so the number it names settles them (instead of the paper's "+2", PIT-6.1);
  *   C4  a session that was evicted is never opened anew behind the user's back (PIT-6.3): what it
  *       had sent may have run, and nobody remembers;
- *   C5  an answer counts if it names session and number of the request: what did not run before a
- *       registration leaves its number to the first request after it.  Registrations have no
- *       session and are numbered in a range of their own;
+ *   C5  an answer counts if it names session, number and body (by checksum) of the request: what
+ *       was refused leaves its number to the next request, while copies of it may still be refused
+ *       elsewhere, and what did not run before a registration to the first request after it.
+ *       Registrations have no session and are numbered in a range of their own;
  *   C6  the view is taken from frames of our group only, and only upward; so is who is a witness,
  *       without which nobody can tell a view's primary (PIT-7.3): a witness is not asked, but when
  *       a whole round of the others led nowhere: it may know a later epoch, in which it leads;
@@ -184,6 +185,7 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     bool anywhere = task == SESSION_READ_CAUSAL || task == SESSION_READ_STALE;
     s->peers[anywhere ? any_active(s) : session_primary(s)].due = true;
     if (session_frame_size(s) > FRAME_BYTES_MAX) end(s, VSTAMP_E_TOO_LARGE, session_may_run(s));
+    else s->request_checksum = client_table_request(s->request.session, body);
 }
 
 void session_stop(struct session *s)
@@ -419,12 +421,14 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
     struct vstamp_id client = is_reply ? m->as.reply.client : m->as.reject.client;
     uint64_t session = is_reply ? m->as.reply.session : m->as.reject.session;
     uint64_t number = is_reply ? m->as.reply.number : m->as.reject.number;
+    uint32_t request = is_reply ? m->as.reply.request : m->as.reject.request;
     if (!s->running || !vstamp_id_equal(client, s->identity.client))
         return 0; /* to a former task */
     if (!of_our_group(s, &m->header)) return 0;
     if (number == s->probe) {
         s->peers[replica].due = s->confirmed && !is_not_carried(s, replica);
-    } else if (number == s->request.number && session == s->request.session) { /* C5 */
+    } else if (number == s->request.number && session == s->request.session &&
+               request == s->request_checksum) { /* C5 */
         if (is_reply) return on_reply(s, &m->header, &m->as.reply);
         on_reject(s, replica, &m->header, &m->as.reject, now_ms);
     }

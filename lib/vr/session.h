@@ -103,6 +103,7 @@ struct session {
     bool lost_copy; /* a copy was on a connection that broke, or was sent by a former process */
     enum session_task task;
     struct wire_request request;
+    uint32_t request_checksum; /* client_table_request, which answers name */
     uint64_t probe; /* request-number of the frames that only ask for the group's id */
     uint32_t round;
     uint64_t round_ends_ms;

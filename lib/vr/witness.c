@@ -88,10 +88,10 @@ void vr_witness_pass(struct vr *r)
     }
 }
 
-void vr_refuse_as_witness(struct vr *r, uint64_t origin, const struct wire_request *m)
+void vr_refuse_as_witness(struct vr *r, const struct vr_asker *asker, const struct wire_request *m)
 {
     vr_mark(r, VR_MARK_witness_asked, "kind=%u", m->kind);
-    vr_reject(r, origin, m->client, m->session, m->number, WIRE_REJECT_WITNESS,
+    vr_reject(r, asker, WIRE_REJECT_WITNESS,
               "this replica is a witness: it votes, but holds no state and executes nothing");
 }
 

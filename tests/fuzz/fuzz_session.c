@@ -72,12 +72,13 @@ static void deliver(struct play *p, uint8_t from)
     if ((form & 6) == 4) header.group = (struct vstamp_id){0};
     uint64_t number = as_asked ? s->request.number : near_number(p);
     uint64_t session = as_asked ? s->request.session : near_number(p);
+    uint32_t request = as_asked ? s->request_checksum : read_u8(&p->in);
     struct vstamp_id client = form & 16 ? p->stranger : s->identity.client;
     size_t size;
     bool refused = false;
     if (form & 32) {
         struct wire_reply m = {.client = client, .session = session, .number = number,
-                               .op = near_number(p), .body = answer_body(p)};
+                               .request = request, .op = near_number(p), .body = answer_body(p)};
         size = wire_frame_encode(&header, &wire_shape_reply, &m, p->frame, sizeof p->frame);
     } else if (form & 64) {
         size_t n;
@@ -90,8 +91,10 @@ static void deliver(struct play *p, uint8_t from)
         size = wire_frame_encode(&header, shape, &record, p->frame, sizeof p->frame);
     } else {
         struct wire_reject m = {.client = client, .session = session, .number = number,
-                                .reason = read_u8(&p->in) % 11, .text = bytes_of("no")};
+                                .request = request, .reason = read_u8(&p->in) % 11,
+                                .text = bytes_of("no")};
         refused = number == s->request.number && session == s->request.session &&
+                  request == s->request_checksum &&
                   vstamp_id_equal(client, s->identity.client);
         size = wire_frame_encode(&header, &wire_shape_reject, &m, p->frame, sizeof p->frame);
     }

@@ -398,6 +398,13 @@ static void draw_modelled(struct prng prng, struct sim_options *o)
     if (prng_chance(&own, 1, 4)) o->modelled_permille = prng_between(&own, 50, 600);
 }
 
+static void draw_unsound(struct prng prng, struct sim_options *o)
+{
+    struct prng own;
+    prng_seed(&own, prng_next(&prng) ^ 0x0dd);
+    if (prng_chance(&own, 1, 4)) o->unsound_permille = prng_between(&own, 20, 300);
+}
+
 void sim_options_draw(struct prng *prng, const struct sim_setting *settings, size_t n_settings,
                       struct sim_options *o)
 {
@@ -418,6 +425,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_disks(*prng, o);
     draw_memory(*prng, o);
     draw_modelled(*prng, o);
+    draw_unsound(*prng, o);
     draw_flips(*prng, o);
     draw_upgrades(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;

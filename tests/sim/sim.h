@@ -182,7 +182,8 @@ struct sim_op {
     uint64_t floor; /* op-number that some client had seen when it began */
     enum kv_verb verb;
     uint64_t expiry;
-    bool never; /* surely not executed, or a read that need not be linearizable */
+    bool unsound; /* it will be refused */
+    bool never;   /* surely not executed, or a read that need not be linearizable */
 };
 
 struct sim_key {

@@ -103,8 +103,8 @@ static inline int deliver(uint8_t from, struct vstamp_id whose, uint64_t view,
 static inline void reply(uint8_t from, uint64_t view, uint64_t op, const char *body)
 {
     struct wire_reply m = {
-        .client = me, .session = s.request.session, .number = s.request.number, .op = op,
-        .body = bytes_of(body)};
+        .client = me, .session = s.request.session, .number = s.request.number,
+        .request = s.request_checksum, .op = op, .body = bytes_of(body)};
     assert_int_equal(deliver(from, group, view, &wire_shape_reply, &m), 0);
 }
 
@@ -113,6 +113,7 @@ static inline void reject(uint8_t from, uint64_t view, uint8_t reason)
     struct wire_reject m = {.client = me,
                             .session = s.request.session,
                             .number = s.request.number,
+                            .request = s.request_checksum,
                             .reason = reason};
     assert_int_equal(deliver(from, group, view, &wire_shape_reject, &m), 0);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "proxy/proxy.h"
+#include "vr/client_table.h"
 
 enum { N = 3, CROWD = 70, TIMEOUT = 5000, STREAM = 1 << 20 };
 
@@ -115,7 +116,8 @@ static void deliver(unsigned r)
 static void answer(unsigned r, uint64_t view, const struct wire_request *m)
 {
     struct wire_reply reply = {
-        .client = m->client, .session = m->session, .number = m->number, .op = ++next_session};
+        .client = m->client, .session = m->session, .number = m->number,
+        .request = client_table_request(m->session, m->body), .op = ++next_session};
     uint8_t body[256];
     if (m->kind == WIRE_KIND_REGISTER) {
         struct wire_registration registration = {.session = next_session, .since = next_session};
@@ -138,9 +140,11 @@ static void answer_all(unsigned r, uint64_t view)
 static void reject_all(unsigned r, uint64_t view, uint8_t reason)
 {
     for (size_t i = 0; i < n_waiting[r]; i++) {
-        struct wire_reject reject = {.client = waiting[r][i].client,
-                                     .session = waiting[r][i].session,
-                                     .number = waiting[r][i].number,
+        const struct wire_request *m = &waiting[r][i];
+        struct wire_reject reject = {.client = m->client,
+                                     .session = m->session,
+                                     .number = m->number,
+                                     .request = client_table_request(m->session, m->body),
                                      .reason = reason};
         say(r, view, &wire_shape_reject, &reject);
     }

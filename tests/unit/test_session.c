@@ -527,6 +527,29 @@ static void a_late_answer_to_the_registration_is_not_taken_for_the_first_request
     assert_false(session_ended(&s));
 }
 
+/* What was refused leaves its number to the next request; a copy of it may be refused once more. */
+static void a_second_refusal_is_not_taken_for_that_of_the_next_request(void **state)
+{
+    (void)state;
+    struct bytes next = bytes_of("another");
+    start(SESSION_APPLY);
+    assert_true(sends_to(0));
+    struct wire_reject late = {.client = me,
+                               .session = s.request.session,
+                               .number = s.request.number,
+                               .request = s.request_checksum,
+                               .reason = WIRE_REJECT_TOO_LARGE};
+    reject(0, 0, WIRE_REJECT_TOO_LARGE);
+    ended(VSTAMP_E_TOO_LARGE, false);
+    session_start(&s, SESSION_APPLY, next, false, now, now + DEADLINE);
+    assert_int_equal(s.request.number, late.number);
+    assert_int_equal(s.request.session, late.session);
+    assert_true(sends_to(0));
+    assert_int_equal(deliver(0, group, 0, &wire_shape_reject, &late), 0);
+    assert_false(session_ended(&s));
+    assert_true(session_may_run(&s));
+}
+
 static void a_late_reject_of_the_former_session_is_not_taken_for_the_new_request(void **state)
 {
     (void)state;
@@ -535,6 +558,7 @@ static void a_late_reject_of_the_former_session_is_not_taken_for_the_new_request
     struct wire_reject late = {.client = me,
                                .session = s.request.session,
                                .number = s.request.number,
+                               .request = s.request_checksum,
                                .reason = WIRE_REJECT_EVICTED};
     pass(DEADLINE);
     ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
@@ -671,6 +695,8 @@ int main(void)
                                registered),
         cmocka_unit_test_setup(a_late_answer_to_the_registration_is_not_taken_for_the_first_request,
                                fresh),
+        cmocka_unit_test_setup(a_second_refusal_is_not_taken_for_that_of_the_next_request,
+                               registered),
         cmocka_unit_test_setup(a_late_reject_of_the_former_session_is_not_taken_for_the_new_request,
                                registered),
         cmocka_unit_test_setup(frames_that_make_no_sense_are_errors, fresh),

@@ -218,6 +218,8 @@ static void explain_replicas(struct verdict *v, const struct answers *answers)
         } else if (!v->taking_part[i] && v->primary >= 0 && answers->at[v->primary].reachable) {
             reason(v, "replica %zu (%s) is up, but the primary does not hear it", i,
                    a->address->text);
+        } else if (s->protocol_missed != 0) {
+            reason(v, "replica %zu (%s) waits for %s", i, a->address->text, s->reason);
         } else if (s->disk_trouble[0] != '\0') {
             reason(v, "replica %zu (%s): %s", i, a->address->text, s->disk_trouble);
         } else if (is_exposed(a)) {

@@ -385,6 +385,7 @@ void node_status(struct node *n, struct node_status *s)
         .application = r->app->name,
         .protocol = vr_version(r),
         .protocol_newest = r->config.newest,
+        .protocol_missed = vr_version_is_missed(r) ? r->missed.version : 0,
         .durability = r->config.durable ? "disk" : "memory",
         .journal_io = n->io.journal_io != NULL ? n->io.journal_io : "",
         .disk_trouble = n->io.disk_trouble != NULL ? n->io.disk_trouble : "",

@@ -505,6 +505,10 @@ void vr_on_message(struct vr *r, uint8_t slot, const struct wire_message *m)
     if (reason != VR_MARK_NONE) {
         r->stats.dropped++;
         vr_mark(r, reason, "%s from=%u", m->shape->name, slot);
+        if (reason == VR_MARK_entry_of_later_version) {
+            vr_on_later_entry(r, slot, m);
+            settle(r);
+        }
         return;
     }
     r->last_heard_us[slot] = r->now_us;
@@ -614,6 +618,13 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
     if (r->over) {
         const char *why = vr_is_over(r, text, size);
         return why != NULL ? why : "";
+    }
+    if (vr_version_is_missed(r)) {
+        snprintf(text, size,
+                 "a later program: the log of replica %u has an entry of version %u of the "
+                 "protocol, this one speaks none above %u", r->missed.from, r->missed.version,
+                 r->config.newest);
+        return text;
     }
     if (r->lost && r->asked == 0) {
         snprintf(text, size,

@@ -202,6 +202,12 @@ struct vr_digests {
     uint32_t rotten_page;  /* 1 + that which was found in memory last; 0: none was */
 };
 
+/* An entry of a later version than this program speaks (version.c, V6). */
+struct vr_missed {
+    uint8_t version, from; /* who has it in its log, */
+    uint64_t view;         /* in this view */
+};
+
 struct vr_stats {
     uint64_t view_changes, state_transfers;
     uint64_t transfer_bytes, transfer_pages; /* that came in them */
@@ -323,6 +329,7 @@ struct vr {
     /* version.c */
     uint8_t speaks[SLOTS_MAX]; /* newest version of each, 0: not known */
     uint8_t over_version;      /* the group's, if it is why this replica ends */
+    struct vr_missed missed;
 
     /* hand_over.c */
     struct vr_asker hand_over; /* who asked for the one that is under way; origin 0: none is */
@@ -421,6 +428,7 @@ void vr_stop(struct vr *r);
 
 /* version.c */
 uint8_t vr_version(const struct vr *r); /* of the protocol, that the group is in */
+bool vr_version_is_missed(const struct vr *r);
 void vr_on_other_version(struct vr *r, uint8_t slot, const struct wire_header *header);
 #define NOWHERE 0xffu /* no slot */
 

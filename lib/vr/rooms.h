@@ -211,6 +211,7 @@ bool vr_version_rises(const struct vr *r); /* by the next entry */
 bool vr_version_calls_for_entry(const struct vr *r);
 struct vstamp_limits vr_limits_in(const struct vr *r, uint8_t version); /* for the application */
 bool vr_brings_later_version(const struct vr *r, const struct wire_message *m);
+void vr_on_later_entry(struct vr *r, uint8_t from, const struct wire_message *m);
 
 /* witness.c: section 6.1. */
 void vr_take_role(struct vr *r, bool witness);

@@ -14,7 +14,13 @@
  * What is later than all that a replica speaks it ignores where that might yet be taken back (an
  * entry in a frame that it can read: those are sent before they are committed), and ends where it
  * can not (a frame in that version, V5).  While a change of members waits the version stays, so
- * that what a member to be has told of itself remains true. */
+ * that what a member to be has told of itself remains true.
+ *
+ * A member may have gone back to the older program while such an entry is on its way.  It says so,
+ * and to it the primary of that view is as good as silent, so it votes for another (V6).  If a
+ * majority went back, that entry is committed nowhere, and they go on without it, in a later view:
+ * so nobody may end because of it.  If no majority did, votes do nothing: the entry is committed as
+ * soon as a majority of the others is there, and then V5 ends who is too old. */
 #include "vr/rooms.h"
 
 /* V1 */
@@ -60,43 +66,71 @@ struct vstamp_limits vr_limits_in(const struct vr *r, uint8_t version)
     return limits;
 }
 
-static bool any_is_later(const struct vr *r, const struct wire_list *headers)
+static uint8_t newest_of_headers(const struct wire_list *headers)
 {
     struct reader at = wire_list_start(headers);
+    uint8_t newest = 0;
     for (uint32_t i = 0; i < headers->count; i++) {
         struct wire_entry_header header;
         wire_list_next(&wire_shape_entry_header, &at, &header);
-        if (header.version > r->config.newest) return true;
+        if (header.version > newest) newest = header.version;
     }
-    return false;
+    return newest;
 }
 
-static bool any_entry_is_later(const struct vr *r, const struct wire_list *entries)
+static uint8_t newest_of_state(const struct wire_new_state *m)
 {
-    struct reader at = wire_list_start(entries);
-    for (uint32_t i = 0; i < entries->count; i++) {
+    struct reader at = wire_list_start(&m->entries);
+    uint8_t newest = m->base.version;
+    for (uint32_t i = 0; i < m->entries.count; i++) {
         struct wire_entry entry;
         wire_list_next(&wire_shape_entry, &at, &entry);
-        if (entry.header.version > r->config.newest) return true;
+        if (entry.header.version > newest) newest = entry.header.version;
     }
-    return false;
+    return newest;
+}
+
+/* Of the entries that it brings; 0: none. */
+static uint8_t version_brought(const struct wire_message *m)
+{
+    switch (m->header.command) {
+    case WIRE_prepare: return m->as.prepare.entry.header.version;
+    case WIRE_give_entry: return m->as.give_entry.entry.header.version;
+    case WIRE_tree: return m->as.tree.anchor.version;
+    case WIRE_start_view: return newest_of_headers(&m->as.start_view.headers);
+    case WIRE_do_view_change: return newest_of_headers(&m->as.do_view_change.headers);
+    case WIRE_new_state: return newest_of_state(&m->as.new_state);
+    default: return 0;
+    }
 }
 
 /* Does it bring what this replica could not execute? */
 bool vr_brings_later_version(const struct vr *r, const struct wire_message *m)
 {
-    uint8_t newest = r->config.newest;
-    switch (m->header.command) {
-    case WIRE_prepare: return m->as.prepare.entry.header.version > newest;
-    case WIRE_give_entry: return m->as.give_entry.entry.header.version > newest;
-    case WIRE_tree: return m->as.tree.anchor.version > newest;
-    case WIRE_start_view: return any_is_later(r, &m->as.start_view.headers);
-    case WIRE_do_view_change: return any_is_later(r, &m->as.do_view_change.headers);
-    case WIRE_new_state:
-        return m->as.new_state.base.version > newest ||
-               any_entry_is_later(r, &m->as.new_state.entries);
-    default: return false;
-    }
+    return version_brought(m) > r->config.newest;
+}
+
+/* Does our view have, or may it begin with, an entry that this program could not execute? */
+bool vr_version_is_missed(const struct vr *r)
+{
+    return r->missed.version > r->config.newest && r->missed.view == r->view;
+}
+
+/* A message came that brings such an entry; all else in it is ignored (V6). */
+void vr_on_later_entry(struct vr *r, uint8_t from, const struct wire_message *m)
+{
+    uint64_t view = m->header.view;
+    bool promise = m->header.command == WIRE_do_view_change;
+    bool of_primary = vr_primary_of(r, view) == from;
+    if (r->status != VR_NORMAL && r->status != VR_VIEW_CHANGE) return;
+    if (m->header.command == WIRE_start_view && of_primary && view > r->view)
+        vr_enter_view(r, view, "it has begun");
+    if (view != r->view || (promise ? r->status == VR_NORMAL : !of_primary)) return;
+    if (vr_version_is_missed(r)) return;
+    r->missed = (struct vr_missed){.version = version_brought(m), .from = from, .view = view};
+    vr_mark(r, VR_MARK_program_lacks_version, "version=%u from=%u", r->missed.version, from);
+    vr_log(r, VR_WARN, "program-too-old", "version=%u newest=%u replica=%u view=%" PRIu64,
+           r->missed.version, r->config.newest, from, view);
 }
 
 /* A frame in a version that this replica does not speak.  One that is later was sent by somebody

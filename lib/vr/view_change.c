@@ -125,6 +125,7 @@ void vr_suspect(struct vr *r, const char *why)
 
 void vr_trust(struct vr *r)
 {
+    if (vr_version_is_missed(r)) return; /* a view that we cannot follow (version.c, V6) */
     r->suspects = false;
     r->vote_us[r->config.self] = 0;
     vr_timer_off(r, VR_TIMER_VOTE);
@@ -396,6 +397,7 @@ void vr_install_view(struct vr *r, uint64_t view)
     assert(!r->transfer.storing);
     r->view = r->log_view = view;
     r->has_hard_state = true;
+    r->missed.version = 0; /* it begins without that */
     if (r->lost) {
         vr_log(r, VR_INFO, "recovered-from-damage", "view=%" PRIu64 " op=%" PRIu64, view,
                r->log.op);

@@ -15,7 +15,9 @@
  *       shape is for ever (FOR_EVER_BEGIN in messages.def).  So is the header of a frame;
  *   V4  the version of a group never falls, and rises no higher than all its members speak;
  *   V5  who meets what is later than all that it speaks, in its folder or from its group, ends, and
- *       says which version that is, and up to which it speaks. */
+ *       says which version that is, and up to which it speaks;
+ *   V6  an entry that may yet be taken back is no such end: who cannot take it says so, and wants
+ *       another view. */
 #ifndef WIRE_VERSION_H
 #define WIRE_VERSION_H
 

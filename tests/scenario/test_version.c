@@ -131,6 +131,82 @@ static void an_entry_that_could_not_be_executed_is_ignored(void **state)
     cluster_free(c);
 }
 
+/* All have been upgraded, and the entry by which they rise is held by their primary alone: what
+ * brings it to the others waits. */
+static struct cluster *rising_group(uint64_t *session)
+{
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    *session = cluster_register(c, 1, 0);
+    start_in(c, 0, LATER);
+    start_in(c, 1, LATER);
+    cluster_hold(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_prepare);
+    cluster_drop(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_new_state);
+    cluster_crash(c, 2);
+    cluster_speak(c, 2, LATER);
+    cluster_start(c, 2);
+    cluster_run(c, 1000);
+    const struct vr *primary = cluster_core(c, cluster_primary(c));
+    assert_int_equal(log_last(&primary->log)->version, LATER);
+    assert_int_equal(vr_version(primary), WIRE_NEWEST);
+    return c;
+}
+
+static void go_back(struct cluster *c, uint8_t replica)
+{
+    cluster_crash(c, replica);
+    cluster_speak(c, replica, WIRE_NEWEST);
+    cluster_start(c, replica);
+    cluster_run(c, 100);
+}
+
+/* Rule: V6; one that went back says what it lacks, and keeps nobody from anything. */
+static void one_that_went_back_in_that_moment_says_so(void **state)
+{
+    (void)state;
+    uint64_t session;
+    char text[200];
+    struct cluster *c = rising_group(&session);
+    uint8_t primary = cluster_primary(c), back = (uint8_t)((primary + 1) % 3);
+    uint64_t view = cluster_core(c, primary)->view;
+    go_back(c, back);
+    cluster_pass(c, primary, back, WIRE_new_state);
+    cluster_run(c, 1000);
+    assert_false(cluster_core(c, back)->over);
+    assert_true(cluster_has_traced(c, back, "program-too-old"));
+    assert_non_null(strstr(vr_waiting_for(cluster_core(c, back), text, sizeof text),
+                           "a later program: the log of replica "));
+    assert_int_equal(cluster_core(c, primary)->view, view);
+    cluster_clear_rules(c);
+    cluster_run(c, 1000);
+    assert_int_equal(cluster_incr(c, 1, session, 1, primary), 1);
+    assert_int_equal(vr_version(cluster_core(c, primary)), LATER);
+    assert_true(cluster_core(c, back)->over);
+    assert_true(cluster_has_traced(c, back, "this program speaks none above"));
+    cluster_free(c);
+}
+
+/* Rule: V6; a majority that went back goes on without what it could not execute. */
+static void a_majority_that_went_back_goes_on(void **state)
+{
+    (void)state;
+    uint64_t session;
+    struct cluster *c = rising_group(&session);
+    uint8_t primary = cluster_primary(c);
+    for (uint8_t i = 0; i < 3; i++)
+        if (i != primary) go_back(c, i);
+    assert_int_equal(cluster_primary(c), primary);
+    cluster_clear_rules(c);
+    cluster_run(c, 3000);
+    assert_true(cluster_primary(c) != primary);
+    assert_int_equal(cluster_incr(c, 1, session, 1, cluster_primary(c)), 1);
+    assert_true(cluster_converge(c));
+    assert_all_in(c, WIRE_NEWEST);
+    for (uint8_t i = 0; i < 3; i++) start_in(c, i, LATER);
+    cluster_run(c, 1000);
+    assert_all_in(c, LATER);
+    cluster_free(c);
+}
+
 /* Rule: V4. */
 static void an_entry_of_an_older_version_does_not_follow(void **state)
 {
@@ -190,6 +266,8 @@ int main(void)
         cmocka_unit_test(a_member_can_go_back_before_that),
         cmocka_unit_test(a_member_that_is_away_is_waited_for),
         cmocka_unit_test(an_entry_that_could_not_be_executed_is_ignored),
+        cmocka_unit_test(one_that_went_back_in_that_moment_says_so),
+        cmocka_unit_test(a_majority_that_went_back_goes_on),
         cmocka_unit_test(an_entry_of_an_older_version_does_not_follow),
         cmocka_unit_test(who_is_too_old_for_its_group_ends_in_words),
         cmocka_unit_test(a_member_to_be_that_is_too_old_is_refused_in_words),

@@ -589,7 +589,6 @@ void sim_faults_end(struct sim *sim)
         r->paused_until = r->disk_full_until = 0;
         if (r->up && (r->stopping || (dead && prng_chance(&sim->prng, 2, 3))))
             sim_replica_crash(sim, i, dead ? "dead for good" : "stopped");
-        if (r->up && !dead && sim_version_went_back(r)) sim_replica_crash(sim, i, "is upgraded");
         if (dead && r->up) sim_trace(sim, "%u: hears nobody for good", i);
         if (!dead && !r->up && r->present) come_back(sim, i, sim_around(sim, 50 * SIM_MS));
     }

@@ -372,7 +372,7 @@ uint64_t sim_around(struct sim *sim, uint64_t mean_us); /* 1 .. 2 x mean */
 /* versions.c */
 void sim_version_choose(struct sim_replica *replica);
 void sim_version_too_old(struct sim_replica *replica, const char *why);
-bool sim_version_went_back(const struct sim_replica *replica);
+void sim_versions_upgrade(struct sim *sim);
 void sim_version_check(struct sim *sim, const struct sim_replica *replica,
                        const struct wire_entry_header *header);
 void sim_version_check_frame(struct sim *sim, uint8_t from, uint8_t to, uint8_t version);

@@ -28,11 +28,26 @@ void sim_version_choose(struct sim_replica *r)
     sim_trace(sim, "%u: its program speaks version %u", r->index, r->newest);
 }
 
-/* Who went back while an entry of the later version was on its way can hold up the others, which
- * need it for that entry, until its operator upgrades it again. */
-bool sim_version_went_back(const struct sim_replica *r)
+static bool is_well(const struct sim *sim, uint8_t node)
 {
-    return r->spoke == LATER && r->newest == WIRE_NEWEST;
+    return sim->replicas[node].up && ((sim->dead >> node) & 1) == 0 && check_is_member(sim, node);
+}
+
+/* When the faults are over.  Who went back while an entry of the later version was on its way, and
+ * says so, may be needed for that entry: its operator upgrades it again.  But as long as those of
+ * the older version are a majority they must get on without it (V6). */
+void sim_versions_upgrade(struct sim *sim)
+{
+    uint32_t older = 0;
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        older += is_well(sim, i) && sim->replicas[i].newest == WIRE_NEWEST;
+    if (!sim->quiet || older > sim_members(sim) / 2) return;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        if (!is_well(sim, i) || !vr_version_is_missed(check_core(sim->replicas[i].node))) continue;
+        sim_replica_crash(sim, i, "stopped, to be upgraded");
+        sim_at(sim, sim_around(sim, sim->options.down_us),
+               (struct sim_event){.kind = SIM_START, .node = i});
+    }
 }
 
 /* It has been told, in words, that its program is too old. */

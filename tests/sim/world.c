@@ -175,6 +175,7 @@ static void phase_event(struct sim *sim)
 {
     struct sim_client *last = &sim->clients[sim->options.clients];
     char why[128] = "the last client waits";
+    sim_versions_upgrade(sim);
     switch (sim->phase) {
     case SIM_PHASE_FAULTS:
         sim_faults_end(sim);

@@ -236,6 +236,46 @@ static void members_fetch_from_all_who_were_replaced(void **state)
     cluster_free(c);
 }
 
+/* F4: the only one with the checkpoint that a member on its way into the epoch fetches is gone for
+ * good; the others have an older one, and a log that goes on from it. */
+static void a_fetch_does_not_wait_for_who_is_gone(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    uint64_t number = 0;
+    cluster_isolate(c, 2);
+    cluster_add(c, LIST(0, 1, 2, 3));
+    while (cluster_core(c, 3)->config.self == NOT_A_MEMBER || cluster_core(c, 3)->epoch == 0) {
+        ask(&g, 1, 0, LIST(0, 1, 2, 3));
+        cluster_run(c, 20);
+    }
+    while (cluster_core(c, 0)->commit % 16 != 15 ||
+           cluster_core(c, 1)->log.first <= cluster_core(c, 2)->log.op + 1) {
+        cluster_incr(c, 1, g.session, ++number, 0);
+        cluster_run(c, 20);
+    }
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_commit);
+    cluster_incr(c, 1, g.session, ++number, 0);
+    uint64_t op = cluster_core(c, 0)->checkpoint_op;
+    assert_true(op > cluster_core(c, 1)->checkpoint_op && cluster_core(c, 1)->log.op >= op);
+    cluster_pass(c, CLUSTER_ALL, 2, CLUSTER_ALL);
+    cluster_pass(c, 2, CLUSTER_ALL, CLUSTER_ALL);
+    cluster_drop(c, 1, 2, WIRE_tree);
+    cluster_drop(c, 3, 2, WIRE_tree);
+    cluster_drop(c, 0, 2, WIRE_pages);
+    for (int ms = 0; ms < 1000 && cluster_core(c, 2)->fetch.anchor.op != op; ms++)
+        cluster_run(c, 1);
+    assert_int_equal(cluster_core(c, 2)->fetch.anchor.op, op);
+    cluster_crash(c, 0);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(cluster_core(c, 2)->epoch, 1);
+    number++;
+    assert_int_equal(cluster_incr(c, 1, g.session, number, cluster_primary(c)), number);
+    cluster_free(c);
+}
+
 /* It was cut off when it was replaced, and once more. */
 static void a_replica_that_slept_through_two_epochs_ends(void **state)
 {
@@ -738,6 +778,7 @@ int main(void)
         cmocka_unit_test(a_witness_that_slept_is_active_once_it_has_the_state),
         cmocka_unit_test(a_replaced_replica_stays_until_a_quorum_has_begun),
         cmocka_unit_test(members_fetch_from_all_who_were_replaced),
+        cmocka_unit_test(a_fetch_does_not_wait_for_who_is_gone),
         cmocka_unit_test(a_replica_that_slept_through_two_epochs_ends),
         cmocka_unit_test(a_request_names_what_it_replaces),
         cmocka_unit_test(nonsense_is_refused),

@@ -297,6 +297,14 @@ static void explain_versions(struct verdict *v, const struct answers *answers)
            "%s: the group stays in version %" PRIu64 " until all do", newest, late, is);
 }
 
+/* The same: the group goes by the clocks of a majority. */
+static void explain_clocks(struct verdict *v, const struct answers *answers)
+{
+    const struct answer *a = v->primary >= 0 ? &answers->at[v->primary] : NULL;
+    if (a != NULL && a->reachable && a->status.clock_trouble[0] != '\0')
+        reason(v, "clocks are wrong: %s: set them right", a->status.clock_trouble);
+}
+
 void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t view_change_ms)
 {
     size_t n_taking_part = 0;
@@ -330,5 +338,6 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
     v->health = VERDICT_UNAVAILABLE;
     if (serving) v->health = v->n_reasons == 0 ? VERDICT_HEALTHY : VERDICT_DEGRADED;
     explain_versions(v, answers);
+    explain_clocks(v, answers);
     assert(v->health != VERDICT_HEALTHY || n_taking_part == v->n_replicas);
 }

@@ -45,6 +45,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/application.c \
     %D%/vr/batch.c \
     %D%/vr/checkpoint.c \
+    %D%/vr/clock.c \
     %D%/vr/client_table.c \
     %D%/vr/client_table.h \
     %D%/vr/commit.c \

@@ -41,6 +41,7 @@ UNIT_TESTS = \
     %D%/unit/test_verdict
 
 SCENARIO_TESTS = \
+    %D%/scenario/test_clock \
     %D%/scenario/test_contradictions \
     %D%/scenario/test_copy \
     %D%/scenario/test_digest \
@@ -117,6 +118,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
 %C%_libsim_la_SOURCES = \
     %D%/sim/application.c \
     %D%/sim/changes.c \
+    %D%/sim/clocks.c \
     %D%/sim/check.c \
     %D%/sim/check.h \
     %D%/sim/copies.c \

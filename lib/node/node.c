@@ -395,6 +395,8 @@ void node_status(struct node *n, struct node_status *s)
         .diverged_replicas =
             (uint64_t)__builtin_popcount(r->digests.differ | r->digests.undecided),
         .diverged = vr_diverged_text(r, n->diverged, sizeof n->diverged),
+        .clock_off_us = vr_clocks_off_us(r),
+        .clock_trouble = vr_clocks_text(r, n->clock_trouble, sizeof n->clock_trouble),
         .state_pages = r->pages.n_used,
         .view_changes = r->stats.view_changes,
         .state_transfers = r->stats.state_transfers,

@@ -115,6 +115,7 @@ struct node {
     uint64_t digest_op;
     struct wire_recorded_outputs outputs; /* so far; only while somebody records */
     char diverged[64 * REPLICAS_MAX];
+    char clock_trouble[64 * REPLICAS_MAX];
     char reason[240], reconfiguration[ADDRESS_BYTES_MAX + 120];
     char members[REPLICAS_MAX * (2 * ADDRESS_BYTES_MAX + 16u)]; /* for the status */
 };

@@ -38,8 +38,8 @@ bool vr_accepts_requests(const struct vr *r)
 /* Of the next entry, if it were logged now. */
 uint64_t vr_next_timestamp(const struct vr *r)
 {
-    uint64_t last = log_last(&r->log)->timestamp;
-    return r->wall_us > last ? r->wall_us : last + 1;
+    uint64_t last = log_last(&r->log)->timestamp, time = vr_time(r);
+    return time > last ? time : last + 1;
 }
 
 static void prepare(struct vr *r)
@@ -286,8 +286,11 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_reject(r, &asker, WIRE_REJECT_NOT_PRIMARY, "");
     } else if (m->kind == WIRE_KIND_READ || m->kind == WIRE_KIND_READ_NUMBER) {
         vr_reads_on_request(r, &asker, m);
-    } else if (r->applied < r->view_start_op) { /* B4 */
-        vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);
+    } else if (r->applied < r->view_start_op || !vr_time_is_known(r)) { /* B4, C3 */
+        if (r->applied < r->view_start_op)
+            vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);
+        else
+            vr_mark(r, VR_MARK_request_before_time_is_known, "view=%" PRIu64, r->view);
         vr_reject(r, &asker, WIRE_REJECT_BUSY, "the view is just beginning");
     } else if (m->kind == WIRE_KIND_HAND_OVER && header->epoch == r->epoch) {
         vr_hand_over_on_request(r, &asker, m);

@@ -129,6 +129,7 @@ static void forget_what_was_said(struct vr *r)
     memset(r->vote_us, 0, sizeof r->vote_us);
     memset(r->last_heard_us, 0, sizeof r->last_heard_us);
     memset(r->speaks, 0, sizeof r->speaks);
+    r->clocks_known = r->clocks_off = 0;
     for (uint8_t i = 0; i < REPLICAS_MAX; i++) {
         r->promises[i].present = false;
         r->answers[i].present = false;

@@ -176,7 +176,7 @@ void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_c
     const struct wire_entry_header *last = log_header(&r->log, held);
     VR_SEND(r, from, commit_ok, .sequence = m->sequence, .op = last != NULL ? held : 0,
             .checksum = last != NULL ? last->checksum : (struct vstamp_id){0},
-            .granted_us = vr_lease_grant(r));
+            .granted_us = vr_lease_grant(r), .clock_us = r->wall_us);
 }
 
 /* A backup of this view holds `op` and all before it: it counts if it names our entry (PIT-1.2). */
@@ -216,6 +216,7 @@ void vr_on_commit_ok(struct vr *r, uint8_t from, uint64_t view, const struct wir
 {
     if (!answers_us(r, from, view, "commit_ok")) return;
     note_ack(r, from, m->op, m->checksum);
+    vr_clock_heard(r, from, m->clock_us);
     if (m->sequence > r->heartbeat_ok[from] && m->sequence <= r->heartbeat) {
         r->heartbeat_ok[from] = m->sequence;
         vr_lease_echoed(r, from, m->sequence, m->granted_us);
@@ -287,6 +288,7 @@ void vr_heartbeat_due(struct vr *r)
 {
     if (!vr_is_primary(r)) return;
     vr_send_heartbeat(r);
+    vr_clocks_judge(r);
     vr_proposal_heartbeat(r);
     vr_timer_set(r, VR_TIMER_HEARTBEAT, r->config.heartbeat_ms * UINT64_C(1000));
 }

@@ -299,6 +299,11 @@ struct vr {
     uint32_t batch_count;
     struct inflight inflight;
 
+    /* clock.c */
+    uint32_t clocks_known;                /* bitset: */
+    int64_t clock_ahead_us[REPLICAS_MAX]; /* by how much each is ahead of our monotonic clock */
+    uint32_t clocks_off;                  /* bitset, primary: the operator was told */
+
     /* tick.c */
     bool ticking;     /* primary: a tick is in the batch or in the log, and not executed */
     uint64_t tick_us; /* primary: the next one not before */
@@ -445,6 +450,10 @@ const char *vr_status_word(enum vr_status status);
 const char *vr_proposal_text(const struct vr *r, char *text, size_t size); /* what is under way */
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size);
 const char *vr_diverged_text(const struct vr *r, char *text, size_t size); /* who differs */
+uint64_t vr_time(const struct vr *r); /* that the group agrees on; 0 while it is not known */
+/* At the primary: how far a clock is from that, at most, and whose; "": all are right. */
+uint64_t vr_clocks_off_us(const struct vr *r);
+const char *vr_clocks_text(const struct vr *r, char *text, size_t size);
 
 bool vr_epoch_is_complete(const struct vr *r); /* the log up to its begin is here */
 bool vr_epoch_is_closed(const struct vr *r); /* the last entry of its epoch is in the log */

@@ -80,6 +80,11 @@ void vr_batch_clear(struct vr *r);
 bool vr_batch_tick(struct vr *r);
 uint64_t vr_next_timestamp(const struct vr *r);
 
+/* clock.c: section 4.4, what time it is. */
+void vr_clock_heard(struct vr *r, uint8_t from, uint64_t clock_us);
+bool vr_time_is_known(const struct vr *r);
+void vr_clocks_judge(struct vr *r); /* at the primary, with each heartbeat */
+
 /* tick.c: section 4.4, what happens though nobody asks. */
 void vr_tick(struct vr *r, const struct wire_entry_header *header); /* executes it */
 void vr_tick_arm(struct vr *r); /* at the end of a turn: when is the next one? */

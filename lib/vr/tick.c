@@ -17,9 +17,7 @@
  *   T4  what is due is judged by the time that the entry will have, and by that alone when it is
  *       executed.  A clock that is set back meanwhile makes a tick that finds nothing to do.
  *
- * Whoever leads with a clock that is ahead does things early, by as much as it is ahead, and all
- * later timestamps stay above its (PIT-11.2).  Nothing here bounds that; who keeps the clocks of
- * the machines does. */
+ * What time it is, is the affair of clock.c. */
 #include "vr/rooms.h"
 
 void vr_tick(struct vr *r, const struct wire_entry_header *header)
@@ -39,8 +37,8 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header)
 static bool may_tick(const struct vr *r)
 {
     return r->app->due != NULL && vr_is_primary(r) && !r->suspects && !r->ticking &&
-           r->applied >= r->view_start_op && !vr_view_is_over(r) && !vr_epoch_is_closed(r) &&
-           !vr_proposal_closes(r);
+           r->applied >= r->view_start_op && vr_time_is_known(r) && !vr_view_is_over(r) &&
+           !vr_epoch_is_closed(r) && !vr_proposal_closes(r);
 }
 
 /* Each turn that may have changed what is due ends here, and there is one with each heartbeat: what

@@ -184,7 +184,8 @@ static struct wire_do_view_change own_promise(struct vr *r,
                                         .op = r->log.op,
                                         .commit = r->commit,
                                         .headers = vr_header_list(r, headers, VR_HEADERS_BYTES),
-                                        .holes = vr_hole_bits(r)};
+                                        .holes = vr_hole_bits(r),
+                                        .clock_us = r->wall_us};
 }
 
 static void send_promise(struct vr *r, unsigned to)
@@ -534,6 +535,7 @@ void vr_on_do_view_change(struct vr *r, uint8_t from, uint64_t view,
         return;
     }
     vr_lease_returned(r, from);
+    vr_clock_heard(r, from, m->clock_us);
     if (view > r->view) {
         vr_mark(r, VR_MARK_promise_is_proof, "from=%u view=%" PRIu64, from, view);
         vr_enter_view(r, view, "a replica is there already");

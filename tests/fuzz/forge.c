@@ -374,7 +374,8 @@ static void in_normal_operation(struct forge *f, struct wire_message *m, uint8_t
         break;
     case WIRE_commit_ok:
         if (h != NULL)
-            m->as.commit_ok = (struct wire_commit_ok){r->heartbeat, h->op, h->checksum, 0};
+            m->as.commit_ok =
+                (struct wire_commit_ok){r->heartbeat, h->op, h->checksum, 0, r->wall_us};
         break;
     case WIRE_commit:
         h = log_header(&r->log, m->as.commit.commit);

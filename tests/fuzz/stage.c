@@ -180,14 +180,16 @@ void stage_form(struct stage *s)
     assert(r->status == VR_NORMAL);
 }
 
-/* The primary's peers acknowledge all it has. */
+/* The primary's peers acknowledge all it has, and tell it the time. */
 void stage_acknowledge(struct stage *s)
 {
     const struct vr *r = &s->node->vr;
     for (uint8_t i = 0; i < s->config.n_replicas; i++) {
         const struct wire_entry_header *h = log_header(&r->log, r->log.op);
-        if (i == s->config.self || h == NULL) continue;
-        STAGE_SAY(s, i, commit_ok, .sequence = r->heartbeat, .op = h->op, .checksum = h->checksum);
+        struct vstamp_id checksum = h != NULL ? h->checksum : (struct vstamp_id){0};
+        if (i == s->config.self) continue;
+        STAGE_SAY(s, i, commit_ok, .sequence = r->heartbeat, .op = h != NULL ? h->op : 0,
+                  .checksum = checksum, .clock_us = r->wall_us);
     }
 }
 
@@ -196,6 +198,7 @@ void stage_grow(struct stage *s, uint8_t n)
 {
     const struct vr *r = &s->node->vr;
     uint8_t primary = vr_primary_of(r, r->view);
+    if (r->status == VR_NORMAL && primary == s->config.self) stage_acknowledge(s);
     for (; n > 0 && r->status == VR_NORMAL && s->in.ok; n--) {
         if (primary == s->config.self) {
             node_on_client_frame(s->node, n, forge_request(&s->forge));

@@ -162,7 +162,7 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode, const uint
 
 void cluster_set_clock(struct member *m)
 {
-    node_clock(m->node, m->cluster->now_us, WALL_US + m->cluster->now_us);
+    node_clock(m->node, m->cluster->now_us, WALL_US + m->cluster->now_us + (uint64_t)m->skew_us);
 }
 
 #define CELLS_A_TURN 2000u /* 31 pages */
@@ -326,6 +326,11 @@ void cluster_hand_over(struct cluster *c, uint8_t replica)
     cluster_set_clock(m);
     node_stop(m->node);
     node_turn_end(m->node);
+}
+
+void cluster_set_ahead(struct cluster *c, uint8_t replica, int64_t seconds)
+{
+    c->members[replica].skew_us = seconds * 1000000;
 }
 
 void cluster_slow_disk(struct cluster *c, uint8_t replica, bool slow)

@@ -28,6 +28,7 @@ struct member {
     struct cluster *cluster;
     uint8_t index;
     bool up, slow_disk, crash_at_checkpoint;
+    int64_t skew_us; /* of its time of day */
     uint32_t life;
     void *memory;
     size_t memory_size;

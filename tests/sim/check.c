@@ -208,6 +208,7 @@ static void note_committed(struct sim *sim, const struct sim_replica *replica,
     if (header->timestamp <= before)
         sim_fail(sim, "the timestamp of op=%" PRIu64 " does not rise", op);
     known->timestamp = header->timestamp;
+    sim_clocks_check(sim, header, before);
     if (known->known && !vstamp_id_equal(known->checksum, checksum))
         sim_fail(sim, "replica %u executed another entry at op=%" PRIu64 " than the group",
                  replica->index, op);

@@ -495,6 +495,8 @@ static void clock_jump(struct sim *sim)
 {
     struct sim_replica *r = &sim->replicas[any_replica(sim)];
     r->wall_skew_us = (int64_t)prng_below(&sim->prng, 7200 * SIM_S) - (int64_t)(3600 * SIM_S);
+    if (r->wall_skew_us > r->skew_most_us) r->skew_most_us = r->wall_skew_us;
+    if (r->wall_skew_us < r->skew_least_us) r->skew_least_us = r->wall_skew_us;
     if (sim->options.leap_us > 0) sim_replica_leap(r, prng_below(&sim->prng, sim->options.leap_us));
 }
 

@@ -163,6 +163,7 @@ void sim_replica_init(struct sim *sim, uint8_t index)
                              .record = sim->options.record ? io_record : NULL};
     disk_init(&r->disk, node_segment_size(&r->config));
     r->wall_skew_us = (int64_t)prng_below(&sim->prng, 2 * SIM_S) - (int64_t)SIM_S;
+    r->skew_most_us = r->skew_least_us = r->wall_skew_us;
 }
 
 /* In the newest epoch, or by its configuration. */

@@ -127,6 +127,7 @@ struct sim_replica {
     struct disk disk;
     uint64_t clock_base, clock_started; /* its monotonic time began with base at started */
     int64_t clock_ppm, wall_skew_us;
+    int64_t skew_most_us, skew_least_us; /* of all that it had */
     uint8_t n_slots, slots[SLOTS_MAX]; /* its directory: which replica is in which slot */
     uint64_t alarm;  /* when the queued SIM_TIMER comes; 0: none is queued */
     uint64_t paused_until;
@@ -377,6 +378,9 @@ void sim_version_check(struct sim *sim, const struct sim_replica *replica,
                        const struct wire_entry_header *header);
 void sim_version_check_frame(struct sim *sim, uint8_t from, uint8_t to, uint8_t version);
 bool sim_version_is_risen(const struct sim *sim, const struct vr *core);
+
+/* clocks.c */
+void sim_clocks_check(struct sim *sim, const struct wire_entry_header *header, uint64_t before);
 
 /* guard.c */
 void sim_guarded(struct sim *sim, void (*body)(void *ctx), void *ctx); /* fails if it asserts */

@@ -68,7 +68,7 @@ static bool is_overdue(const struct vr *core, uint64_t since_us)
 {
     bool acts = vr_is_primary(core) && core->app->due != NULL;
     uint64_t due = acts ? core->app->due(&core->app_pages) : VSTAMP_NEVER;
-    return due != VSTAMP_NEVER && due + since_us < core->wall_us;
+    return due != VSTAMP_NEVER && due + since_us < vr_time(core);
 }
 
 static void check_overdue(struct sim *sim)

@@ -268,6 +268,19 @@ static void a_replica_whose_state_differs_is_named(void **state)
     assert_non_null(strstr(verdict.reasons[0], "nobody can tell which one is right"));
 }
 
+/* The group goes by the others' clocks, and is as healthy as it was. */
+static void a_clock_that_is_wrong_is_named(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 10});
+    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    answers.at[0].status.clock_trouble = "replica 2 is 3600 s ahead";
+    judge(VERDICT_HEALTHY, 0, 1);
+    assert_string_equal(verdict.reasons[0],
+                        "clocks are wrong: replica 2 is 3600 s ahead: set them right");
+}
+
 static void nobody_answering_is_unavailable_with_a_row_for_each(void **state)
 {
     (void)state;
@@ -343,6 +356,7 @@ int main(void)
         JUDGED(of_five_two_may_fail),
         JUDGED(replicas_that_differ_at_one_commit_are_named),
         JUDGED(a_replica_whose_state_differs_is_named),
+        JUDGED(a_clock_that_is_wrong_is_named),
         JUDGED(nobody_answering_is_unavailable_with_a_row_for_each),
         JUDGED(answers_that_are_no_status_make_a_replica_unreachable),
         cmocka_unit_test(ages_have_two_units_at_most),

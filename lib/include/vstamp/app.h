@@ -84,7 +84,7 @@ struct vstamp_limits {
 /* What an operation is executed with; equal at every replica. */
 struct vstamp_context {
     uint64_t op_number;      /* the log entry it is part of */
-    uint64_t timestamp_us;   /* the primary's time, microseconds since 1970; never falls (4.4) */
+    uint64_t timestamp_us;   /* the group's time, microseconds since 1970; never falls (4.4) */
     struct vstamp_id client; /* who asked */
     uint64_t session;        /* op-number of the client's registration */
     struct vstamp_limits limits;

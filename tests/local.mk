@@ -119,6 +119,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/application.c \
     %D%/sim/changes.c \
     %D%/sim/clocks.c \
+    %D%/sim/heavy.c \
     %D%/sim/check.c \
     %D%/sim/check.h \
     %D%/sim/copies.c \

@@ -56,6 +56,7 @@ void session_init(struct session *s, const struct session_identity *identity, ui
     memset(s, 0, sizeof *s);
     s->identity = *identity;
     s->n_replicas = n_replicas;
+    s->heavy_bytes = SESSION_HEAVY_BYTES;
     prng_seed(&s->prng, seed);
 }
 
@@ -209,7 +210,7 @@ bool session_wants(const struct session *s, uint8_t replica)
 static bool is_not_carried(const struct session *s, uint8_t replica)
 {
     const struct session_peer *peer = &s->peers[replica];
-    if (s->round == 0 || s->request.body.size <= SESSION_HEAVY_BYTES) return false;
+    if (s->round == 0 || s->request.body.size <= s->heavy_bytes) return false;
     return replica != session_primary(s) || (peer->copies > 0 && peer->view == s->identity.view);
 }
 

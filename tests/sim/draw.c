@@ -405,6 +405,14 @@ static void draw_unsound(struct prng prng, struct sim_options *o)
     if (prng_chance(&own, 1, 4)) o->unsound_permille = prng_between(&own, 20, 300);
 }
 
+/* Mostly what real ones have, which is beyond all values here. */
+static void draw_heavy(struct prng prng, struct sim_options *o)
+{
+    struct prng own;
+    prng_seed(&own, prng_next(&prng) ^ 0xc9);
+    o->heavy_bytes = prng_chance(&own, 1, 3) ? prng_below(&own, 200) : SESSION_HEAVY_BYTES;
+}
+
 void sim_options_draw(struct prng *prng, const struct sim_setting *settings, size_t n_settings,
                       struct sim_options *o)
 {
@@ -426,6 +434,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_memory(*prng, o);
     draw_modelled(*prng, o);
     draw_unsound(*prng, o);
+    draw_heavy(*prng, o);
     draw_flips(*prng, o);
     draw_upgrades(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;

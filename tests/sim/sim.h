@@ -145,6 +145,12 @@ struct sim_connection {
     uint64_t cut_until; /* until then nothing gets through */
     uint32_t generation;
     uint64_t to_replica_us, to_client_us; /* order of delivery */
+    struct sim_carried {                  /* heavy.c */
+        bool stands;
+        struct vstamp_id client;
+        uint64_t session, number, view;
+        uint32_t generation;
+    } carried;
 };
 
 enum sim_client_state {
@@ -223,6 +229,7 @@ enum sim_phase {
     SIM_STAT(watchers_late) /* who asked for more than is kept */                                  \
     SIM_STAT(reads)                                                                                \
     SIM_STAT(duplicates)                                                                           \
+    SIM_STAT(heavy)                                                                                \
     SIM_STAT(evictions)                                                                            \
     SIM_STAT(crashes)                                                                              \
     SIM_STAT(wipes)                                                                                \
@@ -378,6 +385,11 @@ void sim_version_check(struct sim *sim, const struct sim_replica *replica,
                        const struct wire_entry_header *header);
 void sim_version_check_frame(struct sim *sim, uint8_t from, uint8_t to, uint8_t version);
 bool sim_version_is_risen(const struct sim *sim, const struct vr *core);
+
+/* heavy.c */
+void sim_heavy_sent(struct sim *sim, struct sim_client *client, uint8_t number,
+                    struct bytes frame);
+void sim_heavy_answered(struct sim_client *client, uint8_t replica, struct bytes frame);
 
 /* clocks.c */
 void sim_clocks_check(struct sim *sim, const struct wire_entry_header *header, uint64_t before);

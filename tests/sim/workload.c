@@ -440,6 +440,7 @@ static void new_identity(struct sim *sim, struct sim_client *client)
     uint8_t n = client->session.n_replicas;
     if (client->n_nodes == 0) n = first_members(sim, client, &identity);
     session_init(&client->session, &identity, n, prng_next(&sim->prng));
+    client->session.heavy_bytes = (uint32_t)sim->options.heavy_bytes;
     know_others(sim, client);
     client->unsettled = false;
 }
@@ -643,6 +644,7 @@ void sim_client_restart(struct sim *sim, struct sim_client *client)
         client->connections[i].generation++;
     }
     session_init(s, &identity, s->n_replicas, prng_next(&sim->prng));
+    s->heavy_bytes = (uint32_t)sim->options.heavy_bytes;
     know_others(sim, client);
     if (!was_writing) {
         rest(sim, client);
@@ -683,6 +685,7 @@ void sim_client_step(struct sim *sim, struct sim_client *client)
         if (!c->up && !c->coming) sim_net_connect(sim, client, replica);
         if (!c->up) continue;
         size_t size = session_send(s, i, frame, sizeof frame);
+        if (size > 0) sim_heavy_sent(sim, client, i, (struct bytes){frame, size});
         if (size > 0) sim_net_request(sim, client, replica, (struct bytes){frame, size});
     }
     if (session_ended(s)) {
@@ -698,6 +701,7 @@ void sim_client_frame(struct sim *sim, uint8_t index, uint8_t replica, struct by
     struct sim_client *client = &sim->clients[index];
     uint8_t number = sim_client_number(client, replica);
     if (number == client->n_nodes) return;
+    sim_heavy_answered(client, replica, frame);
     int rv = session_on_frame(&client->session, number, frame, now_ms(sim));
     if (rv == SESSION_MOVED) follow(sim, client, frame);
     else if (rv != 0)

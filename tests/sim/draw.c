@@ -168,6 +168,7 @@ static void draw_flips(struct prng aside, struct sim_options *o)
     for (int i = 0; i < 12; i++) prng_next(&aside);
     if (!prng_chance(&aside, 1, 6)) return;
     o->flip_us = o->view_change_ms * SIM_MS * prng_between(&aside, 2, 40);
+    o->slip_permille = prng_chance(&aside, 1, 2) ? 1000 : 0;
 }
 
 /* What disks do at a crash, and how large the journal's files are, aside too. */

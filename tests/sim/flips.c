@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A bit of a replica's state turns in its memory, and nothing on the machine notices: what the
- * digests are for (lib/vr/digest.c).  It turns where the store can bear it, in a value mostly, so
- * that the replica does not stumble but is wrong: it answers wrongly, stores what is wrong, and
- * executes what follows on that.
+/* A bit of a replica's state turns in its memory, and nothing on the machine notices; or what it
+ * executed has left another bit than at the others, as an application that is not deterministic
+ * would: what the digests are for (lib/vr/digest.c).  It turns where the store can bear it, in a
+ * value mostly, so that the replica does not stumble but is wrong: it answers wrongly, stores what
+ * is wrong, and executes what follows on that.
  *
  * It happens to one replica at a time, while all others are well, and its disk counts as lost from
  * then on, as it will be.  Until it is found what it answers is not taken for the truth, and nobody
@@ -37,19 +38,30 @@ static bool is_borne(const struct vr *core)
     return audit == VSTAMP_AUDIT_PASSES;
 }
 
+/* To be changed behind the back of all, or as an execution does. */
+static uint8_t *content_of(const struct vr *core, uint32_t page, bool slips)
+{
+    const struct pages *pages = &core->pages;
+    return slips ? pages_write((struct pages *)(uintptr_t)pages, page)
+                 : (uint8_t *)(uintptr_t)pages_read(pages, page);
+}
+
 void sim_flip(struct sim *sim, uint8_t index)
 {
     struct sim_replica *r = &sim->replicas[index];
+    struct prng aside = sim->prng;
+    bool slips = prng_below(&aside, 1000) < sim->options.slip_permille;
     if (!may_flip(sim, r)) return;
     const struct vr *core = check_core(r->node);
     for (uint32_t tries = 0; tries < TRIES; tries++) {
         uint32_t n = core->pages.n_used - core->app_pages.first;
         uint32_t page = core->app_pages.first + (uint32_t)prng_below(&sim->prng, n);
         uint64_t bit = prng_below(&sim->prng, VSTAMP_PAGE_SIZE * 8);
-        uint8_t *content = (uint8_t *)(uintptr_t)pages_read(&core->pages, page);
+        uint8_t *content = content_of(core, page, slips);
         content[bit / 8] ^= (uint8_t)(1u << bit % 8);
         if (is_borne(core)) {
-            sim_trace(sim, "%u: bit %" PRIu64 " of page %" PRIu32 " flips", index, bit, page);
+            sim_trace(sim, "%u: bit %" PRIu64 " of page %" PRIu32 " %s", index, bit, page,
+                      slips ? "is written wrongly" : "flips");
             r->flipped = r->was_flipped = true;
             r->flipped_life = r->incarnation;
             r->flipped_op = core->applied;

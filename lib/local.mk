@@ -135,6 +135,8 @@ noinst_LTLIBRARIES += \
     %D%/kv/changes.h \
     %D%/kv/codec.c \
     %D%/kv/execute.h \
+    %D%/kv/index.c \
+    %D%/kv/index.h \
     %D%/kv/kv.h \
     %D%/kv/ops.def \
     %D%/kv/reads.c \

@@ -20,6 +20,7 @@ UNIT_TESTS = \
     %D%/unit/test_kv_changes \
     %D%/unit/test_kv_codec \
     %D%/unit/test_kv_expiry \
+    %D%/unit/test_kv_index \
     %D%/unit/test_kv_sound \
     %D%/unit/test_kv_store \
     %D%/unit/test_kv_txn \

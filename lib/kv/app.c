@@ -67,6 +67,13 @@ static void foresee(const struct vstamp_pages *pages, const struct vstamp_operat
     kv_store_foresee(pages, keys, n_keys);
 }
 
+static int resume(const struct vstamp_pages *pages, struct vstamp_diag *why)
+{
+    (void)why;
+    kv_store_forget(pages);
+    return 0;
+}
+
 static const struct vstamp_app app = {
     .abi = VSTAMP_APP_ABI,
     .name = KV_APPLICATION,
@@ -77,6 +84,7 @@ static const struct vstamp_app app = {
     .foresee = foresee,
     .due = kv_store_first_expiry,
     .tick = kv_tick,
+    .resume = resume,
 };
 
 const struct vstamp_app *kv_app(void)

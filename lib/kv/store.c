@@ -6,7 +6,8 @@
  *   K2  no record has a greater priority than the one above it;
  *   K3  from KV_HEADER_FIRST along KV_RECORD_FOLLOWING all records come in rising order;
  *   K4  a chain has as many cells as key, value and expiry need, and zeros behind them;
- *   K5  the tree of expiries holds those of the records that expire, and nothing else.
+ *   K5  the tree of expiries holds those of the records that expire, and nothing else;
+ *   K6  the index names records of the tree of keys only, each by its priority.
  * Walks of the tree are loops over the place where a link is kept: no stack, no parents. */
 #include "kv/store.h"
 
@@ -16,6 +17,7 @@
 #include "base/checksum.h"
 #include "kv/cells.h"
 #include "kv/changes.h"
+#include "kv/index.h"
 
 #define KV_FORM 0x32766b76u /* "vkv2" */
 
@@ -204,16 +206,44 @@ static uint32_t step(const struct vstamp_pages *pages, uint32_t record, const ui
     return load_u32(cell + (order > 0 ? KV_RECORD_LEFT : KV_RECORD_RIGHT));
 }
 
+/* What the index names for a hash, from slot *i on; 0: nothing. */
+static uint32_t named(const struct kv_bucket *bucket, uint32_t hash, uint32_t *i)
+{
+    for (; bucket != NULL && *i < KV_BUCKET_SLOTS; ++*i)
+        if (bucket->slots[*i].hash == hash && bucket->slots[*i].record != 0)
+            return bucket->slots[*i].record;
+    return 0;
+}
+
+/* 0: the index does not know it. */
+static uint32_t recall(const struct vstamp_pages *pages, uint32_t hash, struct bytes key)
+{
+    const struct kv_bucket *bucket = kv_index_bucket(pages, hash);
+    uint32_t record, i;
+    for (i = 0; (record = named(bucket, hash, &i)) != 0; i++)
+        if (compare_key(pages, record, key) == 0) return record;
+    return 0;
+}
+
 uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key)
 {
-    uint32_t record = root_of(pages, &keys_tree);
+    uint32_t hash = kv_store_priority(pages, key);
+    uint32_t record = recall(pages, hash, key);
+    if (record != 0) return record;
+    record = root_of(pages, &keys_tree);
     bool found = false;
     while (record != 0) {
         uint32_t next = step(pages, record, kv_cell(pages, record), key, &found);
         if (found) break;
         record = next;
     }
+    if (found) kv_index_note(pages, hash, record, kv_store_n_keys(pages));
     return record;
+}
+
+void kv_store_forget(const struct vstamp_pages *pages)
+{
+    kv_index_forget_all(pages);
 }
 
 void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys, size_t n)
@@ -223,14 +253,22 @@ void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys
         const uint8_t *cell;
         struct bytes key;
     } ways[KV_FORESEEN_MAX];
-    uint32_t root = root_of(pages, &keys_tree);
+    const struct kv_bucket *buckets[KV_FORESEEN_MAX];
+    uint32_t hashes[KV_FORESEEN_MAX], root = root_of(pages, &keys_tree);
     assert(n <= KV_FORESEEN_MAX);
-    for (size_t i = 0; i < n; i++) {
-        ways[i].record = root;
-        ways[i].cell = kv_cell(pages, root);
-        ways[i].key = keys[i];
-    }
     if (root == 0) return;
+    for (size_t i = 0; i < n; i++) {
+        hashes[i] = kv_store_priority(pages, keys[i]);
+        buckets[i] = kv_index_bucket(pages, hashes[i]);
+        __builtin_prefetch(buckets[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t slot = 0, record = named(buckets[i], hashes[i], &slot);
+        ways[i].record = record != 0 ? record : root;
+        ways[i].cell = kv_cell(pages, ways[i].record);
+        ways[i].key = keys[i];
+        __builtin_prefetch(ways[i].cell);
+    }
     while (n > 0) {
         size_t going = 0;
         for (size_t i = 0; i < n; i++) {
@@ -519,6 +557,7 @@ bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes val
     if (record == 0) {
         record = add_record(pages, &keys_tree, key);
         header_add(pages, KV_HEADER_N_KEYS, 1);
+        kv_index_note(pages, priority(pages, record), record, kv_store_n_keys(pages));
         header_add(pages, KV_HEADER_BYTES, key.size);
     }
     forget_expiry(pages, record);
@@ -559,6 +598,7 @@ bool kv_store_remove(struct vstamp_pages *pages, struct bytes key)
 {
     uint32_t record = tree_remove(pages, &keys_tree, key);
     if (record == 0) return false;
+    kv_index_forget(pages, priority(pages, record), record);
     forget_expiry(pages, record);
     header_add(pages, KV_HEADER_N_KEYS, (uint64_t)-1);
     header_add(pages, KV_HEADER_BYTES, -pair_size(pages, record));

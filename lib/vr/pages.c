@@ -376,6 +376,11 @@ EXPORTED void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page)
     return pages_write(pages->pages, pages->first + page);
 }
 
+EXPORTED void *vstamp_pages_memory(const struct vstamp_pages *pages)
+{
+    return pages->of_candidate ? NULL : pages->memory;
+}
+
 EXPORTED void *vstamp_pages_instance(const struct vstamp_pages *pages)
 {
     return pages->instance;

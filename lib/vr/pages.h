@@ -136,7 +136,8 @@ void pages_give_back(struct pages *p, const struct give_back *give_back);
 /* An application's window on the pages: its page 0 is page `first`. */
 struct vstamp_pages {
     struct pages *pages;
-    void *instance;    /* what the application has beside them */
+    void *instance;    /* what the application has beside them, */
+    uint8_t *memory;   /* and what we lend it for them: VSTAMP_PAGE_MEMORY for each, or NULL */
     bool of_candidate; /* else the live ones */
     uint32_t first;
     uint32_t count;

@@ -25,6 +25,7 @@ size_t vr_frame_size_max(const struct vr_config *config)
 /* Room for either role: what a witness does not use is never touched. */
 static void take_memory(struct vr *r, struct arena *arena, const struct vr_config *config)
 {
+    uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);
     uint32_t staged = 2 * TRANSFER_ENTRIES_MAX;
     size_t staged_bytes = (PIPELINE_MAX / 4 + config->pipeline) * (size_t)config->batch_bytes;
     r->frame_size_max = vr_frame_size_max(config);
@@ -38,7 +39,12 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     r->reads = arena_take(arena, READS_WAITING_MAX, sizeof r->reads[0]);
     r->parked = arena_take(arena, READS_PARKED_MAX, sizeof r->parked[0]);
     r->promises = arena_take(arena, REPLICAS_MAX, sizeof r->promises[0]);
+    assert(table < config->state_pages);
     pages_init(&r->pages, arena, config->state_pages);
+    r->app_pages.pages = &r->pages;
+    r->app_pages.first = table;
+    r->app_pages.count = config->state_pages - table;
+    r->app_pages.memory = arena_take(arena, r->app_pages.count, VSTAMP_PAGE_MEMORY);
     vr_fetch_init(&r->fetch, arena, pages_tree(&r->pages, PAGES_LIVE));
     r->clients =
         client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
@@ -75,10 +81,6 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     r->nonce = entropy;
     r->cut_off = ((UINT32_C(1) << config->n_replicas) - 1) & ~(UINT32_C(1) << config->self);
     for (int i = 0; i < VR_TIMERS; i++) r->due[i] = UINT64_MAX;
-    uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);
-    assert(table < config->state_pages);
-    r->app_pages = (struct vstamp_pages){
-        .pages = &r->pages, .first = table, .count = config->state_pages - table};
     vr_batch_clear(r);
     r->parked_until = UINT64_MAX;
 }

@@ -241,6 +241,7 @@ static void drop_state(struct vr *r)
     pages_give_back(&r->pages, &r->sink.give_back);
     client_table_give_back(r->clients, &r->sink.give_back);
     client_table_give_back(r->fetched_clients, &r->sink.give_back);
+    give_back(r, r->app_pages.memory, (size_t)r->app_pages.count * VSTAMP_PAGE_MEMORY);
     vr_app_resume(r);
     if (r->transfer.kind == VR_TRANSFER_NONE) give_back(r, r->staging.bytes, r->staging.size);
     r->checkpoint_log_bytes = 0;

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kv/index.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+#define KEYS_IN_BUCKET (KV_BUCKET_SLOTS / 2) /* on average, before there is another bucket */
+
+/* The first bucket's place; zeros at first. */
+struct index {
+    uint32_t n_buckets;
+    uint32_t mask; /* the smallest of ones only that no number of a bucket is above */
+};
+_Static_assert(sizeof(struct index) <= sizeof(struct kv_bucket), "the head is before the buckets");
+
+static struct kv_bucket *buckets_of(const struct vstamp_pages *pages)
+{
+    return (struct kv_bucket *)vstamp_pages_memory(pages) + 1;
+}
+
+static uint32_t n_buckets_max(const struct vstamp_pages *pages)
+{
+    uint64_t size = (uint64_t)vstamp_pages_max(pages) * VSTAMP_PAGE_MEMORY;
+    uint64_t n = size / sizeof(struct kv_bucket) - 1;
+    return n < UINT32_MAX / 2 ? (uint32_t)n : UINT32_MAX / 2;
+}
+
+/* Those beyond the last bucket are still with the one that they will be taken from. */
+static uint32_t number(const struct index *index, uint32_t hash)
+{
+    uint32_t n = hash & index->mask;
+    return n < index->n_buckets ? n : hash & index->mask >> 1;
+}
+
+static void begin(const struct vstamp_pages *pages, struct index *index, uint64_t n_keys)
+{
+    uint64_t n = n_keys / KEYS_IN_BUCKET + 1, max = n_buckets_max(pages);
+    index->n_buckets = (uint32_t)(n < max ? n : max);
+    index->mask = 0;
+    while (index->mask < index->n_buckets - 1) index->mask = index->mask << 1 | 1;
+}
+
+/* One more bucket, with what belongs there now. */
+static void divide(struct index *index, struct kv_bucket *buckets)
+{
+    uint32_t added = index->n_buckets++;
+    if (added > index->mask) index->mask = index->mask << 1 | 1;
+    struct kv_bucket *from = &buckets[added & index->mask >> 1], *to = &buckets[added];
+    for (uint32_t i = 0; i < KV_BUCKET_SLOTS; i++) {
+        if (from->slots[i].record == 0 || number(index, from->slots[i].hash) != added) continue;
+        to->slots[i] = from->slots[i];
+        from->slots[i] = (struct kv_slot){0};
+    }
+}
+
+const struct kv_bucket *kv_index_bucket(const struct vstamp_pages *pages, uint32_t hash)
+{
+    const struct index *index = vstamp_pages_memory(pages);
+    if (index == NULL || index->n_buckets == 0) return NULL;
+    return &buckets_of(pages)[number(index, hash)];
+}
+
+void kv_index_note(const struct vstamp_pages *pages, uint32_t hash, uint32_t record,
+                   uint64_t n_keys)
+{
+    struct index *index = vstamp_pages_memory(pages);
+    if (index == NULL) return;
+    struct kv_bucket *buckets = buckets_of(pages);
+    if (index->n_buckets == 0) begin(pages, index, n_keys);
+    if (n_keys / KEYS_IN_BUCKET > index->n_buckets && index->n_buckets < n_buckets_max(pages))
+        divide(index, buckets);
+    struct kv_slot *slots = buckets[number(index, hash)].slots;
+    uint32_t i = 0;
+    while (i < KV_BUCKET_SLOTS && slots[i].record != 0) i++;
+    if (i == KV_BUCKET_SLOTS) i = hash / (UINT32_MAX / KV_BUCKET_SLOTS + 1); /* any will do */
+    slots[i] = (struct kv_slot){hash, record};
+}
+
+void kv_index_forget(const struct vstamp_pages *pages, uint32_t hash, uint32_t record)
+{
+    struct index *index = vstamp_pages_memory(pages);
+    if (index == NULL || index->n_buckets == 0) return;
+    struct kv_slot *slots = buckets_of(pages)[number(index, hash)].slots;
+    for (uint32_t i = 0; i < KV_BUCKET_SLOTS; i++)
+        if (slots[i].record == record) slots[i] = (struct kv_slot){0};
+}
+
+void kv_index_forget_all(const struct vstamp_pages *pages)
+{
+    struct index *index = vstamp_pages_memory(pages);
+    if (index == NULL) return;
+    memset(buckets_of(pages), 0, (size_t)index->n_buckets * sizeof(struct kv_bucket));
+    *index = (struct index){0};
+}

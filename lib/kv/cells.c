@@ -144,9 +144,15 @@ int kv_chain_compare(const struct vstamp_pages *pages, struct kv_place *place,
 void kv_chain_write(struct vstamp_pages *pages, struct kv_place *place, const uint8_t *from,
                     size_t size)
 {
+    uint32_t page = UINT32_MAX; /* that may be changed: cells of a chain are mostly neighbours */
+    uint8_t *content = NULL;
     while (size > 0) {
         uint32_t n = piece(pages, place, size);
-        memcpy(kv_cell_change(pages, place->cell) + place->offset, from, n);
+        if (place->cell / KV_CELLS_PER_PAGE != page) {
+            page = place->cell / KV_CELLS_PER_PAGE;
+            content = vstamp_page_write(pages, page);
+        }
+        memcpy(content + place->cell % KV_CELLS_PER_PAGE * KV_CELL_SIZE + place->offset, from, n);
         place->offset += n;
         from += n;
         size -= n;

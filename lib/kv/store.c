@@ -549,11 +549,11 @@ uint32_t kv_store_room(const struct vstamp_pages *pages)
 
 /* Changes */
 
-bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes value, uint64_t expiry)
+/* A record of this key, new if it is 0, for a value of that size; 0: no room, nothing changed. */
+static uint32_t make_place(struct vstamp_pages *pages, uint32_t record, struct bytes key,
+                           size_t value_size, bool is_to_expire)
 {
-    assert(key.size > 0 && value.size <= UINT32_MAX / 2 - key.size);
-    uint32_t record = kv_store_find(pages, key);
-    if (!has_room(pages, record, (uint64_t)key.size + value.size, expiry != 0)) return false;
+    if (!has_room(pages, record, (uint64_t)key.size + value_size, is_to_expire)) return 0;
     if (record == 0) {
         record = add_record(pages, &keys_tree, key);
         header_add(pages, KV_HEADER_N_KEYS, 1);
@@ -561,8 +561,19 @@ bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes val
         header_add(pages, KV_HEADER_BYTES, key.size);
     }
     forget_expiry(pages, record);
-    bool resized = resize_value(pages, record, value.size, expiry != 0);
+    bool resized = resize_value(pages, record, value_size, is_to_expire);
     assert(resized); /* has_room */
+    return record;
+}
+
+bool kv_store_put(struct vstamp_pages *pages, struct bytes key, struct bytes value, uint64_t expiry)
+{
+    assert(key.size > 0 && value.size <= UINT32_MAX / 2 - key.size);
+    uint32_t record = kv_store_find(pages, key);
+    bool has_place = record != 0 && expiry == 0 && /* as most have: one of this size, for ever */
+                     kv_cell_get(pages, record, KV_RECORD_VALUE_SIZE) == value.size;
+    if (!has_place) record = make_place(pages, record, key, value.size, expiry != 0);
+    if (record == 0) return false;
     struct kv_place place = kv_chain_seek(pages, record, key.size);
     kv_chain_write(pages, &place, value.data, value.size);
     if (expiry != 0) note_expiry(pages, record, place, expiry);

@@ -46,12 +46,6 @@ static void make_ancestors_stale(struct tree *t, uint32_t leaf)
     }
 }
 
-bool tree_is_stale(const struct tree *t, uint32_t leaf)
-{
-    assert(leaf < t->levels[0].n);
-    return bitset_has(t->levels[0].stale, leaf);
-}
-
 void tree_touch_word(struct tree *t, uint32_t word, uint64_t leaves)
 {
     assert(word < bitset_words(t->levels[0].n));
@@ -62,12 +56,6 @@ void tree_touch_word(struct tree *t, uint32_t word, uint64_t leaves)
     make_ancestors_stale(t, word * TREE_FANOUT);
 }
 _Static_assert(TREE_FANOUT == 64, "the leaves of a word have the same ancestors");
-
-void tree_touch(struct tree *t, uint32_t leaf)
-{
-    assert(leaf < t->levels[0].n);
-    tree_touch_word(t, leaf / 64, UINT64_C(1) << leaf % 64);
-}
 
 void tree_set(struct tree *t, uint32_t leaf, uint64_t hash)
 {

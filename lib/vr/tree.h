@@ -20,6 +20,8 @@
 #include <vstamp/id.h>
 
 #include "base/arena.h"
+#include "base/assert.h"
+#include "base/bitset.h"
 
 #define TREE_FANOUT 64u
 #define TREE_LEVELS_MAX 6u /* 64^5 leaves: more than 2^28, as many pages as 1 TiB has */
@@ -38,10 +40,20 @@ struct tree {
 
 void tree_init(struct tree *t, struct arena *arena, uint32_t n_leaves);
 
-void tree_touch(struct tree *t, uint32_t leaf); /* its hash is not known any more */
-void tree_touch_word(struct tree *t, uint32_t word, uint64_t leaves); /* nor of these of a bitset */
+void tree_touch_word(struct tree *t, uint32_t word, uint64_t leaves);
 void tree_set(struct tree *t, uint32_t leaf, uint64_t hash);
-bool tree_is_stale(const struct tree *t, uint32_t leaf);
+
+static inline bool tree_is_stale(const struct tree *t, uint32_t leaf)
+{
+    assert(leaf < t->levels[0].n);
+    return bitset_has(t->levels[0].stale, leaf);
+}
+
+/* Its hash is not known any more; of those in a word of a bitset above. */
+static inline void tree_touch(struct tree *t, uint32_t leaf)
+{
+    if (!tree_is_stale(t, leaf)) tree_touch_word(t, leaf / 64, UINT64_C(1) << leaf % 64);
+}
 
 /* The first stale leaf from `leaf` on; false: there is none. */
 bool tree_next_stale(const struct tree *t, uint32_t *leaf);

@@ -52,6 +52,7 @@
 
 uint8_t vr_primary_among(uint8_t n_replicas, uint32_t witnesses, uint64_t view)
 {
+    if (witnesses == 0) return (uint8_t)(view % n_replicas);
     uint32_t active = ((UINT32_C(1) << n_replicas) - 1) & ~witnesses;
     assert(active != 0);
     for (uint64_t skip = view % (uint32_t)__builtin_popcount(active); skip > 0; skip--)

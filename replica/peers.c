@@ -266,6 +266,7 @@ static void become_stranger(struct peers *p, struct connection *c, struct bytes 
     copy_text(s->version, sizeof(s->version), version);
     s->generation++;
     s->connection = c;
+    p->strangers_wait = true; /* it may have been a peer in this turn */
     connection_hand_over(c, &p->stranger_owner);
     c->number = i;
     c->frame_max = p->frame_max;
@@ -590,6 +591,7 @@ bool peers_reply(struct peers *p, uint64_t origin, struct bytes frame)
     if ((origin & STRANGER_ORIGINS) == 0) return false;
     if (i < STRANGERS_MAX && p->strangers[i].connection != NULL && origin == origin_of(p, i))
         connection_send(p->strangers[i].connection, frame);
+    p->strangers_wait = true;
     return true;
 }
 
@@ -604,8 +606,9 @@ void peers_after_turn(struct peers *p)
         connection_flush(peer->connection);
         if (peer->up && !peer->told) tell_node(peer);
     }
-    for (i = 0; i < STRANGERS_MAX; i++)
+    for (i = 0; p->strangers_wait && i < STRANGERS_MAX; i++)
         if (p->strangers[i].connection != NULL) connection_flush(p->strangers[i].connection);
+    p->strangers_wait = false;
 }
 
 /* The one that is first moves on, so that none fills every turn. */

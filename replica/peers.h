@@ -83,6 +83,7 @@ struct peers {
     struct peer *slots[SLOTS_MAX];             /* NULL: it is our own */
     struct peer places[PEERS_PLACES];
     struct stranger strangers[STRANGERS_MAX];
+    bool strangers_wait; /* for what was queued for them in this turn */
     char refusal[PEERS_REFUSAL_SIZE]; /* the newest one that names addresses */
 };
 

@@ -36,7 +36,7 @@
 #include <vstamp/app.h>
 
 #define STEPS_AT_A_TIME 100000
-#define STEPS_MAX       500 /* times that many */
+#define STEPS_MAX       50 /* times that many; whoever waits for a replica must not give it up */
 #define JULIAN_EPOCH_MS INT64_C(210866760000000) /* of 1970 */
 
 struct database {

@@ -56,6 +56,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_reconfiguration \
     %D%/scenario/test_recovery \
     %D%/scenario/test_restart \
+    %D%/scenario/test_roles \
     %D%/scenario/test_sessions \
     %D%/scenario/test_state_transfer \
     %D%/scenario/test_tick \
@@ -261,7 +262,7 @@ check_PROGRAMS += $(UNIT_TESTS) $(SCENARIO_TESTS)
 check_LTLIBRARIES += %D%/libcluster.la
 endif
 %C%_libcluster_la_SOURCES = %D%/scenario/cluster.c %D%/scenario/cluster.h \
-    %D%/scenario/cluster_clients.c %D%/scenario/cluster_state.h
+    %D%/scenario/cluster_clients.c %D%/scenario/cluster_state.h %D%/scenario/members.h
 LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.

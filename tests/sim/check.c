@@ -613,6 +613,7 @@ static void check_known_life(struct sim *sim, const struct sim_replica *replica)
         if (theirs == NULL || !theirs->has_hard_state || theirs->epoch != core->epoch ||
             theirs->config.self == NOT_A_MEMBER || !vstamp_id_equal(theirs->group, core->group))
             continue;
+        if (other->old) continue; /* it has forgotten, and will not take part */
         if (theirs->crash_vector[self] > core->crash_vector[self])
             sim_fail(sim, "replica %u takes part, and replica %u knows of a later life of it",
                      replica->index, i);

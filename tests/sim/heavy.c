@@ -20,6 +20,7 @@ void sim_heavy_sent(struct sim *sim, struct sim_client *client, uint8_t number,
                               .client = request->client,
                               .session = request->session,
                               .number = request->number,
+                              .request = s->request_checksum,
                               .view = m.header.view,
                               .generation = c->generation};
     if (request->body.size <= sim->options.heavy_bytes) return;
@@ -30,7 +31,8 @@ void sim_heavy_sent(struct sim *sim, struct sim_client *client, uint8_t number,
     const struct sim_carried *before = &c->carried;
     if (before->stands && vstamp_id_equal(before->client, now.client) &&
         before->session == now.session && before->number == now.number &&
-        before->view == now.view && before->generation == now.generation)
+        before->request == now.request && before->view == now.view &&
+        before->generation == now.generation)
         sim_fail(sim, "client %u carries a large request to replica %u twice in view %" PRIu64,
                  client->index, client->nodes[number], now.view);
     c->carried = now;

@@ -149,7 +149,7 @@ struct sim_connection {
         bool stands;
         struct vstamp_id client;
         uint64_t session, number, view;
-        uint32_t generation;
+        uint32_t request, generation;
     } carried;
 };
 

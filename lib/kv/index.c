@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kv/index.h"
 
-#include <string.h>
-
-#include "base/assert.h"
-
 #define KEYS_IN_BUCKET (KV_BUCKET_SLOTS / 2) /* on average, before there is another bucket */
 
-/* The first bucket's place; zeros at first. */
+/* In the place of a first bucket; zeros at first. */
 struct index {
     uint32_t n_buckets;
     uint32_t mask; /* the smallest of ones only that no number of a bucket is above */
@@ -33,20 +29,13 @@ static uint32_t number(const struct index *index, uint32_t hash)
     return n < index->n_buckets ? n : hash & index->mask >> 1;
 }
 
-static void begin(const struct vstamp_pages *pages, struct index *index, uint64_t n_keys)
-{
-    uint64_t n = n_keys / KEYS_IN_BUCKET + 1, max = n_buckets_max(pages);
-    index->n_buckets = (uint32_t)(n < max ? n : max);
-    index->mask = 0;
-    while (index->mask < index->n_buckets - 1) index->mask = index->mask << 1 | 1;
-}
-
 /* One more bucket, with what belongs there now. */
 static void divide(struct index *index, struct kv_bucket *buckets)
 {
     uint32_t added = index->n_buckets++;
     if (added > index->mask) index->mask = index->mask << 1 | 1;
     struct kv_bucket *from = &buckets[added & index->mask >> 1], *to = &buckets[added];
+    *to = (struct kv_bucket){0};
     for (uint32_t i = 0; i < KV_BUCKET_SLOTS; i++) {
         if (from->slots[i].record == 0 || number(index, from->slots[i].hash) != added) continue;
         to->slots[i] = from->slots[i];
@@ -67,7 +56,10 @@ void kv_index_note(const struct vstamp_pages *pages, uint32_t hash, uint32_t rec
     struct index *index = vstamp_pages_memory(pages);
     if (index == NULL) return;
     struct kv_bucket *buckets = buckets_of(pages);
-    if (index->n_buckets == 0) begin(pages, index, n_keys);
+    if (index->n_buckets == 0) {
+        buckets[0] = (struct kv_bucket){0};
+        index->n_buckets = 1;
+    }
     if (n_keys / KEYS_IN_BUCKET > index->n_buckets && index->n_buckets < n_buckets_max(pages))
         divide(index, buckets);
     struct kv_slot *slots = buckets[number(index, hash)].slots;
@@ -89,7 +81,5 @@ void kv_index_forget(const struct vstamp_pages *pages, uint32_t hash, uint32_t r
 void kv_index_forget_all(const struct vstamp_pages *pages)
 {
     struct index *index = vstamp_pages_memory(pages);
-    if (index == NULL) return;
-    memset(buckets_of(pages), 0, (size_t)index->n_buckets * sizeof(struct kv_bucket));
-    *index = (struct index){0};
+    if (index != NULL) *index = (struct index){0};
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where the records of keys are, by hash: what the tree told before need not be asked again.  It
  * lies in the memory beside the pages, so no state depends on it, and nobody waits at a start until
- * it is built.
+ * it is built: it grows with what is looked for.
  *
  * A line of the processor's cache is a bucket for 8 keys, and there are enough of them for 4 in
- * each: linear hashing divides one bucket whenever a key is too many, so the table never has to be
- * built anew, and takes memory as the keys do.  A key that finds its bucket full takes the place of
- * another one, whose record the tree finds the next time, and so on.
+ * each: linear hashing divides one bucket whenever a key is too many, so nothing is ever built
+ * anew, nor in a pause, and memory is taken as keys come.  A key that finds its bucket full takes
+ * the place of another one, whose record the tree finds the next time, and so on.
  *
  * What it names is a record, for whoever removes one says so; but whether it is that of the key in
  * question, only the key in the record tells. */

@@ -40,6 +40,7 @@ struct tree {
 
 void tree_init(struct tree *t, struct arena *arena, uint32_t n_leaves);
 
+/* The hashes of these leaves, those of a word of a bitset, are not known any more. */
 void tree_touch_word(struct tree *t, uint32_t word, uint64_t leaves);
 void tree_set(struct tree *t, uint32_t leaf, uint64_t hash);
 
@@ -49,7 +50,6 @@ static inline bool tree_is_stale(const struct tree *t, uint32_t leaf)
     return bitset_has(t->levels[0].stale, leaf);
 }
 
-/* Its hash is not known any more; of those in a word of a bitset above. */
 static inline void tree_touch(struct tree *t, uint32_t leaf)
 {
     if (!tree_is_stale(t, leaf)) tree_touch_word(t, leaf / 64, UINT64_C(1) << leaf % 64);

@@ -62,8 +62,8 @@ VSTAMP_API void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page);
 
 /* Memory beside the pages, for what makes things in them faster to find: VSTAMP_PAGE_MEMORY bytes
  * for each of vstamp_pages_max(), aligned to 64, all zeros at first.  It is no part of the state,
- * and must not show in any answer; resume() forgets what is in it.  NULL, be prepared: there is
- * none here, as in audit(). */
+ * and must not show in any answer; resume() forgets what is in it.  Where there is none it is NULL:
+ * do without. */
 #define VSTAMP_PAGE_MEMORY 256u
 VSTAMP_API void *vstamp_pages_memory(const struct vstamp_pages *pages);
 

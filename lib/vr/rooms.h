@@ -158,6 +158,7 @@ bool vr_promises_entry(const struct vr *r, uint8_t replica, uint64_t op, struct 
 uint64_t vr_joins_at(const struct vr *r, uint8_t replica, uint64_t op);
 void vr_view_change_cut_off(struct vr *r, uint8_t replica, bool cut_off);
 void vr_view_change_forget(struct vr *r, uint8_t replica); /* what a former incarnation said */
+void vr_view_change_disregard(struct vr *r, uint8_t replica);
 void vr_install_view(struct vr *r, uint64_t view);         /* the log in hand is that view's log */
 void vr_vote_due(struct vr *r);
 void vr_view_change_due(struct vr *r);

@@ -510,12 +510,18 @@ void vr_transfer_due(struct vr *r)
         vr_transfer_stop(r, "no answer");
         return;
     }
-    uint8_t n = vr_n_sources(r);
+    uint8_t n = vr_n_sources(r), silent = t->peer;
     for (uint8_t i = 1; i <= n; i++) {
         uint8_t next = (uint8_t)((t->peer + i) % n);
         if (!may_have(r, next)) continue;
         t->peer = next;
         break;
+    }
+    if (t->kind == VR_TRANSFER_NEW_PRIMARY && t->peer == silent && !t->pages) { /* V12 */
+        vr_mark(r, VR_MARK_promise_of_a_silent_one, "from=%u", silent);
+        vr_transfer_stop(r, "who promised does not answer");
+        vr_view_change_disregard(r, silent);
+        return;
     }
     vr_mark(r, VR_MARK_transfer_asks_another, "peer=%u", t->peer);
     if (!t->pages) vr_transfer_restart(r);

@@ -24,7 +24,9 @@
  *   V10 a backup whose view does not begin votes as soon as its vote is all that is missing, or the
  *       primary of that view, which knows best, wants the next one: how long it would have waited
  *       itself, after many attempts, is not how long the group waits;
- *   V11 entries of the chosen log may be damaged where they are: mend.c, M2 to M4.
+ *   V11 entries of the chosen log may be damaged where they are: mend.c, M2 to M4;
+ *   V12 who promised, and does not give the log that it has promised, may have died since: the new
+ *       primary chooses as if it had not promised, until it does so again.
  *
  * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by
  * state_transfer.c. */
@@ -66,6 +68,12 @@ void vr_view_change_forget(struct vr *r, uint8_t replica)
 {
     r->vote_us[replica] = 0;
     if (r->promises != NULL) r->promises[replica].present = false;
+}
+
+/* V12 */
+void vr_view_change_disregard(struct vr *r, uint8_t replica)
+{
+    r->promises[replica].present = false;
 }
 
 /* Leave the present view for `view` (V2). */
@@ -540,10 +548,9 @@ void vr_on_do_view_change(struct vr *r, uint8_t from, uint64_t view,
         vr_mark(r, VR_MARK_promise_is_proof, "from=%u view=%" PRIu64, from, view);
         vr_enter_view(r, view, "a replica is there already");
     }
-    if (vr_primary_of(r, view) == r->config.self && !r->starting &&
-        r->transfer.kind == VR_TRANSFER_NONE) {
+    bool gives_log = r->transfer.kind != VR_TRANSFER_NONE && r->transfer.peer == from;
+    if (vr_primary_of(r, view) == r->config.self && !r->starting && !gives_log)
         note_promise(r, from, m);
-    }
 }
 
 /* Why to drop a START-VIEW (V5). */

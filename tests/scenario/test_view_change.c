@@ -435,6 +435,32 @@ static void pit_2_10_a_deposed_primary_prepares_nothing_more(void **unused)
     cluster_free(c);
 }
 
+/* Rule: V12; a promise whose log nobody gives is not waited for; what came meanwhile counts. */
+static void who_promised_and_died_is_not_waited_for(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    assert_int_equal(cluster_incr(c, 1, session, 1, 0), 1);
+    cluster_run(c, 50);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_prepare); /* the next entry is in its log alone */
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_commit);
+    cluster_drop(c, 1, 0, WIRE_get_state);
+    cluster_hold(c, 2, 1, WIRE_do_view_change);
+    struct kv_op op = cluster_incr_op();
+    cluster_send_op(c, 1, session, 2, 0, &op);
+    for (int i = 0; i < 100 && cluster_core(c, 1)->transfer.kind == VR_TRANSFER_NONE; i++)
+        cluster_run(c, 10);
+    assert_int_equal(cluster_core(c, 1)->transfer.kind, VR_TRANSFER_NEW_PRIMARY);
+    assert_int_equal(cluster_core(c, 1)->transfer.peer, 0);
+    cluster_crash(c, 0);
+    assert_true(cluster_release(c, 2, 1, WIRE_do_view_change) > 0);
+    cluster_run(c, 500);
+    assert_int_equal(cluster_primary(c), 1);
+    assert_int_equal(cluster_core(c, 1)->view, 1);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_promise_waits_for_the_disk),
         cmocka_unit_test(a_primary_that_could_not_begin_its_view_joins_the_next),
         cmocka_unit_test(pit_2_10_a_deposed_primary_prepares_nothing_more),
+        cmocka_unit_test(who_promised_and_died_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

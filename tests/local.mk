@@ -463,7 +463,7 @@ check_PROGRAMS += %D%/chaos/load %D%/chaos/verdict %D%/chaos/net_switch
 check_LTLIBRARIES += %D%/chaos/disk_faults.la
 %C%_chaos_disk_faults_la_SOURCES = %D%/chaos/disk_faults.c
 %C%_chaos_disk_faults_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
-EXTRA_DIST += %D%/chaos/chaos.sh
+EXTRA_DIST += %D%/chaos/chaos.sh %D%/chaos/members.bash
 .PHONY: chaos
 chaos: all $(CHAOS_NEEDS)
 	bash $(srcdir)/%D%/chaos/chaos.sh $(abs_top_builddir)

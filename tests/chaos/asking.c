@@ -203,6 +203,7 @@ static int call(struct load_client *c, enum session_task task, struct bytes body
     uint64_t now = conn_now_ms();
     session_start(&c->session, task, body, sent_before, now, now + timeout_ms);
     if (conn_call(c->conn, &c->session) != 0) exit(1); /* somebody wants us to end */
+    c->n_replicas = c->session.n_replicas;             /* it follows the group */
     c->unanswered = c->session.result.err == 0 ? 0 : c->unanswered + 1;
     return c->session.result.err;
 }

@@ -22,7 +22,10 @@
 #
 # Every kill is a loss of power: with durability: disk, what was written and not synced is gone, or
 # torn (disk_faults.c).  What the protocol does not promise to survive is not done: never more than
-# f replicas are without their state at a time.
+# f replicas are without their state at a time; without disks nobody dies while the members change.
+#
+# A change of members is asked for until it is done, whatever else goes on.  Replica 0 stays, as
+# clients that begin anew look for the group there.  There are two replicas that wait to be members.
 #
 # What this does not do: overtaking and repeated frames, which TCP hides from the daemons but for
 # the delay; a lost rename or removal of a file; bad sectors (tests/sim has them).
@@ -45,6 +48,7 @@ nemeses=(
     "oneway:packets, or messages only, lost in one direction, from or to replicas or clients"
     "loss:frames lost and repeated at random"
     "delay:frames late, overtaking one another"
+    "change:other members, more, fewer, or in other parts, by vstamp-admin reconfigure"
 )
 
 programs=$(cd "${1:?the folder of the programs}" && pwd) || exit 2
@@ -79,6 +83,10 @@ fi
 folder=$(mktemp -d "${TMPDIR:-/tmp}/vstamp-chaos.XXXXXX") || exit 2
 # shellcheck source=tests/cli/group.bash
 . "$here/../cli/group.bash"
+# shellcheck source=tests/cli/epochs.bash
+. "$here/../cli/epochs.bash"
+# shellcheck source=tests/chaos/members.bash
+. "$here/members.bash"
 
 # shellcheck disable=SC2317 # reached by the trap
 leave() {
@@ -125,7 +133,8 @@ wrong() {
 
 # --- whom to strike -------------------------------------------------------------------------------
 
-# Of each replica: which nemesis has it (busy), and whether it is without its state (lost).
+# Of each replica: which nemesis has it (busy; or it is not needed: spare), and whether it is
+# without its state (lost).
 busy=() lost=()
 declare -A active=() victims=() strikes=()
 
@@ -146,12 +155,12 @@ forget_recovered() {
     done
 }
 
-# Sets FREE to the replicas that nobody has, or to all, in a drawn order.
+# Sets FREE to the replicas that nobody has, or to all that run, in a drawn order.
 find_free() { # [all]
     local i
     FREE=()
     for ((i = 0; i < GROUP_SIZE; i++)); do
-        [[ -n ${1:-} || -z ${busy[i]:-} ]] || continue
+        [[ -z ${busy[i]:-} || (-n ${1:-} && ${busy[i]} != spare) ]] || continue
         draw 0 ${#FREE[@]}
         FREE=("${FREE[@]:0:DRAWN}" "$i" "${FREE[@]:DRAWN}")
     done
@@ -184,7 +193,7 @@ take() {
     case $DRAWN in
     1 | 2) chosen=("${FREE[0]}") ;;
     3 | 4) primary_first && chosen=("${FREE[0]}") ;;
-    5) n=$(((GROUP_SIZE - 1) / 2)) chosen=("${FREE[@]:0:n}") ;;
+    5) n=$(((${#members[@]} - 1) / 2)) chosen=("${FREE[@]:0:n}") ;;
     6) chosen=("${FREE[@]}") ;;
     esac
     chosen=("${chosen[@]:0:most}")
@@ -197,15 +206,23 @@ give_back() { # NEMESIS
     for i in ${victims[$1]}; do busy[i]=; done
 }
 
-# restart I: after it ended by itself, which it may only do because a disk was made to fail.
+# start I: with its disk, and the configuration that it began with.
+start() { group_start_one "$1" --data-dir "$BATS_TEST_TMPDIR/data/$1"; }
+
+# restart I: after it ended by itself, which it may only do because a disk was made to fail, or
+# because it was replaced.
 restart() {
     local status=0 log=$BATS_TEST_TMPDIR/replica-$1.log
     group_reap "$1" 2>/dev/null || status=$?
-    if ((status == 1 && ${strikes[eio]:-0} + ${strikes[full]:-0} > 0)) &&
+    if ((status == 0)) && ! is_among "$1" "${next[@]}" &&
+        tail -n 1 "$log" | grep -q 'event=stopped reason="replaced in epoch'; then
+        note "replica $1 was replaced"
+        set_aside "$1"
+    elif ((status == 1 && ${strikes[eio]:-0} + ${strikes[full]:-0} > 0)) &&
         awk '/ event=listening / { failed = 0 }
             / event=disk-failed / { failed = 1 } END { exit !failed }' "$log"; then
         note "replica $1 starts again after its disk failed"
-        group_start_one "$1"
+        start "$1"
     else
         wrong "replica $1 ended by itself with status $status: $(tail -n 1 "$log")"
         busy[$1]=dead
@@ -224,16 +241,16 @@ check_running() {
 
 # A witness that is short of room drops what an active replica may lack.  Then the group bears the
 # loss of less, so with witnesses only a healthy one loses anything.
-bears_loss() { ((n_witnesses == 0)) || $ask vstamp-admin health >/dev/null; }
+bears_loss() { [[ -z ${witnesses[*]} ]] || $ask vstamp-admin health >/dev/null; }
 
 # How many processes may end: with their memory, the state is gone.
 most_ended() {
     if [[ $durability == disk ]]; then
         echo "$GROUP_SIZE"
-    elif ! bears_loss; then
+    elif is_changing || ! bears_loss; then
         echo 0
     else
-        echo $(((GROUP_SIZE - 1) / 2 - $(n_lost)))
+        echo $(((${#members[@]} - 1) / 2 - $(n_lost)))
     fi
 }
 note_ended() { # NEMESIS
@@ -250,7 +267,7 @@ begin_kill() {
 }
 end_kill() {
     local i
-    for i in ${victims[kill]}; do group_start_one "$i"; done
+    for i in ${victims[kill]}; do start "$i"; done
     give_back kill
 }
 
@@ -263,7 +280,7 @@ switch_off() { rm -f "$BATS_TEST_TMPDIR"/faults-*/"$1"; }
 
 begin_power() {
     local i
-    [[ $durability == disk ]] && find_free && ((2 * ${#FREE[@]} > GROUP_SIZE)) || return 1
+    [[ $durability == disk ]] && find_free && ((2 * ${#FREE[@]} > ${#members[@]})) || return 1
     victims[power]=${FREE[*]}
     switch_on slow "${FREE[@]}"
     if one_in 2 && find_primary; then # in the middle of a view change
@@ -278,7 +295,7 @@ begin_power() {
 }
 end_power() {
     local i
-    for i in ${victims[power]}; do group_start_one "$i"; done
+    for i in ${victims[power]}; do start "$i"; done
     give_back power
 }
 
@@ -293,7 +310,7 @@ end_term() {
         group_kill "$i"
     group_reap "$i" 2>/dev/null || status=$?
     ((status == 0)) || wrong "replica $i ended with status $status on SIGTERM"
-    group_start_one "$i"
+    start "$i"
     give_back term
 }
 
@@ -309,14 +326,15 @@ end_stop() {
 }
 
 begin_wipe() {
-    [[ $durability == disk ]] && (($(n_lost) == 0 && GROUP_SIZE > 2)) && bears_loss &&
+    [[ $durability == disk ]] && (($(n_lost) == 0)) && ! is_changing && bears_loss &&
         take wipe 1 || return 1
     group_kill "${victims[wipe]}"
     rm -rf "$BATS_TEST_TMPDIR/data/${victims[wipe]:?}"/*
     lost[victims[wipe]]=yes
+    configure "${victims[wipe]}"
 }
 end_wipe() {
-    group_start_one "${victims[wipe]}"
+    start "${victims[wipe]}"
     give_back wipe
 }
 
@@ -365,7 +383,7 @@ begin_lie() {
     find_free
     for i in "${FREE[@]}"; do group_pause "$i"; done
     for i in "${FREE[@]}"; do
-        data=$BATS_TEST_TMPDIR/data/$i
+        data=$BATS_TEST_TMPDIR/data/$i/${GROUP_INDEX[i]}
         mkdir -p "$data.stable"
         cp --sparse=always "$data"/journal-* "$data.stable"
     done
@@ -373,10 +391,10 @@ begin_lie() {
     sleep 1
     group_kill "${FREE[@]}"
     for i in "${FREE[@]}"; do
-        data=$BATS_TEST_TMPDIR/data/$i
+        data=$BATS_TEST_TMPDIR/data/$i/${GROUP_INDEX[i]}
         rm "$data"/journal-*
         mv "$data.stable"/* "$data"
-        group_start_one "$i"
+        start "$i"
     done
 }
 end_lie() { :; }
@@ -415,11 +433,12 @@ network_is_free() {
 }
 
 begin_partition() {
-    local i j port n=$(((GROUP_SIZE - 1) / 2)) bridge=
+    local i j port n bridge=
     network_is_free || return 1
+    n=$(((${#FREE[@]} - 1) / 2))
     ! one_in 2 || primary_first # on the smaller side
     ! one_in 2 || n=1
-    ! one_in 4 || bridge=${FREE[GROUP_SIZE - 1]}
+    ! one_in 4 || bridge=${FREE[-1]}
     for i in "${FREE[@]:0:n}"; do
         for j in "${FREE[@]:n}"; do [[ $j == "$bridge" ]] || cut_both "$i" "$j"; done
     done
@@ -573,10 +592,37 @@ draw_bounds() {
         "batch_bytes: 64KiB" "log_bytes: 256KiB")
 }
 
+# The first of the replicas are the first members; the last of those are the witnesses.
+start_group() {
+    local i try
+    for try in 1 2 3 4 5; do # another process may take a port
+        epochs_begin "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" \
+            "reads: $reads" "data_dir: $BATS_TEST_TMPDIR/data" "${bounds[@]}" || return 1
+        epoch=-1
+        write_epoch
+        cp "$EPOCH_FILE" "$VSTAMP_CONFIG"
+        for i in "${next[@]}"; do
+            configure "$i"
+            start "$i"
+        done
+        group_wait_listening && return 0
+        grep -q "in use" "$BATS_TEST_TMPDIR"/replica-*.log || break
+        group_teardown
+    done
+    group_show_logs
+    return 1
+}
+
 begin_group() {
     local i
+    n_members=$GROUP_SIZE
     BATS_TEST_TMPDIR=$folder/${group//:/-}
-    busy=() lost=() active=() victims=() strikes=()
+    busy=() lost=() active=() victims=() strikes=() changing='' GROUP_CONFIG=() GROUP_INDEX=()
+    [[ " ${names[*]} " != *" change "* ]] || GROUP_SIZE=$((GROUP_SIZE + 2))
+    read -ra next < <(seq -s' ' 0 $((n_members - 1)))
+    next_witnesses=("${next[@]:n_members - n_witnesses}")
+    members=("${next[@]}") witnesses=("${next_witnesses[@]}")
+    for ((i = n_members; i < GROUP_SIZE; i++)); do busy[i]=spare; done
     client_ports=("$GROUP_SIZE" $((GROUP_SIZE + 1))) client_networks=() ask=
     GROUP_HOSTS=() GROUP_ASK=() GROUP_RUN=()
     RANDOM=$((seed + GROUP_SIZE)) # a group's plan does not hang on the groups before it
@@ -590,10 +636,7 @@ begin_group() {
             mount -t tmpfs -o "size=$tmpfs_size" chaos "$BATS_TEST_TMPDIR/data/$i" || return 1
     done
     draw_bounds
-    group_start "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" "reads: $reads" \
-        "witnesses: [$(seq -s, $((GROUP_SIZE - n_witnesses)) $((GROUP_SIZE - 1)))]" \
-        "${bounds[@]}" || return 1
-    group_wait_agree || return 1
+    start_group && group_wait_agree || return 1
     mkfifo "$BATS_TEST_TMPDIR/load"
     draw 0 1000000
     load "$VSTAMP_CONFIG" "$BATS_TEST_TMPDIR/history" "$n_clients" "$DRAWN" "$serve_ms" \
@@ -611,7 +654,7 @@ strike() {
         note "end $name"
         "end_$name"
         unset "active[$name]"
-    elif ((${#active[@]} < (GROUP_SIZE + 1) / 2)) && victims[$name]='' && "begin_$name"; then
+    elif ((${#active[@]} < (${#members[@]} + 1) / 2)) && victims[$name]='' && "begin_$name"; then
         note "begin $name ${victims[$name]}"
         active[$name]=yes
         strikes[$name]=$((${strikes[$name]:-0} + 1))
@@ -624,9 +667,12 @@ torment() { # SECONDS
     local end=$((SECONDS + $1)) name
     while ((SECONDS < end)) && [[ -z ${failed:-} ]]; do
         draw 0 $((${#names[@]} - 1))
+        name=${names[DRAWN]}
+        ! is_among change "${names[@]}" || ! one_in 5 || name=change # the others go on beside it
         forget_recovered
-        if strike "${names[DRAWN]}"; then rest_ms 50 1200; else sleep 0.01; fi
+        if strike "$name"; then rest_ms 50 1200; else sleep 0.01; fi
         check_running
+        follow_change
         kill -0 "$load" 2>/dev/null || wrong "the load ended: $(cat "$BATS_TEST_TMPDIR/load.out")"
     done
     for name in "${!active[@]}"; do strike "$name"; done
@@ -642,6 +688,8 @@ judge() {
     local i name done=
     exec 3>&-
     wait "$load" || wrong "$(tail -n 3 "$BATS_TEST_TMPDIR/load.out")"
+    GROUP_DEADLINE=60 group_wait "the change of members" has_changed ||
+        wrong "the members do not change: $(tail -n 1 "$BATS_TEST_TMPDIR/changes")"
     GROUP_DEADLINE=30 group_wait_agree || wrong "the replicas do not agree"
     group_wait "health" is_healthy || wrong "not healthy: $($ask vstamp-admin health)"
     check_running
@@ -649,12 +697,12 @@ judge() {
         wrong "$(head -n 1 "$BATS_TEST_TMPDIR/verdict")"
     if [[ $durability == disk && -n $preload ]]; then
         for ((i = 0; i < GROUP_SIZE; i++)); do
-            [[ -e $BATS_TEST_TMPDIR/faults-$i/seen ]] ||
+            [[ ! -e $BATS_TEST_TMPDIR/replica-$i.log || -e $BATS_TEST_TMPDIR/faults-$i/seen ]] ||
                 wrong "no write of replica $i went through disk_faults.c: is it written otherwise?"
         done
     fi
     for name in "${names[@]}"; do done+=" $name ${strikes[$name]:-0}"; done
-    echo "$durability, $GROUP_SIZE replicas, $n_witnesses witnesses, reads $reads:$done;" \
+    echo "$durability, $n_members replicas, $n_witnesses witnesses, reads $reads:$done;" \
         "$(grep '^served' "$BATS_TEST_TMPDIR/load.out")"
     tail -n 1 "$BATS_TEST_TMPDIR/verdict"
 }

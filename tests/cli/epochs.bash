@@ -27,7 +27,9 @@ epochs_config() {
         echo "replicas_addresses:"
         for n in "$@"; do echo "  - $(group_address "$n")"; done
         echo "status_addresses:"
-        for n in "$@"; do echo "  - 127.0.0.1:$((GROUP_BASE + GROUP_SIZE + n))"; done
+        for n in "$@"; do
+            echo "  - ${GROUP_HOSTS[n]:-127.0.0.1}:$((GROUP_BASE + GROUP_SIZE + n))"
+        done
         printf '%s\n' "${EPOCHS_LINES[@]}"
     } >"$name.yaml"
 }

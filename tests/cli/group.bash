@@ -21,6 +21,8 @@ GROUP_PIDS=()    # by index; empty where none runs
 GROUP_EXTRAS=()  # processes beside the group, see group_adopt
 GROUP_PROGRAM=() # by index; vstamp-replica where none is given
 GROUP_HOSTS=()   # addresses by index; 127.0.0.1 where none is given
+GROUP_CONFIG=()  # files by index, and ...
+GROUP_INDEX=()   # ... the index there, where that is not $VSTAMP_CONFIG
 
 # --- ports ----------------------------------------------------------------------------------------
 
@@ -92,7 +94,8 @@ group_start_one() {
     shift
     # shellcheck disable=SC2086 # they are words
     ${GROUP_RUN[i]:-${GROUP_RUN:-}} ${GROUP_PROGRAM[i]:-${GROUP_PROGRAM:-vstamp-replica}} \
-        --config "$VSTAMP_CONFIG" --index "$i" ${GROUP_OPTIONS:-} "$@" \
+        --config "${GROUP_CONFIG[i]:-$VSTAMP_CONFIG}" --index "${GROUP_INDEX[i]:-$i}" \
+        ${GROUP_OPTIONS:-} "$@" \
         </dev/null >>"$BATS_TEST_TMPDIR/replica-$i.log" 2>&1 3>&- &
     GROUP_PIDS[i]=$!
 }

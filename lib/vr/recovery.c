@@ -259,7 +259,6 @@ static void note_incarnation(struct vr *r, uint8_t from, const struct wire_heade
     r->asked |= 1u << from;
     if ((uint32_t)__builtin_popcount(r->asked) < majority(r)) return;
     r->group = header->group;
-    r->epoch = header->epoch;
     r->incarnation = vr_incarnation_after_loss(r->crash_vector[r->config.self]);
     r->crash_vector[r->config.self] = r->incarnation;
     r->nonce = vr_draw_id(r);
@@ -292,6 +291,10 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
 {
     if (!vstamp_id_equal(m->nonce, r->nonce) || m->incarnation != r->incarnation) {
         vr_mark(r, VR_MARK_recovery_answer_to_old_question, "from=%u", from);
+        return;
+    }
+    if (header->epoch != r->epoch) { /* lives and tokens go by another membership there (E9) */
+        vr_mark(r, VR_MARK_recovery_answer_of_other_epoch, "from=%u epoch=%u", from, header->epoch);
         return;
     }
     if (r->incarnation == 0) {

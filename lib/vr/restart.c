@@ -235,8 +235,9 @@ void vr_on_restart_ok(struct vr *r, uint8_t from, const struct wire_header *head
         return;
     }
     vr_merge_crash_vector(r, from, &m->crash_vector);
-    if (r->over || vr_incarnation_starts(r->incarnation) == 0) return;
-    if (m->op > r->log.op && m->op <= NUMBER_MAX) { /* S4 */
+    bool of_disk = vr_incarnation_starts(r->incarnation) > 0;
+    if (r->over || (!of_disk && !r->restarting)) return; /* E6 has such a one ask, too */
+    if (of_disk && m->op > r->log.op && m->op <= NUMBER_MAX) { /* S4 */
         r->over_op = m->op;
         vr_refuse(r, from, "folder-refused");
         return;

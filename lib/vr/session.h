@@ -96,7 +96,7 @@ struct session {
     uint64_t application; /* that requests are meant for: wire_application of its name, 0: any */
     struct prng prng;
     bool confirmed; /* a replica of identity.group answered since session_init */
-    uint32_t heavy_bytes; /* SESSION_HEAVY_BYTES */
+    uint32_t heavy_bytes; /* a larger request is large (C9): SESSION_HEAVY_BYTES */
     uint32_t witnesses; /* bitset, as far as known: they execute nothing and are not asked */
 
     bool running;

@@ -222,19 +222,22 @@ int serve_application(const struct serve_options *options, const struct vstamp_a
 {
     const struct config *config = options->config;
     bool is_process = config->app_exec[0] != '\0';
-    const char *path = is_process ? config->app_exec : config->app;
 
     if (is_process && config->app[0] != '\0') {
         vstamp_diag_printf(diag, "%s: app_exec and app are two applications: choose one",
                            config->path);
         return VSTAMP_E_CONFIG;
     }
-    *app = is_process && options->may_load ? NULL : options->app;
-    if (path[0] == '\0') return plug_in_check(*app, "the program", diag);
-    if (options->may_load) return is_process ? 0 : plug_in_load(path, app, diag);
-    vstamp_diag_printf(diag, "%s: %s: %s: this program replicates \"%s\" and nothing else",
-                       config->path, is_process ? "app_exec" : "app", path, options->app->name);
-    return VSTAMP_E_CONFIG;
+    if (is_process && !options->may_load) {
+        vstamp_diag_printf(diag,
+                           "%s: app_exec: %s: this program replicates \"%s\" and nothing else",
+                           config->path, config->app_exec, options->app->name);
+        return VSTAMP_E_CONFIG;
+    }
+    *app = is_process ? NULL : options->app;
+    if (is_process) return 0;
+    if (options->may_load && config->app[0] != '\0') return plug_in_load(config->app, app, diag);
+    return plug_in_check(*app, "the program", diag);
 }
 
 /* Whole pages that hold nothing but zeros need not be in memory. */

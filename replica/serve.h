@@ -18,7 +18,9 @@ struct serve_options {
     bool may_load;                /* which it may */
 };
 
-/* What is replicated; NULL: the program of app_exec.  VSTAMP_E_CONFIG with a sentence. */
+/* What is replicated; NULL: the program of app_exec.  VSTAMP_E_CONFIG with a sentence.  A daemon of
+ * one's own, which may not load, passes over `app`: it is what vstamp-admin restore needs to have
+ * the same application. */
 int serve_application(const struct serve_options *options, const struct vstamp_app **app,
                       struct vstamp_diag *diag);
 

@@ -55,21 +55,23 @@ teardown() { group_teardown; }
     [ "$(find "$ROOT" -name 'libvstamp*.so.*.*.*' | wc -l)" -eq 2 ]
 }
 
-# example_of PAGE: the first C program of it.
+# example_of PAGE [N]: the N-th C program of it, by default the first.
 example_of() {
     sed '1,/^\.Sh EXAMPLES/d' "$(find "$ROOT" -name "$1")" |
-        sed -n '/^#include/,/^\.Ed/{/^\.Ed/q;s/\\e/\\/g;p;}'
+        awk -v n="${2:-1}" '/^\.Bd/ { begins = 1; next } begins { on = /^#include/; k += on }
+            { begins = 0 } /^\.Ed/ { on = 0 } on && k == n { gsub(/\\e/, "\\"); print }'
 }
 
 @test "the examples of the manual pages are whole, and do what they say" {
     example_of vstamp-app.3 >lottery.c
     example_of vstamp-replica.3 >register.c
+    example_of vstamp-replica.3 2 >main.c
     example_of vstamp-client.3 >send.c
     [ "$(wc -l <lottery.c)" -lt 100 ]
     # shellcheck disable=SC2046,SC2086 # they are words
     ${CC:-cc} ${INSTRUMENT_CFLAGS:-} -shared -fPIC $(pkg-config --cflags vstamp) lottery.c \
         -o lottery.so
-    compile register.c vstamp-replica -o register
+    compile main.c vstamp-replica register.c -o register
     compile send.c vstamp -o send
     [[ $(./register --version) == "register (vstamp "* ]]
 
@@ -206,9 +208,32 @@ END
     run -0 vstamp-replica --config "$VSTAMP_CONFIG" --index 0 --check \
         --app "$BATS_FILE_TMPDIR/phonebook.so"
     [[ $output == *"replicates: phone book"* ]]
-    echo "app: ./phonebook.so" >>"$VSTAMP_CONFIG"
+    echo "app_exec: ./phonebook" >>"$VSTAMP_CONFIG"
     run -2 "$BATS_FILE_TMPDIR/counter" --config "$VSTAMP_CONFIG" --index 0
     [[ $output == *'this program replicates "counter" and nothing else' ]]
+}
+
+@test "a daemon of one's own and vstamp-admin share one configuration, and so a backup" {
+    example_of vstamp-replica.3 >register.c
+    example_of vstamp-replica.3 2 >main.c
+    compile main.c vstamp-replica register.c -o register
+    compile register.c vstamp -shared -fPIC -o register.so
+    GROUP_PROGRAM=$BATS_TEST_TMPDIR/register
+    group_start 3 "durability: disk" "app: ./register.so"
+    group_wait_primary
+    vstamp call 12345678
+    vstamp-admin backup register.backup
+    [ "$(vstamp call 87654321)" = 12345678 ]
+    group_kill 0 1 2
+    rm -r data
+    vstamp-admin restore register.backup
+    for i in 0 1 2; do group_start_one "$i"; done
+    [ "$(vstamp --timeout 20 call --read '')" = 12345678 ]
+    sed -i 's/"register"/"another"/' register.c
+    compile register.c vstamp -shared -fPIC -o register.so
+    rm -r data
+    run -2 vstamp-admin restore register.backup
+    [[ $output == *"register"* ]]
 }
 
 @test "a plug-in keeps its state over crashes, checkpoints and transfers" {

@@ -233,7 +233,7 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
         CLI_TEXT(0, "log-level", &o.log_level, "LEVEL", "error, warn, info or debug"),
         CLI_TEXT(0, "log-format", &o.log_format, "FORMAT", "logfmt or json"),
         CLI_TEXT(0, "record", &o.record, "FILE",
-                 "write all that goes into this replica to a new file, for vstamp-sim --replay"),
+                 "write all that goes into this replica to a new file, for vstamp-sim(1)"),
         CLI_TEXT(0, "journal-io", &o.journal_io, "HOW",
                  "write the journal through a ring or a thread; default: a ring if there is one"),
         CLI_U32(0, "local", &o.local, 1, REPLICAS_MAX - 1, "N",

@@ -9,15 +9,18 @@ top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 top_builddir=${top_builddir:-.}
 man=${man:-$top_srcdir/man}
 
-# Prints the words on standard input that page $1 does not have; an option is written `.Fl -name` or
-# `--name` there.
+# Prints the words on standard input that page $1 does not have, or its synopsis if $2 says so; an
+# option is written `.Fl -name` or `--name` there.
 absent_words() {
+    until='$'
+    [ "${2-}" = synopsis ] && until='/^\.Sh DESCRIPTION/'
     while read -r word; do
         case $word in
         --*) pattern="(--|Fl Fl |Fl -|Fl \\\\-|\\\\-\\\\-)${word#--}([^a-z-]|$)" ;;
         *) pattern="(^|[^A-Za-z0-9_-])$word([^A-Za-z0-9_]|$)" ;;
         esac
-        grep -qE -e "$pattern" "$man/$1" || echo "$1: $word is missing"
+        sed "$until q" "$man/$1" | grep -qE -e "$pattern" ||
+            echo "$1: $word is missing${2:+ in the $2}"
     done
 }
 
@@ -55,7 +58,10 @@ absent() {
             commands_of "${program%.*}"
             options_of "${program%.*}"
         } | absent_words "$program"
+        commands_of "${program%.*}" | absent_words "$program" synopsis
     done
+    options_of vstamp-replica | grep -vxe --help -e --version |
+        absent_words vstamp-replica.8 synopsis
     defined lib/program/config.def CONFIG_KEY 2 | absent_words vstamp-config.5
     {
         defined lib/node/status.def STATUS 2
@@ -72,7 +78,7 @@ absent() {
 
 # On copies of the pages without one command, one option, one key, one field.
 bites() {
-    sed '/incr/d' "$top_srcdir/man/vstamp.1" >"$scratch/vstamp.1"
+    sed '/incr/d; /^\.Cm call/d' "$top_srcdir/man/vstamp.1" >"$scratch/vstamp.1"
     sed '/log-level/d' "$top_srcdir/man/vstamp-replica.8" |
         sed '/state_digest/d' >"$scratch/vstamp-replica.8"
     sed '/heartbeat_ms/d' "$top_srcdir/man/vstamp-config.5" >"$scratch/vstamp-config.5"
@@ -81,7 +87,7 @@ bites() {
     sed '/vstamp_replica_main/d' "$top_srcdir/man/vstamp-replica.3" >"$scratch/vstamp-replica.3"
     cp "$top_srcdir/man/vstamp-admin.8" "$scratch"
     found=$(man=$scratch && absent)
-    for expected in 'vstamp.1: incr' 'vstamp-replica.8: --log-level' \
+    for expected in 'vstamp.1: incr' 'vstamp.1: call' 'vstamp-replica.8: --log-level' \
         'vstamp-replica.8: state_digest' 'vstamp-config.5: heartbeat_ms' \
         'vstamp-format.5: WIRE_NEWEST' \
         'vstamp-app.3: vstamp_save_bytes' 'vstamp-app.3: resume' \

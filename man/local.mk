@@ -8,6 +8,7 @@ dist_man_MANS += \
     %D%/vstamp-format.5 \
     %D%/vstamp-replica.3 \
     %D%/vstamp-replica.8 \
+    %D%/vstamp-sim.1 \
     %D%/vstamp.1 \
     %D%/vstamp.7
 

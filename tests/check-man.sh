@@ -53,7 +53,7 @@ hooks() {
 }
 
 absent() {
-    for program in vstamp.1 vstamp-admin.8 vstamp-replica.8; do
+    for program in vstamp.1 vstamp-admin.8 vstamp-replica.8 vstamp-sim.1; do
         {
             commands_of "${program%.*}"
             options_of "${program%.*}"

@@ -170,7 +170,8 @@ check_LTLIBRARIES += %D%/libshared.la
     %D%/unit/stored.h
 SHARED_LIBS = %D%/libshared.la
 
-noinst_PROGRAMS += vstamp-sim
+# Installed, since it tests applications of other people, too.
+bin_PROGRAMS += vstamp-sim
 vstamp_sim_SOURCES = %D%/sim/campaign.c %D%/sim/campaign.h %D%/sim/main.c
 vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 vstamp_sim_LDFLAGS = $(AM_LDFLAGS) -export-dynamic

@@ -90,6 +90,26 @@ example_of() {
     group_wait_field "$PRIMARY" status normal
 }
 
+# command_of PAGE N: the N-th command in its examples, as it would be typed.
+command_of() {
+    sed '1,/^\.Sh EXAMPLES/d' "$(find "$ROOT" -name "$1")" | sed -n 's/\\e/\\/g; s/^\$ //p' |
+        sed -n "$2p"
+}
+
+@test "the simulator is installed, and its page shows what it does to an application" {
+    example_of vstamp-app.3 >lottery.c
+    sed 's/memcpy(&chance.*/chance = (uint64_t)rand();/' lottery.c >careless.c
+    compile lottery.c vstamp -shared -fPIC -o lottery.so
+    compile careless.c vstamp -Wno-unused-parameter -shared -fPIC -o careless.so
+    [[ $(vstamp-sim --version) == "vstamp-sim $(pkg-config --modversion vstamp)" ]]
+    eval "$(command_of vstamp-sim.1 1)"
+    run -0 eval "$(command_of vstamp-sim.1 2 | sed 's/1-100/1-20/')"
+    [[ $output == "20 runs, 0 failed; "*" commits="* ]]
+    run -1 eval "$(command_of vstamp-sim.1 3) --jobs 1"
+    [[ $output == *"the application is not deterministic: at op-number"* ]]
+    [[ $output == *"with: replicas="*"again: vstamp-sim --seed "*" --app ./careless.so "* ]]
+}
+
 @test "C++ takes the headers as they are" {
     command -v "${CXX:-c++}" >/dev/null || skip "no C++ compiler"
     cat >all.cc <<'END'

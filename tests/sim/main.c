@@ -32,7 +32,7 @@ static const char help[] =
     "                     '--read ' do not go through the log\n"
     "  --seed N           make one run\n"
     "  --seeds A-B        make these runs, on all cores; without B until it is stopped\n"
-    "  --file FILE        first make the runs listed there, see tests/sim/seeds\n"
+    "  --file FILE        first make the runs listed there: lines SEEDS [NAME=VALUE]... REMARK\n"
     "  --set NAME=VALUE   fix what the seed would draw, see below\n"
     "  --forbid NAME      --set NAME=0\n"
     "  --ticks N          --set ticks=N: faults for so many milliseconds of simulated time\n"
@@ -41,12 +41,39 @@ static const char help[] =
     "  --trace            print everything that happens\n"
     "  --replay FILE      live the life again that vstamp-replica --record FILE wrote: prints its\n"
     "                     last steps, or all with --trace, and whether the same came out\n"
-    "  --marks            at the end print how many runs hit each mark of lib/vr/marks.def\n"
+    "  --marks            at the end print how many runs came by each rare place of the protocol\n"
     "  --tap              report in the Test Anything Protocol, and check that runs\n"
     "                     repeat and, of many, that nothing was left out\n"
     "  --help             print this text\n"
+    "  --version          print the version\n"
     "\n"
     "Names for --set and --forbid, of which a beginning that fits only one will do:\n";
+
+enum { OPTION_SEEDS = 1, OPTION_FILE, OPTION_SET, OPTION_FORBID, OPTION_TICKS, OPTION_JOBS,
+       OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_MARKS, OPTION_TAP, OPTION_REPLAY,
+       OPTION_APP, OPTION_APP_EXEC, OPTION_APP_ARGUMENT, OPTION_OPERATIONS, OPTION_HELP,
+       OPTION_VERSION };
+static const struct option options[] = {
+    {"seed", required_argument, NULL, OPTION_SEEDS},
+    {"seeds", required_argument, NULL, OPTION_SEEDS},
+    {"file", required_argument, NULL, OPTION_FILE},
+    {"set", required_argument, NULL, OPTION_SET},
+    {"forbid", required_argument, NULL, OPTION_FORBID},
+    {"ticks", required_argument, NULL, OPTION_TICKS},
+    {"jobs", required_argument, NULL, OPTION_JOBS},
+    {"until-failure", no_argument, NULL, OPTION_UNTIL_FAILURE},
+    {"trace", no_argument, NULL, OPTION_TRACE},
+    {"marks", no_argument, NULL, OPTION_MARKS},
+    {"tap", no_argument, NULL, OPTION_TAP},
+    {"replay", required_argument, NULL, OPTION_REPLAY},
+    {"app", required_argument, NULL, OPTION_APP},
+    {"app-exec", required_argument, NULL, OPTION_APP_EXEC},
+    {"app-argument", required_argument, NULL, OPTION_APP_ARGUMENT},
+    {"operations", required_argument, NULL, OPTION_OPERATIONS},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {0},
+};
 
 static int wrong(const char *what, const char *value)
 {
@@ -117,29 +144,6 @@ static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to,
 
 int main(int argc, char **argv)
 {
-    enum { OPTION_SEEDS = 1, OPTION_FILE, OPTION_SET, OPTION_FORBID, OPTION_TICKS, OPTION_JOBS,
-           OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_MARKS, OPTION_TAP, OPTION_REPLAY,
-           OPTION_APP, OPTION_APP_EXEC, OPTION_APP_ARGUMENT, OPTION_OPERATIONS, OPTION_HELP };
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, OPTION_SEEDS},
-        {"seeds", required_argument, NULL, OPTION_SEEDS},
-        {"file", required_argument, NULL, OPTION_FILE},
-        {"set", required_argument, NULL, OPTION_SET},
-        {"forbid", required_argument, NULL, OPTION_FORBID},
-        {"ticks", required_argument, NULL, OPTION_TICKS},
-        {"jobs", required_argument, NULL, OPTION_JOBS},
-        {"until-failure", no_argument, NULL, OPTION_UNTIL_FAILURE},
-        {"trace", no_argument, NULL, OPTION_TRACE},
-        {"marks", no_argument, NULL, OPTION_MARKS},
-        {"tap", no_argument, NULL, OPTION_TAP},
-        {"replay", required_argument, NULL, OPTION_REPLAY},
-        {"app", required_argument, NULL, OPTION_APP},
-        {"app-exec", required_argument, NULL, OPTION_APP_EXEC},
-        {"app-argument", required_argument, NULL, OPTION_APP_ARGUMENT},
-        {"operations", required_argument, NULL, OPTION_OPERATIONS},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {0},
-    };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct campaign c = {.jobs = cores > 0 ? (uint32_t)cores : 1};
     uint64_t from = 1, to = 0, jobs;
@@ -175,6 +179,7 @@ int main(int argc, char **argv)
             printf("%s\n%s", usage, help);
             sim_options_help(stdout);
             return 0;
+        case OPTION_VERSION: puts("vstamp-sim " PACKAGE_VERSION); return 0;
         default: fputs(usage, stderr); return 2;
         }
     }

@@ -244,6 +244,10 @@ check_PROGRAMS += %D%/cli/faulty_app
 %C%_unit_test_app_answer_LDADD = $(EXEC_LIBS) $(LDADD)
 %C%_unit_test_app_exec_LDADD = $(EXEC_LIBS) $(LDADD)
 
+# Begins calls in callbacks.
+check_PROGRAMS += %D%/cli/calls_back
+%C%_cli_calls_back_LDADD = libvstamp.la
+
 # Loses answers between a client and a replica.
 check_PROGRAMS += %D%/cli/lossy_proxy
 %C%_cli_lossy_proxy_LDADD = $(CORE_LIBS)

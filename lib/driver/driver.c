@@ -8,7 +8,8 @@
  *   the epoch has risen                   all connections are closed, the peers are others
  *
  * Frames are handed over only when those before have left, so a slow link carries no copies that
- * nobody waits for.  An answer is left in its input buffer until the next read. */
+ * nobody waits for.  An answer is left in its input buffer until the next read; so nothing that a
+ * callback may do reads. */
 #include <config.h>
 
 #include "driver/driver.h"
@@ -60,6 +61,7 @@ struct peer {
 struct vstamp_driver {
     struct vstamp_client *client;
     uint32_t epoch;
+    bool in_turn; /* connections are being worked on, and callbacks come from there */
     size_t n_begin;
     struct address begin[VSTAMP_REPLICAS_MAX]; /* where its user believes the group to be */
     size_t n_peers;                            /* members, then those of `begin` that are none */
@@ -337,6 +339,7 @@ static void peer_write(struct vstamp_driver *d, uint32_t index)
  * memory. */
 static bool peer_make_room(struct peer *peer)
 {
+    assert(peer->in_used <= peer->in_size);
     if (peer->in_used > 0) {
         memmove(peer->in, peer->in + peer->in_used, peer->in_size - peer->in_used);
         peer->in_size -= peer->in_used;
@@ -451,14 +454,16 @@ struct vstamp_driver *driver_beside(struct vstamp_driver *d, uint32_t in_flight,
 int vstamp_driver_call(struct vstamp_driver *d, enum vstamp_task task, const void *operation,
                        size_t size, uint64_t timeout_ms, vstamp_reply_fn *reply, void *context)
 {
-    if (proxy_is_idle(d->client)) driver_refresh(d);
+    if (!d->in_turn && proxy_is_idle(d->client)) driver_refresh(d);
     uint64_t now_ms = vstamp_driver_now_ms();
-    return vstamp_client_call(d->client, task, operation, size, now_ms, now_ms + timeout_ms, reply,
+    uint64_t deadline_ms = timeout_ms < UINT64_MAX - now_ms ? now_ms + timeout_ms : UINT64_MAX;
+    return vstamp_client_call(d->client, task, operation, size, now_ms, deadline_ms, reply,
                               context);
 }
 
 size_t vstamp_driver_polls(struct vstamp_driver *d, struct pollfd *polls)
 {
+    d->in_turn = true;
     follow(d);
     connect_wanted(d, vstamp_driver_now_ms());
     for (uint32_t i = 0; i < d->n_peers; i++) peer_write(d, i);
@@ -467,6 +472,7 @@ size_t vstamp_driver_polls(struct vstamp_driver *d, struct pollfd *polls)
         bool writes = peer->state == PEER_CONNECTING || peer->out_size > 0;
         polls[i] = (struct pollfd){.fd = peer->fd, .events = writes ? POLLIN | POLLOUT : POLLIN};
     }
+    d->in_turn = false;
     return d->n_peers;
 }
 
@@ -486,6 +492,7 @@ int vstamp_driver_timeout(const struct vstamp_driver *d)
 
 void vstamp_driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
 {
+    d->in_turn = true;
     for (uint32_t i = 0; i < d->n_peers && !has_moved(d); i++) {
         const struct peer *peer = &d->peers[i];
         if (peer->fd < 0 || polls[i].fd != peer->fd || polls[i].revents == 0) continue;
@@ -495,10 +502,12 @@ void vstamp_driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
             peer_read(d, i);
     }
     vstamp_client_time(d->client, vstamp_driver_now_ms());
+    d->in_turn = false;
 }
 
 int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
 {
+    if (d->in_turn) return VSTAMP_E_INVALID; /* from a callback */
     struct pollfd polls[VSTAMP_PEERS_MAX];
     size_t n = vstamp_driver_polls(d, polls);
     int own_ms = vstamp_driver_timeout(d);
@@ -540,7 +549,14 @@ static void keep_answer(void *context, const struct vstamp_reply *reply)
 int vstamp_driver_ask(struct vstamp_driver *d, enum vstamp_task task, const void *operation,
                       size_t size, uint64_t timeout_ms, struct vstamp_reply *reply)
 {
+    static const char nested[] = "a callback cannot wait for an answer: begin a call";
     struct question q = {.driver = d, .reply = reply};
+    if (d->in_turn) {
+        *reply = (struct vstamp_reply){.err = VSTAMP_E_INVALID,
+                                       .body = (const uint8_t *)nested,
+                                       .size = sizeof nested - 1};
+        return reply->err;
+    }
     int rv = vstamp_driver_call(d, task, operation, size, timeout_ms, keep_answer, &q);
     if (rv != 0) *reply = (struct vstamp_reply){.err = rv};
     while (rv == 0 && !q.ended) vstamp_driver_wait(d, -1); /* which ends with the time-out */

@@ -36,3 +36,16 @@ teardown() { group_teardown; }
     [ "$status" -eq 2 ]
     [[ $output == "increments: "*"HOST:PORT"* ]]
 }
+
+@test "libvstamp: a callback may take its time, and begin a call while connections break" {
+    "${top_builddir:?}/tests/cli/calls_back" "$group" \
+        'touch asked; while [ ! -e go ]; do sleep 0.02; done' >out 3>&- &
+    local pid=$!
+    group_adopt "$pid"
+    group_wait "the first callback" test -e asked
+    group_kill "$PRIMARY"
+    group_start_one "$PRIMARY"
+    touch go
+    wait "$pid"
+    [ "$(cat out)" = "0 left, 0 failed" ]
+}

@@ -75,7 +75,8 @@ struct vstamp_reply {
 };
 
 /* Called once for each call, from within vstamp_client_input or _time, or the driver's functions
- * that lead there.  It may begin calls, and must not end the client. */
+ * that lead there.  It may begin calls, and must not end the client nor wait: the driver's _ask,
+ * _wait and _finish refuse that (VSTAMP_E_INVALID). */
 typedef void vstamp_reply_fn(void *context, const struct vstamp_reply *reply);
 
 struct vstamp_client_config {
@@ -177,7 +178,7 @@ VSTAMP_API void vstamp_driver_close(struct vstamp_driver *driver);
 /* The client within: for vstamp_client_room and _view. */
 VSTAMP_API struct vstamp_client *vstamp_driver_client(struct vstamp_driver *driver);
 
-/* vstamp_client_call with a time-out from now on. */
+/* vstamp_client_call with a time-out from now on; UINT64_MAX: none. */
 VSTAMP_API int vstamp_driver_call(struct vstamp_driver *driver, enum vstamp_task task,
                                   const void *operation, size_t size, uint64_t timeout_ms,
                                   vstamp_reply_fn *reply, void *context);

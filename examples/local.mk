@@ -22,7 +22,19 @@ check_LTLIBRARIES += %D%/jobs.la %D%/locks.la %D%/phonebook.la %D%/sql.la
 %C%_sql_la_LIBADD = $(SQLITE_LIBS)
 
 # Applications that are programs of their own (vstamp-app-exec(5)).
-EXTRA_DIST += \
+programexamplesdir = $(docdir)/examples/exec
+dist_programexamples_SCRIPTS = \
     %D%/exec/inventory.py \
     %D%/exec/leases.sh \
     %D%/exec/notes.sh
+
+# The manual pages speak of them.
+examplesdir = $(docdir)/examples
+dist_examples_DATA = \
+    %D%/ask.c \
+    %D%/counter.c \
+    %D%/increments.c \
+    %D%/jobs.c \
+    %D%/locks.c \
+    %D%/phonebook.c \
+    %D%/sql.c

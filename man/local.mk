@@ -23,3 +23,13 @@ noinst_PROGRAMS += %D%/print_messages
 	    $(SED) '1,/^@LISTS@/d' $$page; } >$@.tmp && mv $@.tmp $@
 EXTRA_DIST += %D%/vstamp-protocol.7.in
 CLEANFILES += %D%/vstamp-protocol.7
+
+# Each public function has a page of its name, too: a link to the one that tells of it.
+for_each_function = for header in app client error replica; do \
+    case $$header in error) page=vstamp-app ;; *) page=vstamp-$$header ;; esac; \
+    for function in `$(SED) -n 's/^VSTAMP_API .*[ *]\(vstamp_[a-z_]*\)(.*/\1/p' \
+        $(srcdir)/lib/include/vstamp/$$header.h`; do
+install-data-hook:
+	@cd $(DESTDIR)$(man3dir) && $(for_each_function) ln -sf $$page.3 $$function.3 || exit 1; done; done
+uninstall-hook:
+	@$(for_each_function) rm -f $(DESTDIR)$(man3dir)/$$function.3; done; done

@@ -19,7 +19,9 @@ setup_file() {
     pc=$(find "$ROOT" -name vstamp.pc)
     export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$ROOT
     export LD_LIBRARY_PATH=${PKG_CONFIG_PATH%/*}
-    cp "${top_srcdir:?}"/examples/*.c "$BATS_FILE_TMPDIR"
+    EXAMPLES=$(find "$ROOT" -type d -name examples)
+    export EXAMPLES
+    cp "$EXAMPLES"/*.c "$BATS_FILE_TMPDIR"
     cd "$BATS_FILE_TMPDIR" || return 1
     compile counter.c vstamp-replica -o counter
     compile ask.c vstamp -o ask
@@ -88,6 +90,25 @@ example_of() {
     [ "$(vstamp call '')" = "" ]
     GROUP_OPTIONS="--app ./lottery.so" group_start_one "$PRIMARY"
     group_wait_field "$PRIMARY" status normal
+}
+
+@test "each function of the libraries has a page of its name" {
+    local pages name names=0
+    pages=$(dirname "$(find "$ROOT" -name vstamp-client.3)")
+    for name in $(${NM:-nm} -D --defined-only "$LD_LIBRARY_PATH"/libvstamp*.so |
+        sed -n 's/.* T \(vstamp_.*\)/\1/p'); do
+        grep -q "Fn $name\>" "$pages/$name.3"
+        names=$((names + 1))
+    done
+    [ "$names" -gt 30 ]
+}
+
+@test "the program of vstamp-app-exec(5) is installed, and answers as that page has it" {
+    cd "$EXAMPLES/.."
+    local said
+    said=$(sed -n "/^\$ printf 'hello/,/^\.Ed/p" "$(find "$ROOT" -name vstamp-app-exec.5)" |
+        sed 's/\\e/\\/g; s/^\$ //; /^\.Ed/d')
+    [ "$(eval "$(head -n 2 <<<"$said")")" = "$(tail -n +3 <<<"$said")" ]
 }
 
 # command_of PAGE N: the N-th command in its examples, as it would be typed.

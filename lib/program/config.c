@@ -114,8 +114,9 @@ static int read_addresses(struct source *s, const struct config_key *key, const 
         const char *text = scalar_text(item);
         at[i] = item->start_mark;
         if (text == NULL) {
-            return reject(s, at[i], "%s: expected HOST:PORT, found %s: " QUOTE_HINT, key->name,
-                          item->type == YAML_MAPPING_NODE ? "a mapping" : "a list");
+            return reject(s, at[i], "%s: expected HOST:PORT, found %s", key->name,
+                          item->type == YAML_MAPPING_NODE ? "a mapping: write it without spaces"
+                                                          : "a list: " QUOTE_HINT);
         }
         if (address_parse(&addresses->at[i], text, &why) != 0) {
             return reject(s, at[i], "%s: %s", key->name, why.text);

@@ -32,6 +32,7 @@ static const struct {
     const char *suffix;
     uint64_t factor;
 } units[] = {
+    {"TiB", UINT64_C(1) << 40},
     {"GiB", UINT64_C(1) << 30},
     {"MiB", UINT64_C(1) << 20},
     {"KiB", UINT64_C(1) << 10},
@@ -57,10 +58,21 @@ static void add(struct text *t, const char *piece)
     t->size -= used;
 }
 
+static void print_size(uint64_t bytes, char *into, size_t size)
+{
+    for (size_t i = 0; i < n_units; i++) {
+        if (bytes % units[i].factor != 0 || (bytes == 0 && units[i].factor > 1)) continue;
+        snprintf(into, size, "%" PRIu64 "%s", bytes / units[i].factor,
+                 units[i].factor > 1 ? units[i].suffix : "");
+        return;
+    }
+}
+
 void config_key_describe(const struct config_key *key, char *into, size_t size)
 {
     struct text t = {into, size};
     const char *between = "";
+    char min[24], max[24];
     switch (key->type) {
     case CONFIG_TYPE_ADDRESSES:
         snprintf(into, size, "a list of %" PRIu64 " to %" PRIu64 " addresses, HOST:PORT each",
@@ -84,8 +96,9 @@ void config_key_describe(const struct config_key *key, char *into, size_t size)
         snprintf(into, size, "a whole number from %" PRIu64 " to %" PRIu64, key->min, key->max);
         return;
     case CONFIG_TYPE_SIZE:
-        snprintf(into, size, "a size from %" PRIu64 " to %" PRIu64 " bytes, such as 64KiB or 1MiB",
-                 key->min, key->max);
+        print_size(key->min, min, sizeof min);
+        print_size(key->max, max, sizeof max);
+        snprintf(into, size, "a size from %s to %s, such as 64KiB or 1MiB", min, max);
         return;
     }
 }
@@ -154,16 +167,6 @@ bool config_key_set(struct config *config, const struct config_key *key, const c
         return false; /* lists are set element by element */
     }
     return false;
-}
-
-static void print_size(uint64_t bytes, char *into, size_t size)
-{
-    for (size_t i = 0; i < n_units; i++) {
-        if (bytes % units[i].factor != 0 || (bytes == 0 && units[i].factor > 1)) continue;
-        snprintf(into, size, "%" PRIu64 "%s", bytes / units[i].factor,
-                 units[i].factor > 1 ? units[i].suffix : "");
-        return;
-    }
 }
 
 void config_print(const struct config *config, size_t index, char *into, size_t size)

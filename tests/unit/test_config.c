@@ -77,7 +77,7 @@ static void every_key_can_be_set_and_is_printed_as_it_would_be_written(void **st
         {"checkpoint_ops", "128"},
         {"transfer_mib_per_s", "7"},
         {"pipeline", "3"},
-        {"state_bytes_max", "2GiB"},
+        {"state_bytes_max", "1TiB"},
         {"log_bytes", "1MiB"},
         {"max_connections", "16"},
     };
@@ -131,11 +131,14 @@ static const struct {
      "f.yaml:5:15: heartbeat_ms: expected a whole number from 1 to 60000, found a list"},
     {THREE "durability: tape\n", "f.yaml:5:13: durability: expected disk or memory, found 'tape'"},
     {THREE "batch_bytes: 1MB\n",
-     "f.yaml:5:14: batch_bytes: expected a size from 16384 to 8388608 bytes, "
+     "f.yaml:5:14: batch_bytes: expected a size from 16KiB to 8MiB, "
      "such as 64KiB or 1MiB, found '1MB'"},
     {THREE "batch_bytes: 99999999999999999GiB\n",
-     "f.yaml:5:14: batch_bytes: expected a size from 16384 to 8388608 bytes, "
+     "f.yaml:5:14: batch_bytes: expected a size from 16KiB to 8MiB, "
      "such as 64KiB or 1MiB, found '99999999999999999GiB'"},
+    {THREE "state_bytes_max: 2TiB\n",
+     "f.yaml:5:18: state_bytes_max: expected a size from 1MiB to 1TiB, such as 64KiB or 1MiB, "
+     "found '2TiB'"},
     {THREE "data_dir: \"a\\0b\"\n",
      "f.yaml:5:11: data_dir: expected a text of 1 to 3072 characters, found 'a'"},
     {"replicas_addresses: a:1\n",
@@ -149,7 +152,13 @@ static const struct {
     {"replicas_addresses:\n  - a:1\n  - localhost\n",
      "f.yaml:3:5: replicas_addresses: expected HOST:PORT, found 'localhost'"},
     {"replicas_addresses:\n  - a:1\n  - b: 1\n",
-     "f.yaml:3:5: replicas_addresses: expected HOST:PORT, found a mapping: "
+     "f.yaml:3:5: replicas_addresses: expected HOST:PORT, found a mapping: write it without "
+     "spaces"},
+    {"replicas_addresses:\n  - a:1\n  - 127.0.0.1 : 29101\n",
+     "f.yaml:3:5: replicas_addresses: expected HOST:PORT, found a mapping: write it without "
+     "spaces"},
+    {"replicas_addresses:\n  - a:1\n  - [\"::1\"]\n",
+     "f.yaml:3:5: replicas_addresses: expected HOST:PORT, found a list: "
      "quote an IPv6 address, as in \"[::1]:14621\""},
     {"replicas_addresses:\n  - a:1\n  - A:1\n",
      "f.yaml:3:5: replicas_addresses: a:1 is there twice, first in line 2"},

@@ -248,8 +248,11 @@ void vr_on_restart_ok(struct vr *r, uint8_t from, const struct wire_header *head
 
 static void say_start(char *text, size_t size, uint64_t incarnation)
 {
-    snprintf(text, size, "start %" PRIu64 ".%" PRIu64, vr_incarnation_losses(incarnation),
-             vr_incarnation_starts(incarnation));
+    uint64_t n = vr_incarnation_losses(incarnation);
+    int used = snprintf(text, size, "start %" PRIu64, vr_incarnation_starts(incarnation));
+    if (n > 0)
+        snprintf(text + used, size - (size_t)used, " (after %" PRIu64 " loss%s of its state)", n,
+                 n == 1 ? "" : "es");
 }
 
 /* D3: only once that is durable. */
@@ -268,7 +271,7 @@ const char *vr_is_over(const struct vr *r, char *text, size_t size)
 {
     static const char what_to_do[] =
         "; move it away and start with an empty one: the others bring it back";
-    char ours[60], theirs[60];
+    char ours[80], theirs[80];
     if (!r->over) return NULL;
     if (r->app_failure.text[0] != '\0') return r->app_failure.text;
     if (r->diverged_op != 0) return say_diverged(r, text, size);
@@ -297,8 +300,8 @@ const char *vr_is_over(const struct vr *r, char *text, size_t size)
                  r->over_by, what_to_do);
     } else if (strcmp(ours, theirs) == 0) {
         snprintf(text, size,
-                 "this folder is an old copy, or in use twice: replica %u remembers another %s%s",
-                 r->over_by, theirs, what_to_do);
+                 "this folder is an old copy, or in use twice: replica %u was told of %s by another "
+                 "copy of it%s", r->over_by, theirs, what_to_do);
     } else {
         snprintf(text, size,
                  "this folder is an old copy: it says %s, replica %u remembers %s%s", ours,

@@ -169,6 +169,21 @@ static int set_text(const struct cli *cli, char *into, const char *text, const c
     return 0;
 }
 
+/* Why it ended: a sentence for a person, or the last line of a log that programs read. */
+static void say_why(const struct cli *cli, const struct serve_options *serve, int err,
+                    const struct vstamp_diag *diag)
+{
+    struct log log;
+
+    if (serve->log_format != LOG_FORMAT_JSON) {
+        cli_fail(cli, err, diag);
+        return;
+    }
+    log_open(&log, LOG_LEVEL_ERROR, LOG_FORMAT_JSON, (int)serve->index);
+    log_event(&log, LOG_LEVEL_ERROR, "failed",
+              LOG_TEXT("reason", diag->text[0] != '\0' ? diag->text : vstamp_err_text(err)));
+}
+
 static int run_one(const struct cli *cli, const struct options *o)
 {
     static struct config config; /* kept by pointer as long as the process runs */
@@ -188,7 +203,7 @@ static int run_one(const struct cli *cli, const struct options *o)
         return cli_usage(cli, "--index is missing: which replica of the configuration is this?");
     rv = config_load(&config, o->config, &diag);
     if (rv != 0) {
-        cli_fail(cli, rv, &diag);
+        say_why(cli, &serve, rv, &diag);
         return CLI_USAGE;
     }
     rv = set_text(cli, config.data_dir, o->data_dir, "--data-dir");
@@ -200,7 +215,7 @@ static int run_one(const struct cli *cli, const struct options *o)
     if (o->check) return check(cli, &serve);
     rv = serve_run(&serve, &diag);
     if (rv == 0) return CLI_OK;
-    cli_fail(cli, rv, &diag);
+    say_why(cli, &serve, rv, &diag);
     if (rv == VSTAMP_E_DIVERGED) return CLI_DIVERGED;
     if (rv == VSTAMP_E_APPLICATION) return vstamp_err_exit(rv); /* it was running */
     return CLI_USAGE; /* whatever kept it from starting: starting again will not help */

@@ -147,8 +147,10 @@ bool vr_app_has_memory(const struct vr *r)
 
 static void end(struct vr *r)
 {
+    char reason[VR_QUOTED_SIZE];
     r->over = true;
-    vr_log(r, VR_ERROR, "application-failed", "reason=\"%s\"", r->app_failure.text);
+    vr_log(r, VR_ERROR, "application-failed", "reason=%s",
+           vr_quoted(reason, r->app_failure.text));
 }
 
 static void fail(struct vr *r, const char *what, const struct vstamp_diag *why)

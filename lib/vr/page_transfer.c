@@ -244,8 +244,9 @@ static bool ask_next(struct vr *r)
 static void refuse_target(struct vr *r, const char *why)
 {
     struct vr_fetch *f = &r->fetch;
-    vr_log(r, VR_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=\"%s\"", f->anchor.op,
-           f->named_by, why);
+    char quoted[VR_QUOTED_SIZE];
+    vr_log(r, VR_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=%s", f->anchor.op,
+           f->named_by, vr_quoted(quoted, why));
     forget_target(r);
     pages_fetch_abort(&r->pages);
     pages_fetch_forget(&r->pages);

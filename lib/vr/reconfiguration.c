@@ -136,14 +136,15 @@ const char *vr_proposal_text(const struct vr *r, char *text, size_t size)
 static void abandon(struct vr *r, const char *format, ...)
 {
     struct vr_proposal *p = &r->proposal;
+    char quoted[VR_QUOTED_SIZE];
     va_list args;
     va_start(args, format);
     vsnprintf(p->refusal, sizeof p->refusal, format, args);
     va_end(args);
     p->abandoned = true;
     vr_mark(r, VR_MARK_proposal_abandoned, "%s", p->refusal);
-    vr_log(r, VR_WARN, "reconfiguration-abandoned", "epoch=%u reason=\"%s\"", r->epoch + 1,
-           p->refusal);
+    vr_log(r, VR_WARN, "reconfiguration-abandoned", "epoch=%u reason=%s", r->epoch + 1,
+           vr_quoted(quoted, p->refusal));
     vr_reject(r, &p->asker, WIRE_REJECT_CONFLICT, p->refusal);
     vr_proposal_forget(r);
     vr_take_guests(r, NULL);

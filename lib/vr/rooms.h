@@ -56,6 +56,9 @@ struct wire_list vr_number_list(const uint32_t *numbers, uint32_t n, uint8_t *bu
 void vr_trace(struct vr *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+#define VR_QUOTED_SIZE 800u
+/* The value of a pair of vr_log, of a text that others have a word in: one line, in quotes. */
+const char *vr_quoted(char into[static VR_QUOTED_SIZE], const char *text);
 #define VR_HEADERS_BYTES (MESSAGE_HEADERS_MAX * 64u)
 
 /* normal.c: section 4.1 between replicas. */

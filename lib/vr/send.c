@@ -142,9 +142,23 @@ void vr_trace(struct vr *r, const char *format, ...)
     r->sink.trace(r->sink.ctx, line);
 }
 
+const char *vr_quoted(char into[static VR_QUOTED_SIZE], const char *text)
+{
+    size_t size = 0;
+    into[size++] = '"';
+    for (; *text != '\0' && size + 3 < VR_QUOTED_SIZE; text++) {
+        bool is_control = (unsigned char)*text < ' ' || *text == 0x7f;
+        if (*text == '"' || *text == '\\') into[size++] = '\\';
+        into[size++] = is_control ? ' ' : *text;
+    }
+    into[size++] = '"';
+    into[size] = '\0';
+    return into;
+}
+
 void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)
 {
-    char detail[320];
+    char detail[VR_QUOTED_SIZE + 160];
     va_list args;
     va_start(args, format);
     vsnprintf(detail, sizeof detail, format, args);

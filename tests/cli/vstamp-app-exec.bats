@@ -166,6 +166,26 @@ one_runs() {
     wait_state 12 ""
 }
 
+@test "why it failed is a value in quotes, and all that is written a log that programs can read" {
+    need_python
+    GROUP_OPTIONS="--app-exec $build/tests/cli/faulty_app --app-argument $faults"
+    group_start 1
+    group_fails 4 "*" vstamp --timeout 1 call poison
+    group_wait "its end" group_never group_running 0
+    group_reap 0 || true
+    grep -q 'event=application-failed reason="the application \\"sum\\" cannot .*"$' replica-0.log
+    mv replica-0.log before
+    status=0
+    group_start_one 0 --log-format json # what is in its journal kills the process again
+    group_reap 0 || status=$?
+    [ "$status" -eq 1 ]
+    python3 -c 'import json, sys
+lines = [json.loads(line) for line in sys.stdin]
+failed = [line["reason"] for line in lines if line["event"] == "application-failed"]
+assert failed[0].startswith("the application \"sum\" cannot go on: "), lines
+assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], lines' <replica-0.log
+}
+
 @test "a process that answers otherwise than its predecessor ends its replica" {
     begin_faulty
     apply pid >/dev/null

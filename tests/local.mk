@@ -14,6 +14,7 @@ UNIT_TESTS = \
     %D%/unit/test_client_table \
     %D%/unit/test_codec \
     %D%/unit/test_config \
+    %D%/unit/test_driver \
     %D%/unit/test_error \
     %D%/unit/test_frame \
     %D%/unit/test_journal \

@@ -16,6 +16,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -51,6 +52,7 @@ struct peer {
     uint64_t read_ms;  /* something came */
     int error;         /* errno of the newest failure, or a getaddrinfo code if negative */
     bool closed_by_peer;
+    bool owes; /* something was sent since anything came */
     uint8_t *in;
     size_t in_capacity, in_size, in_used; /* in_used: frames that the client is done with */
     size_t in_wanted;                     /* of the frame that has begun, 0: not known */
@@ -154,8 +156,16 @@ int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
                        const struct vstamp_client_config *config, struct vstamp_diag *diag)
 {
     struct address at[VSTAMP_REPLICAS_MAX];
+    struct vstamp_client_config full = {0};
     size_t n = 0;
     *driver = NULL;
+    if (config != NULL) full = *config;
+    if (full.in_flight == 0) full.in_flight = 1;
+    if (full.in_flight > VSTAMP_IN_FLIGHT_MAX) {
+        vstamp_diag_printf(diag, "in_flight is %" PRIu32 ": at most %u calls may be at a time",
+                           full.in_flight, VSTAMP_IN_FLIGHT_MAX);
+        return VSTAMP_E_CONFIG;
+    }
     for (const char *word = replicas;; word++) {
         char text[sizeof at[0].text];
         size_t size = strcspn(word, ",");
@@ -171,7 +181,7 @@ int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
         word += size;
         if (*word == '\0') break;
     }
-    *driver = driver_new(at, n, config);
+    *driver = driver_new(at, n, &full);
     if (*driver != NULL) return 0;
     vstamp_diag_printf(diag, "out of memory");
     return VSTAMP_E_IO;
@@ -212,6 +222,7 @@ static void peer_close(struct peer *peer, int error)
     peer->state = PEER_CLOSED;
     peer->error = error;
     peer->closed_by_peer = error == 0;
+    peer->owes = false;
     peer->retry_ms = vstamp_driver_now_ms() + RECONNECT_PAUSE_MS;
     peer->in_size = peer->in_used = peer->in_wanted = 0;
     peer->out_size = peer->out_sent = 0;
@@ -330,6 +341,7 @@ static void peer_write(struct vstamp_driver *d, uint32_t index)
             return;
         }
         peer->out_size = vstamp_client_output(d->client, index, peer->out, peer->out_capacity);
+        peer->owes = true;
     }
 }
 
@@ -400,6 +412,7 @@ static void peer_read(struct vstamp_driver *d, uint32_t index)
                                  peer->in_size - peer->in_used, now_ms, &used, &wanted);
     peer->in_used += used;
     peer->read_ms = now_ms;
+    if (used > 0) peer->owes = false;
     if (rv != 0) {
         peer_lost(d, index, EPROTO);
     } else {
@@ -570,7 +583,7 @@ static const char *peer_text(const struct vstamp_driver *d, uint32_t index)
     const char *word = wire_reject_reason_name(said);
     if (said != 0) return word != NULL ? word : "refused";
     if (peer->state == PEER_CONNECTING) return "does not accept the connection";
-    if (peer->state == PEER_UP) return "connected, but no answer";
+    if (peer->state == PEER_UP) return peer->owes ? "connected, but no answer" : "connected";
     if (peer->error < 0) return gai_strerror(peer->error);
     if (peer->error != 0) return strerror(peer->error);
     return peer->closed_by_peer ? "closed the connection" : "not asked";

@@ -197,7 +197,7 @@ int vstamp_client_call(struct vstamp_client *c, enum vstamp_task task, const voi
                        void *context)
 {
     assert(reply != NULL);
-    if (c->n_free == 0) return VSTAMP_E_NO_ROOM;
+    if (c->n_free == 0) return VSTAMP_E_IN_FLIGHT;
     if (size > FRAME_BYTES_MAX - REQUEST_OVERHEAD - WIRE_HEADER_SIZE) return VSTAMP_E_TOO_LARGE;
     if (proxy_is_idle(c))
         for (uint8_t r = 0; r < n_peers(c); r++) c->said[r] = 0;

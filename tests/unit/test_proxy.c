@@ -184,7 +184,7 @@ static void calls_share_a_connection_and_each_gets_its_own_answer(void **state)
     assert_int_equal(vstamp_client_room(c), 0);
     assert_int_equal(vstamp_client_call(c, VSTAMP_APPLY, "x", 1, now, now + TIMEOUT, on_reply,
                                         &endings[0]),
-                     VSTAMP_E_NO_ROOM);
+                     VSTAMP_E_IN_FLIGHT);
     assert_true(vstamp_client_wants(c, 0));
     assert_false(vstamp_client_wants(c, 1));
     assert_int_equal(take(0), CROWD); /* in one piece */

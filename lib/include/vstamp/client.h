@@ -26,7 +26,10 @@
  *
  * What an operation's bytes mean is the application's affair (<vstamp/app.h>).  Times are in
  * milliseconds of any clock that only rises.  A client belongs to one thread at a time.  Functions
- * return 0 or a negative VSTAMP_E_... */
+ * return 0 or a negative VSTAMP_E_...
+ *
+ * A NULL where none is allowed, a number of a replica that there is not, and for vstamp_client_new
+ * a configuration beyond its bounds are mistakes of the program: it is ended with a sentence. */
 #ifndef VSTAMP_CLIENT_H
 #define VSTAMP_CLIENT_H
 
@@ -81,8 +84,8 @@ typedef void vstamp_reply_fn(void *context, const struct vstamp_reply *reply);
 
 struct vstamp_client_config {
     uint32_t n_replicas; /* of the group, in the order of its configuration; the driver sets it */
-    uint32_t in_flight;  /* calls at a time, each a session of the group: 1 .. VSTAMP_IN_FLIGHT_MAX.
-                            The group remembers max_clients sessions in all, and forgets the one
+    uint32_t in_flight;  /* calls at a time, each a session of the group: 1 .. VSTAMP_IN_FLIGHT_MAX;
+                            the driver takes 0 for 1.  The group remembers max_clients sessions in all, and forgets the one
                             unused for longest for a new one: take no more than are needed. */
     /* The sessions belong to the ids first, first + 1, ...  Ids must not be in use elsewhere: draw
      * `first` at random, and `seed` too.  The driver draws what is zero. */
@@ -112,7 +115,7 @@ VSTAMP_API uint32_t vstamp_client_room(const struct vstamp_client *client);
 
 /* Begin a call.  The operation is not copied: it must stay as it is until the call has ended.  On
  * success `reply` is called when it has, at the latest at the first vstamp_client_time not before
- * deadline_ms.  VSTAMP_E_NO_ROOM: all sessions are taken.  VSTAMP_E_TOO_LARGE: fits no frame. */
+ * deadline_ms.  VSTAMP_E_IN_FLIGHT: all sessions are taken.  VSTAMP_E_TOO_LARGE: fits no frame. */
 VSTAMP_API int vstamp_client_call(struct vstamp_client *client, enum vstamp_task task,
                                   const void *operation, size_t size, uint64_t now_ms,
                                   uint64_t deadline_ms, vstamp_reply_fn *reply, void *context);
@@ -165,8 +168,8 @@ VSTAMP_API void vstamp_client_others(struct vstamp_client *client, uint32_t n_ot
 /* A client with sockets for the replicas "HOST:PORT,HOST:PORT,...", in the order of the group's
  * configuration.  It follows the group to other members, and comes back to these if those are
  * silent.  `config` NULL: one call at a time.  Nothing is connected or resolved yet.  On
- * success the driver is the caller's, to close.  VSTAMP_E_CONFIG: an address makes no sense.
- * VSTAMP_E_IO: out of memory. */
+ * success the driver is the caller's, to close.  VSTAMP_E_CONFIG: an address makes no sense, or
+ * in_flight is too large.  VSTAMP_E_IO: out of memory. */
 VSTAMP_API int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
                                   const struct vstamp_client_config *config,
                                   struct vstamp_diag *diag);
@@ -183,8 +186,8 @@ VSTAMP_API int vstamp_driver_call(struct vstamp_driver *driver, enum vstamp_task
                                   const void *operation, size_t size, uint64_t timeout_ms,
                                   vstamp_reply_fn *reply, void *context);
 
-/* Ask, and wait for the end: *reply says how that was, and its err is returned.  The body stays
- * until the next question to this driver.  Signals do not interrupt it; other calls in flight go
+/* Ask, and wait for the end: *reply says how that was, and its err is returned; with calls in
+ * flight that may be VSTAMP_E_IN_FLIGHT, too.  The body stays until the next question to this driver.  Signals do not interrupt it; other calls in flight go
  * on. */
 VSTAMP_API int vstamp_driver_ask(struct vstamp_driver *driver, enum vstamp_task task,
                                  const void *operation, size_t size, uint64_t timeout_ms,

@@ -30,7 +30,7 @@
 #include "vr/membership.h"
 
 #define LOOK_MS    200u /* between two looks at the group */
-#define FOREVER_MS (24u * 3600 * 1000) /* the primary ends what makes no progress */
+#define FOREVER_MS (24u * 3600 * 1000) /* gives_up is asked meanwhile */
 #define LINE_SIZE  200
 
 struct reconfigure {
@@ -42,7 +42,9 @@ struct reconfigure {
     struct answers answers;
     struct verdict verdict;
     struct plan plan;
-    uint64_t begun_ms, good_ms; /* good: somebody answered */
+    bool changes;               /* there is something to change, or was when it began */
+    char moved[LINE_SIZE];      /* what the primary said of it last */
+    uint64_t begun_ms, moved_ms; /* moved: a change is under way that gets on, or may */
     bool on_terminal;
     char shown[LINE_SIZE];
     uint64_t shown_ms;
@@ -91,21 +93,6 @@ static void show_end(struct reconfigure *r)
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-static void look(struct reconfigure *r)
-{
-    const struct members *const also[] = {&r->to, &r->plan.before};
-    answers_close(&r->answers);
-    answers_ask(&r->answers, &r->config, also, 2, r->admin->timeout_ms);
-    verdict_reach(&r->verdict, &r->answers, r->config.view_change_ms);
-    if (r->verdict.n_answered > 0) r->good_ms = vstamp_driver_now_ms();
-}
-
-static bool gives_up(const struct reconfigure *r)
-{
-    uint64_t silent_ms = vstamp_driver_now_ms() - r->good_ms;
-    return interrupted != 0 || silent_ms > (uint64_t)ADMIN_PATIENCE * r->admin->timeout_ms;
-}
-
 /* What the primary says of a change under way, or "". */
 static const char *under_way(const struct reconfigure *r)
 {
@@ -114,6 +101,26 @@ static const char *under_way(const struct reconfigure *r)
         if (a->reachable && a->status.reconfiguration[0] != '\0') return a->status.reconfiguration;
     }
     return "";
+}
+
+static void look(struct reconfigure *r)
+{
+    const struct members *const also[] = {&r->to, &r->plan.before};
+    answers_close(&r->answers);
+    answers_ask(&r->answers, &r->config, also, 2, r->admin->timeout_ms);
+    verdict_reach(&r->verdict, &r->answers, r->config.view_change_ms);
+    const char *change = under_way(r);
+    bool serves = r->verdict.health != VERDICT_UNAVAILABLE;
+    if ((change[0] != '\0' && serves) || strncmp(change, r->moved, LINE_SIZE - 1) != 0)
+        r->moved_ms = vstamp_driver_now_ms();
+    snprintf(r->moved, sizeof r->moved, "%s", change);
+}
+
+/* A primary that serves ends by itself what makes no progress; nobody else does. */
+static bool gives_up(const struct reconfigure *r)
+{
+    uint64_t still_ms = vstamp_driver_now_ms() - r->moved_ms;
+    return interrupted != 0 || still_ms > (uint64_t)ADMIN_PATIENCE * r->admin->timeout_ms;
 }
 
 /* How many members have begun the newest epoch? */
@@ -243,7 +250,7 @@ static int call(struct reconfigure *r, const struct members *to, enum vstamp_tas
     struct vstamp_driver *driver = driver_new(to->addresses, to->n, NULL);
     r->replied = false;
     r->why = (struct vstamp_diag){0};
-    r->good_ms = vstamp_driver_now_ms();
+    r->moved_ms = vstamp_driver_now_ms();
     if (driver == NULL) return VSTAMP_E_IO;
     int rv = vstamp_driver_call(driver, task, body.data, body.size, FOREVER_MS, on_reply, r);
     if (rv == 0) await(r, driver);
@@ -327,23 +334,44 @@ static int print_json(const struct reconfigure *r, const char *outcome)
     return CLI_OK;
 }
 
+static int detach(struct reconfigure *r)
+{
+    int number = interrupted;
+    show_end(r);
+    if (!r->admin->json && r->changes)
+        printf("detached: if the change was accepted it goes on: vstamp-admin reconfigure "
+               "--progress\n");
+    fflush(stdout);
+    signal(number, SIG_DFL);
+    raise(number);
+    return 128 + number;
+}
+
+/* The group did not show that it lives. */
+static int complain_silent(struct reconfigure *r)
+{
+    const char *why = r->why.text, *colon = why[0] != '\0' ? ": " : "";
+    if (!r->changes) {
+        cli_complain(r->cli, "nothing changed, nor was there anything to change; but the group does "
+                     "not answer%s%s: look at: vstamp-admin status", colon, why);
+        return CLI_NOT_RUN;
+    }
+    cli_complain(r->cli, "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no old "
+                 "replica off; look again: vstamp-admin reconfigure %s",
+                 r->answers.members.epoch, colon, why,
+                 r->progress ? "--progress" : r->next.path);
+    return CLI_UNKNOWN_OUTCOME;
+}
+
 /* The group has those members: it lives, and what has gone is not needed. */
 static int finish(struct reconfigure *r, const char *outcome)
 {
     size_t n = r->plan.next.n;
-    watch_epoch(r);
-    int rv = interrupted != 0
-                 ? VSTAMP_E_UNKNOWN_OUTCOME
-                 : call(r, &r->answers.members, VSTAMP_REGISTER, (struct bytes){NULL, 0});
+    if (r->changes || r->verdict.health != VERDICT_UNAVAILABLE) watch_epoch(r);
+    int rv = call(r, &r->answers.members, VSTAMP_REGISTER, (struct bytes){NULL, 0});
+    if (interrupted != 0) return detach(r);
     show_end(r);
-    if (rv != 0) {
-        cli_complain(r->cli,
-                     "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no old "
-                     "replica off; look again: vstamp-admin reconfigure %s",
-                     r->answers.members.epoch, r->why.text[0] != '\0' ? ": " : "", r->why.text,
-                     r->next.path);
-        return CLI_UNKNOWN_OUTCOME;
-    }
+    if (rv != 0) return complain_silent(r);
     look(r);
     if (r->admin->json) return print_json(r, outcome);
     printf("epoch %" PRIu64 " is running: %zu replica%s, tolerates %zu failure%s\n",
@@ -354,19 +382,6 @@ static int finish(struct reconfigure *r, const char *outcome)
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
-
-static int detach(struct reconfigure *r)
-{
-    int number = interrupted;
-    show_end(r);
-    if (!r->admin->json)
-        printf("detached: if the change was accepted it goes on: vstamp-admin reconfigure "
-               "--progress\n");
-    fflush(stdout);
-    signal(number, SIG_DFL);
-    raise(number);
-    return 128 + number;
-}
 
 /* Whatever is under way, until it is over. */
 static void wait_for_change(struct reconfigure *r)
@@ -413,6 +428,7 @@ static int apply(struct reconfigure *r)
 {
     static uint8_t body[VR_MEMBERS_BYTES + 64];
     struct bytes request = {body, encode(r, body, sizeof body)};
+    r->changes = true;
     int rv = call(r, &r->plan.before, VSTAMP_RECONFIGURE, request);
     if (interrupted != 0) return detach(r);
     if (rv != 0) {
@@ -421,8 +437,7 @@ static int apply(struct reconfigure *r)
         r->why = why;
         if (!members_equal(&r->answers.members, &r->plan.next)) return refuse(r, rv);
     }
-    rv = finish(r, "done");
-    return interrupted != 0 ? detach(r) : rv;
+    return finish(r, "done");
 }
 
 static int show_plan(struct reconfigure *r)
@@ -449,6 +464,7 @@ static int run(struct reconfigure *r)
         return ADMIN_EXIT_NOBODY_ANSWERED;
     }
     bool attached = under_way(r)[0] != '\0' && !r->dry_run;
+    r->changes = attached;
     if (attached) wait_for_change(r);
     if (interrupted != 0) return detach(r);
     plan_make(&r->plan, &r->answers, &r->verdict, r->progress ? NULL : &r->to);
@@ -491,7 +507,7 @@ int cmd_reconfigure(struct cli *cli, int argc, char **argv)
     if (rv == 0 && n > 0) rv = config_load(&r.next, path, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     if (n > 0) members_of_config(&r.to, &r.next);
-    r.begun_ms = r.good_ms = vstamp_driver_now_ms();
+    r.begun_ms = r.moved_ms = vstamp_driver_now_ms();
     r.on_terminal = isatty(STDOUT_FILENO) && !r.admin->json;
     const struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);

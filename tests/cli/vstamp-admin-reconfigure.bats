@@ -247,6 +247,24 @@ is_small() { (($(resident "$1") < 16384)); }
     group_wait_log 2 event=fetched-checkpoint
 }
 
+@test "a group without a quorum is waited for as long as -t says, not for ever" {
+    local pid status=0
+    begin 3
+    group_kill 1 2
+    group_fails 3 "*waiting for the group: *nothing changed, nor was there anything to change; but \
+the group does not answer: *$(group_address 1): connection refused*" \
+        vstamp-admin -t 0.2 reconfigure a.yaml --yes
+    vstamp-admin -t 60 reconfigure a.yaml --yes >out 2>&1 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    group_wait "it to wait" grep -q "waiting for the group" out
+    kill -TERM "$pid"
+    wait "$pid" || status=$?
+    [ "$status" -eq 143 ]
+    run cat out
+    [[ $output != *committed* && $output != *detached* ]]
+}
+
 @test "a request of unknown outcome is settled by the members of a later epoch" {
     begin 5
     vstamp --session s incr n

@@ -22,6 +22,23 @@ struct restore {
     struct vstamp_id group;
 };
 
+/* Who starts on these folders is to be of their application. */
+static int check_application(const struct restore *r, struct vstamp_diag *diag)
+{
+    const char *named = r->config->app[0] != '\0' ? r->config->app : r->config->app_exec;
+    if (r->file.app == NULL) {
+        vstamp_diag_printf(diag,
+                           "%s: is of another application than the key-value store: name its "
+                           "shared library or program in %s, by app or app_exec",
+                           r->path, r->config->path);
+        return VSTAMP_E_CONFIG;
+    }
+    if (!copy_file_is_of_store(&r->file) || named[0] == '\0') return 0;
+    vstamp_diag_printf(diag, "%s: is of the key-value store, and %s names another application, %s",
+                       r->path, r->config->path, named);
+    return VSTAMP_E_CONFIG;
+}
+
 /* All that can be refused, before anything is written. */
 static int check(struct restore *r, struct vstamp_diag *diag)
 {
@@ -35,13 +52,7 @@ static int check(struct restore *r, struct vstamp_diag *diag)
     for (uint32_t i = r->first; rv == 0 && i <= r->last; i++) rv = member_check(r->config, i, diag);
     if (rv == 0) rv = copy_file_open(&r->file, r->path, r->config, diag);
     if (rv == VSTAMP_E_CORRUPT) rv = VSTAMP_E_IO; /* a damaged file, not a bug */
-    if (rv == 0 && r->file.app == NULL) {
-        vstamp_diag_printf(diag,
-                           "%s: is of another application than the key-value store: name its "
-                           "shared library or program in %s, by app or app_exec",
-                           r->path, r->config->path);
-        rv = VSTAMP_E_CONFIG;
-    }
+    if (rv == 0) rv = check_application(r, diag);
     if (rv == 0) rv = copy_fits(&r->file.copy, &vr, diag);
     if (rv != 0) return rv;
     r->group = copy_group(&r->file.copy, &vr);

@@ -71,7 +71,7 @@ static int read_file(struct copy_file *f, const char *path, struct vstamp_diag *
     return rv;
 }
 
-static bool is_of_store(const struct copy_file *f)
+bool copy_file_is_of_store(const struct copy_file *f)
 {
     return bytes_equal(f->copy.head.form.application, bytes_of(KV_APPLICATION));
 }
@@ -124,13 +124,13 @@ static int load_app(struct copy_file *f, const struct config *config, struct vst
 {
     bool is_process = config != NULL && config->app_exec[0] != '\0';
     bool named = config != NULL && (is_process || config->app[0] != '\0');
-    const char *argument = named ? config_app_argument(config) : NULL;
+    const char *argument = named && !copy_file_is_of_store(f) ? config_app_argument(config) : NULL;
     struct vstamp_limits limits = copy_limits(&f->copy);
     int rv = 0;
-    if (!is_of_store(f) && is_process)
+    if (!copy_file_is_of_store(f) && is_process)
         return copy_file_start_process(config, &limits, f->copy.head.form.max_answer_bytes,
                                        &f->app, &f->copy.instance, diag);
-    if (is_of_store(f)) f->app = kv_app();
+    if (copy_file_is_of_store(f)) f->app = kv_app();
     else if (named) rv = plug_in_load(config->app, &f->app, diag);
     if (rv == 0 && f->app != NULL)
         rv = plug_in_open(f->app, argument, &limits, &f->copy.instance, diag);
@@ -154,7 +154,7 @@ static int load(struct copy_file *f, const char *path, const struct config *conf
         vstamp_diag_wrap(diag, "%s", path);
         return rv;
     }
-    if (is_of_store(f)) ask_size(f);
+    if (copy_file_is_of_store(f)) ask_size(f);
     return 0;
 }
 
@@ -224,8 +224,10 @@ void copy_file_print(const struct copy_file *f, const char *path, FILE *into)
     fprintf(into, "taken      %s\n", taken);
     fprintf(into, "group      %s\n", group);
     fprintf(into, "op-number  %" PRIu64 "\n", f->copy.op);
-    if (is_of_store(f)) fprintf(into, "keys       %" PRIu64 ", %s\n", f->n_keys, bytes);
-    else fprintf(into, "of         %s%s\n", name, f->app != NULL ? "" : ", which was not executed");
+    if (copy_file_is_of_store(f)) fprintf(into, "keys       %" PRIu64 ", %s\n", f->n_keys, bytes);
+    else fprintf(into, "of         %s%s\n", name,
+                 f->app != NULL ? "" : ", checked but not loaded, which takes that application: "
+                                       "restore --dry-run does it");
     if (f->app == NULL) return;
     copy_file_print_id(digest, copy_digest(&f->copy));
     fprintf(into, "digest     %s\n", digest);

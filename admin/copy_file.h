@@ -29,6 +29,8 @@ int copy_file_open(struct copy_file *f, const char *path, const struct config *c
                    struct vstamp_diag *diag);
 void copy_file_close(struct copy_file *f); /* accepts one that could not be opened */
 
+bool copy_file_is_of_store(const struct copy_file *f);
+
 #define COPY_FILE_ID_TEXT 33
 void copy_file_print_id(char text[static COPY_FILE_ID_TEXT], struct vstamp_id id);
 

@@ -195,6 +195,16 @@ Connection refused; $(group_address 1): Connection refused" ]]
     [ "$status" -eq 0 ]
     [[ $output == *'"dry_run":true,"members":[{"replica":0,"folder":"new/0"},{"replica":1,'* ]]
     [ ! -e new ]
+    local key
+    cp "$VSTAMP_CONFIG" config.yaml
+    for key in "app: ./mine.so" "app_exec: ./mine" $'app_exec: ./mine\napp_argument: x'; do
+        { cat config.yaml && echo "$key"; } >"$VSTAMP_CONFIG"
+        admin restore b
+        [ "$status" -eq 2 ]
+        [[ $stderr == *"b: is of the key-value store, and $VSTAMP_CONFIG names another application, \
+./mine"* ]]
+        [ ! -e new ]
+    done
 }
 
 @test "members made apart are one group, and a folder that is used is refused" {

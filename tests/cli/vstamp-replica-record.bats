@@ -138,6 +138,19 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
     unreplayed 2 none.rec "vstamp-sim: none.rec: No such file or directory"
 }
 
+@test "a life with a library as the application is lived again with that library" {
+    local app=${top_builddir:?}/tests/sim/.libs/flawed_none.so
+    app=$(cd "${app%/*}" && pwd)/${app##*/}
+    GROUP_OPTIONS="--app $app"
+    record_all "durability: memory"
+    for i in 1 2 3; do vstamp --timeout 20 call "add $i" >/dev/null; done
+    group_wait_agree
+    for i in 0 1 2; do group_stop "$i"; done
+    unreplayed 2 0.rec "0.rec: another application's: it replicates *, and not key-value store: *"
+    vstamp-sim --replay 0.rec --app "$app" >out
+    [[ $(tail -n 1 out) == "0.rec: as recorded: replica 0 of 3, "*"; ended in good order" ]]
+}
+
 @test "the file is new, for its owner only, and never overwritten" {
     local status=0
     umask 0

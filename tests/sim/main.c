@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "kv/kv.h"
 #include "program/plug_in.h"
 #include "sim/campaign.h"
 #include "sim/foreign.h"
@@ -18,7 +19,7 @@
 static const char usage[] =
     "usage: vstamp-sim [--seed N | --seeds A-[B]] [--file FILE] [--set NAME=VALUE]... [...]\n"
     "       vstamp-sim --app LIBRARY --operations FILE [--app-argument TEXT] ...\n"
-    "       vstamp-sim --replay FILE [--trace]\n";
+    "       vstamp-sim --replay FILE [--app LIBRARY] [--app-argument TEXT] [--trace]\n";
 
 static const char help[] =
     "Runs whole groups of replicas, their clients, network, disks and clocks in one process,\n"
@@ -40,7 +41,8 @@ static const char help[] =
     "  --jobs N           runs at a time; default: the number of cores\n"
     "  --trace            print everything that happens\n"
     "  --replay FILE      live the life again that vstamp-replica --record FILE wrote: prints its\n"
-    "                     last steps, or all with --trace, and whether the same came out\n"
+    "                     last steps, or all with --trace, and whether the same came out;\n"
+    "                     of another application with --app\n"
     "  --marks            at the end print how many runs came by each rare place of the protocol\n"
     "  --tap              report in the Test Anything Protocol, and check that runs\n"
     "                     repeat and, of many, that nothing was left out\n"
@@ -78,6 +80,12 @@ static const struct option options[] = {
 static int wrong(const char *what, const char *value)
 {
     fprintf(stderr, "vstamp-sim: %s: '%s'; see --help\n", what, value);
+    return 2;
+}
+
+static int misused(const char *why)
+{
+    fprintf(stderr, "vstamp-sim: %s\n%s", why, usage);
     return 2;
 }
 
@@ -120,8 +128,24 @@ static int prepare(struct campaign *c)
     return 2;
 }
 
+static int replay_recording(const struct campaign *c, const char *path)
+{
+    const struct vstamp_app *app = kv_app();
+    struct vstamp_diag diag = {0};
+    if (c->app_exec != NULL)
+        return misused("--replay takes recordings of the store and of libraries, not of programs");
+    if (c->app == NULL || plug_in_load(c->app, &app, &diag) == 0)
+        return replay_file(path, app, c->app_argument, PACKAGE_VERSION, c->trace);
+    fprintf(stderr, "vstamp-sim: %s\n", diag.text);
+    return 2;
+}
+
 static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to, bool marks)
 {
+    int rv = prepare(c);
+    if (rv != 0) return rv;
+    if (to < from && path == NULL)
+        return misused("which runs? --seed N, --seeds A-[B] or --file FILE says");
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (path != NULL && campaign_run_file(c, path) != 0) {
         perror(path);
@@ -184,12 +208,8 @@ int main(int argc, char **argv)
         }
     }
     if (rv != 0) return rv;
-    if (optind != argc || (to < from && path == NULL) == (recording == NULL)) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    rv = prepare(&c);
-    if (rv != 0) return rv;
-    if (recording != NULL) return replay_file(recording, PACKAGE_VERSION, c.trace);
-    return run(&c, path, from, to, marks);
+    if (optind != argc) return wrong("not an option", argv[optind]);
+    if (recording == NULL) return run(&c, path, from, to, marks);
+    if (from <= to || path != NULL) return misused("--replay makes no runs from seeds");
+    return replay_recording(&c, recording);
 }

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "kv/kv.h"
 #include "sim/sim.h"
 
 struct life {
@@ -28,6 +27,7 @@ struct life {
     struct sim *sim; /* its clock, trace and verdict */
     struct vr_config config;
     const struct vstamp_app *app;
+    const char *argument; /* of it */
     void *instance;
     struct node_io io;
     struct node *node;
@@ -281,7 +281,7 @@ static void open_instance(struct life *l)
     struct vstamp_limits limits = node_limits(&l->config);
     struct vstamp_diag why = {0};
     if (l->node == NULL || l->app->open == NULL) return;
-    if (l->app->open(NULL, &limits, &l->instance, &why) == 0)
+    if (l->app->open(l->argument, &limits, &l->instance, &why) == 0)
         node_set_instance(l->node, l->instance);
     else
         sim_fail(l->sim, "its application does not start: %s", why.text);
@@ -343,8 +343,8 @@ static bool refuse(struct life *l, const char *version, char verdict[static REPL
                  (const char *)s->machine.data, recording_machine());
     else if (!is(s->application, l->app->name))
         snprintf(verdict, REPLAY_VERDICT_SIZE,
-                 "another application's: it replicates %.40s, vstamp-sim has only %s",
-                 (const char *)s->application.data, l->app->name);
+                 "another application's: it replicates %.40s, and not %.40s: name its library by "
+                 "--app", (const char *)s->application.data, l->app->name);
     else
         return false;
     return true;
@@ -382,7 +382,7 @@ static enum replay_outcome judge(const struct life *l, enum journal_status statu
 }
 
 enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
-                           const char *version, FILE *last, FILE *all,
+                           const char *argument, const char *version, FILE *last, FILE *all,
                            char verdict[static REPLAY_VERDICT_SIZE])
 {
     struct life *l = calloc(1, sizeof *l);
@@ -391,6 +391,7 @@ enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
     l->reader = (struct journal_reader){.file = recording, .number = RECORDING_NUMBER};
     l->sim = sim;
     l->app = app;
+    l->argument = argument;
     enum replay_outcome outcome = REPLAY_REFUSED;
     if (!refuse(l, version, verdict)) {
         sim_trace_begin(sim, last != NULL, all);
@@ -407,7 +408,8 @@ enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
     return outcome;
 }
 
-int replay_file(const char *path, const char *version, bool trace)
+int replay_file(const char *path, const struct vstamp_app *app, const char *argument,
+                const char *version, bool trace)
 {
     char verdict[REPLAY_VERDICT_SIZE];
     struct stat stat;
@@ -422,7 +424,8 @@ int replay_file(const char *path, const char *version, bool trace)
     }
     struct bytes recording = {content, (size_t)stat.st_size};
     enum replay_outcome outcome =
-        replay(recording, kv_app(), version, trace ? NULL : stdout, trace ? stdout : NULL, verdict);
+        replay(recording, app, argument, version, trace ? NULL : stdout, trace ? stdout : NULL,
+               verdict);
     printf("%s: %s\n", path, verdict);
     close(fd);
     return (int)outcome;

@@ -144,7 +144,7 @@ static void live_again(struct sim_replica *r)
     struct bytes recording = {r->tape.data, r->tape.size};
     bool as_it_was = r->flipped_life != r->incarnation; /* no flip is on record */
     if (recording.size > 0 && as_it_was &&
-        replay(recording, sim_app(r->sim), NULL, NULL, NULL, verdict) != REPLAY_SAME)
+        replay(recording, sim_app(r->sim), NULL, NULL, NULL, NULL, verdict) != REPLAY_SAME)
         sim_fail(r->sim, "replica %u, once more: %s", r->index, verdict);
     replay_tape_close(&r->tape);
 }

@@ -55,6 +55,11 @@ verdict() {
     echo '--read sum' >"$BATS_TEST_TMPDIR/operations"
     refused "no operation that writes" --app "$app" --operations "$BATS_TEST_TMPDIR/operations"
     refused "cannot load the application" --app /nowhere.so --operations /nowhere
+    echo sum >"$BATS_TEST_TMPDIR/operations"
+    run vstamp-sim --app /nowhere.so --operations "$BATS_TEST_TMPDIR/operations"
+    [[ $status -eq 2 && $output == *"cannot load the application"* ]]
+    run vstamp-sim --app "$app" --operations "$BATS_TEST_TMPDIR/operations"
+    [[ $status -eq 2 && $output == *"which runs?"*"usage: "* ]]
 }
 
 @test "a program is put through the same" {

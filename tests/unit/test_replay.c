@@ -102,7 +102,7 @@ static int forget(void **state)
 
 static void assert_verdict(enum replay_outcome expected, struct bytes recording, const char *says)
 {
-    enum replay_outcome outcome = replay(recording, kv_app(), VERSION, NULL, NULL, verdict);
+    enum replay_outcome outcome = replay(recording, kv_app(), NULL, VERSION, NULL, NULL, verdict);
     if (outcome != expected || strstr(verdict, says) == NULL)
         fail_msg("outcome %d and not %d with '%s': %s", outcome, expected, says, verdict);
 }
@@ -140,7 +140,7 @@ static void the_trace_tells_what_happened(void **state)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     struct bytes recording = {life.data, life.size};
-    assert_int_equal(replay(recording, kv_app(), VERSION, NULL, out, verdict), REPLAY_SAME);
+    assert_int_equal(replay(recording, kv_app(), NULL, VERSION, NULL, out, verdict), REPLAY_SAME);
     fclose(out);
     assert_non_null(strstr(text, "0: starts\n"));
     assert_non_null(strstr(text, "0: group-formed "));
@@ -173,7 +173,8 @@ static void a_flipped_bit_is_damage(void **state)
     for (size_t at = 0; at < end; at++) {
         life.data[at] ^= 4;
         enum replay_outcome outcome =
-            replay((struct bytes){life.data, life.size}, kv_app(), VERSION, NULL, NULL, verdict);
+            replay((struct bytes){life.data, life.size}, kv_app(), NULL, VERSION, NULL, NULL,
+                   verdict);
         life.data[at] ^= 4;
         if (outcome == REPLAY_SAME) { /* the zeros between two records are no part of either */
             assert_non_null(strstr(verdict, "ended in good order"));
@@ -220,7 +221,8 @@ static void one_of_another_origin_is_refused_in_words(void **state)
     assert_changed(other_version, REPLAY_REFUSED, "recorded by vstamp 9.9, this is " VERSION);
     assert_changed(other_format, REPLAY_REFUSED, "format 99, this vstamp-sim reads format 8");
     assert_changed(other_machine, REPLAY_REFUSED, "on a machine of 18 bits, this one has ");
-    assert_changed(other_application, REPLAY_REFUSED, "it replicates bank, vstamp-sim has only ");
+    assert_changed(other_application, REPLAY_REFUSED,
+                   "it replicates bank, and not key-value store: name its library");
     assert_changed(no_sense, REPLAY_REFUSED, "its configuration makes no sense");
 }
 

@@ -198,6 +198,14 @@ static bool is_exposed(const struct answer *a)
            a->status.checkpoint_number > a->status.held_number;
 }
 
+static void explain_status(struct verdict *v, size_t i, const struct answer *a)
+{
+    const struct node_status *s = &a->status;
+    reason(v, "replica %zu (%s) is in status %s%s%s%s%s", i, a->address->text, s->status,
+           s->reason[0] != '\0' ? ": " : "", s->reason, s->refusal[0] != '\0' ? "; " : "",
+           s->refusal);
+}
+
 /* One reason for each replica that does not take part or does not answer, or is not as safe as it
  * should be. */
 static void explain_replicas(struct verdict *v, const struct answers *answers)
@@ -208,8 +216,7 @@ static void explain_replicas(struct verdict *v, const struct answers *answers)
         if (!a->reachable) {
             explain_silence(v, answers, i);
         } else if (!is_normal(a)) {
-            reason(v, "replica %zu (%s) is in status %s%s%s", i, a->address->text, s->status,
-                   s->reason[0] != '\0' ? ": " : "", s->reason);
+            explain_status(v, i, a);
         } else if (!in_view(v, a)) {
             reason(v,
                    "replica %zu (%s) is in view %" PRIu64 " of epoch %" PRIu64
@@ -230,6 +237,21 @@ static void explain_replicas(struct verdict *v, const struct answers *answers)
                    i, a->address->text, s->checkpoint_number);
         }
     }
+}
+
+/* So many recover that no quorum of normal ones can be left to recover from.  Who is blank before
+ * there is a group waits with another reason. */
+static void explain_loss(struct verdict *v, const struct answers *answers)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < answers->n; i++) {
+        const struct node_status *s = &answers->at[i].status;
+        n += answers->at[i].reachable && strcmp(s->status, "recovering") == 0 &&
+             strncmp(s->reason, "recovery: ", strlen("recovery: ")) == 0;
+    }
+    if (n <= answers->n - v->quorum) return;
+    reason(v, "%zu replicas are without their state, which is more than the others can bring back: "
+           "this does not end by itself; see \"When too much is lost\" in vstamp(7)", n);
 }
 
 /* What the replicas have found out about one another's states (lib/vr/digest.c). */
@@ -332,6 +354,7 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
     if (serving) v->tolerates = n_taking_part - v->quorum;
     find_change(v, answers);
     explain_replicas(v, answers);
+    explain_loss(v, answers);
     explain_digests(v, answers);
     explain_divergence(v, answers);
     if (!serving) v->primary = -1;

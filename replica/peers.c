@@ -14,6 +14,7 @@
 #define DIAL_LATE_MS     1000u       /* so long the lower index waits for the higher */
 #define OUT_MAX          (16u << 20) /* what may queue for one replica */
 #define COMPLAINT_MS     10000u      /* between two lines about the same stranger */
+#define REFUSED_MS       5000u       /* longer than it takes one that is refused to come again */
 #define HELLO_SIZE_MAX   2048u
 #define NOBODY           UINT32_MAX /* number of a connection that no replica owns (yet) */
 #define STRANGER_ORIGINS (UINT64_C(1) << 63) /* those of clients.c are below */
@@ -122,11 +123,16 @@ static void send_hello(struct peers *p, struct connection *c, const char *refusa
     connection_flush(c);
 }
 
-static int refuse(struct peers *p, struct connection *c, uint32_t sender, const char *reason)
+static int refuse(struct peers *p, struct connection *c, const struct wire_message *m,
+                  const char *reason)
 {
+    uint32_t sender = m->header.sender;
     uint64_t *quiet_until_ms = &p->quiet_until_ms[sender < REPLICAS_MAX ? sender : REPLICAS_MAX];
     char address[CONNECTION_ADDRESS_SIZE];
 
+    snprintf(p->refused, sizeof(p->refused), "no contact with the replica at %.*s: %s",
+             (int)m->as.hello.address.size, (const char *)m->as.hello.address.data, reason);
+    p->refused_ms = uv_now(p->loop);
     if (uv_now(p->loop) < *quiet_until_ms) return VSTAMP_E_OTHER_GROUP;
     *quiet_until_ms = uv_now(p->loop) + COMPLAINT_MS;
     connection_address(c, address);
@@ -311,7 +317,7 @@ int peers_adopt(struct peers *p, struct connection *c, const struct wire_message
         return VSTAMP_E_OTHER_GROUP; /* it takes our dial */
     send_hello(p, c, reason != NULL ? reason : "");
     if (c->closing) return 0;
-    if (reason != NULL) return refuse(p, c, m->header.sender, reason);
+    if (reason != NULL) return refuse(p, c, m, reason);
     if (peer == NULL) return add_stranger(p, c, hello);
     take_connection(peer, c);
     copy_text(version, sizeof(version), hello->version);
@@ -339,9 +345,9 @@ static int on_hello(struct peer *peer, struct bytes frame)
         copy_text(refusal + n, sizeof(refusal) - n, message.as.hello.refusal);
         reason = refusal;
     }
-    if (reason != NULL) return refuse(p, c, message.header.sender, reason);
+    if (reason != NULL) return refuse(p, c, &message, reason);
     if (!is_peer_address(peer, message.as.hello.address))
-        return refuse(p, c, message.header.sender, "another replica listens on the peer's address");
+        return refuse(p, c, &message, "another replica listens on the peer's address");
     copy_text(version, sizeof(version), message.as.hello.version);
     come_up(peer, version);
     tell_node(peer);
@@ -645,6 +651,7 @@ void peers_sweep(struct peers *p)
         if (p->strangers[i].connection != NULL &&
             connection_is_overdue(p->strangers[i].connection))
             connection_close(p->strangers[i].connection, "did not finish its frame");
+    if (uv_now(p->loop) - p->refused_ms > REFUSED_MS) p->refused[0] = '\0';
 }
 
 uint64_t peers_dropped(const struct peers *p, uint8_t slot)

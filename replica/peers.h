@@ -41,6 +41,7 @@
 #define PEERS_PLACES (2u * SLOTS_MAX) /* one that left may still be looking its address up */
 #define STRANGERS_MAX 32u
 #define PEERS_REFUSAL_SIZE (2u * ADDRESS_BYTES_MAX + 160u)
+#define PEERS_REFUSED_SIZE (PEERS_REFUSAL_SIZE + ADDRESS_BYTES_MAX + 80u)
 
 struct peer {
     struct peers *peers;
@@ -85,6 +86,8 @@ struct peers {
     struct stranger strangers[STRANGERS_MAX];
     bool strangers_wait; /* for what was queued for them in this turn */
     char refusal[PEERS_REFUSAL_SIZE]; /* the newest one that names addresses */
+    char refused[PEERS_REFUSED_SIZE]; /* for the status: whom, and why; empty: nobody of late */
+    uint64_t refused_ms;
 };
 
 /* Nothing is dialled before peers_start.  `config` is kept by pointer. */

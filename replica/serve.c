@@ -281,6 +281,7 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
         .reply = io_reply,
         .journal_io = r->config.durable ? storage_journal_io(&r->storage) : NULL,
         .disk_trouble = r->storage.trouble,
+        .refusal = r->transport.peers.refused,
         .store = io_store,
         .trace = r->options->log_level >= LOG_LEVEL_DEBUG ? io_trace : NULL,
         .log = io_log,

@@ -389,6 +389,7 @@ void node_status(struct node *n, struct node_status *s)
         .durability = r->config.durable ? "disk" : "memory",
         .journal_io = n->io.journal_io != NULL ? n->io.journal_io : "",
         .disk_trouble = n->io.disk_trouble != NULL ? n->io.disk_trouble : "",
+        .refusal = n->io.refusal != NULL ? n->io.refusal : "",
         .state_digest = n->digest,
         .digest_number = n->digest_op,
         .agreed_number = r->digests.agreed,

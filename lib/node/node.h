@@ -134,6 +134,7 @@ struct node_io {
     const char *journal_io;
     /* The same: what is wrong with the disk, a text that the host keeps up to date; may be NULL. */
     const char *disk_trouble;
+    const char *refusal; /* the same: with whom there is no contact, and why */
     /* Start a job of the disk.  Never called with durability: memory. */
     void (*store)(void *ctx, enum node_lane lane, const struct node_job *job);
     /* One line of the deterministic trace ("view-change start view=3: primary silent"); may be

@@ -641,8 +641,8 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
         snprintf(text, size, "to become a member: it holds op %" PRIu64 " of that group's log",
                  r->commit);
     } else if (r->restarting) {
-        snprintf(text, size, "%u other replicas to note that it has started: %d did",
-                 r->quorum - 1u, __builtin_popcount(r->noted));
+        snprintf(text, size, "%u other replica%s to answer to its start: %d did",
+                 r->quorum - 1u, r->quorum == 2 ? "" : "s", __builtin_popcount(r->noted));
     } else if (vr_has_hole(r, r->commit)) {
         snprintf(text, size, "entry %" PRIu64 " from another replica: its own is damaged",
                  log_first_hole(&r->log));

@@ -112,7 +112,7 @@ comes_back() {
     group_start_one 0
     group_wait_log 0 event=restored
     group_field 0 reason
-    [[ $(group_field 0 reason) == "1 other replicas to note that it has started"* ]]
+    [[ $(group_field 0 reason) == "1 other replica to answer to its start: 0 did"* ]]
     group_start_one 2
     [ "$(get k)" = v ]
 }

@@ -112,4 +112,8 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     VSTAMP_CONFIG=$other group_start_one 2
     group_wait_log 0 'event=peer-refused peer=2 .*configuration differs'
     group_wait_log 2 'event=peer-refused peer=0 .*configuration differs'
+    run vstamp-admin status
+    [[ $output == *"replica 2 ("*") is in status "*"; no contact with the replica at "*": it refuses \
+us: its configuration differs from ours in "* ]] ||
+        [[ $output == *"replica 2 ("*"; no contact with the replica at "*": its configuration differs"* ]]
 }

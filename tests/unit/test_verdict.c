@@ -163,6 +163,37 @@ static void a_recovering_replica_is_heard_but_does_not_count(void **state)
     assert_string_equal(verdict.reasons[1], "replica 1 (h:2) is in status recovering");
 }
 
+static void a_refusal_tells_why_a_replica_is_not_normal(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) say(i, "none", "recovering", 0, -1, (int[]){10, 10, 10});
+    answers.at[1].status.reason = "blank: all 3 replicas to be up";
+    answers.at[1].status.refusal = "no contact with the replica at h:3: its configuration differs";
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_string_equal(verdict.reasons[2],
+                        "replica 1 (h:2) is in status recovering: blank: all 3 replicas to be up; "
+                        "no contact with the replica at h:3: its configuration differs");
+    assert_int_equal(verdict.n_reasons, 4);
+}
+
+static void more_lost_than_can_be_brought_back_is_said_to_be_for_good(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 10});
+    say(1, "none", "recovering", 0, -1, (int[]){10, 0, 10});
+    say(2, "none", "recovering", 0, -1, (int[]){10, 10, 0});
+    answers.at[1].status.reason = "recovery: 1 of 2 normal replicas answered";
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_int_equal(verdict.n_reasons, 3); /* who was not heard yet may be anything */
+    answers.at[2].status.reason = answers.at[1].status.reason;
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_int_equal(verdict.n_reasons, 4);
+    assert_string_equal(verdict.reasons[3],
+                        "2 replicas are without their state, which is more than the others can "
+                        "bring back: this does not end by itself; see \"When too much is lost\" in "
+                        "vstamp(7)");
+}
+
 static void an_old_primary_is_outvoted_by_the_newer_view(void **state)
 {
     (void)state;
@@ -347,6 +378,8 @@ int main(void)
         JUDGED(who_lost_its_connection_and_does_not_answer_is_down_at_once),
         JUDGED(a_primary_alone_does_not_serve),
         JUDGED(a_recovering_replica_is_heard_but_does_not_count),
+        JUDGED(a_refusal_tells_why_a_replica_is_not_normal),
+        JUDGED(more_lost_than_can_be_brought_back_is_said_to_be_for_good),
         JUDGED(an_old_primary_is_outvoted_by_the_newer_view),
         JUDGED(a_primary_that_only_can_not_be_asked_still_serves),
         JUDGED(backups_whose_primary_fell_silent_have_none),

@@ -580,8 +580,10 @@ static const char *peer_text(const struct vstamp_driver *d, uint32_t index)
 {
     const struct peer *peer = &d->peers[index];
     uint8_t said = has_moved(d) ? 0 : proxy_said(d->client, index);
-    const char *word = wire_reject_reason_name(said);
-    if (said != 0) return word != NULL ? word : "refused";
+    if (said != 0) {
+        const char *words = proxy_words(d->client, index), *name = wire_reject_reason_name(said);
+        return words[0] != '\0' ? words : name != NULL ? name : "refused";
+    }
     if (peer->state == PEER_CONNECTING) return "does not accept the connection";
     if (peer->state == PEER_UP) return peer->owes ? "connected, but no answer" : "connected";
     if (peer->error < 0) return gai_strerror(peer->error);

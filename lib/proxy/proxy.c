@@ -32,6 +32,8 @@ _Static_assert((int)VSTAMP_REGISTER == SESSION_REGISTER && (int)VSTAMP_APPLY == 
                    (int)VSTAMP_RECONFIGURE == SESSION_RECONFIGURE,
                "one list of tasks");
 
+#define WORDS_SIZE 80u
+
 struct call {
     vstamp_reply_fn *reply; /* NULL: there is no call */
     void *context;
@@ -58,6 +60,7 @@ struct vstamp_client {
     uint32_t witnesses;            /* a set, as the newest answer had it */
     bool troubled;                 /* somebody was refused or cut off since the last answer */
     uint8_t said[SLOTS_MAX];
+    char words[SLOTS_MAX][WORDS_SIZE]; /* of its newest reject, for a person */
     char addresses[REPLICAS_MAX][ADDRESS_BYTES_MAX + 1]; /* of the members, since the first move */
 };
 
@@ -158,6 +161,12 @@ uint8_t proxy_said(const struct vstamp_client *c, uint32_t replica)
 {
     assert(replica < n_peers(c));
     return c->said[replica];
+}
+
+const char *proxy_words(const struct vstamp_client *c, uint32_t replica)
+{
+    assert(replica < n_peers(c));
+    return c->words[replica];
 }
 
 /* Session i may have changed (X1, X2). */
@@ -386,6 +395,16 @@ static int follow(struct vstamp_client *c, const struct wire_message *m, uint64_
     return 0;
 }
 
+/* They come from outside. */
+static void keep_words(struct vstamp_client *c, uint32_t replica, struct bytes text)
+{
+    size_t n = text.size < WORDS_SIZE ? text.size : WORDS_SIZE - 1;
+    for (size_t i = 0; i < n; i++)
+        c->words[replica][i] =
+            text.data[i] >= ' ' && text.data[i] <= '~' ? (char)text.data[i] : '?';
+    c->words[replica][n] = '\0';
+}
+
 static int take_frame(struct vstamp_client *c, uint32_t replica, struct bytes frame,
                       uint64_t now_ms)
 {
@@ -403,6 +422,7 @@ static int take_frame(struct vstamp_client *c, uint32_t replica, struct bytes fr
     uint64_t i = client.lo - c->first.lo;
     if (client.hi != c->first.hi || i >= c->n) return 0; /* to a former identity */
     if (session_ended(&c->sessions[i])) return 0;
+    if (m.header.command == WIRE_reject) keep_words(c, replica, m.as.reject.text);
     rv = session_on_message(&c->sessions[i], (uint8_t)replica, &m, now_ms);
     take_in(c, (uint32_t)i, replica, now_ms);
     return rv;

@@ -20,6 +20,9 @@ void proxy_learn(struct vstamp_client *client, const struct session *session);
  * none. */
 uint8_t proxy_said(const struct vstamp_client *client, uint32_t replica);
 
+/* What it said with its newest reject, maybe nothing. */
+const char *proxy_words(const struct vstamp_client *client, uint32_t replica);
+
 bool proxy_is_idle(const struct vstamp_client *client);
 
 #endif

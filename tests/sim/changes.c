@@ -232,7 +232,7 @@ static void begin_change(struct sim *sim)
         return;
     }
     c->under_way = true;
-    c->done = false;
+    c->any_lost = c->done = false;
     c->tries = 0;
     c->client++;
     c->session = 0;

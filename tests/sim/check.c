@@ -130,9 +130,10 @@ static void check_place_in_epoch(struct sim *sim, const struct sim_replica *repl
                  replica->index, header->op, e);
 }
 
-/* Who learns, and is a member now, is the one that is meant. */
+/* Who learns, and is a member now, is the one that is meant; or has lost its memory since. */
 static void check_tokens(struct sim *sim, const struct vr *core)
 {
+    if (sim->changes.any_lost) return;
     for (uint8_t i = 0; i < core->config.n_replicas; i++) {
         const struct vr_member *member = &core->membership.members[i];
         const struct sim_replica *r = &sim->replicas[sim_node_of(member->address)];

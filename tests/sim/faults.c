@@ -134,11 +134,40 @@ bool sim_is_changing(const struct sim *sim)
     return false;
 }
 
+static uint32_t n_former_members(const struct sim *sim)
+{
+    uint32_t n = 0;
+    for (uint8_t i = 0; i < sim->n_nodes && sim->check.epoch > 0; i++)
+        n += check_is_member_of(sim, i, sim->check.epoch - 1);
+    return n;
+}
+
+/* Without disks, while the membership changes: one may lose its memory, of groups that bear that
+ * before and after.  Who learns comes back as another, and who is to be a member by then recovers
+ * in the epoch (E5); nobody else may be without memory. */
+static bool bears_loss_in_change(const struct sim *sim, uint8_t index)
+{
+    if (!sim->changes.under_way || sim->changes.any_lost) return false;
+    if (sim->changes.next.n < 3 || sim_members(sim) < 3) return false;
+    if (sim->check.epoch > 0 && n_former_members(sim) < 3) return false; /* it may be under way */
+    if (any_witness(sim) || sim->changes.next.witnesses != 0) return false;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_replica *other = &sim->replicas[i];
+        if (i == index || (!other->present && !check_is_member(sim, i))) continue;
+        if (!other->up || other->stopping) return false;
+        const struct vr *core = check_core(other->node);
+        bool learns = core->config.self == NOT_A_MEMBER && !core->replaced;
+        bool waits = other->newcomer && core->epoch == 0; /* for somebody to have it learn */
+        if (!learns && !waits && !core->has_hard_state) return false;
+    }
+    return true;
+}
+
 static bool may_crash(const struct sim *sim, uint8_t index)
 {
     uint32_t n = sim_members(sim);
     if (!sim->all_formed) return sim->crashes_before_formed < n_failures_borne(sim);
-    if (!sim->config.durable && sim_is_changing(sim)) return false;
+    if (!sim->config.durable && sim_is_changing(sim)) return bears_loss_in_change(sim, index);
     if (!sim->config.durable && !check_is_member(sim, index))
         return n_begun(sim, 0) >= n - n_failures_borne(sim);
     if (!sim->config.durable && sim->check.epoch > 0 && may_be_needed(sim, index)) return false;
@@ -298,9 +327,11 @@ static void crash(struct sim *sim, uint8_t index)
         stop(sim, index);
         return;
     }
+    bool was_replaced = check_core(r->node)->replaced;
+    if (!sim->config.durable && sim->changes.under_way) sim->changes.any_lost = true;
     sim->stats.crashes++;
     sim_replica_crash(sim, index, "crashed");
-    if (!sim->config.durable && !check_is_member(sim, index)) r->present = false; /* for good */
+    if (!sim->config.durable && was_replaced) r->present = false; /* for good */
     harm_disk(sim, r);
     sim_rot_entries(sim, r);
     come_back(sim, index, sim_around(sim, sim->options.down_us));

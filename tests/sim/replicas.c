@@ -397,6 +397,7 @@ void sim_replica_wipe(struct sim *sim, uint8_t index)
     struct sim_replica *r = &sim->replicas[index];
     disk_wipe(&r->disk);
     r->blank = true;
+    r->was_lost = false;
     r->damaged = r->patched = r->scarred = r->old = r->has_holes = false;
     r->flipped = r->was_flipped = r->fenced = false;
     r->n_rotten_entries = 0;
@@ -447,6 +448,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     sim_version_choose(r);
     configure_anew(r);
     bool lost = false;
+    bool has_stored = !r->blank || (r->was_lost && r->disk.pages.number > 0); /* since its loss */
     int rv = restore(r, &lost, &diag);
     if (rv == VSTAMP_E_VERSION) { /* its operator upgrades it */
         sim_version_too_old(r, diag.text);
@@ -465,7 +467,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
         configure_anew(r);
         rv = restore(r, &lost, &diag);
     }
-    if (lost && !r->damaged && !r->blank) sim_fail(sim, "replica %u: %s", index, diag.text);
+    if (lost && !r->damaged && has_stored) sim_fail(sim, "replica %u: %s", index, diag.text);
     r->patched = !lost && (r->damaged || r->harmed || r->patched);
     r->damaged = false;
     if (lost) {
@@ -523,6 +525,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     r->newest_incarnation = check_incarnation(r);
     uint64_t op = check_core(r->node)->log.op;
     bool alone = is_alone(check_core(r->node));
+    r->was_lost = check_core(r->node)->lost;
     check_crashed(sim, r);
     live_again(r);
     if (!r->config.durable) r->flipped = r->was_flipped = false;

@@ -352,12 +352,12 @@ static int complain_silent(struct reconfigure *r)
 {
     const char *why = r->why.text, *colon = why[0] != '\0' ? ": " : "";
     if (!r->changes) {
-        cli_complain(r->cli, "nothing changed, nor was there anything to change; but the group does "
-                     "not answer%s%s: look at: vstamp-admin status", colon, why);
+        cli_complain(r->cli, "nothing changed, nor was there anything to change; but the group "
+                     "does not answer%s%s: look at: vstamp-admin status", colon, why);
         return CLI_NOT_RUN;
     }
-    cli_complain(r->cli, "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no old "
-                 "replica off; look again: vstamp-admin reconfigure %s",
+    cli_complain(r->cli, "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no "
+                 "old replica off; look again: vstamp-admin reconfigure %s",
                  r->answers.members.epoch, colon, why,
                  r->progress ? "--progress" : r->next.path);
     return CLI_UNKNOWN_OUTCOME;

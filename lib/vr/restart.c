@@ -300,8 +300,8 @@ const char *vr_is_over(const struct vr *r, char *text, size_t size)
                  r->over_by, what_to_do);
     } else if (strcmp(ours, theirs) == 0) {
         snprintf(text, size,
-                 "this folder is an old copy, or in use twice: replica %u was told of %s by another "
-                 "copy of it%s", r->over_by, theirs, what_to_do);
+                 "this folder is an old copy, or in use twice: replica %u was told of %s by "
+                 "another copy of it%s", r->over_by, theirs, what_to_do);
     } else {
         snprintf(text, size,
                  "this folder is an old copy: it says %s, replica %u remembers %s%s", ours,

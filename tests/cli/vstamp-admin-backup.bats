@@ -201,8 +201,8 @@ Connection refused; $(group_address 1): Connection refused" ]]
         { cat config.yaml && echo "$key"; } >"$VSTAMP_CONFIG"
         admin restore b
         [ "$status" -eq 2 ]
-        [[ $stderr == *"b: is of the key-value store, and $VSTAMP_CONFIG names another application, \
-./mine"* ]]
+        [[ $stderr == *"b: is of the key-value store, and $VSTAMP_CONFIG names another \
+application, ./mine"* ]]
         [ ! -e new ]
     done
 }

@@ -44,7 +44,8 @@ comes_back() {
     rm -r "$BATS_TEST_TMPDIR/data/1"
     cp -r "$BATS_TEST_TMPDIR/copy" "$BATS_TEST_TMPDIR/data/1"
     put k 3
-    refused 1 "this folder is an old copy, or in use twice: replica . was told of start 1 by another copy of it;"
+    refused 1 "this folder is an old copy, or in use twice: replica . was told of \
+start 1 by another copy of it;"
     [ "$(get k)" = 3 ]
     put k 4
     comes_back 1

@@ -16,9 +16,9 @@ enum replay_outcome {
     REPLAY_REFUSED  /* it cannot be replayed (on): not ours, or damaged */
 };
 
-/* `app`: what the recorded node replicated; `argument` of it, or NULL.  `version`: of the program that replays; NULL to replay
- * those of all versions.  What happens goes to `all` line by line, the newest lines to `last` at
- * the end; each may be NULL.  The verdict is a sentence. */
+/* `app`: what the recorded node replicated; `argument` of it, or NULL.  `version`: of the program
+ * that replays; NULL to replay those of all versions.  What happens goes to `all` line by line, the
+ * newest lines to `last` at the end; each may be NULL.  The verdict is a sentence. */
 enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
                            const char *argument, const char *version, FILE *last, FILE *all,
                            char verdict[static REPLAY_VERDICT_SIZE]);

@@ -85,8 +85,9 @@ typedef void vstamp_reply_fn(void *context, const struct vstamp_reply *reply);
 struct vstamp_client_config {
     uint32_t n_replicas; /* of the group, in the order of its configuration; the driver sets it */
     uint32_t in_flight;  /* calls at a time, each a session of the group: 1 .. VSTAMP_IN_FLIGHT_MAX;
-                            the driver takes 0 for 1.  The group remembers max_clients sessions in all, and forgets the one
-                            unused for longest for a new one: take no more than are needed. */
+                            the driver takes 0 for 1.  The group remembers max_clients sessions
+                            in all, and forgets the one unused for longest for a new one: take no
+                            more than are needed. */
     /* The sessions belong to the ids first, first + 1, ...  Ids must not be in use elsewhere: draw
      * `first` at random, and `seed` too.  The driver draws what is zero. */
     struct vstamp_id first;
@@ -187,8 +188,8 @@ VSTAMP_API int vstamp_driver_call(struct vstamp_driver *driver, enum vstamp_task
                                   vstamp_reply_fn *reply, void *context);
 
 /* Ask, and wait for the end: *reply says how that was, and its err is returned; with calls in
- * flight that may be VSTAMP_E_IN_FLIGHT, too.  The body stays until the next question to this driver.  Signals do not interrupt it; other calls in flight go
- * on. */
+ * flight that may be VSTAMP_E_IN_FLIGHT, too.  The body stays until the next question to this
+ * driver.  Signals do not interrupt it; other calls in flight go on. */
 VSTAMP_API int vstamp_driver_ask(struct vstamp_driver *driver, enum vstamp_task task,
                                  const void *operation, size_t size, uint64_t timeout_ms,
                                  struct vstamp_reply *reply);

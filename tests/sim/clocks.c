@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The time of the group lies within its clocks, whoever leads: a minority of clocks that are wrong
- * takes it nowhere (C2), and no entry has a time that no clock ever showed (C3). */
+ * takes it nowhere (C2), and no entry has a time that no clock ever showed (C3).  A monotonic clock
+ * that leaps takes along what its replica knows of the others' clocks, until it hears of them. */
 #include <inttypes.h>
 
 #include "base/assert.h"
@@ -27,7 +28,7 @@ static void bounds(const struct sim *sim, uint32_t epoch, int64_t *most, int64_t
 
 void sim_clocks_check(struct sim *sim, const struct wire_entry_header *header, uint64_t before)
 {
-    int64_t most, least, allowed = (int64_t)(TELLING_US + sim->options.leap_us);
+    int64_t most, least, allowed = (int64_t)(TELLING_US + sim->leapt_us);
     int64_t time = (int64_t)(header->timestamp - SIM_WALL_START);
     bounds(sim, header->epoch, &most, &least);
     if (header->timestamp > before + 1 && time > (int64_t)sim->now + most + allowed)

@@ -528,7 +528,10 @@ static void clock_jump(struct sim *sim)
     r->wall_skew_us = (int64_t)prng_below(&sim->prng, 7200 * SIM_S) - (int64_t)(3600 * SIM_S);
     if (r->wall_skew_us > r->skew_most_us) r->skew_most_us = r->wall_skew_us;
     if (r->wall_skew_us < r->skew_least_us) r->skew_least_us = r->wall_skew_us;
-    if (sim->options.leap_us > 0) sim_replica_leap(r, prng_below(&sim->prng, sim->options.leap_us));
+    if (sim->options.leap_us == 0) return;
+    uint64_t leap_us = prng_below(&sim->prng, sim->options.leap_us);
+    sim->leapt_us += leap_us;
+    sim_replica_leap(r, leap_us);
 }
 
 /* The first messages of a view decide much: lose some, and crash before the rest. */

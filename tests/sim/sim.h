@@ -328,6 +328,7 @@ struct sim {
     size_t modelled_keys[SIM_MODELLED_KEYS]; /* plus 1; 0: not used yet */
     enum sim_phase phase;
     bool quiet;         /* no new faults */
+    uint64_t leapt_us;  /* by how much monotonic clocks have leapt ahead, all together */
     uint32_t dead;      /* replicas that stay away for good */
     uint32_t stuck;     /* replicas whose disks do nothing any more */
     bool all_formed;    /* every replica was normal once */

@@ -53,6 +53,7 @@ is_exposed() {
 
 @test "the witness dies, and comes back" {
     start_with_witness "durability: memory"
+    group_wait_agree # that it has formed, which takes all three
     group_kill 2
     put k v
     [ "$(get k)" = v ]

@@ -525,6 +525,26 @@ static int show(struct folder *f, struct journal_command *c, struct vstamp_diag 
     return 0;
 }
 
+static void forget_versions(struct journal_command *c)
+{
+    for (size_t i = 0; i < c->n_versions; i++) free((void *)(uintptr_t)c->versions[i].body.data);
+    free(c->versions);
+}
+
+bool journal_show(const char *folder, uint64_t op)
+{
+    static struct folder f;
+    struct vstamp_diag ignored = {0};
+    struct journal_command c = {.op = op};
+    const struct folder_visitor visitor = {&c, keep_version, ignore_finding};
+    bool any = folder_open(&f, folder, &ignored) == 0 && folder_walk(&f, &visitor, &ignored) == 0 &&
+               c.n_versions > 0;
+    for (size_t i = 0; any && i < c.n_versions; i++) print_version(&f, &c.versions[i]);
+    folder_close(&f);
+    forget_versions(&c);
+    return any;
+}
+
 /* --- the command ------------------------------------------------------------------------------ */
 
 static int run(struct cli *cli, struct journal_command *c, const char *word)
@@ -544,8 +564,7 @@ static int run(struct cli *cli, struct journal_command *c, const char *word)
         if (folder.n_findings > 0) status = CLI_NO;
     }
     folder_close(&folder);
-    for (size_t i = 0; i < c->n_versions; i++) free((void *)(uintptr_t)c->versions[i].body.data);
-    free(c->versions);
+    forget_versions(c);
     return rv == 0 ? status : cli_fail(cli, rv, &diag);
 }
 

@@ -25,6 +25,7 @@ ADMIN_LIBS = %D%/libadmin.la $(EXEC_LIBS) $(JANSSON_LIBS) $(CURL_LIBS)
 vstamp_admin_SOURCES = \
     %D%/admin.h \
     %D%/cmd_backup.c \
+    %D%/cmd_bisect.c \
     %D%/cmd_health.c \
     %D%/cmd_journal.c \
     %D%/cmd_metrics.c \

@@ -25,6 +25,7 @@ static const char epilogue[] =
     "3 nobody answered; 4 unknown: give it again; 5 refused.\n"
     "Exit status of view-change: 0 another leads, or the named one does already;\n"
     "1 yet another does; 3 nothing was moved; 4 unknown; 5 refused.\n"
+    "Exit status of bisect: 0 equal in all that both know, 1 they differ.\n"
     "Exit status of journal: 0 sound, or shown; 1 damaged, or no such entry.\n"
     "2 also: the command line or the configuration is wrong.\n";
 

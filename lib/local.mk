@@ -81,6 +81,8 @@ noinst_LTLIBRARIES += \
     %D%/vr/session.h \
     %D%/vr/state_transfer.c \
     %D%/vr/tick.c \
+    %D%/vr/trail.c \
+    %D%/vr/trail.h \
     %D%/vr/tree.c \
     %D%/vr/tree.h \
     %D%/vr/version.c \
@@ -114,7 +116,10 @@ noinst_LTLIBRARIES += \
     %D%/node/store.c \
     %D%/node/store_checkpoint.c \
     %D%/node/store_fetched.c \
-    %D%/node/store_journal.c
+    %D%/node/store_journal.c \
+    %D%/node/store_trail.c \
+    %D%/node/trail.c \
+    %D%/node/trail.h
 
 %C%_libproxy_la_SOURCES = \
     %D%/proxy/proxy.c \

@@ -18,6 +18,7 @@ noinst_LTLIBRARIES += %D%/libstorage.la
     %D%/storage_pages.c \
     %D%/storage_pages.h \
     %D%/storage_ring.c \
+    %D%/storage_trail.c \
     %D%/turn.c \
     %D%/turn.h
 STORAGE_LIBS = %D%/libstorage.la $(UV_LIBS) $(URING_LIBS) $(LMDB_LIBS)

@@ -89,13 +89,21 @@ void storage_give_up(struct storage *s, const struct lane *l)
 }
 
 /* Once. */
-static void say_not_kept(struct storage *s, struct lane *l)
+static void say_not_kept(struct storage *s, int why, bool *said, const char *event,
+                         const char *hint)
 {
-    if (l->said_fetched) return;
-    l->said_fetched = true;
-    log_event(s->log, LOG_LEVEL_WARN, "fetched-pages-not-kept",
-              LOG_TEXT("reason", strerror(l->fetched_errno)),
-              LOG_TEXT("hint", "the fetch goes on; if it is cut off it begins anew"));
+    if (why == 0 || *said) return;
+    *said = true;
+    log_event(s->log, LOG_LEVEL_WARN, event, LOG_TEXT("reason", strerror(why)),
+              LOG_TEXT("hint", hint));
+}
+
+static void say_what_is_not_kept(struct storage *s, struct lane *l)
+{
+    say_not_kept(s, l->fetched_errno, &l->said_fetched, "fetched-pages-not-kept",
+                 "the fetch goes on; if it is cut off it begins anew");
+    say_not_kept(s, l->trail_errno, &l->said_trail, "trail-not-kept",
+                 "vstamp-admin bisect will know less; nothing else depends on it");
 }
 
 static void on_answer(uv_async_t *async)
@@ -123,7 +131,7 @@ static void on_answer(uv_async_t *async)
         for (; l->n_rotten > 0; l->n_rotten--)
             node_on_rot(s->turn->node, l->rotten[l->n_rotten - 1]);
         if (l->job.kind == NODE_JOB_CHECK_JOURNAL) journal_checked(s, l);
-        if (l->fetched_errno != 0) say_not_kept(s, l);
+        say_what_is_not_kept(s, l);
         node_on_stored(s->turn->node, (enum node_lane)i);
         if (i == NODE_LANE_CHECKPOINT) journal_seek_room(s, l->job.kind);
     }

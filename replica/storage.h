@@ -8,6 +8,8 @@
  *   journal.tmp                   a segment that is being made; removed at start
  *   pages.mdb                     the newest checkpoint (storage_pages.h)
  *   fetched-pages                 some of one that is being fetched (storage_fetched.c)
+ *   trail, trail.1                what pages held at digest points (storage_trail.c), and
+ *   trail-kept, trail-kept.1      the same, until states were found to differ
  *
  * What is in the files is the node's matter; here it is bytes.  Each lane (node.h) has a thread
  * that does one job at a time, and so has the making of segments; a slow disk never stops the loop.
@@ -70,6 +72,8 @@ struct lane {
     int fetched_fd;               /* the same lane: what was fetched is kept there, -1: not open */
     int fetched_errno;            /* why it is not any more; told by the loop when that is idle */
     bool said_fetched;
+    int trail_errno;              /* why some of the trail is not there; told as that is */
+    bool said_trail;
 };
 
 enum journal_io { JOURNAL_IO_ANY, JOURNAL_IO_RING, JOURNAL_IO_THREAD };
@@ -150,6 +154,9 @@ bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
 #define STORAGE_SPARE     "journal.spare"
 #define STORAGE_TEMPORARY "journal.tmp"
 #define STORAGE_FETCHED   "fetched-pages"
+#define STORAGE_TRAIL     "trail"
+#define STORAGE_TRAIL_KEPT "trail-kept"
+#define STORAGE_BEFORE    ".1" /* behind either: the file before that one */
 #define STORAGE_ASIDE     "damaged-" /* names that begin so */
 #define STORAGE_LOCK      "lock"
 

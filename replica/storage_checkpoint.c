@@ -64,6 +64,9 @@ bool checkpoint_run(struct lane *l, const struct node_job *job)
         return begin(l) && keep_pages(l, job->data) && commit(l);
     case NODE_JOB_CHECK_JOURNAL:
         return journal_check(l, job);
+    case NODE_JOB_TRAIL:
+        trail_append(l, job);
+        return true;
     case NODE_JOB_KEEP:
         fetched_keep(l, job->data);
         return true;

@@ -9,14 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "replica/storage_lane.h"
 
-#define READ_AT_ONCE 64u        /* pages */
-#define ROOM_LEFT    (64u << 20) /* bytes, beside as many as are kept, for everything else */
+#define READ_AT_ONCE 64u /* pages */
 
 void fetched_remove(struct lane *l)
 {
@@ -33,25 +30,13 @@ static bool open_file(struct lane *l)
     return l->fetched_fd >= 0;
 }
 
-/* Once all is fetched as much again will be stored. */
-static bool has_room(int fd)
-{
-    struct stat file;
-    struct statvfs system;
-
-    if (fstat(fd, &file) != 0 || fstatvfs(fd, &system) != 0) return false;
-    if (system.f_bavail * system.f_frsize > (uint64_t)file.st_blocks * 512 + ROOM_LEFT) return true;
-    errno = ENOSPC;
-    return false;
-}
-
 void fetched_keep(struct lane *l, struct bytes data)
 {
     struct node_page page;
     bool ok;
 
     if (l->fetched_errno != 0) return;
-    ok = open_file(l) && has_room(l->fetched_fd);
+    ok = open_file(l) && lane_leaves_room(l->fetched_fd);
     while (ok && node_page_next(&data, &page)) {
         ssize_t n = pwrite(l->fetched_fd, page.content, VSTAMP_PAGE_SIZE,
                            (off_t)page.number * VSTAMP_PAGE_SIZE);

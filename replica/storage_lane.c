@@ -4,9 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "replica/storage_lane.h"
+
+#define ROOM_LEFT (64u << 20) /* bytes, beside as many as are kept, for everything else */
 
 bool lane_failed(struct lane *l, const char *step)
 {
@@ -33,6 +37,18 @@ bool lane_write(struct lane *l, struct bytes data)
 bool lane_sync_folder(struct lane *l)
 {
     return fsync(l->storage->folder_fd) == 0 || lane_failed(l, "sync the folder of");
+}
+
+/* Of what is fetched, for one, as much again will be stored. */
+bool lane_leaves_room(int fd)
+{
+    struct stat file;
+    struct statvfs system;
+
+    if (fstat(fd, &file) != 0 || fstatvfs(fd, &system) != 0) return false;
+    if (system.f_bavail * system.f_frsize > (uint64_t)file.st_blocks * 512 + ROOM_LEFT) return true;
+    errno = ENOSPC;
+    return false;
 }
 
 /* A segment is kept for the next one's place, unless one is. */

@@ -17,6 +17,7 @@ void storage_give_up(struct storage *s, const struct lane *l); /* ends the proce
 bool lane_failed(struct lane *l, const char *step); /* errno says how; always false */
 bool lane_write(struct lane *l, struct bytes data);
 bool lane_sync_folder(struct lane *l);
+bool lane_leaves_room(int fd); /* for all else, if something that may be lost goes to that file */
 bool lane_remove_below(struct lane *l, uint64_t bound);
 
 /* storage_aside.c */
@@ -46,6 +47,9 @@ void ring_close(struct storage *s);
 void fetched_keep(struct lane *l, struct bytes data);
 void fetched_remove(struct lane *l);
 void fetched_restore(const struct storage *s, struct node *node);
+
+/* storage_trail.c: does not fail, in the lane's thread */
+void trail_append(struct lane *l, const struct node_job *job);
 
 /* storage_checkpoint.c */
 bool checkpoint_run(struct lane *l, const struct node_job *job);

@@ -22,7 +22,7 @@ forbidden_includes() {
         allow["replica"] = "program kv node vr wire base"
         allow["client"] = "driver proxy program kv wire base vr/session.h"
         allow["admin"] = "program wire base node/status.h node/status.def node/copy.h " \
-            "node/copier.h node/journal_walk.h kv/kv.h kv/ops.def " \
+            "node/copier.h node/journal_walk.h node/trail.h kv/kv.h kv/ops.def " \
             "replica/storage.h replica/turn.h replica/app_exec.h vr/membership.h vr/witness.h " \
             "driver proxy"
         allow["include"] = ""

@@ -39,6 +39,7 @@ UNIT_TESTS = \
     %D%/unit/test_restore \
     %D%/unit/test_session \
     %D%/unit/test_session_moves \
+    %D%/unit/test_trail \
     %D%/unit/test_tree \
     %D%/unit/test_verdict
 
@@ -72,6 +73,7 @@ BATS_TESTS = \
     %D%/cli/installed.bats \
     %D%/cli/library-client.bats \
     %D%/cli/vstamp-admin-backup.bats \
+    %D%/cli/vstamp-admin-bisect.bats \
     %D%/cli/vstamp-admin-health.bats \
     %D%/cli/vstamp-admin-journal.bats \
     %D%/cli/vstamp-admin-metrics.bats \
@@ -155,6 +157,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/flips.c \
     %D%/sim/sim.h \
     %D%/sim/trace.c \
+    %D%/sim/trails.c \
     %D%/sim/versions.c \
     %D%/sim/workload.c \
     %D%/sim/world.c
@@ -249,6 +252,11 @@ check_PROGRAMS += %D%/cli/faulty_app
 check_PROGRAMS += %D%/cli/calls_back
 %C%_cli_calls_back_LDADD = libvstamp.la
 
+# A replica that strays, and another way to make one.
+check_PROGRAMS += %D%/cli/straying_replica
+%C%_cli_straying_replica_LDADD = $(KV_LIBS) $(REPLICA_LIBS)
+check_PROGRAMS += %D%/cli/turn_memory
+
 # Loses answers between a client and a replica.
 check_PROGRAMS += %D%/cli/lossy_proxy
 %C%_cli_lossy_proxy_LDADD = $(CORE_LIBS)
@@ -280,7 +288,8 @@ FUZZ_TESTS = \
     %D%/fuzz/fuzz_line \
     %D%/fuzz/fuzz_replica \
     %D%/fuzz/fuzz_session \
-    %D%/fuzz/fuzz_stream
+    %D%/fuzz/fuzz_stream \
+    %D%/fuzz/fuzz_trail
 check_PROGRAMS += $(FUZZ_TESTS)
 check_LTLIBRARIES += %D%/libstage.la
 %C%_libstage_la_SOURCES = \
@@ -313,6 +322,9 @@ FUZZ_LIBS = $(FUZZ_MAIN) $(SHARED_LIBS) $(CORE_LIBS)
 %C%_fuzz_fuzz_stream_SOURCES = %D%/fuzz/fuzz_stream.c %D%/fuzz/fuzz.h
 %C%_fuzz_fuzz_stream_LDADD = $(FUZZ_LIBS)
 %C%_fuzz_fuzz_stream_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
+%C%_fuzz_fuzz_trail_SOURCES = %D%/fuzz/fuzz_trail.c %D%/fuzz/fuzz.h
+%C%_fuzz_fuzz_trail_LDADD = $(FUZZ_LIBS)
+%C%_fuzz_fuzz_trail_LDFLAGS = $(AM_LDFLAGS) $(LINK_FUZZER)
 EXTRA_DIST += \
     %D%/fuzz/corpus-config \
     %D%/fuzz/corpus-copy \
@@ -321,7 +333,8 @@ EXTRA_DIST += \
     %D%/fuzz/corpus-line \
     %D%/fuzz/corpus-replica \
     %D%/fuzz/corpus-session \
-    %D%/fuzz/corpus-stream
+    %D%/fuzz/corpus-stream \
+    %D%/fuzz/corpus-trail
 if FUZZERS
 LINK_FUZZER = -fsanitize=fuzzer
 else

@@ -24,7 +24,7 @@ _vstamp_admin() {
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
     elif [[ $command == backup || $command == restore ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
-    elif [[ $command == journal && $previous == journal ]]; then
+    elif [[ $command == bisect || ($command == journal && $previous == journal) ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
     elif [[ $command == journal ]]; then
         mapfile -t COMPREPLY < <(compgen -W "verify list show" -- "$word")

@@ -49,6 +49,8 @@ enum node_job_kind {
                        durably, or not at all */
     NODE_JOB_CHECK_JOURNAL, /* node_check_journal(check, a source of the segments), and before the
                                job is done node_on_journal_checked */
+    NODE_JOB_TRAIL, /* append `data` to the trail; if number is 1 keep what it has then, until the
+                       next such job, however long it becomes; nothing depends on it */
     NODE_JOB_KEEP   /* keep the pages in `data`, without their checksums, beside the store, for
                        node_restore_fetched; durably or not, for nothing depends on it */
 };

@@ -66,6 +66,7 @@ enum node_checkpoint_step {
 struct node_checkpoint {
     enum node_checkpoint_step step;
     bool busy; /* a job is under way */
+    bool trailed; /* the newest job was one of the trail */
     uint64_t number; /* that of the segment which follows it */
     bool segment_durable;
     uint32_t page; /* those before this one were handed over */
@@ -182,6 +183,10 @@ void node_scrub_acknowledged(struct node *n, const struct node_job *append);
 uint64_t node_scrub_due_us(const struct node *n); /* UINT64_MAX: there is nothing to look at */
 struct node_job node_scrub_job(struct node *n);
 void node_scrub_freed(struct node *n, uint64_t below); /* a checkpoint freed older segments */
+
+/* store_trail.c */
+bool node_trail_next(struct node *n, struct node_job *job); /* false: there is nothing to tell */
+bool node_trail_waits(const struct node *n);
 
 /* store_fetched.c */
 struct bytes node_fetched_pages(struct node *n); /* for one job of NODE_JOB_KEEP */

@@ -37,6 +37,7 @@ static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
     NUMBER(log_bytes)                                                                              \
     NUMBER(witness_log_bytes)                                                                      \
     NUMBER(checkpoint_ops)                                                                         \
+    NUMBER(digest_ops)                                                                             \
     NUMBER(transfer_mib_per_s)                                                                     \
     NUMBER(state_pages)                                                                            \
     NUMBER(segment_bytes)                                                                          \
@@ -353,6 +354,7 @@ int recording_feed(struct node *n, const struct recorded *record,
     case JOURNAL_HARD_STATE:
     case JOURNAL_ENTRY:
     case JOURNAL_HOLE:
+    case JOURNAL_TRAIL:
     case JOURNAL_CHECKPOINT_HEAD:
     case JOURNAL_BATCH:
     case JOURNAL_COPY_HEAD:

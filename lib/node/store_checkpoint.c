@@ -224,18 +224,17 @@ static bool next_care(struct node *n, struct node_job *job)
 }
 
 /* No checkpoint is under way. */
-static void look_after(struct node *n)
+static bool look_after(struct node *n, struct node_job *job)
 {
-    struct node_job job = {.kind = NODE_JOB_KEEP, .data = node_fetched_pages(n)};
-    if (job.data.size == 0 && !next_care(n, &job)) return;
-    n->checkpoint.busy = true;
-    node_start_job(n, NODE_LANE_CHECKPOINT, &job);
+    *job = (struct node_job){.kind = NODE_JOB_KEEP, .data = node_fetched_pages(n)};
+    return job->data.size > 0 || next_care(n, job);
 }
 
 uint64_t node_checkpoint_next_timer(const struct node *n)
 {
     const struct node_checkpoint *c = &n->checkpoint;
     if (c->step != NODE_CHECKPOINT_NONE || c->busy || c->n_rotten > 0) return UINT64_MAX;
+    if (n->vr.diverged_op != 0) return UINT64_MAX; /* then nothing is looked after */
     uint64_t pages = pages_due_us(n), journal = node_scrub_due_us(n);
     return pages < journal ? pages : journal;
 }
@@ -253,25 +252,37 @@ void node_on_rot(struct node *n, uint32_t page)
     n->io.log(n->io.ctx, NODE_LOG_ERROR, "stored-page-rotten", detail);
 }
 
+/* False: there is nothing to do now. */
+static bool next_step(struct node *n, struct node_job *job)
+{
+    struct node_checkpoint *c = &n->checkpoint;
+    if (c->step == NODE_CHECKPOINT_NONE) return look_after(n, job);
+    *job = (struct node_job){.number = c->number};
+    if (c->step == NODE_CHECKPOINT_PAGES) {
+        job->kind = NODE_JOB_CHECKPOINT_DATA;
+        job->data = next_pages(n);
+    } else if (c->step == NODE_CHECKPOINT_HOLD && c->segment_durable) {
+        c->step = NODE_CHECKPOINT_END;
+        job->kind = NODE_JOB_CHECKPOINT_END;
+        job->data = head_records(n);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* The trail's jobs and the others take turns, where there are both.  Who knows that its state is
+ * wrong stores nothing else: the checkpoint that is there may be right, and the journal has what
+ * came after it. */
 void node_checkpoint_continue(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
+    struct node_job job;
     if (c->busy) return;
-    if (c->step == NODE_CHECKPOINT_NONE) {
-        look_after(n);
-        return;
-    }
-    struct node_job job = {.number = c->number};
-    if (c->step == NODE_CHECKPOINT_PAGES) {
-        job.kind = NODE_JOB_CHECKPOINT_DATA;
-        job.data = next_pages(n);
-    } else if (c->step == NODE_CHECKPOINT_HOLD && c->segment_durable) {
-        c->step = NODE_CHECKPOINT_END;
-        job.kind = NODE_JOB_CHECKPOINT_END;
-        job.data = head_records(n);
-    } else {
-        return;
-    }
+    bool wrong = n->vr.diverged_op != 0;
+    bool others = c->trailed && !wrong && next_step(n, &job);
+    c->trailed = !others && node_trail_next(n, &job);
+    if (!others && !c->trailed && (wrong || !next_step(n, &job))) return;
     c->busy = true;
     node_start_job(n, NODE_LANE_CHECKPOINT, &job);
 }

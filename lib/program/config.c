@@ -578,6 +578,7 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
     vr->witness_log_bytes = WITNESS_BATCHES * config->batch_bytes;
     if (vr->witness_log_bytes < WITNESS_LOG_BYTES) vr->witness_log_bytes = WITNESS_LOG_BYTES;
     vr->checkpoint_ops = config->checkpoint_ops;
+    vr->digest_ops = config->digest_ops;
     vr->transfer_mib_per_s = config->transfer_mib_per_s;
     vr->state_pages = (uint32_t)(config->state_bytes_max / CONFIG_PAGE_BYTES);
     vr->segment_bytes = CONFIG_SEGMENT_BYTES;

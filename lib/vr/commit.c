@@ -211,6 +211,7 @@ bool vr_execute(struct vr *r)
         if (r->over) break;
         r->applied++;
         vr_digest_point(r);
+        if (r->over) break;
         vr_epoch_passed(r, r->applied);
         vr_checkpoint_if_due(r);
     }

@@ -7,7 +7,8 @@
  *
  *   D1  the op-numbers of which digests are told are those that checkpoint_ops divides: the same
  *       ones everywhere, whenever checkpoints are taken.  A point costs the hashing of the pages
- *       that changed since the one before, by parts, while operations go on (pages.h);
+ *       that changed since the one before, by parts, while operations go on (pages.h).  The trail
+ *       (trail.c) has other points, too: those that digest_ops divides;
  *   D2  what more than half of the active replicas say of a point is right: one log has one state,
  *       and damage does not strike alike.  So it takes three of them to tell who is wrong;
  *   D3  who differs from that fences itself: it says nothing from then on, answers no client, and
@@ -75,6 +76,7 @@ const char *vr_replicas_text(uint32_t who, char *text, size_t size)
 static void fence(struct vr *r, uint64_t op)
 {
     if (r->over) return;
+    vr_trail_keep(r, op);
     r->diverged_op = op;
     vr_persist_state(r);
     vr_stop_for_good(r);
@@ -95,6 +97,7 @@ static void fence_by(struct vr *r, uint64_t op, struct vstamp_id right, uint32_t
 static void say_of_another(struct vr *r, uint64_t op, uint8_t replica)
 {
     if (((r->digests.differ >> replica) & 1) != 0) return;
+    if (r->digests.differ == 0) vr_trail_keep(r, op);
     r->digests.differ |= UINT32_C(1) << replica;
     r->digests.differ_op[replica] = op;
     vr_mark(r, VR_MARK_another_diverged, "replica=%u op=%" PRIu64, replica, op);
@@ -107,6 +110,7 @@ static void say_undecided(struct vr *r, uint64_t op, uint32_t who)
 {
     char text[4 * REPLICAS_MAX];
     if (op <= r->digests.undecided_op) return;
+    vr_trail_keep(r, op);
     r->digests.undecided_op = op;
     r->digests.undecided = who;
     vr_mark(r, VR_MARK_digests_undecided, "op=%" PRIu64, op);
@@ -143,7 +147,6 @@ static void judge(struct vr *r, uint64_t op)
         if (op > d->agreed) fence_by(r, op, right, who); /* else it is right again */
         return;
     }
-    if (op > d->agreed && ((who >> r->config.self) & 1) != 0) d->agreed = op;
     if (op >= d->undecided_op) d->undecided = 0; /* it is known now who is right */
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (((wrong >> i) & 1) != 0) say_of_another(r, op, i);
@@ -151,21 +154,16 @@ static void judge(struct vr *r, uint64_t op)
         if (op > d->differ_op[i]) d->differ &= ~(UINT32_C(1) << i);
         if (op > d->agreed_with[i]) d->agreed_with[i] = op;
     }
+    if (op > d->agreed && ((who >> r->config.self) & 1) != 0) d->agreed = op;
 }
 
 /* --- points ----------------------------------------------------------------------------------- */
 
-/* D1: op `applied` has just been executed. */
-void vr_digest_point(struct vr *r)
-{
-    if (r->applied % r->config.checkpoint_ops != 0 || !vr_app_settle(r)) return;
-    pages_point(&r->pages);
-    r->digests.pending = r->applied;
-}
 
 /* The state is another than the one that was executed. */
 void vr_digest_forget(struct vr *r)
 {
+    vr_trail_cut(r);
     r->digests.pending = 0;
     if (r->config.self == NOT_A_MEMBER) return;
     for (uint32_t i = 0; i < DIGESTS_KEPT; i++)
@@ -178,18 +176,33 @@ static bool takes_part(const struct vr *r)
 }
 
 /* The digest of the newest point, once it is known. */
-static void tell(struct vr *r)
+static void tell(struct vr *r, uint32_t hashed_at_once)
 {
     struct vr_digests *d = &r->digests;
-    if (d->pending == 0 || !pages_settle(&r->pages, PAGES_POINT, PAGES_HASHED_AT_ONCE)) return;
+    if (d->pending == 0 || !pages_settle(&r->pages, PAGES_POINT, hashed_at_once)) return;
     uint64_t op = d->pending;
     struct vstamp_id digest = tree_root(pages_tree(&r->pages, PAGES_POINT));
     d->pending = 0;
+    vr_trail_point(r, op);
+    if (op % r->config.checkpoint_ops != 0 || !takes_part(r)) return;
     note(r, r->config.self, op, digest);
     for (uint8_t i = 0; i < r->config.n_replicas; i++)
         if (i != r->config.self && is_active(r, i))
             VR_SEND(r, i, digest, .op = op, .digest = digest);
     judge(r, op);
+}
+
+/* D1: op `applied` has just been executed. */
+void vr_digest_point(struct vr *r)
+{
+    const struct vr_config *c = &r->config;
+    bool of_trail = c->digest_ops != 0 && r->applied % c->digest_ops == 0;
+    if (r->applied % c->checkpoint_ops != 0 && !of_trail) return;
+    if (!vr_app_settle(r)) return;
+    tell(r, UINT32_MAX); /* that of the point before */
+    vr_trail_cut(r);
+    pages_point(&r->pages);
+    r->digests.pending = r->applied;
 }
 
 /* D5.  Alone, or with one other, there would be nobody to bring it back. */
@@ -201,13 +214,15 @@ static void look(struct vr *r)
     r->digests.rotten_page = page + 1;
     vr_mark(r, VR_MARK_memory_rots, "page=%" PRIu32, page);
     vr_log(r, VR_ERROR, "memory-rotten", "page=%" PRIu32 " op=%" PRIu64, page, r->applied);
+    vr_trail_rotten(r, page);
     if (r->config.n_replicas > 2) fence(r, r->applied);
 }
 
 void vr_digest_turn_end(struct vr *r)
 {
+    vr_trail_go_on(r);
     if (!takes_part(r)) return;
-    tell(r);
+    tell(r, PAGES_HASHED_AT_ONCE);
     if (!r->over) look(r);
 }
 

@@ -69,6 +69,7 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
     p->copied = arena_take(arena, bitset_words(n_max), sizeof p->copied[0]);
     p->changed = arena_take(arena, bitset_words(n_max), sizeof p->changed[0]);
     p->since = arena_take(arena, bitset_words(n_max), sizeof p->since[0]);
+    p->untold = arena_take(arena, bitset_words(n_max), sizeof p->untold[0]);
     p->unstored = arena_take(arena, bitset_words(n_max), sizeof p->unstored[0]);
     p->is_staged = arena_take(arena, bitset_words(n_max), sizeof p->is_staged[0]);
     p->unkept = arena_take(arena, bitset_words(n_max), sizeof p->unkept[0]);
@@ -218,8 +219,20 @@ void pages_point(struct pages *p)
 {
     for (uint32_t word = 0; word < bitset_words(p->n_touched); word++) {
         tree_touch_word(&p->trees[PAGES_POINT], word, p->since[word]);
+        p->untold[word] |= p->since[word];
         p->since[word] = 0;
     }
+}
+
+uint32_t pages_next_untold(const struct pages *p, uint32_t page)
+{
+    return next_in(p, p->untold, page);
+}
+
+uint64_t pages_told(struct pages *p, uint32_t page)
+{
+    bitset_remove(p->untold, page);
+    return tree_leaf(&p->trees[PAGES_POINT], page);
 }
 
 uint32_t pages_look(struct pages *p, uint32_t n)
@@ -353,7 +366,10 @@ void pages_give_back(struct pages *p, const struct give_back *give_back)
     for (int version = 0; version < PAGES_VERSIONS; version++)
         tree_clear(&p->trees[version], p->n_touched);
     p->n_used = p->image_n_used = p->n_staged = 0;
-    for (uint32_t page = 0; page < p->n_touched; page++) bitset_add(p->changed, page); /* P5 */
+    for (uint32_t page = 0; page < p->n_touched; page++) {
+        bitset_add(p->changed, page); /* P5 */
+        bitset_add(p->untold, page);  /* its hash is 0 now */
+    }
     pages_checkpoint(p);
 }
 

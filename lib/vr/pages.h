@@ -54,6 +54,7 @@ struct pages {
     uint64_t *changed;   /* bitset: may have changed since the newest checkpoint was taken */
     uint64_t *unstored;  /* bitset: the image of this page may not be what the disk holds */
     uint64_t *since;     /* bitset: may have changed since the newest digest point */
+    uint64_t *untold;    /* bitset: the trail may not know what it held at that point */
     uint32_t next_looked; /* at this page goes the look through memory on */
     uint32_t n_touched;  /* pages from here on never held anything */
     struct tree trees[PAGES_VERSIONS];
@@ -98,8 +99,13 @@ uint64_t pages_image_hash(struct pages *p, uint32_t page);
 void pages_hash_some(struct pages *p);
 
 /* A digest point: the tree of PAGES_POINT is to be that of the present content, once it is settled.
- * What is not hashed yet of the point before is given up. */
+ * Settle that of the point before first, or it is given up. */
 void pages_point(struct pages *p);
+
+/* The first page from `page` on of which the trail does not know what it held at the newest point;
+ * n_max: none.  Its hash there, which the trail is given now; the tree has to be settled. */
+uint32_t pages_next_untold(const struct pages *p, uint32_t page);
+uint64_t pages_told(struct pages *p, uint32_t page);
 
 /* Look at so many pages whose content is known, as they were hashed at the newest point and nobody
  * has changed them since: does memory still hold that?  The first page that is another; n_max: none

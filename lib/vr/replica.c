@@ -45,6 +45,7 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
     r->app_pages.first = table;
     r->app_pages.count = config->state_pages - table;
     r->app_pages.memory = arena_take(arena, r->app_pages.count, VSTAMP_PAGE_MEMORY);
+    vr_trail_begin(r, arena);
     vr_fetch_init(&r->fetch, arena, pages_tree(&r->pages, PAGES_LIVE));
     r->clients =
         client_table_new(arena, &r->pages, config->max_clients, config->max_answer_bytes);
@@ -222,6 +223,7 @@ void vr_start(struct vr *r)
     r->persisted = r->durable = r->state_position = 0;
     vr_lease_start(r);
     if (r->diverged_op != 0) { /* D3 */
+        vr_trail_forget(r); /* that of the life that was wrong is what counts */
         r->over = true;
         return;
     }

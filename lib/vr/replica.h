@@ -25,6 +25,7 @@
 #include "vr/marks.h"
 #include "vr/membership.h"
 #include "vr/pages.h"
+#include "vr/trail.h"
 #include "wire/frame.h"
 
 enum vr_level { VR_ERROR, VR_WARN, VR_INFO };
@@ -285,6 +286,7 @@ struct vr {
 
     /* digest.c */
     struct vr_digests digests;
+    struct vr_trail trail;
     uint64_t diverged_op; /* the state is wrong since this op or before (D3); 0: it is not */
 
     /* normal.c, batch.c */

@@ -262,7 +262,8 @@ static const char *say_diverged(const struct vr *r, char *text, size_t size)
     snprintf(text, size, "its state is not that of the others, since op %" PRIu64 " or before%s",
              r->diverged_op,
              r->config.durable
-                 ? "; put this folder aside, and start with an empty one: the others bring it back"
+                 ? "; put this folder aside, for 'vstamp-admin bisect', and start with an empty "
+                   "one: the others bring it back"
                  : "; start it again: the others bring it back");
     return text;
 }

@@ -126,6 +126,15 @@ void vr_digest_repeat(struct vr *r, uint8_t replica);
 void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m);
 const char *vr_replicas_text(uint32_t who, char *text, size_t size); /* of a bitset */
 
+/* trail.c: what shows where two of them ceased to have it. */
+void vr_trail_begin(struct vr *r, struct arena *arena);
+void vr_trail_point(struct vr *r, uint64_t op); /* its hashes are known */
+void vr_trail_cut(struct vr *r);                /* they will not be, any more */
+void vr_trail_go_on(struct vr *r);
+void vr_trail_rotten(struct vr *r, uint32_t page);
+void vr_trail_forget(struct vr *r);
+void vr_trail_keep(struct vr *r, uint64_t op); /* at this point states differ */
+
 /* reads.c: section 6.3. */
 void vr_reads_on_request(struct vr *r, const struct vr_asker *asker, const struct wire_request *m);
 void vr_reads_settle(struct vr *r); /* answer what is confirmed */

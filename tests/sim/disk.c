@@ -154,6 +154,25 @@ static void check_journal(struct disk *disk, struct node_journal_check *check, s
     node_on_journal_checked(node, &check->found);
 }
 
+static void trail_append(struct disk *disk, struct bytes data)
+{
+    struct disk_file *trail = &disk->trail;
+    if (trail->capacity < trail->size + data.size) {
+        trail->capacity = 2 * (trail->size + data.size);
+        trail->data = realloc(trail->data, trail->capacity);
+        assert(trail->data != NULL);
+    }
+    if (data.size > 0) memcpy(trail->data + trail->size, data.data, data.size);
+    trail->size += data.size;
+}
+
+static void trail_keep(struct disk *disk)
+{
+    free(disk->trail_kept.data);
+    disk->trail_kept = disk->trail;
+    disk->trail = (struct disk_file){0};
+}
+
 void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
 {
     const struct node_job *job = &disk->job[lane];
@@ -187,6 +206,10 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
         break;
     case NODE_JOB_CHECK_JOURNAL:
         check_journal(disk, job->check, node);
+        break;
+    case NODE_JOB_TRAIL:
+        trail_append(disk, job->data);
+        if (job->number == 1) trail_keep(disk);
         break;
     case NODE_JOB_KEEP:
         page_store_keep(&disk->pages, job->data);
@@ -233,6 +256,9 @@ void disk_crash(struct disk *disk, struct prng *prng)
         disk->busy[lane] = false;
         if (job->kind == NODE_JOB_APPEND) append_torn(disk, job, prng);
         if (job->kind == NODE_JOB_KEEP) page_store_keep(&disk->pages, job->data);
+        if (job->kind == NODE_JOB_TRAIL)
+            trail_append(disk, (struct bytes){job->data.data,
+                                              (size_t)prng_below(prng, job->data.size + 1)});
         disk->torn = disk->torn || job->kind == NODE_JOB_APPEND;
         if (job->kind == NODE_JOB_CHECKPOINT_END && prng_chance(prng, 1, 2)) {
             page_store_commit(&disk->pages, job->data);
@@ -359,6 +385,8 @@ void disk_wipe(struct disk *disk)
     page_store_wipe(&disk->pages);
     free(disk->spare.data);
     free(disk->late.data);
+    free(disk->trail.data);
+    free(disk->trail_kept.data);
     *disk = (struct disk){.segment_size = disk->segment_size};
 }
 

@@ -36,6 +36,7 @@ struct disk {
     uint64_t late_place, late_after; /* ... after so many appends of the next life */
     struct node_job job[NODE_LANES];
     bool busy[NODE_LANES];
+    struct disk_file trail, trail_kept;
     bool aside; /* what was damaged is still there, under other names */
 };
 

@@ -161,6 +161,13 @@ static void draw_hand_overs(struct prng aside, struct sim_options *o)
     o->hand_over_us = o->view_change_ms * SIM_MS * prng_between(&aside, 1, 20);
 }
 
+/* Half of the runs have a trail with more than the points of checkpoints; aside. */
+static void draw_trail(struct prng aside, struct sim_options *o)
+{
+    for (int i = 0; i < 16; i++) prng_next(&aside);
+    if (prng_chance(&aside, 1, 2)) o->digest_ops = prng_between(&aside, 1, o->checkpoint_ops);
+}
+
 /* In one in six memory is not what it was; aside, and without changes of the membership, with which
  * those who could tell come and go. */
 static void draw_flips(struct prng aside, struct sim_options *o)
@@ -437,6 +444,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_unsound(*prng, o);
     draw_heavy(*prng, o);
     draw_flips(*prng, o);
+    draw_trail(*prng, o);
     draw_upgrades(*prng, o);
     for (size_t i = 0; i < n_settings; i++) *value_of(o, settings[i].option) = settings[i].value;
     settle(o);
@@ -474,6 +482,7 @@ void sim_options_config(const struct sim_options *o, struct vr_config *c)
                             .log_bytes = o->log_bytes,
                             .witness_log_bytes = o->witness_log_bytes,
                             .checkpoint_ops = (uint32_t)o->checkpoint_ops,
+                            .digest_ops = (uint32_t)o->digest_ops,
                             .transfer_mib_per_s = (uint32_t)o->transfer_mib_per_s,
                             .segment_bytes = (uint32_t)o->segment_bytes,
                             .state_pages = (uint32_t)(o->max_clients * 2 + o->state_pages),

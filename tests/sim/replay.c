@@ -105,6 +105,7 @@ static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
                                         [NODE_JOB_CHECK] = "check pages",
                                         [NODE_JOB_MEND] = "mend pages of checkpoint",
                                         [NODE_JOB_CHECK_JOURNAL] = "look through segment",
+                                        [NODE_JOB_TRAIL] = "append to the trail",
                                         [NODE_JOB_KEEP] = "keep fetched pages"};
     struct life *l = ctx;
     (void)lane;

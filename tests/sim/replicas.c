@@ -421,8 +421,12 @@ void sim_replica_is_old(struct sim *sim, uint8_t index, bool of_newest_life)
 static void start_empty(struct sim_replica *r)
 {
     bool again = r->config.durable && node_is_diverged(r->node) && !r->fenced;
-    if (node_is_diverged(r->node)) r->sim->stats.fenced += !r->fenced;
-    else if (!r->old) sim_fail(r->sim, "replica %u: %s", r->index, node_is_over(r->node));
+    if (node_is_diverged(r->node)) {
+        r->sim->stats.fenced += !r->fenced;
+        sim_trail_fenced(r);
+    } else if (!r->old) {
+        sim_fail(r->sim, "replica %u: %s", r->index, node_is_over(r->node));
+    }
     sim_replica_crash(r->sim, r->index, "stopped for good");
     if (again && prng_chance(&r->sim->prng, 1, 2)) r->fenced = true;
     else sim_replica_wipe(r->sim, r->index);

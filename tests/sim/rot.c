@@ -71,7 +71,9 @@ void sim_rot_entries(struct sim *sim, struct sim_replica *r)
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (!check_is_member(sim, i)) continue;
-        if (other->blank || other->damaged || other->rotten != 0 || other->old) return;
+        if (other->blank || other->damaged || other->rotten != 0 || other->old ||
+            other->was_flipped)
+            return;
     }
     if (r->scarred) return; /* two scars beside each other are a loss */
     for (uint64_t n = 1 + prng_below(&sim->prng, 3); n > 0; n--) rot_one(sim, r);

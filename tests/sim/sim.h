@@ -16,6 +16,7 @@
  *   net.c       frames between replicas, connections of clients
  *   rot.c       single entries of journals rot
  *   flips.c     bits of a replica's memory turn
+ *   trails.c    and whoever compares their trails learns when
  *   forget.c    the one sequence of faults that chance does not find
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
@@ -105,6 +106,8 @@ struct sim_replica {
     uint32_t flipped_life; /* ... as its memory was not, in that life, ... */
     uint64_t flipped_op;   /* ... since this op, or the others were not all well since */
     struct vstamp_id flipped_digests[SIM_DIGESTS]; /* and this, after an op */
+    bool ever_flipped;     /* at any time; */
+    uint64_t first_flipped_op; /* in its newest life after this op, or the one before */
     bool was_flipped;      /* what turned was written over, and it may still say so */
     uint64_t righted_op;   /* at this op, or before */
     bool fenced;      /* it has found out, and its disk says so */
@@ -239,6 +242,7 @@ enum sim_phase {
     SIM_STAT(rotten_entries)                                                                       \
     SIM_STAT(flips)                                                                                \
     SIM_STAT(fenced)                                                                               \
+    SIM_STAT(named)                                                                                \
     SIM_STAT(old_copies)                                                                           \
     SIM_STAT(lost_writes)                                                                          \
     SIM_STAT(lost_states)                                                                          \
@@ -455,6 +459,10 @@ void sim_rot_entries(struct sim *sim, struct sim_replica *replica); /* it is dow
 
 /* flips.c */
 void sim_flip(struct sim *sim, uint8_t index);
+
+/* trails.c */
+void sim_trail_fenced(struct sim_replica *r); /* its disk is as it will be looked at */
+void sim_trails_agree(struct sim *sim);       /* at the end */
 
 /* forget.c */
 void sim_plot_begin(struct sim *sim);

@@ -313,6 +313,7 @@ static void loop(struct sim *sim)
         sim_packet_release(event.packet);
     }
     if (!sim->failed) check_history(sim);
+    if (!sim->failed) sim_trails_agree(sim);
     sim->stats.commits = sim->check.highest_commit;
     sim->stats.expired = sim->model.n_expired;
     if (!sim->failed && sim->stats.commits == 0 && !sim->options.beyond)

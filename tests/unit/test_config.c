@@ -75,6 +75,7 @@ static void every_key_can_be_set_and_is_printed_as_it_would_be_written(void **st
         {"batch_bytes", "256KiB"},
         {"max_value_bytes", "1000"},
         {"checkpoint_ops", "128"},
+        {"digest_ops", "3"},
         {"transfer_mib_per_s", "7"},
         {"pipeline", "3"},
         {"state_bytes_max", "1TiB"},

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The trail (vr/trail.c) on its way to the disk, in the checkpoints' lane: what has come together
+ * since the job before is one record of a file that is only appended to (trail.h).  It need not be
+ * durable, and nothing depends on it, but that a replica whose state is wrong ends only when all of
+ * it is there. */
+#include "base/assert.h"
+#include "node/node_state.h"
+
+#define ENTRY_SIZE 12u /* as it is encoded */
+#define LIST_SIZE  (TRAIL_ENTRIES * ENTRY_SIZE)
+
+static struct bytes encode(struct node *n)
+{
+    struct vr_trail *t = &n->vr.trail;
+    uint8_t *list_at = n->checkpoint.buffer + NODE_PAGES_BYTES - LIST_SIZE;
+    struct wire_list_builder list;
+    wire_list_begin(&list, &wire_shape_trail_entry, list_at, LIST_SIZE);
+    for (uint32_t i = 0; i < t->n; i++) {
+        bool fits = wire_list_add(&list, &t->entries[i]);
+        assert(fits);
+    }
+    struct wire_trail record = {.format = TRAIL_FORMAT,
+                               .group = n->vr.group,
+                               .address = bytes_of(n->vr.address),
+                               .app_first = n->vr.app_pages.first,
+                               .place = t->place,
+                               .entries = wire_list_end(&list)};
+    struct writer w = writer_over(n->checkpoint.buffer, NODE_PAGES_BYTES - LIST_SIZE);
+    bool fits = journal_put(&w, 0, 0, JOURNAL_TRAIL, &wire_shape_trail, &record);
+    assert(fits);
+    t->place += t->n;
+    t->n = 0;
+    return (struct bytes){w.start, w.size};
+}
+
+bool node_trail_next(struct node *n, struct node_job *job)
+{
+    struct vr_trail *t = &n->vr.trail;
+    if (t->n == 0 && !t->keep) return false;
+    *job = (struct node_job){.kind = NODE_JOB_TRAIL, .number = t->keep && t->op == 0};
+    if (t->n > 0) job->data = encode(n);
+    if (job->number == 1) t->keep = false;
+    return true;
+}
+
+bool node_trail_waits(const struct node *n)
+{
+    const struct node_checkpoint *c = &n->checkpoint;
+    return n->vr.trail.n > 0 || n->vr.trail.keep || (c->busy && c->trailed);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The trail: what each page held at each digest point, for whoever has to find out since which op
+ * two replicas differ, and in which page first (vstamp-admin bisect).
+ *
+ *   R1  an entry is a page and the hash of what it held at a point.  Of a point come those pages
+ *       that may have changed since the one before, then an entry that ends it: whoever has all
+ *       entries up to there knows the hash of every page after that op;
+ *   R2  entries wait here in a buffer until the disk's lane takes them.  If it is full when the
+ *       next point comes, the pages that were not told yet are told with that one: the trail loses
+ *       a point, and stays true;
+ *   R3  a start begins with zeros, as everything that is restored is a change of that. */
+#include "vr/rooms.h"
+
+void vr_trail_begin(struct vr *r, struct arena *arena)
+{
+    if (r->config.durable)
+        r->trail.entries = arena_take(arena, TRAIL_ENTRIES, sizeof r->trail.entries[0]);
+}
+
+static void add(struct vr_trail *t, uint32_t page, uint64_t value)
+{
+    t->entries[t->n++] = (struct wire_trail_entry){.page = page, .value = value};
+}
+
+void vr_trail_go_on(struct vr *r)
+{
+    struct vr_trail *t = &r->trail;
+    while (t->op != 0 && t->n < TRAIL_ENTRIES) {
+        t->page = pages_next_untold(&r->pages, t->page);
+        if (t->page < r->pages.n_max) {
+            add(t, t->page, pages_told(&r->pages, t->page));
+        } else {
+            add(t, TRAIL_OP, t->op);
+            t->op = 0;
+        }
+    }
+}
+
+void vr_trail_point(struct vr *r, uint64_t op)
+{
+    if (r->trail.entries == NULL) return;
+    r->trail.op = op;
+    r->trail.page = 0;
+    vr_trail_go_on(r);
+}
+
+/* R2 */
+void vr_trail_cut(struct vr *r)
+{
+    if (r->trail.op != 0) vr_mark(r, VR_MARK_trail_loses_a_point, "op=%" PRIu64, r->trail.op);
+    r->trail.op = 0;
+}
+
+void vr_trail_rotten(struct vr *r, uint32_t page)
+{
+    if (r->trail.entries != NULL && r->trail.n < TRAIL_ENTRIES) add(&r->trail, TRAIL_ROTTEN, page);
+}
+
+void vr_trail_forget(struct vr *r)
+{
+    r->trail.n = 0;
+    r->trail.op = 0;
+}
+
+/* Once: what is said of it later must not take the place of what was known then. */
+void vr_trail_keep(struct vr *r, uint64_t op)
+{
+    struct vr_trail *t = &r->trail;
+    if (t->entries == NULL || t->kept_op > r->digests.agreed) return;
+    t->kept_op = op;
+    t->keep = true;
+}

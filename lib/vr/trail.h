@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What pages held at digest points, until the disk has it (trail.c). */
+#ifndef VR_TRAIL_H
+#define VR_TRAIL_H
+
+#include "wire/schema.h"
+
+#define TRAIL_FORMAT  1u    /* of the file */
+#define TRAIL_ENTRIES 8192u /* that wait at most */
+
+/* What an entry has in place of a page; its value is then: */
+#define TRAIL_OP     UINT32_MAX       /* the op-number after which all was so */
+#define TRAIL_ROTTEN (UINT32_MAX - 1) /* a page that had turned in memory */
+
+struct vr_trail {
+    struct wire_trail_entry *entries; /* NULL: nobody wants them */
+    uint32_t n;
+    uint64_t place; /* how many there were before these, since the start */
+    uint64_t op;    /* the point that is being told; 0: there is none, or all of it was */
+    uint32_t page;  /* from this page on */
+    bool keep;      /* these and all before them are to be kept: they show where states differ, */
+    uint64_t kept_op; /* as was found at this point */
+};
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The trail (vr/trail.c): a file that is appended to; once it is large it becomes the one before,
+ * whose place it takes.  When states are found to differ both get other names, under which they
+ * stay until that happens again: those who are right go on, and would soon have overwritten what
+ * they knew.
+ *
+ * Nothing is synced, and nothing depends on it.  What cannot be written is lost: the reader sees
+ * the gap (node/trail.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "replica/storage_lane.h"
+
+#define LARGE (16 << 20) /* bytes */
+
+static bool append(int fd, struct bytes data)
+{
+    while (data.size > 0) {
+        ssize_t n = write(fd, data.data, data.size);
+
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) errno = ENOSPC;
+        if (n <= 0) return false;
+        data.data += n;
+        data.size -= (size_t)n;
+    }
+    return true;
+}
+
+/* As `from` is called now, or else there is none of the new name. */
+static bool rename_in(int folder, const char *from, const char *to)
+{
+    if (renameat(folder, from, folder, to) == 0) return true;
+    if (errno == ENOENT) unlinkat(folder, to, 0);
+    return errno == ENOENT;
+}
+
+void trail_append(struct lane *l, const struct node_job *job)
+{
+    int folder = l->storage->folder_fd;
+    int fd = openat(folder, STORAGE_TRAIL, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && lane_leaves_room(fd) && append(fd, job->data);
+
+    if (ok && lseek(fd, 0, SEEK_END) >= LARGE)
+        ok = rename_in(folder, STORAGE_TRAIL, STORAGE_TRAIL STORAGE_BEFORE);
+    if (job->number == 1)
+        ok = rename_in(folder, STORAGE_TRAIL STORAGE_BEFORE, STORAGE_TRAIL_KEPT STORAGE_BEFORE) &&
+             rename_in(folder, STORAGE_TRAIL, STORAGE_TRAIL_KEPT) && ok;
+    if (!ok) l->trail_errno = errno;
+    if (fd >= 0) close(fd);
+}

@@ -62,8 +62,7 @@ void sim_flip(struct sim *sim, uint8_t index)
         if (is_borne(core)) {
             sim_trace(sim, "%u: bit %" PRIu64 " of page %" PRIu32 " %s", index, bit, page,
                       slips ? "is written wrongly" : "flips");
-            if (!r->was_flipped || r->flipped_life != r->incarnation)
-                r->first_flipped_op = core->applied;
+            if (!r->ever_flipped) r->first_flipped_op = core->applied;
             r->flipped = r->was_flipped = r->ever_flipped = true;
             r->flipped_life = r->incarnation;
             r->flipped_op = core->applied;

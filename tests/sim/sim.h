@@ -107,7 +107,7 @@ struct sim_replica {
     uint64_t flipped_op;   /* ... since this op, or the others were not all well since */
     struct vstamp_id flipped_digests[SIM_DIGESTS]; /* and this, after an op */
     bool ever_flipped;     /* at any time; */
-    uint64_t first_flipped_op; /* in its newest life after this op, or the one before */
+    uint64_t first_flipped_op; /* first after this op, or in the midst of the next */
     bool was_flipped;      /* what turned was written over, and it may still say so */
     uint64_t righted_op;   /* at this op, or before */
     bool fenced;      /* it has found out, and its disk says so */

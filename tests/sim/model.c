@@ -72,6 +72,7 @@ static void note_change(struct model *m, enum kv_what what, const struct model_k
     *change = (struct model_change){.op = m->place.op, .what = what, .size = value.size,
                                     .checksum = checksum64(value.data, value.size)};
     memcpy(change->name, key->name, sizeof change->name);
+    change->expiry = what == KV_WHAT_EXPIRE ? newest(key)->expiry : 0;
 }
 
 static bool is_over(const struct model *m, const struct model_key *key)
@@ -369,7 +370,23 @@ size_t model_changes_from(const struct model *m, uint64_t op)
     return i;
 }
 
-const char *model_changes(const struct model *m, uint64_t op, const struct kv_answer *answer,
+/* What expires at one time does so in the order that the store gives it, which is the same for all
+ * who watch: the first of them to see it tells the model. */
+static void take_order(struct model *m, size_t at, size_t end, const struct kv_change *is)
+{
+    const struct model_change first = m->changes[at];
+    for (size_t i = at; i < end && is->what == KV_WHAT_EXPIRE; i++) {
+        const struct model_change other = m->changes[i];
+        if (other.op != first.op || other.what != first.what) return;
+        if (other.expiry != first.expiry) return;
+        if (!bytes_equal(is->key, bytes_of(other.name))) continue;
+        m->changes[at] = other;
+        m->changes[i] = first;
+        return;
+    }
+}
+
+const char *model_changes(struct model *m, uint64_t op, const struct kv_answer *answer,
                           size_t *seen)
 {
     size_t end = model_changes_from(m, op + 1);
@@ -378,6 +395,7 @@ const char *model_changes(const struct model *m, uint64_t op, const struct kv_an
         struct kv_change is;
         kv_change_next(&left, &is);
         if (*seen >= end) return "somebody who watches sees a change that is yet to come";
+        take_order(m, *seen, end, &is);
         const struct model_change *c = &m->changes[*seen];
         if (is.op != c->op || is.what != c->what || !bytes_equal(is.key, bytes_of(c->name)) ||
             is.value.size != c->size ||

@@ -35,6 +35,7 @@ struct model_change {
     char name[MODEL_NAME_MAX];
     size_t size;
     uint64_t checksum; /* of the value */
+    uint64_t expiry;   /* of what has expired */
 };
 
 /* How far a replica, or the model, has come: so many calls of this entry are done. */
@@ -67,7 +68,7 @@ const char *model_read(const struct model *m, uint64_t op, const struct kv_op *r
 
 /* Of somebody who has seen the first *seen of all changes, and asks for the next ones, whatever the
  * key: they must come in order, and all up to this entry, or some and `more`.  Moves *seen. */
-const char *model_changes(const struct model *m, uint64_t op, const struct kv_answer *answer,
+const char *model_changes(struct model *m, uint64_t op, const struct kv_answer *answer,
                           size_t *seen);
 
 /* The first change of this entry or a later one. */

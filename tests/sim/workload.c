@@ -298,7 +298,7 @@ static void check_floor(struct sim *sim, struct sim_client *client, const struct
 static void note_changes(struct sim *sim, struct sim_client *client,
                          const struct kv_answer *answer)
 {
-    const struct model *m = &sim->model;
+    struct model *m = &sim->model;
     uint64_t op = client->session.result.op;
     if (answer->status == KV_ANSWER_GONE) {
         client->watches = false;

@@ -36,7 +36,8 @@ static struct bytes encode(struct node *n)
 bool node_trail_next(struct node *n, struct node_job *job)
 {
     struct vr_trail *t = &n->vr.trail;
-    if (t->n == 0 && !t->keep) return false;
+    bool known = !vstamp_id_is_zero(n->vr.group); /* whose trail it is; a blank one has to hear */
+    if (!known || (t->n == 0 && !t->keep)) return false;
     *job = (struct node_job){.kind = NODE_JOB_TRAIL, .number = t->keep && t->op == 0};
     if (t->n > 0) job->data = encode(n);
     if (job->number == 1) t->keep = false;

@@ -6,7 +6,7 @@
 #include "wire/schema.h"
 
 #define TRAIL_FORMAT  1u    /* of the file */
-#define TRAIL_ENTRIES 8192u /* that wait at most */
+#define TRAIL_ENTRIES 512u /* that wait at most */
 
 /* What an entry has in place of a page; its value is then: */
 #define TRAIL_OP     UINT32_MAX       /* the op-number after which all was so */

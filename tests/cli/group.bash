@@ -255,6 +255,17 @@ group_agree() {
 
 group_wait_agree() { group_wait "all replicas to agree" group_agree; }
 
+# group_acked: both other replicas of three have told the primary that they hold what it has for
+# good.  What all have executed, one of them may not have written yet.
+group_acked() {
+    group_has_primary || return 1
+    local op
+    op=$(group_field "$PRIMARY" op_number) || return 1
+    [[ $(group_status "$PRIMARY" | grep -o "\"acked_op\":$op\b" | wc -l) -eq 2 ]]
+}
+
+group_wait_acked() { group_wait "both backups to acknowledge all" group_acked; }
+
 # group_wait_log I PATTERN: a line of replica I's log.
 group_wait_log() {
     group_wait "$2 in the log of replica $1" grep -q "$2" "$BATS_TEST_TMPDIR/replica-$1.log"

@@ -59,7 +59,7 @@ start 1 by another copy of it;"
     cp -r "$BATS_TEST_TMPDIR/data/2" "$BATS_TEST_TMPDIR/copy"
     put k 2
     put k 3
-    group_wait_agree
+    group_wait_acked # else nobody remembers that it held them
     group_kill 2
     rm -r "$BATS_TEST_TMPDIR/data/2"
     cp -r "$BATS_TEST_TMPDIR/copy" "$BATS_TEST_TMPDIR/data/2"

@@ -399,13 +399,6 @@ damage() {
     dd if=/dev/zero of="$oldest" bs=64K count=1 conv=notrunc status=none
 }
 
-# The primary has heard from each backup that all it knows of is durable there.
-all_acknowledged() {
-    local op
-    op=$(group_field "$PRIMARY" op_number)
-    [ "$(group_status "$PRIMARY" | grep -o "\"acked_op\":$op\b" | wc -l)" -eq 2 ]
-}
-
 @test "a replica whose files are damaged recovers from the others, and its folder is sound again" {
     local data=$BATS_TEST_TMPDIR/data/1
     group_start 3
@@ -435,7 +428,7 @@ all_acknowledged() {
         vstamp --timeout 20 shell >/dev/null # more than damage() takes away
     group_wait_agree
     group_wait_primary
-    group_wait "all to hold it on their disks" all_acknowledged
+    group_wait_acked
     group_kill 0 1 2
     for i in 0 1 2; do
         cp -r "$BATS_TEST_TMPDIR/data/$i" "$BATS_TEST_TMPDIR/sound-$i"

@@ -115,6 +115,7 @@ CHECKS = \
     %D%/check-exports.sh \
     %D%/check-layers.sh \
     %D%/check-man.sh \
+    %D%/check-mutants.sh \
     %D%/check-pure.sh \
     %D%/check-tidy.sh
 

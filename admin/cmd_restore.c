@@ -116,7 +116,8 @@ int cmd_restore(struct cli *cli, int argc, char **argv)
     const char *index = NULL;
     uint64_t number = 0;
     const struct cli_option options[] = {
-        CLI_TEXT('i', "index", &index, "N", "make only this member (default: all, on one machine)"),
+        CLI_TEXT('i', "index", &index, "N",
+                 "make only this member, by default all, on one machine"),
         CLI_FLAG('n', "dry-run", &r.dry_run, "check all, write nothing"),
         CLI_END,
     };

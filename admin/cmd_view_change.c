@@ -106,7 +106,8 @@ static int look(struct hand_over *h, uint64_t *view, struct vstamp_diag *diag)
     answers_close(&answers);
     h->members = &answers.members;
     *view = verdict.view;
-    if (verdict.primary < 0) vstamp_diag_printf(diag, "%s", verdict.reasons[0]);
+    if (verdict.primary < 0)
+        vstamp_diag_printf(diag, "%s: see 'vstamp-admin status'", verdict.reasons[0]);
     return verdict.primary;
 }
 
@@ -161,7 +162,7 @@ int cmd_view_change(struct cli *cli, int argc, char **argv)
     struct vstamp_diag diag = {0};
     const struct cli_option options[] = {
         CLI_U32(0, "to", &h.to, 0, REPLICAS_MAX - 1, "INDEX",
-                "this replica is to lead (default: the next one that is alive)"),
+                "this replica is to lead, by default the next one that is alive"),
         CLI_END,
     };
     int rv = cli_parse(cli, options, argc, argv, NULL, 0, NULL);

@@ -34,16 +34,16 @@ int main(int argc, char **argv)
     struct admin admin = {.timeout_ms = ADMIN_TIMEOUT_MS_DEFAULT};
     const struct cli_option options[] = {
         CLI_TEXT('c', "config", &admin.config_option, "FILE",
-                 "the group's configuration (else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME ")"),
+                 "the group's configuration; else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME),
         CLI_DURATION('t', "timeout", &admin.timeout_ms, 10, 600000,
-                     "wait this long for answers (default 1)"),
+                     "wait this long for answers, by default 1"),
         CLI_FLAG('j', "json", &admin.json, "print JSON, one object on one line"),
         CLI_END,
     };
     struct cli cli = {
         .program = "vstamp-admin",
         .version = PACKAGE_VERSION,
-        .text = "Look at a vstamp group and its folders, copy it, restore it",
+        .text = "Shows, changes, backs up and restores a vstamp group, and inspects its folders",
         .epilogue = epilogue,
         .options = options,
         .commands = commands,

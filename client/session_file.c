@@ -170,7 +170,9 @@ static int lock_named(const char *path, bool create, int *fd, struct vstamp_diag
 {
     for (;;) {
         *fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | (create ? O_CREAT : 0), 0600);
-        if (*fd < 0) return fail(diag, path, "cannot open the session file");
+        if (*fd < 0)
+            return fail(diag, path,
+                        create ? "cannot make the session file" : "cannot open the session file");
         struct stat locked, named;
         if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
             bool in_use = errno == EWOULDBLOCK;

@@ -273,7 +273,7 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
     int rv;
 
     snprintf(text, sizeof text,
-             "One replica of a vstamp group: keeps %s%s available while machines fail",
+             "Runs one replica of a vstamp group, which keeps %s%s available while machines fail",
              may_load ? "its data" : "the application ", may_load ? "" : app->name);
     snprintf(epilogue, sizeof epilogue,
              "To try it out, without a configuration:\n"

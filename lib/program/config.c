@@ -383,7 +383,10 @@ static int reject_yaml(const struct source *s, const yaml_parser_t *parser)
         at.column = 0;
         return reject(s, at, "not valid YAML: " QUOTE_HINT);
     }
-    return reject(s, at, "not valid YAML: %s", parser->problem);
+    size_t index = parser->problem_mark.index;
+    bool is_tab = index < s->size && s->text[index] == '\t';
+    return reject(s, at, "not valid YAML: %s%s", parser->problem,
+                  is_tab ? ": indent with spaces, not with a tab" : "");
 }
 
 static int read_document(struct source *s, yaml_parser_t *parser, struct config *config)
@@ -446,7 +449,7 @@ int config_find(char path[static CONFIG_PATH_SIZE], const char *option, struct v
                                  "or $" CONFIG_ENVIRONMENT);
     } else {
         vstamp_diag_printf(diag, "%s: %s: check %s", path, strerror(errno),
-                           option != NULL ? "--config" : "$" CONFIG_ENVIRONMENT);
+                           option != NULL ? "the name" : "$" CONFIG_ENVIRONMENT);
     }
     return VSTAMP_E_CONFIG;
 }
@@ -457,7 +460,8 @@ static char *read_file(const char *path, size_t *size, struct vstamp_diag *diag)
     char *text = malloc(CONFIG_FILE_BYTES_MAX + 1);
     FILE *file = text == NULL ? NULL : fopen(path, "re");
     if (file == NULL) {
-        vstamp_diag_printf(diag, "%s: %s", path, strerror(errno));
+        vstamp_diag_printf(diag, "%s: %s%s", path, strerror(errno),
+                           errno == EACCES ? ": whoever runs this must be able to read it" : "");
         free(text);
         return NULL;
     }

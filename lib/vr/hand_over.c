@@ -59,7 +59,7 @@ static const char *refuse(struct vr *r, uint8_t target, char *text, size_t size)
         return next_view(r, target) == 0 ? text : NULL;
     }
     if (target >= r->config.n_replicas) {
-        snprintf(text, size, "there is no replica %u: the group has 0 to %u", target,
+        snprintf(text, size, "there is no replica %u: the group has replicas 0 to %u", target,
                  r->config.n_replicas - 1u);
     } else if (vr_among_witnesses(r->config.witnesses, target)) {
         snprintf(text, size, "replica %u is a witness: it holds no state and cannot lead", target);

@@ -64,7 +64,7 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
     group_start 5 "durability: memory" "witnesses: [4]"
     group_wait_primary
     view=$(group_field "$PRIMARY" view)
-    group_fails 5 "vstamp-admin: there is no replica 9: the group has 0 to 4" \
+    group_fails 5 "vstamp-admin: there is no replica 9: the group has replicas 0 to 4" \
         vstamp-admin view-change --to 9
     group_fails 5 "*replica 4 is a witness*" vstamp-admin view-change --to 4
     group_kill $(((PRIMARY + 1) % 4))
@@ -79,7 +79,8 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
 
 @test "nobody to ask, nobody who leads: nothing was moved, exit 3" {
     group_configure 3 "durability: memory"
-    group_fails 3 "vstamp-admin: no replica answers" vstamp-admin --timeout 0.1 view-change
+    group_fails 3 "vstamp-admin: no replica answers: see 'vstamp-admin status'" \
+        vstamp-admin --timeout 0.1 view-change
     group_start_one 0
     group_wait "replica 0" group_http 0 /livez >/dev/null
     group_fails 3 "*no primary*" vstamp-admin --timeout 0.1 view-change

@@ -100,7 +100,7 @@ static void who_cannot_lead_is_refused_in_words(void **unused)
     (void)unused;
     struct cluster *c = cluster_new(5, CLUSTER_MEMORY | CLUSTER_WITNESS(2));
     ask(c, 0, 0, 5);
-    expect_refusal(c, "there is no replica 5: the group has 0 to 4");
+    expect_refusal(c, "there is no replica 5: the group has replicas 0 to 4");
     ask(c, 0, 0, 2);
     expect_refusal(c, "replica 2 is a witness");
     cluster_isolate(c, 1);

@@ -171,7 +171,8 @@ static const struct {
      "f.yaml:1:1: not valid YAML: quote an IPv6 address, as in \"[::1]:14621\""},
     {"replicas_addresses: [a:1\n", "f.yaml:2:1: not valid YAML: did not find expected ',' or ']'"},
     {"replicas_addresses:\n\t- a:1\n",
-     "f.yaml:2:1: not valid YAML: found character that cannot start any token"},
+     "f.yaml:2:1: not valid YAML: found character that cannot start any token: indent with "
+     "spaces, not with a tab"},
     {THREE "data_dir: \xff\n", "f.yaml:5:11: not valid YAML: invalid leading UTF-8 octet"},
     {THREE "---\nmore: 1\n", "f.yaml:6:1: expected one document, found another"},
     {THREE "status_addresses: [a:1]\n",
@@ -335,7 +336,7 @@ static void the_option_beats_the_environment_and_that_the_current_folder(void **
     assert_int_equal(config_find(path, CONFIG_FILE_NAME, &diag), 0);
     assert_string_equal(path, CONFIG_FILE_NAME);
     assert_int_equal(config_find(path, "gone.yaml", &diag), VSTAMP_E_CONFIG);
-    assert_string_equal(diag.text, "gone.yaml: No such file or directory: check --config");
+    assert_string_equal(diag.text, "gone.yaml: No such file or directory: check the name");
 
     assert_int_equal(config_load(&c, folder, &diag), VSTAMP_E_CONFIG);
     assert_non_null(strstr(diag.text, "Is a directory"));

@@ -584,7 +584,6 @@ void vr_on_turn_end(struct vr *r)
     vr_batch_settle(r);
     vr_reads_by_lease(r);
     if (vr_reads_want_round(r)) vr_send_heartbeat(r);
-    vr_digest_turn_end(r);
     settle(r);
 }
 
@@ -595,6 +594,8 @@ void vr_on_turn_sent(struct vr *r)
         vr_batch_settle(r);
         settle(r);
     }
+    if (r->over) return;
+    vr_digest_turn_end(r);
     if (r->over) return;
     vr_tick_arm(r);
     pages_hash_some(&r->pages);

@@ -121,7 +121,7 @@ void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
 /* digest.c: have all the same state? */
 void vr_digest_point(struct vr *r);
 void vr_digest_forget(struct vr *r);
-void vr_digest_turn_end(struct vr *r);
+void vr_digest_turn_end(struct vr *r); /* in its second half, when nobody waits for us */
 void vr_digest_repeat(struct vr *r, uint8_t replica);
 void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m);
 const char *vr_replicas_text(uint32_t who, char *text, size_t size); /* of a bitset */

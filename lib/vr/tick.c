@@ -38,7 +38,7 @@ static bool may_tick(const struct vr *r)
 {
     return r->app->due != NULL && vr_is_primary(r) && !r->suspects && !r->ticking &&
            r->applied >= r->view_start_op && vr_time_is_known(r) && !vr_view_is_over(r) &&
-           !vr_epoch_is_closed(r) && !vr_proposal_closes(r);
+           !vr_proposal_closes(r);
 }
 
 /* Each turn that may have changed what is due ends here, and there is one with each heartbeat: what

@@ -85,6 +85,8 @@ static void note_length(struct turn *t, uint64_t now)
     if (cpu_us > t->longest_cpu_us) t->longest_cpu_us = cpu_us;
 }
 
+/* What is due moves on with nearly each turn, as a backup hears of its primary: a timer that is set
+ * for earlier stays, and begins a turn that finds nothing to do. */
 static void arm(struct turn *t, uint64_t now)
 {
     uint64_t due = node_next_timer(t->node);
@@ -93,6 +95,8 @@ static void arm(struct turn *t, uint64_t now)
         uv_timer_stop(&t->timer);
         return;
     }
+    if (uv_is_active((uv_handle_t *)&t->timer) && t->armed_us <= due) return;
+    t->armed_us = due;
     uv_update_time(t->timer.loop);
     uv_timer_start(&t->timer, on_timer, due <= now ? 0 : (due - now + 999) / 1000, 0);
 }

@@ -31,7 +31,8 @@ struct turn {
     uint64_t longest_cpu_us;      /* the most that a turn took, or a millisecond more */
     uv_check_t check;         /* runs after the poll: ends the turn */
     uv_prepare_t prepare;     /* runs before the poll: ends a turn that a timer began */
-    uv_timer_t timer;         /* the node's next timer */
+    uv_timer_t timer;         /* the node's next timer, */
+    uint64_t armed_us;        /* and for when it is set, while it is active */
     uv_idle_t rest;           /* runs in the loop's next round when a turn was full */
     size_t taken_bytes;       /* read in this turn, */
     size_t fullest_bytes;     /* and the most in any */

@@ -33,19 +33,27 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header)
     vr_app_has_run(r);
 }
 
-/* May this replica log one now (T1, T2)? */
+/* May this primary log one now (T2)? */
 static bool may_tick(const struct vr *r)
 {
-    return r->app->due != NULL && vr_is_primary(r) && !r->suspects && !r->ticking &&
-           r->applied >= r->view_start_op && vr_time_is_known(r) && !vr_view_is_over(r) &&
+    return !r->suspects && !r->ticking && vr_time_is_known(r) && !vr_view_is_over(r) &&
            !vr_proposal_closes(r);
+}
+
+/* VSTAMP_NEVER: nothing is, or not for us (T1).  Most often nothing is, which is known soonest. */
+static uint64_t due_us(const struct vr *r)
+{
+    if (r->app->due == NULL || !vr_is_primary(r) || r->applied < r->view_start_op)
+        return VSTAMP_NEVER;
+    uint64_t due = r->app->due(&r->app_pages);
+    return due != VSTAMP_NEVER && may_tick(r) ? due : VSTAMP_NEVER;
 }
 
 /* Each turn that may have changed what is due ends here, and there is one with each heartbeat: what
  * is further away needs no timer, and a wall clock that was set is noticed. */
 void vr_tick_arm(struct vr *r)
 {
-    uint64_t due = may_tick(r) ? r->app->due(&r->app_pages) : VSTAMP_NEVER;
+    uint64_t due = due_us(r);
     uint64_t time = due != VSTAMP_NEVER ? vr_next_timestamp(r) : 0;
     uint64_t wait_us = due > time ? due - time : 0;
     uint64_t rest_us = r->tick_us > r->now_us ? r->tick_us - r->now_us : 0; /* T3 */
@@ -58,7 +66,7 @@ void vr_tick_arm(struct vr *r)
 
 void vr_tick_due(struct vr *r)
 {
-    if (!may_tick(r) || r->app->due(&r->app_pages) > vr_next_timestamp(r)) return;
+    if (due_us(r) > vr_next_timestamp(r)) return;
     r->tick_us = r->now_us + TICK_US; /* T3 */
     r->ticking = vr_batch_tick(r);
 }

@@ -24,27 +24,11 @@ void log_reset(struct log *l, const struct wire_entry_header *base)
     l->n_holes = 0;
 }
 
-bool log_has(const struct log *l, uint64_t op)
-{
-    return op >= l->first && op <= l->op;
-}
-
-const struct log_slot *log_at(const struct log *l, uint64_t op)
-{
-    assert(log_has(l, op));
-    return &l->slots[op & l->mask];
-}
-
 struct bytes log_body(const struct log *l, uint64_t op)
 {
     const struct log_slot *slot = log_at(l, op);
     assert(!slot->hole);
     return (struct bytes){l->bytes + slot->offset, slot->size};
-}
-
-bool log_is_hole(const struct log *l, uint64_t op)
-{
-    return l->n_holes > 0 && log_has(l, op) && log_at(l, op)->hole;
 }
 
 uint64_t log_hole_from(const struct log *l, uint64_t op)
@@ -58,19 +42,6 @@ uint64_t log_hole_from(const struct log *l, uint64_t op)
 uint64_t log_first_hole(const struct log *l)
 {
     return log_hole_from(l, l->first);
-}
-
-const struct wire_entry_header *log_header(const struct log *l, uint64_t op)
-{
-    if (op == l->base.op && op + 1 == l->first) return &l->base;
-    return log_has(l, op) ? &log_at(l, op)->header : NULL;
-}
-
-const struct wire_entry_header *log_last(const struct log *l)
-{
-    const struct wire_entry_header *last = log_header(l, l->op);
-    assert(last != NULL);
-    return last;
 }
 
 /* Where `size` bytes fit, or SIZE_MAX.  A body never goes around the end of the ring. */

@@ -12,6 +12,7 @@
 #define VR_LOG_H
 
 #include "base/arena.h"
+#include "base/assert.h"
 #include "wire/schema.h"
 
 struct log_slot {
@@ -66,20 +67,47 @@ struct log_slot *log_append(struct log *l, const struct wire_entry_header *heade
 struct log_slot *log_append_hole(struct log *l, const struct wire_entry_header *header,
                                  size_t size);
 struct log_slot *log_fill(struct log *l, uint64_t op, struct bytes body);
-bool log_is_hole(const struct log *l, uint64_t op); /* false, too, if the log does not have it */
 uint64_t log_hole_from(const struct log *l, uint64_t op); /* the first one, UINT64_MAX: none */
 uint64_t log_first_hole(const struct log *l);
 
 /* Remove all entries above `op`, which must be at least first - 1. */
 void log_truncate(struct log *l, uint64_t op);
 
-bool log_has(const struct log *l, uint64_t op);                   /* first <= op <= l->op */
-const struct log_slot *log_at(const struct log *l, uint64_t op);  /* asserts log_has */
-struct bytes log_body(const struct log *l, uint64_t op);          /* asserts that it is no hole */
+/* What all rooms ask in each turn is here, for the compiler to see through. */
+
+static inline bool log_has(const struct log *l, uint64_t op)
+{
+    return op >= l->first && op <= l->op;
+}
+
+static inline const struct log_slot *log_at(const struct log *l, uint64_t op)
+{
+    assert(log_has(l, op));
+    return &l->slots[op & l->mask];
+}
+
+struct bytes log_body(const struct log *l, uint64_t op); /* asserts that it is no hole */
+
+/* False, too, if the log does not have it. */
+static inline bool log_is_hole(const struct log *l, uint64_t op)
+{
+    return l->n_holes > 0 && log_has(l, op) && log_at(l, op)->hole;
+}
 
 /* Header of an entry, or of the base; NULL if the log does not know it. */
-const struct wire_entry_header *log_header(const struct log *l, uint64_t op);
-const struct wire_entry_header *log_last(const struct log *l); /* header of `op`, or the base */
+static inline const struct wire_entry_header *log_header(const struct log *l, uint64_t op)
+{
+    if (op == l->base.op && op + 1 == l->first) return &l->base;
+    return log_has(l, op) ? &log_at(l, op)->header : NULL;
+}
+
+/* Header of `op`, or the base. */
+static inline const struct wire_entry_header *log_last(const struct log *l)
+{
+    const struct wire_entry_header *last = log_header(l, l->op);
+    assert(last != NULL);
+    return last;
+}
 
 /* The identity of an entry: over group, header (without checksum) and body. */
 struct vstamp_id log_checksum(struct vstamp_id group, const struct wire_entry_header *header,

@@ -263,7 +263,7 @@ void vr_normal_settle(struct vr *r)
         return;
     }
     r->acked_op[r->config.self] = r->durable_op;
-    uint64_t reached = vr_quorum_reached(r, r->acked_op);
+    uint64_t reached = r->log.op > r->commit ? vr_quorum_reached(r, r->acked_op) : r->commit;
     if (reached > r->commit && reached > r->durable_op)
         vr_mark(r, VR_MARK_primary_disk_is_last, "op=%" PRIu64 " durable=%" PRIu64, reached,
                 r->durable_op);

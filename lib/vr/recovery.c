@@ -65,7 +65,7 @@ struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *token
 /* The certificate. */
 static struct wire_list members_tokens(const struct vr *r, uint8_t *buffer, size_t size)
 {
-    struct vstamp_id tokens[REPLICAS_MAX];
+    struct vstamp_id tokens[REPLICAS_MAX] = {0};
     for (uint8_t i = 0; i < r->config.n_replicas; i++) tokens[i] = r->membership.members[i].token;
     return vr_token_list(r, tokens, buffer, size);
 }

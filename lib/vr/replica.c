@@ -240,21 +240,6 @@ void vr_start(struct vr *r)
 
 /* --- what all rooms use ----------------------------------------------------------------------- */
 
-bool vr_is_primary(const struct vr *r)
-{
-    return r->status == VR_NORMAL && vr_primary_of(r, r->view) == r->config.self;
-}
-
-uint8_t vr_primary_of(const struct vr *r, uint64_t view)
-{
-    return vr_primary_among(r->config.n_replicas, r->config.witnesses, view);
-}
-
-bool vr_is_durable_state(const struct vr *r)
-{
-    return r->durable >= r->state_position;
-}
-
 void vr_timer_set(struct vr *r, enum vr_timer timer, uint64_t after_us)
 {
     r->due[timer] = r->now_us + after_us;

@@ -26,6 +26,7 @@
 #include "vr/membership.h"
 #include "vr/pages.h"
 #include "vr/trail.h"
+#include "vr/witness.h"
 #include "wire/frame.h"
 
 enum vr_level { VR_ERROR, VR_WARN, VR_INFO };
@@ -441,11 +442,7 @@ void vr_on_other_version(struct vr *r, uint8_t slot, const struct wire_header *h
 
 bool vr_accepts_requests(const struct vr *r);
 uint64_t vr_lease_until_us(const struct vr *r);      /* by its clock; 0: it holds none */
-bool vr_is_primary(const struct vr *r);              /* of its view, and normal */
-bool vr_is_witness(const struct vr *r);
 bool vr_witness_is_exposed(const struct vr *r);      /* witness.c, W4 */
-uint8_t vr_primary_of(const struct vr *r, uint64_t view);
-bool vr_is_durable_state(const struct vr *r);        /* the newest hard state is on disk */
 size_t vr_frame_size_max(const struct vr_config *config);
 size_t vr_entry_size_max(const struct vr_config *config); /* body of the largest entry */
 const char *vr_status_word(enum vr_status status);
@@ -456,6 +453,28 @@ uint64_t vr_time(const struct vr *r); /* that the group agrees on; 0 while it is
 /* At the primary: how far a clock is from that, at most, and whose; "": all are right. */
 uint64_t vr_clocks_off_us(const struct vr *r);
 const char *vr_clocks_text(const struct vr *r, char *text, size_t size);
+
+static inline bool vr_is_witness(const struct vr *r)
+{
+    return r->witness;
+}
+
+static inline uint8_t vr_primary_of(const struct vr *r, uint64_t view)
+{
+    return vr_primary_among(r->config.n_replicas, r->config.witnesses, view);
+}
+
+/* Of its view, and normal? */
+static inline bool vr_is_primary(const struct vr *r)
+{
+    return r->status == VR_NORMAL && vr_primary_of(r, r->view) == r->config.self;
+}
+
+/* Is the newest hard state on disk? */
+static inline bool vr_is_durable_state(const struct vr *r)
+{
+    return r->durable >= r->state_position;
+}
 
 bool vr_epoch_is_complete(const struct vr *r); /* the log up to its begin is here */
 bool vr_epoch_is_closed(const struct vr *r); /* the last entry of its epoch is in the log */

@@ -148,11 +148,6 @@ static void answer(struct vr *r, uint8_t replica)
             .op = r->vouched[replica]);
 }
 
-void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op)
-{
-    if (op > r->vouched[replica]) r->vouched[replica] = op;
-}
-
 void vr_restart_settle(struct vr *r)
 {
     if (!vr_is_durable_state(r)) return;

@@ -188,7 +188,11 @@ void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, u
                        uint64_t op, struct vstamp_id checksum);
 void vr_transfer_stop(struct vr *r, const char *why);
 void vr_later_view(struct vr *r, uint8_t from, uint64_t view);
-bool vr_view_is_over(const struct vr *r); /* entries of a later one are in our log (T7) */
+/* Are entries of a later one in our log (T7)? */
+static inline bool vr_view_is_over(const struct vr *r)
+{
+    return log_last(&r->log)->view > r->log_view;
+}
 struct wire_list vr_entries_after(struct vr *r, uint64_t after, uint64_t up_to);
 void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m);
 void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m);
@@ -296,7 +300,10 @@ void vr_restart_tell(struct vr *r, uint8_t replica);   /* that we have started *
 void vr_stop_for_good(struct vr *r);
 /* The same, and vr_is_over says why. */
 void vr_refuse(struct vr *r, uint8_t from, const char *event);
-void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op);
+static inline void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op)
+{
+    if (op > r->vouched[replica]) r->vouched[replica] = op;
+}
 uint64_t vr_incarnation_after_loss(uint64_t newest);
 /* Another knows this life of ours: if it is not the present one, that stops (S3). */
 bool vr_restart_proves_old_copy(struct vr *r, uint8_t from, uint64_t theirs);

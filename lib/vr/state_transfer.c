@@ -140,11 +140,6 @@ void vr_later_view(struct vr *r, uint8_t from, uint64_t view)
     vr_transfer_start(r, VR_TRANSFER_VIEW, from, view, 0, (struct vstamp_id){0});
 }
 
-bool vr_view_is_over(const struct vr *r)
-{
-    return log_last(&r->log)->view > r->log_view;
-}
-
 /* --- the peer's side -------------------------------------------------------------------------- */
 
 /* Those of the entries after + 1 .. up_to that fit into one message, and come before any hole. */

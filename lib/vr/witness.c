@@ -50,9 +50,8 @@
 
 #include "vr/rooms.h"
 
-uint8_t vr_primary_among(uint8_t n_replicas, uint32_t witnesses, uint64_t view)
+uint8_t vr_primary_among_active(uint8_t n_replicas, uint32_t witnesses, uint64_t view)
 {
-    if (witnesses == 0) return (uint8_t)(view % n_replicas);
     uint32_t active = ((UINT32_C(1) << n_replicas) - 1) & ~witnesses;
     assert(active != 0);
     for (uint64_t skip = view % (uint32_t)__builtin_popcount(active); skip > 0; skip--)
@@ -72,11 +71,6 @@ bool vr_witnesses_are_sound(const struct vr_config *config)
     return config->witnesses >> config->n_replicas == 0 &&
            __builtin_popcount(config->witnesses) <= (config->n_replicas - 1) / 2 &&
            vr_log_bytes_min(config) >= (uint64_t)WITNESS_BATCHES * config->batch_bytes;
-}
-
-bool vr_is_witness(const struct vr *r)
-{
-    return r->witness;
 }
 
 /* W2 */

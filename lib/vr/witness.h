@@ -11,8 +11,14 @@ static inline bool vr_among_witnesses(uint32_t witnesses, uint8_t replica)
     return (witnesses >> replica) & 1;
 }
 
+uint8_t vr_primary_among_active(uint8_t n_replicas, uint32_t witnesses, uint64_t view);
+
 /* The primary of a view: the active replicas take turns (PIT-7.3).  One of them must be active. */
-uint8_t vr_primary_among(uint8_t n_replicas, uint32_t witnesses, uint64_t view);
+static inline uint8_t vr_primary_among(uint8_t n_replicas, uint32_t witnesses, uint64_t view)
+{
+    return witnesses == 0 ? (uint8_t)(view % n_replicas)
+                          : vr_primary_among_active(n_replicas, witnesses, view);
+}
 
 /* They are members, a majority is active, and their log holds what it must. */
 bool vr_witnesses_are_sound(const struct vr_config *config);

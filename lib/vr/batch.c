@@ -95,7 +95,22 @@ void vr_batch_settle(struct vr *r)
     prepare(r);
 }
 
-/* Into the batch; false if it has no room now. */
+/* False if it has no room now. */
+static bool put_into_batch(struct vr *r, const struct wire_operation *operation)
+{
+    size_t before = r->batch.size;
+    if (r->batch_count == BATCH_REQUESTS_MAX) return false;
+    wire_encode(&wire_shape_operation, operation, &r->batch);
+    if (!r->batch.ok) {
+        r->batch.size = before;
+        r->batch.ok = true;
+        return false;
+    }
+    r->batch_count++;
+    return true;
+}
+
+/* Into the batch, or into the next one; false if neither has room now. */
 static bool add_to_batch(struct vr *r, const struct vr_asker *asker, const struct wire_request *m)
 {
     uint8_t prediction[VSTAMP_PREDICTION_BYTES];
@@ -105,16 +120,10 @@ static bool add_to_batch(struct vr *r, const struct vr_asker *asker, const struc
                                        .kind = m->kind,
                                        .body = m->body};
     if (m->kind == WIRE_KIND_APPLY) operation.prediction = vr_app_predict(r, m->body, prediction);
-    size_t size = wire_size(&wire_shape_operation, &operation);
-    bool fits = size <= r->batch.capacity - r->batch.size;
-    if (!fits || r->batch_count == BATCH_REQUESTS_MAX) {
+    if (!put_into_batch(r, &operation)) {
         vr_batch_settle(r);
-        fits = size <= r->batch.capacity - r->batch.size;
+        if (!put_into_batch(r, &operation)) return false;
     }
-    if (!fits || r->batch_count == BATCH_REQUESTS_MAX) return false;
-    wire_encode(&wire_shape_operation, &operation, &r->batch);
-    assert(r->batch.ok);
-    r->batch_count++;
     inflight_add(&r->inflight, m->client, m->kind, m->number, asker->request, asker->origin);
     return true;
 }
@@ -123,13 +132,7 @@ static bool add_to_batch(struct vr *r, const struct vr_asker *asker, const struc
 bool vr_batch_tick(struct vr *r)
 {
     struct wire_operation operation = {.kind = WIRE_KIND_TICK};
-    size_t size = wire_size(&wire_shape_operation, &operation);
-    if (size > r->batch.capacity - r->batch.size || r->batch_count == BATCH_REQUESTS_MAX)
-        return false;
-    wire_encode(&wire_shape_operation, &operation, &r->batch);
-    assert(r->batch.ok);
-    r->batch_count++;
-    return true;
+    return put_into_batch(r, &operation);
 }
 
 /* An entry with this operation and no other. */

@@ -75,13 +75,14 @@ size_t wire_frame_encode(const struct wire_header *header, const struct wire_sha
     uint8_t version = header->version != 0 ? header->version : WIRE_OLDEST;
     if (whole->for_ever) version = WIRE_FOR_EVER;
     struct wire_shape shape = wire_shape_in(whole, version);
-    size_t size = size_add(WIRE_HEADER_SIZE, wire_size(&shape, message));
-    if (size > capacity || size > FRAME_BYTES_MAX) return 0;
+    if (capacity > FRAME_BYTES_MAX) capacity = FRAME_BYTES_MAX;
+    if (capacity < WIRE_HEADER_SIZE) return 0;
 
     uint8_t *frame = buffer;
-    struct writer body = writer_over(frame + WIRE_HEADER_SIZE, size - WIRE_HEADER_SIZE);
+    struct writer body = writer_over(frame + WIRE_HEADER_SIZE, capacity - WIRE_HEADER_SIZE);
     wire_encode(&shape, message, &body);
     if (!body.ok) return 0;
+    size_t size = WIRE_HEADER_SIZE + body.size;
 
     struct writer w = writer_over(frame, WIRE_HEADER_SIZE);
     write_u64(&w, 0); /* the checksum, once what it covers is there */

@@ -61,7 +61,8 @@ int wire_frame_decode(struct bytes frame, struct wire_message *message);
 
 /* Write a frame: header->size and command are filled in from the message, which is written in
  * header->version (0: the oldest that this program speaks), or in none if its shape is for ever.
- * Returns the frame's size, or 0 if it does not fit into `capacity` or FRAME_BYTES_MAX. */
+ * Returns the frame's size, or 0 if it does not fit into `capacity` or FRAME_BYTES_MAX; what is in
+ * the buffer then is no frame. */
 size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *whole,
                          const void *message, void *buffer, size_t capacity);
 

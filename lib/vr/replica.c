@@ -343,13 +343,32 @@ static void check_invariants(const struct vr *r)
     assert(!vr_is_primary(r) || !r->bare);
 }
 
-/* Order matters little, as each part only looks at the state; twice, because a prepare can commit
- * at once in a group of one.  What is committed is executed when the turn is over and nobody waits
- * for us any more (vr_on_turn_sent). */
+/* What a part of settling changes that is the affair of other parts, too. */
+struct steps {
+    uint64_t persisted, commit, durable_op, checkpoint_op;
+    uint32_t status, transfer, storing, proposal;
+};
+
+static struct steps steps_of(const struct vr *r)
+{
+    return (struct steps){.persisted = r->persisted,
+                          .commit = r->commit,
+                          .durable_op = r->durable_op,
+                          .checkpoint_op = r->checkpoint_op,
+                          .status = r->status,
+                          .transfer = r->transfer.kind,
+                          .storing = r->checkpoint_storing + 2u * r->transfer.storing,
+                          .proposal = r->proposal.pending + 2u * r->proposal.closing};
+}
+
+/* Order matters little, as each part only looks at the state; once more if something came of it,
+ * because a prepare can commit at once in a group of one.  What is committed is executed when the
+ * turn is over and nobody waits for us any more (vr_on_turn_sent). */
 static void settle(struct vr *r)
 {
     if (r->over) return;
     for (int round = 0; round < 2; round++) {
+        const struct steps before = steps_of(r);
         vr_restart_settle(r);
         vr_view_change_settle(r);
         vr_normal_settle(r);
@@ -359,6 +378,8 @@ static void settle(struct vr *r)
         vr_epoch_settle(r);
         vr_witness_settle(r);
         if (r->over) return;
+        struct steps after = steps_of(r);
+        if (memcmp(&before, &after, sizeof before) == 0) break;
     }
     vr_mend_settle(r);
     vr_reads_settle(r);

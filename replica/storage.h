@@ -4,7 +4,7 @@
  *   damaged-<name>                one that could not be read; removed once the state is back
  *   lock                          held while the daemon runs (PIT-9.10)
  *   journal-<number, 16 hex>      segments of the journal; the newest is made ahead of its use
- *   journal.spare                 a segment that a checkpoint freed, for later use
+ *   journal.spare, .spare.2       segments that a checkpoint freed, for later use
  *   journal.tmp                   a segment that is being made; removed at start
  *   pages.mdb                     the newest checkpoint (storage_pages.h)
  *   fetched-pages                 some of one that is being fetched (storage_fetched.c)
@@ -152,6 +152,7 @@ void storage_name(char name[static STORAGE_NAME_SIZE], const char *kind, uint64_
 bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
 #define STORAGE_JOURNAL   "journal"
 #define STORAGE_SPARE     "journal.spare"
+#define STORAGE_SPARE_2   "journal.spare.2"
 #define STORAGE_TEMPORARY "journal.tmp"
 #define STORAGE_FETCHED   "fetched-pages"
 #define STORAGE_TRAIL     "trail"

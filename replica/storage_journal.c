@@ -118,6 +118,12 @@ static bool take_file(struct lane *l, const char *name)
     return fd >= 0;
 }
 
+static bool take_spare(struct lane *l, const char *name)
+{
+    snprintf(l->name, sizeof(l->name), "%s", name);
+    return take_file(l, name);
+}
+
 bool segment_make(struct lane *l, const struct node_job *job)
 {
     char name[STORAGE_NAME_SIZE];
@@ -125,8 +131,8 @@ bool segment_make(struct lane *l, const struct node_job *job)
 
     storage_name(name, STORAGE_JOURNAL, job->number);
     if (!take_file(l, name)) {
-        snprintf(l->name, sizeof(l->name), "%s", STORAGE_SPARE);
-        if (!take_file(l, STORAGE_SPARE) && !make_anew(l, l->storage->journal.segment_size))
+        if (!take_spare(l, STORAGE_SPARE) && !take_spare(l, STORAGE_SPARE_2) &&
+            !make_anew(l, l->storage->journal.segment_size))
             return false;
         if (renameat(folder, l->name, folder, name) != 0) return lane_failed(l, "rename");
     }

@@ -51,13 +51,18 @@ bool lane_leaves_room(int fd)
     return false;
 }
 
-/* A segment is kept for the next one's place, unless one is. */
-static bool lane_keep_spare(struct lane *l)
+static bool keep_as(const struct lane *l, const char *spare)
 {
     int folder = l->storage->folder_fd;
 
-    return faccessat(folder, STORAGE_SPARE, F_OK, 0) != 0 &&
-           renameat(folder, l->name, folder, STORAGE_SPARE) == 0;
+    return faccessat(folder, spare, F_OK, 0) != 0 && renameat(folder, l->name, folder, spare) == 0;
+}
+
+/* Under load a checkpoint frees two segments.  They are kept for the places of later ones: one that
+ * is made anew costs the disk as much as all that will be written to it. */
+static bool keep_spare(const struct lane *l)
+{
+    return keep_as(l, STORAGE_SPARE) || keep_as(l, STORAGE_SPARE_2);
 }
 
 /* Remove the segments below `bound`, the oldest first, and each for good before the next: a
@@ -72,7 +77,7 @@ bool lane_remove_below(struct lane *l, uint64_t bound)
         return lane_failed(l, "list the folder of");
     for (i = 0; i < n && numbers[i] < bound && ok; i++) {
         storage_name(l->name, STORAGE_JOURNAL, numbers[i]);
-        ok = (numbers[i] != l->unfit && lane_keep_spare(l)) ||
+        ok = (numbers[i] != l->unfit && keep_spare(l)) ||
              unlinkat(l->storage->folder_fd, l->name, 0) == 0 || errno == ENOENT ||
              lane_failed(l, "remove");
         ok = ok && lane_sync_folder(l);

@@ -107,10 +107,10 @@ void node_checkpoint_begin(struct node *n)
         if (!node_segment_room(n, first_records_size(r))) return; /* until more is committed */
     }
     node_journal_begin_segment(n);
+    c->number = n->journal.segment; /* the first one, if what is said again fills several */
     node_journal_restate(n);
     c->step = NODE_CHECKPOINT_BEGIN;
     c->busy = true;
-    c->number = n->journal.segment;
     c->segment_durable = false;
     c->page = 0;
     struct node_job job = {.kind = NODE_JOB_CHECKPOINT_BEGIN, .number = c->number};

@@ -340,7 +340,7 @@ void node_journal_begin_segment(struct node *n)
 void node_journal_restate(struct node *n)
 {
     const struct vr *r = &n->vr;
-    if (r->has_hard_state || r->lost) put_state(n);
+    put_state(n);
     for (uint64_t op = r->checkpoint_op + 1; op <= r->log.op; op++) {
         if (log_is_hole(&r->log, op)) put_hole(n, op);
         else put_entry(n, op);

@@ -131,7 +131,7 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     }
     if (vstamp_id_is_zero(state->group)) { /* blank at that time */
         vr_mark(r, VR_MARK_token_survives, "replica=%u", r->config.self);
-        vr_recovery_void(r);
+        if (state->op == 0) vr_recovery_void(r); /* else it is said again, of a checkpoint */
         restore_tokens(r, &state->tokens);
         return 0;
     }

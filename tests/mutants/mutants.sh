@@ -79,12 +79,14 @@ link() {
         "$builddir"/lib/.libs/lib{program,kv,node,vr,wire,base}.a $LIBS
 }
 
-# try_story NAME FOLDER FILE: one line of the result.
+# try_story NAME FOLDER FILE: one line of the result.  The file is of tests/scenario, or names its
+# own folder there, as unit/test_restore does.
 try_story() {
-    local out found='s/^\[  FAILED  \] \([a-z_0-9]*\)$/\1/p'
-    compile "$2" "$srcdir/tests/scenario/$3.c" || return 1
-    LIBS="$LIBS $STORY_LIBS" link "$2" "$3" || return 1
-    if out=$("$2/$3" 2>&1); then
+    local out path=scenario/$3 found='s/^\[  FAILED  \] \([a-z_0-9]*\)$/\1/p'
+    [[ $3 == */* ]] && path=$3
+    compile "$2" "$srcdir/tests/$path.c" || return 1
+    LIBS="$LIBS $STORY_LIBS" link "$2" story || return 1
+    if out=$("$2/story" 2>&1); then
         printf '%-44s SURVIVED the stories of %s\n' "$1" "$3"
         return 1
     fi

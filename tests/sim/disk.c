@@ -94,7 +94,7 @@ static struct disk_file *segment(struct disk *disk, uint64_t number)
     if (file != NULL) return file;
     struct disk_file made = disk->spare;
     disk->spare = (struct disk_file){0};
-    if (made.data == NULL) file_remake(&made, disk->segment_size);
+    if (made.size != disk->segment_size) file_remake(&made, disk->segment_size);
     made.number = number;
     made.acknowledged = 0;
     return folder_add(&disk->segments, made);

@@ -211,6 +211,7 @@ static void configure_anew(struct sim_replica *r)
     if (!r->blank || !e->known || !check_is_member(r->sim, r->index)) return;
     if (r->config.n_replicas > (e->n - 1) / 2 && prng_chance(&r->sim->changes.prng, 1, 2)) return;
     configure(r, e->order, e->n, e->witnesses);
+    disk_init(&r->disk, node_segment_size(&r->config));
 }
 
 bool sim_replica_has_state(const struct sim_replica *r)
@@ -397,7 +398,6 @@ void sim_replica_wipe(struct sim *sim, uint8_t index)
     struct sim_replica *r = &sim->replicas[index];
     disk_wipe(&r->disk);
     r->blank = true;
-    r->was_lost = false;
     r->damaged = r->patched = r->scarred = r->old = r->has_holes = false;
     r->flipped = r->was_flipped = r->fenced = false;
     r->n_rotten_entries = 0;
@@ -452,7 +452,7 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     sim_version_choose(r);
     configure_anew(r);
     bool lost = false;
-    bool has_stored = !r->blank || (r->was_lost && r->disk.pages.number > 0); /* since its loss */
+    bool has_stored = !r->blank || r->disk.pages.number > 0; /* since its loss */
     int rv = restore(r, &lost, &diag);
     if (rv == VSTAMP_E_VERSION) { /* its operator upgrades it */
         sim_version_too_old(r, diag.text);
@@ -529,7 +529,6 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     r->newest_incarnation = check_incarnation(r);
     uint64_t op = check_core(r->node)->log.op;
     bool alone = is_alone(check_core(r->node));
-    r->was_lost = check_core(r->node)->lost;
     check_crashed(sim, r);
     live_again(r);
     if (!r->config.durable) r->flipped = r->was_flipped = false;

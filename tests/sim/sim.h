@@ -111,7 +111,6 @@ struct sim_replica {
     bool was_flipped;      /* what turned was written over, and it may still say so */
     uint64_t righted_op;   /* at this op, or before */
     bool fenced;      /* it has found out, and its disk says so */
-    bool was_lost;    /* in its last life it had lost its state, and was on its way back */
     bool old;         /* it is what it wrote some lives ago, or ... */
     bool old_of_newest_life; /* ... earlier in its newest one */
     struct disk copy; /* of its disk, made when it crashed once, or while it ran */

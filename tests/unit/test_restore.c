@@ -191,6 +191,21 @@ static void a_loss_does_not_void_what_was_fetched_since(void **state)
     assert_true(f->node->vr.lost);
 }
 
+/* So it is with what one that began empty has fetched, and who crashes then is still blank. */
+static void a_blank_one_stays_blank_with_what_it_fetched(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    struct wire_entry_header first = put_entry(f, 1, 0, (struct vstamp_id){0, 0});
+    assert_int_equal(vr_restore_checkpoint(&f->node->vr, group, &first, false), 0);
+    f->node->restore.checkpoint = NUMBER;
+    PUT(f, HARD_STATE, hard_state, .op = 2, .commit = 1);
+    put_entry(f, 2, 1, first.checksum);
+    assert_int_equal(restore(f, &diag), 0);
+    assert_int_equal(f->node->vr.log.op, 2);
+    assert_true(node_is_blank(f->node));
+}
+
 static void a_file_says_whose_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -313,6 +328,7 @@ int main(void)
         TEST(a_file_says_what_is_replicated),
         TEST(a_format_of_another_version_is_named),
         TEST(a_loss_does_not_void_what_was_fetched_since),
+        TEST(a_blank_one_stays_blank_with_what_it_fetched),
         TEST(a_file_says_its_own_number),
         TEST(what_fills_a_record_up_is_zeros),
         TEST(a_checkpoint_with_pages_that_do_not_make_sense_is_refused),

@@ -35,12 +35,13 @@ static bool is_well(const struct sim *sim, uint8_t node)
 
 /* When the faults are over.  Who went back while an entry of the later version was on its way, and
  * says so, may be needed for that entry: its operator upgrades it again.  But as long as those of
- * the older version are a majority they must get on without it (V6). */
+ * the older version are a majority that has state they must get on without it (V6). */
 void sim_versions_upgrade(struct sim *sim)
 {
     uint32_t older = 0;
     for (uint8_t i = 0; i < sim->n_nodes; i++)
-        older += is_well(sim, i) && sim->replicas[i].newest == WIRE_NEWEST;
+        older += is_well(sim, i) && sim->replicas[i].newest == WIRE_NEWEST &&
+                 sim_replica_has_state(&sim->replicas[i]);
     if (!sim->quiet || older > sim_members(sim) / 2) return;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         if (!is_well(sim, i) || !vr_version_is_missed(check_core(sim->replicas[i].node))) continue;

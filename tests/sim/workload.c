@@ -167,6 +167,7 @@ static void encode_txn(struct sim *sim, struct sim_client *client)
     static const enum kv_verb verbs[] = {KV_PUT, KV_PUT, KV_INCR, KV_APPEND,
                                          KV_DEL, KV_GET, KV_EXPIRE};
     struct kv_op kv = {.verb = KV_TXN};
+    for (uint32_t i = 0; i < SIM_MODELLED_KEYS; i++) modelled_key(sim, i); /* they may move */
     for (uint32_t i = 0; i < SIM_MODELLED_KEYS; i++)
         keys[i] = bytes_of(sim->history.keys[modelled_key(sim, i)].name);
     kv.txn.conditions = conditions;
@@ -445,6 +446,24 @@ static void new_identity(struct sim *sim, struct sim_client *client)
     client->unsettled = false;
 }
 
+/* When the faults are over the load is one that the group bears: no more clients than there are
+ * sessions for, which else drive each other out for ever, ... */
+static bool has_enough(const struct sim *sim, const struct sim_client *client)
+{
+    if (!sim->quiet || is_last(sim, client)) return false;
+    return sim->phase > SIM_PHASE_PROGRESS || client->index + 1u >= sim->options.max_clients;
+}
+
+/* ... and the last one does not give up before what all others have asked for is written. */
+static uint64_t patience_ms(struct sim *sim, const struct sim_client *client)
+{
+    const struct sim_options *o = &sim->options;
+    uint64_t ms = 1 + sim_around(sim, o->patience_us) / 1000;
+    if (!is_last(sim, client)) return ms;
+    if (o->change_us != 0) ms += 2000; /* it looks about */
+    return ms + 2 * o->clients * (o->disk_us + o->disk_spread_us) / 1000;
+}
+
 static void rest(struct sim *sim, struct sim_client *client)
 {
     client->state = SIM_CLIENT_IDLE;
@@ -454,14 +473,12 @@ static void rest(struct sim *sim, struct sim_client *client)
 static void begin_task(struct sim *sim, struct sim_client *client, enum session_task task,
                        bool sent_before)
 {
-    uint64_t patience_ms = 1 + sim_around(sim, sim->options.patience_us) / 1000;
-    bool looks_about = is_last(sim, client) && sim->options.change_us != 0;
-    if (looks_about) patience_ms += 2000;
+    uint64_t patience = patience_ms(sim, client);
     struct bytes body = {client->body, task == SESSION_REGISTER ? 0 : client->body_size};
     know_others(sim, client);
     client->state = task == SESSION_REGISTER ? SIM_CLIENT_REGISTERING : SIM_CLIENT_ASKING;
     session_start(&client->session, task, body, sent_before, now_ms(sim),
-                  now_ms(sim) + patience_ms);
+                  now_ms(sim) + patience);
     if (sim->tracing)
         sim_trace(sim, "client %u: %s number=%" PRIu64, client->index,
                   task == SESSION_REGISTER ? "registers" : "asks", client->session.request.number);
@@ -716,7 +733,7 @@ void sim_client_wake(struct sim *sim, uint8_t index, uint64_t alarm)
     if (alarm != client->alarm) return;
     switch (client->state) {
     case SIM_CLIENT_IDLE:
-        if (!is_last(sim, client) && sim->phase > SIM_PHASE_PROGRESS) break; /* enough */
+        if (has_enough(sim, client)) break;
         if (client->session.identity.session == 0)
             begin_task(sim, client, SESSION_REGISTER, false);
         else if (sim->phase == SIM_PHASE_READ)

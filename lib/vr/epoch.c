@@ -23,7 +23,9 @@
  *       only upward (PIT-8.16);
  *   E8  a replaced replica serves state, and nothing else, until so many members have begun the
  *       epoch that the log is safe without it: a quorum of them, active ones.  Then it ends, for
- *       good (7.3; PIT-8.7, 8.8);
+ *       good (7.3; PIT-8.7, 8.8).  One that was away may find all that it knows gone when it comes
+ *       back: so the members say to whoever was replaced, as soon as it is there, that they have
+ *       begun, and it asks what;
  *   E9  what was said by index in one epoch does not count in another: acknowledgements, votes and
  *       promises are forgotten, lives and what was vouched for go along with the address.
  *
@@ -35,7 +37,7 @@
 
 #include "vr/rooms.h"
 
-#define GUESTS_STAY 10u /* times view_change_ms until those who were replaced are forgotten */
+#define GUESTS_STAY 3000u /* times view_change_ms until those who were replaced are forgotten */
 
 static bool is_member(const struct vr *r)
 {
@@ -629,11 +631,22 @@ static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
         say_started(r, slot, origin);
 }
 
-static void on_epoch_started(struct vr *r, uint8_t slot, const struct wire_message *m)
+static void on_epoch_started(struct vr *r, uint8_t slot, uint64_t origin,
+                             const struct wire_message *m)
 {
-    bool ours = vstamp_id_equal(m->header.group, r->group) && m->header.epoch == r->epoch;
-    if (!ours || !r->replaced || slot >= r->config.n_replicas) return;
-    r->begun |= 1u << slot;
+    if (!r->has_hard_state || !vstamp_id_equal(m->header.group, r->group)) return;
+    if (m->header.epoch > r->epoch) {
+        vr_mark(r, VR_MARK_later_epoch_began, "epoch=%u", m->header.epoch);
+        ask_epoch(r, slot, origin);
+    } else if (m->header.epoch == r->epoch && r->replaced && slot < r->config.n_replicas) {
+        r->begun |= 1u << slot;
+    }
+}
+
+/* One that was replaced is there (again): perhaps it knows of nothing (E8). */
+void vr_epoch_greet(struct vr *r, uint8_t slot)
+{
+    if (is_member(r) && slot >= r->config.n_replicas) r->told_begun = false;
 }
 
 /* What asks for something, or wants others to do something: who lives in the past and says that is
@@ -675,7 +688,7 @@ static bool take(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
     case WIRE_learn: vr_on_learn(r, slot, origin, m); return true;
     case WIRE_learned: vr_on_learned(r, slot, m); return true;
     case WIRE_start_epoch: on_start_epoch(r, slot, origin, m); return true;
-    case WIRE_epoch_started: on_epoch_started(r, slot, m); return true;
+    case WIRE_epoch_started: on_epoch_started(r, slot, origin, m); return true;
     case WIRE_new_epoch:
         on_news(r, h, &m->as.new_epoch.membership, &m->as.new_epoch.previous);
         return true;

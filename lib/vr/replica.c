@@ -562,6 +562,7 @@ void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
         return;
     }
     if (replica < r->config.n_replicas) vr_restart_tell(r, replica);
+    vr_epoch_greet(r, replica);
     vr_digest_repeat(r, replica);
     vr_mend_ask(r, replica);
     if (r->status == VR_TRANSITIONING) vr_epoch_due(r);

@@ -70,6 +70,7 @@ BATS_TESTS = \
     %D%/bench/compare.bats \
     %D%/bench/scale.bats \
     %D%/chaos/chaos.bats \
+    %D%/chaos/epochs.bats \
     %D%/cli/installed.bats \
     %D%/cli/library-client.bats \
     %D%/cli/vstamp-admin-backup.bats \
@@ -483,7 +484,7 @@ check_PROGRAMS += %D%/chaos/load %D%/chaos/verdict %D%/chaos/net_switch
 check_LTLIBRARIES += %D%/chaos/disk_faults.la
 %C%_chaos_disk_faults_la_SOURCES = %D%/chaos/disk_faults.c
 %C%_chaos_disk_faults_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
-EXTRA_DIST += %D%/chaos/chaos.sh %D%/chaos/members.bash
+EXTRA_DIST += %D%/chaos/chaos.sh %D%/chaos/count.sh %D%/chaos/members.bash
 .PHONY: chaos
 chaos: all $(CHAOS_NEEDS)
 	bash $(srcdir)/%D%/chaos/chaos.sh $(abs_top_builddir)

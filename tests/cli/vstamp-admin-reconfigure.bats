@@ -97,56 +97,6 @@ begin() {
     [ "$(vstamp get k)" = v ]
 }
 
-@test "3 -> 5 -> 7 -> another 3 under load, members killed: nothing is lost, nothing runs twice" {
-    local pid n answer
-    GROUP_DEADLINE=60
-    begin 10 "view_change_ms: 300"
-    epochs_config b 0 1 2 3 4
-    epochs_config c 0 1 2 3 4 5 6
-    epochs_config d 7 8 9
-    vstamp --session slept incr n
-    vstamp --timeout 60 --json bench --incr --clients 16 --keys 50 --rate 400 --requests 6000 \
-        --keep >out 2>errors 3>&- &
-    pid=$!
-    group_adopt "$pid"
-    sees_counters() { [[ -n $(vstamp list --limit 1 bench/) ]]; }
-    group_wait "the load to begin" sees_counters
-
-    epochs_start b 3 4
-    group_kill 1
-    vstamp-admin reconfigure b.yaml --yes
-    epochs_start_one a 1 # it comes back, with its old file
-    epochs_wait 1 0 1 2 3 4
-
-    epochs_start c 5 6
-    vstamp-admin reconfigure c.yaml --yes >to-c &
-    group_kill 2
-    wait $!
-    epochs_start_one b 2
-    group_kill 5
-    epochs_wait 2 0 1 2 3 4 6
-    epochs_start_one c 5
-    epochs_wait 2 5
-
-    epochs_start d 7 8 9
-    vstamp-admin reconfigure d.yaml --yes >to-d
-    epochs_wait 3 7 8 9
-    epochs_ended 0 1 2 3 4 5 6
-    group_kill 8
-    epochs_start_one d 8
-    wait "$pid"
-    answer=$(cat out)
-    echo "$answer"
-    [ "$(field answered "$answer")" -eq 6000 ]
-    [ "$(field sum "$answer")" -eq 6000 ]
-    [ "$(field gap_ms "$answer" | sed 's/\..*//')" -lt 2000 ]
-    group_wait_agree
-    # who slept through it all had d.yaml nowhere: it is told where to begin, and goes on
-    [ "$(vstamp --config d.yaml --session slept incr n)" = 2 ]
-    group_fails 3 "*$(group_address 0): connection refused*" vstamp --timeout 1 get n
-    grep -q 'epoch 3 is running' to-d
-}
-
 @test "Ctrl-C detaches, and the change goes on; --progress shows it to its end" {
     local pid
     begin 4 "transfer_mib_per_s: 1"

@@ -32,6 +32,10 @@
  * are down, and this one that has lost its memory: one more than the group bears.  As soon as one
  * that knows is back, this replica hears of it by the first crash vector, and stops.
  *
+ * Nor can anybody be asked where this replica is a quorum by itself, in a group of one.  And in a
+ * former epoch the others are those of that epoch: a copy from then, and members that slept ever
+ * since, may be a quorum of it, and go on as that group until one of them hears of a later epoch.
+ *
  * A folder of another group, with the same members, is found in the same way: others answer in the
  * name of theirs.  Once they are too many for a quorum of our own, this replica stops.
  *

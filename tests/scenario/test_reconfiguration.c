@@ -562,6 +562,63 @@ static void a_member_without_memory_recovers_in_the_epoch(void **state)
     cluster_free(c);
 }
 
+/* E9: one of those whom it asks has not moved yet, and counts lives by other indices. */
+static void a_recovery_counts_answers_of_its_own_epoch_only(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_MEMORY);
+    struct cluster *c = g.c;
+    for (int i = 0; i < 2; i++) cluster_add(c, LIST(0, 1, 2, 3, 4));
+    cluster_isolate(c, 1);
+    while (cluster_core(c, 0)->epoch == 0) {
+        ask(&g, 1, 0, LIST(0, 1, 2, 3, 4));
+        cluster_run(c, 20);
+    }
+    cluster_run(c, 100);
+    assert_int_equal(cluster_core(c, 3)->epoch, 1);
+    assert_int_equal(cluster_core(c, 1)->epoch, 0);
+    cluster_crash(c, 2);
+    cluster_pass(c, 1, 2, WIRE_recovery_response);
+    cluster_pass(c, 2, 1, WIRE_recovery);
+    cluster_drop(c, 4, 2, CLUSTER_ALL);
+    cluster_start(c, 2);
+    cluster_run(c, 400);
+    assert_true(cluster_count_sent(c, 1, 2, WIRE_recovery_response) > 0);
+    assert_true(cluster_count_sent(c, 3, 2, WIRE_recovery_response) > 0);
+    assert_int_equal(cluster_core(c, 2)->epoch, 1);
+    assert_int_equal(cluster_core(c, 2)->incarnation, 0); /* two of its epoch are no majority */
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(cluster_incr(c, 1, g.session, 1, cluster_primary(c)), 1);
+    cluster_free(c);
+}
+
+/* E6: the entry names the life that it had before it lost its memory; it recovers, and executes it
+ * then. */
+static void who_recovers_while_the_epoch_changes_is_noted_in_it(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_MEMORY);
+    struct cluster *c = g.c;
+    cluster_add(c, LIST(0, 1, 2, 3));
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_prepare);
+    while (cluster_core(c, 0)->log.op == cluster_core(c, 0)->commit) {
+        ask(&g, 1, 0, LIST(0, 1, 2, 3));
+        cluster_run(c, 20);
+    }
+    cluster_crash(c, 1);
+    cluster_start(c, 1);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    const struct vr *r = cluster_core(c, 1);
+    assert_int_equal(r->epoch, 1);
+    assert_true(r->incarnation != r->membership.members[1].incarnation);
+    assert_true(r->noted != 0);
+    cluster_run(c, 100); /* it learns what time it is (clock.c, C3) */
+    assert_int_equal(cluster_incr(c, 1, g.session, 1, cluster_primary(c)), 1);
+    cluster_free(c);
+}
+
 /* PIT-8.12: one that was replaced comes again with an empty folder, at its old address, while
  * another member sleeps.  That one moves over two epochs at once: what it knows of the lives of the
  * first is not the second's. */
@@ -682,6 +739,8 @@ int main(void)
         cmocka_unit_test(the_first_view_is_led_by_one_who_has_the_log),
         cmocka_unit_test(an_epoch_outlives_a_restart_of_all),
         cmocka_unit_test(a_member_without_memory_recovers_in_the_epoch),
+        cmocka_unit_test(a_recovery_counts_answers_of_its_own_epoch_only),
+        cmocka_unit_test(who_recovers_while_the_epoch_changes_is_noted_in_it),
         cmocka_unit_test(who_comes_again_at_its_address_is_another),
         cmocka_unit_test(a_learner_that_starts_again_is_another),
         cmocka_unit_test(a_request_of_the_old_epoch_runs_once),

@@ -407,6 +407,18 @@ static int confirm(struct reconfigure *r)
     return CLI_NO;
 }
 
+/* While nobody answered the question above the group may have moved. */
+static int check_plan(struct reconfigure *r)
+{
+    if (r->yes) return 0;
+    look(r);
+    if (r->answers.members.epoch == r->plan.before.epoch) return 0;
+    cli_complain(r->cli, "nothing changed: the group has moved to epoch %" PRIu64 " since the plan "
+                 "was made: give the command again, and look at its new plan",
+                 r->answers.members.epoch);
+    return CLI_NOT_RUN;
+}
+
 static int refuse(struct reconfigure *r, int err)
 {
     show_end(r);
@@ -481,6 +493,7 @@ static int run(struct reconfigure *r)
     }
     int rv = show_plan(r);
     if (rv == 0) rv = confirm(r);
+    if (rv == 0) rv = check_plan(r);
     return rv == 0 ? apply(r) : rv == CLI_DONE ? CLI_OK : rv;
 }
 

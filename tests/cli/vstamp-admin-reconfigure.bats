@@ -97,6 +97,29 @@ begin() {
     [ "$(vstamp get k)" = v ]
 }
 
+@test "a plan that the group has left behind is not applied" {
+    local status=0 pid
+    group_need_terminal
+    begin 4
+    epochs_config b 0 1 3
+    epochs_config c 0 1
+    epochs_start b 3
+    mkfifo answer
+    script -qec "vstamp-admin reconfigure b.yaml" /dev/null <answer >out 2>&1 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    exec 5>answer
+    group_wait "the question" grep -q "Apply?" out
+    vstamp-admin reconfigure c.yaml --yes 5>&-
+    echo y >&5
+    exec 5>&-
+    wait "$pid" || status=$?
+    cat out
+    [ "$status" -eq 3 ]
+    grep -q "nothing changed: the group has moved to epoch 1 since the plan was made" out
+    epochs_run 1 0 1
+}
+
 @test "Ctrl-C detaches, and the change goes on; --progress shows it to its end" {
     local pid
     begin 4 "transfer_mib_per_s: 1"

@@ -124,10 +124,13 @@ static void keep_text(char *into, size_t capacity, struct bytes text)
 static void check_owner(struct folder *f, const char *file, uint64_t place,
                         const struct wire_segment *owner)
 {
+    struct vr_setting setting;
     if (!f->any_head) {
         f->owner = *owner;
         keep_text(f->address, sizeof f->address, owner->address);
         keep_text(f->application, sizeof f->application, owner->application);
+        keep_text(f->durability, sizeof f->durability, owner->settings.durability);
+        f->owner.settings.durability = bytes_of(f->durability);
     }
     f->any_head = true;
     if (!bytes_equal(owner->address, bytes_of(f->address)))
@@ -135,8 +138,9 @@ static void check_owner(struct folder *f, const char *file, uint64_t place,
                 (int)owner->address.size, (const char *)owner->address.data, f->address);
     else if (!bytes_equal(owner->application, bytes_of(f->application)))
         finding(f, file, place, "holds another application than \"%s\"", f->application);
-    else if (owner->form != f->owner.form)
-        finding(f, file, place, "was written with another configuration than the files before it");
+    else if (vr_settings_differ(&owner->settings, &f->owner.settings, &setting))
+        finding(f, file, place, "was written with %s %s, the files before it with %s", setting.key,
+                setting.theirs, setting.ours);
     else if (!vstamp_id_is_zero(owner->group) && !vstamp_id_is_zero(f->group) &&
              !vstamp_id_equal(owner->group, f->group))
         finding(f, file, place, "belongs to another group than the files before it");

@@ -9,6 +9,7 @@
 #include "program/log.h"
 #include "replica/storage.h"
 #include "vr/membership.h"
+#include "vr/settings.h"
 
 /* A record of a batch, or its head. */
 struct folder_record {
@@ -45,7 +46,8 @@ struct folder {
     bool any_head;
     struct wire_segment owner; /* of the first sound head: whose folder it is; */
     char address[ADDRESS_BYTES_MAX + 1]; /* what that says of the address, */
-    char application[VSTAMP_NAME_BYTES_MAX + 1]; /* and of what is replicated */
+    char application[VSTAMP_NAME_BYTES_MAX + 1]; /* of what is replicated, */
+    char durability[12];                         /* and of its durability */
     struct vstamp_id group;
     bool any_checkpoint;
     uint64_t checkpoint; /* number of the segment that follows it */

@@ -79,6 +79,8 @@ noinst_LTLIBRARIES += \
     %D%/vr/send.c \
     %D%/vr/session.c \
     %D%/vr/session.h \
+    %D%/vr/settings.c \
+    %D%/vr/settings.h \
     %D%/vr/state_transfer.c \
     %D%/vr/tick.c \
     %D%/vr/trail.c \

@@ -7,6 +7,7 @@
 #include <vstamp/error.h>
 
 #include "base/assert.h"
+#include "vr/settings.h"
 
 #define BACKOFF_MS_MIN   50u
 #define BACKOFF_MS_MAX   1000u
@@ -111,7 +112,7 @@ static void send_hello(struct peers *p, struct connection *c, const char *refusa
         .epoch = identity.epoch,
         .members = identity.members,
         .address = bytes_of(identity.address),
-        .form = identity.form,
+        .settings = identity.settings,
         .application = bytes_of(identity.application),
         .version = bytes_of(p->config->version),
         .oldest = identity.oldest,
@@ -184,6 +185,7 @@ static const char *check_hello(struct peers *p, const struct wire_message *m)
     const struct wire_hello *hello = &m->as.hello;
     uint8_t newest = m->header.newest;
     struct node_identity identity;
+    struct vr_setting setting;
 
     node_identity(p->turn->node, &identity);
     if (newest < identity.oldest || hello->oldest > identity.newest) {
@@ -198,9 +200,13 @@ static const char *check_hello(struct peers *p, const struct wire_message *m)
         return "it claims our own address";
     if (!bytes_equal(hello->application, bytes_of(identity.application)))
         return "it replicates another application: all replicas need the same";
-    if (hello->form != identity.form)
-        return "its configuration differs from ours in durability, max_clients, max_value_bytes, "
-               "batch_bytes or state_bytes_max: all replicas need the same";
+    if (vr_settings_differ(&hello->settings, &identity.settings, &setting)) {
+        snprintf(p->refusal, sizeof(p->refusal),
+                 "%s is %s at %.*s and %s at %s: all replicas need the same", setting.key,
+                 setting.theirs, (int)hello->address.size, (const char *)hello->address.data,
+                 setting.ours, identity.address);
+        return p->refusal;
+    }
     if (!same_members(p, hello))
         return "its configuration differs from ours in replicas_addresses or witnesses: all "
                "replicas need the same";

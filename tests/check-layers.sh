@@ -23,8 +23,8 @@ forbidden_includes() {
         allow["client"] = "driver proxy program kv wire base vr/session.h"
         allow["admin"] = "program wire base node/status.h node/status.def node/copy.h " \
             "node/copier.h node/journal_walk.h node/trail.h kv/kv.h kv/ops.def " \
-            "replica/storage.h replica/turn.h replica/app_exec.h vr/membership.h vr/witness.h " \
-            "driver proxy"
+            "replica/storage.h replica/turn.h replica/app_exec.h vr/membership.h vr/settings.h " \
+            "vr/witness.h driver proxy"
         allow["include"] = ""
     }
     /^[ \t]*#[ \t]*include[ \t]*"/ {

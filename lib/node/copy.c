@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "vr/replica.h"
+#include "vr/settings.h"
 
 bool copy_put(struct copy_writer *c, struct writer *w, enum journal_kind kind,
               const struct wire_shape *shape, const void *record)
@@ -285,7 +286,8 @@ struct vstamp_id copy_digest(const struct copy *c)
 struct vstamp_id copy_group(const struct copy *c, const struct vr_config *config)
 {
     struct vr_membership members;
-    uint8_t all[80];
+    struct wire_settings settings = vr_settings(config);
+    uint8_t all[128];
     struct writer w = writer_over(all, sizeof all);
     write_id(&w, c->head.group);
     write_id(&w, copy_digest(c));
@@ -293,7 +295,7 @@ struct vstamp_id copy_group(const struct copy *c, const struct vr_config *config
     write_u64(&w, c->op);
     vr_membership_of_config(&members, config);
     write_id(&w, vr_membership_checksum(&members));
-    write_u64(&w, config->form);
+    wire_encode(&wire_shape_settings, &settings, &w);
     assert(w.ok);
     return checksum128(all, w.size);
 }

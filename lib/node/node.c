@@ -294,7 +294,7 @@ void node_identity(const struct node *n, struct node_identity *identity)
                                        .newest = n->vr.config.newest,
                                        .address = n->vr.address,
                                        .application = n->vr.app->name,
-                                       .form = n->config.form};
+                                       .settings = vr_settings(&n->config)};
 }
 
 static void peer_status(const struct node *n, struct node_status *s)

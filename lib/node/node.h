@@ -24,7 +24,7 @@
 #include "node/journal.h"
 #include "node/journal_walk.h"
 #include "node/status.h"
-#include "vr/config.h"
+#include "vr/settings.h"
 
 struct node;
 
@@ -116,7 +116,7 @@ struct node_identity {
     const char *address; /* names the replica, in all epochs */
     const char *application; /* what is replicated */
     uint8_t oldest, newest; /* versions of the protocol that it speaks */
-    uint64_t form;       /* of the configuration: equal for all, or they must not talk */
+    struct wire_settings settings; /* equal for all, or they must not talk */
 };
 
 struct node_io {

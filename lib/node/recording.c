@@ -41,7 +41,6 @@ static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
     NUMBER(transfer_mib_per_s)                                                                     \
     NUMBER(state_pages)                                                                            \
     NUMBER(segment_bytes)                                                                          \
-    NUMBER(form)
 
 const char *recording_machine(void)
 {

@@ -20,6 +20,8 @@ void node_restore_init(struct node *n, struct arena *arena)
 int node_is_ours(const struct node *n, const struct wire_segment *whose, struct vstamp_diag *diag)
 {
     const struct vr_config *c = &n->vr.config;
+    const struct wire_settings ours = vr_settings(&n->config);
+    struct vr_setting setting;
     int rv = journal_check_version(whose->version, c->oldest, c->newest, diag);
     if (rv != 0) return rv;
     if (!bytes_equal(whose->address, bytes_of(n->vr.address))) {
@@ -36,11 +38,11 @@ int node_is_ours(const struct node *n, const struct wire_segment *whose, struct 
                            n->vr.app->name);
         return VSTAMP_E_CONFIG;
     }
-    if (whose->form != n->config.form) {
+    if (vr_settings_differ(&whose->settings, &ours, &setting)) {
         vstamp_diag_printf(diag,
-                           "was written with another durability, max_clients, max_value_bytes, "
-                           "batch_bytes or state_bytes_max: give it the configuration that it was "
-                           "started with");
+                           "was written with %s %s, and the configuration says %s: give it the "
+                           "one that it was started with",
+                           setting.key, setting.theirs, setting.ours);
         return VSTAMP_E_CONFIG;
     }
     if (!vstamp_id_is_zero(n->vr.group) && !vstamp_id_is_zero(whose->group) &&

@@ -149,7 +149,7 @@ static struct bytes head_records(struct node *n)
     struct wire_segment whose = {.version = vr_version(&n->vr),
                                  .address = bytes_of(n->vr.address),
                                  .number = c->number,
-                                 .form = n->config.form,
+                                 .settings = vr_settings(&n->config),
                                  .group = n->vr.group,
                                  .application = bytes_of(n->vr.app->name)};
     struct wire_checkpoint_head head = {.anchor = n->vr.checkpoint_anchor,

@@ -152,7 +152,7 @@ static struct wire_batch_head head_of_open_batch(const struct node *n)
     return (struct wire_batch_head){.owner = {.version = vr_version(&n->vr),
                                               .address = bytes_of(n->vr.address),
                                               .number = j->segment,
-                                              .form = n->config.form,
+                                              .settings = vr_settings(&n->config),
                                               .group = n->vr.group,
                                               .previous_size = j->previous_size,
                                               .application = bytes_of(n->vr.app->name)},

@@ -16,7 +16,6 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "base/checksum.h"
 #include "program/config_keys.h"
 #include "program/nearest.h"
 #include "vr/client_table.h"
@@ -533,19 +532,6 @@ uint32_t config_witness_set(const struct config *config)
     return set;
 }
 
-uint64_t config_form(const struct config *config)
-{
-    uint8_t buffer[64];
-    struct writer w = writer_over(buffer, sizeof buffer);
-    write_u32(&w, config->durability == CONFIG_durability_disk);
-    write_u64(&w, config->max_clients);
-    write_u64(&w, config->max_value_bytes);
-    write_u64(&w, config->batch_bytes);
-    write_u64(&w, config->state_bytes_max);
-    assert(w.ok);
-    return checksum64(buffer, w.size);
-}
-
 const char *config_app_argument(const struct config *config)
 {
     return config->app_argument[0] != '\0' ? config->app_argument : NULL;
@@ -586,7 +572,6 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
     vr->transfer_mib_per_s = config->transfer_mib_per_s;
     vr->state_pages = (uint32_t)(config->state_bytes_max / CONFIG_PAGE_BYTES);
     vr->segment_bytes = CONFIG_SEGMENT_BYTES;
-    vr->form = config_form(config);
     vr->version = version;
     for (size_t i = 0; i < n; i++) {
         vr->addresses[i] = config->replicas_addresses.at[i].text;

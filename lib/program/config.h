@@ -81,10 +81,6 @@ const char *config_app_argument(const struct config *config);
 int config_to_vr(const struct config *config, uint32_t index, const char *version,
                  struct vr_config *vr, struct vstamp_diag *diag);
 
-/* Checksum of durability and of the bounds on which the answers of operations depend: what all
- * replicas of a group must be given alike, in any epoch. */
-uint64_t config_form(const struct config *config);
-
 /* The witnesses as a set: bit i for replica i. */
 uint32_t config_witness_set(const struct config *config);
 

@@ -36,7 +36,6 @@ struct vr_config {
     uint32_t segment_bytes;    /* of the journal's files; taken larger where a write needs that, and
                                   as small as that allows by a witness */
 
-    uint64_t form; /* checksum of durability and of the bounds that the state depends on */
     const char *version;                        /* kept by pointer, for status and hello */
     const char *addresses[REPLICAS_MAX];        /* kept by pointer; a replica is its address */
     const char *status_addresses[REPLICAS_MAX]; /* kept by pointer, for whoever asks */

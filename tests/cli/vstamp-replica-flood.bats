@@ -66,7 +66,7 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     "$throw" "$GROUP_BASE" version
     "$throw" "$GROUP_BASE" stranger
     group_wait_log 0 "event=other-version"
-    [ "$(grep -c 'event=peer-refused .*configuration differs' "$log")" -eq 4 ]
+    [ "$(grep -c 'event=peer-refused .*durability is tape at a:1' "$log")" -eq 4 ]
     # the real peers were not thrown out
     group_never grep -q 'event=peer-disconnected' "$log"
     works anyway
@@ -115,4 +115,17 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     run vstamp-admin status
     [[ $output == *"replica 2 ("*"; no contact with the replica at "*": "*"its configuration \
 differs from ours in replicas_addresses"* ]]
+}
+
+@test "of another configuration the key is named that differs, and what both say" {
+    group_kill 2
+    local other=$BATS_TEST_TMPDIR/other.yaml
+    (cat "$VSTAMP_CONFIG" && echo "max_clients: 77") >"$other"
+    local at0 at2
+    at0="at $(group_address 0)" at2="at $(group_address 2)"
+    VSTAMP_CONFIG=$other group_start_one 2
+    group_wait_log 0 "peer-refused .*max_clients is 77 $at2 and [0-9]* $at0: all replicas need"
+    group_wait_log 2 "peer-refused .*max_clients is [0-9]* $at0 and 77 $at2: all replicas need"
+    run vstamp-admin status
+    [[ $output == *"replica 2 ("*"; no contact with "*": max_clients is "*" and 77 $at2"* ]]
 }

@@ -135,6 +135,9 @@ refused() {
     mv data/x data/0
     sed "s/:$((GROUP_BASE + 0))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >other.yaml
     refused "$BATS_TEST_TMPDIR/data/0 *" vstamp-replica --config other.yaml --index 0
+    (cat "$VSTAMP_CONFIG" && echo "batch_bytes: 128KiB") >other.yaml
+    refused "*with max_value_bytes 524288, and the configuration says 126976: give it *" \
+        vstamp-replica --config other.yaml --index 0
 }
 
 @test "the log: one event a line, logfmt or JSON" {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "program/config.h"
+#include "vr/settings.h"
 
 #define THREE "replicas_addresses:\n  - 127.0.0.1:14621\n  - 127.0.0.1:14622\n  - 127.0.0.1:14623\n"
 
@@ -265,6 +266,14 @@ static void the_core_is_told_sizes_that_fit_each_other(void **state)
     assert_string_equal(diag.text, "f.yaml: no replica 3 in a group of 3: the last is 2");
 }
 
+static struct wire_settings settings_of(const struct config *config)
+{
+    struct vr_config vr;
+    struct vstamp_diag diag = {0};
+    assert_int_equal(config_to_vr(config, 0, "0", &vr, &diag), 0);
+    return vr_settings(&vr);
+}
+
 static void a_list_of_replicas_is_the_same_group_as_the_file(void **state)
 {
     struct config file, list, other;
@@ -277,11 +286,18 @@ static void a_list_of_replicas_is_the_same_group_as_the_file(void **state)
         config_from_replicas(&other, "127.0.0.1:14622,127.0.0.1:14621,127.0.0.1:14623", &diag), 0);
     assert_int_equal(list.replicas_addresses.n, 3);
     assert_int_equal(list.max_value_bytes, file.max_value_bytes);
-    assert_true(config_form(&list) == config_form(&file));
-    assert_true(config_form(&list) == config_form(&other)); /* another group, of the same form */
+    struct wire_settings wanted = settings_of(&file), listed = settings_of(&list);
+    struct wire_settings others = settings_of(&other);
+    struct vr_setting setting;
+    assert_false(vr_settings_differ(&listed, &wanted, &setting));
+    assert_false(vr_settings_differ(&others, &wanted, &setting)); /* another group, alike */
     assert_string_equal(list.replicas_addresses.at[0].text, file.replicas_addresses.at[0].text);
     other.max_clients++;
-    assert_true(config_form(&list) != config_form(&other));
+    others = settings_of(&other);
+    assert_true(vr_settings_differ(&others, &wanted, &setting));
+    assert_string_equal(setting.key, "max_clients");
+    assert_string_equal(setting.theirs, "10001");
+    assert_string_equal(setting.ours, "10000");
 }
 
 static void a_bad_list_of_replicas_is_refused(void **state)

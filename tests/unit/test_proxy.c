@@ -411,7 +411,7 @@ static void senseless_bytes_end_the_connection(void **state)
     size_t used, wanted;
     memset(stream, 'x', 64);
     assert_true(vstamp_client_input(c, 0, stream, 64, now, &used, &wanted) < 0);
-    struct wire_hello hello = {.form = 1};
+    struct wire_hello hello = {.epoch = 1};
     say(0, 0, &wire_shape_hello, &hello);
     assert_int_equal(vstamp_client_input(c, 0, stream, stream_size, now, &used, &wanted),
                      VSTAMP_E_MALFORMED);

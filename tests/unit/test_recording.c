@@ -32,7 +32,7 @@ static struct wire_recorded_start sound_start(void)
         .machine = text(recording_machine()),
         .application = text("counter"),
         .config = {.n_replicas = 2, .self = 1, .durable = 1, .log_bytes = UINT64_C(1) << 40,
-                   .form = 7, .addresses = wire_list_end(&b),
+                   .addresses = wire_list_end(&b),
                    .status_addresses = wire_list_end(&b)}};
 }
 
@@ -140,7 +140,6 @@ static void a_configuration_comes_back(void **state)
     assert_int_equal(config.self, 1);
     assert_true(config.durable);
     assert_int_equal(config.log_bytes, UINT64_C(1) << 40);
-    assert_int_equal(config.form, 7);
     assert_string_equal(config.version, "1.2");
     assert_string_equal(config.addresses[0], "a:1");
     assert_string_equal(config.addresses[1], "b:2");

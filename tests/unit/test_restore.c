@@ -42,7 +42,7 @@ static int set_up(void **state)
         .n_replicas = 3, .durable = true, .heartbeat_ms = 20, .view_change_ms = 200,
         .max_clients = 4, .batch_bytes = 4096, .max_answer_bytes = 256, .max_read_bytes = 4096,
         .pipeline = 4, .log_entries = 32, .log_bytes = 65536, .checkpoint_ops = 8,
-        .state_pages = 16, .form = 5, .version = "0", .addresses = {"a:1", "b:1", "c:1"}};
+        .state_pages = 16, .version = "0", .addresses = {"a:1", "b:1", "c:1"}};
     struct fixture *f = calloc(1, sizeof *f);
     size_t size = (node_memory(&config) + 4095) / 4096 * 4096;
     f->memory = aligned_alloc(4096, size);
@@ -50,12 +50,14 @@ static int set_up(void **state)
     memset(f->memory, 0, size);
     f->node = node_init(f->memory, size, &config, kv_app(), &io, (struct vstamp_id){3, 4});
     const struct wire_batch_head none = {.owner = {.address = bytes_of("a:1"),
+                                                   .settings = vr_settings(&config),
                                                    .application = bytes_of("key-value store")},
                                          .life = LIFE};
     f->head_size = journal_record_size(&wire_shape_batch_head, &none);
     f->w = writer_over(f->file, sizeof f->file);
     f->w.size = f->head_size;
-    f->owner = (struct wire_segment){.version = WIRE_NEWEST, .number = NUMBER, .form = 5,
+    f->owner = (struct wire_segment){.version = WIRE_NEWEST, .number = NUMBER,
+                                      .settings = vr_settings(&config),
                                       .address = bytes_of("a:1"),
                                       .application = bytes_of("key-value store")};
     *state = f;
@@ -263,8 +265,9 @@ static int restore_head(struct fixture *f, uint32_t n_stored, uint64_t sum,
                         struct vstamp_diag *diag)
 {
     f->w.size = 0;
-    PUT_FILE(f, SEGMENT, segment, .version = WIRE_NEWEST, .number = NUMBER, .form = 5,
-             .address = bytes_of("a:1"), .application = bytes_of("key-value store"));
+    PUT_FILE(f, SEGMENT, segment, .version = WIRE_NEWEST, .number = NUMBER,
+             .settings = f->owner.settings, .address = bytes_of("a:1"),
+             .application = bytes_of("key-value store"));
     PUT_FILE(f, CHECKPOINT_HEAD, checkpoint_head, .anchor = {.op = 8}, .n_pages = 2,
              .n_stored = n_stored, .sum = sum);
     return node_restore_checkpoint(f->node, NUMBER, (struct bytes){f->file, f->w.size}, diag);

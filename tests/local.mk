@@ -82,6 +82,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-admin-status.bats \
     %D%/cli/vstamp-admin-view-change.bats \
     %D%/cli/vstamp-app-exec.bats \
+    %D%/cli/vstamp-app-steps.bats \
     %D%/cli/vstamp-bench.bats \
     %D%/cli/vstamp-commands.bats \
     %D%/cli/vstamp-failover.bats \

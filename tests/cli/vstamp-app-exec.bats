@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # Applications that are processes: vstamp-replica --app-exec.  In which ways a process may fail is
-# the affair of tests/unit/test_app_exec; here are groups of replicas, each with one.
+# the affair of tests/unit/test_app_exec, and where in a group that of vstamp-app-steps.bats.
 
 load group
 
@@ -114,26 +114,7 @@ is_free() { [ "$(ask "$1")" = nobody ]; }
     for i in 0 1 2; do kill -KILL "$(app_pid "$i")"; done
     [ "$(apply 1)" = 13 ] # noticed by then, or by it
     for i in 0 1 2; do group_wait_log "$i" 'event=app-.* reason="was ended by signal 9'; done
-    for n in 20 40; do # and while it is asked
-        mapfile -t numbers < <(seq "$n")
-        apply "${numbers[@]}" >sums 3>&- &
-        for i in 0 1 2; do
-            echo kill >"$faults/apply"
-            group_wait "a process to be killed" test ! -e "$faults/apply" || break
-        done
-        wait $!
-    done
-    wait_state $((13 + 20 * 21 / 2 + 40 * 41 / 2)) ""
-}
-
-@test "a process that hangs holds up its replica, not the group" {
-    begin_faulty
-    [ "$(apply 5)" = 5 ]
-    group_wait_primary
-    kill -STOP "$(app_pid "$PRIMARY")"
-    [ "$(apply 7)" = 12 ]
-    group_wait_log "$PRIMARY" 'event=app-failed reason="did nothing for 1000 ms"'
-    wait_state 12 ""
+    wait_state 13 ""
 }
 
 one_runs() {

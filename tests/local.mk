@@ -84,6 +84,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-app-exec.bats \
     %D%/cli/vstamp-app-steps.bats \
     %D%/cli/vstamp-bench.bats \
+    %D%/cli/vstamp-clocks.bats \
     %D%/cli/vstamp-commands.bats \
     %D%/cli/vstamp-failover.bats \
     %D%/cli/vstamp-import.bats \

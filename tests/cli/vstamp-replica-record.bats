@@ -220,3 +220,36 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
     grep -q -- "--record do not go with it" err
     [ ! -e local.rec ]
 }
+
+@test "an application that is a process: one that died, too, but not one that answers otherwise" {
+    local faults=$BATS_TEST_TMPDIR/faults program
+    program=$(cd "${top_builddir:?}" && pwd)/tests/cli/faulty_app
+    mkdir "$faults"
+    GROUP_OPTIONS="--app-exec $program --app-argument $faults"
+    record_all "checkpoint_ops: 16"
+    for i in $(seq 20); do echo "call $i"; done | vstamp --timeout 20 shell >/dev/null
+    for step in apply save applied; do
+        echo kill >"$faults/$step"
+        for i in $(seq 20); do echo "call $i"; done | vstamp --timeout 20 shell >/dev/null
+        [ -e "$faults/$step.done" ]
+    done
+    vstamp call --read x
+    group_wait_agree
+    group_kill 1
+    for i in 0 2; do group_stop "$i"; done
+    for i in 0 1 2; do
+        vstamp-sim --replay "$i.rec" --app-exec "$program" --app-argument "$faults" >"$i.out"
+        [[ $(tail -n 1 "$i.out") == "$i.rec: as recorded: replica $i of 3, "* ]]
+    done
+    unreplayed 2 0.rec "*it replicates sum, and not *: name its library by --app, its program *"
+
+    rm 0.rec
+    GROUP_RUN=("recorded 0.rec")
+    group_start 1 "durability: memory"
+    vstamp call pid
+    group_stop 0
+    local status=0
+    vstamp-sim --replay 0.rec --app-exec "$program" --app-argument "$faults" >out || status=$?
+    [ "$status" -eq 1 ]
+    [[ $(tail -n 1 out) == *"FAILED at "* ]]
+}

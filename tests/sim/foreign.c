@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "program/config.h"
 #include "replica/app_exec.h"
 #include "vr/pages.h"
 
@@ -28,7 +29,7 @@ struct line {
 static struct {
     const struct vstamp_app *app;
     struct vstamp_app wrapped, of_program;
-    const char *program; /* NULL: it is a library */
+    const char *program; /* of of_program */
     const char *argument;
     struct line *lines;
     size_t n_lines, n_writes; /* those that write come first */
@@ -249,29 +250,31 @@ static void tell(void *ctx, bool wrong, const char *event, const char *const *pa
 }
 
 /* A process; its time is that of this machine, not the simulated one. */
-static int start(const struct vstamp_limits *limits, struct app_exec **x, struct vstamp_diag *why)
+static int open_process(const char *argument, const struct vstamp_limits *limits, void **process,
+                        struct vstamp_diag *why)
 {
     const struct app_exec_options options = {
         .program = use.program,
-        .argument = use.argument,
+        .argument = argument,
         .timeout_ms = PROGRAM_MS,
         .limits = *limits,
-        .answer_capacity = run.sim != NULL ? run.sim->config.max_answer_bytes : 256,
+        .answer_capacity =
+            run.sim != NULL ? run.sim->config.max_answer_bytes : CONFIG_MAX_ANSWER_BYTES,
         .tell = tell};
-    return app_exec_open(x, &options, why);
+    struct app_exec *x = NULL;
+    int rv = app_exec_open(&x, &options, why);
+    *process = x;
+    return rv;
 }
 
 static int open_instance(const char *argument, const struct vstamp_limits *limits, void **instance,
                          struct vstamp_diag *why)
 {
     struct instance *in = calloc(1, sizeof *in);
-    struct app_exec *process = NULL;
     int rv = 0;
     (void)argument;
     assert(in != NULL);
-    if (use.program != NULL) rv = start(limits, &process, why);
-    else if (use.app->open != NULL) rv = use.app->open(use.argument, limits, &in->theirs, why);
-    if (process != NULL) in->theirs = process;
+    if (use.app->open != NULL) rv = use.app->open(use.argument, limits, &in->theirs, why);
     if (rv == 0) *instance = in;
     else free(in);
     return rv;
@@ -345,21 +348,22 @@ int foreign_use(const struct vstamp_app *app, const char *argument, const char *
 }
 
 /* One that is started for it says what it is called. */
-int foreign_use_program(const char *program, const char *argument, const char *path,
-                        struct vstamp_diag *diag)
+int foreign_program(const char *program, const char *argument, const struct vstamp_app **app,
+                    struct vstamp_diag *diag)
 {
     static char name[VSTAMP_NAME_BYTES_MAX + 1];
     const struct vstamp_limits limits = {.read_capacity = 4096, .state_bytes = 4096};
-    struct app_exec *x;
+    void *process;
     use.program = program;
-    use.argument = argument;
-    int rv = start(&limits, &x, diag);
+    int rv = open_process(argument, &limits, &process, diag);
     if (rv != 0) return rv;
-    use.of_program = *app_exec_app(x);
+    use.of_program = *app_exec_app(process);
     snprintf(name, sizeof name, "%s", use.of_program.name);
     use.of_program.name = name;
-    use.of_program.close(x);
-    return foreign_use(&use.of_program, argument, path, diag);
+    use.of_program.open = open_process;
+    use.of_program.close(process);
+    *app = &use.of_program;
+    return 0;
 }
 
 bool foreign_in_use(void)

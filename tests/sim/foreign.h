@@ -21,9 +21,9 @@
 int foreign_use(const struct vstamp_app *app, const char *argument, const char *path,
                 struct vstamp_diag *diag);
 
-/* The same with a program (replica/app_exec.h), of which each replica has a process of its own. */
-int foreign_use_program(const char *program, const char *argument, const char *path,
-                        struct vstamp_diag *diag);
+/* A program (replica/app_exec.h) as an application: each open() starts a process of it. */
+int foreign_program(const char *program, const char *argument, const struct vstamp_app **app,
+                    struct vstamp_diag *diag);
 bool foreign_in_use(void);
 
 /* What the replicas run: that application with an eye on it. */

@@ -19,7 +19,8 @@
 static const char usage[] =
     "usage: vstamp-sim [--seed N | --seeds A-[B]] [--file FILE] [--set NAME=VALUE]... [...]\n"
     "       vstamp-sim --app LIBRARY --operations FILE [--app-argument TEXT] ...\n"
-    "       vstamp-sim --replay FILE [--app LIBRARY] [--app-argument TEXT] [--trace]\n";
+    "       vstamp-sim --replay FILE [--app LIBRARY | --app-exec PROGRAM] [--app-argument TEXT]\n"
+    "           [--trace]\n";
 
 static const char help[] =
     "Runs whole groups of replicas, their clients, network, disks and clocks in one process,\n"
@@ -42,7 +43,7 @@ static const char help[] =
     "  --trace            print everything that happens\n"
     "  --replay FILE      live the life again that vstamp-replica --record FILE wrote: prints its\n"
     "                     last steps, or all with --trace, and whether the same came out;\n"
-    "                     of another application with --app\n"
+    "                     of another application with --app or --app-exec\n"
     "  --marks            at the end print how many runs came by each rare place of the protocol\n"
     "  --tap              report in the Test Anything Protocol, and check that runs\n"
     "                     repeat and, of many, that nothing was left out\n"
@@ -98,6 +99,15 @@ static int set(struct campaign *c, const char *text, const char *value)
     return wrong("not NAME=NUMBER with a name of the list", whole);
 }
 
+static int load_application(const struct campaign *c, const struct vstamp_app **app,
+                            struct vstamp_diag *diag)
+{
+    if (c->app_exec != NULL) return foreign_program(c->app_exec, c->app_argument, app, diag);
+    if (c->app != NULL) return plug_in_load(c->app, app, diag);
+    *app = kv_app();
+    return 0;
+}
+
 /* Somebody's application instead of the store.  Lives are recorded for the store alone, and a bit
  * that flips in its pages would be held against it. */
 static int replicate(struct campaign *c)
@@ -107,10 +117,8 @@ static int replicate(struct campaign *c)
     int rv = VSTAMP_E_CONFIG;
     if (c->operations == NULL) {
         vstamp_diag_printf(&diag, "--app and --app-exec want --operations FILE");
-    } else if (c->app_exec != NULL) {
-        rv = foreign_use_program(c->app_exec, c->app_argument, c->operations, &diag);
     } else {
-        rv = plug_in_load(c->app, &app, &diag);
+        rv = load_application(c, &app, &diag);
         if (rv == 0) rv = foreign_use(app, c->app_argument, c->operations, &diag);
     }
     if (rv == 0 && set(c, "record=", "0") == 0 && set(c, "flip_us=", "0") == 0) return 0;
@@ -130,11 +138,9 @@ static int prepare(struct campaign *c)
 
 static int replay_recording(const struct campaign *c, const char *path)
 {
-    const struct vstamp_app *app = kv_app();
+    const struct vstamp_app *app;
     struct vstamp_diag diag = {0};
-    if (c->app_exec != NULL)
-        return misused("--replay takes recordings of the store and of libraries, not of programs");
-    if (c->app == NULL || plug_in_load(c->app, &app, &diag) == 0)
+    if (load_application(c, &app, &diag) == 0)
         return replay_file(path, app, c->app_argument, PACKAGE_VERSION, c->trace);
     fprintf(stderr, "vstamp-sim: %s\n", diag.text);
     return 2;

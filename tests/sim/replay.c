@@ -345,7 +345,8 @@ static bool refuse(struct life *l, const char *version, char verdict[static REPL
     else if (!is(s->application, l->app->name))
         snprintf(verdict, REPLAY_VERDICT_SIZE,
                  "another application's: it replicates %.40s, and not %.40s: name its library by "
-                 "--app", (const char *)s->application.data, l->app->name);
+                 "--app, its program by --app-exec", (const char *)s->application.data,
+                 l->app->name);
     else
         return false;
     return true;

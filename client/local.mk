@@ -72,5 +72,4 @@ vstamp_SOURCES = \
     %D%/main.c
 vstamp_LDADD = $(CLIENT_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 
-bashcompletiondir = $(datadir)/bash-completion/completions
-dist_bashcompletion_DATA = %D%/completions/vstamp.bash
+dist_bashcompletion_DATA += %D%/completions/vstamp.bash

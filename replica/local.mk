@@ -89,3 +89,5 @@ CLEANFILES += %D%/vstamp-replica@.service
 
 # An example to start from: three replicas on loopback.
 dist_doc_DATA += %D%/server-config.yaml
+
+dist_bashcompletion_DATA += %D%/completions/vstamp-replica.bash

@@ -86,6 +86,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-bench.bats \
     %D%/cli/vstamp-clocks.bats \
     %D%/cli/vstamp-commands.bats \
+    %D%/cli/vstamp-completion.bats \
     %D%/cli/vstamp-failover.bats \
     %D%/cli/vstamp-import.bats \
     %D%/cli/vstamp-lost-answers.bats \
@@ -183,6 +184,7 @@ bin_PROGRAMS += vstamp-sim
 vstamp_sim_SOURCES = %D%/sim/campaign.c %D%/sim/campaign.h %D%/sim/main.c
 vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 vstamp_sim_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+dist_bashcompletion_DATA += %D%/sim/completions/vstamp-sim.bash
 
 # Applications with a flaw each, for --app.
 check_LTLIBRARIES += \

@@ -16,7 +16,7 @@ _vstamp_admin() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     elif [[ $word == -* ]]; then
         words=$(vstamp-admin ${command:+"$command"} --help 2>/dev/null |
-            sed -n 's/^  .*\(--[a-z-]*\).*/\1/p')
+            sed -n 's/^  .\{4\}\(--[a-z-]*\).*/\1/p')
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
     elif [[ -z $command ]]; then
         words=$(vstamp-admin --help 2>/dev/null |

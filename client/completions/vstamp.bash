@@ -29,7 +29,7 @@ _vstamp() {
     if [[ $word == -* ]]; then
         local options
         options=$(vstamp ${command:+"$command"} --help 2>/dev/null |
-            sed -n 's/^  .*\(--[a-z-]*\).*/\1/p')
+            sed -n 's/^  .\{4\}\(--[a-z-]*\).*/\1/p')
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
     elif [[ -z $command ]]; then
         local commands

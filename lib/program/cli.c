@@ -200,6 +200,8 @@ static int set_option(const struct cli *cli, const struct cli_option *o, const c
         }
         *(uint32_t *)o->into = (uint32_t)number;
         return 0;
+    case CLI_TYPE_EACH:
+        return o->take(cli, o, value);
     case CLI_TYPE_END:
         break;
     }

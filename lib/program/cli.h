@@ -51,36 +51,48 @@ enum cli_exit {
     CLI_DONE = 256 /* not a status: cli_parse has answered --help or --version; ends in 0 */
 };
 
-enum cli_type { CLI_TYPE_END, CLI_TYPE_FLAG, CLI_TYPE_TEXT, CLI_TYPE_U32, CLI_TYPE_DURATION };
+enum cli_type {
+    CLI_TYPE_END,
+    CLI_TYPE_FLAG,
+    CLI_TYPE_TEXT,
+    CLI_TYPE_U32,
+    CLI_TYPE_DURATION,
+    CLI_TYPE_EACH
+};
+
+struct cli;
 
 struct cli_option {
     enum cli_type type;
     char letter; /* 0: only the long form */
     const char *name;
-    void *into;          /* bool, const char *, uint32_t, uint32_t (milliseconds) */
+    void *into;          /* bool, const char *, uint32_t, uint32_t (milliseconds); EACH: any */
     uint32_t min, max;   /* U32; DURATION in milliseconds */
     const char *operand; /* as --help calls it */
     const char *text;    /* one sentence, no full stop */
+    /* EACH: 0, or what cli_usage returned */
+    int (*take)(const struct cli *cli, const struct cli_option *option, const char *value);
 };
 
 /* clang-format off */
 #define CLI_FLAG(letter, name, into, text)                                                         \
-    {CLI_TYPE_FLAG, letter, name, into, 0, 0, NULL, text}
+    {CLI_TYPE_FLAG, letter, name, into, 0, 0, NULL, text, NULL}
 #define CLI_TEXT(letter, name, into, operand, text)                                                \
-    {CLI_TYPE_TEXT, letter, name, into, 0, 0, operand, text}
+    {CLI_TYPE_TEXT, letter, name, into, 0, 0, operand, text, NULL}
 #define CLI_U32(letter, name, into, min, max, operand, text)                                       \
-    {CLI_TYPE_U32, letter, name, into, min, max, operand, text}
+    {CLI_TYPE_U32, letter, name, into, min, max, operand, text, NULL}
 /* 5, 0.5, 5s or 500ms */
 #define CLI_DURATION(letter, name, into, min_ms, max_ms, text)                                     \
-    {CLI_TYPE_DURATION, letter, name, into, min_ms, max_ms, "SECONDS", text}
+    {CLI_TYPE_DURATION, letter, name, into, min_ms, max_ms, "SECONDS", text, NULL}
+/* May be given again and again: `take` is called with each value, from left to right. */
+#define CLI_EACH(letter, name, take, into, operand, text)                                          \
+    {CLI_TYPE_EACH, letter, name, into, 0, 0, operand, text, take}
 #define CLI_END                                                                                    \
-    {CLI_TYPE_END, 0, NULL, NULL, 0, 0, NULL, NULL}
+    {CLI_TYPE_END, 0, NULL, NULL, 0, 0, NULL, NULL, NULL}
 /* The same of a command's own options, with lines that end its --help, as an example. */
 #define CLI_END_HELP(text)                                                                         \
-    {CLI_TYPE_END, 0, NULL, NULL, 0, 0, NULL, text}
+    {CLI_TYPE_END, 0, NULL, NULL, 0, 0, NULL, text, NULL}
 /* clang-format on */
-
-struct cli;
 
 struct cli_command {
     const char *name;

@@ -11,7 +11,6 @@
 #include "base/assert.h"
 #include "base/bitset.h"
 
-#define JOBS_MAX 256u
 #define REPLAYED_SEEDS 20u
 
 struct job {
@@ -122,10 +121,11 @@ static struct job *finish(struct campaign *c, struct job *jobs)
 
 void campaign_run(struct campaign *c, uint64_t from, uint64_t to)
 {
-    struct job jobs[JOBS_MAX] = {0};
-    uint32_t n_running = 0, n_jobs = c->jobs < JOBS_MAX ? c->jobs : JOBS_MAX;
-    bool in_place = n_jobs <= 1 || c->trace || from == to;
+    struct job jobs[CAMPAIGN_JOBS_MAX] = {0};
+    uint32_t n_running = 0;
+    bool in_place = c->jobs <= 1 || c->trace || from == to;
     struct job *next = jobs;
+    assert(c->jobs <= CAMPAIGN_JOBS_MAX);
     for (uint64_t seed = from; seed <= to; seed++) {
         if (c->until_failure && c->n_failed > 0) break;
         if (in_place) {
@@ -133,7 +133,7 @@ void campaign_run(struct campaign *c, uint64_t from, uint64_t to)
             continue;
         }
         start(c, next, seed);
-        if (++n_running == n_jobs) {
+        if (++n_running == c->jobs) {
             next = finish(c, jobs);
             n_running--;
         } else {
@@ -143,7 +143,7 @@ void campaign_run(struct campaign *c, uint64_t from, uint64_t to)
     for (; n_running > 0; n_running--) finish(c, jobs);
 }
 
-bool campaign_parse_number(const char *text, const char **end, uint64_t *value)
+static bool parse_number(const char *text, const char **end, uint64_t *value)
 {
     char *after;
     errno = 0;
@@ -155,12 +155,12 @@ bool campaign_parse_number(const char *text, const char **end, uint64_t *value)
 bool campaign_parse_seeds(const char *text, uint64_t *from, uint64_t *to)
 {
     const char *at;
-    if (!campaign_parse_number(text, &at, from)) return false;
+    if (!parse_number(text, &at, from)) return false;
     *to = *from;
     if (*at == '\0') return true;
     if (*at++ != '-') return false;
     *to = UINT64_MAX - 1;
-    return *at == '\0' || (campaign_parse_number(at, &at, to) && *at == '\0' && *from <= *to);
+    return *at == '\0' || (parse_number(at, &at, to) && *at == '\0' && *from <= *to);
 }
 
 bool campaign_set(struct campaign *c, const char *text)

@@ -7,12 +7,13 @@
 #include "sim/sim.h"
 
 #define CAMPAIGN_SETTINGS_MAX 64u
+#define CAMPAIGN_JOBS_MAX     256u
 
 struct campaign {
     struct sim_setting settings[CAMPAIGN_SETTINGS_MAX];
     size_t n_settings;
     const char *app, *app_exec, *app_argument, *operations; /* as given */
-    uint32_t jobs;
+    uint32_t jobs; /* at most CAMPAIGN_JOBS_MAX */
     bool trace, tap, until_failure;
     uint64_t n_run, n_failed, n_tests;
     struct sim_stats total;
@@ -26,7 +27,6 @@ void campaign_run(struct campaign *c, uint64_t from, uint64_t to);
 /* Fix an option, "NAME=VALUE"; false if that makes no sense, or there are too many. */
 bool campaign_set(struct campaign *c, const char *text);
 
-bool campaign_parse_number(const char *text, const char **end, uint64_t *value);
 /* "A-B", "A-" or "A". */
 bool campaign_parse_seeds(const char *text, uint64_t *from, uint64_t *to);
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "sim/sim.h"
 
 static const struct {
@@ -28,25 +29,32 @@ static uint64_t *value_of(struct sim_options *o, size_t option)
 
 int sim_option_find(const char *name, size_t size)
 {
-    int found = -1;
+    int found = -1, time = -1;
+    size_t n = 0;
     for (size_t i = 0; i < N_OPTIONS; i++) {
         if (strncmp(table[i].name, name, size) != 0) continue;
-        if (table[i].name[size] == '\0') return (int)i;
-        if (found >= 0) return -1; /* it could be either */
+        const char *rest = table[i].name + size;
+        if (*rest == '\0') return (int)i;
+        if (strcmp(rest, "_us") == 0) time = (int)i;
         found = (int)i;
+        n++;
     }
-    return found;
+    return time >= 0 ? time : n == 1 ? found : -1;
 }
 
 const char *sim_option_name(size_t option)
 {
-    return table[option].name;
+    return option < N_OPTIONS ? table[option].name : NULL;
 }
 
-void sim_options_help(FILE *to)
+void sim_options_help(char *text, size_t size)
 {
-    for (size_t i = 0; i < N_OPTIONS; i++)
-        fprintf(to, "  %-20s %s\n", table[i].name, table[i].sentence);
+    size_t used = 0;
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        used += (size_t)snprintf(text + used, size - used, "  %-20s %s\n", table[i].name,
+                                 table[i].sentence);
+        assert(used < size);
+    }
 }
 
 void sim_options_describe(const struct sim_options *options, char *text, size_t size)

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vstamp-sim: the simulator's command line. */
+/* vstamp-sim(1): the simulator's command line. */
 #include <config.h>
 
 #include <errno.h>
-#include <getopt.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kv/kv.h"
+#include "program/cli.h"
+#include "program/nearest.h"
 #include "program/plug_in.h"
 #include "sim/campaign.h"
 #include "sim/foreign.h"
@@ -16,88 +20,76 @@
 
 #define RUNS_FOR_COVERAGE 100u
 
-static const char usage[] =
-    "usage: vstamp-sim [--seed N | --seeds A-[B]] [--file FILE] [--set NAME=VALUE]... [...]\n"
-    "       vstamp-sim --app LIBRARY --operations FILE [--app-argument TEXT] ...\n"
-    "       vstamp-sim --replay FILE [--app LIBRARY | --app-exec PROGRAM] [--app-argument TEXT]\n"
-    "           [--trace]\n";
-
-static const char help[] =
-    "Runs whole groups of replicas, their clients, network, disks and clocks in one process,\n"
-    "each run from one number, and checks that nothing acknowledged is lost.\n"
+/* What --help ends with; the names of options.def follow. */
+static const char epilogue_head[] =
+    "Examples:\n"
+    "  vstamp-sim --seeds 1-1000\n"
+    "  vstamp-sim --app ./mine.so --operations FILE --seeds 1-100\n"
+    "  vstamp-sim --replay RECORDING\n"
     "\n"
-    "  --app LIBRARY      replicate this application (vstamp-app(3)) in place of the store, and\n"
-    "                     check that all replicas answer alike and have the same state\n"
-    "  --app-exec PROGRAM   this program, of which each replica runs a process\n"
-    "  --app-argument TEXT  what it is given when it starts\n"
-    "  --operations FILE  what it is asked: a line an operation, of which those that begin with\n"
-    "                     '--read ' do not go through the log\n"
-    "  --seed N           make one run\n"
-    "  --seeds A-B        make these runs, on all cores; without B until it is stopped\n"
-    "  --file FILE        first make the runs listed there: lines SEEDS [NAME=VALUE]... REMARK\n"
-    "  --set NAME=VALUE   fix what the seed would draw, see below\n"
-    "  --forbid NAME      --set NAME=0\n"
-    "  --ticks N          --set ticks=N: faults for so many milliseconds of simulated time\n"
-    "  --until-failure    stop at the first run that fails\n"
-    "  --jobs N           runs at a time; default: the number of cores\n"
-    "  --trace            print everything that happens\n"
-    "  --replay FILE      live the life again that vstamp-replica --record FILE wrote: prints its\n"
-    "                     last steps, or all with --trace, and whether the same came out;\n"
-    "                     of another application with --app or --app-exec\n"
-    "  --marks            at the end print how many runs came by each rare place of the protocol\n"
-    "  --tap              report in the Test Anything Protocol, and check that runs\n"
-    "                     repeat and, of many, that nothing was left out\n"
-    "  --help             print this text\n"
-    "  --version          print the version\n"
+    "Exit status: 0 no run failed, or the same came out of a recording; 1 otherwise;\n"
+    "2 the command line is wrong, or something that it names cannot be used.\n"
     "\n"
-    "Names for --set and --forbid, of which a beginning that fits only one will do:\n";
+    "Names for --set and --forbid; `_us` at the end may be left out, and a beginning that fits\n"
+    "only one will do:\n";
 
-enum { OPTION_SEEDS = 1, OPTION_FILE, OPTION_SET, OPTION_FORBID, OPTION_TICKS, OPTION_JOBS,
-       OPTION_UNTIL_FAILURE, OPTION_TRACE, OPTION_MARKS, OPTION_TAP, OPTION_REPLAY,
-       OPTION_APP, OPTION_APP_EXEC, OPTION_APP_ARGUMENT, OPTION_OPERATIONS, OPTION_HELP,
-       OPTION_VERSION };
-static const struct option options[] = {
-    {"seed", required_argument, NULL, OPTION_SEEDS},
-    {"seeds", required_argument, NULL, OPTION_SEEDS},
-    {"file", required_argument, NULL, OPTION_FILE},
-    {"set", required_argument, NULL, OPTION_SET},
-    {"forbid", required_argument, NULL, OPTION_FORBID},
-    {"ticks", required_argument, NULL, OPTION_TICKS},
-    {"jobs", required_argument, NULL, OPTION_JOBS},
-    {"until-failure", no_argument, NULL, OPTION_UNTIL_FAILURE},
-    {"trace", no_argument, NULL, OPTION_TRACE},
-    {"marks", no_argument, NULL, OPTION_MARKS},
-    {"tap", no_argument, NULL, OPTION_TAP},
-    {"replay", required_argument, NULL, OPTION_REPLAY},
-    {"app", required_argument, NULL, OPTION_APP},
-    {"app-exec", required_argument, NULL, OPTION_APP_EXEC},
-    {"app-argument", required_argument, NULL, OPTION_APP_ARGUMENT},
-    {"operations", required_argument, NULL, OPTION_OPERATIONS},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
-    {0},
+struct asked {
+    struct campaign campaign;
+    uint64_t from, to; /* seeds; none if to < from */
+    const char *file, *recording;
+    bool marks;
 };
 
-static int wrong(const char *what, const char *value)
+/* --- options that are given again and again --------------------------------------------------- */
+
+static int take_seeds(const struct cli *cli, const struct cli_option *option, const char *value)
 {
-    fprintf(stderr, "vstamp-sim: %s: '%s'; see --help\n", what, value);
-    return 2;
+    struct asked *asked = option->into;
+    if (campaign_parse_seeds(value, &asked->from, &asked->to)) return 0;
+    return cli_usage(cli, "--%s: expected a seed, or a range like 1-1000 or 1-, found '%.60s'",
+                     option->name, value);
 }
 
-static int misused(const char *why)
+/* NAME=NUMBER of --set, or what another option stands for. */
+static int set(const struct cli *cli, struct campaign *c, const char *setting)
 {
-    fprintf(stderr, "vstamp-sim: %s\n%s", why, usage);
-    return 2;
+    char name[80];
+    if (campaign_set(c, setting)) return 0;
+    if (c->n_settings == CAMPAIGN_SETTINGS_MAX)
+        return cli_usage(cli, "more than %u settings", CAMPAIGN_SETTINGS_MAX);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(setting, "="), setting);
+    struct nearest nearest = nearest_to(name);
+    const char *candidate;
+    for (size_t i = 0; (candidate = sim_option_name(i)) != NULL; i++)
+        nearest_offer(&nearest, candidate);
+    const char *best = nearest_best(&nearest);
+    if (best == NULL || sim_option_find(name, strlen(name)) >= 0)
+        return cli_usage(cli, "--set: expected NAME=NUMBER with a NAME that --help lists, "
+                              "found '%.60s'", setting);
+    return cli_usage(cli, "--set: no single option begins with '%s': did you mean '%s'?", name,
+                     best);
 }
 
-/* `text` is NAME=VALUE, or gets its VALUE here. */
-static int set(struct campaign *c, const char *text, const char *value)
+static int take_setting(const struct cli *cli, const struct cli_option *option, const char *value)
 {
-    char whole[128];
-    int n = snprintf(whole, sizeof whole, "%s%s", text, value);
-    if (n > 0 && (size_t)n < sizeof whole && campaign_set(c, whole)) return 0;
-    return wrong("not NAME=NUMBER with a name of the list", whole);
+    return set(cli, option->into, value);
 }
+
+static int take_forbidden(const struct cli *cli, const struct cli_option *option, const char *value)
+{
+    char setting[80];
+    snprintf(setting, sizeof setting, "%.77s=0", value);
+    return set(cli, option->into, setting);
+}
+
+static int take_ticks(const struct cli *cli, const struct cli_option *option, const char *value)
+{
+    char setting[80];
+    snprintf(setting, sizeof setting, "ticks=%.72s", value);
+    return set(cli, option->into, setting);
+}
+
+/* --- what is replicated ----------------------------------------------------------------------- */
 
 static int load_application(const struct campaign *c, const struct vstamp_app **app,
                             struct vstamp_diag *diag)
@@ -108,114 +100,151 @@ static int load_application(const struct campaign *c, const struct vstamp_app **
     return 0;
 }
 
+/* --- --replay --------------------------------------------------------------------------------- */
+
+static int replay_recording(const struct cli *cli, const struct asked *asked)
+{
+    const struct campaign *c = &asked->campaign;
+    const char *path = asked->recording;
+    const struct vstamp_app *app;
+    struct vstamp_diag diag = {0};
+    char verdict[REPLAY_VERDICT_SIZE];
+    struct stat stat;
+    void *content = NULL;
+    int fd;
+
+    if (asked->from <= asked->to || asked->file != NULL)
+        return cli_usage(cli, "--replay makes no runs from seeds");
+    if (c->app_exec != NULL)
+        return cli_usage(cli, "--replay takes recordings of the store and of libraries, not of "
+                              "programs");
+    int rv = c->app == NULL ? 0 : plug_in_load(c->app, &app, &diag);
+    if (rv != 0) {
+        cli_fail(cli, rv, &diag);
+        return CLI_USAGE;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && fstat(fd, &stat) == 0;
+    if (ok && stat.st_size > 0)
+        content = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (!ok || content == MAP_FAILED) {
+        cli_complain(cli, "%s: %s", path, strerror(errno));
+        return CLI_USAGE;
+    }
+    enum replay_outcome outcome =
+        replay((struct bytes){content, (size_t)stat.st_size}, app, c->app_argument,
+               PACKAGE_VERSION, c->trace ? NULL : stdout, c->trace ? stdout : NULL, verdict);
+    printf("%s: %s\n", path, verdict);
+    close(fd);
+    return (int)outcome;
+}
+
+/* --- runs from seeds -------------------------------------------------------------------------- */
+
 /* Somebody's application instead of the store.  Lives are recorded for the store alone, and a bit
  * that flips in its pages would be held against it. */
-static int replicate(struct campaign *c)
+static int replicate(const struct cli *cli, struct campaign *c)
 {
     const struct vstamp_app *app;
     struct vstamp_diag diag = {0};
-    int rv = VSTAMP_E_CONFIG;
-    if (c->operations == NULL) {
-        vstamp_diag_printf(&diag, "--app and --app-exec want --operations FILE");
-    } else {
-        rv = load_application(c, &app, &diag);
-        if (rv == 0) rv = foreign_use(app, c->app_argument, c->operations, &diag);
+
+    if (c->operations == NULL)
+        return cli_usage(cli, "--app and --app-exec want --operations FILE");
+    int rv = load_application(c, &app, &diag);
+    if (rv == 0) rv = foreign_use(app, c->app_argument, c->operations, &diag);
+    if (rv != 0) {
+        cli_fail(cli, rv, &diag);
+        return CLI_USAGE;
     }
-    if (rv == 0 && set(c, "record=", "0") == 0 && set(c, "flip_us=", "0") == 0) return 0;
-    fprintf(stderr, "vstamp-sim: %s\n", diag.text);
-    return 2;
+    rv = set(cli, c, "record=0");
+    return rv != 0 ? rv : set(cli, c, "flip_us=0");
 }
 
-static int prepare(struct campaign *c)
+static void print_result(struct asked *asked)
 {
-    int rv = c->app != NULL || c->app_exec != NULL ? replicate(c) : 0;
-    if (rv != 0) return rv;
-    const char *refusal = sim_settings_refuse(c->settings, c->n_settings);
-    if (refusal == NULL) return 0;
-    fprintf(stderr, "vstamp-sim: --set %s\n", refusal);
-    return 2;
-}
-
-static int replay_recording(const struct campaign *c, const char *path)
-{
-    const struct vstamp_app *app;
-    struct vstamp_diag diag = {0};
-    if (load_application(c, &app, &diag) == 0)
-        return replay_file(path, app, c->app_argument, PACKAGE_VERSION, c->trace);
-    fprintf(stderr, "vstamp-sim: %s\n", diag.text);
-    return 2;
-}
-
-static int run(struct campaign *c, const char *path, uint64_t from, uint64_t to, bool marks)
-{
-    int rv = prepare(c);
-    if (rv != 0) return rv;
-    if (to < from && path == NULL)
-        return misused("which runs? --seed N, --seeds A-[B] or --file FILE says");
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    if (path != NULL && campaign_run_file(c, path) != 0) {
-        perror(path);
-        return 2;
-    }
-    if (from <= to) campaign_run(c, from, to);
-    if (c->tap) campaign_check_repeats(c, from);
-    if (c->tap) campaign_check_replays(c, from);
-    if (c->tap && c->n_run >= RUNS_FOR_COVERAGE) campaign_check_coverage(c);
+    struct campaign *c = &asked->campaign;
     if (c->tap) printf("1..%" PRIu64 "\n", c->n_tests);
-    if (marks) campaign_print_marks(c, stdout);
+    if (asked->marks) campaign_print_marks(c, stdout);
     if (c->tap) printf("# ");
     if (c->n_run == 1 && c->n_failed == 0)
-        printf("seed %" PRIu64 " passed;", from);
+        printf("seed %" PRIu64 " passed;", asked->from);
     else
         printf("%" PRIu64 " runs, %" PRIu64 " failed;", c->n_run, c->n_failed);
     campaign_print_stats(c, stdout);
-    return c->n_failed == 0 ? 0 : 1;
+}
+
+static int run(const struct cli *cli, struct asked *asked)
+{
+    struct campaign *c = &asked->campaign;
+    int rv = c->app != NULL || c->app_exec != NULL ? replicate(cli, c) : 0;
+    if (rv != 0) return rv;
+    const char *refusal = sim_settings_refuse(c->settings, c->n_settings);
+    if (refusal != NULL) return cli_usage(cli, "--set %s", refusal);
+    if (asked->to < asked->from && asked->file == NULL)
+        return cli_usage(cli, "which runs? --seed N, --seeds A-[B] or --file FILE says");
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (asked->file != NULL && campaign_run_file(c, asked->file) != 0) {
+        cli_complain(cli, "%s: %s", asked->file, strerror(errno));
+        return CLI_USAGE;
+    }
+    if (asked->from <= asked->to) campaign_run(c, asked->from, asked->to);
+    if (c->tap) campaign_check_repeats(c, asked->from);
+    if (c->tap) campaign_check_replays(c, asked->from);
+    if (c->tap && c->n_run >= RUNS_FOR_COVERAGE) campaign_check_coverage(c);
+    print_result(asked);
+    return c->n_failed == 0 ? CLI_OK : CLI_NO;
 }
 
 int main(int argc, char **argv)
 {
+    static struct asked asked = {.from = 1};
+    static char epilogue[16384];
+    struct campaign *c = &asked.campaign;
+    const struct cli_option options[] = {
+        CLI_EACH(0, "seed", take_seeds, &asked, "N", "make one run"),
+        CLI_EACH(0, "seeds", take_seeds, &asked, "A-B",
+                 "make these runs, on all cores; without B until it is stopped"),
+        CLI_TEXT(0, "file", &asked.file, "FILE",
+                 "first make the runs listed there: lines SEEDS [NAME=NUMBER]... REMARK"),
+        CLI_EACH(0, "set", take_setting, c, "NAME=NUMBER", "fix what the seed would draw"),
+        CLI_EACH(0, "forbid", take_forbidden, c, "NAME", "the same as --set NAME=0"),
+        CLI_EACH(0, "ticks", take_ticks, c, "N",
+                 "the same as --set ticks=N: faults for N milliseconds of simulated time"),
+        CLI_FLAG(0, "until-failure", &c->until_failure, "stop at the first run that fails"),
+        CLI_U32(0, "jobs", &c->jobs, 1, CAMPAIGN_JOBS_MAX, "N",
+                "runs at a time; default: the number of cores"),
+        CLI_FLAG(0, "trace", &c->trace, "print everything that happens"),
+        CLI_TEXT(0, "app", &c->app, "LIBRARY",
+                 "replicate this application (vstamp-app(3)) instead of the store"),
+        CLI_TEXT(0, "app-exec", &c->app_exec, "PROGRAM",
+                 "replicate this program (vstamp-app-exec(5)), a process a replica"),
+        CLI_TEXT(0, "app-argument", &c->app_argument, "TEXT",
+                 "what the application is given when it starts"),
+        CLI_TEXT(0, "operations", &c->operations, "FILE",
+                 "what it is asked: a line an operation, after '--read ' a question"),
+        CLI_TEXT(0, "replay", &asked.recording, "FILE",
+                 "live the life again that vstamp-replica --record FILE wrote"),
+        CLI_FLAG(0, "marks", &asked.marks,
+                 "at the end print how many runs came by each rare place of the protocol"),
+        CLI_FLAG(0, "tap", &c->tap,
+                 "report as TAP, and check that runs repeat and that nothing was missing"),
+        CLI_END,
+    };
+    struct cli cli = {
+        .program = "vstamp-sim",
+        .version = PACKAGE_VERSION,
+        .text = "Puts groups of replicas, or your application, through simulated faults",
+        .epilogue = epilogue,
+        .options = options,
+    };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct campaign c = {.jobs = cores > 0 ? (uint32_t)cores : 1};
-    uint64_t from = 1, to = 0, jobs;
-    const char *path = NULL, *recording = NULL, *end;
-    bool marks = false;
-    int rv = 0;
-    for (int o; rv == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (o) {
-        case OPTION_SEEDS:
-            if (!campaign_parse_seeds(optarg, &from, &to))
-                rv = wrong("not a range of seeds", optarg);
-            break;
-        case OPTION_FILE: path = optarg; break;
-        case OPTION_SET: rv = set(&c, optarg, ""); break;
-        case OPTION_FORBID: rv = set(&c, optarg, "=0"); break;
-        case OPTION_TICKS: rv = set(&c, "ticks=", optarg); break;
-        case OPTION_JOBS:
-            if (!campaign_parse_number(optarg, &end, &jobs) || *end != '\0' || jobs == 0)
-                rv = wrong("not a number of jobs", optarg);
-            else
-                c.jobs = jobs < UINT32_MAX ? (uint32_t)jobs : UINT32_MAX;
-            break;
-        case OPTION_UNTIL_FAILURE: c.until_failure = true; break;
-        case OPTION_TRACE: c.trace = true; break;
-        case OPTION_MARKS: marks = true; break;
-        case OPTION_TAP: c.tap = true; break;
-        case OPTION_REPLAY: recording = optarg; break;
-        case OPTION_APP: c.app = optarg; break;
-        case OPTION_APP_EXEC: c.app_exec = optarg; break;
-        case OPTION_APP_ARGUMENT: c.app_argument = optarg; break;
-        case OPTION_OPERATIONS: c.operations = optarg; break;
-        case OPTION_HELP:
-            printf("%s\n%s", usage, help);
-            sim_options_help(stdout);
-            return 0;
-        case OPTION_VERSION: puts("vstamp-sim " PACKAGE_VERSION); return 0;
-        default: fputs(usage, stderr); return 2;
-        }
-    }
-    if (rv != 0) return rv;
-    if (optind != argc) return wrong("not an option", argv[optind]);
-    if (recording == NULL) return run(&c, path, from, to, marks);
-    if (from <= to || path != NULL) return misused("--replay makes no runs from seeds");
-    return replay_recording(&c, recording);
+
+    c->jobs = cores < 1 ? 1 : cores < CAMPAIGN_JOBS_MAX ? (uint32_t)cores : CAMPAIGN_JOBS_MAX;
+    memcpy(epilogue, epilogue_head, sizeof epilogue_head);
+    sim_options_help(epilogue + strlen(epilogue), sizeof epilogue - strlen(epilogue));
+    cli_take_streams();
+    int rv = cli_parse(&cli, NULL, argc, argv, NULL, 0, NULL);
+    if (rv == 0)
+        rv = asked.recording != NULL ? replay_recording(&cli, &asked) : run(&cli, &asked);
+    return cli_end(&cli, rv);
 }

@@ -9,14 +9,11 @@
 #include "sim/replay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "sim/sim.h"
@@ -408,27 +405,4 @@ enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
     free(sim);
     free(l);
     return outcome;
-}
-
-int replay_file(const char *path, const struct vstamp_app *app, const char *argument,
-                const char *version, bool trace)
-{
-    char verdict[REPLAY_VERDICT_SIZE];
-    struct stat stat;
-    void *content = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && fstat(fd, &stat) == 0;
-    if (ok && stat.st_size > 0)
-        content = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (!ok || content == MAP_FAILED) {
-        fprintf(stderr, "vstamp-sim: %s: %s\n", path, strerror(errno));
-        return 2;
-    }
-    struct bytes recording = {content, (size_t)stat.st_size};
-    enum replay_outcome outcome =
-        replay(recording, app, argument, version, trace ? NULL : stdout, trace ? stdout : NULL,
-               verdict);
-    printf("%s: %s\n", path, verdict);
-    close(fd);
-    return (int)outcome;
 }

@@ -23,10 +23,6 @@ enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
                            const char *argument, const char *version, FILE *last, FILE *all,
                            char verdict[static REPLAY_VERDICT_SIZE]);
 
-/* The whole of --replay: exit status 0, 1 or 2 by outcome. */
-int replay_file(const char *path, const struct vstamp_app *app, const char *argument,
-                const char *version, bool trace);
-
 /* A recording in memory. */
 struct replay_tape {
     uint8_t *data;

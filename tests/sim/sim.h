@@ -359,10 +359,11 @@ const char *sim_settings_refuse(const struct sim_setting *settings, size_t n_set
 void sim_options_draw(struct prng *prng, const struct sim_setting *settings, size_t n_settings,
                       struct sim_options *options);
 void sim_options_config(const struct sim_options *options, struct vr_config *config);
-/* The option whose name, or its only possible beginning, this is; -1: none. */
+/* The option whose name this is, with `_us` or without, or which alone begins like that; -1: none
+ * or several. */
 int sim_option_find(const char *name, size_t size);
-const char *sim_option_name(size_t option);
-void sim_options_help(FILE *to);
+const char *sim_option_name(size_t option); /* NULL behind the last one */
+void sim_options_help(char *text, size_t size); /* a line each; there must be room */
 void sim_options_describe(const struct sim_options *options, char *text, size_t size);
 uint64_t sim_fault_mean(const struct sim_options *options, enum sim_fault fault);
 

@@ -312,19 +312,23 @@ static int check_state(const struct source *s, const struct config *config)
     uint32_t pages = (uint32_t)(config->state_bytes_max / CONFIG_PAGE_BYTES);
     uint32_t table = client_table_pages(config->max_clients, CONFIG_MAX_ANSWER_BYTES);
     if (pages >= table + STATE_PAGES_MIN) return 0;
+    char found[CONFIG_SIZE_TEXT], least[CONFIG_SIZE_TEXT];
+    config_print_size(config->state_bytes_max, found, sizeof found);
+    config_print_size((uint64_t)(table + STATE_PAGES_MIN) * CONFIG_PAGE_BYTES, least,
+                      sizeof least);
     return reject(s, blame(s, KEY_state_bytes_max, KEY_max_clients),
-                  "state_bytes_max (%" PRIu64 ") must be at least %" PRIu64
-                  ", as the sessions of max_clients (%" PRIu32
-                  ") are part of the state; or max_clients at most %" PRIu64,
-                  config->state_bytes_max,
-                  (uint64_t)(table + STATE_PAGES_MIN) * CONFIG_PAGE_BYTES, config->max_clients,
+                  "state_bytes_max (%s) must be at least %s, as the sessions of max_clients "
+                  "(%" PRIu32 ") are part of the state; or max_clients at most %" PRIu64,
+                  found, least, config->max_clients,
                   client_table_room(pages - STATE_PAGES_MIN, CONFIG_MAX_ANSWER_BYTES));
 }
 
 static int check_relations(const struct source *s, const struct config *config)
 {
+    char found[CONFIG_SIZE_TEXT], batch[CONFIG_SIZE_TEXT], most[CONFIG_SIZE_TEXT];
     int rv = check_witnesses(s, config);
     if (rv != 0) return rv;
+    config_print_size(config->batch_bytes, batch, sizeof batch);
     if ((uint64_t)config->heartbeat_ms * 2 >= config->view_change_ms) {
         return reject(s, blame(s, KEY_heartbeat_ms, KEY_view_change_ms),
                       "heartbeat_ms (%" PRIu32 ") must be below half of view_change_ms (%" PRIu32
@@ -332,16 +336,16 @@ static int check_relations(const struct source *s, const struct config *config)
                       config->heartbeat_ms, config->view_change_ms);
     }
     if (config->max_value_bytes > config->batch_bytes - BATCH_OVERHEAD_BYTES) {
+        config_print_size(config->max_value_bytes, found, sizeof found);
+        config_print_size(config->batch_bytes - BATCH_OVERHEAD_BYTES, most, sizeof most);
         return reject(s, blame(s, KEY_max_value_bytes, KEY_batch_bytes),
-                      "max_value_bytes (%" PRIu64 ") must be at most batch_bytes - %u (%" PRIu64
-                      ")",
-                      config->max_value_bytes, BATCH_OVERHEAD_BYTES,
-                      config->batch_bytes - BATCH_OVERHEAD_BYTES);
+                      "max_value_bytes (%s) must be at most %s, with batch_bytes (%s)", found, most,
+                      batch);
     }
     if (config->log_bytes < 4 * config->batch_bytes) {
+        config_print_size(config->log_bytes, found, sizeof found);
         return reject(s, blame(s, KEY_log_bytes, KEY_batch_bytes),
-                      "log_bytes (%" PRIu64 ") must be at least 4 times batch_bytes (%" PRIu64 ")",
-                      config->log_bytes, config->batch_bytes);
+                      "log_bytes (%s) must be at least 4 times batch_bytes (%s)", found, batch);
     }
     return check_state(s, config);
 }

@@ -58,7 +58,7 @@ static void add(struct text *t, const char *piece)
     t->size -= used;
 }
 
-static void print_size(uint64_t bytes, char *into, size_t size)
+void config_print_size(uint64_t bytes, char *into, size_t size)
 {
     for (size_t i = 0; i < n_units; i++) {
         if (bytes % units[i].factor != 0 || (bytes == 0 && units[i].factor > 1)) continue;
@@ -72,7 +72,7 @@ void config_key_describe(const struct config_key *key, char *into, size_t size)
 {
     struct text t = {into, size};
     const char *between = "";
-    char min[24], max[24];
+    char min[CONFIG_SIZE_TEXT], max[CONFIG_SIZE_TEXT];
     switch (key->type) {
     case CONFIG_TYPE_ADDRESSES:
         snprintf(into, size, "a list of %" PRIu64 " to %" PRIu64 " addresses, HOST:PORT each",
@@ -96,8 +96,8 @@ void config_key_describe(const struct config_key *key, char *into, size_t size)
         snprintf(into, size, "a whole number from %" PRIu64 " to %" PRIu64, key->min, key->max);
         return;
     case CONFIG_TYPE_SIZE:
-        print_size(key->min, min, sizeof min);
-        print_size(key->max, max, sizeof max);
+        config_print_size(key->min, min, sizeof min);
+        config_print_size(key->max, max, sizeof max);
         snprintf(into, size, "a size from %s to %s, such as 64KiB or 1MiB", min, max);
         return;
     }
@@ -185,7 +185,7 @@ void config_print(const struct config *config, size_t index, char *into, size_t 
         snprintf(into, size, "%" PRIu32, *(const uint32_t *)field);
         return;
     case CONFIG_TYPE_SIZE:
-        print_size(*(const uint64_t *)field, into, size);
+        config_print_size(*(const uint64_t *)field, into, size);
         return;
     case CONFIG_TYPE_TEXT:
         add(&t, field);

@@ -24,4 +24,8 @@ bool config_key_set(struct config *config, const struct config_key *key, const c
 /* Digits and nothing else, within bounds. */
 bool config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *number);
 
+/* As one would write it: with the largest unit that divides it. */
+#define CONFIG_SIZE_TEXT 24
+void config_print_size(uint64_t bytes, char *into, size_t size);
+
 #endif

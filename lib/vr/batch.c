@@ -289,7 +289,7 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
         vr_reject(r, &asker, WIRE_REJECT_NOT_PRIMARY, "");
     } else if (m->kind == WIRE_KIND_READ || m->kind == WIRE_KIND_READ_NUMBER) {
         vr_reads_on_request(r, &asker, m);
-    } else if (r->applied < r->view_start_op || !vr_time_is_known(r)) { /* B4, C3 */
+    } else if (r->applied < r->view_start_op || !vr_time_is_known(r)) { /* B4, H3 */
         if (r->applied < r->view_start_op)
             vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);
         else

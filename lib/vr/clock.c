@@ -5,11 +5,11 @@
  * primary's own clock, one that is a year ahead would end all of them at once, and take every later
  * timestamp along (PIT-11.2).  So it is what the clocks of a quorum have reached:
  *
- *   C1  each replica tells its clock in DO-VIEW-CHANGE and with each echo of a heartbeat, and who
+ *   H1  each replica tells its clock in DO-VIEW-CHANGE and with each echo of a heartbeat, and who
  *       hears it keeps how far it is from its own monotonic clock;
- *   C2  the time is the latest that a quorum of clocks has reached, the primary's own among them:
+ *   H2  the time is the latest that a quorum of clocks has reached, the primary's own among them:
  *       no minority takes it ahead, and as long as all are known none holds it back, either;
- *   C3  a primary logs no request before it knows the clocks of a quorum.  Most views begin with
+ *   H3  a primary logs no request before it knows the clocks of a quorum.  Most views begin with
  *       them; the first one of a group or of an epoch learns them with its first heartbeat.
  *
  * What is told is late by the way it took, never early.  The clock of a replica that fell silent

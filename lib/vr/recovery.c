@@ -16,7 +16,7 @@
  *
  * A word must not be older than what it is taken for: if the words of members that have started
  * anew since made up a list, one replica could form with it and another with the list that holds
- * their new tokens, and neither group would ever be whole.  So a blank replica draws a nonce
+ * their new tokens, and neither group would ever be whole.  So a blank replica draws another nonce
  * whenever its list changes, and a word, or a certificate shown, counts only if it echoes that.
  *
  * Recovery.  The paper's protocol forgets: what a replica promised before its crash, others may
@@ -34,8 +34,8 @@
  * A replica that comes back from its disk has an incarnation number, too, but need not recover:
  * restart.c.
  *
- * Answers come from normal replicas alone (PIT-3.2) and count if they echo the nonce of this start
- * (PIT-3.5). */
+ * Answers come from normal replicas alone (PIT-3.2), and count if they echo our nonce (PIT-3.5;
+ * struct vr tells where it is drawn). */
 #include <string.h>
 
 #include "base/checksum.h"

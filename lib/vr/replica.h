@@ -356,8 +356,12 @@ struct vr {
     uint8_t mend_peer;  /* and whom */
     uint8_t mend_tries; /* who in a row did not have it */
 
-    /* recovery.c */
+    /* Of what this start asks of the others (RECOVERY, RESTART): only answers that echo it count.
+     * The first is the host's randomness; another is drawn (vr_draw_id) as soon as former answers
+     * would mislead: in recovery.c, and with each epoch in epoch.c. */
     struct vstamp_id nonce;
+
+    /* recovery.c */
     uint32_t recovery_tries;
     uint64_t incarnation; /* of this life (restart.c); 0: blank, or the first one since forming */
     struct vstamp_id tokens[REPLICAS_MAX + 1];

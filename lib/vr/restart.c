@@ -39,10 +39,10 @@
  * A folder of another group, with the same members, is found in the same way: others answer in the
  * name of theirs.  Once they are too many for a quorum of our own, this replica stops.
  *
- *   S6  an answer counts only if it echoes the nonce of this start, in this epoch (as PIT-3.5 has
- *       it for recovery).  One that was meant for a former start may come late: of a replica that
- *       has forgotten since what it noted; or of a group that both have left, when they waited in
- *       it to be members of this one. */
+ *   S6  an answer counts only if it echoes our nonce, which is another one in each start and in
+ *       each epoch (struct vr tells where it is drawn; PIT-3.5 asks the same of recovery).  A late
+ *       answer to a former start proves nothing: its sender may have forgotten since what it had
+ *       noted, or have meant a group that both left when they became members of this one. */
 #include <stdio.h>
 #include <string.h>
 

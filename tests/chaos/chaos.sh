@@ -594,23 +594,16 @@ draw_bounds() {
 
 # The first of the replicas are the first members; the last of those are the witnesses.
 start_group() {
-    local i try
-    for try in 1 2 3 4 5; do # another process may take a port
-        epochs_begin "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" \
-            "reads: $reads" "data_dir: $BATS_TEST_TMPDIR/data" "${bounds[@]}" || return 1
-        epoch=-1
-        write_epoch
-        cp "$EPOCH_FILE" "$VSTAMP_CONFIG"
-        for i in "${next[@]}"; do
-            configure "$i"
-            start "$i"
-        done
-        group_wait_listening && return 0
-        grep -q "in use" "$BATS_TEST_TMPDIR"/replica-*.log || break
-        group_teardown
+    local i
+    epochs_begin "$GROUP_SIZE" "durability: $durability" "view_change_ms: 300" \
+        "reads: $reads" "data_dir: $BATS_TEST_TMPDIR/data" "${bounds[@]}" || return 1
+    epoch=-1
+    write_epoch
+    cp "$EPOCH_FILE" "$VSTAMP_CONFIG"
+    for i in "${next[@]}"; do
+        configure "$i"
+        start "$i"
     done
-    group_show_logs
-    return 1
 }
 
 begin_group() {
@@ -636,7 +629,7 @@ begin_group() {
             mount -t tmpfs -o "size=$tmpfs_size" chaos "$BATS_TEST_TMPDIR/data/$i" || return 1
     done
     draw_bounds
-    start_group && group_wait_agree || return 1
+    group_on_free_ports start_group && group_wait_agree || return 1
     mkfifo "$BATS_TEST_TMPDIR/load"
     draw 0 1000000
     load "$VSTAMP_CONFIG" "$BATS_TEST_TMPDIR/history" "$n_clients" "$DRAWN" "$serve_ms" \

@@ -66,13 +66,22 @@ group_configure() {
     } >"$VSTAMP_CONFIG"
 }
 
-# group_start N [LINE...]: configure, start all replicas, and wait until each listens.  Another
-# process may take a port between the look and the bind: then choose again.
-group_start() {
-    local i try
+# group_start N [LINE...]: configure, start all replicas, and wait until each listens.  They form a
+# group only when each has met all others: a test that stops one first says group_wait_agree before.
+group_start() { group_on_free_ports group_start_all "$@"; }
+
+group_start_all() {
+    local i
+    group_configure "$@"
+    for ((i = 0; i < GROUP_SIZE; i++)); do group_start_one "$i"; done
+}
+
+# group_on_free_ports COMMAND...: it chooses ports and starts replicas; wait until each listens.
+# Another process may take a port between the look and the bind: then choose again.
+group_on_free_ports() {
+    local try
     for try in 1 2 3 4 5; do
-        group_configure "$@"
-        for ((i = 0; i < GROUP_SIZE; i++)); do group_start_one "$i"; done
+        "$@" || return 1
         group_wait_listening && return 0
         grep -q "in use" "$BATS_TEST_TMPDIR"/replica-*.log || break
         group_teardown

@@ -62,6 +62,7 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
 @test "who cannot lead is refused in words, and the primary stays" {
     local view
     group_start 5 "durability: memory" "witnesses: [4]"
+    group_wait_agree
     group_wait_primary
     view=$(group_field "$PRIMARY" view)
     group_fails 5 "vstamp-admin: there is no replica 9: the group has replicas 0 to 4" \
@@ -88,6 +89,7 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
 
 @test "a replica that stops as it is to lead: another does, and that is said" {
     group_start 3 "durability: memory"
+    group_wait_agree
     group_wait_primary
     group_pause $(((PRIMARY + 1) % 3)) # and nobody has missed it yet
     run vstamp-admin view-change --to $(((PRIMARY + 1) % 3))

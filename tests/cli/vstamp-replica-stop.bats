@@ -26,6 +26,7 @@ teardown() { group_teardown; }
 @test "SIGINT of a backup: it ends with 0 and the view stays" {
     local backup view
     group_start 3 "durability: memory"
+    group_wait_agree
     group_wait_primary
     view=$(group_field "$PRIMARY" view)
     backup=$(((PRIMARY + 1) % 3))
@@ -46,6 +47,7 @@ teardown() { group_teardown; }
 
     rm -r "$BATS_TEST_TMPDIR/data"
     group_start 3
+    group_wait_agree
     group_wait_primary
     group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
     group_stop "$PRIMARY"
@@ -55,6 +57,7 @@ teardown() { group_teardown; }
 @test "a second signal ends it at once" {
     local status=0
     group_start 3 "durability: memory"
+    group_wait_agree
     group_wait_primary
     group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
     group_signal "$PRIMARY" TERM

@@ -54,7 +54,7 @@ static void a_backup_whose_clock_is_wrong_changes_nothing(void **unused)
     }
 }
 
-/* Rule C1: a view begins with the clocks of the quorum that it begins with, so its first entry has
+/* Rule H1: a view begins with the clocks of the quorum that it begins with, so its first entry has
  * the right time, too, after however long a silence. */
 static void a_new_primary_that_is_ahead_knows_better_from_the_start(void **unused)
 {
@@ -72,7 +72,7 @@ static void a_new_primary_that_is_ahead_knows_better_from_the_start(void **unuse
     cluster_free(c);
 }
 
-/* Rule C3: before a quorum's clocks are known nothing has a time. */
+/* Rule H3: before a quorum's clocks are known nothing has a time. */
 static void a_group_that_just_formed_learns_the_time_first(void **unused)
 {
     (void)unused;

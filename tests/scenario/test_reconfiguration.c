@@ -195,7 +195,7 @@ static void a_fetch_does_not_wait_for_who_is_gone(void **state)
         ask(&g, 1, 0, LIST(0, 1, 2, 3));
         cluster_run(c, 20);
     }
-    cluster_run(c, 100); /* it learns what time it is (clock.c, C3) */
+    cluster_run(c, 100); /* it learns what time it is (clock.c, H3) */
     while (cluster_core(c, 0)->commit % 16 != 15 ||
            cluster_core(c, 1)->log.first <= cluster_core(c, 2)->log.op + 1) {
         cluster_incr(c, 1, g.session, ++number, 0);

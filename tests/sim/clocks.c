@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The time of the group lies within its clocks, whoever leads: a minority of clocks that are wrong
- * takes it nowhere (C2), and no entry has a time that no clock ever showed (C3).  A monotonic clock
+ * takes it nowhere (H2), and no entry has a time that no clock ever showed (H3).  A monotonic clock
  * that leaps takes along what its replica knows of the others' clocks, until it hears of them. */
 #include <inttypes.h>
 

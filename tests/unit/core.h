@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A core that executes nothing by itself, for the tests of what is around an application. */
+/* A core that executes nothing by itself, for the tests of what is around an application; and what
+ * a host does of which a test wants nothing. */
 #ifndef UNIT_CORE_H
 #define UNIT_CORE_H
 
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "node/node.h"
 #include "vr/rooms.h"
 
 struct core {
@@ -22,6 +24,23 @@ static inline void core_ignore_log(void *ctx, enum vr_level level, const char *e
     (void)level;
     (void)event;
     (void)detail;
+}
+
+/* The same, and no peers, of a node's host. */
+static inline void core_ignore_event(void *ctx, enum node_log_level level, const char *event,
+                                     const char *detail)
+{
+    (void)ctx;
+    (void)level;
+    (void)event;
+    (void)detail;
+}
+
+static inline void core_ignore_frame(void *ctx, uint8_t to, struct bytes frame)
+{
+    (void)ctx;
+    (void)to;
+    (void)frame;
 }
 
 /* Small, with so many pages for the application. */

@@ -19,6 +19,7 @@
 #include "node/node.h"
 #include "program/config.h"
 #include "wire/frame.h"
+#include "unit/core.h"
 
 #define FRAME_SIZE (9u << 20) /* the largest put, and what goes around it */
 
@@ -27,13 +28,6 @@ static const uint8_t value[KV_VALUE_MAX], key[KV_KEY_MAX];
 
 /* --- a host that does nothing ------------------------------------------------------------- */
 
-static void nothing_sent(void *ctx, uint8_t to, struct bytes bytes)
-{
-    (void)ctx;
-    (void)to;
-    (void)bytes;
-}
-
 /* What the last request was answered with. */
 static void note_answer(void *ctx, uint64_t origin, struct bytes bytes)
 {
@@ -41,15 +35,6 @@ static void note_answer(void *ctx, uint64_t origin, struct bytes bytes)
     (void)origin;
     assert_int_equal(wire_frame_decode(bytes, &m), 0);
     *(uint8_t *)ctx = m.header.command;
-}
-
-static void nothing_logged(void *ctx, enum node_log_level level, const char *event,
-                           const char *detail)
-{
-    (void)ctx;
-    (void)level;
-    (void)event;
-    (void)detail;
 }
 
 static void ask(struct node *node, uint64_t session, uint64_t number, struct bytes operation)
@@ -87,8 +72,8 @@ static void live(struct node *node, const struct config *config, const uint8_t *
 static bool starts(const struct config *config)
 {
     uint8_t answer = 0;
-    struct node_io io = {.ctx = &answer, .send = nothing_sent, .reply = note_answer,
-                         .log = nothing_logged};
+    struct node_io io = {.ctx = &answer, .send = core_ignore_frame, .reply = note_answer,
+                         .log = core_ignore_event};
     struct vr_config vr;
     struct vstamp_diag diag = {0};
     assert_int_equal(config_to_vr(config, 0, "0", &vr, &diag), 0);

@@ -201,14 +201,14 @@ static const struct {
     {THREE "view_change_ms: 50\n",
      "f.yaml:5:17: heartbeat_ms (25) must be below half of view_change_ms (50)"},
     {THREE "max_value_bytes: 1MiB\n",
-     "f.yaml:5:18: max_value_bytes (1048576) must be at most batch_bytes - 4096 (1044480)"},
+     "f.yaml:5:18: max_value_bytes (1MiB) must be at most 1020KiB, with batch_bytes (1MiB)"},
     {THREE "log_bytes: 1MiB\n",
-     "f.yaml:5:12: log_bytes (1048576) must be at least 4 times batch_bytes (1048576)"},
+     "f.yaml:5:12: log_bytes (1MiB) must be at least 4 times batch_bytes (1MiB)"},
     {THREE "state_bytes_max: 1MiB\n",
-     "f.yaml:5:18: state_bytes_max (1048576) must be at least 13918208, as the sessions of "
+     "f.yaml:5:18: state_bytes_max (1MiB) must be at least 13592KiB, as the sessions of "
      "max_clients (10000) are part of the state; or max_clients at most 576"},
     {THREE "max_clients: 1000000\n",
-     "f.yaml:5:14: state_bytes_max (1073741824) must be at least 1365598208, as the sessions of "
+     "f.yaml:5:14: state_bytes_max (1GiB) must be at least 1333592KiB, as the sessions of "
      "max_clients (1000000) are part of the state; or max_clients at most 786240"},
 };
 

@@ -13,6 +13,7 @@
 
 #include "kv/kv.h"
 #include "sim/sim.h"
+#include "unit/core.h"
 
 #define VERSION "0.0-test"
 
@@ -21,27 +22,11 @@ static char verdict[REPLAY_VERDICT_SIZE];
 
 /* --- the life that is recorded ---------------------------------------------------------------- */
 
-static void nothing_sent(void *ctx, uint8_t to, struct bytes frame)
-{
-    (void)ctx;
-    (void)to;
-    (void)frame;
-}
-
 static void nothing_answered(void *ctx, uint64_t origin, struct bytes frame)
 {
     (void)ctx;
     (void)origin;
     (void)frame;
-}
-
-static void nothing_logged(void *ctx, enum node_log_level level, const char *event,
-                           const char *detail)
-{
-    (void)ctx;
-    (void)level;
-    (void)event;
-    (void)detail;
 }
 
 static void record(void *ctx, enum journal_kind kind, const void *r)
@@ -66,8 +51,8 @@ static int live(void **state)
                                   .max_clients = 2, .batch_bytes = 4096, .max_answer_bytes = 256,
                                   .pipeline = 1, .log_entries = 32, .log_bytes = 65536,
                                   .checkpoint_ops = 16};
-    struct node_io io = {.ctx = &life, .send = nothing_sent, .reply = nothing_answered,
-                         .log = nothing_logged, .record = record};
+    struct node_io io = {.ctx = &life, .send = core_ignore_frame, .reply = nothing_answered,
+                         .log = core_ignore_event, .record = record};
     struct node_status status;
     (void)state;
     sim_options_config(&options, &config);

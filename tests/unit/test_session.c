@@ -527,6 +527,25 @@ static void a_late_answer_to_the_registration_is_not_taken_for_the_first_request
     assert_false(session_ended(&s));
 }
 
+/* The reject of a copy of the request under way. */
+static struct wire_reject reject_of_request(enum wire_reject_reason reason)
+{
+    return (struct wire_reject){.client = me,
+                                .session = s.request.session,
+                                .number = s.request.number,
+                                .request = s.request_checksum,
+                                .reason = reason};
+}
+
+/* It comes while another request that has its number is under way, and is passed over. */
+static void comes_too_late(const struct wire_reject *late)
+{
+    assert_int_equal(s.request.number, late->number);
+    assert_true(sends_to(0));
+    assert_int_equal(deliver(0, group, 0, &wire_shape_reject, late), 0);
+    assert_false(session_ended(&s));
+}
+
 /* What was refused leaves its number to the next request; a copy of it may be refused once more. */
 static void a_second_refusal_is_not_taken_for_that_of_the_next_request(void **state)
 {
@@ -534,19 +553,12 @@ static void a_second_refusal_is_not_taken_for_that_of_the_next_request(void **st
     struct bytes next = bytes_of("another");
     start(SESSION_APPLY);
     assert_true(sends_to(0));
-    struct wire_reject late = {.client = me,
-                               .session = s.request.session,
-                               .number = s.request.number,
-                               .request = s.request_checksum,
-                               .reason = WIRE_REJECT_TOO_LARGE};
+    struct wire_reject late = reject_of_request(WIRE_REJECT_TOO_LARGE);
     reject(0, 0, WIRE_REJECT_TOO_LARGE);
     ended(VSTAMP_E_TOO_LARGE, false);
     session_start(&s, SESSION_APPLY, next, false, now, now + DEADLINE);
-    assert_int_equal(s.request.number, late.number);
     assert_int_equal(s.request.session, late.session);
-    assert_true(sends_to(0));
-    assert_int_equal(deliver(0, group, 0, &wire_shape_reject, &late), 0);
-    assert_false(session_ended(&s));
+    comes_too_late(&late);
     assert_true(session_may_run(&s));
 }
 
@@ -555,11 +567,7 @@ static void a_late_reject_of_the_former_session_is_not_taken_for_the_new_request
     (void)state;
     start(SESSION_APPLY);
     assert_true(sends_to(0));
-    struct wire_reject late = {.client = me,
-                               .session = s.request.session,
-                               .number = s.request.number,
-                               .request = s.request_checksum,
-                               .reason = WIRE_REJECT_EVICTED};
+    struct wire_reject late = reject_of_request(WIRE_REJECT_EVICTED);
     pass(DEADLINE);
     ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
     session_renew(&s);
@@ -567,11 +575,8 @@ static void a_late_reject_of_the_former_session_is_not_taken_for_the_new_request
     assert_true(sends_to(0));
     reply_registration(0, (struct wire_registration){
                               .session = 50, .since = 10, .number = late.number - 1});
-    start(SESSION_APPLY);
-    assert_int_equal(s.request.number, late.number); /* it did not run, so the number is free */
-    assert_true(sends_to(0));
-    assert_int_equal(deliver(0, group, 0, &wire_shape_reject, &late), 0);
-    assert_false(session_ended(&s));
+    start(SESSION_APPLY); /* under that number: what had it did not run */
+    comes_too_late(&late);
 }
 
 static void frames_that_make_no_sense_are_errors(void **state)

@@ -9,6 +9,12 @@
 /* Returns 0; an assert or a sanitizer tells what is wrong. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What inputs are for, as a sentence; the target counts here the times that it comes so far.  Under
+ * make check a quarter of the corpus' files must: formats change, and inputs that are refused at
+ * the door show nothing any more. */
+extern const char fuzz_aim[];
+extern unsigned long fuzz_hits;
+
 /* Damaged copies of each file of the corpus that make check tries too: what a second allows. */
 extern const unsigned fuzz_copies;
 

@@ -12,6 +12,8 @@
 
 #define NAME "f"
 
+const char fuzz_aim[] = "a configuration is accepted";
+unsigned long fuzz_hits;
 const unsigned fuzz_copies = 100;
 
 static void check_refusal(const uint8_t *data, size_t size, const char *sentence)
@@ -91,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct vstamp_diag diag = {0};
     int rv = config_parse(&config, NAME, (const char *)data, size, &diag);
     if (rv == 0) {
+        fuzz_hits++;
         check_acceptance(&config);
     } else {
         assert(rv == VSTAMP_E_CONFIG);

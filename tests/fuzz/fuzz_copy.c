@@ -4,7 +4,7 @@
  *
  * The input is records, each as u8 kind (0: head), u16 size, body.  What is wrong in a way that
  * other fuzzers try, or that only makes a load long, is put right: checksums and chain of the
- * entries, zeros at the end of a page, bounds larger than a test has memory for. */
+ * entries, the number of the format, zeros at the end of a page, bounds larger than a test has memory for. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +17,8 @@
 #define FILE_MAX   (1u << 20)
 #define MEMORY_MAX (32u << 20)
 
+const char fuzz_aim[] = "a copy is loaded";
+unsigned long fuzz_hits;
 const unsigned fuzz_copies = 200;
 
 static uint8_t file[FILE_MAX];
@@ -38,6 +40,7 @@ static void put_head(struct maker *m, struct bytes body)
 {
     struct wire_copy_head head;
     if (wire_decode(&wire_shape_copy_head, body, &head) != 0) return;
+    head.version = COPY_VERSION;
     head.form.state_pages %= 1024;
     head.form.max_clients %= 64;
     head.form.batch_bytes %= 65536;
@@ -119,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rv = copy_load(&copy, memory, sizeof memory, kv_app(), &diag);
     assert(rv == 0 || diag.text[0] != '\0');
     if (rv != 0) return 0;
+    fuzz_hits++;
     copy_group(&copy, &(struct vr_config){.n_replicas = 1});
     query(&copy, &(struct kv_op){.verb = KV_SIZE});
     query(&copy, &(struct kv_op){.verb = KV_LIST});

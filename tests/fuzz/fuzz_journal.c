@@ -25,6 +25,8 @@
 #define RECORDS_MAX 200u
 #define FILE_MAX (512u << 10)
 
+const char fuzz_aim[] = "a node starts from the files";
+unsigned long fuzz_hits;
 const unsigned fuzz_copies = 60;
 
 /* --- sound files -------------------------------------------------------------------------- */
@@ -366,7 +368,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct memory memory = memory_of(&s);
         assert(same_memory(&memory, &lived->memory));
     }
-    if (rv == 0) stage_go(&s);
+    if (rv == 0) stage_go(&s), fuzz_hits++;
     s.in = reader_over(data, size); /* for what the peers and clients say */
     if (rv == 0) run(&s);
     disk_wipe(&s.disk);

@@ -9,12 +9,15 @@
 #include "fuzz/fuzz.h"
 #include "program/escape.h"
 
+const char fuzz_aim[] = "a line is taken apart";
+unsigned long fuzz_hits;
 const unsigned fuzz_copies = 1000;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct line line, again;
     if (line_parse(&line, (struct bytes){data, size}) == NULL) {
+        fuzz_hits++;
         char *text = NULL;
         size_t text_size;
         FILE *into = open_memstream(&text, &text_size);

@@ -14,6 +14,8 @@
 #define N_MAX 5u
 #define FRAME_SIZE 4096u
 
+const char fuzz_aim[] = "a request is answered";
+unsigned long fuzz_hits;
 const unsigned fuzz_copies = 300;
 
 struct play {
@@ -141,6 +143,7 @@ static void check_end(const struct play *p, bool was_running)
 {
     const struct session *s = &p->s;
     if (s->running || !was_running) return;
+    if (s->result.err == 0) fuzz_hits++;
     bool numbered = s->task == SESSION_APPLY || s->task == SESSION_RECONFIGURE;
     if (!numbered || s->result.err != VSTAMP_E_NOT_RUN) return;
     assert(!p->lost && !s->result.may_have_run);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Stands in for libFuzzer under make check: fuzz_NAME is run over each file of
  * $top_srcdir/tests/fuzz/corpus-NAME (or over the files named on the command line) and over
- * fuzz_copies damaged copies of it, the same ones each time.  Speaks TAP. */
+ * fuzz_copies damaged copies of it, the same ones each time; and the files must show what they are
+ * for (fuzz.h).  Speaks TAP. */
 #include <dirent.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +44,8 @@ static void run_once(const uint8_t *data, size_t size)
     free(copy);
 }
 
-static int run_file(const char *path)
+/* *hits: files that come as far as they are for, as they are. */
+static int run_file(const char *path, int *hits)
 {
     static uint8_t data[FILE_MAX], damaged[FILE_MAX];
     FILE *f = fopen(path, "rb");
@@ -54,7 +57,9 @@ static int run_file(const char *path)
 
     struct prng p;
     prng_seed(&p, size);
+    unsigned long hits_before = fuzz_hits;
     run_once(data, size);
+    *hits += fuzz_hits > hits_before;
     for (unsigned i = 0; i < fuzz_copies; i++) {
         memcpy(damaged, data, size);
         run_once(damaged, damage(&p, damaged, size));
@@ -107,15 +112,17 @@ int main(int argc, char **argv)
         return 1;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* an abort must not take the names before it along */
-    printf("1..%d\n", n);
-    int n_failed = 0;
+    printf("1..%d\n", n + 1);
+    int n_failed = 0, n_hits = 0;
     for (int i = 0; i < n; i++) {
-        int rv = run_file(paths[i]);
+        int rv = run_file(paths[i], &n_hits);
         const char *file = strrchr(paths[i], '/');
         printf("%s %d - %s\n", rv == 0 ? "ok" : "not ok", i + 1,
                file != NULL ? file + 1 : paths[i]);
         if (rv != 0) n_failed++;
         if (argc == 1) free(paths[i]);
     }
-    return n_failed > 0;
+    bool shows = n_hits >= (n + 3) / 4;
+    printf("%s %d - %s: %d of %d files\n", shows ? "ok" : "not ok", n + 1, fuzz_aim, n_hits, n);
+    return n_failed > 0 || !shows;
 }

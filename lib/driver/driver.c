@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets around the pure client: one a replica, non-blocking, whoever waits for them.
+/* Sockets around the pure client, one for each replica.  They do not block: the caller waits, with
+ * the functions of this file or in a loop of its own.
  *
  *   vstamp_client_wants                   connect
  *   a connection that is up, all written  vstamp_client_output, as much as is due
@@ -9,7 +10,7 @@
  *
  * Frames are handed over only when those before have left, so a slow link carries no copies that
  * nobody waits for.  An answer is left in its input buffer until the next read; so nothing that a
- * callback may do reads. */
+ * callback may do reads from a socket. */
 #include <config.h>
 
 #include "driver/driver.h"

@@ -326,9 +326,9 @@ static uint64_t lease_left_ms(const struct vr *r)
     return until_us == UINT64_MAX ? r->config.view_change_ms : (until_us - r->now_us) / 1000;
 }
 
-/* If so much has changed that bringing it up to date would take long, that of an older state
- * stands; the turns that follow do it by parts.  Of an application with memory of its own it is
- * that of the newest checkpoint. */
+/* The digest of the state; of an application with memory of its own, that of the newest checkpoint.
+ * If so much has changed that hashing it now would take long, the last digest stands, and the turns
+ * that follow hash a part each. */
 static void refresh_digest(struct node *n)
 {
     struct vr *r = &n->vr;

@@ -259,7 +259,7 @@ bool node_may_stop(const struct node *node);
  * another group, or its state is wrong.  NULL: it may go on.  The node does nothing any more once
  * this is not NULL. */
 const char *node_is_over(struct node *node);
-/* Is it over because it was replaced and is not needed any more?  Then that end is a good one. */
+/* Is it over because it was replaced, and is no longer needed?  Then it ends well. */
 bool node_is_retired(const struct node *node);
 /* Is it over because its state is not that of the others? */
 bool node_is_diverged(const struct node *node);

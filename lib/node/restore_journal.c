@@ -135,7 +135,7 @@ static void entry_damaged(struct restoring *x, uint64_t op)
     n->io.log(n->io.ctx, NODE_LOG_WARN, "entry-damaged", text);
 }
 
-/* What does not check is what the head behind it says. */
+/* A record that does not check, but that the head of the next batch describes. */
 static void replay_named_record(struct restoring *x, const struct wire_batch_item *item)
 {
     struct node *n = x->n;
@@ -156,7 +156,7 @@ static void replay_named_record(struct restoring *x, const struct wire_batch_ite
           n->journal.place);
 }
 
-/* What the batch held is said by the head behind it. */
+/* A damaged batch, by what the head of the next one says that it held. */
 static void replay_named(struct restoring *x, const struct journal_batch *batch)
 {
     struct journal_reader r = journal_walk_records(&x->walk, batch);

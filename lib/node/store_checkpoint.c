@@ -164,7 +164,8 @@ static struct bytes head_records(struct node *n)
     return (struct bytes){c->buffer, w.size};
 }
 
-/* What a rotten page held, from the image; not of those that the next checkpoint stores anyway. */
+/* The content of rotten pages, from the image, except of pages that the next checkpoint stores
+ * anyway. */
 static struct bytes mended_pages(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;

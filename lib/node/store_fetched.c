@@ -2,10 +2,11 @@
 /* What a fetch of a peer's checkpoint has brought so far (vr/page_transfer.c), kept on the disk: a
  * replica that is killed in the midst of it goes on where it was.
  *
- * What is kept counts for nothing.  After a start the pages are staged again, and like all that is
- * staged they are hashed, and compared with what is fetched then; so they need be neither whole nor
- * durable nor of one checkpoint, and nobody minds if they are lost.  They go with the end of the
- * next checkpoint that is stored.  The checkpoints' lane has nothing else to do meanwhile. */
+ * What is kept is no more than a saving.  After a start the pages are staged again, and like all
+ * that is staged they are hashed, and compared with what is fetched then; so they need be neither
+ * whole nor durable nor of one checkpoint, and nothing is wrong if they are lost.  They go with the
+ * end of the next checkpoint that is stored.  The checkpoints' lane has nothing else to do
+ * meanwhile. */
 #include "node/node_state.h"
 
 /* The next of them, for one job. */

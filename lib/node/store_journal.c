@@ -3,10 +3,10 @@
  *
  * Records gather in one buffer while the other is being written: what arrives during a write is the
  * next write (group commit without a timer).  Replaying all records in order gives the state back.
- * A hard state says all that the one before it said, so it takes its place as long as that is the
- * newest record and not on its way to the disk: the buffer holds however long a write hangs, and
- * however many views pass.  Only that we are blank must stay said: it voids what an older file
- * holds.
+ * A hard state says all that the one before it said, so it overwrites that one while that is still
+ * the newest record and not on its way to the disk: the buffer suffices however long a write hangs,
+ * and however many views pass.  Only one that says that we are blank must stay: it voids what an
+ * older file holds.
  *
  * What is written at once is a batch: a head, records, zeros up to a block.  No block is written
  * twice, and only one write is under way, so that a batch was begun after the one before it was on

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The trail (vr/trail.c) on its way to the disk, in the checkpoints' lane: what has come together
  * since the job before is one record of a file that is only appended to (trail.h).  It need not be
- * durable, and nothing depends on it, but that a replica whose state is wrong ends only when all of
- * it is there. */
+ * durable, and nothing depends on it, except that a replica whose state is wrong waits with its end
+ * until all of it is written. */
 #include "base/assert.h"
 #include "node/node_state.h"
 

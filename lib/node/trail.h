@@ -3,9 +3,10 @@
  *
  * On the disk a trail is a row of records, JOURNAL_TRAIL, each with some entries.  What follows one
  * another without a gap is a stretch: a start of the replica begins one, with all pages zeros, and
- * so does damage, or a file that is gone, with nothing known.  In a stretch every page of which an
- * entry came is known at each point; a page differs first at a point at which one of the two tells
- * of it.  So all is found by walking both stretches once, side by side. */
+ * so does damage, or a file that is gone, with nothing known.  Within a stretch the
+ * content of a page is known at every point from its first entry on; and a page can begin to differ
+ * only at a point for which one of the two has an entry of it.  So one walk along both stretches,
+ * side by side, finds all. */
 #ifndef NODE_TRAIL_H
 #define NODE_TRAIL_H
 

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is asked of the application beside executing (<vstamp/app.h>).
  *
- * One that lives in the pages is always at one with them.  One with memory of its own runs ahead of
- * them, and is told when the two are to meet:
+ * One that keeps its state in the pages is always in step with them.  One with memory of its own
+ * runs ahead of them, and is told when the two must meet:
  *
  *   settle   memory -> pages   a checkpoint begins, at the op-number that was executed last
  *   resume   pages -> memory   the live pages became those of a checkpoint that came from the disk
  *                              or from a peer, or are void
  *
- *   A1  between those the application's live pages are those of an older op-number, and nobody
- *       looks at them; those of the image are right, for an image is made of settled pages;
+ *   A1  between the two, the application's live pages show an older op-number, and nobody reads
+ *       them; those of the image are right, since an image is made of settled pages;
  *   A2  what an application leaves in the pages is a function of its state, so images of one
  *       op-number are equal at all replicas, whatever checkpoints each of them took before.
  *
- * With save and load the pages hold a row of bytes: eight for their number, then they.  Pages whose
- * content stays the same are not touched.
+ * With save and load the pages hold one run of bytes: its length in eight bytes, then the bytes.
+ * Pages whose content stays the same are not touched.
  *
- * An application that cannot do either ends the life of this replica: it must not answer from a
+ * An application that fails at either ends the life of this replica: it must not answer from a
  * state that is not the group's. */
 #include "vr/rooms.h"
 

@@ -13,8 +13,9 @@
  *   B4  a new primary judges no request before it has executed all that its view began with: what
  *       its client table does not know yet may have been answered by the former primary, or may be
  *       in its log (PIT-1.4);
- *   B5  a number stands for one request: another one under it is no retry, but of a second process
- *       with the same identity, and gets no answer that is not its own (PIT-6.5). */
+ *   B5  a number stands for one request.  Another request under the same number is no retry: it
+ *       comes from a second process with the same identity, and must not be given the answer to the
+ *       first one (PIT-6.5). */
 #include "vr/rooms.h"
 
 #define BATCH_HEAD 4u /* u32 count */
@@ -110,7 +111,7 @@ static bool put_into_batch(struct vr *r, const struct wire_operation *operation)
     return true;
 }
 
-/* Into the batch, or into the next one; false if neither has room now. */
+/* A request, if need be after what waits has become an entry; false if that cannot be now. */
 static bool add_to_batch(struct vr *r, const struct vr_asker *asker, const struct wire_request *m)
 {
     uint8_t prediction[VSTAMP_PREDICTION_BYTES];
@@ -128,7 +129,7 @@ static bool add_to_batch(struct vr *r, const struct vr_asker *asker, const struc
     return true;
 }
 
-/* Into the batch, as an operation of nobody's; false if it has no room now. */
+/* An operation that no client asked for; false if the batch has no room for it now. */
 bool vr_batch_tick(struct vr *r)
 {
     struct wire_operation operation = {.kind = WIRE_KIND_TICK};
@@ -139,9 +140,8 @@ bool vr_batch_tick(struct vr *r)
 void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation)
 {
     assert(r->batch_count == 0);
-    wire_encode(&wire_shape_operation, operation, &r->batch);
-    assert(r->batch.ok);
-    r->batch_count = 1;
+    bool fits = put_in_batch(r, operation);
+    assert(fits);
     inflight_add(&r->inflight, operation->client, operation->kind, operation->number,
                  client_table_request(operation->session, operation->body), origin);
     prepare(r);

@@ -2,9 +2,9 @@
 /* The client table (paper sections 4.1 and 4.5): for each session the newest executed request and
  * its answer.  It is part of the replicated state: it changes only when an operation is executed
  * (PIT-1.4), lives in the first pages of the state and is checkpointed and transferred with them
- * (PIT-1.5).  What is found by client id, and who was used least recently, is derived and rebuilt
- * after a load. Eviction follows the log alone: the session whose last executed operation is oldest
- * (PIT-6.2). */
+ * (PIT-1.5).  The index by client id and the order of last use are derived from it, and rebuilt
+ * after a load.  Eviction follows the log alone: the session whose last executed operation is
+ * oldest (PIT-6.2). */
 #ifndef VR_CLIENT_TABLE_H
 #define VR_CLIENT_TABLE_H
 

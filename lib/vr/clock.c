@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What time it is (paper section 4.4).
  *
- * Entries carry a time, by which keys expire and leases end, and it never falls.  If it were the
- * primary's own clock, one that is a year ahead would end all of them at once, and take every later
- * timestamp along (PIT-11.2).  So it is what the clocks of a quorum have reached:
+ * Entries carry a time, by which keys expire and leases end, and it never falls.  If it were that
+ * of the primary's own clock, a clock that is a year ahead would end all of them at once, and every
+ * later timestamp would be a year ahead, too (PIT-11.2).  So the time is what the clocks of a
+ * quorum have reached:
  *
- *   H1  each replica tells its clock in DO-VIEW-CHANGE and with each echo of a heartbeat, and who
- *       hears it keeps how far it is from its own monotonic clock;
+ *   H1  each replica tells its clock in DO-VIEW-CHANGE and with each echo of a heartbeat; whoever
+ *       hears it remembers the difference to its own monotonic clock;
  *   H2  the time is the latest that a quorum of clocks has reached, the primary's own among them:
  *       no minority takes it ahead, and as long as all are known none holds it back, either;
  *   H3  a primary logs no request before it knows the clocks of a quorum.  Most views begin with
  *       them; the first one of a group or of an epoch learns them with its first heartbeat.
  *
- * What is told is late by the way it took, never early.  The clock of a replica that fell silent
- * goes on, as a monotonic one does.  Who is wrong by more than a second is told to the operator, at
- * the primary; nothing else follows from it. */
+ * What is heard of a clock is late by the time the message took, never early.  The clock of a
+ * replica that fell silent is taken to go on at the rate of ours.  The primary tells the operator
+ * whose clock is off by more than a second; nothing else follows from that. */
 #include <stdio.h>
 
 #include "vr/rooms.h"
 
-#define OFF_US   1000000 /* from the time of the group, and it is told; */
-#define RIGHT_US 500000  /* below that it is said to be right again */
+#define OFF_US   1000000 /* from the time of the group: the operator is told; */
+#define RIGHT_US 500000  /* below that he is told that it is right again */
 
 void vr_clock_heard(struct vr *r, uint8_t from, uint64_t clock_us)
 {

@@ -2,9 +2,9 @@
 /* Execution (paper section 4.1, steps 4 to 7): committed entries, in op-number order, each once, at
  * every replica; whoever has the client waiting answers it.
  *
- * Each request is checked against the client table once more when it is executed: whatever way it
- * took into the log, and be it twice, it runs only if its session stands and its number is the next
- * one. */
+ * Each request is checked against the client table once more when it is executed: however it came
+ * into the log, and even if it is there twice, it runs only if its session still stands and its
+ * number is the next one. */
 #include "vr/rooms.h"
 
 void vr_commit_up_to(struct vr *r, uint64_t commit)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a replica is told at its start: the membership of the first epoch, which is of no matter
- * once its journal knows of another, and what all replicas must be told alike in any epoch. */
+/* What a replica is told when it starts: the membership of the first epoch, which no longer counts
+ * once its journal knows of a later one; and settings that must be the same at all replicas, in
+ * every epoch. */
 #ifndef VR_CONFIG_H
 #define VR_CONFIG_H
 

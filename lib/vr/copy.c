@@ -7,12 +7,12 @@
  *
  * The newest checkpoint and the committed entries that follow it are the state at the op-number of
  * the last of them.  Nothing is held for the copier: a newer checkpoint may take the place of the
- * one it has half of; then it asks again from the first page on, telling what it holds, and is sent
- * what has changed.  Both are committed, so any view and any status will do, as long as there are
- * some.
+ * one that it has half of.  Then it asks again from the first page on, tells what it holds, and is
+ * sent what has changed.  Checkpoint and entries are committed, so a replica that has them gives
+ * them in any view and any status.
  *
- * A question costs the hashing of COPY_HASHES_MAX pages and one frame, whatever it says, and how
- * fast they follow each other is up to the one who waits for the answers. */
+ * Whatever a question says, it costs the hashing of COPY_HASHES_MAX pages and one frame.  The
+ * copier waits for the answer before it asks again, and so sets the pace. */
 #include "vr/rooms.h"
 
 /* NULL, or why this replica has nothing to copy. */

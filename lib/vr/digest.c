@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Replicas that execute one log reach one state.  Where they do not (a bit of memory or of a disk
- * turned unnoticed, a binary that is another one, an application that is not deterministic), it is
- * found here, and the one that is wrong takes part in nothing any more.
+/* Replicas that execute one log reach one state.  If one does not (a bit flipped unnoticed in
+ * memory or on a disk, its binary is another one, the application is not deterministic), that is
+ * found here, and the replica that is wrong takes no further part.
  *
  *   active replica --DIGEST--> other active replicas     my state after op n has this digest
  *
- *   D1  the op-numbers of which digests are told are those that checkpoint_ops divides: the same
- *       ones everywhere, whenever checkpoints are taken.  A point costs the hashing of the pages
- *       that changed since the one before, by parts, while operations go on (pages.h).  The trail
- *       (trail.c) has other points, too: those that digest_ops divides;
+ *   D1  digests are told of the op-numbers that checkpoint_ops divides, which are the same
+ *       everywhere, whenever checkpoints are taken.  At such a point the pages that changed since
+ *       the one before are hashed, a part at a time, while operations go on (pages.h).  The trail
+ *       (trail.c) has further points: those that digest_ops divides;
  *   D2  what more than half of the active replicas say of a point is right: one log has one state,
- *       and damage does not strike alike.  So it takes three of them to tell who is wrong;
- *   D3  who differs from that fences itself: it says nothing from then on, answers no client, and
- *       ends for good once its journal says so, durably.  Its log is right, and what it promised
- *       and acknowledged stands: it is a replica that is down.  Its folder is kept to be looked at,
- *       and refused at the next start; with another one the others bring it back (recovery.c);
- *   D4  where no state has such a majority nobody is fenced, but all say it, by name;
- *   D5  the pages that nothing has changed are looked at, again and again, in the background: what
- *       memory holds of them must be what was hashed at the point.  If it is not this replica knows
- *       by itself that it is wrong.
+ *       and no two replicas are damaged in the same way.  So it takes three to tell who is wrong;
+ *   D3  a replica that differs from that fences itself: it says nothing from then on, answers no
+ *       client, and ends for good once its journal says so, durably.  Its log is right, and what it
+ *       promised and acknowledged stands: to the others it is a replica that is down.  Its folder
+ *       is kept for inspection, and refused at the next start; with an empty one it recovers from
+ *       the others (recovery.c);
+ *   D4  if no state has such a majority nobody is fenced, but all replicas report it, and name who
+ *       differs;
+ *   D5  pages that no operation changes are read again and again, in the background: what memory
+ *       holds of them must be what was hashed at the point.  If it is not, this replica knows
+ *       without the others that it is wrong.
  *
- * What a replica has answered before the next point stands: the alarm bounds the damage, it does
- * not undo it.  Each judges for itself by what it hears, so there is no message whose loss could
- * hide a verdict for longer than until the next point. */
+ * What a wrong replica answered before the next point stands: the alarm bounds the damage, it does
+ * not undo it.  Each replica judges by what it hears itself, so a lost message hides a verdict
+ * until the next point at most. */
 #include <stdio.h>
 
 #include "vr/rooms.h"

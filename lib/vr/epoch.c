@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Epochs (paper section 7): moving from one membership to the next, and what becomes of those who
- * are no members any more.  Who is to be a member, and when, is reconfiguration.c.
+/* Epochs (paper section 7): moving from one membership to the next, and what becomes of replicas
+ * that are no longer members.  Who is to be a member, and when, is decided in reconfiguration.c.
  *
  *   old primary --COMMIT-------> old members    the last one of the epoch: op n is committed
  *   who moved   --START-EPOCH--> new members    epoch e + 1 begins after op n, with these members
@@ -8,26 +8,29 @@
  *   who moved   --NEW-EPOCH----> who did not    in answer to whatever it says of an older epoch
  *
  *   E1  an entry that reconfigures ends its epoch: nothing follows it there, whoever is primary,
- *       and it is committed by a quorum of the members before (PIT-8.3, 8.5);
+ *       and it is a quorum of the old members that commits it (PIT-8.3, 8.5);
  *   E2  whoever executes it moves: the new membership, quorum and view apply at once, and together.
  *       Epochs are compared before views, everywhere (PIT-8.1);
  *   E3  that a replica has moved is durable before it says so, or anything in the new epoch;
- *   E4  who learns of an epoch without the log up to its begin is *transitioning*: it votes,
- *       promises and acknowledges nothing until it holds that log, whole and checked (PIT-8.1).  It
- *       fetches what is committed from old and new members, who give it in any state (PIT-8.2);
- *   E5  a learner becomes a member only if the membership names its present token: then it has
- *       learned ever since that was drawn.  Who has lost its memory since recovers, in that epoch;
+ *   E4  a replica that learns of an epoch, but lacks the log up to its beginning, is
+ *       *transitioning*: it votes, promises and acknowledges nothing until it holds that log, whole
+ *       and checked (PIT-8.1).  It fetches what is committed from old and new members, which give
+ *       it in any status (PIT-8.2);
+ *   E5  a learner becomes a member only if the membership names its present token, which shows that
+ *       it has forgotten nothing of what it learned.  One that has lost its memory since recovers,
+ *       in that epoch;
  *   E6  a member takes part in an epoch only as the life that all know from its membership, or
  *       that a quorum of the epoch has noted (restart.c, S2): else two lives of it could meet;
- *   E7  an epoch that is told of is believed only with its membership, from the same group, and
- *       only upward (PIT-8.16);
- *   E8  a replaced replica serves state, and nothing else, until so many members have begun the
- *       epoch that the log is safe without it: a quorum of them, active ones.  Then it ends, for
- *       good (7.3; PIT-8.7, 8.8).  One that was away may find all that it knows gone when it comes
- *       back: so the members say to whoever was replaced, as soon as it is there, that they have
- *       begun, and it asks what;
- *   E9  what was said by index in one epoch does not count in another: acknowledgements, votes and
- *       promises are forgotten, lives and what was vouched for go along with the address.
+ *   E7  news of an epoch is believed only if it brings the membership, comes from the same group,
+ *       and is of a later epoch than ours (PIT-8.16);
+ *   E8  a replaced replica serves state, and nothing else, until the log is safe without it: until
+ *       enough active members to be a quorum have begun the epoch.  Then it ends, for good (7.3;
+ *       PIT-8.7, 8.8).  All the members that it knew may have gone by the time that it is back from
+ *       an absence: so a member that sees it tells it that a later epoch has begun, and it asks
+ *       which;
+ *   E9  an index names a replica within its epoch only.  Acknowledgements, votes and promises,
+ *       which were said by index, are forgotten when the epoch changes; lives, and what was vouched
+ *       for, follow the address to its new index.
  *
  * The first view of an epoch is above all that its log was prepared in, and its primary is a
  * replica that holds the log (PIT-8.14).  COMMIT leaves in the old epoch, before the sender moves
@@ -195,7 +198,7 @@ void vr_epoch_init(struct vr *r)
     take_membership(r, &first, self);
 }
 
-/* As no member: to learn from that group. */
+/* To learn from that group, without being a member of it. */
 void vr_epoch_join(struct vr *r, const struct vr_membership *membership)
 {
     adopt(r, membership);
@@ -261,7 +264,7 @@ bool vr_epoch_is_closed(const struct vr *r)
 
 /* --- moving ----------------------------------------------------------------------------------- */
 
-/* Does our log reach to the epoch's begin, be it with holes (mend.c)? */
+/* Does our log reach to the epoch's beginning, even if it has holes (mend.c)? */
 static bool log_reaches_begin(const struct vr *r)
 {
     const struct vr_membership *m = &r->membership;
@@ -432,7 +435,7 @@ bool vr_epoch_waits(struct vr *r)
 
 /* --- what is said ----------------------------------------------------------------------------- */
 
-/* Who was a member before, ourselves too; as far as we know. */
+/* The members of the epoch before, including ourselves if we were one; as far as we know them. */
 static struct wire_list previous_list(const struct vr *r, uint8_t *buffer, size_t size)
 {
     struct vr_membership previous = {.n = 0};
@@ -551,8 +554,8 @@ static void learn_blank(struct vr *r, const struct vr_membership *next)
         recover_in(r, next);
 }
 
-/* Who was replaced, and restarted since, knows of no other than itself; and the first of them that
- * we hear need not be one that has the log. */
+/* A replaced replica that has restarted since knows of no other replaced one.  So we take the names
+ * from each that we hear: the first of them need not be one that has the log. */
 static void hear_of_guests(struct vr *r, const struct vr_membership *previous)
 {
     bool waits = r->status == VR_TRANSITIONING && is_member(r);
@@ -581,8 +584,8 @@ static void take_news(struct vr *r, const struct vr_membership *next,
     }
 }
 
-/* Who told us has the log, and can be reached: of the new members by index, of the old ones the
- * last that it lists. */
+/* The replica that told us of the epoch has the log, and can be reached.  A new member is found by
+ * its index; an old one lists itself last. */
 static void fetch_from_sender(struct vr *r, const struct wire_header *header,
                               const struct vr_membership *previous)
 {
@@ -649,8 +652,8 @@ void vr_epoch_greet(struct vr *r, uint8_t slot)
     if (is_member(r) && slot >= r->config.n_replicas) r->told_begun = false;
 }
 
-/* What asks for something, or wants others to do something: who lives in the past and says that is
- * told of the present. */
+/* Messages that ask for something, or want others to act.  A replica that sends one of them in a
+ * past epoch is told of the present one. */
 static bool asks(uint16_t command)
 {
     switch (command) {
@@ -713,8 +716,8 @@ bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *
     return take(r, slot, 0, m);
 }
 
-/* Who learns is a guest of the primary, and a stranger to the other members: what is committed it
- * may have of them, too. */
+/* A learner is a guest of the primary, and a stranger to the other members.  They give it what is
+ * committed, too. */
 static bool serve(struct vr *r, uint64_t origin, const struct wire_message *m)
 {
     const struct wire_header *h = &m->header;

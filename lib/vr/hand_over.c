@@ -2,9 +2,9 @@
 /* Planned hand-overs of the primary.  No time-out passes: the primary begins the next view itself,
  * and its DO-VIEW-CHANGE invites the others (section 4.2).
  *
- *   a stop      it leaves to the next one that it hears
- *   HAND-OVER   a request of an administrator: names the view that is to end, and may name who is
- *               to lead then
+ *   a stop      the primary leaves its view to the next replica that it hears
+ *   HAND-OVER   a request of an administrator, which names the view that is to end, and may name
+ *               who is to lead then
  *
  *   O1  a view that is over, or that the named one leads, needs nothing: a request may come twice,
  *       or late, and moves the primary once;
@@ -24,7 +24,7 @@ static bool is_silent(const struct vr *r, uint8_t replica)
     return r->now_us - r->heard_us[replica] > vr_patience_us(r);
 }
 
-/* The next view that `target` leads, or, with ANYBODY, that one who is heard leads; 0: there is
+/* The next view that `target` leads or, with ANYBODY, any other replica that is heard; 0: there is
  * none. */
 static uint64_t next_view(struct vr *r, uint8_t target)
 {

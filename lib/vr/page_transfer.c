@@ -289,7 +289,8 @@ static const char *look_at_target(struct vr *r, bool *done)
     return audit == VSTAMP_AUDIT_FAILS ? "its pages do not make sense" : NULL;
 }
 
-/* What is to lie beneath the log that a witness has must change nothing of that (W7). */
+/* The state that a witness fetches must fit beneath the log that it has, and change nothing of that
+ * (W7): is the target beyond it? */
 static bool is_ahead_of_log(const struct vr *r)
 {
     const struct wire_entry_header *ours = log_header(&r->log, r->fetch.anchor.op);

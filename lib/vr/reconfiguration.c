@@ -20,14 +20,14 @@
  *   P5  it is not logged when too few of the new members are in reach to be a quorum;
  *   P6  it says what only the primary knows: tokens and lives of the members, the first view.
  *
- * What is proposed is gone with the view, or when any one of the learners does not answer, or makes
- * no progress, for PATIENCE times view_change_ms: then the request did not run, and may be made
- * again; the refusal names that learner.  While it waits the one who asks is answered BUSY,
- * with a sentence; the change goes on without him.
+ * A proposal is dropped when the view ends, or when a learner does not answer, or makes no
+ * progress, for PATIENCE times view_change_ms: then the request did not run, and may be made again;
+ * the refusal names that learner.  Until the outcome is known the client is answered BUSY, with a
+ * sentence; the change goes on whether or not it asks again.
  *
  * A replica that was started with the new configuration beforehand may have formed a group with
- * others of its kind.  As long as nothing was ever done in that, LEARN ends it for this replica,
- * which then has another token: for that group it is lost. */
+ * others of its kind.  As long as nothing was ever done in that group, LEARN makes the replica
+ * leave it: it draws another token, under which that group does not know it. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,7 @@
 
 #define PATIENCE 20u /* times view_change_ms without an answer, or progress, of a learner */
 
-/* The role that who has this slot is to have. */
+/* Is the replica in this slot to be a witness? */
 static bool becomes_witness(const struct vr *r, uint8_t slot)
 {
     const struct vr_membership *next = &r->proposal.next;
@@ -44,7 +44,8 @@ static bool becomes_witness(const struct vr *r, uint8_t slot)
     return index != NOT_A_MEMBER && vr_among_witnesses(next->witnesses, index);
 }
 
-/* Is who has this slot to learn?  Who is proposed, and was no member, or a witness. */
+/* Must the replica in this slot learn?  It must if it is proposed as a member, and was none so far,
+ * or as an active one, and was a witness. */
 static bool learns(const struct vr *r, uint8_t slot)
 {
     if (slot >= r->config.n_replicas) return slot < vr_n_slots(r);
@@ -309,8 +310,8 @@ static bool quorum_in_reach(const struct vr *r)
 
 /* --- the entry -------------------------------------------------------------------------------- */
 
-/* Who begins the epoch as its primary: this replica; or one that stays and holds all; or a new
- * one. */
+/* The member that begins the epoch as its primary: best this replica, then one that stays and holds
+ * all that is committed, then a new one, and one that stays but is behind only if need be. */
 static uint8_t first_primary(const struct vr *r)
 {
     const struct vr_membership *next = &r->proposal.next;

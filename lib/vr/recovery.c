@@ -9,14 +9,14 @@
  *
  * Forming.  Each start draws a token.  A blank replica repeats its token and the tokens it has
  * heard; it forms once every other member's word holds the same complete list.  The list is the
- * group's birth certificate: its checksum is the group's identity.  A normal replica shows the
- * list to whoever is blank; who finds its own present token in it was counted and is formed too.
- * A replica in a view change shows it to those that were counted, and to no others: it may be all
- * there is of the group, when the rest have not heard that it was formed.
+ * group's birth certificate: its checksum is the group's identity.  A normal replica shows the list
+ * to whoever is blank; a blank replica that finds its own present token in it was counted, and is
+ * formed, too.  A replica in a view change shows it to those that were counted, and to no others:
+ * it may be the only one so far that knows that the group has formed.
  *
- * A word must not be older than what it is taken for: if the words of members that have started
- * anew since made up a list, one replica could form with it and another with the list that holds
- * their new tokens, and neither group would ever be whole.  So a blank replica draws another nonce
+ * A word must not be out of date: if words of members that have started again since could complete
+ * a list, one replica would form with that list and another with the one that holds the new tokens,
+ * and neither group would ever be whole.  So a blank replica draws another nonce
  * whenever its list changes, and a word, or a certificate shown, counts only if it echoes that.
  *
  * Recovery.  The paper's protocol forgets: what a replica promised before its crash, others may
@@ -111,7 +111,7 @@ static void form(struct vr *r, const struct vstamp_id *tokens)
     }
 }
 
-/* What a list of all members' tokens, or nonces, has for one of them; zero: it is no such list. */
+/* The token, or nonce, of one replica in a list of all members'; zero if it is no such list. */
 static struct vstamp_id listed(const struct vr *r, const struct wire_list *list, uint8_t replica)
 {
     struct wire_token token = {0};
@@ -342,10 +342,10 @@ void vr_recovery_void(struct vr *r)
     if (had_state) vr_app_resume(r);
 }
 
-/* What the disk held cannot be read: this replica goes on as one without state, but not as if it
- * had never had any.  It knows which group it was of, and of which lives, as far as it could be
- * read; it has no token, so it is never counted when a group forms: all members may be damaged at
- * once, and an empty new group must not take the place of theirs. */
+/* What the disk held cannot be read: this replica goes on without state, but not as if it had never
+ * had any.  As far as it could be read, it still knows its group, and the lives in its crash
+ * vector.  It has no token, so it is never counted when a group forms: all members may be damaged
+ * at once, and an empty new group must not take the place of theirs. */
 void vr_recovery_lose(struct vr *r, bool keep_log)
 {
     uint64_t crash_vector[REPLICAS_MAX];

@@ -162,7 +162,7 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     return 0;
 }
 
-/* Is it not to be appended, as it is older than the checkpoint, or here already? */
+/* Is there nothing to append, since the entry is older than the checkpoint, or here already? */
 static bool is_restored(const struct vr *r, const struct wire_entry_header *header)
 {
     const struct wire_entry_header *ours = log_header(&r->log, header->op);

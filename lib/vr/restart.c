@@ -27,8 +27,8 @@
  *   S5  a start that is not let in (S2) does not count: the next one takes its number again.  Else
  *       an old copy would only have to be started often enough to catch up.
  *
- * What S3 cannot find: the others that S2 asks need not be those that noted the last life, if as
- * many were down then as are down now, and others.  In a group of 2f+1 those are f replicas that
+ * What S3 cannot find: S2 may ask others than those that noted the last life, if as many replicas
+ * were down then as are down now, but different ones.  In a group of 2f+1 those are f replicas that
  * are down, and this one that has lost its memory: one more than the group bears.  As soon as one
  * that knows is back, this replica hears of it by the first crash vector, and stops.
  *

@@ -27,14 +27,15 @@
  *       was refused leaves its number to the next request, while copies of it may still be refused
  *       elsewhere, and what did not run before a registration to the first request after it.
  *       Registrations have no session and are numbered in a range of their own;
- *   C6  the view is taken from frames of our group only, and only upward; so is who is a witness,
- *       without which nobody can tell a view's primary (PIT-7.3): a witness is not asked, but when
- *       a whole round of the others led nowhere: it may know a later epoch, in which it leads;
+ *   C6  the view is taken from frames of our group only, and only if it is a later one; likewise
+ *       the set of witnesses, without which nobody can tell a view's primary (PIT-7.3).  A witness
+ *       is asked only when a whole round of the others led nowhere: it may know of a later epoch,
+ *       in which it leads;
  *   C7  a number does not name a request, as two processes may have one identity (a copied session
  *       file): what ran under it is compared by session and body, too (PIT-6.5);
- *   C8  epochs only rise, and only for frames of our group (PIT-8.9); a view is one of an epoch.  A
- *       move leaves session and number as they are: the client table moves along, so what had been
- *       sent to the former members runs once, whoever executes it;
+ *   C8  epochs only rise, and only by frames of our group (PIT-8.9); views count within an epoch.
+ *       A move leaves session and number as they are: the client table moves along, so what had
+ *       been sent to the former members runs once, whoever executes it;
  *   C9  after the first round a large request goes to the believed primary alone, and there once in
  *       a view, as the connection that took it still stands (C2).  All others, and a primary that
  *       has it, are asked something small, whose answer tells of a later view; else clients whose

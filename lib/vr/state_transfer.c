@@ -31,7 +31,7 @@
 #define RECORD_OVERHEAD 256u   /* what a journal adds to the body of an entry, at most */
 #define RECOVERY_TRIES_MAX 10u /* questions without an answer until all are asked where they are */
 
-/* As no member, or not yet: nothing else is of use (epoch.c, E4). */
+/* For a replica that is no member, or not yet, only what is committed is of use (epoch.c, E4). */
 static bool wants_committed(const struct vr_transfer *t)
 {
     return t->kind == VR_TRANSFER_EPOCH || t->kind == VR_TRANSFER_LEARN;
@@ -52,8 +52,9 @@ void vr_transfer_ask(struct vr *r)
     }
 }
 
-/* What is surely ours, without a hole: the committed prefix; in our own view the whole log; and of
- * a log that we are to begin a view with, what the peer's has, too. */
+/* Up to where our log surely belongs to the log that we fetch, and has no hole: the committed
+ * prefix; in our own view all of it; and, of a log that we are to begin a view with, what the
+ * peer's log has as well. */
 static uint64_t stands_on(const struct vr *r)
 {
     const struct vr_transfer *t = &r->transfer;

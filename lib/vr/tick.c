@@ -13,11 +13,12 @@
  *   T1  only a primary logs one, and when it has executed all that its view began with: what a
  *       former primary has logged is in its pages then;
  *   T2  one at a time: while one is on its way the pages do not say yet what it does;
- *   T3  the next one comes TICK_US later at the earliest, be the application never content;
+ *   T3  the next one comes TICK_US later at the earliest, even if the application always has
+ *       something to do;
  *   T4  what is due is judged by the time that the entry will have, and by that alone when it is
  *       executed.  A clock that is set back meanwhile makes a tick that finds nothing to do.
  *
- * What time it is, is the affair of clock.c. */
+ * clock.c says what time it is. */
 #include "vr/rooms.h"
 
 void vr_tick(struct vr *r, const struct wire_entry_header *header)

@@ -8,7 +8,7 @@
  *   R2  entries wait here in a buffer until the disk's lane takes them.  If it is full when the
  *       next point comes, the pages that were not told yet are told with that one: the trail loses
  *       a point, and stays true;
- *   R3  a start begins with zeros, as everything that is restored is a change of that. */
+ *   R3  at a start all pages count as zeros, and whatever is restored as a change of them. */
 #include "vr/rooms.h"
 
 void vr_trail_begin(struct vr *r, struct arena *arena)

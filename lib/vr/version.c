@@ -11,9 +11,9 @@
  * requests.  Nobody is asked: as long as one member has not been upgraded any other can go back,
  * and when the last one was, the way back is closed.
  *
- * What is later than all that a replica speaks it ignores where that might yet be taken back (an
- * entry in a frame that it can read: those are sent before they are committed), and ends where it
- * can not (a frame in that version, V5).  While a change of members waits the version stays, so
+ * A replica ignores what is in a later version than it speaks as long as that may yet be taken back
+ * (an entry in a frame that it can read: those are sent before they are committed), and ends when
+ * it cannot (a frame in that version, V5).  While a change of members waits the version stays, so
  * that what a member to be has told of itself remains true.
  *
  * A member may have gone back to the older program while such an entry is on its way.  It says so,

@@ -21,12 +21,12 @@
  *   V8  nothing is promised while a former primary may answer reads under our lease (lease.c);
  *   V9  what is committed here stays, whatever others show as the log of a view: such a view does
  *       not begin here (the rule of contradictions, rooms.h);
- *   V10 a backup whose view does not begin votes as soon as its vote is all that is missing, or the
- *       primary of that view, which knows best, wants the next one: how long it would have waited
- *       itself, after many attempts, is not how long the group waits;
+ *   V10 a backup whose view does not begin votes for the next one as soon as only its vote is
+ *       missing, or as the primary of that view, which knows best, wants the next one: its own
+ *       patience, which grows with every attempt, must not hold up the group;
  *   V11 entries of the chosen log may be damaged where they are: mend.c, M2 to M4;
- *   V12 who promised, and does not give the log that it has promised, may have died since: the new
- *       primary chooses as if it had not promised, until it does so again.
+ *   V12 a replica that promised a log, and does not give it, may have died since: the new primary
+ *       chooses as if that promise had not come, until it comes again.
  *
  * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by
  * state_transfer.c. */
@@ -271,8 +271,8 @@ static uint8_t best_promise(const struct vr *r)
     return best;
 }
 
-/* What is committed for sure: what anyone knows to be, and what is further back in the chosen log
- * than a pipeline can reach. */
+/* What is committed for sure: what one of the promises says is, and all that lies further back in
+ * the chosen log than a pipeline can reach. */
 static uint64_t known_commit(const struct vr *r, uint64_t op)
 {
     uint64_t commit = op > PIPELINE_MAX ? op - PIPELINE_MAX : 0;

@@ -14,8 +14,8 @@
  *   W2  what is committed is passed over instead of executed: no pages, no client table.  Requests
  *       and reads of every kind are refused in words;
  *   W3  it forgets an entry once every active replica holds that durably (PIT-7.1).  The primary,
- *       whom all acknowledge, tells how far that is (`held`).  An active replica never loses such
- *       an entry but with its disk; then it comes back, blank, with all that is committed.  No
+ *       whom all acknowledge, tells how far that is (`held`).  An active replica loses such an
+ *       entry only with its disk; then it comes back blank, and fetches all that is committed.  No
  *       checkpoint is needed for that, and no witness waits for one;
  *   W4  its log is bounded.  If an active replica stays away for so long that the log fills, the
  *       group goes on: the witness forgets what is committed, oldest first.  It is *exposed* then,
@@ -28,9 +28,10 @@
  *   W7  roles change with the epoch, in place.  Who is to be active fetches the state beneath its
  *       log while it is a witness still: nothing of that log changes, what the protocol needs of it
  *       meanwhile goes first, and it executes from the checkpoint on.  It forgets then only when
- *       its log is full.  Who is told of the epoch without that is transitioning until it has it.
- *       Who becomes a witness keeps its state until all active members hold the log up to the
- *       epoch's begin, and then gives the memory back; so does who was to be active, and will not.
+ *       its log is full.  One that hears of the epoch before it has that state is transitioning
+ *       until it has it.  A replica that becomes a witness keeps its state until all active members
+ *       hold the log up to the epoch's beginning, and then gives the memory back; so does a witness
+ *       that was to become active, and is not to any more.
  *
  * Why W3 is enough: of 2f+1 replicas at most f lose their disk, or the same entry on it, at a
  * time.  An active one is left, as there are f+1, and holds all up to `held`; and each committed
@@ -38,9 +39,9 @@
  * forgotten it.
  *
  * What W4 and W5 cost: a committed entry that an exposed witness has forgotten is with f+1-f = 1
- * active replica at least, perhaps with no more.  Is that one's disk lost before the one that was
- * away has caught up, then nobody has the entry; the new primary waits for it (W6), and so does
- * the group, rather than to go on without what was acknowledged.
+ * active replica at least, perhaps with no more.  If the disk of that replica is lost before the
+ * one that was away has caught up, nobody has the entry; the new primary waits for it (W6), and so
+ * does the group, rather than go on without what was acknowledged.
  *
  * On disk a witness's journal is an active replica's.  To forget is a checkpoint without pages: its
  * anchor is the newest entry forgotten, and the segments before it go (node/store.c).  It says that
@@ -92,8 +93,8 @@ void vr_refuse_as_witness(struct vr *r, const struct vr_asker *asker, const stru
 
 /* --- W3 --------------------------------------------------------------------------------------- */
 
-/* As the primary: what all active replicas acknowledged.  It is true for good: whoever lost it with
- * his disk has it again before he is normal. */
+/* At the primary: up to where all active replicas have acknowledged the log.  That stays true: a
+ * replica that lost an entry with its disk has it again before it is normal. */
 uint64_t vr_held(struct vr *r)
 {
     uint64_t held = r->commit;
@@ -196,7 +197,7 @@ void vr_keep_warm(struct vr *r, uint8_t from)
         vr_transfer_start(r, VR_TRANSFER_WARM, from, r->view, 0, (struct vstamp_id){0});
 }
 
-/* What a member to be tells of itself. */
+/* How far a member to be is, as it tells the primary. */
 uint64_t vr_warm_up_to(const struct vr *r)
 {
     bool lacks = r->transfer.storing || vr_lacks_state(r) ||

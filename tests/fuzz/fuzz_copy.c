@@ -4,7 +4,8 @@
  *
  * The input is records, each as u8 kind (0: head), u16 size, body.  What is wrong in a way that
  * other fuzzers try, or that only makes a load long, is put right: checksums and chain of the
- * entries, the number of the format, zeros at the end of a page, bounds larger than a test has memory for. */
+ * entries, the number of the format, zeros at the end of a page, bounds larger than a test has
+ * memory for. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -710,6 +710,7 @@ static void check_key(struct sim *sim, uint32_t key)
                       ops[i].saw.value, ops[i].saw.length);
         break;
     case LINEAR_TOO_HARD:
+        if (sim->options.beyond) break; /* of a group that stood still all is open */
         sim_fail(sim, "the history of key %s is too hard to check", sim->history.keys[key].name);
         break;
     }

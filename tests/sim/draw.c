@@ -384,7 +384,7 @@ static void settle(struct sim_options *o)
     if (o->change_us == 0) o->nodes = o->replicas;
     o->nodes = clamp(o->nodes, o->replicas, SIM_NODES_MAX);
     if (o->nodes == o->replicas) o->change_us = 0;
-    if (o->change_us != 0) o->plot_us = o->beyond = o->flip_us = 0;
+    if (o->change_us != 0) o->plot_us = o->flip_us = 0;
     o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)

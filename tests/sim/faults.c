@@ -5,7 +5,7 @@
  * normal again, and at most f may be so.  With disks any number may crash; at most f may have lost
  * their disk, or found it damaged, and not be normal again, and a disk is lost only while all
  * others are well.  While the group forms, at most f replicas crash.  Some runs go beyond that
- * (options.def): all but one may lose their disk.
+ * (options.def): all but one may lose their disk, while the membership changes, too.
  *
  * Single entries of a journal may rot at any number of replicas at once (rot.c).
  *
@@ -264,14 +264,31 @@ void sim_faults_forgotten(struct sim *sim, uint8_t index)
     }
 }
 
+/* Beyond what the protocol bears: as long as one has state, of those too who are to be the next
+ * members, and it is not alone by then.  Who is alone, and empty, is a new group. */
+static bool bears_beyond(const struct sim *sim, uint8_t index, bool loses_all)
+{
+    const struct vr_membership *next = &sim->changes.next;
+    uint32_t n = 0;
+    if (!sim->options.beyond || !sim->all_formed) return false;
+    if (loses_all && n_with_state(sim, UINT32_C(1) << index) == 0) return false;
+    if (!loses_all && n_failures_borne(sim) == 0) return false;
+    if (!sim_is_changing(sim)) return true;
+    for (uint8_t i = 0; i < next->n; i++) {
+        uint8_t node = sim_node_of(next->members[i].address);
+        n += node != index && sim_replica_has_state(&sim->replicas[node]);
+    }
+    return n > 0 && next->n >= 3;
+}
+
 /* What a crash may do to the disk. */
 static void harm_disk(struct sim *sim, struct sim_replica *r)
 {
     const struct sim_options *o = &sim->options;
     bool may = sim_may_wipe(sim, r->index);
-    if (o->beyond && sim->all_formed) may = n_with_state(sim, UINT32_C(1) << r->index) > 0;
+    if (o->beyond) may = bears_beyond(sim, r->index, true);
     /* All of them, even: none may form a group again. */
-    bool may_rot = may || (o->beyond && sim->all_formed && n_failures_borne(sim) > 0);
+    bool may_rot = may || bears_beyond(sim, r->index, false);
     if (!may_rot || r->fenced) return;
     if (may && prng_below(&sim->prng, 1000) < o->wipe_permille) {
         sim_trace(sim, "%u: lost its disk", r->index);

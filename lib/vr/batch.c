@@ -140,7 +140,7 @@ bool vr_batch_tick(struct vr *r)
 void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation)
 {
     assert(r->batch_count == 0);
-    bool fits = put_in_batch(r, operation);
+    bool fits = put_into_batch(r, operation);
     assert(fits);
     inflight_add(&r->inflight, operation->client, operation->kind, operation->number,
                  client_table_request(operation->session, operation->body), origin);

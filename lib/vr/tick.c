@@ -16,7 +16,9 @@
  *   T3  the next one comes TICK_US later at the earliest, even if the application always has
  *       something to do;
  *   T4  what is due is judged by the time that the entry will have, and by that alone when it is
- *       executed.  A clock that is set back meanwhile makes a tick that finds nothing to do.
+ *       executed.  A clock that is set back meanwhile makes a tick that finds nothing to do;
+ *   T5  the first entry is a client's.  New members of another group wait for it as a group of
+ *       their own, which may be given up as long as nobody has used it (reconfiguration.c).
  *
  * clock.c says what time it is. */
 #include "vr/rooms.h"
@@ -34,11 +36,11 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header)
     vr_app_has_run(r);
 }
 
-/* May this primary log one now (T2)? */
+/* May this primary log one now (T2, T5)? */
 static bool may_tick(const struct vr *r)
 {
-    return !r->suspects && !r->ticking && vr_time_is_known(r) && !vr_view_is_over(r) &&
-           !vr_proposal_closes(r);
+    return r->log.op > 0 && !r->suspects && !r->ticking && vr_time_is_known(r) &&
+           !vr_view_is_over(r) && !vr_proposal_closes(r);
 }
 
 /* VSTAMP_NEVER: nothing is, or not for us (T1).  Most often nothing is, which is known soonest. */

@@ -78,6 +78,18 @@ static const struct vstamp_app restless_clock = {.name = "restless alarm clock",
                                                  .due = clock_due,
                                                  .tick = clock_tick_again};
 
+/* One that has something to do from the beginning on: its pages are zeros. */
+static uint64_t late_due(const struct vstamp_pages *pages)
+{
+    return clock_get(pages, DUE);
+}
+
+static const struct vstamp_app late_clock = {.name = "late alarm clock",
+                                             .check = clock_check,
+                                             .apply = clock_apply,
+                                             .due = late_due,
+                                             .tick = clock_tick_again};
+
 static void set_alarm(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
                       uint8_t to, int64_t ms)
 {
@@ -197,6 +209,19 @@ static void an_application_that_is_never_content_does_not_fill_the_log(void **un
     cluster_free(c);
 }
 
+/* T5: who is to become a member of another group is told of it only if nobody has used its own. */
+static void a_group_that_nobody_has_used_does_nothing(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new_with(3, CLUSTER_DISK, &late_clock);
+    cluster_run(c, 500);
+    for (uint8_t i = 0; i < 3; i++) assert_int_equal(0, cluster_core(c, i)->log.op);
+    cluster_register(c, 1, 0);
+    cluster_run(c, 100);
+    assert_true(cluster_core(c, 0)->stats.ticks > 0);
+    cluster_free(c);
+}
+
 /* Only the primary logs ticks. */
 static void a_client_can_not_ask_for_a_tick(void **unused)
 {
@@ -225,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_new_primary_acts_and_acts_once),
         cmocka_unit_test(what_was_due_under_a_lost_primary_is_done_by_the_next),
         cmocka_unit_test(an_application_that_is_never_content_does_not_fill_the_log),
+        cmocka_unit_test(a_group_that_nobody_has_used_does_nothing),
         cmocka_unit_test(a_client_can_not_ask_for_a_tick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,7 +66,7 @@ static void world_begin(struct sim *sim)
 /* Should the primary have logged a tick so long ago? */
 static bool is_overdue(const struct vr *core, uint64_t since_us)
 {
-    bool acts = vr_is_primary(core) && core->app->due != NULL;
+    bool acts = vr_is_primary(core) && core->app->due != NULL && core->log.op > 0;
     uint64_t due = acts ? core->app->due(&core->app_pages) : VSTAMP_NEVER;
     return due != VSTAMP_NEVER && due + since_us < vr_time(core);
 }

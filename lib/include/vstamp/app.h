@@ -168,7 +168,8 @@ struct vstamp_app {
      * with an operation: context->client is zero, and there is no answer.
      *
      * tick() does what is due by context->timestamp_us and nothing that is due later; it may find
-     * nothing to do, for it may come twice or late.  What takes long it does in steps: as long as
+     * nothing to do, for it may come twice or late.  It does not come before the first operation:
+     * in a group that nobody has used nothing is due.  What takes long it does in steps: as long as
      * due() is not later than the time, there is another tick, within a millisecond or as soon as
      * the last one is executed.  Between two of them operations run: those must not see what should
      * have been done by their own timestamp.

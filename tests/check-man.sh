@@ -85,7 +85,8 @@ bites() {
     sed '/vstamp_save_bytes/d; /resume/d' "$top_srcdir/man/vstamp-app.3" >"$scratch/vstamp-app.3"
     sed '/vstamp_client_wake/d' "$top_srcdir/man/vstamp-client.3" >"$scratch/vstamp-client.3"
     sed '/vstamp_replica_main/d' "$top_srcdir/man/vstamp-replica.3" >"$scratch/vstamp-replica.3"
-    cp "$top_srcdir/man/vstamp-admin.8" "$scratch"
+    sed '/^This is version/d' "$top_srcdir/man/vstamp-format.5" >"$scratch/vstamp-format.5"
+    cp "$top_srcdir/man/vstamp-admin.8" "$top_srcdir/man/vstamp-sim.1" "$scratch"
     found=$(man=$scratch && absent)
     for expected in 'vstamp.1: incr' 'vstamp.1: call' 'vstamp-replica.8: --log-level' \
         'vstamp-replica.8: state_digest' 'vstamp-config.5: heartbeat_ms' \

@@ -45,6 +45,8 @@ begin() {
     [ "$(field outcome "$answer")" = dry-run ]
     group_fails 2 "*say --yes*" vstamp-admin reconfigure b.yaml </dev/null
     group_fails 2 "*name the configuration*" vstamp-admin reconfigure
+    group_fails 2 "vstamp-admin: gone.yaml: No such file or directory: check the name" \
+        vstamp-admin reconfigure gone.yaml
     epochs_run 0 0 1 2
 }
 

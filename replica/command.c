@@ -250,7 +250,7 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
         CLI_TEXT(0, "record", &o.record, "FILE",
                  "write all that goes into this replica to a new file, for vstamp-sim(1)"),
         CLI_TEXT(0, "journal-io", &o.journal_io, "HOW",
-                 "write the journal through a ring or a thread; default: a ring if there is one"),
+                 "write the journal by a ring or a thread, by default a ring if there is one"),
         CLI_U32(0, "local", &o.local, 1, REPLICAS_MAX - 1, "N",
                 "run N replicas on loopback in this terminal, to try it out"),
         CLI_TEXT(0, "app-argument", &o.app_argument, "TEXT",

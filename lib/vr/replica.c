@@ -346,7 +346,7 @@ static void check_invariants(const struct vr *r)
 /* What a part of settling changes that is the affair of other parts, too. */
 struct steps {
     uint64_t persisted, commit, durable_op, checkpoint_op;
-    uint32_t status, transfer, storing, proposal;
+    uint32_t status, transfer, storing, proposal, bare, restarting;
 };
 
 static struct steps steps_of(const struct vr *r)
@@ -358,7 +358,9 @@ static struct steps steps_of(const struct vr *r)
                           .status = r->status,
                           .transfer = r->transfer.kind,
                           .storing = r->checkpoint_storing + 2u * r->transfer.storing,
-                          .proposal = r->proposal.pending + 2u * r->proposal.closing};
+                          .proposal = r->proposal.pending + 2u * r->proposal.closing,
+                          .bare = r->bare,
+                          .restarting = r->restarting};
 }
 
 /* Order matters little, as each part only looks at the state; once more if something came of it,

@@ -29,7 +29,8 @@
 
 #include "vr/rooms.h"
 
-#define LOOKED_AT_MAX 16u /* pages in a turn: some microseconds */
+#define LOOKED_AT_MAX 16u   /* pages in a turn: some microseconds, */
+#define LOOK_US       1000u /* and not in each of the many that a busy group has */
 
 static struct vr_digest *kept(struct vr *r, uint8_t replica, uint64_t op)
 {
@@ -211,6 +212,8 @@ void vr_digest_point(struct vr *r)
 static void look(struct vr *r)
 {
     uint32_t n = r->pages.n_used / r->config.checkpoint_ops + 1;
+    if (r->now_us < r->digests.next_look_us) return;
+    r->digests.next_look_us = r->now_us + LOOK_US;
     uint32_t page = pages_look(&r->pages, n < LOOKED_AT_MAX ? n : LOOKED_AT_MAX);
     if (page == r->pages.n_max || page + 1 == r->digests.rotten_page) return;
     r->digests.rotten_page = page + 1;

@@ -202,6 +202,7 @@ struct vr_digests {
     uint32_t undecided;    /* bitset: those who differ from one another, */
     uint64_t undecided_op; /* at this point, and nobody knows who is right */
     uint32_t rotten_page;  /* 1 + that which was found in memory last; 0: none was */
+    uint64_t next_look_us; /* not before that is looked through more of it */
 };
 
 /* An entry of a later version than this program speaks (version.c, V6). */

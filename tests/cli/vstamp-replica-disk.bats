@@ -60,6 +60,18 @@ start_all() {
     [ "$(get k100)" = v100 ]
 }
 
+@test "segments that a checkpoint frees become later ones, two of them" {
+    local folder=$BATS_TEST_TMPDIR/data/0 i spares
+    group_start 1 "log_bytes: 160MiB" "checkpoint_ops: 1048576" # one each 40 MiB: three segments
+    head -c 500000 /dev/zero | tr '\0' v >"$BATS_TEST_TMPDIR/value"
+    group_has_spares() { [ -e "$folder/journal.spare" ] && [ -e "$folder/journal.spare.2" ]; }
+    for i in $(seq 90); do put key <"$BATS_TEST_TMPDIR/value"; done
+    group_wait "two spares" group_has_spares
+    spares=$(stat -c %i "$folder/journal.spare" "$folder/journal.spare.2")
+    for i in $(seq 70); do put key <"$BATS_TEST_TMPDIR/value"; done
+    for i in $spares; do stat -c %i "$folder"/journal-* | grep -qx "$i"; done
+}
+
 @test "a store of pages that a crash left half made is made anew" {
     group_start 1 "checkpoint_ops: 16"
     put k v

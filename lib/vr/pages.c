@@ -382,8 +382,9 @@ EXPORTED const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t
 {
     assert(page < pages->count);
     uint32_t number = pages->first + page;
-    return pages->of_candidate ? pages_candidate(pages->pages, number)
-                               : pages_read(pages->pages, number);
+    if (pages->of_candidate) return pages_candidate(pages->pages, number);
+    assert(number < pages->pages->n_max);
+    return live_page(pages->pages, number);
 }
 
 EXPORTED void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page)

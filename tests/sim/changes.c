@@ -212,7 +212,8 @@ static bool is_a_good_moment(const struct sim *sim)
         if (vstamp_id_is_zero(sim->clients[i].session.identity.group)) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *r = &sim->replicas[i];
-        if (check_is_member(sim, i) && (r->blank || r->damaged || r->old)) return false;
+        if (check_is_member(sim, i) && (r->blank || r->damaged || r->old || r->was_flipped))
+            return false;
         if (check_is_member(sim, i) && !sim->config.durable && !check_has_begun(sim, i))
             return false;
     }

@@ -454,12 +454,21 @@ static void note_marks(struct sim *sim, const struct sim_replica *replica, const
     }
 }
 
+uint32_t check_active(const struct sim *sim)
+{
+    uint32_t active = 0;
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (check_is_member(sim, i) && !sim_is_witness(&sim->replicas[i]))
+            active |= UINT32_C(1) << i;
+    return active;
+}
+
 bool check_can_tell(const struct sim *sim)
 {
-    uint32_t n_right = 0;
+    uint32_t active = check_active(sim), right = active & ~sim->dead;
     for (uint8_t i = 0; i < sim->n_nodes; i++)
-        n_right += !((sim->dead >> i) & 1) && !sim->replicas[i].flipped;
-    return 2 * n_right > sim->config.n_replicas;
+        if (sim->replicas[i].flipped) right &= ~(UINT32_C(1) << i);
+    return 2 * __builtin_popcount(right) > __builtin_popcount(active);
 }
 
 /* One whose state is wrong is found at the next point, and no other (lib/vr/digest.c).  What it
@@ -476,13 +485,15 @@ static void check_flipped(struct sim *sim, struct sim_replica *replica, const st
     uint64_t passed = core->applied;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
-        if ((sim->dead >> i) & 1) continue;
+        if (((sim->dead >> i) & 1) || !check_is_member(sim, i)) continue;
         well = well && other->up && check_core(other->node)->status == VR_NORMAL &&
                check_core(other->node)->transfer.kind == VR_TRANSFER_NONE;
         if (well && check_core(other->node)->applied < passed)
             passed = check_core(other->node)->applied;
     }
-    if (!well || !check_can_tell(sim) || core->transfer.kind != VR_TRANSFER_NONE)
+    bool counts = ((check_active(sim) >> replica->index) & 1) && core->epoch == sim->check.epoch;
+    counts = counts && core->epoch == sim->check.replicas[replica->index].epoch;
+    if (!well || !counts || !check_can_tell(sim) || core->transfer.kind != VR_TRANSFER_NONE)
         replica->flipped_op = core->applied;
     if (passed > replica->flipped_op + 3 * (uint64_t)core->config.checkpoint_ops)
         sim_fail(sim, "the state of replica %u is wrong since op=%" PRIu64 ", and nobody found it",

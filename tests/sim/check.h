@@ -106,6 +106,8 @@ struct check {
 void check_crashed(struct sim *sim, struct sim_replica *replica); /* perhaps in mid-turn */
 void check_started(struct sim *sim, struct sim_replica *replica);
 void check_wiped(struct sim *sim, struct sim_replica *replica); /* it has lost what it knew */
+/* The active members of the newest epoch, as a bitset. */
+uint32_t check_active(const struct sim *sim);
 /* Are those that live and are right enough to tell who is wrong? */
 bool check_can_tell(const struct sim *sim);
 /* Is the checkpoint that it has in memory the group's, as far as anybody knows? */

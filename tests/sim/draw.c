@@ -176,8 +176,7 @@ static void draw_trail(struct prng aside, struct sim_options *o)
     if (prng_chance(&aside, 1, 2)) o->digest_ops = prng_between(&aside, 1, o->checkpoint_ops);
 }
 
-/* In one in six memory is not what it was; aside, and without changes of the membership, with which
- * those who could tell come and go. */
+/* In one in six memory is not what it was; aside. */
 static void draw_flips(struct prng aside, struct sim_options *o)
 {
     for (int i = 0; i < 12; i++) prng_next(&aside);
@@ -384,7 +383,7 @@ static void settle(struct sim_options *o)
     if (o->change_us == 0) o->nodes = o->replicas;
     o->nodes = clamp(o->nodes, o->replicas, SIM_NODES_MAX);
     if (o->nodes == o->replicas) o->change_us = 0;
-    if (o->change_us != 0) o->plot_us = o->flip_us = 0;
+    if (o->change_us != 0) o->plot_us = 0;
     o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)

@@ -62,7 +62,7 @@ static bool has_state(const struct sim *sim, uint8_t index)
     const struct sim_replica *r = &sim->replicas[index];
     if (!check_is_member(sim, index)) return false;
     if (sim->check.epoch > 0 && !sim->config.durable)
-        return r->up && !r->stopping && check_core(r->node)->has_hard_state;
+        return r->up && !r->stopping && !r->was_flipped && check_core(r->node)->has_hard_state;
     return sim_replica_has_state(r);
 }
 

@@ -5,9 +5,10 @@
  * value mostly, so that the replica does not stumble but is wrong: it answers wrongly, stores what
  * is wrong, and executes what follows on that.
  *
- * It happens to one replica at a time, while all others are well, and its disk counts as lost from
- * then on, as it will be.  Until it is found what it answers is not taken for the truth, and nobody
- * takes pages from it: whom it had infected would be as wrong, and there might be more of those.
+ * It happens to one replica at a time, while all other members are well and the membership does
+ * not change, and its disk counts as lost from then on, as it will be.  Until it is found what it
+ * answers is not taken for the truth, and nobody takes pages from it: whom it had infected would be
+ * as wrong, and there might be more of those.
  * When the faults are over it must be found before two more points are passed (check.c). */
 #include <inttypes.h>
 #include <string.h>
@@ -19,9 +20,15 @@
 
 static bool may_flip(const struct sim *sim, const struct sim_replica *r)
 {
-    if (!sim->all_formed || sim->config.n_replicas < 3 || sim->options.beyond) return false;
-    for (uint8_t i = 0; i < sim->n_nodes; i++)
-        if (!sim_replica_has_state(&sim->replicas[i]) || sim->replicas[i].fenced) return false;
+    uint32_t active = check_active(sim);
+    if (!sim->all_formed || __builtin_popcount(active) < 3 || sim->options.beyond) return false;
+    if (!((active >> r->index) & 1) || sim_is_changing(sim)) return false;
+    if ((uint32_t)__builtin_popcount(active) < sim_members(sim)) return false;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_replica *other = &sim->replicas[i];
+        bool well = sim_replica_has_state(other) && !other->fenced && check_has_begun(sim, i);
+        if (check_is_member(sim, i) && !well) return false;
+    }
     if (!r->up || r->stopping) return false;
     const struct vr *core = check_core(r->node);
     return core->status == VR_NORMAL && !core->pages.fetching && !core->over &&

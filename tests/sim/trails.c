@@ -70,6 +70,7 @@ void sim_trail_fenced(struct sim_replica *r)
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (i == r->index || other->ever_flipped || !has_trail(other)) continue;
+        if (sim_is_witness(other)) continue; /* it has no state */
         struct trail_difference d = compare(r, other);
         if (d.op != 0) sim->stats.named++;
         if (d.op != 0)

@@ -167,7 +167,7 @@ static void next_phase(struct sim *sim, enum sim_phase phase, uint64_t bound_us)
 static bool any_flipped(const struct sim *sim)
 {
     for (uint8_t i = 0; i < sim->n_nodes; i++)
-        if (sim->replicas[i].flipped && !((sim->dead >> i) & 1)) return true;
+        if (sim->replicas[i].flipped && ((check_active(sim) & ~sim->dead) >> i) & 1) return true;
     return false;
 }
 

@@ -22,7 +22,8 @@ setup() {
 }
 
 teardown() {
-    touch "$BATS_TEST_TMPDIR/stop"
+    local pid
+    for pid in $(cat "$BATS_TEST_TMPDIR/clients"); do group_adopt "$pid"; done
     group_teardown
 }
 

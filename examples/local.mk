@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Programs that use libvstamp as others do: the installed headers and the library, nothing else.
-check_PROGRAMS += %D%/ask %D%/increments
+check_PROGRAMS += %D%/ask %D%/increments %D%/tally
 %C%_ask_SOURCES = %D%/ask.c
 %C%_ask_LDADD = libvstamp.la
 %C%_increments_SOURCES = %D%/increments.c
 %C%_increments_LDADD = libvstamp.la
+%C%_tally_SOURCES = %D%/tally.c
+%C%_tally_LDADD = libvstamp.la
 
 # Those that replicate something; tests/cli/installed.bats compiles them as their users would.
 check_PROGRAMS += %D%/counter
@@ -37,4 +39,5 @@ dist_examples_DATA = \
     %D%/jobs.c \
     %D%/locks.c \
     %D%/phonebook.c \
-    %D%/sql.c
+    %D%/sql.c \
+    %D%/tally.c

@@ -26,6 +26,7 @@ setup_file() {
     compile counter.c vstamp-replica -o counter
     compile ask.c vstamp -o ask
     compile increments.c vstamp -o increments
+    compile tally.c vstamp -o tally
     local plug_in
     for plug_in in phonebook locks jobs; do
         compile "$plug_in.c" vstamp -shared -fPIC -o "$plug_in.so"
@@ -188,6 +189,31 @@ END
     group=$(group_address 0),$(group_address 1),$(group_address 2)
     [ "$(printf '1\n1\n2\n' | "$BATS_FILE_TMPDIR/ask" "$group")" = $'56\n57\n59' ]
     run -5 "$BATS_FILE_TMPDIR/ask" "$group" <<<"no number"
+}
+
+has_counted() { [ "$(tail -n 1 counted)" -ge "$1" ]; }
+
+@test "a client that is killed again and again comes back, and each of its operations ran once" {
+    GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter
+    group_start 3 "durability: memory"
+    group_wait_primary
+    local group n
+    group=$(group_address 0),$(group_address 1),$(group_address 2)
+    echo 0 >counted
+    for n in 30 60 90 120; do
+        "$BATS_FILE_TMPDIR/tally" "$group" who 1000000 >>counted 2>says 3>&- &
+        group_adopt $!
+        group_wait "it to count" has_counted "$n"
+        if ((n == 60)); then group_pause "$PRIMARY"; fi # what it has sent there comes late
+        kill -KILL $!
+        wait $! || true
+        if ((n == 90)); then group_cont "$PRIMARY"; fi
+    done
+    n=$(vstamp call --read '')
+    "$BATS_FILE_TMPDIR/tally" "$group" who $((n + 20)) >>counted
+    [ "$(vstamp call --read '')" = $((n + 20)) ]
+    sort -n -u -c counted # none is told twice, and who was killed missed one at most
+    [ "$(wc -l <counted)" -ge $((n + 20 + 1 - 4 - 1)) ]
 }
 
 @test "a call whose outcome is unknown is settled as any request" {

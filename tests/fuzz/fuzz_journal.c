@@ -27,7 +27,7 @@
 
 const char fuzz_aim[] = "a node starts from the files";
 unsigned long fuzz_hits;
-const unsigned fuzz_copies = 60;
+const unsigned fuzz_copies = 20;
 
 /* --- sound files -------------------------------------------------------------------------- */
 

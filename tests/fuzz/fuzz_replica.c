@@ -18,7 +18,7 @@
 
 const char fuzz_aim[] = "the node commits something";
 unsigned long fuzz_hits;
-const unsigned fuzz_copies = 60;
+const unsigned fuzz_copies = 20;
 
 /* What the node held to be committed. */
 struct memory {

@@ -375,7 +375,7 @@ static int peer_receive(struct peer *peer)
     return EAGAIN;
 }
 
-/* The numbers that the client has for replicas are not those of the peers any more. */
+/* The client's numbers of replicas no longer fit the peers. */
 static bool has_moved(const struct vstamp_driver *d)
 {
     return vstamp_client_epoch(d->client) != d->epoch;

@@ -256,8 +256,8 @@ void node_stop(struct node *node);
 bool node_may_stop(const struct node *node);
 
 /* Why the host must end this replica, in words for its operator: its folder is an old copy, or of
- * another group, or its state is wrong.  NULL: it may go on.  The node does nothing any more once
- * this is not NULL. */
+ * another group, or its state is wrong.  NULL: it may go on.  Once this is not NULL the node
+ * does nothing any more. */
 const char *node_is_over(struct node *node);
 /* Is it over because it was replaced, and is no longer needed?  Then it ends well. */
 bool node_is_retired(const struct node *node);

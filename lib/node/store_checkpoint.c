@@ -272,9 +272,9 @@ static bool next_step(struct node *n, struct node_job *job)
     return true;
 }
 
-/* The trail's jobs and the others take turns, where there are both.  Who knows that its state is
- * wrong stores nothing else: the checkpoint that is there may be right, and the journal has what
- * came after it. */
+/* The trail's jobs and the others take turns, if there are both.  A replica that knows that its
+ * state is wrong stores nothing but the trail: the checkpoint on the disk may be right, and the
+ * journal has what came after it. */
 void node_checkpoint_continue(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;

@@ -88,8 +88,8 @@ enum vstamp_audit vr_checkpoint_audit_some(struct vr *r)
     return r->app->audit(&app, n_pages > app.first ? n_pages - app.first : 0, a->memory);
 }
 
-/* NULL, or why what is said to be the state after `anchor` cannot be: that contradicts what is
- * committed here. */
+/* Why there can be no checkpoint at `anchor`, since it contradicts what is committed here; NULL: it
+ * does not. */
 const char *vr_checkpoint_contradicts(const struct vr *r, const struct wire_entry_header *anchor)
 {
     const struct wire_entry_header *ours = log_header(&r->log, anchor->op);
@@ -167,9 +167,9 @@ static void tell_root(struct vr *r, uint8_t to, uint64_t nonce)
     tell_tree(r, to, nonce, pages_tree(&r->pages, PAGES_IMAGE)->top, &nodes);
 }
 
-/* The checkpoint is committed state, so any view and any status may ask and answer.  Who asks about
- * another one than ours is told which we have; one that is older than who asks can use is followed
- * by another. */
+/* The checkpoint is committed state, so replicas ask and answer in any view and any status.  One
+ * that asks about another checkpoint than ours is told which one we have; if ours is too old to be
+ * of use to it, we take another. */
 void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m)
 {
     bool too_old = m->level == 0 && m->checkpoint > r->checkpoint_op;

@@ -53,7 +53,7 @@ static void note(struct vr *r, uint8_t replica, uint64_t op, struct vstamp_id di
     if (op >= place->op) *place = (struct vr_digest){.op = op, .digest = digest};
 }
 
-/* Who said this of that point: a bitset. */
+/* The replicas that have said this of that point. */
 static uint32_t who_says(struct vr *r, uint64_t op, struct vstamp_id digest)
 {
     uint32_t who = 0;

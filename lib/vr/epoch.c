@@ -88,7 +88,7 @@ void vr_take_guests(struct vr *r, const struct vr_membership *others)
     tell_directory(r);
 }
 
-/* All that is said of the membership once more, for those who look at the configuration. */
+/* The membership, and a copy of it in the configuration, which is where the rooms look. */
 static void take_membership(struct vr *r, const struct vr_membership *next, uint8_t self)
 {
     struct vr_config *c = &r->config;

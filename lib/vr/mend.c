@@ -117,8 +117,9 @@ void vr_on_get_entry(struct vr *r, uint8_t from, const struct wire_get_entry *m)
     VR_SEND(r, from, give_entry, .op = m->op, .log_start = r->log.first, .entry = entry);
 }
 
-/* It is older than the log of `from`, and so committed: a backup of the same view gets pages in its
- * place, and who should be primary leaves that to others.  (A witness forgets what others have.) */
+/* The entry is older than the log of `from`, and so committed: a backup of the same view fetches
+ * pages in its place, and a replica that should be primary leaves that to others.  (If it is not in
+ * the log of a witness, that proves nothing: witnesses forget what others have.) */
 static void fetch_pages(struct vr *r, uint8_t from, uint64_t view)
 {
     bool ours = vr_primary_of(r, r->view) == r->config.self;

@@ -483,8 +483,8 @@ static void learn_as_member(struct vr *r, uint8_t slot, const struct wire_messag
     if (vr_is_durable_state(r)) answer(r, slot, 0, m->as.learn.nonce, WIRE_LEARN_NONE);
 }
 
-/* Of whom to fetch: the primary has other things to do, so what is much comes from another active
- * member; the last of it from the primary, who has it first. */
+/* The replica to fetch from.  The primary has other things to do, so if much is missing it comes
+ * from another active member; the newest entries come from the primary, which has them first. */
 static uint8_t source(struct vr *r, uint8_t primary, uint64_t commit)
 {
     uint8_t n = r->config.n_replicas;

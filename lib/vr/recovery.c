@@ -121,10 +121,10 @@ static struct vstamp_id listed(const struct vr *r, const struct wire_list *list,
     return token.value;
 }
 
-/* The token that a blank replica names as its own.  True if it is the one in our list now.  A
- * second token of the same replica is that of another start, earlier or later: the network may
- * bring an old word last.  Who lives repeats itself, so a token takes the place of another once it
- * was heard some times in a row. */
+/* Note the token that a blank replica names as its own.  True if it is the one in our list now.  A
+ * second token of the same replica is that of another start, earlier or later, since the network
+ * may bring an old word last.  A replica that lives repeats itself, so a token replaces another
+ * only after it was heard several times in a row. */
 static bool note_token(struct vr *r, uint8_t from, struct vstamp_id token)
 {
     struct vstamp_id *known = &r->tokens[from];
@@ -360,9 +360,9 @@ void vr_recovery_lose(struct vr *r, bool keep_log)
     r->lost = true;
 }
 
-/* With a disk the token is made durable before it is told: a replica that crashes while the group
- * forms comes back as the one that was counted.  Without, each start is a stranger, as it must
- * be. */
+/* With a disk the token is durable before it is told, so a replica that crashes while the group
+ * forms comes back as the one that was counted.  Without a disk each start is a stranger, as it
+ * must be. */
 void vr_recovery_begin(struct vr *r)
 {
     bool knew_group = r->epoch != 0; /* it lives, wherever, and will speak to us */

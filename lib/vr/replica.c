@@ -112,8 +112,9 @@ static void restore_tokens(struct vr *r, const struct wire_list *list)
     }
 }
 
-/* It is recovering.  A life that begins so has nothing, and voids what a former one had fetched;
- * but a checkpoint stands, and with one the same is said again before the entries behind it. */
+/* The hard state says that this replica recovers.  A life that begins so has nothing, and voids
+ * what a former one had fetched; but a checkpoint stands, and if there is one this record comes
+ * again, before the entries behind it. */
 static void restore_lost(struct vr *r, const struct wire_hard_state *state)
 {
     bool goes_on = state->op > 0 || r->checkpoint_op > 0;
@@ -363,9 +364,9 @@ static struct steps steps_of(const struct vr *r)
                           .restarting = r->restarting};
 }
 
-/* Order matters little, as each part only looks at the state; once more if something came of it,
- * because a prepare can commit at once in a group of one.  What is committed is executed when the
- * turn is over and nobody waits for us any more (vr_on_turn_sent). */
+/* The order matters little, since each part looks at the state alone; all is done once more if
+ * something came of it, since in a group of one a prepare commits at once.  What is committed is
+ * executed later, when the turn has been sent and nobody waits for us (vr_on_turn_sent). */
 static void settle(struct vr *r)
 {
     if (r->over) return;

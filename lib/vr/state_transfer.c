@@ -468,7 +468,8 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
     if (t->answered && r->staging.op < m->op && vr_pace_allows(r)) vr_transfer_ask(r);
 }
 
-/* Of whom to fetch: members, and who is no member yet also of those who were. */
+/* How many slots may be fetched from: the members; for a replica that moves into an epoch, the
+ * members of the epoch before, too. */
 uint8_t vr_n_sources(const struct vr *r)
 {
     return r->transfer.kind == VR_TRANSFER_EPOCH ? vr_n_slots(r) : r->config.n_replicas;

@@ -133,8 +133,8 @@ void vr_on_later_entry(struct vr *r, uint8_t from, const struct wire_message *m)
            r->missed.version, r->config.newest, from, view);
 }
 
-/* A frame in a version that this replica does not speak.  One that is later was sent by somebody
- * who knows that the group has risen to it (V5). */
+/* A frame in a version that this replica does not speak.  If that is a later one, its sender knows
+ * that the group has risen to it (V5). */
 void vr_on_other_version(struct vr *r, uint8_t slot, const struct wire_header *header)
 {
     bool ours = vstamp_id_equal(header->group, r->group) && !vstamp_id_is_zero(r->group);

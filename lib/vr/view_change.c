@@ -183,7 +183,7 @@ static bool waits_for_another(const struct vr *r)
 
 /* --- promises --------------------------------------------------------------------------------- */
 
-/* What we promise, but for the crash vector; the headers are in the caller's buffer. */
+/* What we promise, all but the crash vector; the headers are in the caller's buffer. */
 static struct wire_do_view_change own_promise(struct vr *r,
                                               uint8_t headers[static VR_HEADERS_BYTES])
 {

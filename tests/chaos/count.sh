@@ -6,8 +6,8 @@
 #   count.sh N      until there is a file `stop`; $VSTAMP_CONFIG says where they begin
 #
 # Writes the answers of client I to counted-I, a line each: when it came, in microseconds, and what;
-# and to `asked`, how many each was asked; to `clients`, which processes they are.  Ends with status 0
-# once all is answered.
+# and to `asked`, how many each was asked; to `clients`, which processes they are.  Ends with
+# status 0 once all is answered.
 set -u
 n=$1 rounds=0
 fds=() pids=()

@@ -28,7 +28,7 @@ CLEANFILES += %D%/vstamp-protocol.7
 for_each_function = for header in app client error replica; do \
     case $$header in error) page=vstamp-app ;; *) page=vstamp-$$header ;; esac; \
     for function in `$(SED) -n 's/^VSTAMP_API .*[ *]\(vstamp_[a-z_]*\)(.*/\1/p' \
-        $(srcdir)/lib/include/vstamp/$$header.h`; do
+        $(abs_top_srcdir)/lib/include/vstamp/$$header.h`; do
 install-data-hook:
 	@cd $(DESTDIR)$(man3dir) && $(for_each_function) ln -sf $$page.3 $$function.3 || exit 1; done; done
 uninstall-hook:

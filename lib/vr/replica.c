@@ -344,34 +344,13 @@ static void check_invariants(const struct vr *r)
     assert(!vr_is_primary(r) || !r->bare);
 }
 
-/* What a part of settling changes that is the affair of other parts, too. */
-struct steps {
-    uint64_t persisted, commit, durable_op, checkpoint_op;
-    uint32_t status, transfer, storing, proposal, bare, restarting;
-};
-
-static struct steps steps_of(const struct vr *r)
-{
-    return (struct steps){.persisted = r->persisted,
-                          .commit = r->commit,
-                          .durable_op = r->durable_op,
-                          .checkpoint_op = r->checkpoint_op,
-                          .status = r->status,
-                          .transfer = r->transfer.kind,
-                          .storing = r->checkpoint_storing + 2u * r->transfer.storing,
-                          .proposal = r->proposal.pending + 2u * r->proposal.closing,
-                          .bare = r->bare,
-                          .restarting = r->restarting};
-}
-
-/* The order matters little, since each part looks at the state alone; all is done once more if
- * something came of it, since in a group of one a prepare commits at once.  What is committed is
- * executed later, when the turn has been sent and nobody waits for us (vr_on_turn_sent). */
+/* The order matters little, since each part looks at the state alone; all is done twice in a group
+ * of one, where a prepare commits at once.  What is committed is executed later, when the turn has
+ * been sent and nobody waits for us (vr_on_turn_sent). */
 static void settle(struct vr *r)
 {
     if (r->over) return;
-    for (int round = 0; round < 2; round++) {
-        const struct steps before = steps_of(r);
+    for (int round = 0; round < (r->quorum == 1 ? 2 : 1); round++) {
         vr_restart_settle(r);
         vr_view_change_settle(r);
         vr_normal_settle(r);
@@ -381,8 +360,6 @@ static void settle(struct vr *r)
         vr_epoch_settle(r);
         vr_witness_settle(r);
         if (r->over) return;
-        struct steps after = steps_of(r);
-        if (memcmp(&before, &after, sizeof before) == 0) break;
     }
     vr_mend_settle(r);
     vr_reads_settle(r);

@@ -221,7 +221,8 @@ static int check(const struct vr *r, const struct wire_request *m, struct vstamp
 
 static void take_request(struct vr *r, const struct vr_asker *asker, const struct wire_request *m)
 {
-    struct vstamp_diag why = {0};
+    struct vstamp_diag why;
+    why.text[0] = '\0';
     int wrong = check(r, m, &why);
     if (wrong != 0) {
         bool too_large = wrong == VSTAMP_E_TOO_LARGE;

@@ -115,10 +115,7 @@ static int replay_recording(const struct cli *cli, const struct asked *asked)
 
     if (asked->from <= asked->to || asked->file != NULL)
         return cli_usage(cli, "--replay makes no runs from seeds");
-    if (c->app_exec != NULL)
-        return cli_usage(cli, "--replay takes recordings of the store and of libraries, not of "
-                              "programs");
-    int rv = c->app == NULL ? 0 : plug_in_load(c->app, &app, &diag);
+    int rv = load_application(c, &app, &diag);
     if (rv != 0) {
         cli_fail(cli, rv, &diag);
         return CLI_USAGE;

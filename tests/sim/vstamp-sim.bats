@@ -119,6 +119,7 @@ verdict() {
         --ticks 3000 --operations "$operations"
     echo "$output"
     [ "$status" -eq 1 ]
-    # which of the two depends on who has which process number
-    [[ $output == *"has another state"* || $output == *"the trails of replicas "*" differ"* ]]
+    # which of them depends on who has which process number
+    [[ $output == *"has another state"* || $output == *"the trails of replicas "*" differ"* ||
+        $output == *": states-differ"* ]]
 }

@@ -70,17 +70,27 @@ static struct wire_list members_tokens(const struct vr *r, uint8_t *buffer, size
     return vr_token_list(r, tokens, buffer, size);
 }
 
+/* Our word to one of them, or VR_ALL. */
+static void say(struct vr *r, uint8_t to)
+{
+    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES], nonces[VR_TOKENS_BYTES];
+    struct wire_recovery word = {
+        .nonce = r->nonce,
+        .incarnation = r->incarnation,
+        .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+        .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens),
+        .nonces = vr_token_list(r, r->nonces, nonces, sizeof nonces)};
+    if (to == VR_ALL) vr_broadcast(r, r->view, &wire_shape_recovery, &word);
+    else vr_send(r, to, r->view, &wire_shape_recovery, &word);
+}
+
 static void ask(struct vr *r)
 {
     if (!vr_is_durable_state(r)) { /* our token must outlive a crash, see vr_recovery_begin */
         vr_timer_set(r, VR_TIMER_RECOVERY, 1000);
         return;
     }
-    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES], nonces[VR_TOKENS_BYTES];
-    VR_BROADCAST(r, recovery, .nonce = r->nonce, .incarnation = r->incarnation,
-                 .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
-                 .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens),
-                 .nonces = vr_token_list(r, r->nonces, nonces, sizeof nonces));
+    say(r, VR_ALL);
     vr_timer_set(r, VR_TIMER_RECOVERY, vr_jitter(r, vr_patience_us(r) / RESEND_DIVISOR));
 }
 
@@ -168,10 +178,12 @@ static void on_blank_peer(struct vr *r, uint8_t from, const struct wire_recovery
         vr_mark(r, VR_MARK_one_is_past_forming, "from=%u", from);
         return;
     }
+    struct vstamp_id before = r->nonce;
     if (!note_token(r, from, listed(r, &m->tokens, from))) return;
     bool news = !vstamp_id_equal(r->nonces[from], m->nonce);
     r->nonces[from] = m->nonce;
-    if (news) ask(r); /* it waits for an echo */
+    if (!vstamp_id_equal(r->nonce, before)) ask(r); /* all are to echo that */
+    else if (news && vr_is_durable_state(r)) say(r, from); /* it waits for an echo, nobody else */
     if (!lists_our_tokens(r, &m->tokens)) return;
     if (!vstamp_id_equal(listed(r, &m->nonces, r->config.self), r->nonce)) {
         vr_mark(r, VR_MARK_word_echoes_old_nonce, "from=%u", from);

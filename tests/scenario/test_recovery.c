@@ -368,6 +368,36 @@ static void words_of_a_former_start_form_no_group(void **unused)
     cluster_free(c);
 }
 
+/* Rule: a word that waits for an echo is answered to its sender alone.  Words of two of its lists
+ * come in turn, as a network may repeat them: were all told each time, those who are told would
+ * tell all, and there would be ever more of them. */
+static void old_words_are_not_told_to_all(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new_blank(4, CLUSTER_MEMORY);
+    cluster_hold(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_recovery);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    cluster_settle(c);
+    uint32_t first = cluster_count_sent(c, 2, 0, WIRE_recovery);
+    cluster_repeat(c, 1, 2, WIRE_recovery, 0); /* its list changes */
+    cluster_run(c, 200);
+    uint32_t since = cluster_count_sent(c, 2, 0, WIRE_recovery) - first;
+    assert_true(since > 0);
+    cluster_repeat(c, 2, 0, WIRE_recovery, 0);
+    uint32_t to_it = cluster_count_sent(c, 0, 2, WIRE_recovery);
+    uint32_t to_others = cluster_count_sent(c, 0, 1, WIRE_recovery);
+    for (int i = 0; i < 4; i++) {
+        cluster_repeat(c, 2, 0, WIRE_recovery, since);
+        cluster_repeat(c, 2, 0, WIRE_recovery, 0);
+    }
+    assert_int_equal(cluster_count_sent(c, 0, 2, WIRE_recovery), to_it + 8);
+    assert_int_equal(cluster_count_sent(c, 0, 1, WIRE_recovery), to_others);
+    cluster_clear_rules(c);
+    cluster_start(c, 3);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 /* Rule: a replica in a view change tells of the group whoever was counted when it was formed.  Here
  * nobody is normal: the primary of the first view, alone in knowing of it, has crashed. */
 static void a_group_that_one_replica_knows_of_goes_on_forming(void **unused)
@@ -480,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_member_that_was_wiped_while_the_group_formed_recovers),
         cmocka_unit_test(a_late_word_of_a_former_start_does_not_keep_the_group_from_forming),
         cmocka_unit_test(words_of_a_former_start_form_no_group),
+        cmocka_unit_test(old_words_are_not_told_to_all),
         cmocka_unit_test(a_group_that_one_replica_knows_of_goes_on_forming),
         cmocka_unit_test(a_wiped_disk_recovers_like_a_blank_replica),
         cmocka_unit_test(a_group_that_dies_while_it_is_fetched_from_is_forgotten),

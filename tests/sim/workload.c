@@ -446,12 +446,13 @@ static void new_identity(struct sim *sim, struct sim_client *client)
     client->unsettled = false;
 }
 
-/* When the faults are over the load is one that the group bears: no more clients than there are
- * sessions for, which else drive each other out for ever, ... */
-static bool has_enough(const struct sim *sim, const struct sim_client *client)
+/* When the faults are over the load is one that the group bears: until the last client is answered
+ * no more go on than there are sessions for, as they would drive each other out for ever, ... */
+static bool gives_way(const struct sim *sim, const struct sim_client *client)
 {
-    if (!sim->quiet || is_last(sim, client)) return false;
-    return sim->phase > SIM_PHASE_PROGRESS || client->index + 1u >= sim->options.max_clients;
+    bool waits = sim->clients[sim->options.clients].state != SIM_CLIENT_DONE;
+    return sim->quiet && waits && !is_last(sim, client) &&
+           client->index + 1u >= sim->options.max_clients;
 }
 
 /* ... and the last one does not give up before what all others have asked for is written. */
@@ -733,7 +734,11 @@ void sim_client_wake(struct sim *sim, uint8_t index, uint64_t alarm)
     if (alarm != client->alarm) return;
     switch (client->state) {
     case SIM_CLIENT_IDLE:
-        if (has_enough(sim, client)) break;
+        if (!is_last(sim, client) && sim->phase > SIM_PHASE_PROGRESS) break; /* enough */
+        if (gives_way(sim, client)) {
+            rest(sim, client);
+            break;
+        }
         if (client->session.identity.session == 0)
             begin_task(sim, client, SESSION_REGISTER, false);
         else if (sim->phase == SIM_PHASE_READ)

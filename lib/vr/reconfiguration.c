@@ -27,7 +27,8 @@
  *
  * A replica that was started with the new configuration beforehand may have formed a group with
  * others of its kind.  As long as nothing was ever done in that group, LEARN makes the replica
- * leave it: it draws another token, under which that group does not know it. */
+ * leave it: it draws another token, under which that group does not know it.  So it does for one
+ * that restarts: those who could let it in (restart.c) may have left already. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -456,7 +457,7 @@ static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct 
         become_learner(r, h->group, membership);
         return true;
     }
-    if (!same && member && r->epoch == 0 && r->log.op == 0 && !r->restarting) {
+    if (!same && member && r->epoch == 0 && r->log.op == 0) {
         vr_mark(r, VR_MARK_unused_group_is_left, "epoch=%u", h->epoch);
         vr_recovery_forget_all(r);
         become_learner(r, h->group, membership);

@@ -114,6 +114,30 @@ static void all_members_are_replaced_at_once(void **state)
     replace_all(CLUSTER_DISK);
 }
 
+/* The group that new members have formed is gone when one of them, killed meanwhile, comes back to
+ * it from its disk: nobody is there who could let it in, and still it may learn. */
+static void a_member_to_be_restarts_while_the_others_learn(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    for (int i = 0; i < 3; i++) cluster_add(c, LIST(3, 4, 5));
+    cluster_run(c, 500);
+    assert_int_equal(cluster_core(c, 5)->status, VR_NORMAL);
+    cluster_crash(c, 5);
+    for (int i = 0; i < 10; i++) {
+        ask(&g, 1, cluster_primary(c), LIST(3, 4, 5));
+        cluster_run(c, 20);
+    }
+    assert_int_equal(cluster_core(c, 3)->status, VR_TRANSITIONING); /* they have left it */
+    assert_int_equal(cluster_core(c, 4)->status, VR_TRANSITIONING);
+    cluster_start(c, 5);
+    assert_true(cluster_core(c, 5)->restarting);
+    assert_true(cluster_move(c, 2, g.admin, 1, LIST(3, 4, 5)));
+    assert_int_equal(cluster_incr(c, 1, g.session, 1, cluster_primary(c)), 1);
+    cluster_free(c);
+}
+
 /* PIT-8.7, 8.8 */
 static void a_replaced_replica_stays_until_a_quorum_has_begun(void **state)
 {
@@ -721,6 +745,7 @@ int main(void)
         cmocka_unit_test(a_damaged_entry_before_the_epoch_begins_it_only_once),
         cmocka_unit_test(a_damaged_entry_of_a_group_that_has_grown_is_mended),
         cmocka_unit_test(all_members_are_replaced_at_once),
+        cmocka_unit_test(a_member_to_be_restarts_while_the_others_learn),
         cmocka_unit_test(a_replaced_replica_stays_until_a_quorum_has_begun),
         cmocka_unit_test(members_fetch_from_all_who_were_replaced),
         cmocka_unit_test(a_fetch_does_not_wait_for_who_is_gone),

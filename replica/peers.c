@@ -96,6 +96,23 @@ static void on_stranger_over(struct connection *c, const char *reason)
 
 /* --- hello ------------------------------------------------------------------------------------ */
 
+/* What others say is shown to people, in logs and in JSON: all of it is ASCII, or it is odd. */
+static void make_plain(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text > '~') *text = '?';
+}
+
+/* It may end early: others are honest, but not to be trusted. */
+static void copy_text(char *into, size_t size, struct bytes text)
+{
+    size_t n = text.size < size ? text.size : size - 1;
+
+    if (n > 0) memcpy(into, text.data, n);
+    into[n] = '\0';
+    make_plain(into);
+}
+
 /* `refusal` is empty, or why the connection is closed then. */
 static void send_hello(struct peers *p, struct connection *c, const char *refusal)
 {
@@ -129,16 +146,19 @@ static int refuse(struct peers *p, struct connection *c, const struct wire_messa
 {
     uint32_t sender = m->header.sender;
     uint64_t *quiet_until_ms = &p->quiet_until_ms[sender < REPLICAS_MAX ? sender : REPLICAS_MAX];
-    char address[CONNECTION_ADDRESS_SIZE];
+    char address[CONNECTION_ADDRESS_SIZE], theirs[ADDRESS_BYTES_MAX + 1];
+    int n;
 
-    snprintf(p->refused, sizeof(p->refused), "no contact with the replica at %.*s: %s",
-             (int)m->as.hello.address.size, (const char *)m->as.hello.address.data, reason);
+    copy_text(theirs, sizeof(theirs), m->as.hello.address);
+    n = snprintf(p->refused, sizeof(p->refused), "no contact with the replica at %s: ", theirs);
+    snprintf(p->refused + n, sizeof(p->refused) - (size_t)n, "%s", reason);
+    make_plain(p->refused);
     p->refused_ms = uv_now(p->loop);
     if (uv_now(p->loop) < *quiet_until_ms) return VSTAMP_E_OTHER_GROUP;
     *quiet_until_ms = uv_now(p->loop) + COMPLAINT_MS;
     connection_address(c, address);
     log_event(p->log, LOG_LEVEL_WARN, "peer-refused", LOG_NUMBER("peer", sender),
-              LOG_TEXT("address", address), LOG_TEXT("reason", reason));
+              LOG_TEXT("address", address), LOG_TEXT("reason", p->refused + n));
     return VSTAMP_E_OTHER_GROUP;
 }
 
@@ -211,15 +231,6 @@ static const char *check_hello(struct peers *p, const struct wire_message *m)
         return "its configuration differs from ours in replicas_addresses or witnesses: all "
                "replicas need the same";
     return NULL;
-}
-
-/* It may end early: others are honest, but not to be trusted. */
-static void copy_text(char *into, size_t size, struct bytes text)
-{
-    size_t n = text.size < size ? text.size : size - 1;
-
-    if (n > 0) memcpy(into, text.data, n);
-    into[n] = '\0';
 }
 
 /* --- up --------------------------------------------------------------------------------------- */

@@ -82,7 +82,7 @@ static size_t make_hello(uint8_t *frame, uint32_t sender)
 {
     const struct wire_header header = {.sender = sender, .newest = WIRE_NEWEST};
     const struct wire_hello hello = {.address = {(const uint8_t *)"a:1", 3},
-                                    .settings = {.durability = bytes_of("tape")},
+                                    .settings = {.durability = bytes_of("t\xffpe")},
                                     .version = {(const uint8_t *)"9", 1},
                                     .oldest = WIRE_OLDEST,
                                     .application = bytes_of(KV_APPLICATION)};

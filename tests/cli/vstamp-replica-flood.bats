@@ -66,7 +66,8 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     "$throw" "$GROUP_BASE" version
     "$throw" "$GROUP_BASE" stranger
     group_wait_log 0 "event=other-version"
-    [ "$(grep -c 'event=peer-refused .*durability is tape at a:1' "$log")" -eq 4 ]
+    [ "$(grep -c 'event=peer-refused .*durability is t?pe at a:1' "$log")" -eq 4 ]
+    [[ $(group_field 0 refusal) == *"durability is t?pe at a:1"* ]]
     # the real peers were not thrown out
     group_never grep -q 'event=peer-disconnected' "$log"
     works anyway

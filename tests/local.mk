@@ -186,29 +186,11 @@ vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 vstamp_sim_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 dist_bashcompletion_DATA += %D%/sim/completions/vstamp-sim.bash
 
-# Applications with a flaw each, for --app.
-check_LTLIBRARIES += \
-    %D%/sim/flawed_none.la \
-    %D%/sim/flawed_clock.la \
-    %D%/sim/flawed_forgetful.la \
-    %D%/sim/flawed_outside.la \
-    %D%/sim/flawed_slips.la
+# An application with the flaw that its argument names, for --app.
+check_LTLIBRARIES += %D%/sim/flawed.la
 PLUG_IN_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
-%C%_sim_flawed_none_la_SOURCES = %D%/sim/flawed.c
-%C%_sim_flawed_none_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_none
-%C%_sim_flawed_none_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
-%C%_sim_flawed_clock_la_SOURCES = %D%/sim/flawed.c
-%C%_sim_flawed_clock_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_clock
-%C%_sim_flawed_clock_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
-%C%_sim_flawed_forgetful_la_SOURCES = %D%/sim/flawed.c
-%C%_sim_flawed_forgetful_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_forgetful
-%C%_sim_flawed_forgetful_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
-%C%_sim_flawed_outside_la_SOURCES = %D%/sim/flawed.c
-%C%_sim_flawed_outside_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_outside
-%C%_sim_flawed_outside_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
-%C%_sim_flawed_slips_la_SOURCES = %D%/sim/flawed.c
-%C%_sim_flawed_slips_la_CPPFLAGS = $(AM_CPPFLAGS) -DFLAW=FLAW_slips
-%C%_sim_flawed_slips_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
+%C%_sim_flawed_la_SOURCES = %D%/sim/flawed.c
+%C%_sim_flawed_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
 SIM_TESTS = \
     %D%/sim/check-seeds.sh
 EXTRA_DIST += %D%/sim/seeds

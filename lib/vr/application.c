@@ -17,9 +17,14 @@
  * Pages whose content stays the same are not touched.
  *
  * An application that fails at either ends the life of this replica: it must not answer from a
- * state that is not the group's. */
+ * state that is not the group's.  So does one that answers with more than there is room for, or
+ * asks for a page that there is not: whatever it did then, nobody may see it.
+ *
+ * Each of its functions is entered and left here, so that a host can say where it was when it
+ * crashed. */
 #include "vr/rooms.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/endian.h"
@@ -161,8 +166,27 @@ static void fail(struct vr *r, const char *what, const struct vstamp_diag *why)
     end(r);
 }
 
+void vr_app_enter(struct vr *r, const char *function, uint64_t op)
+{
+    r->app_function = function;
+    r->app_op = op;
+}
+
+bool vr_app_leave(struct vr *r)
+{
+    const char *function = r->app_function;
+    r->app_function = NULL;
+    if (!r->pages.strayed) return true;
+    vstamp_diag_printf(&r->app_failure, "the application \"%s\" asks in %s at op-number %" PRIu64
+                       " for page %" PRIu32 ", and there are %" PRIu32, r->app->name, function,
+                       r->app_op, r->pages.stray, r->app_pages.count);
+    end(r);
+    return false;
+}
+
 bool vr_app_has_failed(struct vr *r)
 {
+    if (!vr_app_leave(r)) return true;
     const char *why = r->app->failure != NULL ? r->app->failure(r->app_pages.instance) : NULL;
     if (why == NULL) return false;
     vstamp_diag_printf(&r->app_failure, "the application \"%s\" cannot go on: %s", r->app->name,
@@ -171,17 +195,28 @@ bool vr_app_has_failed(struct vr *r)
     return true;
 }
 
-bool vr_app_has_run(struct vr *r)
+bool vr_app_has_answered(struct vr *r, const struct vstamp_answer *answer)
 {
+    const char *function = r->app_function;
     if (vr_app_has_failed(r)) return false;
+    if (answer->size <= answer->capacity) return true;
+    vstamp_diag_printf(&r->app_failure, "the application \"%s\" answers in %s at op-number %" PRIu64
+                       " with %zu bytes, and has room for %zu", r->app->name, function, r->app_op,
+                       answer->size, answer->capacity);
+    end(r);
+    return false;
+}
+
+void vr_app_has_run(struct vr *r)
+{
     r->app_is_ahead = vr_app_has_memory(r);
-    return true;
 }
 
 bool vr_app_settle(struct vr *r)
 {
     struct vstamp_diag why = {0};
     if (!r->app_is_ahead) return true;
+    vr_app_enter(r, r->app->save != NULL ? "save" : "settle", r->applied);
     int rv = r->app->save != NULL ? save(r, &why) : r->app->settle(&r->app_pages, &why);
     if (vr_app_has_failed(r)) return false;
     if (rv != 0) fail(r, "save", &why);
@@ -194,9 +229,10 @@ void vr_app_resume(struct vr *r)
     struct vstamp_diag why = {0};
     int rv = 0;
     r->app_is_ahead = false;
+    vr_app_enter(r, r->app->load != NULL ? "load" : "resume", r->applied);
     if (r->app->load != NULL) rv = load(r, &why);
     else if (r->app->resume != NULL) rv = r->app->resume(&r->app_pages, &why);
-    if (rv != 0) fail(r, "load", &why);
+    if (vr_app_leave(r) && rv != 0) fail(r, "load", &why);
 }
 
 /* Of pages that hold a row of bytes: is its number possible? */
@@ -211,7 +247,8 @@ struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffe
     struct vstamp_answer prediction = {.data = buffer, .capacity = VSTAMP_PREDICTION_BYTES};
     if (r->app->predict == NULL) return (struct bytes){0};
     for (uint32_t i = 0; i < VSTAMP_SEED_WORDS; i++) seed[i] = prng_next(&r->prng);
+    vr_app_enter(r, "predict", r->applied);
     r->app->predict(&r->app_pages, seed, operation.data, operation.size, &prediction);
-    assert(prediction.size <= prediction.capacity);
+    if (!vr_app_has_answered(r, &prediction)) return (struct bytes){0};
     return (struct bytes){buffer, prediction.size};
 }

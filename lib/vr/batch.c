@@ -121,6 +121,7 @@ static bool add_to_batch(struct vr *r, const struct vr_asker *asker, const struc
                                        .kind = m->kind,
                                        .body = m->body};
     if (m->kind == WIRE_KIND_APPLY) operation.prediction = vr_app_predict(r, m->body, prediction);
+    if (r->over) return true; /* nobody is answered any more */
     if (!put_into_batch(r, &operation)) {
         vr_batch_settle(r);
         if (!put_into_batch(r, &operation)) return false;

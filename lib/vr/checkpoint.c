@@ -85,7 +85,10 @@ enum vstamp_audit vr_checkpoint_audit_some(struct vr *r)
     app.of_candidate = a->of_candidate;
     if (!vr_app_is_row(r, &app)) return VSTAMP_AUDIT_FAILS;
     if (r->app->audit == NULL) return VSTAMP_AUDIT_PASSES;
-    return r->app->audit(&app, n_pages > app.first ? n_pages - app.first : 0, a->memory);
+    vr_app_enter(r, "audit", r->applied);
+    enum vstamp_audit audit =
+        r->app->audit(&app, n_pages > app.first ? n_pages - app.first : 0, a->memory);
+    return vr_app_leave(r) ? audit : VSTAMP_AUDIT_FAILS;
 }
 
 /* Why there can be no checkpoint at `anchor`, since it contradicts what is committed here; NULL: it

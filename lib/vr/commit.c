@@ -120,9 +120,11 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
     }
     struct vstamp_context context = context_of(r, header, o);
     struct vstamp_answer says = {.data = r->answer, .capacity = r->config.max_answer_bytes};
+    vr_app_enter(r, "apply", header->op);
     r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &says);
-    assert(says.size <= says.capacity);
-    if (vr_app_has_run(r)) answer(r, header, &asker, (struct bytes){says.data, says.size});
+    if (!vr_app_has_answered(r, &says)) return;
+    vr_app_has_run(r);
+    answer(r, header, &asker, (struct bytes){says.data, says.size});
 }
 
 /* Decode up to so many operations of an entry; gives how many there were. */
@@ -137,14 +139,16 @@ static uint32_t decode_some(struct vr *r, uint64_t op, struct reader *at, uint32
     return n;
 }
 
-void vr_foresee(const struct vr *r, const struct bytes *operations, uint32_t n)
+void vr_foresee(struct vr *r, const struct bytes *operations, uint32_t n)
 {
     struct vstamp_operation next[VR_FORESEEN_MAX];
     if (r->app->foresee == NULL || n < 2) return; /* one has nobody to wait with */
     assert(n <= VR_FORESEEN_MAX);
     for (uint32_t i = 0; i < n; i++)
         next[i] = (struct vstamp_operation){operations[i].data, operations[i].size};
+    vr_app_enter(r, "foresee", r->applied);
     r->app->foresee(&r->app_pages, next, n);
+    vr_app_leave(r);
 }
 
 static bool has_client(const struct vstamp_context *contexts, uint32_t n, struct vstamp_id client)
@@ -172,7 +176,11 @@ static uint32_t announce(struct vr *r, const struct wire_entry_header *header,
         contexts[n_sure] = context_of(r, header, o);
         bodies[n_sure++] = (struct vstamp_operation){o->body.data, o->body.size};
     }
-    if (n_sure > 1) r->app->announce(&r->app_pages, contexts, bodies, n_sure);
+    if (n_sure > 1) {
+        vr_app_enter(r, "announce", header->op);
+        r->app->announce(&r->app_pages, contexts, bodies, n_sure);
+        vr_app_leave(r);
+    }
     return i > 0 ? i : 1;
 }
 

@@ -64,6 +64,7 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
     *p = (struct pages){.n_max = n_max};
     p->places[0] = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
     p->second = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
+    p->spare = arena_take(arena, 1, VSTAMP_PAGE_SIZE);
     p->places[1] = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
     p->live_place = arena_take(arena, bitset_words(n_max), sizeof p->live_place[0]);
     p->copied = arena_take(arena, bitset_words(n_max), sizeof p->copied[0]);
@@ -378,9 +379,17 @@ EXPORTED uint32_t vstamp_pages_max(const struct vstamp_pages *pages)
     return pages->count;
 }
 
+/* Its replica is over as soon as the application returns (vr_app_leave). */
+__attribute__((cold)) static uint8_t *stray(const struct vstamp_pages *pages, uint32_t page)
+{
+    pages->pages->strayed = true;
+    pages->pages->stray = page;
+    return pages->pages->spare;
+}
+
 EXPORTED const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t page)
 {
-    assert(page < pages->count);
+    if (page >= pages->count) return stray(pages, page);
     uint32_t number = pages->first + page;
     if (pages->of_candidate) return pages_candidate(pages->pages, number);
     assert(number < pages->pages->n_max);
@@ -389,7 +398,7 @@ EXPORTED const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t
 
 EXPORTED void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page)
 {
-    assert(page < pages->count);
+    if (page >= pages->count) return stray(pages, page);
     return pages_write(pages->pages, pages->first + page);
 }
 

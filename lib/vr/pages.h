@@ -57,6 +57,9 @@ struct pages {
     uint64_t *untold;    /* bitset: the trail may not know what it held at that point */
     uint32_t next_looked; /* at this page goes the look through memory on */
     uint32_t n_touched;  /* pages from here on never held anything */
+    bool strayed;        /* the application asked for one that there is not: */
+    uint32_t stray;      /* this one, */
+    uint8_t *spare;      /* and was given this, which is no part of the state */
     struct tree trees[PAGES_VERSIONS];
 };
 

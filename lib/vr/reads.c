@@ -28,9 +28,9 @@ static struct vr_read *waiting_read(const struct vr *r, uint32_t i)
 static void answer_read(struct vr *r, const struct vr_asker *asker, struct bytes body)
 {
     struct vstamp_answer answer = {.data = r->answer, .capacity = r->config.max_read_bytes};
+    vr_app_enter(r, "query", r->applied);
     r->app->query(&r->app_pages, body.data, body.size, &answer);
-    assert(answer.size <= answer.capacity);
-    if (vr_app_has_failed(r)) return;
+    if (!vr_app_has_answered(r, &answer)) return;
     if (answer.refused) {
         struct vstamp_diag why;
         vstamp_diag_printf(&why, "%.*s", (int)answer.size, (const char *)answer.data);

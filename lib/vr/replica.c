@@ -97,6 +97,7 @@ int vr_restore_checkpoint(struct vr *r, struct vstamp_id group,
     if (vr_checkpoint_contradicts(r, anchor) != NULL) return VSTAMP_E_CORRUPT;
     vr_checkpoint_audit(r, r->clients, false, anchor->op);
     while (audit == VSTAMP_AUDIT_GOES_ON) audit = vr_checkpoint_audit_some(r);
+    if (r->over) return VSTAMP_E_CONFIG;
     if (audit == VSTAMP_AUDIT_FAILS) return VSTAMP_E_CORRUPT;
     vr_checkpoint_adopt(r, anchor);
     return r->over ? VSTAMP_E_CONFIG : 0;

@@ -227,6 +227,8 @@ struct vr {
     struct vstamp_limits limits; /* what the application is told of the configuration */
     uint64_t application;        /* checksum of its name */
     bool app_is_ahead;           /* its memory is, of the pages (application.c) */
+    const char *app_function;    /* that it is in now, or NULL, */
+    uint64_t app_op;             /* and at which op-number */
     struct vstamp_diag app_failure;
     struct prng prng;
     uint64_t now_us, wall_us;

@@ -96,15 +96,20 @@ void vr_tick_due(struct vr *r);
 /* application.c: what is asked of it beside executing.  Who lives in the pages need not be told. */
 void vr_app_resume(struct vr *r); /* the pages hold another state than was executed */
 bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages);
-bool vr_app_has_failed(struct vr *r); /* then the replica is over, and nothing it said counts */
-bool vr_app_has_run(struct vr *r);    /* it executed something; false: it failed at that */
+/* Around each call.  False, and true of vr_app_has_failed: the replica is over, and nothing that
+ * the application said counts. */
+void vr_app_enter(struct vr *r, const char *function, uint64_t op);
+bool vr_app_leave(struct vr *r);
+bool vr_app_has_failed(struct vr *r); /* leaves, too, and asks it */
+bool vr_app_has_answered(struct vr *r, const struct vstamp_answer *answer); /* so does this */
+void vr_app_has_run(struct vr *r);    /* it executed something, and its memory may have changed */
 struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffer);
 
 /* commit.c: execution in order. */
 #define VR_FORESEEN_MAX 16u /* as many operations look into memory at a time */
 void vr_commit_up_to(struct vr *r, uint64_t commit);
 bool vr_execute(struct vr *r); /* false: there was nothing to execute */
-void vr_foresee(const struct vr *r, const struct bytes *operations, uint32_t n);
+void vr_foresee(struct vr *r, const struct bytes *operations, uint32_t n);
 void vr_reply_registration(struct vr *r, const struct vr_asker *to,
                            const struct client_record *record);
 

@@ -32,8 +32,9 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header)
     r->ticking = false;
     r->stats.ticks++;
     if (r->app->tick == NULL) return;
+    vr_app_enter(r, "tick", header->op);
     r->app->tick(&r->app_pages, &context);
-    vr_app_has_run(r);
+    if (!vr_app_has_failed(r)) vr_app_has_run(r);
 }
 
 /* May this primary log one now (T2, T5)? */
@@ -44,11 +45,13 @@ static bool may_tick(const struct vr *r)
 }
 
 /* VSTAMP_NEVER: nothing is, or not for us (T1).  Most often nothing is, which is known soonest. */
-static uint64_t due_us(const struct vr *r)
+static uint64_t due_us(struct vr *r)
 {
     if (r->app->due == NULL || !vr_is_primary(r) || r->applied < r->view_start_op)
         return VSTAMP_NEVER;
+    vr_app_enter(r, "due", r->applied);
     uint64_t due = r->app->due(&r->app_pages);
+    if (!vr_app_leave(r)) return VSTAMP_NEVER;
     return due != VSTAMP_NEVER && may_tick(r) ? due : VSTAMP_NEVER;
 }
 

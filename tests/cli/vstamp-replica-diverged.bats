@@ -7,7 +7,9 @@ bats_require_minimum_version 1.5.0
 load group
 
 setup() {
-    GROUP_OPTIONS="--app $(cd "${top_builddir:?}" && pwd)/tests/sim/.libs/flawed_slips.so"
+    local build
+    build=$(cd "${top_builddir:?}" && pwd)
+    GROUP_OPTIONS="--app $build/tests/sim/.libs/flawed.so --app-argument slips"
     cd "$BATS_TEST_TMPDIR" || return 1
 }
 

@@ -139,7 +139,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
 }
 
 @test "a life with a library as the application is lived again with that library" {
-    local app=${top_builddir:?}/tests/sim/.libs/flawed_none.so
+    local app=${top_builddir:?}/tests/sim/.libs/flawed.so
     app=$(cd "${app%/*}" && pwd)/${app##*/}
     GROUP_OPTIONS="--app $app"
     record_all "durability: memory"

@@ -339,6 +339,9 @@ struct sim {
     uint64_t phase_ends;
     uint64_t latest_late_us; /* when the last copy that comes much later will come */
     uint64_t settled_at, view_at_rest, calm_until;
+    char unrest[128]; /* what was yet to be done when that was seen last */
+    uint64_t ticks, ticked_at; /* that its replicas executed by themselves, and when it changed */
+    uint64_t noted_op, noted_at, former_op; /* logged, and when; and the time before */
     uint64_t tidy_at;
     size_t next_read;
     struct sim_stats stats;

@@ -44,11 +44,11 @@ Try 'vstamp-sim --help'." --sed 3
     [[ $status -eq 2 && $output == "vstamp-sim: standard output: No space left on device" ]]
 }
 
-# verdict FLAW: what becomes of twenty runs with the application that has it.
+# verdict FLAW [OPTION...]: what becomes of twenty runs with the application that has it.
 verdict() {
     printf '%s\n' one three seventeen '--read sum' >"$BATS_TEST_TMPDIR/operations"
-    run vstamp-sim --app "${top_builddir:?}/tests/sim/.libs/flawed_$1.so" \
-        --operations "$BATS_TEST_TMPDIR/operations" --seeds 1-20 --ticks 2000
+    run vstamp-sim --app "${top_builddir:?}/tests/sim/.libs/flawed.so" --app-argument "$1" \
+        --operations "$BATS_TEST_TMPDIR/operations" --seeds 1-20 --ticks 2000 "${@:2}"
     echo "$output"
 }
 
@@ -56,6 +56,12 @@ verdict() {
     verdict none
     [ "$status" -eq 0 ]
     [[ $output == "20 runs, 0 failed;"* ]]
+}
+
+@test "so is one that always has something due: it comes to rest as far as it can" {
+    verdict restless --seeds 1-8 --ticks 500
+    [ "$status" -eq 0 ]
+    [[ $output == "8 runs, 0 failed;"* ]]
 }
 
 @test "an application that answers differently, forgets, or keeps its state outside is found out" {
@@ -72,8 +78,18 @@ verdict() {
     [[ $output == *"has another state after op="* ]]
 }
 
+@test "one that answers with too much, or asks for a page that there is not, is told so" {
+    found() { [[ $status -eq 1 && $output == *'the application "flawed" '*"$1"*"$2"* ]]; }
+    verdict long --seeds 1-2
+    found "answers in apply at op-number " " bytes, and has room for "
+    verdict verbose --seeds 1-2
+    found "answers in query at op-number " " bytes, and has room for "
+    verdict stray --seeds 1-2
+    found "asks in apply at op-number " " for page 4294967295, and there are "
+}
+
 @test "an application wants operations, and operations something that writes" {
-    local app=${top_builddir:?}/tests/sim/.libs/flawed_none.so
+    local app=${top_builddir:?}/tests/sim/.libs/flawed.so
     refused "--app and --app-exec want --operations FILE" --app "$app"
     refused "/nowhere: No such file or directory" --app "$app" --operations /nowhere
     echo '--read sum' >"$BATS_TEST_TMPDIR/operations"

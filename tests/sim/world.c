@@ -63,24 +63,57 @@ static void world_begin(struct sim *sim)
     sim_at(sim, o->ticks * SIM_MS, (struct sim_event){.kind = SIM_PHASE});
 }
 
-/* Should the primary have logged a tick so long ago? */
-static bool is_overdue(const struct vr *core, uint64_t since_us)
+static uint64_t patience_us(const struct sim *sim)
+{
+    return sim->config.view_change_ms * SIM_MS;
+}
+
+static const struct vr *core_of_member(const struct sim *sim, uint8_t i)
+{
+    bool counts = !((sim->dead >> i) & 1) && check_is_member(sim, i) && sim->replicas[i].up;
+    return counts ? check_core(sim->replicas[i].node) : NULL;
+}
+
+/* Something may be due all the time, and more than a group can do, so that it is never done with
+ * all.  But it goes on: when is the latest time that it executed a tick, and what had it logged a
+ * while ago? */
+static void note_activity(struct sim *sim)
+{
+    uint64_t ticks = 0, op = 0;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct vr *core = core_of_member(sim, i);
+        if (core == NULL) continue;
+        ticks += core->stats.ticks;
+        if (core->log.op > op) op = core->log.op;
+    }
+    if (ticks != sim->ticks) sim->ticked_at = sim->now;
+    sim->ticks = ticks;
+    if (sim->now < sim->noted_at + patience_us(sim)) return;
+    sim->noted_at = sim->now;
+    sim->former_op = sim->noted_op;
+    sim->noted_op = op;
+}
+
+/* Should this one have logged a tick long ago? */
+static bool is_overdue(const struct sim *sim, const struct vr *core)
 {
     bool acts = vr_is_primary(core) && core->app->due != NULL && core->log.op > 0;
     uint64_t due = acts ? core->app->due(&core->app_pages) : VSTAMP_NEVER;
-    return due != VSTAMP_NEVER && due + since_us < vr_time(core);
+    return due != VSTAMP_NEVER && due + patience_us(sim) < vr_time(core) &&
+           sim->ticked_at + patience_us(sim) < sim->now;
 }
 
 static void check_overdue(struct sim *sim)
 {
-    uint64_t since_us = sim->config.view_change_ms * SIM_MS;
-    for (uint8_t i = 0; i < sim->n_nodes; i++)
-        if (!((sim->dead >> i) & 1) && check_is_member(sim, i) &&
-            is_overdue(check_core(sim->replicas[i].node), since_us))
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct vr *core = core_of_member(sim, i);
+        if (core != NULL && is_overdue(sim, core))
             sim_fail(sim, "primary %u does not do what is due", i);
+    }
 }
 
-/* Is there nothing left to do?  All clients rest, and the core agrees on everything. */
+/* Is there nothing left to do but what is always due?  All clients rest, and the core agrees on
+ * everything that is not just on its way. */
 static bool at_rest(const struct sim *sim, char *why, size_t size)
 {
     const struct vr *first = NULL;
@@ -105,8 +138,8 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
             snprintf(why, size, "witness %u stays exposed", i);
             return false;
         }
-        if (is_overdue(core, 0)) {
-            snprintf(why, size, "replica %u has something to do by itself", i);
+        if (is_overdue(sim, core)) {
+            snprintf(why, size, "replica %u does not do what is due", i);
             return false;
         }
         if (first == NULL) first = core;
@@ -114,8 +147,7 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
             snprintf(why, size, "replica %u is on its way from epoch %u", i, core->epoch);
             return false;
         }
-        if (core->view != first->view || core->log.op != first->log.op ||
-            core->applied != core->log.op) {
+        if (core->view != first->view || core->applied < sim->former_op) {
             snprintf(why, size, "replica %u lags: view=%" PRIu64 " op=%" PRIu64 " applied=%" PRIu64,
                      i, core->view, core->log.op, core->applied);
             return false;
@@ -143,14 +175,16 @@ static uint64_t core_view(const struct sim *sim)
 
 static void settle_anew(struct sim *sim)
 {
-    sim->settled_at = sim->now + SETTLE_PATIENCES * sim->config.view_change_ms * SIM_MS;
+    sim->settled_at = sim->now + SETTLE_PATIENCES * patience_us(sim);
 }
 
 /* A group does not wait for the disk of its primary while a quorum of others is well: before the
- * last client reads it registers, and that must commit. */
+ * last client reads it registers, and that must commit.  It waits once the log is full, as it soon
+ * is if the application always has something to do. */
 static void stick_primary(struct sim *sim)
 {
     if (!sim->config.durable || sim->dead != 0 || sim_members(sim) < 3) return;
+    if (sim->ticked_at + SETTLE_PATIENCES * patience_us(sim) > sim->now) return;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         if (check_is_member(sim, i) && vr_is_primary(check_core(sim->replicas[i].node)))
             sim->stuck = UINT32_C(1) << i;
@@ -174,8 +208,9 @@ static bool any_flipped(const struct sim *sim)
 static void phase_event(struct sim *sim)
 {
     struct sim_client *last = &sim->clients[sim->options.clients];
-    char why[128] = "the last client waits";
+    const char *why = "the last client waits";
     sim_versions_upgrade(sim);
+    note_activity(sim);
     switch (sim->phase) {
     case SIM_PHASE_FAULTS:
         sim_faults_end(sim);
@@ -189,7 +224,8 @@ static void phase_event(struct sim *sim)
         settle_anew(sim);
         break;
     case SIM_PHASE_REST:
-        if (!at_rest(sim, why, sizeof why) || sim->now < sim->latest_late_us) {
+        why = sim->unrest;
+        if (!at_rest(sim, sim->unrest, sizeof sim->unrest) || sim->now < sim->latest_late_us) {
             settle_anew(sim);
             break;
         }
@@ -197,7 +233,7 @@ static void phase_event(struct sim *sim)
         next_phase(sim, SIM_PHASE_READ, READ_BOUND_US);
         sim->view_at_rest = core_view(sim);
         stick_primary(sim);
-        sim->calm_until = sim->now + CALM_PATIENCES * sim->config.view_change_ms * SIM_MS;
+        sim->calm_until = sim->now + CALM_PATIENCES * patience_us(sim);
         sim_client_begin(sim, (uint8_t)sim->options.clients);
         break;
     case SIM_PHASE_READ:

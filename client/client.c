@@ -29,13 +29,23 @@ int client_find_group(struct client *c, const char *noted, struct config *config
     return rv;
 }
 
-/* The members: those of the session's epoch, if it has moved from where the user believes it. */
+static bool knows_any_named(const struct client *c)
+{
+    for (size_t i = 0; i < c->named.n; i++)
+        if (session_file_knows(&c->file, c->named.at[i].text)) return true;
+    return false;
+}
+
+/* The members: those of the session's epoch, if it has moved from where the user believes it.  If
+ * the session has never met an address that the user names, another group may be meant: then these
+ * alone are asked, and whoever answers tells its group. */
 static int connect_to_group(struct client *c, const char *noted, struct vstamp_diag *diag)
 {
     struct config *begin = memory_new(sizeof *begin), *moved = memory_new(sizeof *moved);
     const struct config *group = begin;
     int rv = client_find_group(c, noted, begin, diag);
-    if (rv == 0 && c->file.identity.epoch > 0) {
+    c->named = begin->replicas_addresses;
+    if (rv == 0 && c->file.identity.epoch > 0 && knows_any_named(c)) {
         rv = config_from_replicas(moved, c->file.replicas, diag);
         if (rv != 0) vstamp_diag_wrap(diag, "%s", c->file.path);
         c->witnesses = c->file.witnesses;
@@ -43,7 +53,7 @@ static int connect_to_group(struct client *c, const char *noted, struct vstamp_d
     }
     if (rv == 0) {
         c->n_replicas = (uint8_t)group->replicas_addresses.n;
-        c->conn = conn_open(&group->replicas_addresses, &begin->replicas_addresses);
+        c->conn = conn_open(&group->replicas_addresses, &c->named);
     }
     free(begin);
     free(moved);
@@ -100,6 +110,7 @@ int client_begin(struct client *c, const char *file_path, struct vstamp_diag *di
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed) abort();
     session_init(&c->session, &c->file.identity, c->n_replicas, seed);
     session_know_witnesses(&c->session, c->witnesses);
+    c->session.in_doubt = !knows_any_named(c);
     c->session.application = wire_application(KV_APPLICATION);
     c->session_begun = true;
     return 0;

@@ -48,6 +48,7 @@ struct client {
     struct client_options options;
 
     struct conn *conn; /* NULL until the first request */
+    struct config_addresses named; /* where the user says that the group is */
     uint8_t n_replicas;
     uint32_t witnesses; /* bitset, as the configuration has it */
     struct { /* as the configuration says, 0: there is none */

@@ -64,6 +64,11 @@ struct vstamp_driver *conn_beside(struct conn *conn, const struct session *sessi
     return driver;
 }
 
+const char *conn_member(const struct conn *conn, uint32_t replica)
+{
+    return driver_member(conn->driver, replica);
+}
+
 void conn_print_replicas(const struct conn *conn, FILE *into)
 {
     for (uint32_t i = 0; i < vstamp_client_n_replicas(vstamp_driver_client(conn->driver)); i++)

@@ -54,6 +54,8 @@ static void note_members(struct client *c)
 {
     size_t size;
     FILE *into;
+    for (uint32_t i = 0; i < c->session.n_replicas; i++)
+        session_file_learn(&c->file, conn_member(c->conn, i));
     free(c->file.replicas);
     into = text_open(&c->file.replicas, &size);
     conn_print_replicas(c->conn, into);
@@ -68,6 +70,7 @@ static int call(struct client *c, enum session_task task, struct bytes body, boo
                 uint64_t deadline_ms)
 {
     uint64_t meant = c->session.application;
+    uint32_t epoch = c->session.identity.epoch;
     if (c->call != CLIENT_CALL_NONE) c->session.application = 0;
     session_start(&c->session, task, body, sent_before, conn_now_ms(), deadline_ms);
     int signal = conn_call(c->conn, &c->session);
@@ -77,7 +80,9 @@ static int call(struct client *c, enum session_task task, struct bytes body, boo
         session_stop(&c->session);
     }
     c->file.identity = c->session.identity;
-    if (c->file.identity.epoch > 0) note_members(c);
+    if (c->file.identity.epoch > epoch) note_members(c);
+    for (size_t i = 0; i < c->named.n && c->session.confirmed; i++)
+        session_file_learn(&c->file, c->named.at[i].text); /* it has led to the group */
     return signal;
 }
 
@@ -136,9 +141,10 @@ static void fail_refused(struct client *c, struct outcome *o)
     int why_size = r->body.size > 0 ? (int)r->body.size : (int)strlen(why);
     bool of_store = c->call == CLIENT_CALL_NONE;
     const char *advice = r->err == VSTAMP_E_TOO_LARGE && of_store
-                             ? "store less under one key, or raise the limit of the group"
-                             : "the operation did not run";
-    outcome_fail(o, r->err, false, "refused: %.*s: %s", why_size, why, advice);
+                             ? ": store less under one key, or raise the limit of the group"
+                         : session_is_numbered(c->session.task) ? ": the operation did not run"
+                                                                : ""; /* of a question */
+    outcome_fail(o, r->err, false, "refused: %.*s%s", why_size, why, advice);
 }
 
 void outcome_take(struct outcome *o, struct bytes operation, struct bytes body)

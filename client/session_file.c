@@ -2,8 +2,8 @@
 /* The file is one JSON object of mode 0600:
  *
  *   {"vstamp_session": 2, "client": ID, "group": ID, "registration": N, "session": N, "number": N,
- *    "seen": N, "epoch": N, "view": N, "replicas": TEXT, "witnesses": N, "one_request": BOOL,
- *    "last": TEXT,
+ *    "seen": N, "epoch": N, "view": N, "replicas": TEXT, "witnesses": N, "known": TEXT,
+ *    "one_request": BOOL, "last": TEXT,
  *    "pending": {"command": TEXT, "session": N, "number": N, "since": TIME, "operation": BASE64}}
  *
  * It is replaced by rename, so a lock on it is a lock on one of a row of files: the new one is
@@ -135,6 +135,7 @@ static const char *take_all(struct session_file *f, const json_t *from)
     f->one_request = json_is_true(json_object_get(from, "one_request"));
     f->replicas = take_text(from, "replicas");
     if (id->epoch > 0 && f->replicas == NULL) return "replicas";
+    f->known = take_text(from, "known");
     f->last = take_text(from, "last");
     return NULL;
 }
@@ -228,6 +229,7 @@ void session_file_close(struct session_file *f)
     free((void *)f->pending.operation.data);
     free(f->path);
     free(f->replicas);
+    free(f->known);
     free(f->last);
     *f = (struct session_file){.fd = -1};
 }
@@ -269,6 +271,7 @@ static char *as_json(const struct session_file *f)
     json_object_set_new(root, "witnesses", json_integer((json_int_t)f->witnesses));
     json_object_set_new(root, "one_request", json_boolean(f->one_request));
     if (f->replicas != NULL) json_object_set_new(root, "replicas", json_string(f->replicas));
+    if (f->known != NULL) json_object_set_new(root, "known", json_string(f->known));
     if (f->last != NULL) json_object_set_new(root, "last", json_string(f->last));
     if (f->pending.operation.data != NULL)
         json_object_set_new(root, "pending", pending_json(&f->pending));
@@ -364,6 +367,28 @@ int session_file_clear(struct session_file *f, const char *how, struct vstamp_di
     if (!f->one_request || f->path == NULL) return session_file_save(f, diag);
     if (unlink(f->path) != 0 && errno != ENOENT) return fail(diag, f->path, "cannot remove");
     return 0;
+}
+
+/* Where the group is or was */
+
+bool session_file_knows(const struct session_file *f, const char *address)
+{
+    size_t size = strlen(address);
+    for (const char *at = f->known; at != NULL && *at != '\0'; at += strspn(at, ",")) {
+        size_t n = strcspn(at, ",");
+        if (n == size && memcmp(at, address, n) == 0) return true;
+        at += n;
+    }
+    return false;
+}
+
+void session_file_learn(struct session_file *f, const char *address)
+{
+    if (session_file_knows(f, address)) return;
+    size_t before = f->known == NULL ? 0 : strlen(f->known), size = strlen(address);
+    f->known = memory_resize(f->known, before + size + 2);
+    if (before > 0) f->known[before++] = ',';
+    memcpy(f->known + before, address, size + 1);
 }
 
 /* The state folder */

@@ -32,6 +32,7 @@ struct session_file {
     struct session_pending pending;
     char *replicas; /* members of the identity's epoch, as --replicas takes them; or NULL */
     uint32_t witnesses; /* of them, a set */
+    char *known;        /* these, former ones, and what else led to the group, likewise; or NULL */
     char *last;     /* the last settled request, for people: "incr hits: done", or NULL */
 };
 
@@ -54,6 +55,10 @@ int session_file_note(struct session_file *f, struct bytes operation, bool is_ca
 
 /* Nothing is pending any more; `how` ("done", "did not run", ...) is kept as its end. */
 int session_file_clear(struct session_file *f, const char *how, struct vstamp_diag *diag);
+
+/* Is, or was, the group to be found at this address, as far as the file knows? */
+bool session_file_knows(const struct session_file *f, const char *address);
+void session_file_learn(struct session_file *f, const char *address);
 
 /* Give what was only in memory a file of its own in the state folder. */
 int session_file_keep(struct session_file *f, struct vstamp_diag *diag);

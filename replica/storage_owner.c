@@ -156,8 +156,9 @@ int storage_check_owner(const char *data_dir, uint32_t index, const char *addres
     if (i < REPLICAS_MAX)
         vstamp_diag_printf(diag,
                            "%s/%" PRIu32 " %s%s, and what belongs to %s is in %s/%" PRIu32
-                           ": the configuration gives it another index than before: %srename that "
-                           "to %s/%" PRIu32,
+                           ": the configuration gives it another index than before: mend the order "
+                           "of its replicas_addresses, or, if it is right, %srename that to "
+                           "%s/%" PRIu32,
                            data_dir, index, any ? "belongs to the replica at " : "is empty",
                            any ? owner : "", address, data_dir, i,
                            any ? "move this folder away and " : "", data_dir, index);

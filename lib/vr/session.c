@@ -217,7 +217,8 @@ static bool is_not_carried(const struct session *s, uint8_t replica)
 
 /* A group that is not ours closes the connection without a word.  So that a user who mixed up two
  * groups hears of it, replicas that stay silent are asked anything under no group's name: their
- * answer, whatever it says, carries theirs, and their view. */
+ * answer, whatever it says, carries theirs, and their view.  Where the host is in doubt, all are
+ * asked so at first, and nothing that may run has been sent when the groups turn out to differ. */
 static size_t encode_probe(struct session *s, uint8_t replica, const struct wire_header *header,
                            void *buffer, size_t capacity)
 {
@@ -242,7 +243,8 @@ size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t cap
                                  .group = s->identity.group,
                                  .view = s->identity.view,
                                  .sender = WIRE_SENDER_CLIENT};
-    bool group_in_doubt = s->round > 0 && !s->confirmed && !vstamp_id_is_zero(s->identity.group);
+    bool group_in_doubt = (s->round > 0 || s->in_doubt) && !s->confirmed &&
+                          !vstamp_id_is_zero(s->identity.group);
     if (group_in_doubt || is_not_carried(s, replica))
         return encode_probe(s, replica, &header, buffer, capacity);
     peer->due = false;

@@ -96,6 +96,7 @@ struct session {
     uint64_t application; /* that requests are meant for: wire_application of its name, 0: any */
     struct prng prng;
     bool confirmed; /* a replica of identity.group answered since session_init */
+    bool in_doubt; /* they may be another group's: ask for that before anything is sent */
     uint32_t heavy_bytes; /* a larger request is large (C9): SESSION_HEAVY_BYTES */
     uint32_t witnesses; /* bitset, as far as known: they execute nothing and are not asked */
 

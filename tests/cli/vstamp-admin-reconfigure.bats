@@ -309,7 +309,8 @@ the group does not answer: *$(group_address "$PRIMARY"): out of touch with a quo
     # with the new one, that gives it another index: the folder is that of the old index
     group_stop 0
     group_fails 2 "vstamp-replica: 0/2 is empty, and what belongs to $(group_address 0) is in \
-0/0: the configuration gives it another index than before: rename that to 0/2" \
+0/0: the configuration gives it another index than before: mend the order \
+of its replicas_addresses, or, if it is right, rename that to 0/2" \
         vstamp-replica --config b.yaml --index 2 --data-dir 0
     mv 0/0 0/2
     epochs_start b 0
@@ -319,4 +320,36 @@ the group does not answer: *$(group_address "$PRIMARY"): out of touch with a quo
 $(group_address 2) at this index: *" vstamp-replica --config a.yaml --index 2 --data-dir 0
     vstamp-replica --config a.yaml --index 2 --data-dir 2 --check >check
     grep -q "^it was replaced in epoch 1 and is not needed any more" check
+}
+
+@test "a session that has moved is refused by a restored group, though its own still runs" {
+    begin 5 "durability: disk"
+    vstamp --session s put x 0
+    vstamp --session unmoved put x 0
+    epochs_wait 0 0 1 2
+    epochs_config b 0 1 3
+    epochs_start b 3
+    vstamp-admin reconfigure b.yaml --yes
+    epochs_ended 2
+    vstamp --session s put x 1
+    vstamp-admin backup copy
+    epochs_config rest 4
+    vstamp-admin -c rest.yaml restore copy
+    vstamp-replica -c rest.yaml -i 0 </dev/null >replica-4.log 2>&1 3>&- &
+    group_adopt $!
+    group_wait "the restored group" vstamp -c rest.yaml get x
+    cp s before
+    group_fails 2 "vstamp: s: belongs to another group*" \
+        vstamp -c rest.yaml --session s put only-in-rest 1
+    group_fails 2 "*s: belongs to another group*" vstamp -c rest.yaml --session s get x
+    group_fails 2 "*unmoved: belongs to another group*" \
+        vstamp -c rest.yaml --session unmoved put only-in-rest 1
+    group_fails 1 "*" vstamp get only-in-rest
+    diff <(grep -v '"last"' before) <(grep -v '"last"' s)
+    # where its group was, or is, leads to it, in another spelling too
+    [ "$(vstamp -c a.yaml --session s get x)" = 1 ]
+    [ "$(vstamp -c b.yaml --session s get x)" = 1 ]
+    sed -i 's/127.0.0.1/localhost/' b.yaml
+    [ "$(vstamp -c b.yaml --session s put x 2)" = OK ]
+    [ "$(vstamp -r "$(group_address 2)" --session s get x)" = 2 ]
 }

@@ -475,6 +475,27 @@ static void another_group_is_found_out(void **state)
     assert_int_equal(s.identity.view, 0);
 }
 
+static void one_in_doubt_sends_nothing_to_another_group(void **state)
+{
+    (void)state;
+    s.in_doubt = true;
+    start(SESSION_APPLY);
+    assert_true(sends_to(0));
+    assert_true(vstamp_id_is_zero(sent.header.group));
+    assert_int_equal(sent.as.request.kind, WIRE_KIND_READ_STALE);
+    struct wire_reject m = {
+        .client = me, .number = sent.as.request.number, .reason = WIRE_REJECT_INVALID};
+    assert_int_equal(deliver(0, stranger, 9, &wire_shape_reject, &m), 0);
+    ended(VSTAMP_E_OTHER_GROUP, false);
+    start(SESSION_APPLY);
+    assert_true(sends_to(0));
+    m.number = sent.as.request.number;
+    assert_int_equal(deliver(0, group, 0, &wire_shape_reject, &m), 0);
+    assert_true(sends_to(0)); /* it is ours */
+    assert_true(vstamp_id_equal(sent.header.group, group));
+    assert_int_equal(sent.as.request.kind, WIRE_KIND_APPLY);
+}
+
 static void our_group_is_recognised_and_then_asked(void **state)
 {
     (void)state;
@@ -694,6 +715,7 @@ int main(void)
         cmocka_unit_test_setup(a_resend_beyond_whose_number_somebody_else_went_is_unknown,
                                registered),
         cmocka_unit_test_setup(another_group_is_found_out, registered),
+        cmocka_unit_test_setup(one_in_doubt_sends_nothing_to_another_group, registered),
         cmocka_unit_test_setup(our_group_is_recognised_and_then_asked, registered),
         cmocka_unit_test_setup(one_stranger_among_ours_is_passed_over, registered),
         cmocka_unit_test_setup(answers_to_others_and_to_former_requests_are_passed_over,

@@ -40,7 +40,10 @@ bool node_trail_next(struct node *n, struct node_job *job)
     if (!known || (t->n == 0 && !t->keep)) return false;
     *job = (struct node_job){.kind = NODE_JOB_TRAIL, .number = t->keep && t->op == 0};
     if (t->n > 0) job->data = encode(n);
-    if (job->number == 1) t->keep = false;
+    if (job->number == 1) {
+        t->keep = false;
+        pages_tell_anew(&n->vr.pages); /* R4 */
+    }
     return true;
 }
 

@@ -236,6 +236,11 @@ uint64_t pages_told(struct pages *p, uint32_t page)
     return tree_leaf(&p->trees[PAGES_POINT], page);
 }
 
+void pages_tell_anew(struct pages *p)
+{
+    for (uint32_t page = 0; page < p->n_touched; page++) bitset_add(p->untold, page);
+}
+
 uint32_t pages_look(struct pages *p, uint32_t n)
 {
     const struct tree *point = &p->trees[PAGES_POINT];
@@ -367,10 +372,8 @@ void pages_give_back(struct pages *p, const struct give_back *give_back)
     for (int version = 0; version < PAGES_VERSIONS; version++)
         tree_clear(&p->trees[version], p->n_touched);
     p->n_used = p->image_n_used = p->n_staged = 0;
-    for (uint32_t page = 0; page < p->n_touched; page++) {
-        bitset_add(p->changed, page); /* P5 */
-        bitset_add(p->untold, page);  /* its hash is 0 now */
-    }
+    for (uint32_t page = 0; page < p->n_touched; page++) bitset_add(p->changed, page); /* P5 */
+    pages_tell_anew(p); /* the hashes are 0 now */
     pages_checkpoint(p);
 }
 

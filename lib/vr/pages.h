@@ -109,6 +109,7 @@ void pages_point(struct pages *p);
  * n_max: none.  Its hash there, which the trail is given now; the tree has to be settled. */
 uint32_t pages_next_untold(const struct pages *p, uint32_t page);
 uint64_t pages_told(struct pages *p, uint32_t page);
+void pages_tell_anew(struct pages *p); /* all that ever held anything, at the next point */
 
 /* Look at so many pages whose content is known, as they were hashed at the newest point and nobody
  * has changed them since: does memory still hold that?  The first page that is another; n_max: none

@@ -8,7 +8,9 @@
  *   R2  entries wait here in a buffer until the disk's lane takes them.  If it is full when the
  *       next point comes, the pages that were not told yet are told with that one: the trail loses
  *       a point, and stays true;
- *   R3  at a start all pages count as zeros, and whatever is restored as a change of them. */
+ *   R3  at a start all pages count as zeros, and whatever is restored as a change of them;
+ *   R4  what was written before states were found to differ is put aside, and replaced when that
+ *       happens again: so what follows tells all pages anew, and needs nothing before it. */
 #include "vr/rooms.h"
 
 void vr_trail_begin(struct vr *r, struct arena *arena)

@@ -205,6 +205,14 @@ static void change_ends(struct sim *sim, const char *how)
     step_after(sim, sim->options.change_us);
 }
 
+/* Its request may be in a log. */
+static void leave(struct sim *sim)
+{
+    struct sim_changes *c = &sim->changes;
+    if (c->next.n < 3 || c->next.witnesses != 0) c->left_in = 1 + sim->check.epoch;
+    change_ends(sim, "is left to itself");
+}
+
 /* Who has lost its disk, and is not back yet, may be one more than a smaller group bears. */
 static bool is_a_good_moment(const struct sim *sim)
 {
@@ -270,7 +278,7 @@ void sim_changes_event(struct sim *sim, uint64_t step)
     } else if (c->done) {
         verify_answer(sim);
     } else if (++c->tries > TRIES_MAX || random_below(sim, 100) == 0) {
-        change_ends(sim, "is left to itself");
+        leave(sim);
     } else {
         ask(sim);
         if (random_below(sim, 4) == 0) ask(sim);

@@ -149,6 +149,7 @@ static bool bears_loss_in_change(const struct sim *sim, uint8_t index)
 {
     if (!sim->changes.under_way || sim->changes.any_lost) return false;
     if (sim->changes.next.n < 3 || sim_members(sim) < 3) return false;
+    if (sim->changes.left_in == 1 + sim->check.epoch) return false;
     if (sim->check.epoch > 0 && n_former_members(sim) < 3) return false; /* it may be under way */
     if (any_witness(sim) || sim->changes.next.witnesses != 0) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {

@@ -473,7 +473,8 @@ void sim_replica_start(struct sim *sim, uint8_t index)
         configure_anew(r);
         rv = restore(r, &lost, &diag);
     }
-    if (lost && !r->damaged && has_stored) sim_fail(sim, "replica %u: %s", index, diag.text);
+    if (lost && !r->damaged && !r->was_flipped && has_stored)
+        sim_fail(sim, "replica %u: %s", index, diag.text);
     r->patched = !lost && (r->damaged || r->harmed || r->patched);
     r->damaged = false;
     if (lost) {

@@ -285,6 +285,8 @@ struct sim_changes {
     uint32_t epoch;                  /* that is to end; done: that has begun */
     bool done;
     struct vr_membership next;
+    uint32_t left_in; /* 1 + the epoch in which one was left to itself that may come yet, and makes
+                         a group that bears no loss of memory */
     uint8_t body[VR_MEMBERS_BYTES + 32];
     size_t body_size;
 };

@@ -231,6 +231,12 @@ uint64_t answers_heard_ms(const struct answers *answers, size_t by, size_t of)
     return peer != NULL ? peer->last_contact_ms : ANSWER_NEVER;
 }
 
+uint64_t answers_acked_op(const struct answers *answers, size_t by, size_t of)
+{
+    const struct node_peer_status *peer = find_peer(answers, by, of);
+    return peer != NULL ? peer->acked_op : 0;
+}
+
 bool answers_connected(const struct answers *answers, size_t by, size_t of)
 {
     const struct node_peer_status *peer = find_peer(answers, by, of);

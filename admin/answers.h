@@ -57,6 +57,9 @@ void answer_read(struct answer *answer, size_t index, const char *body, size_t s
 /* How long ago replica `by` heard replica `of`, in ms; ANSWER_NEVER if it did not or can't tell. */
 uint64_t answers_heard_ms(const struct answers *answers, size_t by, size_t of);
 
+/* The newest entry that replica `of` acknowledged to replica `by`; 0: none, or it can't tell. */
+uint64_t answers_acked_op(const struct answers *answers, size_t by, size_t of);
+
 /* Does replica `by` have a connection to replica `of`?  True if it doesn't tell. */
 bool answers_connected(const struct answers *answers, size_t by, size_t of);
 

@@ -49,11 +49,11 @@ static int check(struct restore *r, struct vstamp_diag *diag)
         return VSTAMP_E_CONFIG;
     }
     int rv = config_to_vr(r->config, r->last, "", &vr, diag);
-    for (uint32_t i = r->first; rv == 0 && i <= r->last; i++) rv = member_check(r->config, i, diag);
     if (rv == 0) rv = copy_file_open(&r->file, r->path, r->config, diag);
     if (rv == VSTAMP_E_CORRUPT) rv = VSTAMP_E_IO; /* a damaged file, not a bug */
     if (rv == 0) rv = check_application(r, diag);
     if (rv == 0) rv = copy_fits(&r->file.copy, &vr, diag);
+    for (uint32_t i = r->first; rv == 0 && i <= r->last; i++) rv = member_check(r->config, i, diag);
     if (rv != 0) return rv;
     r->group = copy_group(&r->file.copy, &vr);
     return 0;

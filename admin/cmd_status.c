@@ -2,9 +2,11 @@
 /* vstamp-admin status: a header, a row for every member and for every other replica that is
  * configured, the reasons.
  *
- * LAG is how far its commit-number is behind the highest that any replica knows.  CONTACT is how
- * long ago a backup heard the primary, the primary heard the last one of a quorum, and, of a
- * replica that does not answer, how long ago any other heard it. */
+ * LAG is how far it is behind what is committed: by its own commit-number, or by what it has
+ * acknowledged to the primary, whichever is further.  Only the latter shows a slow replica, as what
+ * it says of itself it says when it runs.  CONTACT is how long ago a backup heard the primary, the
+ * primary heard the last one of a quorum, and, of a replica that does not answer, how long ago any
+ * other heard it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,9 +53,20 @@ static uint64_t contact_ms(const struct answers *answers, const struct verdict *
     return ms;
 }
 
-static uint64_t lag(const struct verdict *v, const struct node_status *s)
+static uint64_t behind(uint64_t commit_number, uint64_t op)
 {
-    return v->commit_number > s->commit_number ? v->commit_number - s->commit_number : 0;
+    return commit_number > op ? commit_number - op : 0;
+}
+
+static uint64_t lag(const struct answers *answers, const struct verdict *v, size_t i)
+{
+    uint64_t lag = behind(v->commit_number, answers->at[i].status.commit_number);
+    if (v->primary < 0 || v->primary == (int)i || i >= answers->n) return lag;
+    size_t primary = (size_t)v->primary;
+    uint64_t acked_op = answers_acked_op(answers, primary, i);
+    if (acked_op == 0) return lag;
+    uint64_t unacked = behind(answers->at[primary].status.commit_number, acked_op);
+    return unacked > lag ? unacked : lag;
 }
 
 static void add_row(struct table *t, const struct answers *answers, const struct verdict *v,
@@ -91,7 +104,7 @@ static void add_row(struct table *t, const struct answers *answers, const struct
     table_cell(t, "%" PRIu64, s->view);
     table_cell(t, "%" PRIu64, s->op_number);
     table_cell(t, "%" PRIu64, s->commit_number);
-    table_cell(t, "%" PRIu64, lag(v, s));
+    table_cell(t, "%" PRIu64, lag(answers, v, i));
     table_cell(t, "%" PRIu64, s->epoch);
     table_cell(t, "%s", uptime);
     table_cell(t, "%s", contact);
@@ -151,8 +164,7 @@ static json_t *replica_json(const struct answers *answers, const struct verdict 
         json_object_set_new(object, "error", json_string(a->error));
     } else {
         json_object_update_missing(object, a->json);
-        json_object_set_new(object, "lag",
-                            json_integer((json_int_t)lag(v, &a->status)));
+        json_object_set_new(object, "lag", json_integer((json_int_t)lag(answers, v, i)));
     }
     return object;
 }

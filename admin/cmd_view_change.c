@@ -125,6 +125,13 @@ static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
             h->view = view;
             h->began_us = now_us();
         }
+        if (primary >= 0 && h->to != ANYBODY && h->to >= h->members->n) {
+            vstamp_diag_printf(diag,
+                               "view-change: --to: expected the index of a replica, 0 to %zu, "
+                               "found %" PRIu32,
+                               h->members->n - 1, h->to);
+            return VSTAMP_E_USAGE;
+        }
         if (primary >= 0) rv = ask(h, primary, diag);
         h->took_us = now_us() - h->began_us;
         if (rv == 0 || rv == VSTAMP_E_INVALID) return rv;

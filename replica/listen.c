@@ -11,7 +11,8 @@ static const char *hint(int err)
 {
     switch (err) {
     case EADDRINUSE:
-        return "in use by another program, or by this replica already running: "
+        return "in use by another program, by this replica already running, or by the status "
+               "endpoint of another replica, whose port is by default 1000 above its own: "
                "stop that, or change the address";
     case EADDRNOTAVAIL:
         return "not an address of this machine: is --index the right one?";

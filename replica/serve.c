@@ -430,6 +430,8 @@ static int start(struct replica *r, struct vstamp_diag *diag)
               LOG_TEXT("durability", r->config.durable ? "disk" : "memory"),
               LOG_TEXT("application", r->app->name),
               LOG_TEXT("version", PACKAGE_VERSION));
+    if (r->config.durable && node_is_blank(r->node))
+        log_event(&r->log, LOG_LEVEL_INFO, "folder-empty", LOG_TEXT("folder", r->storage.folder));
     log_membership(r);
     turn_begin(&r->turn);
     node_start(r->node);

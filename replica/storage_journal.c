@@ -213,11 +213,12 @@ static void lacks_room(struct storage *s, const char *reason)
 
     s->journal.retry_us = turn_monotonic_us() + RETRY_US;
     snprintf(s->trouble, sizeof(s->trouble),
-             "no room for the next segment of its journal (%s): it ends when this one is full",
-             reason);
+             "no room for the next segment of its journal, %" PRIu64
+             " MiB (%s): it ends when this one is full",
+             (s->journal.segment_size + (1u << 20) - 1) >> 20, reason);
     if (known) return;
     log_event(s->log, LOG_LEVEL_WARN, "journal-lacks-room", LOG_TEXT("folder", s->folder),
-              LOG_TEXT("reason", reason),
+              LOG_TEXT("reason", reason), LOG_NUMBER("wanted_bytes", s->journal.segment_size),
               LOG_TEXT("hint", "this replica ends when its journal is full: make room now"));
 }
 

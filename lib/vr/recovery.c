@@ -274,7 +274,13 @@ static void note_incarnation(struct vr *r, uint8_t from, const struct wire_heade
     r->incarnation = vr_incarnation_after_loss(r->crash_vector[r->config.self]);
     r->crash_vector[r->config.self] = r->incarnation;
     r->nonce = vr_draw_id(r);
-    vr_log(r, VR_INFO, "recovering", "incarnation=%" PRIu64, vr_incarnation_losses(r->incarnation));
+    bool surprising = r->config.durable && !r->lost; /* a replica has its state on its disk */
+    vr_log(r, surprising ? VR_WARN : VR_INFO, "recovering", "incarnation=%" PRIu64 "%s",
+           vr_incarnation_losses(r->incarnation),
+           surprising ? " reason=\"its folder was empty, and the group is not new\""
+                        " hint=\"it fetches all from the others; if it had a state, stop it, and "
+                        "look whether data_dir is right\""
+                      : "");
     ask(r);
 }
 

@@ -48,13 +48,13 @@ fakes_configure() {
 fakes_say() { printf '%s\n' "$2" >"$BATS_TEST_TMPDIR/fake-$1/status"; }
 
 # fakes_status I ROLE: what replica I of a group of three led by 0 says.  It heard each of the
-# others 12 ms ago, or as long as HEARD says.
+# others 12 ms ago, or as long as HEARD says, and has acknowledgements of all, or as ACKED says.
 fakes_status() {
     local j peers=
     for j in 0 1 2; do
         ((j == $1)) && continue
         peers+=",{\"replica\":$j,\"address\":\"127.0.0.1:1000$j\",\"connected\":true"
-        peers+=",\"last_contact_ms\":${HEARD[j]:-12},\"acked_op\":18205}"
+        peers+=",\"last_contact_ms\":${HEARD[j]:-12},\"acked_op\":${ACKED[j]:-18205}}"
     done
     printf '%s' "{\"replica\":$1,\"address\":\"127.0.0.1:1000$1\",\"epoch\":0,\"view\":4," \
         "\"last_normal_view\":4,\"status\":\"normal\",\"reason\":\"\",\"role\":\"$2\"," \

@@ -217,6 +217,9 @@ application, ./mine"* ]]
     admin restore b
     [ "$status" -eq 2 ]
     [[ $stderr == *"/data/0: not empty: a group is restored into new folders"* ]]
+    admin restore nowhere
+    [ "$status" -eq 2 ]
+    [ "$stderr" = "vstamp-admin: nowhere: No such file or directory" ]
     group_teardown
     sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
     # the third comes blank, and recovers from the two

@@ -21,6 +21,16 @@ HEALTHY  primary 0  view 4  epoch 0  replicas 3  quorum 2  tolerates 1 more fail
 END
 }
 
+@test "LAG is what a replica has not acknowledged, if that is more than it owns up to" {
+    fakes_start 0 1 2
+    ACKED=([1]=18000 [2]=0) # nothing was heard of 2 in this view
+    fakes_group 0 1 2
+    run --separate-stderr vstamp-admin status
+    [[ ${lines[2]} == *"  18205   18205    0 "* ]]
+    [[ ${lines[3]} == *"  18205   18204  205 "* ]]
+    [[ ${lines[4]} == *"  18205   18203    2 "* ]]
+}
+
 @test "a dead replica has its row, in its place, and a reason" {
     fakes_start 0 1=dead 2
     HEARD=([1]=192000)

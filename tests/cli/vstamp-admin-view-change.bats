@@ -65,7 +65,7 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
     group_wait_agree
     group_wait_primary
     view=$(group_field "$PRIMARY" view)
-    group_fails 5 "vstamp-admin: there is no replica 9: the group has replicas 0 to 4" \
+    group_fails 2 "*view-change: --to: expected the index of a replica, 0 to 4, found 9" \
         vstamp-admin view-change --to 9
     group_fails 5 "*replica 4 is a witness*" vstamp-admin view-change --to 4
     group_kill $(((PRIMARY + 1) % 4))

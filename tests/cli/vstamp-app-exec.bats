@@ -189,7 +189,7 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
     echo stop >"$faults/query"
     run ask x
     if [ "$status" -ne 0 ]; then # else the primary's place was taken meanwhile
-        [[ $output == *"the application did nothing for 1000 ms at this read"* ]]
+        [[ $output == *"the application did nothing for 1000 ms at this read" ]]
     fi
     [ "$(apply 7)" = 12 ]
     wait_state 12 x

@@ -88,7 +88,8 @@ refused() {
 
 @test "a port in use: one line that names the address, exit 2" {
     group_start 1 "durability: memory"
-    refused "127.0.0.1:$GROUP_BASE: in use*" vstamp-replica --index 0
+    refused "127.0.0.1:$GROUP_BASE: in use*status endpoint of another replica*" \
+        vstamp-replica --index 0
     # its status port alone
     sed "s/:$GROUP_BASE\$/:$((GROUP_BASE + 2))/" "$VSTAMP_CONFIG" >other.yaml
     refused "status endpoint: 127.0.0.1:$((GROUP_BASE + 1)): in use*" \
@@ -129,7 +130,8 @@ refused() {
     mv data/1 data/x
     mv data/0 data/1
     mv data/x data/0
-    refused "$BATS_TEST_TMPDIR/data/1 *rename that to*" vstamp-replica --index 1
+    refused "$BATS_TEST_TMPDIR/data/1 *: mend the order of its replicas_addresses, or, if it is \
+right, move this folder away and rename that to*" vstamp-replica --index 1
     mv data/1 data/x
     mv data/0 data/1
     mv data/x data/0

@@ -161,6 +161,8 @@ noinst_LTLIBRARIES += \
     %D%/program/config.h \
     %D%/program/config_keys.c \
     %D%/program/config_keys.h \
+    %D%/program/crash.c \
+    %D%/program/crash.h \
     %D%/program/escape.c \
     %D%/program/escape.h \
     %D%/program/log.c \

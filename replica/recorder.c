@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -42,23 +41,6 @@ void recorder_rescue(void)
     if (recording != NULL && recording->fd >= 0) write_pending(recording);
 }
 
-/* The default action is restored, and comes as soon as this returns. */
-static void on_crash(int number)
-{
-    recorder_rescue();
-    raise(number);
-}
-
-static void watch_crashes(struct recorder *r)
-{
-    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-    struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
-    size_t i;
-
-    recording = r;
-    for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) sigaction(numbers[i], &action, NULL);
-}
-
 static int refuse(struct vstamp_diag *diag, const char *path, const char *why)
 {
     vstamp_diag_printf(diag, "--record: %s: %s", path, why);
@@ -84,7 +66,7 @@ int recorder_open(struct recorder *r, const char *path, struct log *log, struct 
     buffer = malloc(RECORDING_RECORD_MAX); /* of which only what is used is ever there */
     if (buffer == NULL) return refuse(diag, path, strerror(errno));
     r->pending = writer_over(buffer, RECORDING_RECORD_MAX);
-    watch_crashes(r);
+    recording = r;
     log_event(log, LOG_LEVEL_INFO, "recording", LOG_TEXT("file", path),
               LOG_TEXT("hint", "it will hold all keys and values that this replica sees"));
     return 0;

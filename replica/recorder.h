@@ -32,8 +32,7 @@ void recorder_put(struct recorder *r, enum journal_kind kind, const void *record
 /* After each turn. */
 void recorder_after_turn(struct recorder *r, uint64_t now_ms);
 
-/* The process dies of a bug that an assertion found: write what is there.  For one that the
- * processor finds this is done by itself. */
+/* The process dies of a bug: write what is there.  A handler of signals may call it. */
 void recorder_rescue(void);
 
 /* The process ends by itself, with that status. */

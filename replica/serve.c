@@ -26,6 +26,7 @@
 
 #include "base/assert.h"
 #include "program/cli.h"
+#include "program/crash.h"
 #include "program/plug_in.h"
 #include "replica/app_exec.h"
 #include "replica/endpoint.h"
@@ -127,6 +128,25 @@ static void last_words(const char *condition, const char *file, int line, const 
     dprintf(STDERR_FILENO,
             "vstamp-replica: a bug in vstamp: %s:%d: %s: assertion '%s' failed: please report it\n",
             file, line, function, condition);
+    recorder_rescue();
+}
+
+/* As long as the process: it is not taken down, and handlers of signals get no context. */
+static struct replica replica;
+
+static void on_crash(int number)
+{
+    char text[CRASH_TEXT];
+    uint64_t op;
+    const char *function =
+        replica.node != NULL ? node_application_is_in(replica.node, &op) : NULL;
+
+    if (function != NULL) {
+        crash_describe(text, number, replica.app->name, function, op);
+        (void)!write(STDERR_FILENO, "vstamp-replica: ", strlen("vstamp-replica: "));
+        (void)!write(STDERR_FILENO, text, strlen(text));
+        (void)!write(STDERR_FILENO, "\n", 1);
+    }
     recorder_rescue();
 }
 
@@ -443,7 +463,6 @@ static int start(struct replica *r, struct vstamp_diag *diag)
 
 int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
 {
-    static struct replica replica; /* as long as the process: it is not taken down */
     struct replica *r = &replica;
     int rv = uv_loop_init(&r->loop);
     bool ends_well;
@@ -453,6 +472,7 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
         return VSTAMP_E_IO;
     }
     base_assert_set_hook(last_words);
+    crash_watch(on_crash);
     signal(SIGPIPE, SIG_IGN);
     r->options = options;
     r->recorder.fd = -1;

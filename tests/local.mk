@@ -181,7 +181,11 @@ SHARED_LIBS = %D%/libshared.la
 
 # Installed, since it tests applications of other people, too.
 bin_PROGRAMS += vstamp-sim
-vstamp_sim_SOURCES = %D%/sim/campaign.c %D%/sim/campaign.h %D%/sim/main.c
+vstamp_sim_SOURCES = \
+    %D%/sim/campaign.c \
+    %D%/sim/campaign.h \
+    %D%/sim/machine_time.c \
+    %D%/sim/main.c
 vstamp_sim_LDADD = $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 vstamp_sim_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 dist_bashcompletion_DATA += %D%/sim/completions/vstamp-sim.bash

@@ -269,6 +269,12 @@ const char *node_is_over(struct node *n)
     return vr_is_over(&n->vr, n->reason, sizeof n->reason);
 }
 
+const char *node_application_is_in(const struct node *n, uint64_t *op)
+{
+    *op = n->vr.app_op;
+    return n->vr.app_function;
+}
+
 bool node_has_failed_application(const struct node *n)
 {
     return n->vr.app_failure.text[0] != '\0';

@@ -264,6 +264,10 @@ bool node_is_retired(const struct node *node);
 /* Is it over because its state is not that of the others? */
 bool node_is_diverged(const struct node *node);
 
+/* Which of its functions the application is in, and at which op-number; NULL: in none.  A handler
+ * of signals may ask. */
+const char *node_application_is_in(const struct node *node, uint64_t *op);
+
 /* Is it over because its application is? */
 bool node_has_failed_application(const struct node *node);
 

@@ -3,20 +3,24 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/bitset.h"
+#include "program/crash.h"
 
 #define REPLAYED_SEEDS 20u
 
 struct job {
     pid_t pid; /* 0: none */
-    int result_fd;
     uint64_t seed;
+    struct sim_result *result; /* in memory that the process shares with us */
 };
 
 static void run_seed(const struct campaign *c, uint64_t seed, FILE *lines, FILE *all,
@@ -65,41 +69,76 @@ static void report(struct campaign *c, uint64_t seed, const struct sim_result *r
     fflush(stdout);
 }
 
-/* A failed run is made again with its trace kept, so that runs which pass pay nothing for it. */
-static void run_here(struct campaign *c, uint64_t seed)
+/* --- processes -------------------------------------------------------------------------------- */
+
+/* In the process of a run: where its result goes, and for how long nothing went on. */
+static struct {
+    struct sim_result *result;
+    uint64_t progress;
+    uint32_t stuck_s, stuck_s_max;
+} here;
+
+static void on_crash(int number)
 {
-    struct sim_result result, again;
-    run_seed(c, seed, NULL, c->trace ? stdout : NULL, &result);
-    if (result.failed && !c->trace) run_seed(c, seed, stderr, NULL, &again);
-    report(c, seed, &result);
+    struct sim_place at;
+    if (sim_application_is_in(&at))
+        crash_describe(here.result->verdict, number, at.application, at.function, at.op);
 }
 
-/* --- processes -------------------------------------------------------------------------------- */
+/* Seconds in which this process did not run do not count: they are one signal. */
+static void on_second(int number)
+{
+    struct sim_place at;
+    uint64_t progress = sim_progress();
+    (void)number;
+    here.stuck_s = progress == here.progress ? here.stuck_s + 1 : 0;
+    here.progress = progress;
+    if (here.stuck_s < here.stuck_s_max || !sim_application_is_in(&at)) return;
+    snprintf(here.result->verdict, sizeof here.result->verdict,
+             "the application \"%s\" hangs in %s at op-number %" PRIu64 ": for %u s",
+             at.application, at.function, at.op, here.stuck_s);
+    _exit(1);
+}
+
+/* A program is watched by app_exec.c. */
+static void watch(const struct campaign *c, struct sim_result *result)
+{
+    struct sigaction action = {.sa_handler = on_second, .sa_flags = SA_RESTART};
+    struct itimerval second = {.it_interval = {.tv_sec = 1}, .it_value = {.tv_sec = 1}};
+    here.result = result;
+    here.stuck_s_max = c->hang_s;
+    crash_watch(on_crash);
+    if (c->app == NULL) return;
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &second, NULL);
+}
+
+/* A failed run is made again with its trace kept, so that runs which pass pay nothing for it. */
+static void run_here(const struct campaign *c, uint64_t seed, struct sim_result *result)
+{
+    struct sim_result again;
+    watch(c, result);
+    run_seed(c, seed, NULL, c->trace ? stdout : NULL, result);
+    if (result->failed && !c->trace) run_seed(c, seed, stderr, NULL, &again);
+}
 
 static void start(const struct campaign *c, struct job *job, uint64_t seed)
 {
-    int ends[2];
     fflush(NULL);
-    int rv = pipe(ends);
-    job->pid = rv == 0 ? fork() : -1;
+    *job->result = (struct sim_result){0};
+    job->seed = seed;
+    job->pid = fork();
     if (job->pid < 0) {
         perror("vstamp-sim: cannot start another process");
         exit(2);
     }
-    if (job->pid == 0) {
-        struct sim_result result, again;
-        close(ends[0]);
-        run_seed(c, seed, NULL, NULL, &result);
-        if (result.failed) run_seed(c, seed, stderr, NULL, &again);
-        fflush(NULL);
-        _exit(write(ends[1], &result, sizeof result) == (ssize_t)sizeof result ? 0 : 2);
-    }
-    close(ends[1]);
-    job->result_fd = ends[0];
-    job->seed = seed;
+    if (job->pid > 0) return;
+    run_here(c, seed, job->result);
+    fflush(NULL);
+    _exit(0);
 }
 
-/* Wait for any job, report what it found.  A result fits into a pipe, so none waits for us. */
+/* Wait for any job, report what it found. */
 static struct job *finish(struct campaign *c, struct job *jobs)
 {
     int status;
@@ -107,33 +146,31 @@ static struct job *finish(struct campaign *c, struct job *jobs)
     struct job *job = jobs;
     assert(pid > 0);
     while (job->pid != pid) job++;
-    struct sim_result result = {0};
-    if (read(job->result_fd, &result, sizeof result) != (ssize_t)sizeof result) {
-        result = (struct sim_result){.failed = true};
-        snprintf(result.verdict, sizeof result.verdict, "the simulator died of %s",
+    struct sim_result *result = job->result;
+    if (status != 0) result->failed = true;
+    if (status != 0 && result->verdict[0] == '\0')
+        snprintf(result->verdict, sizeof result->verdict, "the simulator died of %s",
                  WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "an error");
-    }
-    close(job->result_fd);
     job->pid = 0;
-    report(c, job->seed, &result);
+    report(c, job->seed, result);
     return job;
 }
 
 void campaign_run(struct campaign *c, uint64_t from, uint64_t to)
 {
     struct job jobs[CAMPAIGN_JOBS_MAX] = {0};
-    uint32_t n_running = 0;
-    bool in_place = c->jobs <= 1 || c->trace || from == to;
+    uint32_t n_running = 0, n_jobs = c->trace ? 1 : c->jobs;
     struct job *next = jobs;
-    assert(c->jobs <= CAMPAIGN_JOBS_MAX);
+    assert(c->jobs > 0 && c->jobs <= CAMPAIGN_JOBS_MAX);
+    size_t size = n_jobs * sizeof(struct sim_result);
+    struct sim_result *results =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert(results != MAP_FAILED);
+    for (uint32_t i = 0; i < n_jobs; i++) jobs[i].result = &results[i];
     for (uint64_t seed = from; seed <= to; seed++) {
         if (c->until_failure && c->n_failed > 0) break;
-        if (in_place) {
-            run_here(c, seed);
-            continue;
-        }
         start(c, next, seed);
-        if (++n_running == c->jobs) {
+        if (++n_running == n_jobs) {
             next = finish(c, jobs);
             n_running--;
         } else {
@@ -141,6 +178,7 @@ void campaign_run(struct campaign *c, uint64_t from, uint64_t to)
         }
     }
     for (; n_running > 0; n_running--) finish(c, jobs);
+    munmap(results, size);
 }
 
 static bool parse_number(const char *text, const char **end, uint64_t *value)

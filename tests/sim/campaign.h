@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Many seeds: each in a process of its own, as many at a time as there are cores, so that a run
- * which crashes is one failure among others.  Reports as the results come. */
+ * which crashes or hangs is one failure among others.  Reports as the results come. */
 #ifndef SIM_CAMPAIGN_H
 #define SIM_CAMPAIGN_H
 
@@ -14,6 +14,7 @@ struct campaign {
     size_t n_settings;
     const char *app, *app_exec, *app_argument, *operations; /* as given */
     uint32_t jobs; /* at most CAMPAIGN_JOBS_MAX */
+    uint32_t hang_s; /* an application that takes so long for one thing hangs */
     bool trace, tap, until_failure;
     uint64_t n_run, n_failed, n_tests;
     struct sim_stats total;

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/bitset.h"
 #include "node/node_state.h"
-#include "sim/sim.h"
+#include "sim/foreign.h"
 
 #define SEARCH_STEPS 4000000u
 
@@ -279,8 +279,8 @@ static void note_digest(struct sim *sim, struct sim_replica *replica, const stru
     }
     note_right(sim, op, digest);
     if (known->digested && !vstamp_id_equal(known->digest, digest))
-        sim_fail(sim, "replica %u has another state after op=%" PRIu64 " than the group",
-                 replica->index, op);
+        sim_fail(sim, "%sreplica %u has another state after op=%" PRIu64 " than the group",
+                 foreign_in_use() ? FOREIGN_DIFFERS : "", replica->index, op);
     known->digested = true;
     known->digest = digest;
 }

@@ -145,7 +145,7 @@ static void note(struct instance *in, const struct vstamp_context *context,
     const struct executed *known = find(now.op, now.place);
     if (known != NULL) {
         if (known->answer != now.answer)
-            sim_fail(run.sim, "the application is not deterministic: at op-number %" PRIu64
+            sim_fail(run.sim, FOREIGN_DIFFERS "at op-number %" PRIu64
                      " \"%s\" is answered \"%s\" by one replica, and \"%s\" by another", now.op,
                      now.shown, known->answer_shown, now.answer_shown);
         return;

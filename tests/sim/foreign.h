@@ -26,6 +26,8 @@ int foreign_program(const char *program, const char *argument, const struct vsta
                     struct vstamp_diag *diag);
 bool foreign_in_use(void);
 
+#define FOREIGN_DIFFERS "the application is not deterministic: "
+
 /* What the replicas run: that application with an eye on it. */
 const struct vstamp_app *foreign_app(void);
 

@@ -19,6 +19,7 @@
 #include "sim/replay.h"
 
 #define RUNS_FOR_COVERAGE 100u
+#define HANG_S            60u
 
 /* What --help ends with; the names of options.def follow. */
 static const char epilogue_head[] =
@@ -210,6 +211,8 @@ int main(int argc, char **argv)
         CLI_FLAG(0, "until-failure", &c->until_failure, "stop at the first run that fails"),
         CLI_U32(0, "jobs", &c->jobs, 1, CAMPAIGN_JOBS_MAX, "N",
                 "runs at a time; default: the number of cores"),
+        CLI_U32(0, "hang", &c->hang_s, 1, UINT32_MAX, "SECONDS",
+                "after so long in one step the application hangs; default: 60"),
         CLI_FLAG(0, "trace", &c->trace, "print everything that happens"),
         CLI_TEXT(0, "app", &c->app, "LIBRARY",
                  "replicate this application (vstamp-app(3)) instead of the store"),
@@ -236,6 +239,7 @@ int main(int argc, char **argv)
     };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
+    c->hang_s = HANG_S;
     c->jobs = cores < 1 ? 1 : cores < CAMPAIGN_JOBS_MAX ? (uint32_t)cores : CAMPAIGN_JOBS_MAX;
     memcpy(epilogue, epilogue_head, sizeof epilogue_head);
     sim_options_help(epilogue + strlen(epilogue), sizeof epilogue - strlen(epilogue));

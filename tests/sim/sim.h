@@ -385,6 +385,15 @@ struct sim_result {
  * there if the run fails; with `all`, every line. */
 void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_settings, FILE *lines,
              FILE *all, struct sim_result *result);
+
+/* Of the run that this process makes now, for a handler of signals: a number that changes while it
+ * goes on, and whether the application is at work, and where. */
+uint64_t sim_progress(void);
+struct sim_place {
+    const char *application, *function;
+    uint64_t op, wall_us; /* by the clock of the machine that this replica is on */
+};
+bool sim_application_is_in(struct sim_place *place);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_at(struct sim *sim, uint64_t delay_us, struct sim_event event);
 uint64_t sim_around(struct sim *sim, uint64_t mean_us); /* 1 .. 2 x mean */

@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "base/bitset.h"
 #include "node/trail.h"
-#include "sim/sim.h"
+#include "sim/foreign.h"
 
 static void read_file(struct sim *sim, struct trail *t, const struct disk_file *file)
 {
@@ -93,8 +93,8 @@ void sim_trails_agree(struct sim *sim)
             if (a->ever_flipped || b->ever_flipped || !has_trail(a) || !has_trail(b)) continue;
             struct trail_difference d = compare(a, b);
             if (d.op != 0)
-                sim_fail(sim, "the trails of replicas %u and %u differ after op=%" PRIu64, j, i,
-                         d.op);
+                sim_fail(sim, "%sthe trails of replicas %u and %u differ after op=%" PRIu64,
+                         foreign_in_use() ? FOREIGN_DIFFERS : "", j, i, d.op);
         }
     }
 }

@@ -65,7 +65,7 @@ verdict() {
 }
 
 @test "an application that answers differently, forgets, or keeps its state outside is found out" {
-    for flaw in clock forgetful outside; do
+    for flaw in clock time forgetful outside; do
         verdict "$flaw"
         [ "$status" -eq 1 ]
         [[ $output == *"the application is not deterministic: at op-number"* ]]
@@ -75,7 +75,7 @@ verdict() {
 @test "so is one whose states differ though its answers do not" {
     verdict slips
     [ "$status" -eq 1 ]
-    [[ $output == *"has another state after op="* ]]
+    [[ $output == *"the application is not deterministic: "*"has another state after op="* ]]
 }
 
 @test "one that answers with too much, or asks for a page that there is not, is told so" {
@@ -86,6 +86,16 @@ verdict() {
     found "answers in query at op-number " " bytes, and has room for "
     verdict stray --seeds 1-2
     found "asks in apply at op-number " " for page 4294967295, and there are "
+}
+
+@test "one that crashes or hangs is told where, of one seed, too" {
+    verdict crash --seeds 3
+    [[ $status -eq 1 && $output == "seed 3 FAILED at "* && $output == *"
+  with: replicas="*"  again: vstamp-sim --seed 3 "* ]]
+    [[ $output == *'the application "flawed" died in apply at op-number '*": Segmentation fault"* ]]
+    verdict hang --seeds 3 --hang 1
+    [ "$status" -eq 1 ]
+    [[ $output == *'the application "flawed" hangs in apply at op-number '*"for 1 s"* ]]
 }
 
 @test "an application wants operations, and operations something that writes" {

@@ -13,6 +13,7 @@
 #define PROGRESS_BOUND_US (60 * SIM_S)
 #define READ_BOUND_US (300 * SIM_S)
 #define SETTLE_PATIENCES 4u /* view_change_ms until votes of the time of faults are void */
+#define CLOCKS_APART_US   (17 * SIM_S)
 #define CALM_PATIENCES 16u  /* view_change_ms that the group stays without a view change */
 
 void sim_fail(struct sim *sim, const char *format, ...)
@@ -382,6 +383,28 @@ static void live(void *ctx)
     loop(ctx);
 }
 
+static const struct sim *running; /* for handlers of signals, which get no context */
+
+uint64_t sim_progress(void)
+{
+    return running != NULL ? running->stats.events : 0;
+}
+
+/* No two machines show the same time, so that an application which looks is found out. */
+bool sim_application_is_in(struct sim_place *place)
+{
+    for (uint8_t i = 0; running != NULL && i < running->n_nodes; i++) {
+        const struct sim_replica *r = &running->replicas[i];
+        if (!r->up || r->node == NULL) continue;
+        place->function = node_application_is_in(r->node, &place->op);
+        if (place->function == NULL) continue;
+        place->application = check_core(r->node)->app->name;
+        place->wall_us = SIM_WALL_START + running->now + i * CLOCKS_APART_US;
+        return true;
+    }
+    return false;
+}
+
 void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_settings, FILE *lines,
              FILE *all, struct sim_result *result)
 {
@@ -392,15 +415,20 @@ void sim_run(uint64_t seed, const struct sim_setting *settings, size_t n_setting
     prng_seed(&sim->prng, seed);
     sim_options_draw(&sim->prng, settings, n_settings, &sim->options);
     sim_options_config(&sim->options, &sim->config);
+    *result = (struct sim_result){0};
+    sim_options_describe(&sim->options, result->options, sizeof result->options);
     foreign_begin(sim);
+    running = sim;
     sim_guarded(sim, live, sim);
+    running = NULL;
     world_end(sim);
     foreign_end();
     sim_trace_end(sim, sim->failed ? lines : NULL);
-    *result = (struct sim_result){.failed = sim->failed, .hash = sim->hash, .now = sim->now,
-                                  .stats = sim->stats};
+    result->failed = sim->failed;
+    result->hash = sim->hash;
+    result->now = sim->now;
+    result->stats = sim->stats;
     memcpy(result->marks, sim->marks, sizeof result->marks);
     memcpy(result->verdict, sim->verdict, sizeof result->verdict);
-    sim_options_describe(&sim->options, result->options, sizeof result->options);
     free(sim);
 }

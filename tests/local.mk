@@ -91,6 +91,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-import.bats \
     %D%/cli/vstamp-lost-answers.bats \
     %D%/cli/vstamp-network.bats \
+    %D%/cli/vstamp-replica-app.bats \
     %D%/cli/vstamp-replica-copies.bats \
     %D%/cli/vstamp-replica-diverged.bats \
     %D%/cli/vstamp-replica-disk.bats \

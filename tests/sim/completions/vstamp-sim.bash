@@ -14,7 +14,7 @@ _vstamp_sim() {
     --app | --app-exec | --operations | --file | --replay)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         ;;
-    --seed | --seeds | --ticks | --jobs | --app-argument) ;;
+    --seed | --seeds | --ticks | --jobs | --hang | --app-argument) ;;
     *)
         words=$(vstamp-sim --help 2>/dev/null | sed -n 's/^  .\{4\}\(--[a-z-]*\).*/\1/p')
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -11,7 +11,9 @@
  *   N2  a PREPARE-OK names an entry by checksum, and is sent only when that entry, all before it
  *       and the view it belongs to are durable here;
  *   N3  the primary commits what a quorum acknowledged, itself included, once it is durable;
- *   N4  commit-number never falls.
+ *   N4  commit-number never falls;
+ *   N5  a primary leaves its view if a quorum no longer answers it, or if its own disk answers
+ *       nothing: it commits without that disk only as long as its log has room.
  *
  * Deviations: acknowledgements name the entry (PIT-1.2); a COMMIT carries the commit-number and its
  * checksum, never the op-number in its place (PIT-1.1, 1.10), and the op-number beside it, so that
@@ -19,7 +21,8 @@
  * nothing. */
 #include "vr/rooms.h"
 
-#define ABDICATE_AFTER 3u /* times view_change_ms without a quorum's word */
+#define ABDICATE_AFTER 3u  /* times view_change_ms without a quorum's word */
+#define HANGS_AFTER    15u /* times view_change_ms without a word of its own disk */
 
 /* Nothing is built on a fetched checkpoint before that is on disk (state_transfer.c, T5). */
 bool vr_can_append(struct vr *r, size_t size)
@@ -293,8 +296,18 @@ void vr_heartbeat_due(struct vr *r)
     vr_timer_set(r, VR_TIMER_HEARTBEAT, r->config.heartbeat_ms * UINT64_C(1000));
 }
 
-/* A primary that a quorum no longer answers stops its heartbeats and wants the next view itself,
- * else one that can send but not receive would hold the group for ever (PIT-2.6). */
+/* Do requests wait for room that only its own disk could make, and for how long has that written
+ * nothing?  (N5) */
+static bool disk_hangs(struct vr *r, uint64_t patience_us)
+{
+    bool waits = r->batch_count > 0 && r->log.op == r->commit && r->durable_op < r->commit;
+    if (!waits || r->durable_op != r->hanging_op) r->hanging_since_us = r->now_us;
+    r->hanging_op = r->durable_op;
+    return r->now_us - r->hanging_since_us > HANGS_AFTER * patience_us;
+}
+
+/* N5.  It stops its heartbeats and wants the next view itself, else one that can send but not
+ * receive would hold the group for ever (PIT-2.6). */
 void vr_abdicate_due(struct vr *r)
 {
     if (!vr_is_primary(r)) return;
@@ -305,6 +318,9 @@ void vr_abdicate_due(struct vr *r)
     if (r->now_us - heard_us > ABDICATE_AFTER * patience_us) {
         vr_mark(r, VR_MARK_primary_abdicates, "view=%" PRIu64, r->view);
         vr_suspect(r, "a quorum does not answer this primary");
+    } else if (disk_hangs(r, patience_us)) {
+        vr_mark(r, VR_MARK_primary_has_no_disk, "op=%" PRIu64, r->durable_op);
+        vr_suspect(r, "the disk of this primary does not answer");
     } else if (r->suspects) {
         vr_mark(r, VR_MARK_abdication_withdrawn, "view=%" PRIu64, r->view);
         vr_trust(r);

@@ -349,6 +349,31 @@ static void requests_that_wait_for_the_pipeline_share_an_entry(void **unused)
     cluster_free(c);
 }
 
+/* N5: a disk that hangs without an error stops its replica, and not the group. */
+static void a_primary_whose_disk_hangs_leaves_when_its_log_is_full(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0), n = 0;
+    cluster_slow_disk(c, 0, true);
+    struct kv_op op = cluster_incr_op();
+    bool served = true;
+    while (served) { /* the others' disks do for it, as long as there is room */
+        assert_true(++n < 1000);
+        cluster_send_op(c, 1, session, n, 0, &op);
+        cluster_run(c, 20);
+        served = cluster_answer(c, 1, n, KV_INCR).n_replies > 0;
+    }
+    assert_true(vr_is_primary(cluster_core(c, 0)));
+    cluster_run(c, 20000);
+    uint8_t primary = cluster_primary(c);
+    assert_int_not_equal(0, primary);
+    assert_int_equal(n, cluster_incr(c, 1, session, n, primary));
+    cluster_slow_disk(c, 0, false);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +392,7 @@ int main(void)
         cmocka_unit_test(pit_1_10_a_later_views_commit_does_not_execute_an_older_log),
         cmocka_unit_test(pit_1_11_a_deposed_primary_does_not_say_that_a_session_is_unknown),
         cmocka_unit_test(requests_that_wait_for_the_pipeline_share_an_entry),
+        cmocka_unit_test(a_primary_whose_disk_hangs_leaves_when_its_log_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

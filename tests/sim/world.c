@@ -180,8 +180,8 @@ static void settle_anew(struct sim *sim)
 }
 
 /* A group does not wait for the disk of its primary while a quorum of others is well: before the
- * last client reads it registers, and that must commit.  It waits once the log is full, as it soon
- * is if the application always has something to do. */
+ * last client reads it registers, and that must commit.  Once the log is full another leads (N5),
+ * which is soon if the application always has something to do. */
 static void stick_primary(struct sim *sim)
 {
     if (!sim->config.durable || sim->dead != 0 || sim_members(sim) < 3) return;

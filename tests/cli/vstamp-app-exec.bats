@@ -172,6 +172,7 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
     apply pid >/dev/null
     group_wait_primary
     victim=$(((PRIMARY + 1) % 3))
+    group_wait_field "$victim" commit_number "$(group_field "$PRIMARY" commit_number)"
     kill -KILL "$(app_pid "$victim")"
     [ "$(apply 5)" = 5 ]
     status=0

@@ -13,7 +13,8 @@
  *   N3  the primary commits what a quorum acknowledged, itself included, once it is durable;
  *   N4  commit-number never falls;
  *   N5  a primary leaves its view if a quorum no longer answers it, or if its own disk answers
- *       nothing: it commits without that disk only as long as its log has room.
+ *       nothing: it commits without that disk only as long as its log has room.  The
+ *       time that either has for an answer begins with the view.
  *
  * Deviations: acknowledgements name the entry (PIT-1.2); a COMMIT carries the commit-number and its
  * checksum, never the op-number in its place (PIT-1.1, 1.10), and the op-number beside it, so that
@@ -58,6 +59,13 @@ void vr_truncate(struct vr *r, uint64_t op)
     if (r->durable_op > op) r->durable_op = op;
 }
 
+/* The time begins in which the disk has to write something (N5). */
+static void disk_time_begins(struct vr *r)
+{
+    r->hanging_op = r->durable_op;
+    r->hanging_since_us = r->now_us;
+}
+
 /* The view starts here, as primary or as backup. */
 void vr_normal_begin(struct vr *r)
 {
@@ -79,6 +87,7 @@ void vr_normal_begin(struct vr *r)
     vr_timer_off(r, VR_TIMER_VIEW_LIMIT);
     uint64_t patience_us = vr_patience_us(r);
     if (vr_is_primary(r)) {
+        disk_time_begins(r);
         vr_timer_off(r, VR_TIMER_SUSPECT);
         vr_timer_set(r, VR_TIMER_HEARTBEAT, 0);
         vr_timer_set(r, VR_TIMER_ABDICATE, patience_us);
@@ -296,14 +305,12 @@ void vr_heartbeat_due(struct vr *r)
     vr_timer_set(r, VR_TIMER_HEARTBEAT, r->config.heartbeat_ms * UINT64_C(1000));
 }
 
-/* Do requests wait for room that only its own disk could make, and for how long has that written
- * nothing?  (N5) */
-static bool disk_hangs(struct vr *r, uint64_t patience_us)
+/* The disk is waited for while requests lack room that only it could make, and it writes nothing
+ * (N5). */
+static void watch_disk(struct vr *r)
 {
     bool waits = r->batch_count > 0 && r->log.op == r->commit && r->durable_op < r->commit;
-    if (!waits || r->durable_op != r->hanging_op) r->hanging_since_us = r->now_us;
-    r->hanging_op = r->durable_op;
-    return r->now_us - r->hanging_since_us > HANGS_AFTER * patience_us;
+    if (!waits || r->durable_op != r->hanging_op) disk_time_begins(r);
 }
 
 /* N5.  It stops its heartbeats and wants the next view itself, else one that can send but not
@@ -315,10 +322,11 @@ void vr_abdicate_due(struct vr *r)
     vr_timer_set(r, VR_TIMER_ABDICATE, patience_us);
     r->heard_us[r->config.self] = r->now_us;
     uint64_t heard_us = vr_quorum_reached(r, r->heard_us);
+    watch_disk(r);
     if (r->now_us - heard_us > ABDICATE_AFTER * patience_us) {
         vr_mark(r, VR_MARK_primary_abdicates, "view=%" PRIu64, r->view);
         vr_suspect(r, "a quorum does not answer this primary");
-    } else if (disk_hangs(r, patience_us)) {
+    } else if (r->now_us - r->hanging_since_us > HANGS_AFTER * patience_us) {
         vr_mark(r, VR_MARK_primary_has_no_disk, "op=%" PRIu64, r->durable_op);
         vr_suspect(r, "the disk of this primary does not answer");
     } else if (r->suspects) {

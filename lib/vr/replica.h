@@ -296,7 +296,7 @@ struct vr {
     /* normal.c, batch.c */
     uint64_t durable_op;              /* entries up to here are durable, as part of this log */
     uint64_t acked_op[REPLICAS_MAX];  /* primary: newest entry each replica acknowledged */
-    uint64_t hanging_op, hanging_since_us; /* primary: its disk has written no more since then */
+    uint64_t hanging_op, hanging_since_us; /* primary: its disk was waited for since */
     uint64_t sent_ok_op;              /* backup: newest entry acknowledged to this primary */
     uint64_t view_start_op;           /* op-number the view began with */
     uint64_t heartbeat;               /* sequence of the newest heartbeat sent or heard */

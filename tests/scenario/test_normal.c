@@ -349,21 +349,27 @@ static void requests_that_wait_for_the_pipeline_share_an_entry(void **unused)
     cluster_free(c);
 }
 
+/* Send increments until one is not answered: the log is full.  Gives its number. */
+static uint64_t fill_log(struct cluster *c, uint64_t session, uint64_t n, uint32_t pause_ms)
+{
+    struct kv_op op = cluster_incr_op();
+    for (uint64_t end = n + 1000; n < end; n++) {
+        cluster_send_op(c, 1, session, n, 0, &op);
+        cluster_run(c, pause_ms);
+        if (cluster_answer(c, 1, n, KV_INCR).n_replies == 0) return n;
+    }
+    fail();
+    return 0;
+}
+
 /* N5: a disk that hangs without an error stops its replica, and not the group. */
 static void a_primary_whose_disk_hangs_leaves_when_its_log_is_full(void **unused)
 {
     (void)unused;
     struct cluster *c = cluster_new(3, CLUSTER_DISK);
-    uint64_t session = cluster_register(c, 1, 0), n = 0;
+    uint64_t session = cluster_register(c, 1, 0);
     cluster_slow_disk(c, 0, true);
-    struct kv_op op = cluster_incr_op();
-    bool served = true;
-    while (served) { /* the others' disks do for it, as long as there is room */
-        assert_true(++n < 1000);
-        cluster_send_op(c, 1, session, n, 0, &op);
-        cluster_run(c, 20);
-        served = cluster_answer(c, 1, n, KV_INCR).n_replies > 0;
-    }
+    uint64_t n = fill_log(c, session, 1, 20); /* until then the others' disks do for it */
     assert_true(vr_is_primary(cluster_core(c, 0)));
     cluster_run(c, 20000);
     uint8_t primary = cluster_primary(c);
@@ -371,6 +377,29 @@ static void a_primary_whose_disk_hangs_leaves_when_its_log_is_full(void **unused
     assert_int_equal(n, cluster_incr(c, 1, session, n, primary));
     cluster_slow_disk(c, 0, false);
     assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+/* N5: the disk of a primary that leads again has as much time as that of any other. */
+static void the_time_that_a_disk_has_begins_with_the_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 1000); /* the disk is looked at, and was not waited for */
+    for (uint8_t leader = 0; leader < 3; leader++) {
+        cluster_run(c, 5000); /* then not, for a long time */
+        cluster_hand_over(c, leader);
+        cluster_run(c, 100);
+    }
+    assert_int_equal(3, cluster_core(c, 0)->view);
+    assert_true(vr_is_primary(cluster_core(c, 0)));
+    cluster_slow_disk(c, 0, true);
+    fill_log(c, session, 1, 0);
+    cluster_run(c, 1000);
+    assert_int_equal(3, cluster_core(c, 0)->view);
+    cluster_run(c, 10000);
+    assert_true(cluster_core(c, 1)->view > 3);
     cluster_free(c);
 }
 
@@ -393,6 +422,7 @@ int main(void)
         cmocka_unit_test(pit_1_11_a_deposed_primary_does_not_say_that_a_session_is_unknown),
         cmocka_unit_test(requests_that_wait_for_the_pipeline_share_an_entry),
         cmocka_unit_test(a_primary_whose_disk_hangs_leaves_when_its_log_is_full),
+        cmocka_unit_test(the_time_that_a_disk_has_begins_with_the_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -456,6 +456,17 @@ static void a_resend_beyond_whose_number_somebody_else_went_is_unknown(void **st
     ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
 }
 
+/* Asked under no group's name, `from` rejects that in the name of its own. */
+static void tells_its_group(uint8_t from, struct vstamp_id whose, uint64_t view)
+{
+    assert_true(sends_to(from));
+    assert_true(vstamp_id_is_zero(sent.header.group));
+    assert_int_equal(sent.as.request.kind, WIRE_KIND_READ_STALE);
+    struct wire_reject m = {
+        .client = me, .number = sent.as.request.number, .reason = WIRE_REJECT_INVALID};
+    assert_int_equal(deliver(from, whose, view, &wire_shape_reject, &m), 0);
+}
+
 static void another_group_is_found_out(void **state)
 {
     (void)state;
@@ -463,12 +474,7 @@ static void another_group_is_found_out(void **state)
     sends_only_to(0);
     session_on_down(&s, 0); /* how a stranger takes our group's name */
     pass(SESSION_PATIENCE_MS);
-    assert_true(sends_to(1)); /* so it is asked under none */
-    assert_true(vstamp_id_is_zero(sent.header.group));
-    assert_int_equal(sent.as.request.kind, WIRE_KIND_READ_STALE);
-    struct wire_reject m = {
-        .client = me, .number = sent.as.request.number, .reason = WIRE_REJECT_INVALID};
-    assert_int_equal(deliver(1, stranger, 9, &wire_shape_reject, &m), 0);
+    tells_its_group(1, stranger, 9); /* so it is asked under none */
     ended(VSTAMP_E_OTHER_GROUP, true);
     assert_true(vstamp_id_equal(s.result.other_group, stranger));
     assert_true(vstamp_id_equal(s.identity.group, group));
@@ -480,17 +486,10 @@ static void one_in_doubt_sends_nothing_to_another_group(void **state)
     (void)state;
     s.in_doubt = true;
     start(SESSION_APPLY);
-    assert_true(sends_to(0));
-    assert_true(vstamp_id_is_zero(sent.header.group));
-    assert_int_equal(sent.as.request.kind, WIRE_KIND_READ_STALE);
-    struct wire_reject m = {
-        .client = me, .number = sent.as.request.number, .reason = WIRE_REJECT_INVALID};
-    assert_int_equal(deliver(0, stranger, 9, &wire_shape_reject, &m), 0);
+    tells_its_group(0, stranger, 9);
     ended(VSTAMP_E_OTHER_GROUP, false);
     start(SESSION_APPLY);
-    assert_true(sends_to(0));
-    m.number = sent.as.request.number;
-    assert_int_equal(deliver(0, group, 0, &wire_shape_reject, &m), 0);
+    tells_its_group(0, group, 0);
     assert_true(sends_to(0)); /* it is ours */
     assert_true(vstamp_id_equal(sent.header.group, group));
     assert_int_equal(sent.as.request.kind, WIRE_KIND_APPLY);
@@ -501,10 +500,7 @@ static void our_group_is_recognised_and_then_asked(void **state)
     (void)state;
     start(SESSION_APPLY);
     pass(SESSION_PATIENCE_MS);
-    assert_true(sends_to(1));
-    struct wire_reject m = {
-        .client = me, .number = sent.as.request.number, .reason = WIRE_REJECT_INVALID};
-    assert_int_equal(deliver(1, group, 0, &wire_shape_reject, &m), 0);
+    tells_its_group(1, group, 0);
     assert_false(session_ended(&s));
     assert_true(sends_to(1));
     assert_int_equal(sent.as.request.kind, WIRE_KIND_APPLY);

@@ -471,8 +471,26 @@ bool check_can_tell(const struct sim *sim)
     return 2 * __builtin_popcount(right) > __builtin_popcount(active);
 }
 
+/* What all members have executed; 0 if not all are well, and hear each other. */
+static uint64_t executed_by_all(const struct sim *sim)
+{
+    uint64_t least = UINT64_MAX;
+    if (!sim->quiet) return 0;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_replica *r = &sim->replicas[i];
+        if (((sim->dead >> i) & 1) || !check_is_member(sim, i)) continue;
+        const struct vr *core = r->up ? check_core(r->node) : NULL;
+        bool well = core != NULL && core->status == VR_NORMAL &&
+                    core->transfer.kind == VR_TRANSFER_NONE;
+        if (!well) return 0;
+        if (core->applied < least) least = core->applied;
+    }
+    return least;
+}
+
 /* One whose state is wrong is found at the next point, and no other (lib/vr/digest.c).  What it
- * takes to tell is that all are well, and hear each other. */
+ * takes to tell is that all are well, hear each other, and have had the time to: one that was late
+ * may pass several points in a moment. */
 static void check_flipped(struct sim *sim, struct sim_replica *replica, const struct vr *core)
 {
     if (core->diverged_op != 0 && !replica->was_flipped)
@@ -481,21 +499,13 @@ static void check_flipped(struct sim *sim, struct sim_replica *replica, const st
         core->checkpoint_op >= replica->righted_op && !core->checkpoint_storing)
         replica->was_flipped = false;
     if (!replica->flipped || core->diverged_op != 0) return;
-    bool well = sim->quiet;
-    uint64_t passed = core->applied;
-    for (uint8_t i = 0; i < sim->n_nodes; i++) {
-        const struct sim_replica *other = &sim->replicas[i];
-        if (((sim->dead >> i) & 1) || !check_is_member(sim, i)) continue;
-        well = well && other->up && check_core(other->node)->status == VR_NORMAL &&
-               check_core(other->node)->transfer.kind == VR_TRANSFER_NONE;
-        if (well && check_core(other->node)->applied < passed)
-            passed = check_core(other->node)->applied;
-    }
     bool counts = ((check_active(sim) >> replica->index) & 1) && core->epoch == sim->check.epoch;
     counts = counts && core->epoch == sim->check.replicas[replica->index].epoch;
-    if (!well || !counts || !check_can_tell(sim) || core->transfer.kind != VR_TRANSFER_NONE)
-        replica->flipped_op = core->applied;
-    if (passed > replica->flipped_op + 3 * (uint64_t)core->config.checkpoint_ops)
+    uint64_t passed = counts && check_can_tell(sim) ? executed_by_all(sim) : 0;
+    if (passed == 0) replica->flipped_op = core->applied;
+    if (passed <= replica->flipped_op + 3 * (uint64_t)core->config.checkpoint_ops)
+        replica->flipped_us = sim->now;
+    if (sim->now > replica->flipped_us + core->config.view_change_ms * SIM_MS)
         sim_fail(sim, "the state of replica %u is wrong since op=%" PRIu64 ", and nobody found it",
                  replica->index, replica->flipped_op);
 }

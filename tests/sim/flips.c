@@ -9,7 +9,7 @@
  * not change, and its disk counts as lost from then on, as it will be.  Until it is found what it
  * answers is not taken for the truth, and nobody takes pages from it: whom it had infected would be
  * as wrong, and there might be more of those.
- * When the faults are over it must be found before two more points are passed (check.c). */
+ * When the faults are over it must be found soon after three more points are passed (check.c). */
 #include <inttypes.h>
 #include <string.h>
 

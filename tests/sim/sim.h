@@ -104,7 +104,8 @@ struct sim_replica {
     bool has_holes;   /* of them, or of other damage */
     bool flipped;     /* its state is not what it executed, ... */
     uint32_t flipped_life; /* ... as its memory was not, in that life, ... */
-    uint64_t flipped_op;   /* ... since this op, or the others were not all well since */
+    uint64_t flipped_op;   /* ... since this op, or the others were not all well since; */
+    uint64_t flipped_us;   /* all have had what it takes to find that since then */
     struct vstamp_id flipped_digests[SIM_DIGESTS]; /* and this, after an op */
     bool ever_flipped;     /* at any time; */
     uint64_t first_flipped_op; /* first after this op, or in the midst of the next */

@@ -36,6 +36,11 @@ static uint8_t *staged_page(const struct pages *p, uint32_t page)
     return page_at(p->places[!bitset_has(p->live_place, page)], page);
 }
 
+static uint8_t *candidate_page(const struct pages *p, uint32_t page)
+{
+    return bitset_has(p->is_staged, page) ? staged_page(p, page) : live_page(p, page);
+}
+
 static bool is_zeros(const uint8_t *content)
 {
     return load_u64(content) == 0 && memcmp(content, content + 8, VSTAMP_PAGE_SIZE - 8) == 0;
@@ -87,12 +92,11 @@ const uint8_t *pages_read(const struct pages *p, uint32_t page)
 const uint8_t *pages_candidate(const struct pages *p, uint32_t page)
 {
     assert(page < p->n_max);
-    return bitset_has(p->is_staged, page) ? staged_page(p, page) : live_page(p, page);
+    return candidate_page(p, page);
 }
 
-uint8_t *pages_write(struct pages *p, uint32_t page)
+static uint8_t *page_to_write(struct pages *p, uint32_t page)
 {
-    assert(page < p->n_max);
     assert(!p->fetching);
     uint8_t *content = live_page(p, page);
     if (p->has_image && page < p->image_n_used && !bitset_has(p->copied, page)) {
@@ -110,6 +114,12 @@ uint8_t *pages_write(struct pages *p, uint32_t page)
     touch_page(p, page);
     if (page >= p->n_used) p->n_used = page + 1;
     return content;
+}
+
+uint8_t *pages_write(struct pages *p, uint32_t page)
+{
+    assert(page < p->n_max);
+    return page_to_write(p, page);
 }
 
 /* Pages change in the image's tree only here: those that changed since the last one, and those that
@@ -390,19 +400,19 @@ __attribute__((cold)) static uint8_t *stray(const struct vstamp_pages *pages, ui
     return pages->pages->spare;
 }
 
+/* What is within the window is within the whole. */
 EXPORTED const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t page)
 {
     if (page >= pages->count) return stray(pages, page);
     uint32_t number = pages->first + page;
-    if (pages->of_candidate) return pages_candidate(pages->pages, number);
-    assert(number < pages->pages->n_max);
-    return live_page(pages->pages, number);
+    return pages->of_candidate ? candidate_page(pages->pages, number)
+                               : live_page(pages->pages, number);
 }
 
 EXPORTED void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page)
 {
     if (page >= pages->count) return stray(pages, page);
-    return pages_write(pages->pages, pages->first + page);
+    return page_to_write(pages->pages, pages->first + page);
 }
 
 EXPORTED void *vstamp_pages_memory(const struct vstamp_pages *pages)

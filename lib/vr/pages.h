@@ -143,7 +143,7 @@ void pages_clear(struct pages *p);
 /* The same, and what they took is given back. */
 void pages_give_back(struct pages *p, const struct give_back *give_back);
 
-/* An application's window on the pages: its page 0 is page `first`. */
+/* An application's window on the pages: its page 0 is page `first`.  It lies within them. */
 struct vstamp_pages {
     struct pages *pages;
     void *instance;    /* what the application has beside them, */

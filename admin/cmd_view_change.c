@@ -5,7 +5,9 @@
  *   status of all -> the view, its primary --HAND-OVER--> the primary -> the view that follows it
  *
  * The request names the view that is to end, so it can be made again after any failure, to whoever
- * leads then, and moves the primary once. */
+ * leads then, and moves the primary once.  If the view that follows has yet another primary than
+ * the one that was named, that view is asked to end, too: either the named one leads then, or it
+ * is refused, with the reason. */
 #include <config.h>
 
 #include <inttypes.h>
@@ -33,7 +35,7 @@ struct hand_over {
     uint64_t view; /* that is to end */
     bool sent;     /* so it may have begun */
     uint64_t began_us, took_us; /* from the first request to the answer */
-    int primary;   /* afterwards */
+    int primary;   /* afterwards; -1: nobody has said */
     uint64_t new_view;
 };
 
@@ -67,6 +69,10 @@ static int take_answer(struct hand_over *h, struct bytes answer, struct vstamp_d
     if (wire_frame_decode(answer, &m) != 0) {
         vstamp_diag_printf(diag, "its answer cannot be read");
         return VSTAMP_E_IO;
+    }
+    if (m.header.command == WIRE_reply && m.header.epoch != h->members->epoch) {
+        vstamp_diag_printf(diag, "the group has moved to epoch %" PRIu32, m.header.epoch);
+        return VSTAMP_E_NOT_RUN;
     }
     if (m.header.command == WIRE_reply) {
         h->new_view = m.header.view;
@@ -111,12 +117,16 @@ static int look(struct hand_over *h, uint64_t *view, struct vstamp_diag *diag)
     return verdict.primary;
 }
 
-/* Until another view than the first that was seen has begun. */
+static bool leads(const struct hand_over *h)
+{
+    return h->to == ANYBODY ? h->primary != h->from : h->primary == (int)h->to;
+}
+
+/* Until the one that was named leads, or, if none was, another one than before. */
 static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
 {
     uint64_t until_us = now_us() + (uint64_t)ADMIN_PATIENCE * h->admin->timeout_ms * 1000;
     int rv = VSTAMP_E_NOT_RUN;
-    h->from = -1;
     do {
         uint64_t view;
         int primary = look(h, &view, diag);
@@ -132,14 +142,16 @@ static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
                                h->members->n - 1, h->to);
             return VSTAMP_E_USAGE;
         }
-        if (primary >= 0) rv = ask(h, primary, diag);
-        h->took_us = now_us() - h->began_us;
-        if (rv == 0 || rv == VSTAMP_E_INVALID) return rv;
+        rv = primary >= 0 ? ask(h, primary, diag) : VSTAMP_E_NOT_RUN;
+        if (rv == 0) h->took_us = now_us() - h->began_us;
+        if (rv == VSTAMP_E_INVALID || (rv == 0 && leads(h))) return rv;
+        if (rv == 0) h->view = h->new_view;
         nanosleep(&(struct timespec){0, PAUSE_MS * 1000000L}, NULL);
     } while (now_us() < until_us);
-    if (!h->sent) return VSTAMP_E_NOT_RUN;
+    if (rv == 0 || !h->sent) return VSTAMP_E_NOT_RUN;
     struct vstamp_diag last = *diag;
-    vstamp_diag_printf(diag, "asked, but no view has begun since: %s: look at status", last.text);
+    vstamp_diag_printf(diag, "asked, but nobody has said who leads since: %s: look at status",
+                       last.text);
     return VSTAMP_E_UNKNOWN_OUTCOME;
 }
 
@@ -157,7 +169,8 @@ static void print(const struct hand_over *h)
         printf("primary moved from %d to %d in %.*f ms (view %" PRIu64 ")\n", h->from, h->primary,
                h->took_us < 10000 ? 1 : 0, (double)h->took_us / 1e3, h->new_view);
     } else {
-        printf("replica %d is the primary already (view %" PRIu64 ")\n", h->primary, h->new_view);
+        printf("replica %d %s (view %" PRIu64 ")\n", h->primary,
+               leads(h) ? "is the primary already" : "leads again", h->new_view);
     }
 }
 
@@ -165,7 +178,8 @@ int cmd_view_change(struct cli *cli, int argc, char **argv)
 {
     static struct config config;
     const struct admin *admin = cli->context;
-    struct hand_over h = {.admin = admin, .config = &config, .to = ANYBODY};
+    struct hand_over h = {.admin = admin, .config = &config, .to = ANYBODY,
+                          .from = -1, .primary = -1};
     struct vstamp_diag diag = {0};
     const struct cli_option options[] = {
         CLI_U32(0, "to", &h.to, 0, REPLICAS_MAX - 1, "INDEX",
@@ -177,9 +191,12 @@ int cmd_view_change(struct cli *cli, int argc, char **argv)
     rv = config_load(&config, admin->config_option, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     rv = hand_over(&h, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (h.primary < 0) return cli_fail(cli, rv, &diag);
     print(&h);
-    if (h.to == ANYBODY || h.primary == (int)h.to) return CLI_OK;
-    cli_complain(cli, "replica %d leads, not %" PRIu32 ": it could not take over", h.primary, h.to);
+    if (leads(&h)) return CLI_OK;
+    if (rv == VSTAMP_E_INVALID) cli_complain(cli, "%s", diag.text);
+    else if (rv != VSTAMP_E_NOT_RUN) return cli_fail(cli, rv, &diag);
+    else if (h.to == ANYBODY) cli_complain(cli, "no other replica has taken over");
+    else cli_complain(cli, "replica %d leads, not %" PRIu32, h.primary, h.to);
     return CLI_NO;
 }

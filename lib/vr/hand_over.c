@@ -8,9 +8,10 @@
  *
  *   O1  a view that is over, or that the named one leads, needs nothing: a request may come twice,
  *       or late, and moves the primary once;
- *   O2  who is to lead is an active replica that was heard within view_change_ms and is not further
- *       behind than what its own promise can show (PIPELINE_MAX entries), else the group would wait
- *       for it.  What it lacks of those it fetches as any new primary does;
+ *   O2  who is to lead is an active replica that was heard within view_change_ms, over a connection
+ *       that has not broken since, and is not further behind than what its own promise can show
+ *       (PIPELINE_MAX entries), else the group would wait for it.  What it lacks of those it
+ *       fetches as any new primary does;
  *   O3  the answer goes out when a view has begun here: its header says which.  A primary that
  *       crashes meanwhile answers nothing, and O1 lets the request be made again elsewhere. */
 #include <stdio.h>
@@ -24,6 +25,11 @@ static bool is_silent(const struct vr *r, uint8_t replica)
     return r->now_us - r->heard_us[replica] > vr_patience_us(r);
 }
 
+static bool is_cut_off(const struct vr *r, uint8_t replica)
+{
+    return (r->cut_off >> replica) & 1;
+}
+
 /* The next view that `target` leads or, with ANYBODY, any other replica that is heard; 0: there is
  * none. */
 static uint64_t next_view(struct vr *r, uint8_t target)
@@ -31,7 +37,7 @@ static uint64_t next_view(struct vr *r, uint8_t target)
     for (uint64_t v = r->view + 1; v <= r->view + r->config.n_replicas; v++) {
         uint8_t primary = vr_primary_of(r, v);
         if (primary == r->config.self || (target != ANYBODY && primary != target)) continue;
-        if (!is_silent(r, primary)) return v;
+        if (!is_silent(r, primary) && !is_cut_off(r, primary)) return v;
         vr_mark(r, VR_MARK_hand_over_skips_silent, "replica=%u", primary);
     }
     return 0;
@@ -66,6 +72,8 @@ static const char *refuse(struct vr *r, uint8_t target, char *text, size_t size)
     } else if (is_silent(r, target)) {
         snprintf(text, size, "replica %u was not heard within %u ms", target,
                  r->config.view_change_ms);
+    } else if (is_cut_off(r, target)) {
+        snprintf(text, size, "replica %u is down, or cut off: the connection to it broke", target);
     } else if (r->acked_op[target] + PIPELINE_MAX < r->log.op) {
         snprintf(text, size, "replica %u is behind: it holds op %" PRIu64 " of %" PRIu64, target,
                  r->acked_op[target], r->log.op);

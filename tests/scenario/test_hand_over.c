@@ -119,6 +119,24 @@ static void who_cannot_lead_is_refused_in_words(void **unused)
     cluster_free(c);
 }
 
+/* Rule: one whose connection has just broken is refused before it is missed (O2), and one that is
+ * not named is passed over. */
+static void who_has_just_died_is_not_waited_for(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_crash(c, 1);
+    cluster_cut(c, 0, 1);
+    ask(c, 0, 0, 1);
+    expect_refusal(c, "replica 1 is down, or cut off");
+    assert_int_equal(0, cluster_core(c, 0)->view);
+    ask(c, 0, 0, ANYBODY);
+    cluster_settle(c);
+    assert_int_equal(2, cluster_primary(c));
+    assert_int_equal(2, answered_view(c));
+    cluster_free(c);
+}
+
 /* Rule: one that is far behind would keep the group waiting (O2). */
 static void who_is_behind_is_refused_until_it_has_caught_up(void **unused)
 {
@@ -161,6 +179,7 @@ int main(void)
         cmocka_unit_test(no_lease_is_waited_for),
         cmocka_unit_test(a_request_that_comes_again_moves_nothing),
         cmocka_unit_test(who_cannot_lead_is_refused_in_words),
+        cmocka_unit_test(who_has_just_died_is_not_waited_for),
         cmocka_unit_test(who_is_behind_is_refused_until_it_has_caught_up),
         cmocka_unit_test(the_answer_comes_when_a_view_has_begun),
     };

@@ -52,6 +52,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_hand_over \
     %D%/scenario/test_lease \
     %D%/scenario/test_mend \
+    %D%/scenario/test_mend_epochs \
     %D%/scenario/test_normal \
     %D%/scenario/test_page_transfer \
     %D%/scenario/test_reads \

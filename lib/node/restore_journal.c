@@ -242,11 +242,14 @@ static void restore_segment(struct restoring *x, uint64_t number)
 }
 
 /* A damaged entry is with others, unless there are none, as all that was read says: a group that
- * began with one replica may have grown, and shrunk. */
+ * began with one replica may have grown, and shrunk.  Who was replaced by one is not alone; nor is
+ * who took the place of others, and has logged nothing since: they wait for it to begin (7.3). */
 static void judge_loss(struct restoring *x)
 {
     const struct vr *r = &x->n->vr;
-    if (x->loss[0] == '\0' || r->log.n_holes == 0 || r->config.n_replicas > 1) return;
+    bool alone = r->config.n_replicas == 1 && r->config.self != NOT_A_MEMBER &&
+                 (r->epoch == 0 || r->log.op > r->membership.op);
+    if (x->loss[0] == '\0' || r->log.n_holes == 0 || !alone) return;
     x->walk.number = x->loss_number;
     fail(x, VSTAMP_E_CORRUPT, x->loss);
 }

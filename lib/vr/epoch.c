@@ -419,11 +419,20 @@ static void begin(struct vr *r)
     }
 }
 
+/* Has it lost entries that only those whom it replaced can have?  It did not begin the epoch, then,
+ * as nothing follows (and if it did, and they have ended, nobody has them). */
+static bool is_alone_with_holes(const struct vr *r)
+{
+    return r->config.n_replicas == 1 && r->log.op <= r->membership.op &&
+           vr_has_hole(r, r->membership.op);
+}
+
 /* The answer to RESTART is in: what the disk holds may not be all that the epoch begins with.  With
- * holes it is: entries of this epoch may follow, which we have acknowledged. */
+ * holes it is, if other members can mend them: entries of this epoch may follow, which we have
+ * acknowledged. */
 bool vr_epoch_waits(struct vr *r)
 {
-    if (log_reaches_begin(r) && !vr_lacks_state(r)) {
+    if (log_reaches_begin(r) && !vr_lacks_state(r) && !is_alone_with_holes(r)) {
         if (r->log.op >= r->membership.op) vr_commit_up_to(r, r->membership.op);
         return false;
     }

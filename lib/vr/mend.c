@@ -52,10 +52,10 @@ bool vr_fill(struct vr *r, uint8_t from, uint64_t op, struct bytes body)
     return true;
 }
 
-/* The next of the others; itself if the group has shrunk to one. */
+/* The next of the others; itself if the group has shrunk to this one. */
 static uint8_t next_peer(const struct vr *r, uint8_t peer)
 {
-    if (r->config.n_replicas == 1) return r->config.self;
+    if (r->config.n_replicas == 1) return 0;
     do peer = (uint8_t)((peer + 1) % r->config.n_replicas);
     while (peer == r->config.self);
     return peer;

@@ -37,60 +37,6 @@ static void a_group_grows_and_shrinks(void **state)
     grow_and_shrink(CLUSTER_DISK);
 }
 
-/* E4: who has been in the epoch does not begin it again, though an entry before it is damaged: what
- * it acknowledged since stays. */
-static void a_damaged_entry_before_the_epoch_begins_it_only_once(void **state)
-{
-    (void)state;
-    struct group g = group_of_three(CLUSTER_DISK);
-    struct cluster *c = g.c;
-    assert_int_equal(cluster_incr(c, 1, g.session, 1, cluster_primary(c)), 1); /* entry 3 */
-    cluster_add(c, LIST(0, 1, 3));
-    assert_true(cluster_move(c, 2, g.admin, 1, LIST(0, 1, 3)));
-    assert_int_equal(cluster_incr(c, 1, g.session, 2, cluster_primary(c)), 2);
-    uint8_t backup = cluster_primary(c) == 1 ? 0 : 1;
-    cluster_drop(c, CLUSTER_ALL, backup, WIRE_commit); /* the last one it only acknowledges */
-    assert_int_equal(cluster_incr(c, 1, g.session, 3, cluster_primary(c)), 3);
-    cluster_run(c, 50);
-    uint64_t op = cluster_core(c, backup)->log.op;
-    assert_true(op > cluster_core(c, backup)->membership.op);
-    assert_true(op > cluster_core(c, backup)->commit);
-    cluster_crash(c, backup);
-    cluster_rot(c, backup, 3);
-    cluster_drop(c, CLUSTER_ALL, backup, WIRE_new_state);
-    cluster_hold(c, CLUSTER_ALL, backup, WIRE_give_entry); /* it is let in before that is mended */
-    cluster_start(c, backup);
-    cluster_run(c, 100);
-    assert_int_equal(cluster_core(c, backup)->stats.entries_damaged, 1);
-    cluster_release(c, CLUSTER_ALL, backup, WIRE_give_entry);
-    cluster_clear_rules(c);
-    cluster_settle(c);
-    assert_true(cluster_is_up(c, backup));
-    assert_true(cluster_core(c, backup)->log.op >= op);
-    assert_true(cluster_converge(c));
-    assert_int_equal(cluster_incr(c, 1, g.session, 4, cluster_primary(c)), 4);
-    cluster_free(c);
-}
-
-/* Its folder began with a group of one, but that is not who it can ask now. */
-static void a_damaged_entry_of_a_group_that_has_grown_is_mended(void **state)
-{
-    (void)state;
-    struct cluster *c = cluster_new(1, CLUSTER_DISK);
-    uint64_t session = cluster_register(c, 1, 0), admin = cluster_register(c, 2, 0);
-    assert_int_equal(cluster_incr(c, 1, session, 1, 0), 1);
-    uint64_t op = cluster_core(c, 0)->log.op;
-    for (int i = 0; i < 2; i++) cluster_add(c, LIST(0, 1, 2));
-    assert_true(cluster_move(c, 2, admin, 1, LIST(0, 1, 2)));
-    cluster_crash(c, 0);
-    cluster_rot(c, 0, op);
-    cluster_start(c, 0);
-    assert_true(cluster_converge(c));
-    assert_int_equal(cluster_core(c, 0)->stats.entries_mended, 1);
-    assert_int_equal(cluster_incr(c, 1, session, 2, cluster_primary(c)), 2);
-    cluster_free(c);
-}
-
 /* The new ones have formed a group of their own, which was never used. */
 static void replace_all(int mode)
 {
@@ -742,8 +688,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_grows_and_shrinks),
-        cmocka_unit_test(a_damaged_entry_before_the_epoch_begins_it_only_once),
-        cmocka_unit_test(a_damaged_entry_of_a_group_that_has_grown_is_mended),
         cmocka_unit_test(all_members_are_replaced_at_once),
         cmocka_unit_test(a_member_to_be_restarts_while_the_others_learn),
         cmocka_unit_test(a_replaced_replica_stays_until_a_quorum_has_begun),

@@ -552,6 +552,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
     if ((core->log_view != last->log_view || core->log.op != last->op ||
          !vstamp_id_equal(head, last->head)) && in_epoch)
         note_log(sim, replica, core);
+    if (vr_is_durable_state(core)) last->durable_epoch = core->epoch;
     last->epoch = core->epoch;
     last->view = core->view;
     last->log_view = core->log_view;

@@ -75,6 +75,7 @@ struct check_place {
 
 /* What is known of one replica. */
 struct check_replica {
+    uint32_t durable_epoch; /* its disk knows at least of this one */
     uint32_t epoch; /* in which all that follows was */
     uint64_t view, log_view, commit, applied; /* after its last turn, this incarnation */
     uint32_t said_epoch;                      /* of the two below */

@@ -2,8 +2,9 @@
 /* Single entries of a journal rot: a bit of one flips while its replica is down.  That may happen
  * to any number of replicas, and to all of them at once, as long as another copy is left of each
  * entry, and not with a witness, which may forget it: then they mend each other (lib/vr/mend.c).
- * An entry that was not committed may even rot
- * at all who have it, if they are less than a quorum: then the others deny it.
+ * An entry that was not committed may even rot at all who have it, if they are less than a quorum:
+ * then the others deny it.  So it is while the membership changes, too, at members and at who is to
+ * be or has been one; that other copy is with a member then.
  *
  * While a replica has lost its disk, or more of it than that, nothing rots, and while something is
  * rotten no disk is lost (faults.c). */
@@ -63,11 +64,19 @@ static void rot_one(struct sim *sim, struct sim_replica *r)
     sim->stats.rotten_entries++;
 }
 
+/* Is it a group by itself, as far as its disk says?  Then it cannot know that others have what it
+ * lacks: a group of one bears nothing. */
+static bool is_alone(const struct sim *sim, uint8_t index)
+{
+    uint32_t n = 0, epoch = sim->check.replicas[index].durable_epoch;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) n += check_is_member_of(sim, i, epoch);
+    return n == 1 && check_is_member_of(sim, index, epoch);
+}
+
 void sim_rot_entries(struct sim *sim, struct sim_replica *r)
 {
-    if (!sim->config.durable || !sim->all_formed || sim_members(sim) == 1) return;
+    if (!sim->config.durable || !sim->all_formed || is_alone(sim, r->index)) return;
     if (prng_below(&sim->prng, 1000) >= sim->options.entry_rot_permille) return;
-    if (sim_is_changing(sim) || !check_is_member(sim, r->index)) return;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (!check_is_member(sim, i)) continue;

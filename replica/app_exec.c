@@ -40,8 +40,9 @@ enum trouble {
     ENDED = CHILD_ENDED,
     SILENT = CHILD_SILENT,
     NO_ROOM = CHILD_NO_ROOM,
-    WRONG,  /* it said what it should not */
-    DIFFERS /* it said something else than before */
+    WRONG,    /* it said what it should not */
+    TOO_LONG, /* its answer is larger than there is room for */
+    DIFFERS   /* it said something else than before */
 };
 
 struct app_exec {
@@ -134,8 +135,9 @@ static enum trouble check_line(const struct question *q, struct vstamp_diag *why
     if (q->word == APP_STATE)
         return wrong(why, "has a state of %" PRIu64 " bytes, more than state_bytes_max allows (%"
                      PRIu64 ")", line->body, q->body_max);
-    return wrong(why, "gave an answer of %" PRIu64 " bytes, more than there is room for (%" PRIu64
-                 ")", line->body, q->body_max);
+    wrong(why, "gave an answer of %" PRIu64 " bytes, more than there is room for (%" PRIu64 ")",
+          line->body, q->body_max);
+    return TOO_LONG;
 }
 
 /* What has been read is, or is not yet, the whole answer. */
@@ -427,7 +429,8 @@ static void carry_out(struct app_exec *x, const struct errand *e)
         if (up) trouble = steps[e->kind](x, e, &why);
         if (trouble == NONE) return;
         put_down(x); /* X4 */
-        refused = up && e->kind == QUERY && (trouble == SILENT || tries == QUERY_TRIES);
+        refused = up && e->kind == QUERY &&
+                  (trouble == SILENT || trouble == TOO_LONG || tries == QUERY_TRIES);
         final = trouble == DIFFERS || trouble == NO_ROOM || tries == EXEC_TRIES;
         complain(x, e, up, tries, &why, final && !refused);
         if (refused) {

@@ -32,7 +32,7 @@ _Static_assert((int)VSTAMP_REGISTER == SESSION_REGISTER && (int)VSTAMP_APPLY == 
                    (int)VSTAMP_RECONFIGURE == SESSION_RECONFIGURE,
                "one list of tasks");
 
-#define WORDS_SIZE 80u
+#define WORDS_SIZE 160u
 
 struct call {
     vstamp_reply_fn *reply; /* NULL: there is no call */

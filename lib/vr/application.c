@@ -17,8 +17,12 @@
  * Pages whose content stays the same are not touched.
  *
  * An application that fails at either ends the life of this replica: it must not answer from a
- * state that is not the group's.  So does one that answers with more than there is room for, or
- * asks for a page that there is not: whatever it did then, nobody may see it.
+ * state that is not the group's.  So does one that answers a logged operation with more than there
+ * is room for, or asks for a page that there is not: whatever it did then, nobody may see it.
+ *
+ *   A3  what is in no log ends no replica by such a mistake, or a client that asks again would end
+ *       one after the other: the read, or the operation that is predicted, is refused.  But whoever
+ *       writes beyond the room has damaged memory, and the replica ends.
  *
  * Each of its functions is entered and left here, so that a host can say where it was when it
  * crashed. */
@@ -31,6 +35,7 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 #define SIZE_BYTES 8u
+#define GUARD      0xa5u
 
 struct vstamp_save {
     struct vstamp_pages *pages;
@@ -150,6 +155,20 @@ bool vr_app_has_memory(const struct vr *r)
     return r->app->save != NULL || r->app->settle != NULL;
 }
 
+/* An answer's room, and behind it what must not change. */
+static struct vstamp_answer room(uint8_t *data, size_t capacity)
+{
+    memset(data + capacity, GUARD, VR_GUARD_BYTES);
+    return (struct vstamp_answer){.data = data, .capacity = capacity};
+}
+
+static bool kept_to_room(const struct vstamp_answer *answer)
+{
+    for (size_t i = 0; i < VR_GUARD_BYTES; i++)
+        if (answer->data[answer->capacity + i] != GUARD) return false;
+    return true;
+}
+
 static void end(struct vr *r)
 {
     char reason[VR_QUOTED_SIZE];
@@ -172,21 +191,34 @@ void vr_app_enter(struct vr *r, const char *function, uint64_t op)
     r->app_op = op;
 }
 
+static void say_stray(const struct vr *r, const char *function, struct vstamp_diag *into)
+{
+    vstamp_diag_printf(into, "the application \"%s\" asks in %s at op-number %" PRIu64
+                       " for page %" PRIu32 ", and there are %" PRIu32, r->app->name, function,
+                       r->app_op, r->pages.stray, r->app_pages.count);
+}
+
+static void say_too_long(const struct vr *r, const char *function,
+                         const struct vstamp_answer *answer, struct vstamp_diag *into)
+{
+    vstamp_diag_printf(into, "the application \"%s\" answers in %s at op-number %" PRIu64
+                       " with %zu bytes, and has room for %zu", r->app->name, function, r->app_op,
+                       answer->size, answer->capacity);
+}
+
 bool vr_app_leave(struct vr *r)
 {
     const char *function = r->app_function;
     r->app_function = NULL;
     if (!r->pages.strayed) return true;
-    vstamp_diag_printf(&r->app_failure, "the application \"%s\" asks in %s at op-number %" PRIu64
-                       " for page %" PRIu32 ", and there are %" PRIu32, r->app->name, function,
-                       r->app_op, r->pages.stray, r->app_pages.count);
+    say_stray(r, function, &r->app_failure);
     end(r);
     return false;
 }
 
-bool vr_app_has_failed(struct vr *r)
+/* Has its instance come to an end? */
+static bool has_ended(struct vr *r)
 {
-    if (!vr_app_leave(r)) return true;
     const char *why = r->app->failure != NULL ? r->app->failure(r->app_pages.instance) : NULL;
     if (why == NULL) return false;
     vstamp_diag_printf(&r->app_failure, "the application \"%s\" cannot go on: %s", r->app->name,
@@ -195,15 +227,45 @@ bool vr_app_has_failed(struct vr *r)
     return true;
 }
 
+bool vr_app_has_failed(struct vr *r)
+{
+    return !vr_app_leave(r) || has_ended(r);
+}
+
 bool vr_app_has_answered(struct vr *r, const struct vstamp_answer *answer)
 {
     const char *function = r->app_function;
     if (vr_app_has_failed(r)) return false;
     if (answer->size <= answer->capacity) return true;
-    vstamp_diag_printf(&r->app_failure, "the application \"%s\" answers in %s at op-number %" PRIu64
-                       " with %zu bytes, and has room for %zu", r->app->name, function, r->app_op,
-                       answer->size, answer->capacity);
+    say_too_long(r, function, answer, &r->app_failure);
     end(r);
+    return false;
+}
+
+/* A3: at the end of a function that is asked for what is in no log.  False: the replica is over, or
+ * this is refused, as *why says then. */
+static bool is_usable(struct vr *r, const struct vstamp_answer *answer, struct vstamp_diag *why)
+{
+    const char *function = r->app_function;
+    r->app_function = NULL;
+    why->text[0] = '\0';
+    if (has_ended(r)) return false;
+    if (!kept_to_room(answer)) {
+        vstamp_diag_printf(&r->app_failure, "the application \"%s\" writes in %s at op-number %"
+                           PRIu64 " beyond the %zu bytes of its answer's room", r->app->name,
+                           function, r->app_op, answer->capacity);
+        end(r);
+        return false;
+    }
+    if (r->pages.strayed) say_stray(r, function, why);
+    else if (answer->size > answer->capacity) say_too_long(r, function, answer, why);
+    r->pages.strayed = false;
+    if (why->text[0] == '\0') return true;
+    if (r->app_mistake.text[0] == '\0') { /* once: a client may ask as often as it likes */
+        char reason[VR_QUOTED_SIZE];
+        r->app_mistake = *why;
+        vr_log(r, VR_ERROR, "application-mistaken", "reason=%s", vr_quoted(reason, why->text));
+    }
     return false;
 }
 
@@ -241,14 +303,29 @@ bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages)
     return r->app->load == NULL || saved_end(pages) - SIZE_BYTES <= r->limits.state_bytes;
 }
 
-struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffer)
+bool vr_app_query(struct vr *r, struct bytes question, struct vstamp_answer *answer,
+                  struct vstamp_diag *why)
+{
+    *answer = room(r->answer, r->config.max_read_bytes);
+    vr_app_enter(r, "query", r->applied);
+    r->app->query(&r->app_pages, question.data, question.size, answer);
+    if (!is_usable(r, answer, why)) return false;
+    if (!answer->refused) return true;
+    vstamp_diag_printf(why, "%.*s", (int)answer->size, (const char *)answer->data);
+    return false;
+}
+
+bool vr_app_predict(struct vr *r, struct bytes operation,
+                    uint8_t buffer[static VR_PREDICTION_ROOM], struct bytes *predicted,
+                    struct vstamp_diag *why)
 {
     uint64_t seed[VSTAMP_SEED_WORDS];
-    struct vstamp_answer prediction = {.data = buffer, .capacity = VSTAMP_PREDICTION_BYTES};
-    if (r->app->predict == NULL) return (struct bytes){0};
+    struct vstamp_answer prediction = room(buffer, VSTAMP_PREDICTION_BYTES);
+    *predicted = (struct bytes){0};
+    if (r->app->predict == NULL) return true;
     for (uint32_t i = 0; i < VSTAMP_SEED_WORDS; i++) seed[i] = prng_next(&r->prng);
     vr_app_enter(r, "predict", r->applied);
     r->app->predict(&r->app_pages, seed, operation.data, operation.size, &prediction);
-    if (!vr_app_has_answered(r, &prediction)) return (struct bytes){0};
-    return (struct bytes){buffer, prediction.size};
+    *predicted = (struct bytes){buffer, prediction.size};
+    return is_usable(r, &prediction, why);
 }

@@ -114,14 +114,19 @@ static bool put_into_batch(struct vr *r, const struct wire_operation *operation)
 /* A request, if need be after what waits has become an entry; false if that cannot be now. */
 static bool add_to_batch(struct vr *r, const struct vr_asker *asker, const struct wire_request *m)
 {
-    uint8_t prediction[VSTAMP_PREDICTION_BYTES];
+    uint8_t prediction[VR_PREDICTION_ROOM];
+    struct vstamp_diag why;
     struct wire_operation operation = {.client = m->client,
                                        .session = m->session,
                                        .number = m->number,
                                        .kind = m->kind,
                                        .body = m->body};
-    if (m->kind == WIRE_KIND_APPLY) operation.prediction = vr_app_predict(r, m->body, prediction);
-    if (r->over) return true; /* nobody is answered any more */
+    if (m->kind == WIRE_KIND_APPLY &&
+        !vr_app_predict(r, m->body, prediction, &operation.prediction, &why)) {
+        /* not for ever: another seed may do, and a copy of this request may come later */
+        if (!r->over) vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE, why.text);
+        return true;
+    }
     if (!put_into_batch(r, &operation)) {
         vr_batch_settle(r);
         if (!put_into_batch(r, &operation)) return false;

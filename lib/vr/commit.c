@@ -148,6 +148,7 @@ void vr_foresee(struct vr *r, const struct bytes *operations, uint32_t n)
         next[i] = (struct vstamp_operation){operations[i].data, operations[i].size};
     vr_app_enter(r, "foresee", r->applied);
     r->app->foresee(&r->app_pages, next, n);
+    r->pages.strayed = false; /* it says nothing that anybody could see (A3) */
     vr_app_leave(r);
 }
 

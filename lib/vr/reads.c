@@ -27,18 +27,14 @@ static struct vr_read *waiting_read(const struct vr *r, uint32_t i)
 
 static void answer_read(struct vr *r, const struct vr_asker *asker, struct bytes body)
 {
-    struct vstamp_answer answer = {.data = r->answer, .capacity = r->config.max_read_bytes};
-    vr_app_enter(r, "query", r->applied);
-    r->app->query(&r->app_pages, body.data, body.size, &answer);
-    if (!vr_app_has_answered(r, &answer)) return;
-    if (answer.refused) {
-        struct vstamp_diag why;
-        vstamp_diag_printf(&why, "%.*s", (int)answer.size, (const char *)answer.data);
+    struct vstamp_answer answer;
+    struct vstamp_diag why;
+    if (vr_app_query(r, body, &answer, &why)) {
+        r->stats.reads++;
+        vr_reply(r, asker, r->applied, (struct bytes){answer.data, answer.size});
+    } else if (!r->over) {
         vr_reject(r, asker, WIRE_REJECT_INVALID, why.text);
-        return;
     }
-    r->stats.reads++;
-    vr_reply(r, asker, r->applied, (struct bytes){answer.data, answer.size});
 }
 
 static void answer_kept(struct vr *r, const struct vr_read *read)

@@ -230,6 +230,7 @@ struct vr {
     const char *app_function;    /* that it is in now, or NULL, */
     uint64_t app_op;             /* and at which op-number */
     struct vstamp_diag app_failure;
+    struct vstamp_diag app_mistake; /* the first one that ended nothing */
     struct prng prng;
     uint64_t now_us, wall_us;
     uint64_t due[VR_TIMERS]; /* UINT64_MAX: off */

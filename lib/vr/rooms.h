@@ -103,7 +103,14 @@ bool vr_app_leave(struct vr *r);
 bool vr_app_has_failed(struct vr *r); /* leaves, too, and asks it */
 bool vr_app_has_answered(struct vr *r, const struct vstamp_answer *answer); /* so does this */
 void vr_app_has_run(struct vr *r);    /* it executed something, and its memory may have changed */
-struct bytes vr_app_predict(struct vr *r, struct bytes operation, uint8_t *buffer);
+/* False: the replica is over, or what was asked is to be refused, as *why says. */
+#define VR_GUARD_BYTES     64u /* behind the room of an answer */
+#define VR_PREDICTION_ROOM (VSTAMP_PREDICTION_BYTES + VR_GUARD_BYTES)
+bool vr_app_query(struct vr *r, struct bytes question, struct vstamp_answer *answer,
+                  struct vstamp_diag *why);
+bool vr_app_predict(struct vr *r, struct bytes operation,
+                    uint8_t buffer[static VR_PREDICTION_ROOM], struct bytes *predicted,
+                    struct vstamp_diag *why);
 
 /* commit.c: execution in order. */
 #define VR_FORESEEN_MAX 16u /* as many operations look into memory at a time */

@@ -9,13 +9,18 @@ load group
 setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 teardown() { group_teardown; }
 
-# ends_with STATUS FLAW SENTENCE WORD...: so does a replica with that flaw when it is called so.
-ends_with() {
-    local build status=0
+start() { # N FLAW
+    local build
     build=$(cd "${top_builddir:?}" && pwd)
     GROUP_OPTIONS="--app $build/tests/sim/.libs/flawed.so --app-argument $2"
-    group_start 1 "durability: memory"
+    group_start "$1" "durability: memory"
     group_wait_primary
+}
+
+# ends_with STATUS FLAW SENTENCE WORD...: so does a replica with that flaw when it is called so.
+ends_with() {
+    local status=0
+    start 1 "$2"
     vstamp --timeout 1 call "${@:4}" || true
     group_wait "its end" group_never group_running 0
     group_reap 0 || status=$?
@@ -26,8 +31,27 @@ ends_with() {
 
 @test "an answer that is too long, and a page that there is not" {
     ends_with 1 long "answers in apply at op-number 2 with .* bytes, and has room for " x
-    ends_with 1 verbose "answers in query at op-number 0 with .* bytes, and has room for " --read x
+    ends_with 1 overruns "writes in query at op-number 0 beyond the .* bytes of its answer" --read x
     ends_with 1 stray "asks in apply at op-number 2 for page 4294967295, and there are " x
+}
+
+# refuses STATUS FLAW SENTENCE WORD...: the client is told, and no replica ends.
+refuses() {
+    local i
+    start 3 "$2"
+    for i in 1 2 3; do
+        run -"$1" vstamp --timeout 1 call "${@:4}"
+        [[ $output =~ the\ application\ \"flawed\"\ $3 ]]
+    done
+    [ "$(grep -h event=application-mistaken replica-*.log | grep -c " $3")" -eq 1 ]
+    for i in 0 1 2; do group_running "$i"; done
+    group_teardown
+}
+
+@test "what is in no log ends nobody: it is refused" {
+    refuses 5 verbose "answers in query at op-number 0 with " --read x
+    refuses 5 astray "asks in query at op-number 0 for page 4294967295, and there are " --read x
+    refuses 3 chooses "answers in predict at op-number [0-9]* with 257 bytes" x
 }
 
 @test "a crash" {

@@ -11,7 +11,10 @@
  *   slips      the sum differs where the state was loaded, and no answer shows it
  *   long       an answer is longer than there is room for
  *   verbose    so is that to a question
+ *   overruns   and this one is written, too
+ *   chooses    so is what is predicted
  *   stray      an operation looks at a page that there is not
+ *   astray     so does a question
  *   crash      an operation takes the process with it
  *   hang       an operation never ends */
 #include <inttypes.h>
@@ -71,7 +74,18 @@ static void query(const struct vstamp_pages *pages, const uint8_t *operation, si
     (void)operation;
     (void)size;
     print(s, answer);
-    if (is(s, "verbose")) answer->size = answer->capacity + 1;
+    if (is(s, "astray")) vstamp_page_read(pages, UINT32_MAX);
+    if (is(s, "verbose") || is(s, "overruns")) answer->size = answer->capacity + 1;
+    if (is(s, "overruns")) answer->data[answer->capacity] = '!';
+}
+
+static void predict(const struct vstamp_pages *pages, const uint64_t seed[VSTAMP_SEED_WORDS],
+                    const uint8_t *operation, size_t size, struct vstamp_answer *prediction)
+{
+    (void)seed;
+    (void)operation;
+    (void)size;
+    if (is(vstamp_pages_instance(pages), "chooses")) prediction->size = prediction->capacity + 1;
 }
 
 static uint64_t due(const struct vstamp_pages *pages)
@@ -127,4 +141,5 @@ const struct vstamp_app vstamp_application = {.abi = VSTAMP_APP_ABI,
                                               .save = save,
                                               .load = load,
                                               .due = due,
-                                              .tick = tick};
+                                              .tick = tick,
+                                              .predict = predict};

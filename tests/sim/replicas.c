@@ -129,6 +129,8 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
     bool older = strcmp(event, "version-refused") == 0 && r->newest == WIRE_NEWEST;
     if (strcmp(event, "application-failed") == 0)
         sim_fail(r->sim, "replica %u: %s", r->index, check_core(r->node)->app_failure.text);
+    if (strcmp(event, "application-mistaken") == 0)
+        sim_fail(r->sim, "replica %u: %s", r->index, check_core(r->node)->app_mistake.text);
     if (level == NODE_LOG_ERROR && !spoilt && !rots && !flips && !older && !r->old)
         sim_fail(r->sim, "replica %u: %s", r->index, event);
 }

@@ -86,6 +86,8 @@ verdict() {
     found "answers in query at op-number " " bytes, and has room for "
     verdict stray --seeds 1-2
     found "asks in apply at op-number " " for page 4294967295, and there are "
+    verdict chooses --seeds 1-2
+    found "answers in predict at op-number " " bytes, and has room for 256"
 }
 
 @test "one that crashes or hangs is told where, of one seed, too" {

@@ -40,6 +40,8 @@
 #define FRESH_MS           20u /* what was read from so recently is taken to be there */
 #define WAIT_MS_MAX        60000u
 #define NOWHERE            "?" /* an address that makes no sense here */
+#define SAID_MAX           32u /* of what is no frame, shown to people */
+#define TEXT_MAX           160u
 
 enum peer_state { PEER_CLOSED, PEER_CONNECTING, PEER_UP };
 
@@ -54,6 +56,8 @@ struct peer {
     int error;         /* errno of the newest failure, or a getaddrinfo code if negative */
     bool closed_by_peer;
     bool owes; /* something was sent since anything came */
+    bool answered;           /* a frame has come from there, ever */
+    char said[SAID_MAX + 1]; /* what came instead of one, empty: nothing */
     uint8_t *in;
     size_t in_capacity, in_size, in_used; /* in_used: frames that the client is done with */
     size_t in_wanted;                     /* of the frame that has begun, 0: not known */
@@ -399,6 +403,16 @@ static void follow(struct vstamp_driver *d)
     add_others(d);
 }
 
+/* Something else than a replica listens there. */
+static void note_senseless(struct peer *peer)
+{
+    const uint8_t *at = peer->in + peer->in_used;
+    size_t n = 0;
+    for (; n < peer->in_size - peer->in_used && n < SAID_MAX && at[n] != '\r' && at[n] != '\n'; n++)
+        peer->said[n] = at[n] >= ' ' && at[n] <= '~' ? (char)at[n] : '?';
+    peer->said[n] = '\0';
+}
+
 static void peer_read(struct vstamp_driver *d, uint32_t index)
 {
     struct peer *peer = &d->peers[index];
@@ -413,8 +427,15 @@ static void peer_read(struct vstamp_driver *d, uint32_t index)
                                  peer->in_size - peer->in_used, now_ms, &used, &wanted);
     peer->in_used += used;
     peer->read_ms = now_ms;
-    if (used > 0) peer->owes = false;
-    if (rv != 0) {
+    if (used > 0) {
+        peer->owes = false;
+        peer->answered = true;
+        peer->said[0] = '\0';
+    }
+    struct bytes rest = {peer->in + peer->in_used, peer->in_size - peer->in_used};
+    bool begins = wire_frame_begins(rest);
+    if (!begins) note_senseless(peer);
+    if (rv != 0 || !begins) {
         peer_lost(d, index, EPROTO);
     } else {
         peer->in_wanted = wanted;
@@ -577,7 +598,7 @@ int vstamp_driver_ask(struct vstamp_driver *d, enum vstamp_task task, const void
     return reply->err;
 }
 
-static const char *peer_text(const struct vstamp_driver *d, uint32_t index)
+static const char *peer_text(const struct vstamp_driver *d, uint32_t index, char text[TEXT_MAX])
 {
     const struct peer *peer = &d->peers[index];
     uint8_t said = has_moved(d) ? 0 : proxy_said(d->client, index);
@@ -585,8 +606,16 @@ static const char *peer_text(const struct vstamp_driver *d, uint32_t index)
         const char *words = proxy_words(d->client, index), *name = wire_reject_reason_name(said);
         return words[0] != '\0' ? words : name != NULL ? name : "refused";
     }
+    if (peer->said[0] != '\0') {
+        snprintf(text, TEXT_MAX, "what answers there is not a vstamp replica, it says '%s': is "
+                 "the port right?", peer->said);
+        return text;
+    }
     if (peer->state == PEER_CONNECTING) return "does not accept the connection";
-    if (peer->state == PEER_UP) return peer->owes ? "connected, but no answer" : "connected";
+    if (peer->state == PEER_UP && peer->owes)
+        return peer->answered ? "connected, but no answer"
+                              : "connected, but no answer: it hangs, or is not a vstamp replica";
+    if (peer->state == PEER_UP) return "connected";
     if (peer->error < 0) return gai_strerror(peer->error);
     if (peer->error != 0) return strerror(peer->error);
     return peer->closed_by_peer ? "closed the connection" : "not asked";
@@ -597,7 +626,8 @@ void vstamp_driver_explain(const struct vstamp_driver *d, char *text, size_t siz
     size_t used = 0;
     if (size > 0) text[0] = '\0';
     for (uint32_t i = 0; i < d->n_peers && used < size; i++) {
-        const char *why = peer_text(d, i);
+        char own[TEXT_MAX];
+        const char *why = peer_text(d, i, own);
         int n = snprintf(text + used, size - used, "%s%s: %c%s", i > 0 ? "; " : "",
                          d->peers[i].address.text, tolower((unsigned char)why[0]),
                          why + 1); /* strerror begins like a sentence */

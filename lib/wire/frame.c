@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "base/checksum.h"
+#include "base/endian.h"
 #include "base/limits.h"
 
 #define CHECKSUM_SIZE 8u /* the header's checksum covers what follows it */
+#define MAGIC_PLACE   16u
 
 static uint64_t header_checksum(const uint8_t *header)
 {
@@ -46,6 +48,12 @@ int wire_frame_size(struct bytes stream, size_t size_max, size_t *size)
     int rv = read_header(stream, size_max, &header, &body_checksum);
     if (rv == 0) *size = header.size;
     return rv;
+}
+
+bool wire_frame_begins(struct bytes stream)
+{
+    if (stream.size < MAGIC_PLACE + sizeof(uint32_t)) return true;
+    return load_u32(stream.data + MAGIC_PLACE) == WIRE_MAGIC;
 }
 
 int wire_frame_decode(struct bytes frame, struct wire_message *message)

@@ -54,6 +54,9 @@ struct wire_message {
  * frame, or larger than `size_max`): close the connection. */
 int wire_frame_size(struct bytes stream, size_t size_max, size_t *size);
 
+/* Could a frame start with these bytes, as far as the first of them tell? */
+bool wire_frame_begins(struct bytes stream);
+
 /* Take a whole frame apart.  The message points into it; fields that its version lacks are zero.
  * VSTAMP_E_* as above; an unknown command is VSTAMP_E_MALFORMED.  VSTAMP_E_VERSION, with the header
  * there: it is written in a version that this program does not know. */

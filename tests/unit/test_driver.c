@@ -131,12 +131,44 @@ static void says_of_a_replica_what_it_does(void **state)
     close(connection);
 }
 
+static void says_what_answers_in_place_of_a_replica(void **state)
+{
+    static const char banner[] = "SSH-2.0-Something_9.2\r\n";
+    struct vstamp_driver *driver;
+    char text[200] = "", expected[200];
+    int err = 1;
+    (void)state;
+    assert_int_equal(vstamp_driver_open(&driver, address, NULL, NULL), 0);
+    assert_int_equal(vstamp_driver_call(driver, VSTAMP_READ_STALE, "x", 1, TIMEOUT_MS, on_reply,
+                                        &err), 0);
+    vstamp_driver_wait(driver, 0); /* connects */
+    int connection = accept(listener, NULL, NULL);
+    assert_true(connection >= 0);
+    while (strstr(text, "no answer") == NULL) {
+        assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+        vstamp_driver_explain(driver, text, sizeof text);
+    }
+    snprintf(expected, sizeof expected,
+             "%s: connected, but no answer: it hangs, or is not a vstamp replica", address);
+    assert_string_equal(text, expected);
+    assert_int_equal(send(connection, banner, sizeof banner - 1, 0), sizeof banner - 1);
+    while (strstr(text, "not a vstamp replica, it says") == NULL) {
+        assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+        vstamp_driver_explain(driver, text, sizeof text);
+    }
+    assert_non_null(strstr(text, "it says 'SSH-2.0-Something_9.2': is the port right?"));
+    assert_int_equal(err, 1); /* it is tried again */
+    vstamp_driver_close(driver);
+    close(connection);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_of_calls_has_a_default_and_a_bound),
         cmocka_unit_test(a_question_beside_all_calls_in_flight_is_told_so),
         cmocka_unit_test(says_of_a_replica_what_it_does),
+        cmocka_unit_test(says_what_answers_in_place_of_a_replica),
     };
     return cmocka_run_group_tests(tests, listen_on_loopback, close_listener);
 }

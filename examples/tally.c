@@ -3,9 +3,11 @@
  * again with the same FILE it goes on, and no increment runs twice or is left out, as "A client that
  * comes back" in vstamp-client(3) has it.
  *
- *     tally 127.0.0.1:14621,127.0.0.1:14622,127.0.0.1:14623 FILE NUMBER
+ *     tally 127.0.0.1:14621,127.0.0.1:14622,127.0.0.1:14623 FILE NUMBER [IN_FLIGHT]
  *
- * FILE holds who the client is; nobody else may use it meanwhile, nor count with that counter. */
+ * FILE holds who the client is; nobody else may use it meanwhile, nor count with that counter.  It
+ * asks for IN_FLIGHT increments at a time, by default 1, and always for as many with one FILE: each
+ * is a session, and the successor settles them all. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,55 +37,95 @@ static int identity(const char *path, struct vstamp_id *id)
     return ok ? 0 : -1;
 }
 
-static int ask(struct vstamp_driver *driver, enum vstamp_task task, const char *operation,
-               unsigned long *value)
+struct tally {
+    struct vstamp_driver *driver;
+    unsigned long in_flight;
+    unsigned long value; /* of the counter, when all was settled last, */
+    unsigned long sent;  /* and increments since */
+    int failed;          /* calls of which the outcome is not known, or that have to be repeated */
+};
+
+static unsigned long number_in(const struct vstamp_reply *reply)
 {
-    struct vstamp_reply reply;
     char text[24] = "";
-    if (vstamp_driver_ask(driver, task, operation, strlen(operation), TIMEOUT_MS, &reply) == 0 &&
-        value != NULL) {
-        memcpy(text, reply.body, reply.size < sizeof text ? reply.size : sizeof text - 1);
-        *value = strtoul(text, NULL, 10);
-    }
-    return reply.err;
+    memcpy(text, reply->body, reply->size < sizeof text ? reply->size : sizeof text - 1);
+    return strtoul(text, NULL, 10);
+}
+
+static void on_registered(void *context, const struct vstamp_reply *reply)
+{
+    struct tally *t = context;
+    if (reply->err != 0) t->failed++;
 }
 
 /* Whatever was asked before, also by one that was killed: it has run by the end of this, or never
- * will. */
-static void settle(struct vstamp_driver *driver, unsigned long *value)
+ * will.  All registrations are begun before any is waited for, so each takes another session. */
+static void settle(struct tally *t)
 {
-    while (ask(driver, VSTAMP_REGISTER, "", NULL) != 0)
-        fprintf(stderr, "tally: waiting for the group\n");
-    while (ask(driver, VSTAMP_READ, "", value) != 0) fprintf(stderr, "tally: no answer\n");
+    struct vstamp_reply reply;
+    do {
+        t->failed = 0;
+        for (unsigned long i = 0; i < t->in_flight; i++)
+            if (vstamp_driver_call(t->driver, VSTAMP_REGISTER, "", 0, TIMEOUT_MS, on_registered,
+                                   t) != 0)
+                t->failed++;
+        while (vstamp_driver_finish(t->driver) != 0) continue; /* a signal came */
+        if (t->failed > 0) fprintf(stderr, "tally: waiting for the group\n");
+    } while (t->failed > 0);
+    while (vstamp_driver_ask(t->driver, VSTAMP_READ, "", 0, TIMEOUT_MS, &reply) != 0)
+        fprintf(stderr, "tally: no answer\n");
+    t->value = number_in(&reply);
+    t->sent = 0;
+}
+
+static void on_counted(void *context, const struct vstamp_reply *reply)
+{
+    struct tally *t = context;
+    if (reply->err != 0) t->failed++;
+    else printf("%lu\n", number_in(reply));
+    fflush(stdout);
+}
+
+static void count_to(struct tally *t, unsigned long number)
+{
+    struct vstamp_client *client = vstamp_driver_client(t->driver);
+    while (t->failed == 0 && t->value + t->sent < number) {
+        while (t->value + t->sent < number && vstamp_client_room(client) > 0) {
+            if (vstamp_driver_call(t->driver, VSTAMP_APPLY, "1", 1, TIMEOUT_MS, on_counted, t) != 0)
+                t->failed++;
+            t->sent++;
+        }
+        vstamp_driver_wait(t->driver, -1);
+    }
+    while (vstamp_driver_finish(t->driver) != 0) continue;
 }
 
 int main(int argc, char **argv)
 {
-    struct vstamp_client_config config = {.application = "counter"};
+    struct vstamp_client_config config = {.application = "counter", .in_flight = 1};
     struct vstamp_diag diag = {0};
-    struct vstamp_driver *driver;
+    struct tally tally = {0};
     struct timespec now;
-    unsigned long value;
-    if (argc != 4) {
-        fprintf(stderr, "usage: tally ADDRESS,ADDRESS,... FILE NUMBER\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: tally ADDRESS,ADDRESS,... FILE NUMBER [IN_FLIGHT]\n");
         return 2;
     }
     if (identity(argv[2], &config.first) != 0) {
         perror(argv[2]);
         return 2;
     }
+    if (argc == 5) config.in_flight = (uint32_t)strtoul(argv[4], NULL, 10);
     clock_gettime(CLOCK_REALTIME, &now);
     config.registration = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    if (vstamp_driver_open(&driver, argv[1], &config, &diag) != 0) {
+    if (vstamp_driver_open(&tally.driver, argv[1], &config, &diag) != 0) {
         fprintf(stderr, "tally: %s\n", diag.text);
         return 2;
     }
-    settle(driver, &value);
-    while (value < strtoul(argv[3], NULL, 10)) {
-        if (ask(driver, VSTAMP_APPLY, "1", &value) != 0) settle(driver, &value);
-        else printf("%lu\n", value);
-        fflush(stdout);
-    }
-    vstamp_driver_close(driver);
+    tally.in_flight = vstamp_client_room(vstamp_driver_client(tally.driver));
+    do {
+        settle(&tally);
+        count_to(&tally, strtoul(argv[3], NULL, 10));
+    } while (tally.failed > 0);
+    vstamp_driver_close(tally.driver);
     return 0;
 }

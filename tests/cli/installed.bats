@@ -216,6 +216,35 @@ has_counted() { [ "$(tail -n 1 counted)" -ge "$1" ]; }
     [ "$(wc -l <counted)" -ge $((n + 20 + 1 - 4 - 1)) ]
 }
 
+were_rejected() { [ "$(group_field 0 rejected)" -ge "$1" ]; }
+
+@test "one with many calls in flight settles all that its predecessor had sent" {
+    GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter
+    group_start 1 "durability: memory"
+    group_wait_primary
+    local n proxy
+    mkfifo hold
+    "$HOME_OF_TREE/tests/cli/lossy_proxy" "${GROUP_BASE:?}" 0 <hold >port 3>&- &
+    proxy=$!
+    group_adopt "$proxy"
+    exec 8>hold # the proxy ends when this does
+    group_wait "the proxy" test -s port
+    echo 0 >counted
+    "$BATS_FILE_TMPDIR/tally" "127.0.0.1:$(cat port)" who 1000000 16 >>counted 2>says 3>&- 8>&- &
+    group_adopt $!
+    group_wait "it to count" has_counted 30
+    kill -USR1 "$proxy"
+    group_wait "its calls, which are held back, to end" grep -q "waiting for the group" says
+    kill -KILL $!
+    wait $! || true
+    n=$(vstamp call --read '')
+    "$BATS_FILE_TMPDIR/tally" "$(group_address 0)" who "$n" 16 >>counted
+    kill -USR1 "$proxy"
+    group_wait "what was held back to come, and be rejected" were_rejected 16
+    [ "$(vstamp call --read '')" = "$n" ]
+    exec 8>&-
+}
+
 @test "a call whose outcome is unknown is settled as any request" {
     GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter
     group_start 3 "durability: memory"

@@ -6,9 +6,12 @@
  * Listens on a free port of the loopback, which it prints, and passes on what comes to and from
  * port TARGET there, but for the first DROP answers to writes: those vanish.  Rejects go through,
  * and so do answers to registrations and to reads, whose request-numbers are huge (vr/session.h).
- * Ends with its standard input. */
+ * From a SIGUSR1 to the next one all that comes from clients is held back.  Ends with its standard
+ * input. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,12 +33,19 @@ struct link {
 
 static struct link links[LINKS_MAX];
 static long drop;
+static volatile sig_atomic_t holds;
 
 static void check(bool ok, const char *what)
 {
     if (ok) return;
     perror(what);
     exit(1);
+}
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    holds = !holds;
 }
 
 static struct sockaddr_in loopback(uint16_t port)
@@ -137,15 +147,19 @@ int main(int argc, char **argv)
     uint16_t target = (uint16_t)strtoul(argv[1], NULL, 10);
     drop = strtol(argv[2], NULL, 10);
     for (int i = 0; i < LINKS_MAX; i++) links[i] = (struct link){.client = -1, .replica = -1};
+    signal(SIGUSR1, on_signal);
     int listener = listen_anywhere();
     for (;;) {
         struct pollfd polls[2 + 2 * LINKS_MAX] = {{.fd = listener, .events = POLLIN},
                                                   {.fd = STDIN_FILENO, .events = POLLIN}};
         for (int i = 0; i < LINKS_MAX; i++) {
-            polls[2 + 2 * i] = (struct pollfd){.fd = links[i].client, .events = POLLIN};
+            polls[2 + 2 * i] = (struct pollfd){.fd = holds ? -1 : links[i].client,
+                                               .events = POLLIN};
             polls[3 + 2 * i] = (struct pollfd){.fd = links[i].replica, .events = POLLIN};
         }
-        check(poll(polls, 2 + 2 * LINKS_MAX, -1) > 0, "lossy_proxy: poll");
+        int n = poll(polls, 2 + 2 * LINKS_MAX, -1);
+        check(n > 0 || errno == EINTR, "lossy_proxy: poll");
+        if (n < 0) continue;
         if (polls[1].revents != 0) return 0;
         for (int i = 0; i < LINKS_MAX; i++) {
             bool ok = true;

@@ -140,15 +140,15 @@ static int run_local(const struct cli *cli, const struct options *o)
     struct vstamp_diag diag = {0};
     int rv;
 
-    if (o->config != NULL || o->index != NO_INDEX || o->check || o->record != NULL)
-        return cli_usage(cli, "--local makes its own configuration: "
-                              "--config, --index, --check and --record do not go with it");
+    if (o->config != NULL || o->index != NO_INDEX || o->check || o->record != NULL ||
+        o->journal_io != NULL)
+        return cli_usage(cli, "--local makes its own configuration: --config, --index, --check, "
+                              "--record and --journal-io do not go with it");
     rv = read_words(cli, o, &local.log_level, &local.log_format);
     if (rv != 0) return rv;
     rv = local_run(&local, &diag);
-    if (rv == 0) return CLI_OK;
-    cli_fail(cli, rv, &diag);
-    return CLI_USAGE;
+    if (rv != 0) cli_fail(cli, rv, &diag);
+    return serve_exit(rv);
 }
 
 static bool parse_journal_io(const char *text, enum journal_io *io)
@@ -214,11 +214,8 @@ static int run_one(const struct cli *cli, const struct options *o)
     if (rv != 0) return rv;
     if (o->check) return check(cli, &serve);
     rv = serve_run(&serve, &diag);
-    if (rv == 0) return CLI_OK;
-    say_why(cli, &serve, rv, &diag);
-    if (rv == VSTAMP_E_DIVERGED) return CLI_DIVERGED;
-    if (rv == VSTAMP_E_APPLICATION) return vstamp_err_exit(rv); /* it was running */
-    return CLI_USAGE; /* whatever kept it from starting: starting again will not help */
+    if (rv != 0) say_why(cli, &serve, rv, &diag);
+    return serve_exit(rv);
 }
 
 /* The last part of a path; libtool calls a program that is not installed lt-NAME. */

@@ -87,6 +87,20 @@ static int make_absolute(const char *path, char absolute[static PATH_MAX], struc
     return VSTAMP_E_CONFIG;
 }
 
+/* Quoted, so that a name may have any characters. */
+static void write_key(FILE *file, const char *key, const char *value)
+{
+    fprintf(file, "%s: \"", key);
+    for (; *value != '\0'; value++)
+        if (*value == '"' || *value == '\\')
+            fprintf(file, "\\%c", *value);
+        else if ((unsigned char)*value < ' ')
+            fprintf(file, "\\x%02x", (unsigned char)*value);
+        else
+            fputc(*value, file);
+    fprintf(file, "\"\n");
+}
+
 static int write_config(const struct local *l, struct vstamp_diag *diag)
 {
     uint16_t base = find_ports(l->options->n_replicas);
@@ -108,11 +122,10 @@ static int write_config(const struct local *l, struct vstamp_diag *diag)
         fprintf(file, "replicas_addresses:\n");
         for (i = 0; i < l->options->n_replicas; i++) fprintf(file, "  - 127.0.0.1:%u\n", base + i);
         fprintf(file, "durability: %s\n", l->temporary ? "memory" : "disk");
-        fprintf(file, "data_dir: \"%s\"\n", l->folder);
-        if (l->options->load != NULL) fprintf(file, "app: \"%s\"\n", library);
-        if (exec != NULL) fprintf(file, "app_exec: \"%s\"\n", exec_in_path ? exec : program);
-        if (l->options->argument != NULL)
-            fprintf(file, "app_argument: \"%s\"\n", l->options->argument);
+        write_key(file, "data_dir", l->folder);
+        if (l->options->load != NULL) write_key(file, "app", library);
+        if (exec != NULL) write_key(file, "app_exec", exec_in_path ? exec : program);
+        if (l->options->argument != NULL) write_key(file, "app_argument", l->options->argument);
         if (ferror(file) == 0 && fclose(file) == 0) return 0;
     }
     vstamp_diag_printf(diag, "%s: cannot write: %s", l->config_path, strerror(errno));
@@ -212,7 +225,7 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
     setenv(NOTIFY_ENVIRONMENT, l->notify_name, 1);
     rv = serve_run(&options, &diag);
     if (rv != 0) fprintf(stderr, "%s: replica %u: %s\n", l->options->name, index, diag.text);
-    _exit(rv == 0 ? 0 : rv == VSTAMP_E_APPLICATION ? 1 : 2);
+    _exit(serve_exit(rv));
 }
 
 static int fork_all(struct local *l, struct vstamp_diag *diag)
@@ -349,8 +362,8 @@ static bool on_signals(struct local *l)
     return stop;
 }
 
-/* Until a signal or the last replica's end.  False if one ended before all were ready. */
-static bool wait_for_end(struct local *l)
+/* Until a signal: 0. */
+static int wait_for_end(struct local *l, struct vstamp_diag *diag)
 {
     struct pollfd watched[2] = {
         {.fd = l->signal_fd, .events = POLLIN},
@@ -358,12 +371,13 @@ static bool wait_for_end(struct local *l)
     };
 
     while (l->n_running > 0) {
-        if (!l->told && l->n_running < l->options->n_replicas) return false;
-        if (poll(watched, 2, -1) < 0 && errno != EINTR) return true;
+        if (!l->told && l->n_running < l->options->n_replicas) break;
+        if (poll(watched, 2, -1) < 0 && errno != EINTR) return 0;
         if ((watched[1].revents & POLLIN) != 0) on_notification(l);
-        if ((watched[0].revents & POLLIN) != 0 && on_signals(l)) return true;
+        if ((watched[0].revents & POLLIN) != 0 && on_signals(l)) return 0;
     }
-    return l->told;
+    vstamp_diag_printf(diag, l->told ? "no replica is left" : "a replica did not start");
+    return l->told ? VSTAMP_E_APPLICATION : VSTAMP_E_IO;
 }
 
 static void clean_up(const struct local *l)
@@ -385,10 +399,7 @@ int local_run(const struct local_options *options, struct vstamp_diag *diag)
     if (rv == 0) rv = open_notify(l, diag);
     if (rv == 0) rv = open_signals(l, diag);
     if (rv == 0) rv = fork_all(l, diag);
-    if (rv == 0 && !wait_for_end(l)) {
-        vstamp_diag_printf(diag, "a replica did not start");
-        rv = VSTAMP_E_IO;
-    }
+    if (rv == 0) rv = wait_for_end(l, diag);
     stop_all(l);
     clean_up(l);
     return rv;

@@ -22,7 +22,8 @@ struct local_options {
     enum log_format log_format;
 };
 
-/* Runs until SIGINT or SIGTERM, or until no replica is left.  0, or VSTAMP_E_* with a sentence. */
+/* Runs until SIGINT or SIGTERM: 0.  VSTAMP_E_* with a sentence if the group could not start;
+ * VSTAMP_E_APPLICATION if it did, and no replica is left. */
 int local_run(const struct local_options *options, struct vstamp_diag *diag);
 
 #endif

@@ -501,3 +501,17 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
         log_detail(&r->log, LOG_LEVEL_INFO, "stopped", NULL);
     return 0;
 }
+
+int serve_exit(int err)
+{
+    switch (err) {
+    case 0:
+        return CLI_OK;
+    case VSTAMP_E_DIVERGED:
+        return CLI_DIVERGED;
+    case VSTAMP_E_APPLICATION: /* it was running */
+        return vstamp_err_exit(err);
+    default:
+        return CLI_USAGE; /* whatever kept it from starting: starting again will not help */
+    }
+}

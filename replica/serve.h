@@ -27,4 +27,7 @@ int serve_application(const struct serve_options *options, const struct vstamp_a
 /* Runs until SIGTERM or SIGINT: 0.  VSTAMP_E_* with a sentence if it could not start. */
 int serve_run(const struct serve_options *options, struct vstamp_diag *diag);
 
+/* The exit status of a process in which serve_run has returned `err`. */
+int serve_exit(int err);
+
 #endif

@@ -12,10 +12,11 @@
 #define CLIENT_OVERHEAD 4096u       /* of a client's frame beyond its operation */
 #define PEER_OVERHEAD   (64u << 10) /* of a peer's frame beyond the batch it carries */
 #define FILES_BESIDE    64u         /* descriptors for all but client connections */
+#define CLIENTS_MIN     16u         /* the least that max_connections may be */
 
 /* Descriptors are what connections are made of: take as many as the system allows, and promise no
- * more than that. */
-static uint32_t connections_possible(struct log *log, uint32_t wanted)
+ * more than that.  0, with a sentence: too few. */
+static uint32_t connections_possible(struct log *log, uint32_t wanted, struct vstamp_diag *diag)
 {
     struct rlimit limit;
 
@@ -26,11 +27,17 @@ static uint32_t connections_possible(struct log *log, uint32_t wanted)
         getrlimit(RLIMIT_NOFILE, &limit);
     }
     if (limit.rlim_cur >= wanted + FILES_BESIDE) return wanted;
+    if (limit.rlim_cur < CLIENTS_MIN + FILES_BESIDE) {
+        vstamp_diag_printf(diag,
+                           "the system allows this process %ju open files, and a replica needs "
+                           "%u: raise the limit (ulimit -n)",
+                           (uintmax_t)limit.rlim_cur, CLIENTS_MIN + FILES_BESIDE);
+        return 0;
+    }
     log_event(log, LOG_LEVEL_WARN, "few-descriptors", LOG_NUMBER("limit", limit.rlim_cur),
               LOG_NUMBER("max_connections", wanted),
               LOG_TEXT("hint", "fewer clients can connect; raise the limit (ulimit -n)"));
-    return limit.rlim_cur > 2 * FILES_BESIDE ? (uint32_t)limit.rlim_cur - FILES_BESIDE
-                                             : FILES_BESIDE;
+    return (uint32_t)limit.rlim_cur - FILES_BESIDE;
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -53,9 +60,10 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
                    struct vstamp_diag *diag)
 {
     size_t body = vr->batch_bytes > vr->max_read_bytes ? vr->batch_bytes : vr->max_read_bytes;
-    uint32_t slots = connections_possible(log, config->max_connections);
+    uint32_t slots = connections_possible(log, config->max_connections, diag);
     int fd, rv;
 
+    if (slots == 0) return VSTAMP_E_IO;
     rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
     if (rv != 0) return rv;
     uv_timer_init(loop, &t->sweep);

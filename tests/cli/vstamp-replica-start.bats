@@ -41,6 +41,7 @@ refused() {
         vstamp-replica --index 0 --log-level loud
     refused "--log-format: expected logfmt or json*" vstamp-replica --index 0 --log-format xml
     refused "--local makes its own configuration*" vstamp-replica --local 3 --index 0
+    refused "--local makes its own configuration*" vstamp-replica --local 3 --journal-io thread
     refused "one operand too many*" vstamp-replica --index 0 more
 }
 
@@ -209,4 +210,24 @@ right, move this folder away and rename that to*" vstamp-replica --index 1
         wait "$group"
     done
     refused "*is of a group of 1*" vstamp-replica --local 3 --data-dir kept
+}
+
+@test "--local: any characters in names, and status 1 when no replica is left" {
+    local group status=0 folder='a "quoted" \folder'
+    vstamp-replica --local 1 --data-dir "$folder" >out 2>err 3>&- </dev/null &
+    group=$!
+    group_adopt "$group"
+    group_wait "Ctrl-C" grep -q "Ctrl-C stops all" out
+    [ -e "$folder/0/lock" ]
+    kill -KILL "$(sed -n 's/^replica 0: pid \([0-9]*\),.*/\1/p' out)"
+    wait "$group" || status=$?
+    [ "$status" -eq 1 ]
+    grep -q "^vstamp-replica: no replica is left" err
+}
+
+@test "too few descriptors for a replica are told before it starts" {
+    group_configure 3
+    ulimit -n 60
+    refused "the system allows this process 60 open files, and a replica needs 80: *ulimit -n*" \
+        vstamp-replica --index 0
 }

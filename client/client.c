@@ -21,6 +21,11 @@ int client_find_group(struct client *c, const char *noted, struct config *config
     if (replicas == NULL && o->config == NULL) replicas = noted;
     int rv = replicas != NULL ? config_from_replicas(config, replicas, diag)
                               : config_load(config, o->config, diag);
+    bool has_file = config->path[0] != '\0' || o->config != NULL;
+    if (rv != 0 && replicas == NULL && !has_file) {
+        struct vstamp_diag without = *diag;
+        vstamp_diag_printf(diag, "%s; or name the replicas by --replicas", without.text);
+    }
     if (rv == 0) c->witnesses = config_witness_set(config);
     if (rv == 0 && replicas == NULL) {
         c->bytes_max.value = config->max_value_bytes;

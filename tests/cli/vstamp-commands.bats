@@ -255,6 +255,15 @@ op_number() {
     [[ $(vstamp --version) =~ ^vstamp\ [0-9] ]]
 }
 
+@test "without a configuration: it says how a group can be named" {
+    cd "$BATS_TEST_TMPDIR"
+    unset VSTAMP_CONFIG
+    ends 2 vstamp get k
+    [[ $output == *"there is no server-config.yaml"*"; or name the replicas by --replicas" ]]
+    ends 2 vstamp --config nosuch get k
+    [[ $output == *"nosuch: No such file or directory: check the name" ]]
+}
+
 # escapes COMMAND...: how many lines of all that it prints have one.
 escapes() { "$@" 2>&1 | grep -c $'\e' || true; }
 

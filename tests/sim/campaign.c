@@ -71,6 +71,25 @@ static void report(struct campaign *c, uint64_t seed, const struct sim_result *r
 
 /* --- processes -------------------------------------------------------------------------------- */
 
+static volatile sig_atomic_t stopped; /* by this signal; 0: not */
+
+static void on_stop(int number)
+{
+    stopped = number;
+}
+
+static void heed_signals(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+int campaign_stopped(void)
+{
+    return stopped;
+}
+
 /* In the process of a run: where its result goes, and for how long nothing went on. */
 static struct {
     struct sim_result *result;
@@ -133,25 +152,34 @@ static void start(const struct campaign *c, struct job *job, uint64_t seed)
         exit(2);
     }
     if (job->pid > 0) return;
+    heed_signals(SIG_DFL);
     run_here(c, seed, job->result);
     fflush(NULL);
     _exit(0);
 }
 
-/* Wait for any job, report what it found. */
+static void stop_all(const struct job *jobs)
+{
+    assert(stopped != 0);
+    for (size_t i = 0; i < CAMPAIGN_JOBS_MAX; i++)
+        if (jobs[i].pid > 0) kill(jobs[i].pid, SIGTERM);
+}
+
+/* Wait for any job, report what it found.  One that was stopped has found nothing. */
 static struct job *finish(struct campaign *c, struct job *jobs)
 {
     int status;
-    pid_t pid = wait(&status);
+    pid_t pid;
     struct job *job = jobs;
-    assert(pid > 0);
+    while ((pid = wait(&status)) < 0) stop_all(jobs); /* a signal came */
     while (job->pid != pid) job++;
+    job->pid = 0;
+    if (status != 0 && stopped != 0) return job;
     struct sim_result *result = job->result;
     if (status != 0) result->failed = true;
     if (status != 0 && result->verdict[0] == '\0')
         snprintf(result->verdict, sizeof result->verdict, "the simulator died of %s",
                  WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "an error");
-    job->pid = 0;
     report(c, job->seed, result);
     return job;
 }
@@ -167,7 +195,8 @@ void campaign_run(struct campaign *c, uint64_t from, uint64_t to)
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert(results != MAP_FAILED);
     for (uint32_t i = 0; i < n_jobs; i++) jobs[i].result = &results[i];
-    for (uint64_t seed = from; seed <= to; seed++) {
+    heed_signals(on_stop);
+    for (uint64_t seed = from; seed <= to && stopped == 0; seed++) {
         if (c->until_failure && c->n_failed > 0) break;
         start(c, next, seed);
         if (++n_running == n_jobs) {
@@ -177,6 +206,7 @@ void campaign_run(struct campaign *c, uint64_t from, uint64_t to)
             next++;
         }
     }
+    if (stopped != 0) stop_all(jobs);
     for (; n_running > 0; n_running--) finish(c, jobs);
     munmap(results, size);
 }

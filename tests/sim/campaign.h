@@ -22,8 +22,11 @@ struct campaign {
     uint64_t seed_with[VR_MARKS];   /* ... and the lowest seed of one */
 };
 
-/* Seeds from .. to, both included. */
+/* Seeds from .. to, both included, or until SIGINT or SIGTERM, after which no more are run. */
 void campaign_run(struct campaign *c, uint64_t from, uint64_t to);
+
+/* The signal that stopped it; 0: none did. */
+int campaign_stopped(void);
 
 /* Fix an option, "NAME=VALUE"; false if that makes no sense, or there are too many. */
 bool campaign_set(struct campaign *c, const char *text);

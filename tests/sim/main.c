@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -164,7 +165,7 @@ static void print_result(struct asked *asked)
     if (c->tap) printf("1..%" PRIu64 "\n", c->n_tests);
     if (asked->marks) campaign_print_marks(c, stdout);
     if (c->tap) printf("# ");
-    if (c->n_run == 1 && c->n_failed == 0)
+    if (c->n_run == 1 && c->n_failed == 0 && asked->from == asked->to)
         printf("seed %" PRIu64 " passed;", asked->from);
     else
         printf("%" PRIu64 " runs, %" PRIu64 " failed;", c->n_run, c->n_failed);
@@ -186,11 +187,14 @@ static int run(const struct cli *cli, struct asked *asked)
         return CLI_USAGE;
     }
     if (asked->from <= asked->to) campaign_run(c, asked->from, asked->to);
-    if (c->tap) campaign_check_repeats(c, asked->from);
-    if (c->tap) campaign_check_replays(c, asked->from);
-    if (c->tap && c->n_run >= RUNS_FOR_COVERAGE) campaign_check_coverage(c);
+    int stopped = campaign_stopped();
+    if (c->tap && stopped == 0) campaign_check_repeats(c, asked->from);
+    if (c->tap && stopped == 0) campaign_check_replays(c, asked->from);
+    if (c->tap && stopped == 0 && c->n_run >= RUNS_FOR_COVERAGE) campaign_check_coverage(c);
     print_result(asked);
-    return c->n_failed == 0 ? CLI_OK : CLI_NO;
+    if (c->n_failed > 0) return CLI_NO;
+    if (stopped != 0 && signal(stopped, SIG_DFL) != SIG_ERR) raise(stopped);
+    return CLI_OK;
 }
 
 int main(int argc, char **argv)

@@ -151,3 +151,11 @@ verdict() {
     [[ $output == *"has another state"* || $output == *"the trails of replicas "*" differ"* ||
         $output == *": states-differ"* ]]
 }
+
+@test "stopped: what was found until then is told, and no run is called failed" {
+    local status=0
+    timeout -s INT 1 vstamp-sim --seeds 1- >out || status=$?
+    [ "$status" -eq 124 ]
+    grep -E "^[0-9]+ runs, 0 failed; events=" out
+    [ "$(wc -l <out)" -eq 1 ]
+}

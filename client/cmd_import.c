@@ -25,8 +25,9 @@
 #include "client/pair.h"
 #include "program/progress.h"
 
-#define CLIENTS_DEFAULT 64u
-#define LINE_BYTES_MAX  (4 * (size_t)(KV_KEY_MAX + KV_VALUE_MAX) + 64)
+#define CLIENTS_DEFAULT  64u
+#define EXPLANATION_SIZE 4096
+#define LINE_BYTES_MAX   (4 * (size_t)(KV_KEY_MAX + KV_VALUE_MAX) + 64)
 
 struct import;
 
@@ -219,10 +220,14 @@ static int report(struct import *im)
                              : vstamp_err_exit(im->err) == CLI_REFUSED
                                  ? "leave it out, or change the group's limits, and run it again"
                                  : "run it again: what is there already does no harm";
+        char replicas[EXPLANATION_SIZE] = "";
+        if (im->err == VSTAMP_E_NOT_RUN || im->err == VSTAMP_E_UNKNOWN_OUTCOME)
+            crowd_explain(&im->crowd, replicas, sizeof replicas);
         outcome_fail(&o, im->err, im->may_have_run,
-                     "%s:%" PRIu64 ": %s: %" PRIu64 " pairs were imported, all before that line "
-                     "among them: %s",
-                     name, im->err_line, im->why, im->n_imported, advice);
+                     "%s:%" PRIu64 ": %s%s%s: %" PRIu64 " pairs were imported%s: %s", name,
+                     im->err_line, im->why, replicas[0] != '\0' ? ": " : "", replicas,
+                     im->n_imported,
+                     im->n_imported > 0 ? ", all before that line among them" : "", advice);
     }
     int status = answer_error(c, object, &o);
     outcome_release(&o);
@@ -265,8 +270,8 @@ int cmd_import(struct cli *cli, int argc, char **argv)
     progress_begin(&im.progress, "import", im.bytes_total > 0);
     run(&im);
     progress_end(&im.progress);
-    crowd_close(&im.crowd);
     int status = report(&im);
+    crowd_close(&im.crowd);
     if (im.lines.fd != STDIN_FILENO) close(im.lines.fd);
     close_puts(&im);
     return status;

@@ -209,7 +209,7 @@ static void show_change(struct reconfigure *r)
         if (!a->reachable || fetched == 0 || strstr(text, a->address->text) == NULL) continue;
         progress_print_size(done, (fetched < n_pages ? fetched : n_pages) * VSTAMP_PAGE_SIZE);
         progress_print_size(total, n_pages * VSTAMP_PAGE_SIZE);
-        n += (size_t)snprintf(text + n, sizeof text - n, ", %s of %s fetched", done, total);
+        snprintf(text + n, sizeof text - n, ", %s of %s fetched", done, total);
         break;
     }
     show(r, text);

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "client/answer.h"
 #include "client/memory.h"
+#include "client/request.h"
 
 #define EXPLANATION_SIZE 4096
 
@@ -61,14 +63,12 @@ static void show(struct ahead *a, struct question *q)
     struct client_options before = c->options;
     struct outcome o;
     c->options = q->options;
-    c->ahead = NULL; /* who asks again has nobody before it */
     conclude(a, q, &o);
     int status = answer_show(c, q->operation, &o, q->raw);
     if (status != CLI_OK && status != CLI_NO) *a->status = status;
     if (o.op > c->session.identity.seen) c->session.identity.seen = o.op;
     outcome_release(&o);
     c->options = before;
-    c->ahead = a;
     free((void *)q->operation.data);
     free((void *)q->body.data);
     *q = (struct question){0};
@@ -125,10 +125,8 @@ void ahead_ask(struct ahead *a, struct bytes operation, bool raw)
     on_reply(q, &refused);
 }
 
-void client_catch_up(struct client *c)
+void ahead_catch_up(struct ahead *a)
 {
-    struct ahead *a = c->ahead;
-    if (a == NULL) return;
     show_answered(a);
     while (a->n > 0) ahead_turn(a, -1);
 }

@@ -14,7 +14,9 @@
  *       there;
  *   L2  an answer that is older than one before it (a smaller op-number), unless stale ones are
  *       asked for, is not shown; its command is asked again, alone;
- *   L3  whoever does anything else, or has something else to say, calls client_catch_up first. */
+ *   L3  whoever does anything else, or has something else to say, calls ahead_catch_up first.
+ *
+ * Which commands are such reads is in commands.def. */
 #ifndef CLIENT_AHEAD_H
 #define CLIENT_AHEAD_H
 
@@ -52,5 +54,8 @@ void ahead_ask(struct ahead *a, struct bytes operation, bool raw);
 /* Wait for an answer, or until there is something to read from `input`: then true.  -1: there is no
  * input. */
 bool ahead_turn(struct ahead *a, int input);
+
+/* Show the answers that are still to come, and only then go on. */
+void ahead_catch_up(struct ahead *a);
 
 #endif

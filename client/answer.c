@@ -9,15 +9,16 @@
  * state it met (not a number, full) ends as if the group had refused it. */
 #include <config.h>
 
+#include "client/answer.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "client/base64.h"
-#include "client/client.h"
+#include "client/json_bytes.h"
+#include "client/memory.h"
 #include "client/operation.h"
-#include "client/ttl.h"
+#include "client/result.h"
 #include "program/escape.h"
 
 json_t *answer_named(const char *word)
@@ -25,21 +26,6 @@ json_t *answer_named(const char *word)
     json_t *object = json_object();
     json_object_set_new(object, "op", json_string(word));
     return object;
-}
-
-void answer_set_bytes(json_t *object, const char *name, struct bytes text)
-{
-    json_t *value = text.size == 0 ? json_string("") /* NULL unless UTF-8 */
-                                   : json_stringn((const char *)text.data, text.size);
-    if (value != NULL) {
-        json_object_set_new(object, name, value);
-        return;
-    }
-    char other_name[32];
-    snprintf(other_name, sizeof other_name, "%s_base64", name);
-    char *encoded = base64_encode(text);
-    json_object_set_new(object, other_name, json_string(encoded));
-    free(encoded);
 }
 
 void answer_print_json(struct client *c, json_t *object, const struct outcome *o)
@@ -62,42 +48,6 @@ void answer_print_viewstamp(const struct client *c, const struct outcome *o)
             o->epoch, o->view, o->op);
 }
 
-/* ["a", {"base64": "/w=="}] */
-static json_t *key_list(const struct kv_op *op)
-{
-    json_t *list = json_array();
-    struct bytes keys = op->keys_encoded, key;
-    for (uint32_t i = 0; i < op->n_keys; i++) {
-        kv_keys_next(&keys, &key);
-        json_t *element = json_stringn((const char *)key.data, key.size);
-        if (element == NULL) {
-            char *encoded = base64_encode(key);
-            element = json_pack("{s:s}", "base64", encoded);
-            free(encoded);
-        }
-        json_array_append_new(list, element);
-    }
-    return list;
-}
-
-/* What was asked: {"op": ..., "key": ...}. */
-static json_t *named_after(const struct kv_op *op)
-{
-    json_t *object = answer_named(operation_word(op->verb));
-    if (op->verb == KV_LIST) {
-        answer_set_bytes(object, "prefix", op->key);
-    } else if (op->n_keys == 1) {
-        struct bytes keys = op->keys_encoded, key;
-        kv_keys_next(&keys, &key);
-        answer_set_bytes(object, "key", key);
-    } else if (op->verb == KV_DEL) {
-        json_object_set_new(object, "keys", key_list(op));
-    } else if (op->verb != KV_SIZE && op->verb != KV_TXN) {
-        answer_set_bytes(object, "key", op->key);
-    }
-    return object;
-}
-
 int answer_error(struct client *c, json_t *named, const struct outcome *o)
 {
     c->n_shown++;
@@ -106,7 +56,7 @@ int answer_error(struct client *c, json_t *named, const struct outcome *o)
         json_object_set_new(named, "ok", json_false());
         json_object_set_new(named, "error", json_string(c->signal != 0 ? "interrupted" : o->error));
         json_object_set_new(named, "outcome", json_string(o->may_have_run ? "unknown" : "none"));
-        answer_set_bytes(named, "message", bytes_of(o->message));
+        json_bytes_set(named, "message", bytes_of(o->message));
         answer_print_json(c, named, o);
     } else {
         json_decref(named);
@@ -122,7 +72,6 @@ int answer_error(struct client *c, json_t *named, const struct outcome *o)
 int answer_refuse(struct client *c, const char *word, int err, const struct vstamp_diag *diag)
 {
     struct outcome o = {0};
-    client_catch_up(c);
     outcome_fail(&o, err, false, "%s", diag->text[0] != '\0' ? diag->text : vstamp_err_text(err));
     int status = answer_error(c, answer_named(word), &o);
     outcome_release(&o);
@@ -152,11 +101,10 @@ static int refused_by_state(struct client *c, const struct kv_op *op, const stru
     }
     char *key = NULL;
     size_t size;
-    FILE *into = open_memstream(&key, &size);
-    if (into == NULL) abort();
+    FILE *into = memory_stream(&key, &size);
     if (op->verb == KV_TXN)
         fprintf(into, "nothing was done: operation %" PRId64 " behind '%s'", a->number,
-                answer_branch_word(a->branch));
+                result_branch_word(a->branch));
     else
         escape_print(into, op->key, ESCAPE_LINE);
     fclose(into);
@@ -166,82 +114,10 @@ static int refused_by_state(struct client *c, const struct kv_op *op, const stru
     struct outcome o = {0};
     outcome_fail(&o, err, false, "%s%s%s%s: %s", key, size > 0 ? ": " : "",
                  kv_answer_text(a->status), limit, advice);
-    int exit_status = answer_error(c, named_after(op), &o);
+    int exit_status = answer_error(c, result_question(op), &o);
     outcome_release(&o);
     free(key);
     return exit_status;
-}
-
-/* Of a key that lives for ever both are null. */
-static void set_ttl(json_t *object, uint64_t expiry)
-{
-    json_t *ttl = json_null(), *at = json_null();
-    if (expiry != 0) {
-        ttl = json_integer((json_int_t)(ttl_left_us(expiry) / 1000));
-        at = json_integer((json_int_t)expiry);
-    }
-    json_object_set_new(object, "ttl_ms", ttl);
-    json_object_set_new(object, "expires_us", at);
-}
-
-static void set_result(json_t *object, const struct kv_op *op, const struct kv_answer *a, bool yes)
-{
-    switch (op->verb) {
-    case KV_GET:
-        json_object_set_new(object, "found", json_boolean(yes));
-        if (yes) answer_set_bytes(object, "value", a->value);
-        break;
-    case KV_TXN:
-        answer_set_txn(object, op, a);
-        break;
-    case KV_EXPIRE:
-        json_object_set_new(object, "found", json_boolean(yes));
-        break;
-    case KV_TTL:
-        json_object_set_new(object, "found", json_boolean(yes));
-        if (yes) set_ttl(object, (uint64_t)a->number);
-        break;
-    case KV_CAS:
-    case KV_CAS_ABSENT:
-        json_object_set_new(object, "swapped", json_boolean(yes));
-        break;
-    case KV_INCR: { /* as text: readers of JSON lose digits above 2^53 */
-        char number[24];
-        snprintf(number, sizeof number, "%" PRId64, a->number);
-        json_object_set_new(object, "value", json_string(number));
-        break;
-    }
-    case KV_APPEND:
-        json_object_set_new(object, "length", json_integer((json_int_t)a->number));
-        break;
-    case KV_DEL:
-        json_object_set_new(object, "deleted", json_integer((json_int_t)a->number));
-        break;
-    case KV_SIZE:
-        json_object_set_new(object, "keys", json_integer((json_int_t)a->number));
-        json_object_set_new(object, "bytes", json_integer((json_int_t)a->number2));
-        break;
-    case KV_PUT:
-    case KV_LIST:    /* cmd_list.c */
-    case KV_CHANGES: /* cmd_watch.c */
-        break;
-    }
-}
-
-/* A value for people: on a terminal nothing that could take it over, in the shell on one line. */
-static void print_value(const struct client *c, struct bytes value, bool raw)
-{
-    if (raw) {
-        fwrite(value.data, 1, value.size, stdout);
-        return;
-    }
-    if (c->in_shell)
-        escape_print(stdout, value, ESCAPE_LINE);
-    else if (isatty(STDOUT_FILENO))
-        escape_print(stdout, value, ESCAPE_TERMINAL);
-    else
-        fwrite(value.data, 1, value.size, stdout);
-    putchar('\n');
 }
 
 static bool says_not_found(enum kv_verb verb)
@@ -257,8 +133,7 @@ static void print_no(const struct client *c, const struct kv_op *op, enum kv_ans
     }
     char *key = NULL;
     size_t size;
-    FILE *into = open_memstream(&key, &size);
-    if (into == NULL) abort();
+    FILE *into = memory_stream(&key, &size);
     escape_print(into, op->key, ESCAPE_LINE);
     fclose(into);
     if (says_not_found(op->verb))
@@ -270,42 +145,6 @@ static void print_no(const struct client *c, const struct kv_op *op, enum kv_ans
     free(key);
 }
 
-static void print_yes(const struct client *c, const struct kv_op *op, const struct kv_answer *a,
-                      bool raw)
-{
-    switch (op->verb) {
-    case KV_GET:
-        print_value(c, a->value, raw);
-        break;
-    case KV_PUT:
-    case KV_CAS:
-    case KV_CAS_ABSENT:
-    case KV_EXPIRE:
-        puts("OK");
-        break;
-    case KV_TTL: {
-        uint64_t left_ms = ttl_left_us((uint64_t)a->number) / 1000;
-        if (a->number == 0) puts("never");
-        else printf("%" PRIu64 ".%03" PRIu64 "s\n", left_ms / 1000, left_ms % 1000);
-        break;
-    }
-    case KV_INCR:
-    case KV_APPEND:
-    case KV_DEL:
-        printf("%" PRId64 "\n", a->number);
-        break;
-    case KV_SIZE:
-        printf("%" PRId64 " keys, %" PRId64 " bytes\n", a->number, a->number2);
-        break;
-    case KV_TXN:
-        answer_print_txn(c, op, a);
-        break;
-    case KV_LIST:    /* cmd_list.c */
-    case KV_CHANGES: /* cmd_watch.c */
-        break;
-    }
-}
-
 /* The application's bytes as they are; in the shell, on one line. */
 static int show_call(struct client *c, const struct outcome *o)
 {
@@ -313,7 +152,7 @@ static int show_call(struct client *c, const struct outcome *o)
     if (c->options.json) {
         json_t *object = answer_named("call");
         json_object_set_new(object, "ok", json_true());
-        answer_set_bytes(object, "answer", o->called);
+        json_bytes_set(object, "answer", o->called);
         answer_print_json(c, object, o);
         return CLI_OK;
     }
@@ -327,51 +166,25 @@ static int show_call(struct client *c, const struct outcome *o)
     return CLI_OK;
 }
 
-/* Of what a transaction could not do for one of its operations; it is a read. */
-static const char *step_refusal(const struct kv_op *step, const struct kv_answer *a)
-{
-    if (step->verb == KV_GET && a->status == KV_ANSWER_TOO_LARGE)
-        return "too large for this answer: get it by itself";
-    return kv_answer_text(a->status);
-}
-
-json_t *answer_object(const struct kv_op *op, const struct kv_answer *a)
-{
-    bool yes = a->status == KV_ANSWER_DONE;
-    bool ok = yes || a->status == KV_ANSWER_ABSENT || a->status == KV_ANSWER_MISMATCH;
-    json_t *object = named_after(op);
-    json_object_set_new(object, "ok", json_boolean(ok));
-    if (ok) set_result(object, op, a, yes);
-    else json_object_set_new(object, "message", json_string(step_refusal(op, a)));
-    return object;
-}
-
-void answer_print_step(const struct client *c, const struct kv_op *step, const struct kv_answer *a)
-{
-    if (a->status == KV_ANSWER_DONE) print_yes(c, step, a, false);
-    else if (a->status == KV_ANSWER_ABSENT) puts("(not found)");
-    else printf("(%s)\n", step_refusal(step, a));
-}
-
 int answer_show(struct client *c, struct bytes operation, const struct outcome *o, bool raw)
 {
     if (c->call != CLIENT_CALL_NONE) return show_call(c, o);
     struct kv_op op = {0};
     if (kv_decode_op(operation, &op) != NULL) {
         bool has_key = op.verb != 0 && op.verb != KV_DEL; /* keys that may not be walked */
-        return answer_error(c, has_key ? named_after(&op) : answer_named(operation_word(op.verb)),
-                            o);
+        json_t *asked = has_key ? result_question(&op) : answer_named(operation_word(op.verb));
+        return answer_error(c, asked, o);
     }
-    if (o->err != 0) return answer_error(c, named_after(&op), o);
+    if (o->err != 0) return answer_error(c, result_question(&op), o);
     enum kv_answer_status status = o->answer.status;
     bool yes = status == KV_ANSWER_DONE;
     if (!yes && status != KV_ANSWER_ABSENT && status != KV_ANSWER_MISMATCH)
         return refused_by_state(c, &op, &o->answer);
     if (c->options.json) {
-        answer_print_json(c, answer_object(&op, &o->answer), o);
+        answer_print_json(c, result_object(&op, &o->answer), o);
     } else {
         if (yes)
-            print_yes(c, &op, &o->answer, raw);
+            result_print(c, &op, &o->answer, raw);
         else
             print_no(c, &op, status);
         answer_print_viewstamp(c, o);

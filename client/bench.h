@@ -19,6 +19,7 @@
 #include "client/histogram.h"
 #include "client/timeline.h"
 #include "client/zipf.h"
+#include "kv/kv.h"
 
 #define BENCH_PREFIX     "bench/"
 #define BENCH_DIGITS     10u

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a command needs before and after its request: configuration, session file, connection, and
- * the end of what was noted once the answer is out. */
 #include <config.h>
 
 #include "client/client.h"
@@ -9,9 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "client/ahead.h"
 #include "client/memory.h"
-#include "client/operation.h"
+#include "kv/kv.h"
 
 int client_find_group(struct client *c, const char *noted, struct config *config,
                       struct vstamp_diag *diag)
@@ -129,55 +126,9 @@ void client_end(struct client *c)
     c->file_open = false;
 }
 
-int client_begin_pending(struct client *c, const char *word, const char *file_path)
-{
-    struct vstamp_diag diag = {0};
-    const char *path = file_path != NULL ? file_path : c->options.session;
-    if (path == NULL) return cli_usage(c->cli, "%s: no file is named: see 'vstamp pending'", word);
-    int rv = client_begin(c, path, &diag);
-    if (rv == 0 && c->file.pending.operation.data == NULL) {
-        vstamp_diag_printf(&diag, "%s: nothing is pending: there is nothing to settle", path);
-        rv = VSTAMP_E_USAGE;
-    }
-    c->call = c->file.pending.is_call ? CLIENT_CALL : CLIENT_CALL_NONE;
-    return rv == 0 ? 0 : answer_refuse(c, word, rv, &diag);
-}
-
 struct bytes client_word(const struct client *c, const char *word)
 {
     for (size_t i = 0; c->line != NULL && i < c->line->n_words; i++)
         if ((const char *)c->line->words[i].data == word) return c->line->words[i];
     return bytes_of(word);
-}
-
-int client_do_encoded(struct client *c, struct bytes operation, bool raw)
-{
-    struct vstamp_diag diag = {0};
-    struct kv_op op;
-    bool makes_sense = kv_decode_op(operation, &op) == NULL;
-    const char *word = makes_sense ? operation_word(op.verb) : "request";
-    if (c->call != CLIENT_CALL_NONE) word = "call";
-    int rv = client_begin(c, NULL, &diag);
-    if (rv != 0) return answer_refuse(c, word, rv, &diag);
-    if (c->ahead != NULL && c->call == CLIENT_CALL_NONE && makes_sense && !kv_is_write(op.verb)) {
-        ahead_ask(c->ahead, operation, raw);
-        return CLI_OK;
-    }
-    struct outcome o;
-    request_run(c, operation, &o);
-    int status = answer_show(c, operation, &o, raw);
-    bool answered = o.err == 0;
-    outcome_release(&o);
-    /* An answer that nobody saw is asked for again, so what it belongs to stays noted. */
-    if (!answered || fflush(stdout) != 0 || ferror(stdout)) return status;
-    rv = request_settled(c, operation, &diag);
-    return rv == 0 ? status : cli_fail(c->cli, rv, &diag);
-}
-
-int client_do(struct client *c, const struct kv_op *op)
-{
-    struct bytes operation = operation_encode(op);
-    int status = client_do_encoded(c, operation, false);
-    free((void *)operation.data);
-    return status;
 }

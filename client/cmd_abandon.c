@@ -7,7 +7,9 @@
  * request that ran before it (vr/session.c, C3). */
 #include <config.h>
 
-#include "client/client.h"
+#include "client/answer.h"
+#include "client/command.h"
+#include "client/request.h"
 
 int cmd_abandon(struct cli *cli, int argc, char **argv)
 {
@@ -16,7 +18,7 @@ int cmd_abandon(struct cli *cli, int argc, char **argv)
     size_t n;
     int rv = cli_parse(cli, NULL, argc, argv, operand, 1, &n);
     if (rv != 0) return rv;
-    rv = client_begin_pending(c, "abandon", n == 1 ? operand[0] : NULL);
+    rv = command_begin_pending(c, "abandon", n == 1 ? operand[0] : NULL);
     if (rv != 0) return rv;
 
     struct outcome o;

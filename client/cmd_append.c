@@ -3,7 +3,7 @@
  * length. */
 #include <config.h>
 
-#include "client/client.h"
+#include "client/command.h"
 
 int cmd_append(struct cli *cli, int argc, char **argv)
 {
@@ -14,5 +14,5 @@ int cmd_append(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     struct kv_op op = {
         .verb = KV_APPEND, .key = client_word(c, operand[0]), .value = client_word(c, operand[1])};
-    return client_do(c, &op);
+    return command_do(c, &op);
 }

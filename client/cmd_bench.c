@@ -14,8 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/answer.h"
 #include "client/bench.h"
-#include "client/client.h"
+#include "client/command.h"
 #include "client/memory.h"
 #include "client/plot.h"
 

@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/client.h"
+#include "client/answer.h"
+#include "client/command.h"
 #include "client/input.h"
 
 static int call(struct client *c, bool read, struct bytes operation)
 {
-    client_catch_up(c); /* with what is no call */
     c->call = read ? CLIENT_CALL_READ : CLIENT_CALL;
-    int status = client_do_encoded(c, operation, false);
+    int status = command_do_encoded(c, operation, false);
     c->call = CLIENT_CALL_NONE;
     return status;
 }

@@ -3,7 +3,7 @@
  * there is none. */
 #include <config.h>
 
-#include "client/client.h"
+#include "client/command.h"
 #include "client/ttl.h"
 
 int cmd_cas(struct cli *cli, int argc, char **argv)
@@ -28,5 +28,5 @@ int cmd_cas(struct cli *cli, int argc, char **argv)
     const char *wrong = ttl_parse(ttl, &op.expiry);
     if (wrong != NULL) return cli_usage(cli, "cas: --ttl: '%.60s': %s", ttl, wrong);
     if (!absent) op.expected = client_word(c, operand[1]);
-    return client_do(c, &op);
+    return command_do(c, &op);
 }

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "client/client.h"
+#include "client/command.h"
 #include "client/memory.h"
 
 int cmd_del(struct cli *cli, int argc, char **argv)
@@ -18,7 +18,7 @@ int cmd_del(struct cli *cli, int argc, char **argv)
         struct bytes *keys = memory_new(n * sizeof *keys);
         for (size_t i = 0; i < n; i++) keys[i] = client_word(c, operand[i]);
         struct kv_op op = {.verb = KV_DEL, .keys = keys, .n_keys = (uint32_t)n};
-        status = client_do(c, &op);
+        status = command_do(c, &op);
         free(keys);
     }
     free(operand);

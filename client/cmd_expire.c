@@ -2,7 +2,7 @@
 /* vstamp expire KEY TTL: let a key live for so long from now on, or for ever.  Its value stays. */
 #include <config.h>
 
-#include "client/client.h"
+#include "client/command.h"
 #include "client/ttl.h"
 
 int cmd_expire(struct cli *cli, int argc, char **argv)
@@ -16,5 +16,5 @@ int cmd_expire(struct cli *cli, int argc, char **argv)
     const char *wrong = ttl_parse(operand[1], &op.expiry);
     if (wrong != NULL)
         return cli_usage(cli, "expire: '%.60s': %s, or never", operand[1], wrong);
-    return client_do(c, &op);
+    return command_do(c, &op);
 }

@@ -14,9 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/client.h"
+#include "client/command.h"
 #include "client/listing.h"
 #include "client/operation.h"
+#include "client/request.h"
 #include "program/progress.h"
 
 struct export {

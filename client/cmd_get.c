@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "client/client.h"
+#include "client/command.h"
 #include "client/operation.h"
 
 int cmd_get(struct cli *cli, int argc, char **argv)
@@ -21,7 +21,7 @@ int cmd_get(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     struct kv_op op = {.verb = KV_GET, .key = client_word(c, operand[0])};
     struct bytes operation = operation_encode(&op);
-    int status = client_do_encoded(c, operation, raw && !c->in_shell);
+    int status = command_do_encoded(c, operation, raw && !c->in_shell);
     free((void *)operation.data);
     return status;
 }

@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/client.h"
+#include "client/answer.h"
+#include "client/command.h"
 #include "client/crowd.h"
 #include "client/lines.h"
 #include "client/memory.h"

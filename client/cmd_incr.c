@@ -2,7 +2,7 @@
 /* vstamp incr KEY [BY]: add to a decimal counter and print the sum. */
 #include <config.h>
 
-#include "client/client.h"
+#include "client/command.h"
 #include "client/operation.h"
 
 int cmd_incr(struct cli *cli, int argc, char **argv)
@@ -16,5 +16,5 @@ int cmd_incr(struct cli *cli, int argc, char **argv)
     if (n == 2 && !operation_number(client_word(c, operand[1]), &op.number))
         return cli_usage(cli, "incr: BY: expected a whole number of 64 bits, found '%.60s'",
                          operand[1]);
-    return client_do(c, &op);
+    return command_do(c, &op);
 }

@@ -4,8 +4,11 @@
 
 #include <inttypes.h>
 
-#include "client/client.h"
+#include "client/answer.h"
+#include "client/command.h"
+#include "client/json_bytes.h"
 #include "client/listing.h"
+#include "client/request.h"
 #include "program/escape.h"
 
 struct list {
@@ -18,8 +21,8 @@ static void take(void *context, const struct pair *pair)
     struct list *l = context;
     if (l->items != NULL) {
         json_t *item = json_object();
-        answer_set_bytes(item, "key", pair->key);
-        if (!l->listing.keys_only) answer_set_bytes(item, "value", pair->value);
+        json_bytes_set(item, "key", pair->key);
+        if (!l->listing.keys_only) json_bytes_set(item, "value", pair->value);
         json_array_append_new(l->items, item);
     } else if (l->listing.keys_only) {
         escape_print(stdout, pair->key, ESCAPE_LINE);
@@ -34,7 +37,7 @@ static void print_end(struct list *l)
     struct client *c = l->listing.c;
     if (l->items != NULL) {
         json_t *object = answer_named("list");
-        answer_set_bytes(object, "prefix", l->listing.prefix);
+        json_bytes_set(object, "prefix", l->listing.prefix);
         json_object_set_new(object, "ok", json_true());
         json_object_set_new(object, "count", json_integer((json_int_t)l->listing.count));
         json_object_set(object, "items", l->items);

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/client.h"
+#include "client/answer.h"
+#include "client/command.h"
+#include "client/memory.h"
 #include "client/operation.h"
 
 struct pending_list {
@@ -51,8 +53,7 @@ static int show_folder(struct pending_list *l, struct vstamp_diag *diag)
     for (int i = 0; i < n; i++) {
         char *path = NULL;
         size_t size;
-        FILE *into = open_memstream(&path, &size);
-        if (into == NULL) abort();
+        FILE *into = memory_stream(&path, &size);
         fprintf(into, "%s%s", folder, entries[i]->d_name);
         fclose(into);
         show_file(l, path);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/client.h"
+#include "client/answer.h"
+#include "client/command.h"
 #include "client/input.h"
 #include "client/ttl.h"
 
@@ -24,11 +25,11 @@ int cmd_put(struct cli *cli, int argc, char **argv)
     if (wrong != NULL) return cli_usage(cli, "put: --ttl: '%.60s': %s", ttl, wrong);
     if (n == 2) op.value = client_word(c, operand[1]);
     bool from_input = !c->in_shell && (n == 1 || strcmp(operand[1], "-") == 0);
-    if (!from_input) return client_do(c, &op);
+    if (!from_input) return command_do(c, &op);
     struct vstamp_diag diag = {0};
     rv = input_read(&op.value, &diag);
     if (rv != 0) return answer_refuse(c, "put", rv, &diag);
-    int status = client_do(c, &op);
+    int status = command_do(c, &op);
     free((void *)op.value.data);
     return status;
 }

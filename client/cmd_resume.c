@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "client/client.h"
+#include "client/command.h"
 #include "client/memory.h"
 
 int cmd_resume(struct cli *cli, int argc, char **argv)
@@ -15,11 +15,11 @@ int cmd_resume(struct cli *cli, int argc, char **argv)
     size_t n;
     int rv = cli_parse(cli, NULL, argc, argv, operand, 1, &n);
     if (rv != 0) return rv;
-    rv = client_begin_pending(c, "resume", n == 1 ? operand[0] : NULL);
+    rv = command_begin_pending(c, "resume", n == 1 ? operand[0] : NULL);
     if (rv != 0) return rv;
     struct bytes noted = c->file.pending.operation; /* which request_run may replace */
     struct bytes operation = {memory_copy(noted.data, noted.size), noted.size};
-    int status = client_do_encoded(c, operation, false);
+    int status = command_do_encoded(c, operation, false);
     free((void *)operation.data);
     return status;
 }

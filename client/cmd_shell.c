@@ -22,7 +22,8 @@
 #include <unistd.h>
 
 #include "client/ahead.h"
-#include "client/client.h"
+#include "client/answer.h"
+#include "client/command.h"
 #include "client/lines.h"
 #include "client/memory.h"
 #include "program/nearest.h"
@@ -33,6 +34,7 @@
 struct shell {
     struct client *c;
     struct cli cli; /* with the options that make sense for one line */
+    struct ahead ahead; /* on a terminal nothing is ever in it */
     bool ended;
     int status; /* of the last command that failed */
     char prompt[PROMPT_SIZE];
@@ -46,22 +48,41 @@ static const struct {
 #undef SEED_WORD
 };
 
-const struct cli_command *client_find_command(const char *word)
+enum in_shell { NEVER, IN_TURN, AHEAD };
+
+/* In the order of cli->commands. */
+static const struct {
+    const char *word;
+    enum in_shell when;
+} words[] = {
+#define COMMAND(word, function, operands, least, most, takes_value, when, text) {word, when},
+#include "client/commands.def"
+#undef COMMAND
+};
+#define WORDS (sizeof words / sizeof words[0])
+
+/* An index, or WORDS. */
+static size_t find_word(const char *word)
 {
-    for (size_t i = 0; i < sizeof seed_words / sizeof seed_words[0]; i++)
-        if (strcasecmp(word, seed_words[i].word) == 0) word = seed_words[i].command;
-    for (size_t i = 0; i < client_n_commands; i++)
-        if (strcasecmp(word, client_commands[i].name) == 0 && client_in_shell(&client_commands[i]))
-            return &client_commands[i];
-    return NULL;
+    size_t i = 0;
+    for (size_t j = 0; j < sizeof seed_words / sizeof seed_words[0]; j++)
+        if (strcasecmp(word, seed_words[j].word) == 0) word = seed_words[j].command;
+    while (i < WORDS && (words[i].when == NEVER || strcasecmp(word, words[i].word) != 0)) i++;
+    return i;
 }
 
-static void print_commands(void)
+const char *command_meant(const char *word)
 {
-    for (size_t i = 0; i < client_n_commands; i++) {
-        const struct cli_command *command = &client_commands[i];
+    size_t i = find_word(word);
+    return i < WORDS ? words[i].word : NULL;
+}
+
+static void print_commands(const struct cli *cli)
+{
+    for (size_t i = 0; i < WORDS; i++) {
+        const struct cli_command *command = &cli->commands[i];
         char left[64];
-        if (!client_in_shell(command)) continue;
+        if (words[i].when == NEVER) continue;
         snprintf(left, sizeof left, "%s %s", command->name, command->operands);
         printf("%-20s %s\n", left, command->text);
     }
@@ -69,35 +90,46 @@ static void print_commands(void)
     puts("Here a VALUE left out is empty, and '-' is just that: the input is the commands.");
 }
 
+/* The answers to what was typed before come first. */
+static int refuse(struct shell *sh, const char *word, const struct vstamp_diag *diag)
+{
+    ahead_catch_up(&sh->ahead);
+    return answer_refuse(sh->c, word, VSTAMP_E_USAGE, diag);
+}
+
 static int refuse_word(struct shell *sh, const char *word)
 {
     struct vstamp_diag diag;
     struct nearest nearest = nearest_to(word);
-    for (size_t i = 0; i < client_n_commands; i++)
-        if (client_in_shell(&client_commands[i])) nearest_offer(&nearest, client_commands[i].name);
+    for (size_t i = 0; i < WORDS; i++)
+        if (words[i].when != NEVER) nearest_offer(&nearest, words[i].word);
     const char *best = nearest_best(&nearest);
     if (best == NULL)
         vstamp_diag_printf(&diag, "unknown command '%.60s': try 'help'", word);
     else
         vstamp_diag_printf(&diag, "unknown command '%.60s': did you mean '%s'?", word, best);
-    return answer_refuse(sh->c, "shell", VSTAMP_E_USAGE, &diag);
+    return refuse(sh, "shell", &diag);
 }
 
-static int run_command(struct shell *sh, const struct cli_command *command, const struct line *line)
+static int run_command(struct shell *sh, size_t word, const struct line *line)
 {
+    const struct cli_command *command = &sh->cli.commands[word];
     struct client *c = sh->c;
     struct client_options before = c->options; /* a line's options are that line's */
     char **argv = memory_new((line->n_words + 1) * sizeof *argv);
     for (size_t i = 0; i < line->n_words; i++) argv[i] = (char *)line->words[i].data;
     struct vstamp_diag complaint = {0};
+    if (words[word].when != AHEAD) ahead_catch_up(&sh->ahead);
+    else if (!c->on_terminal) c->ahead = &sh->ahead;
     sh->cli.command = command;
     sh->cli.complaint = &complaint;
     c->line = line;
     c->n_shown = 0;
     int status = command->run(&sh->cli, (int)line->n_words, argv);
     if (status == CLI_USAGE && c->n_shown == 0)
-        status = answer_refuse(c, command->name, VSTAMP_E_USAGE, &complaint);
+        status = refuse(sh, command->name, &complaint);
     sh->cli.complaint = NULL;
+    c->ahead = NULL;
     c->line = NULL;
     c->options = before;
     free(argv);
@@ -113,12 +145,12 @@ static int run_words(struct shell *sh, const struct line *line)
         return CLI_OK;
     }
     if (strcasecmp(word, "help") == 0 || strcmp(word, "?") == 0) {
-        client_catch_up(sh->c);
-        print_commands();
+        ahead_catch_up(&sh->ahead);
+        print_commands(&sh->cli);
         return CLI_OK;
     }
-    const struct cli_command *command = client_find_command(word);
-    return command == NULL ? refuse_word(sh, word) : run_command(sh, command, line);
+    size_t found = find_word(word);
+    return found == WORDS ? refuse_word(sh, word) : run_command(sh, found, line);
 }
 
 static void run_line(struct shell *sh, struct bytes typed)
@@ -129,7 +161,7 @@ static void run_line(struct shell *sh, struct bytes typed)
     if (wrong != NULL) {
         struct vstamp_diag diag;
         vstamp_diag_printf(&diag, "%s", wrong);
-        status = answer_refuse(sh->c, "shell", VSTAMP_E_USAGE, &diag);
+        status = refuse(sh, "shell", &diag);
     } else if (line.n_words > 0) {
         status = run_words(sh, &line);
     }
@@ -145,19 +177,15 @@ static void run_line(struct shell *sh, struct bytes typed)
 static void run_pipe(struct shell *sh)
 {
     struct lines lines = {.fd = STDIN_FILENO, .line_max = SIZE_MAX};
-    struct ahead ahead;
     int rv = 0;
-    ahead_open(&ahead, sh->c, &sh->status);
-    sh->c->ahead = &ahead;
     while (!sh->ended && rv == 0 && (lines_ready(&lines) || !lines.ended)) {
         if (lines_ready(&lines))
             run_line(sh, lines_take(&lines));
-        else if (ahead_turn(&ahead, lines.fd))
+        else if (ahead_turn(&sh->ahead, lines.fd))
             rv = lines_read(&lines);
     }
-    client_catch_up(sh->c);
-    sh->c->ahead = NULL;
-    ahead_close(&ahead);
+    ahead_catch_up(&sh->ahead);
+    ahead_close(&sh->ahead);
     lines_release(&lines);
     if (rv == 0) return;
     cli_complain(&sh->cli, "standard input: %s: not all commands were read", strerror(errno));
@@ -236,6 +264,7 @@ int cmd_shell(struct cli *cli, int argc, char **argv)
     const struct cli_option options[] = {CLIENT_LINE_OPTIONS(&c->options), CLI_END};
     struct shell sh = {.c = c, .cli = *cli};
     sh.cli.options = options;
+    ahead_open(&sh.ahead, c, &sh.status);
     c->cli = &sh.cli;
     c->in_shell = true;
     c->on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);

@@ -2,7 +2,7 @@
 /* vstamp size: print how many keys there are, and how many bytes they and their values have. */
 #include <config.h>
 
-#include "client/client.h"
+#include "client/command.h"
 
 int cmd_size(struct cli *cli, int argc, char **argv)
 {
@@ -10,5 +10,5 @@ int cmd_size(struct cli *cli, int argc, char **argv)
     int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, &n);
     if (rv != 0) return rv;
     struct kv_op op = {.verb = KV_SIZE};
-    return client_do(cli->context, &op);
+    return command_do(cli->context, &op);
 }

@@ -2,7 +2,7 @@
 /* vstamp ttl KEY: how long a key has still to live. */
 #include <config.h>
 
-#include "client/client.h"
+#include "client/command.h"
 
 int cmd_ttl(struct cli *cli, int argc, char **argv)
 {
@@ -12,5 +12,5 @@ int cmd_ttl(struct cli *cli, int argc, char **argv)
     int rv = cli_parse(cli, NULL, argc, argv, operand, 1, &n);
     if (rv != 0) return rv;
     struct kv_op op = {.verb = KV_TTL, .key = client_word(c, operand[0])};
-    return client_do(c, &op);
+    return command_do(c, &op);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/client.h"
+#include "client/command.h"
 #include "client/memory.h"
 #include "client/operation.h"
 #include "client/ttl.h"
@@ -193,7 +193,7 @@ static int run(struct script *s)
         op.txn.steps[branch] = s->steps[branch];
         op.txn.n_steps[branch] = s->n_steps[branch];
     }
-    return client_do(s->c, &op);
+    return command_do(s->c, &op);
 }
 
 int cmd_txn(struct cli *cli, int argc, char **argv)

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/client.h"
+#include "client/command.h"
+#include "client/json_bytes.h"
 #include "client/operation.h"
+#include "client/request.h"
 #include "program/escape.h"
 
 #define WAIT_MS 2000u
@@ -36,8 +38,8 @@ static void print_change(const struct watch *w, const struct kv_change *change)
         json_t *object = json_object();
         json_object_set_new(object, "op_number", json_integer((json_int_t)change->op));
         json_object_set_new(object, "change", json_string(kv_what_word(change->what)));
-        answer_set_bytes(object, "key", change->key);
-        if (has_value && !change->omitted) answer_set_bytes(object, "value", change->value);
+        json_bytes_set(object, "key", change->key);
+        if (has_value && !change->omitted) json_bytes_set(object, "value", change->value);
         if (has_value && change->omitted)
             json_object_set_new(object, "value_bytes",
                                 json_integer((json_int_t)change->value.size));

@@ -14,6 +14,7 @@
 
 #include "client/memory.h"
 #include "driver/driver.h"
+#include "kv/kv.h"
 
 #define CROWDS_MAX 16u /* that run at a time and are remembered */
 /* Between the registrations of two runs there is room for those by which a session fences itself

@@ -7,6 +7,7 @@
 
 #include "client/memory.h"
 #include "client/operation.h"
+#include "client/request.h"
 
 static void take_page(struct listing *l, const struct kv_answer *answer)
 {

@@ -8,6 +8,7 @@
 #define CLIENT_LISTING_H
 
 #include "client/client.h"
+#include "client/outcome.h"
 #include "client/pair.h"
 
 struct listing {

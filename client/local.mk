@@ -4,7 +4,7 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/ahead.c \
     %D%/ahead.h \
     %D%/answer.c \
-    %D%/answer_txn.c \
+    %D%/answer.h \
     %D%/base64.c \
     %D%/base64.h \
     %D%/bench.c \
@@ -31,6 +31,8 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/cmd_ttl.c \
     %D%/cmd_txn.c \
     %D%/cmd_watch.c \
+    %D%/command.c \
+    %D%/command.h \
     %D%/commands.def \
     %D%/conn.c \
     %D%/conn.h \
@@ -40,6 +42,8 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/histogram.h \
     %D%/input.c \
     %D%/input.h \
+    %D%/json_bytes.c \
+    %D%/json_bytes.h \
     %D%/line.c \
     %D%/line.h \
     %D%/lines.c \
@@ -50,11 +54,16 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/memory.h \
     %D%/operation.c \
     %D%/operation.h \
+    %D%/outcome.c \
+    %D%/outcome.h \
     %D%/pair.c \
     %D%/pair.h \
     %D%/plot.c \
     %D%/plot.h \
     %D%/request.c \
+    %D%/request.h \
+    %D%/result.c \
+    %D%/result.h \
     %D%/session_file.c \
     %D%/session_file.h \
     %D%/signals.c \

@@ -6,25 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/client.h"
+#include "client/command.h"
 
-const struct cli_command client_commands[] = {
+static const struct cli_command commands[] = {
 #define COMMAND(word, function, operands, least, most, takes_value, in_shell, text) \
     {word, operands, least, most, takes_value, text, function},
 #include "client/commands.def"
 #undef COMMAND
 };
-const size_t client_n_commands = sizeof client_commands / sizeof client_commands[0];
-
-bool client_in_shell(const struct cli_command *command)
-{
-    static const bool in_shell[] = {
-#define COMMAND(word, function, operands, least, most, takes_value, is_in_shell, text) is_in_shell,
-#include "client/commands.def"
-#undef COMMAND
-    };
-    return in_shell[command - client_commands];
-}
 
 static const char epilogue[] =
     "Exit status: 0 done; 1 done, and the answer is no; 2 usage or configuration; 3 no answer in\n"
@@ -41,13 +30,6 @@ static int no_command(struct cli *cli)
     }
     return cli_usage(
         cli, "a command is missing: to read commands from standard input, use 'vstamp shell'");
-}
-
-/* Who comes from the shell or the seed's prompt types GET, set or z. */
-static const char *meant(const char *word)
-{
-    const struct cli_command *command = client_find_command(word);
-    return command != NULL ? command->name : NULL;
 }
 
 /* End as the signal would have ended the program, so that a shell script stops too. */
@@ -79,10 +61,10 @@ int main(int argc, char **argv)
         .text = "Reads and writes the key-value store of a vstamp group",
         .epilogue = epilogue,
         .options = options,
-        .commands = client_commands,
-        .n_commands = client_n_commands,
+        .commands = commands,
+        .n_commands = sizeof commands / sizeof commands[0],
         .no_command = no_command,
-        .meant = meant,
+        .meant = command_meant /* who comes from the shell types GET, set or z */,
         .context = &c,
     };
     c.cli = &cli;

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* calloc and realloc that do not fail; see memory.h. */
 #include <config.h>
 
 #include "client/memory.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,4 +30,9 @@ void *memory_copy(const void *data, size_t size)
     if (size > 0) memcpy(copy, data, size);
     copy[size] = '\0';
     return copy;
+}
+
+FILE *memory_stream(char **text, size_t *size)
+{
+    return present(open_memstream(text, size));
 }

@@ -92,8 +92,7 @@ char *operation_described(struct bytes operation, bool is_call)
 {
     char *text = NULL;
     size_t size;
-    FILE *into = open_memstream(&text, &size);
-    if (into == NULL) abort();
+    FILE *into = memory_stream(&text, &size);
     operation_describe(operation, is_call, into);
     fclose(into);
     return text;

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/base64.h"
-#include "client/client.h"
+#include "client/json_bytes.h"
 #include "client/memory.h"
 #include "program/escape.h"
 
@@ -17,8 +16,8 @@ void pair_print(FILE *into, const struct pair *pair, bool as_json)
 {
     if (as_json) {
         json_t *object = json_object();
-        answer_set_bytes(object, "key", pair->key);
-        answer_set_bytes(object, "value", pair->value);
+        json_bytes_set(object, "key", pair->key);
+        json_bytes_set(object, "value", pair->value);
         if (pair->expires_us != 0)
             json_object_set_new(object, "expires_us", json_integer((json_int_t)pair->expires_us));
         json_dumpf(object, into, JSON_COMPACT);
@@ -37,25 +36,6 @@ static const char *parse_text(struct bytes text, struct bytes *into)
     uint8_t *data = memory_new(text.size + 1);
     into->data = data;
     return escape_undo(text, data, &into->size);
-}
-
-/* False: neither NAME nor NAME_base64, or not as they must be. */
-static bool take_member(const json_t *object, const char *name, struct bytes *into)
-{
-    char other_name[32];
-    snprintf(other_name, sizeof other_name, "%s_base64", name);
-    const json_t *text = json_object_get(object, name);
-    const json_t *encoded = json_object_get(object, other_name);
-    if ((text != NULL) == (encoded != NULL)) return false;
-    if (text != NULL && !json_is_string(text)) return false;
-    if (encoded != NULL && !json_is_string(encoded)) return false;
-    if (text != NULL) {
-        into->size = json_string_length(text);
-        into->data = memory_copy(json_string_value(text), into->size);
-    } else {
-        into->data = base64_decode(json_string_value(encoded), &into->size);
-    }
-    return into->data != NULL;
 }
 
 #define EXPIRES_MAX (UINT64_C(1) << 62)
@@ -88,9 +68,9 @@ static const char *parse_json(struct pair *pair, struct bytes line)
     const char *wrong = NULL;
     if (!json_is_object(object))
         wrong = "expected KEY, a tab and VALUE, or a JSON object";
-    else if (!take_member(object, "key", &pair->key))
+    else if (!json_bytes_get(object, "key", &pair->key))
         wrong = "expected \"key\" or \"key_base64\"";
-    else if (!take_member(object, "value", &pair->value))
+    else if (!json_bytes_get(object, "value", &pair->value))
         wrong = "expected \"value\" or \"value_base64\"";
     else if (!take_expiry(object, &pair->expires_us))
         wrong = "\"expires_us\": expected microseconds since 1970";

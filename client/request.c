@@ -10,44 +10,14 @@
  * comes here with the operation that is noted, and goes on with it under its number. */
 #include <config.h>
 
+#include "client/request.h"
+
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/client.h"
 #include "client/memory.h"
 #include "client/operation.h"
-
-static FILE *text_open(char **text, size_t *size)
-{
-    FILE *into = open_memstream(text, size);
-    if (into == NULL) abort();
-    return into;
-}
-
-void outcome_release(struct outcome *o)
-{
-    free(o->message);
-    o->message = NULL;
-}
-
-void outcome_fail(struct outcome *o, int err, bool may_have_run, const char *format, ...)
-{
-    size_t size;
-    FILE *into;
-    va_list args;
-    outcome_release(o);
-    into = text_open(&o->message, &size);
-    va_start(args, format);
-    vfprintf(into, format, args);
-    va_end(args);
-    fclose(into);
-    o->err = err;
-    o->may_have_run = may_have_run;
-    o->error = err == VSTAMP_E_NOT_RUN || err == VSTAMP_E_UNKNOWN_OUTCOME ? "timeout"
-                                                                          : vstamp_err_name(err);
-}
 
 /* Whom the session is with. */
 static void note_members(struct client *c)
@@ -57,7 +27,7 @@ static void note_members(struct client *c)
     for (uint32_t i = 0; i < c->session.n_replicas; i++)
         session_file_learn(&c->file, conn_member(c->conn, i));
     free(c->file.replicas);
-    into = text_open(&c->file.replicas, &size);
+    into = memory_stream(&c->file.replicas, &size);
     conn_print_replicas(c->conn, into);
     fclose(into);
     c->file.witnesses = c->session.witnesses;
@@ -99,7 +69,7 @@ static char *no_answer(struct client *c)
 {
     char *text = NULL;
     size_t size;
-    FILE *into = text_open(&text, &size);
+    FILE *into = memory_stream(&text, &size);
     if (c->signal != 0) {
         fputs("interrupted", into);
     } else if (is_overtaken(c)) {
@@ -145,15 +115,6 @@ static void fail_refused(struct client *c, struct outcome *o)
                          : session_is_numbered(c->session.task) ? ": the operation did not run"
                                                                 : ""; /* of a question */
     outcome_fail(o, r->err, false, "refused: %.*s%s", why_size, why, advice);
-}
-
-void outcome_take(struct outcome *o, struct bytes operation, struct bytes body)
-{
-    struct kv_op op;
-    if (kv_decode_op(operation, &op) != NULL || kv_decode_answer(op.verb, body, &o->answer) != 0)
-        outcome_fail(o, VSTAMP_E_MALFORMED, true,
-                     "the answer makes no sense: is the replica of this "
-                     "version?");
 }
 
 static void read_answer(const struct client *c, struct bytes operation, struct bytes body,
@@ -385,7 +346,6 @@ static bool is_beyond_any_batch(const struct client *c, struct bytes operation)
 
 void request_run(struct client *c, struct bytes operation, struct outcome *o)
 {
-    client_catch_up(c);
     *o = (struct outcome){0};
     struct kv_op op = {0};
     bool is_call = c->call != CLIENT_CALL_NONE;

@@ -356,8 +356,7 @@ int session_file_clear(struct session_file *f, const char *how, struct vstamp_di
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *into = open_memstream(&text, &size);
-    if (into == NULL) abort();
+    FILE *into = memory_stream(&text, &size);
     operation_describe(f->pending.operation, f->pending.is_call, into);
     fprintf(into, ": %s", how);
     fclose(into);
@@ -417,8 +416,7 @@ int session_file_state_path(char **path, const char *name, struct vstamp_diag *d
     }
     size_t size = 0;
     char *folder = NULL;
-    FILE *into = open_memstream(&folder, &size);
-    if (into == NULL) abort();
+    FILE *into = memory_stream(&folder, &size);
     fprintf(into, "%s%s/vstamp", absolute ? state : home, absolute ? "" : "/.local/state");
     fclose(into);
     int rv = make_folders(folder, diag);

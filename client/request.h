@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests of the client's session, one at a time.  Each waits until it has ended or a signal came;
+ * how it ended is in *o, to be released. */
+#ifndef CLIENT_REQUEST_H
+#define CLIENT_REQUEST_H
+
+#include "client/client.h"
+#include "client/outcome.h"
+
+void request_run(struct client *c, struct bytes operation, struct outcome *o);
+
+/* A read as of this op-number or a later one, which any replica answers once there is one: so long
+ * it waits. */
+void request_await(struct client *c, struct bytes operation, uint64_t op, uint32_t wait_ms,
+                   struct outcome *o);
+
+/* The answer of this operation was shown: it is no longer pending. */
+int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag);
+
+/* Fence what is pending: it has run, or it never will.  *ran unless *o is an error. */
+void request_abandon(struct client *c, bool *ran, struct outcome *o);
+
+#endif

@@ -129,6 +129,8 @@ noinst_LTLIBRARIES += \
 
 # Beside libprogram, so that libvstamp has it without libyaml.
 %C%_libdriver_la_SOURCES = \
+    %D%/driver/link.c \
+    %D%/driver/link.h \
     %D%/driver/driver.c \
     %D%/driver/driver.h \
     %D%/program/address.c \

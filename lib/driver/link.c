@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <config.h>
+
+#include "driver/link.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+#define RECONNECT_PAUSE_MS 50u
+#define READ_BYTES_MIN     65536u
+#define WRITE_BYTES_MIN    65536u
+
+bool link_reserve(uint8_t **buffer, size_t *capacity, size_t wanted)
+{
+    if (*capacity >= wanted) return true;
+    uint8_t *larger = realloc(*buffer, wanted);
+    if (larger == NULL) return false;
+    *buffer = larger;
+    *capacity = wanted;
+    return true;
+}
+
+void link_init(struct link *l, const struct address *address)
+{
+    *l = (struct link){.address = *address, .fd = -1};
+}
+
+static void close_socket(struct link *l)
+{
+    if (l->fd >= 0) close(l->fd);
+    l->fd = -1;
+}
+
+void link_release(struct link *l)
+{
+    close_socket(l);
+    if (l->resolved != NULL) freeaddrinfo(l->resolved);
+    free(l->in);
+    free(l->out);
+}
+
+void link_close(struct link *l, int error, uint64_t now_ms)
+{
+    close_socket(l);
+    l->state = LINK_CLOSED;
+    l->error = error;
+    l->closed_by_peer = error == 0;
+    l->retry_ms = now_ms + RECONNECT_PAUSE_MS;
+    l->in_size = l->in_used = l->in_wanted = 0;
+    l->out_size = l->out_sent = 0;
+}
+
+/* --- to connect ------------------------------------------------------------------------------- */
+
+static int resolve(struct link *l)
+{
+    if (l->resolved != NULL) return 0;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    int rv = getaddrinfo(l->address.host, l->address.port_text, &hints, &l->resolved);
+    if (rv != 0) l->resolved = NULL;
+    return rv; /* EAI_* are negative */
+}
+
+static void is_up(struct link *l)
+{
+    l->state = LINK_UP;
+    l->closed_by_peer = false;
+}
+
+static int connect_to_next(struct link *l)
+{
+    const struct addrinfo *to = l->next;
+    l->next = to->ai_next;
+    l->fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (l->fd < 0) return errno;
+    const int on = 1; /* what is due leaves in one write: nothing is gained by waiting for more */
+    setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(l->fd, to->ai_addr, to->ai_addrlen) == 0) is_up(l);
+    else if (errno == EINPROGRESS) l->state = LINK_CONNECTING;
+    else return errno;
+    return 0;
+}
+
+/* The address that was tried last failed with `error`, which is the answer if it was the last. */
+static int try_others(struct link *l, int error)
+{
+    while (l->next != NULL) {
+        close_socket(l);
+        error = connect_to_next(l);
+        if (error == 0) return 0;
+    }
+    return error;
+}
+
+int link_begin(struct link *l)
+{
+    assert(l->state == LINK_CLOSED);
+    int error = resolve(l);
+    if (error != 0) return error;
+    l->next = l->resolved;
+    return try_others(l, 0);
+}
+
+int link_finish(struct link *l)
+{
+    assert(l->state == LINK_CONNECTING);
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+    if (error != 0) return try_others(l, error);
+    is_up(l);
+    return 0;
+}
+
+/* --- bytes ------------------------------------------------------------------------------------ */
+
+int link_flush(struct link *l)
+{
+    while (l->out_sent < l->out_size) {
+        ssize_t n = send(l->fd, l->out + l->out_sent, l->out_size - l->out_sent, MSG_NOSIGNAL);
+        if (n >= 0) l->out_sent += (size_t)n;
+        else if (errno == EWOULDBLOCK) return EAGAIN;
+        else if (errno != EINTR) return errno;
+    }
+    l->out_size = l->out_sent = 0;
+    return 0;
+}
+
+bool link_make_out_room(struct link *l, size_t size)
+{
+    assert(l->out_size == 0);
+    if (size < WRITE_BYTES_MIN) size = WRITE_BYTES_MIN;
+    return link_reserve(&l->out, &l->out_capacity, size);
+}
+
+/* Room for the rest of the frame that has begun; the frames before it are done with.  False: out of
+ * memory. */
+static bool make_in_room(struct link *l)
+{
+    assert(l->in_used <= l->in_size);
+    if (l->in_used > 0) {
+        memmove(l->in, l->in + l->in_used, l->in_size - l->in_used);
+        l->in_size -= l->in_used;
+        l->in_used = 0;
+    }
+    size_t want = l->in_size + READ_BYTES_MIN;
+    if (want < l->in_wanted) want = l->in_wanted;
+    return link_reserve(&l->in, &l->in_capacity, want);
+}
+
+int link_receive(struct link *l)
+{
+    if (!make_in_room(l)) return ENOMEM;
+    ssize_t n = recv(l->fd, l->in + l->in_size, l->in_capacity - l->in_size, 0);
+    if (n == 0) return 0;
+    if (n < 0) return errno == EINTR || errno == EWOULDBLOCK ? EAGAIN : errno;
+    l->in_size += (size_t)n;
+    return EAGAIN;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A connection to one replica, over whichever of its host's addresses accepts one.  Nothing here
+ * blocks, but for the look-up of the host's name, once.
+ *
+ *   CLOSED --begin--> CONNECTING --finish: the next address, and the next--> UP
+ *     ^                   |                                                  |
+ *     +--close------------+--------------------------------------------------+
+ *
+ * Failures are an errno, or negative: a code of getaddrinfo. */
+#ifndef DRIVER_LINK_H
+#define DRIVER_LINK_H
+
+#include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "program/address.h"
+
+enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_UP };
+
+struct link {
+    struct address address;
+    struct addrinfo *resolved; /* all that the host name stands for */
+    struct addrinfo *next;     /* the one to try next */
+    enum link_state state;
+    int fd;            /* -1: none */
+    uint64_t retry_ms; /* not to be begun before */
+    int error;         /* the newest failure */
+    bool closed_by_peer;
+    uint8_t *in;
+    size_t in_capacity, in_size, in_used; /* in_used: what its reader is done with */
+    size_t in_wanted;                     /* bytes of the frame that has begun, 0: not known */
+    uint8_t *out;
+    size_t out_capacity, out_size, out_sent;
+};
+
+void link_init(struct link *l, const struct address *address);
+void link_release(struct link *l);
+
+/* Look the host up and try its first address.  0: state tells how far it is. */
+int link_begin(struct link *l);
+
+/* The socket that was connecting can be written.  0: it is up, or the next address is tried. */
+int link_finish(struct link *l);
+
+/* It failed with this error, or the other end closed it (0): a pause begins. */
+void link_close(struct link *l, int error, uint64_t now_ms);
+
+/* Write what is left of `out`.  0: all of it; EAGAIN: the socket takes no more. */
+int link_flush(struct link *l);
+
+/* `out` has so many bytes, which are not written yet.  False: out of memory. */
+bool link_make_out_room(struct link *l, size_t size);
+
+/* Read once, behind what is in `in` and not used.  EAGAIN: the connection stands; 0: the other end
+ * closed it. */
+int link_receive(struct link *l);
+
+/* Grow a buffer.  False: out of memory, and it is as it was. */
+bool link_reserve(uint8_t **buffer, size_t *capacity, size_t wanted);
+
+#endif

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The style rules a machine can see: line, function and file length, banned calls, the licence line,
-# no leftovers, and no source that the build does not know.
+# headers that say what they are for, no leftovers, and no source that the build does not know.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 
@@ -28,6 +28,9 @@ offences() {
                 offence("the first line is not the licence")
         }
         { lines = FNR }
+        FNR == 2 && FILENAME ~ /\.(h|def)$/ && !/^\/\*/ {
+            offence("it does not say what it is for")
+        }
         FNR <= 2 && /^# SPDX-License-Identifier: BSD-2-Clause$/ { licensed = FILENAME }
         FNR == 2 && !is_c && licensed != FILENAME { offence("the licence is not on top") }
         length($0) > 100 { offence("longer than 100 columns") }
@@ -81,14 +84,14 @@ bites() {
         echo '}'
         seq 730
     } >"$broken/lib/bad.c"
-    echo '/* SPDX-License-Identifier: BSD-2-Clause */' >"$broken/lib/unknown.h"
+    printf '/* SPDX-License-Identifier: BSD-2-Clause */\n\n' >"$broken/lib/unknown.h"
     echo 'true' >"$broken/tests/unlicensed.sh"
     echo 'true' >>"$broken/tests/unlicensed.sh"
     found=$(offences "$broken")
     rm -r "$broken"
     for expected in 'bad.c:1: the first line' '2: longer' '3: a tab' '4: blanks' '5: a leftover' \
         '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 810 lines' \
-        'unknown.h: not in' 'unlicensed.sh:2: the licence'; do
+        'unknown.h:2: it does not say' 'unknown.h: not in' 'unlicensed.sh:2: the licence'; do
         case $found in
         *"$expected"*) ;;
         *)
@@ -97,7 +100,7 @@ bites() {
             ;;
         esac
     done
-    [ "$(echo "$found" | wc -l)" -eq 11 ]
+    [ "$(echo "$found" | wc -l)" -eq 12 ]
 }
 
 echo 1..2

@@ -23,7 +23,7 @@
 #include "vr/replica.h"
 #include "vr/witness.h"
 
-/* replica.c: time, hard state, the order of things after an event. */
+/* replica.c: the replica as a whole: its timers, its hard state, its status. */
 void vr_timer_set(struct vr *r, enum vr_timer timer, uint64_t after_us);
 void vr_timer_off(struct vr *r, enum vr_timer timer);
 uint64_t vr_patience_us(const struct vr *r);      /* view_change_ms */
@@ -34,7 +34,7 @@ void vr_merge_crash_vector(struct vr *r, uint8_t from, const struct wire_list *t
 uint64_t vr_counter_of(const struct wire_list *crash_vector, uint8_t replica);
 struct vstamp_id vr_draw_id(struct vr *r);
 
-/* send.c: messages and replies out, lines for traces and logs. */
+/* send.c: frames go out to replicas and clients, lines to the trace and the log. */
 #define VR_ALL 0xffu
 void vr_send(struct vr *r, uint8_t to, uint64_t view, const struct wire_shape *shape,
              const void *message);
@@ -61,7 +61,7 @@ void vr_log(struct vr *r, enum vr_level level, const char *event, const char *fo
 const char *vr_quoted(char into[static VR_QUOTED_SIZE], const char *text);
 #define VR_HEADERS_BYTES (MESSAGE_HEADERS_MAX * 64u)
 
-/* normal.c: section 4.1 between replicas. */
+/* normal.c: section 4.1 between replicas: the primary's entries reach the backups. */
 void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_prepare *m);
 void vr_on_prepare_ok(struct vr *r, uint8_t from, uint64_t view, const struct wire_prepare_ok *m);
 void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit *m);
@@ -76,24 +76,24 @@ void vr_heartbeat_due(struct vr *r);
 void vr_abdicate_due(struct vr *r);
 uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values); /* Q-th largest */
 
-/* batch.c: section 4.1 with clients, 6.2. */
+/* batch.c: sections 4.1 and 6.2: requests of clients become entries, several in one. */
 void vr_batch_settle(struct vr *r);
 void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation);
 void vr_batch_clear(struct vr *r);
 bool vr_batch_tick(struct vr *r);
 uint64_t vr_next_timestamp(const struct vr *r);
 
-/* clock.c: section 4.4, what time it is. */
+/* clock.c: section 4.4: what time it is, for entries; wrong clocks are found by the others. */
 void vr_clock_heard(struct vr *r, uint8_t from, uint64_t clock_us);
 bool vr_time_is_known(const struct vr *r);
 void vr_clocks_judge(struct vr *r); /* at the primary, with each heartbeat */
 
-/* tick.c: section 4.4, what happens though nobody asks. */
+/* tick.c: section 4.4: the application does what is due by the time, though nobody asks. */
 void vr_tick(struct vr *r, const struct wire_entry_header *header); /* executes it */
 void vr_tick_arm(struct vr *r); /* at the end of a turn: when is the next one? */
 void vr_tick_due(struct vr *r);
 
-/* application.c: what is asked of it beside executing.  Who lives in the pages need not be told. */
+/* application.c: what it is asked beside executing.  One that lives in the pages is asked less. */
 void vr_app_resume(struct vr *r); /* the pages hold another state than was executed */
 bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages);
 /* Around each call.  False, and true of vr_app_has_failed: the replica is over, and nothing that
@@ -112,7 +112,7 @@ bool vr_app_predict(struct vr *r, struct bytes operation,
                     uint8_t buffer[static VR_PREDICTION_ROOM], struct bytes *predicted,
                     struct vstamp_diag *why);
 
-/* commit.c: execution in order. */
+/* commit.c: section 4.1: committed entries are executed in order, and clients answered. */
 #define VR_FORESEEN_MAX 16u /* as many operations look into memory at a time */
 void vr_commit_up_to(struct vr *r, uint64_t commit);
 bool vr_execute(struct vr *r); /* false: there was nothing to execute */
@@ -120,7 +120,7 @@ void vr_foresee(struct vr *r, const struct bytes *operations, uint32_t n);
 void vr_reply_registration(struct vr *r, const struct vr_asker *to,
                            const struct client_record *record);
 
-/* checkpoint.c: section 5.1. */
+/* checkpoint.c: section 5.1: when one is taken, is it sound, and others are given its pages. */
 void vr_checkpoint_if_due(struct vr *r);
 void vr_checkpoint_audit(struct vr *r, struct client_table *clients, bool of_candidate,
                          uint64_t op); /* begins */
@@ -130,7 +130,7 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor);
 void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m);
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m);
 
-/* digest.c: have all the same state? */
+/* digest.c: have all replicas the same state?  One that has not takes no further part. */
 void vr_digest_point(struct vr *r);
 void vr_digest_forget(struct vr *r);
 void vr_digest_turn_end(struct vr *r); /* in its second half, when nobody waits for us */
@@ -138,7 +138,7 @@ void vr_digest_repeat(struct vr *r, uint8_t replica);
 void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m);
 const char *vr_replicas_text(uint32_t who, char *text, size_t size); /* of a bitset */
 
-/* trail.c: what shows where two of them ceased to have it. */
+/* trail.c: what each page held, so that it can be found out since when two states differ. */
 void vr_trail_begin(struct vr *r, struct arena *arena);
 void vr_trail_point(struct vr *r, uint64_t op); /* its hashes are known */
 void vr_trail_cut(struct vr *r);                /* they will not be, any more */
@@ -147,14 +147,14 @@ void vr_trail_rotten(struct vr *r, uint32_t page);
 void vr_trail_forget(struct vr *r);
 void vr_trail_keep(struct vr *r, uint64_t op); /* at this point states differ */
 
-/* reads.c: section 6.3. */
+/* reads.c: section 6.3: reads are answered without the log. */
 void vr_reads_on_request(struct vr *r, const struct vr_asker *asker, const struct wire_request *m);
 void vr_reads_settle(struct vr *r); /* answer what is confirmed */
 bool vr_reads_want_round(const struct vr *r);
 void vr_reads_by_lease(struct vr *r); /* at the end of a turn */
 void vr_reads_clear(struct vr *r);
 
-/* lease.c: section 6.3.1. */
+/* lease.c: section 6.3.1: for how long the primary may answer reads alone. */
 void vr_lease_start(struct vr *r);
 void vr_lease_begin_view(struct vr *r);
 void vr_lease_sent(struct vr *r, uint64_t sequence);
@@ -164,7 +164,7 @@ void vr_lease_turn_end(struct vr *r);
 void vr_lease_returned(struct vr *r, uint8_t from);
 uint64_t vr_lease_owed_us(const struct vr *r);
 
-/* view_change.c: section 4.2. */
+/* view_change.c: section 4.2: another primary, with a log that has all that may be committed. */
 void vr_on_start_view_change(struct vr *r, uint8_t from, uint64_t view,
                              const struct wire_start_view_change *m);
 void vr_on_do_view_change(struct vr *r, uint8_t from, uint64_t view,
@@ -189,13 +189,13 @@ void vr_view_change_due(struct vr *r);
 void vr_view_limit_due(struct vr *r);
 void vr_suspect_due(struct vr *r);
 
-/* hand_over.c: section 4.2 without a time-out. */
+/* hand_over.c: section 4.2 without a time-out: the primary itself begins the next view. */
 void vr_hand_over_to_stop(struct vr *r);
 void vr_hand_over_on_request(struct vr *r, const struct vr_asker *asker,
                              const struct wire_request *m);
 void vr_hand_over_settle(struct vr *r);
 
-/* state_transfer.c: section 5.2. */
+/* state_transfer.c: section 5.2: a replica that is behind takes entries from a peer. */
 void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, uint64_t view,
                        uint64_t op, struct vstamp_id checksum);
 void vr_transfer_stop(struct vr *r, const char *why);
@@ -216,7 +216,7 @@ void vr_transfer_go_on(struct vr *r);   /* after a checkpoint that was adopted *
 void vr_transfer_settle(struct vr *r);
 void vr_transfer_due(struct vr *r);
 
-/* page_transfer.c: section 5.2 by pages, and the pace of all transfers. */
+/* page_transfer.c: section 5.2 where the logs do not reach: it takes pages; the pace of both. */
 void vr_fetch_init(struct vr_fetch *f, struct arena *arena, const struct tree *like);
 void vr_fetch_begin(struct vr *r);
 void vr_fetch_stop(struct vr *r);
@@ -228,7 +228,7 @@ void vr_pace_note(struct vr *r, size_t bytes); /* so much was asked for, or came
 bool vr_pace_allows(struct vr *r); /* another question; if not, the timer asks it */
 void vr_pace_due(struct vr *r);
 
-/* mend.c: entries that the disk has lost. */
+/* mend.c: entries that the disk has lost are taken from peers. */
 bool vr_has_hole(const struct vr *r, uint64_t op);
 bool vr_fill(struct vr *r, uint8_t from, uint64_t op, struct bytes body); /* which was checked */
 void vr_mend_begin(struct vr *r);
@@ -238,7 +238,7 @@ void vr_mend_ask(struct vr *r, uint8_t replica);
 void vr_on_get_entry(struct vr *r, uint8_t from, const struct wire_get_entry *m);
 void vr_on_give_entry(struct vr *r, uint8_t from, uint64_t view, const struct wire_give_entry *m);
 
-/* version.c */
+/* version.c: which version of the protocol the group is in, and when it rises. */
 uint8_t vr_version_of_log(const struct vr *r);
 uint8_t vr_version_of_next(const struct vr *r);
 bool vr_version_rises(const struct vr *r); /* by the next entry */
@@ -247,7 +247,7 @@ struct vstamp_limits vr_limits_in(const struct vr *r, uint8_t version); /* for t
 bool vr_brings_later_version(const struct vr *r, const struct wire_message *m);
 void vr_on_later_entry(struct vr *r, uint8_t from, const struct wire_message *m);
 
-/* witness.c: section 6.1. */
+/* witness.c: section 6.1: members that hold entries and vote, and have no state. */
 void vr_take_role(struct vr *r, bool witness);
 void vr_keep_warm(struct vr *r, uint8_t from);
 void vr_witness_settle(struct vr *r);
@@ -262,7 +262,7 @@ bool vr_witness_is_full(struct vr *r);
 bool vr_witness_needs_room(struct vr *r);
 uint64_t vr_witness_may_forget(const struct vr *r);
 
-/* recovery.c: section 4.3, and the forming of a group. */
+/* recovery.c: section 4.3: a replica without state gets it, or forms a group with its like. */
 void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m);
 void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_header *header,
                              const struct wire_recovery_response *m);
@@ -274,7 +274,7 @@ void vr_recovery_forget(struct vr *r, uint8_t replica);
 void vr_recovery_forget_all(struct vr *r); /* be blank, as another than before */
 void vr_recovery_anew(struct vr *r);       /* in the epoch that was learned of */
 
-/* epoch.c: section 7, moving. */
+/* epoch.c: section 7: the group moves to its next members, and the former ones end. */
 void vr_epoch_init(struct vr *r);
 void vr_epoch_void(struct vr *r); /* as at the first start */
 void vr_epoch_join(struct vr *r, const struct vr_membership *membership);
@@ -291,7 +291,7 @@ bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *
 void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m);
 void vr_take_guests(struct vr *r, const struct vr_membership *others); /* NULL: none */
 
-/* reconfiguration.c: section 7, before that. */
+/* reconfiguration.c: section 7, before that: next members are proposed, warmed up, logged. */
 bool vr_reconfigure_on_request(struct vr *r, const struct vr_asker *asker,
                                const struct wire_request *m);
 bool vr_proposal_closes(const struct vr *r); /* no request is taken any more */
@@ -301,7 +301,7 @@ void vr_proposal_settle(struct vr *r);
 void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m);
 void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *m);
 
-/* restart.c: back from an intact disk. */
+/* restart.c: a replica comes back from an intact disk, unless that is an old copy of it. */
 void vr_on_restart(struct vr *r, uint8_t from, const struct wire_header *header,
                    const struct wire_restart *m);
 void vr_on_restart_ok(struct vr *r, uint8_t from, const struct wire_header *header,

@@ -181,7 +181,7 @@ static void explain_silence(struct verdict *v, const struct answers *answers, si
     int who = last_heard_by(answers, i, &ms);
     verdict_print_age(ms, age);
     if (v->taking_part[i]) {
-        reason(v, "replica %zu (%s) takes part, but its status can't be read: %s", i,
+        reason(v, "replica %zu (%s) takes part, but its status cannot be read: %s", i,
                a->address->text, a->error);
     } else if (who >= 0) {
         reason(v, "replica %zu (%s) is down: %s; last heard by replica %d %s ago", i,
@@ -233,7 +233,7 @@ static void explain_replicas(struct verdict *v, const struct answers *answers)
             reason(v,
                    "replica %zu (%s), a witness, was short of room and dropped entries up to op "
                    "%" PRIu64 ", some of which an active replica lacks: let that one catch up, the "
-                   "group can't go on if the disk of another is lost before",
+                   "group cannot go on if the disk of another is lost before",
                    i, a->address->text, s->checkpoint_number);
         }
     }

@@ -33,7 +33,7 @@ void conn_release_signals(struct conn *conn);
  * the number of the signal that interrupted it.  s->result.body stays valid until the next call. */
 int conn_call(struct conn *conn, struct session *session);
 
-/* How the last call failed at each replica: "127.0.0.1:14621: connection refused; ...". */
+/* How the last call failed at each replica: "127.0.0.1:14621: Connection refused; ...". */
 void conn_explain(const struct conn *conn, FILE *into);
 
 /* Milliseconds of a clock that only rises: what session_start is given. */

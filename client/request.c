@@ -64,7 +64,7 @@ static bool is_overtaken(const struct client *c)
     return false;
 }
 
-/* "no answer in 5.0 s: A: connection refused; B: ..." */
+/* "no answer in 5.0 s: A: Connection refused; B: ..." */
 static char *no_answer(struct client *c)
 {
     char *text = NULL;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The style rules a machine can see: line, function and file length, banned calls, the licence line,
-# headers that say what they are for, no leftovers, and no source that the build does not know.
+# headers that say what they are for, how messages are written, no leftovers, and no source that the
+# build does not know.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 
@@ -43,6 +44,14 @@ offences() {
                 "atoi|atol|strtok|rand|srand|alloca) *[(]"
         }
         $0 ~ banned { offence("a banned call") }
+        /(diag_printf|diag_wrap|cli_complain|cli_usage|outcome_fail)[(]/ { message = FNR }
+        /"/ && message > 0 {
+            # the format is the first text of the call
+            split($0, text, "\"")
+            if (FNR <= message + 1 && text[2] ~ /^[A-Z][a-z]/) offence("a capital begins a message")
+            message = 0
+        }
+        /"[^"]*(can|won|isn|don|doesn)\047t / { offence("a short form in a text") }
         /^[ \t]*#[ \t]*include[ \t]*<assert.h>/ { offence("use base/assert.h") }
         /^\{/ { begun = FNR }
         /^\}/ {
@@ -82,7 +91,8 @@ bites() {
         echo '{'
         seq 71
         echo '}'
-        seq 730
+        seq 728
+        printf 'cli_complain(cli,\n    "Something");\n"it can'"'"'t be"\n'
     } >"$broken/lib/bad.c"
     printf '/* SPDX-License-Identifier: BSD-2-Clause */\n\n' >"$broken/lib/unknown.h"
     echo 'true' >"$broken/tests/unlicensed.sh"
@@ -90,8 +100,9 @@ bites() {
     found=$(offences "$broken")
     rm -r "$broken"
     for expected in 'bad.c:1: the first line' '2: longer' '3: a tab' '4: blanks' '5: a leftover' \
-        '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 810 lines' \
-        'unknown.h:2: it does not say' 'unknown.h: not in' 'unlicensed.sh:2: the licence'; do
+        '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 811 lines' '810: a capital' \
+        '811: a short form' 'unknown.h:2: it does not say' 'unknown.h: not in' \
+        'unlicensed.sh:2: the licence'; do
         case $found in
         *"$expected"*) ;;
         *)
@@ -100,7 +111,7 @@ bites() {
             ;;
         esac
     done
-    [ "$(echo "$found" | wc -l)" -eq 12 ]
+    [ "$(echo "$found" | wc -l)" -eq 14 ]
 }
 
 echo 1..2

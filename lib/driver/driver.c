@@ -15,7 +15,6 @@
 
 #include "driver/driver.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netdb.h>
@@ -494,10 +493,8 @@ void vstamp_driver_explain(const struct vstamp_driver *d, char *text, size_t siz
     if (size > 0) text[0] = '\0';
     for (uint32_t i = 0; i < d->n_peers && used < size; i++) {
         char own[TEXT_MAX];
-        const char *why = peer_text(d, i, own);
-        int n = snprintf(text + used, size - used, "%s%s: %c%s", i > 0 ? "; " : "",
-                         d->peers[i].link.address.text, tolower((unsigned char)why[0]),
-                         why + 1); /* strerror begins like a sentence */
+        int n = snprintf(text + used, size - used, "%s%s: %s", i > 0 ? "; " : "",
+                         d->peers[i].link.address.text, peer_text(d, i, own));
         used += n > 0 ? (size_t)n : 0;
     }
 }

@@ -258,7 +258,7 @@ the group does not answer: *$(group_address "$PRIMARY"): out of touch with a quo
     epochs_config c 3 4
     vstamp-admin reconfigure c.yaml --yes
     epochs_ended 2
-    group_fails 3 "*$(group_address 0): connection refused; $(group_address 1): *" \
+    group_fails 3 "*$(group_address 0): Connection refused; $(group_address 1): *" \
         vstamp --timeout 1 get n
     # and its session knows better
     [ "$(vstamp --session s get n)" = 2 ]

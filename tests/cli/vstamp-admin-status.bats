@@ -89,7 +89,7 @@ last heard by replica 0 3m12s ago" ]
     fakes_say 2 'hello'
     run vstamp-admin status
     [ "$status" -eq 0 ]
-    [[ $output == *"2 (127.0.0.1:10002) takes part, but its status can't be read: its answer "* ]]
+    [[ $output == *"2 (127.0.0.1:10002) takes part, but its status cannot be read: its answer "* ]]
     fakes_say 2 '{"replica":1,"status":"normal"}'
     run vstamp-admin status
     [[ $output == *"replica 1 answers there"* ]]

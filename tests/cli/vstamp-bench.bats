@@ -139,7 +139,7 @@ well_formed() {
     group_fails 2 "*linearizable, causal or stale*" vstamp --consistency some bench
     group_fails 2 "*nowhere/x*" vstamp bench --requests 10 --svg nowhere/x
     group_kill 0 1 2
-    group_fails 3 "vstamp: no answer in 0.5 s: *connection refused*" vstamp --timeout 0.5 bench
+    group_fails 3 "vstamp: no answer in 0.5 s: *Connection refused*" vstamp --timeout 0.5 bench
 }
 
 @test "bench: large answers to many clients on one connection do not end it" {

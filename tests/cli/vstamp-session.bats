@@ -31,7 +31,7 @@ left_over() {
     group_kill 0 1 2
     run vstamp --timeout 0.5 put k v
     [ "$status" -eq 3 ]
-    [[ $output == "vstamp: no answer in 0.5 s: 127.0.0.1:$GROUP_BASE: connection refused; "* ]]
+    [[ $output == "vstamp: no answer in 0.5 s: 127.0.0.1:$GROUP_BASE: Connection refused; "* ]]
     [[ $output == *"did not and will not run"* ]]
     [[ $(vstamp --timeout 0.5 --json put k v 2>/dev/null) == \
         '{"op":"put","key":"k","ok":false,"error":"timeout","outcome":"none","message":"'* ]]

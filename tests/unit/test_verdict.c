@@ -212,7 +212,7 @@ static void a_primary_that_only_can_not_be_asked_still_serves(void **state)
     backup_says(1, 3, 0, (int[]){199, 0, 5});
     backup_says(2, 3, 0, (int[]){10, 5, 0});
     judge(VERDICT_DEGRADED, 0, 1);
-    assert_string_equal(verdict.reasons[0], "replica 0 (h:1) takes part, but its status can't be "
+    assert_string_equal(verdict.reasons[0], "replica 0 (h:1) takes part, but its status cannot be "
                                             "read: Connection refused");
 }
 

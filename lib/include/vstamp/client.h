@@ -215,7 +215,7 @@ VSTAMP_API size_t vstamp_driver_polls(struct vstamp_driver *driver, struct pollf
 VSTAMP_API int vstamp_driver_timeout(const struct vstamp_driver *driver);
 VSTAMP_API void vstamp_driver_turn(struct vstamp_driver *driver, const struct pollfd *polls);
 
-/* What is the matter with each replica, for a person: "127.0.0.1:14621: connection refused; ...".
+/* What is the matter with each replica, for a person: "127.0.0.1:14621: Connection refused; ...".
  * Cut to `size` bytes with its NUL. */
 VSTAMP_API void vstamp_driver_explain(const struct vstamp_driver *driver, char *text, size_t size);
 

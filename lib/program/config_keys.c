@@ -169,15 +169,38 @@ bool config_key_set(struct config *config, const struct config_key *key, const c
     return false;
 }
 
+static void add_word(struct text *t, const struct config_key *key, uint32_t value)
+{
+    for (size_t i = 0; i < n_words; i++)
+        if (strcmp(words[i].key, key->name) == 0 && words[i].value == value) add(t, words[i].word);
+}
+
+static void add_addresses(struct text *t, const struct config_addresses *addresses)
+{
+    for (size_t i = 0; i < addresses->n; i++) {
+        add(t, i == 0 ? "[\"" : "\", \"");
+        add(t, addresses->at[i].text);
+    }
+    add(t, addresses->n > 0 ? "\"]" : "[]");
+}
+
+static void add_indices(struct text *t, const struct config_indices *indices)
+{
+    char digits[24];
+    add(t, "[");
+    for (size_t i = 0; i < indices->n; i++) {
+        snprintf(digits, sizeof digits, "%s%" PRIu32, i == 0 ? "" : ", ", indices->at[i]);
+        add(t, digits);
+    }
+    add(t, "]");
+}
+
 void config_print(const struct config *config, size_t index, char *into, size_t size)
 {
     assert(index < config_n_keys && size > 0);
     const struct config_key *key = &config_keys[index];
     const void *field = (const char *)config + key->offset;
-    const struct config_addresses *addresses = field;
-    const struct config_indices *indices = field;
     struct text t = {into, size};
-    char digits[24];
 
     *into = '\0';
     switch (key->type) {
@@ -191,27 +214,13 @@ void config_print(const struct config *config, size_t index, char *into, size_t 
         add(&t, field);
         return;
     case CONFIG_TYPE_ENUM:
-        for (size_t i = 0; i < n_words; i++) {
-            if (strcmp(words[i].key, key->name) == 0 &&
-                words[i].value == *(const uint32_t *)field) {
-                add(&t, words[i].word);
-            }
-        }
+        add_word(&t, key, *(const uint32_t *)field);
         return;
     case CONFIG_TYPE_ADDRESSES:
-        for (size_t i = 0; i < addresses->n; i++) {
-            add(&t, i == 0 ? "[\"" : "\", \"");
-            add(&t, addresses->at[i].text);
-        }
-        add(&t, addresses->n > 0 ? "\"]" : "[]");
+        add_addresses(&t, field);
         return;
     case CONFIG_TYPE_INDICES:
-        add(&t, "[");
-        for (size_t i = 0; i < indices->n; i++) {
-            snprintf(digits, sizeof digits, "%s%" PRIu32, i == 0 ? "" : ", ", indices->at[i]);
-            add(&t, digits);
-        }
-        add(&t, "]");
+        add_indices(&t, field);
         return;
     }
 }

@@ -105,19 +105,21 @@ static void put_escaped(struct line *line, char byte)
     }
 }
 
+static void put_quoted(struct line *line, const char *text, size_t size)
+{
+    put_char(line, '"');
+    for (size_t i = 0; i < size; i++) put_escaped(line, text[i]);
+    put_char(line, '"');
+}
+
 static void put_pair(struct line *line, const char *key, const char *value)
 {
     size_t before = line->size;
     if (line->size > 0) put_char(line, ' ');
     put_text(line, key);
     put_char(line, '=');
-    if (!needs_quotes(value)) {
-        put_text(line, value);
-    } else {
-        put_char(line, '"');
-        for (; *value != '\0'; value++) put_escaped(line, *value);
-        put_char(line, '"');
-    }
+    if (needs_quotes(value)) put_quoted(line, value, strlen(value));
+    else put_text(line, value);
     if (line->cut) line->size = before; /* whole pairs only, or quotes would stay open */
 }
 
@@ -155,6 +157,28 @@ static bool is_number(const char *text, size_t size)
     return true;
 }
 
+/* `at` is where a value begins in quotes; it is escaped as JSON wants it.  Returns what follows. */
+static const char *put_json_quoted(struct line *json, const char *at)
+{
+    do {
+        if (*at == '\\') put_char(json, *at++);
+        put_char(json, *at == '\0' ? '\\' : *at++);
+    } while (*at != '\0' && *at != '"');
+    put_char(json, '"');
+    return *at == '"' ? at + 1 : at;
+}
+
+static const char *put_json_bare(struct line *json, const char *at)
+{
+    size_t size = strcspn(at, " ");
+    if (!is_number(at, size)) {
+        put_quoted(json, at, size);
+        return at + size;
+    }
+    while (size-- > 0) put_char(json, *at++);
+    return at;
+}
+
 /* key=value key="quoted value" word ...: a pair each; a word without '=' becomes "word":true. */
 static void put_json(struct line *json, const char *at)
 {
@@ -162,29 +186,12 @@ static void put_json(struct line *json, const char *at)
     while (*at != '\0') {
         size_t key_size = strcspn(at, "= ");
         if (json->size > 1) put_char(json, ',');
-        put_char(json, '"');
-        for (size_t i = 0; i < key_size; i++) put_escaped(json, at[i]);
-        put_text(json, "\":");
+        put_quoted(json, at, key_size);
+        put_char(json, ':');
         at += key_size;
-        if (*at != '=') {
-            put_text(json, "true");
-        } else if (*++at == '"') { /* escaped as JSON wants it: copy up to the closing quote */
-            do {
-                if (*at == '\\') put_char(json, *at++);
-                put_char(json, *at == '\0' ? '\\' : *at++);
-            } while (*at != '\0' && *at != '"');
-            put_char(json, '"');
-            if (*at == '"') at++;
-        } else {
-            size_t size = strcspn(at, " ");
-            bool bare = is_number(at, size);
-            if (!bare) put_char(json, '"');
-            for (size_t i = 0; i < size; i++) {
-                put_escaped(json, at[i]);
-            }
-            if (!bare) put_char(json, '"');
-            at += size;
-        }
+        if (*at != '=') put_text(json, "true");
+        else if (at[1] == '"') at = put_json_quoted(json, at + 1);
+        else at = put_json_bare(json, at + 1);
         at += strspn(at, " ");
     }
 }

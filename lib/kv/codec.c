@@ -84,23 +84,27 @@ static const char *decode_keys(struct reader *r, struct kv_op *op)
     return NULL;
 }
 
+static const char *wrong_list(const struct kv_op *op)
+{
+    const uint32_t known = KV_LIST_KEYS_ONLY | KV_LIST_EXPIRIES;
+    if (op->key.size > KV_KEY_MAX) return "the prefix is longer than 1024 bytes";
+    if (op->expected.size > KV_KEY_MAX) return "the key to start after is too long";
+    if (op->number < 0) return "the limit is negative";
+    return (op->flags & ~known) != 0 ? "a flag is not known" : NULL;
+}
+
+static const char *wrong_changes(const struct kv_op *op)
+{
+    const uint32_t known = KV_CHANGES_KEY | KV_CHANGES_PLACE | KV_CHANGES_NOW;
+    if (op->key.size > KV_KEY_MAX) return "the prefix is longer than 1024 bytes";
+    if (op->number < 0) return "the op-number is negative";
+    return (op->flags & ~known) != 0 ? "a flag is not known" : NULL;
+}
+
 static const char *wrong_sizes(const struct verb_form *form, const struct kv_op *op)
 {
-    if (op->verb == KV_LIST) {
-        if (op->key.size > KV_KEY_MAX) return "the prefix is longer than 1024 bytes";
-        if (op->expected.size > KV_KEY_MAX) return "the key to start after is too long";
-        if (op->number < 0) return "the limit is negative";
-        if ((op->flags & ~(KV_LIST_KEYS_ONLY | KV_LIST_EXPIRIES)) != 0)
-            return "a flag is not known";
-        return NULL;
-    }
-    if (op->verb == KV_CHANGES) {
-        if (op->key.size > KV_KEY_MAX) return "the prefix is longer than 1024 bytes";
-        if (op->number < 0) return "the op-number is negative";
-        if ((op->flags & ~(KV_CHANGES_KEY | KV_CHANGES_PLACE | KV_CHANGES_NOW)) != 0)
-            return "a flag is not known";
-        return NULL;
-    }
+    if (op->verb == KV_LIST) return wrong_list(op);
+    if (op->verb == KV_CHANGES) return wrong_changes(op);
     if (op->value.size > KV_VALUE_MAX) return "the value is larger than 8 MiB";
     if (op->expected.size > KV_VALUE_MAX) return "the expected value is larger than 8 MiB";
     bool at = (op->expiry & KV_EXPIRES_AT) != 0;

@@ -99,30 +99,31 @@ static void end(CURL *easy, CURLcode code, uint32_t timeout_ms)
     fetch_close(f);
 }
 
+static void carry_out(CURLM *multi, uint32_t timeout_ms)
+{
+    const CURLMsg *message;
+    int n_running, n_left;
+
+    do { /* ends because each transfer has its own time-out */
+        if (curl_multi_perform(multi, &n_running) != CURLM_OK) break;
+        if (n_running > 0) curl_multi_poll(multi, NULL, 0, (int)timeout_ms, NULL);
+    } while (n_running > 0);
+    while ((message = curl_multi_info_read(multi, &n_left)) != NULL)
+        if (message->msg == CURLMSG_DONE)
+            end(message->easy_handle, message->data.result, timeout_ms);
+}
+
 void fetch_all(struct fetch *fetches, size_t n, uint32_t timeout_ms)
 {
     CURL *easies[FETCHES_MAX] = {NULL};
     CURLM *multi = curl_multi_init();
-    CURLMsg *message;
-    int n_running = 0;
-    int n_left;
 
     assert(n <= FETCHES_MAX);
     for (size_t i = 0; i < n; i++) {
         easies[i] = begin(&fetches[i], timeout_ms);
         if (multi != NULL && easies[i] != NULL) curl_multi_add_handle(multi, easies[i]);
     }
-    if (multi != NULL) {
-        do { /* ends because each transfer has its own time-out */
-            if (curl_multi_perform(multi, &n_running) != CURLM_OK) break;
-            if (n_running > 0) curl_multi_poll(multi, NULL, 0, (int)timeout_ms, NULL);
-        } while (n_running > 0);
-        while ((message = curl_multi_info_read(multi, &n_left)) != NULL) {
-            if (message->msg == CURLMSG_DONE) {
-                end(message->easy_handle, message->data.result, timeout_ms);
-            }
-        }
-    }
+    if (multi != NULL) carry_out(multi, timeout_ms);
     for (size_t i = 0; i < n; i++) {
         if (multi != NULL && easies[i] != NULL) curl_multi_remove_handle(multi, easies[i]);
         curl_easy_cleanup(easies[i]);

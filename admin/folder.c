@@ -58,6 +58,18 @@ bool folder_has(const struct folder *f, const struct wire_entry_header *header)
     return log_agrees(f, header->op, header->checksum);
 }
 
+/* Its own counter in its crash vector: how often it was begun. */
+static uint64_t own_counter(const struct wire_hard_state *s)
+{
+    struct reader at = wire_list_start(&s->crash_vector);
+    struct wire_counter counter = {0};
+    for (uint32_t i = 0; i < s->crash_vector.count; i++) {
+        wire_list_next(&wire_shape_counter, &at, &counter);
+        if (i == s->self) return counter.value;
+    }
+    return 0;
+}
+
 static void follow_state(struct folder *f, const struct folder_record *record)
 {
     const struct wire_hard_state *s = record->as.state;
@@ -68,12 +80,7 @@ static void follow_state(struct folder *f, const struct folder_record *record)
     if (!vr_membership_read(&f->members, &s->membership)) f->members.n = 0;
     f->state.crash_vector = f->state.tokens = (struct wire_list){0};
     f->state.membership.members = (struct wire_list){0};
-    struct reader at = wire_list_start(&s->crash_vector);
-    for (uint32_t i = 0; i < s->crash_vector.count; i++) {
-        struct wire_counter counter;
-        wire_list_next(&wire_shape_counter, &at, &counter);
-        if (i == s->self && counter.value > f->incarnation) f->incarnation = counter.value;
-    }
+    if (own_counter(s) > f->incarnation) f->incarnation = own_counter(s);
     if (!vstamp_id_is_zero(s->group)) f->group = s->group;
     if (forgets) {
         log_begin(f, 0, (struct vstamp_id){0});

@@ -38,24 +38,35 @@ void table_cell(struct table *table, const char *format, ...)
     }
 }
 
+static int width_of(const struct table *table, size_t column)
+{
+    size_t width = 0;
+    for (size_t row = 0; row < table->n_rows; row++) {
+        size_t size = strlen(table->cells[row][column]);
+        if (size > width) width = size;
+    }
+    return (int)width;
+}
+
+/* As printf takes it: negative is to the left, where the last column needs no blanks behind it. */
+static int padding_of(const struct table *table, size_t column)
+{
+    if (table->to_the_right[column]) return width_of(table, column);
+    return column + 1 == table->n_columns ? 0 : -width_of(table, column);
+}
+
 void table_print(const struct table *table, FILE *stream, bool colour)
 {
-    int widths[TABLE_COLUMNS_MAX] = {0};
+    int paddings[TABLE_COLUMNS_MAX];
+    for (size_t column = 0; column < table->n_columns; column++)
+        paddings[column] = padding_of(table, column);
     for (size_t row = 0; row < table->n_rows; row++) {
-        for (size_t column = 0; column < table->n_columns; column++) {
-            int width = (int)strlen(table->cells[row][column]);
-            if (width > widths[column]) widths[column] = width;
-        }
-    }
-    for (size_t row = 0; row < table->n_rows; row++) {
-        if (colour && table->marked[row]) fputs("\033[31m", stream);
-        for (size_t column = 0; column < table->n_columns; column++) {
-            bool last = column + 1 == table->n_columns;
-            int width = table->to_the_right[column] ? widths[column] : last ? 0 : -widths[column];
-            fprintf(stream, "%*s%*s", column == 0 ? 0 : BETWEEN, "", width,
+        bool coloured = colour && table->marked[row];
+        if (coloured) fputs("\033[31m", stream);
+        for (size_t column = 0; column < table->n_columns; column++)
+            fprintf(stream, "%*s%*s", column == 0 ? 0 : BETWEEN, "", paddings[column],
                     table->cells[row][column]);
-        }
-        if (colour && table->marked[row]) fputs("\033[0m", stream);
+        if (coloured) fputs("\033[0m", stream);
         fputc('\n', stream);
     }
 }

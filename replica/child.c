@@ -207,9 +207,30 @@ static enum child_trouble read_some(struct child *c, struct buffer *in, struct v
     return CHILD_WELL;
 }
 
+/* Read what there is, or wait until there is something to do, or the time is over. */
+static enum child_trouble await(struct child *c, bool writes, struct buffer *in, uint64_t end,
+                                uint32_t timeout_ms, struct vstamp_diag *why)
+{
+    struct pollfd watched[3] = {{.fd = c->from, .events = POLLIN},
+                                {.fd = c->says, .events = POLLIN},
+                                {.fd = writes ? c->to : -1, .events = POLLOUT}};
+    enum child_trouble trouble = CHILD_WELL;
+    size_t former = in->size;
+    uint64_t now = now_ms();
+
+    if (poll(watched, 3, now < end ? (int)(end - now) : 0) < 0) return CHILD_WELL;
+    if (watched[1].revents != 0) child_listen(c);
+    if (watched[0].revents != 0) trouble = read_some(c, in, why);
+    if (trouble != CHILD_WELL || in->size > former || now < end) return trouble;
+    if (child_has_ended(c, why)) return CHILD_ENDED; /* and somebody else has its output open */
+    vstamp_diag_printf(why, "did nothing for %u ms", timeout_ms);
+    return CHILD_SILENT;
+}
+
 enum child_trouble child_exchange(struct child *c, struct bytes *out, size_t n_out,
                                   struct buffer *in, uint32_t timeout_ms, struct vstamp_diag *why)
 {
+    enum child_trouble trouble = CHILD_WELL;
     uint64_t end = now_ms() + timeout_ms;
     size_t former = in->size;
 
@@ -217,32 +238,18 @@ enum child_trouble child_exchange(struct child *c, struct bytes *out, size_t n_o
         vstamp_diag_printf(why, "cannot be read: out of memory");
         return CHILD_NO_ROOM;
     }
-    for (;;) {
+    while (trouble == CHILD_WELL && in->size == former) {
         bool moved = false;
         size_t left = write_some(c, out, n_out, &moved);
-        struct pollfd watched[3] = {{.fd = c->from, .events = POLLIN},
-                                    {.fd = c->says, .events = POLLIN},
-                                    {.fd = left > 0 ? c->to : -1, .events = POLLOUT}};
-        uint64_t now = now_ms();
 
         if (left == SIZE_MAX) { /* what it wrote before tells more */
-            enum child_trouble trouble = read_some(c, in, why);
-
+            trouble = read_some(c, in, why);
             return trouble != CHILD_WELL || in->size > former ? trouble : closed(c, "input", why);
         }
-        if (moved) end = now + timeout_ms;
-        if (poll(watched, 3, now < end ? (int)(end - now) : 0) < 0) continue;
-        if (watched[1].revents != 0) child_listen(c);
-        if (watched[0].revents != 0) {
-            enum child_trouble trouble = read_some(c, in, why);
-
-            if (trouble != CHILD_WELL || in->size > former) return trouble;
-        }
-        if (now < end) continue;
-        if (child_has_ended(c, why)) return CHILD_ENDED; /* and somebody else has its output open */
-        vstamp_diag_printf(why, "did nothing for %u ms", timeout_ms);
-        return CHILD_SILENT;
+        if (moved) end = now_ms() + timeout_ms;
+        trouble = await(c, left > 0, in, end, timeout_ms, why);
     }
+    return trouble;
 }
 
 /* --- end -------------------------------------------------------------------------------------- */

@@ -71,6 +71,23 @@ static int check_folder(const struct cli *cli, const struct config *config, uint
     return 0;
 }
 
+/* What the configuration means for this replica.  0, or the exit status. */
+static int check_replica(const struct cli *cli, const struct serve_options *serve,
+                         const struct vr_config *vr, const struct vstamp_app *app)
+{
+    const struct config *config = serve->config;
+    const uint32_t index = serve->index;
+
+    printf("replica %" PRIu32 ": listens on %s, status on http://%s/status", index,
+           config->replicas_addresses.at[index].text, config->status_addresses.at[index].text);
+    if (vr->durable) printf(", data in %s/%" PRIu32, config->data_dir, index);
+    printf("\nreplicates: %s%s", app == NULL ? "the program " : "",
+           app == NULL ? config->app_exec : app->name);
+    printf("\nmemory: at most %zu MiB, as the state grows%s\n", node_memory(vr) >> 20,
+           vr_among_witnesses(vr->witnesses, vr->self) ? "; little of it as a witness" : "");
+    return vr->durable ? check_folder(cli, config, index, vr) : 0;
+}
+
 static int check(const struct cli *cli, const struct serve_options *serve)
 {
     const struct config *config = serve->config;
@@ -80,7 +97,6 @@ static int check(const struct cli *cli, const struct serve_options *serve)
     struct vstamp_diag diag = {0};
     struct vr_config vr;
     char value[4096];
-    size_t i;
     int rv = config_to_vr(config, index == NO_INDEX ? 0 : index, PACKAGE_VERSION, &vr, &diag);
 
     if (rv == 0) rv = serve_application(serve, &app, &diag);
@@ -93,18 +109,9 @@ static int check(const struct cli *cli, const struct serve_options *serve)
         printf(", data in memory only\n");
     if (n % 2 == 0) printf("note: %zu replicas tolerate no more failures than %zu\n", n, n - 1);
     if (n == 2) printf("note: a replica of 2 that comes back empty cannot recover\n");
-    if (index != NO_INDEX) {
-        printf("replica %" PRIu32 ": listens on %s, status on http://%s/status", index,
-               config->replicas_addresses.at[index].text, config->status_addresses.at[index].text);
-        if (vr.durable) printf(", data in %s/%" PRIu32, config->data_dir, index);
-        printf("\nreplicates: %s%s", app == NULL ? "the program " : "",
-               app == NULL ? config->app_exec : app->name);
-        printf("\nmemory: at most %zu MiB, as the state grows%s\n", node_memory(&vr) >> 20,
-               vr_among_witnesses(vr.witnesses, vr.self) ? "; little of it as a witness" : "");
-        rv = vr.durable ? check_folder(cli, config, index, &vr) : 0;
-        if (rv != 0) return rv;
-    }
-    for (i = 0; i < config_n_keys; i++) {
+    if (index != NO_INDEX) rv = check_replica(cli, serve, &vr, app);
+    if (rv != 0) return rv;
+    for (size_t i = 0; i < config_n_keys; i++) {
         config_print(config, i, value, sizeof(value));
         printf("%s: %s\n", config_keys[i].name, value);
     }

@@ -101,6 +101,20 @@ static void write_key(FILE *file, const char *key, const char *value)
     fprintf(file, "\"\n");
 }
 
+static void print_config(const struct local *l, uint16_t base, const char *library,
+                         const char *program, FILE *into)
+{
+    const struct local_options *o = l->options;
+
+    fprintf(into, "replicas_addresses:\n");
+    for (uint32_t i = 0; i < o->n_replicas; i++) fprintf(into, "  - 127.0.0.1:%u\n", base + i);
+    fprintf(into, "durability: %s\n", l->temporary ? "memory" : "disk");
+    write_key(into, "data_dir", l->folder);
+    if (o->load != NULL) write_key(into, "app", library);
+    if (o->exec != NULL) write_key(into, "app_exec", program);
+    if (o->argument != NULL) write_key(into, "app_argument", o->argument);
+}
+
 static int write_config(const struct local *l, struct vstamp_diag *diag)
 {
     uint16_t base = find_ports(l->options->n_replicas);
@@ -108,7 +122,6 @@ static int write_config(const struct local *l, struct vstamp_diag *diag)
     bool exec_in_path = exec != NULL && strchr(exec, '/') == NULL;
     char library[PATH_MAX], program[PATH_MAX];
     FILE *file;
-    uint32_t i;
     int rv = make_absolute(l->options->load, library, diag);
 
     if (rv == 0 && !exec_in_path) rv = make_absolute(exec, program, diag);
@@ -119,13 +132,7 @@ static int write_config(const struct local *l, struct vstamp_diag *diag)
     }
     file = fopen(l->config_path, "wxe");
     if (file != NULL) {
-        fprintf(file, "replicas_addresses:\n");
-        for (i = 0; i < l->options->n_replicas; i++) fprintf(file, "  - 127.0.0.1:%u\n", base + i);
-        fprintf(file, "durability: %s\n", l->temporary ? "memory" : "disk");
-        write_key(file, "data_dir", l->folder);
-        if (l->options->load != NULL) write_key(file, "app", library);
-        if (exec != NULL) write_key(file, "app_exec", exec_in_path ? exec : program);
-        if (l->options->argument != NULL) write_key(file, "app_argument", l->options->argument);
+        print_config(l, base, library, exec_in_path ? exec : program, file);
         if (ferror(file) == 0 && fclose(file) == 0) return 0;
     }
     vstamp_diag_printf(diag, "%s: cannot write: %s", l->config_path, strerror(errno));

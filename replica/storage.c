@@ -106,35 +106,42 @@ static void say_what_is_not_kept(struct storage *s, struct lane *l)
                  "vstamp-admin bisect will know less; nothing else depends on it");
 }
 
+/* How far it is.  A lane that is done may be asked again. */
+static enum lane_state collect(struct lane *l, bool may_fail)
+{
+    uv_mutex_lock(&l->mutex);
+    enum lane_state state = l->state;
+    if (state == LANE_DONE || (state == LANE_FAILED && may_fail)) l->state = LANE_IDLE;
+    uv_mutex_unlock(&l->mutex);
+    return state;
+}
+
+static void on_stored(struct storage *s, enum node_lane lane)
+{
+    struct lane *l = &s->lanes[lane];
+
+    turn_begin(s->turn);
+    for (; l->n_rotten > 0; l->n_rotten--)
+        node_on_rot(s->turn->node, l->rotten[l->n_rotten - 1]);
+    if (l->job.kind == NODE_JOB_CHECK_JOURNAL) journal_checked(s, l);
+    say_what_is_not_kept(s, l);
+    node_on_stored(s->turn->node, lane);
+    if (lane == NODE_LANE_CHECKPOINT) journal_seek_room(s, l->job.kind);
+}
+
 static void on_answer(uv_async_t *async)
 {
     struct storage *s = async->data;
-    unsigned i;
 
-    for (i = 0; i < STORAGE_LANES; i++) {
-        struct lane *l = &s->lanes[i];
-        enum lane_state state;
-
-        uv_mutex_lock(&l->mutex);
-        state = l->state;
-        if (state == LANE_DONE || (state == LANE_FAILED && i == LANE_SEGMENTS))
-            l->state = LANE_IDLE;
-        uv_mutex_unlock(&l->mutex);
-        if (i == LANE_SEGMENTS) {
-            if (state == LANE_DONE || state == LANE_FAILED)
-                journal_segment_made(s, l, state == LANE_DONE);
-            continue;
-        }
-        if (state == LANE_FAILED) storage_give_up(s, l);
-        if (state != LANE_DONE) continue;
-        turn_begin(s->turn);
-        for (; l->n_rotten > 0; l->n_rotten--)
-            node_on_rot(s->turn->node, l->rotten[l->n_rotten - 1]);
-        if (l->job.kind == NODE_JOB_CHECK_JOURNAL) journal_checked(s, l);
-        say_what_is_not_kept(s, l);
-        node_on_stored(s->turn->node, (enum node_lane)i);
-        if (i == NODE_LANE_CHECKPOINT) journal_seek_room(s, l->job.kind);
+    for (int lane = 0; lane < NODE_LANES; lane++) {
+        enum lane_state state = collect(&s->lanes[lane], false);
+        if (state == LANE_FAILED) storage_give_up(s, &s->lanes[lane]);
+        if (state == LANE_DONE) on_stored(s, (enum node_lane)lane);
     }
+    struct lane *segments = &s->lanes[LANE_SEGMENTS];
+    enum lane_state state = collect(segments, true);
+    if (state == LANE_DONE || state == LANE_FAILED)
+        journal_segment_made(s, segments, state == LANE_DONE);
 }
 
 int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag)

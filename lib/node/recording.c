@@ -242,32 +242,45 @@ bool recording_config(const struct wire_recorded_start *start, struct vr_config 
 
 /* --- once more into a node -------------------------------------------------------------------- */
 
-static int feed_step(struct node *n, uint8_t step, struct vstamp_diag *diag)
+struct feed {
+    struct node *node;
+    const struct node_source *source;
+    struct vstamp_diag *diag;
+};
+
+static int feed_checkpoint(const struct feed *f, const struct recorded *record)
 {
-    switch ((enum recording_step)step) {
-    case RECORDING_RESTORED: return node_restore_done(n, diag);
-    case RECORDING_PAGES_RESTORED: return node_restore_checkpoint_done(n, diag);
-    case RECORDING_START: node_start(n); return 0;
-    case RECORDING_TURN_SEND: node_turn_send(n); return 0;
-    case RECORDING_TURN_END: node_turn_end(n); return 0;
-    case RECORDING_STOP: node_stop(n); return 0;
-    case RECORDING_GAVE_UP: return node_restore_give_up(n) ? 0 : VSTAMP_E_MALFORMED;
-    }
-    return VSTAMP_E_MALFORMED;
+    const struct wire_recorded_checkpoint *checkpoint = &record->as.checkpoint;
+    return node_restore_checkpoint(f->node, checkpoint->number, checkpoint->head, f->diag);
 }
 
-static int feed_page(struct node *n, const struct wire_recorded_page *page,
-                     struct vstamp_diag *diag)
+static int feed_page(const struct feed *f, const struct recorded *record)
 {
+    const struct wire_recorded_page *page = &record->as.page;
     if (page->content.size != VSTAMP_PAGE_SIZE) return VSTAMP_E_MALFORMED;
-    return node_restore_page(n, &(struct node_page){page->number, page->checksum,
-                                                    page->content.data}, diag);
+    return node_restore_page(f->node, &(struct node_page){page->number, page->checksum,
+                                                          page->content.data}, f->diag);
 }
 
-static int feed_fetched(struct node *n, const struct wire_recorded_fetched *page)
+static int feed_fetched(const struct feed *f, const struct recorded *record)
 {
+    const struct wire_recorded_fetched *page = &record->as.fetched;
     if (page->content.size != VSTAMP_PAGE_SIZE) return VSTAMP_E_MALFORMED;
-    node_restore_fetched(n, page->page, page->content.data);
+    node_restore_fetched(f->node, page->page, page->content.data);
+    return 0;
+}
+
+static int feed_journal(const struct feed *f, const struct recorded *record)
+{
+    const struct wire_recorded_journal *journal = &record->as.journal;
+    uint64_t number;
+    return node_restore_journal(f->node, journal->first, journal->last, f->source, &number,
+                                f->diag);
+}
+
+static int feed_clock(const struct feed *f, const struct recorded *record)
+{
+    node_clock(f->node, record->as.clock.monotonic_us, record->as.clock.realtime_us);
     return 0;
 }
 
@@ -277,92 +290,114 @@ static bool is_peer(const struct node *n, uint8_t replica)
     return replica < vr_n_slots(&n->vr) && replica != n->vr.config.self;
 }
 
-static int feed_checked(struct node *n, const struct wire_recorded_checked *checked)
+static int feed_peer_frame(const struct feed *f, const struct recorded *record)
 {
-    if (!n->checkpoint.busy || n->scrub.rotten != 0) return VSTAMP_E_MALFORMED;
-    node_on_journal_checked(n, &(struct node_checked){checked->number, checked->place,
-                                                      checked->rotten != 0, checked->first_op,
-                                                      checked->last_op});
+    const struct wire_recorded_peer_frame *peer = &record->as.peer_frame;
+    if (!is_peer(f->node, peer->from)) return VSTAMP_E_MALFORMED;
+    node_on_peer_frame(f->node, peer->from, peer->frame);
     return 0;
 }
 
-static int feed_stranger(struct node *n, const struct wire_recorded_stranger_frame *record)
+static int feed_stranger_frame(const struct feed *f, const struct recorded *record)
 {
-    if (record->origin == 0) return VSTAMP_E_MALFORMED;
-    node_on_stranger_frame(n, record->origin, record->frame);
+    const struct wire_recorded_stranger_frame *stranger = &record->as.stranger_frame;
+    if (stranger->origin == 0) return VSTAMP_E_MALFORMED;
+    node_on_stranger_frame(f->node, stranger->origin, stranger->frame);
     return 0;
 }
+
+static int feed_client_frame(const struct feed *f, const struct recorded *record)
+{
+    const struct wire_recorded_client_frame *client = &record->as.client_frame;
+    if (client->origin == 0) return VSTAMP_E_MALFORMED;
+    node_on_client_frame(f->node, client->origin, client->frame);
+    return 0;
+}
+
+static int feed_connection(const struct feed *f, const struct recorded *record)
+{
+    const struct wire_recorded_connection *connection = &record->as.connection;
+    if (!is_peer(f->node, connection->replica)) return VSTAMP_E_MALFORMED;
+    node_on_peer_connected(f->node, connection->replica, connection->connected != 0);
+    return 0;
+}
+
+static int feed_rot(const struct feed *f, const struct recorded *record)
+{
+    const struct node_checkpoint *checkpoint = &f->node->checkpoint;
+    uint32_t page = record->as.rot.page;
+    if (!checkpoint->busy || checkpoint->n_rotten == NODE_CHECKED_PAGES ||
+        page >= f->node->config.state_pages)
+        return VSTAMP_E_MALFORMED;
+    node_on_rot(f->node, page);
+    return 0;
+}
+
+static int feed_checked(const struct feed *f, const struct recorded *record)
+{
+    const struct wire_recorded_checked *checked = &record->as.checked;
+    if (!f->node->checkpoint.busy || f->node->scrub.rotten != 0) return VSTAMP_E_MALFORMED;
+    node_on_journal_checked(f->node, &(struct node_checked){checked->number, checked->place,
+                                                            checked->rotten != 0,
+                                                            checked->first_op,
+                                                            checked->last_op});
+    return 0;
+}
+
+static int feed_stored(const struct feed *f, const struct recorded *record)
+{
+    if (record->as.stored.lane >= NODE_LANES) return VSTAMP_E_MALFORMED;
+    node_on_stored(f->node, (enum node_lane)record->as.stored.lane);
+    return 0;
+}
+
+static int feed_step(const struct feed *f, const struct recorded *record)
+{
+    struct node *n = f->node;
+    switch ((enum recording_step)record->as.step.step) {
+    case RECORDING_RESTORED: return node_restore_done(n, f->diag);
+    case RECORDING_PAGES_RESTORED: return node_restore_checkpoint_done(n, f->diag);
+    case RECORDING_START: node_start(n); return 0;
+    case RECORDING_TURN_SEND: node_turn_send(n); return 0;
+    case RECORDING_TURN_END: node_turn_end(n); return 0;
+    case RECORDING_STOP: node_stop(n); return 0;
+    case RECORDING_GAVE_UP: return node_restore_give_up(n) ? 0 : VSTAMP_E_MALFORMED;
+    }
+    return VSTAMP_E_MALFORMED;
+}
+
+static int feed_status(const struct feed *f, const struct recorded *record)
+{
+    struct node_status status;
+    (void)record;
+    node_status(f->node, &status);
+    return 0;
+}
+
+/* Of what is no input. */
+static int feed_nothing(const struct feed *f, const struct recorded *record)
+{
+    (void)f;
+    (void)record;
+    return 0;
+}
+
+#define feed_start   feed_nothing
+#define feed_data    feed_nothing
+#define feed_read    feed_nothing
+#define feed_outputs feed_nothing
+#define feed_end     feed_nothing
+
+static int (*const feeders[JOURNAL_KINDS])(const struct feed *, const struct recorded *) = {
+#define RECORDED(name) [JOURNAL_RECORDED_##name] = feed_##name,
+#include "node/recording.def"
+#undef RECORDED
+};
 
 int recording_feed(struct node *n, const struct recorded *record,
                    const struct node_source *source, struct vstamp_diag *diag)
 {
-    const struct wire_recorded_connection *connection = &record->as.connection;
-    struct node_status status;
-    uint64_t number;
-    switch (record->kind) {
-    case JOURNAL_RECORDED_checkpoint:
-        return node_restore_checkpoint(n, record->as.checkpoint.number, record->as.checkpoint.head,
-                                       diag);
-    case JOURNAL_RECORDED_page:
-        return feed_page(n, &record->as.page, diag);
-    case JOURNAL_RECORDED_fetched:
-        return feed_fetched(n, &record->as.fetched);
-    case JOURNAL_RECORDED_journal:
-        return node_restore_journal(n, record->as.journal.first, record->as.journal.last, source,
-                                    &number, diag);
-    case JOURNAL_RECORDED_clock:
-        node_clock(n, record->as.clock.monotonic_us, record->as.clock.realtime_us);
-        return 0;
-    case JOURNAL_RECORDED_peer_frame:
-        if (!is_peer(n, record->as.peer_frame.from)) return VSTAMP_E_MALFORMED;
-        node_on_peer_frame(n, record->as.peer_frame.from, record->as.peer_frame.frame);
-        return 0;
-    case JOURNAL_RECORDED_stranger_frame:
-        return feed_stranger(n, &record->as.stranger_frame);
-    case JOURNAL_RECORDED_client_frame:
-        if (record->as.client_frame.origin == 0) return VSTAMP_E_MALFORMED;
-        node_on_client_frame(n, record->as.client_frame.origin, record->as.client_frame.frame);
-        return 0;
-    case JOURNAL_RECORDED_connection:
-        if (!is_peer(n, connection->replica)) return VSTAMP_E_MALFORMED;
-        node_on_peer_connected(n, connection->replica, connection->connected != 0);
-        return 0;
-    case JOURNAL_RECORDED_rot:
-        if (!n->checkpoint.busy || n->checkpoint.n_rotten == NODE_CHECKED_PAGES ||
-            record->as.rot.page >= n->config.state_pages)
-            return VSTAMP_E_MALFORMED;
-        node_on_rot(n, record->as.rot.page);
-        return 0;
-    case JOURNAL_RECORDED_checked:
-        return feed_checked(n, &record->as.checked);
-    case JOURNAL_RECORDED_stored:
-        if (record->as.stored.lane >= NODE_LANES) return VSTAMP_E_MALFORMED;
-        node_on_stored(n, (enum node_lane)record->as.stored.lane);
-        return 0;
-    case JOURNAL_RECORDED_step:
-        return feed_step(n, record->as.step.step, diag);
-    case JOURNAL_RECORDED_status:
-        node_status(n, &status);
-        return 0;
-    case JOURNAL_RECORDED_start:
-    case JOURNAL_RECORDED_data:
-    case JOURNAL_RECORDED_read:
-    case JOURNAL_RECORDED_outputs:
-    case JOURNAL_RECORDED_end:
-    case JOURNAL_SEGMENT:
-    case JOURNAL_HARD_STATE:
-    case JOURNAL_ENTRY:
-    case JOURNAL_HOLE:
-    case JOURNAL_TRAIL:
-    case JOURNAL_CHECKPOINT_HEAD:
-    case JOURNAL_BATCH:
-    case JOURNAL_COPY_HEAD:
-    case JOURNAL_COPY_PAGE:
-    case JOURNAL_COPY_CHECKPOINT_END:
-    case JOURNAL_COPY_ENTRY:
-    case JOURNAL_COPY_TAIL:
-    case JOURNAL_KINDS:
-        break;
-    }
-    return 0;
+    const struct feed feed = {n, source, diag};
+    assert(shapes[record->kind] != NULL);
+    return feeders[record->kind](&feed, record);
 }

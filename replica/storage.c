@@ -124,6 +124,8 @@ static void on_stored(struct storage *s, enum node_lane lane)
     for (; l->n_rotten > 0; l->n_rotten--)
         node_on_rot(s->turn->node, l->rotten[l->n_rotten - 1]);
     if (l->job.kind == NODE_JOB_CHECK_JOURNAL) journal_checked(s, l);
+    if (l->trail_size > 0) node_on_large_trail(s->turn->node, l->trail_size);
+    l->trail_size = 0;
     say_what_is_not_kept(s, l);
     node_on_stored(s->turn->node, lane);
     if (lane == NODE_LANE_CHECKPOINT) journal_seek_room(s, l->job.kind);

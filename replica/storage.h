@@ -72,6 +72,7 @@ struct lane {
     int fetched_fd;               /* the same lane: what was fetched is kept there, -1: not open */
     int fetched_errno;            /* why it is not any more; told by the loop when that is idle */
     bool said_fetched;
+    uint64_t trail_size;          /* of its file, if that is large; else 0 */
     int trail_errno;              /* why some of the trail is not there; told as that is */
     bool said_trail;
 };

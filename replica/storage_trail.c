@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The trail (vr/trail.c): a file that is appended to; once it is large it becomes the one before,
- * whose place it takes.  When states are found to differ both get other names, under which they
- * stay until that happens again: those who are right go on, and would soon have overwritten what
- * they knew.
+/* The trail (vr/trail.c): a file that is appended to, and the one that was so before it.  Whether a
+ * large one gives way to another is up to the core, which tells there what is still to be known.
+ * When states are found to differ both get other names, under which they stay until that happens
+ * again: those who are right go on, and would soon have overwritten what they knew.
  *
  * Nothing is synced, and nothing depends on it.  What cannot be written is lost: the reader sees
  * the gap (node/trail.h). */
@@ -37,17 +37,31 @@ static bool rename_in(int folder, const char *from, const char *to)
     return errno == ENOENT;
 }
 
+static bool begin_another(int folder, enum trail_then then)
+{
+    switch (then) {
+    case TRAIL_GOES_ON:
+        return true;
+    case TRAIL_TURNS:
+        return rename_in(folder, STORAGE_TRAIL, STORAGE_TRAIL STORAGE_BEFORE);
+    case TRAIL_IS_KEPT:
+        return rename_in(folder, STORAGE_TRAIL STORAGE_BEFORE,
+                         STORAGE_TRAIL_KEPT STORAGE_BEFORE) &&
+               rename_in(folder, STORAGE_TRAIL, STORAGE_TRAIL_KEPT);
+    }
+    return false;
+}
+
 void trail_append(struct lane *l, const struct node_job *job)
 {
     int folder = l->storage->folder_fd;
     int fd = openat(folder, STORAGE_TRAIL, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     bool ok = fd >= 0 && lane_leaves_room(fd) && append(fd, job->data);
+    enum trail_then then = (enum trail_then)job->number;
+    off_t size = ok ? lseek(fd, 0, SEEK_END) : 0;
 
-    if (ok && lseek(fd, 0, SEEK_END) >= LARGE)
-        ok = rename_in(folder, STORAGE_TRAIL, STORAGE_TRAIL STORAGE_BEFORE);
-    if (job->number == 1)
-        ok = rename_in(folder, STORAGE_TRAIL STORAGE_BEFORE, STORAGE_TRAIL_KEPT STORAGE_BEFORE) &&
-             rename_in(folder, STORAGE_TRAIL, STORAGE_TRAIL_KEPT) && ok;
+    if (then == TRAIL_GOES_ON && size >= LARGE) l->trail_size = (uint64_t)size;
+    ok = begin_another(folder, then) && ok;
     if (!ok) l->trail_errno = errno;
     if (fd >= 0) close(fd);
 }

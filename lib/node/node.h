@@ -25,6 +25,7 @@
 #include "node/journal_walk.h"
 #include "node/status.h"
 #include "vr/settings.h"
+#include "vr/trail.h"
 
 struct node;
 
@@ -49,8 +50,9 @@ enum node_job_kind {
                        durably, or not at all */
     NODE_JOB_CHECK_JOURNAL, /* node_check_journal(check, a source of the segments), and before the
                                job is done node_on_journal_checked */
-    NODE_JOB_TRAIL, /* append `data` to the trail; if number is 1 keep what it has then, until the
-                       next such job, however long it becomes; nothing depends on it */
+    NODE_JOB_TRAIL, /* append `data` to the trail's file; `number`, an enum trail_then, says what
+                       becomes of that.  If it goes on and is large, node_on_large_trail before the
+                       job is done.  Nothing depends on the trail */
     NODE_JOB_KEEP   /* keep the pages in `data`, without their checksums, beside the store, for
                        node_restore_fetched; durably or not, for nothing depends on it */
 };
@@ -231,6 +233,9 @@ void node_on_peer_connected(struct node *node, uint8_t slot, bool connected);
 
 /* The job under way found that this page of the store is not what was stored. */
 void node_on_rot(struct node *node, uint32_t page);
+
+/* The file to which the job under way appends has so many bytes, which is large. */
+void node_on_large_trail(struct node *node, uint64_t size);
 
 /* The job under way, a look at the journal, found this. */
 void node_on_journal_checked(struct node *node, const struct node_checked *found);

@@ -344,6 +344,12 @@ static int feed_checked(const struct feed *f, const struct recorded *record)
     return 0;
 }
 
+static int feed_large_trail(const struct feed *f, const struct recorded *record)
+{
+    node_on_large_trail(f->node, record->as.large_trail.size);
+    return 0;
+}
+
 static int feed_stored(const struct feed *f, const struct recorded *record)
 {
     if (record->as.stored.lane >= NODE_LANES) return VSTAMP_E_MALFORMED;

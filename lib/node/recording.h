@@ -6,7 +6,8 @@
  *   journal, data ... read, ... outputs
  *   step (restored) outputs fetched ...
  *   clock step (start)               then turn by turn:
- *   clock peer_frame client_frame connection rot checked stored ... step (end of the turn) outputs
+ *   clock peer_frame client_frame connection rot checked large_trail stored ...
+ *   step (end of the turn) outputs
  *   end                              missing if the process was killed
  *
  * A node is a function of what goes into it, so the records before `outputs` decide what that says.
@@ -22,7 +23,7 @@
 
 #include "node/node.h"
 
-#define RECORDING_FORMAT 10u
+#define RECORDING_FORMAT 11u
 #define RECORDING_NUMBER UINT64_C(0x676e6964726f6365) /* as the journal_reader's: of all of them */
 #define RECORDING_DATA_MAX (256u << 10)               /* bytes in one record of data */
 #define RECORDING_RECORD_MAX (FRAME_BYTES_MAX + 256u) /* bytes of any record */

@@ -6,12 +6,11 @@
 #include "base/assert.h"
 #include "node/node_state.h"
 
-#define ENTRY_SIZE 12u /* as it is encoded */
-#define LIST_SIZE  (TRAIL_ENTRIES * ENTRY_SIZE)
+#define LIST_SIZE (TRAIL_ENTRIES * TRAIL_ENTRY_BYTES)
 
 static struct bytes encode(struct node *n)
 {
-    struct vr_trail *t = &n->vr.trail;
+    const struct vr_trail *t = &n->vr.trail;
     uint8_t *list_at = n->checkpoint.buffer + NODE_PAGES_BYTES - LIST_SIZE;
     struct wire_list_builder list;
     wire_list_begin(&list, &wire_shape_trail_entry, list_at, LIST_SIZE);
@@ -28,27 +27,29 @@ static struct bytes encode(struct node *n)
     struct writer w = writer_over(n->checkpoint.buffer, NODE_PAGES_BYTES - LIST_SIZE);
     bool fits = journal_put(&w, 0, 0, JOURNAL_TRAIL, &wire_shape_trail, &record);
     assert(fits);
-    t->place += t->n;
-    t->n = 0;
     return (struct bytes){w.start, w.size};
 }
 
 bool node_trail_next(struct node *n, struct node_job *job)
 {
-    struct vr_trail *t = &n->vr.trail;
+    const struct vr_trail *t = &n->vr.trail;
     bool known = !vstamp_id_is_zero(n->vr.group); /* whose trail it is; a blank one has to hear */
-    if (!known || (t->n == 0 && !t->keep)) return false;
-    *job = (struct node_job){.kind = NODE_JOB_TRAIL, .number = t->keep && t->op == 0};
+    if (!known || (t->n == 0 && t->then == TRAIL_GOES_ON)) return false;
+    *job = (struct node_job){.kind = NODE_JOB_TRAIL};
     if (t->n > 0) job->data = encode(n);
-    if (job->number == 1) {
-        t->keep = false;
-        pages_tell_anew(&n->vr.pages); /* R4 */
-    }
+    job->number = vr_trail_taken(&n->vr);
     return true;
+}
+
+void node_on_large_trail(struct node *n, uint64_t size)
+{
+    NODE_RECORD(n, large_trail, .size = size);
+    vr_on_large_trail(&n->vr, size);
 }
 
 bool node_trail_waits(const struct node *n)
 {
     const struct node_checkpoint *c = &n->checkpoint;
-    return n->vr.trail.n > 0 || n->vr.trail.keep || (c->busy && c->trailed);
+    const struct vr_trail *t = &n->vr.trail;
+    return t->n > 0 || t->then == TRAIL_IS_KEPT || (c->busy && c->trailed);
 }

@@ -8,7 +8,6 @@
 #include "base/bitset.h"
 #include "node/journal.h"
 
-#define ENTRY_SIZE  12u                  /* as it is encoded */
 #define PAGES_MAX   (UINT32_C(1) << 28)  /* of the largest state */
 #define STRETCH     (UINT32_MAX - 2)     /* noted in place of a page: here one begins; */
 #define FROM_ZEROS  1u                   /* its value: with all pages zeros */
@@ -17,7 +16,7 @@
 
 size_t trail_entries_max(size_t size)
 {
-    return size / ENTRY_SIZE + 1;
+    return size / TRAIL_ENTRY_BYTES + 1;
 }
 
 static void add(struct trail *t, uint32_t page, uint64_t value)

@@ -435,6 +435,8 @@ void vr_on_get_committed(struct vr *r, uint64_t origin, const struct wire_header
                          const struct wire_get_committed *m);
 void vr_on_durable(struct vr *r, uint64_t position);
 void vr_on_checkpoint_stored(struct vr *r);
+void vr_on_large_trail(struct vr *r, uint64_t size); /* of its file, in bytes */
+enum trail_then vr_trail_taken(struct vr *r); /* the entries that wait are on their way there */
 void vr_checkpoint_anew(struct vr *r);
 void vr_checkpoint_soon(struct vr *r); /* what the journal says is to be said anew */
 void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected);

@@ -10,7 +10,9 @@
  *       a point, and stays true;
  *   R3  at a start all pages count as zeros, and whatever is restored as a change of them;
  *   R4  what was written before states were found to differ is put aside, and replaced when that
- *       happens again: so what follows tells all pages anew, and needs nothing before it. */
+ *       happens again; a file that is large takes the place of the one before.  So each file begins
+ *       with telling all pages anew, and what is in it needs nothing before it.  However large it
+ *       is, it goes on until that was half of it at most. */
 #include "vr/rooms.h"
 
 void vr_trail_begin(struct vr *r, struct arena *arena)
@@ -70,5 +72,24 @@ void vr_trail_keep(struct vr *r, uint64_t op)
     struct vr_trail *t = &r->trail;
     if (t->entries == NULL || t->kept_op > r->digests.agreed) return;
     t->kept_op = op;
-    t->keep = true;
+    t->then = TRAIL_IS_KEPT;
+}
+
+void vr_on_large_trail(struct vr *r, uint64_t size)
+{
+    uint64_t anew = (uint64_t)r->pages.n_touched * TRAIL_ENTRY_BYTES;
+    if (r->trail.then == TRAIL_GOES_ON && size >= 2 * anew) r->trail.then = TRAIL_TURNS;
+}
+
+enum trail_then vr_trail_taken(struct vr *r)
+{
+    struct vr_trail *t = &r->trail;
+    enum trail_then then = t->op == 0 ? t->then : TRAIL_GOES_ON; /* a point ends in its file */
+    t->place += t->n;
+    t->n = 0;
+    if (then == TRAIL_GOES_ON) return then;
+    if (then == TRAIL_TURNS) vr_mark(r, VR_MARK_trail_turns, "place=%" PRIu64, t->place);
+    pages_tell_anew(&r->pages); /* R4 */
+    t->then = TRAIL_GOES_ON;
+    return then;
 }

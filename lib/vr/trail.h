@@ -7,10 +7,18 @@
 
 #define TRAIL_FORMAT  1u    /* of the file */
 #define TRAIL_ENTRIES 512u /* that wait at most */
+#define TRAIL_ENTRY_BYTES 12u /* of one, in the file */
 
 /* What an entry has in place of a page; its value is then: */
 #define TRAIL_OP     UINT32_MAX       /* the op-number after which all was so */
 #define TRAIL_ROTTEN (UINT32_MAX - 1) /* a page that had turned in memory */
+
+/* What becomes of the file, once it has the entries that wait here (R4). */
+enum trail_then {
+    TRAIL_GOES_ON,
+    TRAIL_TURNS,  /* it takes the place of the one before it, and another begins */
+    TRAIL_IS_KEPT /* both are put aside, in place of those that were before, and another begins */
+};
 
 struct vr_trail {
     struct wire_trail_entry *entries; /* NULL: nobody wants them */
@@ -18,8 +26,8 @@ struct vr_trail {
     uint64_t place; /* how many there were before these, since the start */
     uint64_t op;    /* the point that is being told; 0: there is none, or all of it was */
     uint32_t page;  /* from this page on */
-    bool keep;      /* these and all before them are to be kept: they show where states differ, */
-    uint64_t kept_op; /* as was found at this point */
+    enum trail_then then;
+    uint64_t kept_op; /* if these and all before them are: states differ, as was found here */
 };
 
 #endif

@@ -60,15 +60,19 @@ strayed() { # the one that executes something else in entry 21, and is found at 
     [[ $output =~ "first page   "[0-9]+", page "[0-9]+" of the application" ]]
 }
 
-@test "what was known then outlives what comes later, and the starts of replicas" {
+@test "what was known then outlives what comes later, starts, and a trail that is large" {
     strayed "digest_ops: 1"
     mv "$(data 1)" "$BATS_TEST_TMPDIR/strayed"
     GROUP_RUN=()
     group_start_one 1
     group_wait_field 1 status normal
-    puts 41 80
+    puts 41 60
     group_kill 0
+    truncate --size 16M "$(data 0)/trail"
     group_start_one 0
+    puts 61 80
+    group_wait "another file" test -e "$(data 0)/trail.1"
+    rm "$(data 0)/trail.1" # the trail does without it
     group_wait_agree
     run vstamp-admin bisect "$(data 0)" "$BATS_TEST_TMPDIR/strayed"
     echo "$output"

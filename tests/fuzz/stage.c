@@ -90,7 +90,7 @@ void stage_open(struct stage *s, struct reader in, uint8_t n_replicas, uint8_t s
     s->config = config_of(n_replicas, self, durable);
     s->io = (struct node_io){.ctx = s, .send = io_send, .reply = io_reply, .store = io_store,
                              .trace = io_line, .log = io_log};
-    disk_init(&s->disk, node_segment_size(&s->config));
+    disk_init(&s->disk, node_segment_size(&s->config), 4096);
     for (uint8_t i = 0; i < n_replicas; i++) {
         s->forge.tokens[i] = (struct vstamp_id){i + 1u, 99};
     }

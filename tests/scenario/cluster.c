@@ -15,6 +15,7 @@
 
 #define START_US UINT64_C(1000000)
 #define WALL_US UINT64_C(1700000000000000)
+#define TRAIL_LARGE 2048u /* bytes of its files */
 
 static void *grow(void *items, size_t count, size_t *size, size_t each)
 {
@@ -193,7 +194,22 @@ static void make_node(struct member *m)
     struct vstamp_id entropy = {1000u + m->index, m->life};
     m->node = node_init(m->memory, m->memory_size, &m->config, m->cluster->app, &m->io, entropy);
     cluster_set_clock(m);
-    disk_init(&m->disk, node_segment_size(&m->config));
+    disk_init(&m->disk, node_segment_size(&m->config), TRAIL_LARGE);
+}
+
+struct trail cluster_trail(struct cluster *c, uint8_t replica)
+{
+    const struct disk_file *files = c->members[replica].disk.trail;
+    size_t n = trail_entries_max(files[DISK_TRAIL_BEFORE].size + files[DISK_TRAIL_NEWEST].size);
+    struct trail t = {.entries = malloc(n * sizeof t.entries[0])};
+    struct vstamp_diag diag = {0};
+    assert_non_null(t.entries);
+    for (int i = DISK_TRAIL_BEFORE; i < DISK_TRAILS; i++) {
+        size_t lost;
+        struct bytes file = {files[i].data, files[i].size};
+        assert_int_equal(0, trail_read(&t, file, &lost, &diag));
+    }
+    return t;
 }
 
 void cluster_speak(struct cluster *c, uint8_t replica, uint8_t newest)

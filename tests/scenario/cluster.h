@@ -14,6 +14,7 @@
 
 #include "kv/kv.h"
 #include "node/copy.h"
+#include "node/trail.h"
 #include "sim/disk.h"
 #include "vr/replica.h"
 
@@ -51,6 +52,9 @@ bool cluster_has_aside(const struct cluster *c, uint8_t replica); /* damaged fil
 void cluster_keep_copy(struct cluster *c, uint8_t replica);
 void cluster_put_back(const struct cluster *c, uint8_t replica, struct cluster *to);
 void cluster_start(struct cluster *c, uint8_t replica);
+/* What its disk has of its trail that is not put aside: the newest file, and the one before.  The
+ * entries are to be freed. */
+struct trail cluster_trail(struct cluster *c, uint8_t replica);
 /* From its next start on its program speaks up to that version of the protocol. */
 void cluster_speak(struct cluster *c, uint8_t replica, uint8_t newest);
 /* Make one that was never started a member of the group that a copy begins. */

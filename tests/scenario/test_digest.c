@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -190,6 +191,42 @@ static void memory_of_two_that_turns_is_said(void **unused)
     cluster_free(c);
 }
 
+static bool tells_of(const struct trail *t, uint32_t page)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->entries[i].page == page) return true;
+    return false;
+}
+
+/* R4: when files of the trail are large they give way to others, and the newest two know all pages,
+ * also of what was written at the beginning only. */
+static void a_trail_whose_files_turn_knows_all_pages(void **unused)
+{
+    (void)unused;
+    static const uint8_t value[CLUSTER_VALUE_MAX];
+    uint64_t session;
+    struct cluster *c = group(3, CLUSTER_DISK, &session, 2);
+    for (uint64_t number = 2; number < 6; number++) {
+        struct kv_op put = {.verb = KV_PUT,
+                            .key = {(const uint8_t *)&number, sizeof number},
+                            .value = {value, sizeof value}};
+        cluster_send_op(c, 1, session, number, 0, &put);
+        cluster_settle(c);
+    }
+    for (uint64_t number = 6; number < 1000; number++) cluster_incr(c, 1, session, number, 0);
+    cluster_run(c, 1000);
+    for (uint8_t i = 0; i < 3; i++) {
+        struct trail t = cluster_trail(c, i);
+        const struct vr *core = cluster_core(c, i);
+        assert_true(cluster_has_traced(c, i, "another begins (R4)"));
+        assert_true(t.first_op > 500);
+        for (uint32_t page = 0; page < core->pages.n_used; page++)
+            assert_true(pages_hash(pages_read(&core->pages, page)) == 0 || tells_of(&t, page));
+        free(t.entries);
+    }
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +236,7 @@ int main(void)
         cmocka_unit_test(the_third_tells),
         cmocka_unit_test(memory_that_turns_is_found),
         cmocka_unit_test(memory_of_two_that_turns_is_said),
+        cmocka_unit_test(a_trail_whose_files_turn_knows_all_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

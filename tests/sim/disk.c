@@ -49,9 +49,10 @@ static void folder_clear(struct disk_folder *folder)
     *folder = (struct disk_folder){0};
 }
 
-void disk_init(struct disk *disk, uint64_t segment_size)
+void disk_init(struct disk *disk, uint64_t segment_size, uint64_t trail_large)
 {
     disk->segment_size = segment_size;
+    disk->trail_large = trail_large;
 }
 
 static void forget_late(struct disk *disk)
@@ -156,7 +157,7 @@ static void check_journal(struct disk *disk, struct node_journal_check *check, s
 
 static void trail_append(struct disk *disk, struct bytes data)
 {
-    struct disk_file *trail = &disk->trail;
+    struct disk_file *trail = &disk->trail[DISK_TRAIL_NEWEST];
     if (trail->capacity < trail->size + data.size) {
         trail->capacity = 2 * (trail->size + data.size);
         trail->data = realloc(trail->data, trail->capacity);
@@ -166,11 +167,29 @@ static void trail_append(struct disk *disk, struct bytes data)
     trail->size += data.size;
 }
 
-static void trail_keep(struct disk *disk)
+static void trail_move(struct disk *disk, enum disk_trail from, enum disk_trail to)
 {
-    free(disk->trail_kept.data);
-    disk->trail_kept = disk->trail;
-    disk->trail = (struct disk_file){0};
+    free(disk->trail[to].data);
+    disk->trail[to] = disk->trail[from];
+    disk->trail[from] = (struct disk_file){0};
+}
+
+static void store_trail(struct disk *disk, const struct node_job *job, struct node *node)
+{
+    const struct disk_file *newest = &disk->trail[DISK_TRAIL_NEWEST];
+    trail_append(disk, job->data);
+    switch ((enum trail_then)job->number) {
+    case TRAIL_GOES_ON:
+        if (newest->size >= disk->trail_large) node_on_large_trail(node, newest->size);
+        break;
+    case TRAIL_TURNS:
+        trail_move(disk, DISK_TRAIL_NEWEST, DISK_TRAIL_BEFORE);
+        break;
+    case TRAIL_IS_KEPT:
+        trail_move(disk, DISK_TRAIL_BEFORE, DISK_TRAIL_KEPT_BEFORE);
+        trail_move(disk, DISK_TRAIL_NEWEST, DISK_TRAIL_KEPT);
+        break;
+    }
 }
 
 void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
@@ -208,8 +227,7 @@ void disk_finish(struct disk *disk, enum node_lane lane, struct node *node)
         check_journal(disk, job->check, node);
         break;
     case NODE_JOB_TRAIL:
-        trail_append(disk, job->data);
-        if (job->number == 1) trail_keep(disk);
+        store_trail(disk, job, node);
         break;
     case NODE_JOB_KEEP:
         page_store_keep(&disk->pages, job->data);
@@ -385,9 +403,8 @@ void disk_wipe(struct disk *disk)
     page_store_wipe(&disk->pages);
     free(disk->spare.data);
     free(disk->late.data);
-    free(disk->trail.data);
-    free(disk->trail_kept.data);
-    *disk = (struct disk){.segment_size = disk->segment_size};
+    for (int i = 0; i < DISK_TRAILS; i++) free(disk->trail[i].data);
+    *disk = (struct disk){.segment_size = disk->segment_size, .trail_large = disk->trail_large};
 }
 
 static void forget_spare(struct disk *disk)

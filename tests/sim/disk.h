@@ -25,6 +25,15 @@ struct disk_folder {
     size_t count, capacity;
 };
 
+/* The files of a trail, the oldest first. */
+enum disk_trail {
+    DISK_TRAIL_KEPT_BEFORE,
+    DISK_TRAIL_KEPT,
+    DISK_TRAIL_BEFORE,
+    DISK_TRAIL_NEWEST,
+    DISK_TRAILS
+};
+
 struct disk {
     struct disk_folder segments;
     struct page_store pages;
@@ -36,12 +45,13 @@ struct disk {
     uint64_t late_place, late_after; /* ... after so many appends of the next life */
     struct node_job job[NODE_LANES];
     bool busy[NODE_LANES];
-    struct disk_file trail, trail_kept;
+    struct disk_file trail[DISK_TRAILS];
+    uint64_t trail_large; /* bytes from which on a file of it is */
     bool aside; /* what was damaged is still there, under other names */
 };
 
-/* Before anything else: how large the journal's segments are. */
-void disk_init(struct disk *disk, uint64_t segment_size);
+/* Before anything else: how large the journal's segments are, and when a file of the trail is. */
+void disk_init(struct disk *disk, uint64_t segment_size, uint64_t trail_large);
 
 /* Take note of a job; the bytes are read when it finishes.  What it finds is told to the node. */
 void disk_begin(struct disk *disk, enum node_lane lane, const struct node_job *job);

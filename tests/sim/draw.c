@@ -169,11 +169,13 @@ static void draw_hand_overs(struct prng aside, struct sim_options *o)
     o->hand_over_us = o->view_change_ms * SIM_MS * prng_between(&aside, 1, 20);
 }
 
-/* Half of the runs have a trail with more than the points of checkpoints; aside. */
+/* Half of the runs have a trail with more than the points of checkpoints, and half of them files of
+ * it that become large; aside. */
 static void draw_trail(struct prng aside, struct sim_options *o)
 {
     for (int i = 0; i < 16; i++) prng_next(&aside);
     if (prng_chance(&aside, 1, 2)) o->digest_ops = prng_between(&aside, 1, o->checkpoint_ops);
+    o->trail_bytes = prng_chance(&aside, 1, 2) ? 1024u << prng_below(&aside, 6) : 16u << 20;
 }
 
 /* In one in six memory is not what it was; aside. */

@@ -153,6 +153,11 @@ static void live_again(struct sim_replica *r)
     replay_tape_close(&r->tape);
 }
 
+static void init_disk(struct sim_replica *r)
+{
+    disk_init(&r->disk, node_segment_size(&r->config), r->sim->options.trail_bytes);
+}
+
 void sim_replica_init(struct sim *sim, uint8_t index)
 {
     struct sim_replica *r = &sim->replicas[index];
@@ -165,7 +170,7 @@ void sim_replica_init(struct sim *sim, uint8_t index)
                              .reply = io_reply, .store = io_store,
                              .trace = sim->tracing ? io_trace : NULL, .log = io_log,
                              .record = sim->options.record ? io_record : NULL};
-    disk_init(&r->disk, node_segment_size(&r->config));
+    init_disk(r);
     r->wall_skew_us = (int64_t)prng_below(&sim->prng, 2 * SIM_S) - (int64_t)SIM_S;
     r->skew_most_us = r->skew_least_us = r->wall_skew_us;
 }
@@ -201,7 +206,7 @@ void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membe
     sim_replica_wipe(sim, index);
     disk_wipe(&r->disk);
     disk_wipe(&r->copy); /* of when it was a member before, which is another replica (PIT-8.12) */
-    disk_init(&r->disk, node_segment_size(&r->config)); /* a witness has smaller ones */
+    init_disk(r); /* a witness has smaller ones */
     r->present = r->newcomer = true;
     r->first_life = r->incarnation + 1;
 }
@@ -215,7 +220,7 @@ static void configure_anew(struct sim_replica *r)
     if (!r->blank || !e->known || !check_is_member(r->sim, r->index)) return;
     if (r->config.n_replicas > (e->n - 1) / 2 && prng_chance(&r->sim->changes.prng, 1, 2)) return;
     configure(r, e->order, e->n, e->witnesses);
-    disk_init(&r->disk, node_segment_size(&r->config));
+    init_disk(r);
 }
 
 bool sim_replica_has_state(const struct sim_replica *r)

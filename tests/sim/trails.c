@@ -13,22 +13,19 @@
 #include "node/trail.h"
 #include "sim/foreign.h"
 
-static void read_file(struct sim *sim, struct trail *t, const struct disk_file *file)
-{
-    struct vstamp_diag diag = {0};
-    size_t lost;
-    if (trail_read(t, (struct bytes){file->data, file->size}, &lost, &diag) != 0)
-        sim_fail(sim, "a trail %s", diag.text);
-}
-
 static struct trail read_trail(const struct sim_replica *r)
 {
-    const struct disk *disk = &r->disk;
-    size_t n = trail_entries_max(disk->trail.size + disk->trail_kept.size);
+    struct vstamp_diag diag = {0};
+    size_t size = 0, lost;
+    for (int i = 0; i < DISK_TRAILS; i++) size += r->disk.trail[i].size;
+    size_t n = trail_entries_max(size);
     struct trail t = {.entries = calloc(n, sizeof t.entries[0])};
     assert(t.entries != NULL);
-    read_file(r->sim, &t, &disk->trail_kept);
-    read_file(r->sim, &t, &disk->trail);
+    for (int i = 0; i < DISK_TRAILS; i++) {
+        const struct disk_file *file = &r->disk.trail[i];
+        if (trail_read(&t, (struct bytes){file->data, file->size}, &lost, &diag) != 0)
+            sim_fail(r->sim, "a trail %s", diag.text);
+    }
     assert(t.n <= n);
     return t;
 }

@@ -53,6 +53,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/copy.c \
     %D%/vr/digest.c \
     %D%/vr/epoch.c \
+    %D%/vr/former.c \
     %D%/vr/hand_over.c \
     %D%/vr/inflight.c \
     %D%/vr/inflight.h \

@@ -11,6 +11,7 @@
 
 #define BACKOFF_MS_MIN   50u
 #define BACKOFF_MS_MAX   1000u
+#define GREETING_MS_MAX  60000u      /* backoff for one that may never come */
 #define DIAL_MS_MAX      2000u       /* to resolve, connect and exchange hellos */
 #define DIAL_LATE_MS     1000u       /* so long the lower index waits for the higher */
 #define OUT_MAX          (16u << 20) /* what may queue for one replica */
@@ -37,6 +38,17 @@ static bool dials(const struct peer *peer)
     return p->self == NOT_A_MEMBER || peer->slot >= p->n_members || peer->slot < p->self;
 }
 
+/* Was it a member once, and may never come? */
+static bool is_greeted(const struct peer *peer)
+{
+    return peer->peers->greets && peer->slot >= peer->peers->n_members;
+}
+
+static uint32_t backoff_max_ms(const struct peer *peer)
+{
+    return is_greeted(peer) ? GREETING_MS_MAX : BACKOFF_MS_MAX;
+}
+
 static void dial_later(struct peer *peer)
 {
     struct peers *p = peer->peers;
@@ -44,7 +56,7 @@ static void dial_later(struct peer *peer)
 
     if (!p->started) return;
     peer->backoff_ms *= 2;
-    if (peer->backoff_ms > BACKOFF_MS_MAX) peer->backoff_ms = BACKOFF_MS_MAX;
+    if (peer->backoff_ms > backoff_max_ms(peer)) peer->backoff_ms = backoff_max_ms(peer);
     if (!dials(peer)) delay_ms += DIAL_LATE_MS;
     uv_timer_start(&peer->timer, on_redial, delay_ms, 0);
 }
@@ -52,7 +64,7 @@ static void dial_later(struct peer *peer)
 /* Once for each absence: a group that starts, or a replica that is down, shall not fill the log. */
 static void complain(struct peer *peer, const char *reason)
 {
-    if (peer->complained) return;
+    if (peer->complained || is_greeted(peer)) return;
     peer->complained = true;
     log_event(peer->peers->log, LOG_LEVEL_INFO, "peer-unreachable", LOG_NUMBER("peer", peer->slot),
               LOG_TEXT("address", peer->address.text), LOG_TEXT("reason", reason));
@@ -522,11 +534,13 @@ void peers_directory(struct peers *p, const struct node_directory *d)
 {
     struct peer *before[SLOTS_MAX];
     uint8_t n_before = p->n_slots, i, j;
+    bool waits;
 
     memcpy(before, p->slots, sizeof(before));
     p->n_members = d->n_members;
     p->n_slots = d->n_slots;
     p->self = d->self;
+    p->greets = d->greets;
     for (i = 0; i < d->n_slots; i++) {
         p->slots[i] = NULL;
         if (i == d->self) continue;
@@ -543,8 +557,13 @@ void peers_directory(struct peers *p, const struct node_directory *d)
 
         if (peer == NULL || peer->connection != NULL) continue;
         take_stranger(p, peer);
-        if (peer->connection == NULL && !uv_is_active((uv_handle_t *)&peer->timer))
-            dial_later(peer);
+        if (peer->connection != NULL) continue;
+        waits = uv_is_active((uv_handle_t *)&peer->timer) != 0;
+        if (peer->backoff_ms > backoff_max_ms(peer)) { /* it is looked for in earnest now */
+            peer->backoff_ms = BACKOFF_MS_MIN;
+            waits = false;
+        }
+        if (!waits) dial_later(peer);
     }
 }
 

@@ -22,7 +22,8 @@
  * when the directory has it, it is a peer.
  *
  * A replica that was not reached is dialled again after 50 ms, doubling up to 1 s, with jitter so
- * that a group does not dial in step.  What the node sends to a replica that is not connected, or
+ * that a group does not dial in step; up to a minute if it was a member of an epoch before, and
+ * may never come again.  What the node sends to a replica that is not connected, or
  * does not read, is dropped: the protocol repeats what matters, and one slow replica must not hold
  * memory or the loop (PIT-10.2). */
 #ifndef REPLICA_PEERS_H
@@ -81,6 +82,7 @@ struct peers {
     uint64_t quiet_until_ms[REPLICAS_MAX + 1]; /* by sender of what was refused; last: no replica */
     uint32_t first_resumed; /* slot that is looked at first */
     uint8_t n_members, n_slots, self;          /* as the directory has it */
+    bool greets;
     struct peer *slots[SLOTS_MAX];             /* NULL: it is our own */
     struct peer places[PEERS_PLACES];
     struct stranger strangers[STRANGERS_MAX];

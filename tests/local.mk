@@ -49,6 +49,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_copy \
     %D%/scenario/test_digest \
     %D%/scenario/test_damage \
+    %D%/scenario/test_former \
     %D%/scenario/test_hand_over \
     %D%/scenario/test_lease \
     %D%/scenario/test_mend \
@@ -92,6 +93,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-import.bats \
     %D%/cli/vstamp-lost-answers.bats \
     %D%/cli/vstamp-network.bats \
+    %D%/cli/vstamp-replaced.bats \
     %D%/cli/vstamp-replica-app.bats \
     %D%/cli/vstamp-replica-copies.bats \
     %D%/cli/vstamp-replica-diverged.bats \

@@ -9,6 +9,7 @@
 #define REPLICAS_MAX 16u           /* fits a bitmap; 7 is as many as make sense */
 #define NOT_A_MEMBER REPLICAS_MAX  /* in place of an index; arrays by index have a place for it */
 #define SLOTS_MAX (2u * REPLICAS_MAX) /* replicas of two epochs that one has to do with */
+#define FORMER_MAX REPLICAS_MAX /* replaced members that the group keeps in mind (vr/former.c) */
 #define STATE_PAGES_MIN 64u        /* of the state, that an application may count on */
 #define PIPELINE_MAX 32u           /* prepares in flight (PROTOCOL: bounds a DoViewChange) */
 #define ANSWER_BYTES_MIN 256u      /* what an application may count on for a logged answer */
@@ -34,6 +35,7 @@
 #define COPY_HASHES_MAX 256u      /* pages asked about in one get_checkpoint */
 #define ADDRESS_BYTES_MAX 255u
 
+_Static_assert(FORMER_MAX <= SLOTS_MAX - REPLICAS_MAX, "they all are guests");
 _Static_assert(SLOTS_MAX <= 32, "a set of replicas is a uint32_t");
 
 #endif

@@ -28,7 +28,8 @@ static void sink_directory(void *ctx)
     char (*before)[ADDRESS_BYTES_MAX + 1] = n->connected_addresses;
     *d = (struct node_directory){.n_members = r->config.n_replicas,
                                  .n_slots = vr_n_slots(r),
-                                 .self = r->config.self};
+                                 .self = r->config.self,
+                                 .greets = r->greets};
     for (uint8_t i = 0; i < d->n_slots; i++) {
         d->addresses[i] = vr_slot_address(r, i);
         for (uint8_t j = 0; j < n->n_slots_before; j++)
@@ -361,6 +362,17 @@ static const char *members_text(struct node *n)
     return n->members;
 }
 
+static const char *former_text(struct node *n)
+{
+    const struct vr_membership *m = &n->vr.membership;
+    size_t used = 0;
+    n->former[0] = '\0';
+    for (uint8_t i = 0; i < m->n_former; i++)
+        used += (size_t)snprintf(n->former + used, sizeof n->former - used, "%s%s",
+                                 i > 0 ? "," : "", m->former[i]);
+    return n->former;
+}
+
 void node_status(struct node *n, struct node_status *s)
 {
     struct vr *r = &n->vr;
@@ -372,6 +384,7 @@ void node_status(struct node *n, struct node_status *s)
         .group = r->group,
         .epoch = r->epoch,
         .members = members_text(n),
+        .former = former_text(n),
         .reconfiguration =
             vr_proposal_text(r, n->reconfiguration, sizeof n->reconfiguration),
         .view = r->view,

@@ -106,6 +106,7 @@ uint64_t node_page_checksum(uint32_t number, const uint8_t *content);
 struct node_directory {
     uint8_t n_members, n_slots;
     uint8_t self; /* our own index; NOT_A_MEMBER: we are learning, or were replaced */
+    bool greets;  /* the guests were members once, and may never come: they can be dialled seldom */
     const char *addresses[SLOTS_MAX]; /* they live until the next directory */
 };
 

@@ -117,8 +117,9 @@ struct node {
     struct wire_recorded_outputs outputs; /* so far; only while somebody records */
     char diverged[64 * REPLICAS_MAX];
     char clock_trouble[64 * REPLICAS_MAX];
-    char reason[240], reconfiguration[ADDRESS_BYTES_MAX + 120];
+    char reason[VR_OVER_SIZE], reconfiguration[ADDRESS_BYTES_MAX + 120];
     char members[REPLICAS_MAX * (2 * ADDRESS_BYTES_MAX + 16u)]; /* for the status */
+    char former[FORMER_MAX * (ADDRESS_BYTES_MAX + 1u)];
 };
 
 /* recording.c: what goes in and what comes out, told to whoever records. */

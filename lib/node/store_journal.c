@@ -26,7 +26,8 @@
 #include "node/node_state.h"
 #include "vr/witness.h"
 
-#define STATE_RESERVE (4096u + VR_MEMBERS_BYTES) /* for the hard state that may follow any entry */
+/* For the hard state that may follow any entry. */
+#define STATE_RESERVE (4096u + VR_MEMBERSHIP_BYTES)
 #define NO_STATE SIZE_MAX
 #define BATCH_RECORDS_MIN (64u << 10) /* bytes of records that a batch takes at least */
 #define HEAD_OVERHEAD 1024u           /* a head without what it says of the batch before */
@@ -253,7 +254,7 @@ static size_t put(struct node *n, enum journal_kind kind, const struct wire_shap
 static void put_state(struct node *n)
 {
     const struct vr *r = &n->vr;
-    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES], members[VR_MEMBERS_BYTES];
+    uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES], members[VR_MEMBERSHIP_BYTES];
     struct wire_hard_state state = {
         .group = r->has_hard_state ? r->group : r->lost_group,
         .lost = r->lost,

@@ -25,9 +25,8 @@
  *       and is of a later epoch than ours (PIT-8.16);
  *   E8  a replaced replica serves state, and nothing else, until the log is safe without it: until
  *       enough active members to be a quorum have begun the epoch.  Then it ends, for good (7.3;
- *       PIT-8.7, 8.8).  All the members that it knew may have gone by the time that it is back from
- *       an absence: so a member that sees it tells it that a later epoch has begun, and it asks
- *       which;
+ *       PIT-8.7, 8.8).  It may come back from an absence when all the members that it knew have
+ *       gone: those of today look for it (former.c);
  *   E9  an index names a replica within its epoch only.  Acknowledgements, votes and promises,
  *       which were said by index, are forgotten when the epoch changes; lives, and what was vouched
  *       for, follow the address to its new index.
@@ -39,8 +38,6 @@
 #include <string.h>
 
 #include "vr/rooms.h"
-
-#define GUESTS_STAY 3000u /* times view_change_ms until those who were replaced are forgotten */
 
 static bool is_member(const struct vr *r)
 {
@@ -81,11 +78,23 @@ static bool add_guests(struct vr *r, const struct vr_membership *others)
     return guests->n > before;
 }
 
-void vr_take_guests(struct vr *r, const struct vr_membership *others)
+static void take_guests(struct vr *r, const struct vr_membership *others, bool greets)
 {
     r->guests.n = 0;
+    r->greets = greets;
     if (others != NULL) add_guests(r, others);
     tell_directory(r);
+}
+
+void vr_take_guests(struct vr *r, const struct vr_membership *others)
+{
+    take_guests(r, others, false);
+}
+
+void vr_take_former(struct vr *r, const struct vr_membership *former)
+{
+    if (r->guests.n > 0 || former->n > 0) take_guests(r, former, true);
+    r->greets = true;
 }
 
 /* The membership, and a copy of it in the configuration, which is where the rooms look. */
@@ -344,6 +353,7 @@ void vr_epoch_passed(struct vr *r, uint64_t op)
     }
     bool was_primary = vr_is_primary(r) && r->started;
     if (was_primary) vr_send_heartbeat(r); /* the last COMMIT of the old epoch (PIT-8.10) */
+    vr_former_derive(&r->membership, &next);
     move_to(r, &next, &r->membership);
     r->says_epoch = was_primary;
 }
@@ -406,7 +416,6 @@ static void begin(struct vr *r)
     vr_persist_state(r);
     vr_log(r, VR_INFO, "epoch-begun", "epoch=%u view=%" PRIu64 " op=%" PRIu64, r->epoch, r->view,
            r->log.op);
-    if (r->guests.n > 0) vr_timer_set(r, VR_TIMER_EPOCH, GUESTS_STAY * vr_patience_us(r));
     vr_become(r, VR_VIEW_CHANGE);
     if (vr_primary_of(r, r->view) != r->config.self) {
         vr_become(r, VR_NORMAL);
@@ -456,7 +465,7 @@ static struct wire_list previous_list(const struct vr *r, uint8_t *buffer, size_
 
 static void say_start(struct vr *r, uint8_t to)
 {
-    uint8_t members[VR_MEMBERS_BYTES], previous[VR_MEMBERS_BYTES];
+    uint8_t members[VR_MEMBERSHIP_BYTES], previous[VR_MEMBERS_BYTES];
     VR_SEND(r, to, start_epoch,
             .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
             .previous = previous_list(r, previous, sizeof previous));
@@ -466,7 +475,7 @@ static void say_start(struct vr *r, uint8_t to)
 void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin)
 {
     if (!vr_is_durable_state(r)) return; /* E3; it asks again */
-    uint8_t members[VR_MEMBERS_BYTES], previous[VR_MEMBERS_BYTES];
+    uint8_t members[VR_MEMBERSHIP_BYTES], previous[VR_MEMBERS_BYTES];
     struct wire_new_epoch news = {
         .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
         .previous = previous_list(r, previous, sizeof previous)};
@@ -496,7 +505,7 @@ static void say_started(struct vr *r, uint8_t slot, uint64_t origin)
     else vr_answer(r, origin, &wire_shape_epoch_started, &started);
 }
 
-/* As a replaced replica: to the members that have not begun the epoch. */
+/* To the members; as a replaced replica, to those that have not begun the epoch. */
 static void remind(struct vr *r)
 {
     for (uint8_t i = 0; i < r->config.n_replicas; i++)
@@ -506,7 +515,7 @@ static void remind(struct vr *r)
 void vr_epoch_due(struct vr *r)
 {
     if (is_member(r) && r->status != VR_TRANSITIONING) {
-        if (!r->proposal.pending) vr_take_guests(r, NULL);
+        if (vr_former_due(r)) remind(r);
         return;
     }
     if (is_member(r) && r->transfer.kind == VR_TRANSFER_NONE && !vr_epoch_is_complete(r))
@@ -523,11 +532,13 @@ static void retire_if_not_needed(struct vr *r)
     if (!r->replaced || __builtin_popcount(active) < r->quorum) return;
     if (!r->retired) {
         r->retired = true;
+        vr_membership_drop_former(&r->membership, r->address);
         vr_persist_state(r);
         return;
     }
     if (!vr_is_durable_state(r)) return;
-    char why[240];
+    char why[VR_OVER_SIZE];
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) say_start(r, i); /* our name is gone */
     r->over = true;
     for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
     vr_log(r, VR_INFO, "shut-down", "reason=\"%s\"", vr_is_over(r, why, sizeof why));
@@ -540,6 +551,7 @@ void vr_epoch_settle(struct vr *r)
         vr_commit_up_to(r, r->membership.op); /* as it is for sure */
         if (r->applied >= r->membership.op) begin(r);
     }
+    vr_former_settle(r);
     if (r->epoch == 0 || !vr_is_durable_state(r)) return;
     if (r->says_epoch) { /* E3 */
         r->says_epoch = false;
@@ -581,6 +593,7 @@ static void take_news(struct vr *r, const struct vr_membership *next,
     const struct wire_entry_header *ours = log_header(&r->log, next->op);
     if (next->epoch == r->epoch) {
         hear_of_guests(r, previous);
+        vr_former_heard(r, next);
     } else if (next->epoch < r->epoch) {
         return;
     } else if (ours != NULL && vstamp_id_equal(ours->checksum, next->checksum) &&
@@ -641,6 +654,9 @@ static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
     bool from_member = slot < r->config.n_replicas;
     if (same && m->header.epoch == r->epoch && is_member(r) && !from_member && has_begun(r))
         say_started(r, slot, origin);
+    if (same && m->header.epoch == r->epoch && from_member &&
+        start->membership.former.count > r->membership.n_former)
+        vr_epoch_tell(r, slot, origin); /* it knows less than we do (former.c, F2) */
 }
 
 static void on_epoch_started(struct vr *r, uint8_t slot, uint64_t origin,
@@ -655,7 +671,7 @@ static void on_epoch_started(struct vr *r, uint8_t slot, uint64_t origin,
     }
 }
 
-/* One that was replaced is there (again): perhaps it knows of nothing (E8). */
+/* One that was replaced is there (again): perhaps it knows of nothing. */
 void vr_epoch_greet(struct vr *r, uint8_t slot)
 {
     if (is_member(r) && slot >= r->config.n_replicas) r->told_begun = false;

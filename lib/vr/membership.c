@@ -48,14 +48,57 @@ struct wire_list vr_member_list(const struct vr_membership *m, uint8_t *buffer, 
     return wire_list_end(&b);
 }
 
+/* FORMER_MAX: it is none of them. */
+static uint8_t find_former(const struct vr_membership *m, const char *address)
+{
+    for (uint8_t i = 0; i < m->n_former; i++)
+        if (strcmp(m->former[i], address) == 0) return i;
+    return FORMER_MAX;
+}
+
+bool vr_membership_names_former(const struct vr_membership *m, const char *address)
+{
+    return find_former(m, address) < FORMER_MAX;
+}
+
+void vr_membership_add_former(struct vr_membership *m, const char *address)
+{
+    if (m->n_former == FORMER_MAX || vr_membership_names_former(m, address)) return;
+    if (vr_membership_find(m, address) != NOT_A_MEMBER) return;
+    set_text(m->former[m->n_former++], address);
+}
+
+bool vr_membership_drop_former(struct vr_membership *m, const char *address)
+{
+    uint8_t place = find_former(m, address);
+    if (place == FORMER_MAX) return false;
+    m->n_former--;
+    memmove(m->former[place], m->former[place + 1], (m->n_former - place) * sizeof m->former[0]);
+    return true;
+}
+
+static struct wire_list former_list(const struct vr_membership *m, uint8_t *buffer, size_t size)
+{
+    struct wire_list_builder b;
+    wire_list_begin(&b, &wire_shape_address, buffer, size);
+    for (uint8_t i = 0; i < m->n_former; i++) {
+        bool added = wire_list_add(&b, &(struct wire_address){.text = bytes_of(m->former[i])});
+        assert(added);
+    }
+    return wire_list_end(&b);
+}
+
 struct wire_membership vr_membership_to_wire(const struct vr_membership *m, uint8_t *buffer,
                                              size_t size)
 {
+    struct wire_list members = vr_member_list(m, buffer, size);
+    size_t used = members.encoded.size;
     return (struct wire_membership){.epoch = m->epoch,
                                     .op = m->op,
                                     .checksum = m->checksum,
                                     .first_view = m->first_view,
-                                    .members = vr_member_list(m, buffer, size)};
+                                    .members = members,
+                                    .former = former_list(m, buffer + used, size - used)};
 }
 
 static bool take_text(char to[static ADDRESS_BYTES_MAX + 1], struct bytes text)
@@ -87,10 +130,25 @@ bool vr_members_read(struct vr_membership *m, const struct wire_list *members)
     return (uint32_t)__builtin_popcount(m->witnesses) <= (m->n - 1u) / 2;
 }
 
+static bool read_former(struct vr_membership *m, const struct wire_list *former)
+{
+    struct reader at = wire_list_start(former);
+    if (former->count > FORMER_MAX) return false;
+    for (uint32_t i = 0; i < former->count; i++) {
+        struct wire_address one;
+        char address[ADDRESS_BYTES_MAX + 1];
+        wire_list_next(&wire_shape_address, &at, &one);
+        if (!take_text(address, one.text)) return false;
+        vr_membership_add_former(m, address);
+    }
+    return m->n_former == former->count; /* nobody twice, and no member */
+}
+
 bool vr_membership_read(struct vr_membership *m, const struct wire_membership *from)
 {
-    if (!vr_members_read(m, &from->members) || from->op > NUMBER_MAX ||
-        from->first_view > NUMBER_MAX || (from->epoch == 0) != (from->op == 0))
+    if (!vr_members_read(m, &from->members) || !read_former(m, &from->former) ||
+        from->op > NUMBER_MAX || from->first_view > NUMBER_MAX ||
+        (from->epoch == 0) != (from->op == 0))
         return false;
     m->epoch = from->epoch;
     m->op = from->op;

@@ -23,14 +23,24 @@ struct vr_membership {
     uint32_t witnesses; /* bitset by index */
     uint8_t n;
     struct vr_member members[REPLICAS_MAX];
+    uint8_t n_former;
+    char former[FORMER_MAX][ADDRESS_BYTES_MAX + 1]; /* who was one, the newest first (former.c) */
 };
 
 #define VR_MEMBERS_BYTES (REPLICAS_MAX * (2u * (ADDRESS_BYTES_MAX + 4u) + 25u))
+#define VR_MEMBERSHIP_BYTES (VR_MEMBERS_BYTES + FORMER_MAX * (ADDRESS_BYTES_MAX + 4u))
 
 void vr_membership_of_config(struct vr_membership *m, const struct vr_config *config);
 
 /* The index of whoever listens there, or NOT_A_MEMBER. */
 uint8_t vr_membership_find(const struct vr_membership *m, const char *address);
+
+bool vr_membership_names_former(const struct vr_membership *m, const char *address);
+/* Name one more former member, behind those that are named, unless it is a member, or named, or
+ * there are FORMER_MAX. */
+void vr_membership_add_former(struct vr_membership *m, const char *address);
+/* False: it was not named. */
+bool vr_membership_drop_former(struct vr_membership *m, const char *address);
 
 /* To and from a message.  What points to `buffer` is as long-lived as that.  False if it makes no
  * sense: nobody, too many, one of them twice. */

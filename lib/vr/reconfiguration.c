@@ -244,7 +244,7 @@ static bool have_patience(struct vr *r)
 void vr_proposal_heartbeat(struct vr *r)
 {
     struct vr_proposal *p = &r->proposal;
-    uint8_t members[VR_MEMBERS_BYTES];
+    uint8_t members[VR_MEMBERSHIP_BYTES];
     if (!p->pending || !have_patience(r)) return;
     p->kept_up_to = p->told_commit != 0 ? p->told_commit : r->commit; /* a heartbeat ago */
     p->told_commit = r->commit;

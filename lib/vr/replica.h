@@ -65,7 +65,7 @@ enum vr_timer {
     VR_TIMER_RECOVERY,    /* recovering: repeat RECOVERY, or RESTART */
     VR_TIMER_MEND,        /* a damaged entry: no answer, ask another */
     VR_TIMER_TICK,        /* primary: the application has something to do */
-    VR_TIMER_EPOCH,       /* transitioning: fetch; replaced: repeat START-EPOCH; else drop guests */
+    VR_TIMER_EPOCH,       /* transitioning: fetch; replaced: repeat START-EPOCH; else greet */
     VR_TIMERS
 };
 
@@ -261,8 +261,9 @@ struct vr {
      * speak, too; and who else there is to do with, in the slots behind those of the members */
     struct vr_config given;      /* at the start */
     struct vr_membership membership;
-    struct vr_membership guests; /* no members: those of the epoch before, or of what is proposed */
+    struct vr_membership guests; /* no members: those of an epoch before, or of what is proposed */
     char address[ADDRESS_BYTES_MAX + 1]; /* our own */
+    bool greets;     /* the guests are all former members (former.c) */
     bool witness;    /* its role in the epoch, or, of a learner, the one that it is to have */
     bool bare;       /* the pages do not hold what is committed: it was passed over (witness.c) */
     uint64_t warm_until_us; /* a witness that is to be active keeps its state until then */
@@ -495,6 +496,7 @@ uint8_t vr_n_slots(const struct vr *r);
 const char *vr_slot_address(const struct vr *r, uint8_t slot);
 
 /* Why this replica must not go on, in words for its operator; NULL: it may. */
+#define VR_OVER_SIZE 480u
 const char *vr_is_over(const struct vr *r, char *text, size_t size);
 
 /* The parts of an incarnation number (restart.c). */

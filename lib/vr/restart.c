@@ -267,6 +267,19 @@ static const char *say_diverged(const struct vr *r, char *text, size_t size)
     return text;
 }
 
+/* And where the group is, as far as there is room for that. */
+static const char *say_replaced(const struct vr *r, char *text, size_t size)
+{
+    int used = snprintf(text, size, "replaced in epoch %u, which %u of its members have begun: not "
+                        "needed any more; the group is at", r->epoch, r->quorum);
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        const char *address = r->config.addresses[i];
+        if ((size_t)used + strlen(address) + 2 >= size) break;
+        used += snprintf(text + used, size - (size_t)used, "%s%s", i > 0 ? ", " : " ", address);
+    }
+    return text;
+}
+
 const char *vr_is_over(const struct vr *r, char *text, size_t size)
 {
     static const char what_to_do[] =
@@ -276,10 +289,7 @@ const char *vr_is_over(const struct vr *r, char *text, size_t size)
     if (r->app_failure.text[0] != '\0') return r->app_failure.text;
     if (r->diverged_op != 0) return say_diverged(r, text, size);
     if (r->retired) {
-        snprintf(text, size,
-                 "replaced in epoch %u, which %u of its members have begun: not needed any more",
-                 r->epoch, r->quorum);
-        return text;
+        return say_replaced(r, text, size);
     }
     if (r->over_version != 0) {
         snprintf(text, size,

@@ -290,6 +290,13 @@ void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin);
 bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *m);
 void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m);
 void vr_take_guests(struct vr *r, const struct vr_membership *others); /* NULL: none */
+void vr_take_former(struct vr *r, const struct vr_membership *former); /* as guests */
+
+/* former.c: section 7.3, who may not have ended. */
+void vr_former_derive(const struct vr_membership *before, struct vr_membership *next);
+void vr_former_heard(struct vr *r, const struct vr_membership *theirs);
+void vr_former_settle(struct vr *r);
+bool vr_former_due(struct vr *r); /* true: the members are to hear whom we know of */
 
 /* reconfiguration.c: section 7, before that: next members are proposed, warmed up, logged. */
 bool vr_reconfigure_on_request(struct vr *r, const struct vr_asker *asker,

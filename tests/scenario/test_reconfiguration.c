@@ -212,25 +212,6 @@ static void a_replica_that_slept_through_two_epochs_ends(void **state)
     cluster_free(c);
 }
 
-/* E8: of the members that it knows nobody is left when it comes back. */
-static void who_slept_until_all_it_knew_had_ended_is_told(void **state)
-{
-    (void)state;
-    struct group g = group_of_three(CLUSTER_DISK);
-    struct cluster *c = g.c;
-    cluster_crash(c, 2);
-    for (int i = 0; i < 3; i++) cluster_add(c, LIST(3, 4, 5));
-    assert_true(cluster_move(c, 2, g.admin, 1, LIST(3, 4, 5)));
-    for (uint8_t i = 0; i < 3; i++) assert_false(cluster_is_up(c, i));
-    cluster_run(c, 60000);
-    cluster_start(c, 2);
-    cluster_run(c, 2000);
-    assert_false(cluster_is_up(c, 2));
-    cluster_start(c, 2); /* its folder says so now */
-    assert_true(cluster_core(c, 2)->retired);
-    cluster_free(c);
-}
-
 /* --- what a request is told ------------------------------------------------------------------- */
 
 /* PIT-8.11, 8.4 */
@@ -694,7 +675,6 @@ int main(void)
         cmocka_unit_test(members_fetch_from_all_who_were_replaced),
         cmocka_unit_test(a_fetch_does_not_wait_for_who_is_gone),
         cmocka_unit_test(a_replica_that_slept_through_two_epochs_ends),
-        cmocka_unit_test(who_slept_until_all_it_knew_had_ended_is_told),
         cmocka_unit_test(a_request_names_what_it_replaces),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(a_member_to_be_that_does_not_answer_costs_nothing),

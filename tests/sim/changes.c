@@ -3,7 +3,8 @@
  * its new members started with the new configuration, mostly before he asks, and asks whoever
  * leads, again and again, in a session of his own; sometimes he stops asking half-way.  It may
  * grow, shrink, swap some, or have no member in common with the one before.  Replicas that were
- * replaced are given an empty folder before they come again.
+ * replaced are given an empty folder before they come again.  Now and then all members are replaced
+ * while one of them is away, which comes back with its old folder when the faults are over.
  *
  * An answer says which epoch has that membership, and so it must be (I16). */
 #include <inttypes.h>
@@ -113,7 +114,7 @@ static bool too_many_witnesses(const struct vr_membership *m)
     return (uint32_t)__builtin_popcount(among) > (m->n - 1u) / 2;
 }
 
-static bool draw(struct sim *sim, const struct vr *core)
+static bool draw(struct sim *sim, const struct vr *core, bool all_go)
 {
     struct vr_membership *next = &sim->changes.next;
     uint64_t keep = 1000, wanted = core->config.n_replicas;
@@ -124,6 +125,7 @@ static bool draw(struct sim *sim, const struct vr *core)
     case 3: keep = 500; break;
     default: wanted = 1 + random_below(sim, SIM_REPLICAS_MAX); break; /* fewer, mostly */
     }
+    if (all_go) keep = 0;
     if (wanted > SIM_REPLICAS_MAX) wanted = SIM_REPLICAS_MAX;
     *next = (struct vr_membership){0};
     for (uint8_t i = 0; i < core->config.n_replicas && next->n < wanted; i++) {
@@ -154,6 +156,12 @@ static void start_members(struct sim *sim)
         sim_at(sim, random_below(sim, 20 * SIM_MS + late_us),
                (struct sim_event){.kind = SIM_START, .node = node});
     }
+}
+
+static void send_one_away(struct sim *sim, const struct vr *core)
+{
+    uint8_t i = (uint8_t)random_below(sim, core->config.n_replicas);
+    sim_faults_leave(sim, sim_node_of(core->membership.members[i].address));
 }
 
 static void prepare_request(struct sim *sim, const struct vr *core)
@@ -236,7 +244,10 @@ static void begin_change(struct sim *sim)
     put_away(sim);
     bool may = core != NULL && sim->all_formed && !vstamp_id_is_zero(sim->check.group) &&
                sim->check.epoch + 2 < CHECK_EPOCHS_MAX;
-    if (!may || !is_a_good_moment(sim) || !draw(sim, core)) {
+    bool all_go = may && sim->config.durable && core->config.n_replicas >= 3 &&
+                  sim->options.absent_permille != 0 &&
+                  random_below(sim, 1000) < sim->options.absent_permille;
+    if (!may || !is_a_good_moment(sim) || !draw(sim, core, all_go)) {
         step_after(sim, sim->options.change_us);
         return;
     }
@@ -250,6 +261,7 @@ static void begin_change(struct sim *sim)
     sim_trace(sim, "change: epoch %u is to have %u members, the first at %s", c->epoch + 1,
               c->next.n, c->next.members[0].address);
     start_members(sim);
+    if (all_go) send_one_away(sim, core);
     step_after(sim, 10 * SIM_MS);
 }
 

@@ -159,6 +159,7 @@ static void draw_changes(struct prng aside, struct sim_options *o)
     o->change_us = o->view_change_ms * SIM_MS;
     o->change_us *= prng_between(&aside, 2, 8u << prng_below(&aside, 4));
     if (prng_chance(&aside, 1, 2)) o->role_permille = draw_rate(&aside, 600);
+    if (prng_chance(&aside, 1, 2)) o->absent_permille = draw_rate(&aside, 1000);
 }
 
 /* And in one in three somebody moves the primary about. */

@@ -355,6 +355,14 @@ static void crash(struct sim *sim, uint8_t index)
     come_back(sim, index, sim_around(sim, sim->options.down_us));
 }
 
+void sim_faults_leave(struct sim *sim, uint8_t index)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    if (!sim->config.durable || !r->up || r->stopping || !may_crash(sim, index)) return;
+    sim->stats.absences++;
+    sim_replica_crash(sim, index, "crashed, and stays away");
+}
+
 static void crash_all(struct sim *sim)
 {
     if (!sim->config.durable || !sim->all_formed) return;

@@ -254,6 +254,7 @@ enum sim_phase {
     SIM_STAT(hand_overs)                                                                           \
     SIM_STAT(changes)         /* of the membership */                                              \
     SIM_STAT(changes_refused)                                                                      \
+    SIM_STAT(absences)                                                                             \
     SIM_STAT(retirements)                                                                          \
     SIM_STAT(too_old)         /* starts in a version that the group has left behind */             \
     SIM_STAT(partitions)                                                                           \
@@ -465,6 +466,7 @@ bool sim_may_wipe(const struct sim *sim, uint8_t index); /* can the group bear t
 bool sim_bears_loss(const struct sim *sim, uint8_t index);
 void sim_faults_new_primary(struct sim *sim, uint8_t index);
 void sim_faults_forgotten(struct sim *sim, uint8_t index);
+void sim_faults_leave(struct sim *sim, uint8_t index); /* until the faults are over, if it may */
 void sim_fault(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim, uint64_t partition);
 void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->dead */

@@ -184,9 +184,7 @@ static bool is_settled(const struct sim *sim)
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *r = &sim->replicas[i];
         if (!check_is_member(sim, i)) continue;
-        if (!r->up || check_core(r->node)->proposal.pending ||
-            vr_epoch_is_closed(check_core(r->node)))
-            return false;
+        if (!r->up || sim_may_change(check_core(r->node))) return false;
     }
     return true;
 }

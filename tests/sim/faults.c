@@ -120,6 +120,13 @@ bool sim_bears_loss(const struct sim *sim, uint8_t index)
     return !any_witness(sim) || hold_everything(sim, UINT32_C(1) << index);
 }
 
+/* Does it lead a change, or hold the entry that ends the epoch?  Of a damaged entry that can't be
+ * told. */
+bool sim_may_change(const struct vr *core)
+{
+    return core->proposal.pending || vr_epoch_is_closed(core) || core->log.n_holes > 0;
+}
+
 /* While the membership changes nobody knows yet who will be counted. */
 bool sim_is_changing(const struct sim *sim)
 {
@@ -127,9 +134,7 @@ bool sim_is_changing(const struct sim *sim)
     if (sim->changes.under_way) return true;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *r = &sim->replicas[i];
-        if (!r->up) continue;
-        if (check_core(r->node)->proposal.pending || vr_epoch_is_closed(check_core(r->node)))
-            return true;
+        if (r->up && sim_may_change(check_core(r->node))) return true;
     }
     return false;
 }

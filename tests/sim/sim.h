@@ -460,6 +460,7 @@ void sim_net_event(struct sim *sim, const struct sim_event *event); /* REPLY, CO
 /* faults.c */
 void sim_faults_begin(struct sim *sim);
 uint32_t sim_members(const struct sim *sim); /* of the newest epoch */
+bool sim_may_change(const struct vr *core);
 bool sim_is_changing(const struct sim *sim); /* the membership */
 bool sim_may_wipe(const struct sim *sim, uint8_t index); /* can the group bear that loss now? */
 /* Of a replica that has state: may it lose that now, whoever is without already? */

@@ -95,13 +95,16 @@ static void note_activity(struct sim *sim)
     sim->noted_op = op;
 }
 
-/* Should this one have logged a tick long ago? */
+/* Should this one have executed a tick long ago?  Its entry waits for a write that is under way, and
+ * for its own. */
 static bool is_overdue(const struct sim *sim, const struct vr *core)
 {
+    uint64_t long_us = patience_us(sim);
+    if (sim->options.disk) long_us += 2 * (sim->options.disk_us + sim->options.disk_spread_us);
     bool acts = vr_is_primary(core) && core->app->due != NULL && core->log.op > 0;
     uint64_t due = acts ? core->app->due(&core->app_pages) : VSTAMP_NEVER;
-    return due != VSTAMP_NEVER && due + patience_us(sim) < vr_time(core) &&
-           sim->ticked_at + patience_us(sim) < sim->now;
+    return due != VSTAMP_NEVER && due + long_us < vr_time(core) &&
+           sim->ticked_at + long_us < sim->now;
 }
 
 static void check_overdue(struct sim *sim)

@@ -104,7 +104,11 @@ void node_checkpoint_begin(struct node *n)
         /* the log went far ahead while the disk was busy */
         vr_mark(&n->vr, VR_MARK_checkpoint_taken_anew, "op=%" PRIu64, r->applied);
         vr_checkpoint_anew(&n->vr);
-        if (!node_segment_room(n, first_records_size(r))) return; /* until more is committed */
+        if (!node_segment_room(n, first_records_size(r))) {
+            vr_checkpoint_put_off(&n->vr);
+            if (!n->vr.checkpoint_storing) c->step = NODE_CHECKPOINT_NONE;
+            return;
+        }
     }
     node_journal_begin_segment(n);
     c->number = n->journal.segment; /* the first one, if what is said again fills several */

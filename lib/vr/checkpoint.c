@@ -15,6 +15,7 @@ static bool take(struct vr *r, uint64_t op)
     r->checkpoint_op = op;
     r->checkpoint_anchor = *log_header(&r->log, op);
     r->checkpoint_log_bytes = 0;
+    r->checkpoint_put_off = false;
     pages_checkpoint(&r->pages);
     vr_trace(r, "checkpoint op=%" PRIu64, r->checkpoint_op);
     return true;
@@ -25,6 +26,17 @@ void vr_checkpoint_anew(struct vr *r)
 {
     assert(r->checkpoint_storing && !r->pages.fetching);
     if (r->applied > r->checkpoint_op && !r->bare) take(r, r->applied);
+}
+
+/* Nor can it begin: what is logged above all that is executed has no room there.  An entry may have
+ * to come first that is in no log any more; so this one must not keep us from fetching another. */
+void vr_checkpoint_put_off(struct vr *r)
+{
+    assert(r->checkpoint_storing);
+    if (r->transfer.storing) return; /* it was fetched, and is waited for (T5) */
+    vr_mark(r, VR_MARK_checkpoint_put_off, "op=%" PRIu64, r->checkpoint_op);
+    r->checkpoint_storing = false;
+    r->checkpoint_put_off = r->checkpoint_wanted = true;
 }
 
 /* One that is being stored will do. */
@@ -53,7 +65,7 @@ void vr_checkpoint_if_due(struct vr *r)
     if (r->pages.fetching && !vr_witness_needs_room(r)) return;
     if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */
     uint64_t op = due(r);
-    if (op == 0) return;
+    if (op == 0 || (r->checkpoint_put_off && op == r->checkpoint_op)) return;
     r->checkpoint_wanted = false;
     if (!take(r, op)) return;
     if (r->config.durable) {
@@ -120,6 +132,7 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     r->checkpoint_op = anchor->op;
     r->checkpoint_anchor = *anchor;
     r->checkpoint_log_bytes = 0;
+    r->checkpoint_put_off = false;
     r->log.keep_after = anchor->op;
     if (!r->bare) vr_app_resume(r);
 }

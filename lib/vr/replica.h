@@ -44,7 +44,8 @@ struct vr_sink {
     /* Is there room to persist an entry of this size beside what the core always may write? */
     bool (*journal_room)(void *ctx, size_t size);
     /* A checkpoint was taken at vr->checkpoint_op; store it, then vr_on_checkpoint_stored.  As long
-     * as nothing of it is stored vr_checkpoint_anew may bring it up to what is executed. */
+     * as nothing of it is stored vr_checkpoint_anew may bring it up to what is executed, and
+     * vr_checkpoint_put_off may say that it will not be. */
     void (*store_checkpoint)(void *ctx);
     void (*trace)(void *ctx, const char *line); /* may be NULL */
     void (*log)(void *ctx, enum vr_level level, const char *event, const char *detail);
@@ -285,6 +286,7 @@ struct vr {
     struct wire_entry_header checkpoint_anchor;
     uint64_t checkpoint_log_bytes; /* bodies executed since then */
     bool checkpoint_storing;
+    bool checkpoint_put_off; /* there is one of all that is executed, but no room for the log */
     bool log_is_short; /* an entry found no room: a witness is to forget some (witness.c) */
     uint64_t held;     /* newest entry that all active replicas are known to hold durably */
     bool checkpoint_wanted; /* soon: what is on the disk is to be said anew */
@@ -439,6 +441,7 @@ void vr_on_checkpoint_stored(struct vr *r);
 void vr_on_large_trail(struct vr *r, uint64_t size); /* of its file, in bytes */
 enum trail_then vr_trail_taken(struct vr *r); /* the entries that wait are on their way there */
 void vr_checkpoint_anew(struct vr *r);
+void vr_checkpoint_put_off(struct vr *r);
 void vr_checkpoint_soon(struct vr *r); /* what the journal says is to be said anew */
 void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected);
 void vr_on_turn_end(struct vr *r);

@@ -354,6 +354,11 @@ void cluster_slow_disk(struct cluster *c, uint8_t replica, bool slow)
     c->members[replica].slow_disk = slow;
 }
 
+void cluster_slow_checkpoints(struct cluster *c, uint8_t replica, bool slow)
+{
+    c->members[replica].slow_checkpoints = slow;
+}
+
 bool cluster_is_up(const struct cluster *c, uint8_t replica)
 {
     return c->members[replica].up;
@@ -477,7 +482,8 @@ static bool finish_jobs(struct member *m)
 {
     bool any = false;
     for (int lane = 0; lane < NODE_LANES; lane++) {
-        if (!m->up || m->slow_disk || !m->disk.busy[lane]) continue;
+        bool slow = m->slow_disk || (m->slow_checkpoints && lane == NODE_LANE_CHECKPOINT);
+        if (!m->up || slow || !m->disk.busy[lane]) continue;
         any = true;
         if (m->crash_at_checkpoint && m->disk.job[lane].kind == NODE_JOB_CHECKPOINT_END) {
             disk_crash_after_commit(&m->disk);

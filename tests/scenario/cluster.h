@@ -60,6 +60,7 @@ void cluster_speak(struct cluster *c, uint8_t replica, uint8_t newest);
 /* Make one that was never started a member of the group that a copy begins. */
 void cluster_restore(struct cluster *c, uint8_t replica, const struct copy *copy);
 void cluster_slow_disk(struct cluster *c, uint8_t replica, bool slow); /* jobs wait meanwhile */
+void cluster_slow_checkpoints(struct cluster *c, uint8_t replica, bool slow); /* only those */
 void cluster_set_ahead(struct cluster *c, uint8_t replica, int64_t seconds); /* its time of day */
 void cluster_hand_over(struct cluster *c, uint8_t replica); /* as a planned stop begins */
 bool cluster_has_traced(const struct cluster *c, uint8_t replica, const char *part);

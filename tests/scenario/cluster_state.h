@@ -27,7 +27,7 @@ struct message {
 struct member {
     struct cluster *cluster;
     uint8_t index;
-    bool up, slow_disk, crash_at_checkpoint;
+    bool up, slow_disk, slow_checkpoints, crash_at_checkpoint;
     int64_t skew_us; /* of its time of day */
     uint32_t life;
     void *memory;

@@ -274,6 +274,38 @@ static void a_primary_that_cannot_be_mended_gives_its_view_up(void **unused)
     cluster_free(c);
 }
 
+/* Rule: a checkpoint that has no room for the log behind a hole is put off, and so keeps nobody from
+ * fetching the one that covers the hole. */
+static void a_checkpoint_without_room_holds_up_no_fetch(void **unused)
+{
+    (void)unused;
+    static const uint8_t value[CLUSTER_VALUE_MAX];
+    const struct kv_op put = {
+        .verb = KV_PUT, .key = bytes_of("v"), .value = {value, sizeof value}};
+    uint64_t session, number = 6;
+    struct cluster *c = group_with(3, 5, &session);
+    uint8_t primary = cluster_primary(c), backup = (primary + 1) % 3;
+    cluster_slow_checkpoints(c, backup, true);
+    for (; number < 60; number++) {
+        cluster_send_op(c, 1, session, number, primary, &put);
+        cluster_run(c, 1);
+    }
+    cluster_run(c, 60); /* the batch is named by a seal */
+    cluster_crash(c, backup);
+    cluster_slow_checkpoints(c, backup, false);
+    cluster_rot(c, backup, 20);
+    for (; cluster_core(c, primary)->log.first <= 20; number++) {
+        cluster_send_op(c, 1, session, number, primary, &put);
+        cluster_run(c, 1);
+    }
+    cluster_start(c, backup);
+    cluster_settle(c);
+    assert_int_equal(20, hole(c, backup));
+    assert_true(cluster_has_traced(c, backup, "a checkpoint is put off"));
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 /* Rule: an entry is what its header says, whoever gives it. */
 static void what_is_not_the_entry_is_refused(void **unused)
 {
@@ -311,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_new_primary_needs_nothing_of_what_it_has),
         cmocka_unit_test(a_hole_that_is_in_no_log_is_covered_by_a_checkpoint),
         cmocka_unit_test(a_primary_that_cannot_be_mended_gives_its_view_up),
+        cmocka_unit_test(a_checkpoint_without_room_holds_up_no_fetch),
         cmocka_unit_test(what_is_not_the_entry_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,18 +45,23 @@ void vr_checkpoint_soon(struct vr *r)
     if (!r->checkpoint_storing) r->checkpoint_wanted = true;
 }
 
-/* The op-number of the checkpoint that is to be taken now; 0: none is. */
+#define NONE UINT64_MAX
+
+/* The op-number of the checkpoint that is to be taken now, if one is.  That of a witness which may
+ * forget nothing has nothing in it, but it takes the place of damaged segments. */
 static uint64_t due(struct vr *r)
 {
     bool wanted = r->checkpoint_wanted && r->status != VR_RECOVERING && r->applied == r->commit;
     if (r->bare) {
         uint64_t op = vr_witness_forgets(r);
-        return op == 0 && wanted ? vr_witness_may_forget(r) : op;
+        if (op > 0) return op;
+        return wanted ? vr_witness_may_forget(r) : NONE;
     }
-    if (vr_is_witness(r)) return wanted || vr_witness_is_full(r) ? r->applied : 0; /* W7 */
+    if (r->applied == 0) return NONE;
+    if (vr_is_witness(r)) return wanted || vr_witness_is_full(r) ? r->applied : NONE; /* W7 */
     bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                 r->checkpoint_log_bytes >= r->config.log_bytes / 4;
-    return many ? r->applied : 0;
+    return many ? r->applied : NONE;
 }
 
 void vr_checkpoint_if_due(struct vr *r)
@@ -65,7 +70,7 @@ void vr_checkpoint_if_due(struct vr *r)
     if (r->pages.fetching && !vr_witness_needs_room(r)) return;
     if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */
     uint64_t op = due(r);
-    if (op == 0 || (r->checkpoint_put_off && op == r->checkpoint_op)) return;
+    if (op == NONE || (r->checkpoint_put_off && op == r->checkpoint_op)) return;
     r->checkpoint_wanted = false;
     if (!take(r, op)) return;
     if (r->config.durable) {

@@ -137,6 +137,32 @@ static void a_journal_that_rots_is_stored_anew(void **unused)
     }
 }
 
+/* Rule: so it is at a witness that may forget nothing, as an active replica has nothing yet. */
+static void a_witness_that_may_forget_nothing_stores_it_anew(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK | CLUSTER_WITNESS(2));
+    uint8_t primary = cluster_primary(c), away = primary == 0 ? 1 : 0;
+    cluster_crash(c, away);
+    uint64_t session = cluster_register(c, 1, primary);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, primary));
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    cluster_damage(c, 2);
+    cluster_run(c, 5000);
+    assert_int_equal(0, cluster_core(c, 2)->held);
+    assert_int_equal(0, cluster_core(c, 2)->checkpoint_op);
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    assert_int_equal(0, vr_incarnation_losses(cluster_core(c, 2)->incarnation));
+    assert_int_equal(2, cluster_incr(c, 1, session, 2, cluster_primary(c)));
+    cluster_start(c, away);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +170,7 @@ int main(void)
         cmocka_unit_test(a_loss_is_not_forgotten),
         cmocka_unit_test(damaged_replicas_form_no_group),
         cmocka_unit_test(a_journal_that_rots_is_stored_anew),
+        cmocka_unit_test(a_witness_that_may_forget_nothing_stores_it_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,12 +2,15 @@
 /* Checkpoints (paper section 5.1): the replicated state, client table and answers included
  * (PIT-1.5), at one op-number.  Taking one copies nothing (pages.h).  They are taken at the same
  * op-numbers by all replicas: every checkpoint_ops ops, or earlier when the log's bytes ask for it,
- * which is a function of the log alone.  Only a replica whose disk has not yet stored the last one
- * takes the next one late.
+ * which is a function of the log alone.  A replica whose disk has not yet stored the last one takes
+ * the next one late; one without a disk may take more between them, unless somebody is reading the
+ * last one.
  *
  * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets
  * pages. */
 #include "vr/rooms.h"
+
+#define COPIES_MAX 16384u /* 64 MiB */
 
 static bool take(struct vr *r, uint64_t op)
 {
@@ -16,6 +19,7 @@ static bool take(struct vr *r, uint64_t op)
     r->checkpoint_anchor = *log_header(&r->log, op);
     r->checkpoint_log_bytes = 0;
     r->checkpoint_put_off = false;
+    r->checkpoint_read = false;
     pages_checkpoint(&r->pages);
     vr_trace(r, "checkpoint op=%" PRIu64, r->checkpoint_op);
     return true;
@@ -45,6 +49,17 @@ void vr_checkpoint_soon(struct vr *r)
     if (!r->checkpoint_storing) r->checkpoint_wanted = true;
 }
 
+/* Without a disk it costs next to nothing to take one, and ends what the last one costs: a copy of
+ * each page that changes.  A few places for copies, used again and again, are fast. */
+static bool has_many_copies(struct vr *r)
+{
+    uint32_t part = r->config.state_pages / 16;
+    if (r->config.durable || r->checkpoint_read) return false;
+    if (r->pages.n_copies < (part < COPIES_MAX ? part : COPIES_MAX)) return false;
+    vr_mark(r, VR_MARK_checkpoint_ends_copies, "copies=%u", r->pages.n_copies);
+    return true;
+}
+
 #define NONE UINT64_MAX
 
 /* The op-number of the checkpoint that is to be taken now, if one is.  That of a witness which may
@@ -60,7 +75,7 @@ static uint64_t due(struct vr *r)
     if (r->applied == 0) return NONE;
     if (vr_is_witness(r)) return wanted || vr_witness_is_full(r) ? r->applied : NONE; /* W7 */
     bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
-                r->checkpoint_log_bytes >= r->config.log_bytes / 4;
+                r->checkpoint_log_bytes >= r->config.log_bytes / 4 || has_many_copies(r);
     return many ? r->applied : NONE;
 }
 
@@ -149,6 +164,7 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
 static bool can_answer(struct vr *r, uint8_t from)
 {
     if (r->bare) vr_mark(r, VR_MARK_pages_asked_of_witness, "from=%u", from);
+    r->checkpoint_read = true;
     return !r->bare && r->pages.has_image && r->checkpoint_op > 0 &&
            pages_settle(&r->pages, PAGES_IMAGE, 4 * PAGES_HASHED_AT_ONCE);
 }

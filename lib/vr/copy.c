@@ -50,6 +50,7 @@ void vr_on_get_checkpoint(struct vr *r, uint64_t origin, const struct wire_heade
                           const struct wire_get_checkpoint *m)
 {
     if (refuse(r, origin, header, m->nonce)) return;
+    r->checkpoint_read = true;
     struct wire_list_builder list;
     wire_list_begin(&list, &wire_shape_page, r->answer, r->answer_size_max);
     struct reader hashes = wire_list_start(&m->hashes);

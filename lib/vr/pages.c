@@ -41,6 +41,11 @@ static uint8_t *candidate_page(const struct pages *p, uint32_t page)
     return bitset_has(p->is_staged, page) ? staged_page(p, page) : live_page(p, page);
 }
 
+static uint8_t *copy_of(const struct pages *p, uint32_t page)
+{
+    return page_at(p->copies, p->copy_of[page]);
+}
+
 static bool is_zeros(const uint8_t *content)
 {
     return load_u64(content) == 0 && memcmp(content, content + 8, VSTAMP_PAGE_SIZE - 8) == 0;
@@ -56,6 +61,7 @@ uint64_t pages_hash(const uint8_t *content)
 static void forget_copies(struct pages *p)
 {
     memset(p->copied, 0, bitset_words(p->image_n_used) * sizeof p->copied[0]); /* by P2 no others */
+    p->n_copies = 0;
 }
 
 static void touch_page(struct pages *p, uint32_t page)
@@ -68,7 +74,8 @@ void pages_init(struct pages *p, struct arena *arena, uint32_t n_max)
     assert(n_max > 0);
     *p = (struct pages){.n_max = n_max};
     p->places[0] = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
-    p->second = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
+    p->copies = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
+    p->copy_of = arena_take(arena, n_max, sizeof p->copy_of[0]);
     p->spare = arena_take(arena, 1, VSTAMP_PAGE_SIZE);
     p->places[1] = arena_take(arena, n_max, VSTAMP_PAGE_SIZE);
     p->live_place = arena_take(arena, bitset_words(n_max), sizeof p->live_place[0]);
@@ -100,7 +107,8 @@ static uint8_t *page_to_write(struct pages *p, uint32_t page)
     assert(!p->fetching);
     uint8_t *content = live_page(p, page);
     if (p->has_image && page < p->image_n_used && !bitset_has(p->copied, page)) {
-        memcpy(page_at(p->second, page), content, VSTAMP_PAGE_SIZE);
+        p->copy_of[page] = p->n_copies++;
+        memcpy(page_at(p->copies, p->copy_of[page]), content, VSTAMP_PAGE_SIZE);
         bitset_add(p->copied, page);
     }
     if (!bitset_has(p->since, page)) { /* P6 */
@@ -146,7 +154,7 @@ const uint8_t *pages_image(const struct pages *p, uint32_t page)
     assert(page < p->n_max);
     assert(p->has_image);
     if (page >= p->image_n_used) return NULL;
-    return bitset_has(p->copied, page) ? page_at(p->second, page) : live_page(p, page);
+    return bitset_has(p->copied, page) ? copy_of(p, page) : live_page(p, page);
 }
 
 static uint32_t next_in(const struct pages *p, const uint64_t *set, uint32_t page)
@@ -188,7 +196,7 @@ static uint64_t hash_in(struct pages *p, enum pages_version version, uint32_t pa
     case PAGES_LIVE: break;
     case PAGES_IMAGE:
         if (page >= p->image_n_used) return 0;
-        if (bitset_has(p->copied, page)) return pages_hash(page_at(p->second, page));
+        if (bitset_has(p->copied, page)) return pages_hash(copy_of(p, page));
         break;
     case PAGES_CANDIDATE:
         assert(!bitset_has(p->is_staged, page)); /* P4 */
@@ -374,7 +382,7 @@ void pages_give_back(struct pages *p, const struct give_back *give_back)
     assert(!p->fetching);
     give_back->zero(give_back->ctx, p->places[0], size);
     give_back->zero(give_back->ctx, p->places[1], size);
-    give_back->zero(give_back->ctx, p->second, size);
+    give_back->zero(give_back->ctx, p->copies, size);
     forget_set(p, p->live_place);
     forget_set(p, p->copied);
     forget_set(p, p->is_staged);

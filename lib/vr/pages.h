@@ -6,12 +6,12 @@
  *   candidate   what live would be if a fetch of a peer's checkpoint ended now
  *   point       the content of all pages at the newest digest point, as hashes only (digest.c)
  *
- * A checkpoint copies nothing when it is taken: a page is copied to a second area the first time it
- * changes after the checkpoint, so the image of a page is that copy, or the live page if it did not
- * change.  In the same way a page of the candidate is the one that was staged for it, or the live
- * page.  So live and image stay whole until a fetch is complete (PROTOCOL 4.3: never destroy what
- * you have before the replacement is in hand), and what was staged when a fetch is interrupted is
- * there for the next one.
+ * A checkpoint copies nothing when it is taken: a page is copied the first time it changes after
+ * the checkpoint, so the image of a page is that copy, or the live page if it did not change.  In
+ * the same way a page of the candidate is the one that was staged for it, or the live page.  So
+ * live and image stay whole until a fetch is complete (PROTOCOL 4.3: never destroy what you have
+ * before the replacement is in hand), and what was staged when a fetch is interrupted is there for
+ * the next one.
  *
  * To adopt what was fetched moves no page either.  Each page has two places: it is live in one, and
  * staged in the other; a bit says which is which, so that 64 pages change places at once.
@@ -43,12 +43,14 @@ struct pages {
     uint32_t n_used;       /* pages 0 .. n_used - 1 may hold something; grows, but for a fetch */
     uint32_t image_n_used; /* the same, of the image */
     uint32_t n_staged;
+    uint32_t n_copies;     /* of pages that have changed since the image was taken */
     bool has_image;
     bool fetching;
     uint8_t *places[2];  /* n_max pages each: live in one, staged in the other, */
     uint64_t *live_place; /* bitset: and this is the live one */
-    uint8_t *second;     /* copies for the image */
-    uint64_t *copied;    /* bitset: the image of this page is in `second` */
+    uint8_t *copies;     /* for the image; their places are used again after each checkpoint */
+    uint32_t *copy_of;   /* page: its copy's place, of the first n_copies, */
+    uint64_t *copied;    /* bitset: if there is one */
     uint64_t *is_staged; /* bitset: the candidate's page is the staged one */
     uint64_t *unkept;    /* bitset: of those, the ones that a host might keep for another start */
     uint64_t *changed;   /* bitset: may have changed since the newest checkpoint was taken */

@@ -153,6 +153,30 @@ static void what_was_staged_is_not_fetched_again(void **unused)
     ends_well(&s);
 }
 
+/* Rule: without a disk a checkpoint is taken before many pages are copied, if nobody reads it. */
+static void a_checkpoint_gives_way_to_a_newer_one_before_many_pages_are_copied(void **unused)
+{
+    (void)unused;
+    const int modes[] = {CLUSTER_MEMORY, CLUSTER_DISK};
+    for (size_t i = 0; i < 2; i++) {
+        struct story s = away(modes[i], 2);
+        struct vr *core = core_of(s.c, 0);
+        uint32_t many = core->config.state_pages / 16, most = 0;
+        for (uint8_t j = 0; j < 3; j++) core_of(s.c, j)->config.checkpoint_ops = 32;
+        for (int keeps = 0; keeps < 2; keeps++) {
+            for (uint32_t key = 0; key < N_KEYS; key++) {
+                core->checkpoint_read = keeps == 1;
+                put(s.c, s.session, &s.number, key);
+                if (core->pages.n_copies > most) most = core->pages.n_copies;
+            }
+            assert_int_equal(most < many, modes[i] == CLUSTER_MEMORY && keeps == 0);
+        }
+        cluster_clear_rules(s.c);
+        assert_true(cluster_converge(s.c));
+        ends_well(&s);
+    }
+}
+
 /* Rule F4 with a disk: nor after a crash, though the group has a newer checkpoint by then. */
 static void what_was_fetched_before_a_crash_is_not_fetched_again(void **unused)
 {
@@ -358,6 +382,7 @@ int main(void)
         cmocka_unit_test(only_pages_that_differ_are_fetched),
         cmocka_unit_test(a_blank_replica_fetches_each_page_once),
         cmocka_unit_test(those_who_have_the_same_checkpoint_share_the_work),
+        cmocka_unit_test(a_checkpoint_gives_way_to_a_newer_one_before_many_pages_are_copied),
         cmocka_unit_test(what_a_dead_replica_was_asked_another_is_asked),
         cmocka_unit_test(what_was_staged_is_not_fetched_again),
         cmocka_unit_test(what_was_fetched_before_a_crash_is_not_fetched_again),

@@ -354,7 +354,7 @@ $(group_address 2) at this index: *" vstamp-replica --config a.yaml --index 2 --
     # where its group was, or is, leads to it, in another spelling too
     [ "$(vstamp -c a.yaml --session s get x)" = 1 ]
     [ "$(vstamp -c b.yaml --session s get x)" = 1 ]
-    sed -i 's/127.0.0.1/localhost/' b.yaml
+    sed -i 's/127\.0\.0\.1/127.1/' b.yaml
     [ "$(vstamp -c b.yaml --session s put x 2)" = OK ]
     [ "$(vstamp -r "$(group_address 2)" --session s get x)" = 2 ]
 }

@@ -51,7 +51,8 @@ static bool note_entry(struct trail *t, const struct wire_trail_entry *entry)
         return true;
     }
     if (entry->page == TRAIL_OP) {
-        if (entry->value == 0) return false;
+        if (entry->value <= t->stretch_op) return false;
+        t->stretch_op = entry->value;
         if (t->first_op == 0 || entry->value < t->first_op) t->first_op = entry->value;
         if (entry->value > t->last_op) t->last_op = entry->value;
     } else if (entry->page >= PAGES_MAX) {
@@ -66,8 +67,10 @@ static bool note_entry(struct trail *t, const struct wire_trail_entry *entry)
 static bool note_entries(struct trail *t, const struct wire_trail *record)
 {
     struct reader at = wire_list_start(&record->entries);
-    if (t->n == 0 || record->place != t->next_place)
+    if (t->n == 0 || record->place != t->next_place) {
         add(t, STRETCH, record->place == 0 ? FROM_ZEROS : 0);
+        t->stretch_op = 0;
+    }
     t->next_place = record->place + record->entries.count;
     for (uint32_t i = 0; i < record->entries.count; i++) {
         struct wire_trail_entry entry;

@@ -21,6 +21,7 @@ struct trail {
     size_t n;
     uint32_t n_pages;    /* pages that it speaks of are below that */
     uint64_t next_place; /* that goes on where the newest record ends */
+    uint64_t stretch_op; /* of the newest point of the newest stretch: they rise in it */
     uint64_t first_op, last_op; /* of its points; 0: there are none */
     uint64_t rotten;     /* 1 + a page that the replica itself found turned; 0: none */
 

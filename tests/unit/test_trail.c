@@ -213,6 +213,29 @@ static void damage_hides_and_invents_nothing(void **unused)
     }
 }
 
+static void an_op_that_does_not_rise_is_passed_over(void **unused)
+{
+    (void)unused;
+    for (uint64_t op = 2; op <= 3; op++) {
+        file_begin(&a);
+        file_begin(&b);
+        walk_on(&a, 1, 3);
+        walk_on(&b, 1, 3);
+        put(&a, 1, 5);
+        size_t page = a.w.size;
+        end_point(&a, op);
+        put(&b, 1, 6);
+        end_point(&b, op);
+        struct trail t = trail_new();
+        assert_int_equal(a.w.size - page, read_file(&t, &a));
+        assert_int_equal(3, t.last_op);
+        free(t.entries);
+        struct trail_difference d = compare(&a, &b);
+        assert_int_equal(0, d.op);
+        assert_int_equal(3, d.n_points);
+    }
+}
+
 static void the_end_may_be_cut_off(void **unused)
 {
     (void)unused;
@@ -275,6 +298,7 @@ int main(void)
         cmocka_unit_test(points_need_not_be_the_same),
         cmocka_unit_test(each_life_is_compared),
         cmocka_unit_test(damage_hides_and_invents_nothing),
+        cmocka_unit_test(an_op_that_does_not_rise_is_passed_over),
         cmocka_unit_test(the_end_may_be_cut_off),
         cmocka_unit_test(what_a_replica_found_turned_is_told),
         cmocka_unit_test(another_group_or_format_is_refused),

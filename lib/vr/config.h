@@ -31,7 +31,8 @@ struct vr_config {
     uint64_t log_bytes;        /* bytes of entry bodies the log holds; at least 4 x batch_bytes */
     uint64_t witness_log_bytes; /* the same, of a witness, if less; WITNESS_BATCHES at least */
     uint32_t checkpoint_ops;   /* ops between checkpoints; at most log_entries / 2 */
-    uint32_t digest_ops;       /* ops between further digest points, for the trail; 0: none */
+    uint32_t digest_ops;       /* ops between further digest points, for the trail; 0: as many as
+                                  cost little */
     uint32_t transfer_mib_per_s; /* what state transfers may bring in; 0: no bound */
     uint32_t state_pages;      /* bound of the replicated state, in pages of 4096 bytes */
     uint32_t segment_bytes;    /* of the journal's files; taken larger where a write needs that, and

@@ -8,7 +8,9 @@
  *   D1  digests are told of the op-numbers that checkpoint_ops divides, which are the same
  *       everywhere, whenever checkpoints are taken.  At such a point the pages that changed since
  *       the one before are hashed, a part at a time, while operations go on (pages.h).  The trail
- *       (trail.c) has further points: those that digest_ops divides;
+ *       (trail.c) has further points: those that digest_ops divides, or by default each one that
+ *       costs little, as the pages that changed and the time of the group tell.  These are alike at
+ *       replicas with one state, since the last point that all of them have;
  *   D2  what more than half of the active replicas say of a point is right: one log has one state,
  *       and no two replicas are damaged in the same way.  So it takes three to tell who is wrong;
  *   D3  a replica that differs from that fences itself: it says nothing from then on, answers no
@@ -31,6 +33,9 @@
 
 #define LOOKED_AT_MAX 16u   /* pages in a turn: some microseconds, */
 #define LOOK_US       1000u /* and not in each of the many that a busy group has */
+#define PAGES_A_MS    16u   /* some microseconds to hash, of each millisecond of the group's time */
+#define PAGES_A_SAVE  512u  /* as which the call of an application counts that has memory, */
+#define PAGES_A_PAGE  32u   /* and each page of its state */
 
 static struct vr_digest *kept(struct vr *r, uint8_t replica, uint64_t op)
 {
@@ -195,17 +200,35 @@ static void tell(struct vr *r, uint32_t hashed_at_once)
     judge(r, op);
 }
 
+/* What is in memory of its own has to be saved first. */
+static bool costs_little(const struct vr *r, uint64_t now_us)
+{
+    uint32_t first = r->app_pages.first, n_used = r->pages.n_used;
+    uint64_t pages = pages_point_cost(&r->pages);
+    if (r->trail.entries == NULL) return false;
+    if (vr_app_has_memory(r))
+        pages += PAGES_A_SAVE + PAGES_A_PAGE * (n_used > first ? n_used - first : 0);
+    return now_us - r->digests.point_us >= pages * 1000 / PAGES_A_MS;
+}
+
+static bool is_point(const struct vr *r, uint64_t now_us)
+{
+    const struct vr_config *c = &r->config;
+    if (r->applied % c->checkpoint_ops == 0) return true;
+    if (c->digest_ops != 0) return r->applied % c->digest_ops == 0;
+    return costs_little(r, now_us);
+}
+
 /* D1: op `applied` has just been executed. */
 void vr_digest_point(struct vr *r)
 {
-    const struct vr_config *c = &r->config;
-    bool of_trail = c->digest_ops != 0 && r->applied % c->digest_ops == 0;
-    if (r->applied % c->checkpoint_ops != 0 && !of_trail) return;
-    if (!vr_app_settle(r)) return;
+    uint64_t now_us = log_at(&r->log, r->applied)->header.timestamp;
+    if (!is_point(r, now_us) || !vr_app_settle(r)) return;
     tell(r, UINT32_MAX); /* that of the point before */
     vr_trail_cut(r);
     pages_point(&r->pages);
     r->digests.pending = r->applied;
+    r->digests.point_us = now_us;
 }
 
 /* D5.  Alone, or with one other, there would be nobody to bring it back. */

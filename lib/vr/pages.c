@@ -20,6 +20,7 @@
 #include "base/endian.h"
 
 #define EXPORTED __attribute__((visibility("default")))
+#define PAGES_PASSED 2048u /* in a set, while one is hashed */
 
 static uint8_t *page_at(uint8_t *area, uint32_t page)
 {
@@ -115,6 +116,7 @@ static uint8_t *page_to_write(struct pages *p, uint32_t page)
         struct tree *point = &p->trees[PAGES_POINT];
         if (tree_is_stale(point, page)) tree_set(point, page, pages_hash(content));
         bitset_add(p->since, page);
+        p->n_since++;
     }
     tree_touch(&p->trees[PAGES_LIVE], page);
     if (!bitset_has(p->is_staged, page)) tree_touch(&p->trees[PAGES_CANDIDATE], page);
@@ -241,6 +243,13 @@ void pages_point(struct pages *p)
         p->untold[word] |= p->since[word];
         p->since[word] = 0;
     }
+    p->n_since = 0;
+}
+
+/* To go through the sets of pages takes time, too. */
+uint64_t pages_point_cost(const struct pages *p)
+{
+    return p->n_since + p->n_touched / PAGES_PASSED;
 }
 
 uint32_t pages_next_untold(const struct pages *p, uint32_t page)
@@ -323,11 +332,13 @@ void pages_fetch_commit(struct pages *p)
 {
     assert(p->fetching);
     p->n_used = tree_end(&p->trees[PAGES_CANDIDATE]); /* P1 */
+    p->n_since = 0;
     swap_trees(&p->trees[PAGES_LIVE], &p->trees[PAGES_CANDIDATE]);
     for (uint32_t word = 0; word < bitset_words(p->n_touched); word++) {
         p->live_place[word] ^= p->is_staged[word];
         p->changed[word] |= p->is_staged[word]; /* P5 */
         p->since[word] |= p->is_staged[word];   /* P6 */
+        p->n_since += (uint32_t)__builtin_popcountll(p->since[word]);
         tree_touch_word(&p->trees[PAGES_IMAGE], word, p->is_staged[word]);
     }
     p->fetching = false;

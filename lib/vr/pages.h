@@ -57,6 +57,7 @@ struct pages {
     uint64_t *unstored;  /* bitset: the image of this page may not be what the disk holds */
     uint64_t *since;     /* bitset: may have changed since the newest digest point */
     uint64_t *untold;    /* bitset: the trail may not know what it held at that point */
+    uint32_t n_since;     /* pages in there */
     uint32_t next_looked; /* at this page goes the look through memory on */
     uint32_t n_touched;  /* pages from here on never held anything */
     bool strayed;        /* the application asked for one that there is not: */
@@ -106,6 +107,9 @@ void pages_hash_some(struct pages *p);
 /* A digest point: the tree of PAGES_POINT is to be that of the present content, once it is settled.
  * Settle that of the point before first, or it is given up. */
 void pages_point(struct pages *p);
+
+/* What one would cost now, as a number of pages to be hashed. */
+uint64_t pages_point_cost(const struct pages *p);
 
 /* The first page from `page` on of which the trail does not know what it held at the newest point;
  * n_max: none.  Its hash there, which the trail is given now; the tree has to be settled. */

@@ -195,6 +195,7 @@ struct vr_digest {
 /* What is known of the others' states, and of our own (digest.c). */
 struct vr_digests {
     uint64_t pending; /* a digest point, while its pages are being hashed; 0: none */
+    uint64_t point_us; /* the time of the newest point */
     struct vr_digest heard[REPLICAS_MAX][DIGESTS_KEPT]; /* our own, too */
     uint64_t agreed;  /* newest point at which our state was that of a majority */
     uint32_t differ;  /* bitset: those who differ from a majority, */

@@ -5,9 +5,9 @@
  *   R1  an entry is a page and the hash of what it held at a point.  Of a point come those pages
  *       that may have changed since the one before, then an entry that ends it: whoever has all
  *       entries up to there knows the hash of every page after that op;
- *   R2  entries wait here in a buffer until the disk's lane takes them.  If it is full when the
- *       next point comes, the pages that were not told yet are told with that one: the trail loses
- *       a point, and stays true;
+ *   R2  entries wait here in a buffer until the disk's lane takes them, many at a time or at the
+ *       point of a checkpoint.  If it is full when the next point comes, the pages that were not
+ *       told yet are told with that one: the trail loses a point, and stays true;
  *   R3  at a start all pages count as zeros, and whatever is restored as a change of them;
  *   R4  what was written before states were found to differ is put aside, and replaced when that
  *       happens again; a file that is large takes the place of the one before.  So each file begins
@@ -45,6 +45,7 @@ void vr_trail_point(struct vr *r, uint64_t op)
     if (r->trail.entries == NULL) return;
     r->trail.op = op;
     r->trail.page = 0;
+    if (op % r->config.checkpoint_ops == 0) r->trail.due = true;
     vr_trail_go_on(r);
 }
 
@@ -64,6 +65,7 @@ void vr_trail_forget(struct vr *r)
 {
     r->trail.n = 0;
     r->trail.op = 0;
+    r->trail.due = false;
 }
 
 /* Once: what is said of it later must not take the place of what was known then. */
@@ -87,6 +89,7 @@ enum trail_then vr_trail_taken(struct vr *r)
     enum trail_then then = t->op == 0 ? t->then : TRAIL_GOES_ON; /* a point ends in its file */
     t->place += t->n;
     t->n = 0;
+    t->due = t->due && t->op != 0; /* there is more of that point */
     if (then == TRAIL_GOES_ON) return then;
     if (then == TRAIL_TURNS) vr_mark(r, VR_MARK_trail_turns, "place=%" PRIu64, t->place);
     pages_tell_anew(&r->pages); /* R4 */

@@ -5,9 +5,10 @@
 
 #include "wire/schema.h"
 
-#define TRAIL_FORMAT  1u    /* of the file */
-#define TRAIL_ENTRIES 512u /* that wait at most */
-#define TRAIL_ENTRY_BYTES 12u /* of one, in the file */
+#define TRAIL_FORMAT 1u /* of the file */
+#define TRAIL_ENTRIES     4096u /* that wait at most */
+#define TRAIL_MANY        2048u /* so many are worth a write */
+#define TRAIL_ENTRY_BYTES 12u   /* of one, in the file */
 
 /* What an entry has in place of a page; its value is then: */
 #define TRAIL_OP     UINT32_MAX       /* the op-number after which all was so */
@@ -26,6 +27,7 @@ struct vr_trail {
     uint64_t place; /* how many there were before these, since the start */
     uint64_t op;    /* the point that is being told; 0: there is none, or all of it was */
     uint32_t page;  /* from this page on */
+    bool due;       /* a checkpoint's point is among these: they are to be written, however few */
     enum trail_then then;
     uint64_t kept_op; /* if these and all before them are: states differ, as was found here */
 };

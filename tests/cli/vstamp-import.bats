@@ -123,7 +123,7 @@ keys() { vstamp size | sed 's/ keys.*//'; }
 @test "import: without a group it says so, and that it can be run again" {
     group_kill 0 1 2
     pairs 1 10 >in
-    group_fails 3 "vstamp: in:*: no answer in time*: $(group_address 0): connection refused;*: \
+    group_fails 3 "vstamp: in:*: no answer in time*: $(group_address 0): Connection refused;*: \
 0 pairs were imported: run it again*" \
         vstamp --timeout 0.5 import in
 }

@@ -34,6 +34,8 @@ struct endpoint {
     uint64_t started_s;
 };
 
+/* Listen.  `turn` and `transport` are kept by pointer.  VSTAMP_E_IO or VSTAMP_E_CONFIG with a
+ * sentence. */
 int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *address,
                   struct turn *turn, const struct transport *transport, uint64_t contact_ms_max,
                   struct vstamp_diag *diag);

@@ -104,6 +104,7 @@ void peers_directory(struct peers *p, const struct node_directory *directory);
 /* A connection was accepted, and `hello` is its first frame.  0, or VSTAMP_E_*: close it. */
 int peers_adopt(struct peers *p, struct connection *c, const struct wire_message *hello);
 
+/* Queue a frame, which is copied, or drop it. */
 void peers_send(struct peers *p, uint8_t slot, struct bytes frame);
 
 /* An answer to a stranger.  False: `origin` is not one of theirs. */

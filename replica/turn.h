@@ -45,6 +45,7 @@ struct turn {
     void *ctx;
 };
 
+/* The functions are as in `struct turn`; nothing runs before the loop does. */
 void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*send)(void *ctx),
                void (*after)(void *ctx), void (*resume)(void *ctx), void *ctx);
 

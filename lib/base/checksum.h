@@ -8,6 +8,7 @@
 
 #include <vstamp/id.h>
 
+/* Of `size` bytes, which may be 0.  Those of two seeds have nothing to do with each other. */
 uint64_t checksum64(const void *data, size_t size);
 uint64_t checksum64_seeded(const void *data, size_t size, uint64_t seed);
 struct vstamp_id checksum128(const void *data, size_t size);

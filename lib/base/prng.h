@@ -11,10 +11,10 @@ struct prng {
     uint64_t s[4];
 };
 
-void prng_seed(struct prng *p, uint64_t seed);
-uint64_t prng_next(struct prng *p);
+void prng_seed(struct prng *p, uint64_t seed); /* any seed will do, 0 too */
+uint64_t prng_next(struct prng *p);            /* all 64 bits */
 uint64_t prng_below(struct prng *p, uint64_t bound);           /* 0 .. bound - 1; bound > 0 */
 uint64_t prng_between(struct prng *p, uint64_t low, uint64_t high); /* both included */
-bool prng_chance(struct prng *p, uint32_t numerator, uint32_t denominator);
+bool prng_chance(struct prng *p, uint32_t numerator, uint32_t denominator); /* true so often */
 
 #endif

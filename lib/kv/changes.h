@@ -28,6 +28,7 @@ struct kv_changes {
 /* How many pages a new store takes for it. */
 uint32_t kv_changes_pages(const struct vstamp_pages *pages);
 
+/* Which are kept. */
 struct kv_changes kv_changes(const struct vstamp_pages *pages);
 
 /* Note a change.  `value` is that of PUT and APPEND. */

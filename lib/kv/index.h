@@ -33,6 +33,7 @@ const struct kv_bucket *kv_index_bucket(const struct vstamp_pages *pages, uint32
 void kv_index_note(const struct vstamp_pages *pages, uint32_t hash, uint32_t record,
                    uint64_t n_keys);
 
+/* That record is none any more; and: nothing is known of any. */
 void kv_index_forget(const struct vstamp_pages *pages, uint32_t hash, uint32_t record);
 void kv_index_forget_all(const struct vstamp_pages *pages);
 

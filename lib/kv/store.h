@@ -26,6 +26,7 @@ void kv_store_open(struct vstamp_pages *pages, uint64_t seed);
 uint64_t kv_store_n_keys(const struct vstamp_pages *pages);
 uint64_t kv_store_bytes(const struct vstamp_pages *pages); /* of keys and values */
 
+/* The record of a key, or 0. */
 uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key);
 
 /* The pages have become those of another store: what was found in the former one (index.h) is not
@@ -41,6 +42,7 @@ void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys
 uint32_t kv_store_seek(const struct vstamp_pages *pages, struct bytes key, bool after);
 uint32_t kv_store_following(const struct vstamp_pages *pages, uint32_t record);
 
+/* Of a record: bytes of its key and of its value; what they begin with, or are. */
 uint32_t kv_store_key_size(const struct vstamp_pages *pages, uint32_t record);
 uint32_t kv_store_value_size(const struct vstamp_pages *pages, uint32_t record);
 bool kv_store_has_prefix(const struct vstamp_pages *pages, uint32_t record, struct bytes prefix);

@@ -69,6 +69,8 @@ struct journal_reader {
     uint64_t base; /* place in the file of what is looked at */
 };
 
+/* The next record, whose body points into the file.  The reader stays where it is unless that is
+ * JOURNAL_RECORD. */
 enum journal_status journal_next(struct journal_reader *r, enum journal_kind *kind,
                                  struct bytes *body);
 

@@ -99,6 +99,7 @@ struct node_page {
 /* Take the next page out of the data of a job; false at its end. */
 bool node_page_next(struct bytes *data, struct node_page *page);
 
+/* That of a page with this content. */
 uint64_t node_page_checksum(uint32_t number, const uint8_t *content);
 
 /* Who is in which slot: the members of the epoch by index, then guests, who are or will be members
@@ -277,6 +278,7 @@ const char *node_application_is_in(const struct node *node, uint64_t *op);
 /* Is it over because its application is? */
 bool node_has_failed_application(const struct node *node);
 
+/* What a hello says of it. */
 void node_identity(const struct node *node, struct node_identity *identity);
 
 /* Fill in everything of status.def.  The digest is brought up to date if that takes a millisecond

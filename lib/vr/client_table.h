@@ -32,6 +32,7 @@ uint32_t client_table_pages(uint32_t max_clients, uint32_t max_answer_bytes);
 /* And how many clients so many pages have room for. */
 uint64_t client_table_room(uint32_t pages, uint32_t max_answer_bytes);
 
+/* Over the first pages of the state.  NULL: the arena only counts. */
 struct client_table *client_table_new(struct arena *arena, struct pages *pages,
                                       uint32_t max_clients, uint32_t max_answer_bytes);
 
@@ -66,6 +67,7 @@ uint32_t client_table_request(uint64_t session, struct bytes body);
 void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number,
                        uint32_t request, uint64_t op, struct bytes answer);
 
+/* How many clients have a session. */
 uint32_t client_table_count(const struct client_table *t);
 
 /* Rebuild what is derived from pages that hold the state at op-number `op`: begin, then so many

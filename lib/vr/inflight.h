@@ -31,7 +31,10 @@ struct inflight {
 
 void inflight_init(struct inflight *f, struct arena *arena, uint32_t count_max);
 void inflight_clear(struct inflight *f);
+
+/* The request of this client, or NULL; good until the next change. */
 struct inflight_request *inflight_find(const struct inflight *f, struct vstamp_id client);
+
 /* Asserts that there is room and no request of this client. */
 void inflight_add(struct inflight *f, struct vstamp_id client, uint8_t kind, uint64_t number,
                   uint32_t request, uint64_t origin);

@@ -30,6 +30,7 @@ struct vr_membership {
 #define VR_MEMBERS_BYTES (REPLICAS_MAX * (2u * (ADDRESS_BYTES_MAX + 4u) + 25u))
 #define VR_MEMBERSHIP_BYTES (VR_MEMBERS_BYTES + FORMER_MAX * (ADDRESS_BYTES_MAX + 4u))
 
+/* The members of the first epoch, as configured. */
 void vr_membership_of_config(struct vr_membership *m, const struct vr_config *config);
 
 /* The index of whoever listens there, or NOT_A_MEMBER. */

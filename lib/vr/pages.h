@@ -66,8 +66,10 @@ struct pages {
     struct tree trees[PAGES_VERSIONS];
 };
 
+/* A state of up to n_max pages, all zeros. */
 void pages_init(struct pages *p, struct arena *arena, uint32_t n_max);
 
+/* Content of a page: as it is, in the candidate, and to be changed. */
 const uint8_t *pages_read(const struct pages *p, uint32_t page);
 const uint8_t *pages_candidate(const struct pages *p, uint32_t page);
 uint8_t *pages_write(struct pages *p, uint32_t page); /* asserts !fetching */
@@ -96,6 +98,7 @@ static inline const struct tree *pages_tree(const struct pages *p, enum pages_ve
     return &p->trees[version];
 }
 
+/* Hash of a page as it is, and in the image (asserts has_image); computed if it is not known. */
 uint64_t pages_live_hash(struct pages *p, uint32_t page);
 uint64_t pages_image_hash(struct pages *p, uint32_t page);
 

@@ -421,6 +421,7 @@ int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *ent
 int vr_restore_hole(struct vr *r, const struct wire_entry_outline *outline); /* all that is left */
 /* The files are damaged beyond that: nothing more is restored, what was is void. */
 void vr_restore_give_up(struct vr *r);
+/* All was restored, or nothing was there: from here on things may come in. */
 void vr_start(struct vr *r);
 
 /* For the host's journal: the two lists of a hard state, built in the caller's buffers. */
@@ -430,6 +431,8 @@ struct wire_list vr_crash_vector_list(const struct vr *r, uint8_t *buffer, size_
 struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *tokens, uint8_t *buffer,
                                size_t size);
 
+/* What may come in, in a turn.  `slot` is the sender's place in the directory, `origin` a
+ * connection, to which answers go.  Messages are decoded; they need not make sense. */
 void vr_on_message(struct vr *r, uint8_t slot, const struct wire_message *m);
 void vr_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m);
 void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
@@ -438,33 +441,51 @@ void vr_on_get_checkpoint(struct vr *r, uint64_t origin, const struct wire_heade
                           const struct wire_get_checkpoint *m);
 void vr_on_get_committed(struct vr *r, uint64_t origin, const struct wire_header *header,
                          const struct wire_get_committed *m);
+void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected);
+
+/* The disk: what was handed over to be persisted up to this position is durable; so is the
+ * checkpoint that was to be stored. */
 void vr_on_durable(struct vr *r, uint64_t position);
 void vr_on_checkpoint_stored(struct vr *r);
-void vr_on_large_trail(struct vr *r, uint64_t size); /* of its file, in bytes */
-enum trail_then vr_trail_taken(struct vr *r); /* the entries that wait are on their way there */
+
+/* The file of the trail has so many bytes.  What waits for it is on its way there; what becomes of
+ * the file then. */
+void vr_on_large_trail(struct vr *r, uint64_t size);
+enum trail_then vr_trail_taken(struct vr *r);
+
+/* The host wants a checkpoint: in place of the one whose storing has not begun; or a next one soon,
+ * since what the journal says is to be said anew.  Or it has no room for the one that is due. */
 void vr_checkpoint_anew(struct vr *r);
+void vr_checkpoint_soon(struct vr *r);
 void vr_checkpoint_put_off(struct vr *r);
-void vr_checkpoint_soon(struct vr *r); /* what the journal says is to be said anew */
-void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected);
+
+/* The halves of a turn's end.  First timers and whatever is to be sent; then, once that has left,
+ * what is committed is executed. */
 void vr_on_turn_end(struct vr *r);
-void vr_on_turn_sent(struct vr *r); /* executes what is committed */
+void vr_on_turn_sent(struct vr *r);
+
+/* When the next turn is to be at the latest, in microseconds of the host's clock; UINT64_MAX:
+ * whenever something comes. */
 uint64_t vr_next_timer(const struct vr *r);
+
+/* The host wants to end: the primary hands its view over. */
 void vr_stop(struct vr *r);
 
 /* version.c */
 uint8_t vr_version(const struct vr *r); /* of the protocol, that the group is in */
-bool vr_version_is_missed(const struct vr *r);
+bool vr_version_is_missed(const struct vr *r); /* the log has an entry of a later one */
+/* A frame came in a version that is not ours; of it only the header is known. */
 void vr_on_other_version(struct vr *r, uint8_t slot, const struct wire_header *header);
 #define NOWHERE 0xffu /* no slot */
 
-bool vr_accepts_requests(const struct vr *r);
+bool vr_accepts_requests(const struct vr *r);        /* else leave them at the clients */
 uint64_t vr_lease_until_us(const struct vr *r);      /* by its clock; 0: it holds none */
 bool vr_witness_is_exposed(const struct vr *r);      /* witness.c, W4 */
-size_t vr_frame_size_max(const struct vr_config *config);
+size_t vr_frame_size_max(const struct vr_config *config); /* bytes of the largest */
 size_t vr_entry_size_max(const struct vr_config *config); /* body of the largest entry */
-const char *vr_status_word(enum vr_status status);
+const char *vr_status_word(enum vr_status status);   /* "normal", "view-change", ... */
 const char *vr_proposal_text(const struct vr *r, char *text, size_t size); /* what is under way */
-const char *vr_waiting_for(const struct vr *r, char *text, size_t size);
+const char *vr_waiting_for(const struct vr *r, char *text, size_t size); /* why it does not serve */
 const char *vr_diverged_text(const struct vr *r, char *text, size_t size); /* who differs */
 uint64_t vr_time(const struct vr *r); /* that the group agrees on; 0 while it is not known */
 /* At the primary: how far a clock is from that, at most, and whose; "": all are right. */

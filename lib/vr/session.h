@@ -167,6 +167,7 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
 /* The connection broke, or could not be made. */
 void session_on_down(struct session *s, uint8_t replica);
 
+/* It is later; and: when it is to be told the time next at the latest, UINT64_MAX: never. */
 void session_on_time(struct session *s, uint64_t now_ms);
 uint64_t session_wake(const struct session *s);
 

@@ -13,6 +13,7 @@ struct vr_setting {
     char theirs[32], ours[32];
 };
 
+/* Those of this configuration. */
 struct wire_settings vr_settings(const struct vr_config *config);
 
 /* Which is the first that they say differently?  False: none. */

@@ -38,6 +38,7 @@ struct tree {
     struct tree_level levels[TREE_LEVELS_MAX];
 };
 
+/* All leaves are 0. */
 void tree_init(struct tree *t, struct arena *arena, uint32_t n_leaves);
 
 /* The hashes of these leaves, those of a word of a bitset, are not known any more. */

@@ -11,6 +11,7 @@ static inline bool vr_among_witnesses(uint32_t witnesses, uint8_t replica)
     return (witnesses >> replica) & 1;
 }
 
+/* For vr_primary_among, where there are witnesses. */
 uint8_t vr_primary_among_active(uint8_t n_replicas, uint32_t witnesses, uint64_t view);
 
 /* The primary of a view: the active replicas take turns (PIT-7.3).  One of them must be active. */

@@ -400,7 +400,7 @@ void kv_apply(struct vstamp_pages *pages, const struct vstamp_context *context,
                           .timestamp = context->timestamp_us,
                           .value_max = kv_value_max(&context->limits)};
     enum kv_answer_status status = KV_ANSWER_INVALID;
-    write_u8(&w, (uint8_t)status); /* for now */
+    write_u8(&w, (uint8_t)status); /* written again below */
     if (kv_decode_op((struct bytes){operation, size}, &op) == NULL && kv_is_write(op.verb)) {
         kv_store_open(pages, seed_from(context));
         expire_named(&x);

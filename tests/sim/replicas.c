@@ -398,6 +398,7 @@ static int restore(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
 void sim_replica_release(struct sim_replica *r)
 {
     const struct vstamp_app *app = sim_app(r->sim);
+    r->node = NULL; /* close may look at the clock, and that asks who calls */
     munmap(r->memory, r->memory_size);
     if (app->close != NULL) app->close(r->instance);
 }
@@ -551,7 +552,6 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
         disk_delay(&r->disk, &aside);
     disk_crash(&r->disk, &sim->prng);
     sim_replica_release(r);
-    r->node = NULL;
     if (r->config.durable && !alone && sim_replica_has_state(r) && prng_chance(&sim->prng, 1, 4)) {
         disk_copy(&r->copy, &r->disk);
         r->copied_incarnation = r->newest_incarnation;

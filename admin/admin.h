@@ -19,10 +19,6 @@ struct admin {
     bool json;
 };
 
-/* cmd_journal.c: print an entry from a stopped replica's folder, and whatever else its journal has
- * of that op-number; false, and nothing, if it cannot. */
-bool journal_show(const char *folder, uint64_t op);
-
 #define COMMAND(name, word, operands, n_min, n_max, text) \
     int cmd_##name(struct cli *cli, int argc, char **argv);
 #include "admin/commands.def"

@@ -18,6 +18,8 @@
 
 #include "admin/admin.h"
 #include "admin/copy_file.h"
+#include "admin/notation.h"
+#include "admin/versions.h"
 #include "node/trail.h"
 #include "replica/storage.h"
 
@@ -188,9 +190,9 @@ static int compare(const struct side *sides, struct trail_difference *d, struct 
 {
     const struct trail *a = &sides[0].trail, *b = &sides[1].trail;
     if (!vstamp_id_equal(a->group, b->group)) {
-        char groups[2][COPY_FILE_ID_TEXT];
-        copy_file_print_id(groups[0], a->group);
-        copy_file_print_id(groups[1], b->group);
+        char groups[2][NOTATION_ID_SIZE];
+        notation_id(groups[0], a->group);
+        notation_id(groups[1], b->group);
         vstamp_diag_printf(diag, "they are of different groups: %s of %s, %s of %s",
                            sides[0].folder, groups[0], sides[1].folder, groups[1]);
         return VSTAMP_E_CONFIG;
@@ -225,8 +227,8 @@ int cmd_bisect(struct cli *cli, int argc, char **argv)
         print_json(sides, &d);
     } else {
         print_all(sides, &d);
-        if (d.op != 0 && d.op == d.after + 1 && !journal_show(folders[0], d.op) &&
-            !journal_show(folders[1], d.op))
+        if (d.op != 0 && d.op == d.after + 1 && !versions_show(folders[0], d.op) &&
+            !versions_show(folders[1], d.op))
             printf("entry %" PRIu64 "     in neither journal any more, or both replicas run\n",
                    d.op);
     }

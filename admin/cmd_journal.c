@@ -7,35 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <jansson.h>
 
 #include "admin/admin.h"
-#include "admin/copy_file.h"
 #include "admin/folder.h"
-#include "kv/kv.h"
+#include "admin/notation.h"
+#include "admin/versions.h"
 #include "program/config_keys.h"
-#include "program/escape.h"
 #include "program/progress.h"
-
-/* One that `show` was asked for. */
-struct version {
-    char file[STORAGE_NAME_SIZE];
-    uint64_t place, size, commit;
-    bool lost;
-    struct wire_entry_header header;
-    struct bytes body;
-};
 
 struct journal_command {
     const char *folder;
     bool json;
     uint64_t first_op, limit, n_shown; /* list: from this entry on, so many */
     bool begun;
-    uint64_t op;                       /* show: this entry */
-    struct version *versions;
-    size_t n_versions;
+    uint64_t op;                       /* show: this entry, */
+    bool found;                        /* of which there is something */
     json_t *findings;                  /* verify */
 };
 
@@ -45,39 +33,6 @@ static void print_json(json_t *object)
     json_dumpf(object, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(object);
-}
-
-#define TIME_TEXT 40
-static void print_time(char text[static TIME_TEXT], uint64_t time_us)
-{
-    time_t seconds = (time_t)(time_us / 1000000);
-    char date[24];
-    struct tm utc;
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(date, sizeof date, "%FT%T", &utc) == 0)
-        snprintf(text, TIME_TEXT, "?");
-    else
-        snprintf(text, TIME_TEXT, "%s.%03" PRIu64 "Z", date, time_us / 1000 % 1000);
-}
-
-static char *id_text(struct vstamp_id id)
-{
-    static char text[COPY_FILE_ID_TEXT];
-    copy_file_print_id(text, id);
-    return text;
-}
-
-static void ignore_record(void *ctx, const struct folder_record *record)
-{
-    (void)ctx;
-    (void)record;
-}
-
-static void ignore_finding(void *ctx, const char *file, uint64_t place, const char *text)
-{
-    (void)ctx;
-    (void)file;
-    (void)place;
-    (void)text;
 }
 
 /* --- verify ----------------------------------------------------------------------------------- */
@@ -126,12 +81,12 @@ static bool is_member(const struct folder *f)
 
 static void print_summary(const struct folder *f)
 {
-    char bytes[PROGRESS_SIZE_TEXT], file[STORAGE_NAME_SIZE];
+    char bytes[PROGRESS_SIZE_TEXT], file[STORAGE_NAME_SIZE], group[NOTATION_ID_SIZE];
+    notation_id(group, f->group);
     progress_print_size(bytes, f->n_bytes);
     storage_name(file, STORAGE_JOURNAL, f->end_number);
     printf("folder       %s\n", f->storage.folder);
-    printf("group        %s\n",
-           vstamp_id_is_zero(f->group) ? "not formed yet" : id_text(f->group));
+    printf("group        %s\n", vstamp_id_is_zero(f->group) ? "not formed yet" : group);
     if (f->any_head && is_member(f))
         printf("replica      %u of epoch %" PRIu32 ", %s\n", f->state.self, f->state.epoch,
                f->address);
@@ -167,10 +122,12 @@ static json_t *known(bool is, uint32_t number)
 
 static void print_summary_json(const struct folder *f, json_t *findings)
 {
+    char group[NOTATION_ID_SIZE];
+    notation_id(group, f->group);
     print_json(json_pack(
         "{s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, "
         "s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
-        "folder", f->storage.folder, "sound", f->n_findings == 0, "group", id_text(f->group),
+        "folder", f->storage.folder, "sound", f->n_findings == 0, "group", group,
         "application", f->application, "replica", known(is_member(f), f->state.self), "address",
         f->any_head ? json_string(f->address) : json_null(), "format",
         known(f->any_head, f->owner.version),
@@ -188,7 +145,7 @@ static void print_summary_json(const struct folder *f, json_t *findings)
 
 static int verify(struct folder *f, struct journal_command *c, struct vstamp_diag *diag)
 {
-    const struct folder_visitor visitor = {c, ignore_record, print_finding};
+    const struct folder_visitor visitor = {.ctx = c, .finding = print_finding};
     c->findings = json_array();
     int rv = folder_walk(f, &visitor, diag);
     if (rv != 0) {
@@ -206,10 +163,30 @@ static int verify(struct folder *f, struct journal_command *c, struct vstamp_dia
 
 /* --- list ------------------------------------------------------------------------------------- */
 
-static uint32_t operations_in(struct bytes body)
+static json_t *batch_json(const struct wire_batch_head *b)
 {
-    struct reader at = reader_over(body.data, body.size);
-    return read_u32(&at);
+    return json_pack("{s:I, s:I, s:I}", "batch", (json_int_t)b->sequence, "bytes",
+                     (json_int_t)b->size, "before", (json_int_t)b->before_number);
+}
+
+static json_t *state_json(const struct wire_hard_state *s)
+{
+    char group[NOTATION_ID_SIZE];
+    notation_id(group, s->group);
+    return json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "group", group, "lost",
+                     s->lost, "taking_part", s->taking_part, "epoch", (json_int_t)s->epoch, "view",
+                     (json_int_t)s->view, "log_view", (json_int_t)s->log_view, "op",
+                     (json_int_t)s->op, "commit", (json_int_t)s->commit, "held",
+                     (json_int_t)s->held);
+}
+
+static json_t *entry_json(const struct wire_journal_entry *e, bool lost)
+{
+    const struct wire_entry_header *h = &e->entry.header;
+    json_t *n = lost ? json_null() : json_integer(folder_n_requests(e->entry.body));
+    return json_pack("{s:I, s:I, s:I, s:I, s:o}", "op", (json_int_t)h->op, "view",
+                     (json_int_t)h->view, "commit", (json_int_t)e->commit, "timestamp",
+                     (json_int_t)h->timestamp, "requests", n);
 }
 
 static void list_json(const struct folder_record *r)
@@ -219,58 +196,48 @@ static void list_json(const struct folder_record *r)
     json_t *line = json_pack("{s:s, s:I, s:s, s:I, s:b}", "file", r->file, "byte",
                              (json_int_t)r->place, "kind", words[r->kind], "size",
                              (json_int_t)r->size, "damaged", r->lost);
-    json_t *more = NULL;
-    if (r->kind == JOURNAL_BATCH) {
-        more = json_pack("{s:I, s:I, s:I}", "batch", (json_int_t)r->as.batch->sequence, "bytes",
-                         (json_int_t)r->as.batch->size, "before",
-                         (json_int_t)r->as.batch->before_number);
-    } else if (r->kind == JOURNAL_HARD_STATE) {
-        const struct wire_hard_state *s = r->as.state;
-        more = json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "group",
-                         id_text(s->group), "lost", s->lost, "taking_part", s->taking_part,
-                         "epoch", (json_int_t)s->epoch, "view", (json_int_t)s->view, "log_view",
-                         (json_int_t)s->log_view, "op", (json_int_t)s->op, "commit",
-                         (json_int_t)s->commit, "held", (json_int_t)s->held);
-    } else {
-        const struct wire_entry_header *h = &r->as.entry->entry.header;
-        more = json_pack("{s:I, s:I, s:I, s:I, s:I}", "op", (json_int_t)h->op, "view",
-                         (json_int_t)h->view, "commit", (json_int_t)r->as.entry->commit,
-                         "timestamp", (json_int_t)h->timestamp, "requests",
-                         (json_int_t)operations_in(r->as.entry->entry.body));
-        if (r->lost) json_object_set_new(more, "requests", json_null());
-    }
+    json_t *more = r->kind == JOURNAL_BATCH        ? batch_json(r->as.batch)
+                   : r->kind == JOURNAL_HARD_STATE ? state_json(r->as.state)
+                                                   : entry_json(r->as.entry, r->lost);
     json_object_update(line, more);
     json_decref(more);
     print_json(line);
 }
 
+static void print_batch(const struct wire_batch_head *b)
+{
+    printf("batch %" PRIu64 "  %" PRIu64 " bytes", b->sequence, b->size);
+    if (b->before_number > 0)
+        printf(", after segment %" PRIu64 " byte %" PRIu64, b->before_number, b->before_place);
+}
+
+static void print_state(const struct wire_hard_state *s, bool lost)
+{
+    printf("state  view %" PRIu64 " log-view %" PRIu64 " op %" PRIu64 " commit %" PRIu64
+           " held %" PRIu64 " epoch %" PRIu32,
+           s->view, s->log_view, s->op, s->commit, s->held, s->epoch);
+    if (s->lost) printf(", lost");
+    else if (vstamp_id_is_zero(s->group)) printf(", blank");
+    else if (!s->taking_part) printf(", not let in");
+    if (lost) printf(" (damaged; from the next batch)");
+}
+
+static void print_entry(const struct wire_journal_entry *e, bool lost)
+{
+    char time[NOTATION_TIME_SIZE];
+    notation_time(time, e->entry.header.timestamp, true);
+    printf("entry %" PRIu64 "  view %" PRIu64 " commit %" PRIu64 " %s ", e->entry.header.op,
+           e->entry.header.view, e->commit, time);
+    if (lost) printf("(damaged; only its header is known)");
+    else printf("requests %" PRIu32, folder_n_requests(e->entry.body));
+}
+
 static void list_text(const struct folder_record *r)
 {
-    char text[TIME_TEXT];
     printf("%s %8" PRIu64 " %6" PRIu64 "  ", r->file, r->place, r->size);
-    if (r->kind == JOURNAL_BATCH) {
-        const struct wire_batch_head *b = r->as.batch;
-        printf("batch %" PRIu64 "  %" PRIu64 " bytes", b->sequence, b->size);
-        if (b->before_number > 0)
-            printf(", after segment %" PRIu64 " byte %" PRIu64, b->before_number, b->before_place);
-    } else if (r->kind == JOURNAL_HARD_STATE) {
-        const struct wire_hard_state *s = r->as.state;
-        printf("state  view %" PRIu64 " log-view %" PRIu64 " op %" PRIu64 " commit %" PRIu64
-               " held %" PRIu64 " epoch %" PRIu32 "%s%s",
-               s->view, s->log_view, s->op, s->commit, s->held, s->epoch,
-               s->lost                         ? ", lost"
-               : vstamp_id_is_zero(s->group)   ? ", blank"
-               : s->taking_part                ? ""
-                                               : ", not let in",
-               r->lost ? " (damaged; from the next batch)" : "");
-    } else {
-        const struct wire_entry *e = &r->as.entry->entry;
-        print_time(text, e->header.timestamp);
-        printf("entry %" PRIu64 "  view %" PRIu64 " commit %" PRIu64 " %s ", e->header.op,
-               e->header.view, r->as.entry->commit, text);
-        if (r->lost) printf("(damaged; only its header is known)");
-        else printf("requests %" PRIu32, operations_in(e->body));
-    }
+    if (r->kind == JOURNAL_BATCH) print_batch(r->as.batch);
+    else if (r->kind == JOURNAL_HARD_STATE) print_state(r->as.state, r->lost);
+    else print_entry(r->as.entry, r->lost);
     putchar('\n');
 }
 
@@ -285,286 +252,41 @@ static void list_record(void *ctx, const struct folder_record *r)
     else list_text(r);
 }
 
-/* --- show ------------------------------------------------------------------------------------- */
-
-static void keep_version(void *ctx, const struct folder_record *r)
+static int list(struct folder *f, struct journal_command *c, struct vstamp_diag *diag)
 {
-    struct journal_command *c = ctx;
-    if (r->kind != JOURNAL_ENTRY || r->as.entry->entry.header.op != c->op) return;
-    const struct wire_journal_entry *e = r->as.entry;
-    c->versions = realloc(c->versions, (c->n_versions + 1) * sizeof *c->versions);
-    uint8_t *body = malloc(e->entry.body.size + 1);
-    if (c->versions == NULL || body == NULL) abort();
-    if (e->entry.body.size > 0) memcpy(body, e->entry.body.data, e->entry.body.size);
-    struct version *v = &c->versions[c->n_versions++];
-    *v = (struct version){.place = r->place, .size = r->size, .commit = e->commit,
-                          .lost = r->lost, .header = e->entry.header,
-                          .body = {body, e->entry.body.size}};
-    snprintf(v->file, sizeof v->file, "%s", r->file);
-}
-
-static void print_word(FILE *into, struct bytes word)
-{
-    putc(' ', into);
-    escape_print(into, word, ESCAPE_WORD);
-}
-
-/* A time that was given as such, as import does, nobody types. */
-static void print_expiry(FILE *into, const struct kv_op *op)
-{
-    uint64_t us = op->expiry & ~KV_EXPIRES_AT;
-    if (op->verb != KV_EXPIRE && us > 0) fputs(" --ttl", into);
-    if (op->verb == KV_EXPIRE && us == 0) fputs(" never", into);
-    if (us == 0) return;
-    const char *until = (op->expiry & KV_EXPIRES_AT) != 0 ? "until:" : "";
-    fprintf(into, " %s%" PRIu64 ".%06" PRIu64 "s", until, us / 1000000, us % 1000000);
-}
-
-/* As one would type it. */
-static void print_op(FILE *into, const struct kv_op *op)
-{
-    static const char *const words[] = {
-#define KV_OP(name, number, word, is_write, fields, text) [KV_##name] = word,
-#include "kv/ops.def"
-#undef KV_OP
-    };
-    struct bytes keys = op->keys_encoded, key;
-    fputs(words[op->verb], into);
-    if (op->verb == KV_CAS_ABSENT) fputs(" --absent", into);
-    if (op->key.size > 0) print_word(into, op->key);
-    for (uint32_t i = 0; op->verb == KV_DEL && i < op->n_keys; i++) {
-        kv_keys_next(&keys, &key);
-        print_word(into, key);
-    }
-    if (op->verb == KV_CAS) print_word(into, op->expected);
-    if (op->verb == KV_PUT || op->verb == KV_CAS || op->verb == KV_CAS_ABSENT ||
-        op->verb == KV_APPEND)
-        print_word(into, op->value);
-    if (op->verb == KV_INCR) fprintf(into, " %" PRId64, op->number);
-    print_expiry(into, op);
-}
-
-static void print_condition(FILE *into, const struct kv_condition *condition)
-{
-    static const char *const words[] = {
-#define KV_TEST(name, number, words, has_value) [KV_TEST_##name] = words,
-#include "kv/ops.def"
-#undef KV_TEST
-    };
-    fputs("if", into);
-    print_word(into, condition->key);
-    fprintf(into, " %s", words[condition->test]);
-    if (condition->test == KV_TEST_IS || condition->test == KV_TEST_IS_NOT)
-        print_word(into, condition->value);
-}
-
-/* Its lines, separated by semicolons. */
-static void print_txn(FILE *into, const struct kv_txn *txn)
-{
-    struct bytes conditions = txn->conditions_encoded;
-    fputs("txn: ", into);
-    for (uint32_t i = 0; i < txn->n_conditions; i++) {
-        struct kv_condition condition;
-        kv_condition_next(&conditions, &condition);
-        print_condition(into, &condition);
-        fputs("; ", into);
-    }
-    for (int branch = 0; branch < KV_BRANCHES; branch++) {
-        struct bytes steps = txn->steps_encoded[branch];
-        fputs(branch == KV_THEN ? "then" : "; else", into);
-        for (uint32_t i = 0; i < txn->n_steps[branch]; i++) {
-            struct kv_op step;
-            kv_step_next(&steps, &step);
-            fputs("; ", into);
-            print_op(into, &step);
-        }
-    }
-}
-
-static void print_operation(FILE *into, const struct folder *f, struct bytes encoded)
-{
-    struct kv_op op;
-    if (strcmp(f->application, KV_APPLICATION) != 0) {
-        fputs("call", into);
-        print_word(into, encoded);
-        return;
-    }
-    const char *wrong = kv_decode_op(encoded, &op);
-    if (wrong != NULL) {
-        fprintf(into, "not an operation of the key-value store: %s:", wrong);
-        print_word(into, encoded);
-    } else if (op.verb == KV_TXN) {
-        print_txn(into, &op.txn);
-    } else {
-        print_op(into, &op);
-    }
-}
-
-static const char *kind_word(unsigned kind)
-{
-    static const char *const words[] = {
-        [WIRE_KIND_REGISTER] = "register", [WIRE_KIND_APPLY] = "apply",
-        [WIRE_KIND_RECONFIGURE] = "reconfigure", [WIRE_KIND_TICK] = "tick"};
-    return kind < sizeof words / sizeof words[0] && words[kind] != NULL ? words[kind] : "unknown";
-}
-
-static void print_members(FILE *into, struct bytes body)
-{
-    struct wire_reconfigure m;
-    if (wire_decode(&wire_shape_reconfigure, body, &m) != 0) return;
-    struct reader at = wire_list_start(&m.next);
-    fprintf(into, "epoch %" PRIu32 ":", m.epoch + 1);
-    for (uint32_t i = 0; i < m.next.count; i++) {
-        struct wire_member member;
-        wire_list_next(&wire_shape_member, &at, &member);
-        fprintf(into, " %.*s", (int)member.address.size, (const char *)member.address.data);
-    }
-}
-
-static char *operation_text(const struct folder *f, const struct wire_operation *o)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *into = open_memstream(&text, &size);
-    if (into == NULL) abort();
-    if (o->kind == WIRE_KIND_APPLY) print_operation(into, f, o->body);
-    if (o->kind == WIRE_KIND_RECONFIGURE) print_members(into, o->body);
-    fclose(into);
-    return text;
-}
-
-static void print_requests(const struct folder *f, const struct version *v, json_t *list)
-{
-    struct reader at = reader_over(v->body.data, v->body.size);
-    uint32_t n = read_u32(&at);
-    for (uint32_t i = 0; i < n; i++) {
-        struct wire_operation o;
-        if (wire_decode_next(&wire_shape_operation, &at, &o) != 0) break;
-        char *text = operation_text(f, &o);
-        if (list != NULL)
-            json_array_append_new(
-                list, json_pack("{s:s, s:I, s:I, s:s, s:s}", "client", id_text(o.client),
-                                "session", (json_int_t)o.session, "number",
-                                (json_int_t)o.number, "kind", kind_word(o.kind), "operation",
-                                text));
-        else
-            printf("  client %s session %" PRIu64 " request %" PRIu64 "  %s%s%s\n",
-                   id_text(o.client), o.session, o.number, kind_word(o.kind),
-                   text[0] != '\0' ? " " : "", text);
-        free(text);
-    }
-}
-
-static const char *fate(const struct folder *f, const struct version *v)
-{
-    if (f->any_checkpoint && v->header.op <= f->head.anchor.op) return "below the checkpoint";
-    if (!folder_has(f, &v->header)) return "replaced, or void";
-    return v->header.op <= f->commit ? "committed" : "not known to be committed";
-}
-
-static void print_version(const struct folder *f, const struct version *v)
-{
-    char text[TIME_TEXT];
-    print_time(text, v->header.timestamp);
-    printf("entry %" PRIu64 "  %s\n", v->header.op, fate(f, v));
-    printf("  where      %s, byte %" PRIu64 ", %" PRIu64 " bytes\n", v->file, v->place, v->size);
-    printf("  view       %" PRIu64 ", epoch %" PRIu32 "\n", v->header.view, v->header.epoch);
-    printf("  timestamp  %s\n", text);
-    printf("  checksum   %s\n", id_text(v->header.checksum));
-    printf("  parent     %s\n", id_text(v->header.parent));
-    printf("  commit     %" PRIu64 " when it was written\n", v->commit);
-    if (v->lost) puts("  damaged: only its header is known, from the next batch");
-    else printf("  requests   %" PRIu32 "\n", operations_in(v->body));
-    print_requests(f, v, NULL);
-}
-
-static json_t *version_json(const struct folder *f, const struct version *v)
-{
-    json_t *requests = v->lost ? json_null() : json_array();
-    if (!v->lost) print_requests(f, v, requests);
-    json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:o}", "file",
-                               v->file, "byte", (json_int_t)v->place, "size", (json_int_t)v->size,
-                               "view", (json_int_t)v->header.view, "epoch",
-                               (json_int_t)v->header.epoch, "timestamp",
-                               (json_int_t)v->header.timestamp, "commit", (json_int_t)v->commit,
-                               "damaged", v->lost, "fate", fate(f, v), "requests", requests);
-    json_object_set_new(object, "checksum", json_string(id_text(v->header.checksum)));
-    json_object_set_new(object, "parent", json_string(id_text(v->header.parent)));
-    return object;
-}
-
-static void print_absence(const struct folder *f, const struct journal_command *c)
-{
-    if (f->any_checkpoint && c->op <= f->head.anchor.op)
-        printf("entry %" PRIu64 "  below the checkpoint, which was taken after entry %" PRIu64
-               ": what it did is in %s, and the entry is in no segment any more\n",
-               c->op, f->head.anchor.op, PAGES_NAME);
-    else if (f->op > f->base)
-        printf("entry %" PRIu64 "  not here: the journal holds %" PRIu64 " to %" PRIu64 "\n",
-               c->op, f->base + 1, f->op);
-    else
-        printf("entry %" PRIu64 "  not here: the journal holds no entry\n", c->op);
-}
-
-static int show(struct folder *f, struct journal_command *c, struct vstamp_diag *diag)
-{
-    const struct folder_visitor visitor = {c, keep_version, ignore_finding};
-    int rv = folder_walk(f, &visitor, diag);
-    if (rv != 0) return rv;
-    if (c->json) {
-        json_t *versions = json_array();
-        for (size_t i = 0; i < c->n_versions; i++)
-            json_array_append_new(versions, version_json(f, &c->versions[i]));
-        print_json(json_pack("{s:I, s:b, s:o}", "op", (json_int_t)c->op, "below_checkpoint",
-                             f->any_checkpoint && c->op <= f->head.anchor.op, "versions",
-                             versions));
-    } else {
-        for (size_t i = 0; i < c->n_versions; i++) print_version(f, &c->versions[i]);
-        if (c->n_versions == 0) print_absence(f, c);
-    }
-    return 0;
-}
-
-static void forget_versions(struct journal_command *c)
-{
-    for (size_t i = 0; i < c->n_versions; i++) free((void *)(uintptr_t)c->versions[i].body.data);
-    free(c->versions);
-}
-
-bool journal_show(const char *folder, uint64_t op)
-{
-    static struct folder f;
-    struct vstamp_diag ignored = {0};
-    struct journal_command c = {.op = op};
-    const struct folder_visitor visitor = {&c, keep_version, ignore_finding};
-    bool any = folder_open(&f, folder, &ignored) == 0 && folder_walk(&f, &visitor, &ignored) == 0 &&
-               c.n_versions > 0;
-    for (size_t i = 0; any && i < c.n_versions; i++) print_version(&f, &c.versions[i]);
-    folder_close(&f);
-    forget_versions(&c);
-    return any;
+    const struct folder_visitor visitor = {.ctx = c, .record = list_record};
+    return folder_walk(f, &visitor, diag);
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
+
+static int show(struct folder *f, struct journal_command *c, struct vstamp_diag *diag)
+{
+    struct versions versions = {.op = c->op};
+    int rv = versions_find(&versions, f, diag);
+    c->found = versions.n > 0;
+    if (rv == 0 && c->json) print_json(versions_json(&versions, f));
+    else if (rv == 0) versions_print(&versions, f);
+    versions_release(&versions);
+    return rv;
+}
 
 static int run(struct cli *cli, struct journal_command *c, const char *word)
 {
     static struct folder folder;
     struct vstamp_diag diag = {0};
-    const struct folder_visitor lister = {c, list_record, ignore_finding};
     int status = CLI_OK;
     int rv = folder_open(&folder, c->folder, &diag);
     if (rv == 0 && strcmp(word, "list") == 0) {
-        rv = folder_walk(&folder, &lister, &diag);
+        rv = list(&folder, c, &diag);
     } else if (rv == 0 && strcmp(word, "show") == 0) {
         rv = show(&folder, c, &diag);
-        if (c->n_versions == 0) status = CLI_NO;
+        if (!c->found) status = CLI_NO;
     } else if (rv == 0) {
         rv = verify(&folder, c, &diag);
         if (folder.n_findings > 0) status = CLI_NO;
     }
     folder_close(&folder);
-    forget_versions(c);
     return rv == 0 ? status : cli_fail(cli, rv, &diag);
 }
 

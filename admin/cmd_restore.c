@@ -9,6 +9,7 @@
 #include "admin/admin.h"
 #include "admin/copy_file.h"
 #include "admin/member.h"
+#include "admin/notation.h"
 #include "program/config_keys.h"
 #include "program/progress.h"
 
@@ -69,9 +70,9 @@ static void print_member(const struct restore *r, uint32_t index)
 
 static int print_json(const struct restore *r)
 {
-    char group[COPY_FILE_ID_TEXT], folder[CONFIG_PATH_SIZE];
+    char group[NOTATION_ID_SIZE], folder[CONFIG_PATH_SIZE];
     json_t *object = copy_file_json(&r->file, r->path), *members = json_array();
-    copy_file_print_id(group, r->group);
+    notation_id(group, r->group);
     for (uint32_t i = r->first; i <= r->last; i++) {
         member_print_folder(folder, r->config, i);
         json_array_append_new(members, json_pack("{s:I, s:s}", "replica", (json_int_t)i, "folder",
@@ -88,12 +89,12 @@ static int print_json(const struct restore *r)
 
 static int run(struct restore *r, struct vstamp_diag *diag)
 {
-    char group[COPY_FILE_ID_TEXT];
+    char group[NOTATION_ID_SIZE];
     struct progress progress;
     int rv = check(r, diag);
     if (rv != 0) return rv;
     if (!r->admin->json) {
-        copy_file_print_id(group, r->group);
+        notation_id(group, r->group);
         copy_file_print(&r->file, r->path, stdout);
         printf("new group  %s\n", group);
         fflush(stdout);

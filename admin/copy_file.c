@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/notation.h"
 #include "program/plug_in.h"
 #include "program/progress.h"
 #include "replica/app_exec.h"
@@ -186,21 +187,7 @@ void copy_file_close(struct copy_file *f)
     f->mapped = false;
 }
 
-void copy_file_print_id(char text[static COPY_FILE_ID_TEXT], struct vstamp_id id)
-{
-    snprintf(text, COPY_FILE_ID_TEXT, "%016" PRIx64 "%016" PRIx64, id.hi, id.lo);
-}
-
-#define TIME_TEXT 32
 #define NAME_TEXT (VSTAMP_NAME_BYTES_MAX + 1)
-
-static void print_time(char text[static TIME_TEXT], uint64_t time_us)
-{
-    time_t seconds = (time_t)(time_us / 1000000);
-    struct tm utc;
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, TIME_TEXT, "%FT%TZ", &utc) == 0)
-        snprintf(text, TIME_TEXT, "?");
-}
 
 /* Names come from a file. */
 static void print_name(char text[static NAME_TEXT], struct bytes name)
@@ -213,10 +200,11 @@ static void print_name(char text[static NAME_TEXT], struct bytes name)
 
 void copy_file_print(const struct copy_file *f, const char *path, FILE *into)
 {
-    char group[COPY_FILE_ID_TEXT], digest[COPY_FILE_ID_TEXT], taken[TIME_TEXT], name[NAME_TEXT];
+    char group[NOTATION_ID_SIZE], digest[NOTATION_ID_SIZE];
+    char taken[NOTATION_TIME_SIZE], name[NAME_TEXT];
     char bytes[PROGRESS_SIZE_TEXT], size[PROGRESS_SIZE_TEXT];
-    copy_file_print_id(group, f->copy.head.group);
-    print_time(taken, f->copy.head.time);
+    notation_id(group, f->copy.head.group);
+    notation_time(taken, f->copy.head.time, false);
     print_name(name, f->copy.head.form.application);
     progress_print_size(bytes, f->n_bytes);
     progress_print_size(size, f->file.size);
@@ -229,17 +217,17 @@ void copy_file_print(const struct copy_file *f, const char *path, FILE *into)
                  f->app != NULL ? "" : ", checked but not loaded, which takes that application: "
                                        "restore --dry-run does it");
     if (f->app == NULL) return;
-    copy_file_print_id(digest, copy_digest(&f->copy));
+    notation_id(digest, copy_digest(&f->copy));
     fprintf(into, "digest     %s\n", digest);
 }
 
 json_t *copy_file_json(const struct copy_file *f, const char *path)
 {
-    char group[COPY_FILE_ID_TEXT], digest[COPY_FILE_ID_TEXT] = "", taken[TIME_TEXT];
+    char group[NOTATION_ID_SIZE], digest[NOTATION_ID_SIZE] = "", taken[NOTATION_TIME_SIZE];
     char name[NAME_TEXT];
-    copy_file_print_id(group, f->copy.head.group);
-    if (f->app != NULL) copy_file_print_id(digest, copy_digest(&f->copy));
-    print_time(taken, f->copy.head.time);
+    notation_id(group, f->copy.head.group);
+    if (f->app != NULL) notation_id(digest, copy_digest(&f->copy));
+    notation_time(taken, f->copy.head.time, false);
     print_name(name, f->copy.head.form.application);
     return json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "file", path, "file_bytes",
                      (json_int_t)f->file.size, "taken", taken, "application", name, "group", group,

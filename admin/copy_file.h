@@ -31,9 +31,6 @@ void copy_file_close(struct copy_file *f); /* accepts one that could not be open
 
 bool copy_file_is_of_store(const struct copy_file *f);
 
-#define COPY_FILE_ID_TEXT 33
-void copy_file_print_id(char text[static COPY_FILE_ID_TEXT], struct vstamp_id id);
-
 /* Lines for a person, or an object; NULL: no memory. */
 void copy_file_print(const struct copy_file *f, const char *path, FILE *into);
 json_t *copy_file_json(const struct copy_file *f, const char *path);

@@ -23,7 +23,7 @@ static void finding(struct folder *f, const char *file, uint64_t place, const ch
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     f->n_findings++;
-    f->visitor->finding(f->visitor->ctx, file, place, text);
+    if (f->visitor->finding != NULL) f->visitor->finding(f->visitor->ctx, file, place, text);
 }
 
 /* --- the log ---------------------------------------------------------------------------------- */
@@ -51,6 +51,12 @@ static bool log_agrees(const struct folder *f, uint64_t op, struct vstamp_id che
 {
     return f->any_log && op >= f->base && op <= f->op &&
            vstamp_id_equal(f->log_checksums[op - f->base], checksum);
+}
+
+uint32_t folder_n_requests(struct bytes body)
+{
+    struct reader at = reader_over(body.data, body.size);
+    return read_u32(&at);
 }
 
 bool folder_has(const struct folder *f, const struct wire_entry_header *header)
@@ -162,7 +168,7 @@ static void tell(struct folder *f, const struct folder_record *record)
         follow_state(f, record);
     else
         follow_entry(f, record);
-    f->visitor->record(f->visitor->ctx, record);
+    if (f->visitor->record != NULL) f->visitor->record(f->visitor->ctx, record);
 }
 
 /* An entry of which only the outline is there. */

@@ -27,7 +27,7 @@ struct folder_record {
 
 #define FOLDER_NO_PLACE UINT64_MAX
 
-/* Who is told. */
+/* Who is told; NULL: nobody. */
 struct folder_visitor {
     void *ctx;
     void (*record)(void *ctx, const struct folder_record *record);
@@ -79,6 +79,9 @@ void folder_close(struct folder *f); /* accepts one that could not be opened */
 
 /* Tell all; then the above is filled in.  VSTAMP_E_IO, VSTAMP_E_VERSION with a sentence. */
 int folder_walk(struct folder *f, const struct folder_visitor *visitor, struct vstamp_diag *diag);
+
+/* How many requests are in the batch that is an entry's body. */
+uint32_t folder_n_requests(struct bytes body);
 
 /* Is this the entry that a start would have in its log? */
 bool folder_has(const struct folder *f, const struct wire_entry_header *header);

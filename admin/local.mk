@@ -12,6 +12,8 @@ noinst_LTLIBRARIES += %D%/libadmin.la
     %D%/fetch.h \
     %D%/members.c \
     %D%/members.h \
+    %D%/notation.c \
+    %D%/notation.h \
     %D%/plan.c \
     %D%/plan.h \
     %D%/table.c \
@@ -38,7 +40,11 @@ vstamp_admin_SOURCES = \
     %D%/folder.h \
     %D%/main.c \
     %D%/member.c \
-    %D%/member.h
+    %D%/member.h \
+    %D%/operation_text.c \
+    %D%/operation_text.h \
+    %D%/versions.c \
+    %D%/versions.h
 vstamp_admin_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 vstamp_admin_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS)
 

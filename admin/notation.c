@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <config.h>
+
+#include "admin/notation.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+void notation_id(char text[static NOTATION_ID_SIZE], struct vstamp_id id)
+{
+    snprintf(text, NOTATION_ID_SIZE, "%016" PRIx64 "%016" PRIx64, id.hi, id.lo);
+}
+
+void notation_time(char text[static NOTATION_TIME_SIZE], uint64_t time_us, bool with_ms)
+{
+    time_t seconds = (time_t)(time_us / 1000000);
+    char whole[24];
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc) == NULL || strftime(whole, sizeof whole, "%FT%T", &utc) == 0)
+        snprintf(text, NOTATION_TIME_SIZE, "?");
+    else if (with_ms)
+        snprintf(text, NOTATION_TIME_SIZE, "%s.%03" PRIu64 "Z", whole, time_us / 1000 % 1000);
+    else
+        snprintf(text, NOTATION_TIME_SIZE, "%sZ", whole);
+}

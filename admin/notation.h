@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Identifiers and times as they are printed. */
+#ifndef ADMIN_NOTATION_H
+#define ADMIN_NOTATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vstamp/id.h>
+
+#define NOTATION_ID_SIZE   33
+#define NOTATION_TIME_SIZE 40
+
+/* 32 hexadecimal digits. */
+void notation_id(char text[static NOTATION_ID_SIZE], struct vstamp_id id);
+
+/* Microseconds since 1970 as RFC 3339, in UTC, to the second or the millisecond; "?" where no
+ * calendar has them. */
+void notation_time(char text[static NOTATION_TIME_SIZE], uint64_t time_us, bool with_ms);
+
+#endif

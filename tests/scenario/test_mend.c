@@ -274,8 +274,8 @@ static void a_primary_that_cannot_be_mended_gives_its_view_up(void **unused)
     cluster_free(c);
 }
 
-/* Rule: a checkpoint that has no room for the log behind a hole is put off, and so keeps nobody from
- * fetching the one that covers the hole. */
+/* Rule: a checkpoint that has no room for the log behind a hole is put off, and so keeps nobody
+ * from fetching the one that covers the hole. */
 static void a_checkpoint_without_room_holds_up_no_fetch(void **unused)
 {
     (void)unused;

@@ -95,8 +95,8 @@ static void note_activity(struct sim *sim)
     sim->noted_op = op;
 }
 
-/* Should this one have executed a tick long ago?  Its entry waits for a write that is under way, and
- * for its own. */
+/* Should this one have executed a tick long ago?  Its entry waits for a write that is under way,
+ * and for its own. */
 static bool is_overdue(const struct sim *sim, const struct vr *core)
 {
     uint64_t long_us = patience_us(sim);

@@ -66,13 +66,10 @@ int member_check(const struct config *config, uint32_t index, struct vstamp_diag
     return entry == NULL ? 0 : VSTAMP_E_CONFIG;
 }
 
-static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+static void io_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
     struct member *m = ctx;
-    static const enum log_level levels[] = {[NODE_LOG_ERROR] = LOG_LEVEL_ERROR,
-                                            [NODE_LOG_WARN] = LOG_LEVEL_WARN,
-                                            [NODE_LOG_INFO] = LOG_LEVEL_INFO};
-    log_detail(&m->log, levels[level], event, detail);
+    log_detail(&m->log, level, event, detail);
 }
 
 static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)

@@ -25,6 +25,7 @@ noinst_LTLIBRARIES += \
     %D%/base/endian.h \
     %D%/base/error.c \
     %D%/base/limits.h \
+    %D%/base/log_level.h \
     %D%/base/prng.c \
     %D%/base/prng.h \
     %D%/base/word.h

@@ -99,19 +99,12 @@ static void io_trace(void *ctx, const char *line)
     log_event(&r->log, LOG_LEVEL_DEBUG, "trace", LOG_TEXT("line", line));
 }
 
-static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+static void io_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
-    static const enum log_level levels[] = {
-        [NODE_LOG_ERROR] = LOG_LEVEL_ERROR,
-        [NODE_LOG_WARN] = LOG_LEVEL_WARN,
-        [NODE_LOG_INFO] = LOG_LEVEL_INFO,
-        [NODE_LOG_DEBUG] = LOG_LEVEL_DEBUG,
-    };
     struct replica *r = ctx;
     char status[256];
 
-    log_detail(&r->log, levels[level], event, detail);
-    if (level == NODE_LOG_DEBUG) return;
+    log_detail(&r->log, level, event, detail);
     snprintf(status, sizeof(status), "STATUS=%s %s", event, detail == NULL ? "" : detail);
     notify_send(status);
 }

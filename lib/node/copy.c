@@ -128,7 +128,7 @@ int copy_open(struct copy *c, struct bytes file, struct vstamp_diag *diag)
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
-static void ignore_log(void *ctx, enum vr_level level, const char *event, const char *detail)
+static void ignore_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
     (void)ctx;
     (void)level;

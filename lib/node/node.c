@@ -56,12 +56,10 @@ static void sink_trace(void *ctx, const char *line)
     n->io.trace(n->io.ctx, line);
 }
 
-static void sink_log(void *ctx, enum vr_level level, const char *event, const char *detail)
+static void sink_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
-    static const enum node_log_level levels[] = {
-        [VR_ERROR] = NODE_LOG_ERROR, [VR_WARN] = NODE_LOG_WARN, [VR_INFO] = NODE_LOG_INFO};
     struct node *n = ctx;
-    n->io.log(n->io.ctx, levels[level], event, detail);
+    n->io.log(n->io.ctx, level, event, detail);
 }
 
 static void sink_give_back(void *ctx, void *memory, size_t size)

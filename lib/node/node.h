@@ -21,6 +21,7 @@
 #include <vstamp/error.h>
 
 #include "base/bytes.h"
+#include "base/log_level.h"
 #include "node/journal.h"
 #include "node/journal_walk.h"
 #include "node/status.h"
@@ -147,7 +148,7 @@ struct node_io {
        NULL. */
     void (*trace)(void *ctx, const char *line);
     /* One line worth an operator's attention; event is stable ("view-started"), detail is logfmt */
-    void (*log)(void *ctx, enum node_log_level level, const char *event, const char *detail);
+    void (*log)(void *ctx, enum log_level level, const char *event, const char *detail);
     /* This memory, of that which node_init took, is to be zeros: the host may give it back to the
      * system.  NULL: zeros are written. */
     void (*give_back)(void *ctx, void *memory, size_t size);

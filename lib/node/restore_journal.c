@@ -132,7 +132,7 @@ static void entry_damaged(struct restoring *x, uint64_t op)
     }
     snprintf(text, sizeof text, "op=%" PRIu64 " segment=%" PRIu64 " place=%" PRIu64, op,
              x->walk.number, n->journal.place);
-    n->io.log(n->io.ctx, NODE_LOG_WARN, "entry-damaged", text);
+    n->io.log(n->io.ctx, LOG_LEVEL_WARN, "entry-damaged", text);
 }
 
 /* A record that does not check, but that the head of the next batch describes. */
@@ -178,7 +178,7 @@ static void replay_named(struct restoring *x, const struct journal_batch *batch)
     char detail[96];
     snprintf(detail, sizeof detail, "segment=%" PRIu64 " place=%" PRIu64, batch->is.number,
              batch->is.place);
-    x->n->io.log(x->n->io.ctx, NODE_LOG_WARN, "journal-damage-mended", detail);
+    x->n->io.log(x->n->io.ctx, LOG_LEVEL_WARN, "journal-damage-mended", detail);
 }
 
 /* --- batches and segments --------------------------------------------------------------------- */
@@ -197,7 +197,7 @@ static void tail_dropped(struct restoring *x)
              "segment=%" PRIu64 " place=%" PRIu64
              " reason=\"the last write was not finished, nobody was told it was\"",
              number, place);
-    n->io.log(n->io.ctx, NODE_LOG_WARN, "journal-tail-dropped", detail);
+    n->io.log(n->io.ctx, LOG_LEVEL_WARN, "journal-tail-dropped", detail);
 }
 
 /* False when the journal ends here, or cannot be read on. */

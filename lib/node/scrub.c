@@ -146,7 +146,7 @@ struct node_job node_scrub_job(struct node *n)
                              .check = c};
 }
 
-static void say(struct node *n, enum node_log_level level, const char *event,
+static void say(struct node *n, enum log_level level, const char *event,
                 const struct node_checked *found)
 {
     char detail[160];
@@ -171,7 +171,7 @@ void node_on_journal_checked(struct node *n, const struct node_checked *found)
     s->rot_found++;
     vr_mark(&n->vr, VR_MARK_journal_rots, "segment=%" PRIu64 " place=%" PRIu64, found->number,
             found->place);
-    say(n, NODE_LOG_ERROR, "journal-rotten", found);
+    say(n, LOG_LEVEL_ERROR, "journal-rotten", found);
     vr_checkpoint_soon(&n->vr);
 }
 
@@ -180,7 +180,7 @@ void node_scrub_freed(struct node *n, uint64_t below)
     struct node_scrub *s = &n->scrub;
     s->first = below;
     if (s->rotten == 0 || s->rotten >= below) return;
-    say(n, NODE_LOG_INFO, "journal-mended", &(struct node_checked){.number = s->rotten,
+    say(n, LOG_LEVEL_INFO, "journal-mended", &(struct node_checked){.number = s->rotten,
                                                                   .place = s->check.place});
     s->rotten = 0;
 }

@@ -10,8 +10,6 @@
 
 #include "base/limits.h"
 
-enum node_log_level { NODE_LOG_ERROR, NODE_LOG_WARN, NODE_LOG_INFO, NODE_LOG_DEBUG };
-
 #define NODE_C_U64 uint64_t
 #define NODE_C_BOOL uint64_t
 #define NODE_C_PEER int64_t

@@ -254,7 +254,7 @@ void node_on_rot(struct node *n, uint32_t page)
     c->rot_found++;
     snprintf(detail, sizeof detail, "page=%" PRIu32, page);
     vr_mark(&n->vr, VR_MARK_stored_page_rots, "page=%" PRIu32, page);
-    n->io.log(n->io.ctx, NODE_LOG_ERROR, "stored-page-rotten", detail);
+    n->io.log(n->io.ctx, LOG_LEVEL_ERROR, "stored-page-rotten", detail);
 }
 
 /* False: there is nothing to do now. */
@@ -305,7 +305,7 @@ void node_checkpoint_stored(struct node *n)
     c->busy = false;
     if (c->mending) {
         c->mending = false;
-        n->io.log(n->io.ctx, NODE_LOG_INFO, "stored-pages-mended", NULL);
+        n->io.log(n->io.ctx, LOG_LEVEL_INFO, "stored-pages-mended", NULL);
     } else if (c->step == NODE_CHECKPOINT_BEGIN) {
         c->step = NODE_CHECKPOINT_PAGES;
     } else if (c->step == NODE_CHECKPOINT_END) {

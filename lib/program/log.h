@@ -14,12 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log_level.h"
+
 #define LOG_BURST      20u
 #define LOG_WINDOW_MS  10000u
 #define LOG_EVENTS_MAX 64u /* events that are limited one by one; what is beyond shares a limit */
 #define LOG_LINE_SIZE  4096u
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
 struct log_repeats {

@@ -173,7 +173,7 @@ static void end(struct vr *r)
 {
     char reason[VR_QUOTED_SIZE];
     r->over = true;
-    vr_log(r, VR_ERROR, "application-failed", "reason=%s",
+    vr_log(r, LOG_LEVEL_ERROR, "application-failed", "reason=%s",
            vr_quoted(reason, r->app_failure.text));
 }
 
@@ -264,7 +264,8 @@ static bool is_usable(struct vr *r, const struct vstamp_answer *answer, struct v
     if (r->app_mistake.text[0] == '\0') { /* once: a client may ask as often as it likes */
         char reason[VR_QUOTED_SIZE];
         r->app_mistake = *why;
-        vr_log(r, VR_ERROR, "application-mistaken", "reason=%s", vr_quoted(reason, why->text));
+        vr_log(r, LOG_LEVEL_ERROR, "application-mistaken", "reason=%s",
+               vr_quoted(reason, why->text));
     }
     return false;
 }

@@ -78,7 +78,7 @@ void vr_clocks_judge(struct vr *r)
         else r->clocks_off |= bit;
         if (was_off == ((r->clocks_off & bit) != 0)) continue;
         if (!was_off) vr_mark(r, VR_MARK_clock_is_off, "replica=%u", i);
-        vr_log(r, was_off ? VR_INFO : VR_WARN, was_off ? "clock-right" : "clock-off",
+        vr_log(r, was_off ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, was_off ? "clock-right" : "clock-off",
                "replica=%u off_ms=%" PRId64, i, off / 1000);
     }
 }

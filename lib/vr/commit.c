@@ -133,7 +133,7 @@ static uint32_t decode_some(struct vr *r, uint64_t op, struct reader *at, uint32
 {
     for (uint32_t i = 0; i < n; i++) {
         if (wire_decode_next(&wire_shape_operation, at, &operations[i]) == 0) continue;
-        vr_log(r, VR_ERROR, "entry-not-well-formed", "op=%" PRIu64, op);
+        vr_log(r, LOG_LEVEL_ERROR, "entry-not-well-formed", "op=%" PRIu64, op);
         return i; /* the same bytes everywhere, so the same decision everywhere */
     }
     return n;

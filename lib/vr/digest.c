@@ -95,7 +95,7 @@ static void fence_by(struct vr *r, uint64_t op, struct vstamp_id right, uint32_t
     struct vstamp_id ours = kept(r, r->config.self, op)->digest;
     char others[4 * REPLICAS_MAX];
     vr_mark(r, VR_MARK_replica_is_fenced, "op=%" PRIu64, op);
-    vr_log(r, VR_ERROR, "diverged",
+    vr_log(r, LOG_LEVEL_ERROR, "diverged",
            "op=%" PRIu64 " after=%" PRIu64 " digest=%016" PRIx64 "%016" PRIx64
            " right=%016" PRIx64 "%016" PRIx64 " replicas=%s", op, r->digests.agreed, ours.hi,
            ours.lo, right.hi, right.lo, vr_replicas_text(who, others, sizeof others));
@@ -109,8 +109,8 @@ static void say_of_another(struct vr *r, uint64_t op, uint8_t replica)
     r->digests.differ |= UINT32_C(1) << replica;
     r->digests.differ_op[replica] = op;
     vr_mark(r, VR_MARK_another_diverged, "replica=%u op=%" PRIu64, replica, op);
-    vr_log(r, VR_ERROR, "replica-diverged", "op=%" PRIu64 " after=%" PRIu64 " differs=%u", op,
-           r->digests.agreed_with[replica], replica);
+    vr_log(r, LOG_LEVEL_ERROR, "replica-diverged", "op=%" PRIu64 " after=%" PRIu64 " differs=%u",
+           op, r->digests.agreed_with[replica], replica);
 }
 
 /* D4 */
@@ -122,7 +122,7 @@ static void say_undecided(struct vr *r, uint64_t op, uint32_t who)
     r->digests.undecided_op = op;
     r->digests.undecided = who;
     vr_mark(r, VR_MARK_digests_undecided, "op=%" PRIu64, op);
-    vr_log(r, VR_ERROR, "states-differ", "op=%" PRIu64 " after=%" PRIu64 " replicas=%s", op,
+    vr_log(r, LOG_LEVEL_ERROR, "states-differ", "op=%" PRIu64 " after=%" PRIu64 " replicas=%s", op,
            r->digests.agreed, vr_replicas_text(who, text, sizeof text));
 }
 
@@ -241,7 +241,7 @@ static void look(struct vr *r)
     if (page == r->pages.n_max || page + 1 == r->digests.rotten_page) return;
     r->digests.rotten_page = page + 1;
     vr_mark(r, VR_MARK_memory_rots, "page=%" PRIu32, page);
-    vr_log(r, VR_ERROR, "memory-rotten", "page=%" PRIu32 " op=%" PRIu64, page, r->applied);
+    vr_log(r, LOG_LEVEL_ERROR, "memory-rotten", "page=%" PRIu32 " op=%" PRIu64, page, r->applied);
     vr_trail_rotten(r, page);
     if (r->config.n_replicas > 2) fence(r, r->applied);
 }

@@ -335,7 +335,7 @@ static void move_to(struct vr *r, const struct vr_membership *next,
     if (!r->started) return;
     for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
     vr_take_guests(r, &before);
-    vr_log(r, VR_INFO, "epoch", "epoch=%u op=%" PRIu64 " replicas=%u role=%s", r->epoch,
+    vr_log(r, LOG_LEVEL_INFO, "epoch", "epoch=%u op=%" PRIu64 " replicas=%u role=%s", r->epoch,
            next->op, next->n, is_member(r) ? "member" : r->replaced ? "replaced" : "learner");
     vr_become(r, r->restarting ? VR_RECOVERING : VR_TRANSITIONING);
     vr_persist_state(r);
@@ -414,8 +414,8 @@ static void begin(struct vr *r)
     vr_truncate(r, r->commit);
     vr_timer_off(r, VR_TIMER_EPOCH);
     vr_persist_state(r);
-    vr_log(r, VR_INFO, "epoch-begun", "epoch=%u view=%" PRIu64 " op=%" PRIu64, r->epoch, r->view,
-           r->log.op);
+    vr_log(r, LOG_LEVEL_INFO, "epoch-begun", "epoch=%u view=%" PRIu64 " op=%" PRIu64, r->epoch,
+           r->view, r->log.op);
     vr_become(r, VR_VIEW_CHANGE);
     if (vr_primary_of(r, r->view) != r->config.self) {
         vr_become(r, VR_NORMAL);
@@ -541,7 +541,7 @@ static void retire_if_not_needed(struct vr *r)
     for (uint8_t i = 0; i < r->config.n_replicas; i++) say_start(r, i); /* our name is gone */
     r->over = true;
     for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
-    vr_log(r, VR_INFO, "shut-down", "reason=\"%s\"", vr_is_over(r, why, sizeof why));
+    vr_log(r, LOG_LEVEL_INFO, "shut-down", "reason=\"%s\"", vr_is_over(r, why, sizeof why));
 }
 
 void vr_epoch_settle(struct vr *r)

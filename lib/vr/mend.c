@@ -48,7 +48,7 @@ bool vr_fill(struct vr *r, uint8_t from, uint64_t op, struct bytes body)
     r->sink.persist_entry(r->sink.ctx, op);
     r->stats.entries_mended++;
     if (r->log.n_holes == 0) vr_checkpoint_soon(r);
-    vr_log(r, VR_INFO, "entry-mended", "op=%" PRIu64 " replica=%u", op, from);
+    vr_log(r, LOG_LEVEL_INFO, "entry-mended", "op=%" PRIu64 " replica=%u", op, from);
     return true;
 }
 
@@ -150,7 +150,7 @@ void vr_on_give_entry(struct vr *r, uint8_t from, uint64_t view, const struct wi
     }
     struct vstamp_id checksum = log_checksum(r->group, &m->entry.header, m->entry.body);
     if (!vstamp_id_equal(checksum, slot->header.checksum) || slot->size != m->entry.body.size) {
-        vr_log(r, VR_ERROR, "entry-not-sound", "op=%" PRIu64 " replica=%u", m->op, from);
+        vr_log(r, LOG_LEVEL_ERROR, "entry-not-sound", "op=%" PRIu64 " replica=%u", m->op, from);
         return;
     }
     if (!vr_fill(r, from, m->op, m->entry.body)) return;

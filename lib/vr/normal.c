@@ -148,7 +148,7 @@ void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_
     if (!vstamp_id_equal(header->parent, log_last(&r->log)->checksum) ||
         !vstamp_id_equal(header->checksum, checksum) ||
         header->version < log_last(&r->log)->version) { /* V4 */
-        vr_log(r, VR_ERROR, "prepare-does-not-chain", "op=%" PRIu64 " from=%u", op, from);
+        vr_log(r, LOG_LEVEL_ERROR, "prepare-does-not-chain", "op=%" PRIu64 " from=%u", op, from);
         return;
     }
     if (!vr_can_append(r, m->entry.body.size)) {
@@ -175,7 +175,8 @@ void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_c
     const struct wire_entry_header *ours = log_header(&r->log, m->commit);
     if (ours != NULL && m->commit > r->commit) {
         if (!vstamp_id_equal(ours->checksum, m->checksum)) {
-            vr_log(r, VR_ERROR, "log-diverged", "op=%" PRIu64 " primary=%u", m->commit, from);
+            vr_log(r, LOG_LEVEL_ERROR, "log-diverged", "op=%" PRIu64 " primary=%u", m->commit,
+                   from);
             return;
         }
         vr_commit_up_to(r, m->commit);

@@ -245,8 +245,8 @@ static void refuse_target(struct vr *r, const char *why)
 {
     struct vr_fetch *f = &r->fetch;
     char quoted[VR_QUOTED_SIZE];
-    vr_log(r, VR_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=%s", f->anchor.op,
-           f->named_by, vr_quoted(quoted, why));
+    vr_log(r, LOG_LEVEL_ERROR, "checkpoint-not-sound", "op=%" PRIu64 " peer=%u why=%s",
+           f->anchor.op, f->named_by, vr_quoted(quoted, why));
     forget_target(r);
     pages_fetch_abort(&r->pages);
     pages_fetch_forget(&r->pages);
@@ -258,7 +258,7 @@ static void adopt(struct vr *r)
 {
     struct vr_fetch *f = &r->fetch;
     struct client_table *former = r->clients;
-    vr_log(r, VR_INFO, "fetched-checkpoint", "op=%" PRIu64 " peer=%u pages=%u", f->anchor.op,
+    vr_log(r, LOG_LEVEL_INFO, "fetched-checkpoint", "op=%" PRIu64 " peer=%u pages=%u", f->anchor.op,
            f->named_by, r->pages.n_staged);
     pages_fetch_commit(&r->pages);
     r->clients = r->fetched_clients;
@@ -405,8 +405,8 @@ static struct vr_question *question_of(struct vr *r, uint8_t from, uint64_t nonc
 static void refuse(struct vr *r, uint8_t from, const char *what)
 {
     vr_mark(r, VR_MARK_fetch_refused, "from=%u", from);
-    vr_log(r, VR_ERROR, "page-hash-differs", "op=%" PRIu64 " peer=%u what=%s", r->fetch.anchor.op,
-           from, what);
+    vr_log(r, LOG_LEVEL_ERROR, "page-hash-differs", "op=%" PRIu64 " peer=%u what=%s",
+           r->fetch.anchor.op, from, what);
     r->fetch.holders &= ~(1u << from);
 }
 
@@ -474,8 +474,8 @@ static void note_checkpoint(struct vr *r, uint8_t from, const struct wire_tree *
                  vstamp_id_equal(f->anchor.checksum, m->anchor.checksum);
     if (same && !holds) {
         vr_mark(r, VR_MARK_checkpoint_differs, "op=%" PRIu64, m->anchor.op);
-        vr_log(r, VR_ERROR, "checkpoint-differs", "op=%" PRIu64 " peer=%u other=%u", m->anchor.op,
-               from, f->named_by);
+        vr_log(r, LOG_LEVEL_ERROR, "checkpoint-differs", "op=%" PRIu64 " peer=%u other=%u",
+               m->anchor.op, from, f->named_by);
     }
     f->holders &= ~(1u << from);
     if (holds) {

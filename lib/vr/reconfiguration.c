@@ -145,7 +145,7 @@ static void abandon(struct vr *r, const char *format, ...)
     va_end(args);
     p->abandoned = true;
     vr_mark(r, VR_MARK_proposal_abandoned, "%s", p->refusal);
-    vr_log(r, VR_WARN, "reconfiguration-abandoned", "epoch=%u reason=%s", r->epoch + 1,
+    vr_log(r, LOG_LEVEL_WARN, "reconfiguration-abandoned", "epoch=%u reason=%s", r->epoch + 1,
            vr_quoted(quoted, p->refusal));
     vr_reject(r, &p->asker, WIRE_REJECT_CONFLICT, p->refusal);
     vr_proposal_forget(r);
@@ -166,8 +166,8 @@ static void propose(struct vr *r, const struct vr_asker *asker, const struct wir
     for (uint8_t i = 0; i < SLOTS_MAX; i++)
         p->learners[i].answered_us = p->learners[i].progress_us = r->now_us;
     vr_take_guests(r, next);
-    vr_log(r, VR_INFO, "reconfiguration", "epoch=%u replicas=%u new=%u", r->epoch + 1, next->n,
-           r->guests.n);
+    vr_log(r, LOG_LEVEL_INFO, "reconfiguration", "epoch=%u replicas=%u new=%u", r->epoch + 1,
+           next->n, r->guests.n);
     vr_timer_off(r, VR_TIMER_EPOCH);
     vr_timer_set(r, VR_TIMER_HEARTBEAT, 0);
 }
@@ -431,7 +431,7 @@ static void become_learner(struct vr *r, struct vstamp_id group,
     vr_truncate(r, r->commit);
     for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
     vr_become(r, VR_TRANSITIONING);
-    vr_log(r, VR_INFO, "learning", "epoch=%u", r->epoch);
+    vr_log(r, LOG_LEVEL_INFO, "learning", "epoch=%u", r->epoch);
     vr_persist_state(r);
 }
 

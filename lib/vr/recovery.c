@@ -109,7 +109,7 @@ static void form(struct vr *r, const struct vstamp_id *tokens)
     r->view = r->log_view = 0;
     r->has_hard_state = true;
     vr_timer_off(r, VR_TIMER_RECOVERY);
-    vr_log(r, VR_INFO, "group-formed", "replicas=%u", r->config.n_replicas);
+    vr_log(r, LOG_LEVEL_INFO, "group-formed", "replicas=%u", r->config.n_replicas);
     vr_persist_state(r);
     vr_become(r, VR_VIEW_CHANGE);
     if (vr_primary_of(r, 0) == r->config.self) {
@@ -275,8 +275,8 @@ static void note_incarnation(struct vr *r, uint8_t from, const struct wire_heade
     r->crash_vector[r->config.self] = r->incarnation;
     r->nonce = vr_draw_id(r);
     bool surprising = r->config.durable && !r->lost; /* a replica has its state on its disk */
-    vr_log(r, surprising ? VR_WARN : VR_INFO, "recovering", "incarnation=%" PRIu64 "%s",
-           vr_incarnation_losses(r->incarnation),
+    vr_log(r, surprising ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "recovering",
+           "incarnation=%" PRIu64 "%s", vr_incarnation_losses(r->incarnation),
            surprising ? " reason=\"its folder was empty, and the group is not new\""
                         " hint=\"it fetches all from the others; if it had a state, stop it, and "
                         "look whether data_dir is right\""
@@ -396,7 +396,7 @@ void vr_recovery_begin(struct vr *r)
     r->nonce = vr_draw_id(r);
     r->recovery_tries = 0;
     vr_persist_state(r);
-    vr_log(r, VR_INFO, r->lost ? "lost" : "blank", "replicas=%u", r->config.n_replicas);
+    vr_log(r, LOG_LEVEL_INFO, r->lost ? "lost" : "blank", "replicas=%u", r->config.n_replicas);
     if (r->config.n_replicas == 1 && !r->lost && !knew_group) {
         form(r, r->tokens);
     } else {
@@ -437,7 +437,7 @@ void vr_recovery_due(struct vr *r)
     bool knows_group = r->incarnation != 0 || r->epoch != 0;
     if (knows_group && ++r->recovery_tries > TRIES_MAX && !r->checkpoint_storing) {
         vr_mark(r, VR_MARK_recovery_starts_anew, "incarnation=%" PRIu64, r->incarnation);
-        vr_log(r, VR_WARN, "recovery-starts-anew", "incarnation=%" PRIu64,
+        vr_log(r, LOG_LEVEL_WARN, "recovery-starts-anew", "incarnation=%" PRIu64,
                vr_incarnation_losses(r->incarnation));
         r->tokens[r->config.self] = (struct vstamp_id){0};
         for (uint8_t i = 0; i < r->config.n_replicas; i++) r->answers[i].present = false;

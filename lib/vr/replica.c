@@ -233,8 +233,8 @@ void vr_start(struct vr *r)
         vr_recovery_begin(r);
         return;
     }
-    vr_log(r, VR_INFO, "restored", "view=%" PRIu64 " op=%" PRIu64 " commit=%" PRIu64, r->view,
-           r->log.op, r->commit);
+    vr_log(r, LOG_LEVEL_INFO, "restored", "view=%" PRIu64 " op=%" PRIu64 " commit=%" PRIu64,
+           r->view, r->log.op, r->commit);
     vr_mend_begin(r);
     if (r->config.self == NOT_A_MEMBER) vr_epoch_resume(r);
     else vr_restart_begin(r);

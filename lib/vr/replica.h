@@ -17,6 +17,7 @@
 #include <vstamp/error.h>
 
 #include "base/arena.h"
+#include "base/log_level.h"
 #include "base/prng.h"
 #include "vr/client_table.h"
 #include "vr/config.h"
@@ -28,8 +29,6 @@
 #include "vr/trail.h"
 #include "vr/witness.h"
 #include "wire/frame.h"
-
-enum vr_level { VR_ERROR, VR_WARN, VR_INFO };
 
 struct vr_sink {
     void *ctx;
@@ -48,7 +47,7 @@ struct vr_sink {
      * vr_checkpoint_put_off may say that it will not be. */
     void (*store_checkpoint)(void *ctx);
     void (*trace)(void *ctx, const char *line); /* may be NULL */
-    void (*log)(void *ctx, enum vr_level level, const char *event, const char *detail);
+    void (*log)(void *ctx, enum log_level level, const char *event, const char *detail);
     struct give_back give_back;
 };
 

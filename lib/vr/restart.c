@@ -179,7 +179,7 @@ void vr_refuse(struct vr *r, uint8_t from, const char *event)
     char why[240];
     r->over_by = from;
     vr_stop_for_good(r);
-    vr_log(r, VR_ERROR, event, "reason=\"%s\"", vr_is_over(r, why, sizeof why));
+    vr_log(r, LOG_LEVEL_ERROR, event, "reason=\"%s\"", vr_is_over(r, why, sizeof why));
 }
 
 bool vr_restart_proves_old_copy(struct vr *r, uint8_t from, uint64_t theirs)

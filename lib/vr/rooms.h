@@ -9,7 +9,7 @@
  *     changed.  Asserts speak of what this replica itself has done;
  *   - what is merely odd or late leaves a line in the trace;
  *   - what contradicts something that is committed here, or comes from a peer whose state is
- *     damaged, is an error that somebody must look at: a line at VR_ERROR ("log-diverged",
+ *     damaged, is an error that somebody must look at: a line at LOG_LEVEL_ERROR ("log-diverged",
  *     "prepare-does-not-chain", "checkpoint-not-sound"), each time.  What is committed here stays.
  *     The replica takes no part in a view whose log lacks it, and asks others.  It does not stop:
  *     with durability: memory a stop would lose the very evidence, and the operation with it, and
@@ -54,7 +54,7 @@ struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size);
 uint64_t vr_hole_bits(const struct vr *r); /* of the headers in it; 0 is the newest */
 struct wire_list vr_number_list(const uint32_t *numbers, uint32_t n, uint8_t *buffer, size_t size);
 void vr_trace(struct vr *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)
+void vr_log(struct vr *r, enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 #define VR_QUOTED_SIZE 800u
 /* The value of a pair of vr_log, of a text that others have a word in: one line, in quotes. */

@@ -156,7 +156,7 @@ const char *vr_quoted(char into[static VR_QUOTED_SIZE], const char *text)
     return into;
 }
 
-void vr_log(struct vr *r, enum vr_level level, const char *event, const char *format, ...)
+void vr_log(struct vr *r, enum log_level level, const char *event, const char *format, ...)
 {
     char detail[VR_QUOTED_SIZE + 160];
     va_list args;

@@ -76,7 +76,7 @@ static void begin_pages(struct vr *r)
         vr_mark(r, VR_MARK_fetch_waits_for_own_checkpoint, "op=%" PRIu64, r->checkpoint_op);
         return;
     }
-    vr_log(r, VR_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64 " staged=%" PRIu32,
+    vr_log(r, LOG_LEVEL_INFO, "fetching-checkpoint", "peer=%u applied=%" PRIu64 " staged=%" PRIu32,
            t->peer, r->applied, r->pages.n_staged);
     t->pages = true;
     vr_fetch_begin(r);
@@ -229,7 +229,7 @@ static bool stage(struct vr *r, const struct wire_new_state *m)
             !vstamp_id_equal(entry.header.checksum, checksum)) {
             vr_mark(r, VR_MARK_new_state_does_not_chain, "op=%" PRIu64, entry.header.op);
             bool to_ours = r->staging.first > r->staging.op; /* T6; else the peer's log changed */
-            vr_log(r, to_ours ? VR_ERROR : VR_INFO, "new-state-does-not-chain",
+            vr_log(r, to_ours ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "new-state-does-not-chain",
                    "op=%" PRIu64 " from=%u", entry.header.op, r->transfer.peer);
             return false;
         }
@@ -255,8 +255,8 @@ static bool joins(struct vr *r, const struct wire_entry_header *header)
     const struct wire_entry_header *ours = log_header(&r->log, header->op);
     if (ours == NULL && header->op < r->log.first) return true;
     if (ours != NULL && vstamp_id_equal(ours->checksum, header->checksum)) return true;
-    vr_log(r, VR_ERROR, "log-diverged", "op=%" PRIu64 " commit=%" PRIu64 " replica=%u", header->op,
-           r->commit, r->transfer.peer);
+    vr_log(r, LOG_LEVEL_ERROR, "log-diverged", "op=%" PRIu64 " commit=%" PRIu64 " replica=%u",
+           header->op, r->commit, r->transfer.peer);
     r->transfer.answered = false;
     vr_transfer_restart(r); /* the timer asks another */
     return false;
@@ -405,7 +405,7 @@ static void skip_to(struct vr *r, const struct wire_entry_header *base)
         vr_transfer_go_on(r);
         return;
     }
-    vr_log(r, VR_ERROR, "log-diverged", "op=%" PRIu64 " replica=%u why=\"%s\"", base->op,
+    vr_log(r, LOG_LEVEL_ERROR, "log-diverged", "op=%" PRIu64 " replica=%u why=\"%s\"", base->op,
            r->transfer.peer, wrong); /* T6; the timer asks another */
 }
 

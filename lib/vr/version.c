@@ -129,7 +129,7 @@ void vr_on_later_entry(struct vr *r, uint8_t from, const struct wire_message *m)
     if (vr_version_is_missed(r)) return;
     r->missed = (struct vr_missed){.version = version_brought(m), .from = from, .view = view};
     vr_mark(r, VR_MARK_program_lacks_version, "version=%u from=%u", r->missed.version, from);
-    vr_log(r, VR_WARN, "program-too-old", "version=%u newest=%u replica=%u view=%" PRIu64,
+    vr_log(r, LOG_LEVEL_WARN, "program-too-old", "version=%u newest=%u replica=%u view=%" PRIu64,
            r->missed.version, r->config.newest, from, view);
 }
 

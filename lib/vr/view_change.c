@@ -81,7 +81,7 @@ void vr_enter_view(struct vr *r, uint64_t view, const char *why)
 {
     assert(view >= r->view);
     assert(r->status != VR_RECOVERING);
-    vr_log(r, VR_INFO, "view-change", "view=%" PRIu64 " why=\"%s\"", view, why);
+    vr_log(r, LOG_LEVEL_INFO, "view-change", "view=%" PRIu64 " why=\"%s\"", view, why);
     vr_transfer_stop(r, "a view change");
     vr_reads_clear(r);
     vr_batch_clear(r);
@@ -124,8 +124,8 @@ static void vote(struct vr *r)
 void vr_suspect(struct vr *r, const char *why)
 {
     if (!r->suspects) {
-        vr_log(r, VR_WARN, "primary-suspected", "view=%" PRIu64 " primary=%u why=\"%s\"", r->view,
-               vr_primary_of(r, r->view), why);
+        vr_log(r, LOG_LEVEL_WARN, "primary-suspected", "view=%" PRIu64 " primary=%u why=\"%s\"",
+               r->view, vr_primary_of(r, r->view), why);
     }
     r->suspects = true;
     vote(r);
@@ -408,7 +408,7 @@ void vr_install_view(struct vr *r, uint64_t view)
     r->has_hard_state = true;
     r->missed.version = 0; /* it begins without that */
     if (r->lost) {
-        vr_log(r, VR_INFO, "recovered-from-damage", "view=%" PRIu64 " op=%" PRIu64, view,
+        vr_log(r, LOG_LEVEL_INFO, "recovered-from-damage", "view=%" PRIu64 " op=%" PRIu64, view,
                r->log.op);
         r->lost = false;
         r->checkpoint_wanted = true; /* it takes the place of the damaged files */
@@ -423,8 +423,8 @@ void vr_install_view(struct vr *r, uint64_t view)
     vr_batch_clear(r);
     vr_become(r, VR_NORMAL);
     vr_normal_begin(r);
-    vr_log(r, VR_INFO, "view-started", "view=%" PRIu64 " role=backup primary=%u op=%" PRIu64, view,
-           vr_primary_of(r, view), r->log.op);
+    vr_log(r, LOG_LEVEL_INFO, "view-started", "view=%" PRIu64 " role=backup primary=%u op=%" PRIu64,
+           view, vr_primary_of(r, view), r->log.op);
 }
 
 static void send_start_view(struct vr *r, unsigned to, struct vstamp_id nonce)
@@ -448,7 +448,7 @@ static void begin_as_primary(struct vr *r)
     r->starting = false;
     vr_become(r, VR_NORMAL);
     vr_normal_begin(r);
-    vr_log(r, VR_INFO, "view-started",
+    vr_log(r, LOG_LEVEL_INFO, "view-started",
            "view=%" PRIu64 " role=primary op=%" PRIu64 " commit=%" PRIu64, r->view, r->log.op,
            r->commit);
     send_start_view(r, VR_ALL, (struct vstamp_id){0});

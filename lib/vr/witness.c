@@ -165,7 +165,7 @@ uint64_t vr_witness_forgets(struct vr *r)
     r->log_is_short = false;
     if (low <= before) return 0;
     if (low > r->held) {
-        enum vr_level level = vr_witness_is_exposed(r) ? VR_INFO : VR_WARN;
+        enum log_level level = vr_witness_is_exposed(r) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
         vr_mark(r, VR_MARK_witness_forgets_early, "op=%" PRIu64 " held=%" PRIu64, low, r->held);
         vr_log(r, level, "witness-exposed", "op=%" PRIu64 " held=%" PRIu64, low, r->held);
     }
@@ -232,7 +232,7 @@ static void give_back(struct vr *r, void *memory, size_t size)
 static void drop_state(struct vr *r)
 {
     vr_mark(r, VR_MARK_state_is_dropped, "op=%" PRIu64, r->applied);
-    vr_log(r, VR_INFO, "state-dropped", "op=%" PRIu64, r->applied);
+    vr_log(r, LOG_LEVEL_INFO, "state-dropped", "op=%" PRIu64, r->applied);
     r->bare = true;
     pages_give_back(&r->pages, &r->sink.give_back);
     client_table_give_back(r->clients, &r->sink.give_back);

@@ -40,7 +40,7 @@ static void io_line(void *ctx, const char *line)
     (void)line;
 }
 
-static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+static void io_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
     (void)ctx;
     (void)level;

@@ -92,16 +92,10 @@ static void io_store(void *ctx, enum node_lane lane, const struct node_job *job)
     assert(false); /* durability: memory */
 }
 
-static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+static void io_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
-    static const enum log_level levels[] = {
-        [NODE_LOG_ERROR] = LOG_LEVEL_ERROR,
-        [NODE_LOG_WARN] = LOG_LEVEL_WARN,
-        [NODE_LOG_INFO] = LOG_LEVEL_INFO,
-        [NODE_LOG_DEBUG] = LOG_LEVEL_DEBUG,
-    };
     struct host *h = ctx;
-    log_detail(&h->log, levels[level], event, detail);
+    log_detail(&h->log, level, event, detail);
 }
 
 /* --- init ------------------------------------------------------------------------------------- */

@@ -117,7 +117,7 @@ static void io_trace(void *ctx, const char *line)
     note_line(ctx, line, "");
 }
 
-static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+static void io_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
     (void)level;
     note_line(ctx, event, detail);

@@ -113,7 +113,7 @@ static void io_trace(void *ctx, const char *line)
 
 /* What is logged is in the trace already.  An error has a cause that the run knows of, or it is
  * one. */
-static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+static void io_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
     struct sim_replica *r = ctx;
     (void)detail;
@@ -131,7 +131,7 @@ static void io_log(void *ctx, enum node_log_level level, const char *event, cons
         sim_fail(r->sim, "replica %u: %s", r->index, check_core(r->node)->app_failure.text);
     if (strcmp(event, "application-mistaken") == 0)
         sim_fail(r->sim, "replica %u: %s", r->index, check_core(r->node)->app_mistake.text);
-    if (level == NODE_LOG_ERROR && !spoilt && !rots && !flips && !older && !r->old)
+    if (level == LOG_LEVEL_ERROR && !spoilt && !rots && !flips && !older && !r->old)
         sim_fail(r->sim, "replica %u: %s", r->index, event);
 }
 

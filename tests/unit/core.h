@@ -17,18 +17,8 @@ struct core {
     struct vr vr;
 };
 
-static inline void core_ignore_log(void *ctx, enum vr_level level, const char *event,
+static inline void core_ignore_log(void *ctx, enum log_level level, const char *event,
                                    const char *detail)
-{
-    (void)ctx;
-    (void)level;
-    (void)event;
-    (void)detail;
-}
-
-/* The same, and no peers, of a node's host. */
-static inline void core_ignore_event(void *ctx, enum node_log_level level, const char *event,
-                                     const char *detail)
 {
     (void)ctx;
     (void)level;

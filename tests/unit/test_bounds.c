@@ -73,7 +73,7 @@ static bool starts(const struct config *config)
 {
     uint8_t answer = 0;
     struct node_io io = {.ctx = &answer, .send = core_ignore_frame, .reply = note_answer,
-                         .log = core_ignore_event};
+                         .log = core_ignore_log};
     struct vr_config vr;
     struct vstamp_diag diag = {0};
     assert_int_equal(config_to_vr(config, 0, "0", &vr, &diag), 0);

@@ -52,7 +52,7 @@ static int live(void **state)
                                   .pipeline = 1, .log_entries = 32, .log_bytes = 65536,
                                   .checkpoint_ops = 16};
     struct node_io io = {.ctx = &life, .send = core_ignore_frame, .reply = nothing_answered,
-                         .log = core_ignore_event, .record = record};
+                         .log = core_ignore_log, .record = record};
     struct node_status status;
     (void)state;
     sim_options_config(&options, &config);

@@ -30,7 +30,7 @@ struct fixture {
     struct wire_segment owner;
 };
 
-static void io_log(void *ctx, enum node_log_level level, const char *event, const char *detail)
+static void io_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
     (void)ctx, (void)level, (void)event, (void)detail;
 }

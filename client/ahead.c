@@ -35,7 +35,7 @@ static void on_reply(void *context, const struct vstamp_reply *reply)
     q->body = (struct bytes){memory_copy(reply->body, reply->size), reply->size};
 }
 
-/* What came of it; with L2. */
+/* What came of it; with I2. */
 static void conclude(struct ahead *a, struct question *q, struct outcome *o)
 {
     char explanation[EXPLANATION_SIZE];
@@ -74,7 +74,7 @@ static void show(struct ahead *a, struct question *q)
     *q = (struct question){0};
 }
 
-/* L1. */
+/* I1. */
 static void show_answered(struct ahead *a)
 {
     struct vstamp_diag ignored = {0};

@@ -10,11 +10,11 @@
  * that are in flight together have no order of their own, so a write is always alone; but reads
  * change nothing, and where each was executed its answer tells.  So:
  *
- *   L1  answers are shown in the order of the commands, each as soon as it and those before it are
+ *   I1  answers are shown in the order of the commands, each as soon as it and those before it are
  *       there;
- *   L2  an answer that is older than one before it (a smaller op-number), unless stale ones are
+ *   I2  an answer that is older than one before it (a smaller op-number), unless stale ones are
  *       asked for, is not shown; its command is asked again, alone;
- *   L3  whoever does anything else, or has something else to say, calls ahead_catch_up first.
+ *   I3  whoever does anything else, or has something else to say, calls ahead_catch_up first.
  *
  * Which commands are such reads is in commands.def. */
 #ifndef CLIENT_AHEAD_H

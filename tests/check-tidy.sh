@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The style rules a machine can see: line, function and file length, banned calls, the licence line,
-# headers that say what they are for, how messages are written, no leftovers, and no source that the
-# build does not know.
+# headers that say what they are for, how messages are written, one file for the rules of a letter,
+# no leftovers, and no source that the build does not know.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 
@@ -44,6 +44,11 @@ offences() {
                 "atoi|atol|strtok|rand|srand|alloca) *[(]"
         }
         $0 ~ banned { offence("a banned call") }
+        /^ \*   [A-Z][0-9]+  / {
+            letter = substr($0, 6, 1)
+            if (!(letter in home)) home[letter] = FILENAME
+            if (home[letter] != FILENAME) offence("a rule " letter ", as " home[letter] " has them")
+        }
         /(diag_printf|diag_wrap|cli_complain|cli_usage|outcome_fail)[(]/ { message = FNR }
         /"/ && message > 0 {
             # the format is the first text of the call
@@ -78,7 +83,7 @@ bites() {
         "$broken/.ci"
     printf '#!/bin/sh\n# SPDX-License-Identifier: BSD-2-Clause\n' |
         tee "$broken/bootstrap" >"$broken/.ci/run"
-    echo '    %D%/bad.c' >"$broken/lib/local.mk"
+    echo '    %D%/bad.c %D%/rules.c' >"$broken/lib/local.mk"
     touch "$broken/tests/local.mk"
     {
         echo '/* no licence */'
@@ -94,7 +99,8 @@ bites() {
         seq 728
         printf 'cli_complain(cli,\n    "Something");\n"it can'"'"'t be"\n'
     } >"$broken/lib/bad.c"
-    printf '/* SPDX-License-Identifier: BSD-2-Clause */\n\n' >"$broken/lib/unknown.h"
+    printf '/* SPDX-License-Identifier: BSD-2-Clause */\n\n *   Q1  x\n' >"$broken/lib/unknown.h"
+    printf '/* SPDX-License-Identifier: BSD-2-Clause */\n *   Q2  x */\n' >"$broken/lib/rules.c"
     echo 'true' >"$broken/tests/unlicensed.sh"
     echo 'true' >>"$broken/tests/unlicensed.sh"
     found=$(offences "$broken")
@@ -102,7 +108,7 @@ bites() {
     for expected in 'bad.c:1: the first line' '2: longer' '3: a tab' '4: blanks' '5: a leftover' \
         '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 811 lines' '810: a capital' \
         '811: a short form' 'unknown.h:2: it does not say' 'unknown.h: not in' \
-        'unlicensed.sh:2: the licence'; do
+        'unknown.h:3: a rule Q, as lib/rules.c' 'unlicensed.sh:2: the licence'; do
         case $found in
         *"$expected"*) ;;
         *)
@@ -111,7 +117,7 @@ bites() {
             ;;
         esac
     done
-    [ "$(echo "$found" | wc -l)" -eq 14 ]
+    [ "$(echo "$found" | wc -l)" -eq 15 ]
 }
 
 echo 1..2

@@ -8,14 +8,14 @@
  *   the end        of the call: the session is free again, then the callback
  *
  * What holds between any two calls:
- *   X1  due[r] has exactly the sessions that run and have a frame due at replica r, n_due counts
+ *   Y1  due[r] has exactly the sessions that run and have a frame due at replica r, n_due counts
  *       them, and n_wide counts those that ask everybody;
- *   X2  wake_ms is not later than session_wake of any session that runs;
- *   X3  what one session learned of the group, view and newest op-number, the others know when
+ *   Y2  wake_ms is not later than session_wake of any session that runs;
+ *   Y3  what one session learned of the group, view and newest op-number, the others know when
  *       their next task begins: a causal read is not older than any answer of this process;
- *   X4  a session whose request may have run registers anew before its next one, which fences the
+ *   Y4  a session whose request may have run registers anew before its next one, which fences the
  *       former (session.c, C3);
- *   X5  all sessions live in one epoch: a NEW-EPOCH, whosever it is, moves them together. */
+ *   Y5  all sessions live in one epoch: a NEW-EPOCH, whosever it is, moves them together. */
 #include "proxy/proxy.h"
 
 #include <string.h>
@@ -169,7 +169,7 @@ const char *proxy_words(const struct vstamp_client *c, uint32_t replica)
     return c->words[replica];
 }
 
-/* Session i may have changed (X1, X2). */
+/* Session i may have changed (Y1, Y2). */
 static void note(struct vstamp_client *c, uint32_t i)
 {
     const struct session *s = &c->sessions[i];
@@ -195,7 +195,7 @@ static void start(struct vstamp_client *c, uint32_t i, enum session_task task, u
 {
     struct session *s = &c->sessions[i];
     const struct call *call = &c->calls[i];
-    session_learn(s, &c->known, c->witnesses); /* X3 */
+    session_learn(s, &c->known, c->witnesses); /* Y3 */
     session_start(s, task, task == SESSION_REGISTER ? (struct bytes){0} : call->operation, false,
                   now_ms, call->deadline_ms);
     note(c, i);
@@ -259,7 +259,7 @@ static void end(struct vstamp_client *c, uint32_t i, uint64_t now_ms)
         start(c, i, call->task, now_ms);
         return;
     }
-    if (r->may_have_run && s->identity.session != 0) session_renew(s); /* X4 */
+    if (r->may_have_run && s->identity.session != 0) session_renew(s); /* Y4 */
     bool tells = r->err != 0 || s->task != SESSION_REGISTER; /* what that says is ours */
     const struct vstamp_reply reply = {
         .err = r->err,
@@ -369,7 +369,7 @@ static void keep_addresses(struct vstamp_client *c, const struct wire_list *memb
     }
 }
 
-/* The numbers of replicas are others from now on (X5). */
+/* The numbers of replicas are others from now on (Y5). */
 static int follow(struct vstamp_client *c, const struct wire_message *m, uint64_t now_ms)
 {
     const struct wire_membership *to = &m->as.new_epoch.membership;

@@ -656,7 +656,7 @@ static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
         say_started(r, slot, origin);
     if (same && m->header.epoch == r->epoch && from_member &&
         start->membership.former.count > r->membership.n_former)
-        vr_epoch_tell(r, slot, origin); /* it knows less than we do (former.c, F2) */
+        vr_epoch_tell(r, slot, origin); /* it knows less than we do (former.c, Z2) */
 }
 
 static void on_epoch_started(struct vr *r, uint8_t slot, uint64_t origin,

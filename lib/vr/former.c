@@ -10,15 +10,15 @@
  *   member ----NEW-EPOCH----> old replica     this one; it moves, and hears that it is not needed
  *   member <---START-EPOCH--- old replica     without its own name: it has ended
  *
- *   F1  a membership names its former members, the newest first.  There are FORMER_MAX at most, and
+ *   Z1  a membership names its former members, the newest first.  There are FORMER_MAX at most, and
  *       the oldest are forgotten.  Who moves derives them from the membership before, who hears of
  *       the epoch is told them, and they are as durable as the members are;
- *   F2  a name that is dropped in an epoch never comes again in it: who hears the list of another
+ *   Z2  a name that is dropped in an epoch never comes again in it: who hears the list of another
  *       replica keeps the names that both have.  A replica that ends drops its own name, durably,
  *       and tells the members so; and those tell each other their lists, as long as there are any,
  *       so that one which was away when an old replica ended does not look for it for ever;
- *   F3  an address that a member has is not looked for;
- *   F4  they are guests, as long as there is nothing else to do with guests, and greeted once they
+ *   Z3  an address that a member has is not looked for;
+ *   Z4  they are guests, as long as there is nothing else to do with guests, and greeted once they
  *       are connected, and again now and then.  The host dials them less and less often. */
 #include "vr/rooms.h"
 

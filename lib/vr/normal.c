@@ -147,7 +147,7 @@ void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_
     struct vstamp_id checksum = log_checksum(r->group, header, m->entry.body);
     if (!vstamp_id_equal(header->parent, log_last(&r->log)->checksum) ||
         !vstamp_id_equal(header->checksum, checksum) ||
-        header->version < log_last(&r->log)->version) { /* V4 */
+        header->version < log_last(&r->log)->version) { /* G4 */
         vr_log(r, LOG_LEVEL_ERROR, "prepare-does-not-chain", "op=%" PRIu64 " from=%u", op, from);
         return;
     }

@@ -5,8 +5,8 @@
  * the read came, has been echoed by a quorum.  Then no later view had started when the read
  * arrived, so the primary's state held all that was acknowledged by then.
  *
- *   R1  a round counts for the reads that came before it was sent;
- *   R2  a new primary answers only once it has committed all its view began with (PIT-7.9).
+ *   Q1  a round counts for the reads that came before it was sent;
+ *   Q2  a new primary answers only once it has committed all its view began with (PIT-7.9).
  *
  * Under a lease (lease.c) they are answered at the end of the turn in which they came.
  *
@@ -117,7 +117,7 @@ void vr_reads_on_request(struct vr *r, const struct vr_asker *asker, const struc
     if (r->applied < r->view_start_op) {
         vr_mark(r, VR_MARK_read_before_view_is_executed, "applied=%" PRIu64, r->applied);
     }
-    keep(waiting_read(r, r->reads_count++), asker, m, r->heartbeat + 1); /* R1: the next round */
+    keep(waiting_read(r, r->reads_count++), asker, m, r->heartbeat + 1); /* Q1: the next round */
 }
 
 /* Is there a read that no round under way covers? */
@@ -148,7 +148,7 @@ static uint32_t foresee(struct vr *r, uint64_t sequence)
 static void answer_confirmed(struct vr *r, uint64_t sequence)
 {
     if (r->reads_count == 0 || !vr_is_primary(r) || r->suspects || vr_view_is_over(r)) return;
-    if (r->applied < r->view_start_op) return; /* R2 */
+    if (r->applied < r->view_start_op) return; /* Q2 */
     for (uint32_t n; (n = foresee(r, sequence)) > 0;) {
         for (; n > 0; n--) {
             const struct vr_read *read = waiting_read(r, 0);

@@ -8,17 +8,17 @@
  *   (all are warm)                              the primary takes no more requests, lets what is in
  *                                               flight commit, and logs the request, alone
  *
- *   P1  one at a time: nothing is proposed while another one is, or is in the log uncommitted; and
+ *   J1  one at a time: nothing is proposed while another one is, or is in the log uncommitted; and
  *       a request names the membership that it is to replace (PIT-8.4, 8.11);
- *   P2  a member to be is a *learner*: it holds what is committed, and neither votes nor counts.
+ *   J2  a member to be is a *learner*: it holds what is committed, and neither votes nor counts.
  *       It becomes a member only by the entry, with the log up to that (PIT-8.6).  A witness that
  *       is to be active learns, too, and goes on as a witness until then (witness.c, W7);
- *   P3  a learner counts by what it says in answer to this proposal: what a former life of it said
+ *   J3  a learner counts by what it says in answer to this proposal: what a former life of it said
  *       may come late, and name a token that nobody has any more;
- *   P4  the entry follows only committed ones, alone in its place, once every learner has kept up
+ *   J4  the entry follows only committed ones, alone in its place, once every learner has kept up
  *       for a heartbeat: so the pause is one round of messages, not a state transfer;
- *   P5  it is not logged when too few of the new members are in reach to be a quorum;
- *   P6  it says what only the primary knows: tokens and lives of the members, the first view.
+ *   J5  it is not logged when too few of the new members are in reach to be a quorum;
+ *   J6  it says what only the primary knows: tokens and lives of the members, the first view.
  *
  * A proposal is dropped when the view ends, or when a learner does not answer, or makes no
  * progress, for PATIENCE times view_change_ms: then the request did not run, and may be made again;
@@ -283,7 +283,7 @@ void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *messag
     }
 }
 
-/* P4 */
+/* J4 */
 static bool all_are_warm(const struct vr *r)
 {
     for (uint8_t i = 0; i < vr_n_slots(r); i++) {
@@ -294,7 +294,7 @@ static bool all_are_warm(const struct vr *r)
     return true;
 }
 
-/* P5 */
+/* J5 */
 static bool quorum_in_reach(const struct vr *r)
 {
     const struct vr_membership *next = &r->proposal.next;
@@ -329,7 +329,7 @@ static uint8_t first_primary(const struct vr *r)
     return best;
 }
 
-/* P6 */
+/* J6 */
 static struct bytes choose(struct vr *r, uint8_t *buffer, size_t size)
 {
     struct vr_membership *next = &r->proposal.next;

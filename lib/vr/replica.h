@@ -206,7 +206,7 @@ struct vr_digests {
     uint64_t next_look_us; /* not before that is looked through more of it */
 };
 
-/* An entry of a later version than this program speaks (version.c, V6). */
+/* An entry of a later version than this program speaks (version.c, G6). */
 struct vr_missed {
     uint8_t version, from; /* who has it in its log, */
     uint64_t view;         /* in this view */

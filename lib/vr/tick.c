@@ -10,14 +10,14 @@
  * there.  So its time is agreed on and rises, it survives what entries survive, and a replica that
  * fetches the log or the pages gets there, too.
  *
- *   T1  only a primary logs one, and when it has executed all that its view began with: what a
+ *   U1  only a primary logs one, and when it has executed all that its view began with: what a
  *       former primary has logged is in its pages then;
- *   T2  one at a time: while one is on its way the pages do not say yet what it does;
- *   T3  the next one comes TICK_US later at the earliest, even if the application always has
+ *   U2  one at a time: while one is on its way the pages do not say yet what it does;
+ *   U3  the next one comes TICK_US later at the earliest, even if the application always has
  *       something to do;
- *   T4  what is due is judged by the time that the entry will have, and by that alone when it is
+ *   U4  what is due is judged by the time that the entry will have, and by that alone when it is
  *       executed.  A clock that is set back meanwhile makes a tick that finds nothing to do;
- *   T5  the first entry is a client's.  New members of another group wait for it as a group of
+ *   U5  the first entry is a client's.  New members of another group wait for it as a group of
  *       their own, which may be given up as long as nobody has used it (reconfiguration.c).
  *
  * clock.c says what time it is. */
@@ -37,14 +37,14 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header)
     if (!vr_app_has_failed(r)) vr_app_has_run(r);
 }
 
-/* May this primary log one now (T2, T5)? */
+/* May this primary log one now (U2, U5)? */
 static bool may_tick(const struct vr *r)
 {
     return r->log.op > 0 && !r->suspects && !r->ticking && vr_time_is_known(r) &&
            !vr_view_is_over(r) && !vr_proposal_closes(r);
 }
 
-/* VSTAMP_NEVER: nothing is, or not for us (T1).  Most often nothing is, which is known soonest. */
+/* VSTAMP_NEVER: nothing is, or not for us (U1).  Most often nothing is, which is known soonest. */
 static uint64_t due_us(struct vr *r)
 {
     if (r->app->due == NULL || !vr_is_primary(r) || r->applied < r->view_start_op)
@@ -62,7 +62,7 @@ void vr_tick_arm(struct vr *r)
     uint64_t due = due_us(r);
     uint64_t time = due != VSTAMP_NEVER ? vr_next_timestamp(r) : 0;
     uint64_t wait_us = due > time ? due - time : 0;
-    uint64_t rest_us = r->tick_us > r->now_us ? r->tick_us - r->now_us : 0; /* T3 */
+    uint64_t rest_us = r->tick_us > r->now_us ? r->tick_us - r->now_us : 0; /* U3 */
     if (wait_us < rest_us) wait_us = rest_us;
     if (due != VSTAMP_NEVER && wait_us < r->config.heartbeat_ms * UINT64_C(1000))
         vr_timer_set(r, VR_TIMER_TICK, wait_us);
@@ -73,6 +73,6 @@ void vr_tick_arm(struct vr *r)
 void vr_tick_due(struct vr *r)
 {
     if (due_us(r) > vr_next_timestamp(r)) return;
-    r->tick_us = r->now_us + TICK_US; /* T3 */
+    r->tick_us = r->now_us + TICK_US; /* U3 */
     r->ticking = vr_batch_tick(r);
 }

@@ -13,17 +13,17 @@
  *
  * A replica ignores what is in a later version than it speaks as long as that may yet be taken back
  * (an entry in a frame that it can read: those are sent before they are committed), and ends when
- * it cannot (a frame in that version, V5).  While a change of members waits the version stays, so
+ * it cannot (a frame in that version, G5).  While a change of members waits the version stays, so
  * that what a member to be has told of itself remains true.
  *
  * A member may have gone back to the older program while such an entry is on its way.  It says so,
- * and to it the primary of that view is as good as silent, so it votes for another (V6).  If a
+ * and to it the primary of that view is as good as silent, so it votes for another (G6).  If a
  * majority went back, that entry is committed nowhere, and they go on without it, in a later view:
  * so nobody may end because of it.  If no majority did, votes do nothing: the entry is committed as
- * soon as a majority of the others is there, and then V5 ends who is too old. */
+ * soon as a majority of the others is there, and then G5 ends who is too old. */
 #include "vr/rooms.h"
 
-/* V1 */
+/* G1 */
 uint8_t vr_version(const struct vr *r)
 {
     const struct wire_entry_header *newest = log_header(&r->log, r->commit);
@@ -38,7 +38,7 @@ uint8_t vr_version_of_log(const struct vr *r)
     return version > r->config.oldest ? version : r->config.oldest;
 }
 
-/* V4: of the primary's next entry. */
+/* G4: of the primary's next entry. */
 uint8_t vr_version_of_next(const struct vr *r)
 {
     uint8_t version = r->config.newest, least = vr_version_of_log(r);
@@ -116,7 +116,7 @@ bool vr_version_is_missed(const struct vr *r)
     return r->missed.version > r->config.newest && r->missed.view == r->view;
 }
 
-/* A message came that brings such an entry; all else in it is ignored (V6). */
+/* A message came that brings such an entry; all else in it is ignored (G6). */
 void vr_on_later_entry(struct vr *r, uint8_t from, const struct wire_message *m)
 {
     uint64_t view = m->header.view;
@@ -134,7 +134,7 @@ void vr_on_later_entry(struct vr *r, uint8_t from, const struct wire_message *m)
 }
 
 /* A frame in a version that this replica does not speak.  If that is a later one, its sender knows
- * that the group has risen to it (V5). */
+ * that the group has risen to it (G5). */
 void vr_on_other_version(struct vr *r, uint8_t slot, const struct wire_header *header)
 {
     bool ours = vstamp_id_equal(header->group, r->group) && !vstamp_id_is_zero(r->group);

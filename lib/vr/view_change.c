@@ -133,7 +133,7 @@ void vr_suspect(struct vr *r, const char *why)
 
 void vr_trust(struct vr *r)
 {
-    if (vr_version_is_missed(r)) return; /* a view that we cannot follow (version.c, V6) */
+    if (vr_version_is_missed(r)) return; /* a view that we cannot follow (version.c, G6) */
     r->suspects = false;
     r->vote_us[r->config.self] = 0;
     vr_timer_off(r, VR_TIMER_VOTE);

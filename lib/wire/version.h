@@ -6,17 +6,17 @@
  * A program speaks a range of them.  A group is in one version: that of its newest committed entry,
  * which says so in its header (vr/version.c has how it rises).
  *
- *   V1  what a replica sends to others, logs and stores is in the version of its group, as far as
+ *   G1  what a replica sends to others, logs and stores is in the version of its group, as far as
  *       it knows it; as long as it knows of none, in the oldest one that it speaks;
- *   V2  a message may gain fields, at its end, each with the version that it came with
+ *   G2  a message may gain fields, at its end, each with the version that it came with
  *       (messages.def); a frame says by which version it was written.  Records, which are parts of
  *       messages and of files, never change: what is to say more is a record of another name;
- *   V3  what clients, tools and replicas of other epochs are told, and tell, is in no version: its
+ *   G3  what clients, tools and replicas of other epochs are told, and tell, is in no version: its
  *       shape is for ever (FOR_EVER_BEGIN in messages.def).  So is the header of a frame;
- *   V4  the version of a group never falls, and rises no higher than all its members speak;
- *   V5  who meets what is later than all that it speaks, in its folder or from its group, ends, and
+ *   G4  the version of a group never falls, and rises no higher than all its members speak;
+ *   G5  who meets what is later than all that it speaks, in its folder or from its group, ends, and
  *       says which version that is, and up to which it speaks;
- *   V6  an entry that may yet be taken back is no such end: who cannot take it says so, and wants
+ *   G6  an entry that may yet be taken back is no such end: who cannot take it says so, and wants
  *       another view. */
 #ifndef WIRE_VERSION_H
 #define WIRE_VERSION_H

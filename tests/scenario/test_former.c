@@ -37,7 +37,7 @@ static void restart_all(struct cluster *c, const uint8_t *members, uint8_t n)
 }
 
 /* The same, epochs later, and none of the members has seen the group that it knows; they all have
- * started anew since (F1).  Then nobody looks for it any more, nor for those who ended before (F2),
+ * started anew since (Z1).  Then nobody looks for it any more, nor for those who ended before (Z2),
  * not even one that was away when it ended. */
 static void who_slept_through_groups_of_others_is_told(void **state)
 {
@@ -68,7 +68,7 @@ static void who_slept_through_groups_of_others_is_told(void **state)
     cluster_free(c);
 }
 
-/* F1: the oldest are forgotten; F3: who is a member again is not looked for. */
+/* Z1: the oldest are forgotten; Z3: who is a member again is not looked for. */
 static void so_many_are_looked_for_and_no_more(void **state)
 {
     (void)state;

@@ -126,7 +126,7 @@ static void the_group_acts_though_nobody_asks(void **unused)
     cluster_free(c);
 }
 
-/* T2 */
+/* U2 */
 static void there_is_one_tick_at_a_time(void **unused)
 {
     (void)unused;
@@ -147,7 +147,7 @@ static void there_is_one_tick_at_a_time(void **unused)
     cluster_free(c);
 }
 
-/* T1: what the former primary has logged is executed before the new one looks. */
+/* U1: what the former primary has logged is executed before the new one looks. */
 static void a_new_primary_acts_and_acts_once(void **unused)
 {
     (void)unused;
@@ -193,7 +193,7 @@ static void what_was_due_under_a_lost_primary_is_done_by_the_next(void **unused)
     cluster_free(c);
 }
 
-/* T3 */
+/* U3 */
 static void an_application_that_is_never_content_does_not_fill_the_log(void **unused)
 {
     (void)unused;
@@ -209,7 +209,7 @@ static void an_application_that_is_never_content_does_not_fill_the_log(void **un
     cluster_free(c);
 }
 
-/* T5: who is to become a member of another group is told of it only if nobody has used its own. */
+/* U5: who is to become a member of another group is told of it only if nobody has used its own. */
 static void a_group_that_nobody_has_used_does_nothing(void **unused)
 {
     (void)unused;

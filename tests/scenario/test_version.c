@@ -37,7 +37,7 @@ static struct cluster *raised_group(int mode, uint64_t *session)
     return c;
 }
 
-/* Rule: V4; the last one makes the group rise, and no request is waited for. */
+/* Rule: G4; the last one makes the group rise, and no request is waited for. */
 static void a_group_rises_when_the_last_member_was_upgraded(void **state)
 {
     (void)state;
@@ -159,7 +159,7 @@ static void go_back(struct cluster *c, uint8_t replica)
     cluster_run(c, 100);
 }
 
-/* Rule: V6; one that went back says what it lacks, and keeps nobody from anything. */
+/* Rule: G6; one that went back says what it lacks, and keeps nobody from anything. */
 static void one_that_went_back_in_that_moment_says_so(void **state)
 {
     (void)state;
@@ -185,7 +185,7 @@ static void one_that_went_back_in_that_moment_says_so(void **state)
     cluster_free(c);
 }
 
-/* Rule: V6; a majority that went back goes on without what it could not execute. */
+/* Rule: G6; a majority that went back goes on without what it could not execute. */
 static void a_majority_that_went_back_goes_on(void **state)
 {
     (void)state;
@@ -207,7 +207,7 @@ static void a_majority_that_went_back_goes_on(void **state)
     cluster_free(c);
 }
 
-/* Rule: V4. */
+/* Rule: G4. */
 static void an_entry_of_an_older_version_does_not_follow(void **state)
 {
     (void)state;
@@ -221,7 +221,7 @@ static void an_entry_of_an_older_version_does_not_follow(void **state)
     cluster_free(c);
 }
 
-/* Rule: V5. */
+/* Rule: G5. */
 static void who_is_too_old_for_its_group_ends_in_words(void **state)
 {
     (void)state;
@@ -241,7 +241,7 @@ static void who_is_too_old_for_its_group_ends_in_words(void **state)
     cluster_free(c);
 }
 
-/* Rule: V4 of the epoch to be. */
+/* Rule: G4 of the epoch to be. */
 static void a_member_to_be_that_is_too_old_is_refused_in_words(void **state)
 {
     (void)state;

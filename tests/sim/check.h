@@ -12,7 +12,7 @@
  * (PIT-7.1).  An epoch has one membership, and begins after one entry (I16); no entry of an epoch
  * lies before its begin or behind its end (I17).  The version of the protocol never falls in the
  * log, nor rises above what all members have spoken; nobody holds or is sent what it cannot read
- * (V1, V4: versions.c).  Its times lie within the clocks of a quorum (H2, H3: clocks.c).  A replica
+ * (G1, G4: versions.c).  Its times lie within the clocks of a quorum (H2, H3: clocks.c).  A replica
  * whose state has turned in its memory is found at the next digest point, is silent from then on
  * and after any start from that disk, and no other is taken for one.  Clients carry a large request
  * no more often than they must (C9: heavy.c). */

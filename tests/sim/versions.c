@@ -35,7 +35,7 @@ static bool is_well(const struct sim *sim, uint8_t node)
 
 /* When the faults are over.  Who went back while an entry of the later version was on its way, and
  * says so, may be needed for that entry: its operator upgrades it again.  But as long as those of
- * the older version are a majority that has state they must get on without it (V6). */
+ * the older version are a majority that has state they must get on without it (G6). */
 void sim_versions_upgrade(struct sim *sim)
 {
     uint32_t older = 0;
@@ -60,7 +60,7 @@ void sim_version_too_old(struct sim_replica *r, const char *why)
     r->sim->stats.too_old++;
 }
 
-/* Have all members been in this version, in some life (V4)? */
+/* Have all members been in this version, in some life (G4)? */
 static bool all_spoke(const struct sim *sim, uint32_t epoch, uint8_t version)
 {
     for (uint8_t i = 0; i < sim->n_nodes; i++)
@@ -81,7 +81,7 @@ void sim_version_check(struct sim *sim, const struct sim_replica *r,
                  header->op, header->version, header->epoch);
 }
 
-/* What a replica sends to another member of its epoch (V1). */
+/* What a replica sends to another member of its epoch (G1). */
 void sim_version_check_frame(struct sim *sim, uint8_t from, uint8_t to, uint8_t version)
 {
     if (sim->options.upgrade_us != 0 && version > sim->replicas[to].spoke)

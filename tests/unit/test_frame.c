@@ -269,7 +269,7 @@ static void a_frame_of_a_later_version_says_so(void **state)
     assert_int_equal(m.header.version, WIRE_NEWEST + 1);
 }
 
-/* V2: a message that has grown twice, and once by a list. */
+/* G2: a message that has grown twice, and once by a list. */
 struct grown {
     uint64_t old, newer;
     struct wire_list newest;

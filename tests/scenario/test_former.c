@@ -29,6 +29,26 @@ static void who_slept_until_all_it_knew_had_ended_is_told(void **state)
     cluster_free(c);
 }
 
+/* F4: what is said when a connection comes up may be lost, and it stays up. */
+static void who_misses_the_greeting_is_greeted_again(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    cluster_crash(c, 2);
+    for (int i = 0; i < 3; i++) cluster_add(c, LIST(3, 4, 5));
+    assert_true(cluster_move(c, 2, g.admin, 1, LIST(3, 4, 5)));
+    cluster_run(c, 2000);
+    cluster_drop(c, CLUSTER_ALL, 2, WIRE_epoch_started);
+    cluster_start(c, 2);
+    cluster_run(c, 500);
+    assert_true(cluster_is_up(c, 2));
+    cluster_clear_rules(c);
+    cluster_run(c, 15000);
+    assert_false(cluster_is_up(c, 2));
+    cluster_free(c);
+}
+
 static void restart_all(struct cluster *c, const uint8_t *members, uint8_t n)
 {
     for (uint8_t i = 0; i < n; i++) cluster_crash(c, members[i]);
@@ -95,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_slept_until_all_it_knew_had_ended_is_told),
+        cmocka_unit_test(who_misses_the_greeting_is_greeted_again),
         cmocka_unit_test(who_slept_through_groups_of_others_is_told),
         cmocka_unit_test(so_many_are_looked_for_and_no_more),
     };

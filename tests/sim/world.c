@@ -118,17 +118,15 @@ static void check_overdue(struct sim *sim)
 
 /* Is one of those who were replaced here, and has not ended (former.c)?  Who has lost its memory
  * knows of no group, and one that came again, and was not taken, waits as a learner. */
-static bool anybody_lingers(const struct sim *sim, const struct vr_membership *m, char *why,
-                            size_t size)
+static bool anybody_lingers(const struct sim *sim, char *why, size_t size)
 {
-    for (uint8_t i = 0; i < m->n_former; i++) {
-        uint8_t node = sim_node_of(m->former[i]);
-        const struct sim_replica *r = &sim->replicas[node];
-        if (!r->up || ((sim->dead >> node) & 1)) continue;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_replica *r = &sim->replicas[i];
+        if (!r->up || ((sim->dead >> i) & 1) || check_is_member(sim, i)) continue;
         const struct vr *core = check_core(r->node);
         if (core->config.self == NOT_A_MEMBER && !core->replaced) continue;
         if (!core->has_hard_state || !vstamp_id_equal(core->group, sim->check.group)) continue;
-        snprintf(why, size, "replica %u was replaced, and does not end", node);
+        snprintf(why, size, "replica %u was replaced, and does not end", i);
         return true;
     }
     return false;
@@ -175,7 +173,7 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
             return false;
         }
     }
-    if (first != NULL && anybody_lingers(sim, &first->membership, why, size)) return false;
+    if (anybody_lingers(sim, why, size)) return false;
     if (first != NULL && !sim_version_is_risen(sim, first)) {
         snprintf(why, size, "all have been upgraded, but the group stays in version %u",
                  vr_version(first));

@@ -45,7 +45,8 @@ int node_is_ours(const struct node *n, const struct wire_segment *whose, struct 
                            setting.key, setting.theirs, setting.ours);
         return VSTAMP_E_CONFIG;
     }
-    if (!vstamp_id_is_zero(n->vr.group) && !vstamp_id_is_zero(whose->group) &&
+    bool used = n->vr.log.op > 0; /* else it may have left that group (vr/reconfiguration.c) */
+    if (used && !vstamp_id_is_zero(n->vr.group) && !vstamp_id_is_zero(whose->group) &&
         !vstamp_id_equal(whose->group, n->vr.group)) {
         vstamp_diag_printf(diag, "belongs to another group than the files before it");
         return VSTAMP_E_OTHER_GROUP;

@@ -224,6 +224,19 @@ static void a_file_says_what_is_replicated(void **state)
     expect(f, VSTAMP_E_CONFIG, "holds the state of the application \"a mere counter!\"");
 }
 
+/* Who leaves a group that nobody has used for another one may be about to begin a segment. */
+static void another_group_may_follow_one_that_was_not_used(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    f->owner.group = group;
+    f->node->vr.group = (struct vstamp_id){9, 9}; /* as the files before it said */
+    assert_int_equal(node_is_ours(f->node, &f->owner, &diag), 0);
+    f->node->vr.log.op = 1;
+    assert_int_equal(node_is_ours(f->node, &f->owner, &diag), VSTAMP_E_OTHER_GROUP);
+    assert_string_equal(diag.text, "belongs to another group than the files before it");
+}
+
 static void a_format_of_another_version_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -329,6 +342,7 @@ int main(void)
         TEST(a_view_that_nobody_counts_to_is_damage),
         TEST(a_file_says_whose_it_is),
         TEST(a_file_says_what_is_replicated),
+        TEST(another_group_may_follow_one_that_was_not_used),
         TEST(a_format_of_another_version_is_named),
         TEST(a_loss_does_not_void_what_was_fetched_since),
         TEST(a_blank_one_stays_blank_with_what_it_fetched),

@@ -5,8 +5,9 @@
  * value mostly, so that the replica does not stumble but is wrong: it answers wrongly, stores what
  * is wrong, and executes what follows on that.
  *
- * It happens to one replica at a time, while all other members are well and the membership does
- * not change, and its disk counts as lost from then on, as it will be.  Until it is found what it
+ * It happens to one replica at a time, while all other members are well, and its disk counts as
+ * lost from then on, as it will be.  If the membership changes, the group that is to come must bear
+ * that loss, too: one of less than three active replicas bears none.  Until it is found what it
  * answers is not taken for the truth, and nobody takes pages from it: whom it had infected would be
  * as wrong, and there might be more of those.
  * When the faults are over it must be found soon after three more points are passed (check.c). */
@@ -18,11 +19,20 @@
 
 #define TRIES 64u
 
+/* Of the membership that was asked for last, or another that somebody left to itself. */
+static bool next_may_be_small(const struct sim *sim)
+{
+    const struct vr_membership *next = &sim->changes.next;
+    uint32_t n_active = next->n - (uint32_t)__builtin_popcount(next->witnesses);
+    return sim_is_changing(sim) &&
+           (n_active < 3 || sim->changes.left_in == 1 + sim->check.epoch);
+}
+
 static bool may_flip(const struct sim *sim, const struct sim_replica *r)
 {
     uint32_t active = check_active(sim);
     if (!sim->all_formed || __builtin_popcount(active) < 3 || sim->options.beyond) return false;
-    if (!((active >> r->index) & 1) || sim_is_changing(sim)) return false;
+    if (!((active >> r->index) & 1) || next_may_be_small(sim)) return false;
     if ((uint32_t)__builtin_popcount(active) < sim_members(sim)) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];

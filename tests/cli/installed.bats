@@ -58,6 +58,17 @@ teardown() { group_teardown; }
     [ "$(find "$ROOT" -name 'libvstamp*.so.*.*.*' | wc -l)" -eq 2 ]
 }
 
+@test "a client that is linked statically needs no library of vstamp" {
+    [ -e "$LD_LIBRARY_PATH/libvstamp.a" ] || skip "configured without --enable-static"
+    # shellcheck disable=SC2046 # they are words
+    ${CC:-cc} -static $(pkg-config --cflags vstamp) "$EXAMPLES/ask.c" -o ask \
+        $(pkg-config --static --libs vstamp)
+    GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter
+    group_start 1 "durability: memory"
+    group_wait_primary
+    [ "$(env -u LD_LIBRARY_PATH ./ask "$(group_address 0)" <<<5)" = 5 ]
+}
+
 # example_of PAGE [N]: the N-th C program of it, by default the first.
 example_of() {
     sed '1,/^\.Sh EXAMPLES/d' "$(find "$ROOT" -name "$1")" |

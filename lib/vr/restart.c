@@ -23,7 +23,8 @@
  *       is proof that this life is not the newest.  It stops for good;
  *   S4  so is an entry that this replica lacks, though another heard it say that it held it,
  *       durably, and it is committed: then it was in every log since.  This finds a copy that was
- *       made in the newest life itself, as long as those who heard that have it in memory;
+ *       made in the newest life itself, as long as those who heard that have it in memory, and
+ *       answer before others, which did not hear it, let this replica in (S2);
  *   S5  a start that is not let in (S2) does not count: the next one takes its number again.  Else
  *       an old copy would only have to be started often enough to catch up.
  *

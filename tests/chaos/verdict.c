@@ -352,16 +352,13 @@ static void show_key(const struct history *h, size_t key)
     free(ops);
 }
 
-static void judge_key(struct history *h, size_t key)
+/* What was done to a key, or may have been.  Returns how many that are; no more than LINEAR_OPS_MAX
+ * are put into `ops`. */
+static size_t collect(struct history *h, size_t key, const struct operation *last,
+                      struct linear_op ops[static LINEAR_OPS_MAX])
 {
-    static struct linear_op ops[LINEAR_OPS_MAX];
-    const char *name = h->keys[key].name;
-    const struct operation *last = last_read(h, key);
-    bool was_bad = h->bad;
     size_t n = 0;
-    h->bad = false;
-    if (last == NULL) complain(h, "key %s: was not read at the end", name);
-    for (size_t i = 0; last != NULL && i < h->n_ops; i++) {
+    for (size_t i = 0; i < h->n_ops; i++) {
         struct operation *op = &h->ops[i];
         if (op->key != key) continue;
         if (is_pending(op) && op->linear.kind == LINEAR_APPEND) settle_append(op, last);
@@ -369,6 +366,18 @@ static void judge_key(struct history *h, size_t key)
         if (n < LINEAR_OPS_MAX) ops[n] = op->linear;
         n++;
     }
+    return n;
+}
+
+static void judge_key(struct history *h, size_t key)
+{
+    static struct linear_op ops[LINEAR_OPS_MAX];
+    const char *name = h->keys[key].name;
+    const struct operation *last = last_read(h, key);
+    bool was_bad = h->bad;
+    h->bad = false;
+    if (last == NULL) complain(h, "key %s: was not read at the end", name);
+    size_t n = last != NULL ? collect(h, key, last, ops) : 0;
     enum linear_verdict verdict =
         n > LINEAR_OPS_MAX ? LINEAR_TOO_HARD : linear_check(ops, n, SEARCH_STEPS);
     if (verdict == LINEAR_VIOLATION) complain(h, "key %s: the history is not linearizable", name);

@@ -26,21 +26,26 @@ static void path_of(const char *name, const char *end, char path[static PATH_MAX
     snprintf(path, PATH_MAX, "%s/%s%s", folder, name, end);
 }
 
+static bool is(const char *word, const char *other)
+{
+    return strcmp(word, other) == 0;
+}
+
 /* Each as a program might that is wrong, and then on as if nothing had been. */
 static void fail(const char *fault)
 {
     fprintf(stderr, "about to %s\n", fault);
-    if (strcmp(fault, "kill") == 0) raise(SIGKILL);
-    if (strcmp(fault, "stop") == 0) raise(SIGSTOP);
-    if (strcmp(fault, "exit") == 0) exit(3);
-    if (strcmp(fault, "garbage") == 0) printf("Traceback (most recent call last):\n");
-    if (strcmp(fault, "endless") == 0)
+    if (is(fault, "kill")) raise(SIGKILL);
+    if (is(fault, "stop")) raise(SIGSTOP);
+    if (is(fault, "exit")) exit(3);
+    if (is(fault, "garbage")) printf("Traceback (most recent call last):\n");
+    if (is(fault, "endless"))
         for (int i = 0; i < 300; i++) putchar('x');
-    if (strcmp(fault, "long") == 0) printf("answer %s 1000000000\n", question);
-    if (strcmp(fault, "extra") == 0) printf("answer %s 2\n77\n", question);
-    if (strcmp(fault, "untimely") == 0) printf("answer %s 1%s\n7\n", question, ticks ? "" : " 5");
-    if (strcmp(fault, "cut") == 0) printf("answer %s 5\n1", question); /* then other bytes */
-    if (strcmp(fault, "close") == 0) close(STDOUT_FILENO);
+    if (is(fault, "long")) printf("answer %s 1000000000\n", question);
+    if (is(fault, "extra")) printf("answer %s 2\n77\n", question);
+    if (is(fault, "untimely")) printf("answer %s 1%s\n7\n", question, ticks ? "" : " 5");
+    if (is(fault, "cut")) printf("answer %s 5\n1", question); /* then other bytes */
+    if (is(fault, "close")) close(STDOUT_FILENO);
     fflush(stdout);
 }
 
@@ -113,10 +118,10 @@ static void apply(const char *operation, unsigned long now)
 {
     char path[PATH_MAX], text[24];
     path_of("antidote", "", path);
-    if (strcmp(operation, "poison") == 0 && access(path, F_OK) != 0) {
+    if (is(operation, "poison") && access(path, F_OK) != 0) {
         fprintf(stderr, "poisoned\n");
         raise(SIGKILL);
-    } else if (strcmp(operation, "pid") == 0) {
+    } else if (is(operation, "pid")) {
         snprintf(text, sizeof text, "%ld", (long)getpid());
         say("answer", when(), text);
         return;
@@ -135,6 +140,18 @@ static unsigned long time_of(const char *words)
     return time;
 }
 
+/* `rest` is what follows the number of the question. */
+static void answer(const char *word, const char *rest, const char *body)
+{
+    if (is(word, "hello")) printf("hello 1 sum%s\n", ticks ? " ticks" : "");
+    if (is(word, "load")) load(body);
+    if (is(word, "apply")) apply(body, time_of(rest));
+    if (is(word, "tick")) tick(time_of(rest));
+    if (is(word, "query")) say_sum("answer", "");
+    if (is(word, "save")) save();
+    fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
     static char line[256], body[1 << 16];
@@ -148,19 +165,12 @@ int main(int argc, char **argv)
         line[strcspn(line, "\n")] = '\0';
         char *last = strrchr(line, ' ');
         char *word = strtok_r(line, " ", &rest);
-        bool has_body = strcmp(word, "apply") == 0 || strcmp(word, "query") == 0 ||
-                        strcmp(word, "load") == 0;
+        bool has_body = is(word, "apply") || is(word, "query") || is(word, "load");
         if (has_body && !read_body(last + 1, body, sizeof body)) return 1;
         question = strtok_r(NULL, " ", &rest);
         step(word);
-        if (strcmp(word, "hello") == 0) printf("hello 1 sum%s\n", ticks ? " ticks" : "");
-        if (strcmp(word, "load") == 0) load(body);
-        if (strcmp(word, "apply") == 0) apply(body, time_of(rest));
-        if (strcmp(word, "tick") == 0) tick(time_of(rest));
-        if (strcmp(word, "query") == 0) say_sum("answer", "");
-        if (strcmp(word, "save") == 0) save();
-        fflush(stdout);
-        if (strcmp(word, "apply") == 0) step("applied");
+        answer(word, rest, body);
+        if (is(word, "apply")) step("applied");
     }
     return 0;
 }

@@ -138,8 +138,38 @@ static bool pass_answers(struct link *l)
     return true;
 }
 
+/* Where in `polls` is what. */
+enum { POLL_LISTENER, POLL_INPUT, POLL_LINKS, POLLS = POLL_LINKS + 2 * LINKS_MAX };
+#define POLL_CLIENT(i)  (POLL_LINKS + 2 * (i))
+#define POLL_REPLICA(i) (POLL_LINKS + 2 * (i) + 1)
+
+static void wait_for_any(struct pollfd *polls, int listener)
+{
+    polls[POLL_LISTENER] = (struct pollfd){.fd = listener, .events = POLLIN};
+    polls[POLL_INPUT] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+    for (int i = 0; i < LINKS_MAX; i++) {
+        polls[POLL_CLIENT(i)] = (struct pollfd){.fd = holds ? -1 : links[i].client,
+                                                .events = POLLIN};
+        polls[POLL_REPLICA(i)] = (struct pollfd){.fd = links[i].replica, .events = POLLIN};
+    }
+    if (poll(polls, POLLS, -1) > 0) return;
+    check(errno == EINTR, "lossy_proxy: poll");
+    for (int i = 0; i < POLLS; i++) polls[i].revents = 0;
+}
+
+static void pass_on(const struct pollfd *polls)
+{
+    for (int i = 0; i < LINKS_MAX; i++) {
+        bool ok = true;
+        if (polls[POLL_CLIENT(i)].revents != 0) ok = pass_requests(&links[i]);
+        if (ok && polls[POLL_REPLICA(i)].revents != 0) ok = pass_answers(&links[i]);
+        if (!ok) unlink_both(&links[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    static struct pollfd polls[POLLS];
     if (argc != 3) {
         fputs("usage: lossy_proxy TARGET DROP\n", stderr);
         return 2;
@@ -149,24 +179,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < LINKS_MAX; i++) links[i] = (struct link){.client = -1, .replica = -1};
     signal(SIGUSR1, on_signal);
     int listener = listen_anywhere();
-    for (;;) {
-        struct pollfd polls[2 + 2 * LINKS_MAX] = {{.fd = listener, .events = POLLIN},
-                                                  {.fd = STDIN_FILENO, .events = POLLIN}};
-        for (int i = 0; i < LINKS_MAX; i++) {
-            polls[2 + 2 * i] = (struct pollfd){.fd = holds ? -1 : links[i].client,
-                                               .events = POLLIN};
-            polls[3 + 2 * i] = (struct pollfd){.fd = links[i].replica, .events = POLLIN};
-        }
-        int n = poll(polls, 2 + 2 * LINKS_MAX, -1);
-        check(n > 0 || errno == EINTR, "lossy_proxy: poll");
-        if (n < 0) continue;
-        if (polls[1].revents != 0) return 0;
-        for (int i = 0; i < LINKS_MAX; i++) {
-            bool ok = true;
-            if (polls[2 + 2 * i].revents != 0) ok = pass_requests(&links[i]);
-            if (ok && polls[3 + 2 * i].revents != 0) ok = pass_answers(&links[i]);
-            if (!ok) unlink_both(&links[i]);
-        }
-        if (polls[0].revents != 0) link_up(listener, target);
-    }
+    do {
+        wait_for_any(polls, listener);
+        pass_on(polls);
+        if (polls[POLL_LISTENER].revents != 0) link_up(listener, target);
+    } while (polls[POLL_INPUT].revents == 0);
+    return 0;
 }

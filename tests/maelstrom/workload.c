@@ -358,11 +358,24 @@ bool workload_finish(struct workload *w, uint64_t until_us)
 
 /* --- the verdict ------------------------------------------------------------------------------ */
 
+/* "read saw 1", "write to 2", "cas from 1 to 2: done" */
+static void print_operation(const struct linear_op *op)
+{
+    if (op->kind == LINEAR_GET && op->saw.present) {
+        fprintf(stderr, "read saw %" PRIu64, op->saw.value);
+    } else if (op->kind == LINEAR_GET) {
+        fprintf(stderr, "read saw nothing");
+    } else if (op->kind == LINEAR_PUT) {
+        fprintf(stderr, "write to %" PRIu64, op->argument);
+    } else {
+        fprintf(stderr, "cas from %" PRIu64 " to %" PRIu64, op->expected, op->argument);
+        if (op->end != LINEAR_PENDING) fprintf(stderr, op->done ? ": done" : ": refused");
+    }
+}
+
 /* They come newest first, and are printed oldest first. */
 static void print_history(const struct linear_op *ops, size_t n, uint64_t start_us)
 {
-    static const char *const words[] = {
-        [LINEAR_GET] = "read", [LINEAR_PUT] = "write", [LINEAR_CAS] = "cas"};
     while (n > 0) {
         const struct linear_op *op = &ops[--n];
         fprintf(stderr, "%10.6f ", (double)(op->begin - start_us) / 1e6);
@@ -370,14 +383,7 @@ static void print_history(const struct linear_op *ops, size_t n, uint64_t start_
             fprintf(stderr, "%10s ", "unknown");
         else
             fprintf(stderr, "%10.6f ", (double)(op->end - start_us) / 1e6);
-        fprintf(stderr, "%s", words[op->kind]);
-        if (op->kind == LINEAR_GET && op->saw.present)
-            fprintf(stderr, " saw %" PRIu64, op->saw.value);
-        if (op->kind == LINEAR_GET && !op->saw.present) fprintf(stderr, " saw nothing");
-        if (op->kind == LINEAR_CAS) fprintf(stderr, " from %" PRIu64, op->expected);
-        if (op->kind != LINEAR_GET) fprintf(stderr, " to %" PRIu64, op->argument);
-        if (op->kind == LINEAR_CAS && op->end != LINEAR_PENDING)
-            fprintf(stderr, op->done ? ": done" : ": refused");
+        print_operation(op);
         fputc('\n', stderr);
     }
 }

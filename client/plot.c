@@ -246,23 +246,29 @@ static void print_latency_axis(FILE *f, const struct panel *p)
     }
 }
 
+/* Decades of latency from the least to the greatest, nines of all requests. */
+static void set_latency_range(struct panel *p, const struct bench *b)
+{
+    const struct histogram *all[] = {&b->reads, &b->writes};
+    double least = 1e12, greatest = 1, count = 10;
+    for (size_t i = 0; i < 2; i++) {
+        if (all[i]->count == 0) continue;
+        least = fmin(least, (double)all[i]->least);
+        greatest = fmax(greatest, (double)all[i]->greatest);
+        count = fmax(count, (double)all[i]->count);
+    }
+    p->x_max = log10(count) * 1.02;
+    p->y_min = floor(log10(least > 0 ? least : 1));
+    p->y_max = ceil(log10(greatest));
+    if (p->y_max <= p->y_min) p->y_min = p->y_max - 1;
+}
+
 static void print_latencies(FILE *f, const struct bench *b)
 {
     static const char *const names[] = {"0 %",      "90 %",      "99 %",       "99.9 %",
                                         "99.99 %", "99.999 %", "99.9999 %", "99.99999 %"};
     struct panel p = {.left = 84, .top = 374, .width = WIDTH - 84 - 32, .height = 200};
-    const struct histogram *all[] = {&b->reads, &b->writes};
-    double least = 1e12, greatest = 1, count = 10;
-    for (size_t i = 0; i < 2; i++) {
-        if (all[i]->count == 0) continue;
-        if ((double)all[i]->least < least) least = (double)all[i]->least;
-        if ((double)all[i]->greatest > greatest) greatest = (double)all[i]->greatest;
-        if ((double)all[i]->count > count) count = (double)all[i]->count;
-    }
-    p.x_max = log10(count) * 1.02;
-    p.y_min = floor(log10(least > 0 ? least : 1));
-    p.y_max = ceil(log10(greatest));
-    if (p.y_max <= p.y_min) p.y_min = p.y_max - 1;
+    set_latency_range(&p, b);
     print_latency_axis(f, &p);
     for (size_t i = 0; i < sizeof names / sizeof names[0] && (double)i <= p.x_max; i++)
         print_x_tick(f, &p, (double)i, names[i]);

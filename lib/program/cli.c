@@ -101,11 +101,9 @@ static const struct cli_option *end_of(const struct cli_option *options)
     return options;
 }
 
-static void print_help(const struct cli *cli, const struct cli_option *own)
+static void print_usage(const struct cli *cli)
 {
     const struct cli_command *c = cli->command;
-    char left[80];
-
     if (c != NULL) {
         printf("Usage: %s [OPTION]... %s%s%s\n\n%s: %s.\n", cli->program, c->name,
                *c->operands != '\0' ? " " : "", c->operands, c->name, c->text);
@@ -113,13 +111,24 @@ static void print_help(const struct cli *cli, const struct cli_option *own)
         printf("Usage: %s [OPTION]...%s\n\n%s.\n", cli->program,
                cli->commands != NULL ? " COMMAND [OPERAND]..." : "", cli->text);
     }
-    if (c == NULL && cli->commands != NULL) {
-        printf("\nCommands:\n");
-        for (size_t i = 0; i < cli->n_commands; i++) {
-            snprintf(left, sizeof left, "%s %s", cli->commands[i].name, cli->commands[i].operands);
-            print_row(left, cli->commands[i].text);
-        }
+}
+
+static void print_commands(const struct cli *cli)
+{
+    char left[80];
+    printf("\nCommands:\n");
+    for (size_t i = 0; i < cli->n_commands; i++) {
+        snprintf(left, sizeof left, "%s %s", cli->commands[i].name, cli->commands[i].operands);
+        print_row(left, cli->commands[i].text);
     }
+}
+
+static void print_help(const struct cli *cli, const struct cli_option *own)
+{
+    const struct cli_command *c = cli->command;
+
+    print_usage(cli);
+    if (c == NULL && cli->commands != NULL) print_commands(cli);
     if (own != NULL && own->type != CLI_TYPE_END) {
         printf("\nOptions of %s:\n", c != NULL ? c->name : cli->program);
         print_options(own);

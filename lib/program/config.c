@@ -248,6 +248,13 @@ static void derive_value_bytes(struct config *config)
     config->max_value_bytes = room < VALUE_BYTES_MAX_DEFAULT ? room : VALUE_BYTES_MAX_DEFAULT;
 }
 
+static bool is_among(const struct config_addresses *addresses, const struct address *one)
+{
+    for (size_t i = 0; i < addresses->n; i++)
+        if (strcmp(addresses->at[i].text, one->text) == 0) return true;
+    return false;
+}
+
 /* Status addresses that were not given, and that all addresses of the group differ. */
 static int settle_status_addresses(struct source *s, struct config *config)
 {
@@ -266,8 +273,7 @@ static int settle_status_addresses(struct source *s, struct config *config)
         if (!given && address_default_status(&status->at[i], &replicas->at[i], &why) != 0) {
             return reject(s, at, "replicas_addresses: %s", why.text);
         }
-        for (size_t j = 0; j < replicas->n; j++) {
-            if (strcmp(status->at[i].text, replicas->at[j].text) != 0) continue;
+        if (is_among(replicas, &status->at[i])) {
             return reject(s, at,
                           "%s%s is for the status of replica %zu and in replicas_addresses%s",
                           given ? "status_addresses: " : "", status->at[i].text, i,

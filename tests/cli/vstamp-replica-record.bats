@@ -217,7 +217,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
     local status=0
     timeout 10 vstamp-replica --local 1 --record local.rec 2>err || status=$?
     [ "$status" -eq 2 ]
-    grep -q -- "--record do not go with it" err
+    grep -q -- "--record and --journal-io do not go with it" err
     [ ! -e local.rec ]
 }
 

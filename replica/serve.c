@@ -375,35 +375,51 @@ static int make_instance(struct replica *r, struct vstamp_diag *diag)
     return rv;
 }
 
-/* All that may be refused, and what the disk holds. */
-static int prepare(struct replica *r, struct vstamp_diag *diag)
+static int open_storage(struct replica *r, struct vstamp_diag *diag)
 {
     const struct config *config = r->options->config;
     uint32_t index = r->options->index;
-    uint64_t seed;
-    int rv = config_to_vr(config, index, PACKAGE_VERSION, &r->config, diag);
+    const char *address = config->replicas_addresses.at[index].text;
+    int rv = storage_check_owner(config->data_dir, index, address, &r->log, diag);
 
-    if (rv == 0) rv = choose_application(r, diag);
-    if (rv == 0 && r->config.durable)
-        rv = storage_check_owner(config->data_dir, index,
-                                 config->replicas_addresses.at[index].text, &r->log, diag);
-    if (rv == 0 && r->config.durable)
+    if (rv == 0)
         rv = storage_open(&r->storage, config->data_dir, index, r->config.state_pages, &r->turn,
                           &r->log, diag);
-    if (rv == 0 && r->config.durable)
+    if (rv == 0)
         rv = storage_open_journal(&r->storage, &r->loop, node_segment_size(&r->config),
                                   r->options->journal_io, diag);
-    if (rv == 0 && r->options->record != NULL)
-        rv = recorder_open(&r->recorder, r->options->record, &r->log, diag);
+    return rv;
+}
+
+static int open_sockets(struct replica *r, struct vstamp_diag *diag)
+{
+    const struct config *config = r->options->config;
+    const struct address *status = &config->status_addresses.at[r->options->index];
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) seed = turn_monotonic_us();
+    int rv = transport_open(&r->transport, &r->loop, &r->turn, &r->log, config, &r->config, seed,
+                            diag);
+    if (rv == 0)
+        rv = endpoint_open(&r->endpoint, &r->loop, status, &r->turn, &r->transport,
+                           2 * (uint64_t)r->config.view_change_ms, diag);
+    return rv;
+}
+
+/* All that may be refused, and what the disk holds. */
+static int prepare(struct replica *r, struct vstamp_diag *diag)
+{
+    const struct serve_options *o = r->options;
+    int rv = config_to_vr(o->config, o->index, PACKAGE_VERSION, &r->config, diag);
+
+    if (rv == 0) rv = choose_application(r, diag);
+    if (rv == 0 && r->config.durable) rv = open_storage(r, diag);
+    if (rv == 0 && o->record != NULL) rv = recorder_open(&r->recorder, o->record, &r->log, diag);
     if (rv == 0) rv = make_node(r, diag);
     if (rv == 0) rv = make_instance(r, diag);
     if (rv != 0) return rv;
     turn_init(&r->turn, &r->loop, r->node, send_turn, after_turn, resume, r);
-    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) seed = turn_monotonic_us();
-    rv = transport_open(&r->transport, &r->loop, &r->turn, &r->log, config, &r->config, seed, diag);
-    if (rv == 0)
-        rv = endpoint_open(&r->endpoint, &r->loop, &config->status_addresses.at[index], &r->turn,
-                           &r->transport, 2 * (uint64_t)r->config.view_change_ms, diag);
+    rv = open_sockets(r, diag);
     if (rv == 0 && r->config.durable) {
         rv = storage_restore(&r->storage, r->node, diag);
         if (rv != 0) end_recording(r, CLI_USAGE);
@@ -454,27 +470,10 @@ static int start(struct replica *r, struct vstamp_diag *diag)
     return rv;
 }
 
-int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
+static int end(struct replica *r, struct vstamp_diag *diag)
 {
-    struct replica *r = &replica;
-    int rv = uv_loop_init(&r->loop);
-    bool ends_well;
+    bool ends_well = r->over == NULL || node_is_retired(r->node);
 
-    if (rv != 0) {
-        vstamp_diag_printf(diag, "event loop: %s", uv_strerror(rv));
-        return VSTAMP_E_IO;
-    }
-    base_assert_set_hook(last_words);
-    crash_watch(on_crash);
-    signal(SIGPIPE, SIG_IGN);
-    r->options = options;
-    r->recorder.fd = -1;
-    log_open(&r->log, options->log_level, options->log_format, (int)options->index);
-    rv = prepare(r, diag);
-    if (rv == 0) rv = start(r, diag);
-    if (rv != 0) return rv;
-    uv_run(&r->loop, UV_RUN_DEFAULT);
-    ends_well = r->over == NULL || node_is_retired(r->node);
     end_recording(r, ends_well                     ? CLI_OK
                      : node_is_diverged(r->node) ? CLI_DIVERGED
                                                  : CLI_USAGE);
@@ -493,6 +492,28 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     else
         log_detail(&r->log, LOG_LEVEL_INFO, "stopped", NULL);
     return 0;
+}
+
+int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
+{
+    struct replica *r = &replica;
+    int rv = uv_loop_init(&r->loop);
+
+    if (rv != 0) {
+        vstamp_diag_printf(diag, "event loop: %s", uv_strerror(rv));
+        return VSTAMP_E_IO;
+    }
+    base_assert_set_hook(last_words);
+    crash_watch(on_crash);
+    signal(SIGPIPE, SIG_IGN);
+    r->options = options;
+    r->recorder.fd = -1;
+    log_open(&r->log, options->log_level, options->log_format, (int)options->index);
+    rv = prepare(r, diag);
+    if (rv == 0) rv = start(r, diag);
+    if (rv != 0) return rv;
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    return end(r, diag);
 }
 
 int serve_exit(int err)

@@ -103,6 +103,20 @@ static bool read_states(struct look *l, const struct journal_batch *batch,
     return any;
 }
 
+/* The same of all batches of the segment that the walk is at. */
+static bool read_segment(struct look *l, struct vr_membership *members, bool *retired)
+{
+    struct journal_batch batch;
+    bool any = false;
+
+    while (journal_walk_look(&l->walk, &batch) == JOURNAL_BATCH_WHOLE) {
+        if (read_states(l, &batch, members, retired)) any = true;
+        journal_walk_pass(&l->walk, &batch);
+        if (l->walk.place >= l->walk.end) break;
+    }
+    return any;
+}
+
 bool storage_read_membership(const char *data_dir, uint32_t index, struct log *log,
                              struct vr_membership *members, bool *retired)
 {
@@ -113,14 +127,9 @@ bool storage_read_membership(const char *data_dir, uint32_t index, struct log *l
         journal_walk_begin(&l.walk, l.first, l.last);
         for (uint64_t number = l.first; number <= l.walk.last && l.walk.rv == 0; number++) {
             struct journal_head head;
-            struct journal_batch batch;
 
             if (!journal_walk_segment(&l.walk, number, &head)) continue;
-            while (journal_walk_look(&l.walk, &batch) == JOURNAL_BATCH_WHOLE) {
-                if (read_states(&l, &batch, members, retired)) found = true;
-                journal_walk_pass(&l.walk, &batch);
-                if (l.walk.place >= l.walk.end) break;
-            }
+            if (read_segment(&l, members, retired)) found = true;
         }
     }
     look_end(&l);

@@ -6,8 +6,8 @@
 #include "wire/schema.h"
 
 #define TRAIL_FORMAT      1u    /* of the file */
-#define TRAIL_ENTRIES     4096u /* that wait at most */
-#define TRAIL_MANY        2048u /* so many are worth a write */
+#define TRAIL_ENTRIES     512u  /* that wait at most */
+#define TRAIL_MANY        256u  /* so many are worth a write */
 #define TRAIL_ENTRY_BYTES 12u   /* of one, in the file */
 
 /* What an entry has in place of a page; its value is then: */

@@ -339,7 +339,7 @@ static void refresh_digest(struct node *n)
     struct vr *r = &n->vr;
     bool of_image = vr_app_has_memory(r);
     enum pages_version version = of_image ? PAGES_IMAGE : PAGES_LIVE;
-    if (!pages_settle(&r->pages, version, 4 * PAGES_HASHED_AT_ONCE)) return;
+    if (!pages_settle_soon(&r->pages, version)) return;
     n->digest = tree_root(pages_tree(&r->pages, version));
     n->digest_op = of_image ? r->checkpoint_op : r->applied;
 }

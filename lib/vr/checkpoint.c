@@ -166,7 +166,7 @@ static bool can_answer(struct vr *r, uint8_t from)
     if (r->bare) vr_mark(r, VR_MARK_pages_asked_of_witness, "from=%u", from);
     r->checkpoint_read = true;
     return !r->bare && r->pages.has_image && r->checkpoint_op > 0 &&
-           pages_settle(&r->pages, PAGES_IMAGE, 4 * PAGES_HASHED_AT_ONCE);
+           pages_settle_soon(&r->pages, PAGES_IMAGE);
 }
 
 static bool add_children(struct wire_list_builder *list, const uint64_t *children)

@@ -227,13 +227,24 @@ bool pages_settle(struct pages *p, enum pages_version version, uint32_t limit)
     return true;
 }
 
+bool pages_settle_soon(struct pages *p, enum pages_version version)
+{
+    bool settled = pages_settle(p, version, 4 * PAGES_HASHED_AT_ONCE);
+    p->wanted[version] = !settled;
+    return settled;
+}
+
+bool pages_are_wanted(const struct pages *p)
+{
+    return p->wanted[PAGES_LIVE] || p->wanted[PAGES_IMAGE];
+}
+
 void pages_hash_some(struct pages *p)
 {
-    for (int version = PAGES_LIVE; version < PAGES_POINT; version++) {
-        if (version == PAGES_CANDIDATE && !p->fetching) continue;
-        if (p->trees[version].n_stale > PAGES_HASHED_AT_ONCE)
-            pages_settle(p, (enum pages_version)version, PAGES_HASHED_AT_ONCE);
-    }
+    for (int version = PAGES_LIVE; version <= PAGES_IMAGE; version++)
+        if (p->wanted[version])
+            p->wanted[version] =
+                !pages_settle(p, (enum pages_version)version, PAGES_HASHED_AT_ONCE);
 }
 
 void pages_point(struct pages *p)

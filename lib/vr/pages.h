@@ -16,8 +16,8 @@
  * To adopt what was fetched moves no page either.  Each page has two places: it is live in one, and
  * staged in the other; a bit says which is which, so that 64 pages change places at once.
  *
- * Each of them has a tree of hashes (tree.h), brought up to date only when somebody asks, or
- * a part at a time when much has changed (pages_hash_some).  That of the point is hashed by parts
+ * Each of them has a tree of hashes (tree.h), brought up to date only when somebody asks, a part at
+ * a time when much has changed (pages_settle_soon).  That of the point is hashed by parts
  * while operations go on, and keeps no copies: a page that is still to be hashed is hashed when it
  * is about to change.
  *
@@ -46,6 +46,7 @@ struct pages {
     uint32_t n_copies;     /* of pages that have changed since the image was taken */
     bool has_image;
     bool fetching;
+    bool wanted[PAGES_VERSIONS]; /* somebody asked for this tree, and much had changed */
     uint8_t *places[2];  /* n_max pages each: live in one, staged in the other, */
     uint64_t *live_place; /* bitset: and this is the live one */
     uint8_t *copies;     /* for the image; their places are used again after each checkpoint */
@@ -102,9 +103,10 @@ static inline const struct tree *pages_tree(const struct pages *p, enum pages_ve
 uint64_t pages_live_hash(struct pages *p, uint32_t page);
 uint64_t pages_image_hash(struct pages *p, uint32_t page);
 
-/* At the end of a turn: of what has changed, all but PAGES_HASHED_AT_ONCE pages are hashed before
- * long, as many at a time.  What is left is hashed when the tree is asked for; pages that change in
- * every turn are then hashed rarely. */
+/* The same, for who can wait.  If much has changed only a part is hashed now, and one more by each
+ * pages_hash_some, at the end of the turns that follow, until the tree was up to date once. */
+bool pages_settle_soon(struct pages *p, enum pages_version version);
+bool pages_are_wanted(const struct pages *p); /* there are such parts to be hashed */
 void pages_hash_some(struct pages *p);
 
 /* A digest point: the tree of PAGES_POINT is to be that of the present content, once it is settled.

@@ -592,6 +592,7 @@ void vr_on_turn_sent(struct vr *r)
 uint64_t vr_next_timer(const struct vr *r)
 {
     uint64_t next = UINT64_MAX;
+    if (pages_are_wanted(&r->pages) && !r->over) return r->now_us;
     for (int i = 0; i < VR_TIMERS; i++) {
         if (r->due[i] < next) next = r->due[i];
     }

@@ -258,19 +258,26 @@ static void a_tree_is_brought_up_to_date_by_parts(void **state)
 {
     (void)state;
     struct paged a;
-    const uint32_t n = 3 * PAGES_HASHED_AT_ONCE;
+    const uint32_t n = 7 * PAGES_HASHED_AT_ONCE;
     paged_open(&a, n, 0);
     for (uint32_t page = 0; page < n; page++) fill(&a.pages, page, 1);
     pages_checkpoint(&a.pages);
     assert_false(pages_settle(&a.pages, PAGES_LIVE, 100));
     assert_int_equal(a.pages.trees[PAGES_LIVE].n_stale, n - 100);
-    pages_hash_some(&a.pages);
-    assert_int_equal(a.pages.trees[PAGES_LIVE].n_stale, n - 100 - PAGES_HASHED_AT_ONCE);
-    for (int i = 0; i < 4; i++) pages_hash_some(&a.pages);
-    assert_true(a.pages.trees[PAGES_LIVE].n_stale <= PAGES_HASHED_AT_ONCE);
-    assert_true(a.pages.trees[PAGES_IMAGE].n_stale <= PAGES_HASHED_AT_ONCE);
-    assert_int_equal(a.pages.trees[PAGES_CANDIDATE].n_stale, n); /* nobody fetches */
-    assert_true(pages_settle(&a.pages, PAGES_LIVE, PAGES_HASHED_AT_ONCE));
+    assert_false(pages_are_wanted(&a.pages));
+    pages_hash_some(&a.pages); /* nobody can wait for it */
+    assert_int_equal(a.pages.trees[PAGES_LIVE].n_stale, n - 100);
+    assert_false(pages_settle_soon(&a.pages, PAGES_IMAGE));
+    assert_int_equal(a.pages.trees[PAGES_IMAGE].n_stale, n - 4 * PAGES_HASHED_AT_ONCE);
+    for (uint32_t parts = 0; parts < 3; parts++) {
+        assert_true(pages_are_wanted(&a.pages));
+        pages_hash_some(&a.pages);
+    }
+    assert_false(pages_are_wanted(&a.pages));
+    assert_int_equal(a.pages.trees[PAGES_IMAGE].n_stale, 0);
+    assert_true(pages_settle_soon(&a.pages, PAGES_IMAGE));
+    assert_int_equal(a.pages.trees[PAGES_CANDIDATE].n_stale, n);
+    assert_true(pages_settle_soon(&a.pages, PAGES_LIVE)); /* the hashes of the image are its own */
     assert_true(vstamp_id_equal(pages_digest(&a.pages), root(&a.pages, PAGES_IMAGE)));
     paged_close(&a);
 }

@@ -677,34 +677,6 @@ void vr_epoch_greet(struct vr *r, uint8_t slot)
     if (is_member(r) && slot >= r->config.n_replicas) r->told_begun = false;
 }
 
-/* Messages that ask for something, or want others to act.  A replica that sends one of them in a
- * past epoch is told of the present one. */
-static bool asks(uint16_t command)
-{
-    switch (command) {
-    case WIRE_prepare:
-    case WIRE_commit:
-    case WIRE_start_view_change:
-    case WIRE_do_view_change:
-    case WIRE_start_view:
-    case WIRE_request_start_view:
-    case WIRE_recovery:
-    case WIRE_get_state:
-    case WIRE_get_tree:
-    case WIRE_get_pages:
-    case WIRE_restart: return true;
-    default: return false;
-    }
-}
-
-/* Of those, the ones that nobody is told more often than some times a second. */
-static bool is_seldom(uint16_t command)
-{
-    return command == WIRE_commit || command == WIRE_start_view_change ||
-           command == WIRE_do_view_change || command == WIRE_start_view ||
-           command == WIRE_restart || command == WIRE_recovery;
-}
-
 /* A message about epochs, or of another epoch than ours: true if that is all there is to do.
  * `slot` is NOWHERE for a stranger. */
 static bool take(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m)
@@ -726,13 +698,13 @@ static bool take(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
     if (r->has_hard_state && (same_group || (blank_there && about_epoch)) &&
         h->epoch < r->epoch) {
         vr_mark(r, VR_MARK_older_epoch, "%s epoch=%u", m->shape->name, h->epoch);
-        if (asks(h->command)) vr_epoch_tell(r, slot, origin);
+        if (m->shape->asks != WIRE_TELLS) vr_epoch_tell(r, slot, origin);
         return true;
     }
     bool ours = vstamp_id_is_zero(r->group) || vstamp_id_equal(h->group, r->group);
     if (blank_there || !ours || h->epoch <= r->epoch) return false;
     vr_mark(r, VR_MARK_later_epoch, "%s epoch=%u", m->shape->name, h->epoch);
-    if (is_seldom(h->command)) ask_epoch(r, slot, origin);
+    if (m->shape->asks == WIRE_ASKS_SELDOM) ask_epoch(r, slot, origin);
     return true;
 }
 

@@ -23,19 +23,21 @@
 #include "wire/messages.def"
 #undef SHAPE_END
 
-#define SHAPE(shape_name, shape_number, is_for_ever, shape_text)                                   \
+#define SHAPE(shape_name, shape_number, is_for_ever, what_it_asks, shape_text)                     \
     const struct wire_shape wire_shape_##shape_name = {                                            \
         .name = #shape_name,                                                                       \
         .text = shape_text,                                                                        \
         .number = shape_number,                                                                    \
         .for_ever = is_for_ever,                                                                   \
+        .asks = what_it_asks,                                                                      \
         .size = sizeof(struct wire_##shape_name),                                                  \
         .n_fields = sizeof(fields_##shape_name) / sizeof(fields_##shape_name[0]),                  \
         .fields = fields_##shape_name,                                                             \
     };
-#define RECORD_BEGIN(name, text) SHAPE(name, 0, false, text)
-#define MESSAGE_BEGIN(name, number, text) SHAPE(name, number, false, text)
-#define FOR_EVER_BEGIN(name, number, text) SHAPE(name, number, true, text)
+#define RECORD_BEGIN(name, text) SHAPE(name, 0, false, WIRE_TELLS, text)
+#define MESSAGE_BEGIN(name, number, text) SHAPE(name, number, false, WIRE_TELLS, text)
+#define FOR_EVER_BEGIN(name, number, text) SHAPE(name, number, true, WIRE_TELLS, text)
+#define ASKING_BEGIN(name, number, asks, text) SHAPE(name, number, false, asks, text)
 #include "wire/messages.def"
 #undef SHAPE
 

@@ -77,12 +77,16 @@ struct wire_field {
     uint8_t since;                   /* version that it came with, 0: it was always there */
 };
 
+/* Is a message to make its receiver do something, and how often is one sent? */
+enum wire_asks { WIRE_TELLS, WIRE_ASKS_OFTEN, WIRE_ASKS_SELDOM /* some times a second at most */ };
+
 /* A record or a message. */
 struct wire_shape {
     const char *name;
     const char *text;
     uint16_t number; /* 0 for records */
     bool for_ever;   /* in no version: the shape never changes */
+    enum wire_asks asks;
     size_t size;     /* of the struct */
     size_t n_fields;
     const struct wire_field *fields;

@@ -259,55 +259,90 @@ static void take_request(struct vr *r, const struct vr_asker *asker, const struc
     }
 }
 
+/* Is the client in the wrong place?  Then it is told. */
+static bool is_misdirected(struct vr *r, const struct vr_asker *asker,
+                           const struct wire_header *header, const struct wire_request *m)
+{
+    if (vstamp_id_is_zero(r->group)) return false;
+    if (!vstamp_id_is_zero(header->group) && !vstamp_id_equal(header->group, r->group)) {
+        vr_reject(r, asker, WIRE_REJECT_OTHER_GROUP, "");
+        return true;
+    }
+    if (m->application != 0 && m->application != r->application) { /* all members have ours */
+        struct vstamp_diag why;
+        vstamp_diag_printf(&why, "this group replicates \"%s\", and that is an operation of "
+                           "another application", r->app->name);
+        vr_reject(r, asker, WIRE_REJECT_INVALID, why.text);
+        return true;
+    }
+    return false;
+}
+
+/* Is this replica the primary, as far as it and the client know?  If not, the client is told. */
+static bool leads(struct vr *r, const struct vr_asker *asker, const struct wire_header *header,
+                  const struct wire_request *m)
+{
+    if (r->status != VR_NORMAL) {
+        vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE, vr_status_word(r->status));
+    } else if (r->suspects || vr_view_is_over(r)) {
+        if (r->suspects) vr_mark(r, VR_MARK_request_out_of_touch, "number=%" PRIu64, m->number);
+        vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE, "out of touch with a quorum");
+    } else if (header->epoch > r->epoch || header->view > r->view) {
+        /* What our table says of this client may be old. */
+        vr_mark(r, VR_MARK_client_is_ahead, "view=%" PRIu64, header->view);
+        vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE, "the client knows of a later view");
+    } else if (!vr_is_primary(r)) {
+        vr_reject(r, asker, WIRE_REJECT_NOT_PRIMARY, "");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* May operations be logged in this view yet?  If not, the client is told. */
+static bool is_ready(struct vr *r, const struct vr_asker *asker)
+{
+    bool executed = r->applied >= r->view_start_op;
+    if (executed && vr_time_is_known(r)) return true; /* B4, H3 */
+    if (executed)
+        vr_mark(r, VR_MARK_request_before_time_is_known, "view=%" PRIu64, r->view);
+    else
+        vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);
+    vr_reject(r, asker, WIRE_REJECT_BUSY, "the view is just beginning");
+    return false;
+}
+
+/* As the primary. */
+static void serve(struct vr *r, const struct vr_asker *asker, const struct wire_header *header,
+                  const struct wire_request *m)
+{
+    if (m->kind == WIRE_KIND_READ || m->kind == WIRE_KIND_READ_NUMBER) {
+        vr_reads_on_request(r, asker, m);
+        return;
+    }
+    if (!is_ready(r, asker)) return;
+    if (m->kind != WIRE_KIND_HAND_OVER) {
+        take_request(r, asker, m);
+    } else if (header->epoch == r->epoch) {
+        vr_hand_over_on_request(r, asker, m);
+    } else { /* it names a view of an older epoch */
+        vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE,
+                  "the group has moved to other members meanwhile");
+    }
+}
+
 void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
                    const struct wire_request *m)
 {
     struct vr_asker asker = vr_asker(origin, m);
+    bool local = m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL;
     r->stats.requests++;
     if (header->epoch < r->epoch && r->has_hard_state) vr_epoch_tell(r, NOWHERE, origin);
-    bool knows_group = !vstamp_id_is_zero(header->group);
-    if (knows_group && !vstamp_id_is_zero(r->group) && !vstamp_id_equal(header->group, r->group)) {
-        vr_reject(r, &asker, WIRE_REJECT_OTHER_GROUP, "");
-        return;
-    }
-    bool in_group = !vstamp_id_is_zero(r->group); /* whose members all replicate the same */
-    if (in_group && m->application != 0 && m->application != r->application) {
-        struct vstamp_diag why;
-        vstamp_diag_printf(&why, "this group replicates \"%s\", and that is an operation of "
-                           "another application", r->app->name);
-        vr_reject(r, &asker, WIRE_REJECT_INVALID, why.text);
-        return;
-    }
-    if (vr_is_witness(r)) {
+    if (is_misdirected(r, &asker, header, m)) return;
+    if (vr_is_witness(r))
         vr_refuse_as_witness(r, &asker, m);
-    } else if (r->status == VR_NORMAL &&
-               (m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL)) {
+    else if (local && r->status == VR_NORMAL)
         vr_reads_on_request(r, &asker, m);
-    } else if (r->status != VR_NORMAL || r->suspects || vr_view_is_over(r)) {
-        if (r->suspects) vr_mark(r, VR_MARK_request_out_of_touch, "number=%" PRIu64, m->number);
-        vr_reject(r, &asker, WIRE_REJECT_UNAVAILABLE,
-                  r->status == VR_NORMAL ? "out of touch with a quorum"
-                                         : vr_status_word(r->status));
-    } else if (header->epoch > r->epoch || header->view > r->view) {
-        /* What our table says of this client may be old. */
-        vr_mark(r, VR_MARK_client_is_ahead, "view=%" PRIu64, header->view);
-        vr_reject(r, &asker, WIRE_REJECT_UNAVAILABLE, "the client knows of a later view");
-    } else if (!vr_is_primary(r)) {
-        vr_reject(r, &asker, WIRE_REJECT_NOT_PRIMARY, "");
-    } else if (m->kind == WIRE_KIND_READ || m->kind == WIRE_KIND_READ_NUMBER) {
-        vr_reads_on_request(r, &asker, m);
-    } else if (r->applied < r->view_start_op || !vr_time_is_known(r)) { /* B4, H3 */
-        if (r->applied < r->view_start_op)
-            vr_mark(r, VR_MARK_request_before_view_is_executed, "applied=%" PRIu64, r->applied);
-        else
-            vr_mark(r, VR_MARK_request_before_time_is_known, "view=%" PRIu64, r->view);
-        vr_reject(r, &asker, WIRE_REJECT_BUSY, "the view is just beginning");
-    } else if (m->kind == WIRE_KIND_HAND_OVER && header->epoch == r->epoch) {
-        vr_hand_over_on_request(r, &asker, m);
-    } else if (m->kind == WIRE_KIND_HAND_OVER) { /* it names a view of an older epoch */
-        vr_reject(r, &asker, WIRE_REJECT_UNAVAILABLE,
-                  "the group has moved to other members meanwhile");
-    } else {
-        take_request(r, &asker, m);
-    }
+    else if (leads(r, &asker, header, m))
+        serve(r, &asker, header, m);
 }

@@ -42,11 +42,6 @@ static struct vr_digest *kept(struct vr *r, uint8_t replica, uint64_t op)
     return &r->digests.heard[replica][op / r->config.checkpoint_ops % DIGESTS_KEPT];
 }
 
-static bool is_active(const struct vr *r, uint8_t replica)
-{
-    return !vr_among_witnesses(r->config.witnesses, replica);
-}
-
 static int n_active(const struct vr *r)
 {
     return r->config.n_replicas - __builtin_popcount(r->config.witnesses);
@@ -195,7 +190,7 @@ static void tell(struct vr *r, uint32_t hashed_at_once)
     if (op % r->config.checkpoint_ops != 0 || !takes_part(r)) return;
     note(r, r->config.self, op, digest);
     for (uint8_t i = 0; i < r->config.n_replicas; i++)
-        if (i != r->config.self && is_active(r, i))
+        if (i != r->config.self && vr_is_active(r, i))
             VR_SEND(r, i, digest, .op = op, .digest = digest);
     judge(r, op);
 }
@@ -258,7 +253,7 @@ void vr_digest_turn_end(struct vr *r)
 void vr_digest_repeat(struct vr *r, uint8_t replica)
 {
     const struct vr_digest *newest = NULL;
-    if (!takes_part(r) || replica >= r->config.n_replicas || !is_active(r, replica)) return;
+    if (!takes_part(r) || replica >= r->config.n_replicas || !vr_is_active(r, replica)) return;
     for (uint32_t i = 0; i < DIGESTS_KEPT; i++) {
         const struct vr_digest *one = &r->digests.heard[r->config.self][i];
         if (one->op > 0 && (newest == NULL || one->op > newest->op)) newest = one;
@@ -270,7 +265,7 @@ void vr_digest_repeat(struct vr *r, uint8_t replica)
 /* What is committed has one state, in any view. */
 void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m)
 {
-    if (vr_is_witness(r) || !is_active(r, from) || m->op == 0 || m->op > NUMBER_MAX ||
+    if (vr_is_witness(r) || !vr_is_active(r, from) || m->op == 0 || m->op > NUMBER_MAX ||
         m->op % r->config.checkpoint_ops != 0) {
         vr_mark(r, VR_MARK_digest_of_no_point, "op=%" PRIu64 " from=%u", m->op, from);
         return;

@@ -525,11 +525,15 @@ void vr_epoch_due(struct vr *r)
         vr_timer_set(r, VR_TIMER_EPOCH, vr_jitter(r, vr_patience_us(r)));
 }
 
+uint8_t vr_epoch_n_begun(const struct vr *r)
+{
+    return (uint8_t)__builtin_popcount(r->begun & ~r->config.witnesses);
+}
+
 /* E8 */
 static void retire_if_not_needed(struct vr *r)
 {
-    uint32_t active = r->begun & ~r->config.witnesses;
-    if (!r->replaced || __builtin_popcount(active) < r->quorum) return;
+    if (!r->replaced || vr_epoch_n_begun(r) < r->quorum) return;
     if (!r->retired) {
         r->retired = true;
         vr_membership_drop_former(&r->membership, r->address);

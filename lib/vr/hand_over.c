@@ -67,7 +67,7 @@ static const char *refuse(struct vr *r, uint8_t target, char *text, size_t size)
     if (target >= r->config.n_replicas) {
         snprintf(text, size, "there is no replica %u: the group has replicas 0 to %u", target,
                  r->config.n_replicas - 1u);
-    } else if (vr_among_witnesses(r->config.witnesses, target)) {
+    } else if (!vr_is_active(r, target)) {
         snprintf(text, size, "replica %u is a witness: it holds no state and cannot lead", target);
     } else if (is_silent(r, target)) {
         snprintf(text, size, "replica %u was not heard within %u ms", target,

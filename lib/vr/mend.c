@@ -123,7 +123,7 @@ void vr_on_get_entry(struct vr *r, uint8_t from, const struct wire_get_entry *m)
 static void fetch_pages(struct vr *r, uint8_t from, uint64_t view)
 {
     bool ours = vr_primary_of(r, r->view) == r->config.self;
-    if (vr_among_witnesses(r->config.witnesses, from) && !r->bare) return;
+    if (!vr_is_active(r, from) && !r->bare) return;
     if (r->status == VR_NORMAL && view == r->view) {
         vr_mark(r, VR_MARK_hole_covered_by_pages, "from=%u", from);
         vr_transfer_start(r, VR_TRANSFER_GAP, from, view, r->log.op, (struct vstamp_id){0});

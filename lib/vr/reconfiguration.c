@@ -51,7 +51,7 @@ static bool learns(const struct vr *r, uint8_t slot)
 {
     if (slot >= r->config.n_replicas) return slot < vr_n_slots(r);
     uint8_t index = vr_membership_find(&r->proposal.next, vr_slot_address(r, slot));
-    return vr_among_witnesses(r->config.witnesses, slot) && index != NOT_A_MEMBER &&
+    return !vr_is_active(r, slot) && index != NOT_A_MEMBER &&
            !becomes_witness(r, slot);
 }
 
@@ -492,7 +492,7 @@ static uint8_t source(struct vr *r, uint8_t primary, uint64_t commit)
     if (commit - r->commit <= r->config.pipeline) return primary;
     for (uint8_t tries = 0; tries < 2; tries++) {
         uint8_t other = (uint8_t)prng_below(&r->prng, n);
-        if (other == primary || vr_among_witnesses(r->config.witnesses, other)) continue;
+        if (other == primary || !vr_is_active(r, other)) continue;
         vr_mark(r, VR_MARK_learner_spares_primary, "peer=%u", other);
         return other;
     }

@@ -627,8 +627,8 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
         return text;
     }
     if (r->status == VR_TRANSITIONING && r->replaced) {
-        snprintf(text, size, "replaced in epoch %u: %d of %u members that are to begin it have",
-                 r->epoch, __builtin_popcount(r->begun & ~r->config.witnesses), r->quorum);
+        snprintf(text, size, "replaced in epoch %u: %u of %u members that are to begin it have",
+                 r->epoch, vr_epoch_n_begun(r), r->quorum);
     } else if (r->status == VR_TRANSITIONING && r->config.self == NOT_A_MEMBER) {
         snprintf(text, size, "to become a member: it holds op %" PRIu64 " of that group's log",
                  r->commit);

@@ -496,6 +496,12 @@ static inline bool vr_is_witness(const struct vr *r)
     return r->witness;
 }
 
+/* Is the member with that index active? */
+static inline bool vr_is_active(const struct vr *r, uint8_t replica)
+{
+    return !vr_among_witnesses(r->config.witnesses, replica);
+}
+
 static inline uint8_t vr_primary_of(const struct vr *r, uint64_t view)
 {
     return vr_primary_among(r->config.n_replicas, r->config.witnesses, view);

@@ -284,6 +284,7 @@ bool vr_epoch_waits(struct vr *r);              /* the log up to its begin is no
 void vr_epoch_passed(struct vr *r, uint64_t op); /* that entry was executed */
 void vr_epoch_settle(struct vr *r);
 void vr_epoch_due(struct vr *r);
+uint8_t vr_epoch_n_begun(const struct vr *r); /* active members that have begun ours */
 void vr_epoch_greet(struct vr *r, uint8_t slot); /* that one was connected */
 /* Which it is, to that slot; NOWHERE: to that origin. */
 void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin);

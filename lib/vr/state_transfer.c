@@ -130,8 +130,8 @@ void vr_transfer_stop(struct vr *r, const char *why)
  * the one before (W7). */
 bool vr_may_have_state(const struct vr *r, uint8_t slot)
 {
-    bool witness = vr_among_witnesses(r->config.witnesses, slot);
-    return slot != r->config.self && (!witness || r->transfer.kind == VR_TRANSFER_EPOCH);
+    if (slot == r->config.self) return false;
+    return vr_is_active(r, slot) || r->transfer.kind == VR_TRANSFER_EPOCH;
 }
 
 /* A normal replica of a later view spoke. */

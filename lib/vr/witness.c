@@ -100,8 +100,7 @@ uint64_t vr_held(struct vr *r)
     uint64_t held = r->commit;
     if (r->config.witnesses == 0) return 0;
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
-        bool active = !vr_among_witnesses(r->config.witnesses, i);
-        if (active && r->acked_op[i] < held) held = r->acked_op[i];
+        if (vr_is_active(r, i) && r->acked_op[i] < held) held = r->acked_op[i];
     }
     vr_note_held(r, held);
     return r->held;

@@ -47,10 +47,18 @@ void vr_former_heard(struct vr *r, const struct vr_membership *theirs)
     if (r->greets) vr_take_guests(r, NULL); /* those who are left come again */
 }
 
+/* A view change turns all timers off. */
+static void arm(struct vr *r)
+{
+    if (r->guests.n > 0 && r->due[VR_TIMER_EPOCH] == UINT64_MAX)
+        vr_timer_set(r, VR_TIMER_EPOCH, GREETING * vr_patience_us(r));
+}
+
 void vr_former_settle(struct vr *r)
 {
     struct vr_membership former = {.n = 0};
     bool idle = r->status == VR_NORMAL && !r->proposal.pending;
+    if (idle && r->greets) arm(r);
     if (r->greets || !idle || vr_epoch_is_closed(r)) return;
     for (; former.n < r->membership.n_former; former.n++)
         memcpy(former.members[former.n].address, r->membership.former[former.n],
@@ -63,6 +71,5 @@ bool vr_former_due(struct vr *r)
 {
     if (!r->greets || r->guests.n == 0) return false;
     r->told_begun = false;
-    vr_timer_set(r, VR_TIMER_EPOCH, GREETING * vr_patience_us(r));
     return vr_is_durable_state(r);
 }

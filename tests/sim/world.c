@@ -163,6 +163,10 @@ static bool at_rest(const struct sim *sim, char *why, size_t size)
             return false;
         }
         if (first == NULL) first = core;
+        if (core->membership.n_former != first->membership.n_former) {
+            snprintf(why, size, "replica %u looks for others than the first member does", i);
+            return false;
+        }
         if (core->epoch != sim->check.epoch || core->proposal.pending) {
             snprintf(why, size, "replica %u is on its way from epoch %u", i, core->epoch);
             return false;

@@ -29,7 +29,7 @@ static void who_slept_until_all_it_knew_had_ended_is_told(void **state)
     cluster_free(c);
 }
 
-/* F4: what is said when a connection comes up may be lost, and it stays up. */
+/* Z4: what is said when a connection comes up may be lost, and it stays up. */
 static void who_misses_the_greeting_is_greeted_again(void **state)
 {
     (void)state;

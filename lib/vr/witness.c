@@ -38,10 +38,11 @@
  * entry behind that is with one of the f+1 that made the quorum, be it a witness, which has not
  * forgotten it.
  *
- * What W4 and W5 cost: a committed entry that an exposed witness has forgotten is with f+1-f = 1
- * active replica at least, perhaps with no more.  If the disk of that replica is lost before the
- * one that was away has caught up, nobody has the entry; the new primary waits for it (W6), and so
- * does the group, rather than go on without what was acknowledged.
+ * What W4 and W5 cost, if a disk is damaged on top of an absence: a committed entry that an exposed
+ * witness has forgotten is with f+1-f = 1 active replica at least, perhaps with no more.  If the
+ * disk of that replica is lost, or the entry damaged on it, before the one that was away has caught
+ * up, nobody has the entry; the new primary waits for it (W6), and so does the group, rather than
+ * go on without what was acknowledged.
  *
  * On disk a witness's journal is an active replica's.  To forget is a checkpoint without pages: its
  * anchor is the newest entry forgotten, and the segments before it go (node/store.c).  It says that

@@ -150,7 +150,7 @@ static uint32_t n_former_members(const struct sim *sim)
 /* Without disks, while the membership changes: one may lose its memory, of groups that bear that
  * before and after.  Who learns comes back as another, and who is to be a member by then recovers
  * in the epoch (E5); nobody else may be without memory. */
-static bool bears_loss_in_change(const struct sim *sim, uint8_t index)
+bool sim_bears_loss_in_change(const struct sim *sim, uint8_t index)
 {
     if (!sim->changes.under_way || sim->changes.any_lost) return false;
     if (sim->changes.next.n < 3 || sim_members(sim) < 3) return false;
@@ -160,7 +160,7 @@ static bool bears_loss_in_change(const struct sim *sim, uint8_t index)
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         if (i == index || (!other->present && !check_is_member(sim, i))) continue;
-        if (!other->up || other->stopping) return false;
+        if (!other->up || other->stopping || other->was_flipped) return false;
         const struct vr *core = check_core(other->node);
         bool learns = core->config.self == NOT_A_MEMBER && !core->replaced;
         bool waits = other->newcomer && core->epoch == 0; /* for somebody to have it learn */
@@ -173,7 +173,7 @@ static bool may_crash(const struct sim *sim, uint8_t index)
 {
     uint32_t n = sim_members(sim);
     if (!sim->all_formed) return sim->crashes_before_formed < n_failures_borne(sim);
-    if (!sim->config.durable && sim_is_changing(sim)) return bears_loss_in_change(sim, index);
+    if (!sim->config.durable && sim_is_changing(sim)) return sim_bears_loss_in_change(sim, index);
     if (!sim->config.durable && !check_is_member(sim, index))
         return n_begun(sim, 0) >= n - n_failures_borne(sim);
     if (!sim->config.durable && sim->check.epoch > 0 && may_be_needed(sim, index)) return false;

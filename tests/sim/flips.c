@@ -33,6 +33,8 @@ static bool may_flip(const struct sim *sim, const struct sim_replica *r)
     uint32_t active = check_active(sim);
     if (!sim->all_formed || __builtin_popcount(active) < 3 || sim->options.beyond) return false;
     if (!((active >> r->index) & 1) || next_may_be_small(sim)) return false;
+    bool loses_memory = !sim->config.durable && sim_is_changing(sim); /* once it is found */
+    if (loses_memory && !sim_bears_loss_in_change(sim, r->index)) return false;
     if ((uint32_t)__builtin_popcount(active) < sim_members(sim)) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
@@ -85,6 +87,7 @@ void sim_flip(struct sim *sim, uint8_t index)
             r->flipped_op = core->applied;
             memset(r->flipped_digests, 0, sizeof r->flipped_digests);
             sim->stats.flips++;
+            if (!sim->config.durable && sim->changes.under_way) sim->changes.any_lost = true;
             return;
         }
         content[bit / 8] ^= (uint8_t)(1u << bit % 8);

@@ -4,7 +4,7 @@
  * entry, and not with a witness, which may forget it: then they mend each other (lib/vr/mend.c).
  * An entry that was not committed may even rot at all who have it, if they are less than a quorum:
  * then the others deny it.  So it is while the membership changes, too, at members and at who is to
- * be or has been one; that other copy is with a member then.
+ * be or has been one; that other copy is with a member then, of an epoch that a disk knows of.
  *
  * While a replica has lost its disk, or more of it than that, nothing rots, and while something is
  * rotten no disk is lost (faults.c). */
@@ -32,20 +32,33 @@ static bool is_rotten(const struct sim_replica *r, struct vstamp_id checksum)
     return false;
 }
 
+/* The newest epoch that a disk knows of: all may crash, and then there is no later one. */
+static uint32_t durable_epoch(const struct sim *sim)
+{
+    uint32_t newest = 0;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        uint32_t epoch = sim->check.replicas[i].durable_epoch;
+        if (epoch > newest) newest = epoch;
+    }
+    return newest;
+}
+
 /* Would nothing be lost, and everything be clear, without this copy of the entry? */
 static bool bears(const struct sim *sim, uint8_t index, const struct wire_entry_header *header)
 {
     bool committed = header->op <= sim->check.highest_commit &&
                      vstamp_id_equal(sim->check.ops[header->op].checksum, header->checksum);
-    uint32_t n_rotten = 1;
+    uint32_t n_rotten = 1, n = 0, epoch = durable_epoch(sim);
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
-        if (i == index || !check_is_member(sim, i)) continue;
+        if (!check_is_member_of(sim, i, epoch)) continue;
+        n++;
+        if (i == index) continue;
         bool forgets = committed && sim_is_witness(other);
         if (is_rotten(other, header->checksum)) n_rotten++;
         else if (!forgets && check_holds_entry(sim, i, header)) return true;
     }
-    return !committed && n_rotten < sim_members(sim) / 2 + 1u;
+    return !committed && n_rotten < n / 2 + 1;
 }
 
 static void rot_one(struct sim *sim, struct sim_replica *r)

@@ -465,6 +465,7 @@ bool sim_is_changing(const struct sim *sim); /* the membership */
 bool sim_may_wipe(const struct sim *sim, uint8_t index); /* can the group bear that loss now? */
 /* Of a replica that has state: may it lose that now, whoever is without already? */
 bool sim_bears_loss(const struct sim *sim, uint8_t index);
+bool sim_bears_loss_in_change(const struct sim *sim, uint8_t index); /* without disks */
 void sim_faults_new_primary(struct sim *sim, uint8_t index);
 void sim_faults_forgotten(struct sim *sim, uint8_t index);
 void sim_faults_leave(struct sim *sim, uint8_t index); /* until the faults are over, if it may */

@@ -288,9 +288,10 @@ static void query(const struct vstamp_pages *pages, const uint8_t *operation, si
     const struct node *node;
     struct request r;
     const char *wrong = parse(operation, size, &r);
-    if (wrong == NULL && !forms[r.verb].reads) wrong = "only size and dead read";
+    if (wrong == NULL && !forms[r.verb].reads) wrong = "only size and dead are read: leave --read out";
+    answer->refused = wrong != NULL;
     if (wrong != NULL)
-        say(answer, "%s\n", wrong);
+        say(answer, "%s", wrong);
     else if (r.verb == SIZE)
         say(answer, "ready %" PRIu64 " taken %" PRIu64 " dead %" PRIu64 "\n", q->n[READY],
             q->n[TAKEN], q->n[DEAD]);

@@ -232,9 +232,11 @@ static void query(const struct vstamp_pages *pages, const uint8_t *operation, si
     struct request request;
     bool held;
     const char *wrong = parse(operation, size, &request);
-    if (wrong == NULL && !forms[request.verb].reads) wrong = "only holder and list read";
+    if (wrong == NULL && !forms[request.verb].reads)
+        wrong = "only holder and list are read: leave --read out";
+    answer->refused = wrong != NULL;
     if (wrong != NULL) {
-        say(answer, "%s\n", wrong);
+        say(answer, "%s", wrong);
     } else if (request.verb == HOLDER) {
         size_t place = find(l, request.name, &held);
         if (held)

@@ -9,7 +9,8 @@
  *     vstamp --replicas ... call --read 'select * from t'
  *
  * A row is a line with | between its columns.  A script that writes ends with the line "changed N";
- * one that fails changes nothing, and its answer begins with "error:".
+ * one that fails changes nothing, and its answer begins with "error:".  A question that fails is
+ * refused, and vstamp ends with status 5.
  *
  * The database is a file of one's own: a page of SQLite is a page of vstamp, behind a first one
  * that holds the file's size.  So a checkpoint costs what has changed, and a replica that was away
@@ -443,7 +444,10 @@ static void query(const struct vstamp_pages *pages, const uint8_t *operation, si
     d->now_ms = (int64_t)time(NULL) * 1000;
     const char *wrong = connect_to(d) != SQLITE_OK ? sqlite3_errmsg(d->db)
                                                    : run_script(d, operation, size, answer);
-    if (wrong != NULL) say_error(answer, wrong);
+    if (wrong == NULL) return;
+    answer->size = 0;
+    answer->refused = true;
+    say(answer, "%s", wrong);
 }
 
 static void predict(const struct vstamp_pages *pages, const uint64_t seed[VSTAMP_SEED_WORDS],

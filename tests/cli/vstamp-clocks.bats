@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # One replica's clock is an hour off, and then an hour the other way: keys live as long as they were
-# told to, whoever is the primary, and it is said whose clock is wrong.
+# told to, whoever is the primary, and it is said whose clock is wrong.  So it is with the examples
+# that go by time.
 
 load group
 
@@ -13,8 +14,6 @@ setup() {
     echo +0 >offset
     GROUP_RUN[1]="env LD_PRELOAD=$library FAKETIME_TIMESTAMP_FILE=$PWD/offset FAKETIME_NO_CACHE=1
         FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1"
-    group_start 3 "durability: memory"
-    group_wait_primary
 }
 
 teardown() { group_teardown; }
@@ -34,6 +33,8 @@ is_gone() {
 
 @test "keys expire by the clocks of a majority, and whose clock is off is told" {
     local off word sign primary
+    group_start 3 "durability: memory"
+    group_wait_primary
     vstamp put --ttl 300s long here
     while read -r off word sign; do
         echo "$off" >offset
@@ -53,4 +54,45 @@ is_gone() {
         group_wait "the clock to be right" is_right
     done <<<"+3600 ahead
 -3600 behind -"
+}
+
+# leads_with OFFSET EXAMPLE: that replica leads a group with this application.
+leads_with() {
+    local build
+    build=$(cd "${top_builddir:?}" && pwd)
+    echo "$1" >offset
+    GROUP_OPTIONS="--app $build/examples/.libs/$2.so"
+    group_start 3 "durability: memory"
+    group_wait_primary
+    ((PRIMARY == 1)) || vstamp-admin view-change --to 1
+    group_wait_primary
+    [ "$PRIMARY" -eq 1 ]
+}
+
+has() { [ "$(vstamp call --read size)" = "$1" ]; }
+
+@test "a job comes back when its time is over, and not before" {
+    local off
+    for off in +3600 -3600; do
+        leads_with "$off" jobs
+        vstamp call "push brief"
+        vstamp call "push lasting"
+        [ "$(vstamp call 'take 300ms')" = "job 1 receipt 1 delivery 1: brief" ]
+        [ "$(vstamp call 'take 60s')" = "job 2 receipt 2 delivery 1: lasting" ]
+        group_wait "the first to come back" has "ready 1 taken 1 dead 0"
+        group_kill 1
+        [ "$(vstamp call 'take 60s')" = "job 1 receipt 3 delivery 2: brief" ]
+        [ "$(vstamp call 'take 60s')" = empty ]
+        group_teardown
+    done
+}
+
+@test "now is the time of the majority, in SQL too" {
+    local off now
+    for off in +3600 -3600; do
+        leads_with "$off" sql
+        now=$(vstamp call "select strftime('%s', 'now')" | head -n 1)
+        ((now > EPOCHSECONDS - 60 && now <= EPOCHSECONDS + 60))
+        group_teardown
+    done
 }

@@ -22,7 +22,7 @@ static const struct form {
     [APP_TICKED] = {"ticked", "#D", "ticked NUMBER [DUE]"},
 };
 
-#define N_FORMS (sizeof(forms) / sizeof(forms[0]))
+#define N_FORMS (sizeof forms / sizeof forms[0])
 
 const char *app_word_text(enum app_word word)
 {

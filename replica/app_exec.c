@@ -186,9 +186,9 @@ static enum trouble ask_alone(struct app_exec *x, struct question *q, const char
 
     q->number = ++x->n_questions;
     if (body == NULL) {
-        snprintf(head, sizeof(head), "%s %" PRIu64 "\n", word, q->number);
+        snprintf(head, sizeof head, "%s %" PRIu64 "\n", word, q->number);
     } else {
-        snprintf(head, sizeof(head), "%s %" PRIu64 " %zu\n", word, q->number, body->size);
+        snprintf(head, sizeof head, "%s %" PRIu64 " %zu\n", word, q->number, body->size);
         q->out[1] = *body;
         q->out[2] = bytes_of("\n");
     }
@@ -219,7 +219,7 @@ static enum trouble greet(struct app_exec *x, struct vstamp_diag *why)
     enum trouble trouble;
     char head[HEAD_MAX], pid[NUMBER_SIZE];
 
-    snprintf(head, sizeof(head), "hello %u %" PRIu32 " %" PRIu32 " %" PRIu64 "\n", APP_VERSION,
+    snprintf(head, sizeof head, "hello %u %" PRIu32 " %" PRIu32 " %" PRIu64 "\n", APP_VERSION,
              o->answer_capacity, o->limits.read_capacity, o->limits.state_bytes);
     q.out[0] = bytes_of(head);
     trouble = ask(x, &q, why);
@@ -232,7 +232,7 @@ static enum trouble greet(struct app_exec *x, struct vstamp_diag *why)
         vstamp_diag_printf(why, "says 'ticks' in one hello and not in the other");
         return WRONG;
     }
-    memcpy(x->name, q.line.name, sizeof(x->name));
+    memcpy(x->name, q.line.name, sizeof x->name);
     x->ticks = q.line.ticks;
     x->due = VSTAMP_NEVER;
     x->stage = GREETED;
@@ -393,7 +393,7 @@ static void complain(struct app_exec *x, const struct errand *e, bool up, uint32
     const char *says = x->last_words[0] != '\0' ? "; it last said: " : "";
     char where[160], try[NUMBER_SIZE];
 
-    say_where(x, e, up, where, sizeof(where));
+    say_where(x, e, up, where, sizeof where);
     TELL(x, true, "app-failed", "reason", why->text, "where", where, "said", x->last_words, "try",
          number(try, tries));
     if (!final) return;
@@ -448,7 +448,7 @@ static bool grow_told(struct app_exec *x)
     struct told *grown;
 
     if (x->n_told < x->told_capacity) return true;
-    grown = realloc(x->told, capacity * sizeof(*grown));
+    grown = realloc(x->told, capacity * sizeof *grown);
     if (grown == NULL) return false;
     x->told = grown;
     x->told_capacity = capacity;
@@ -465,11 +465,11 @@ static bool note(struct app_exec *x, const struct vstamp_context *context,
 
     if (!grow_told(x)) return false;
     if (context->prediction_size == SEED_BYTES) memcpy(seed, context->prediction, SEED_BYTES);
-    n = snprintf(head, sizeof(head), "%s %" PRIu64 " %" PRIu64 " %" PRIu64,
+    n = snprintf(head, sizeof head, "%s %" PRIu64 " %" PRIu64 " %" PRIu64,
                  operation == NULL ? "tick" : "apply", ++x->n_questions, context->op_number,
                  context->timestamp_us);
     if (operation != NULL)
-        snprintf(head + n, sizeof(head) - (size_t)n,
+        snprintf(head + n, sizeof head - (size_t)n,
                  " %016" PRIx64 "%016" PRIx64 " %" PRIu64 " %016" PRIx64 "%016" PRIx64 " %zu\n",
                  context->client.hi, context->client.lo, context->session, seed[0], seed[1],
                  operation->size);
@@ -606,7 +606,7 @@ static void heard(void *ctx, const char *line)
 int app_exec_open(struct app_exec **opened, const struct app_exec_options *options,
                   struct vstamp_diag *diag)
 {
-    struct app_exec *x = calloc(1, sizeof(*x));
+    struct app_exec *x = calloc(1, sizeof *x);
     struct vstamp_diag why = {0};
     int rv;
 

@@ -72,7 +72,7 @@ static _Noreturn void be_child(const struct child *c, int in, int out, pid_t par
     sigprocmask(SIG_SETMASK, &none, NULL);
     execvp(c->words[0], c->words);
     what = strerrordesc_np(errno);
-    if (write(STDERR_FILENO, problem, sizeof(problem) - 1) >= 0 && what != NULL &&
+    if (write(STDERR_FILENO, problem, sizeof problem - 1) >= 0 && what != NULL &&
         write(STDERR_FILENO, what, strlen(what)) >= 0 && write(STDERR_FILENO, "\n", 1) >= 0)
         _exit(127);
     _exit(126);
@@ -129,7 +129,7 @@ void child_listen(struct child *c)
     size_t total = 0;
     ssize_t n, i;
 
-    while (total < LISTEN_BYTES && (n = read(c->says, piece, sizeof(piece))) > 0) {
+    while (total < LISTEN_BYTES && (n = read(c->says, piece, sizeof piece)) > 0) {
         for (i = 0; i < n; i++) {
             if (piece[i] != '\n') c->line[c->line_size++] = piece[i] == '\0' ? ' ' : piece[i];
             if (piece[i] == '\n' || c->line_size == CHILD_LINE_MAX) end_line(c);

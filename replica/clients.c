@@ -161,7 +161,7 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
                   .read_buffer = read_buffer,
                   .frame = on_frame,
                   .over = on_over},
-        .slots = calloc(n_slots, sizeof(*c->slots)),
+        .slots = calloc(n_slots, sizeof *c->slots),
         .n_slots = n_slots,
         .out_max = OUT_PAUSE + 2 * answer_max,
     };

@@ -112,7 +112,7 @@ static int check(const struct cli *cli, const struct serve_options *serve)
     if (index != NO_INDEX) rv = check_replica(cli, serve, &vr, app);
     if (rv != 0) return rv;
     for (size_t i = 0; i < config_n_keys; i++) {
-        config_print(config, i, value, sizeof(value));
+        config_print(config, i, value, sizeof value);
         printf("%s: %s\n", config_keys[i].name, value);
     }
     return CLI_OK;

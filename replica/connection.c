@@ -24,7 +24,7 @@
 
 struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner)
 {
-    struct connection *c = calloc(1, sizeof(*c));
+    struct connection *c = calloc(1, sizeof *c);
 
     if (c == NULL) return NULL;
     if (uv_tcp_init(loop, &c->tcp) != 0) {
@@ -216,9 +216,9 @@ void connection_start(struct connection *c)
     uv_tcp_nodelay(&c->tcp, 1);
     uv_tcp_keepalive(&c->tcp, 1, KEEPALIVE_IDLE_S);
     if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0) {
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
     }
     connection_resume(c);
 }
@@ -274,7 +274,7 @@ void connection_flush(struct connection *c)
 void connection_address(const struct connection *c, char text[static CONNECTION_ADDRESS_SIZE])
 {
     struct sockaddr_storage peer = {0};
-    int size = sizeof(peer);
+    int size = sizeof peer;
     char host[46] = "?";
     unsigned port = 0;
 
@@ -284,9 +284,9 @@ void connection_address(const struct connection *c, char text[static CONNECTION_
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
 
         if (is_ipv6)
-            uv_ip6_name(v6, host, sizeof(host));
+            uv_ip6_name(v6, host, sizeof host);
         else
-            uv_ip4_name(v4, host, sizeof(host));
+            uv_ip4_name(v4, host, sizeof host);
         port = ntohs(is_ipv6 ? v6->sin6_port : v4->sin_port);
         snprintf(text, CONNECTION_ADDRESS_SIZE, is_ipv6 ? "[%s]:%u" : "%s:%u", host, port);
     } else {

@@ -82,7 +82,7 @@ static struct answer find_answer(struct endpoint *e, const char *path, const cha
     struct node_status status;
     size_t i;
 
-    for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+    for (i = 0; i < sizeof pages / sizeof pages[0]; i++) {
         if (strcmp(path, pages[i].path) != 0) continue;
         if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
             return (struct answer){MHD_HTTP_METHOD_NOT_ALLOWED, TYPE_TEXT,
@@ -144,7 +144,7 @@ static void forget_connection(struct endpoint *e, unsigned i)
 {
     e->n_connections--;
     memmove(&e->connections[i], &e->connections[i + 1],
-            (e->n_connections - i) * sizeof(e->connections[0]));
+            (e->n_connections - i) * sizeof e->connections[0]);
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **state,

@@ -30,7 +30,7 @@ static int bind_one(const struct addrinfo *one, int backlog)
 
     if (fd < 0) return -1;
     /* Connections of a former process that linger shall not keep us from starting. */
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, one->ai_addr, one->ai_addrlen) == 0 && listen(fd, backlog) == 0) return fd;
     close(fd);
     return -1;

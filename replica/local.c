@@ -36,7 +36,7 @@ struct local {
     const struct local_options *options;
     struct config config;
     char folder[2048];
-    char config_path[2048 + sizeof(CONFIG_FILE_NAME) + 1];
+    char config_path[2048 + sizeof CONFIG_FILE_NAME + 1];
     char notify_name[64];
     char programs[2048]; /* "", or the folder to type before the names of programs */
     bool temporary;           /* the folder goes when we go */
@@ -55,7 +55,7 @@ static bool is_free(uint16_t port)
     char text[32];
     int fd;
 
-    snprintf(text, sizeof(text), "127.0.0.1:%u", (unsigned)port);
+    snprintf(text, sizeof text, "127.0.0.1:%u", (unsigned)port);
     if (address_parse(&address, text, NULL) != 0 || listen_open(&address, 1, &fd, NULL) != 0)
         return false;
     close(fd);
@@ -147,17 +147,17 @@ static int make_folder(struct local *l, struct vstamp_diag *diag)
 
     l->temporary = wanted == NULL;
     if (l->temporary)
-        n = snprintf(l->folder, sizeof(l->folder), "%s/vstamp-local-XXXXXX",
+        n = snprintf(l->folder, sizeof l->folder, "%s/vstamp-local-XXXXXX",
                      tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
-    else if (wanted[0] == '/' || getcwd(here, sizeof(here)) == NULL)
-        n = snprintf(l->folder, sizeof(l->folder), "%s", wanted);
+    else if (wanted[0] == '/' || getcwd(here, sizeof here) == NULL)
+        n = snprintf(l->folder, sizeof l->folder, "%s", wanted);
     else
-        n = snprintf(l->folder, sizeof(l->folder), "%s/%s", here, wanted);
-    if (n < 0 || (size_t)n >= sizeof(l->folder)) {
+        n = snprintf(l->folder, sizeof l->folder, "%s/%s", here, wanted);
+    if (n < 0 || (size_t)n >= sizeof l->folder) {
         errno = ENAMETOOLONG;
     } else if (l->temporary ? mkdtemp(l->folder) != NULL
                             : mkdir(l->folder, 0700) == 0 || errno == EEXIST) {
-        snprintf(l->config_path, sizeof(l->config_path), "%s/" CONFIG_FILE_NAME, l->folder);
+        snprintf(l->config_path, sizeof l->config_path, "%s/" CONFIG_FILE_NAME, l->folder);
         return 0;
     }
     vstamp_diag_printf(diag, "%s: cannot create the folder: %s", l->folder, strerror(errno));
@@ -185,7 +185,7 @@ static int open_notify(struct local *l, struct vstamp_diag *diag)
     struct sockaddr_un address;
     socklen_t size;
 
-    snprintf(l->notify_name, sizeof(l->notify_name), "@vstamp-local-%ld", (long)getpid());
+    snprintf(l->notify_name, sizeof l->notify_name, "@vstamp-local-%ld", (long)getpid());
     size = notify_address(l->notify_name, &address);
     l->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l->notify_fd >= 0 && bind(l->notify_fd, (const struct sockaddr *)&address, size) == 0)
@@ -309,14 +309,14 @@ static void stop_all(struct local *l)
  * other terminal is. */
 static void find_programs(struct local *l)
 {
-    char vstamp[sizeof(l->programs) + 8];
+    char vstamp[sizeof l->programs + 8];
     ssize_t n;
 
     if (strchr(l->options->program, '/') == NULL) return;
-    n = readlink("/proc/self/exe", l->programs, sizeof(l->programs) - 1);
+    n = readlink("/proc/self/exe", l->programs, sizeof l->programs - 1);
     while (n > 0 && l->programs[n - 1] != '/') n--;
     l->programs[n > 0 ? n : 0] = '\0';
-    snprintf(vstamp, sizeof(vstamp), "%svstamp", l->programs);
+    snprintf(vstamp, sizeof vstamp, "%svstamp", l->programs);
     if (access(vstamp, X_OK) != 0) l->programs[0] = '\0';
 }
 
@@ -348,7 +348,7 @@ static void on_notification(struct local *l)
     char message[512];
     ssize_t n;
 
-    while ((n = recv(l->notify_fd, message, sizeof(message) - 1, 0)) > 0) {
+    while ((n = recv(l->notify_fd, message, sizeof message - 1, 0)) > 0) {
         message[n] = '\0';
         if (strcmp(message, NOTIFY_READY) == 0) l->n_ready++;
     }
@@ -363,7 +363,7 @@ static bool on_signals(struct local *l)
     struct signalfd_siginfo info;
     bool stop = false;
 
-    while (read(l->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+    while (read(l->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
         if (info.ssi_signo != SIGCHLD) stop = true;
     reap(l, l->told && !stop);
     return stop;

@@ -10,7 +10,7 @@ socklen_t notify_address(const char *name, struct sockaddr_un *address)
     size_t size = strlen(name);
 
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if ((name[0] != '/' && name[0] != '@') || size >= sizeof(address->sun_path)) return 0;
+    if ((name[0] != '/' && name[0] != '@') || size >= sizeof address->sun_path) return 0;
     memcpy(address->sun_path, name, size);
     if (name[0] == '@') address->sun_path[0] = '\0';
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);

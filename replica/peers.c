@@ -147,7 +147,7 @@ static void send_hello(struct peers *p, struct connection *c, const char *refusa
         .oldest = identity.oldest,
         .refusal = bytes_of(refusal),
     };
-    size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof(frame));
+    size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof frame);
     assert(size > 0);
     connection_send(c, (struct bytes){frame, size});
     connection_flush(c);
@@ -161,9 +161,9 @@ static int refuse(struct peers *p, struct connection *c, const struct wire_messa
     char address[CONNECTION_ADDRESS_SIZE], theirs[ADDRESS_BYTES_MAX + 1];
     int n;
 
-    copy_text(theirs, sizeof(theirs), m->as.hello.address);
-    n = snprintf(p->refused, sizeof(p->refused), "no contact with the replica at %s: ", theirs);
-    snprintf(p->refused + n, sizeof(p->refused) - (size_t)n, "%s", reason);
+    copy_text(theirs, sizeof theirs, m->as.hello.address);
+    n = snprintf(p->refused, sizeof p->refused, "no contact with the replica at %s: ", theirs);
+    snprintf(p->refused + n, sizeof p->refused - (size_t)n, "%s", reason);
     make_plain(p->refused);
     p->refused_ms = uv_now(p->loop);
     if (uv_now(p->loop) < *quiet_until_ms) return VSTAMP_E_OTHER_GROUP;
@@ -221,7 +221,7 @@ static const char *check_hello(struct peers *p, const struct wire_message *m)
 
     node_identity(p->turn->node, &identity);
     if (newest < identity.oldest || hello->oldest > identity.newest) {
-        snprintf(p->refusal, sizeof(p->refusal),
+        snprintf(p->refusal, sizeof p->refusal,
                  "the replica at %s speaks versions %u to %u of the protocol, the one at %.*s %u "
                  "to %u: upgrade the older one by way of a release that speaks both",
                  identity.address, identity.oldest, identity.newest, (int)hello->address.size,
@@ -233,7 +233,7 @@ static const char *check_hello(struct peers *p, const struct wire_message *m)
     if (!bytes_equal(hello->application, bytes_of(identity.application)))
         return "it replicates another application: all replicas need the same";
     if (vr_settings_differ(&hello->settings, &identity.settings, &setting)) {
-        snprintf(p->refusal, sizeof(p->refusal),
+        snprintf(p->refusal, sizeof p->refusal,
                  "%s is %s at %.*s and %s at %s: all replicas need the same", setting.key,
                  setting.theirs, (int)hello->address.size, (const char *)hello->address.data,
                  setting.ours, identity.address);
@@ -252,7 +252,7 @@ static void come_up(struct peer *peer, const char *version)
     struct peers *p = peer->peers;
 
     uv_timer_stop(&peer->timer);
-    snprintf(peer->version, sizeof(peer->version), "%s", version);
+    snprintf(peer->version, sizeof peer->version, "%s", version);
     peer->up = true;
     peer->complained = false;
     peer->backoff_ms = BACKOFF_MS_MIN;
@@ -297,8 +297,8 @@ static void become_stranger(struct peers *p, struct connection *c, struct bytes 
     struct stranger *s = &p->strangers[i];
 
     assert(i < STRANGERS_MAX);
-    copy_text(s->address, sizeof(s->address), address);
-    copy_text(s->version, sizeof(s->version), version);
+    copy_text(s->address, sizeof s->address, address);
+    copy_text(s->version, sizeof s->version, version);
     s->generation++;
     s->connection = c;
     p->strangers_wait = true; /* it may have been a peer in this turn */
@@ -349,7 +349,7 @@ int peers_adopt(struct peers *p, struct connection *c, const struct wire_message
     if (reason != NULL) return refuse(p, c, m, reason);
     if (peer == NULL) return add_stranger(p, c, hello);
     take_connection(peer, c);
-    copy_text(version, sizeof(version), hello->version);
+    copy_text(version, sizeof version, hello->version);
     come_up(peer, version);
     tell_node(peer);
     return 0;
@@ -371,13 +371,13 @@ static int on_hello(struct peer *peer, struct bytes frame)
     reason = check_hello(p, &message);
     if (reason == NULL && message.as.hello.refusal.size > 0) {
         size_t n = strlen(refusal);
-        copy_text(refusal + n, sizeof(refusal) - n, message.as.hello.refusal);
+        copy_text(refusal + n, sizeof refusal - n, message.as.hello.refusal);
         reason = refusal;
     }
     if (reason != NULL) return refuse(p, c, &message, reason);
     if (!is_peer_address(peer, message.as.hello.address))
         return refuse(p, c, &message, "another replica listens on the peer's address");
-    copy_text(version, sizeof(version), message.as.hello.version);
+    copy_text(version, sizeof version, message.as.hello.version);
     come_up(peer, version);
     tell_node(peer);
     return 0;
@@ -490,7 +490,7 @@ static struct peer *new_peer(struct peers *p, const char *address)
                           .timer = peer->timer,
                           .resolve = peer->resolve};
     if (address_parse(&peer->address, address, NULL) != 0) /* then it cannot be reached */
-        snprintf(peer->address.text, sizeof(peer->address.text), "%s", address);
+        snprintf(peer->address.text, sizeof peer->address.text, "%s", address);
     return peer;
 }
 
@@ -536,7 +536,7 @@ void peers_directory(struct peers *p, const struct node_directory *d)
     uint8_t n_before = p->n_slots, i, j;
     bool waits;
 
-    memcpy(before, p->slots, sizeof(before));
+    memcpy(before, p->slots, sizeof before);
     p->n_members = d->n_members;
     p->n_slots = d->n_slots;
     p->self = d->self;

@@ -105,7 +105,7 @@ static void io_log(void *ctx, enum log_level level, const char *event, const cha
     char status[256];
 
     log_detail(&r->log, level, event, detail);
-    snprintf(status, sizeof(status), "STATUS=%s %s", event, detail == NULL ? "" : detail);
+    snprintf(status, sizeof status, "STATUS=%s %s", event, detail == NULL ? "" : detail);
     notify_send(status);
 }
 
@@ -283,7 +283,7 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
                            size >> 20);
         return VSTAMP_E_IO;
     }
-    if (getrandom(&entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy)) {
+    if (getrandom(&entropy, sizeof entropy, 0) != (ssize_t)sizeof entropy) {
         vstamp_diag_printf(diag, "the system has no random numbers");
         return VSTAMP_E_IO;
     }
@@ -397,7 +397,7 @@ static int open_sockets(struct replica *r, struct vstamp_diag *diag)
     const struct address *status = &config->status_addresses.at[r->options->index];
     uint64_t seed;
 
-    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) seed = turn_monotonic_us();
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) seed = turn_monotonic_us();
     int rv = transport_open(&r->transport, &r->loop, &r->turn, &r->log, config, &r->config, seed,
                             diag);
     if (rv == 0)

@@ -76,8 +76,8 @@ void storage_give_up(struct storage *s, const struct lane *l)
     char file[PATH_MAX + STORAGE_NAME_SIZE];
     char reason[256];
 
-    snprintf(file, sizeof(file), "%s/%s", s->folder, l->name);
-    snprintf(reason, sizeof(reason), "cannot %s it: %s", l->failed_step,
+    snprintf(file, sizeof file, "%s/%s", s->folder, l->name);
+    snprintf(reason, sizeof reason, "cannot %s it: %s", l->failed_step,
              mdb_strerror(l->failed_errno));
     log_event(
         s->log, LOG_LEVEL_ERROR, "disk-failed", LOG_TEXT("file", file), LOG_TEXT("reason", reason),

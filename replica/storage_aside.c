@@ -23,9 +23,9 @@ static bool is_content(const char *name)
 
 static bool rename_aside(const struct storage *s, const char *name)
 {
-    char aside[sizeof(STORAGE_ASIDE) + NAME_MAX];
+    char aside[sizeof STORAGE_ASIDE + NAME_MAX];
 
-    snprintf(aside, sizeof(aside), STORAGE_ASIDE "%s", name);
+    snprintf(aside, sizeof aside, STORAGE_ASIDE "%s", name);
     return renameat(s->folder_fd, name, s->folder_fd, aside) == 0;
 }
 

@@ -124,7 +124,7 @@ static bool visit_free(struct check *c, const MDB_val *value)
     const size_t *list = value->mv_data;
     size_t i;
 
-    if (value->mv_size < sizeof(*list) || value->mv_size != (list[0] + 1) * sizeof(*list))
+    if (value->mv_size < sizeof *list || value->mv_size != (list[0] + 1) * sizeof *list)
         return fail(c, "a list of free pages of another size");
     for (i = 1; i <= list[0]; i++)
         if (!use(c, list[i], 1)) return false;
@@ -147,7 +147,7 @@ static bool walk(struct check *c, MDB_dbi table)
     while ((rv = mdb_cursor_get(along, &key, &value, MDB_NEXT)) == 0) {
         if (!visit(c, &key, &value)) return false;
         if (table == FREE_TABLE && !visit_free(c, &value)) return false;
-        memcpy(&number, key.mv_data, sizeof(number));
+        memcpy(&number, key.mv_data, sizeof number);
         if (n++ > 0 && number <= last) return fail(c, "keys out of order");
         last = number;
         same_key = key;
@@ -190,7 +190,7 @@ static void check(struct check *c, const char *path)
         fail(c, "it is shorter than it says");
         return;
     }
-    c->used = calloc(bitset_words(c->n_pages), sizeof(*c->used));
+    c->used = calloc(bitset_words(c->n_pages), sizeof *c->used);
     if (c->used == NULL)
         fail(c, "no memory to check it");
     else if (walk(c, FREE_TABLE) && walk(c, c->file.table))
@@ -227,7 +227,7 @@ int pages_file_check(const char *path, struct vstamp_diag *diag)
     child = fork();
     if (child == 0) judge(path, fds[1]);
     close(fds[1]);
-    do size = read(fds[0], problem, sizeof(problem) - 1);
+    do size = read(fds[0], problem, sizeof problem - 1);
     while (size < 0 && errno == EINTR);
     problem[size > 0 ? size : 0] = '\0';
     close(fds[0]);
@@ -267,8 +267,8 @@ static int compare(struct look *l, const uint8_t *page, unsigned flags, bool *sa
     if (l->base == NULL) l->base = page - h->number * VSTAMP_PAGE_SIZE;
     if (h->flags != flags || l->base + h->number * VSTAMP_PAGE_SIZE != page) return MDB_CORRUPTED;
     if (flags == IS_LARGE && h->as.n_pages != 1) return MDB_CORRUPTED;
-    *same = pread(l->fd, raw, sizeof(raw), (off_t)(h->number * VSTAMP_PAGE_SIZE)) == sizeof(raw) &&
-            memcmp(raw, page, sizeof(raw)) == 0;
+    *same = pread(l->fd, raw, sizeof raw, (off_t)(h->number * VSTAMP_PAGE_SIZE)) == sizeof raw &&
+            memcmp(raw, page, sizeof raw) == 0;
     return 0;
 }
 
@@ -292,14 +292,14 @@ static int look_at_page(struct look *l, MDB_cursor *at, MDB_val key, MDB_val beg
     MDB_val rest;
     int mdb = look_at_leaf(l, &key);
 
-    memcpy(&number, key.mv_data, sizeof(number));
+    memcpy(&number, key.mv_data, sizeof number);
     if (mdb == 0 && (number % 2 != 0 || begin.mv_size != PAGES_BEGIN)) mdb = MDB_CORRUPTED;
     if (mdb == 0)
         mdb = compare(l, (const uint8_t *)begin.mv_data - HEADER_SIZE, IS_LARGE, sound);
     if (mdb == 0) mdb = mdb_cursor_get(at, &key, &rest, MDB_NEXT);
     if (mdb == 0) mdb = look_at_leaf(l, &key);
     if (mdb != 0) return mdb;
-    memcpy(&second, key.mv_data, sizeof(second));
+    memcpy(&second, key.mv_data, sizeof second);
     if (second != number + 1 || rest.mv_size != PAGES_REST_SIZE) return MDB_CORRUPTED;
     memcpy(content, begin.mv_data, PAGES_BEGIN);
     memcpy(content + PAGES_BEGIN, (const uint8_t *)rest.mv_data + 8, PAGES_REST);
@@ -315,16 +315,16 @@ int pages_file_find_rot(const char *folder, uint64_t first,
     char path[PATH_MAX];
     MDB_cursor *at = NULL;
     size_t number = 2 * first, end = 2 * (first + NODE_CHECKED_PAGES);
-    MDB_val key = {sizeof(number), &number}, value;
+    MDB_val key = {sizeof number, &number}, value;
     bool sound;
     int mdb;
 
-    snprintf(path, sizeof(path), "%s/%s", folder, PAGES_NAME);
+    snprintf(path, sizeof path, "%s/%s", folder, PAGES_NAME);
     mdb = open_look(&l, path);
     if (mdb == 0) mdb = mdb_cursor_open(l.file.txn, l.file.table, &at);
     if (mdb == 0) mdb = mdb_cursor_get(at, &key, &value, MDB_SET_RANGE);
     for (*n_rotten = 0; mdb == 0; mdb = mdb_cursor_get(at, &key, &value, MDB_NEXT)) {
-        memcpy(&number, key.mv_data, sizeof(number));
+        memcpy(&number, key.mv_data, sizeof number);
         if (number >= end) break;
         mdb = look_at_page(&l, at, key, value, &sound);
         if (mdb != 0) break;

@@ -10,7 +10,7 @@ static bool done(struct lane *l, int mdb, const char *step)
 {
     if (mdb == 0) return true;
     pages_file_close(&l->pages);
-    snprintf(l->name, sizeof(l->name), "%s", PAGES_NAME);
+    snprintf(l->name, sizeof l->name, "%s", PAGES_NAME);
     l->failed_errno = mdb;
     l->failed_step = step;
     return false;
@@ -81,7 +81,7 @@ int checkpoint_restore(struct storage *s, struct node *node, struct vstamp_diag 
     char path[PATH_MAX + STORAGE_NAME_SIZE];
     int rv;
 
-    snprintf(path, sizeof(path), "%s/%s", s->folder, PAGES_NAME);
+    snprintf(path, sizeof path, "%s/%s", s->folder, PAGES_NAME);
     rv = pages_file_check(path, diag);
     if (rv == 0) rv = pages_file_restore(path, node, diag);
     if (rv != 0) vstamp_diag_wrap(diag, "%s", path);

@@ -57,9 +57,9 @@ void fetched_restore(const struct storage *s, struct node *node)
     uint32_t page = 0;
     ssize_t size = 0, at;
 
-    while (fd >= 0 && page < s->state_pages && (size = read(fd, pages, sizeof(pages))) > 0) {
+    while (fd >= 0 && page < s->state_pages && (size = read(fd, pages, sizeof pages)) > 0) {
         for (at = 0; at + (ssize_t)VSTAMP_PAGE_SIZE <= size; at += VSTAMP_PAGE_SIZE, page++)
-            if (memcmp(pages + at, zeros, sizeof(zeros)) != 0)
+            if (memcmp(pages + at, zeros, sizeof zeros) != 0)
                 node_restore_fetched(node, page, pages + at);
     }
     if (fd >= 0) close(fd);

@@ -58,7 +58,7 @@ int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, 
         if (!storage_parse_name(entry->d_name, kind, &number)) continue;
         if (*n == capacity) {
             capacity = capacity == 0 ? 64 : 2 * capacity;
-            grown = realloc(*numbers, capacity * sizeof(**numbers));
+            grown = realloc(*numbers, capacity * sizeof **numbers);
             if (grown == NULL) break;
             *numbers = grown;
         }
@@ -66,7 +66,7 @@ int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, 
     }
     if (dir != NULL && entry == NULL) {
         closedir(dir);
-        if (*n > 1) qsort(*numbers, *n, sizeof(**numbers), by_number);
+        if (*n > 1) qsort(*numbers, *n, sizeof **numbers, by_number);
         return 0;
     }
     vstamp_diag_printf(diag, "%s: cannot list the folder: %s", s->folder, strerror(errno));
@@ -86,13 +86,13 @@ static int make_folders(const char *path, struct vstamp_diag *diag)
         int parent;
 
         if (path[i] != '/' && path[i] != '\0') continue;
-        snprintf(part, sizeof(part), "%.*s", (int)i, path);
+        snprintf(part, sizeof part, "%.*s", (int)i, path);
         if (mkdir(part, 0700) != 0) {
             if (errno == EEXIST || errno == EISDIR) continue;
             vstamp_diag_printf(diag, "%s: cannot create the folder: %s", part, strerror(errno));
             return VSTAMP_E_IO;
         }
-        snprintf(part + i, sizeof(part) - i, "/..");
+        snprintf(part + i, sizeof part - i, "/..");
         parent = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (parent < 0) continue; /* a folder we may pass but not read: it cannot be synced by us */
         fsync(parent);
@@ -122,8 +122,8 @@ int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32
                           .folder_fd = -1,
                           .lock_fd = -1,
                           .journal = {.fd = -1, .next_fd = -1}};
-    n = snprintf(s->folder, sizeof(s->folder), "%s/%" PRIu32, data_dir, index);
-    if (n < 0 || (size_t)n >= sizeof(s->folder) - STORAGE_NAME_SIZE) {
+    n = snprintf(s->folder, sizeof s->folder, "%s/%" PRIu32, data_dir, index);
+    if (n < 0 || (size_t)n >= sizeof s->folder - STORAGE_NAME_SIZE) {
         vstamp_diag_printf(diag, "data_dir: the path is too long");
         return VSTAMP_E_CONFIG;
     }
@@ -181,8 +181,8 @@ int storage_look(struct storage *s, const char *folder, struct log *log, struct 
     int rv, n;
 
     *s = (struct storage){.log = log, .folder_fd = -1, .lock_fd = -1};
-    n = snprintf(s->folder, sizeof(s->folder), "%s", folder);
-    if (n < 0 || (size_t)n >= sizeof(s->folder) - STORAGE_NAME_SIZE) {
+    n = snprintf(s->folder, sizeof s->folder, "%s", folder);
+    if (n < 0 || (size_t)n >= sizeof s->folder - STORAGE_NAME_SIZE) {
         vstamp_diag_printf(diag, "the path is too long");
         return VSTAMP_E_CONFIG;
     }

@@ -44,8 +44,8 @@ struct last_block {
 
 static void put_last_block(struct last_block *b, uint64_t segment_size)
 {
-    memset(b, 0, sizeof(*b));
-    snprintf((char *)b->bytes, sizeof(b->bytes), "vstamp journal segment, %" PRIu64 " bytes\n",
+    memset(b, 0, sizeof *b);
+    snprintf((char *)b->bytes, sizeof b->bytes, "vstamp journal segment, %" PRIu64 " bytes\n",
              segment_size);
 }
 
@@ -56,12 +56,12 @@ static uint64_t whole_size(int fd)
     struct stat stat;
     off_t size;
 
-    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof(found)) return 0;
-    size = stat.st_size - (off_t)sizeof(found);
+    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof found) return 0;
+    size = stat.st_size - (off_t)sizeof found;
     if (size % JOURNAL_BLOCK != 0) return 0;
     put_last_block(&wanted, (uint64_t)size);
-    if (pread(fd, &found, sizeof(found), size) != (ssize_t)sizeof(found)) return 0;
-    return memcmp(&found, &wanted, sizeof(found)) == 0 ? (uint64_t)size : 0;
+    if (pread(fd, &found, sizeof found, size) != (ssize_t)sizeof found) return 0;
+    return memcmp(&found, &wanted, sizeof found) == 0 ? (uint64_t)size : 0;
 }
 
 /* --- making a segment, in the third lane ------------------------------------------------------ */
@@ -87,12 +87,12 @@ static bool fill(struct lane *l, uint64_t size)
     struct last_block last;
 
     put_last_block(&last, size);
-    return fill_with_zeros(l, size) && lane_write(l, (struct bytes){last.bytes, sizeof(last)});
+    return fill_with_zeros(l, size) && lane_write(l, (struct bytes){last.bytes, sizeof last});
 }
 
 static bool make_anew(struct lane *l, uint64_t size)
 {
-    snprintf(l->name, sizeof(l->name), "%s", STORAGE_TEMPORARY);
+    snprintf(l->name, sizeof l->name, "%s", STORAGE_TEMPORARY);
     l->fd = open_journal(l->storage, l->name, O_WRONLY | O_CREAT | O_TRUNC, &l->buffered);
     if (l->fd < 0) return lane_failed(l, "create");
     if (!fill(l, size)) {
@@ -120,7 +120,7 @@ static bool take_file(struct lane *l, const char *name)
 
 static bool take_spare(struct lane *l, const char *name)
 {
-    snprintf(l->name, sizeof(l->name), "%s", name);
+    snprintf(l->name, sizeof l->name, "%s", name);
     return take_file(l, name);
 }
 
@@ -136,7 +136,7 @@ bool segment_make(struct lane *l, const struct node_job *job)
             return false;
         if (renameat(folder, l->name, folder, name) != 0) return lane_failed(l, "rename");
     }
-    snprintf(l->name, sizeof(l->name), "%s", name);
+    snprintf(l->name, sizeof l->name, "%s", name);
     return lane_sync_folder(l);
 }
 
@@ -212,7 +212,7 @@ static void lacks_room(struct storage *s, const char *reason)
     bool known = s->journal.retry_us != 0;
 
     s->journal.retry_us = turn_monotonic_us() + RETRY_US;
-    snprintf(s->trouble, sizeof(s->trouble),
+    snprintf(s->trouble, sizeof s->trouble,
              "no room for the next segment of its journal, %" PRIu64
              " MiB (%s): it ends when this one is full",
              (s->journal.segment_size + (1u << 20) - 1) >> 20, reason);

@@ -40,7 +40,7 @@ static bool look_begin(struct look *l, const char *data_dir, uint32_t index, siz
     size_t n = 0;
 
     l->storage = (struct storage){.log = log, .folder_fd = -1, .lock_fd = -1};
-    snprintf(l->storage.folder, sizeof(l->storage.folder), "%.*s/%" PRIu32, PATH_MAX - 32,
+    snprintf(l->storage.folder, sizeof l->storage.folder, "%.*s/%" PRIu32, PATH_MAX - 32,
              data_dir, index);
     l->storage.folder_fd = open(l->storage.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     l->reading = (struct storage_reading){.storage = &l->storage, .fd = -1};
@@ -143,7 +143,7 @@ static bool is_in_use(const char *data_dir, uint32_t index)
     bool used;
     int fd;
 
-    snprintf(path, sizeof(path), "%.*s/%" PRIu32 "/" STORAGE_LOCK, PATH_MAX - 64, data_dir, index);
+    snprintf(path, sizeof path, "%.*s/%" PRIu32 "/" STORAGE_LOCK, PATH_MAX - 64, data_dir, index);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
     used = flock(fd, LOCK_SH | LOCK_NB) != 0;

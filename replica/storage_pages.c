@@ -57,7 +57,7 @@ static int make_file(const char *folder, const char *path)
     char temporary[PATH_MAX];
     int rv;
 
-    snprintf(temporary, sizeof(temporary), "%s/%s", folder, PAGES_TEMPORARY);
+    snprintf(temporary, sizeof temporary, "%s/%s", folder, PAGES_TEMPORARY);
     if (unlink(temporary) != 0 && errno != ENOENT) return errno;
     rv = open_env(&f, temporary, map_size(0, 0), 0);
     if (rv == 0) {
@@ -76,7 +76,7 @@ int pages_file_begin(struct pages_file *f, const char *folder, uint32_t n_pages)
     struct stat stat_of;
     int rv = 0;
 
-    snprintf(path, sizeof(path), "%s/%s", folder, PAGES_NAME);
+    snprintf(path, sizeof path, "%s/%s", folder, PAGES_NAME);
     *f = (struct pages_file){0};
     if (access(path, F_OK) != 0) rv = errno == ENOENT ? make_file(folder, path) : errno;
     if (rv == 0 && stat(path, &stat_of) != 0) rv = errno;
@@ -86,14 +86,14 @@ int pages_file_begin(struct pages_file *f, const char *folder, uint32_t n_pages)
 
 static int put(struct pages_file *f, size_t key, const void *data, size_t size)
 {
-    MDB_val k = {sizeof(key), &key}, value = {size, (void *)(uintptr_t)data};
+    MDB_val k = {sizeof key, &key}, value = {size, (void *)(uintptr_t)data};
 
     return mdb_put(f->txn, f->table, &k, &value, 0);
 }
 
 static int del(struct pages_file *f, size_t key)
 {
-    MDB_val k = {sizeof(key), &key};
+    MDB_val k = {sizeof key, &key};
     int rv = mdb_del(f->txn, f->table, &k, NULL);
 
     return rv == MDB_NOTFOUND ? 0 : rv;
@@ -112,14 +112,14 @@ int pages_file_keep(struct pages_file *f, const struct node_page *page)
     store_u64(rest, page->checksum);
     memcpy(rest + 8, page->content + PAGES_BEGIN, PAGES_REST);
     rv = put(f, key, page->content, PAGES_BEGIN);
-    return rv == 0 ? put(f, key + 1, rest, sizeof(rest)) : rv;
+    return rv == 0 ? put(f, key + 1, rest, sizeof rest) : rv;
 }
 
 int pages_file_put_head(struct pages_file *f, uint64_t number, struct bytes head)
 {
     uint8_t value[1024];
 
-    if (head.size > sizeof(value) - 8) return EINVAL;
+    if (head.size > sizeof value - 8) return EINVAL;
     store_u64(value, number);
     memcpy(value + 8, head.data, head.size);
     return put(f, PAGES_HEAD_KEY, value, 8 + head.size);
@@ -160,7 +160,7 @@ static int read_head(struct pages_file *f, const struct pages_sink *sink,
                      struct vstamp_diag *diag)
 {
     size_t key = PAGES_HEAD_KEY;
-    MDB_val k = {sizeof(key), &key}, value;
+    MDB_val k = {sizeof key, &key}, value;
     int mdb = mdb_get(f->txn, f->table, &k, &value);
 
     if (mdb != 0) return read_failed(diag, mdb);
@@ -177,13 +177,13 @@ static int read_page(MDB_cursor *at, MDB_val key, MDB_val value, const struct pa
     size_t first, second;
     int mdb;
 
-    memcpy(&first, key.mv_data, sizeof(first));
+    memcpy(&first, key.mv_data, sizeof first);
     if (first % 2 != 0 || first / 2 > UINT32_MAX || value.mv_size != PAGES_BEGIN)
         return no_sense(diag);
     memcpy(content, value.mv_data, PAGES_BEGIN);
     mdb = mdb_cursor_get(at, &key, &value, MDB_NEXT);
     if (mdb != 0) return mdb == MDB_NOTFOUND ? no_sense(diag) : read_failed(diag, mdb);
-    memcpy(&second, key.mv_data, sizeof(second));
+    memcpy(&second, key.mv_data, sizeof second);
     if (second != first + 1 || value.mv_size != PAGES_REST_SIZE) return no_sense(diag);
     memcpy(content + PAGES_BEGIN, (const uint8_t *)value.mv_data + 8, PAGES_REST);
     return sink->page(
@@ -202,10 +202,10 @@ static int read_pages(struct pages_file *f, const struct pages_sink *sink,
     if (mdb != 0) return read_failed(diag, mdb);
     while (rv == 0) {
         mdb = mdb_cursor_get(at, &key, &value, MDB_NEXT); /* at the beginning: the first */
-        if (mdb == 0 && key.mv_size != sizeof(number)) rv = no_sense(diag);
+        if (mdb == 0 && key.mv_size != sizeof number) rv = no_sense(diag);
         if (mdb != 0) rv = mdb == MDB_NOTFOUND ? no_sense(diag) : read_failed(diag, mdb);
         if (rv != 0) break;
-        memcpy(&number, key.mv_data, sizeof(number));
+        memcpy(&number, key.mv_data, sizeof number);
         if (number == PAGES_HEAD_KEY) break;
         rv = read_page(at, key, value, sink, diag);
     }

@@ -57,6 +57,10 @@ offences() {
             message = 0
         }
         /"[^"]*(can|won|isn|don|doesn)\047t / { offence("a short form in a text") }
+        BEGIN { type = "struct|union|enum|char|int|void|double|unsigned|const|[a-z0-9_]+_t[)]" }
+        /sizeof[(][*a-z]/ && !/^#define|\\$/ && $0 !~ "sizeof[(](" type ")" {
+            offence("sizeof of an object in parentheses")
+        }
         /^[ \t]*#[ \t]*include[ \t]*<assert.h>/ { offence("use base/assert.h") }
         /^\{/ { begun = FNR }
         /^\}/ {
@@ -96,7 +100,8 @@ bites() {
         echo '{'
         seq 71
         echo '}'
-        seq 728
+        seq 727
+        echo '    memset(a, 0, sizeof(*a));'
         printf 'cli_complain(cli,\n    "Something");\n"it can'"'"'t be"\n'
     } >"$broken/lib/bad.c"
     printf '/* SPDX-License-Identifier: BSD-2-Clause */\n\n *   Q1  x\n' >"$broken/lib/unknown.h"
@@ -106,8 +111,8 @@ bites() {
     found=$(offences "$broken")
     rm -r "$broken"
     for expected in 'bad.c:1: the first line' '2: longer' '3: a tab' '4: blanks' '5: a leftover' \
-        '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 811 lines' '810: a capital' \
-        '811: a short form' 'unknown.h:2: it does not say' 'unknown.h: not in' \
+        '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 811 lines' '808: sizeof' \
+        '810: a capital' '811: a short form' 'unknown.h:2: it does not say' 'unknown.h: not in' \
         'unknown.h:3: a rule Q, as lib/rules.c' 'unlicensed.sh:2: the licence'; do
         case $found in
         *"$expected"*) ;;
@@ -117,7 +122,7 @@ bites() {
             ;;
         esac
     done
-    [ "$(echo "$found" | wc -l)" -eq 15 ]
+    [ "$(echo "$found" | wc -l)" -eq 16 ]
 }
 
 echo 1..2

@@ -35,7 +35,7 @@ static const struct error stranger = {0, EXIT_BUG, "unknown", "an unknown error"
 
 static const struct error *find(int err)
 {
-    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         if (errors[i].code == err) return &errors[i];
     }
     return &stranger;
@@ -61,7 +61,7 @@ void vstamp_diag_printf(struct vstamp_diag *diag, const char *format, ...)
     if (diag == NULL) return;
     va_list args;
     va_start(args, format);
-    vsnprintf(diag->text, sizeof(diag->text), format, args);
+    vsnprintf(diag->text, sizeof diag->text, format, args);
     va_end(args);
 }
 
@@ -71,9 +71,9 @@ void vstamp_diag_wrap(struct vstamp_diag *diag, const char *format, ...)
     struct vstamp_diag inner = *diag; /* the arguments may not point into the new text either */
     va_list args;
     va_start(args, format);
-    int written = vsnprintf(diag->text, sizeof(diag->text), format, args);
+    int written = vsnprintf(diag->text, sizeof diag->text, format, args);
     va_end(args);
     if (inner.text[0] == '\0' || written < 0) return;
     size_t used = strlen(diag->text);
-    snprintf(diag->text + used, sizeof(diag->text) - used, ": %s", inner.text);
+    snprintf(diag->text + used, sizeof diag->text - used, ": %s", inner.text);
 }

@@ -50,7 +50,7 @@ static void put_list(struct line *l, const struct wire_shape *shape, const struc
     put(l, "[");
     for (uint32_t i = 0; i < list->count && l->left > 1; i++) {
         struct wire_message any; /* no record is larger than the messages' union */
-        assert(shape->size <= sizeof(any.as));
+        assert(shape->size <= sizeof any.as);
         wire_list_next(shape, &r, &any.as);
         if (i > 0) put(l, " ");
         put_record(l, shape, &any.as);

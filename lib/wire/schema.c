@@ -52,8 +52,8 @@ static const struct wire_shape *const by_number[] = {
 #include "wire/messages.def"
 };
 
-#define MESSAGES (sizeof(messages) / sizeof(messages[0]))
-#define NUMBERS (sizeof(by_number) / sizeof(by_number[0]))
+#define MESSAGES (sizeof messages / sizeof messages[0])
+#define NUMBERS (sizeof by_number / sizeof by_number[0])
 
 struct wire_shape wire_shape_in(const struct wire_shape *shape, uint8_t version)
 {
@@ -87,7 +87,7 @@ const char *wire_request_kind_name(uint8_t kind)
 #include "wire/requests.def"
 #undef REQUEST_KIND
     };
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (kinds[i].number == kind) return kinds[i].name;
     }
     return NULL;
@@ -102,7 +102,7 @@ static const struct {
 #include "wire/requests.def"
 #undef REJECT_REASON
 };
-#define REASONS (sizeof(reasons) / sizeof(reasons[0]))
+#define REASONS (sizeof reasons / sizeof reasons[0])
 
 const char *wire_reject_reason_name(uint8_t reason)
 {
@@ -130,7 +130,7 @@ const char *wire_learn_refusal_text(uint8_t refusal)
 #include "wire/requests.def"
 #undef LEARN_REFUSAL
     };
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         if (refusals[i].number == refusal) return refusals[i].text;
     }
     return NULL;

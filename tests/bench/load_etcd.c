@@ -109,7 +109,7 @@ static void encode_put(const struct load_client *c, uint8_t message[static MESSA
 }
 
 #define HEADER(name, value) \
-    {(uint8_t *)(name), (uint8_t *)(value), sizeof(name) - 1, sizeof(value) - 1, 0}
+    {(uint8_t *)(name), (uint8_t *)(value), sizeof name - 1, sizeof value - 1, 0}
 
 static void put(struct load_client *c)
 {

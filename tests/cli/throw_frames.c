@@ -50,12 +50,12 @@ static int dial(void)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0) {
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof to) != 0) {
         perror("throw_frames: connect");
         exit(1);
     }
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }
 
@@ -110,12 +110,12 @@ static bool read_answer(int fd)
     struct wire_message message;
     size_t got = 0, size;
 
-    while (got < sizeof(frame)) {
+    while (got < sizeof frame) {
         size_t wanted = WIRE_HEADER_SIZE;
         ssize_t n;
 
         if (got >= WIRE_HEADER_SIZE) {
-            if (wire_frame_size((struct bytes){frame, got}, sizeof(frame), &size) != 0)
+            if (wire_frame_size((struct bytes){frame, got}, sizeof frame, &size) != 0)
                 return false;
             if (got == size) return wire_frame_decode((struct bytes){frame, got}, &message) == 0;
             wanted = size;
@@ -134,7 +134,7 @@ static int garbage(unsigned n)
 
     for (i = 0; i < n; i++) {
         for (k = 0; k < 128; k++) noise[k] = prng_next(&prng);
-        throw_once(noise, 1 + prng_below(&prng, sizeof(noise)));
+        throw_once(noise, 1 + prng_below(&prng, sizeof noise));
     }
     return 0;
 }
@@ -165,7 +165,7 @@ static int lying(unsigned n)
     size_t size = make_request(frame), i;
 
     (void)n;
-    for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+    for (i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         store_u32(frame + AT_SIZE, sizes[i]);
         seal(frame);
         throw_once(frame, size);
@@ -192,12 +192,12 @@ static int stranger(unsigned n)
     size_t i;
 
     (void)n;
-    for (i = 0; i < sizeof(senders) / sizeof(senders[0]); i++) {
+    for (i = 0; i < sizeof senders / sizeof senders[0]; i++) {
         size_t size = make_hello(frame, senders[i]);
         int fd = dial();
 
         throw_bytes(fd, frame, size);
-        while (read(fd, frame, sizeof(frame)) > 0) continue; /* until it closes */
+        while (read(fd, frame, sizeof frame) > 0) continue; /* until it closes */
         close(fd);
     }
     return 0;
@@ -242,7 +242,7 @@ static int hold(unsigned n, size_t part)
     }
     puts("ready");
     fflush(stdout);
-    while (read(STDIN_FILENO, end, sizeof(end)) > 0) continue;
+    while (read(STDIN_FILENO, end, sizeof end) > 0) continue;
     return 0;
 }
 
@@ -278,7 +278,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     port = (uint16_t)strtoul(argv[1], NULL, 10);
     prng_seed(&prng, (uint64_t)getpid());
-    for (i = 0; i < sizeof(throws) / sizeof(throws[0]); i++)
+    for (i = 0; i < sizeof throws / sizeof throws[0]; i++)
         if (strcmp(argv[2], throws[i].name) == 0)
             return throws[i].run(argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1);
     fprintf(stderr, "throw_frames: cannot throw '%s'\n", argv[2]);

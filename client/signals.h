@@ -11,9 +11,12 @@ struct signals {
     int fd;               /* to poll for POLLIN */
 };
 
+/* There is something to poll from here on; nothing is held yet. */
 void signals_open(struct signals *s);
 void signals_close(struct signals *s);
 
+/* Once for all that may come until signals_release; what came and was not taken ends the process
+ * then. */
 void signals_hold(struct signals *s);
 void signals_release(struct signals *s);
 

@@ -54,17 +54,21 @@ static void arm(struct vr *r)
         vr_timer_set(r, VR_TIMER_EPOCH, GREETING * vr_patience_us(r));
 }
 
-void vr_former_settle(struct vr *r)
+static void greet(struct vr *r)
 {
-    struct vr_membership former = {.n = 0};
-    bool idle = r->status == VR_NORMAL && !r->proposal.pending;
-    if (idle && r->greets) arm(r);
-    if (r->greets || !idle || vr_epoch_is_closed(r)) return;
+    struct vr_membership former = {.n = 0}; /* many bytes, to be cleared only here */
     for (; former.n < r->membership.n_former; former.n++)
         memcpy(former.members[former.n].address, r->membership.former[former.n],
                sizeof former.members[0].address);
     vr_take_former(r, &former);
     vr_timer_set(r, VR_TIMER_EPOCH, 0);
+}
+
+void vr_former_settle(struct vr *r)
+{
+    if (r->status != VR_NORMAL || r->proposal.pending) return;
+    if (r->greets) arm(r);
+    else if (!vr_epoch_is_closed(r)) greet(r);
 }
 
 bool vr_former_due(struct vr *r)

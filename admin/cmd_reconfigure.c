@@ -29,9 +29,10 @@
 #include "program/progress.h"
 #include "vr/membership.h"
 
-#define LOOK_MS    200u /* between two looks at the group */
-#define FOREVER_MS (24u * 3600 * 1000) /* gives_up is asked meanwhile */
-#define LINE_SIZE  200
+#define LOOK_MS      200u /* between two looks at the group */
+#define FOREVER_MS   (24u * 3600 * 1000) /* gives_up is asked meanwhile */
+#define LINE_SIZE    200
+#define VIEW_CHANGES 5u /* times view_change_ms: without a primary for longer it is in trouble */
 
 struct reconfigure {
     const struct cli *cli;
@@ -468,9 +469,23 @@ static int show_plan(struct reconfigure *r)
     return CLI_REFUSED;
 }
 
+/* A view change is no reason to refuse a plan; it is over in a moment. */
+static void look_for_primary(struct reconfigure *r)
+{
+    uint64_t limit_ms = (uint64_t)VIEW_CHANGES * r->config.view_change_ms;
+    if (limit_ms > r->admin->timeout_ms) limit_ms = r->admin->timeout_ms;
+    uint64_t until_ms = vstamp_driver_now_ms() + limit_ms;
+    look(r);
+    while (r->verdict.n_answered > 0 && r->verdict.health == VERDICT_UNAVAILABLE &&
+           interrupted == 0 && vstamp_driver_now_ms() < until_ms) {
+        pause_ms(LOOK_MS / 4);
+        look(r);
+    }
+}
+
 static int run(struct reconfigure *r)
 {
-    look(r);
+    look_for_primary(r);
     if (r->verdict.n_answered == 0) {
         cli_complain(r->cli, "no replica of %s answers", r->config.path);
         return ADMIN_EXIT_NOBODY_ANSWERED;

@@ -152,6 +152,58 @@ begin() {
     [[ $status -eq 0 && $output == "no change is under way: epoch 1, 3 replicas" ]]
 }
 
+@test "two plans at the same time: the primary refuses the second, and the first goes on" {
+    local pid asked status=0
+    group_need_terminal
+    begin 5 "transfer_mib_per_s: 1"
+    head -c 400000 /dev/urandom >value
+    for n in 1 2 3 4 5 6; do vstamp --timeout 20 put "v$n" - <value; done
+    epochs_config b 0 1 3
+    epochs_config c 0 1 4
+    epochs_start b 3
+    epochs_start c 4
+    mkfifo answer
+    script -qec "vstamp-admin reconfigure c.yaml" /dev/null <answer >asked 2>&1 3>&- &
+    asked=$!
+    group_adopt "$asked"
+    exec 5>answer
+    group_wait "the question" grep -q "Apply?" asked
+    vstamp-admin reconfigure b.yaml --yes >out 2>&1 3>&- 5>&- &
+    pid=$!
+    group_adopt "$pid"
+    group_wait "it to be under way" grep -q "warming up" out
+    echo y >&5
+    exec 5>&-
+    wait "$asked" || status=$?
+    cat asked
+    [ "$status" -eq 5 ]
+    grep -q "the primary refuses: another reconfiguration is under way" asked
+    wait "$pid"
+    epochs_wait 1 0 1 3
+    [ "$(group_field 4 group)" = 00000000000000000000000000000000 ]
+    vstamp --timeout 20 get --raw v6 | cmp - value
+}
+
+@test "vstamp-admin is killed sooner or later, and run again: the group has moved once" {
+    local ms=4 status=137 killed=0
+    begin 4
+    epochs_config b 0 1 3
+    epochs_start b 3
+    while ((status == 137)); do
+        status=0
+        timeout -s KILL "$(printf 0.%03d "$ms")" vstamp-admin reconfigure b.yaml --yes >out 2>&1 ||
+            status=$?
+        killed=$((killed + (status == 137)))
+        ms=$((ms < 600 ? ms * 5 / 4 + 1 : 999))
+    done
+    cat out
+    ((status == 0 && killed > 2))
+    grep -q "^epoch 1 is running: 3 replicas" out
+    epochs_wait 1 0 1 3
+    epochs_ended 2
+    [ "$(vstamp get k)" = v ]
+}
+
 @test "the primary dies while a new member fetches: the same command goes on with the next one" {
     local pid
     begin 4 "transfer_mib_per_s: 1"

@@ -72,13 +72,14 @@ strayed() { # the one that executes something else in entry 21, and is found at 
     group_start_one 0
     puts 61 80
     group_wait "another file" test -e "$(data 0)/trail.1"
-    rm "$(data 0)/trail.1" # the trail does without it
+    rm "$(data 0)/trail.1" # the trail does without it,
+    puts 81 100            # though all up to here may have been in there
     group_wait_agree
     run vstamp-admin bisect "$(data 0)" "$BATS_TEST_TMPDIR/strayed"
     echo "$output"
     [[ $output == *"DIFFER       since op 21: before it they were equal"* ]]
-    group_wait "the new trail" trail_reaches 1 80
-    group_wait "the older one" trail_reaches 0 80
+    group_wait "the new trail" trail_reaches 1 96
+    group_wait "the older one" trail_reaches 0 96
     vstamp-admin bisect "$(data 0)" "$(data 1)"
 }
 

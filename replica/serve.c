@@ -17,6 +17,7 @@
 
 #include "replica/serve.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,7 @@
 #include "replica/storage.h"
 #include "replica/transport_uv.h"
 #include "vr/membership.h"
+#include "vr/witness.h"
 
 #define STOP_MS_MAX 2000u
 #define LINGER_MS   2000u
@@ -375,6 +377,15 @@ static int make_instance(struct replica *r, struct vstamp_diag *diag)
     return rv;
 }
 
+/* Large blocks that are freed go back to the system.  By default the C library keeps what is as
+ * large as one that was freed before: that is 3 MiB, of the 16 that a witness is to need. */
+static void keep_little(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
+}
+
 static int open_storage(struct replica *r, struct vstamp_diag *diag)
 {
     const struct config *config = r->options->config;
@@ -412,6 +423,7 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     const struct serve_options *o = r->options;
     int rv = config_to_vr(o->config, o->index, PACKAGE_VERSION, &r->config, diag);
 
+    if (rv == 0 && vr_among_witnesses(r->config.witnesses, r->config.self)) keep_little();
     if (rv == 0) rv = choose_application(r, diag);
     if (rv == 0 && r->config.durable) rv = open_storage(r, diag);
     if (rv == 0 && o->record != NULL) rv = recorder_open(&r->recorder, o->record, &r->log, diag);

@@ -159,6 +159,7 @@ struct log_slot *log_append_hole(struct log *l, const struct wire_entry_header *
     *slot = (struct log_slot){
         .header = *header, .offset = at, .size = (uint32_t)size, .hole = true};
     l->tail = at + size;
+    if (l->tail > l->reached) l->reached = l->tail;
     return slot;
 }
 

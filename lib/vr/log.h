@@ -34,6 +34,7 @@ struct log {
     size_t size;     /* of them; */
     size_t capacity; /* and so many of those are in use */
     size_t head, tail; /* bytes in use: head .. tail, around the end if tail < head */
+    size_t reached;    /* none from there on was ever in use, or since they were given back */
     uint32_t n_holes;
 };
 

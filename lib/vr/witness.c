@@ -239,7 +239,6 @@ static void drop_state(struct vr *r)
     client_table_give_back(r->fetched_clients, &r->sink.give_back);
     give_back(r, r->app_pages.memory, (size_t)r->app_pages.count * VSTAMP_PAGE_MEMORY);
     vr_app_resume(r);
-    if (r->transfer.kind == VR_TRANSFER_NONE) give_back(r, r->staging.bytes, r->staging.size);
     r->checkpoint_log_bytes = 0;
     r->checkpoint_wanted = true; /* which says so on the disk */
 }
@@ -252,6 +251,10 @@ void vr_witness_settle(struct vr *r)
     bool has_some = !r->bare || r->pages.n_staged > 0;
     bool needed = !r->witness || is_warming_up(r) || r->held < r->membership.op;
     if (r->status != VR_RECOVERING && has_some && idle && !needed) drop_state(r);
+    if (r->bare && r->staging.reached > 0 && r->transfer.kind == VR_TRANSFER_NONE) {
+        give_back(r, r->staging.bytes, r->staging.reached);
+        r->staging.reached = 0;
+    }
     if (before == wanted) return;
     if (wanted < before) log_drop(l, l->keep_after);
     if (log_resize(l, wanted) && wanted < before) /* what is held is at the start now */

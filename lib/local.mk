@@ -165,6 +165,7 @@ noinst_LTLIBRARIES += \
     %D%/program/config.h \
     %D%/program/config_keys.c \
     %D%/program/config_keys.h \
+    %D%/program/config_yaml.c \
     %D%/program/crash.c \
     %D%/program/crash.h \
     %D%/program/escape.c \

@@ -9,6 +9,8 @@
 
 #include "base/assert.h"
 
+#define VALUE_BYTES_MAX_DEFAULT (512u << 10)
+
 #define CONFIG_KEY(type, name, min, max, fallback, text) \
     {#name, CONFIG_TYPE_##type, min, max, fallback, text, offsetof(struct config, name)},
 const struct config_key config_keys[] = {
@@ -223,4 +225,21 @@ void config_print(const struct config *config, size_t index, char *into, size_t 
         add_indices(&t, field);
         return;
     }
+}
+
+void config_set_defaults(struct config *config)
+{
+    memset(config, 0, sizeof *config);
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct config_key *key = &config_keys[i];
+        if (key->fallback == NULL) continue;
+        bool set = config_key_set(config, key, key->fallback);
+        assert(set);
+    }
+}
+
+void config_derive_value_bytes(struct config *config)
+{
+    uint64_t room = config->batch_bytes - BATCH_OVERHEAD_BYTES;
+    config->max_value_bytes = room < VALUE_BYTES_MAX_DEFAULT ? room : VALUE_BYTES_MAX_DEFAULT;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Between config_keys.c (single values) and config.c (the file and what relates its keys). */
+/* Single values, for config_yaml.c (the text of a file, and what relates its keys) and config.c. */
 #ifndef PROGRAM_CONFIG_KEYS_H
 #define PROGRAM_CONFIG_KEYS_H
 
@@ -20,6 +20,12 @@ void config_key_describe(const struct config_key *key, char *into, size_t size);
 
 /* Set a key that is not a list from its text.  False: not what config_key_describe says. */
 bool config_key_set(struct config *config, const struct config_key *key, const char *text);
+
+/* All keys as they are where no file says otherwise; but max_value_bytes, which follows from
+ * batch_bytes. */
+void config_set_defaults(struct config *config);
+#define BATCH_OVERHEAD_BYTES 4096u /* a batch holds a value and what goes with it */
+void config_derive_value_bytes(struct config *config);
 
 /* Digits and nothing else, within bounds. */
 bool config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *number);

@@ -9,10 +9,13 @@ teardown() { group_teardown; }
 
 data() { echo "$BATS_TEST_TMPDIR/data/$1"; }
 
-puts() { # FROM TO: one after the other, so each is an op of its own, behind the registration
-    local i
-    for ((i = $1; i <= $2; i++)); do echo "put k$i value$i"; done |
-        vstamp --timeout 20 shell >/dev/null
+# puts FROM TO: each is an op of its own, behind the registration, and the group rests in between.
+puts() {
+    local i session=$BATS_TEST_TMPDIR/session
+    rm -f "$session"
+    for ((i = $1; i <= $2; i++)); do
+        vstamp --timeout 20 --session "$session" put "k$i" "value$i" >/dev/null
+    done
 }
 
 # trail_reaches I OP: what replica I wrote down goes that far.

@@ -392,7 +392,6 @@ static void settle(struct sim_options *o)
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
         o->witnesses &= o->witnesses - 1;
     if (o->own_memory != 0) o->flip_us = 0; /* it would have to turn there */
-    if (o->witnesses != 0) o->flip_us = 0;  /* who is wrong may be the only one up to date */
     if (o->flip_us != 0) o->plot_us = 0;   /* which counts on what others remember */
     /* What is executed may not be what stays, or be wrong. */
     if (o->beyond || o->flip_us != 0) o->modelled_permille = 0;

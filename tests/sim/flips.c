@@ -6,10 +6,11 @@
  * is wrong, and executes what follows on that.
  *
  * It happens to one replica at a time, while all other members are well, and its disk counts as
- * lost from then on, as it will be.  If the membership changes, the group that is to come must bear
- * that loss, too: one of less than three active replicas bears none.  Until it is found what it
- * answers is not taken for the truth, and nobody takes pages from it: whom it had infected would be
- * as wrong, and there might be more of those.
+ * lost from then on, as it will be; in a group with witnesses, while the others hold all that was
+ * committed (faults.c).  If the membership changes, the group that is to come must bear that loss,
+ * too: one of less than three active replicas bears none.  Until it is found what it answers is
+ * not taken for the truth, and nobody takes pages from it: whom it had infected would be as wrong,
+ * and there might be more of those.
  * When the faults are over it must be found soon after three more points are passed (check.c). */
 #include <inttypes.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static bool may_flip(const struct sim *sim, const struct sim_replica *r)
     if (!((active >> r->index) & 1) || next_may_be_small(sim)) return false;
     bool loses_memory = !sim->config.durable && sim_is_changing(sim); /* once it is found */
     if (loses_memory && !sim_bears_loss_in_change(sim, r->index)) return false;
-    if ((uint32_t)__builtin_popcount(active) < sim_members(sim)) return false;
+    if (!sim_bears_loss(sim, r->index)) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];
         bool well = sim_replica_has_state(other) && !other->fenced && check_has_begun(sim, i);

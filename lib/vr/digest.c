@@ -33,9 +33,9 @@
 
 #define LOOKED_AT_MAX 16u   /* pages in a turn: some microseconds, */
 #define LOOK_US       1000u /* and not in each of the many that a busy group has */
-#define PAGES_A_MS    16u   /* some microseconds to hash, of each millisecond of the group's time */
-#define PAGES_A_SAVE  512u  /* as which the call of an application counts that has memory, */
-#define PAGES_A_PAGE  32u   /* and each page of its state */
+#define PAGES_A_MS    4u    /* some microseconds to hash, of each millisecond of the group's time */
+#define PAGES_A_SAVE  128u  /* as which the call of an application counts that has memory, */
+#define PAGES_A_PAGE  8u    /* and each page of its state */
 
 static struct vr_digest *kept(struct vr *r, uint8_t replica, uint64_t op)
 {

@@ -165,14 +165,22 @@ static void stop_all(const struct job *jobs)
         if (jobs[i].pid > 0) kill(jobs[i].pid, SIGTERM);
 }
 
+/* The next job that ends.  A shell may have left us a child of its own, which is none. */
+static struct job *wait_for_job(struct job *jobs, int *status)
+{
+    while (true) {
+        pid_t pid = wait(status);
+        if (pid < 0) stop_all(jobs); /* a signal came */
+        for (size_t i = 0; pid > 0 && i < CAMPAIGN_JOBS_MAX; i++)
+            if (jobs[i].pid == pid) return &jobs[i];
+    }
+}
+
 /* Wait for any job, report what it found.  One that was stopped has found nothing. */
 static struct job *finish(struct campaign *c, struct job *jobs)
 {
     int status;
-    pid_t pid;
-    struct job *job = jobs;
-    while ((pid = wait(&status)) < 0) stop_all(jobs); /* a signal came */
-    while (job->pid != pid) job++;
+    struct job *job = wait_for_job(jobs, &status);
     job->pid = 0;
     if (status != 0 && stopped != 0) return job;
     struct sim_result *result = job->result;

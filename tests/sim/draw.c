@@ -388,6 +388,7 @@ static void settle(struct sim_options *o)
     if (o->nodes == o->replicas) o->change_us = 0;
     if (o->change_us != 0) o->plot_us = 0;
     o->clients = clamp(o->clients, 1, SIM_CLIENTS_MAX);
+    o->checkpoint_ops = clamp(o->checkpoint_ops, 1, o->log_entries / 2);
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
         o->witnesses &= o->witnesses - 1;

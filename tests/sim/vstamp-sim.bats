@@ -165,3 +165,10 @@ verdict() {
     grep -E "^[0-9]+ runs, 0 failed; events=" out
     [ "$(wc -l <out)" -eq 1 ]
 }
+
+@test "a child that the shell left behind is no run of ours" {
+    run sh -c 'sleep 0.1 & exec vstamp-sim --seeds 1-60 --ticks 300'
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == "60 runs, 0 failed;"* ]]
+}

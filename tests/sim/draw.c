@@ -369,8 +369,11 @@ const char *sim_settings_refuse(const struct sim_setting *settings, size_t n)
     uint64_t replicas = value_set(settings, n, "replicas", SIM_REPLICAS_MAX);
     uint64_t clients = value_set(settings, n, "clients", 1);
     uint64_t witnesses = value_set(settings, n, "witnesses", 0);
+    uint64_t entries = value_set(settings, n, "log_entries", 32);
     if (replicas < 1 || replicas > SIM_REPLICAS_MAX) return "replicas: 1 to 7";
     if (clients < 1 || clients > SIM_CLIENTS_MAX) return "clients: 1 to 16";
+    if (entries < 16 || entries > 65536 || (entries & (entries - 1)) != 0)
+        return "log_entries: a power of two, 16 to 65536";
     if (witnesses >> replicas != 0) return "witnesses: a bitset, of replicas of the group";
     if ((uint64_t)__builtin_popcountll(witnesses) > (replicas - 1) / 2)
         return "witnesses: a bitset, and a majority of the replicas must not be in it";

@@ -471,10 +471,12 @@ static void say_start(struct vr *r, uint8_t to)
             .previous = previous_list(r, previous, sizeof previous));
 }
 
-/* To whoever speaks of an older epoch, be it a replica or a client. */
+/* To whoever speaks of an older epoch, be it a replica or a client.  A replaced replica that is not
+ * needed any more tells it until its process ends. */
 void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin)
 {
-    if (r->over || !vr_is_durable_state(r)) return; /* D3; E3: it asks again */
+    if (r->over && !r->retired) return;  /* D3 */
+    if (!vr_is_durable_state(r)) return; /* E3: it asks again */
     uint8_t members[VR_MEMBERSHIP_BYTES], previous[VR_MEMBERS_BYTES];
     struct wire_new_epoch news = {
         .membership = vr_membership_to_wire(&r->membership, members, sizeof members),

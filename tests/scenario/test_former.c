@@ -10,15 +10,22 @@
 #include "scenario/members.h"
 #include "vr/rooms.h"
 
+/* All members are replaced by others while replica 2 is away. */
+static struct group group_replaced_without_2(void)
+{
+    struct group g = group_of_three(CLUSTER_DISK);
+    cluster_crash(g.c, 2);
+    for (int i = 0; i < 3; i++) cluster_add(g.c, LIST(3, 4, 5));
+    assert_true(cluster_move(g.c, 2, g.admin, 1, LIST(3, 4, 5)));
+    return g;
+}
+
 /* Of the members that it knows nobody is left when it comes back. */
 static void who_slept_until_all_it_knew_had_ended_is_told(void **state)
 {
     (void)state;
-    struct group g = group_of_three(CLUSTER_DISK);
+    struct group g = group_replaced_without_2();
     struct cluster *c = g.c;
-    cluster_crash(c, 2);
-    for (int i = 0; i < 3; i++) cluster_add(c, LIST(3, 4, 5));
-    assert_true(cluster_move(c, 2, g.admin, 1, LIST(3, 4, 5)));
     for (uint8_t i = 0; i < 3; i++) assert_false(cluster_is_up(c, i));
     cluster_run(c, 60000);
     cluster_start(c, 2);
@@ -33,11 +40,8 @@ static void who_slept_until_all_it_knew_had_ended_is_told(void **state)
 static void who_misses_the_greeting_is_greeted_again(void **state)
 {
     (void)state;
-    struct group g = group_of_three(CLUSTER_DISK);
+    struct group g = group_replaced_without_2();
     struct cluster *c = g.c;
-    cluster_crash(c, 2);
-    for (int i = 0; i < 3; i++) cluster_add(c, LIST(3, 4, 5));
-    assert_true(cluster_move(c, 2, g.admin, 1, LIST(3, 4, 5)));
     cluster_run(c, 2000);
     cluster_drop(c, CLUSTER_ALL, 2, WIRE_epoch_started);
     cluster_start(c, 2);
@@ -62,11 +66,8 @@ static void restart_all(struct cluster *c, const uint8_t *members, uint8_t n)
 static void who_slept_through_groups_of_others_is_told(void **state)
 {
     (void)state;
-    struct group g = group_of_three(CLUSTER_DISK);
+    struct group g = group_replaced_without_2();
     struct cluster *c = g.c;
-    cluster_crash(c, 2);
-    for (int i = 0; i < 3; i++) cluster_add(c, LIST(3, 4, 5));
-    assert_true(cluster_move(c, 2, g.admin, 1, LIST(3, 4, 5)));
     for (int i = 0; i < 3; i++) cluster_add(c, LIST(6, 7, 8));
     assert_true(cluster_move(c, 2, g.admin, 2, LIST(6, 7, 8)));
     for (uint8_t i = 0; i < 6; i++) assert_false(i != 2 && cluster_is_up(c, i));

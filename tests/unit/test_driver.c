@@ -106,18 +106,25 @@ static void a_question_beside_all_calls_in_flight_is_told_so(void **state)
     vstamp_driver_close(driver);
 }
 
+/* The driver asks something; the connection over which it does, once it is accepted. */
+static int ask_and_accept(struct vstamp_driver **driver, int *err)
+{
+    assert_int_equal(vstamp_driver_open(driver, address, NULL, NULL), 0);
+    assert_int_equal(vstamp_driver_call(*driver, VSTAMP_READ_STALE, "x", 1, TIMEOUT_MS, on_reply,
+                                        err), 0);
+    vstamp_driver_wait(*driver, 0); /* connects */
+    int connection = accept(listener, NULL, NULL);
+    assert_true(connection >= 0);
+    return connection;
+}
+
 static void says_of_a_replica_what_it_does(void **state)
 {
     struct vstamp_driver *driver;
     char text[128], expected[128];
     int err = 1;
     (void)state;
-    assert_int_equal(vstamp_driver_open(&driver, address, NULL, NULL), 0);
-    assert_int_equal(vstamp_driver_call(driver, VSTAMP_READ_STALE, "x", 1, TIMEOUT_MS, on_reply,
-                                        &err), 0);
-    vstamp_driver_wait(driver, 0); /* connects */
-    int connection = accept(listener, NULL, NULL);
-    assert_true(connection >= 0);
+    int connection = ask_and_accept(&driver, &err);
     while (err > 0) {
         vstamp_driver_explain(driver, text, sizeof text);
         if (strstr(text, "no answer") != NULL) answer_one(connection);
@@ -138,12 +145,7 @@ static void says_what_answers_in_place_of_a_replica(void **state)
     char text[200] = "", expected[200];
     int err = 1;
     (void)state;
-    assert_int_equal(vstamp_driver_open(&driver, address, NULL, NULL), 0);
-    assert_int_equal(vstamp_driver_call(driver, VSTAMP_READ_STALE, "x", 1, TIMEOUT_MS, on_reply,
-                                        &err), 0);
-    vstamp_driver_wait(driver, 0); /* connects */
-    int connection = accept(listener, NULL, NULL);
-    assert_true(connection >= 0);
+    int connection = ask_and_accept(&driver, &err);
     while (strstr(text, "no answer") == NULL) {
         assert_int_equal(vstamp_driver_wait(driver, 10), 0);
         vstamp_driver_explain(driver, text, sizeof text);

@@ -13,8 +13,8 @@
  *   N3  the primary commits what a quorum acknowledged, itself included, once it is durable;
  *   N4  commit-number never falls;
  *   N5  a primary leaves its view if a quorum no longer answers it, or if its own disk answers
- *       nothing: it commits without that disk only as long as its log has room.  The
- *       time that either has for an answer begins with the view.
+ *       nothing: it commits without that disk only as long as its log has room.  The time that
+ *       either has for an answer begins with the view.
  *
  * Deviations: acknowledgements name the entry (PIT-1.2); a COMMIT carries the commit-number and its
  * checksum, never the op-number in its place (PIT-1.1, 1.10), and the op-number beside it, so that

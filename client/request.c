@@ -109,6 +109,10 @@ static void fail_refused(struct client *c, struct outcome *o)
     const struct session_result *r = &c->session.result;
     const char *why = r->body.size > 0 ? (const char *)r->body.data : vstamp_err_text(r->err);
     int why_size = r->body.size > 0 ? (int)r->body.size : (int)strlen(why);
+    if (r->err == VSTAMP_E_REFUSED) { /* and it says whether it ran */
+        outcome_fail(o, r->err, r->may_have_run, "refused: %.*s", why_size, why);
+        return;
+    }
     bool of_store = c->call == CLIENT_CALL_NONE;
     const char *advice = r->err == VSTAMP_E_TOO_LARGE && of_store
                              ? ": store less under one key, or raise the limit of the group"
@@ -263,6 +267,13 @@ static bool register_session(struct client *c, uint64_t deadline_ms, bool *ran, 
     if (!settle(c, o, &verdict)) return false;
     *ran = verdict == SESSION_RAN;
     if (!*ran) return true;
+    if (r->registration.outcome != WIRE_OUTCOME_ANSWERED) {
+        outcome_fail(o, VSTAMP_E_REFUSED, r->registration.outcome != WIRE_OUTCOME_NOT_RUN,
+                     "refused: %.*s", (int)r->registration.answer.size,
+                     (const char *)r->registration.answer.data);
+        fail_clear(c, "refused");
+        return false;
+    }
     read_answer(c, p->operation, r->registration.answer, o);
     o->op = r->registration.op;
     o->view = r->view;

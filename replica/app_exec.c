@@ -387,6 +387,12 @@ static void say_where(const struct app_exec *x, const struct errand *e, bool up,
                                                      : "when it was given a state");
 }
 
+/* The name of a line's last field; NULL ends the line without it. */
+static const char *said(const struct app_exec *x)
+{
+    return x->last_words[0] != '\0' ? "said" : NULL;
+}
+
 static void complain(struct app_exec *x, const struct errand *e, bool up, uint32_t tries,
                      const struct vstamp_diag *why, bool final)
 {
@@ -394,8 +400,8 @@ static void complain(struct app_exec *x, const struct errand *e, bool up, uint32
     char where[160], try[NUMBER_SIZE];
 
     say_where(x, e, up, where, sizeof where);
-    TELL(x, true, "app-failed", "reason", why->text, "where", where, "said", x->last_words, "try",
-         number(try, tries));
+    TELL(x, true, "app-failed", "reason", why->text, "where", where, "try", number(try, tries),
+         said(x), x->last_words);
     if (!final) return;
     vstamp_diag_printf(&x->failure,
                        "%.80s %.200s %s%s%s%s: mend the program and start this replica again",
@@ -667,6 +673,6 @@ void app_exec_look(struct app_exec *x)
 
     if (x->stage == DOWN || !child_has_ended(&x->child, &how)) return;
     put_down(x);
-    TELL(x, true, "app-ended", "reason", how.text, "said", x->last_words);
+    TELL(x, true, "app-ended", "reason", how.text, said(x), x->last_words);
     if (!began && start(x, &how) != NONE) put_down(x); /* else when it is needed */
 }

@@ -17,12 +17,15 @@
  * Pages whose content stays the same are not touched.
  *
  * An application that fails at either ends the life of this replica: it must not answer from a
- * state that is not the group's.  So does one that answers a logged operation with more than there
- * is room for, or asks for a page that there is not: whatever it did then, nobody may see it.
+ * state that is not the group's.  So does one that asks in a logged operation for a page that there
+ * is not: whatever it did then, nobody may see it.
  *
  *   A3  what is in no log ends no replica by such a mistake, or a client that asks again would end
  *       one after the other: the read, or the operation that is predicted, is refused.  But whoever
- *       writes beyond the room has damaged memory, and the replica ends.
+ *       writes beyond the room has damaged memory, and the replica ends;
+ *   A4  a logged operation that answers with more than there is room for has run, and so it has
+ *       everywhere: its client is told so, in place of the answer, and so it stands in the client
+ *       table.
  *
  * Each of its functions is entered and left here, so that a host can say where it was when it
  * crashed. */
@@ -232,14 +235,24 @@ bool vr_app_has_failed(struct vr *r)
     return !vr_app_leave(r) || has_ended(r);
 }
 
-bool vr_app_has_answered(struct vr *r, const struct vstamp_answer *answer)
+static bool has_kept_to_room(struct vr *r, const char *function,
+                             const struct vstamp_answer *answer)
 {
-    const char *function = r->app_function;
-    if (vr_app_has_failed(r)) return false;
-    if (answer->size <= answer->capacity) return true;
-    say_too_long(r, function, answer, &r->app_failure);
+    if (kept_to_room(answer)) return true;
+    vstamp_diag_printf(&r->app_failure, "the application \"%s\" writes in %s at op-number %"
+                       PRIu64 " beyond the %zu bytes of its answer's room", r->app->name,
+                       function, r->app_op, answer->capacity);
     end(r);
     return false;
+}
+
+/* Once: a client may ask as often as it likes. */
+static void say_mistaken(struct vr *r, const struct vstamp_diag *why)
+{
+    char reason[VR_QUOTED_SIZE];
+    if (r->app_mistake.text[0] != '\0') return;
+    r->app_mistake = *why;
+    vr_log(r, LOG_LEVEL_ERROR, "application-mistaken", "reason=%s", vr_quoted(reason, why->text));
 }
 
 /* A3: at the end of a function that is asked for what is in no log.  False: the replica is over, or
@@ -250,24 +263,29 @@ static bool is_usable(struct vr *r, const struct vstamp_answer *answer, struct v
     r->app_function = NULL;
     why->text[0] = '\0';
     if (has_ended(r)) return false;
-    if (!kept_to_room(answer)) {
-        vstamp_diag_printf(&r->app_failure, "the application \"%s\" writes in %s at op-number %"
-                           PRIu64 " beyond the %zu bytes of its answer's room", r->app->name,
-                           function, r->app_op, answer->capacity);
-        end(r);
-        return false;
-    }
+    if (!has_kept_to_room(r, function, answer)) return false;
     if (r->pages.strayed) say_stray(r, function, why);
     else if (answer->size > answer->capacity) say_too_long(r, function, answer, why);
     r->pages.strayed = false;
     if (why->text[0] == '\0') return true;
-    if (r->app_mistake.text[0] == '\0') { /* once: a client may ask as often as it likes */
-        char reason[VR_QUOTED_SIZE];
-        r->app_mistake = *why;
-        vr_log(r, LOG_LEVEL_ERROR, "application-mistaken", "reason=%s",
-               vr_quoted(reason, why->text));
-    }
+    say_mistaken(r, why);
     return false;
+}
+
+bool vr_app_apply(struct vr *r, const struct vstamp_context *context, struct bytes operation,
+                  struct vstamp_answer *says)
+{
+    struct vstamp_diag why;
+    *says = room(r->answer, r->config.max_answer_bytes);
+    vr_app_enter(r, "apply", context->op_number);
+    r->app->apply(&r->app_pages, context, operation.data, operation.size, says);
+    if (vr_app_has_failed(r) || !has_kept_to_room(r, "apply", says)) return false;
+    vr_app_has_run(r);
+    if (says->size > says->capacity) { /* A4 */
+        say_too_long(r, "apply", says, &why);
+        say_mistaken(r, &why);
+    }
+    return true;
 }
 
 void vr_app_has_run(struct vr *r)

@@ -182,7 +182,7 @@ static bool settled_by_table(struct vr *r, const struct vr_asker *asker,
     } else if (m->number == record.number) {
         vr_mark(r, VR_MARK_request_answered_again, "number=%" PRIu64, m->number);
         r->stats.duplicates++;
-        vr_reply(r, asker, record.op, record.answer);
+        vr_tell_outcome(r, asker, record.op, record.outcome, record.answer);
     } else if (m->number < record.number) {
         vr_mark(r, VR_MARK_request_outdated, "number=%" PRIu64, m->number);
         r->stats.duplicates++;

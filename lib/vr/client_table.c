@@ -5,7 +5,7 @@
  *
  *      0  client id (hi, lo)     40  op                    64  since
  *     16  session                48  used                  72  the answer, then zeros
- *     24  register_number        56  size of the answer
+ *     24  register_number        56  size of the answer (16 bits), and what it is (16 bits)
  *     32  number                 60  request
  *
  * Slots are laid out from the start of the state and never span two pages.  They are taken in order
@@ -33,6 +33,7 @@ enum slot_layout {
     SLOT_OP = 40,
     SLOT_USED = 48,
     SLOT_ANSWER_SIZE = 56,
+    SLOT_OUTCOME = 58,
     SLOT_REQUEST = 60,
     SLOT_SINCE = 64,
     SLOT_ANSWER = 72,
@@ -123,7 +124,8 @@ static struct client_record slot_record(const uint8_t *at)
         .used = load_u64(at + SLOT_USED),
         .request = load_u32(at + SLOT_REQUEST),
         .since = load_u64(at + SLOT_SINCE),
-        .answer = {at + SLOT_ANSWER, load_u32(at + SLOT_ANSWER_SIZE)},
+        .outcome = (uint8_t)load_u16(at + SLOT_OUTCOME),
+        .answer = {at + SLOT_ANSWER, load_u16(at + SLOT_ANSWER_SIZE)},
     };
 }
 
@@ -329,7 +331,8 @@ uint32_t client_table_request(uint64_t session, struct bytes body)
 }
 
 void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number,
-                       uint32_t request, uint64_t op, struct bytes answer)
+                       uint32_t request, uint64_t op, enum wire_outcome outcome,
+                       struct bytes answer)
 {
     assert(answer.size <= t->max_answer_bytes);
     uint32_t slot = find_slot(t, client);
@@ -338,11 +341,12 @@ void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t
     assert(number > load_u64(at + SLOT_NUMBER)); /* else it would have run twice */
     assert(op >= load_u64(at + SLOT_SESSION) && op >= load_u64(at + SLOT_OP));
 
-    uint32_t old_size = load_u32(at + SLOT_ANSWER_SIZE);
+    uint16_t old_size = load_u16(at + SLOT_ANSWER_SIZE);
     store_u64(at + SLOT_NUMBER, number);
     store_u64(at + SLOT_OP, op);
     store_u32(at + SLOT_REQUEST, request);
-    store_u32(at + SLOT_ANSWER_SIZE, (uint32_t)answer.size);
+    store_u16(at + SLOT_ANSWER_SIZE, (uint16_t)answer.size);
+    store_u16(at + SLOT_OUTCOME, (uint16_t)outcome);
     if (answer.size > 0) memcpy(at + SLOT_ANSWER, answer.data, answer.size);
     if (answer.size < old_size) {
         memset(at + SLOT_ANSWER + answer.size, 0, old_size - answer.size);
@@ -366,7 +370,8 @@ static bool slot_makes_sense(const struct client_table *t, const uint8_t *at)
         return false;
     }
     if (r.session == 0) return all_zeros(at, SLOT_ANSWER);
-    if (r.number == 0 && (r.answer.size != 0 || r.request != 0)) return false;
+    if (r.number == 0 && (r.answer.size != 0 || r.request != 0 || r.outcome != 0)) return false;
+    if (load_u16(at + SLOT_OUTCOME) > WIRE_OUTCOME_NO_ANSWER) return false;
     if (r.session > op || r.op > op || r.number > NUMBER_MAX || r.used > NUMBER_MAX) return false;
     if ((r.op != 0) != (r.number != 0)) return false;
     return r.since != 0 && r.since <= r.session && r.used != 0;

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "vr/pages.h"
+#include "wire/schema.h"
 
 /* One session, as its slot in the pages holds it; `answer` points into the page. */
 struct client_record {
@@ -21,6 +22,7 @@ struct client_record {
     uint64_t since;           /* op-number since which the client is known */
     uint64_t used;            /* order of last use among all sessions: greater is later */
     uint32_t request;         /* client_table_request of the newest executed one */
+    uint8_t outcome;          /* enum wire_outcome: what the answer is */
     struct bytes answer;
 };
 
@@ -65,7 +67,8 @@ uint32_t client_table_request(uint64_t session, struct bytes body);
  * the answer is not larger than max_answer_bytes, and that the number is above the one noted before
  * (else it is a duplicate, and was not to be executed), and that op-numbers do not fall. */
 void client_table_note(struct client_table *t, struct vstamp_id client, uint64_t number,
-                       uint32_t request, uint64_t op, struct bytes answer);
+                       uint32_t request, uint64_t op, enum wire_outcome outcome,
+                       struct bytes answer);
 
 /* How many clients have a session. */
 uint32_t client_table_count(const struct client_table *t);

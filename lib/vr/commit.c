@@ -54,12 +54,13 @@ static void execute_registration(struct vr *r, const struct wire_entry_header *h
     vr_reply_registration(r, asker, &record);
 }
 
-/* It has run: note that, with its answer, and tell whoever waits. */
+/* It is settled: note that, with its answer, and tell whoever waits. */
 static void answer(struct vr *r, const struct wire_entry_header *header,
-                   const struct vr_asker *asker, struct bytes body)
+                   const struct vr_asker *asker, enum wire_outcome outcome, struct bytes body)
 {
-    client_table_note(r->clients, asker->client, asker->number, asker->request, header->op, body);
-    vr_reply(r, asker, header->op, body);
+    client_table_note(r->clients, asker->client, asker->number, asker->request, header->op,
+                      outcome, body);
+    vr_tell_outcome(r, asker, header->op, outcome, body);
 }
 
 /* The answer, by the entry alone; what it does is in epoch.c.  If nothing was predicted the group
@@ -72,7 +73,7 @@ static void execute_reconfiguration(struct vr *r, const struct wire_entry_header
     struct writer w = writer_over(buffer, sizeof buffer);
     struct wire_reconfigured is = {.epoch = header->epoch + (o->prediction.size > 0)};
     wire_encode(&wire_shape_reconfigured, &is, &w);
-    answer(r, header, asker, (struct bytes){buffer, w.size});
+    answer(r, header, asker, WIRE_OUTCOME_ANSWERED, (struct bytes){buffer, w.size});
 }
 
 static bool stands(const struct vr *r, const struct wire_operation *o, struct client_record *record)
@@ -90,6 +91,25 @@ static struct vstamp_context context_of(const struct vr *r, const struct wire_en
                                    .limits = vr_limits_in(r, header->version),
                                    .prediction = o->prediction.data,
                                    .prediction_size = o->prediction.size};
+}
+
+static void answer_with_sentence(struct vr *r, const struct wire_entry_header *header,
+                                 const struct vr_asker *asker, enum wire_outcome outcome,
+                                 const char *sentence)
+{
+    struct bytes body = bytes_of(sentence);
+    if (body.size > r->config.max_answer_bytes) body.size = r->config.max_answer_bytes;
+    answer(r, header, asker, outcome, body);
+}
+
+/* It ran, here as everywhere, so it is settled (A4). */
+static void answer_too_long(struct vr *r, const struct wire_entry_header *header,
+                            const struct vr_asker *asker, const struct vstamp_answer *says)
+{
+    struct vstamp_diag why;
+    vstamp_diag_printf(&why, "it was executed, but its answer of %zu bytes is longer than the %zu "
+                       "there is room for", says->size, says->capacity);
+    answer_with_sentence(r, header, asker, WIRE_OUTCOME_NO_ANSWER, why.text);
 }
 
 static void execute_operation(struct vr *r, const struct wire_entry_header *header,
@@ -119,12 +139,12 @@ static void execute_operation(struct vr *r, const struct wire_entry_header *head
         return;
     }
     struct vstamp_context context = context_of(r, header, o);
-    struct vstamp_answer says = {.data = r->answer, .capacity = r->config.max_answer_bytes};
-    vr_app_enter(r, "apply", header->op);
-    r->app->apply(&r->app_pages, &context, o->body.data, o->body.size, &says);
-    if (!vr_app_has_answered(r, &says)) return;
-    vr_app_has_run(r);
-    answer(r, header, &asker, (struct bytes){says.data, says.size});
+    struct vstamp_answer says;
+    if (!vr_app_apply(r, &context, o->body, &says)) return;
+    if (says.size <= says.capacity)
+        answer(r, header, &asker, WIRE_OUTCOME_ANSWERED, (struct bytes){says.data, says.size});
+    else
+        answer_too_long(r, header, &asker, &says);
 }
 
 /* Decode up to so many operations of an entry; gives how many there were. */

@@ -45,6 +45,8 @@ void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, c
     vr_broadcast((r), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
 struct vr_asker vr_asker(uint64_t origin, const struct wire_request *m);
 void vr_reply(struct vr *r, const struct vr_asker *to, uint64_t op, struct bytes body);
+void vr_tell_outcome(struct vr *r, const struct vr_asker *to, uint64_t op,
+                     enum wire_outcome outcome, struct bytes body);
 void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, const void *message);
 #define VR_ANSWER(r, origin, name, ...)                                                            \
     vr_answer((r), (origin), &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
@@ -101,8 +103,10 @@ bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages);
 void vr_app_enter(struct vr *r, const char *function, uint64_t op);
 bool vr_app_leave(struct vr *r);
 bool vr_app_has_failed(struct vr *r); /* leaves, too, and asks it */
-bool vr_app_has_answered(struct vr *r, const struct vstamp_answer *answer); /* so does this */
 void vr_app_has_run(struct vr *r);    /* it executed something, and its memory may have changed */
+/* Execute; false: the replica is over.  What it says may be longer than its room. */
+bool vr_app_apply(struct vr *r, const struct vstamp_context *context, struct bytes operation,
+                  struct vstamp_answer *says);
 /* False: the replica is over, or what was asked is to be refused, as *why says. */
 #define VR_GUARD_BYTES     64u /* behind the room of an answer */
 #define VR_PREDICTION_ROOM (VSTAMP_PREDICTION_BYTES + VR_GUARD_BYTES)

@@ -58,12 +58,19 @@ struct vr_asker vr_asker(uint64_t origin, const struct wire_request *m)
 
 void vr_reply(struct vr *r, const struct vr_asker *to, uint64_t op, struct bytes body)
 {
+    vr_tell_outcome(r, to, op, WIRE_OUTCOME_ANSWERED, body);
+}
+
+void vr_tell_outcome(struct vr *r, const struct vr_asker *to, uint64_t op,
+                     enum wire_outcome outcome, struct bytes body)
+{
     if (to->origin == 0) return;
     struct wire_reply reply = {.client = to->client,
                                .session = to->session,
                                .number = to->number,
                                .request = to->request,
                                .op = op,
+                               .outcome = (uint8_t)outcome,
                                .body = body};
     r->sink.reply(r->sink.ctx, to->origin, encode(r, r->view, &wire_shape_reply, &reply));
 }

@@ -351,7 +351,10 @@ static int on_reply(struct session *s, const struct wire_header *header,
     s->result.view = header->view;
     s->result.epoch = header->epoch;
     s->result.body = reply->body;
-    end(s, 0, false);
+    if (reply->outcome != WIRE_OUTCOME_ANSWERED) /* its number is used up */
+        end(s, VSTAMP_E_REFUSED, reply->outcome != WIRE_OUTCOME_NOT_RUN);
+    else
+        end(s, 0, false);
     return 0;
 }
 

@@ -60,6 +60,12 @@ enum wire_reject_reason {
 #undef REJECT_REASON
 };
 
+enum wire_outcome {
+#define OUTCOME(name, number, text) WIRE_OUTCOME_##name = (number),
+#include "wire/requests.def"
+#undef OUTCOME
+};
+
 enum wire_learn_refusal {
 #define LEARN_REFUSAL(name, number, text) WIRE_LEARN_##name = (number),
 #include "wire/requests.def"

@@ -29,8 +29,8 @@ ends_with() {
     run ! grep "a bug in vstamp" replica-0.log
 }
 
-@test "an answer that is too long, and a page that there is not" {
-    ends_with 1 long "answers in apply at op-number 2 with .* bytes, and has room for " x
+@test "an answer beyond its room, and a page that there is not" {
+    ends_with 1 spills "writes in apply at op-number 2 beyond the .* bytes of its answer" x
     ends_with 1 overruns "writes in query at op-number 0 beyond the .* bytes of its answer" --read x
     ends_with 1 stray "asks in apply at op-number 2 for page 4294967295, and there are " x
 }
@@ -52,6 +52,22 @@ refuses() {
     refuses 5 verbose "answers in query at op-number 0 with " --read x
     refuses 5 astray "asks in query at op-number 0 for page 4294967295, and there are " --read x
     refuses 3 chooses "answers in predict at op-number [0-9]* with 257 bytes" x
+}
+
+@test "an operation that answers with too much has run, and its client is told" {
+    local i sentence="refused: it was executed, but its answer of [0-9]* bytes is longer than the "
+    start 3 long
+    for i in 1 2; do
+        run -5 vstamp --timeout 10 call x
+        [[ $output =~ $sentence ]]
+    done
+    run -5 vstamp --timeout 10 --json call x
+    [[ $output == *'"error":"refused","outcome":"unknown"'* ]]
+    group_wait_primary
+    group_kill "$PRIMARY"
+    [ "$(vstamp --timeout 10 call --read x)" = 3 ]
+    [ "$(grep -h event=application-mistaken replica-*.log | grep -c "answers in apply")" -le 3 ]
+    for i in 0 1 2; do [ "$i" -eq "$PRIMARY" ] || group_running "$i"; done
 }
 
 @test "a crash" {

@@ -10,6 +10,7 @@
  *   outside    the number is kept for the whole process
  *   slips      the sum differs where the state was loaded, and no answer shows it
  *   long       an answer is longer than there is room for
+ *   spills     and it is written there, too
  *   verbose    so is that to a question
  *   overruns   and this one is written, too
  *   chooses    so is what is predicted
@@ -64,7 +65,8 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
     s->number++;
     misbehave(s, pages);
     print(s, answer);
-    if (is(s, "long")) answer->size = answer->capacity + 1;
+    if (is(s, "long") || is(s, "spills")) answer->size = answer->capacity + 1;
+    if (is(s, "spills")) answer->data[answer->capacity] = '!';
 }
 
 static void query(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,

@@ -138,7 +138,7 @@ static const char *apply(struct fixture *f, const char *operation, char answer[s
     struct vstamp_answer to = {.data = (uint8_t *)answer, .capacity = 256};
     struct vr *r = &f->core.vr;
     r->app->apply(&r->app_pages, &context, (const uint8_t *)operation, strlen(operation), &to);
-    if (vr_app_has_answered(r, &to)) vr_app_has_run(r);
+    if (!vr_app_has_failed(r)) vr_app_has_run(r);
     answer[to.size] = '\0';
     return answer;
 }

@@ -68,7 +68,7 @@ static bool add(struct client_table *t, uint64_t client, uint64_t number, uint64
 static void note(struct client_table *t, uint64_t client, uint64_t number, uint64_t op,
                  const char *answer)
 {
-    client_table_note(t, id(client), number, 0, op, bytes_of(answer));
+    client_table_note(t, id(client), number, 0, op, WIRE_OUTCOME_ANSWERED, bytes_of(answer));
 }
 
 static void assert_answer(const struct client_record *r, const char *answer)
@@ -191,7 +191,8 @@ static void an_answer_of_the_largest_size_fits(void **state)
     memset(answer, 0xab, sizeof answer);
     for (uint64_t c = 0; c < MAX_CLIENTS; c++) {
         add(f->table, c, 1, c + 1);
-        client_table_note(f->table, id(c), 1, 0, 100 + c, (struct bytes){answer, sizeof answer});
+        client_table_note(f->table, id(c), 1, 0, 100 + c, WIRE_OUTCOME_ANSWERED,
+                          (struct bytes){answer, sizeof answer});
     }
     for (uint64_t c = 0; c < MAX_CLIENTS; c++) {
         assert_true(client_table_find(f->table, id(c), &r));
@@ -298,7 +299,8 @@ static void damaged_pages_are_not_loaded(void **state)
         struct vstamp_id client = {.hi = c, .lo = 5};
         client_table_register(f->table, client, 1, c, &r, &evicted);
     }
-    client_table_note(f->table, (struct vstamp_id){1, 5}, 1, 0, 4, bytes_of("abc"));
+    client_table_note(f->table, (struct vstamp_id){1, 5}, 1, 0, 4, WIRE_OUTCOME_ANSWERED,
+                      bytes_of("abc"));
     assert_true(client_table_reload(f->table, NEWEST));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint8_t *at = slot(f, cases[i].slot) + cases[i].offset;

@@ -34,7 +34,7 @@ enum journal_kind {
     JOURNAL_COPY_TAIL,
     JOURNAL_HOLE, /* in a segment: an entry of which the header is all there is */
     JOURNAL_TRAIL, /* of trail.h */
-#define RECORDED(name) JOURNAL_RECORDED_##name,
+#define RECORDED(name, use) JOURNAL_RECORDED_##name,
 #include "node/recording.def"
 #undef RECORDED
     JOURNAL_KINDS

@@ -11,7 +11,7 @@
 #include "vr/witness.h"
 
 static const struct wire_shape *const shapes[JOURNAL_KINDS] = {
-#define RECORDED(name) [JOURNAL_RECORDED_##name] = &wire_shape_recorded_##name,
+#define RECORDED(name, use) [JOURNAL_RECORDED_##name] = &wire_shape_recorded_##name,
 #include "node/recording.def"
 #undef RECORDED
 };
@@ -380,22 +380,11 @@ static int feed_status(const struct feed *f, const struct recorded *record)
     return 0;
 }
 
-/* Of what is no input. */
-static int feed_nothing(const struct feed *f, const struct recorded *record)
-{
-    (void)f;
-    (void)record;
-    return 0;
-}
-
-#define feed_start   feed_nothing
-#define feed_data    feed_nothing
-#define feed_read    feed_nothing
-#define feed_outputs feed_nothing
-#define feed_end     feed_nothing
+#define FEED_FED(name)  feed_##name
+#define FEED_KEPT(name) NULL
 
 static int (*const feeders[JOURNAL_KINDS])(const struct feed *, const struct recorded *) = {
-#define RECORDED(name) [JOURNAL_RECORDED_##name] = feed_##name,
+#define RECORDED(name, use) [JOURNAL_RECORDED_##name] = FEED_##use(name),
 #include "node/recording.def"
 #undef RECORDED
 };
@@ -405,5 +394,6 @@ int recording_feed(struct node *n, const struct recorded *record,
 {
     const struct feed feed = {n, source, diag};
     assert(shapes[record->kind] != NULL);
+    if (feeders[record->kind] == NULL) return 0;
     return feeders[record->kind](&feed, record);
 }

@@ -42,7 +42,7 @@ enum recording_step {
 struct recorded {
     enum journal_kind kind;
     union {
-#define RECORDED(name) struct wire_recorded_##name name;
+#define RECORDED(name, use) struct wire_recorded_##name name;
 #include "node/recording.def"
 #undef RECORDED
     } as;

@@ -192,6 +192,18 @@ libvstamp_la_SOURCES =
 libvstamp_la_LIBADD = %D%/libdriver.la %D%/libproxy.la $(CORE_LIBS)
 libvstamp_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO)
 
+# In a shared library only the names of the public headers are seen; in an archive all that files
+# share could be names of the program that it goes into.  So they get the prefix, too; what a link
+# with -flto would read does not have it, and goes.
+install-exec-hook:
+	@cd $(DESTDIR)$(libdir) && for name in libvstamp libvstamp-replica; do \
+	    test -e $$name.a || continue; \
+	    $(NM) -g --defined-only $$name.a | \
+	        $(AWK) 'NF == 3 && $$3 !~ /^vstamp_/ { print $$3, "vstamp__" $$3 }' >$$name.names && \
+	    $(OBJCOPY) --redefine-syms=$$name.names --remove-section='.gnu.lto_*' $$name.a && \
+	    rm $$name.names || exit 1; \
+	done
+
 vstampincludedir = $(includedir)/vstamp
 vstampinclude_HEADERS = \
     %D%/include/vstamp/api.h \

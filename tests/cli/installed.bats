@@ -63,6 +63,8 @@ teardown() { group_teardown; }
     # shellcheck disable=SC2046 # they are words
     ${CC:-cc} -static $(pkg-config --cflags vstamp) "$EXAMPLES/ask.c" -o ask \
         $(pkg-config --static --libs vstamp)
+    nm -g --defined-only "$LD_LIBRARY_PATH"/libvstamp*.a |
+        awk 'NF == 3 { n++ } NF == 3 && $3 !~ /^vstamp_/ { print; bad++ } END { exit !n || bad }'
     GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter
     group_start 1 "durability: memory"
     group_wait_primary

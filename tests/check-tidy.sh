@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The style rules a machine can see: line, function and file length, banned calls, the licence line,
 # headers that say what they are for, how messages are written, one file for the rules of a letter,
-# no leftovers, and no source that the build does not know.
+# no leftovers, no test that cannot fail for a '!' before its command, no source that the build does
+# not know, and no decision without its title in the index.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 
@@ -37,6 +38,8 @@ offences() {
         length($0) > 100 { offence("longer than 100 columns") }
         /\t/ && is_c { offence("a tab") }
         /[ \t]$/ { offence("blanks at the end") }
+        # bash ignores the status of such a command, but for the last one of a function
+        FILENAME ~ /[.]bats$/ && /^ *! / && !/[|][|]/ { offence("it cannot fail: say run !") }
         /(^|[^[:alnum:]])(FIX[M]E|X[X]X|TO[D]O)([^[:alnum:]]|$)/ { offence("a leftover") }
         !is_c { next }
         BEGIN {
@@ -78,6 +81,18 @@ offences() {
             esac
             grep -qF "%D%/$name" "${file%%/*}/local.mk" || echo "$file: not in ${file%%/*}/local.mk"
         done
+        awk -v RS= '
+        /\n\*\*20/ {
+            split($0, line, "\n")
+            print "DECISIONS.md: no empty line between this and the next: " line[1]
+        }
+        { gsub(/[ \n]+/, " ") }
+        !/^\*\*20/ { index_text = index_text " " $0 }
+        /^\*\*20/ {
+            title = substr($0, 15, index(substr($0, 15), ".**") - 1)
+            if (index(index_text, title) == 0) print "DECISIONS.md: not in its index: " title
+        }
+        ' DECISIONS.md
     )
 }
 
@@ -89,6 +104,9 @@ bites() {
         tee "$broken/bootstrap" >"$broken/.ci/run"
     echo '    %D%/bad.c %D%/rules.c' >"$broken/lib/local.mk"
     touch "$broken/tests/local.mk"
+    printf '%s\n' 'Titles: Known; Split' '  title' '' '**2026-01-01. Known.** x' '' \
+        '**2026-01-01. Split title.** y' '**2026-01-01. Glued.** z' '' \
+        '**2026-01-01. Unknown.** z' >"$broken/DECISIONS.md"
     {
         echo '/* no licence */'
         printf '%0101d\n' 0
@@ -108,12 +126,16 @@ bites() {
     printf '/* SPDX-License-Identifier: BSD-2-Clause */\n *   Q2  x */\n' >"$broken/lib/rules.c"
     echo 'true' >"$broken/tests/unlicensed.sh"
     echo 'true' >>"$broken/tests/unlicensed.sh"
+    printf '%s\n' '#' '# SPDX-License-Identifier: BSD-2-Clause' '    ! a' '    ! a || b' \
+        >"$broken/tests/a.bats"
     found=$(offences "$broken")
     rm -r "$broken"
     for expected in 'bad.c:1: the first line' '2: longer' '3: a tab' '4: blanks' '5: a leftover' \
         '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 811 lines' '808: sizeof' \
         '810: a capital' '811: a short form' 'unknown.h:2: it does not say' 'unknown.h: not in' \
-        'unknown.h:3: a rule Q, as lib/rules.c' 'unlicensed.sh:2: the licence'; do
+        'unknown.h:3: a rule Q, as lib/rules.c' 'unlicensed.sh:2: the licence' \
+        'a.bats:3: it cannot fail' 'the next: **2026-01-01. Split' \
+        'not in its index: Unknown'; do
         case $found in
         *"$expected"*) ;;
         *)
@@ -122,7 +144,7 @@ bites() {
             ;;
         esac
     done
-    [ "$(echo "$found" | wc -l)" -eq 16 ]
+    [ "$(echo "$found" | wc -l)" -eq 19 ]
 }
 
 echo 1..2

@@ -3,6 +3,7 @@
 # Groups with durability: disk: what was acknowledged outlives every process, and damage is not
 # mistaken for a crash.
 
+bats_require_minimum_version 1.5.0
 load group
 
 teardown() {
@@ -102,7 +103,7 @@ file_with() {
     dd if=/dev/zero of="$FILE" bs=1 seek="$PLACE" count=65536 conv=notrunc status=none
     group_start_one 0
     [ "$(get k)" = first-value ]
-    ! get l
+    run ! get l
     grep -q "event=journal-tail-dropped segment=1 place=" "$BATS_TEST_TMPDIR/replica-0.log"
 }
 

@@ -3,6 +3,7 @@
 # Single entries rot in the journals of stopped replicas, different ones in each: the group serves
 # everything after a start, nobody recovers as a whole, and it is said who mended what.
 
+bats_require_minimum_version 1.5.0
 load group
 
 teardown() { group_teardown; }
@@ -44,8 +45,8 @@ mended() { # REPLICA N: so many entries, and nothing else was needed
     [ "$(group_field "$1" entries_damaged)" -eq "$2" ]
     [ "$(grep -c 'event=entry-damaged op=' "$BATS_TEST_TMPDIR/replica-$1.log")" -eq "$2" ]
     [ "$(grep -c 'event=entry-mended op=' "$BATS_TEST_TMPDIR/replica-$1.log")" -eq "$2" ]
-    ! grep -E 'event=(folder-damaged|lost|recovering)' "$BATS_TEST_TMPDIR/replica-$1.log"
-    ! ls "$(data "$1")" | grep damaged-
+    run ! grep -E 'event=(folder-damaged|lost|recovering)' "$BATS_TEST_TMPDIR/replica-$1.log"
+    run ! compgen -G "$(data "$1")/damaged-*"
 }
 
 @test "two of three mend each other, without the third" {

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +25,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <vstamp/client.h>
+
 #include "admin/admin.h"
 #include "admin/answers.h"
 #include "admin/copy_file.h"
+#include "admin/notation.h"
 #include "admin/talk.h"
 #include "base/assert.h"
 #include "node/copier.h"
@@ -35,7 +39,7 @@
 
 #define PAGES_MAX     (1u << 28) /* state_bytes_max can be no more */
 #define RESTARTS_MAX  30u
-#define PAUSE_MS      10u /* until a replica is asked again for what it does not have yet */
+#define PAUSE_MS      10 /* until a replica is asked again for what it does not have yet */
 
 struct backup {
     const struct cli *cli;
@@ -60,18 +64,6 @@ struct backup {
     uint8_t *records;
     size_t records_size;
 };
-
-static uint64_t clock_ms(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static void pause_ms(uint32_t ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
-}
 
 /* --- the file --------------------------------------------------------------------------------- */
 
@@ -179,7 +171,7 @@ static void next_source(struct backup *b, const struct vstamp_diag *diag)
     b->talk = NULL;
     b->source = (uint8_t)((b->source + 1) % b->n_replicas);
     b->waiting_ms = 0;
-    pause_ms(PAUSE_MS);
+    poll(NULL, 0, PAUSE_MS);
 }
 
 static int open_source(struct backup *b, struct vstamp_diag *diag)
@@ -192,7 +184,7 @@ static int open_source(struct backup *b, struct vstamp_diag *diag)
 static bool gives_up(const struct backup *b)
 {
     uint64_t patience_ms = ADMIN_PATIENCE * (uint64_t)b->admin->timeout_ms;
-    return interrupted(b) || clock_ms(CLOCK_MONOTONIC) - b->good_ms > patience_ms;
+    return interrupted(b) || vstamp_driver_now_ms() - b->good_ms > patience_ms;
 }
 
 /* What a linearizable read at the replica that is asked would see. */
@@ -244,7 +236,7 @@ static int find_target(struct backup *b, struct vstamp_diag *diag)
         next_source(b, diag);
         if (gives_up(b)) return nobody(b, diag);
     }
-    b->good_ms = clock_ms(CLOCK_MONOTONIC);
+    b->good_ms = vstamp_driver_now_ms();
     if (b->n_replicas > 1) {
         talk_close(b->talk);
         b->talk = NULL;
@@ -282,7 +274,7 @@ static int check_waiting(struct backup *b, uint64_t now, struct vstamp_diag *dia
         return 0;
     }
     if (b->waiting_ms == 0) b->waiting_ms = now;
-    pause_ms(PAUSE_MS);
+    poll(NULL, 0, PAUSE_MS);
     if (now - b->waiting_ms <= b->admin->timeout_ms) return 0;
     vstamp_diag_printf(diag, "is behind the group");
     return VSTAMP_E_NOT_RUN;
@@ -297,7 +289,7 @@ static int copy_state(struct backup *b, struct vstamp_diag *diag)
         int rv = exchange(b, &records, diag);
         int written = file_write(b, records, diag);
         if (written != 0) return written;
-        if (rv == 0) rv = check_waiting(b, clock_ms(CLOCK_MONOTONIC), diag);
+        if (rv == 0) rv = check_waiting(b, vstamp_driver_now_ms(), diag);
         if (rv != 0) next_source(b, diag);
         if (c->n_restarts > RESTARTS_MAX) {
             vstamp_diag_printf(diag, "the state changes faster than it can be copied: try again "
@@ -312,18 +304,10 @@ static int copy_state(struct backup *b, struct vstamp_diag *diag)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-static int print_summary(const struct copy_file *f, const char *path, bool json)
+static void print_summary(const struct copy_file *f, const char *path, bool json)
 {
-    if (!json) {
-        copy_file_print(f, path, stdout);
-        return CLI_OK;
-    }
-    json_t *object = copy_file_json(f, path);
-    if (object == NULL) return CLI_BUG;
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(object);
-    return CLI_OK;
+    if (json) notation_print_json(copy_file_json(f, path));
+    else copy_file_print(f, path, stdout);
 }
 
 static int verify(const struct cli *cli, const char *path)
@@ -332,10 +316,20 @@ static int verify(const struct cli *cli, const char *path)
     const struct admin *admin = cli->context;
     struct vstamp_diag diag = {0};
     int rv = copy_file_open(&file, path, NULL, &diag);
-    int status = rv == 0 ? print_summary(&file, path, admin->json) : CLI_NO;
+    if (rv == 0) print_summary(&file, path, admin->json);
     copy_file_close(&file);
-    if (rv == VSTAMP_E_CORRUPT) cli_complain(cli, "%s", diag.text);
-    return rv == 0 || rv == VSTAMP_E_CORRUPT ? status : cli_fail(cli, rv, &diag);
+    if (rv == VSTAMP_E_CORRUPT) {
+        cli_complain(cli, "%s", diag.text);
+        return CLI_NO;
+    }
+    return rv == 0 ? CLI_OK : cli_fail(cli, rv, &diag);
+}
+
+static uint64_t wall_clock_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 /* Into the temporary file, and read back from there. */
@@ -344,7 +338,7 @@ static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *di
     uint64_t *hashes = mmap(NULL, PAGES_MAX * sizeof *hashes, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (hashes == MAP_FAILED) return refused("memory", diag);
-    copier_init(&b->copier, 0, clock_ms(CLOCK_REALTIME) * 1000, PACKAGE_VERSION, hashes, PAGES_MAX);
+    copier_init(&b->copier, 0, wall_clock_us(), PACKAGE_VERSION, hashes, PAGES_MAX);
     int rv = find_target(b, diag);
     if (rv == 0) rv = copy_state(b, diag);
     progress_end(&b->progress);
@@ -413,9 +407,9 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     answers_close(&answers);
     b.members = &answers.members;
     b.n_replicas = (uint8_t)answers.members.n;
-    b.good_ms = clock_ms(CLOCK_MONOTONIC);
+    b.good_ms = vstamp_driver_now_ms();
     int status = run(&b, &file);
-    if (status == CLI_OK && !to_stdout(&b)) status = print_summary(&file, b.path, admin->json);
+    if (status == CLI_OK && !to_stdout(&b)) print_summary(&file, b.path, admin->json);
     copy_file_close(&file);
     return status;
 }

@@ -178,10 +178,7 @@ static void print_json(const struct side *sides, const struct trail_difference *
         "n_pages", (json_int_t)d->n_pages, "folders", folders, "states", (json_int_t)d->n_points,
         "first_op", (json_int_t)d->first_op, "last_op", (json_int_t)d->last_op,
         "application_page", json_integer(sides[0].trail.app_first));
-    if (object == NULL) abort();
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(object);
+    notation_print_json(object);
 }
 
 /* --- the command ------------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
 
 #include "admin/admin.h"
 #include "admin/answers.h"
+#include "admin/notation.h"
 #include "admin/verdict.h"
 
 static void print_line(const struct verdict *v)
@@ -12,14 +13,6 @@ static void print_line(const struct verdict *v)
     printf("%s: ", verdict_word(v));
     for (size_t i = 0; i < v->n_reasons; i++) printf("%s; ", v->reasons[i]);
     printf("tolerates %zu more failure%s\n", v->tolerates, v->tolerates == 1 ? "" : "s");
-}
-
-static void print_json(const struct verdict *v)
-{
-    json_t *object = verdict_json(v);
-    json_dumpf(object, stdout, JSON_COMPACT);
-    fputc('\n', stdout);
-    json_decref(object);
 }
 
 int cmd_health(struct cli *cli, int argc, char **argv)
@@ -40,7 +33,7 @@ int cmd_health(struct cli *cli, int argc, char **argv)
     answers_ask(&answers, &config, NULL, 0, admin->timeout_ms);
     verdict_reach(&verdict, &answers, config.view_change_ms);
     if (admin->json) {
-        print_json(&verdict);
+        notation_print_json(verdict_json(&verdict));
     } else {
         print_line(&verdict);
     }

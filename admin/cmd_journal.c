@@ -27,14 +27,6 @@ struct journal_command {
     json_t *findings;                  /* verify */
 };
 
-static void print_json(json_t *object)
-{
-    if (object == NULL) abort();
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(object);
-}
-
 /* --- verify ----------------------------------------------------------------------------------- */
 
 static void print_finding(void *ctx, const char *file, uint64_t place, const char *text)
@@ -124,7 +116,7 @@ static void print_summary_json(const struct folder *f, json_t *findings)
 {
     char group[NOTATION_ID_SIZE];
     notation_id(group, f->group);
-    print_json(json_pack(
+    notation_print_json(json_pack(
         "{s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, "
         "s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
         "folder", f->storage.folder, "sound", f->n_findings == 0, "group", group,
@@ -201,7 +193,7 @@ static void list_json(const struct folder_record *r)
                                                    : entry_json(r->as.entry, r->lost);
     json_object_update(line, more);
     json_decref(more);
-    print_json(line);
+    notation_print_json(line);
 }
 
 static void print_batch(const struct wire_batch_head *b)
@@ -265,7 +257,7 @@ static int show(struct folder *f, struct journal_command *c, struct vstamp_diag 
     struct versions versions = {.op = c->op};
     int rv = versions_find(&versions, f, diag);
     c->found = versions.n > 0;
-    if (rv == 0 && c->json) print_json(versions_json(&versions, f));
+    if (rv == 0 && c->json) notation_print_json(versions_json(&versions, f));
     else if (rv == 0) versions_print(&versions, f);
     versions_release(&versions);
     return rv;

@@ -14,22 +14,23 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <vstamp/app.h>
 
 #include "admin/admin.h"
+#include "admin/notation.h"
 #include "admin/plan.h"
 #include "driver/driver.h"
 #include "program/progress.h"
 #include "vr/membership.h"
 
-#define LOOK_MS      200u /* between two looks at the group */
+#define LOOK_MS      200 /* between two looks at the group */
 #define FOREVER_MS   (24u * 3600 * 1000) /* gives_up is asked meanwhile */
 #define LINE_SIZE    200
 #define VIEW_CHANGES 5u /* times view_change_ms: without a primary for longer it is in trouble */
@@ -62,11 +63,6 @@ static volatile sig_atomic_t interrupted;
 static void on_signal(int number)
 {
     interrupted = number;
-}
-
-static void pause_ms(uint32_t ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
 }
 
 /* --- what is shown meanwhile ------------------------------------------------------------------ */
@@ -296,7 +292,7 @@ static void watch_epoch(struct reconfigure *r)
         look(r);
         show_epoch(r);
         if (has_begun(r) && n_running(r) == 0) return;
-        pause_ms(LOOK_MS / 4);
+        poll(NULL, 0, LOOK_MS / 4);
     } while (!gives_up(r) && vstamp_driver_now_ms() < until_ms);
 }
 
@@ -320,7 +316,7 @@ static json_t *gone_json(const struct reconfigure *r)
     return gone;
 }
 
-static int print_json(const struct reconfigure *r, const char *outcome)
+static void print_json(const struct reconfigure *r, const char *outcome)
 {
     json_t *object = plan_json(&r->plan);
     json_object_set_new(object, "outcome", json_string(outcome));
@@ -329,10 +325,7 @@ static int print_json(const struct reconfigure *r, const char *outcome)
     json_object_set_new(object, "may_be_switched_off", gone_json(r));
     json_object_set_new(object, "ms",
                         json_integer((json_int_t)(vstamp_driver_now_ms() - r->begun_ms)));
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(object);
-    return CLI_OK;
+    notation_print_json(object);
 }
 
 static int detach(struct reconfigure *r)
@@ -374,7 +367,10 @@ static int finish(struct reconfigure *r, const char *outcome)
     show_end(r);
     if (rv != 0) return complain_silent(r);
     look(r);
-    if (r->admin->json) return print_json(r, outcome);
+    if (r->admin->json) {
+        print_json(r, outcome);
+        return CLI_OK;
+    }
     printf("epoch %" PRIu64 " is running: %zu replica%s, tolerates %zu failure%s\n",
            r->answers.members.epoch, n, n == 1 ? "" : "s", (n - 1) / 2,
            (n - 1) / 2 == 1 ? "" : "s");
@@ -389,7 +385,7 @@ static void wait_for_change(struct reconfigure *r)
 {
     while (under_way(r)[0] != '\0' && !gives_up(r)) {
         show_change(r);
-        pause_ms(LOOK_MS);
+        poll(NULL, 0, LOOK_MS);
         look(r);
     }
 }
@@ -478,7 +474,7 @@ static void look_for_primary(struct reconfigure *r)
     look(r);
     while (r->verdict.n_answered > 0 && r->verdict.health == VERDICT_UNAVAILABLE &&
            interrupted == 0 && vstamp_driver_now_ms() < until_ms) {
-        pause_ms(LOOK_MS / 4);
+        poll(NULL, 0, LOOK_MS / 4);
         look(r);
     }
 }

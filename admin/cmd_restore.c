@@ -68,7 +68,7 @@ static void print_member(const struct restore *r, uint32_t index)
     printf("%s  replica %" PRIu32 ", %s\n", r->dry_run ? "would make" : "made     ", index, folder);
 }
 
-static int print_json(const struct restore *r)
+static void print_json(const struct restore *r)
 {
     char group[NOTATION_ID_SIZE], folder[CONFIG_PATH_SIZE];
     json_t *object = copy_file_json(&r->file, r->path), *members = json_array();
@@ -78,13 +78,10 @@ static int print_json(const struct restore *r)
         json_array_append_new(members, json_pack("{s:I, s:s}", "replica", (json_int_t)i, "folder",
                                                  folder));
     }
-    int rv = json_object_set_new(object, "new_group", json_string(group));
-    if (rv == 0) rv = json_object_set_new(object, "dry_run", json_boolean(r->dry_run));
-    if (rv == 0) rv = json_object_set_new(object, "members", members);
-    if (rv == 0) rv = json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(object);
-    return rv == 0 ? CLI_OK : CLI_BUG;
+    json_object_set_new(object, "new_group", json_string(group));
+    json_object_set_new(object, "dry_run", json_boolean(r->dry_run));
+    json_object_set_new(object, "members", members);
+    notation_print_json(object);
 }
 
 static int run(struct restore *r, struct vstamp_diag *diag)
@@ -136,7 +133,7 @@ int cmd_restore(struct cli *cli, int argc, char **argv)
     r.first = (uint32_t)number;
     r.last = index != NULL ? (uint32_t)number : (uint32_t)n - 1;
     rv = run(&r, &diag);
-    int status = rv != 0 ? cli_fail(cli, rv, &diag) : r.admin->json ? print_json(&r) : CLI_OK;
+    if (rv == 0 && r.admin->json) print_json(&r);
     copy_file_close(&r.file);
-    return status;
+    return rv == 0 ? CLI_OK : cli_fail(cli, rv, &diag);
 }

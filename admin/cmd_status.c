@@ -8,17 +8,18 @@
  * primary heard the last one of a quorum, and, of a replica that does not answer, how long ago any
  * other heard it. */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
 #include "admin/answers.h"
+#include "admin/notation.h"
 #include "admin/table.h"
 #include "admin/verdict.h"
 
-#define WATCH_S 1
+#define WATCH_MS 1000
 
 /* The longest silence among the quorum that the primary hears best; itself it always hears. */
 static uint64_t quorum_heard_ms(const struct answers *answers, const struct verdict *v, size_t self)
@@ -177,9 +178,7 @@ static void print_json(const struct answers *answers, const struct verdict *v)
         json_array_append_new(replicas, replica_json(answers, v, i));
     }
     json_object_set_new(object, "replicas", replicas);
-    json_dumpf(object, stdout, JSON_COMPACT);
-    fputc('\n', stdout);
-    json_decref(object);
+    notation_print_json(object);
 }
 
 /* Ask and print once; whether anybody answered. */
@@ -211,7 +210,7 @@ static int watch(const struct admin *admin, const struct config *config)
         }
         look(admin, config);
         if (fflush(stdout) != 0) return CLI_OK; /* cli_end says why */
-        nanosleep(&(struct timespec){.tv_sec = WATCH_S}, NULL);
+        poll(NULL, 0, WATCH_MS);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -18,12 +19,13 @@
 
 #include "admin/admin.h"
 #include "admin/answers.h"
+#include "admin/notation.h"
 #include "admin/talk.h"
 #include "admin/verdict.h"
 #include "vr/witness.h"
 #include "wire/frame.h"
 
-#define PAUSE_MS 20u /* until the group is looked at again */
+#define PAUSE_MS 20 /* until the group is looked at again */
 #define ANYBODY  UINT32_MAX
 
 struct hand_over {
@@ -146,7 +148,7 @@ static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
         if (rv == 0) h->took_us = now_us() - h->began_us;
         if (rv == VSTAMP_E_INVALID || (rv == 0 && leads(h))) return rv;
         if (rv == 0) h->view = h->new_view;
-        nanosleep(&(struct timespec){0, PAUSE_MS * 1000000L}, NULL);
+        poll(NULL, 0, PAUSE_MS);
     } while (now_us() < until_us);
     if (rv == 0 || !h->sent) return VSTAMP_E_NOT_RUN;
     struct vstamp_diag last = *diag;
@@ -159,12 +161,9 @@ static void print(const struct hand_over *h)
 {
     bool moved = h->primary != h->from;
     if (h->admin->json) {
-        json_t *object =
-            json_pack("{s:b, s:i, s:i, s:I, s:f}", "moved", moved, "from", h->from, "to",
-                      h->primary, "view", (json_int_t)h->new_view, "ms", (double)h->took_us / 1e3);
-        json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
-        putchar('\n');
-        json_decref(object);
+        notation_print_json(json_pack("{s:b, s:i, s:i, s:I, s:f}", "moved", moved, "from",
+                                      h->from, "to", h->primary, "view", (json_int_t)h->new_view,
+                                      "ms", (double)h->took_us / 1e3));
     } else if (moved) {
         printf("primary moved from %d to %d in %.*f ms (view %" PRIu64 ")\n", h->from, h->primary,
                h->took_us < 10000 ? 1 : 0, (double)h->took_us / 1e3, h->new_view);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "admin/notation.h"
+#include "program/escape.h"
 #include "program/plug_in.h"
 #include "program/progress.h"
 #include "replica/app_exec.h"
@@ -193,9 +194,9 @@ void copy_file_close(struct copy_file *f)
 static void print_name(char text[static NAME_TEXT], struct bytes name)
 {
     size_t n = name.size < NAME_TEXT ? name.size : NAME_TEXT - 1;
-    for (size_t i = 0; i < n; i++)
-        text[i] = name.data[i] >= ' ' && name.data[i] <= '~' ? (char)name.data[i] : '?';
+    if (n > 0) memcpy(text, name.data, n);
     text[n] = '\0';
+    escape_plain(text);
 }
 
 void copy_file_print(const struct copy_file *f, const char *path, FILE *into)

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 void notation_id(char text[static NOTATION_ID_SIZE], struct vstamp_id id)
@@ -23,4 +24,12 @@ void notation_time(char text[static NOTATION_TIME_SIZE], uint64_t time_us, bool 
         snprintf(text, NOTATION_TIME_SIZE, "%s.%03" PRIu64 "Z", whole, time_us / 1000 % 1000);
     else
         snprintf(text, NOTATION_TIME_SIZE, "%sZ", whole);
+}
+
+void notation_print_json(json_t *object)
+{
+    if (object == NULL) abort();
+    json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(object);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Identifiers and times as they are printed. */
+/* Identifiers, times and JSON as they are printed. */
 #ifndef ADMIN_NOTATION_H
 #define ADMIN_NOTATION_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <jansson.h>
 
 #include <vstamp/id.h>
 
@@ -17,5 +19,9 @@ void notation_id(char text[static NOTATION_ID_SIZE], struct vstamp_id id);
 /* Microseconds since 1970 as RFC 3339, in UTC, to the second or the millisecond; "?" where no
  * calendar has them. */
 void notation_time(char text[static NOTATION_TIME_SIZE], uint64_t time_us, bool with_ms);
+
+/* A line of standard output; gives up the reference.  An object that is NULL found no memory: the
+ * program is ended. */
+void notation_print_json(json_t *object);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "program/escape.h"
 #include "vr/witness.h"
 
 static size_t quorum_of(size_t n)
@@ -24,8 +25,7 @@ static void add(struct plan_line *lines, size_t *n, bool ok, const char *format,
     struct plan_line *line = &lines[(*n)++];
     line->ok = ok;
     vsnprintf(line->text, sizeof line->text, format, args);
-    for (char *at = line->text; *at != '\0'; at++)
-        if (*at < ' ' || *at > '~') *at = '?'; /* some of it came over the network */
+    escape_plain(line->text); /* some of it came over the network */
 }
 
 static void check(struct plan *p, bool ok, const char *format, ...)

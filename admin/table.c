@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "program/escape.h"
 
 #define BETWEEN 2 /* blanks from column to column */
 
@@ -33,9 +34,7 @@ void table_cell(struct table *table, const char *format, ...)
     va_start(args, format);
     vsnprintf(cell, TABLE_CELL_SIZE, format, args);
     va_end(args);
-    for (; *cell != '\0'; cell++) {
-        if (*cell < ' ' || *cell > '~') *cell = '?';
-    }
+    escape_plain(cell);
 }
 
 static int width_of(const struct table *table, size_t column)

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include <vstamp/client.h>
 
 #include "admin/fetch.h"
 #include "base/assert.h"
@@ -22,13 +23,6 @@ struct talk {
     uint8_t *in;
     size_t capacity, size, used; /* used: the frame that was given out */
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 struct talk *talk_open(const struct address *address, uint32_t timeout_ms,
                        struct vstamp_diag *diag)
@@ -56,10 +50,10 @@ void talk_close(struct talk *t)
 /* Until the socket is ready, or the time is over. */
 static int wait_for(struct talk *t, short events, uint64_t until_ms, struct vstamp_diag *diag)
 {
-    uint64_t now = now_ms();
+    uint64_t now = vstamp_driver_now_ms();
     struct pollfd socket = {.fd = t->socket, .events = events};
     int n = poll(&socket, 1, until_ms > now ? (int)(until_ms - now) : 0);
-    if (n != 0 || now_ms() < until_ms) return 0;
+    if (n != 0 || vstamp_driver_now_ms() < until_ms) return 0;
     vstamp_diag_printf(diag, "no answer in time");
     return VSTAMP_E_IO;
 }
@@ -72,7 +66,7 @@ static int broken(struct vstamp_diag *diag)
 
 int talk_send(struct talk *t, struct bytes frame, uint32_t timeout_ms, struct vstamp_diag *diag)
 {
-    uint64_t until_ms = now_ms() + timeout_ms;
+    uint64_t until_ms = vstamp_driver_now_ms() + timeout_ms;
     while (frame.size > 0) {
         size_t n = 0;
         CURLcode code = curl_easy_send(t->easy, frame.data, frame.size, &n);
@@ -119,7 +113,7 @@ static int next_frame(struct talk *t, struct bytes *frame, struct vstamp_diag *d
 int talk_receive(struct talk *t, uint32_t timeout_ms, struct bytes *frame,
                  struct vstamp_diag *diag)
 {
-    uint64_t until_ms = now_ms() + timeout_ms;
+    uint64_t until_ms = vstamp_driver_now_ms() + timeout_ms;
     if (t->used > 0) memmove(t->in, t->in + t->used, t->size - t->used);
     t->size -= t->used;
     t->used = 0;

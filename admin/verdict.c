@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "program/escape.h"
 
 #define VERDICT_CONTACTS 5u
 
@@ -64,13 +65,6 @@ void verdict_print_age(uint64_t ms, char into[static VERDICT_AGE_SIZE])
     }
 }
 
-/* Some of it came over the network. */
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++)
-        if (*text < ' ' || *text > '~') *text = '?';
-}
-
 static void reason(struct verdict *v, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -82,7 +76,7 @@ static void reason(struct verdict *v, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, VERDICT_REASON_SIZE, format, args);
     va_end(args);
-    make_printable(text);
+    escape_plain(text); /* some of it came over the network */
 }
 
 static void find_change(struct verdict *v, const struct answers *answers)
@@ -90,7 +84,7 @@ static void find_change(struct verdict *v, const struct answers *answers)
     for (size_t i = 0; i < answers->n && v->change[0] == '\0'; i++)
         if (answers->at[i].reachable)
             snprintf(v->change, sizeof v->change, "%s", answers->at[i].status.reconfiguration);
-    make_printable(v->change);
+    escape_plain(v->change);
 }
 
 static bool is_normal(const struct answer *a)

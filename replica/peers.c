@@ -7,6 +7,7 @@
 #include <vstamp/error.h>
 
 #include "base/assert.h"
+#include "program/escape.h"
 #include "vr/settings.h"
 
 #define BACKOFF_MS_MIN   50u
@@ -108,21 +109,15 @@ static void on_stranger_over(struct connection *c, const char *reason)
 
 /* --- hello ------------------------------------------------------------------------------------ */
 
-/* What others say is shown to people, in logs and in JSON: all of it is ASCII, or it is odd. */
-static void make_plain(char *text)
-{
-    for (; *text != '\0'; text++)
-        if (*text < ' ' || *text > '~') *text = '?';
-}
-
-/* It may end early: others are honest, but not to be trusted. */
+/* It may end early, and be odd: others are honest, but not to be trusted.  People are shown it, in
+ * logs and in JSON. */
 static void copy_text(char *into, size_t size, struct bytes text)
 {
     size_t n = text.size < size ? text.size : size - 1;
 
     if (n > 0) memcpy(into, text.data, n);
     into[n] = '\0';
-    make_plain(into);
+    escape_plain(into);
 }
 
 /* `refusal` is empty, or why the connection is closed then. */
@@ -164,7 +159,7 @@ static int refuse(struct peers *p, struct connection *c, const struct wire_messa
     copy_text(theirs, sizeof theirs, m->as.hello.address);
     n = snprintf(p->refused, sizeof p->refused, "no contact with the replica at %s: ", theirs);
     snprintf(p->refused + n, sizeof p->refused - (size_t)n, "%s", reason);
-    make_plain(p->refused);
+    escape_plain(p->refused);
     p->refused_ms = uv_now(p->loop);
     if (uv_now(p->loop) < *quiet_until_ms) return VSTAMP_E_OTHER_GROUP;
     *quiet_until_ms = uv_now(p->loop) + COMPLAINT_MS;

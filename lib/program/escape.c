@@ -76,6 +76,12 @@ void escape_print(FILE *into, struct bytes text, enum escape_mode mode)
     if (quote) putc('"', into);
 }
 
+void escape_plain(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text > '~') *text = '?';
+}
+
 static int hex_digit(uint8_t c)
 {
     if (c >= '0' && c <= '9') return c - '0';

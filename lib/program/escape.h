@@ -15,6 +15,10 @@ enum escape_mode {
 
 void escape_print(FILE *into, struct bytes text, enum escape_mode mode);
 
+/* What came over the network, or out of a file, as one line that no terminal obeys: '?' for all
+ * that is not printable ASCII. */
+void escape_plain(char *text);
+
 /* The byte for which the escape stands whose backslash is behind *at, which is advanced.  NULL, or
  * what is wrong. */
 const char *escape_take(const uint8_t **at, const uint8_t *end, uint8_t *byte);

@@ -165,6 +165,9 @@ static void what_a_terminal_would_obey_is_escaped(void **state)
            "gr\xc3\xbc\xc3\x9f \xe2\x82\xac");
     prints(bytes_of("\xc2\x9b"), ESCAPE_TERMINAL, "\\xc2\\x9b"); /* CSI in one character */
     prints(bytes_of("\xc0\xaf\xed\xa0\x80\xc3"), ESCAPE_LINE, "\\xc0\\xaf\\xed\\xa0\\x80\\xc3");
+    char told[] = "a \x1b[31m~\n\xc3\x7f";
+    escape_plain(told);
+    assert_string_equal(told, "a ?[31m~???");
 }
 
 static void base64_is_as_in_the_standard(void **state)

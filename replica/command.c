@@ -160,10 +160,11 @@ static int run_local(const struct cli *cli, const struct options *o)
 
 static bool parse_journal_io(const char *text, enum journal_io *io)
 {
-    *io = text == NULL                  ? JOURNAL_IO_ANY
-          : strcmp(text, "ring") == 0   ? JOURNAL_IO_RING
-                                        : JOURNAL_IO_THREAD;
-    return text == NULL || *io == JOURNAL_IO_RING || strcmp(text, "thread") == 0;
+    *io = JOURNAL_IO_ANY;
+    if (text == NULL) return true;
+    if (strcmp(text, "ring") == 0) *io = JOURNAL_IO_RING;
+    if (strcmp(text, "thread") == 0) *io = JOURNAL_IO_THREAD;
+    return *io != JOURNAL_IO_ANY;
 }
 
 /* What an option says takes the place of what the configuration does. */
@@ -234,6 +235,47 @@ static const char *name_of(const char *path)
     return strncmp(name, "lt-", 3) == 0 ? name + 3 : name;
 }
 
+#define LOADING_OPTIONS 2u /* the last: whoever has an application of its own loads none */
+
+/* Parses the command line into *o; `cli` gets a table of options that is gone afterwards. */
+static int read_options(struct cli *cli, struct options *o, int argc, char **argv)
+{
+    struct cli_option options[] = {
+        CLI_TEXT('c', "config", &o->config, "FILE",
+                 "the group's configuration; else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME),
+        CLI_U32('i', "index", &o->index, 0, REPLICAS_MAX - 1, "N",
+                "which replica of the configuration this is, from 0"),
+        CLI_TEXT(0, "data-dir", &o->data_dir, "DIR", "use this folder instead of data_dir"),
+        CLI_FLAG(0, "check", &o->check, "read the configuration, say what it means, and exit"),
+        CLI_TEXT(0, "log-level", &o->log_level, "LEVEL", "error, warn, info or debug"),
+        CLI_TEXT(0, "log-format", &o->log_format, "FORMAT", "logfmt or json"),
+        CLI_TEXT(0, "record", &o->record, "FILE",
+                 "write all that goes into this replica to a new file, for vstamp-sim(1)"),
+        CLI_TEXT(0, "journal-io", &o->journal_io, "HOW",
+                 "write the journal by a ring or a thread, by default a ring if there is one"),
+        CLI_U32(0, "local", &o->local, 1, REPLICAS_MAX - 1, "N",
+                "run N replicas on loopback in this terminal, to try it out"),
+        CLI_TEXT(0, "app-argument", &o->app_argument, "TEXT",
+                 "what the application is given when it starts, instead of app_argument"),
+        CLI_TEXT(0, "app", &o->app, "FILE",
+                 "replicate the application in this shared library, instead of app"),
+        CLI_TEXT(0, "app-exec", &o->app_exec, "PROGRAM",
+                 "replicate this program, which is run and asked, instead of app_exec"),
+        CLI_END,
+    };
+    const size_t n = sizeof options / sizeof options[0];
+
+    if (!o->may_load) options[n - 1 - LOADING_OPTIONS] = options[n - 1];
+    cli->options = options;
+    int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, NULL);
+    cli->options = NULL;
+    if (rv != 0) return rv;
+    if (o->app != NULL && o->app_exec != NULL)
+        return cli_usage(cli, "--app and --app-exec: choose one application");
+    if (o->log_level == NULL) o->log_level = o->local != NO_LOCAL ? "warn" : "info";
+    return 0;
+}
+
 int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_load)
 {
     struct options o = {.program = argc > 0 ? argv[0] : "vstamp-replica",
@@ -242,39 +284,13 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
                         .log_format = "logfmt",
                         .given = app,
                         .may_load = may_load};
-    struct cli_option options[] = {
-        CLI_TEXT('c', "config", &o.config, "FILE",
-                 "the group's configuration; else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME),
-        CLI_U32('i', "index", &o.index, 0, REPLICAS_MAX - 1, "N",
-                "which replica of the configuration this is, from 0"),
-        CLI_TEXT(0, "data-dir", &o.data_dir, "DIR", "use this folder instead of data_dir"),
-        CLI_FLAG(0, "check", &o.check, "read the configuration, say what it means, and exit"),
-        CLI_TEXT(0, "log-level", &o.log_level, "LEVEL", "error, warn, info or debug"),
-        CLI_TEXT(0, "log-format", &o.log_format, "FORMAT", "logfmt or json"),
-        CLI_TEXT(0, "record", &o.record, "FILE",
-                 "write all that goes into this replica to a new file, for vstamp-sim(1)"),
-        CLI_TEXT(0, "journal-io", &o.journal_io, "HOW",
-                 "write the journal by a ring or a thread, by default a ring if there is one"),
-        CLI_U32(0, "local", &o.local, 1, REPLICAS_MAX - 1, "N",
-                "run N replicas on loopback in this terminal, to try it out"),
-        CLI_TEXT(0, "app-argument", &o.app_argument, "TEXT",
-                 "what the application is given when it starts, instead of app_argument"),
-        CLI_TEXT(0, "app", &o.app, "FILE",
-                 "replicate the application in this shared library, instead of app"),
-        CLI_TEXT(0, "app-exec", &o.app_exec, "PROGRAM",
-                 "replicate this program, which is run and asked, instead of app_exec"),
-        CLI_END,
-    };
-    const size_t n_options = sizeof options / sizeof options[0];
     char text[160], epilogue[400];
     struct cli cli = {
         .program = may_load ? "vstamp-replica" : name_of(o.program),
         .version = may_load ? PACKAGE_VERSION : "(vstamp " PACKAGE_VERSION ")",
         .text = text,
         .epilogue = epilogue,
-        .options = options,
     };
-    int rv;
 
     snprintf(text, sizeof text,
              "Runs one replica of a vstamp group, which keeps %s%s available while machines fail",
@@ -286,14 +302,10 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
              "Exit status: 0 after SIGTERM or SIGINT, 1 when the disk or the application "
              "failed,\n2 when it could not start, 6 when its state is not that of the other "
              "replicas.\n", cli.program);
-    if (!may_load) options[n_options - 3] = options[n_options - 1]; /* no --app */
     cli_take_streams();
-    rv = cli_parse(&cli, NULL, argc, argv, NULL, 0, NULL);
-    if (rv != 0) return cli_end(&cli, rv);
-    if (o.app != NULL && o.app_exec != NULL)
-        return cli_end(&cli, cli_usage(&cli, "--app and --app-exec: choose one application"));
-    if (o.log_level == NULL) o.log_level = o.local != NO_LOCAL ? "warn" : "info";
-    return cli_end(&cli, o.local != NO_LOCAL ? run_local(&cli, &o) : run_one(&cli, &o));
+    int rv = read_options(&cli, &o, argc, argv);
+    if (rv == 0) rv = o.local != NO_LOCAL ? run_local(&cli, &o) : run_one(&cli, &o);
+    return cli_end(&cli, rv);
 }
 
 VSTAMP_API int vstamp_replica_main(int argc, char **argv, const struct vstamp_app *app)

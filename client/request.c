@@ -23,11 +23,10 @@
 static void note_members(struct client *c)
 {
     size_t size;
-    FILE *into;
     for (uint32_t i = 0; i < c->session.n_replicas; i++)
         session_file_learn(&c->file, conn_member(c->conn, i));
     free(c->file.replicas);
-    into = memory_stream(&c->file.replicas, &size);
+    FILE *into = memory_stream(&c->file.replicas, &size);
     conn_print_replicas(c->conn, into);
     fclose(into);
     c->file.witnesses = c->session.witnesses;

@@ -88,7 +88,7 @@ static bool to_lease(const char *word, uint64_t *us)
 static const char *parse(const uint8_t *operation, size_t size, struct request *request)
 {
     char text[128], *at = text;
-    const char *word, *rest;
+    const char *rest;
     *request = (struct request){0};
     if (size >= sizeof text || memchr(operation, '\0', size) != NULL)
         return "a line of text is expected";
@@ -96,7 +96,7 @@ static const char *parse(const uint8_t *operation, size_t size, struct request *
     text[size] = '\0';
 
     const struct form *form = NULL;
-    word = strtok_r(text, " \n", &at);
+    const char *word = strtok_r(text, " \n", &at);
     for (size_t i = 0; word != NULL && i < sizeof forms / sizeof forms[0]; i++)
         if (strcmp(word, forms[i].word) == 0) form = &forms[request->verb = (enum verb)i];
     if (form == NULL) return "acquire, renew, release, holder or list is expected";

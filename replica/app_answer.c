@@ -126,13 +126,12 @@ int app_line_parse(struct bytes said, struct app_line *line, struct vstamp_diag 
 {
     size_t most = said.size < APP_LINE_MAX ? said.size : APP_LINE_MAX, i;
     const uint8_t *end = most > 0 ? memchr(said.data, '\n', most) : NULL;
-    struct bytes left, word;
 
     if (end == NULL && said.size < APP_LINE_MAX) return 0;
     if (end == NULL) return refuse(said, "a line of the protocol", why);
-    left = (struct bytes){said.data, (size_t)(end - said.data)};
+    struct bytes left = {said.data, (size_t)(end - said.data)};
     *line = (struct app_line){.size = left.size + 1};
-    word = take_word(&left);
+    struct bytes word = take_word(&left);
     for (i = 0; i < N_FORMS; i++) {
         if (!bytes_equal(word, bytes_of(forms[i].word))) continue;
         line->word = (enum app_word)i;

@@ -6,10 +6,8 @@
 
 bool buffer_reserve(struct buffer *b, size_t capacity)
 {
-    uint8_t *data;
-
     if (capacity <= b->capacity) return true;
-    data = realloc(b->data, capacity);
+    uint8_t *data = realloc(b->data, capacity);
     if (data == NULL) return false;
     b->data = data;
     b->capacity = capacity;

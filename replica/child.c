@@ -56,14 +56,12 @@ int child_init(struct child *c, char *const *words, void (*heard)(void *ctx, con
 static _Noreturn void be_child(const struct child *c, int in, int out, pid_t parent)
 {
     static const char problem[] = "cannot be executed: ";
-    const char *what;
     sigset_t none;
-    int number;
 
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
-    for (number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(c->says_end, STDERR_FILENO);
@@ -71,7 +69,7 @@ static _Noreturn void be_child(const struct child *c, int in, int out, pid_t par
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execvp(c->words[0], c->words);
-    what = strerrordesc_np(errno);
+    const char *what = strerrordesc_np(errno);
     if (write(STDERR_FILENO, problem, sizeof problem - 1) >= 0 && what != NULL &&
         write(STDERR_FILENO, what, strlen(what)) >= 0 && write(STDERR_FILENO, "\n", 1) >= 0)
         _exit(127);
@@ -127,10 +125,10 @@ void child_listen(struct child *c)
 {
     char piece[4096];
     size_t total = 0;
-    ssize_t n, i;
+    ssize_t n;
 
     while (total < LISTEN_BYTES && (n = read(c->says, piece, sizeof piece)) > 0) {
-        for (i = 0; i < n; i++) {
+        for (ssize_t i = 0; i < n; i++) {
             if (piece[i] != '\n') c->line[c->line_size++] = piece[i] == '\0' ? ' ' : piece[i];
             if (piece[i] == '\n' || c->line_size == CHILD_LINE_MAX) end_line(c);
         }
@@ -177,7 +175,6 @@ static size_t write_some(struct child *c, struct bytes *out, size_t n_out, bool 
 {
     struct iovec vector[PIECES_MAX];
     size_t left = 0, i;
-    ssize_t n;
 
     assert(n_out <= PIECES_MAX);
     for (i = 0; i < n_out; i++) {
@@ -185,7 +182,7 @@ static size_t write_some(struct child *c, struct bytes *out, size_t n_out, bool 
         left += out[i].size;
     }
     if (left == 0) return 0;
-    n = writev(c->to, vector, (int)n_out);
+    ssize_t n = writev(c->to, vector, (int)n_out);
     if (n < 0) return errno == EAGAIN || errno == EINTR ? left : SIZE_MAX;
     *moved = true;
     left -= (size_t)n;

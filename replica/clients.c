@@ -98,9 +98,8 @@ static void on_over(struct connection *one, const char *reason)
 static void evict(struct clients *c)
 {
     struct connection *one = c->oldest;
-    unsigned i;
 
-    for (i = 0; one != NULL && one->asked && i < EVICTION_LOOK; i++) one = one->newer;
+    for (unsigned i = 0; one != NULL && one->asked && i < EVICTION_LOOK; i++) one = one->newer;
     if (one == NULL || one->asked) return;
     c->n_evicted++;
     if (uv_now(one->tcp.loop) >= c->next_complaint_ms) {
@@ -170,10 +169,8 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
 
 void clients_accept(struct clients *c, uv_stream_t *listener)
 {
-    struct connection *one;
-
     if (c->n_used == c->n_slots) evict(c);
-    one = connection_new(listener->loop, &c->owner);
+    struct connection *one = connection_new(listener->loop, &c->owner);
     if (one == NULL) return;
     if (uv_accept(listener, (uv_stream_t *)&one->tcp) != 0 || c->n_used == c->n_slots) {
         connection_discard(one);
@@ -189,9 +186,8 @@ void clients_accept(struct clients *c, uv_stream_t *listener)
 static size_t borrowed(const struct clients *c)
 {
     size_t sum = 0;
-    const struct connection *one;
 
-    for (one = c->oldest; one != NULL; one = one->newer) {
+    for (const struct connection *one = c->oldest; one != NULL; one = one->newer) {
         size_t queued = one->out.size + one->writing.size;
         if (queued > c->out_max) sum += queued - c->out_max;
     }
@@ -213,10 +209,9 @@ static bool send_answer(struct clients *c, struct connection *one, struct bytes 
 void clients_reply(struct clients *c, uint64_t origin, struct bytes frame)
 {
     uint32_t slot = (uint32_t)origin;
-    struct connection *one;
 
     if (slot >= c->n_slots || c->slots[slot].generation != origin >> 32) return;
-    one = c->slots[slot].connection;
+    struct connection *one = c->slots[slot].connection;
     if (one == NULL || one->closing) return;
     one->asked = false;
     if (!send_answer(c, one, frame)) one->overrun = true; /* closed by the flush of this turn */
@@ -242,11 +237,10 @@ void clients_flush(struct clients *c)
 
 void clients_resume(struct clients *c)
 {
-    struct connection *one, *newer;
-
     if (c->owner.held && !node_accepts_requests(c->turn->node)) return;
     c->owner.held = false;
-    for (one = c->oldest; one != NULL && c->owner.n_held > 0 && !c->owner.held; one = newer) {
+    for (struct connection *one = c->oldest, *newer;
+         one != NULL && c->owner.n_held > 0 && !c->owner.held; one = newer) {
         newer = one->newer;
         if (one->held && one->out.size + one->writing.size <= OUT_PAUSE) connection_resume(one);
     }
@@ -254,9 +248,7 @@ void clients_resume(struct clients *c)
 
 void clients_sweep(struct clients *c)
 {
-    struct connection *one, *newer;
-
-    for (one = c->oldest; one != NULL; one = newer) {
+    for (struct connection *one = c->oldest, *newer; one != NULL; one = newer) {
         newer = one->newer;
         if (!connection_is_overdue(one)) continue;
         connection_close(one, one->identified ? "did not finish its frame" : "said nothing");

@@ -50,10 +50,9 @@ static int check_folder(const struct cli *cli, const struct config *config, uint
     struct vstamp_diag diag = {0};
     struct log log;
     bool retired;
-    int rv;
 
     log_open(&log, LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT, (int)index);
-    rv = storage_check_owner(config->data_dir, index, address, &log, &diag);
+    int rv = storage_check_owner(config->data_dir, index, address, &log, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     if (!storage_read_membership(config->data_dir, index, &log, &said, &retired)) return 0;
     vr_membership_of_config(&configured, vr);
@@ -145,13 +144,12 @@ static int run_local(const struct cli *cli, const struct options *o)
         .argument = o->app_argument,
         .data_dir = o->data_dir};
     struct vstamp_diag diag = {0};
-    int rv;
 
     if (o->config != NULL || o->index != NO_INDEX || o->check || o->record != NULL ||
         o->journal_io != NULL)
         return cli_usage(cli, "--local makes its own configuration: --config, --index, --check, "
                               "--record and --journal-io do not go with it");
-    rv = read_words(cli, o, &local.log_level, &local.log_format);
+    int rv = read_words(cli, o, &local.log_level, &local.log_format);
     if (rv != 0) return rv;
     rv = local_run(&local, &diag);
     if (rv != 0) cli_fail(cli, rv, &diag);

@@ -175,7 +175,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct connection *c = (struct connection *)stream;
     const uint8_t *data = (const uint8_t *)buf->base;
     struct bytes all = {data, n > 0 ? (size_t)n : 0};
-    size_t used;
 
     if (n == 0 || n == UV_ENOBUFS || c->closing) return;
     if (n < 0) {
@@ -189,7 +188,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         c->in.size += (size_t)n;
         all = (struct bytes){c->in.data, c->in.size};
     }
-    used = feed(c, all);
+    size_t used = feed(c, all);
     turn_reads(c->owner->turn, &c->share, (size_t)n); /* fills the turn for the next read only */
     if (!c->closing) keep_rest(c, all.data + used, all.size - used);
 }
@@ -248,10 +247,9 @@ static void on_written(uv_write_t *write, int status)
 void connection_flush(struct connection *c)
 {
     uv_buf_t buf = uv_buf_init((char *)c->out.data, (unsigned)c->out.size);
-    int n;
 
     if (c->closing || c->write_busy || c->out.size == 0) return;
-    n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+    int n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
     if (n == UV_EAGAIN) n = 0;
     if (n < 0) {
         connection_close(c, uv_strerror(n));
@@ -275,21 +273,17 @@ void connection_address(const struct connection *c, char text[static CONNECTION_
 {
     struct sockaddr_storage peer = {0};
     int size = sizeof peer;
-    char host[46] = "?";
-    unsigned port = 0;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&peer;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
+    char host[INET6_ADDRSTRLEN];
 
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &size) == 0) {
-        bool is_ipv6 = peer.ss_family == AF_INET6;
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&peer;
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
-
-        if (is_ipv6)
-            uv_ip6_name(v6, host, sizeof host);
-        else
-            uv_ip4_name(v4, host, sizeof host);
-        port = ntohs(is_ipv6 ? v6->sin6_port : v4->sin_port);
-        snprintf(text, CONNECTION_ADDRESS_SIZE, is_ipv6 ? "[%s]:%u" : "%s:%u", host, port);
-    } else {
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &size) != 0) {
         snprintf(text, CONNECTION_ADDRESS_SIZE, "?");
+    } else if (peer.ss_family == AF_INET6) {
+        uv_ip6_name(v6, host, sizeof host);
+        snprintf(text, CONNECTION_ADDRESS_SIZE, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        uv_ip4_name(v4, host, sizeof host);
+        snprintf(text, CONNECTION_ADDRESS_SIZE, "%s:%u", host, ntohs(v4->sin_port));
     }
 }

@@ -44,9 +44,8 @@ static struct answer get_metrics(struct endpoint *e, const struct node_status *s
         .longest_turn_cpu_us = e->turn->longest_cpu_us,
         .fullest_turn_bytes = e->turn->fullest_bytes,
     };
-    unsigned i;
 
-    for (i = 0; i < REPLICAS_MAX; i++)
+    for (unsigned i = 0; i < REPLICAS_MAX; i++)
         process.peer_dropped[i] = peers_dropped(peers, (uint8_t)i);
     return (struct answer){MHD_HTTP_OK, TYPE_METRICS, report_metrics(status, &process)};
 }
@@ -80,9 +79,8 @@ static const struct page {
 static struct answer find_answer(struct endpoint *e, const char *path, const char *method)
 {
     struct node_status status;
-    size_t i;
 
-    for (i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
         if (strcmp(path, pages[i].path) != 0) continue;
         if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
             return (struct answer){MHD_HTTP_METHOD_NOT_ALLOWED, TYPE_TEXT,
@@ -99,23 +97,20 @@ static struct answer find_answer(struct endpoint *e, const char *path, const cha
 
 static enum MHD_Result respond(struct MHD_Connection *connection, const struct answer *answer)
 {
-    struct MHD_Response *response;
-    enum MHD_Result rv;
-    size_t size;
-
     if (answer->text == NULL) return MHD_NO; /* out of memory */
-    size = strlen(answer->text);
+    size_t size = strlen(answer->text);
     if (size > 0 && answer->text[size - 1] != '\n') {
         /* Each answer is a whole line: the text's NUL makes room for its newline. */
         answer->text[size++] = '\n';
     }
-    response = MHD_create_response_from_buffer(size, answer->text, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, answer->text, MHD_RESPMEM_MUST_FREE);
     if (response == NULL) return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    rv = MHD_queue_response(connection, answer->status, response);
+    enum MHD_Result rv = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
     return rv;
 }
@@ -124,8 +119,6 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
                                   const char *method, const char *version, const char *body,
                                   size_t *body_size, void **state)
 {
-    struct answer answer;
-
     (void)version;
     (void)body;
     if (*state == NULL) { /* only the header is there: a body would have to be read first */
@@ -136,7 +129,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         *body_size = 0;
         return MHD_YES;
     }
-    answer = find_answer(ctx, path, method);
+    struct answer answer = find_answer(ctx, path, method);
     return respond(connection, &answer);
 }
 
@@ -152,7 +145,6 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 {
     struct endpoint *e = ctx;
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    unsigned i;
 
     (void)state;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
@@ -163,7 +155,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
         e->connections[e->n_connections++] = fd;
         return;
     }
-    for (i = 0; i < e->n_connections; i++) {
+    for (unsigned i = 0; i < e->n_connections; i++) {
         if (e->connections[i] != fd) continue;
         forget_connection(e, i);
         return;
@@ -200,7 +192,7 @@ int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *add
                   struct vstamp_diag *diag)
 {
     const union MHD_DaemonInfo *info;
-    int fd, rv;
+    int fd;
 
     *e = (struct endpoint){
         .turn = turn,
@@ -208,7 +200,7 @@ int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *add
         .contact_ms_max = contact_ms_max,
         .started_s = (uint64_t)time(NULL),
     };
-    rv = listen_open(address, BACKLOG, &fd, diag);
+    int rv = listen_open(address, BACKLOG, &fd, diag);
     if (rv != 0) {
         vstamp_diag_wrap(diag, "status endpoint");
         return rv;

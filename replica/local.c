@@ -65,9 +65,9 @@ static bool is_free(uint16_t port)
 /* The first port of a row that is free, status ports too; 0 if there is none. */
 static uint16_t find_ports(uint32_t n)
 {
-    unsigned i, k;
+    unsigned k;
 
-    for (i = 0; i < PORT_TRIES; i++) {
+    for (unsigned i = 0; i < PORT_TRIES; i++) {
         uint16_t base = (uint16_t)(FIRST_PORT + i * PORT_STEP);
 
         for (k = 0; k < n; k++)
@@ -121,7 +121,6 @@ static int write_config(const struct local *l, struct vstamp_diag *diag)
     const char *exec = l->options->exec;
     bool exec_in_path = exec != NULL && strchr(exec, '/') == NULL;
     char library[PATH_MAX], program[PATH_MAX];
-    FILE *file;
     int rv = make_absolute(l->options->load, library, diag);
 
     if (rv == 0 && !exec_in_path) rv = make_absolute(exec, program, diag);
@@ -130,7 +129,7 @@ static int write_config(const struct local *l, struct vstamp_diag *diag)
         vstamp_diag_printf(diag, "no free ports on 127.0.0.1 from %u on", FIRST_PORT);
         return VSTAMP_E_IO;
     }
-    file = fopen(l->config_path, "wxe");
+    FILE *file = fopen(l->config_path, "wxe");
     if (file != NULL) {
         print_config(l, base, library, exec_in_path ? exec : program, file);
         if (ferror(file) == 0 && fclose(file) == 0) return 0;
@@ -183,10 +182,9 @@ static int configure(struct local *l, struct vstamp_diag *diag)
 static int open_notify(struct local *l, struct vstamp_diag *diag)
 {
     struct sockaddr_un address;
-    socklen_t size;
 
     snprintf(l->notify_name, sizeof l->notify_name, "@vstamp-local-%ld", (long)getpid());
-    size = notify_address(l->notify_name, &address);
+    socklen_t size = notify_address(l->notify_name, &address);
     l->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l->notify_fd >= 0 && bind(l->notify_fd, (const struct sockaddr *)&address, size) == 0)
         return 0;
@@ -221,7 +219,6 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
         .may_load = l->options->may_load,
     };
     struct vstamp_diag diag = {0};
-    int rv;
 
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -230,7 +227,7 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
     close(l->signal_fd);
     close(l->notify_fd);
     setenv(NOTIFY_ENVIRONMENT, l->notify_name, 1);
-    rv = serve_run(&options, &diag);
+    int rv = serve_run(&options, &diag);
     if (rv != 0) fprintf(stderr, "%s: replica %u: %s\n", l->options->name, index, diag.text);
     _exit(serve_exit(rv));
 }
@@ -238,9 +235,8 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
 static int fork_all(struct local *l, struct vstamp_diag *diag)
 {
     pid_t parent = getpid();
-    uint32_t i;
 
-    for (i = 0; i < l->options->n_replicas; i++) {
+    for (uint32_t i = 0; i < l->options->n_replicas; i++) {
         pid_t pid = fork();
 
         if (pid == 0) be_replica(l, i, parent);
@@ -256,9 +252,7 @@ static int fork_all(struct local *l, struct vstamp_diag *diag)
 
 static void signal_all(const struct local *l, int number)
 {
-    uint32_t i;
-
-    for (i = 0; i < l->options->n_replicas; i++)
+    for (uint32_t i = 0; i < l->options->n_replicas; i++)
         if (l->pids[i] != 0) kill(l->pids[i], number);
 }
 
@@ -277,11 +271,10 @@ static void tell_end(const struct local *l, uint32_t index, pid_t pid, int statu
 static void reap(struct local *l, bool tell)
 {
     pid_t pid;
-    uint32_t i;
     int status;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (i = 0; i < l->options->n_replicas; i++) {
+        for (uint32_t i = 0; i < l->options->n_replicas; i++) {
             if (l->pids[i] != pid) continue;
             l->pids[i] = 0;
             l->n_running--;
@@ -292,10 +285,8 @@ static void reap(struct local *l, bool tell)
 
 static void stop_all(struct local *l)
 {
-    int waited_ms;
-
     signal_all(l, SIGTERM);
-    for (waited_ms = 0; l->n_running > 0 && waited_ms < PATIENCE_MS; waited_ms += 10) {
+    for (int waited_ms = 0; l->n_running > 0 && waited_ms < PATIENCE_MS; waited_ms += 10) {
         poll(NULL, 0, 10);
         reap(l, false);
         if (waited_ms == GRACE_MS) signal_all(l, SIGTERM);
@@ -310,10 +301,9 @@ static void stop_all(struct local *l)
 static void find_programs(struct local *l)
 {
     char vstamp[sizeof l->programs + 8];
-    ssize_t n;
 
     if (strchr(l->options->program, '/') == NULL) return;
-    n = readlink("/proc/self/exe", l->programs, sizeof l->programs - 1);
+    ssize_t n = readlink("/proc/self/exe", l->programs, sizeof l->programs - 1);
     while (n > 0 && l->programs[n - 1] != '/') n--;
     l->programs[n > 0 ? n : 0] = '\0';
     snprintf(vstamp, sizeof vstamp, "%svstamp", l->programs);
@@ -327,18 +317,18 @@ static bool is_store(const struct local *l)
 
 static void tell_ready(const struct local *l)
 {
-    uint32_t i, n = l->options->n_replicas, victim = 0;
+    uint32_t n = l->options->n_replicas;
 
-    for (i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++)
         printf("replica %u: pid %ld, %s, http://%s/status\n", i, (long)l->pids[i],
                l->config.replicas_addresses.at[i].text, l->config.status_addresses.at[i].text);
     printf("configuration: %s (durability: %s)\n\nIn another terminal:\n    %svstamp --replicas ",
            l->config_path, l->temporary ? "memory" : "disk", l->programs);
-    for (i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++)
         printf("%s%s", i > 0 ? "," : "", l->config.replicas_addresses.at[i].text);
     printf(" %s\n    %svstamp-admin --config %s status\n",
            is_store(l) ? "put greeting hello" : "call OPERATION", l->programs, l->config_path);
-    if (n > 2) printf("    kill -9 %ld\nand look again.  ", (long)l->pids[victim]);
+    if (n > 2) printf("    kill -9 %ld\nand look again.  ", (long)l->pids[0]);
     printf("Ctrl-C stops all.\n");
     fflush(stdout);
 }
@@ -398,11 +388,10 @@ int local_run(const struct local_options *options, struct vstamp_diag *diag)
 {
     static struct local local; /* as long as the process; large */
     struct local *l = &local;
-    int rv;
 
     l->options = options;
     find_programs(l);
-    rv = configure(l, diag);
+    int rv = configure(l, diag);
     if (rv == 0) rv = open_notify(l, diag);
     if (rv == 0) rv = open_signals(l, diag);
     if (rv == 0) rv = fork_all(l, diag);

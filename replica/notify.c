@@ -20,13 +20,11 @@ void notify_send(const char *message)
 {
     const char *name = getenv(NOTIFY_ENVIRONMENT);
     struct sockaddr_un address;
-    socklen_t size;
-    int fd;
 
     if (name == NULL) return;
-    size = notify_address(name, &address);
+    socklen_t size = notify_address(name, &address);
     if (size == 0) return;
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return;
     /* A supervisor that does not read must not stop a replica. */
     sendto(fd, message, strlen(message), MSG_NOSIGNAL | MSG_DONTWAIT,

@@ -76,10 +76,9 @@ static void complain(struct peer *peer, const char *reason)
 static void on_over(struct connection *c, const char *reason)
 {
     struct peers *p = c->owner->ctx;
-    struct peer *peer;
 
     if (c->number == NOBODY) return;
-    peer = &p->places[c->number];
+    struct peer *peer = &p->places[c->number];
     assert(peer->connection == c);
     peer->connection = NULL;
     if (peer->up) {
@@ -124,14 +123,11 @@ static void copy_text(char *into, size_t size, struct bytes text)
 static void send_hello(struct peers *p, struct connection *c, const char *refusal)
 {
     uint8_t frame[HELLO_SIZE_MAX];
-    struct wire_header header;
     struct node_identity identity;
-    struct wire_hello hello;
-    size_t size;
 
     node_identity(p->turn->node, &identity);
-    header = (struct wire_header){.sender = identity.self, .newest = identity.newest};
-    hello = (struct wire_hello){
+    struct wire_header header = {.sender = identity.self, .newest = identity.newest};
+    struct wire_hello hello = {
         .group = identity.group,
         .epoch = identity.epoch,
         .members = identity.members,
@@ -142,7 +138,7 @@ static void send_hello(struct peers *p, struct connection *c, const char *refusa
         .oldest = identity.oldest,
         .refusal = bytes_of(refusal),
     };
-    size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof frame);
+    size_t size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof frame);
     assert(size > 0);
     connection_send(c, (struct bytes){frame, size});
     connection_flush(c);
@@ -154,10 +150,9 @@ static int refuse(struct peers *p, struct connection *c, const struct wire_messa
     uint32_t sender = m->header.sender;
     uint64_t *quiet_until_ms = &p->quiet_until_ms[sender < REPLICAS_MAX ? sender : REPLICAS_MAX];
     char address[CONNECTION_ADDRESS_SIZE], theirs[ADDRESS_BYTES_MAX + 1];
-    int n;
 
     copy_text(theirs, sizeof theirs, m->as.hello.address);
-    n = snprintf(p->refused, sizeof p->refused, "no contact with the replica at %s: ", theirs);
+    int n = snprintf(p->refused, sizeof p->refused, "no contact with the replica at %s: ", theirs);
     snprintf(p->refused + n, sizeof p->refused - (size_t)n, "%s", reason);
     escape_plain(p->refused);
     p->refused_ms = uv_now(p->loop);
@@ -176,9 +171,7 @@ static bool is_peer_address(const struct peer *peer, struct bytes address)
 
 static struct peer *find_peer(const struct peers *p, struct bytes address)
 {
-    uint8_t i;
-
-    for (i = 0; i < p->n_slots; i++)
+    for (uint8_t i = 0; i < p->n_slots; i++)
         if (is_peer_address(p->slots[i], address)) return p->slots[i];
     return NULL;
 }
@@ -195,11 +188,10 @@ static bool is_member(const struct peers *p, struct bytes address)
 static bool same_members(const struct peers *p, const struct wire_hello *theirs)
 {
     struct node_identity ours;
-    bool blank_here, blank;
 
     node_identity(p->turn->node, &ours);
-    blank_here = vstamp_id_is_zero(ours.group);
-    blank = vstamp_id_is_zero(theirs->group);
+    bool blank_here = vstamp_id_is_zero(ours.group);
+    bool blank = vstamp_id_is_zero(theirs->group);
     if (ours.epoch != theirs->epoch || (blank_here && !blank)) return true;
     if (!blank && !vstamp_id_equal(ours.group, theirs->group)) return true; /* the node tells */
     if (!blank_here && blank && !is_member(p, theirs->address)) return true;
@@ -305,9 +297,7 @@ static void become_stranger(struct peers *p, struct connection *c, struct bytes 
 
 static int add_stranger(struct peers *p, struct connection *c, const struct wire_hello *hello)
 {
-    uint32_t i;
-
-    for (i = 0; i < STRANGERS_MAX; i++) {
+    for (uint32_t i = 0; i < STRANGERS_MAX; i++) {
         struct stranger *s = &p->strangers[i];
 
         if (s->connection != NULL && bytes_equal(hello->address, bytes_of(s->address)))
@@ -329,13 +319,12 @@ int peers_adopt(struct peers *p, struct connection *c, const struct wire_message
     const struct wire_hello *hello = &m->as.hello;
     const char *reason = check_hello(p, m);
     struct node_identity identity;
-    struct peer *peer;
     char version[32];
 
     connection_hand_over(c, &p->owner);
     c->number = NOBODY;
     node_identity(p->turn->node, &identity);
-    peer = find_peer(p, hello->address);
+    struct peer *peer = find_peer(p, hello->address);
     if (peer != NULL && peer->connection != NULL && peer->dialled && !peer->up &&
         strcmp(identity.address, peer->address.text) < 0)
         return VSTAMP_E_OTHER_GROUP; /* it takes our dial */
@@ -357,13 +346,12 @@ static int on_hello(struct peer *peer, struct bytes frame)
     struct connection *c = peer->connection;
     struct wire_message message;
     char version[32], refusal[PEERS_REFUSAL_SIZE + 32] = "it refuses us: ";
-    const char *reason;
     int rv = wire_frame_decode(frame, &message);
 
     if (rv != 0) return rv;
     c->identified = true;
     if (message.header.command != WIRE_hello) return VSTAMP_E_MALFORMED;
-    reason = check_hello(p, &message);
+    const char *reason = check_hello(p, &message);
     if (reason == NULL && message.as.hello.refusal.size > 0) {
         size_t n = strlen(refusal);
         copy_text(refusal + n, sizeof refusal - n, message.as.hello.refusal);
@@ -381,10 +369,9 @@ static int on_hello(struct peer *peer, struct bytes frame)
 static int on_frame(struct connection *c, struct bytes frame)
 {
     struct peers *p = c->owner->ctx;
-    struct peer *peer;
 
     if (c->number == NOBODY) return VSTAMP_E_MALFORMED;
-    peer = &p->places[c->number];
+    struct peer *peer = &p->places[c->number];
     if (!peer->up) return on_hello(peer, frame);
     turn_begin(p->turn);
     node_on_peer_frame(p->turn->node, peer->slot, frame);
@@ -452,7 +439,6 @@ static void dial(struct peer *peer)
 {
     struct peers *p = peer->peers;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    int rv;
 
     assert(peer->used && peer->connection == NULL);
     if (!peer->resolving) peer->connection = connection_new(p->loop, &p->owner);
@@ -465,7 +451,7 @@ static void dial(struct peer *peer)
     peer->connection->frame_max = WIRE_HEADER_SIZE + HELLO_SIZE_MAX;
     peer->connection->out_max = HELLO_SIZE_MAX;
     uv_timer_start(&peer->timer, on_dial_timeout, DIAL_MS_MAX, 0);
-    rv = uv_getaddrinfo(p->loop, &peer->resolve, on_resolved, peer->address.host,
+    int rv = uv_getaddrinfo(p->loop, &peer->resolve, on_resolved, peer->address.host,
                         peer->address.port_text, &hints);
     peer->resolving = rv == 0;
     if (rv != 0) connection_close(peer->connection, uv_strerror(rv));
@@ -511,9 +497,7 @@ static void drop_peer(struct peer *peer)
 /* A stranger who is in the directory now. */
 static void take_stranger(struct peers *p, struct peer *peer)
 {
-    uint32_t i;
-
-    for (i = 0; i < STRANGERS_MAX; i++) {
+    for (uint32_t i = 0; i < STRANGERS_MAX; i++) {
         struct stranger *s = &p->strangers[i];
 
         if (s->connection == NULL || strcmp(s->address, peer->address.text) != 0) continue;
@@ -525,49 +509,57 @@ static void take_stranger(struct peers *p, struct peer *peer)
     }
 }
 
+/* Takes the peer of that address out of `peers`; NULL: there is none. */
+static struct peer *take_out(struct peer **peers, uint8_t n, struct bytes address)
+{
+    for (uint8_t i = 0; i < n; i++) {
+        struct peer *peer = peers[i];
+
+        if (!is_peer_address(peer, address)) continue;
+        peers[i] = NULL;
+        return peer;
+    }
+    return NULL;
+}
+
+/* It has no connection: it may be here as a stranger, or is dialled. */
+static void look_for(struct peer *peer)
+{
+    bool in_earnest = peer->backoff_ms > backoff_max_ms(peer); /* and not before */
+
+    take_stranger(peer->peers, peer);
+    if (peer->connection != NULL) return;
+    if (in_earnest) peer->backoff_ms = BACKOFF_MS_MIN;
+    if (in_earnest || !uv_is_active((uv_handle_t *)&peer->timer)) dial_later(peer);
+}
+
 void peers_directory(struct peers *p, const struct node_directory *d)
 {
     struct peer *before[SLOTS_MAX];
-    uint8_t n_before = p->n_slots, i, j;
-    bool waits;
+    uint8_t n_before = p->n_slots;
 
     memcpy(before, p->slots, sizeof before);
     p->n_members = d->n_members;
     p->n_slots = d->n_slots;
     p->self = d->self;
     p->greets = d->greets;
-    for (i = 0; i < d->n_slots; i++) {
+    for (uint8_t i = 0; i < d->n_slots; i++) {
         p->slots[i] = NULL;
         if (i == d->self) continue;
-        for (j = 0; j < n_before; j++)
-            if (is_peer_address(before[j], bytes_of(d->addresses[i]))) break;
-        p->slots[i] = j < n_before ? before[j] : new_peer(p, d->addresses[i]);
-        if (j < n_before) before[j] = NULL;
+        p->slots[i] = take_out(before, n_before, bytes_of(d->addresses[i]));
+        if (p->slots[i] == NULL) p->slots[i] = new_peer(p, d->addresses[i]);
         p->slots[i]->slot = i;
     }
-    for (j = 0; j < n_before; j++)
-        if (before[j] != NULL) drop_peer(before[j]);
-    for (i = 0; i < d->n_slots; i++) {
-        struct peer *peer = p->slots[i];
-
-        if (peer == NULL || peer->connection != NULL) continue;
-        take_stranger(p, peer);
-        if (peer->connection != NULL) continue;
-        waits = uv_is_active((uv_handle_t *)&peer->timer) != 0;
-        if (peer->backoff_ms > backoff_max_ms(peer)) { /* it is looked for in earnest now */
-            peer->backoff_ms = BACKOFF_MS_MIN;
-            waits = false;
-        }
-        if (!waits) dial_later(peer);
-    }
+    for (uint8_t i = 0; i < n_before; i++)
+        if (before[i] != NULL) drop_peer(before[i]);
+    for (uint8_t i = 0; i < d->n_slots; i++)
+        if (p->slots[i] != NULL && p->slots[i]->connection == NULL) look_for(p->slots[i]);
 }
 
 void peers_init(struct peers *p, uv_loop_t *loop, struct turn *turn, struct log *log,
                 const struct vr_config *config, size_t frame_max, uint64_t seed,
                 uint8_t *read_buffer)
 {
-    unsigned i;
-
     *p = (struct peers){
         .turn = turn,
         .log = log,
@@ -589,7 +581,7 @@ void peers_init(struct peers *p, uv_loop_t *loop, struct turn *turn, struct log 
         .self = NOT_A_MEMBER,
     };
     prng_seed(&p->jitter, seed);
-    for (i = 0; i < PEERS_PLACES; i++) {
+    for (unsigned i = 0; i < PEERS_PLACES; i++) {
         uv_timer_init(loop, &p->places[i].timer);
         p->places[i].timer.data = p->places[i].resolve.data = &p->places[i];
     }
@@ -597,10 +589,8 @@ void peers_init(struct peers *p, uv_loop_t *loop, struct turn *turn, struct log 
 
 void peers_start(struct peers *p)
 {
-    uint8_t i;
-
     p->started = true;
-    for (i = 0; i < p->n_slots; i++) {
+    for (uint8_t i = 0; i < p->n_slots; i++) {
         struct peer *peer = p->slots[i];
 
         if (peer == NULL || peer->connection != NULL) continue;
@@ -634,16 +624,14 @@ bool peers_reply(struct peers *p, uint64_t origin, struct bytes frame)
 
 void peers_after_turn(struct peers *p)
 {
-    unsigned i;
-
-    for (i = 0; i < p->n_slots; i++) {
+    for (unsigned i = 0; i < p->n_slots; i++) {
         struct peer *peer = p->slots[i];
 
         if (peer == NULL || !peer->up) continue;
         connection_flush(peer->connection);
         if (peer->up && !peer->told) tell_node(peer);
     }
-    for (i = 0; p->strangers_wait && i < STRANGERS_MAX; i++)
+    for (unsigned i = 0; p->strangers_wait && i < STRANGERS_MAX; i++)
         if (p->strangers[i].connection != NULL) connection_flush(p->strangers[i].connection);
     p->strangers_wait = false;
 }
@@ -651,17 +639,15 @@ void peers_after_turn(struct peers *p)
 /* The one that is first moves on, so that none fills every turn. */
 void peers_resume(struct peers *p)
 {
-    unsigned i;
-
     if (p->owner.n_held + p->stranger_owner.n_held == 0) return;
     p->first_resumed++;
-    for (i = 0; i < p->n_slots; i++) {
+    for (unsigned i = 0; i < p->n_slots; i++) {
         struct peer *peer = p->slots[(p->first_resumed + i) % p->n_slots];
 
         if (peer != NULL && peer->connection != NULL && peer->connection->held)
             connection_resume(peer->connection);
     }
-    for (i = 0; i < STRANGERS_MAX; i++) {
+    for (unsigned i = 0; i < STRANGERS_MAX; i++) {
         struct connection *c = p->strangers[i].connection;
 
         if (c != NULL && c->held) connection_resume(c);
@@ -670,15 +656,13 @@ void peers_resume(struct peers *p)
 
 void peers_sweep(struct peers *p)
 {
-    unsigned i;
-
-    for (i = 0; i < p->n_slots; i++) {
+    for (unsigned i = 0; i < p->n_slots; i++) {
         struct peer *peer = p->slots[i];
 
         if (peer != NULL && peer->up && connection_is_overdue(peer->connection))
             connection_close(peer->connection, "did not finish its frame");
     }
-    for (i = 0; i < STRANGERS_MAX; i++)
+    for (unsigned i = 0; i < STRANGERS_MAX; i++)
         if (p->strangers[i].connection != NULL &&
             connection_is_overdue(p->strangers[i].connection))
             connection_close(p->strangers[i].connection, "did not finish its frame");

@@ -50,7 +50,6 @@ static int refuse(struct vstamp_diag *diag, const char *path, const char *why)
 int recorder_open(struct recorder *r, const char *path, struct log *log, struct vstamp_diag *diag)
 {
     struct stat stat;
-    uint8_t *buffer;
 
     *r = (struct recorder){.fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600),
                            .path = path,
@@ -63,7 +62,7 @@ int recorder_open(struct recorder *r, const char *path, struct log *log, struct 
         return refuse(diag, path, "it is not empty, and a recording is never overwritten: give "
                                   "another name, or remove it");
     if (fchmod(r->fd, 0600) != 0) return refuse(diag, path, strerror(errno));
-    buffer = malloc(RECORDING_RECORD_MAX); /* of which only what is used is ever there */
+    uint8_t *buffer = malloc(RECORDING_RECORD_MAX); /* of which only what is used is ever there */
     if (buffer == NULL) return refuse(diag, path, strerror(errno));
     r->pending = writer_over(buffer, RECORDING_RECORD_MAX);
     recording = r;
@@ -92,12 +91,10 @@ void recorder_after_turn(struct recorder *r, uint64_t now_ms)
 
 void recorder_put(struct recorder *r, enum journal_kind kind, const void *record)
 {
-    bool fits;
-
     if (r->fd >= 0 && recording_put(&r->pending, r->place + r->pending.size, kind, record)) return;
     flush(r);
     if (r->fd < 0) return;
-    fits = recording_put(&r->pending, r->place, kind, record);
+    bool fits = recording_put(&r->pending, r->place, kind, record);
     assert(fits);
 }
 

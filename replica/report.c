@@ -52,9 +52,8 @@ static json_t *field_json(const void *from, const struct node_field *f)
 static json_t *fields_json(const void *from, const struct node_field *fields, size_t n)
 {
     json_t *object = json_object();
-    size_t i;
 
-    for (i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++)
         json_object_set_new(object, fields[i].name, field_json(from, &fields[i]));
     return object;
 }
@@ -71,9 +70,8 @@ char *report_status(const struct node_status *status)
 {
     json_t *object = fields_json(status, node_status_fields, node_n_status_fields);
     json_t *peers = json_array();
-    size_t i;
 
-    for (i = 0; i < status->n_peers; i++)
+    for (size_t i = 0; i < status->n_peers; i++)
         json_array_append_new(peers, fields_json(&status->peers[i], node_peer_status_fields,
                                                  node_n_peer_status_fields));
     json_object_set_new(object, "peers", peers);
@@ -111,10 +109,9 @@ bool report_ready(const struct node_status *status, uint64_t contact_ms_max, cha
 {
     json_t *object = json_object();
     char reason[REASON_SIZE];
-    bool ready;
 
     find_reason(status, contact_ms_max, reason);
-    ready = reason[0] == '\0';
+    bool ready = reason[0] == '\0';
     json_object_set_new(object, "ready", json_boolean(ready));
     if (!ready) json_object_set_new(object, "reason", json_string(reason));
     *text = dump(object);
@@ -147,9 +144,7 @@ static void put_head(FILE *out, const char *prefix, const char *name, enum node_
 
 static void put_node(FILE *out, const struct node_status *s)
 {
-    size_t i, p;
-
-    for (i = 0; i < node_n_status_fields; i++) {
+    for (size_t i = 0; i < node_n_status_fields; i++) {
         const struct node_field *f = &node_status_fields[i];
 
         if (f->metric == NODE_METRIC_none) continue;
@@ -157,12 +152,12 @@ static void put_node(FILE *out, const struct node_status *s)
         fprintf(out, "vstamp_%s%s", f->name, f->metric == NODE_METRIC_counter ? "_total" : "");
         put_value(out, s, f);
     }
-    for (i = 0; i < node_n_peer_status_fields && s->n_peers > 0; i++) {
+    for (size_t i = 0; i < node_n_peer_status_fields && s->n_peers > 0; i++) {
         const struct node_field *f = &node_peer_status_fields[i];
 
         if (f->metric == NODE_METRIC_none) continue;
         put_head(out, "vstamp_peer_", f->name, f->metric, f->text);
-        for (p = 0; p < s->n_peers; p++) {
+        for (size_t p = 0; p < s->n_peers; p++) {
             fprintf(out, "vstamp_peer_%s%s{peer=\"%" PRIu64 "\"}", f->name,
                     f->metric == NODE_METRIC_counter ? "_total" : "", s->peers[p].replica);
             put_value(out, &s->peers[p], f);
@@ -179,8 +174,6 @@ static void put_number(FILE *out, const char *name, enum node_metric metric, uin
 
 static void put_states(FILE *out, const struct node_status *s)
 {
-    unsigned i;
-
     put_head(out, "vstamp_", "build_info", NODE_METRIC_gauge, "always 1");
     fprintf(out, "vstamp_build_info{version=\"%s\"} 1\n", s->version);
     put_head(out, "vstamp_", "replica_info", NODE_METRIC_gauge, "always 1");
@@ -189,7 +182,7 @@ static void put_states(FILE *out, const struct node_status *s)
             s->replica, s->address, s->durability);
     put_head(out, "vstamp_", "replica_status", NODE_METRIC_gauge,
              "1 for the status it is in, else 0");
-    for (i = VR_NORMAL; i <= VR_RECOVERING; i++) {
+    for (unsigned i = VR_NORMAL; i <= VR_RECOVERING; i++) {
         const char *word = vr_status_word((enum vr_status)i);
 
         fprintf(out, "vstamp_replica_status{status=\"%s\"} %d\n", word,
@@ -243,7 +236,7 @@ static void put_process(FILE *out, const struct report_process *process)
 char *report_metrics(const struct node_status *status, const struct report_process *process)
 {
     char *text = NULL;
-    size_t size, i;
+    size_t size;
     FILE *out = open_memstream(&text, &size);
 
     if (out == NULL) return NULL;
@@ -262,7 +255,7 @@ char *report_metrics(const struct node_status *status, const struct report_proce
     if (status->n_peers > 0)
         put_head(out, "vstamp_peer_", "frames_dropped", NODE_METRIC_counter,
                  "frames not queued: it was not connected, or did not read");
-    for (i = 0; i < status->n_peers; i++)
+    for (size_t i = 0; i < status->n_peers; i++)
         fprintf(out, "vstamp_peer_frames_dropped_total{peer=\"%" PRIu64 "\"} %" PRIu64 "\n",
                 status->peers[i].replica, process->peer_dropped[status->peers[i].replica]);
     put_process(out, process);

@@ -210,12 +210,11 @@ static void on_signal(uv_signal_t *handle, int number)
 static void watch_signals(struct replica *r)
 {
     static const int numbers[2] = {SIGTERM, SIGINT};
-    unsigned i;
 
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, with a line that says so */
     uv_timer_init(&r->loop, &r->stop_timer);
     r->stop_timer.data = r;
-    for (i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2; i++) {
         uv_signal_init(&r->loop, &r->signals[i]);
         r->signals[i].data = r;
         uv_signal_start(&r->signals[i], on_signal, numbers[i]);
@@ -324,9 +323,8 @@ static void tell_of_app(void *ctx, bool wrong, const char *event, const char *co
 {
     struct replica *r = ctx;
     struct log_field fields[APP_EXEC_PAIRS_MAX + 1] = {{0}};
-    size_t n;
 
-    for (n = 0; n < APP_EXEC_PAIRS_MAX && pairs[2 * n] != NULL; n++)
+    for (size_t n = 0; n < APP_EXEC_PAIRS_MAX && pairs[2 * n] != NULL; n++)
         fields[n] = (struct log_field)LOG_TEXT(pairs[2 * n], pairs[2 * n + 1]);
     log_fields(&r->log, wrong ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, event, fields);
 }

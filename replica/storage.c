@@ -155,10 +155,9 @@ int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag)
         [NODE_LANE_CHECKPOINT] = checkpoint_run,
         [LANE_SEGMENTS] = segment_make,
     };
-    unsigned i;
     int rv = uv_async_init(loop, &s->answer, on_answer);
     s->answer.data = s;
-    for (i = 0; rv == 0 && i < STORAGE_LANES; i++) {
+    for (unsigned i = 0; rv == 0 && i < STORAGE_LANES; i++) {
         struct lane *l = &s->lanes[i];
 
         l->storage = s;
@@ -200,9 +199,7 @@ void storage_flush(struct storage *s)
 
 void storage_close(struct storage *s)
 {
-    unsigned i;
-
-    for (i = 0; i < STORAGE_LANES; i++) {
+    for (unsigned i = 0; i < STORAGE_LANES; i++) {
         struct lane *l = &s->lanes[i];
 
         uv_mutex_lock(&l->mutex);

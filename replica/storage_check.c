@@ -122,11 +122,10 @@ static bool visit(struct check *c, const MDB_val *key, const MDB_val *value)
 static bool visit_free(struct check *c, const MDB_val *value)
 {
     const size_t *list = value->mv_data;
-    size_t i;
 
     if (value->mv_size < sizeof *list || value->mv_size != (list[0] + 1) * sizeof *list)
         return fail(c, "a list of free pages of another size");
-    for (i = 1; i <= list[0]; i++)
+    for (size_t i = 1; i <= list[0]; i++)
         if (!use(c, list[i], 1)) return false;
     return true;
 }
@@ -220,11 +219,10 @@ int pages_file_check(const char *path, struct vstamp_diag *diag)
     char problem[128];
     ssize_t size;
     int fds[2], status;
-    pid_t child;
 
     if (access(path, F_OK) != 0 && errno == ENOENT) return 0;
     if (pipe(fds) != 0) return cannot(diag, "pipe");
-    child = fork();
+    pid_t child = fork();
     if (child == 0) judge(path, fds[1]);
     close(fds[1]);
     do size = read(fds[0], problem, sizeof problem - 1);
@@ -317,10 +315,9 @@ int pages_file_find_rot(const char *folder, uint64_t first,
     size_t number = 2 * first, end = 2 * (first + NODE_CHECKED_PAGES);
     MDB_val key = {sizeof number, &number}, value;
     bool sound;
-    int mdb;
 
     snprintf(path, sizeof path, "%s/%s", folder, PAGES_NAME);
-    mdb = open_look(&l, path);
+    int mdb = open_look(&l, path);
     if (mdb == 0) mdb = mdb_cursor_open(l.file.txn, l.file.table, &at);
     if (mdb == 0) mdb = mdb_cursor_get(at, &key, &value, MDB_SET_RANGE);
     for (*n_rotten = 0; mdb == 0; mdb = mdb_cursor_get(at, &key, &value, MDB_NEXT)) {

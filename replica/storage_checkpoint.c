@@ -79,10 +79,9 @@ bool checkpoint_run(struct lane *l, const struct node_job *job)
 int checkpoint_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
     char path[PATH_MAX + STORAGE_NAME_SIZE];
-    int rv;
 
     snprintf(path, sizeof path, "%s/%s", s->folder, PAGES_NAME);
-    rv = pages_file_check(path, diag);
+    int rv = pages_file_check(path, diag);
     if (rv == 0) rv = pages_file_restore(path, node, diag);
     if (rv != 0) vstamp_diag_wrap(diag, "%s", path);
     return rv;

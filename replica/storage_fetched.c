@@ -33,10 +33,9 @@ static bool open_file(struct lane *l)
 void fetched_keep(struct lane *l, struct bytes data)
 {
     struct node_page page;
-    bool ok;
 
     if (l->fetched_errno != 0) return;
-    ok = open_file(l) && lane_leaves_room(l->fetched_fd);
+    bool ok = open_file(l) && lane_leaves_room(l->fetched_fd);
     while (ok && node_page_next(&data, &page)) {
         ssize_t n = pwrite(l->fetched_fd, page.content, VSTAMP_PAGE_SIZE,
                            (off_t)page.number * VSTAMP_PAGE_SIZE);

@@ -80,9 +80,8 @@ int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, 
 static int make_folders(const char *path, struct vstamp_diag *diag)
 {
     char part[PATH_MAX];
-    size_t i;
 
-    for (i = 1; i <= strlen(path); i++) {
+    for (size_t i = 1; i <= strlen(path); i++) {
         int parent;
 
         if (path[i] != '/' && path[i] != '\0') continue;
@@ -114,20 +113,18 @@ static int take_lock(struct storage *s, struct vstamp_diag *diag)
 int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32_t state_pages,
                  struct turn *turn, struct log *log, struct vstamp_diag *diag)
 {
-    int rv, n;
-
     *s = (struct storage){.turn = turn,
                           .log = log,
                           .state_pages = state_pages,
                           .folder_fd = -1,
                           .lock_fd = -1,
                           .journal = {.fd = -1, .next_fd = -1}};
-    n = snprintf(s->folder, sizeof s->folder, "%s/%" PRIu32, data_dir, index);
+    int n = snprintf(s->folder, sizeof s->folder, "%s/%" PRIu32, data_dir, index);
     if (n < 0 || (size_t)n >= sizeof s->folder - STORAGE_NAME_SIZE) {
         vstamp_diag_printf(diag, "data_dir: the path is too long");
         return VSTAMP_E_CONFIG;
     }
-    rv = make_folders(s->folder, diag);
+    int rv = make_folders(s->folder, diag);
     if (rv != 0) return rv;
     s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->folder_fd < 0) return storage_complain(diag, s, ".", "cannot open");
@@ -178,10 +175,8 @@ static int share_lock(struct storage *s, struct vstamp_diag *diag)
 
 int storage_look(struct storage *s, const char *folder, struct log *log, struct vstamp_diag *diag)
 {
-    int rv, n;
-
     *s = (struct storage){.log = log, .folder_fd = -1, .lock_fd = -1};
-    n = snprintf(s->folder, sizeof s->folder, "%s", folder);
+    int n = snprintf(s->folder, sizeof s->folder, "%s", folder);
     if (n < 0 || (size_t)n >= sizeof s->folder - STORAGE_NAME_SIZE) {
         vstamp_diag_printf(diag, "the path is too long");
         return VSTAMP_E_CONFIG;
@@ -191,7 +186,7 @@ int storage_look(struct storage *s, const char *folder, struct log *log, struct 
         vstamp_diag_printf(diag, "%s: %s", s->folder, strerror(errno));
         return VSTAMP_E_IO;
     }
-    rv = look_for_files(s, diag);
+    int rv = look_for_files(s, diag);
     return rv == 0 ? share_lock(s, diag) : rv;
 }
 

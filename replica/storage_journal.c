@@ -54,10 +54,9 @@ static uint64_t whole_size(int fd)
 {
     struct last_block found, wanted;
     struct stat stat;
-    off_t size;
 
     if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof found) return 0;
-    size = stat.st_size - (off_t)sizeof found;
+    off_t size = stat.st_size - (off_t)sizeof found;
     if (size % JOURNAL_BLOCK != 0) return 0;
     put_last_block(&wanted, (uint64_t)size);
     if (pread(fd, &found, sizeof found, size) != (ssize_t)sizeof found) return 0;
@@ -375,12 +374,10 @@ void journal_checked(struct storage *s, const struct lane *l)
 bool storage_is_whole(struct storage *s, uint64_t number)
 {
     char name[STORAGE_NAME_SIZE];
-    bool whole;
-    int fd;
 
     storage_name(name, STORAGE_JOURNAL, number);
-    fd = open_journal(s, name, O_RDONLY, NULL);
-    whole = fd >= 0 && whole_size(fd) > 0;
+    int fd = open_journal(s, name, O_RDONLY, NULL);
+    bool whole = fd >= 0 && whole_size(fd) > 0;
     if (fd >= 0) close(fd);
     return whole;
 }
@@ -390,9 +387,8 @@ static int check_ends(struct storage *s, const uint64_t *numbers, size_t n,
                       struct vstamp_diag *diag)
 {
     char name[STORAGE_NAME_SIZE];
-    size_t i;
 
-    for (i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (storage_is_whole(s, numbers[i])) continue;
         storage_name(name, STORAGE_JOURNAL, numbers[i]);
         vstamp_diag_printf(diag, "%s/%s: damaged: its end is missing", s->folder, name);

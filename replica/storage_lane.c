@@ -70,12 +70,12 @@ static bool keep_spare(const struct lane *l)
 bool lane_remove_below(struct lane *l, uint64_t bound)
 {
     uint64_t *numbers;
-    size_t n, i;
+    size_t n;
     bool ok = true;
 
     if (storage_list(l->storage, STORAGE_JOURNAL, &numbers, &n, NULL) != 0)
         return lane_failed(l, "list the folder of");
-    for (i = 0; i < n && numbers[i] < bound && ok; i++) {
+    for (size_t i = 0; i < n && numbers[i] < bound && ok; i++) {
         storage_name(l->name, STORAGE_JOURNAL, numbers[i]);
         ok = (numbers[i] != l->unfit && keep_spare(l)) ||
              unlinkat(l->storage->folder_fd, l->name, 0) == 0 || errno == ENOENT ||

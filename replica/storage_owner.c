@@ -140,13 +140,11 @@ bool storage_read_membership(const char *data_dir, uint32_t index, struct log *l
 static bool is_in_use(const char *data_dir, uint32_t index)
 {
     char path[PATH_MAX];
-    bool used;
-    int fd;
 
     snprintf(path, sizeof path, "%.*s/%" PRIu32 "/" STORAGE_LOCK, PATH_MAX - 64, data_dir, index);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
-    used = flock(fd, LOCK_SH | LOCK_NB) != 0;
+    bool used = flock(fd, LOCK_SH | LOCK_NB) != 0;
     close(fd);
     return used;
 }

@@ -55,11 +55,10 @@ static int make_file(const char *folder, const char *path)
 {
     struct pages_file f = {0};
     char temporary[PATH_MAX];
-    int rv;
 
     snprintf(temporary, sizeof temporary, "%s/%s", folder, PAGES_TEMPORARY);
     if (unlink(temporary) != 0 && errno != ENOENT) return errno;
-    rv = open_env(&f, temporary, map_size(0, 0), 0);
+    int rv = open_env(&f, temporary, map_size(0, 0), 0);
     if (rv == 0) {
         rv = mdb_txn_commit(f.txn);
         f.txn = NULL;
@@ -175,13 +174,12 @@ static int read_page(MDB_cursor *at, MDB_val key, MDB_val value, const struct pa
 {
     uint8_t content[VSTAMP_PAGE_SIZE];
     size_t first, second;
-    int mdb;
 
     memcpy(&first, key.mv_data, sizeof first);
     if (first % 2 != 0 || first / 2 > UINT32_MAX || value.mv_size != PAGES_BEGIN)
         return no_sense(diag);
     memcpy(content, value.mv_data, PAGES_BEGIN);
-    mdb = mdb_cursor_get(at, &key, &value, MDB_NEXT);
+    int mdb = mdb_cursor_get(at, &key, &value, MDB_NEXT);
     if (mdb != 0) return mdb == MDB_NOTFOUND ? no_sense(diag) : read_failed(diag, mdb);
     memcpy(&second, key.mv_data, sizeof second);
     if (second != first + 1 || value.mv_size != PAGES_REST_SIZE) return no_sense(diag);

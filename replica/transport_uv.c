@@ -61,10 +61,10 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
 {
     size_t body = vr->batch_bytes > vr->max_read_bytes ? vr->batch_bytes : vr->max_read_bytes;
     uint32_t slots = connections_possible(log, config->max_connections, diag);
-    int fd, rv;
+    int fd;
 
     if (slots == 0) return VSTAMP_E_IO;
-    rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
+    int rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
     if (rv != 0) return rv;
     uv_timer_init(loop, &t->sweep);
     uv_tcp_init(loop, &t->listener);

@@ -77,11 +77,9 @@ static void on_timer(uv_timer_t *timer)
 /* A turn that took less time than another took of the processor needs no look. */
 static void note_length(struct turn *t, uint64_t now)
 {
-    uint64_t cpu_us;
-
     if (now - t->begun_us > t->longest_us) t->longest_us = now - t->begun_us;
     if (now - t->begun_us <= t->longest_cpu_us) return;
-    cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID) - t->cpu_us;
+    uint64_t cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID) - t->cpu_us;
     if (cpu_us > t->longest_cpu_us) t->longest_cpu_us = cpu_us;
 }
 

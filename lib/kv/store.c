@@ -219,8 +219,8 @@ static uint32_t named(const struct kv_bucket *bucket, uint32_t hash, uint32_t *i
 static uint32_t recall(const struct vstamp_pages *pages, uint32_t hash, struct bytes key)
 {
     const struct kv_bucket *bucket = kv_index_bucket(pages, hash);
-    uint32_t record, i;
-    for (i = 0; (record = named(bucket, hash, &i)) != 0; i++)
+    uint32_t record;
+    for (uint32_t i = 0; (record = named(bucket, hash, &i)) != 0; i++)
         if (compare_key(pages, record, key) == 0) return record;
     return 0;
 }
@@ -305,7 +305,7 @@ uint32_t kv_store_seek(const struct vstamp_pages *pages, struct bytes key, bool 
     return best;
 }
 
-/* The tree */
+/* --- the tree --------------------------------------------------------------------------------- */
 
 /* Where the link to the record that follows `before` is kept; before 0: to the smallest. */
 static struct link following_link(const struct tree *tree, uint32_t before)
@@ -392,7 +392,7 @@ static uint32_t tree_remove(struct vstamp_pages *pages, const struct tree *tree,
     return record;
 }
 
-/* The content */
+/* --- the content ------------------------------------------------------------------------------ */
 
 /* Where the content of a record ends, in its last cell. */
 static struct kv_place content_end(const struct vstamp_pages *pages, uint32_t record)
@@ -455,7 +455,7 @@ static uint32_t add_record(struct vstamp_pages *pages, const struct tree *tree, 
     return record;
 }
 
-/* Expiries */
+/* --- expiries --------------------------------------------------------------------------------- */
 
 static struct bytes expiry_key(uint64_t expiry, uint32_t record, uint8_t key[KV_EXPIRY_KEY_SIZE])
 {
@@ -547,7 +547,7 @@ uint32_t kv_store_room(const struct vstamp_pages *pages)
     return kv_cells_left(pages);
 }
 
-/* Changes */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 /* A record of this key, new if it is 0, for a value of that size; 0: no room, nothing changed. */
 static uint32_t make_place(struct vstamp_pages *pages, uint32_t record, struct bytes key,

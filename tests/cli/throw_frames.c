@@ -130,10 +130,9 @@ static bool read_answer(int fd)
 static int garbage(unsigned n)
 {
     uint64_t noise[128];
-    unsigned i, k;
 
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < 128; k++) noise[k] = prng_next(&prng);
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned k = 0; k < 128; k++) noise[k] = prng_next(&prng);
         throw_once(noise, 1 + prng_below(&prng, sizeof noise));
     }
     return 0;
@@ -189,10 +188,9 @@ static int stranger(unsigned n)
 {
     static const uint32_t senders[] = {0, 1, 2, REPLICAS_MAX, 200, WIRE_SENDER_CLIENT};
     uint8_t frame[FRAME_MAX];
-    size_t i;
 
     (void)n;
-    for (i = 0; i < sizeof senders / sizeof senders[0]; i++) {
+    for (size_t i = 0; i < sizeof senders / sizeof senders[0]; i++) {
         size_t size = make_hello(frame, senders[i]);
         int fd = dial();
 
@@ -232,10 +230,9 @@ static int hold(unsigned n, size_t part)
 {
     uint8_t frame[FRAME_MAX];
     char end[64];
-    unsigned i;
 
     make_request(frame);
-    for (i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         int fd = dial();
 
         if (part > 0) throw_bytes(fd, frame, part);
@@ -269,8 +266,6 @@ throws[] = {
 
 int main(int argc, char **argv)
 {
-    size_t i;
-
     if (argc < 3) {
         fprintf(stderr, "usage: throw_frames PORT WHAT [N]\n");
         return 2;
@@ -278,7 +273,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     port = (uint16_t)strtoul(argv[1], NULL, 10);
     prng_seed(&prng, (uint64_t)getpid());
-    for (i = 0; i < sizeof throws / sizeof throws[0]; i++)
+    for (size_t i = 0; i < sizeof throws / sizeof throws[0]; i++)
         if (strcmp(argv[2], throws[i].name) == 0)
             return throws[i].run(argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1);
     fprintf(stderr, "throw_frames: cannot throw '%s'\n", argv[2]);

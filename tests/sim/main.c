@@ -113,7 +113,6 @@ static int replay_recording(const struct cli *cli, const struct asked *asked)
     char verdict[REPLAY_VERDICT_SIZE];
     struct stat stat;
     void *content = NULL;
-    int fd;
 
     if (asked->from <= asked->to || asked->file != NULL)
         return cli_usage(cli, "--replay makes no runs from seeds");
@@ -122,7 +121,7 @@ static int replay_recording(const struct cli *cli, const struct asked *asked)
         cli_fail(cli, rv, &diag);
         return CLI_USAGE;
     }
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool ok = fd >= 0 && fstat(fd, &stat) == 0;
     if (ok && stat.st_size > 0)
         content = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -249,9 +249,8 @@ static void a_frame_of_a_later_version_says_so(void **state)
 {
     (void)state;
     struct wire_message m;
-    struct writer w;
     struct bytes b = commit_frame();
-    w = writer_over(frame + AT_VERSION, 4);
+    struct writer w = writer_over(frame + AT_VERSION, 4);
     write_u8(&w, WIRE_NEWEST + 1);
     write_u8(&w, WIRE_NEWEST + 1);
     write_u16(&w, UINT16_MAX);

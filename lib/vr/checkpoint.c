@@ -15,8 +15,10 @@
 static bool take(struct vr *r, uint64_t op)
 {
     if (!vr_app_settle(r)) return false;
+    const struct wire_entry_header *anchor = log_header(&r->log, op);
+    assert(anchor != NULL); /* what is executed is in the log, or is its base */
     r->checkpoint_op = op;
-    r->checkpoint_anchor = *log_header(&r->log, op);
+    r->checkpoint_anchor = *anchor;
     r->checkpoint_log_bytes = 0;
     r->checkpoint_put_off = false;
     r->checkpoint_read = false;

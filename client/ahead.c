@@ -14,8 +14,6 @@
 #include "client/memory.h"
 #include "client/request.h"
 
-#define EXPLANATION_SIZE 4096
-
 void ahead_open(struct ahead *a, struct client *c, int *status)
 {
     *a = (struct ahead){.c = c, .status = status};
@@ -38,7 +36,7 @@ static void on_reply(void *context, const struct vstamp_reply *reply)
 /* What came of it; with I2. */
 static void conclude(struct ahead *a, struct question *q, struct outcome *o)
 {
-    char explanation[EXPLANATION_SIZE];
+    char explanation[CONN_EXPLANATION_SIZE];
     bool is_old = q->reply.err == 0 && q->reply.op_number < a->c->session.identity.seen &&
                   client_read_task(a->c) != SESSION_READ_STALE;
     bool is_late = q->reply.err == VSTAMP_E_NOT_RUN;

@@ -27,7 +27,6 @@
 #include "program/progress.h"
 
 #define CLIENTS_DEFAULT  64u
-#define EXPLANATION_SIZE 4096
 #define LINE_BYTES_MAX   (4 * (size_t)(KV_KEY_MAX + KV_VALUE_MAX) + 64)
 
 struct import;
@@ -83,6 +82,13 @@ static void read_more(struct import *im)
 
 /* --- puts ------------------------------------------------------------------------------------- */
 
+static void release(struct import *im, struct put *put)
+{
+    free((void *)put->operation.data);
+    put->operation = put->key = (struct bytes){0};
+    im->free[im->n_free++] = put;
+}
+
 static void on_reply(void *context, const struct vstamp_reply *reply)
 {
     struct put *put = context;
@@ -101,9 +107,7 @@ static void on_reply(void *context, const struct vstamp_reply *reply)
     } else {
         im->n_imported++;
     }
-    free((void *)put->operation.data);
-    put->operation = put->key = (struct bytes){0};
-    im->free[im->n_free++] = put;
+    release(im, put);
 }
 
 static bool is_in_flight(const struct import *im, const struct put *put)
@@ -116,31 +120,29 @@ static bool is_in_flight(const struct import *im, const struct put *put)
     return false;
 }
 
+/* The put of a pair waits from now on.  NULL, or what is wrong with it. */
+static const char *prepare(struct import *im, const struct pair *pair)
+{
+    struct put *put = im->free[--im->n_free];
+    struct kv_op op = {.verb = KV_PUT, .key = pair->key, .value = pair->value};
+    if (pair->expires_us != 0) op.expiry = pair->expires_us | KV_EXPIRES_AT;
+    put->operation = operation_encode(&op);
+    put->line = im->lines.number;
+    const char *wrong = kv_decode_op(put->operation, &op);
+    put->key = op.key;
+    if (wrong == NULL) im->waiting = put;
+    else release(im, put);
+    return wrong;
+}
+
 /* The next line's put, if there is a line with one. */
 static void take_line(struct import *im)
 {
     struct bytes line = lines_take(&im->lines);
     if (line.size == 0) return;
     struct pair pair;
-    struct kv_op op = {.verb = KV_PUT};
     const char *wrong = pair_parse(&pair, line);
-    if (wrong == NULL) {
-        struct put *put = im->free[--im->n_free];
-        op.key = pair.key;
-        op.value = pair.value;
-        if (pair.expires_us != 0) op.expiry = pair.expires_us | KV_EXPIRES_AT;
-        put->operation = operation_encode(&op);
-        put->line = im->lines.number;
-        wrong = kv_decode_op(put->operation, &op);
-        put->key = op.key;
-        im->waiting = put;
-        if (wrong != NULL) {
-            free((void *)put->operation.data);
-            put->operation = put->key = (struct bytes){0};
-            im->free[im->n_free++] = put;
-            im->waiting = NULL;
-        }
-    }
+    if (wrong == NULL) wrong = prepare(im, &pair);
     if (wrong != NULL) fail_at(im, im->lines.number, VSTAMP_E_USAGE, false, bytes_of(wrong));
     pair_release(&pair);
 }
@@ -194,45 +196,55 @@ static void close_puts(struct import *im)
     free(im->why);
 }
 
-static int report(struct import *im)
+/* The line that failed, and what to do about it. */
+static void fail_line(const struct import *im, struct outcome *o)
 {
-    struct client *c = im->c;
-    json_t *object = answer_named("import");
-    json_object_set_new(object, "imported", json_integer((json_int_t)im->n_imported));
-    if (im->err == 0 && c->signal == 0) {
-        json_object_set_new(object, "ok", json_true());
-        if (c->options.json) {
-            answer_print_json(c, object, NULL);
-        } else {
-            json_decref(object);
-            printf("%" PRIu64 " imported\n", im->n_imported);
-        }
-        return CLI_OK;
-    }
-    struct outcome o = {0};
+    int status = vstamp_err_exit(im->err);
     const char *name = strcmp(im->name, "-") == 0 ? "standard input" : im->name;
-    if (c->signal != 0) {
+    const char *before = im->n_imported > 0 ? ", all before that line among them" : "";
+    const char *advice = "run it again: what is there already does no harm";
+    char replicas[CONN_EXPLANATION_SIZE] = "";
+    if (status == CLI_USAGE) advice = "mend it and run it again";
+    if (status == CLI_REFUSED)
+        advice = "leave it out, or change the group's limits, and run it again";
+    if (im->err == VSTAMP_E_NOT_RUN || im->err == VSTAMP_E_UNKNOWN_OUTCOME)
+        crowd_explain(&im->crowd, replicas, sizeof replicas);
+    outcome_fail(o, im->err, im->may_have_run,
+                 "%s:%" PRIu64 ": %s%s%s: %" PRIu64 " pairs were imported%s: %s", name,
+                 im->err_line, im->why, replicas[0] != '\0' ? ": " : "", replicas, im->n_imported,
+                 before, advice);
+}
+
+static int report_failure(struct import *im, json_t *object)
+{
+    struct outcome o = {0};
+    if (im->c->signal != 0) {
         outcome_fail(&o, VSTAMP_E_UNKNOWN_OUTCOME, im->n_free < im->n_clients,
                      "interrupted after %" PRIu64 " imported pairs: run it again for all",
                      im->n_imported);
     } else {
         json_object_set_new(object, "line", json_integer((json_int_t)im->err_line));
-        const char *advice = vstamp_err_exit(im->err) == CLI_USAGE ? "mend it and run it again"
-                             : vstamp_err_exit(im->err) == CLI_REFUSED
-                                 ? "leave it out, or change the group's limits, and run it again"
-                                 : "run it again: what is there already does no harm";
-        char replicas[EXPLANATION_SIZE] = "";
-        if (im->err == VSTAMP_E_NOT_RUN || im->err == VSTAMP_E_UNKNOWN_OUTCOME)
-            crowd_explain(&im->crowd, replicas, sizeof replicas);
-        outcome_fail(&o, im->err, im->may_have_run,
-                     "%s:%" PRIu64 ": %s%s%s: %" PRIu64 " pairs were imported%s: %s", name,
-                     im->err_line, im->why, replicas[0] != '\0' ? ": " : "", replicas,
-                     im->n_imported,
-                     im->n_imported > 0 ? ", all before that line among them" : "", advice);
+        fail_line(im, &o);
     }
-    int status = answer_error(c, object, &o);
+    int status = answer_error(im->c, object, &o);
     outcome_release(&o);
     return status;
+}
+
+static int report(struct import *im)
+{
+    struct client *c = im->c;
+    json_t *object = answer_named("import");
+    json_object_set_new(object, "imported", json_integer((json_int_t)im->n_imported));
+    if (im->err != 0 || c->signal != 0) return report_failure(im, object);
+    json_object_set_new(object, "ok", json_true());
+    if (c->options.json) {
+        answer_print_json(c, object, NULL);
+    } else {
+        json_decref(object);
+        printf("%" PRIu64 " imported\n", im->n_imported);
+    }
+    return CLI_OK;
 }
 
 static int open_input(struct import *im, struct vstamp_diag *diag)

@@ -14,8 +14,6 @@
 #include "driver/driver.h"
 #include "proxy/proxy.h"
 
-#define EXPLANATION_SIZE 4096
-
 struct conn {
     struct vstamp_driver *driver;
     struct signals signals; /* that end a call */
@@ -98,7 +96,7 @@ int conn_call(struct conn *conn, struct session *session)
 
 void conn_explain(const struct conn *conn, FILE *into)
 {
-    char text[EXPLANATION_SIZE];
+    char text[CONN_EXPLANATION_SIZE];
     vstamp_driver_explain(conn->driver, text, sizeof text);
     fputs(text, into);
 }

@@ -11,6 +11,8 @@
 #include "program/config.h"
 #include "vr/session.h"
 
+#define CONN_EXPLANATION_SIZE 4096 /* what failed at each replica of a large group */
+
 struct conn;
 struct vstamp_driver;
 

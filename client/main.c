@@ -64,7 +64,7 @@ int main(int argc, char **argv)
         .commands = commands,
         .n_commands = sizeof commands / sizeof commands[0],
         .no_command = no_command,
-        .meant = command_meant /* who comes from the shell types GET, set or z */,
+        .meant = command_meant, /* who comes from the shell types GET, set or z */
         .context = &c,
     };
     c.cli = &cli;

@@ -73,7 +73,7 @@ static struct session_identity identity_new(void)
     return identity;
 }
 
-/* Reading */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static bool take_number(const json_t *from, const char *name, uint64_t *number)
 {
@@ -234,7 +234,7 @@ void session_file_close(struct session_file *f)
     *f = (struct session_file){.fd = -1};
 }
 
-/* Writing */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static json_t *pending_json(const struct session_pending *pending)
 {
@@ -368,7 +368,7 @@ int session_file_clear(struct session_file *f, const char *how, struct vstamp_di
     return 0;
 }
 
-/* Where the group is or was */
+/* --- where the group is or was ---------------------------------------------------------------- */
 
 bool session_file_knows(const struct session_file *f, const char *address)
 {
@@ -390,7 +390,7 @@ void session_file_learn(struct session_file *f, const char *address)
     memcpy(f->known + before, address, size + 1);
 }
 
-/* The state folder */
+/* --- the state folder ------------------------------------------------------------------------- */
 
 static int make_folders(char *path, struct vstamp_diag *diag)
 {

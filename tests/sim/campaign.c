@@ -251,18 +251,20 @@ bool campaign_set(struct campaign *c, const char *text)
     return true;
 }
 
-/* "SEEDS [NAME=VALUE]... reason" */
-static void run_line(struct campaign *c, char *line)
+/* "SEEDS [NAME=VALUE]... reason".  NULL, or what should have been a setting. */
+static const char *run_line(struct campaign *c, char *line)
 {
     size_t n_settings = c->n_settings;
     char *rest, *word = strtok_r(line, " \n", &rest);
     uint64_t from, to;
-    if (word == NULL || !campaign_parse_seeds(word, &from, &to)) return; /* a comment */
+    if (word == NULL || !campaign_parse_seeds(word, &from, &to)) return NULL; /* a comment */
     do {
         word = strtok_r(NULL, " \n", &rest);
     } while (word != NULL && campaign_set(c, word));
-    campaign_run(c, from, to);
+    bool sound = word == NULL || strchr(word, '=') == NULL;
+    if (sound) campaign_run(c, from, to);
     c->n_settings = n_settings;
+    return sound ? NULL : word;
 }
 
 int campaign_run_file(struct campaign *c, const char *path)
@@ -270,7 +272,13 @@ int campaign_run_file(struct campaign *c, const char *path)
     char line[1024];
     FILE *file = fopen(path, "r");
     if (file == NULL) return -1;
-    while (fgets(line, sizeof line, file) != NULL) run_line(c, line);
+    for (uint64_t number = 1; fgets(line, sizeof line, file) != NULL; number++) {
+        const char *wrong = run_line(c, line);
+        if (wrong == NULL) continue;
+        printf("%s%s:%" PRIu64 ": no setting: '%s'\n", c->tap ? "# " : "", path, number, wrong);
+        tap(c, false, "line", number);
+        c->n_failed++;
+    }
     fclose(file);
     return 0;
 }

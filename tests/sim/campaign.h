@@ -34,8 +34,8 @@ bool campaign_set(struct campaign *c, const char *text);
 /* "A-B", "A-" or "A". */
 bool campaign_parse_seeds(const char *text, uint64_t *from, uint64_t *to);
 
-/* The seeds of a file: a number or a range, perhaps NAME=VALUE, and a reason a line.  -1: it cannot
- * be read, errno is set. */
+/* The seeds of a file: a number or a range, perhaps NAME=VALUE, and a reason a line.  A line with a
+ * setting that there is not has failed.  -1: it cannot be read, errno is set. */
 int campaign_run_file(struct campaign *c, const char *path);
 
 /* A seed gives the same run every time, or nothing could be replayed. */

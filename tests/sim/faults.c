@@ -620,8 +620,6 @@ void sim_faults_begin(struct sim *sim)
     for (int fault = 0; fault < SIM_FAULTS; fault++) next_fault(sim, (enum sim_fault)fault);
 }
 
-/* Replicas that stay away for good: dead, or talking without hearing anything.  What is left must
- * hold a quorum that has state. */
 static bool all_begun(const struct sim *sim)
 {
     if (sim->options.change_us == 0) return true;
@@ -630,6 +628,8 @@ static bool all_begun(const struct sim *sim)
     return true;
 }
 
+/* Replicas that stay away for good: dead, or talking without hearing anything.  What is left must
+ * hold a quorum that has state. */
 static void choose_dead(struct sim *sim)
 {
     uint32_t n = sim_members(sim);

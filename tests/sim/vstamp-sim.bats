@@ -45,6 +45,15 @@ Try 'vstamp-sim --help'." --sed 3
     [[ $status -eq 2 && $output == "vstamp-sim: standard output: No space left on device" ]]
 }
 
+@test "a line of a file of seeds with a setting that there is not has failed" {
+    printf '%s\n' '# a comment' '4 ticks=300 a reason' '5 ticks=300 crsh=1 another' \
+        >"$BATS_TEST_TMPDIR/seeds"
+    run vstamp-sim --file "$BATS_TEST_TMPDIR/seeds"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"seeds:3: no setting: 'crsh=1'"*"1 runs, 1 failed;"* ]]
+}
+
 # verdict FLAW [OPTION...]: what becomes of twenty runs with the application that has it.
 verdict() {
     printf '%s\n' one three seventeen '--read sum' >"$BATS_TEST_TMPDIR/operations"

@@ -230,6 +230,24 @@ static bool any_flipped(const struct sim *sim)
     return false;
 }
 
+static const char *phase_word(enum sim_phase phase)
+{
+    return phase == SIM_PHASE_PROGRESS ? "answering a write"
+           : phase == SIM_PHASE_REST   ? "coming to rest"
+                                       : "reading all keys";
+}
+
+/* The phase takes too long.  Of a group that lost more than it bears nothing is wanted. */
+static void give_up(struct sim *sim, const char *why)
+{
+    if (!sim->options.beyond) {
+        sim_fail(sim, "no progress in %s: %s", phase_word(sim->phase), why);
+        return;
+    }
+    sim_trace(sim, "no progress, which is no failure here: %s", why);
+    sim->phase = SIM_PHASE_OVER;
+}
+
 static void phase_event(struct sim *sim)
 {
     struct sim_client *last = &sim->clients[sim->options.clients];
@@ -272,15 +290,7 @@ static void phase_event(struct sim *sim)
     case SIM_PHASE_OVER:
         break;
     }
-    if (sim->phase != SIM_PHASE_OVER && sim->now > sim->phase_ends && sim->options.beyond) {
-        sim_trace(sim, "no progress, which is no failure here: %s", why);
-        sim->phase = SIM_PHASE_OVER;
-    } else if (sim->phase != SIM_PHASE_OVER && sim->now > sim->phase_ends)
-        sim_fail(sim, "no progress in %s: %s",
-                 sim->phase == SIM_PHASE_PROGRESS ? "answering a write"
-                 : sim->phase == SIM_PHASE_REST   ? "coming to rest"
-                                                  : "reading all keys",
-                 why);
+    if (sim->phase != SIM_PHASE_OVER && sim->now > sim->phase_ends) give_up(sim, why);
     sim_at(sim, PHASE_TICK_US, (struct sim_event){.kind = SIM_PHASE});
 }
 

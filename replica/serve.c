@@ -8,10 +8,6 @@
  * SIGTERM and SIGINT ask the node to hand over; it goes on taking part until another view has
  * begun, or for STOP_MS_MAX.  A second signal ends the process at once.
  *
- * One that was replaced and is not needed any more stays for LINGER_MS to tell clients where the
- * group is: those whose primary just went ask the others a moment later, and when all members were
- * replaced at once nobody else could tell them.
- *
  * With --record the node itself tells the recorder what goes into it; those who feed it do not. */
 #include <config.h>
 
@@ -39,7 +35,6 @@
 #include "vr/witness.h"
 
 #define STOP_MS_MAX 2000u
-#define LINGER_MS   2000u
 
 struct replica {
     const struct serve_options *options;
@@ -59,7 +54,7 @@ struct replica {
     struct recorder recorder; /* --record */
     uv_signal_t signals[2];
     uv_timer_t stop_timer;
-    bool stopping, lingering;
+    bool stopping;
     const char *over; /* why the node must not go on */
 };
 
@@ -147,8 +142,6 @@ static void on_crash(int number)
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
-static void on_stop_timeout(uv_timer_t *timer);
-
 /* The others, and the disk, work while we execute. */
 static void send_turn(void *ctx)
 {
@@ -166,12 +159,7 @@ static void after_turn(void *ctx)
     if (r->config.durable) storage_flush(&r->storage);
     recorder_after_turn(&r->recorder, uv_now(&r->loop));
     if (r->over == NULL) r->over = node_is_over(r->node);
-    if (r->over != NULL && node_is_retired(r->node) && !r->stopping) {
-        if (!r->lingering) uv_timer_start(&r->stop_timer, on_stop_timeout, LINGER_MS, 0);
-        r->lingering = true;
-    } else if (r->over != NULL || (r->stopping && node_may_stop(r->node))) {
-        uv_stop(&r->loop);
-    }
+    if (r->over != NULL || (r->stopping && node_may_stop(r->node))) uv_stop(&r->loop);
 }
 
 static void resume(void *ctx)
@@ -185,10 +173,6 @@ static void on_stop_timeout(uv_timer_t *timer)
 {
     struct replica *r = timer->data;
 
-    if (r->lingering) {
-        uv_stop(&r->loop);
-        return;
-    }
     log_event(&r->log, LOG_LEVEL_WARN, "stop-timeout", LOG_NUMBER("waited_ms", STOP_MS_MAX),
               LOG_TEXT("reason", "no other replica took over"));
     uv_stop(&r->loop);
@@ -474,7 +458,6 @@ static int start(struct replica *r, struct vstamp_diag *diag)
     log_membership(r);
     turn_begin(&r->turn);
     node_start(r->node);
-    r->stopping = node_is_over(r->node) != NULL; /* it was, before: there is nobody to tell */
     rv = transport_start(&r->transport, diag);
     if (rv == 0) notify_send(NOTIFY_READY);
     return rv;

@@ -265,6 +265,7 @@ bool node_may_stop(const struct node *n)
 const char *node_is_over(struct node *n)
 {
     if (n->vr.diverged_op != 0 && node_trail_waits(n)) return NULL; /* which shows since when */
+    if (vr_epoch_lingers(&n->vr)) return NULL;
     return vr_is_over(&n->vr, n->reason, sizeof n->reason);
 }
 

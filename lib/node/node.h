@@ -267,7 +267,8 @@ bool node_may_stop(const struct node *node);
  * another group, or its state is wrong.  NULL: it may go on.  Once this is not NULL the node
  * does nothing any more. */
 const char *node_is_over(struct node *node);
-/* Is it over because it was replaced, and is no longer needed?  Then it ends well. */
+/* Is it over because it was replaced, and is no longer needed?  Then it ends well, and
+ * node_is_over waits: clients are told for a while where the group is. */
 bool node_is_retired(const struct node *node);
 /* Is it over because its state is not that of the others? */
 bool node_is_diverged(const struct node *node);

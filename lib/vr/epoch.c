@@ -26,7 +26,9 @@
  *   E8  a replaced replica serves state, and nothing else, until the log is safe without it: until
  *       enough active members to be a quorum have begun the epoch.  Then it ends, for good (7.3;
  *       PIT-8.7, 8.8).  It may come back from an absence when all the members that it knew have
- *       gone: those of today look for it (former.c);
+ *       gone: those of today look for it (former.c).  Before it ends it lingers for LINGER_MS, and
+ *       does nothing but tell clients where the group is: those whose primary just went ask the
+ *       others a moment later, and when all members were replaced at once nobody else could tell;
  *   E9  an index names a replica within its epoch only.  Acknowledgements, votes and promises,
  *       which were said by index, are forgotten when the epoch changes; lives, and what was vouched
  *       for, follow the address to its new index.
@@ -38,6 +40,8 @@
 #include <string.h>
 
 #include "vr/rooms.h"
+
+#define LINGER_MS 2000u
 
 static bool is_member(const struct vr *r)
 {
@@ -546,8 +550,14 @@ static void retire_if_not_needed(struct vr *r)
     char why[VR_OVER_SIZE];
     for (uint8_t i = 0; i < r->config.n_replicas; i++) say_start(r, i); /* our name is gone */
     r->over = true;
+    r->lingers_until_us = r->now_us + LINGER_MS * UINT64_C(1000);
     for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
     vr_log(r, LOG_LEVEL_INFO, "shut-down", "reason=\"%s\"", vr_is_over(r, why, sizeof why));
+}
+
+bool vr_epoch_lingers(const struct vr *r)
+{
+    return r->over && r->retired && !r->stopping && r->now_us < r->lingers_until_us;
 }
 
 void vr_epoch_settle(struct vr *r)

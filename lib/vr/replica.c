@@ -593,6 +593,7 @@ uint64_t vr_next_timer(const struct vr *r)
 {
     uint64_t next = UINT64_MAX;
     if (pages_are_wanted(&r->pages) && !r->over) return r->now_us;
+    if (vr_epoch_lingers(r)) return r->lingers_until_us;
     for (int i = 0; i < VR_TIMERS; i++) {
         if (r->due[i] < next) next = r->due[i];
     }

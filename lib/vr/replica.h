@@ -270,6 +270,7 @@ struct vr {
     uint64_t warm_until_us; /* a witness that is to be active keeps its state until then */
     bool replaced;   /* a member of an older epoch, and of this one no more */
     bool retired;    /* and not needed any more */
+    uint64_t lingers_until_us; /* of this life, which was not needed any more before its end (E8) */
     uint32_t begun;  /* replaced: members that have begun the epoch */
     uint64_t stranger; /* who is answered if the slot is NOWHERE */
     bool told_begun; /* the replaced ones have been told that we have */
@@ -521,6 +522,9 @@ static inline bool vr_is_durable_state(const struct vr *r)
 
 bool vr_epoch_is_complete(const struct vr *r); /* the log up to its begin is here */
 bool vr_epoch_is_closed(const struct vr *r); /* the last entry of its epoch is in the log */
+
+/* Is it here for a while only to tell clients where the group is (E8)? */
+bool vr_epoch_lingers(const struct vr *r);
 
 /* The directory: members of the epoch by index, then guests.  NULL: no such slot. */
 uint8_t vr_n_slots(const struct vr *r);

@@ -455,7 +455,8 @@ void cluster_free(struct cluster *c)
 
 void cluster_end_if_over(struct member *m)
 {
-    if (m->up && node_is_retired(m->node)) cluster_crash(m->cluster, m->index);
+    if (m->up && node_is_over(m->node) != NULL && node_is_retired(m->node))
+        cluster_crash(m->cluster, m->index);
 }
 
 static void deliver(struct cluster *c, uint8_t from, uint8_t to, struct bytes frame)

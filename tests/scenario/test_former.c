@@ -29,7 +29,7 @@ static void who_slept_until_all_it_knew_had_ended_is_told(void **state)
     for (uint8_t i = 0; i < 3; i++) assert_false(cluster_is_up(c, i));
     cluster_run(c, 60000);
     cluster_start(c, 2);
-    cluster_run(c, 2000);
+    cluster_run(c, 3000);
     assert_false(cluster_is_up(c, 2));
     cluster_start(c, 2); /* its folder says so now */
     assert_true(cluster_core(c, 2)->retired);
@@ -79,7 +79,7 @@ static void who_slept_through_groups_of_others_is_told(void **state)
     }
     cluster_crash(c, 8);
     cluster_start(c, 2);
-    cluster_run(c, 2000);
+    cluster_run(c, 3000);
     assert_false(cluster_is_up(c, 2));
     assert_int_equal(cluster_core(c, 6)->membership.n_former, 0);
     assert_int_equal(cluster_core(c, 7)->guests.n, 0);

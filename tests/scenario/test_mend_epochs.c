@@ -94,7 +94,7 @@ static void a_damaged_entry_of_one_that_a_single_one_replaces_is_borne(void **st
     cluster_run(c, 500);
     assert_true(cluster_count_sent(c, backup, 3, WIRE_get_entry) > asked);
     cluster_clear_rules(c);
-    cluster_run(c, 2000);
+    cluster_run(c, 3000);
     assert_false(cluster_is_up(c, backup)); /* it is not needed any more */
     assert_int_equal(cluster_incr(c, 1, g.session, 2, 3), 2);
     cluster_free(c);
@@ -126,7 +126,7 @@ static void a_damaged_entry_of_the_only_member_left_comes_from_those_replaced(vo
     }
     assert_int_equal(cluster_core(c, left)->log.n_holes, 2);
     cluster_clear_rules(c);
-    cluster_run(c, 2000);
+    cluster_run(c, 3000);
     for (uint8_t i = 0; i < 3; i++) assert_int_equal(cluster_is_up(c, i), i == left);
     assert_int_equal(cluster_incr(c, 1, g.session, 2, left), 2);
     cluster_free(c);

@@ -89,10 +89,17 @@ static void put(struct vr_membership *m, uint8_t node, bool witness)
     snprintf(one->address, sizeof one->address, "%s", sim_address_of(node));
 }
 
-/* Who may come: neither a member, nor one that was replaced and still runs. */
+/* It was replaced, and only tells clients where the group is. */
+static bool lingers(const struct sim_replica *r)
+{
+    return r->up && !r->turn_open && vr_epoch_lingers(check_core(r->node));
+}
+
+/* Who may come: neither a member, nor one that was replaced and is needed yet. */
 static bool is_free(const struct sim *sim, uint8_t node)
 {
-    return !check_is_member(sim, node) && !sim->replicas[node].present;
+    const struct sim_replica *r = &sim->replicas[node];
+    return !check_is_member(sim, node) && (!r->present || lingers(r));
 }
 
 static void shuffle(struct sim *sim, struct vr_membership *m)
@@ -112,6 +119,11 @@ static bool too_many_witnesses(const struct vr_membership *m)
 {
     uint32_t among = m->witnesses & ((UINT32_C(1) << m->n) - 1);
     return (uint32_t)__builtin_popcount(among) > (m->n - 1u) / 2;
+}
+
+static bool is_to_be_witness(struct sim *sim)
+{
+    return sim->config.witnesses != 0 && random_below(sim, 3) == 0;
 }
 
 static bool draw(struct sim *sim, const struct vr *core, bool all_go)
@@ -134,8 +146,10 @@ static bool draw(struct sim *sim, const struct vr *core, bool all_go)
         bool turns = sim->options.role_permille > random_below(sim, 1000);
         put(next, sim_node_of(core->membership.members[i].address), was != turns);
     }
+    for (uint8_t i = 0; i < sim->n_nodes && next->n < wanted; i++) /* those that are not up first */
+        if (is_free(sim, i) && !sim->replicas[i].up) put(next, i, is_to_be_witness(sim));
     for (uint8_t i = 0; i < sim->n_nodes && next->n < wanted; i++)
-        if (is_free(sim, i)) put(next, i, sim->config.witnesses != 0 && random_below(sim, 3) == 0);
+        if (is_free(sim, i) && sim->replicas[i].up) put(next, i, is_to_be_witness(sim));
     if (next->n == 0) return false;
     while (too_many_witnesses(next)) next->witnesses &= next->witnesses - 1;
     if (random_below(sim, 2) == 0) shuffle(sim, next);
@@ -152,6 +166,8 @@ static void start_members(struct sim *sim)
         uint8_t node = sim_node_of(next->members[i].address);
         if (!is_free(sim, node) || (one_is_missing && i + 1 == next->n)) continue;
         uint64_t late_us = random_below(sim, 6) == 0 ? 2 * sim->options.change_us : 0;
+        if (sim->replicas[node].up)
+            sim_replica_retire(&sim->replicas[node], "ended by its operator, to come again");
         sim_replica_configure(sim, node, next);
         sim_at(sim, random_below(sim, 20 * SIM_MS + late_us),
                (struct sim_event){.kind = SIM_START, .node = node});

@@ -510,6 +510,16 @@ static void check_flipped(struct sim *sim, struct sim_replica *replica, const st
                  replica->index, replica->flipped_op);
 }
 
+bool check_must_tell(const struct sim_replica *replica, struct bytes frame)
+{
+    const struct vr *core = check_core(replica->node);
+    struct wire_message m;
+    bool speaks = core->has_hard_state && vr_is_durable_state(core) &&
+                  (!core->over || core->retired);
+    return speaks && sim_command_of(frame) == WIRE_request && wire_frame_decode(frame, &m) == 0 &&
+           m.header.epoch < core->epoch;
+}
+
 void check_silent(struct sim *sim, const struct sim_replica *replica, struct bytes frame)
 {
     uint16_t command = sim_command_of(frame);

@@ -15,7 +15,8 @@
  * (G1, G4: versions.c).  Its times lie within the clocks of a quorum (H2, H3: clocks.c).  A replica
  * whose state has turned in its memory is found at the next digest point, is silent from then on
  * and after any start from that disk, and no other is taken for one.  Clients carry a large request
- * no more often than they must (C9: heavy.c). */
+ * no more often than they must (C9: heavy.c).  One of an older epoch is told where the group is by
+ * each replica that it asks, also by one that was replaced, as long as that is there (E8). */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 
@@ -113,6 +114,8 @@ uint32_t check_active(const struct sim *sim);
 bool check_can_tell(const struct sim *sim);
 /* Is the checkpoint that it has in memory the group's, as far as anybody knows? */
 bool check_image(const struct sim *sim, const struct sim_replica *replica);
+/* Is whoever asks this to be told where the group is now (lib/vr/epoch.c, E3, E8)? */
+bool check_must_tell(const struct sim_replica *replica, struct bytes frame);
 void check_silent(struct sim *sim, const struct sim_replica *replica, struct bytes frame);
 /* The marks of a start that came to nothing. */
 void check_refused(struct sim *sim, struct sim_replica *replica);

@@ -206,11 +206,12 @@ static bool is_of_newest_life(const struct sim_replica *r)
 
 /* Does it know of that one's newest life, and that it said to hold more than that entry, if that
  * matters (UINT64_MAX: it does not)?  Who has been replaced knows enough if it knows that: it takes
- * part in no former epoch. */
+ * part in no former epoch; and who lingers takes part in nothing. */
 static bool knows(const struct sim *sim, const struct sim_replica *other,
                   const struct sim_replica *r, uint64_t op)
 {
     const struct vr *core = other->up ? check_core(other->node) : NULL;
+    if (core != NULL && vr_epoch_lingers(core)) return true;
     if (core == NULL || !vr_is_durable_state(core) || core->epoch != sim->check.epoch) return false;
     if (!check_is_member(sim, other->index)) return core->replaced;
     uint8_t index = vr_membership_find(&core->membership, sim_address_of(r->index));

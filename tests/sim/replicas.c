@@ -76,6 +76,7 @@ static void io_reply(void *ctx, uint64_t origin, struct bytes frame)
 {
     struct sim_replica *r = ctx;
     check_silent(r->sim, r, frame);
+    if (sim_command_of(frame) == WIRE_new_epoch) r->told_of_epoch = origin;
     if (gives_wrong_pages(r, frame)) return;
     if (origin > SIM_STRANGER_ORIGIN - REPLICAS_MAX && origin <= SIM_STRANGER_ORIGIN)
         sim_net_send(r->sim, r->index, (uint8_t)(SIM_STRANGER_ORIGIN - origin), frame);
@@ -295,8 +296,13 @@ static void feed(struct sim_replica *r, const struct sim_event *event)
 {
     struct bytes frame = {event->packet->bytes, event->packet->size};
     uint64_t view = check_core(r->node)->view;
+    bool must_tell = check_must_tell(r, frame);
+    r->told_of_epoch = 0;
     if (node_on_client_frame(r->node, event->value, frame) != 0)
         sim_fail(r->sim, "replica %u refused a sound client frame", r->index);
+    if (must_tell && r->told_of_epoch != event->value)
+        sim_fail(r->sim, "replica %u does not tell a client of an older epoch where the group is",
+                 r->index);
     if (sim_is_operator(event->value)) sim_operator_fed(r->sim, r->index, view, frame);
 }
 
@@ -565,6 +571,14 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
         if (i != index && sim->replicas[i].up) sim_net_link(sim, i, index, false);
 }
 
+/* Its operator does not start it again, or not soon. */
+void sim_replica_retire(struct sim_replica *r, const char *why)
+{
+    r->sim->stats.retirements++;
+    r->present = false;
+    sim_replica_crash(r->sim, r->index, why);
+}
+
 static void on_request(struct sim_replica *r, const struct sim_event *event)
 {
     if (r->backlog_count == 0 && node_accepts_requests(r->node)) {
@@ -593,13 +607,12 @@ static void start_anew(struct sim_replica *r)
 /* A stopping replica goes when it has handed over, or is out of patience. */
 static bool gone(struct sim_replica *r)
 {
-    if (!r->turn_open && node_is_retired(r->node)) {
-        r->sim->stats.retirements++;
-        r->present = false; /* its operator does not start it again, or not soon */
-        sim_replica_crash(r->sim, r->index, "replaced, and not needed any more");
+    bool over = !r->turn_open && node_is_over(r->node) != NULL;
+    if (over && node_is_retired(r->node)) {
+        sim_replica_retire(r, "replaced, and not needed any more");
         return true;
     }
-    if (!r->turn_open && node_is_over(r->node) != NULL) {
+    if (over) {
         start_anew(r);
         return true;
     }

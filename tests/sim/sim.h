@@ -139,6 +139,7 @@ struct sim_replica {
     struct model_place place; /* what it has executed, of the model's calls */
     uint64_t led_view; /* newest view that it was primary of, plus 1, ... */
     uint32_t led_epoch; /* ... in that epoch */
+    uint64_t told_of_epoch; /* the client that was, when one asked last; 0: it was not */
     struct sim_event backlog[SIM_BACKLOG]; /* client frames it did not accept yet */
     uint32_t backlog_count;
 };
@@ -433,6 +434,7 @@ void sim_replica_start(struct sim *sim, uint8_t index);
 void sim_replica_release(struct sim_replica *replica); /* its memory */
 void sim_replica_stop(struct sim *sim, uint8_t index); /* graceful */
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why);
+void sim_replica_retire(struct sim_replica *replica, const char *why);
 void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membership *members);
 void sim_replica_wipe(struct sim *sim, uint8_t index); /* it is down and loses its disk */
 /* What is on its disk now is what it wrote once. */

@@ -75,7 +75,10 @@ static uint64_t due(struct vr *r)
         return wanted ? vr_witness_may_forget(r) : NONE;
     }
     if (r->applied == 0) return NONE;
-    if (vr_is_witness(r)) return wanted || vr_witness_is_full(r) ? r->applied : NONE; /* W7 */
+    if (vr_is_witness(r)) { /* W7 */
+        bool frees_some = r->applied > r->checkpoint_op; /* else pages must be fetched: make way */
+        return wanted || (frees_some && vr_witness_is_full(r)) ? r->applied : NONE;
+    }
     bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                 r->checkpoint_log_bytes >= r->config.log_bytes / 4 || has_many_copies(r);
     return many ? r->applied : NONE;

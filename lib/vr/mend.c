@@ -19,7 +19,9 @@
  *       it than can be missing from a quorum, then no quorum has acknowledged it, nor will in a
  *       view before the one they promise: who denies it lacks it, although he knows all headers of
  *       his log.  Then the view begins without it, and without what follows it (view_change.c);
- *   M5  what another view begins with, or a checkpoint covers, is no longer a hole.
+ *   M5  what another view begins with, or a checkpoint covers, is no longer a hole;
+ *   M6  while an epoch begins, members and those they replace mend each other, too: who was
+ *       replaced is to give a log that it may lack some of, and a new member may hold just that.
  *
  * An entry is named by its checksum, and so the same wherever it comes from: whoever holds it gives
  * it away, in any view and any status.  Two replicas with different holes mend each other.
@@ -110,6 +112,8 @@ void vr_on_get_entry(struct vr *r, uint8_t from, const struct wire_get_entry *m)
     const struct wire_entry_header *ours = log_header(&r->log, m->op);
     bool same = ours != NULL && vstamp_id_equal(ours->checksum, m->checksum);
     if (same && log_has(&r->log, m->op) && !log_is_hole(&r->log, m->op)) {
+        if (from >= r->config.n_replicas) /* M6 */
+            vr_mark(r, VR_MARK_entry_for_who_was_replaced, "op=%" PRIu64 " from=%u", m->op, from);
         entry = (struct wire_entry){.header = *ours, .body = log_body(&r->log, m->op)};
     } else if (same) {
         vr_mark(r, VR_MARK_hole_asked_for, "op=%" PRIu64 " from=%u", m->op, from);
@@ -123,7 +127,7 @@ void vr_on_get_entry(struct vr *r, uint8_t from, const struct wire_get_entry *m)
 static void fetch_pages(struct vr *r, uint8_t from, uint64_t view)
 {
     bool ours = vr_primary_of(r, r->view) == r->config.self;
-    if (!vr_is_active(r, from) && !r->bare) return;
+    if (from >= r->config.n_replicas || (!vr_is_active(r, from) && !r->bare)) return;
     if (r->status == VR_NORMAL && view == r->view) {
         vr_mark(r, VR_MARK_hole_covered_by_pages, "from=%u", from);
         vr_transfer_start(r, VR_TRANSFER_GAP, from, view, r->log.op, (struct vstamp_id){0});

@@ -401,11 +401,13 @@ static unsigned listens(uint16_t command)
     }
 }
 
-/* Those who are members of another epoch give and take state, and nothing else. */
+/* Those who are members of another epoch give and take state, single entries of the log among it
+ * (M6), and nothing else. */
 static bool is_about_state(uint16_t command)
 {
     return command == WIRE_get_state || command == WIRE_new_state || command == WIRE_get_tree ||
-           command == WIRE_tree || command == WIRE_get_pages || command == WIRE_pages;
+           command == WIRE_tree || command == WIRE_get_pages || command == WIRE_pages ||
+           command == WIRE_get_entry || command == WIRE_give_entry;
 }
 
 static enum vr_mark ignore_message(const struct vr *r, uint8_t slot, const struct wire_message *m)

@@ -132,6 +132,35 @@ static void a_damaged_entry_of_the_only_member_left_comes_from_those_replaced(vo
     cluster_free(c);
 }
 
+/* M6: each of the two lacks an entry that the other has. */
+static void who_was_replaced_and_its_successor_mend_each_other(void **state)
+{
+    (void)state;
+    struct group g = {.c = cluster_new(1, CLUSTER_DISK)};
+    struct cluster *c = g.c;
+    g.session = cluster_register(c, 1, 0);
+    g.admin = cluster_register(c, 2, 0);
+    for (uint64_t i = 1; i <= 4; i++) assert_int_equal(cluster_incr(c, 1, g.session, i, 0), i);
+    uint64_t op = cluster_core(c, 0)->log.op;
+    cluster_add(c, LIST(1));
+    cluster_drop(c, CLUSTER_ALL, 1, WIRE_start_epoch); /* it has those, and does not move */
+    cluster_drop(c, CLUSTER_ALL, 1, WIRE_new_epoch);
+    move_without_an_end(&g, 1, 0, LIST(1));
+    assert_int_equal(cluster_core(c, 1)->epoch, 0);
+    assert_true(cluster_core(c, 1)->log.op >= op);
+    for (uint8_t i = 0; i < 2; i++) cluster_crash(c, i);
+    cluster_rot(c, 1, op - 2);
+    cluster_rot(c, 0, op - 1);
+    cluster_clear_rules(c);
+    for (uint8_t i = 0; i < 2; i++) cluster_start(c, i);
+    for (uint8_t i = 0; i < 2; i++) assert_int_equal(cluster_core(c, i)->log.n_holes, 1);
+    cluster_run(c, 4000);
+    assert_false(cluster_is_up(c, 0));
+    assert_int_equal(cluster_core(c, 1)->log.n_holes, 0);
+    assert_int_equal(cluster_incr(c, 1, g.session, 5, 1), 5);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +168,7 @@ int main(void)
         cmocka_unit_test(a_damaged_entry_of_a_group_that_has_grown_is_mended),
         cmocka_unit_test(a_damaged_entry_of_one_that_a_single_one_replaces_is_borne),
         cmocka_unit_test(a_damaged_entry_of_the_only_member_left_comes_from_those_replaced),
+        cmocka_unit_test(who_was_replaced_and_its_successor_mend_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,18 +77,9 @@ static void rot_one(struct sim *sim, struct sim_replica *r)
     sim->stats.rotten_entries++;
 }
 
-/* Is it a group by itself, as far as its disk says?  Then it cannot know that others have what it
- * lacks: a group of one bears nothing. */
-static bool is_alone(const struct sim *sim, uint8_t index)
-{
-    uint32_t n = 0, epoch = sim->check.replicas[index].durable_epoch;
-    for (uint8_t i = 0; i < sim->n_nodes; i++) n += check_is_member_of(sim, i, epoch);
-    return n == 1 && check_is_member_of(sim, index, epoch);
-}
-
 void sim_rot_entries(struct sim *sim, struct sim_replica *r)
 {
-    if (!sim->config.durable || !sim->all_formed || is_alone(sim, r->index)) return;
+    if (!sim->config.durable || !sim->all_formed) return;
     if (prng_below(&sim->prng, 1000) >= sim->options.entry_rot_permille) return;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vstamp-admin reconfigure NEW.yaml: the group moves to other members (paper section 7).
  *
- *   status of all       who the group is now; is a change under way?  then it is waited for
+ *   status of all       who the group is now; is a change under way?  then it is waited for, and
+ *                       if it was another one --yes does not count for what follows
  *   the plan            shown, checked, confirmed
  *   RECONFIGURE         to the primary, which warms the new members up and logs it; names what it
  *                       is to replace, so that it moves the group from there or not at all
@@ -416,6 +417,15 @@ static int check_plan(struct reconfigure *r)
     return CLI_NOT_RUN;
 }
 
+/* --yes is said of the group as it was. */
+static int refuse_second(struct reconfigure *r)
+{
+    cli_complain(r->cli, "another change was under way, and has moved the group to epoch %" PRIu64
+                 ": look at the plan from there with --dry-run, and give the command again",
+                 r->answers.members.epoch);
+    return CLI_REFUSED;
+}
+
 static int refuse(struct reconfigure *r, int err)
 {
     show_end(r);
@@ -487,6 +497,7 @@ static int run(struct reconfigure *r)
         return ADMIN_EXIT_NOBODY_ANSWERED;
     }
     bool attached = under_way(r)[0] != '\0' && !r->dry_run;
+    uint64_t epoch = r->answers.members.epoch;
     r->changes = attached;
     if (attached) wait_for_change(r);
     if (interrupted != 0) return detach(r);
@@ -502,6 +513,7 @@ static int run(struct reconfigure *r)
             printf("nothing to change: the group has these members already\n");
         return r->dry_run ? CLI_OK : finish(r, "already");
     }
+    if (r->yes && r->answers.members.epoch != epoch) return refuse_second(r);
     int rv = show_plan(r);
     if (rv == 0) rv = confirm(r);
     if (rv == 0) rv = check_plan(r);

@@ -74,12 +74,31 @@ static void count(struct plan *p)
 
 /* --- whether ---------------------------------------------------------------------------------- */
 
+/* Does a member of the group refuse to talk to it, or it to a member?  It says so itself; what it
+ * says of one that waits beside it does not count. */
+static bool is_refused(const struct plan *p, const struct node_status *s)
+{
+    for (size_t i = 0; i < now(p)->n; i++)
+        if (strstr(s->refusal, now(p)->addresses[i].text) != NULL) return true;
+    return false;
+}
+
+static uint64_t protocol_of_group(const struct answers *answers)
+{
+    uint64_t newest = 0;
+    for (size_t i = 0; i < answers->n; i++)
+        if (answers->at[i].reachable && answers->at[i].status.protocol > newest)
+            newest = answers->at[i].status.protocol;
+    return newest;
+}
+
 /* Whom the group can make a member: empty, or a part of the group in its turn. */
 static void check_comer(struct plan *p, size_t i)
 {
     const char *text = p->next.addresses[i].text;
     const struct answer *a = answers_find(p->answers, &p->next.addresses[i]);
     const struct node_status *s = &a->status;
+    uint64_t protocol = protocol_of_group(p->answers);
     bool blank = vstamp_id_is_zero(s->group) || (s->op_number == 0 && s->epoch == 0);
     bool ours = vstamp_id_equal(s->group, p->answers->group);
     if (!a->reachable) {
@@ -95,6 +114,11 @@ static void check_comer(struct plan *p, size_t i)
                strcmp(s->durability, p->answers->at[0].status.durability) != 0) {
         check(p, false, "%s was started with durability: %s, the group has %s", text,
               s->durability, p->answers->at[0].status.durability);
+    } else if (is_refused(p, s)) {
+        check(p, false, "%s has %s", text, s->refusal);
+    } else if (s->protocol_newest < protocol) {
+        check(p, false, "%s speaks no version of the protocol above %" PRIu64 ", the group is in %"
+              PRIu64 ": install there what the others run", text, s->protocol_newest, protocol);
     } else {
         check(p, true, "%s answers, and is %s", text, blank ? "empty" : "known to the group");
     }

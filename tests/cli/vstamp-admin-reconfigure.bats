@@ -153,7 +153,7 @@ begin() {
 }
 
 @test "two plans at the same time: the primary refuses the second, and the first goes on" {
-    local pid asked status=0
+    local pid asked second status=0
     group_need_terminal
     begin 5 "transfer_mib_per_s: 1"
     head -c 400000 /dev/urandom >value
@@ -172,12 +172,23 @@ begin() {
     pid=$!
     group_adopt "$pid"
     group_wait "it to be under way" grep -q "warming up" out
+    kill -STOP "${GROUP_PIDS[3]}"
     echo y >&5
     exec 5>&-
     wait "$asked" || status=$?
     cat asked
     [ "$status" -eq 5 ]
     grep -q "the primary refuses: another reconfiguration is under way" asked
+    vstamp-admin reconfigure c.yaml --yes >second 2>&1 3>&- &
+    second=$!
+    group_adopt "$second"
+    group_wait "the first to be waited for" grep -q "^to epoch 1: " second
+    kill -CONT "${GROUP_PIDS[3]}"
+    status=0
+    wait "$second" || status=$?
+    cat second
+    [ "$status" -eq 5 ]
+    grep -q "another change was under way, and has moved the group to epoch 1: " second
     wait "$pid"
     epochs_wait 1 0 1 3
     [ "$(group_field 4 group)" = 00000000000000000000000000000000 ]
@@ -342,6 +353,31 @@ the group does not answer: *$(group_address "$PRIMARY"): out of touch with a quo
     run vstamp-admin reconfigure b.yaml --yes
     [ "$status" -eq 5 ]
     [[ $output == *"NO  $(group_address 3) holds the state of another group"* ]]
+    epochs_run 0 0 1 2
+}
+
+is_refused() { [[ $(group_field "$1" refusal) == "no contact with "* ]]; }
+
+@test "a new member with other settings, or an older program, is found out by the plan" {
+    local n program=$top_builddir/tests/cli/vstamp-replica-raised
+    mkdir "$BATS_TEST_TMPDIR/later"
+    ln -s "$program" "$BATS_TEST_TMPDIR/later/vstamp-replica"
+    PATH="$BATS_TEST_TMPDIR/later:$PATH" begin 5
+    n=$(group_field 0 protocol_newest)
+    group_wait_field 0 protocol "$n"
+    epochs_config b 0 1 3
+    epochs_start b 3
+    run vstamp-admin reconfigure b.yaml --dry-run
+    [ "$status" -eq 1 ]
+    [[ $output == *"NO  $(group_address 3) speaks no version of the protocol above $((n - 1))"* ]]
+    epochs_config c 0 1 4
+    cp c.yaml other.yaml
+    echo "max_clients: 77" >>other.yaml
+    epochs_start other 4
+    group_wait "its refusal" is_refused 4
+    run vstamp-admin reconfigure c.yaml --dry-run
+    [ "$status" -eq 1 ]
+    [[ $output == *"NO  $(group_address 4) has no contact with "*"max_clients is "* ]]
     epochs_run 0 0 1 2
 }
 

@@ -12,14 +12,17 @@ dist_man_MANS += \
     %D%/vstamp.1 \
     %D%/vstamp.7
 
-# The lists in vstamp-protocol(7) come from the tables of the programs.
+# The lists in vstamp-protocol(7) come from the tables of the programs, its version from theirs.
 man_MANS = %D%/vstamp-protocol.7
 noinst_PROGRAMS += %D%/print_messages
 %C%_print_messages_SOURCES = %D%/print_messages.c
 %C%_print_messages_LDADD = $(CORE_LIBS)
-%D%/vstamp-protocol.7: %D%/vstamp-protocol.7.in %D%/print_messages$(EXEEXT)
-	$(AM_V_GEN)page=$(srcdir)/%D%/vstamp-protocol.7.in && { \
-	    $(SED) '/^@LISTS@/,$$d' $$page && %D%/print_messages$(EXEEXT) && \
+protocol_version = lib/wire/version.h
+%D%/vstamp-protocol.7: %D%/vstamp-protocol.7.in %D%/print_messages$(EXEEXT) $(protocol_version)
+	$(AM_V_GEN)page=$(srcdir)/%D%/vstamp-protocol.7.in && \
+	version=`$(SED) -n 's/^.define WIRE_NEWEST //p' $(srcdir)/$(protocol_version)` && { \
+	    $(SED) "/^@LISTS@/,\$$d; s/@WIRE_NEWEST@/$${version%u}/" $$page && \
+	    %D%/print_messages$(EXEEXT) && \
 	    $(SED) '1,/^@LISTS@/d' $$page; } >$@.tmp && mv $@.tmp $@
 EXTRA_DIST += %D%/vstamp-protocol.7.in
 CLEANFILES += %D%/vstamp-protocol.7

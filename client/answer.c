@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/json_bytes.h"
 #include "client/memory.h"
@@ -145,7 +146,8 @@ static void print_no(const struct client *c, const struct kv_op *op, enum kv_ans
     free(key);
 }
 
-/* The application's bytes as they are; in the shell, on one line. */
+/* The application's bytes as they are; on a terminal nothing that could take it over, and whole
+ * lines; in the shell, on one line. */
 static int show_call(struct client *c, const struct outcome *o)
 {
     if (o->err != 0) return answer_error(c, answer_named("call"), o);
@@ -159,6 +161,9 @@ static int show_call(struct client *c, const struct outcome *o)
     if (c->in_shell) {
         escape_print(stdout, o->called, ESCAPE_LINE);
         putchar('\n');
+    } else if (isatty(STDOUT_FILENO)) {
+        escape_print(stdout, o->called, ESCAPE_TERMINAL);
+        if (o->called.size == 0 || o->called.data[o->called.size - 1] != '\n') putchar('\n');
     } else if (o->called.size > 0) {
         fwrite(o->called.data, 1, o->called.size, stdout);
     }

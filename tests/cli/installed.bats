@@ -102,6 +102,9 @@ example_of() {
     done
     [ "$(sort -u drawn | grep -c '^name')" -eq 20 ]
     [ "$(vstamp call '')" = "" ]
+    if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # a terminal's lines end in CR
+        [ "$(script -qec "vstamp call --read x" /dev/null </dev/null)" = '\x00\x00\x00\x00'$'\r' ]
+    fi
     GROUP_OPTIONS="--app ./lottery.so" group_start_one "$PRIMARY"
     group_wait_field "$PRIMARY" status normal
 }

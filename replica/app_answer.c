@@ -41,13 +41,18 @@ void app_show(struct bytes said, char into[static APP_SHOWN_MAX])
     into[i] = '\0';
 }
 
+/* `expected`: the form that it should have had; NULL: any. */
 static int refuse(struct bytes said, const char *expected, struct vstamp_diag *why)
 {
     char shown[APP_SHOWN_MAX];
 
     app_show(said, shown);
-    vstamp_diag_printf(why, "wrote '%s' where '%s' belongs (standard error is for everything else)",
-                       shown, expected);
+    if (expected != NULL)
+        vstamp_diag_printf(why, "wrote '%s' where '%s' belongs (standard error is for everything "
+                           "else)", shown, expected);
+    else
+        vstamp_diag_printf(why, "wrote '%s', which is no line of the protocol (standard error is "
+                           "for everything else)", shown);
     return VSTAMP_E_MALFORMED;
 }
 
@@ -128,7 +133,7 @@ int app_line_parse(struct bytes said, struct app_line *line, struct vstamp_diag 
     const uint8_t *end = most > 0 ? memchr(said.data, '\n', most) : NULL;
 
     if (end == NULL && said.size < APP_LINE_MAX) return 0;
-    if (end == NULL) return refuse(said, "a line of the protocol", why);
+    if (end == NULL) return refuse(said, NULL, why);
     struct bytes left = {said.data, (size_t)(end - said.data)};
     *line = (struct app_line){.size = left.size + 1};
     struct bytes word = take_word(&left);
@@ -139,7 +144,7 @@ int app_line_parse(struct bytes said, struct app_line *line, struct vstamp_diag 
             return refuse(said, forms[i].shown, why);
         return check_version(line, why);
     }
-    return refuse(said, "a line of the protocol", why);
+    return refuse(said, NULL, why);
 }
 
 uint64_t app_line_total(const struct app_line *line)

@@ -38,8 +38,8 @@ static const struct {
     {"", 0, NO, NULL, NULL},
     {"answer 1 1", 0, NO, NULL, NULL},
     {"something else", 0, NO, NULL, NULL},
-    {"\n", -1, NO, NULL, "wrote '' where"},
-    {" \n", -1, NO, NULL, "wrote ' ' where"},
+    {"\n", -1, NO, NULL, "wrote '', which"},
+    {" \n", -1, NO, NULL, "wrote ' ', which"},
     {"hello\n", -1, NO, NULL, "'hello VERSION NAME [ticks]'"},
     {"hello 1\n", -1, NO, NULL, "'hello VERSION NAME [ticks]'"},
     {"hello 1 \n", -1, NO, NULL, "'hello VERSION NAME [ticks]'"},
@@ -62,9 +62,9 @@ static const struct {
     {"answer 1 1\r\n", -1, NO, NULL, "wrote 'answer 1 1?' where"},
     {"answer 1 0x1\n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
     {"answer 1 1000000000000000000\n", -1, NO, NULL, "'answer NUMBER SIZE [DUE]'"},
-    {"Answer 1 1\n", -1, NO, NULL, "'a line of the protocol'"},
-    {"answers 1 1\n", -1, NO, NULL, "'a line of the protocol'"},
-    {"debug: 1\n", -1, NO, NULL, "wrote 'debug: 1' where"},
+    {"Answer 1 1\n", -1, NO, NULL, "which is no line of the protocol"},
+    {"answers 1 1\n", -1, NO, NULL, "which is no line of the protocol"},
+    {"debug: 1\n", -1, NO, NULL, "wrote 'debug: 1', which"},
 };
 
 static void each_line_is_what_it_is(void **state)

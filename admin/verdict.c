@@ -255,10 +255,12 @@ static void explain_digests(struct verdict *v, const struct answers *answers)
         const char *diverged = answers->at[i].status.diverged;
         if (!answers->at[i].reachable || diverged[0] == '\0') continue;
         bool undecided = strstr(diverged, "replicas ") != NULL;
-        reason(v, "the state differs of %s: %s", diverged,
-               undecided ? "nobody can tell which one is right; find out which one has a bad "
-                           "memory or another binary, and start that one with an empty folder"
-                         : "it has ended; put its folder aside, and start it with an empty one");
+        reason(v, "%s: %s", diverged,
+               undecided ? "states that differ: nobody can tell which one is right; find out which "
+                           "one has a bad memory or another binary, and start that one with an "
+                           "empty folder"
+                         : "another state than that of the others: it has ended; put its folder "
+                           "aside, and start it with an empty one");
         return;
     }
 }

@@ -22,12 +22,15 @@
  *       differs;
  *   D5  pages that no operation changes are read again and again, in the background: what memory
  *       holds of them must be what was hashed at the point.  If it is not, this replica knows
- *       without the others that it is wrong.
+ *       without the others that it is wrong;
+ *   D6  one that comes back without its state gets that of the others: what it told before, and
+ *       what was found of it, is of a state that there is no more.
  *
  * What a wrong replica answered before the next point stands: the alarm bounds the damage, it does
  * not undo it.  Each replica judges by what it hears itself, so a lost message hides a verdict
  * until the next point at most. */
 #include <stdio.h>
+#include <string.h>
 
 #include "vr/rooms.h"
 
@@ -162,6 +165,22 @@ static void judge(struct vr *r, uint64_t op)
 
 /* --- points ----------------------------------------------------------------------------------- */
 
+
+/* D6 */
+void vr_digest_forget_of(struct vr *r, uint8_t replica)
+{
+    struct vr_digests *d = &r->digests;
+    uint32_t its = UINT32_C(1) << replica;
+    memset(d->heard[replica], 0, sizeof d->heard[replica]);
+    if (((d->differ | d->undecided) & its) == 0) return;
+    vr_mark(r, VR_MARK_diverged_state_is_gone, "replica=%u", replica);
+    d->differ &= ~its;
+    d->undecided &= ~its;
+    if (d->undecided == 0) return;
+    uint8_t first = (uint8_t)__builtin_ctz(d->undecided);
+    uint32_t alike = who_says(r, d->undecided_op, kept(r, first, d->undecided_op)->digest);
+    if ((d->undecided & ~alike) == 0) d->undecided = 0; /* their states are one */
+}
 
 /* The state is another than the one that was executed. */
 void vr_digest_forget(struct vr *r)

@@ -319,6 +319,8 @@ void vr_merge_crash_vector(struct vr *r, uint8_t from, const struct wire_list *t
         struct wire_counter counter;
         wire_list_next(&wire_shape_counter, &at, &counter);
         if (counter.value <= r->crash_vector[i] || counter.value > NUMBER_MAX) continue;
+        uint64_t losses = vr_incarnation_losses(r->crash_vector[i]);
+        if (vr_incarnation_losses(counter.value) > losses) vr_digest_forget_of(r, i);
         r->crash_vector[i] = counter.value;
         news = true;
         vr_view_change_forget(r, i);

@@ -137,6 +137,7 @@ void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
 /* digest.c: have all replicas the same state?  One that has not takes no further part. */
 void vr_digest_point(struct vr *r);
 void vr_digest_forget(struct vr *r);
+void vr_digest_forget_of(struct vr *r, uint8_t replica);
 void vr_digest_turn_end(struct vr *r); /* in its second half, when nobody waits for us */
 void vr_digest_repeat(struct vr *r, uint8_t replica);
 void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m);

@@ -172,6 +172,11 @@ static void put_number(FILE *out, const char *name, enum node_metric metric, uin
     fprintf(out, "%s%s %" PRIu64 "\n", name, metric == NODE_METRIC_counter ? "_total" : "", value);
 }
 
+static void put_state(FILE *out, const char *word, const char *status)
+{
+    fprintf(out, "vstamp_replica_status{status=\"%s\"} %d\n", word, strcmp(word, status) == 0);
+}
+
 static void put_states(FILE *out, const struct node_status *s)
 {
     put_head(out, "vstamp_", "build_info", NODE_METRIC_gauge, "always 1");
@@ -182,12 +187,9 @@ static void put_states(FILE *out, const struct node_status *s)
             s->replica, s->address, s->durability);
     put_head(out, "vstamp_", "replica_status", NODE_METRIC_gauge,
              "1 for the status it is in, else 0");
-    for (unsigned i = VR_NORMAL; i <= VR_RECOVERING; i++) {
-        const char *word = vr_status_word((enum vr_status)i);
-
-        fprintf(out, "vstamp_replica_status{status=\"%s\"} %d\n", word,
-                strcmp(word, s->status) == 0);
-    }
+    for (unsigned i = VR_NORMAL; i <= VR_TRANSITIONING; i++)
+        put_state(out, vr_status_word((enum vr_status)i), s->status);
+    put_state(out, "shut-down", s->status);
 }
 
 static uint64_t count_open_files(void)

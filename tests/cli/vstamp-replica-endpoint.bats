@@ -37,7 +37,7 @@ teardown() { group_teardown; }
 }
 
 @test "/metrics is well formed: HELP, TYPE, then samples of that name; counters end in _total" {
-    local metrics=$BATS_TEST_TMPDIR/metrics
+    local word metrics=$BATS_TEST_TMPDIR/metrics
     group_start 3 "durability: memory"
     group_wait_primary
     vstamp --timeout 20 put k v
@@ -62,7 +62,9 @@ teardown() { group_teardown; }
         { print "not understood: " $0; bad = 1 }
         END { exit bad }' "$metrics"
     grep -q '^vstamp_replica_status{status="normal"} 1$' "$metrics"
-    grep -q '^vstamp_replica_status{status="recovering"} 0$' "$metrics"
+    for word in view-change recovering transitioning shut-down; do
+        grep -q "^vstamp_replica_status{status=\"$word\"} 0\$" "$metrics"
+    done
     grep -q '^vstamp_build_info{version="[0-9.]*"} 1$' "$metrics"
     grep -q '^vstamp_commit_number [1-9]' "$metrics"
     [ "$(grep -c '^vstamp_peer_connected{peer="[0-9]"} 1$' "$metrics")" -eq 2 ]

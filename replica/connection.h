@@ -25,7 +25,6 @@
 struct connection;
 
 #define CONNECTION_READ_SIZE (64u << 10)
-#define CONNECTION_ENDED     "closed by the other end"
 
 /* Who owns a connection.  Both may close it; `over` is called exactly once, whoever closed it. */
 struct connection_owner {

@@ -9,12 +9,6 @@
 
 #include "vr/rooms.h"
 
-
-size_t vr_entry_size_max(const struct vr_config *config)
-{
-    return (size_t)config->batch_bytes;
-}
-
 size_t vr_frame_size_max(const struct vr_config *config)
 {
     size_t body = config->batch_bytes > config->max_read_bytes ? config->batch_bytes

@@ -482,7 +482,6 @@ bool vr_accepts_requests(const struct vr *r);        /* else leave them at the c
 uint64_t vr_lease_until_us(const struct vr *r);      /* by its clock; 0: it holds none */
 bool vr_witness_is_exposed(const struct vr *r);      /* witness.c, W4 */
 size_t vr_frame_size_max(const struct vr_config *config); /* bytes of the largest */
-size_t vr_entry_size_max(const struct vr_config *config); /* body of the largest entry */
 const char *vr_status_word(enum vr_status status);   /* "normal", "view-change", ... */
 const char *vr_proposal_text(const struct vr *r, char *text, size_t size); /* what is under way */
 const char *vr_waiting_for(const struct vr *r, char *text, size_t size); /* why it does not serve */

@@ -31,15 +31,10 @@ static void put_frame(struct sim *sim, uint8_t from, uint8_t to, uint64_t at,
            (struct sim_event){.kind = SIM_FRAME, .node = to, .from = from, .packet = packet});
 }
 
-static uint16_t command_of(const uint8_t *frame)
-{
-    return (uint16_t)(frame[22] | frame[23] << 8);
-}
-
 /* What is said once in the life of a view or of a replica, and does harm when it is old. */
-static bool is_weighty(const uint8_t *frame)
+static bool is_weighty(struct bytes frame)
 {
-    uint16_t command = command_of(frame);
+    uint16_t command = sim_command_of(frame);
     return command == WIRE_start_view_change || command == WIRE_do_view_change ||
            command == WIRE_start_view || command == WIRE_recovery ||
            command == WIRE_recovery_response;
@@ -48,7 +43,7 @@ static bool is_weighty(const uint8_t *frame)
 /* How likely a copy of this frame turns up much later, whether it gets through now or not. */
 static uint32_t late_ppm(const struct sim_options *o, struct bytes frame)
 {
-    return is_weighty(frame.data) && o->late_ppm < 100000 ? o->late_ppm * 8 : o->late_ppm;
+    return is_weighty(frame) && o->late_ppm < 100000 ? o->late_ppm * 8 : o->late_ppm;
 }
 
 static bool is_spoilable(uint16_t command)
@@ -79,9 +74,9 @@ void sim_net_send(struct sim *sim, uint8_t from, uint8_t to, struct bytes frame)
     const struct sim_options *o = &sim->options;
     if ((sim->dead >> to) & 1) return;
     struct sim_packet *packet = sim_packet_new(frame.data, frame.size);
-    uint16_t command = command_of(frame.data);
+    uint16_t command = sim_command_of(frame);
     if (is_spoilable(command) && strikes(sim, (uint32_t)o->wrong_pages_ppm)) spoil(sim, packet);
-    if (is_weighty(frame.data)) {
+    if (is_weighty(frame)) {
         struct sim_event *slot = &sim->archive[sim->n_archived++ % SIM_ARCHIVE];
         sim_packet_release(slot->packet);
         *slot = (struct sim_event){
@@ -122,9 +117,10 @@ static bool could_matter(const struct sim *sim, const struct sim_event *old)
     const struct sim_replica *to = &sim->replicas[old->node], *from = &sim->replicas[old->from];
     if (!to->up) return false;
     const struct vr *core = check_core(to->node);
-    if (command_of(old->packet->bytes) == WIRE_recovery)
+    uint16_t command = sim_command_of((struct bytes){old->packet->bytes, old->packet->size});
+    if (command == WIRE_recovery)
         return from->incarnation != old->incarnation && core->status == VR_RECOVERING;
-    if (command_of(old->packet->bytes) == WIRE_recovery_response)
+    if (command == WIRE_recovery_response)
         return to->incarnation != old->value && core->status == VR_RECOVERING;
     return from->incarnation != old->incarnation && from->normal_once &&
            view_of(old->packet) > core->view;

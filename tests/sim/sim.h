@@ -347,7 +347,6 @@ struct sim {
     char unrest[128]; /* what was yet to be done when that was seen last */
     uint64_t ticks, ticked_at; /* that its replicas executed by themselves, and when it changed */
     uint64_t noted_op, noted_at, former_op; /* logged, and when; and the time before */
-    uint64_t tidy_at;
     size_t next_read;
     struct sim_stats stats;
     uint64_t marks[VR_MARK_WORDS]; /* of all replicas */

@@ -70,11 +70,13 @@ VSTAMP_API void *vstamp_pages_memory(const struct vstamp_pages *pages);
 /* What open() made for this replica; NULL without open(). */
 VSTAMP_API void *vstamp_pages_instance(const struct vstamp_pages *pages);
 
-/* What save() writes to, one piece after the other, ... */
+/* What save() writes to, one piece after the other, which is copied; as much as limits.state_bytes
+ * in all, and with one byte more the replica ends, ... */
 struct vstamp_save;
 VSTAMP_API void vstamp_save_bytes(struct vstamp_save *to, const void *data, size_t size);
 
-/* ... and load() reads from: fills `data`, and gives how many bytes there were, at most `size`. */
+/* ... and load() reads from: fills `data`, and gives how many bytes there were, less than `size` at
+ * the end only.  _left: how many there are still. */
 struct vstamp_load;
 VSTAMP_API size_t vstamp_load_bytes(struct vstamp_load *from, void *data, size_t size);
 VSTAMP_API uint64_t vstamp_load_left(const struct vstamp_load *from);
@@ -120,7 +122,8 @@ struct vstamp_operation {
 
 /* What is NULL is left out; apply and query must be there. */
 struct vstamp_app {
-    unsigned abi;     /* VSTAMP_APP_ABI */
+    unsigned abi; /* VSTAMP_APP_ABI */
+
     /* Printable characters, at most VSTAMP_NAME_BYTES_MAX; for people, and to tell applications
      * apart: replicas and folders of another name are refused. */
     const char *name;
@@ -178,6 +181,7 @@ struct vstamp_app {
      * Both NULL: time alone changes nothing. */
     uint64_t (*due)(const struct vstamp_pages *pages);
     void (*tick)(struct vstamp_pages *pages, const struct vstamp_context *context);
+
     /* An instance for one replica, in the state that a new group begins in; `argument` is what its
      * user gave, NULL if nothing.  A process may host several.  Returns 0, or a negative
      * VSTAMP_E_... with a sentence in *why; then the replica does not start. */

@@ -150,7 +150,7 @@ VSTAMP_API void vstamp_client_down(struct vstamp_client *client, uint32_t replic
 VSTAMP_API void vstamp_client_time(struct vstamp_client *client, uint64_t now_ms);
 VSTAMP_API uint64_t vstamp_client_wake(const struct vstamp_client *client);
 
-/* The newest view that was heard of. */
+/* The newest view that was heard of; 0 before any. */
 VSTAMP_API uint64_t vstamp_client_view(const struct vstamp_client *client);
 
 /* A group may move to other members while clients run (section 7), and then one of the old ones
@@ -189,15 +189,16 @@ VSTAMP_API int vstamp_driver_call(struct vstamp_driver *driver, enum vstamp_task
                                   const void *operation, size_t size, uint64_t timeout_ms,
                                   vstamp_reply_fn *reply, void *context);
 
-/* Ask, and wait for the end: *reply says how that was, and its err is returned; with calls in
- * flight that may be VSTAMP_E_IN_FLIGHT, too.  The body stays until the next question to this
- * driver.  Signals do not interrupt it; other calls in flight go on. */
+/* Ask, and wait for the end, `timeout_ms` as above: *reply says how that was, and its err is
+ * returned; with calls in flight that may be VSTAMP_E_IN_FLIGHT, too.  The body stays until the
+ * next question to this driver.  Signals do not interrupt it; other calls in flight go on. */
 VSTAMP_API int vstamp_driver_ask(struct vstamp_driver *driver, enum vstamp_task task,
                                  const void *operation, size_t size, uint64_t timeout_ms,
                                  struct vstamp_reply *reply);
 
 /* Wait until something happens, timeout_ms pass (-1: for ever) or a signal comes, and do what there
- * is to do.  VSTAMP_E_IO if it was interrupted, else 0. */
+ * is to do.  VSTAMP_E_IO if it was interrupted, VSTAMP_E_INVALID from within a reply's function,
+ * else 0; so vstamp_driver_finish. */
 VSTAMP_API int vstamp_driver_wait(struct vstamp_driver *driver, int timeout_ms);
 
 /* Wait until no call is in flight.  VSTAMP_E_IO if a signal interrupted it, else 0. */
@@ -209,9 +210,9 @@ VSTAMP_API int vstamp_driver_finish(struct vstamp_driver *driver);
  *     poll(polls, n, vstamp_driver_timeout(driver));
  *     vstamp_driver_turn(driver, polls);           reads, and calls back
  *
- * polls has room for VSTAMP_PEERS_MAX; polls[i] is for replica i, its descriptor -1 while there
- * is none.  With another kind of loop,
- * fill in `revents` from what that saw.  The time-out is in milliseconds, -1 for ever. */
+ * polls has room for VSTAMP_PEERS_MAX; polls[i] is for replica i, its descriptor -1 while there is
+ * none.  With another kind of loop, fill in `revents` from what that saw.  The time-out is in
+ * milliseconds, -1 for ever. */
 struct pollfd; /* <poll.h> */
 VSTAMP_API size_t vstamp_driver_polls(struct vstamp_driver *driver, struct pollfd *polls);
 VSTAMP_API int vstamp_driver_timeout(const struct vstamp_driver *driver);

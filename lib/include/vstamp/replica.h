@@ -22,7 +22,8 @@
 extern "C" {
 #endif
 
-/* Returns the status that the process is to end with.  Once in a process. */
+/* `argc` and `argv` are those of main(); `app` is kept by pointer.  Returns the status that the
+ * process is to end with (vstamp-replica(8)).  Once in a process. */
 VSTAMP_API int vstamp_replica_main(int argc, char **argv, const struct vstamp_app *app);
 
 #ifdef __cplusplus

@@ -107,6 +107,7 @@ noinst_LTLIBRARIES += \
     %D%/node/node.h \
     %D%/node/node_state.h \
     %D%/node/recording.c \
+    %D%/node/recording_feed.c \
     %D%/node/recording.def \
     %D%/node/recording.h \
     %D%/node/restore.c \

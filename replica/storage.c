@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The lanes' threads, and the loop's side of them. */
+/* The start and the end of the storage, the threads of its lanes, and what the loop does with what
+ * they have done. */
 #include "replica/storage.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/assert.h"
 #include "replica/storage_lane.h"
 
-#define EXIT_DISK_FAILED 1
-#define STACK_SIZE       (256u << 10)
+#define STACK_SIZE (256u << 10)
 
 static int restore_files(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
@@ -70,23 +67,6 @@ static void lane_main(void *ctx)
 }
 
 /* --- the loop's side -------------------------------------------------------------------------- */
-
-void storage_give_up(struct storage *s, const struct lane *l)
-{
-    char file[PATH_MAX + STORAGE_NAME_SIZE];
-    char reason[256];
-
-    snprintf(file, sizeof file, "%s/%s", s->folder, l->name);
-    snprintf(reason, sizeof reason, "cannot %s it: %s", l->failed_step,
-             mdb_strerror(l->failed_errno));
-    log_event(
-        s->log, LOG_LEVEL_ERROR, "disk-failed", LOG_TEXT("file", file), LOG_TEXT("reason", reason),
-        LOG_TEXT("hint", l->failed_errno == ENOSPC || l->failed_errno == EDQUOT
-                             ? "make room on that disk, then start this replica again"
-                             : "check that disk, then start this replica again; if the disk is "
-                               "lost, start with an empty folder: the others bring it back"));
-    _exit(EXIT_DISK_FAILED);
-}
 
 /* Once. */
 static void say_not_kept(struct storage *s, int why, bool *said, const char *event,
@@ -170,18 +150,6 @@ int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag)
     if (rv == 0) return 0;
     vstamp_diag_printf(diag, "cannot start a thread: %s", uv_strerror(rv));
     return VSTAMP_E_IO;
-}
-
-void lane_ask(struct lane *l, const struct node_job *job)
-{
-    uv_mutex_lock(&l->mutex);
-    assert(l->state == LANE_IDLE || l->state == LANE_FAILED);
-    if (l->state == LANE_IDLE) {
-        l->job = *job;
-        l->state = LANE_ASKED;
-        uv_cond_signal(&l->asked);
-    }
-    uv_mutex_unlock(&l->mutex);
 }
 
 void storage_store(struct storage *s, enum node_lane lane, const struct node_job *job)

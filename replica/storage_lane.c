@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the lanes do alike: write to one file at a time, keep the order of things in the folder. */
+/* What the lanes do alike: take a job, write to one file at a time, keep the order of things in the
+ * folder; and what becomes of the process when one has failed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,9 +9,45 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "replica/storage_lane.h"
 
+#define EXIT_DISK_FAILED 1
+
 #define ROOM_LEFT (64u << 20) /* bytes, beside as many as are kept, for everything else */
+
+/* --- in the loop ------------------------------------------------------------------------------ */
+
+void lane_ask(struct lane *l, const struct node_job *job)
+{
+    uv_mutex_lock(&l->mutex);
+    assert(l->state == LANE_IDLE || l->state == LANE_FAILED);
+    if (l->state == LANE_IDLE) {
+        l->job = *job;
+        l->state = LANE_ASKED;
+        uv_cond_signal(&l->asked);
+    }
+    uv_mutex_unlock(&l->mutex);
+}
+
+void storage_give_up(struct storage *s, const struct lane *l)
+{
+    char file[PATH_MAX + STORAGE_NAME_SIZE];
+    char reason[256];
+
+    snprintf(file, sizeof file, "%s/%s", s->folder, l->name);
+    snprintf(reason, sizeof reason, "cannot %s it: %s", l->failed_step,
+             mdb_strerror(l->failed_errno));
+    log_event(
+        s->log, LOG_LEVEL_ERROR, "disk-failed", LOG_TEXT("file", file), LOG_TEXT("reason", reason),
+        LOG_TEXT("hint", l->failed_errno == ENOSPC || l->failed_errno == EDQUOT
+                             ? "make room on that disk, then start this replica again"
+                             : "check that disk, then start this replica again; if the disk is "
+                               "lost, start with an empty folder: the others bring it back"));
+    _exit(EXIT_DISK_FAILED);
+}
+
+/* --- in its thread ---------------------------------------------------------------------------- */
 
 bool lane_failed(struct lane *l, const char *step)
 {

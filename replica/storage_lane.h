@@ -9,11 +9,11 @@
 int storage_complain(struct vstamp_diag *diag, const struct storage *s, const char *name,
                      const char *what); /* with errno's words; VSTAMP_E_IO */
 
-/* storage.c, in the loop */
+/* storage_lane.c: in the loop, */
 void lane_ask(struct lane *l, const struct node_job *job);
 void storage_give_up(struct storage *s, const struct lane *l); /* ends the process */
 
-/* storage_lane.c, in the lane's thread.  Each returns false after it has noted what failed. */
+/* and in the lane's thread.  Each of these returns false after it has noted what failed. */
 bool lane_failed(struct lane *l, const char *step); /* errno says how; always false */
 bool lane_write(struct lane *l, struct bytes data);
 bool lane_sync_folder(struct lane *l);

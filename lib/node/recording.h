@@ -69,9 +69,8 @@ bool recording_origin(struct bytes file, uint32_t *format, struct recorded *star
 bool recording_config(const struct wire_recorded_start *start, struct vr_config *config);
 
 /* Give the node what the record says went into it; `source` gives the reads that follow `journal`.
- * Checks, data, reads, start and end are no input: nothing happens.  VSTAMP_E_MALFORMED if no host
- * would have given it that; for a checkpoint or the journal what node_restore_... says, with its
- * sentence. */
+ * With one that recording.def has KEPT nothing happens.  VSTAMP_E_MALFORMED if no host would have
+ * given it that; for a checkpoint or the journal what node_restore_... says, with its sentence. */
 int recording_feed(struct node *node, const struct recorded *record,
                    const struct node_source *source, struct vstamp_diag *diag);
 

@@ -592,10 +592,12 @@ static void learn_blank(struct vr *r, const struct vr_membership *next)
 }
 
 /* A replaced replica that has restarted since knows of no other replaced one.  So we take the names
- * from each that we hear: the first of them need not be one that has the log. */
+ * from each that we hear: the first of them need not be one that has the log.  So do we after a
+ * restart of our own, if an entry of that log is damaged here, and maybe at all members (M6). */
 static void hear_of_guests(struct vr *r, const struct vr_membership *previous)
 {
-    bool waits = r->status == VR_TRANSITIONING && is_member(r);
+    bool lacks = r->status == VR_VIEW_CHANGE && vr_has_hole(r, r->membership.op);
+    bool waits = is_member(r) && (r->status == VR_TRANSITIONING || lacks);
     uint8_t before = r->guests.n;
     if (!waits || !add_guests(r, previous)) return;
     if (before > 0) vr_mark(r, VR_MARK_more_guests, "guests=%u", r->guests.n);

@@ -21,7 +21,8 @@
  *       his log.  Then the view begins without it, and without what follows it (view_change.c);
  *   M5  what another view begins with, or a checkpoint covers, is no longer a hole;
  *   M6  while an epoch begins, members and those they replace mend each other, too: who was
- *       replaced is to give a log that it may lack some of, and a new member may hold just that.
+ *       replaced is to give a log that it may lack some of, and a new member may hold just that; or
+ *       the members lack what only those have.
  *
  * An entry is named by its checksum, and so the same wherever it comes from: whoever holds it gives
  * it away, in any view and any status.  Two replicas with different holes mend each other.
@@ -54,11 +55,12 @@ bool vr_fill(struct vr *r, uint8_t from, uint64_t op, struct bytes body)
     return true;
 }
 
-/* The next of the others; itself if the group has shrunk to this one. */
+/* The next of the others, be it no member; itself if the group has shrunk to this one. */
 static uint8_t next_peer(const struct vr *r, uint8_t peer)
 {
-    if (r->config.n_replicas == 1) return 0;
-    do peer = (uint8_t)((peer + 1) % r->config.n_replicas);
+    uint8_t n = vr_n_slots(r);
+    if (n == 1) return 0;
+    do peer = (uint8_t)((peer + 1) % n);
     while (peer == r->config.self);
     return peer;
 }
@@ -99,7 +101,7 @@ void vr_mend_due(struct vr *r)
  * this one, the timer asks again. */
 static void ask_another(struct vr *r)
 {
-    if (++r->mend_tries >= r->config.n_replicas - 1) {
+    if (++r->mend_tries >= vr_n_slots(r) - 1) {
         r->mend_tries = 0;
         if (log_hole_from(&r->log, ++r->mend_op) == UINT64_MAX) return;
     }

@@ -19,6 +19,9 @@
  * and neither group would ever be whole.  So a blank replica draws another nonce
  * whenever its list changes, and a word, or a certificate shown, counts only if it echoes that.
  *
+ * A group that forms has had no lives before.  What a member has heard of lives in another group is
+ * forgotten: a life's number that only some know could be given twice.
+ *
  * Recovery.  The paper's protocol forgets: what a replica promised before its crash, others may
  * count after it, and an acknowledged operation is lost (PIT-3.1, DISC 2017).  So each life of a
  * replica has an incarnation number, and replicas keep, and exchange, a vector of the newest ones
@@ -106,6 +109,7 @@ static void form(struct vr *r, const struct vstamp_id *tokens)
         write_id(&w, tokens[i]);
     }
     r->group = checksum128(buffer, w.size);
+    memset(r->crash_vector, 0, sizeof r->crash_vector); /* it was of another group */
     r->view = r->log_view = 0;
     r->has_hard_state = true;
     vr_timer_off(r, VR_TIMER_RECOVERY);

@@ -116,6 +116,7 @@ static void a_damaged_entry_of_the_only_member_left_comes_from_those_replaced(vo
     assert_int_equal(cluster_core(c, left)->epoch, 0);
     cluster_clear_rules(c);
     cluster_drop(c, CLUSTER_ALL, left, WIRE_new_state);
+    cluster_drop(c, CLUSTER_ALL, left, WIRE_give_entry);
     for (uint64_t op = 3; op <= 4; op++) { /* the second time it knows of the epoch */
         cluster_crash(c, left);
         cluster_rot(c, left, op);
@@ -161,6 +162,36 @@ static void who_was_replaced_and_its_successor_mend_each_other(void **state)
     cluster_free(c);
 }
 
+/* M6: those whom they replaced have it. */
+static void an_entry_damaged_at_all_members_comes_from_those_replaced(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    assert_int_equal(cluster_incr(c, 1, g.session, 1, cluster_primary(c)), 1); /* entry 3 */
+    for (int i = 0; i < 2; i++) cluster_add(c, LIST(3, 4));
+    for (uint8_t i = 3; i < 5; i++) cluster_drop(c, i, CLUSTER_ALL, WIRE_epoch_started);
+    move_without_an_end(&g, 1, 3, LIST(3, 4));
+    cluster_run(c, 500);
+    for (uint8_t i = 3; i < 5; i++) {
+        assert_int_equal(cluster_core(c, i)->status, VR_NORMAL);
+        cluster_crash(c, i);
+        cluster_rot(c, i, 3);
+    }
+    cluster_clear_rules(c);
+    for (uint8_t i = 3; i < 5; i++) cluster_drop(c, CLUSTER_ALL, i, WIRE_give_entry);
+    for (uint8_t i = 3; i < 5; i++) cluster_start(c, i);
+    cluster_run(c, 500); /* the view that they know is over */
+    for (uint8_t i = 3; i < 5; i++) cluster_crash(c, i);
+    cluster_clear_rules(c);
+    for (uint8_t i = 3; i < 5; i++) cluster_start(c, i);
+    for (uint8_t i = 3; i < 5; i++) assert_int_equal(cluster_core(c, i)->log.n_holes, 1);
+    cluster_run(c, 5000);
+    for (uint8_t i = 0; i < 3; i++) assert_false(cluster_is_up(c, i));
+    assert_int_equal(cluster_incr(c, 1, g.session, 2, cluster_primary(c)), 2);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_damaged_entry_of_one_that_a_single_one_replaces_is_borne),
         cmocka_unit_test(a_damaged_entry_of_the_only_member_left_comes_from_those_replaced),
         cmocka_unit_test(who_was_replaced_and_its_successor_mend_each_other),
+        cmocka_unit_test(an_entry_damaged_at_all_members_comes_from_those_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,6 +245,31 @@ static void tell(struct cluster *c, uint8_t from, uint8_t to, uint8_t to_also)
     cluster_release(c, from, to_also, WIRE_recovery);
 }
 
+/* One that recovers has heard of lives in a group that is lost before it recovers. */
+static void a_group_that_forms_knows_of_no_lives_in_another(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_crash(c, 0);
+    cluster_start(c, 0);
+    assert_true(cluster_converge(c));
+    assert_true(cluster_core(c, 0)->crash_vector[0] > 0);
+    struct vstamp_id before = cluster_core(c, 0)->group;
+    cluster_crash(c, 2);
+    cluster_drop(c, 0, 2, WIRE_recovery_response);
+    cluster_start(c, 2);
+    cluster_run(c, 500);
+    assert_true(cluster_core(c, 2)->crash_vector[0] > 0);
+    assert_int_equal(VR_RECOVERING, cluster_core(c, 2)->status);
+    for (uint8_t i = 0; i < 2; i++) cluster_crash(c, i);
+    cluster_clear_rules(c);
+    for (uint8_t i = 0; i < 2; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_false(vstamp_id_equal(before, cluster_core(c, 2)->group));
+    for (uint8_t i = 0; i < 3; i++) assert_int_equal(cluster_core(c, i)->crash_vector[0], 0);
+    cluster_free(c);
+}
+
 /* Rule: a group forms only if every member says that it is blank. */
 static void pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers(void **unused)
 {
@@ -505,6 +530,7 @@ int main(void)
         cmocka_unit_test(pit_3_4_a_blank_replica_does_not_vote),
         cmocka_unit_test(pit_3_5_answers_to_a_former_start_do_not_count),
         cmocka_unit_test(pit_3_6_with_disks_all_may_crash_at_once),
+        cmocka_unit_test(a_group_that_forms_knows_of_no_lives_in_another),
         cmocka_unit_test(pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers),
         cmocka_unit_test(pit_3_7_an_abandoned_tail_on_disk_is_replaced),
         cmocka_unit_test(a_member_that_was_wiped_while_the_group_formed_recovers),

@@ -212,14 +212,23 @@ void sim_replica_configure(struct sim *sim, uint8_t index, const struct vr_membe
     r->first_life = r->incarnation + 1;
 }
 
+static uint32_t n_members_of_today(const struct sim_replica *r)
+{
+    uint32_t n = 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+        n += check_is_member(r->sim, sim_node_of(r->config.addresses[i]));
+    return n;
+}
+
 /* A member that has lost its memory is started with the configuration that it had, or with that of
- * today.  It must be that of today if all in the other may have lost theirs: they would form a
- * group. */
+ * today.  It must be that of today if all in the other may have lost theirs, or never had any: they
+ * would form a group. */
 static void configure_anew(struct sim_replica *r)
 {
     const struct check_epoch *e = &r->sim->check.epochs[r->sim->check.epoch];
     if (!r->blank || !e->known || !check_is_member(r->sim, r->index)) return;
-    if (r->config.n_replicas > (e->n - 1) / 2 && prng_chance(&r->sim->changes.prng, 1, 2)) return;
+    bool one_knows = n_members_of_today(r) > (e->n - 1u) / 2;
+    if (one_knows && prng_chance(&r->sim->changes.prng, 1, 2)) return;
     configure(r, e->order, e->n, e->witnesses);
     init_disk(r);
 }

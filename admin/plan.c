@@ -78,8 +78,11 @@ static void count(struct plan *p)
  * says of one that waits beside it does not count. */
 static bool is_refused(const struct plan *p, const struct node_status *s)
 {
-    for (size_t i = 0; i < now(p)->n; i++)
-        if (strstr(s->refusal, now(p)->addresses[i].text) != NULL) return true;
+    char at[sizeof "at : " + ADDRESS_BYTES_MAX];
+    for (size_t i = 0; i < now(p)->n; i++) {
+        snprintf(at, sizeof at, "at %s: ", now(p)->addresses[i].text);
+        if (strstr(s->refusal, at) != NULL) return true;
+    }
     return false;
 }
 
@@ -116,7 +119,7 @@ static void check_comer(struct plan *p, size_t i)
               s->durability, p->answers->at[0].status.durability);
     } else if (is_refused(p, s)) {
         check(p, false, "%s has %s", text, s->refusal);
-    } else if (s->protocol_newest < protocol) {
+    } else if (s->protocol_newest != 0 && s->protocol_newest < protocol) {
         check(p, false, "%s speaks no version of the protocol above %" PRIu64 ", the group is in %"
               PRIu64 ": install there what the others run", text, s->protocol_newest, protocol);
     } else {

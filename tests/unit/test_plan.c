@@ -77,6 +77,7 @@ static int setup(void **state)
         a->status.status = i < 3 ? "normal" : "recovering";
         a->status.version = "1";
         a->status.durability = "disk";
+        a->status.refusal = "";
         if (i < 3) a->status.group = answers.group;
         verdict.taking_part[i] = i < 3;
     }
@@ -143,6 +144,23 @@ static void who_cannot_come_is_named(void **state)
     answers.at[3].status.durability = "memory";
     make("a:1/a:2,b:1/b:2,d:1/d:2");
     assert_true(check_fails("d:1 was started with durability: memory, the group has disk"));
+    answers.at[3].status.durability = "disk";
+
+    answers.at[3].status.refusal = "no contact with the replica at e:1: it is another's";
+    make("a:1/a:2,b:1/b:2,d:1/d:2");
+    assert_true(plan.possible); /* e:1 is no member */
+    answers.at[3].status.refusal = "no contact with the replica at b:1: batch_bytes differs";
+    make("a:1/a:2,b:1/b:2,d:1/d:2");
+    assert_true(check_fails("d:1 has no contact with the replica at b:1: batch_bytes differs"));
+    answers.at[3].status.refusal = "";
+
+    answers.at[1].status.protocol = 7;
+    answers.at[3].status.protocol_newest = 7;
+    make("a:1/a:2,b:1/b:2,d:1/d:2");
+    assert_true(plan.possible);
+    answers.at[3].status.protocol_newest = 6;
+    make("a:1/a:2,b:1/b:2,d:1/d:2");
+    assert_true(check_fails("d:1 speaks no version of the protocol above 6, the group is in 7"));
 
     answers.at[3].reachable = false;
     snprintf(answers.at[3].error, sizeof answers.at[3].error, "Connection refused");

@@ -38,16 +38,16 @@ static bool knows_any_named(const struct client *c)
     return false;
 }
 
-/* The members: those of the session's epoch, if it has moved from where the user believes it.  If
- * the session has never met an address that the user names, another group may be meant: then these
- * alone are asked, and whoever answers tells its group. */
+/* The members: those that the group has told the session.  If the session has never met an address
+ * that the user names, another group may be meant: then these alone are asked, and whoever answers
+ * tells its group. */
 static int connect_to_group(struct client *c, const char *noted, struct vstamp_diag *diag)
 {
     struct config *begin = memory_new(sizeof *begin), *moved = memory_new(sizeof *moved);
     const struct config *group = begin;
     int rv = client_find_group(c, noted, begin, diag);
     c->named = begin->replicas_addresses;
-    if (rv == 0 && c->file.identity.epoch > 0 && knows_any_named(c)) {
+    if (rv == 0 && c->file.told && knows_any_named(c)) {
         rv = config_from_replicas(moved, c->file.replicas, diag);
         if (rv != 0) vstamp_diag_wrap(diag, "%s", c->file.path);
         c->witnesses = c->file.witnesses;
@@ -113,6 +113,7 @@ int client_begin(struct client *c, const char *file_path, struct vstamp_diag *di
     session_init(&c->session, &c->file.identity, c->n_replicas, seed);
     session_know_witnesses(&c->session, c->witnesses);
     c->session.in_doubt = !knows_any_named(c);
+    c->session.told = c->file.told && !c->session.in_doubt;
     c->session.application = wire_application(KV_APPLICATION);
     c->session_begun = true;
     return 0;

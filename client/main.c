@@ -49,7 +49,7 @@ int main(int argc, char **argv)
     const struct cli_option options[] = {
         CLI_TEXT('c', "config", &c.options.config, "FILE", "the group's configuration"),
         CLI_TEXT('r', "replicas", &c.options.replicas, "ADDR,ADDR,...",
-                 "the group's addresses instead"),
+                 "addresses of its replicas instead; one is enough"),
         CLI_TEXT('s', "session", &c.options.session, "FILE",
                  "keep identity, last request and its outcome there across calls"),
         CLIENT_LINE_OPTIONS(&c.options),

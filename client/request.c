@@ -29,6 +29,7 @@ static void note_members(struct client *c)
     FILE *into = memory_stream(&c->file.replicas, &size);
     conn_print_replicas(c->conn, into);
     fclose(into);
+    c->file.told = c->session.told;
     c->file.witnesses = c->session.witnesses;
     c->n_replicas = c->session.n_replicas;
     c->witnesses = c->session.witnesses;
@@ -40,6 +41,7 @@ static int call(struct client *c, enum session_task task, struct bytes body, boo
 {
     uint64_t meant = c->session.application;
     uint32_t epoch = c->session.identity.epoch;
+    bool told = c->session.told;
     if (c->call != CLIENT_CALL_NONE) c->session.application = 0;
     session_start(&c->session, task, body, sent_before, conn_now_ms(), deadline_ms);
     int signal = conn_call(c->conn, &c->session);
@@ -49,7 +51,7 @@ static int call(struct client *c, enum session_task task, struct bytes body, boo
         session_stop(&c->session);
     }
     c->file.identity = c->session.identity;
-    if (c->file.identity.epoch > epoch) note_members(c);
+    if (c->file.identity.epoch > epoch || c->session.told != told) note_members(c);
     for (size_t i = 0; i < c->named.n && c->session.confirmed; i++)
         session_file_learn(&c->file, c->named.at[i].text); /* it has led to the group */
     return signal;
@@ -81,14 +83,22 @@ static char *no_answer(struct client *c)
     return text;
 }
 
-/* What else to do about a time-out.  A replica that says "not-primary" or "witness" to the end
- * knows a primary that this client does not ask, or can't reach. */
+/* What else to do about a time-out.  A group that nobody named knows may be somewhere else; and who
+ * says nothing but "not-primary" or "witness" knows a primary that this client cannot reach. */
 static const char *try_again(const struct client *c)
 {
-    for (uint8_t i = 0; i < c->n_replicas && c->signal == 0; i++)
-        if (c->session.peers[i].said == WIRE_REJECT_NOT_PRIMARY ||
-            c->session.peers[i].said == WIRE_REJECT_WITNESS)
-            return "name all replicas of the group by --replicas or --config, or try again";
+    bool none = c->signal == 0, others = none;
+    for (uint8_t i = 0; i < SLOTS_MAX; i++) {
+        uint8_t said = c->session.peers[i].said;
+        bool of_other = said == WIRE_REJECT_NOT_PRIMARY || said == WIRE_REJECT_WITNESS;
+        none = none && said == 0;
+        others = others && (said == 0 || of_other);
+    }
+    if (none && !c->session.confirmed)
+        return "try again, or name other replicas by --replicas or --config: the group may have "
+               "moved";
+    if (others && !none)
+        return "its primary cannot be reached from here: see vstamp-admin status, or try again";
     return "try again";
 }
 

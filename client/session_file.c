@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The file is one JSON object of mode 0600:
  *
- *   {"vstamp_session": 2, "client": ID, "group": ID, "registration": N, "session": N, "number": N,
- *    "seen": N, "epoch": N, "view": N, "replicas": TEXT, "witnesses": N, "known": TEXT,
- *    "one_request": BOOL, "last": TEXT,
+ *   {"vstamp_session": 3, "client": ID, "group": ID, "registration": N, "session": N, "number": N,
+ *    "seen": N, "epoch": N, "told": BOOL, "view": N, "replicas": TEXT, "witnesses": N,
+ *    "known": TEXT, "one_request": BOOL, "last": TEXT,
  *    "pending": {"command": TEXT, "session": N, "number": N, "since": TIME, "operation": BASE64}}
  *
  * It is replaced by rename, so a lock on it is a lock on one of a row of files: the new one is
@@ -30,7 +30,7 @@
 #include "client/memory.h"
 #include "client/operation.h"
 
-#define FORMAT         2
+#define FORMAT         3
 #define ID_TEXT_SIZE   33
 #define FILE_BYTES_MAX (64u << 20) /* an operation in base64, and little else */
 
@@ -134,7 +134,8 @@ static const char *take_all(struct session_file *f, const json_t *from)
         return "the pending request is not of this session";
     f->one_request = json_is_true(json_object_get(from, "one_request"));
     f->replicas = take_text(from, "replicas");
-    if (id->epoch > 0 && f->replicas == NULL) return "replicas";
+    f->told = json_is_true(json_object_get(from, "told"));
+    if (f->told && f->replicas == NULL) return "replicas";
     f->known = take_text(from, "known");
     f->last = take_text(from, "last");
     return NULL;
@@ -267,6 +268,7 @@ static char *as_json(const struct session_file *f)
     json_object_set_new(root, "number", json_integer((json_int_t)id->number));
     json_object_set_new(root, "seen", json_integer((json_int_t)id->seen));
     json_object_set_new(root, "epoch", json_integer((json_int_t)id->epoch));
+    json_object_set_new(root, "told", json_boolean(f->told));
     json_object_set_new(root, "view", json_integer((json_int_t)id->view));
     json_object_set_new(root, "witnesses", json_integer((json_int_t)f->witnesses));
     json_object_set_new(root, "one_request", json_boolean(f->one_request));

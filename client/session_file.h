@@ -31,6 +31,7 @@ struct session_file {
     struct session_identity identity;
     struct session_pending pending;
     char *replicas; /* members of the identity's epoch, as --replicas takes them; or NULL */
+    bool told;      /* by the group; else they are those that the user named */
     uint32_t witnesses; /* of them, a set */
     char *known;        /* these, former ones, and what else led to the group, likewise; or NULL */
     char *last;     /* the last settled request, for people: "incr hits: done", or NULL */

@@ -91,6 +91,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-completion.bats \
     %D%/cli/vstamp-failover.bats \
     %D%/cli/vstamp-import.bats \
+    %D%/cli/vstamp-locate.bats \
     %D%/cli/vstamp-lost-answers.bats \
     %D%/cli/vstamp-network.bats \
     %D%/cli/vstamp-replaced.bats \
@@ -133,6 +134,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/application.c \
     %D%/sim/changes.c \
     %D%/sim/clocks.c \
+    %D%/sim/find.c \
     %D%/sim/heavy.c \
     %D%/sim/check.c \
     %D%/sim/check.h \

@@ -6,7 +6,7 @@
  *   a connection that is up, all written  vstamp_client_output, as much as is due
  *   bytes                                 vstamp_client_input
  *   broken, refused, senseless            vstamp_client_down, and a pause
- *   the epoch has risen                   all connections are closed, the peers are others
+ *   the client has moved                  all connections are closed, the peers are others
  *
  * Frames are handed over only when those before have left, so a slow link carries no copies that
  * nobody waits for.  An answer is left in its input buffer until the next read; so nothing that a
@@ -46,7 +46,7 @@ struct peer {
 
 struct vstamp_driver {
     struct vstamp_client *client;
-    uint32_t epoch;
+    uint32_t moves; /* of the client, that were followed */
     bool in_turn; /* connections are being worked on, and callbacks come from there */
     size_t n_begin;
     struct address begin[VSTAMP_REPLICAS_MAX]; /* where its user believes the group to be */
@@ -104,15 +104,15 @@ static void forget_peers(struct vstamp_driver *d)
 /* The client's numbers of replicas no longer fit the peers. */
 static bool has_moved(const struct vstamp_driver *d)
 {
-    return vstamp_client_epoch(d->client) != d->epoch;
+    return vstamp_client_moves(d->client) != d->moves;
 }
 
-/* To the members of the newest epoch.  Between turns only: in a turn, an answer may lie in a peer's
- * buffer.  An address that makes no sense here is that of a peer who cannot be reached. */
+/* To the members that the client was told.  Between turns only: in a turn, an answer may lie in a
+ * peer's buffer.  An address that makes no sense here is that of a peer who cannot be reached. */
 static void follow(struct vstamp_driver *d)
 {
     if (!has_moved(d)) return;
-    d->epoch = vstamp_client_epoch(d->client);
+    d->moves = vstamp_client_moves(d->client);
     forget_peers(d);
     for (uint32_t i = 0; i < vstamp_client_n_replicas(d->client); i++) {
         struct address address = {0};
@@ -129,7 +129,7 @@ const char *driver_member(const struct vstamp_driver *d, uint32_t replica)
 {
     const char *text = vstamp_client_address(d->client, replica);
     if (text != NULL) return text;
-    return has_moved(d) ? NOWHERE : d->peers[replica].link.address.text;
+    return NOWHERE;
 }
 
 /* --- open and close --------------------------------------------------------------------------- */
@@ -161,7 +161,10 @@ struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
     }
     memset(memory, 0, size);
     d->client = vstamp_client_new(&full, memory);
-    for (size_t i = 0; i < n; i++) add_peer(d, &replicas[i]);
+    for (size_t i = 0; i < n; i++) {
+        add_peer(d, &replicas[i]);
+        proxy_name(d->client, (uint32_t)i, replicas[i].text);
+    }
     driver_begin_at(d, replicas, n);
     return d;
 }
@@ -346,7 +349,6 @@ void driver_adopt(struct vstamp_driver *d, struct session *session)
 {
     driver_refresh(d);
     proxy_adopt(d->client, session);
-    d->epoch = vstamp_client_epoch(d->client);
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */

@@ -15,7 +15,8 @@
  *       their next task begins: a causal read is not older than any answer of this process;
  *   Y4  a session whose request may have run registers anew before its next one, which fences the
  *       former (session.c, C3);
- *   Y5  all sessions live in one epoch: a NEW-EPOCH, whosever it is, moves them together. */
+ *   Y5  all sessions live in one epoch: a NEW-EPOCH, whosever it is, moves them together, and a
+ *       question who the members are is asked for all of them. */
 #include "proxy/proxy.h"
 
 #include <string.h>
@@ -45,6 +46,7 @@ struct call {
 
 struct vstamp_client {
     uint8_t n_replicas, n_others;
+    uint32_t moves;
     uint32_t n; /* sessions */
     struct vstamp_id first;
     struct session *sessions;
@@ -61,7 +63,7 @@ struct vstamp_client {
     bool troubled;                 /* somebody was refused or cut off since the last answer */
     uint8_t said[SLOTS_MAX];
     char words[SLOTS_MAX][WORDS_SIZE]; /* of its newest reject, for a person */
-    char addresses[REPLICAS_MAX][ADDRESS_BYTES_MAX + 1]; /* of the members, since the first move */
+    char addresses[REPLICAS_MAX][ADDRESS_BYTES_MAX + 1]; /* of the members; "": not known here */
 };
 
 static struct vstamp_client *lay_out(struct arena *arena, const struct vstamp_client_config *config)
@@ -134,6 +136,11 @@ uint32_t vstamp_client_epoch(const struct vstamp_client *c)
     return c->known.epoch;
 }
 
+uint32_t vstamp_client_moves(const struct vstamp_client *c)
+{
+    return c->moves;
+}
+
 uint32_t vstamp_client_n_replicas(const struct vstamp_client *c)
 {
     return c->n_replicas;
@@ -174,7 +181,7 @@ static void note(struct vstamp_client *c, uint32_t i)
 {
     const struct session *s = &c->sessions[i];
     for (uint8_t r = 0; r < n_peers(c); r++) {
-        bool due = s->running && s->peers[r].due;
+        bool due = session_is_due(s, r);
         if (due == bitset_has(c->due[r], i)) continue;
         if (due) {
             bitset_add(c->due[r], i);
@@ -351,22 +358,41 @@ size_t vstamp_client_output(struct vstamp_client *c, uint32_t replica, void *buf
         size += session_send(s, (uint8_t)replica, (uint8_t *)buffer + size, capacity - size);
         c->next[replica] = (i + 1) % c->n;
         note(c, i);
-        assert(!bitset_has(c->due[replica], i));
     }
     return size;
 }
 
-static void keep_addresses(struct vstamp_client *c, const struct wire_list *members)
+static void keep_address(struct vstamp_client *c, uint32_t replica, struct bytes text)
+{
+    size_t size = text.size <= ADDRESS_BYTES_MAX ? text.size : 0; /* it cannot be one */
+    memcpy(c->addresses[replica], text.data, size);
+    c->addresses[replica][size] = '\0';
+}
+
+void proxy_name(struct vstamp_client *c, uint32_t replica, const char *address)
+{
+    assert(replica < c->n_replicas);
+    keep_address(c, replica, bytes_of(address));
+}
+
+/* True: those that were known had the same addresses. */
+static bool keep_addresses(struct vstamp_client *c, const struct wire_list *members)
 {
     struct reader at = wire_list_start(members);
+    bool same = members->count == c->n_replicas;
     for (uint32_t i = 0; i < members->count; i++) {
         struct wire_member member;
         wire_list_next(&wire_shape_member, &at, &member);
-        size_t size = member.address.size;
-        if (size > ADDRESS_BYTES_MAX) size = 0; /* it cannot be one */
-        memcpy(c->addresses[i], member.address.data, size);
-        c->addresses[i][size] = '\0';
+        same = same && bytes_equal(member.address, bytes_of(c->addresses[i]));
+        keep_address(c, i, member.address);
     }
+    return same;
+}
+
+/* The members are those that were named. */
+static void trust_members(struct vstamp_client *c)
+{
+    for (uint32_t i = 0; i < c->n; i++) c->sessions[i].told = true;
 }
 
 /* The numbers of replicas are others from now on (Y5). */
@@ -374,15 +400,20 @@ static int follow(struct vstamp_client *c, const struct wire_message *m, uint64_
 {
     const struct wire_membership *to = &m->as.new_epoch.membership;
     const struct vstamp_id theirs = m->header.group, ours = c->known.group;
-    if (vstamp_id_is_zero(theirs) || to->epoch <= c->known.epoch) return 0;
+    if (vstamp_id_is_zero(theirs) || !session_is_news(&c->sessions[0], to)) return 0;
     if (!vstamp_id_is_zero(ours) && !vstamp_id_equal(theirs, ours)) return 0;
     if (to->members.count == 0 || to->members.count > REPLICAS_MAX) return VSTAMP_E_MALFORMED;
-    keep_addresses(c, &to->members);
+    bool same_names = keep_addresses(c, &to->members);
     c->known.group = theirs;
+    if (to->epoch == c->known.epoch && same_names) {
+        trust_members(c);
+        return 0;
+    }
+    if (to->epoch > c->known.epoch) c->known.view = to->first_view;
     c->known.epoch = to->epoch;
-    c->known.view = to->first_view;
     c->n_replicas = (uint8_t)to->members.count;
     c->n_others = 0;
+    c->moves++;
     for (uint8_t r = 0; r < SLOTS_MAX; r++) {
         memset(c->due[r], 0, bitset_words(c->n) * sizeof *c->due[r]);
         c->n_due[r] = c->next[r] = c->said[r] = 0;
@@ -432,9 +463,9 @@ int vstamp_client_input(struct vstamp_client *c, uint32_t replica, const void *d
                         uint64_t now_ms, size_t *used, size_t *wanted)
 {
     assert(replica < n_peers(c));
-    uint32_t epoch = c->known.epoch;
+    uint32_t moves = c->moves;
     *used = *wanted = 0;
-    while (c->known.epoch == epoch) {
+    while (c->moves == moves) {
         struct bytes left = {(const uint8_t *)data + *used, size - *used};
         size_t frame_size = 0;
         int rv = wire_frame_size(left, FRAME_BYTES_MAX, &frame_size);

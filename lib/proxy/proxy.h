@@ -23,6 +23,10 @@ uint8_t proxy_said(const struct vstamp_client *client, uint32_t replica);
 /* What it said with its newest reject, maybe nothing. */
 const char *proxy_words(const struct vstamp_client *client, uint32_t replica);
 
+/* By what address the host knows this replica at the start.  Then a group that tells its members is
+ * followed only if these are others than those named, or in another order. */
+void proxy_name(struct vstamp_client *client, uint32_t replica, const char *address);
+
 bool proxy_is_idle(const struct vstamp_client *client);
 
 #endif

@@ -39,7 +39,11 @@
  *   C9  after the first round a large request goes to the believed primary alone, and there once in
  *       a view, as the connection that took it still stands (C2).  All others, and a primary that
  *       has it, are asked something small, whose answer tells of a later view; else clients whose
- *       large requests take long would make them take longer, for everybody. */
+ *       large requests take long would make them take longer, for everybody;
+ *   C10 the members of an epoch are those that the group tells, once it has; before that they are
+ *       whom the user named.  Who says no in a way that these numbers cannot explain, or says
+ *       anything when two rounds led nowhere, is asked for them.  That moves a session at most once
+ *       in an epoch, so it does not go to and fro between two answers. */
 #include "vr/session.h"
 
 #include <string.h>
@@ -204,7 +208,7 @@ bool session_wants(const struct session *s, uint8_t replica)
 {
     assert(replica < n_peers(s));
     bool member = replica < s->n_replicas && !is_passed_over(s, replica);
-    return s->running && ((s->wide && member) || s->peers[replica].due);
+    return (s->running && s->wide && member) || session_is_due(s, replica);
 }
 
 /* C9 */
@@ -213,6 +217,16 @@ static bool is_not_carried(const struct session *s, uint8_t replica)
     const struct session_peer *peer = &s->peers[replica];
     if (s->round == 0 || s->request.body.size <= s->heavy_bytes) return false;
     return replica != session_primary(s) || (peer->copies > 0 && peer->view == s->identity.view);
+}
+
+static size_t encode_question(const struct session *s, const struct wire_header *header,
+                              uint8_t kind, void *buffer, size_t capacity)
+{
+    struct wire_request question = {
+        .client = s->identity.client, .number = s->probe, .kind = kind};
+    size_t size = wire_frame_encode(header, &wire_shape_request, &question, buffer, capacity);
+    assert(size > 0);
+    return size;
 }
 
 /* A group that is not ours closes the connection without a word.  So that a user who mixed up two
@@ -224,20 +238,16 @@ static size_t encode_probe(struct session *s, uint8_t replica, const struct wire
 {
     struct wire_header nameless = *header;
     nameless.group = (struct vstamp_id){0, 0};
-    struct wire_request probe = {
-        .client = s->identity.client, .number = s->probe, .kind = WIRE_KIND_READ_STALE};
     s->peers[replica].due = false;
     s->peers[replica].asked = true;
-    size_t size = wire_frame_encode(&nameless, &wire_shape_request, &probe, buffer, capacity);
-    assert(size > 0);
-    return size;
+    return encode_question(s, &nameless, WIRE_KIND_READ_STALE, buffer, capacity);
 }
 
 size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t capacity)
 {
     assert(replica < n_peers(s));
     struct session_peer *peer = &s->peers[replica];
-    if (!s->running || !peer->due) return 0;
+    if (!session_is_due(s, replica)) return 0;
     assert(capacity >= session_frame_size(s));
     struct wire_header header = {.epoch = s->identity.epoch,
                                  .group = s->identity.group,
@@ -245,6 +255,10 @@ size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t cap
                                  .sender = WIRE_SENDER_CLIENT};
     bool group_in_doubt = (s->round > 0 || s->in_doubt) && !s->confirmed &&
                           !vstamp_id_is_zero(s->identity.group);
+    if (!peer->due) {
+        peer->due_members = false;
+        return encode_question(s, &header, WIRE_KIND_MEMBERS, buffer, capacity);
+    }
     if (group_in_doubt || is_not_carried(s, replica))
         return encode_probe(s, replica, &header, buffer, capacity);
     peer->due = false;
@@ -304,14 +318,21 @@ static uint32_t witnesses_among(const struct wire_list *members)
     return witnesses;
 }
 
+bool session_is_news(const struct session *s, const struct wire_membership *to)
+{
+    if (to->epoch != s->identity.epoch) return to->epoch > s->identity.epoch;
+    return !s->told;
+}
+
 bool session_move(struct session *s, const struct wire_membership *to, uint64_t now_ms)
 {
     uint32_t n = to->members.count;
-    if (to->epoch <= s->identity.epoch || n == 0 || n > REPLICAS_MAX) return false;
+    if (!session_is_news(s, to) || n == 0 || n > REPLICAS_MAX) return false;
     s->lost_copy = s->lost_copy || session_may_run(s);
     memset(s->peers, 0, sizeof s->peers);
+    if (to->epoch > s->identity.epoch) s->identity.view = to->first_view;
     s->identity.epoch = to->epoch;
-    s->identity.view = to->first_view;
+    s->told = true;
     s->n_replicas = (uint8_t)n;
     s->n_others = 0;
     s->witnesses = 0;
@@ -356,6 +377,21 @@ static int on_reply(struct session *s, const struct wire_header *header,
     else
         end(s, 0, false);
     return 0;
+}
+
+/* Something came that is no answer: to a probe, or a reject for the reason `no`.  Is it time to ask
+ * that one who the members are (C10)?  By its own number for itself, or by the view in which it
+ * does not lead, it is another one than we take it for; or too much time has passed. */
+static void doubt_members(struct session *s, uint8_t replica, const struct wire_header *header,
+                          enum wire_reject_reason no)
+{
+    bool is_member = header->epoch == s->identity.epoch && replica < s->n_replicas;
+    bool leads = header->view == s->identity.view && session_primary(s) == replica;
+    bool is_other = is_member && (header->sender != replica ||
+                                  (no == WIRE_REJECT_NOT_PRIMARY && leads));
+    if (s->told || !s->running || !(is_other || s->round >= 2)) return;
+    s->peers[replica].due_members = true;
+    if (is_other && no != 0) s->peers[replica].due = false; /* it would say no again */
 }
 
 static void on_evicted(struct session *s, bool may_have_run)
@@ -411,6 +447,7 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
         break;
     }
     if (s->running && (s->wide || session_primary(s) == replica)) ask_again(s, now_ms);
+    doubt_members(s, replica, header, (enum wire_reject_reason)reject->reason);
 }
 
 int session_on_message(struct session *s, uint8_t replica, const struct wire_message *m,
@@ -434,6 +471,7 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
     if (!of_our_group(s, &m->header)) return 0;
     if (number == s->probe) {
         s->peers[replica].due = s->confirmed && !is_not_carried(s, replica);
+        doubt_members(s, replica, &m->header, (enum wire_reject_reason)0);
     } else if (number == s->request.number && session == s->request.session &&
                request == s->request_checksum) { /* C5 */
         if (is_reply) return on_reply(s, &m->header, &m->as.reply);

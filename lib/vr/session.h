@@ -12,8 +12,10 @@
  *   s->result
  *
  * The group may move to other members (section 7), and then says so.  A session has numbers for
- * replicas, no addresses: the host has those.  Behind the members it may have others, addresses
- * that its user named; they are asked when the members are silent.
+ * replicas, no addresses: the host has those.  At first they are of whom its user named, who may be
+ * some of the members only, or in another order; once that shows, it asks who they are.  Behind the
+ * members it may have others, addresses that its user named; they are asked when the members are
+ * silent.
  *
  * To write, a client registers first (SESSION_REGISTER), which gives it a session; then each
  * request (SESSION_APPLY) has the number after the last one.  A host that survives crashes saves
@@ -38,8 +40,9 @@
 #define SESSION_REGISTRATIONS (UINT64_C(1) << 63)
 
 /* What session_on_frame returns, beside 0 and VSTAMP_E_*, when the frame was a NEW-EPOCH and the
- * session follows it.  The numbers of replicas are those of the members in that frame now: the host
- * closes all its connections, without session_on_down, and goes on with those addresses. */
+ * session follows it.  The numbers of replicas are those of the members in that frame now, be it of
+ * a later epoch or of its own: the host closes all its connections, without session_on_down, and
+ * goes on with those addresses. */
 #define SESSION_MOVED 1
 
 enum session_task {
@@ -82,7 +85,8 @@ struct session_result {
 
 /* What the session knows of one replica during a task. */
 struct session_peer {
-    bool due;        /* a frame is to go there */
+    bool due;        /* the request is to go there */
+    bool due_members; /* the question who the members are, behind that */
     bool asked;      /* it went there in this round */
     uint32_t copies; /* of the request, handed to this connection and not answered */
     uint64_t view;   /* the believed one when the newest of them was */
@@ -93,6 +97,7 @@ struct session {
     struct session_identity identity;
     uint8_t n_replicas; /* members of the epoch */
     uint8_t n_others;   /* numbered behind them */
+    bool told;          /* the group has told the members; else they are whom the user named */
     uint64_t application; /* that requests are meant for: wire_application of its name, 0: any */
     struct prng prng;
     bool confirmed; /* a replica of identity.group answered since session_init */
@@ -127,6 +132,9 @@ void session_know_witnesses(struct session *s, uint32_t witnesses);
 /* How many others there are. */
 void session_know_others(struct session *s, uint8_t n_others);
 
+/* C8, C10: would these members be news? */
+bool session_is_news(const struct session *s, const struct wire_membership *to);
+
 /* What a NEW-EPOCH says that came for another session of this host.  False: it is no news. */
 bool session_move(struct session *s, const struct wire_membership *to, uint64_t now_ms);
 
@@ -149,6 +157,12 @@ static inline bool session_ended(const struct session *s)
 
 /* Bytes that a frame of this task takes at most. */
 size_t session_frame_size(const struct session *s);
+
+/* Is there a frame for this replica? */
+static inline bool session_is_due(const struct session *s, uint8_t replica)
+{
+    return s->running && (s->peers[replica].due || s->peers[replica].due_members);
+}
 
 /* Should the host connect to this replica? */
 bool session_wants(const struct session *s, uint8_t replica);

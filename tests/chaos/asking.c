@@ -210,7 +210,9 @@ static int call(struct load_client *c, enum session_task task, struct bytes body
 
 static void use_identity(struct load_client *c, const struct session_identity *identity)
 {
+    bool told = c->session.told;
     session_init(&c->session, identity, c->n_replicas, prng_next(&c->prng));
+    c->session.told = told;
 }
 
 static void new_identity(struct load_client *c)

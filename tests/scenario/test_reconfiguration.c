@@ -644,20 +644,38 @@ static void a_request_of_the_old_epoch_runs_once(void **state)
     cluster_free(c);
 }
 
-/* A client that knows of epoch 0 asks this replica. */
-static void expect_news(struct cluster *c, uint8_t replica)
+/* A client that knows of epoch 0 asks this replica; gives the number of answers before. */
+static size_t ask_as_client(struct cluster *c, uint8_t replica, uint8_t kind)
 {
-    struct wire_message m;
     struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
-    struct wire_request request = {.client = cluster_client_id(9), .kind = WIRE_KIND_READ_STALE};
+    struct wire_request request = {.client = cluster_client_id(9), .kind = kind};
     uint8_t frame[256];
     size_t size = wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
     size_t before = cluster_n_answers(c);
     cluster_ask(c, replica, (struct bytes){frame, size});
-    assert_int_equal(0, wire_frame_decode(cluster_nth_answer(c, before), &m));
+    return before;
+}
+
+static void expect_news_at(struct cluster *c, size_t answer, uint32_t epoch)
+{
+    struct wire_message m;
+    assert_int_equal(0, wire_frame_decode(cluster_nth_answer(c, answer), &m));
     assert_int_equal(m.header.command, WIRE_new_epoch);
-    assert_int_equal(m.header.epoch, 1);
+    assert_int_equal(m.header.epoch, epoch);
     assert_int_equal(m.as.new_epoch.membership.members.count, 3);
+}
+
+static void expect_news(struct cluster *c, uint8_t replica)
+{
+    size_t before = ask_as_client(c, replica, WIRE_KIND_READ_STALE);
+    expect_news_at(c, before, 1);
+}
+
+static void expect_members(struct cluster *c, uint8_t replica, uint32_t epoch)
+{
+    size_t before = ask_as_client(c, replica, WIRE_KIND_MEMBERS);
+    assert_int_equal(cluster_n_answers(c), before + 1);
+    expect_news_at(c, before, epoch);
 }
 
 static void a_client_of_an_old_epoch_is_told_of_the_new_one(void **state)
@@ -672,11 +690,59 @@ static void a_client_of_an_old_epoch_is_told_of_the_new_one(void **state)
     }
     assert_true(cluster_core(c, 2)->retired);
     expect_news(c, 1);
+    expect_members(c, 1, 1);
     expect_news(c, 2); /* by one that is not needed any more, too, ... */
     cluster_run(c, 1900);
     expect_news(c, 2);
     cluster_run(c, 200);
     assert_false(cluster_is_up(c, 2)); /* ... as long as it lingers */
+    cluster_free(c);
+}
+
+/* What is not durable here is not told yet; and who is not told is not served. */
+static void a_client_of_an_old_epoch_waits_until_it_can_be_told(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    struct wire_message m;
+    cluster_add(c, LIST(0, 1, 3));
+    assert_true(cluster_move(c, 2, g.admin, 1, LIST(0, 1, 3)));
+    cluster_slow_disk(c, 1, true);
+    cluster_crash(c, 3);
+    cluster_start(c, 3); /* in a life that is to be noted */
+    cluster_settle(c);
+    assert_int_equal(cluster_core(c, 1)->status, VR_NORMAL);
+    size_t before = ask_as_client(c, 1, WIRE_KIND_READ_STALE);
+    assert_int_equal(cluster_n_answers(c), before + 1);
+    assert_int_equal(0, wire_frame_decode(cluster_nth_answer(c, before), &m));
+    assert_int_equal(m.header.command, WIRE_reject);
+    assert_int_equal(m.as.reject.reason, WIRE_REJECT_UNAVAILABLE);
+    cluster_slow_disk(c, 1, false);
+    cluster_settle(c);
+    expect_news(c, 1);
+    cluster_free(c);
+}
+
+/* By a member in any status, whoever leads, also before the first change; but not by one that is in
+ * no group yet, which cannot know. */
+static void a_client_that_asks_who_the_members_are_is_told(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK | CLUSTER_WITNESS(2));
+    struct cluster *c = g.c;
+    for (uint8_t i = 0; i < 3; i++) expect_members(c, i, 0);
+    cluster_crash(c, 0);
+    cluster_crash(c, 1);
+    cluster_crash(c, 2);
+    cluster_start(c, 1);
+    cluster_settle(c);
+    assert_int_equal(cluster_core(c, 1)->status, VR_RECOVERING);
+    expect_members(c, 1, 0);
+    cluster_wipe(c, 2);
+    cluster_start(c, 2);
+    size_t before = ask_as_client(c, 2, WIRE_KIND_MEMBERS);
+    assert_int_equal(cluster_n_answers(c), before);
     cluster_free(c);
 }
 
@@ -709,6 +775,8 @@ int main(void)
         cmocka_unit_test(a_learner_that_starts_again_is_another),
         cmocka_unit_test(a_request_of_the_old_epoch_runs_once),
         cmocka_unit_test(a_client_of_an_old_epoch_is_told_of_the_new_one),
+        cmocka_unit_test(a_client_of_an_old_epoch_waits_until_it_can_be_told),
+        cmocka_unit_test(a_client_that_asks_who_the_members_are_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

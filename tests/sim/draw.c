@@ -434,6 +434,13 @@ static void draw_heavy(struct prng prng, struct sim_options *o)
     o->heavy_bytes = prng_chance(&own, 1, 3) ? prng_below(&own, 200) : SESSION_HEAVY_BYTES;
 }
 
+static void draw_few(struct prng prng, struct sim_options *o)
+{
+    struct prng own;
+    prng_seed(&own, prng_next(&prng) ^ 0xfe3);
+    if (prng_chance(&own, 1, 3)) o->few_permille = prng_between(&own, 100, 1000);
+}
+
 void sim_options_draw(struct prng *prng, const struct sim_setting *settings, size_t n_settings,
                       struct sim_options *o)
 {
@@ -456,6 +463,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_modelled(*prng, o);
     draw_unsound(*prng, o);
     draw_heavy(*prng, o);
+    draw_few(*prng, o);
     draw_flips(*prng, o);
     draw_trail(*prng, o);
     draw_upgrades(*prng, o);

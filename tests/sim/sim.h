@@ -20,6 +20,7 @@
  *   forget.c    the one sequence of faults that chance does not find
  *   faults.c    what goes wrong, and how much of it the protocol must bear
  *   workload.c  clients: what they ask and what they learn
+ *   find.c      clients: whom they know
  *   operator.c  who moves the primary
  *   changes.c   who changes the membership
  *   versions.c  who upgrades the replicas
@@ -170,6 +171,7 @@ struct sim_client {
     enum sim_client_state state;
     bool told_by_flipped; /* what is being heard: it may be wrong */
     struct session session;
+    bool knows_few;  /* members, and not which these are */
     uint8_t n_nodes, nodes[SLOTS_MAX]; /* which replica has which number in the session */
     struct sim_connection connections[REPLICAS_MAX]; /* by replica */
     uint64_t alarm;  /* names the SIM_CLIENT event that is valid */
@@ -333,6 +335,7 @@ struct sim {
     struct check check;
     struct model model;
     struct prng model_prng;
+    struct prng few_prng;
     size_t modelled_keys[SIM_MODELLED_KEYS]; /* plus 1; 0: not used yet */
     enum sim_phase phase;
     bool quiet;         /* no new faults */
@@ -408,6 +411,18 @@ void sim_version_check(struct sim *sim, const struct sim_replica *replica,
                        const struct wire_entry_header *header);
 void sim_version_check_frame(struct sim *sim, uint8_t from, uint8_t to, uint8_t version);
 bool sim_version_is_risen(const struct sim *sim, const struct vr *core);
+
+/* find.c */
+/* What the client's session calls this replica; n_nodes: nothing. */
+uint8_t sim_client_number(const struct sim_client *client, uint8_t replica);
+/* Its user gives a client the present members, or a few of them; gives their number. */
+uint8_t sim_first_members(struct sim *sim, struct sim_client *client,
+                          struct session_identity *identity);
+/* The newest epoch's members come behind those that it knows, as if the user had named them; but
+ * for the last client, if it is to find them by itself. */
+void sim_know_others(struct sim *sim, struct sim_client *client);
+/* The group has told who it is, or that it has moved. */
+void sim_follow(struct sim *sim, struct sim_client *client, struct bytes frame);
 
 /* heavy.c */
 void sim_heavy_sent(struct sim *sim, struct sim_client *client, uint8_t number,
@@ -501,8 +516,6 @@ void sim_operator_answer(struct sim *sim, uint8_t replica, struct bytes frame);
 /* A frame of the operator's was given to a replica that had been in this view. */
 void sim_operator_fed(struct sim *sim, uint8_t replica, uint64_t view_before, struct bytes frame);
 
-uint8_t sim_client_number(const struct sim_client *client, uint8_t replica);
-
 /* changes.c */
 void sim_changes_begin(struct sim *sim);
 void sim_changes_event(struct sim *sim, uint64_t step);
@@ -511,6 +524,10 @@ uint8_t sim_node_of(const char *address);
 const char *sim_address_of(uint8_t node);
 
 /* workload.c */
+static inline bool sim_is_last(const struct sim *sim, const struct sim_client *client)
+{
+    return client->index == sim->options.clients;
+}
 void sim_client_begin(struct sim *sim, uint8_t index);
 void sim_client_wake(struct sim *sim, uint8_t index, uint64_t alarm);
 void sim_client_frame(struct sim *sim, uint8_t index, uint8_t replica, struct bytes frame);

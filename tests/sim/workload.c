@@ -373,76 +373,19 @@ static void alarm_after(struct sim *sim, struct sim_client *client, uint64_t aft
            (struct sim_event){.kind = SIM_CLIENT, .node = client->index, .value = client->alarm});
 }
 
-static bool is_last(const struct sim *sim, const struct sim_client *client)
-{
-    return client->index == sim->options.clients;
-}
-
-/* What the session calls this replica; n_nodes: nothing. */
-uint8_t sim_client_number(const struct sim_client *client, uint8_t replica)
-{
-    uint8_t number = 0;
-    while (number < client->n_nodes && client->nodes[number] != replica) number++;
-    return number;
-}
-
-/* Some clients know nobody else as long as one of those that they know is up, be it that it was
- * replaced and only lingers: it must tell them where the group is (E8). */
-static bool is_left_to_those(struct sim *sim, const struct sim_client *client)
-{
-    if (sim->check.epoch == 0 || is_last(sim, client)) return false;
-    if (prng_chance(&sim->changes.prng, 1, 2)) return false;
-    for (uint8_t i = 0; i < client->n_nodes; i++)
-        if (sim->replicas[client->nodes[i]].up) return true;
-    return false;
-}
-
-/* The newest epoch's members come behind those that it knows, as if the user had named them. */
-static void know_others(struct sim *sim, struct sim_client *client)
-{
-    client->n_nodes = client->session.n_replicas;
-    session_know_others(&client->session, 0);
-    if (sim->options.change_us == 0) return;
-    if (vstamp_id_is_zero(client->session.identity.group)) /* else it may ask some other group */
-        client->session.identity.group = sim->check.group;
-    if (is_left_to_those(sim, client)) return;
-    for (uint8_t i = 0; i < sim->n_nodes; i++)
-        if (check_is_member(sim, i) && sim_client_number(client, i) == client->n_nodes)
-            client->nodes[client->n_nodes++] = i;
-    session_know_others(&client->session,
-                        (uint8_t)(client->n_nodes - client->session.n_replicas));
-}
-
-/* The group has moved. */
-static void follow(struct sim *sim, struct sim_client *client, struct bytes frame)
-{
-    struct wire_message m;
-    struct vr_membership members;
-    int rv = wire_frame_decode(frame, &m);
-    bool sound = rv == 0 && vr_membership_read(&members, &m.as.new_epoch.membership);
-    assert(sound);
-    for (uint8_t i = 0; i < sim->n_nodes; i++) {
-        client->connections[i].up = client->connections[i].coming = false;
-        client->connections[i].generation++;
-    }
-    for (uint8_t i = 0; i < members.n; i++)
-        client->nodes[i] = sim_node_of(members.members[i].address);
-    know_others(sim, client);
-}
-
 static uint64_t now_ms(const struct sim *sim)
 {
     return sim->now / 1000;
 }
 
-/* Its user gives it the present members. */
-static uint8_t first_members(struct sim *sim, struct sim_client *client,
-                             struct session_identity *identity)
+/* From its beginning, or from what was saved. */
+static void session_from(struct sim *sim, struct sim_client *client,
+                         const struct session_identity *identity, uint8_t n)
 {
-    const struct check_epoch *e = &sim->check.epochs[sim->check.epoch];
-    identity->epoch = sim->check.epoch;
-    for (uint8_t i = 0; i < REPLICAS_MAX; i++) client->nodes[i] = e->known ? e->order[i] : i;
-    return e->known ? e->n : sim->config.n_replicas;
+    session_init(&client->session, identity, n, prng_next(&sim->prng));
+    client->session.heavy_bytes = (uint32_t)sim->options.heavy_bytes;
+    client->session.told = !client->knows_few;
+    sim_know_others(sim, client);
 }
 
 static void new_identity(struct sim *sim, struct sim_client *client)
@@ -452,10 +395,9 @@ static void new_identity(struct sim *sim, struct sim_client *client)
     identity.registration = 1;
     identity.session = identity.number = 0;
     uint8_t n = client->session.n_replicas;
-    if (client->n_nodes == 0) n = first_members(sim, client, &identity);
-    session_init(&client->session, &identity, n, prng_next(&sim->prng));
-    client->session.heavy_bytes = (uint32_t)sim->options.heavy_bytes;
-    know_others(sim, client);
+    bool looks_anew = sim->options.few_permille > 0 && sim->phase == SIM_PHASE_READ;
+    if (client->n_nodes == 0 || looks_anew) n = sim_first_members(sim, client, &identity);
+    session_from(sim, client, &identity, n);
     client->unsettled = false;
 }
 
@@ -464,7 +406,7 @@ static void new_identity(struct sim *sim, struct sim_client *client)
 static bool gives_way(const struct sim *sim, const struct sim_client *client)
 {
     bool waits = sim->clients[sim->options.clients].state != SIM_CLIENT_DONE;
-    return sim->quiet && waits && !is_last(sim, client) &&
+    return sim->quiet && waits && !sim_is_last(sim, client) &&
            client->index + 1u >= sim->options.max_clients;
 }
 
@@ -473,7 +415,7 @@ static uint64_t patience_ms(struct sim *sim, const struct sim_client *client)
 {
     const struct sim_options *o = &sim->options;
     uint64_t ms = 1 + sim_around(sim, o->patience_us) / 1000;
-    if (!is_last(sim, client)) return ms;
+    if (!sim_is_last(sim, client)) return ms;
     if (o->change_us != 0) ms += 2000; /* it looks about */
     return ms + 2 * o->clients * (o->disk_us + o->disk_spread_us) / 1000;
 }
@@ -481,7 +423,7 @@ static uint64_t patience_ms(struct sim *sim, const struct sim_client *client)
 static void rest(struct sim *sim, struct sim_client *client)
 {
     client->state = SIM_CLIENT_IDLE;
-    alarm_after(sim, client, is_last(sim, client) ? 1 : sim_around(sim, sim->options.think_us));
+    alarm_after(sim, client, sim_is_last(sim, client) ? 1 : sim_around(sim, sim->options.think_us));
 }
 
 static void begin_task(struct sim *sim, struct sim_client *client, enum session_task task,
@@ -489,7 +431,7 @@ static void begin_task(struct sim *sim, struct sim_client *client, enum session_
 {
     uint64_t patience = patience_ms(sim, client);
     struct bytes body = {client->body, task == SESSION_REGISTER ? 0 : client->body_size};
-    know_others(sim, client);
+    sim_know_others(sim, client);
     client->state = task == SESSION_REGISTER ? SIM_CLIENT_REGISTERING : SIM_CLIENT_ASKING;
     session_start(&client->session, task, body, sent_before, now_ms(sim),
                   now_ms(sim) + patience);
@@ -503,7 +445,7 @@ static void begin_task(struct sim *sim, struct sim_client *client, enum session_
 static void spoil_some(struct sim *sim, struct sim_client *client)
 {
     struct sim_op *op = &sim->history.ops[client->op];
-    bool may_be_refused = op->task == SESSION_APPLY && !is_last(sim, client);
+    bool may_be_refused = op->task == SESSION_APPLY && !sim_is_last(sim, client);
     if (!may_be_refused || sim->options.unsound_permille == 0) return;
     op->unsound = prng_below(&sim->model_prng, 1000) < sim->options.unsound_permille;
     if (op->unsound) client->body[client->body_size++] = 0;
@@ -532,7 +474,7 @@ static bool draw_modelled_op(struct sim *sim, struct sim_client *client)
                  {KV_TXN, LINEAR_DEL, false},     {KV_TXN, LINEAR_DEL, false},
                  {KV_CHANGES, LINEAR_GET, false}, {KV_CHANGES, LINEAR_GET, false}};
     struct prng *prng = &sim->model_prng;
-    if (is_last(sim, client) || prng_below(prng, 1000) >= sim->options.modelled_permille)
+    if (sim_is_last(sim, client) || prng_below(prng, 1000) >= sim->options.modelled_permille)
         return false;
     uint64_t draw = prng_below(prng, sizeof draws / sizeof draws[0]);
     uint32_t key = modelled_key(sim, prng_below(prng, SIM_MODELLED_KEYS));
@@ -559,7 +501,7 @@ static void read_locally(struct sim *sim, struct sim_op *read)
 static void begin_foreign(struct sim *sim, struct sim_client *client)
 {
     bool reads;
-    struct bytes line = foreign_draw(&sim->prng, is_last(sim, client), &reads);
+    struct bytes line = foreign_draw(&sim->prng, sim_is_last(sim, client), &reads);
     client->body_size = line.size < BODY_MAX ? line.size : BODY_MAX;
     memcpy(client->body, line.data, client->body_size);
     client->op = history_add(sim, (struct linear_op){.kind = reads ? LINEAR_GET : LINEAR_PUT});
@@ -579,7 +521,7 @@ static void begin_op(struct sim *sim, struct sim_client *client)
     }
     uint32_t key = key_draw(sim);
     struct linear_op op = draw_op(sim, key);
-    while (is_last(sim, client) && op.kind == LINEAR_GET) op = draw_op(sim, key);
+    while (sim_is_last(sim, client) && op.kind == LINEAR_GET) op = draw_op(sim, key);
     client->op = op_new(sim, key, op);
     read_locally(sim, &sim->history.ops[client->op]);
     ask(sim, client);
@@ -639,7 +581,7 @@ static void op_ended(struct sim *sim, struct sim_client *client)
             foreign_check_answer(sim, s, s->result.op,
                                  (struct bytes){client->body, client->body_size}, s->result.body);
         note_answer(sim, client, s->result.body);
-        if (!is_last(sim, client)) return;
+        if (!sim_is_last(sim, client)) return;
         if (sim->phase == SIM_PHASE_PROGRESS) client->state = SIM_CLIENT_DONE;
         if (sim->phase == SIM_PHASE_READ) sim->next_read++;
         return;
@@ -674,9 +616,7 @@ void sim_client_restart(struct sim *sim, struct sim_client *client)
         client->connections[i].up = client->connections[i].coming = false;
         client->connections[i].generation++;
     }
-    session_init(s, &identity, s->n_replicas, prng_next(&sim->prng));
-    s->heavy_bytes = (uint32_t)sim->options.heavy_bytes;
-    know_others(sim, client);
+    session_from(sim, client, &identity, s->n_replicas);
     if (!was_writing) {
         rest(sim, client);
     } else if (prng_below(&sim->prng, 1000) < sim->options.resume_permille) {
@@ -715,9 +655,11 @@ void sim_client_step(struct sim *sim, struct sim_client *client)
         if (!session_wants(s, i)) continue;
         if (!c->up && !c->coming) sim_net_connect(sim, client, replica);
         if (!c->up) continue;
-        size_t size = session_send(s, i, frame, sizeof frame);
-        if (size > 0) sim_heavy_sent(sim, client, i, (struct bytes){frame, size});
-        if (size > 0) sim_net_request(sim, client, replica, (struct bytes){frame, size});
+        size_t size;
+        while ((size = session_send(s, i, frame, sizeof frame)) > 0) {
+            sim_heavy_sent(sim, client, i, (struct bytes){frame, size});
+            sim_net_request(sim, client, replica, (struct bytes){frame, size});
+        }
     }
     if (session_ended(s)) {
         ended(sim, client);
@@ -734,7 +676,7 @@ void sim_client_frame(struct sim *sim, uint8_t index, uint8_t replica, struct by
     if (number == client->n_nodes) return;
     sim_heavy_answered(client, replica, frame);
     int rv = session_on_frame(&client->session, number, frame, now_ms(sim));
-    if (rv == SESSION_MOVED) follow(sim, client, frame);
+    if (rv == SESSION_MOVED) sim_follow(sim, client, frame);
     else if (rv != 0)
         sim_fail(sim, "client %u cannot make sense of an answer of replica %u: %s", index, replica,
                  vstamp_err_text(rv));
@@ -747,7 +689,7 @@ void sim_client_wake(struct sim *sim, uint8_t index, uint64_t alarm)
     if (alarm != client->alarm) return;
     switch (client->state) {
     case SIM_CLIENT_IDLE:
-        if (!is_last(sim, client) && sim->phase > SIM_PHASE_PROGRESS) break; /* enough */
+        if (!sim_is_last(sim, client) && sim->phase > SIM_PHASE_PROGRESS) break; /* enough */
         if (gives_way(sim, client)) {
             rest(sim, client);
             break;

@@ -42,6 +42,7 @@ static void world_begin(struct sim *sim)
 {
     const struct sim_options *o = &sim->options;
     prng_seed(&sim->model_prng, sim->seed ^ 0x3e71);
+    prng_seed(&sim->few_prng, sim->seed ^ 0xfe3);
     sim->model.answer_capacity = o->max_answer_bytes;
     prng_seed(&sim->versions, sim->seed);
     sim->n_nodes = (uint8_t)o->nodes;

@@ -15,6 +15,7 @@ static struct session s;
 static uint64_t now;
 static uint32_t witnesses; /* what frames say of the group */
 static uint32_t epoch;     /* and of the time */
+static uint32_t ahead;     /* added to the number by which a replica calls itself */
 static uint8_t out[65536], in[4096];
 static size_t in_size;
 static struct wire_message sent; /* what the session sent last */
@@ -24,8 +25,9 @@ static const struct bytes operation = {(const uint8_t *)"incr", 4};
 static inline void begin_with(struct session_identity identity)
 {
     now = 1000;
-    witnesses = epoch = 0;
+    witnesses = epoch = ahead = 0;
     session_init(&s, &identity, N, 7);
+    s.told = true;
 }
 
 static inline int fresh(void **state)
@@ -93,8 +95,8 @@ static inline void pass(uint64_t ms)
 static inline int deliver(uint8_t from, struct vstamp_id whose, uint64_t view,
                    const struct wire_shape *shape, const void *message)
 {
-    struct wire_header header = {
-        .epoch = epoch, .group = whose, .view = view, .sender = from, .witnesses = witnesses};
+    struct wire_header header = {.epoch = epoch, .group = whose, .view = view,
+                                 .sender = from + ahead, .witnesses = witnesses};
     in_size = wire_frame_encode(&header, shape, message, in, sizeof in);
     assert_true(in_size > 0);
     return session_on_frame(&s, from, (struct bytes){in, in_size}, now);

@@ -45,11 +45,10 @@ static void on_reply(void *context, const struct vstamp_reply *reply)
     e->body[reply->size] = '\0';
 }
 
-static int open_crowd(void **state)
+static int open_with(uint32_t n_replicas)
 {
-    (void)state;
-    struct vstamp_client_config config = {
-        .n_replicas = N, .in_flight = CROWD, .first = {7, 100}, .seed = 1, .registration = 1};
+    struct vstamp_client_config config = {.n_replicas = n_replicas, .in_flight = CROWD,
+                                          .first = {7, 100}, .seed = 1, .registration = 1};
     size_t size = (vstamp_client_size(&config) + 63) / 64 * 64;
     memory = aligned_alloc(64, size);
     memset(memory, 0, size);
@@ -59,6 +58,18 @@ static int open_crowd(void **state)
     now = 1000;
     next_session = 10;
     return 0;
+}
+
+static int open_crowd(void **state)
+{
+    (void)state;
+    return open_with(N);
+}
+
+static int open_two(void **state)
+{
+    (void)state;
+    return open_with(2);
 }
 
 static int close_crowd(void **state)
@@ -460,6 +471,59 @@ static void all_sessions_move_together_and_run_what_they_had_sent(void **state)
     assert_int_equal(vstamp_client_epoch(c), 3);
 }
 
+/* All that wait at replica 0 are refused, though by the client's numbers it leads: then it is asked
+ * who the members are. */
+static void refuse_and_be_asked(void)
+{
+    reject_all(0, 0, WIRE_REJECT_NOT_PRIMARY);
+    take(0);
+    assert_int_equal(n_waiting[0], CROWD);
+    for (unsigned i = 0; i < CROWD; i++)
+        assert_int_equal(waiting[0][i].kind, WIRE_KIND_MEMBERS);
+}
+
+static void all_go_where_the_members_are_that_one_of_them_has_told(void **state)
+{
+    (void)state;
+    register_all();
+    for (unsigned i = 0; i < CROWD; i++) call(i, VSTAMP_APPLY, "a");
+    assert_int_equal(take(0), CROWD);
+    refuse_and_be_asked();
+    assert_int_equal(vstamp_client_moves(c), 0);
+    say_moved(0, 0);
+    deliver(0);
+    assert_int_equal(vstamp_client_moves(c), 1);
+    assert_int_equal(vstamp_client_epoch(c), 0);
+    assert_int_equal(vstamp_client_n_replicas(c), 2);
+    assert_string_equal(vstamp_client_address(c, 1), "h:8");
+    assert_int_equal(take(0), CROWD);
+    answer_all(0, 0);
+    for (unsigned i = 0; i < CROWD; i++) assert_int_equal(endings[i].reply.err, 0);
+    say_moved(0, 0); /* to another of those that asked */
+    deliver(0);
+    assert_int_equal(vstamp_client_moves(c), 1);
+}
+
+static void who_was_named_all_members_stays_where_it_is(void **state)
+{
+    (void)state;
+    register_all();
+    proxy_name(c, 0, "h:7");
+    proxy_name(c, 1, "h:8");
+    for (unsigned i = 0; i < CROWD; i++) call(i, VSTAMP_APPLY, "a");
+    assert_int_equal(take(0), CROWD);
+    refuse_and_be_asked();
+    say_moved(0, 0);
+    deliver(0);
+    assert_int_equal(vstamp_client_moves(c), 0);
+    assert_int_equal(vstamp_client_n_replicas(c), 2);
+    assert_int_equal(take(1), CROWD);
+    reject_all(1, 1, WIRE_REJECT_NOT_PRIMARY);
+    for (unsigned i = 0; i < take(1); i++) /* nobody asks again */
+        assert_int_not_equal(waiting[1][i].kind, WIRE_KIND_MEMBERS);
+    answer_all(1, 1);
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, open_crowd, close_crowd)
@@ -478,6 +542,9 @@ int main(void)
         STORY(a_callback_may_begin_the_next_call),
         STORY(senseless_bytes_end_the_connection),
         STORY(all_sessions_move_together_and_run_what_they_had_sent),
+        STORY(all_go_where_the_members_are_that_one_of_them_has_told),
+        cmocka_unit_test_setup_teardown(who_was_named_all_members_stays_where_it_is, open_two,
+                                        close_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

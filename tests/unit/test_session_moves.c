@@ -10,7 +10,8 @@
 
 #include "unit/session_play.h"
 
-/* Replica `from` says that the group `whose` has moved to `n` members, the last one a witness. */
+/* Replica `from` says that the group `whose` has `n` members in the epoch `to`, the last one a
+ * witness. */
 static int says_moved(uint8_t from, struct vstamp_id whose, uint32_t to, uint32_t n, uint64_t view)
 {
     uint8_t buffer[1024];
@@ -87,6 +88,104 @@ static void a_view_is_one_of_an_epoch(void **state)
     assert_int_equal(s.identity.view, 3);
 }
 
+/* Is the next frame for this replica the question who the members are? */
+static bool asks_members(uint8_t replica)
+{
+    return sends_to(replica) && sent.as.request.kind == WIRE_KIND_MEMBERS;
+}
+
+/* C10: it calls itself by another number than we do. */
+static void who_was_named_some_members_asks_for_all_and_is_told_once(void **state)
+{
+    (void)state;
+    s.told = false;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    ahead = 3;
+    reject(0, 6, WIRE_REJECT_NOT_PRIMARY);
+    assert_true(asks_members(0));
+    assert_true(vstamp_id_equal(sent.header.group, group));
+    assert_int_equal(sent.as.request.body.size, 0);
+    assert_false(sends_to(0));
+    assert_int_equal(says_moved(0, group, 0, 5, 0), SESSION_MOVED);
+    assert_int_equal(s.n_replicas, 5);
+    assert_int_equal(s.identity.epoch, 0);
+    assert_int_equal(s.identity.view, 6); /* it is the same epoch */
+    sends_to(2);
+    assert_int_equal(sent.as.request.kind, WIRE_KIND_APPLY);
+    assert_int_equal(sent.as.request.number, 5);
+    reject(2, 6, WIRE_REJECT_NOT_PRIMARY); /* how odd; but it has been told */
+    assert_false(asks_members(2));
+    assert_int_equal(says_moved(2, group, 0, 4, 0), 0);
+    assert_int_equal(s.n_replicas, 5);
+    pass(DEADLINE);
+    ended(VSTAMP_E_NOT_RUN, false); /* all copies came back */
+}
+
+/* C10: by our numbers it leads the view that it is in. */
+static void who_says_no_and_should_lead_is_asked_for_the_members(void **state)
+{
+    (void)state;
+    s.told = false;
+    start(SESSION_READ);
+    sends_only_to(0);
+    reject(0, 7, WIRE_REJECT_NOT_PRIMARY);
+    assert_true(sends_to(1));
+    reject(1, 7, WIRE_REJECT_NOT_PRIMARY);
+    assert_true(asks_members(1));
+    assert_false(asks_members(0));
+}
+
+static void a_witness_by_another_number_is_asked_for_the_members(void **state)
+{
+    (void)state;
+    s.told = false;
+    witnesses = 1u << 4;
+    start(SESSION_READ_STALE);
+    int first = sends_to_any();
+    assert_int_not_equal(first, -1);
+    ahead = 4;
+    reject((uint8_t)first, 0, WIRE_REJECT_WITNESS);
+    assert_true(asks_members((uint8_t)first));
+    assert_int_equal(says_moved((uint8_t)first, group, 0, 5, 0), SESSION_MOVED);
+    assert_true(sends_to(0));
+}
+
+/* C10: what it says can be true, but the others are somewhere else. */
+static void two_rounds_that_lead_nowhere_are_a_reason_to_ask(void **state)
+{
+    (void)state;
+    s.told = false;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    session_on_down(&s, 0);
+    for (uint32_t round = 0; round < 3; round++) {
+        session_on_down(&s, 2);
+        while (sends_to(1)) assert_int_equal(sent.as.request.kind, WIRE_KIND_APPLY);
+        reject(1, 0, WIRE_REJECT_NOT_PRIMARY);
+        if (round < 2) pass(s.round_ends_ms - now);
+    }
+    assert_true(asks_members(1));
+}
+
+static void of_a_large_request_the_small_question_before_it_leads_there_too(void **state)
+{
+    (void)state;
+    static const uint8_t large[SESSION_HEAVY_BYTES + 1];
+    s.told = false;
+    session_start(&s, SESSION_APPLY, (struct bytes){large, sizeof large}, false, now,
+                  now + DEADLINE);
+    session_on_down(&s, 0);
+    assert_true(sends_to(1));
+    reject(1, 0, WIRE_REJECT_NOT_PRIMARY);
+    while (s.round < 2) pass(s.round_ends_ms - now);
+    assert_true(sends_to(1));
+    assert_int_equal(sent.as.request.number, s.probe);
+    struct wire_reply m = {.client = me, .number = s.probe, .body = bytes_of("")};
+    assert_int_equal(deliver(1, group, 0, &wire_shape_reply, &m), 0);
+    assert_true(asks_members(1));
+}
+
 static void others_are_asked_when_the_members_are_silent(void **state)
 {
     (void)state;
@@ -125,6 +224,13 @@ int main(void)
         cmocka_unit_test_setup(a_copy_from_before_the_move_may_run, registered),
         cmocka_unit_test_setup(only_later_epochs_of_our_group_move_it, registered),
         cmocka_unit_test_setup(a_view_is_one_of_an_epoch, registered),
+        cmocka_unit_test_setup(who_was_named_some_members_asks_for_all_and_is_told_once,
+                               registered),
+        cmocka_unit_test_setup(who_says_no_and_should_lead_is_asked_for_the_members, registered),
+        cmocka_unit_test_setup(a_witness_by_another_number_is_asked_for_the_members, registered),
+        cmocka_unit_test_setup(two_rounds_that_lead_nowhere_are_a_reason_to_ask, registered),
+        cmocka_unit_test_setup(
+            of_a_large_request_the_small_question_before_it_leads_there_too, registered),
         cmocka_unit_test_setup(others_are_asked_when_the_members_are_silent, registered),
         cmocka_unit_test_setup(a_reconfiguration_that_is_refused_says_why, registered),
     };

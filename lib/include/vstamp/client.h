@@ -85,7 +85,8 @@ struct vstamp_reply {
 typedef void vstamp_reply_fn(void *context, const struct vstamp_reply *reply);
 
 struct vstamp_client_config {
-    uint32_t n_replicas; /* of the group, in the order of its configuration; the driver sets it */
+    uint32_t n_replicas; /* of the group, in the order of its configuration, or some of them; the
+                            driver sets it */
     uint32_t in_flight;  /* calls at a time, each a session of the group: 1 .. VSTAMP_IN_FLIGHT_MAX;
                             the driver takes 0 for 1.  The group remembers max_clients sessions
                             in all, and forgets the one unused for longest for a new one: take no
@@ -154,9 +155,11 @@ VSTAMP_API uint64_t vstamp_client_wake(const struct vstamp_client *client);
 VSTAMP_API uint64_t vstamp_client_view(const struct vstamp_client *client);
 
 /* A group may move to other members while clients run (section 7), and then one of the old ones
- * says so.  Look after each vstamp_client_input: has the epoch risen, then the replicas are
- * others.  Close all connections, without vstamp_client_down, and go on with the addresses that
- * are told here. */
+ * says so.  And where the replicas that a client was told of are some of the members only, or in
+ * another order, it asks one of them who they are.  Look after each vstamp_client_input: has the
+ * number of moves risen, then the replicas are others.  Close all connections, without
+ * vstamp_client_down, and go on with the addresses that are told here. */
+VSTAMP_API uint32_t vstamp_client_moves(const struct vstamp_client *client);
 VSTAMP_API uint32_t vstamp_client_epoch(const struct vstamp_client *client);
 VSTAMP_API uint32_t vstamp_client_n_replicas(const struct vstamp_client *client);
 /* "HOST:PORT", valid until the next move; NULL before the first, when only its user knows. */
@@ -169,10 +172,10 @@ VSTAMP_API void vstamp_client_others(struct vstamp_client *client, uint32_t n_ot
 /* --- the driver ------------------------------------------------------------------------------ */
 
 /* A client with sockets for the replicas "HOST:PORT,HOST:PORT,...", in the order of the group's
- * configuration.  It follows the group to other members, and comes back to these if those are
- * silent.  `config` NULL: one call at a time.  Nothing is connected or resolved yet.  On
- * success the driver is the caller's, to close.  VSTAMP_E_CONFIG: an address makes no sense, or
- * in_flight is too large.  VSTAMP_E_IO: out of memory. */
+ * configuration, or for some of them.  It follows the group to other members, and comes back to
+ * these if those are silent.  `config` NULL: one call at a time.  Nothing is connected or resolved
+ * yet.  On success the driver is the caller's, to close.  VSTAMP_E_CONFIG: an address makes no
+ * sense, or in_flight is too large.  VSTAMP_E_IO: out of memory. */
 VSTAMP_API int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
                                   const struct vstamp_client_config *config,
                                   struct vstamp_diag *diag);

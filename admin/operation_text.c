@@ -122,6 +122,13 @@ static void print_members(FILE *into, struct bytes body)
     }
 }
 
+static void print_passed_over(FILE *into, struct bytes body)
+{
+    struct wire_pass_over what;
+    if (wire_decode(&wire_shape_pass_over, body, &what) == 0)
+        fprintf(into, "operation %" PRIu32 " of entry %" PRIu64, what.index, what.op);
+}
+
 char *operation_text(const char *application, const struct wire_operation *o)
 {
     char *text = NULL;
@@ -130,6 +137,7 @@ char *operation_text(const char *application, const struct wire_operation *o)
     if (into == NULL) abort();
     if (o->kind == WIRE_KIND_APPLY) print_operation(into, application, o->body);
     if (o->kind == WIRE_KIND_RECONFIGURE) print_members(into, o->body);
+    if (o->kind == WIRE_KIND_PASS_OVER) print_passed_over(into, o->body);
     fclose(into);
     return text;
 }
@@ -138,6 +146,7 @@ const char *operation_kind_word(unsigned kind)
 {
     static const char *const words[] = {
         [WIRE_KIND_REGISTER] = "register", [WIRE_KIND_APPLY] = "apply",
-        [WIRE_KIND_RECONFIGURE] = "reconfigure", [WIRE_KIND_TICK] = "tick"};
+        [WIRE_KIND_RECONFIGURE] = "reconfigure", [WIRE_KIND_TICK] = "tick",
+        [WIRE_KIND_PASS_OVER] = "pass-over"};
     return kind < sizeof words / sizeof words[0] && words[kind] != NULL ? words[kind] : "unknown";
 }

@@ -71,6 +71,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/page_transfer.c \
     %D%/vr/pages.c \
     %D%/vr/pages.h \
+    %D%/vr/pass_over.c \
     %D%/vr/reads.c \
     %D%/vr/reconfiguration.c \
     %D%/vr/recovery.c \

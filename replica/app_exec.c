@@ -25,6 +25,7 @@ struct told {
     uint64_t op_number;
     struct vstamp_id client;
     uint64_t answer; /* checksum_of */
+    size_t at;       /* where it begins in `asked` */
 };
 
 enum stage {
@@ -393,6 +394,21 @@ static const char *said(const struct app_exec *x)
     return x->last_words[0] != '\0' ? "said" : NULL;
 }
 
+/* Nothing of it, nor of what was to come behind it, is in the state that the next process is given
+ * (X5). */
+static void refuse_apply(struct app_exec *x, struct vstamp_answer *answer,
+                         const struct vstamp_diag *why)
+{
+    int n = snprintf((char *)answer->data, answer->capacity,
+                     "%.80s %.200s, three times in a row%s%s", x->options.program, why->text,
+                     x->last_words[0] != '\0' ? "; it last said: " : "", x->last_words);
+
+    answer->size = (size_t)n < answer->capacity ? (size_t)n : answer->capacity - 1;
+    answer->not_executed = true;
+    x->asked.size = x->told[x->n_answered].at;
+    x->n_told = x->n_answered;
+}
+
 static void complain(struct app_exec *x, const struct errand *e, bool up, uint32_t tries,
                      const struct vstamp_diag *why, bool final)
 {
@@ -430,7 +446,7 @@ static void carry_out(struct app_exec *x, const struct errand *e)
     for (tries = 1; x->failure.text[0] == '\0'; tries++) {
         struct vstamp_diag why = {0};
         enum trouble trouble = x->stage != UP ? bring_up(x, &why) : NONE;
-        bool up = trouble == NONE, refused, final;
+        bool up = trouble == NONE, refused, skipped, final;
 
         if (up) trouble = steps[e->kind](x, e, &why);
         if (trouble == NONE) return;
@@ -438,11 +454,11 @@ static void carry_out(struct app_exec *x, const struct errand *e)
         refused = up && e->kind == QUERY &&
                   (trouble == SILENT || trouble == TOO_LONG || tries == QUERY_TRIES);
         final = trouble == DIFFERS || trouble == NO_ROOM || tries == EXEC_TRIES;
-        complain(x, e, up, tries, &why, final && !refused);
-        if (refused) {
-            refuse_query(e->answer, &why);
-            return;
-        }
+        skipped = up && e->kind == APPLY && trouble != NO_ROOM && tries == EXEC_TRIES;
+        complain(x, e, up, tries, &why, final && !refused && !skipped);
+        if (refused) refuse_query(e->answer, &why);
+        if (skipped) refuse_apply(x, e->answer, &why);
+        if (refused || skipped) return;
     }
 }
 
@@ -467,10 +483,12 @@ static bool note(struct app_exec *x, const struct vstamp_context *context,
 {
     uint64_t seed[SEED_BYTES / sizeof(uint64_t)] = {0};
     char head[HEAD_MAX];
+    size_t at;
     int n;
 
     if (!grow_told(x)) return false;
     if (context->prediction_size == SEED_BYTES) memcpy(seed, context->prediction, SEED_BYTES);
+    at = x->asked.size;
     n = snprintf(head, sizeof head, "%s %" PRIu64 " %" PRIu64 " %" PRIu64,
                  operation == NULL ? "tick" : "apply", ++x->n_questions, context->op_number,
                  context->timestamp_us);
@@ -486,7 +504,8 @@ static bool note(struct app_exec *x, const struct vstamp_context *context,
     x->told[x->n_told++] = (struct told){.is_tick = operation == NULL,
                                          .number = x->n_questions,
                                          .op_number = context->op_number,
-                                         .client = context->client};
+                                         .client = context->client,
+                                         .at = at};
     return true;
 }
 

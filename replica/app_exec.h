@@ -12,13 +12,16 @@
  * A process that ends, falls silent or says what it should not is killed, and another one is
  * started, given the saved state and asked the same again.  What had been answered before must be
  * answered alike, or the program is not deterministic, and this replica must not go on.  Neither
- * does it when a new process fails at the same place EXEC_TRIES times, which is what every other
- * replica will see, too.
+ * does it when new processes fail EXEC_TRIES times before they are asked anything new, or as they
+ * save their state, or do what is due.  An operation at which they fail as often is not executed,
+ * which the core is told: it is likely that no replica can.
  *
  *   X1  a process is told a state at most once, at its beginning;
  *   X2  an answer counts for the question whose number it repeats;
  *   X3  of each operation the first answer counts, and no later process gives another;
- *   X4  a process that failed is never asked again.
+ *   X4  a process that failed is never asked again;
+ *   X5  an operation that is not executed is in nothing that a later process is told, nor is what
+ *       was announced behind it: that is announced again.
  *
  * Who waits for the process waits for nothing else: the replica stands still meanwhile, and the
  * others, if it is the primary, choose another one. */

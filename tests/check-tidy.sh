@@ -47,8 +47,9 @@ offences() {
                 "atoi|atol|strtok|rand|srand|alloca) *[(]"
         }
         $0 ~ banned { offence("a banned call") }
-        /^ \*   [A-Z][0-9]+  / {
-            letter = substr($0, 6, 1)
+        /^ \*   [A-Z][A-Z]?[0-9]+  / {
+            letter = $2
+            sub(/[0-9]+$/, "", letter)
             if (!(letter in home)) home[letter] = FILENAME
             if (home[letter] != FILENAME) offence("a rule " letter ", as " home[letter] " has them")
         }

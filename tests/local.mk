@@ -56,6 +56,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_mend_epochs \
     %D%/scenario/test_normal \
     %D%/scenario/test_page_transfer \
+    %D%/scenario/test_pass_over \
     %D%/scenario/test_reads \
     %D%/scenario/test_reconfiguration \
     %D%/scenario/test_recovery \
@@ -85,6 +86,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-admin-view-change.bats \
     %D%/cli/vstamp-app-exec.bats \
     %D%/cli/vstamp-app-steps.bats \
+    %D%/cli/vstamp-app-stuck.bats \
     %D%/cli/vstamp-bench.bats \
     %D%/cli/vstamp-clocks.bats \
     %D%/cli/vstamp-commands.bats \
@@ -136,6 +138,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/clocks.c \
     %D%/sim/find.c \
     %D%/sim/heavy.c \
+    %D%/sim/illness.c \
     %D%/sim/check.c \
     %D%/sim/check.h \
     %D%/sim/copies.c \

@@ -212,7 +212,9 @@ static int load_entries(struct copy *c, struct journal_reader *r, struct vstamp_
     }
     state.op = state.commit = c->op;
     state.checksum = log_last(&c->vr->log)->checksum;
-    return vr_restore_state(c->vr, &state);
+    int rv = vr_restore_state(c->vr, &state);
+    vr_restore_end(c->vr);
+    return rv;
 }
 
 int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app *app,
@@ -231,6 +233,7 @@ int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app
     c->vr = arena_take(&arena, 1, sizeof *c->vr);
     vr_init(c->vr, &arena, &config, app, &sink, (struct vstamp_id){0, 1});
     c->vr->app_pages.instance = c->instance;
+    c->vr->settles_alone = true;
     struct journal_reader r = {.file = c->file};
     enum journal_kind kind;
     struct bytes body;

@@ -340,6 +340,7 @@ static void refresh_digest(struct node *n)
     struct vr *r = &n->vr;
     bool of_image = vr_app_has_memory(r);
     enum pages_version version = of_image ? PAGES_IMAGE : PAGES_LIVE;
+    if (!of_image && r->done > 0) return; /* the state is between two op-numbers */
     if (!pages_settle_soon(&r->pages, version)) return;
     n->digest = tree_root(pages_tree(&r->pages, version));
     n->digest_op = of_image ? r->checkpoint_op : r->applied;
@@ -427,6 +428,8 @@ void node_status(struct node *n, struct node_status *s)
         .rejected = r->stats.rejected,
         .reads = r->stats.reads,
         .ticks = r->stats.ticks,
+        .stuck_number = vr_is_stuck(r) ? r->applied + 1 : 0,
+        .passed_over = r->stats.passed_over,
         .evictions = r->stats.evictions,
         .entries_damaged = r->stats.entries_damaged,
         .entries_mended = r->stats.entries_mended,

@@ -32,6 +32,8 @@
 #include "vr/rooms.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/endian.h"
@@ -180,6 +182,16 @@ static void end(struct vr *r)
            vr_quoted(reason, r->app_failure.text));
 }
 
+void vr_app_end(struct vr *r, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(r->app_failure.text, sizeof r->app_failure.text, format, args);
+    va_end(args);
+    end(r);
+    vr_stop_for_good(r);
+}
+
 static void fail(struct vr *r, const char *what, const struct vstamp_diag *why)
 {
     vstamp_diag_printf(&r->app_failure, "the application \"%s\" cannot %s its state at op-number %"
@@ -280,6 +292,7 @@ bool vr_app_apply(struct vr *r, const struct vstamp_context *context, struct byt
     vr_app_enter(r, "apply", context->op_number);
     r->app->apply(&r->app_pages, context, operation.data, operation.size, says);
     if (vr_app_has_failed(r) || !has_kept_to_room(r, "apply", says)) return false;
+    if (says->not_executed) return true;
     vr_app_has_run(r);
     if (says->size > says->capacity) { /* A4 */
         say_too_long(r, "apply", says, &why);

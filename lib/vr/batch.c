@@ -142,6 +142,19 @@ bool vr_batch_tick(struct vr *r)
     return put_into_batch(r, &operation);
 }
 
+/* An entry with such an operation and no other; false: that cannot be now. */
+bool vr_prepare_own(struct vr *r, const struct wire_operation *operation)
+{
+    size_t size = BATCH_HEAD + wire_size(&wire_shape_operation, operation);
+    if (r->batch_count > 0 || r->suspects || vr_epoch_is_closed(r) || vr_view_is_over(r) ||
+        !vr_time_is_known(r) || !pipeline_has_room(r) || !vr_can_append(r, size))
+        return false;
+    bool fits = put_into_batch(r, operation);
+    assert(fits);
+    prepare(r);
+    return true;
+}
+
 /* An entry with this operation and no other. */
 void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation)
 {
@@ -247,6 +260,11 @@ static void take_request(struct vr *r, const struct vr_asker *asker, const struc
     if (m->kind == WIRE_KIND_RECONFIGURE && waiting == NULL &&
         vr_reconfigure_on_request(r, asker, m))
         return;
+    if (vr_is_stuck(r)) { /* PO2 */
+        vr_mark(r, VR_MARK_request_finds_application_stuck, "number=%" PRIu64, m->number);
+        vr_reject(r, asker, WIRE_REJECT_BUSY, "the application cannot execute an operation");
+        return;
+    }
     if (vr_proposal_closes(r)) {
         vr_mark(r, VR_MARK_request_finds_epoch_closed, "number=%" PRIu64, m->number);
         vr_reject(r, asker, WIRE_REJECT_BUSY, "the group is about to move to other members");

@@ -31,7 +31,7 @@ static bool take(struct vr *r, uint64_t op)
 void vr_checkpoint_anew(struct vr *r)
 {
     assert(r->checkpoint_storing && !r->pages.fetching);
-    if (r->applied > r->checkpoint_op && !r->bare) take(r, r->applied);
+    if (r->applied > r->checkpoint_op && r->done == 0 && !r->bare) take(r, r->applied);
 }
 
 /* Nor can it begin: what is logged above all that is executed has no room there.  An entry may have
@@ -87,6 +87,7 @@ static uint64_t due(struct vr *r)
 void vr_checkpoint_if_due(struct vr *r)
 {
     if (r->checkpoint_storing || r->over) return;
+    if (r->done > 0 && !r->bare) return; /* the state is between two op-numbers */
     if (r->pages.fetching && !vr_witness_needs_room(r)) return;
     if (r->config.durable && !r->started) return; /* replaying: nothing can be stored yet */
     uint64_t op = due(r);
@@ -148,10 +149,12 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     if (ours == NULL || !vstamp_id_equal(ours->checksum, anchor->checksum)) {
         vr_mark(r, VR_MARK_checkpoint_replaces_log, "op=%" PRIu64, anchor->op);
         log_reset(&r->log, anchor);
+        vr_pass_over_truncated(r);
         if (r->durable_op > anchor->op) r->durable_op = anchor->op;
     }
     if (vr_has_hole(r, anchor->op)) log_drop(&r->log, anchor->op); /* M5 */
-    r->applied = anchor->op;
+    r->applied = r->loaded_op = anchor->op;
+    vr_pass_over_forget(r);
     vr_digest_forget(r);
     vr_commit_up_to(r, anchor->op);
     r->checkpoint_op = anchor->op;

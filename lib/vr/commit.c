@@ -37,6 +37,7 @@ void vr_reply_registration(struct vr *r, const struct vr_asker *to,
                                              .number = record->number,
                                              .request = record->request,
                                              .op = record->op,
+                                             .outcome = record->outcome,
                                              .answer = record->answer};
     wire_encode(&wire_shape_registration, &registration, &w);
     assert(w.ok);
@@ -112,39 +113,78 @@ static void answer_too_long(struct vr *r, const struct wire_entry_header *header
     answer_with_sentence(r, header, asker, WIRE_OUTCOME_NO_ANSWER, why.text);
 }
 
-static void execute_operation(struct vr *r, const struct wire_entry_header *header,
-                              const struct wire_operation *o)
+/* It is passed over, if it would run at all (PO3). */
+static void settle_unexecuted(struct vr *r, const struct wire_entry_header *header,
+                              const struct vr_asker *asker)
 {
-    if (o->kind == WIRE_KIND_TICK) {
-        vr_tick(r, header);
-        return;
+    vr_get_past(r, header->op, asker->client);
+    answer_with_sentence(r, header, asker, WIRE_OUTCOME_NOT_RUN,
+                         "the application cannot execute this operation: it did not and will not "
+                         "run");
+}
+
+/* PO1: its client waits on. */
+static void keep_waiting(struct vr *r, const struct wire_entry_header *header,
+                         const struct wire_operation *o, const struct vr_asker *asker,
+                         const struct vstamp_answer *says)
+{
+    size_t size = says->size < says->capacity ? says->size : says->capacity;
+    if (vr_is_primary(r))
+        inflight_add(&r->inflight, o->client, o->kind, o->number, asker->request, asker->origin);
+    vr_get_stuck(r, header->op, o->client, (struct bytes){says->data, size});
+}
+
+/* False: it cannot be executed, and is not. */
+static bool execute_apply(struct vr *r, const struct wire_entry_header *header,
+                          const struct wire_operation *o, const struct vr_asker *asker)
+{
+    struct vstamp_context context = context_of(r, header, o);
+    struct vstamp_answer says;
+    if (!vr_app_apply(r, &context, o->body, &says)) return true;
+    if (says.not_executed && r->settles_alone) {
+        settle_unexecuted(r, header, asker);
+        return true;
     }
+    if (says.not_executed) {
+        keep_waiting(r, header, o, asker, &says);
+        return false;
+    }
+    if (says.size <= says.capacity)
+        answer(r, header, asker, WIRE_OUTCOME_ANSWERED, (struct bytes){says.data, says.size});
+    else
+        answer_too_long(r, header, asker, &says);
+    return true;
+}
+
+/* False: not now. */
+static bool execute_operation(struct vr *r, const struct wire_entry_header *header,
+                              const struct wire_operation *o, bool is_passed_over)
+{
+    if (o->kind == WIRE_KIND_TICK) vr_tick(r, header);
+    if (o->kind == WIRE_KIND_PASS_OVER) vr_pass_over_execute(r, header->op);
+    if (o->kind == WIRE_KIND_TICK || o->kind == WIRE_KIND_PASS_OVER) return true;
     struct vr_asker asker = take_asker(r, o);
     if (o->kind == WIRE_KIND_REGISTER) {
         execute_registration(r, header, &asker);
-        return;
+        return true;
     }
     struct client_record record;
     if (!stands(r, o, &record)) {
         vr_mark(r, VR_MARK_session_ended_in_flight, "op=%" PRIu64, header->op);
         vr_reject(r, &asker, WIRE_REJECT_EVICTED, "the session ended before the request ran");
-        return;
+        return true;
     }
     if (o->number != record.number + 1) {
         vr_mark(r, VR_MARK_request_logged_twice, "op=%" PRIu64, header->op);
-        return;
+        return true;
     }
     if (o->kind == WIRE_KIND_RECONFIGURE) {
         execute_reconfiguration(r, header, o, &asker);
-        return;
+        return true;
     }
-    struct vstamp_context context = context_of(r, header, o);
-    struct vstamp_answer says;
-    if (!vr_app_apply(r, &context, o->body, &says)) return;
-    if (says.size <= says.capacity)
-        answer(r, header, &asker, WIRE_OUTCOME_ANSWERED, (struct bytes){says.data, says.size});
-    else
-        answer_too_long(r, header, &asker, &says);
+    if (!is_passed_over) return execute_apply(r, header, o, &asker);
+    settle_unexecuted(r, header, &asker);
+    return true;
 }
 
 /* Decode up to so many operations of an entry; gives how many there were. */
@@ -179,11 +219,12 @@ static bool has_client(const struct vstamp_context *contexts, uint32_t n, struct
     return false;
 }
 
-/* Tell the application which of these it will be given.  Gives for how many that was decided, at
- * least one: what a registration, or the same client's former request, is about to change in the
- * client table has to be waited for. */
+/* Tell the application which of these it will be given, the first of which is that of this index.
+ * Gives for how many that was decided, at least one: what a registration, or the same client's
+ * former request, is about to change in the client table has to be waited for; and what is passed
+ * over is not given. */
 static uint32_t announce(struct vr *r, const struct wire_entry_header *header,
-                         const struct wire_operation *operations, uint32_t n)
+                         const struct wire_operation *operations, uint32_t index, uint32_t n)
 {
     struct vstamp_context contexts[VR_FORESEEN_MAX];
     struct vstamp_operation bodies[VR_FORESEEN_MAX];
@@ -193,6 +234,7 @@ static uint32_t announce(struct vr *r, const struct wire_entry_header *header,
     for (i = 0; i < n; i++) {
         const struct wire_operation *o = &operations[i];
         if (o->kind != WIRE_KIND_APPLY || has_client(contexts, n_sure, o->client)) break;
+        if (vr_turn_of(r, header->op, index + i) != VR_RUNS) break;
         if (!stands(r, o, &record) || o->number != record.number + 1) continue;
         contexts[n_sure] = context_of(r, header, o);
         bodies[n_sure++] = (struct vstamp_operation){o->body.data, o->body.size};
@@ -205,14 +247,34 @@ static uint32_t announce(struct vr *r, const struct wire_entry_header *header,
     return i > 0 ? i : 1;
 }
 
-static void execute_entry(struct vr *r, uint64_t op)
+/* The next ones of an entry, of which `index` are before them.  False: one has to wait. */
+static bool execute_some(struct vr *r, const struct wire_entry_header *header,
+                         const struct wire_operation *operations, uint32_t index, uint32_t n)
+{
+    uint32_t decided = 0;
+    for (uint32_t i = 0; i < n && !r->over; i++) {
+        if (index + i < r->done) continue;
+        enum vr_turn turn = vr_turn_of(r, header->op, index + i);
+        r->done = index + i;
+        if (turn == VR_WAITS) return false;
+        if (turn == VR_RUNS && i >= decided)
+            decided = i + announce(r, header, &operations[i], index + i, n - i);
+        if (!execute_operation(r, header, &operations[i], turn == VR_IS_PASSED_OVER)) return false;
+        r->done++;
+    }
+    return true;
+}
+
+/* False: it has to wait, in the midst of it. */
+static bool execute_entry(struct vr *r, uint64_t op)
 {
     const struct log_slot *slot = log_at(&r->log, op);
     struct bytes body = log_body(&r->log, op), bodies[VR_FORESEEN_MAX];
     struct reader at = reader_over(body.data, body.size);
     struct wire_operation operations[VR_FORESEEN_MAX];
     struct vstamp_id clients[VR_FORESEEN_MAX];
-    for (uint32_t left = read_u32(&at), n; left > 0; left -= n) {
+    uint32_t index = 0;
+    for (uint32_t left = read_u32(&at), n; left > 0; left -= n, index += n) {
         uint32_t wanted = left < VR_FORESEEN_MAX ? left : VR_FORESEEN_MAX;
         n = decode_some(r, op, &at, wanted, operations);
         for (uint32_t i = 0; i < n; i++) {
@@ -221,13 +283,12 @@ static void execute_entry(struct vr *r, uint64_t op)
         }
         client_table_foresee(r->clients, clients, n);
         vr_foresee(r, bodies, n);
-        for (uint32_t i = 0, decided = 0; i < n && !r->over; i++) {
-            if (i == decided) decided += announce(r, &slot->header, &operations[i], n - i);
-            execute_operation(r, &slot->header, &operations[i]);
-        }
+        if (!execute_some(r, &slot->header, operations, index, n)) return false;
         if (n < wanted || r->over) break;
     }
+    r->done = 0;
     r->checkpoint_log_bytes += body.size;
+    return true;
 }
 
 bool vr_execute(struct vr *r)
@@ -236,8 +297,11 @@ bool vr_execute(struct vr *r)
     vr_witness_pass(r);
     while (!r->bare && r->applied < r->commit && !r->pages.fetching && !r->over &&
            !log_is_hole(&r->log, r->applied + 1)) {
-        execute_entry(r, r->applied + 1);
-        if (r->over) break;
+        vr_pass_over_look(r);
+        if (vr_is_stuck(r) &&
+            vr_turn_of(r, r->applied + 1, r->done) != VR_IS_PASSED_OVER)
+            break;
+        if (!execute_entry(r, r->applied + 1) || r->over) break;
         r->applied++;
         vr_digest_point(r);
         if (r->over) break;

@@ -88,6 +88,11 @@ static void fence(struct vr *r, uint64_t op)
     vr_stop_for_good(r);
 }
 
+void vr_digest_fence(struct vr *r, uint64_t op)
+{
+    fence(r, op);
+}
+
 static void fence_by(struct vr *r, uint64_t op, struct vstamp_id right, uint32_t who)
 {
     struct vstamp_id ours = kept(r, r->config.self, op)->digest;

@@ -375,7 +375,7 @@ int vr_epoch_restore(struct vr *r, const struct wire_hard_state *state)
     r->retired = state->retired != 0;
     if (self != NOT_A_MEMBER) return 0;
     r->tokens[NOT_A_MEMBER] = state->token;
-    bool is_first = r->checkpoint_op == 0 && r->applied == 0; /* all there ever was follows */
+    bool is_first = r->checkpoint_op == 0 && r->commit == 0; /* all there ever was follows */
     vr_take_role(r, r->bare && !is_first); /* until the next LEARN says more */
     return 0;
 }

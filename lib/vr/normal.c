@@ -57,6 +57,7 @@ void vr_truncate(struct vr *r, uint64_t op)
     vr_mark(r, VR_MARK_log_truncated, "from op=%" PRIu64 " to op=%" PRIu64, r->log.op, op);
     log_truncate(&r->log, op);
     if (r->durable_op > op) r->durable_op = op;
+    vr_pass_over_truncated(r);
 }
 
 /* The time begins in which the disk has to write something (N5). */
@@ -76,6 +77,7 @@ void vr_normal_begin(struct vr *r)
         r->vote_us[i] = 0;
     }
     vr_lease_begin_view(r);
+    vr_pass_over_begin_view(r);
     r->sent_ok_op = 0;
     r->heartbeat = 0;
     r->view_start_op = r->log.op;
@@ -163,7 +165,8 @@ void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_
 
 void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit *m)
 {
-    if (!in_our_view(r, from, view, "commit")) return;
+    vr_pass_over_primary(r, view, m);
+    if (r->over || !in_our_view(r, from, view, "commit")) return;
     if (m->sequence <= r->heartbeat) {
         vr_mark(r, VR_MARK_heartbeat_out_of_order, "from=%u", from);
         return;
@@ -189,7 +192,8 @@ void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_c
     const struct wire_entry_header *last = log_header(&r->log, held);
     VR_SEND(r, from, commit_ok, .sequence = m->sequence, .op = last != NULL ? held : 0,
             .checksum = last != NULL ? last->checksum : (struct vstamp_id){0},
-            .granted_us = vr_lease_grant(r), .clock_us = r->wall_us);
+            .granted_us = vr_lease_grant(r), .clock_us = r->wall_us,
+            .executed = r->bare ? 0 : r->applied, .stuck_at = vr_stuck_at(r));
 }
 
 /* A backup of this view holds `op` and all before it: it counts if it names our entry (PIT-1.2). */
@@ -230,6 +234,7 @@ void vr_on_commit_ok(struct vr *r, uint8_t from, uint64_t view, const struct wir
     if (!answers_us(r, from, view, "commit_ok")) return;
     note_ack(r, from, m->op, m->checksum);
     vr_clock_heard(r, from, m->clock_us);
+    vr_pass_over_heard(r, from, m->executed, m->stuck_at);
     if (m->sequence > r->heartbeat_ok[from] && m->sequence <= r->heartbeat) {
         r->heartbeat_ok[from] = m->sequence;
         vr_lease_echoed(r, from, m->sequence, m->granted_us);
@@ -294,7 +299,7 @@ void vr_send_heartbeat(struct vr *r)
     vr_lease_sent(r, r->heartbeat);
     VR_BROADCAST(r, commit, .op = r->log.op, .commit = r->commit,
                  .checksum = log_header(&r->log, r->commit)->checksum, .durable = r->durable_op,
-                 .sequence = r->heartbeat, .held = vr_held(r));
+                 .sequence = r->heartbeat, .held = vr_held(r), .executed = r->applied);
 }
 
 void vr_heartbeat_due(struct vr *r)
@@ -304,6 +309,7 @@ void vr_heartbeat_due(struct vr *r)
     vr_clocks_judge(r);
     vr_proposal_heartbeat(r);
     vr_timer_set(r, VR_TIMER_HEARTBEAT, r->config.heartbeat_ms * UINT64_C(1000));
+    vr_pass_over_judge(r);
 }
 
 /* The disk is waited for while requests lack room that only it could make, and it writes nothing

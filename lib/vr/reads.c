@@ -6,7 +6,9 @@
  * arrived, so the primary's state held all that was acknowledged by then.
  *
  *   Q1  a round counts for the reads that came before it was sent;
- *   Q2  a new primary answers only once it has committed all its view began with (PIT-7.9).
+ *   Q2  a new primary answers only once it has committed all its view began with (PIT-7.9);
+ *   Q3  nor does one whose application is stuck (pass_over.c): a backup may be ahead of it, and
+ *       have answered.
  *
  * Under a lease (lease.c) they are answered at the end of the turn in which they came.
  *
@@ -31,7 +33,7 @@ static void answer_read(struct vr *r, const struct vr_asker *asker, struct bytes
     struct vstamp_diag why;
     if (vr_app_query(r, body, &answer, &why)) {
         r->stats.reads++;
-        vr_reply(r, asker, r->applied, (struct bytes){answer.data, answer.size});
+        vr_reply(r, asker, vr_state_op(r), (struct bytes){answer.data, answer.size});
     } else if (!r->over) {
         vr_reject(r, asker, WIRE_REJECT_INVALID, why.text);
     }
@@ -40,7 +42,7 @@ static void answer_read(struct vr *r, const struct vr_asker *asker, struct bytes
 static void answer_kept(struct vr *r, const struct vr_read *read)
 {
     if (read->asks_number)
-        vr_reply(r, &read->asker, r->applied, (struct bytes){0});
+        vr_reply(r, &read->asker, vr_state_op(r), (struct bytes){0});
     else
         answer_read(r, &read->asker, (struct bytes){read->body, read->size});
 }
@@ -149,6 +151,7 @@ static void answer_confirmed(struct vr *r, uint64_t sequence)
 {
     if (r->reads_count == 0 || !vr_is_primary(r) || r->suspects || vr_view_is_over(r)) return;
     if (r->applied < r->view_start_op) return; /* Q2 */
+    if (vr_is_stuck(r)) return; /* Q3 */
     for (uint32_t n; (n = foresee(r, sequence)) > 0;) {
         for (; n > 0; n--) {
             const struct vr_read *read = waiting_read(r, 0);

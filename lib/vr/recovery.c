@@ -344,11 +344,13 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
  * time. */
 void vr_recovery_void(struct vr *r)
 {
-    bool had_state = r->applied > 0 && !r->bare;
+    bool had_state = vr_state_op(r) > 0 && !r->bare;
     vr_epoch_void(r);
     log_reset(&r->log, &(struct wire_entry_header){0});
     r->log.keep_after = 0;
-    r->commit = r->applied = r->durable_op = r->checkpoint_op = r->checkpoint_log_bytes = 0;
+    vr_pass_over_forget(r);
+    r->commit = r->applied = r->loaded_op = r->durable_op = 0;
+    r->checkpoint_op = r->checkpoint_log_bytes = 0;
     r->view = r->log_view = r->incarnation = r->held = 0;
     r->group = (struct vstamp_id){0};
     r->has_hard_state = r->restarting = false;

@@ -119,6 +119,14 @@ static void restore_lost(struct vr *r, const struct wire_hard_state *state)
     vr_recovery_lose(r, goes_on);
 }
 
+/* It is executed when all of the log is here, as a later entry may say that it is not to be (PO3).
+ * But what ends an epoch comes before the next one begins, and nothing behind it is of its own. */
+static void restore_commit(struct vr *r, uint64_t commit)
+{
+    vr_commit_up_to(r, commit);
+    if (vr_epoch_is_closed(r)) vr_execute(r);
+}
+
 int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
 {
     if (state->lost) {
@@ -153,8 +161,7 @@ int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
     }
     if (state->op < r->commit || state->commit > state->op) return VSTAMP_E_CORRUPT;
     vr_truncate(r, state->op);
-    vr_commit_up_to(r, state->commit);
-    vr_execute(r);
+    restore_commit(r, state->commit);
     return 0;
 }
 
@@ -176,9 +183,7 @@ static int restore_before(struct vr *r, uint64_t commit, const struct wire_entry
         return VSTAMP_E_CORRUPT;
     if (before < r->commit) return VSTAMP_E_CORRUPT;
     vr_truncate(r, before);
-    vr_commit_up_to(r, commit < before ? commit : before);
-    vr_execute(r);
-    vr_checkpoint_if_due(r);
+    restore_commit(r, commit < before ? commit : before);
     return log_make_room(&r->log, size) ? 0 : VSTAMP_E_NO_ROOM;
 }
 
@@ -210,8 +215,14 @@ void vr_restore_give_up(struct vr *r)
     vr_recovery_lose(r, false);
 }
 
+void vr_restore_end(struct vr *r)
+{
+    vr_execute(r);
+}
+
 void vr_start(struct vr *r)
 {
+    vr_restore_end(r);
     r->started = true;
     r->sink.directory(r->sink.ctx);
     r->durable_op = r->log.op; /* what was read back is on disk */
@@ -625,7 +636,10 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
                  "back a sound folder", r->config.n_replicas / 2 + 1);
         return text;
     }
-    if (r->status == VR_TRANSITIONING && r->replaced) {
+    if (vr_is_stuck(r)) {
+        snprintf(text, size, "whether the other replicas can execute what it cannot: %s",
+                 r->stuck_why.text);
+    } else if (r->status == VR_TRANSITIONING && r->replaced) {
         snprintf(text, size, "replaced in epoch %u: %u of %u members that are to begin it have",
                  r->epoch, vr_epoch_n_begun(r), r->quorum);
     } else if (r->status == VR_TRANSITIONING && r->config.self == NOT_A_MEMBER) {

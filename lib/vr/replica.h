@@ -217,6 +217,7 @@ struct vr_stats {
     uint64_t transfer_bytes, transfer_pages; /* that came in them */
     uint64_t requests, duplicates, rejected, reads, evictions;
     uint64_t ticks; /* executed */
+    uint64_t passed_over;
     uint64_t entries_damaged, entries_mended;
     uint64_t dropped; /* messages */
 };
@@ -321,6 +322,16 @@ struct vr {
     bool ticking;     /* primary: a tick is in the batch or in the log, and not executed */
     uint64_t tick_us; /* primary: the next one not before */
 
+    /* pass_over.c */
+    uint32_t done; /* operations of the entry behind `applied` that are dealt with, ... */
+    bool settles_alone; /* a copy that is restored has nobody to ask */
+    bool stuck;    /* and the next one is one that the application cannot execute */
+    struct vstamp_diag stuck_why;
+    uint64_t loaded_op;             /* the state up to there came in pages */
+    uint64_t looked_op, passing_op; /* of entries up to there the newest that passes over one */
+    uint64_t executed_at[REPLICAS_MAX]; /* primary: by replica, as it said last, */
+    uint32_t stuck_at[REPLICAS_MAX];    /* and 1 + the place behind that where it is stuck */
+
     /* lease.c */
     uint64_t granted_until_us; /* backup: no DO-VIEW-CHANGE before that */
     bool lease_heard;          /* backup: a heartbeat was echoed in this turn */
@@ -421,7 +432,9 @@ int vr_restore_entry(struct vr *r, uint64_t commit, const struct wire_entry *ent
 int vr_restore_hole(struct vr *r, const struct wire_entry_outline *outline); /* all that is left */
 /* The files are damaged beyond that: nothing more is restored, what was is void. */
 void vr_restore_give_up(struct vr *r);
-/* All was restored, or nothing was there: from here on things may come in. */
+/* All was restored: what is committed is executed. */
+void vr_restore_end(struct vr *r);
+/* The same, or nothing was there: from here on things may come in. */
 void vr_start(struct vr *r);
 
 /* For the host's journal: the two lists of a hard state, built in the caller's buffers. */
@@ -517,6 +530,12 @@ static inline bool vr_is_primary(const struct vr *r)
 static inline bool vr_is_durable_state(const struct vr *r)
 {
     return r->durable >= r->state_position;
+}
+
+/* Is there an operation that its application cannot execute, and no word yet that nobody is to? */
+static inline bool vr_is_stuck(const struct vr *r)
+{
+    return r->stuck && !r->bare && !r->over;
 }
 
 bool vr_epoch_is_complete(const struct vr *r); /* the log up to its begin is here */

@@ -83,6 +83,7 @@ void vr_batch_settle(struct vr *r);
 void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation);
 void vr_batch_clear(struct vr *r);
 bool vr_batch_tick(struct vr *r);
+bool vr_prepare_own(struct vr *r, const struct wire_operation *operation);
 uint64_t vr_next_timestamp(const struct vr *r);
 
 /* clock.c: section 4.4: what time it is, for entries; wrong clocks are found by the others. */
@@ -95,6 +96,30 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header); /* executes 
 void vr_tick_arm(struct vr *r); /* at the end of a turn: when is the next one? */
 void vr_tick_due(struct vr *r);
 
+/* pass_over.c: an operation that the application cannot execute is passed over by all. */
+enum vr_turn { VR_RUNS, VR_WAITS, VR_IS_PASSED_OVER };
+void vr_pass_over_look(struct vr *r); /* before the next: the log may have grown */
+enum vr_turn vr_turn_by_log(struct vr *r, uint64_t op, uint32_t index);
+static inline enum vr_turn vr_turn_of(struct vr *r, uint64_t op, uint32_t index)
+{
+    return r->passing_op > op ? vr_turn_by_log(r, op, index) : VR_RUNS;
+}
+void vr_get_stuck(struct vr *r, uint64_t op, struct vstamp_id client, struct bytes why);
+void vr_get_past(struct vr *r, uint64_t op, struct vstamp_id client);
+void vr_pass_over_execute(struct vr *r, uint64_t entry);
+void vr_pass_over_forget(struct vr *r);
+void vr_pass_over_truncated(struct vr *r);
+void vr_pass_over_begin_view(struct vr *r);
+void vr_pass_over_heard(struct vr *r, uint8_t from, uint64_t executed, uint32_t stuck_at);
+void vr_pass_over_judge(struct vr *r); /* at the primary, with each heartbeat */
+void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit *m);
+uint32_t vr_stuck_at(const struct vr *r); /* as a COMMIT-OK says it */
+/* The newest op-number of which the state has something. */
+static inline uint64_t vr_state_op(const struct vr *r)
+{
+    return r->applied + (r->done > 0);
+}
+
 /* application.c: what it is asked beside executing.  One that lives in the pages is asked less. */
 void vr_app_resume(struct vr *r); /* the pages hold another state than was executed */
 bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages);
@@ -103,6 +128,7 @@ bool vr_app_is_row(const struct vr *r, const struct vstamp_pages *pages);
 void vr_app_enter(struct vr *r, const char *function, uint64_t op);
 bool vr_app_leave(struct vr *r);
 bool vr_app_has_failed(struct vr *r); /* leaves, too, and asks it */
+void vr_app_end(struct vr *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void vr_app_has_run(struct vr *r);    /* it executed something, and its memory may have changed */
 /* Execute; false: the replica is over.  What it says may be longer than its room. */
 bool vr_app_apply(struct vr *r, const struct vstamp_context *context, struct bytes operation,
@@ -138,6 +164,7 @@ void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
 void vr_digest_point(struct vr *r);
 void vr_digest_forget(struct vr *r);
 void vr_digest_forget_of(struct vr *r, uint8_t replica);
+void vr_digest_fence(struct vr *r, uint64_t op); /* our state is wrong for sure, since then */
 void vr_digest_turn_end(struct vr *r); /* in its second half, when nobody waits for us */
 void vr_digest_repeat(struct vr *r, uint8_t replica);
 void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m);
@@ -199,6 +226,7 @@ void vr_hand_over_to_stop(struct vr *r);
 void vr_hand_over_on_request(struct vr *r, const struct vr_asker *asker,
                              const struct wire_request *m);
 void vr_hand_over_settle(struct vr *r);
+void vr_hand_over_to(struct vr *r, uint8_t target); /* if it can lead */
 
 /* state_transfer.c: section 5.2: a replica that is behind takes entries from a peer. */
 void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, uint64_t view,

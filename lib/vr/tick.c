@@ -41,7 +41,7 @@ void vr_tick(struct vr *r, const struct wire_entry_header *header)
 static bool may_tick(const struct vr *r)
 {
     return r->log.op > 0 && !r->suspects && !r->ticking && vr_time_is_known(r) &&
-           !vr_view_is_over(r) && !vr_proposal_closes(r);
+           !vr_is_stuck(r) && !vr_view_is_over(r) && !vr_proposal_closes(r);
 }
 
 /* VSTAMP_NEVER: nothing is, or not for us (U1).  Most often nothing is, which is known soonest. */

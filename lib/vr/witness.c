@@ -180,7 +180,7 @@ uint64_t vr_witness_forgets(struct vr *r)
 void vr_take_role(struct vr *r, bool witness)
 {
     r->witness = witness;
-    if (r->applied == 0 && r->checkpoint_op == 0) r->bare = witness;
+    if (r->commit == 0 && r->checkpoint_op == 0) r->bare = witness;
 }
 
 bool vr_lacks_state(const struct vr *r)

@@ -375,7 +375,9 @@ static void in_normal_operation(struct forge *f, struct wire_message *m, uint8_t
     case WIRE_commit_ok:
         if (h != NULL)
             m->as.commit_ok =
-                (struct wire_commit_ok){r->heartbeat, h->op, h->checksum, 0, r->wall_us};
+                (struct wire_commit_ok){.sequence = r->heartbeat, .op = h->op,
+                                        .checksum = h->checksum, .clock_us = r->wall_us,
+                                        .executed = r->applied + (odd & 1)};
         break;
     case WIRE_commit:
         h = log_header(&r->log, m->as.commit.commit);

@@ -21,11 +21,11 @@ static enum vstamp_audit audit(const struct vstamp_pages *pages, uint32_t n_used
 static struct sim *running;
 static struct vstamp_app store;
 
-/* Who executes; NULL: a recording that is lived again, or nothing is modelled. */
+/* Who executes; NULL: a recording that is lived again. */
 static struct sim_replica *executor(const struct vstamp_pages *pages)
 {
     uintptr_t at = (uintptr_t)pages;
-    for (uint8_t i = 0; running->options.modelled_permille != 0 && i < running->n_nodes; i++) {
+    for (uint8_t i = 0; i < running->n_nodes; i++) {
         struct sim_replica *r = &running->replicas[i];
         uintptr_t begin = (uintptr_t)r->memory;
         if (r->up && at >= begin && at < begin + r->memory_size) return r;
@@ -36,9 +36,16 @@ static struct sim_replica *executor(const struct vstamp_pages *pages)
 static void apply(struct vstamp_pages *pages, const struct vstamp_context *context,
                   const uint8_t *operation, size_t size, struct vstamp_answer *answer)
 {
-    struct sim_replica *r = executor(pages);
+    const struct sim_options *o = &running->options;
+    bool known = o->modelled_permille != 0 || o->illness_us != 0;
+    struct sim_replica *r = known ? executor(pages) : NULL;
+    if (sim_is_poison(running, context) || (r != NULL && sim_is_ill(r))) {
+        answer->not_executed = true;
+        if (o->own_memory != 0) remembering_void(pages);
+        return;
+    }
     store.apply(pages, context, operation, size, answer);
-    if (r == NULL) return;
+    if (r == NULL || o->modelled_permille == 0) return;
     const char *wrong = model_applied(&running->model, &r->place, context,
                                       (struct bytes){operation, size},
                                       (struct bytes){answer->data, answer->size});
@@ -48,7 +55,7 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
 
 static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
 {
-    struct sim_replica *r = executor(pages);
+    struct sim_replica *r = running->options.modelled_permille != 0 ? executor(pages) : NULL;
     store.tick(pages, context);
     if (r != NULL) model_ticked(&running->model, &r->place, context);
 }

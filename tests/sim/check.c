@@ -260,6 +260,7 @@ static void note_digest(struct sim *sim, struct sim_replica *replica, const stru
 {
     bool of_image = vr_app_has_memory(core);
     if (of_image && (core->checkpoint_op == 0 || core->pages.fetching)) return;
+    if (!of_image && core->done > 0) return; /* the state is between two op-numbers */
     uint64_t op = of_image ? core->checkpoint_op : core->applied;
     enum pages_version version = of_image ? PAGES_IMAGE : PAGES_LIVE;
     struct check_op *known = op_at(&sim->check, op);
@@ -301,7 +302,8 @@ static void check_numbers(struct sim *sim, const struct sim_replica *replica, co
     if (core->commit < last->commit)
         sim_fail(sim, "replica %u went back from commit %" PRIu64 " to %" PRIu64, who,
                  last->commit, core->commit);
-    if (core->applied < last->applied) sim_fail(sim, "replica %u unmade operations", who);
+    if (core->applied < last->applied && !last->bare) /* else it has taken up the state */
+        sim_fail(sim, "replica %u unmade operations", who);
     if (core->log_view > core->view) sim_fail(sim, "replica %u has a log from the future", who);
     if (core->applied > core->commit)
         sim_fail(sim, "replica %u runs ahead of its commit-number", who);
@@ -532,6 +534,21 @@ void check_refused(struct sim *sim, struct sim_replica *replica)
     note_marks(sim, replica, check_core(replica->node));
 }
 
+/* What it knows to be committed: what it has executed, or would if it could. */
+static uint64_t note_entries(struct sim *sim, struct sim_replica *replica, const struct vr *core)
+{
+    uint64_t known = vr_is_stuck(core) ? core->commit : core->applied;
+    uint64_t from = sim->check.replicas[replica->index].known + 1;
+    if (known < from) return known;
+    if (vstamp_id_is_zero(sim->check.group)) sim->check.group = core->group;
+    if (!vstamp_id_equal(sim->check.group, core->group))
+        sim_fail(sim, "replica %u executes operations of a second group", replica->index);
+    if (from < core->log.first) from = core->log.first;
+    for (uint64_t op = from; op <= known; op++)
+        note_committed(sim, replica, &log_at(&core->log, op)->header);
+    return known;
+}
+
 void check_turn(struct sim *sim, struct sim_replica *replica)
 {
     const struct vr *core = check_core(replica->node);
@@ -545,16 +562,9 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
     check_flipped(sim, replica, core);
     check_numbers(sim, replica, core);
     if (vr_is_primary(core) && !is_unused(replica)) check_primary(sim, replica, core);
+    uint64_t known = note_entries(sim, replica, core);
     if (vr_is_witness(core)) check_witness(sim, replica, core);
-    if (core->applied > last->applied) {
-        if (vstamp_id_is_zero(sim->check.group)) sim->check.group = core->group;
-        if (!vstamp_id_equal(sim->check.group, core->group))
-            sim_fail(sim, "replica %u executes operations of a second group", replica->index);
-        uint64_t from = last->applied + 1 > core->log.first ? last->applied + 1 : core->log.first;
-        for (uint64_t op = from; op <= core->applied; op++)
-            note_committed(sim, replica, &log_at(&core->log, op)->header);
-        if (!core->bare) note_digest(sim, replica, core);
-    }
+    if (core->applied > last->applied && !core->bare) note_digest(sim, replica, core);
     sim_version_check(sim, replica, log_last(&core->log));
     struct vstamp_id head = log_last(&core->log)->checksum;
     bool in_epoch = core->status != VR_TRANSITIONING && core->config.self != NOT_A_MEMBER &&
@@ -568,6 +578,8 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
     last->log_view = core->log_view;
     last->commit = core->commit;
     last->applied = core->applied;
+    last->known = known;
+    last->bare = core->bare;
     last->op = core->log.op;
     last->head = head;
 }
@@ -589,7 +601,7 @@ void check_started(struct sim *sim, struct sim_replica *replica)
 
     bool torn = core->log_view < last->log_view || last->torn_view == core->log_view + 1 ||
                 log_last(&core->log)->view > core->log_view;
-    last->view = last->log_view = last->commit = last->applied = last->op = 0;
+    last->view = last->log_view = last->commit = last->applied = last->known = last->op = 0;
     last->grouped = false;
     last->head = (struct vstamp_id){0};
     last->torn_view = torn ? core->log_view + 1 : 0;

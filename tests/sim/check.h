@@ -79,6 +79,8 @@ struct check_replica {
     uint32_t durable_epoch; /* its disk knows at least of this one */
     uint32_t epoch; /* in which all that follows was */
     uint64_t view, log_view, commit, applied; /* after its last turn, this incarnation */
+    uint64_t known; /* up to there it had told what is committed */
+    bool bare; /* and it had passed over what it has not executed */
     uint32_t said_epoch;                      /* of the two below */
     uint64_t promised;                        /* newest view it sent a DO-VIEW-CHANGE for */
     uint64_t acked_view, acked_op;            /* newest PREPARE-OK, by (view, op) */

@@ -395,6 +395,8 @@ static void settle(struct sim_options *o)
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
         o->witnesses &= o->witnesses - 1;
+    bool one_cannot_decide = o->change_us == 0 && o->witnesses == 0 && o->replicas > 2;
+    if (!o->disk || !one_cannot_decide) o->illness_us = 0; /* who ends must not lose its memory */
     if (o->own_memory != 0) o->flip_us = 0; /* it would have to turn there */
     if (o->flip_us != 0) o->plot_us = 0;   /* which counts on what others remember */
     /* What is executed may not be what stays, or be wrong. */
@@ -424,6 +426,15 @@ static void draw_unsound(struct prng prng, struct sim_options *o)
     struct prng own;
     prng_seed(&own, prng_next(&prng) ^ 0x0dd);
     if (prng_chance(&own, 1, 4)) o->unsound_permille = prng_between(&own, 20, 300);
+}
+
+static void draw_illness(struct prng prng, struct sim_options *o)
+{
+    struct prng own;
+    prng_seed(&own, prng_next(&prng) ^ 0x111);
+    if (prng_chance(&own, 1, 5)) o->poison_ppm = prng_between(&own, 500, 20000);
+    if (prng_chance(&own, 1, 5))
+        o->illness_us = o->view_change_ms * SIM_MS * prng_between(&own, 4, 40);
 }
 
 /* Mostly what real ones have, which is beyond all values here. */
@@ -464,6 +475,7 @@ void sim_options_draw(struct prng *prng, const struct sim_setting *settings, siz
     draw_unsound(*prng, o);
     draw_heavy(*prng, o);
     draw_few(*prng, o);
+    draw_illness(*prng, o);
     draw_flips(*prng, o);
     draw_trail(*prng, o);
     draw_upgrades(*prng, o);

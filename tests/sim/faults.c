@@ -606,6 +606,7 @@ void sim_fault(struct sim *sim, const struct sim_event *event)
     case SIM_FAULT_plot: sim_plot_begin(sim); break;
     case SIM_FAULT_clock: clock_jump(sim); break;
     case SIM_FAULT_flip: sim_flip(sim, any_victim(sim)); break;
+    case SIM_FAULT_illness: sim_fall_ill(sim, any_victim(sim)); break;
     case SIM_FAULT_hand_over: sim_operator_hand_over(sim); break;
     case SIM_FAULT_upgrade: upgrade(sim); break;
     case SIM_FAULTS: assert(false);

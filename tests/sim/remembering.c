@@ -189,6 +189,12 @@ static int load(void *instance_made, struct vstamp_load *from, struct vstamp_dia
     return 0;
 }
 
+void remembering_void(struct vstamp_pages *pages)
+{
+    struct memory *m = vstamp_pages_instance(pages);
+    m->n_applied = m->n_announced = 0;
+}
+
 void remembering_store(struct vstamp_app *app, bool by_row)
 {
     *app = *kv_app();

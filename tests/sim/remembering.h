@@ -10,4 +10,7 @@
 /* By save and load, else by settle and resume. */
 void remembering_store(struct vstamp_app *app, bool by_row);
 
+/* What was announced does not come. */
+void remembering_void(struct vstamp_pages *pages);
+
 #endif

@@ -128,11 +128,14 @@ static void io_log(void *ctx, enum log_level level, const char *event, const cha
               strcmp(event, "checkpoint-differs") == 0) &&
              r->sim->stats.flips > 0;
     bool older = strcmp(event, "version-refused") == 0 && r->newest == WIRE_NEWEST;
-    if (strcmp(event, "application-failed") == 0)
+    bool stuck = strcmp(event, "application-stuck") == 0 && sim_stuck_is_expected(r);
+    if (strcmp(event, "application-failed") == 0 && sim_is_ill(r))
+        stuck = true;
+    else if (strcmp(event, "application-failed") == 0)
         sim_fail(r->sim, "replica %u: %s", r->index, check_core(r->node)->app_failure.text);
     if (strcmp(event, "application-mistaken") == 0)
         sim_fail(r->sim, "replica %u: %s", r->index, check_core(r->node)->app_mistake.text);
-    if (level == LOG_LEVEL_ERROR && !spoilt && !rots && !flips && !older && !r->old)
+    if (level == LOG_LEVEL_ERROR && !spoilt && !rots && !flips && !older && !stuck && !r->old)
         sim_fail(r->sim, "replica %u: %s", r->index, event);
 }
 
@@ -147,7 +150,7 @@ static void live_again(struct sim_replica *r)
 {
     char verdict[REPLAY_VERDICT_SIZE];
     struct bytes recording = {r->tape.data, r->tape.size};
-    bool as_it_was = r->flipped_life != r->incarnation; /* no flip is on record */
+    bool as_it_was = r->flipped_life != r->incarnation && !sim_is_ill(r); /* neither is on record */
     if (recording.size > 0 && as_it_was &&
         replay(recording, sim_app(r->sim), NULL, NULL, NULL, NULL, verdict) != REPLAY_SAME)
         sim_fail(r->sim, "replica %u, once more: %s", r->index, verdict);
@@ -600,17 +603,27 @@ static void on_request(struct sim_replica *r, const struct sim_event *event)
     r->backlog_count++;
 }
 
-/* Its program is too old: then it is upgraded.  Or its disk is of no use. */
+static void crash_for_a_while(struct sim_replica *r, const char *why)
+{
+    sim_replica_crash(r->sim, r->index, why);
+    sim_at(r->sim, sim_around(r->sim, r->sim->options.down_us),
+           (struct sim_event){.kind = SIM_START, .node = r->index});
+}
+
+/* Its program is too old: then it is upgraded.  Or its disk is of no use.  Or it is ill, and is
+ * started again. */
 static void start_anew(struct sim_replica *r)
 {
+    if (sim_is_ill(r) && check_core(r->node)->app_failure.text[0] != '\0') {
+        crash_for_a_while(r, "stopped, as it executes nothing");
+        return;
+    }
     if (check_core(r->node)->over_version == 0) {
         start_empty(r);
         return;
     }
     sim_version_too_old(r, node_is_over(r->node));
-    sim_replica_crash(r->sim, r->index, "stopped, to be upgraded");
-    sim_at(r->sim, sim_around(r->sim, r->sim->options.down_us),
-           (struct sim_event){.kind = SIM_START, .node = r->index});
+    crash_for_a_while(r, "stopped, to be upgraded");
 }
 
 /* A stopping replica goes when it has handed over, or is out of patience. */
@@ -644,11 +657,8 @@ void sim_replica_stop(struct sim *sim, uint8_t index)
 /* The daemon ends, and is started again. */
 static void write_failed(struct sim_replica *r)
 {
-    struct sim *sim = r->sim;
-    sim->stats.failed_writes++;
-    sim_replica_crash(sim, r->index, "a write failed");
-    sim_at(sim, sim_around(sim, sim->options.down_us),
-           (struct sim_event){.kind = SIM_START, .node = r->index});
+    r->sim->stats.failed_writes++;
+    crash_for_a_while(r, "a write failed");
 }
 
 void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame)

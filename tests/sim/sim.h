@@ -16,6 +16,7 @@
  *   net.c       frames between replicas, connections of clients
  *   rot.c       single entries of journals rot
  *   flips.c     bits of a replica's memory turn
+ *   illness.c   operations cannot be executed, at all replicas or at one
  *   trails.c    and whoever compares their trails learns when
  *   forget.c    the one sequence of faults that chance does not find
  *   faults.c    what goes wrong, and how much of it the protocol must bear
@@ -113,6 +114,7 @@ struct sim_replica {
     bool was_flipped;      /* what turned was written over, and it may still say so */
     uint64_t righted_op;   /* at this op, or before */
     bool fenced;      /* it has found out, and its disk says so */
+    uint32_t ill_life; /* in this life it executes nothing more */
     bool old;         /* it is what it wrote some lives ago, or ... */
     bool old_of_newest_life; /* ... earlier in its newest one */
     struct disk copy; /* of its disk, made when it crashed once, or while it ran */
@@ -246,6 +248,8 @@ enum sim_phase {
     SIM_STAT(flips)                                                                                \
     SIM_STAT(fenced)                                                                               \
     SIM_STAT(named)                                                                                \
+    SIM_STAT(refused)   /* operations that no replica can execute */                               \
+    SIM_STAT(illnesses)                                                                            \
     SIM_STAT(old_copies)                                                                           \
     SIM_STAT(lost_writes)                                                                          \
     SIM_STAT(lost_states)                                                                          \
@@ -494,6 +498,13 @@ void sim_rot_entries(struct sim *sim, struct sim_replica *replica); /* it is dow
 
 /* flips.c */
 void sim_flip(struct sim *sim, uint8_t index);
+
+/* illness.c */
+struct vstamp_context;
+bool sim_is_poison(const struct sim *sim, const struct vstamp_context *context);
+bool sim_is_ill(const struct sim_replica *r);
+void sim_fall_ill(struct sim *sim, uint8_t index);
+bool sim_stuck_is_expected(const struct sim_replica *r); /* else it may have failed the run */
 
 /* trails.c */
 void sim_trail_fenced(struct sim_replica *r); /* its disk is as it will be looked at */

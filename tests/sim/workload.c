@@ -547,7 +547,8 @@ static void registered(struct sim *sim, struct sim_client *client)
     switch (session_settle(given, client->unsettled_session, client->unsettled_number,
                            (struct bytes){client->body, client->body_size})) {
     case SESSION_RAN:
-        note_answer(sim, client, given->answer);
+        if (given->outcome == WIRE_OUTCOME_NOT_RUN) sim->history.ops[client->op].never = true;
+        else note_answer(sim, client, given->answer);
         break;
     case SESSION_DID_NOT_RUN:
         sim->history.ops[client->op].never = true;
@@ -590,6 +591,10 @@ static void op_ended(struct sim *sim, struct sim_client *client)
     bool refused = s->result.err == VSTAMP_E_INVALID || s->result.err == VSTAMP_E_TOO_LARGE;
     if (refused && !op->unsound && !foreign_in_use())
         sim_fail(sim, "a sound operation was refused: %s", vstamp_err_text(s->result.err));
+    bool may_be = sim->options.poison_ppm != 0 || sim->options.illness_us != 0;
+    if (s->result.err == VSTAMP_E_REFUSED && !may_be && !foreign_in_use())
+        sim_fail(sim, "an operation was refused that can be executed");
+    sim->stats.refused += s->result.err == VSTAMP_E_REFUSED;
     if (!s->result.may_have_run) op->never = true;
     if (op->linear.kind == LINEAR_GET || !s->result.may_have_run) return;
     sim->stats.unknown++;

@@ -107,6 +107,10 @@ struct vstamp_answer {
     size_t capacity;
     size_t size;
     bool refused; /* query() only: there is no answer, the bytes are a sentence that tells why */
+    /* apply() only: the operation could not be executed, the state is what it was before, nothing
+     * that was announced behind it counts, and the bytes are a sentence that tells why.  Once most
+     * replicas have said so the operation is passed over, and its client is told. */
+    bool not_executed;
 };
 
 enum vstamp_audit { VSTAMP_AUDIT_GOES_ON, VSTAMP_AUDIT_PASSES, VSTAMP_AUDIT_FAILS };

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An operation that the application cannot execute: its program ends, or hangs, whenever it is
+ * given it.  The operation is in the log, so without more ado it would end all replicas, and again
+ * at each start.
+ *
+ *   backup --COMMIT-OK--> primary     I am stuck at this operation
+ *   primary: PASS-OVER                an entry: nobody executes it
+ *
+ *   PO1  an application that says "not executed" has its state as it was before.  Then the replica
+ *        is stuck: entries are appended and committed as ever, but nothing more is executed.  An
+ *        entry holds several operations, so the place is an op-number and an index in it;
+ *   PO2  a primary that is stuck takes no new requests, and passes over the operation, by an entry
+ *        of its own, once a quorum is stuck there.  With witnesses, who execute nothing, it is
+ *        enough that all active replicas that are heard are stuck, and with the witnesses a
+ *        quorum;
+ *   PO3  a committed PASS-OVER in the log settles the operation, for those that are stuck and for
+ *        those that come to it later, be it as they replay their journal: it is not given to the
+ *        application, and its client is told that it did not and will not run.  As long as that
+ *        entry is not committed nobody begins the operation.  Who restores a copy of the state has
+ *        nobody to ask, and leaves out what cannot be executed;
+ *   PO4  a replica that is stuck alone is wrong itself: its program is another one, or its machine
+ *        lacks something.  As a primary it hands over to one that has executed the operation; as a
+ *        backup it ends as soon as it knows that the primary has;
+ *   PO5  who has executed what the group passes over has another state than the group, and fences
+ *        itself (D3).
+ *
+ * What is a function of its state and the operation cannot be executed by any replica if it cannot
+ * by one.  So the number in PO2 protects no promise: it keeps a machine that is short of memory, or
+ * too slow for the time-out, from deciding for the others.  If the application is not
+ * deterministic, an operation that was answered may be passed over by those who are left, and PO5
+ * tells. */
+#include "vr/rooms.h"
+
+#include <string.h>
+
+#define AWAY_AFTER      3u /* times view_change_ms: as long as a quorum may be silent (N5) */
+#define PASS_OVER_BYTES 57u /* body of its entry */
+#define MORE_ENTRIES    2u  /* a primary logs behind one that it is stuck at, and a pipeline */
+
+/* Is this such an entry, and which operation does it pass over? */
+static bool passes_over(const struct vr *r, uint64_t entry, struct wire_pass_over *what)
+{
+    struct wire_operation o;
+    if (log_at(&r->log, entry)->size != PASS_OVER_BYTES) return false;
+    struct bytes body = log_body(&r->log, entry);
+    struct reader at = reader_over(body.data, body.size);
+    return read_u32(&at) == 1 && wire_decode_next(&wire_shape_operation, &at, &o) == 0 &&
+           o.kind == WIRE_KIND_PASS_OVER && wire_decode(&wire_shape_pass_over, o.body, what) == 0;
+}
+
+/* Each entry is looked at once, as most logs have none. */
+void vr_pass_over_look(struct vr *r)
+{
+    if (r->looked_op + 1 < r->log.first) r->looked_op = r->log.first - 1;
+    for (; r->looked_op < r->log.op; r->looked_op++)
+        if (log_at(&r->log, r->looked_op + 1)->size == PASS_OVER_BYTES)
+            r->passing_op = r->looked_op + 1;
+}
+
+/* PO3 */
+enum vr_turn vr_turn_by_log(struct vr *r, uint64_t op, uint32_t index)
+{
+    enum vr_turn turn = VR_RUNS;
+    struct wire_pass_over what;
+    for (uint64_t entry = op + 1; entry <= r->passing_op && entry <= r->log.op; entry++) {
+        if (log_is_hole(&r->log, entry)) {
+            if (log_at(&r->log, entry)->size == PASS_OVER_BYTES) return VR_WAITS;
+        } else if (passes_over(r, entry, &what) && what.op == op && what.index == index) {
+            if (entry > r->commit) return VR_WAITS;
+            log_note_done(&r->log, entry);
+            turn = VR_IS_PASSED_OVER;
+        }
+    }
+    return turn;
+}
+
+/* Nothing of the entry behind `applied` is executed, and what was looked at is another log. */
+void vr_pass_over_forget(struct vr *r)
+{
+    r->done = 0;
+    r->stuck = false;
+    r->looked_op = r->passing_op = 0;
+}
+
+void vr_pass_over_truncated(struct vr *r)
+{
+    if (r->looked_op > r->log.op) r->looked_op = r->log.op;
+}
+
+/* PO1 */
+void vr_get_stuck(struct vr *r, uint64_t op, struct vstamp_id client, struct bytes why)
+{
+    char reason[VR_QUOTED_SIZE];
+    r->stuck = true;
+    vstamp_diag_printf(&r->stuck_why,
+                       "the application \"%s\" cannot execute op-number %" PRIu64 " of client %016"
+                       PRIx64 "%016" PRIx64 "%s%.*s", r->app->name, op, client.hi, client.lo,
+                       why.size > 0 ? ": " : "", (int)why.size, (const char *)why.data);
+    vr_mark(r, VR_MARK_application_stuck, "op=%" PRIu64 " index=%u", op, r->done);
+    vr_log(r, LOG_LEVEL_ERROR, "application-stuck", "op=%" PRIu64 " reason=%s", op,
+           vr_quoted(reason, r->stuck_why.text));
+}
+
+void vr_get_past(struct vr *r, uint64_t op, struct vstamp_id client)
+{
+    if (!r->stuck) vr_mark(r, VR_MARK_passed_over_in_time, "op=%" PRIu64, op);
+    r->stuck = false;
+    r->stats.passed_over++;
+    vr_log(r, LOG_LEVEL_WARN, "operation-passed-over",
+           "op=%" PRIu64 " client=%016" PRIx64 "%016" PRIx64, op, client.hi, client.lo);
+}
+
+/* PO5.  What came in pages was not executed here. */
+void vr_pass_over_execute(struct vr *r, uint64_t entry)
+{
+    struct wire_pass_over what;
+    bool known = passes_over(r, entry, &what);
+    if (!known || what.op <= r->loaded_op || log_at(&r->log, entry)->done) return;
+    vr_mark(r, VR_MARK_executed_what_is_passed_over, "op=%" PRIu64, what.op);
+    vr_log(r, LOG_LEVEL_ERROR, "diverged", "op=%" PRIu64 " reason=\"the application executed an "
+           "operation that it cannot execute at the others\"", what.op);
+    vr_digest_fence(r, what.op);
+}
+
+/* --- who is stuck, too (PO2, PO4) ------------------------------------------------------------- */
+
+void vr_pass_over_begin_view(struct vr *r)
+{
+    memset(r->executed_at, 0, sizeof r->executed_at);
+    memset(r->stuck_at, 0, sizeof r->stuck_at);
+}
+
+void vr_pass_over_heard(struct vr *r, uint8_t from, uint64_t executed, uint32_t stuck_at)
+{
+    r->executed_at[from] = executed;
+    r->stuck_at[from] = stuck_at;
+}
+
+uint32_t vr_stuck_at(const struct vr *r)
+{
+    return vr_is_stuck(r) ? r->done + 1 : 0;
+}
+
+static bool is_away(const struct vr *r, uint8_t replica)
+{
+    return ((r->cut_off >> replica) & 1) != 0 ||
+           r->now_us - r->heard_us[replica] > AWAY_AFTER * vr_patience_us(r);
+}
+
+/* What the others have said, in numbers. */
+struct survey {
+    uint8_t n_stuck; /* where we are, with us */
+    bool waits;      /* an active replica may yet come to it */
+    uint8_t executor; /* an active replica that has executed it, or NOWHERE */
+};
+
+static struct survey survey(const struct vr *r)
+{
+    struct survey s = {.n_stuck = 1, .executor = NOWHERE};
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (i == r->config.self || !vr_is_active(r, i) || is_away(r, i)) continue;
+        if (r->executed_at[i] > r->applied) s.executor = i;
+        else if (r->executed_at[i] == r->applied && r->stuck_at[i] == r->done + 1) s.n_stuck++;
+        else s.waits = true;
+    }
+    return s;
+}
+
+/* Stuck, and the log has no entry yet that ends that. */
+static bool waits_for_verdict(struct vr *r)
+{
+    if (!vr_is_stuck(r)) return false;
+    vr_pass_over_look(r);
+    return vr_turn_of(r, r->applied + 1, r->done) == VR_RUNS;
+}
+
+static void log_pass_over(struct vr *r)
+{
+    uint8_t buffer[16];
+    struct writer w = writer_over(buffer, sizeof buffer);
+    struct wire_pass_over what = {.op = r->applied + 1, .index = r->done};
+    wire_encode(&wire_shape_pass_over, &what, &w);
+    struct wire_operation o = {.kind = WIRE_KIND_PASS_OVER, .body = {buffer, w.size}};
+    if (!vr_prepare_own(r, &o)) return;
+    assert(log_at(&r->log, r->log.op)->size == PASS_OVER_BYTES);
+    vr_trace(r, "passes over op=%" PRIu64 " index=%u", what.op, what.index);
+}
+
+void vr_pass_over_judge(struct vr *r)
+{
+    if (!vr_is_primary(r) || !waits_for_verdict(r)) return;
+    struct survey s = survey(r);
+    int n_witnesses = __builtin_popcount(r->config.witnesses);
+    bool all = !s.waits && s.executor == NOWHERE && s.n_stuck + n_witnesses >= r->quorum;
+    if (s.n_stuck >= r->quorum || all) {
+        log_pass_over(r);
+    } else if (s.executor != NOWHERE) {
+        vr_mark(r, VR_MARK_stuck_primary_hands_over, "to=%u", s.executor);
+        vr_hand_over_to(r, s.executor);
+    }
+}
+
+/* PO4.  If the primary went past it by an entry, that is in our log, if this is all of the
+ * primary's, or so long that requests were taken behind it (PO2). */
+void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit *m)
+{
+    bool whole = r->status == VR_NORMAL && r->view == view && r->log.op >= m->op;
+    bool far = r->commit > r->applied + r->config.pipeline + MORE_ENTRIES;
+    if (m->executed <= r->applied || (!whole && !far) || !waits_for_verdict(r)) return;
+    vr_mark(r, VR_MARK_stuck_alone, "op=%" PRIu64, r->applied + 1);
+    vr_app_end(r, "%s: others have executed it: mend the program here and start this replica again",
+               r->stuck_why.text);
+}

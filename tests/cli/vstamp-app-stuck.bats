@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# An operation that ends the program of each replica, or at which it hangs, is passed over by all:
+# its client is told, the group goes on, and no start of a replica tries it again.
+
+bats_require_minimum_version 1.5.0
+load group
+
+teardown() { group_teardown; }
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+        skip "no python3 of at least 3.10"
+    cat >mortal.py <<'END'
+#!/usr/bin/env python3
+# Counts operations; one ends it, another takes for ever, and "alone" does so where a file is.
+import os, sys, time
+total = 0
+out, lines = sys.stdout.buffer, sys.stdin.buffer
+
+def say(word, number):
+    out.write(b"%s %s %d\n%d\n" % (word, number, len(b"%d" % total), total))
+
+while line := lines.readline():
+    word, number, *rest = line.split()
+    body = b""
+    if word in (b"apply", b"query", b"load"):
+        body = lines.read(int(rest[-1]))
+        lines.read(1)
+    if word == b"hello":
+        out.write(b"hello 1 mortal\n")
+    elif word == b"load":
+        total = int(body or b"0")
+        out.write(b"loaded %s\n" % number)
+    elif word == b"save":
+        say(b"state", number)
+    else:
+        if body == b"die" or (body == b"alone" and os.path.exists(sys.argv[1])):
+            print("good bye", file=sys.stderr, flush=True)
+            sys.exit(7)
+        while body == b"hang":
+            time.sleep(60)
+        total += word == b"apply"
+        say(b"answer", number)
+    out.flush()
+END
+    chmod +x mortal.py
+}
+
+begin() { # N LINE...
+    local i n=$1
+    shift
+    for ((i = 0; i < n; i++)); do
+        mkdir "$i"
+        GROUP_RUN[i]="env -C $BATS_TEST_TMPDIR/$i"
+    done
+    GROUP_OPTIONS="--app-exec $BATS_TEST_TMPDIR/mortal.py --app-argument ill"
+    group_start "$n" "app_timeout_ms: 400" "$@"
+    group_wait_primary
+}
+
+sentence="refused: the application cannot execute this operation: it did not and will not run"
+
+refused() { # OPERATION
+    run -5 vstamp --timeout 20 call "$1"
+    [[ $output == "vstamp: "*"$sentence" ]]
+}
+
+tried() { cat replica-?.log | grep -c "event=app-failed" || true; }
+
+@test "an operation that ends every program is passed over, and none tries it again" {
+    begin 3
+    [ "$(vstamp --timeout 20 call ok)" = 1 ]
+    refused die
+    [ "$(vstamp --timeout 20 call ok)" = 2 ]
+    run -5 vstamp --timeout 20 --json call die
+    [[ $output == *'"error":"refused","outcome":"none"'* ]]
+    group_wait_agree
+    for i in 0 1 2; do
+        group_running "$i"
+        grep 'event=application-stuck op=[0-9]* reason="the application ' "replica-$i.log" |
+            grep 'cannot execute op-number [0-9]* of client [0-9a-f]*: ' |
+            grep -q 'mortal.py ended with status 7, three times in a row; it last said: good bye"'
+        grep -q "event=operation-passed-over op=[0-9]* client=[0-9a-f]*$" "replica-$i.log"
+        [ "$(group_field "$i" passed_over)" -eq 2 ]
+        [ "$(group_field "$i" stuck_number)" -eq 0 ]
+    done
+    before=$(tried)
+    for i in 0 1 2; do group_kill "$i"; done
+    for i in 0 1 2; do group_start_one "$i"; done
+    [ "$(vstamp --timeout 20 call ok)" = 3 ]
+    group_wait_agree
+    [ "$(tried)" -eq "$before" ]
+    [ "$(vstamp --timeout 20 call --read x)" = 3 ]
+}
+
+@test "so is one at which every program hangs" {
+    begin 3 "view_change_ms: 200"
+    [ "$(vstamp --timeout 20 call ok)" = 1 ]
+    run -5 vstamp --timeout 30 shell < <(printf 'call hang\ncall ok\n')
+    [ "$output" = "(error) $sentence
+2" ]
+    group_wait_agree
+    for i in 0 1 2; do group_running "$i"; done
+}
+
+@test "a group of one passes it over by itself" {
+    begin 1
+    refused die
+    [ "$(vstamp --timeout 20 call ok)" = 1 ]
+}
+
+# ends_alone I: replica I, which alone cannot execute an operation, ends and says so.
+ends_alone() {
+    local status=0
+    touch "$1/ill"
+    [ "$(vstamp --timeout 20 call alone)" = "$2" ]
+    group_wait "the end of replica $1" group_never group_running "$1"
+    group_reap "$1" || status=$?
+    [ "$status" -eq 1 ]
+    grep -q '^vstamp-replica: .*cannot execute op-number .*: others have executed it: mend' \
+        "replica-$1.log"
+    rm "$1/ill"
+    group_start_one "$1"
+    group_wait_agree
+}
+
+@test "a replica that is alone with it ends, and a primary lets another lead before" {
+    begin 3
+    ends_alone "$PRIMARY" 1
+    group_wait_primary
+    ends_alone $(((PRIMARY + 1) % 3)) 2
+    [ "$(vstamp --timeout 20 call --read x)" = 2 ]
+}

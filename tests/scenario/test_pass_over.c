@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Operations that the application cannot execute: the stories of lib/vr/pass_over.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "scenario/cluster.h"
+
+/* The store, but adding POISON cannot be executed by the replicas in `refusers`, and the answer to
+ * adding VERBOSE has no end. */
+enum { POISON = 13, VERBOSE = 14 };
+
+static struct cluster *running;
+static uint32_t refusers;
+static uint32_t n_tries, n_executed; /* of POISON */
+
+static bool refuses(const struct vstamp_pages *pages)
+{
+    for (uint8_t i = 0; i < 3; i++)
+        if (cluster_is_up(running, i) && &cluster_core(running, i)->app_pages == pages)
+            return (refusers >> i) & 1;
+    return false; /* it is being started */
+}
+
+static void apply(struct vstamp_pages *pages, const struct vstamp_context *context,
+                  const uint8_t *operation, size_t size, struct vstamp_answer *answer)
+{
+    struct kv_op op;
+    assert_null(kv_decode_op((struct bytes){operation, size}, &op));
+    bool poison = op.verb == KV_INCR && op.number == POISON;
+    n_tries += poison;
+    if (poison && refuses(pages)) {
+        memcpy(answer->data, "no", 2);
+        answer->size = 2;
+        answer->not_executed = true;
+        return;
+    }
+    n_executed += poison;
+    kv_app()->apply(pages, context, operation, size, answer);
+    if (op.verb == KV_INCR && op.number == VERBOSE) answer->size = answer->capacity + 1;
+}
+
+static struct cluster *group(uint8_t n, uint32_t who, uint64_t *session)
+{
+    static struct vstamp_app app;
+    app = *kv_app();
+    app.apply = apply;
+    refusers = who;
+    n_tries = n_executed = 0;
+    running = cluster_new_with(n, CLUSTER_DISK, &app);
+    *session = cluster_register(running, 1, 0);
+    assert_int_equal(1, cluster_incr(running, 1, *session, 1, 0));
+    return running;
+}
+
+static void add(struct cluster *c, uint32_t client, uint64_t session, uint64_t number, int64_t term)
+{
+    struct kv_op op = cluster_incr_op();
+    op.number = term;
+    cluster_send_op(c, client, session, number, cluster_primary(c), &op);
+}
+
+static const struct vr *core(uint8_t replica)
+{
+    return cluster_core(running, replica);
+}
+
+/* How the newest answer says that it ended; -1: there is none. */
+static int outcome(struct cluster *c, uint32_t client, uint64_t number, uint32_t *n)
+{
+    int newest = -1;
+    *n = 0;
+    for (size_t i = 0; i < cluster_n_answers(c); i++) {
+        struct wire_message m;
+        assert_int_equal(0, wire_frame_decode(cluster_nth_answer(c, i), &m));
+        if (m.header.command != WIRE_reply || m.as.reply.number != number ||
+            !vstamp_id_equal(m.as.reply.client, cluster_client_id(client)))
+            continue;
+        newest = m.as.reply.outcome;
+        ++*n;
+    }
+    return newest;
+}
+
+static void assert_outcome(int wanted, uint32_t client, uint64_t number)
+{
+    uint32_t n;
+    assert_int_equal(wanted, outcome(running, client, number, &n));
+}
+
+/* Rule: a quorum is stuck, so nobody executes it; its client is told, once more if it asks once
+ * more, and by the next registration. */
+static void what_none_can_execute_is_passed_over(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, 7, &session);
+    add(c, 1, session, 2, POISON);
+    cluster_run(c, 200);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 1, 2);
+    add(c, 1, session, 2, POISON);
+    cluster_settle(c);
+    uint32_t n;
+    assert_int_equal(WIRE_OUTCOME_NOT_RUN, outcome(c, 1, 2, &n));
+    assert_int_equal(2, n);
+    cluster_send_register(c, 1, 2, 0);
+    cluster_settle(c);
+    struct wire_registration again = cluster_answer(c, 1, 2, 0).registration;
+    assert_int_equal(2, again.number);
+    assert_int_equal(WIRE_OUTCOME_NOT_RUN, again.outcome);
+    assert_int_equal(2, cluster_incr(c, 1, again.session, 3, 0));
+    assert_true(cluster_converge(c));
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_int_equal(1, core(i)->stats.passed_over);
+        assert_false(vr_is_stuck(core(i)));
+    }
+    assert_int_equal(3, n_tries);
+    cluster_free(c);
+}
+
+static void a_group_of_one_passes_over_by_itself(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(1, 1, &session);
+    add(c, 1, session, 2, POISON);
+    cluster_run(c, 200);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 1, 2);
+    assert_int_equal(2, cluster_incr(c, 1, session, 3, 0));
+    cluster_free(c);
+}
+
+/* Rule: until it is known whether the others can, a stuck primary takes nothing new, and answers no
+ * read: a backup may be ahead of it. */
+static void a_stuck_primary_waits_for_the_others(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    char text[VR_OVER_SIZE];
+    struct cluster *c = group(3, 7, &session);
+    uint64_t other = cluster_register(c, 2, 0);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    add(c, 1, session, 2, POISON);
+    cluster_run(c, 100);
+    assert_true(vr_is_stuck(core(0)));
+    assert_non_null(strstr(vr_waiting_for(core(0), text, sizeof text), "cannot execute op-number"));
+    add(c, 2, other, 1, 1);
+    cluster_settle(c);
+    assert_int_equal(WIRE_REJECT_BUSY, cluster_answer(c, 2, 1, KV_INCR).reason);
+    struct kv_op get = {.verb = KV_GET, .key = bytes_of("n")};
+    cluster_send_op(c, 2, 0, 77, 0, &get);
+    cluster_settle(c);
+    assert_int_equal(0, cluster_answer(c, 2, 77, KV_GET).n_replies);
+    cluster_clear_rules(c);
+    cluster_run(c, 100);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 1, 2);
+    assert_int_equal(1, cluster_answer(c, 2, 77, KV_GET).n_replies);
+    assert_int_equal(2, cluster_incr(c, 2, other, 1, 0));
+    cluster_free(c);
+}
+
+/* Rule: what is passed over is not tried again by any start, even if it could be executed now. */
+static void no_start_tries_it_again(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, 7, &session);
+    add(c, 1, session, 2, POISON);
+    cluster_run(c, 200);
+    assert_int_equal(3, n_tries);
+    refusers = 0; /* the program is mended */
+    cluster_crash(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_int_equal(3, n_tries);
+    for (uint8_t i = 0; i < 3; i++) assert_int_equal(0, core(i)->checkpoint_op);
+    assert_int_equal(2, cluster_incr(c, 1, session, 3, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* Rule: a primary that is alone with it hands over to one that has executed it, and ends. */
+static void a_primary_that_is_alone_hands_over_and_ends(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    char text[VR_OVER_SIZE];
+    struct cluster *c = group(3, 1, &session);
+    add(c, 1, session, 2, POISON);
+    cluster_run(c, 1000);
+    const char *why = vr_is_over(core(0), text, sizeof text);
+    assert_non_null(strstr(why, "cannot execute op-number 3 of client "));
+    assert_non_null(strstr(why, ": no: others have executed it: mend"));
+    assert_int_not_equal(0, cluster_primary(c));
+    add(c, 1, session, 2, POISON);
+    cluster_settle(c);
+    assert_outcome(WIRE_OUTCOME_ANSWERED, 1, 2);
+    assert_int_equal(1 + POISON, cluster_answer(c, 1, 2, KV_INCR).kv.number);
+    cluster_free(c);
+}
+
+static void a_backup_that_is_alone_ends(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, 4, &session);
+    add(c, 1, session, 2, POISON);
+    cluster_run(c, 100);
+    assert_true(core(2)->over);
+    assert_int_equal(1 + POISON, cluster_answer(c, 1, 2, KV_INCR).kv.number);
+    assert_int_equal(2 + POISON, cluster_incr(c, 1, session, 3, 0));
+    refusers = 0;
+    cluster_crash(c, 2);
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+/* Rule: who has executed what the others pass over is wrong, and fences itself. */
+static void the_one_that_executed_it_is_fenced(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, 3, &session);
+    add(c, 1, session, 2, POISON);
+    cluster_run(c, 200);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 1, 2);
+    assert_int_equal(1, n_executed);
+    assert_int_equal(3, core(2)->diverged_op);
+    assert_true(core(2)->over);
+    assert_int_equal(2, cluster_incr(c, 1, session, 3, 0));
+    cluster_free(c);
+}
+
+/* The primary logs the entry and crashes before any other has it; the next one logs its own.  Rule:
+ * as long as the entry is not committed nobody goes past the operation. */
+static void the_view_changes_before_the_entry_is_committed(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, 7, &session);
+    add(c, 1, session, 2, POISON);
+    cluster_settle(c);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_prepare);
+    cluster_run(c, 60);
+    assert_int_equal(4, core(0)->log.op);
+    assert_int_equal(3, core(0)->commit);
+    assert_int_equal(0, core(0)->stats.passed_over);
+    cluster_crash(c, 0);
+    cluster_clear_rules(c);
+    cluster_run(c, 2000);
+    for (uint8_t i = 1; i < 3; i++) assert_int_equal(1, core(i)->stats.passed_over);
+    cluster_start(c, 0);
+    assert_true(cluster_converge(c));
+    add(c, 1, session, 2, POISON);
+    cluster_settle(c);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 1, 2);
+    assert_int_equal(3, n_tries);
+    assert_int_equal(2, cluster_incr(c, 1, session, 3, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* An entry of two operations, of clients 5 and 6, of which that one is poison. */
+static struct cluster *entry_of_two(uint8_t poison)
+{
+    uint64_t sessions[7];
+    struct cluster *c = group(3, 7, &sessions[1]);
+    for (uint32_t i = 2; i <= 6; i++) sessions[i] = cluster_register(c, i, 0);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    for (uint32_t i = 1; i <= 6; i++) { /* four of them fill the pipeline */
+        add(c, i, sessions[i], i == 1 ? 2 : 1, i == 5u + poison ? POISON : 1);
+        cluster_settle(c);
+    }
+    uint64_t before = core(0)->log.op;
+    cluster_pass(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_settle(c);
+    assert_int_equal(before + 1, core(0)->log.op);
+    assert_true(vr_is_stuck(core(0)));
+    assert_int_equal(poison, core(0)->done);
+    return c;
+}
+
+/* Rule: what is before it in its entry runs once, and its client is answered.  What is behind it
+ * runs afterwards. */
+static void the_others_of_its_entry_run_once_each(void **unused)
+{
+    (void)unused;
+    for (uint8_t poison = 0; poison < 2; poison++) {
+        struct cluster *c = entry_of_two(poison);
+        uint32_t other = 6u - poison;
+        assert_int_equal(poison, cluster_answer(c, other, 1, KV_INCR).n_replies);
+        cluster_clear_rules(c);
+        cluster_run(c, 200);
+        assert_outcome(WIRE_OUTCOME_NOT_RUN, 5u + poison, 1);
+        assert_int_equal(6, cluster_answer(c, other, 1, KV_INCR).kv.number);
+        assert_true(cluster_converge(c));
+        assert_int_equal(3, n_tries);
+        cluster_free(c);
+    }
+}
+
+/* Rule (A4): an answer that is too long is an outcome of its own, of an operation that ran. */
+static void an_answer_that_is_too_long_is_told(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, 0, &session);
+    for (int i = 0; i < 2; i++) {
+        add(c, 1, session, 2, VERBOSE);
+        cluster_settle(c);
+        uint32_t n;
+        assert_int_equal(WIRE_OUTCOME_NO_ANSWER, outcome(c, 1, 2, &n));
+        assert_int_equal(i + 1, n);
+    }
+    assert_int_equal(2 + VERBOSE, cluster_incr(c, 1, session, 3, 0));
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_none_can_execute_is_passed_over),
+        cmocka_unit_test(a_group_of_one_passes_over_by_itself),
+        cmocka_unit_test(a_stuck_primary_waits_for_the_others),
+        cmocka_unit_test(no_start_tries_it_again),
+        cmocka_unit_test(a_primary_that_is_alone_hands_over_and_ends),
+        cmocka_unit_test(a_backup_that_is_alone_ends),
+        cmocka_unit_test(the_one_that_executed_it_is_fenced),
+        cmocka_unit_test(the_view_changes_before_the_entry_is_committed),
+        cmocka_unit_test(the_others_of_its_entry_run_once_each),
+        cmocka_unit_test(an_answer_that_is_too_long_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

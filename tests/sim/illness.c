@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Operations that an application cannot execute (lib/vr/pass_over.c).
+ *
+ *   poison   some operations cannot be executed by any replica, in any of its lives, as a program
+ *            ends at each try: the group must pass them over, and say so
+ *   illness  a replica executes nothing more in this life, as its machine lacks something: it must
+ *            end, and let another lead before.  One at a time, among three at least, in a group
+ *            that does not change and has no witnesses: it must not be enough to decide for the
+ *            others.  With disks, as who ends without loses its memory. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checksum.h"
+#include "sim/foreign.h"
+#include "sim/sim.h"
+
+bool sim_is_poison(const struct sim *sim, const struct vstamp_context *context)
+{
+    uint64_t about[4] = {sim->seed, context->op_number, context->client.hi, context->client.lo};
+    return checksum64(about, sizeof about) % 1000000 < sim->options.poison_ppm;
+}
+
+bool sim_is_ill(const struct sim_replica *r)
+{
+    return r->ill_life != 0 && r->ill_life == r->incarnation;
+}
+
+void sim_fall_ill(struct sim *sim, uint8_t index)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    if (!r->up || r->stopping || !sim->all_formed) return;
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (sim->replicas[i].up && sim_is_ill(&sim->replicas[i])) return;
+    sim_trace(sim, "%u: executes nothing more", index);
+    r->ill_life = r->incarnation;
+    sim->stats.illnesses++;
+}
+
+bool sim_stuck_is_expected(const struct sim_replica *r)
+{
+    if (foreign_in_use())
+        sim_fail(r->sim, "replica %u: %s", r->index, check_core(r->node)->stuck_why.text);
+    return r->sim->options.poison_ppm != 0 || sim_is_ill(r);
+}

@@ -373,6 +373,27 @@ static const char *former_text(struct node *n)
     return n->former;
 }
 
+/* Words, some of which are built in the node. */
+static void put_words(struct node *n, struct node_status *s)
+{
+    const struct vr *r = &n->vr;
+    s->address = r->address;
+    s->members = members_text(n);
+    s->former = former_text(n);
+    s->reconfiguration = vr_proposal_text(r, n->reconfiguration, sizeof n->reconfiguration);
+    s->status = r->retired && r->over ? "shut-down" : vr_status_word(r->status);
+    s->reason = vr_waiting_for(r, n->reason, sizeof n->reason);
+    s->role = role_word(r);
+    s->version = r->config.version;
+    s->application = r->app->name;
+    s->durability = r->config.durable ? "disk" : "memory";
+    s->journal_io = n->io.journal_io != NULL ? n->io.journal_io : "";
+    s->disk_trouble = n->io.disk_trouble != NULL ? n->io.disk_trouble : "";
+    s->refusal = n->io.refusal != NULL ? n->io.refusal : "";
+    s->diverged = vr_diverged_text(r, n->diverged, sizeof n->diverged);
+    s->clock_trouble = vr_clocks_text(r, n->clock_trouble, sizeof n->clock_trouble);
+}
+
 void node_status(struct node *n, struct node_status *s)
 {
     struct vr *r = &n->vr;
@@ -380,18 +401,10 @@ void node_status(struct node *n, struct node_status *s)
     refresh_digest(n);
     *s = (struct node_status){
         .replica = r->config.self == NOT_A_MEMBER ? -1 : r->config.self,
-        .address = r->address,
         .group = r->group,
         .epoch = r->epoch,
-        .members = members_text(n),
-        .former = former_text(n),
-        .reconfiguration =
-            vr_proposal_text(r, n->reconfiguration, sizeof n->reconfiguration),
         .view = r->view,
         .last_normal_view = r->log_view,
-        .status = r->retired && r->over ? "shut-down" : vr_status_word(r->status),
-        .reason = vr_waiting_for(r, n->reason, sizeof n->reason),
-        .role = role_word(r),
         .primary = normal ? vr_primary_of(r, r->view) : -1,
         .op_number = r->log.op,
         .commit_number = r->commit,
@@ -401,23 +414,15 @@ void node_status(struct node *n, struct node_status *s)
         .lease_ms = lease_left_ms(r),
         .clients = r->bare ? 0 : client_table_count(r->clients),
         .uptime_s = (r->now_us - n->started_us) / 1000000,
-        .version = r->config.version,
-        .application = r->app->name,
         .protocol = vr_version(r),
         .protocol_newest = r->config.newest,
         .protocol_missed = vr_version_is_missed(r) ? r->missed.version : 0,
-        .durability = r->config.durable ? "disk" : "memory",
-        .journal_io = n->io.journal_io != NULL ? n->io.journal_io : "",
-        .disk_trouble = n->io.disk_trouble != NULL ? n->io.disk_trouble : "",
-        .refusal = n->io.refusal != NULL ? n->io.refusal : "",
         .state_digest = n->digest,
         .digest_number = n->digest_op,
         .agreed_number = r->digests.agreed,
         .diverged_replicas =
             (uint64_t)__builtin_popcount(r->digests.differ | r->digests.undecided),
-        .diverged = vr_diverged_text(r, n->diverged, sizeof n->diverged),
         .clock_off_us = vr_clocks_off_us(r),
-        .clock_trouble = vr_clocks_text(r, n->clock_trouble, sizeof n->clock_trouble),
         .state_pages = r->pages.n_used,
         .view_changes = r->stats.view_changes,
         .state_transfers = r->stats.state_transfers,
@@ -439,6 +444,7 @@ void node_status(struct node *n, struct node_status *s)
         .frames_dropped = n->frames_dropped + r->stats.dropped,
         .frames_sent = n->frames_sent,
     };
+    put_words(n, s);
     peer_status(n, s);
     NODE_RECORD(n, status, .applied = s->digest_number, .digest = s->state_digest);
 }

@@ -170,6 +170,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/rot.c \
     %D%/sim/flips.c \
     %D%/sim/sim.h \
+    %D%/sim/stored.c \
     %D%/sim/trace.c \
     %D%/sim/trails.c \
     %D%/sim/versions.c \

@@ -462,10 +462,10 @@ static void start_empty(struct sim_replica *r)
            (struct sim_event){.kind = SIM_START, .node = r->index});
 }
 
-void sim_replica_start(struct sim *sim, uint8_t index)
+/* Another process, with another clock. */
+static void begin_life(struct sim_replica *r)
 {
-    struct sim_replica *r = &sim->replicas[index];
-    struct vstamp_diag diag = {0};
+    struct sim *sim = r->sim;
     assert(!r->up);
     r->up = true;
     r->stopping = r->normal_once = r->turn_open = false;
@@ -479,37 +479,59 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     r->blank = r->config.durable ? r->blank || disk_is_empty(&r->disk) : true;
     sim_version_choose(r);
     configure_anew(r);
-    bool lost = false;
-    bool has_stored = !r->blank || r->disk.pages.number > 0; /* since its loss */
-    int rv = restore(r, &lost, &diag);
-    if (rv == VSTAMP_E_VERSION) { /* its operator upgrades it */
-        sim_version_too_old(r, diag.text);
-        check_refused(sim, r);
-        live_again(r);
-        sim_replica_release(r);
+}
+
+/* The process that refused its disk has ended. */
+static void end_refusal(struct sim_replica *r)
+{
+    check_refused(r->sim, r);
+    live_again(r);
+    sim_replica_release(r);
+}
+
+/* From its disk; what its operator can do about a refusal he does. */
+static int bring_up(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
+{
+    *lost = false;
+    int rv = restore(r, lost, diag);
+    if (rv == VSTAMP_E_VERSION) { /* he upgrades it */
+        sim_version_too_old(r, diag->text);
+        end_refusal(r);
         sim_version_choose(r);
-        rv = restore(r, &lost, &diag);
+        rv = restore(r, lost, diag);
     }
-    if (rv != 0 && r->damaged) { /* its operator puts the folder away, and starts it empty */
-        sim_trace(sim, "%u: refuses its disk: %s", index, diag.text);
-        check_refused(sim, r);
-        live_again(r);
-        sim_replica_release(r);
-        sim_replica_wipe(sim, index);
+    if (rv != 0 && r->damaged) { /* he puts the folder away, and starts it empty */
+        sim_trace(r->sim, "%u: refuses its disk: %s", r->index, diag->text);
+        end_refusal(r);
+        sim_replica_wipe(r->sim, r->index);
         configure_anew(r);
-        rv = restore(r, &lost, &diag);
+        rv = restore(r, lost, diag);
     }
+    return rv;
+}
+
+static void note_loss(struct sim_replica *r, const char *why)
+{
+    sim_trace(r->sim, "%u: has lost its state: %s", r->index, why);
+    r->sim->stats.lost_states++;
+    r->scarred = r->flipped = r->was_flipped = r->fenced = false;
+    r->blank = true;
+    check_wiped(r->sim, r);
+}
+
+void sim_replica_start(struct sim *sim, uint8_t index)
+{
+    struct sim_replica *r = &sim->replicas[index];
+    struct vstamp_diag diag = {0};
+    bool lost;
+    begin_life(r);
+    bool has_stored = !r->blank || r->disk.pages.number > 0; /* since its loss */
+    int rv = bring_up(r, &lost, &diag);
     if (lost && !r->damaged && !r->was_flipped && has_stored)
         sim_fail(sim, "replica %u: %s", index, diag.text);
     r->patched = !lost && (r->damaged || r->harmed || r->patched);
     r->damaged = false;
-    if (lost) {
-        sim_trace(sim, "%u: has lost its state: %s", index, diag.text);
-        sim->stats.lost_states++;
-        r->scarred = r->flipped = r->was_flipped = r->fenced = false;
-        r->blank = true;
-        check_wiped(sim, r);
-    }
+    if (lost) note_loss(r, diag.text);
     sim_trace(sim, "%u: started, life %u%s", index, r->incarnation, r->blank ? ", blank" : "");
     if (rv != 0) {
         sim_fail(sim, "replica %u cannot start again: %s (%s)", index, diag.text,
@@ -543,12 +565,6 @@ static void note_stats(struct sim_replica *r)
     s->reads += status.reads;
 }
 
-/* Its folder is enough for a quorum, so nobody can tell an old copy of that. */
-static bool is_alone(const struct vr *core)
-{
-    return core->config.self != NOT_A_MEMBER && core->quorum == 1;
-}
-
 void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
 {
     struct sim_replica *r = &sim->replicas[index];
@@ -557,7 +573,7 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     note_stats(r);
     r->newest_incarnation = check_incarnation(r);
     uint64_t op = check_core(r->node)->log.op;
-    bool alone = is_alone(check_core(r->node));
+    bool alone = sim_is_alone(check_core(r->node));
     check_crashed(sim, r);
     live_again(r);
     if (!r->config.durable) r->flipped = r->was_flipped = false;
@@ -677,59 +693,6 @@ void sim_replica_garbage(struct sim *sim, uint8_t index, struct bytes frame)
     turn_end(r);
 }
 
-/* Anywhere in the journal, for a later look to find. */
-static void journal_rots(struct sim_replica *r)
-{
-    r->rotten = disk_rot(&r->disk, &r->sim->prng);
-    if (r->rotten == 0) return;
-    sim_trace(r->sim, "%u: segment %" PRIu64 " rots", r->index, r->rotten);
-    r->sim->stats.damages++;
-}
-
-/* What is stored may rot while the replica runs.  Pages do so when they are looked at, as nobody
- * else does; until it is mended the disk is as good as lost. */
-static void rot(struct sim_replica *r, enum node_lane lane)
-{
-    const struct node_job *job = &r->disk.job[lane];
-    struct prng *prng = &r->sim->prng;
-    bool looks = job->kind == NODE_JOB_CHECK || job->kind == NODE_JOB_CHECK_JOURNAL;
-    if (job->kind == NODE_JOB_MEND) r->damaged = false;
-    if (!looks || r->sim->quiet || !sim_may_wipe(r->sim, r->index)) return;
-    if (prng_below(prng, 1000) >= r->sim->options.rot_permille) return;
-    if (job->kind == NODE_JOB_CHECK_JOURNAL) {
-        if (r->rotten == 0 && !r->patched) journal_rots(r);
-        return;
-    }
-    if (!page_store_rot(&r->disk.pages, job->number, prng)) return;
-    sim_trace(r->sim, "%u: a stored page rots", r->index);
-    r->damaged = true;
-    r->sim->stats.damages++;
-}
-
-/* The segments before the checkpoint are gone, and what was damaged in them. */
-static void segments_freed(struct sim_replica *r, const struct node_job *job)
-{
-    if (job->kind != NODE_JOB_CHECKPOINT_END) return;
-    r->patched = r->scarred = false;
-    if (r->rotten == 0 || r->rotten >= job->number) return;
-    r->rotten = 0;
-    r->sim->stats.mended++;
-}
-
-/* Somebody copies the files of a replica that runs. */
-static void copy_running(struct sim_replica *r)
-{
-    const struct vr *core = check_core(r->node);
-    struct prng aside = r->sim->prng; /* so that all else is as without */
-    if (r->sim->options.old_permille == 0 || !sim_replica_has_state(r) ||
-        r->disk.pages.begun != 0 || is_alone(core))
-        return;
-    if (!prng_chance(&aside, 1, 64)) return;
-    disk_copy(&r->copy, &r->disk);
-    r->copied_op = core->log.op;
-    r->copied_incarnation = check_incarnation(r);
-}
-
 static void on_frame(struct sim_replica *r, const struct sim_event *event)
 {
     struct bytes frame = {event->packet->bytes, event->packet->size};
@@ -767,11 +730,7 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
             return;
         }
         turn_begin(r);
-        rot(r, event->from);
-        disk_finish(&r->disk, event->from, r->node);
-        segments_freed(r, &r->disk.job[event->from]);
-        node_on_stored(r->node, event->from);
-        copy_running(r);
+        sim_stored(r, event->from);
         break;
     case SIM_TIMER:
     case SIM_TURN_END:

@@ -14,6 +14,7 @@
  *   replicas.c  a node and its host: clock, turns, start, crash, wipe
  *   application.c  what it executes
  *   net.c       frames between replicas, connections of clients
+ *   stored.c    the disk of one that runs: a job is done, what is stored rots
  *   rot.c       single entries of journals rot
  *   flips.c     bits of a replica's memory turn
  *   illness.c   operations cannot be executed, at all replicas or at one
@@ -492,6 +493,10 @@ void sim_faults_leave(struct sim *sim, uint8_t index); /* until the faults are o
 void sim_fault(struct sim *sim, const struct sim_event *event);
 void sim_heal(struct sim *sim, uint64_t partition);
 void sim_faults_end(struct sim *sim); /* everything is made well, but for sim->dead */
+
+/* stored.c */
+void sim_stored(struct sim_replica *replica, enum node_lane lane);
+bool sim_is_alone(const struct vr *core); /* its folder is enough for a quorum */
 
 /* rot.c */
 void sim_rot_entries(struct sim *sim, struct sim_replica *replica); /* it is down */

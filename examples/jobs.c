@@ -288,7 +288,8 @@ static void query(const struct vstamp_pages *pages, const uint8_t *operation, si
     const struct node *node;
     struct request r;
     const char *wrong = parse(operation, size, &r);
-    if (wrong == NULL && !forms[r.verb].reads) wrong = "only size and dead are read: leave --read out";
+    if (wrong == NULL && !forms[r.verb].reads)
+        wrong = "only size and dead are read: leave --read out";
     answer->refused = wrong != NULL;
     if (wrong != NULL)
         say(answer, "%s", wrong);
@@ -374,10 +375,14 @@ static int load(void *instance, struct vstamp_load *from, struct vstamp_diag *wh
     vstamp_load_bytes(from, &q->pushed, sizeof q->pushed);
     vstamp_load_bytes(from, &q->receipts, sizeof q->receipts);
     while (vstamp_load_bytes(from, &job, sizeof job) == sizeof job) {
-        struct node *node = job.size <= JOB_BYTES ? malloc(sizeof *node) : NULL;
-        if (node == NULL) {
-            vstamp_diag_printf(why, "job %" PRIu64 " has no room", job.number);
+        if (job.size > JOB_BYTES) {
+            vstamp_diag_printf(why, "job %" PRIu64 " is longer than a job may be", job.number);
             return VSTAMP_E_MALFORMED;
+        }
+        struct node *node = malloc(sizeof *node);
+        if (node == NULL) {
+            vstamp_diag_printf(why, "out of memory");
+            return VSTAMP_E_IO;
         }
         node->job = job;
         enter(q, line_of(&job), node);

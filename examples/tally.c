@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Counts the counter of examples/counter.c up to a number, and may be killed at any time: started
- * again with the same FILE it goes on, and no increment runs twice or is left out, as "A client that
- * comes back" in vstamp-client(3) has it.
+ * again with the same FILE it goes on, and no increment runs twice or is left out, as "A client
+ * that comes back" in vstamp-client(3) has it.
  *
  *     tally 127.0.0.1:14621,127.0.0.1:14622,127.0.0.1:14623 FILE NUMBER [IN_FLIGHT]
  *

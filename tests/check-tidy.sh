@@ -12,9 +12,10 @@ offences() {
     (
         cd "$1" || exit 1
         # shell and bats are held to the rules about lines, C to all
-        sources=$(find lib replica client admin tests -name '*.[ch]' -o -name '*.def' | sort)
-        scripts=$(find bootstrap .ci tests -name '*.sh' -o -name '*.bats' -o -name '*.bash' \
-            -o -path bootstrap -o -path .ci/run | sort)
+        sources=$(find lib replica client admin examples man tests \
+            -name '*.[ch]' -o -name '*.def' | sort)
+        scripts=$(find bootstrap .ci examples tests -name '*.sh' -o -name '*.bats' \
+            -o -name '*.bash' -o -path bootstrap -o -path .ci/run | sort)
         awk '
         function offence(text) { printf "%s:%d: %s\n", FILENAME, FNR, text }
         function end_file()
@@ -100,7 +101,7 @@ offences() {
 bites() {
     broken=$(mktemp -d) || return 1
     mkdir -p "$broken/lib" "$broken/replica" "$broken/client" "$broken/admin" "$broken/tests" \
-        "$broken/.ci"
+        "$broken/examples" "$broken/man" "$broken/.ci"
     printf '#!/bin/sh\n# SPDX-License-Identifier: BSD-2-Clause\n' |
         tee "$broken/bootstrap" >"$broken/.ci/run"
     echo '    %D%/bad.c %D%/rules.c' >"$broken/lib/local.mk"

@@ -4,30 +4,30 @@
 #
 #     vstamp-replica --config FILE --index N --app-exec ./leases.sh
 #
-#     take NAME WHO SECONDS   "yes", from now on for so long; "no: WHO" has it, if that is another one
+#     take NAME WHO SECONDS   "yes", from now on for so long; "no: WHO" has it, if another one has
 #     drop NAME WHO           "yes"; "no" if WHO does not have it
 #     read: NAME              who has it, or "nobody"
 #     read: all               all of them, a line each: name, who, and the microsecond of the end
 #
 # "ticks" in the first answer: from then on each line that answers a change of the state ends with
-# the time at which the next lease ends, and when that has come vstamp asks for a "tick", at the same
-# place of the log at every replica.  An operation may come between the two, so it first ends what
-# has ended by its own time.
+# the time at which the next lease ends, and when that has come vstamp asks for a "tick", at the
+# same place of the log at every replica.  An operation may come between the two, so it first ends
+# what has ended by its own time.
 #
 # The protocol is vstamp-app-exec(5).
 set -u
 export LC_ALL=C
-declare -A holder until
+declare -A holder ends
 
 # settle TIME: what has ended by then ends; `due` is when the next one does.
 settle() {
     local name
     due=never
-    for name in "${!until[@]}"; do
-        if [ "${until[$name]}" -le "$1" ]; then
-            unset 'holder[$name]' 'until[$name]'
-        elif [ "$due" = never ] || [ "${until[$name]}" -lt "$due" ]; then
-            due=${until[$name]}
+    for name in "${!ends[@]}"; do
+        if [ "${ends[$name]}" -le "$1" ]; then
+            unset 'holder[$name]' 'ends[$name]'
+        elif [ "$due" = never ] || [ "${ends[$name]}" -lt "$due" ]; then
+            due=${ends[$name]}
         fi
     done
 }
@@ -43,14 +43,14 @@ run() {
         answer="no: $now"
         if [ "$now" = "" ] || [ "$now" = "$who" ]; then
             holder[$name]=$who
-            until[$name]=$(($1 + 10#$5 * 1000000))
+            ends[$name]=$(($1 + 10#$5 * 1000000))
             answer=yes
         fi
         ;;
     "drop ")
         answer=no
         if [ "$now" = "$who" ]; then
-            unset 'holder[$name]' 'until[$name]'
+            unset 'holder[$name]' 'ends[$name]'
             answer=yes
         fi
         ;;
@@ -60,15 +60,15 @@ run() {
 all() { # sorted: equal states are equal bytes
     local name
     for name in "${!holder[@]}"; do
-        printf '%s %s %s\n' "$name" "${holder[$name]}" "${until[$name]}"
+        printf '%s %s %s\n' "$name" "${holder[$name]}" "${ends[$name]}"
     done | sort
 }
 
 load() {
     local name who end
-    holder=() until=()
+    holder=() ends=()
     while read -r name who end; do
-        [ "$name" = "" ] || holder[$name]=$who until[$name]=$end
+        [ "$name" = "" ] || holder[$name]=$who ends[$name]=$end
     done <<<"$1"
 }
 

@@ -7,9 +7,9 @@
 # An operation is a note, a line of text, and its answer is the note's number.  A read is a number,
 # answered by the note and when it was written, or "all".  The state is the lines themselves.
 #
-# The protocol is vstamp-app-exec(5).  Sizes are in bytes, so the locale is that of bytes; the time zone
-# is the same everywhere, for whatever differs among replicas must not get into the state.  Notes are
-# lines, so a line can be read for a body; a state of several lines is read by its size.
+# The protocol is vstamp-app-exec(5).  Sizes are in bytes, so the locale is that of bytes; the time
+# zone is the same everywhere, for whatever differs among replicas must not get into the state.
+# Notes are lines, so a line can be read for a body; a state of several lines is read by its size.
 set -u
 export LC_ALL=C TZ=UTC0
 notes=()

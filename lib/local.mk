@@ -43,6 +43,7 @@ noinst_LTLIBRARIES += \
     %D%/wire/version.h
 
 %C%_libvr_la_SOURCES = \
+    %D%/vr/alone.c \
     %D%/vr/application.c \
     %D%/vr/batch.c \
     %D%/vr/checkpoint.c \

@@ -585,10 +585,14 @@ void vr_epoch_settle(struct vr *r)
 /* Without memory (E5): is it for us? */
 static void learn_blank(struct vr *r, const struct vr_membership *next)
 {
-    if (vr_membership_find(next, r->address) == NOT_A_MEMBER)
-        vr_mark(r, VR_MARK_epoch_of_strangers, "epoch=%u", next->epoch);
-    else if (next->epoch > r->epoch)
-        recover_in(r, next);
+    if (vr_membership_find(next, r->address) != NOT_A_MEMBER) {
+        if (next->epoch > r->epoch) recover_in(r, next);
+        return;
+    }
+    vr_mark(r, VR_MARK_epoch_of_strangers, "epoch=%u", next->epoch);
+    if (next->epoch <= r->told_epoch) return;
+    r->told_epoch = next->epoch;
+    vr_log(r, LOG_LEVEL_INFO, "no-member", "epoch=%u replicas=%u", next->epoch, next->n);
 }
 
 /* A replaced replica that has restarted since knows of no other replaced one.  So we take the names
@@ -680,7 +684,11 @@ static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
 static void on_epoch_started(struct vr *r, uint8_t slot, uint64_t origin,
                              const struct wire_message *m)
 {
-    if (!r->has_hard_state || !vstamp_id_equal(m->header.group, r->group)) return;
+    if (!r->has_hard_state) {
+        if (m->header.epoch > r->told_epoch) ask_epoch(r, slot, origin);
+        return;
+    }
+    if (!vstamp_id_equal(m->header.group, r->group)) return;
     if (m->header.epoch > r->epoch) {
         vr_mark(r, VR_MARK_later_epoch_began, "epoch=%u", m->header.epoch);
         ask_epoch(r, slot, origin);

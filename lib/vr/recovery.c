@@ -435,6 +435,7 @@ void vr_recovery_anew(struct vr *r)
  * start, by which we can form a new one, helps. */
 void vr_recovery_due(struct vr *r)
 {
+    vr_alone_due(r);
     if (r->restarting) {
         vr_restart_due(r);
         return;

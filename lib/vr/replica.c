@@ -224,6 +224,7 @@ void vr_start(struct vr *r)
 {
     vr_restore_end(r);
     r->started = true;
+    r->started_us = r->now_us;
     r->sink.directory(r->sink.ctx);
     r->durable_op = r->log.op; /* what was read back is on disk */
     if (vr_has_hole(r, r->log.op)) r->durable_op = log_first_hole(&r->log) - 1;
@@ -646,8 +647,10 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
         snprintf(text, size, "to become a member: it holds op %" PRIu64 " of that group's log",
                  r->commit);
     } else if (r->restarting) {
-        snprintf(text, size, "%u other replica%s to answer to its start: %d did",
-                 r->quorum - 1u, r->quorum == 2 ? "" : "s", __builtin_popcount(r->noted));
+        snprintf(text, size, "%u other replica%s to answer to its start: %d did%s",
+                 r->quorum - 1u, r->quorum == 2 ? "" : "s", __builtin_popcount(r->noted),
+                 vr_is_alone(r) ? "; none that it knows is there: if the group has other members "
+                                  "by now, end it, and remove its folder" : "");
     } else if (vr_has_hole(r, r->commit)) {
         snprintf(text, size, "entry %" PRIu64 " from another replica: its own is damaged",
                  log_first_hole(&r->log));
@@ -663,6 +666,9 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
         snprintf(text, size, "recovery: %d of %u normal replicas answered%s",
                  __builtin_popcount(r->asked), r->config.n_replicas / 2 + 1,
                  r->config.n_replicas > 2 ? "" : ", more than two can have: start both empty");
+    } else if (r->status == VR_RECOVERING && r->told_epoch > 0) {
+        snprintf(text, size, "to become a member: those that it knows are in epoch %u of a group "
+                 "without it; if it was replaced, end it", r->told_epoch);
     } else if (r->status == VR_RECOVERING) {
         snprintf(text, size,
                  "blank: all %u replicas to be up to form the group, or %u normal ones to recover",

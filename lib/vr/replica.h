@@ -272,6 +272,7 @@ struct vr {
     bool replaced;   /* a member of an older epoch, and of this one no more */
     bool retired;    /* and not needed any more */
     uint64_t lingers_until_us; /* of this life, which was not needed any more before its end (E8) */
+    uint32_t told_epoch; /* blank: the newest that we were told of and are no member in */
     uint32_t begun;  /* replaced: members that have begun the epoch */
     uint64_t stranger; /* who is answered if the slot is NOWHERE */
     bool told_begun; /* the replaced ones have been told that we have */
@@ -397,6 +398,7 @@ struct vr {
     /* restart.c */
     bool restarting;     /* back from the disk, and not let in yet */
     bool restart_told;   /* the others have been asked to let it in */
+    uint64_t started_us, alone_pause_us, alone_again_us; /* alone.c */
     uint32_t noted;      /* replicas that have noted this life */
     uint32_t to_note;    /* replicas whose life is to be durable here, and then answered, */
     struct vstamp_id note_nonces[REPLICAS_MAX]; /* by the nonce of their newest RESTART */

@@ -342,6 +342,10 @@ void vr_proposal_settle(struct vr *r);
 void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m);
 void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *m);
 
+/* alone.c: has one that waits to be let in heard of nobody for long?  It says so at intervals. */
+bool vr_is_alone(const struct vr *r);
+void vr_alone_due(struct vr *r);
+
 /* restart.c: a replica comes back from an intact disk, unless that is an old copy of it. */
 void vr_on_restart(struct vr *r, uint8_t from, const struct wire_header *header,
                    const struct wire_restart *m);

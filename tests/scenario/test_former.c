@@ -89,6 +89,45 @@ static void who_slept_through_groups_of_others_is_told(void **state)
     cluster_free(c);
 }
 
+static void expect_waiting_for(struct cluster *c, uint8_t replica, const char *part)
+{
+    char text[VR_OVER_SIZE];
+    assert_non_null(strstr(vr_waiting_for(cluster_core(c, replica), text, sizeof text), part));
+}
+
+/* The same, and it has lost its disk: it may be meant to become a member, so it waits. */
+static void who_comes_back_without_memory_says_where_its_group_is(void **state)
+{
+    (void)state;
+    struct group g = group_replaced_without_2();
+    struct cluster *c = g.c;
+    cluster_wipe(c, 2);
+    cluster_start(c, 2);
+    cluster_run(c, 60000);
+    assert_true(cluster_has_traced(c, 2, "no-member epoch=1 replicas=3"));
+    expect_waiting_for(c, 2, "those that it knows are in epoch 1 of a group without it");
+    cluster_free(c);
+}
+
+/* Nobody looks for it, and nobody that it knows is there: it cannot know why. */
+static void who_hears_of_nobody_says_so_at_intervals(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
+    cluster_start(c, 2);
+    cluster_run(c, 55000);
+    assert_false(cluster_has_traced(c, 2, "nobody-answers"));
+    expect_waiting_for(c, 2, "1 other replica to answer to its start: 0 did");
+    cluster_run(c, 10000);
+    assert_true(cluster_has_traced(c, 2, "nobody-answers"));
+    expect_waiting_for(c, 2, "end it, and remove its folder");
+    cluster_start(c, 0);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 /* Z1: the oldest are forgotten; Z3: who is a member again is not looked for. */
 static void so_many_are_looked_for_and_no_more(void **state)
 {
@@ -118,6 +157,8 @@ int main(void)
         cmocka_unit_test(who_slept_until_all_it_knew_had_ended_is_told),
         cmocka_unit_test(who_misses_the_greeting_is_greeted_again),
         cmocka_unit_test(who_slept_through_groups_of_others_is_told),
+        cmocka_unit_test(who_comes_back_without_memory_says_where_its_group_is),
+        cmocka_unit_test(who_hears_of_nobody_says_so_at_intervals),
         cmocka_unit_test(so_many_are_looked_for_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ left_over() {
     run vstamp --timeout 0.5 put k v
     [ "$status" -eq 3 ]
     [[ $output == "vstamp: no answer in 0.5 s: 127.0.0.1:$GROUP_BASE: Connection refused; "* ]]
-    [[ $output == *"did not and will not run"* ]]
+    [[ $output == *"did not and will not run: try again, or name other replicas"* ]]
     [[ $(vstamp --timeout 0.5 --json put k v 2>/dev/null) == \
         '{"op":"put","key":"k","ok":false,"error":"timeout","outcome":"none","message":"'* ]]
     run vstamp --timeout 0.5 get k
@@ -45,6 +45,7 @@ left_over() {
     majority STOP
     run vstamp --timeout 1 get k
     [ "$status" -eq 3 ]
+    [[ $output == *": try again" ]]
     majority CONT
     group_wait "the value" value_is k v
 }

@@ -39,6 +39,7 @@ struct local {
     char config_path[2048 + sizeof CONFIG_FILE_NAME + 1];
     char notify_name[64];
     char programs[2048]; /* "", or the folder to type before the names of programs */
+    char load[PATH_MAX], exec[PATH_MAX]; /* of the options, for another folder, too; or "" */
     bool temporary;           /* the folder goes when we go */
     pid_t pids[REPLICAS_MAX]; /* 0: ended */
     uint32_t n_running, n_ready;
@@ -79,11 +80,19 @@ static uint16_t find_ports(uint32_t n)
     return 0;
 }
 
-/* Who uses the configuration again may do so in another folder. */
-static int make_absolute(const char *path, char absolute[static PATH_MAX], struct vstamp_diag *diag)
+/* Who uses the configuration again may do so in another folder.  A name without a slash is looked
+ * for along PATH. */
+static int find_application(struct local *l, struct vstamp_diag *diag)
 {
-    if (path == NULL || realpath(path, absolute) != NULL) return 0;
-    vstamp_diag_printf(diag, "%s: %s", path, strerror(errno));
+    const char *load = l->options->load, *exec = l->options->exec, *missing = NULL;
+
+    if (load != NULL && realpath(load, l->load) == NULL) missing = load;
+    if (exec != NULL && strchr(exec, '/') == NULL)
+        snprintf(l->exec, sizeof l->exec, "%s", exec);
+    else if (exec != NULL && realpath(exec, l->exec) == NULL)
+        missing = exec;
+    if (missing == NULL) return 0;
+    vstamp_diag_printf(diag, "%s: %s", missing, strerror(errno));
     return VSTAMP_E_CONFIG;
 }
 
@@ -101,8 +110,7 @@ static void write_key(FILE *file, const char *key, const char *value)
     fprintf(file, "\"\n");
 }
 
-static void print_config(const struct local *l, uint16_t base, const char *library,
-                         const char *program, FILE *into)
+static void print_config(const struct local *l, uint16_t base, FILE *into)
 {
     const struct local_options *o = l->options;
 
@@ -110,28 +118,22 @@ static void print_config(const struct local *l, uint16_t base, const char *libra
     for (uint32_t i = 0; i < o->n_replicas; i++) fprintf(into, "  - 127.0.0.1:%u\n", base + i);
     fprintf(into, "durability: %s\n", l->temporary ? "memory" : "disk");
     write_key(into, "data_dir", l->folder);
-    if (o->load != NULL) write_key(into, "app", library);
-    if (o->exec != NULL) write_key(into, "app_exec", program);
+    if (o->load != NULL) write_key(into, "app", l->load);
+    if (o->exec != NULL) write_key(into, "app_exec", l->exec);
     if (o->argument != NULL) write_key(into, "app_argument", o->argument);
 }
 
 static int write_config(const struct local *l, struct vstamp_diag *diag)
 {
     uint16_t base = find_ports(l->options->n_replicas);
-    const char *exec = l->options->exec;
-    bool exec_in_path = exec != NULL && strchr(exec, '/') == NULL;
-    char library[PATH_MAX], program[PATH_MAX];
-    int rv = make_absolute(l->options->load, library, diag);
 
-    if (rv == 0 && !exec_in_path) rv = make_absolute(exec, program, diag);
-    if (rv != 0) return rv;
     if (base == 0) {
         vstamp_diag_printf(diag, "no free ports on 127.0.0.1 from %u on", FIRST_PORT);
         return VSTAMP_E_IO;
     }
     FILE *file = fopen(l->config_path, "wxe");
     if (file != NULL) {
-        print_config(l, base, library, exec_in_path ? exec : program, file);
+        print_config(l, base, file);
         if (ferror(file) == 0 && fclose(file) == 0) return 0;
     }
     vstamp_diag_printf(diag, "%s: cannot write: %s", l->config_path, strerror(errno));
@@ -163,13 +165,35 @@ static int make_folder(struct local *l, struct vstamp_diag *diag)
     return VSTAMP_E_IO;
 }
 
+/* The data in a folder are those of one application. */
+static int check_application(const struct local *l, struct vstamp_diag *diag)
+{
+    const struct {
+        const char *key, *kept, *option, *said;
+    } keys[] = {
+        {"app", l->config.app, "--app", l->options->load != NULL ? l->load : NULL},
+        {"app_exec", l->config.app_exec, "--app-exec", l->options->exec != NULL ? l->exec : NULL},
+        {"app_argument", l->config.app_argument, "--app-argument", l->options->argument},
+    };
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (keys[i].said == NULL || strcmp(keys[i].said, keys[i].kept) == 0) continue;
+        vstamp_diag_printf(diag, "%s: %s is \"%s\" there: leave %s out, or use another folder",
+                           l->config_path, keys[i].key, keys[i].kept, keys[i].option);
+        return VSTAMP_E_CONFIG;
+    }
+    return 0;
+}
+
 /* A folder that was used before has its configuration in it: the data belong to those addresses. */
 static int configure(struct local *l, struct vstamp_diag *diag)
 {
-    int rv = make_folder(l, diag);
+    int rv = find_application(l, diag);
 
+    if (rv == 0) rv = make_folder(l, diag);
     if (rv == 0 && access(l->config_path, F_OK) != 0) rv = write_config(l, diag);
     if (rv == 0) rv = config_load(&l->config, l->config_path, diag);
+    if (rv == 0) rv = check_application(l, diag);
     if (rv != 0 || l->config.replicas_addresses.n == l->options->n_replicas) return rv;
     vstamp_diag_printf(diag, "%s: is of a group of %zu: use --local %zu or another folder",
                        l->config_path, l->config.replicas_addresses.n,

@@ -210,6 +210,11 @@ right, move this folder away and rename that to*" vstamp-replica --index 1
         wait "$group"
     done
     refused "*is of a group of 1*" vstamp-replica --local 3 --data-dir kept
+    touch other.so
+    refused "*kept/server-config.yaml: app is \"\" there: leave --app out*" \
+        vstamp-replica --local 1 --data-dir kept --app ./other.so
+    refused "*app_exec is \"\" there: leave --app-exec out*" \
+        vstamp-replica --local 1 --data-dir kept --app-exec cat
 }
 
 @test "--local: any characters in names, and status 1 when no replica is left" {

@@ -165,6 +165,20 @@ static int make_folder(struct local *l, struct vstamp_diag *diag)
     return VSTAMP_E_IO;
 }
 
+/* Whoever moves or copies the folder finds the place in its configuration, where nothing is, or the
+ * data of the other one. */
+static int check_place(const struct local *l, struct vstamp_diag *diag)
+{
+    struct stat here, there;
+
+    if (stat(l->folder, &here) == 0 && stat(l->config.data_dir, &there) == 0 &&
+        here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+        return 0;
+    vstamp_diag_printf(diag, "%s: data_dir is \"%s\" there, which is another folder: if this one "
+                       "was moved, mend that line", l->config_path, l->config.data_dir);
+    return VSTAMP_E_CONFIG;
+}
+
 /* The data in a folder are those of one application. */
 static int check_application(const struct local *l, struct vstamp_diag *diag)
 {
@@ -193,6 +207,7 @@ static int configure(struct local *l, struct vstamp_diag *diag)
     if (rv == 0) rv = make_folder(l, diag);
     if (rv == 0 && access(l->config_path, F_OK) != 0) rv = write_config(l, diag);
     if (rv == 0) rv = config_load(&l->config, l->config_path, diag);
+    if (rv == 0) rv = check_place(l, diag);
     if (rv == 0) rv = check_application(l, diag);
     if (rv != 0 || l->config.replicas_addresses.n == l->options->n_replicas) return rv;
     vstamp_diag_printf(diag, "%s: is of a group of %zu: use --local %zu or another folder",

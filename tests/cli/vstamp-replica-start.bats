@@ -215,6 +215,9 @@ right, move this folder away and rename that to*" vstamp-replica --index 1
         vstamp-replica --local 1 --data-dir kept --app ./other.so
     refused "*app_exec is \"\" there: leave --app-exec out*" \
         vstamp-replica --local 1 --data-dir kept --app-exec cat
+    mv kept moved
+    refused "*moved/server-config.yaml: data_dir is \"*/kept\" there*mend that line" \
+        vstamp-replica --local 1 --data-dir moved
 }
 
 @test "--local: any characters in names, and status 1 when no replica is left" {

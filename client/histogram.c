@@ -31,16 +31,6 @@ void histogram_add(struct histogram *h, uint64_t value)
     h->slots[slot_of(value)]++;
 }
 
-void histogram_merge(struct histogram *h, const struct histogram *other)
-{
-    if (other->count == 0) return;
-    if (h->count == 0 || other->least < h->least) h->least = other->least;
-    if (other->greatest > h->greatest) h->greatest = other->greatest;
-    h->count += other->count;
-    h->sum += other->sum;
-    for (uint32_t i = 0; i < HISTOGRAM_SLOTS; i++) h->slots[i] += other->slots[i];
-}
-
 uint64_t histogram_quantile(const struct histogram *h, double share)
 {
     double wanted = share * (double)h->count;

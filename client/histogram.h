@@ -21,7 +21,6 @@ struct histogram {
 
 /* One of all zeros is empty. */
 void histogram_add(struct histogram *h, uint64_t value);
-void histogram_merge(struct histogram *h, const struct histogram *other);
 
 /* The value that a share of all, 0 to 1, does not exceed: 0.99 is the 99th percentile.  0 without
  * values. */

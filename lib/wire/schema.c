@@ -93,29 +93,18 @@ const char *wire_request_kind_name(uint8_t kind)
     return NULL;
 }
 
-static const struct {
-    uint8_t number;
-    const char *name;
-    const char *text;
-} reasons[] = {
-#define REJECT_REASON(name, number, word, text) {number, word, text},
-#include "wire/requests.def"
-#undef REJECT_REASON
-};
-#define REASONS (sizeof reasons / sizeof reasons[0])
-
 const char *wire_reject_reason_name(uint8_t reason)
 {
-    for (size_t i = 0; i < REASONS; i++) {
+    static const struct {
+        uint8_t number;
+        const char *name;
+    } reasons[] = {
+#define REJECT_REASON(name, number, word, text) {number, word},
+#include "wire/requests.def"
+#undef REJECT_REASON
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         if (reasons[i].number == reason) return reasons[i].name;
-    }
-    return NULL;
-}
-
-const char *wire_reject_reason_text(uint8_t reason)
-{
-    for (size_t i = 0; i < REASONS; i++) {
-        if (reasons[i].number == reason) return reasons[i].text;
     }
     return NULL;
 }

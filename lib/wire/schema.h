@@ -112,11 +112,10 @@ const struct wire_shape *const *wire_messages(size_t *n);
 /* NULL for a number that no message has. */
 const struct wire_shape *wire_message_shape(uint16_t command);
 
-/* Of requests.def: the word ("read-causal", "not-primary"), and a reason's sentence.  They take
- * what came from the network, so a number that is not listed is normal and gives NULL. */
+/* Of requests.def: the word ("read-causal", "not-primary"), or the sentence.  They take what came
+ * from the network, so a number that is not listed is normal and gives NULL. */
 const char *wire_request_kind_name(uint8_t kind);
 const char *wire_reject_reason_name(uint8_t reason);
-const char *wire_reject_reason_text(uint8_t reason);
 const char *wire_learn_refusal_text(uint8_t refusal);
 
 #endif

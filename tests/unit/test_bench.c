@@ -17,7 +17,7 @@
 
 enum { SAMPLES = 200000 };
 
-static struct histogram h, other;
+static struct histogram h;
 static uint64_t samples[SAMPLES];
 static struct prng prng;
 
@@ -25,7 +25,6 @@ static int fresh(void **state)
 {
     (void)state;
     memset(&h, 0, sizeof h);
-    memset(&other, 0, sizeof other);
     prng_seed(&prng, 42);
     return 0;
 }
@@ -78,8 +77,6 @@ static void an_empty_one_says_zero(void **state)
     (void)state;
     assert_int_equal(histogram_quantile(&h, 0.5), 0);
     assert_true(histogram_mean(&h) < 1e-9);
-    histogram_merge(&h, &other);
-    assert_int_equal(h.count, 0);
 }
 
 static void small_values_are_exact(void **state)
@@ -97,17 +94,6 @@ static void what_is_beyond_the_range_is_the_greatest(void **state)
     histogram_add(&h, UINT64_MAX);
     assert_int_equal(histogram_quantile(&h, 1), UINT64_MAX);
     assert_int_equal(histogram_quantile(&h, 0.5), 5);
-}
-
-static void merged_halves_are_the_whole(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < 10000; i++) {
-        samples[i] = prng_below(&prng, 100000000);
-        histogram_add(i % 3 == 0 ? &h : &other, samples[i]);
-    }
-    histogram_merge(&h, &other);
-    agrees_with_samples(10000);
 }
 
 /* The first ranks each, the others in growing groups. */
@@ -172,7 +158,6 @@ int main(void)
         cmocka_unit_test_setup(an_empty_one_says_zero, fresh),
         cmocka_unit_test_setup(small_values_are_exact, fresh),
         cmocka_unit_test_setup(what_is_beyond_the_range_is_the_greatest, fresh),
-        cmocka_unit_test_setup(merged_halves_are_the_whole, fresh),
         cmocka_unit_test_setup(the_law_of_zipf_holds, fresh),
         cmocka_unit_test_setup(few_keys_are_all_drawn_and_no_other, fresh),
         cmocka_unit_test_setup(a_seed_is_a_sequence, fresh),

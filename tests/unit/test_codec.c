@@ -259,9 +259,8 @@ static void kinds_and_reasons_have_words(void **state)
     assert_null(wire_request_kind_name(0));
     assert_null(wire_request_kind_name(255));
     assert_string_equal(wire_reject_reason_name(WIRE_REJECT_TOO_LARGE), "too-large");
-    assert_string_equal(wire_reject_reason_text(WIRE_REJECT_BUSY), "no room now, ask again");
     assert_null(wire_reject_reason_name(0));
-    assert_null(wire_reject_reason_text(255));
+    assert_null(wire_reject_reason_name(255));
 }
 
 int main(void)

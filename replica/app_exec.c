@@ -217,13 +217,12 @@ static enum trouble greet(struct app_exec *x, struct vstamp_diag *why)
 {
     const struct app_exec_options *o = &x->options;
     struct question q = {.number = APP_VERSION, .word = APP_HELLO};
-    enum trouble trouble;
     char head[HEAD_MAX], pid[NUMBER_SIZE];
 
     snprintf(head, sizeof head, "hello %u %" PRIu32 " %" PRIu32 " %" PRIu64 "\n", APP_VERSION,
              o->answer_capacity, o->limits.read_capacity, o->limits.state_bytes);
     q.out[0] = bytes_of(head);
-    trouble = ask(x, &q, why);
+    enum trouble trouble = ask(x, &q, why);
     if (trouble != NONE) return trouble;
     if (x->name[0] != '\0' && strcmp(x->name, q.line.name) != 0) {
         vstamp_diag_printf(why, "calls itself '%s', and was '%s'", q.line.name, x->name);
@@ -246,10 +245,9 @@ static enum trouble load_saved(struct app_exec *x, struct vstamp_diag *why)
 {
     struct bytes state = {x->saved.data, x->saved.size};
     struct question q = {.word = APP_LOADED, .tells_due = x->ticks};
-    enum trouble trouble;
 
     if (state.size == 0) return NONE; /* that of a new group, in which it is */
-    trouble = ask_alone(x, &q, "load", &state, why);
+    enum trouble trouble = ask_alone(x, &q, "load", &state, why);
     if (trouble == NONE) x->due = q.line.due;
     return trouble;
 }
@@ -280,9 +278,8 @@ static uint64_t checksum_of(const struct app_exec *x, struct bytes answer)
 static enum trouble tell_again(struct app_exec *x, struct vstamp_diag *why)
 {
     struct bytes answer;
-    size_t i;
 
-    for (i = 0; i < x->n_answered; i++) {
+    for (size_t i = 0; i < x->n_answered; i++) {
         const struct told *t = &x->told[i];
         enum trouble trouble = ask_told(x, t, &answer, why);
 
@@ -441,9 +438,8 @@ static void carry_out(struct app_exec *x, const struct errand *e)
                                          struct vstamp_diag *) = {
         [APPLY] = do_apply, [TICK] = do_apply, [QUERY] = do_query, [SAVE] = do_save,
         [LOAD] = do_nothing};
-    uint32_t tries;
 
-    for (tries = 1; x->failure.text[0] == '\0'; tries++) {
+    for (uint32_t tries = 1; x->failure.text[0] == '\0'; tries++) {
         struct vstamp_diag why = {0};
         enum trouble trouble = x->stage != UP ? bring_up(x, &why) : NONE;
         bool up = trouble == NONE, refused, skipped, final;
@@ -467,10 +463,9 @@ static void carry_out(struct app_exec *x, const struct errand *e)
 static bool grow_told(struct app_exec *x)
 {
     size_t capacity = 2 * x->told_capacity + 64;
-    struct told *grown;
 
     if (x->n_told < x->told_capacity) return true;
-    grown = realloc(x->told, capacity * sizeof *grown);
+    struct told *grown = realloc(x->told, capacity * sizeof *grown);
     if (grown == NULL) return false;
     x->told = grown;
     x->told_capacity = capacity;
@@ -483,15 +478,13 @@ static bool note(struct app_exec *x, const struct vstamp_context *context,
 {
     uint64_t seed[SEED_BYTES / sizeof(uint64_t)] = {0};
     char head[HEAD_MAX];
-    size_t at;
-    int n;
 
     if (!grow_told(x)) return false;
     if (context->prediction_size == SEED_BYTES) memcpy(seed, context->prediction, SEED_BYTES);
-    at = x->asked.size;
-    n = snprintf(head, sizeof head, "%s %" PRIu64 " %" PRIu64 " %" PRIu64,
-                 operation == NULL ? "tick" : "apply", ++x->n_questions, context->op_number,
-                 context->timestamp_us);
+    size_t at = x->asked.size;
+    int n = snprintf(head, sizeof head, "%s %" PRIu64 " %" PRIu64 " %" PRIu64,
+                     operation == NULL ? "tick" : "apply", ++x->n_questions, context->op_number,
+                     context->timestamp_us);
     if (operation != NULL)
         snprintf(head + n, sizeof head - (size_t)n,
                  " %016" PRIx64 "%016" PRIx64 " %" PRIu64 " %016" PRIx64 "%016" PRIx64 " %zu\n",
@@ -513,10 +506,9 @@ static void announce(struct vstamp_pages *pages, const struct vstamp_context *co
                      const struct vstamp_operation *operations, size_t n)
 {
     struct app_exec *x = vstamp_pages_instance(pages);
-    size_t i;
 
     assert(x->n_told == x->n_answered || x->failure.text[0] != '\0');
-    for (i = 0; i < n && x->failure.text[0] == '\0'; i++)
+    for (size_t i = 0; i < n && x->failure.text[0] == '\0'; i++)
         if (!note(x, &contexts[i], &operations[i]))
             vstamp_diag_printf(&x->failure, "out of memory");
 }
@@ -633,7 +625,6 @@ int app_exec_open(struct app_exec **opened, const struct app_exec_options *optio
 {
     struct app_exec *x = calloc(1, sizeof *x);
     struct vstamp_diag why = {0};
-    int rv;
 
     *opened = x;
     if (x == NULL) {
@@ -643,7 +634,7 @@ int app_exec_open(struct app_exec **opened, const struct app_exec_options *optio
     x->options = *options;
     x->words[0] = (char *)(uintptr_t)options->program;
     x->words[1] = (char *)(uintptr_t)options->argument;
-    rv = child_init(&x->child, x->words, heard, x, diag);
+    int rv = child_init(&x->child, x->words, heard, x, diag);
     if (rv == 0 && (start(x, &why) != NONE || greet(x, &why) != NONE)) {
         put_down(x);
         vstamp_diag_printf(diag, "%s %s%s%s", options->program, why.text,

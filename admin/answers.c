@@ -98,6 +98,7 @@ void answer_read(struct answer *answer, size_t index, const char *body, size_t s
     struct node_status *status = &answer->status;
 
     memset(status, 0, sizeof *status);
+    memset(&answer->other, 0, sizeof answer->other);
     answer->reachable = false;
     answer->json = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(answer->json)) {
@@ -109,6 +110,9 @@ void answer_read(struct answer *answer, size_t index, const char *body, size_t s
         } else if (!is_from(answer, index)) {
             snprintf(answer->error, sizeof answer->error, "replica %" PRId64 " answers there",
                      status->replica);
+            answer->other = *status;
+            memset(status, 0, sizeof *status);
+            return;
         } else {
             answer->reachable = true;
             answer->error[0] = '\0';
@@ -165,15 +169,17 @@ static void ask(struct answers *answers, const struct config *config,
     }
 }
 
-/* Is the group another one than was asked?  What a replica knows of that wins over a configuration;
- * the first member that is in a group says which one is spoken of. */
+/* Is the group another one than was asked?  What a replica knows of that wins over a configuration,
+ * which may spell its address in another way; the first member that is in a group says which one is
+ * spoken of. */
 static bool find_members(struct answers *answers)
 {
     static struct members told, before;
     before = answers->members;
     for (size_t i = 0; i < answers->n + answers->n_others; i++) {
-        const struct node_status *s = &answers->at[i].status;
-        if (!answers->at[i].reachable || vstamp_id_is_zero(s->group)) continue;
+        const struct answer *a = &answers->at[i];
+        const struct node_status *s = a->reachable ? &a->status : &a->other;
+        if (a->json == NULL || vstamp_id_is_zero(s->group)) continue;
         if (i >= answers->n && s->epoch == 0) continue; /* members to be may have formed one */
         if (vstamp_id_is_zero(answers->group)) answers->group = s->group;
         if (!vstamp_id_equal(answers->group, s->group)) continue;

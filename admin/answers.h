@@ -25,8 +25,9 @@ struct answer {
     const struct address *address; /* of the replica, as configured */
     bool reachable;
     char error[FETCH_ERROR_SIZE]; /* why not */
-    struct node_status status;    /* its texts live in `json` */
-    json_t *json;                 /* NULL unless reachable */
+    struct node_status status;    /* zero unless reachable; its texts live in `json` */
+    struct node_status other;     /* of another replica, if one answers there; likewise */
+    json_t *json;                 /* NULL: there is neither */
 };
 
 struct answers {
@@ -48,9 +49,9 @@ void answers_close(struct answers *answers);
 /* Of who listens there; NULL: nobody there was asked. */
 const struct answer *answers_find(const struct answers *answers, const struct address *address);
 
-/* Take the body of /status as that of the replica with this address, or, if it does not tell
- * that, with this index: fields of another type than status.def says, or another replica's
- * answer, make it unreachable with an error.  Fields it lacks are zero, "" or none, and
+/* Take the body of /status as that of the replica with this address, or, if it does not tell that,
+ * with this index.  Fields of another type than status.def says, or another replica's answer, which
+ * goes into `other`, make it unreachable with an error.  Fields it lacks are zero, "" or none, and
  * connections are up, so that versions can be mixed; fields we don't know stay in `json`. */
 void answer_read(struct answer *answer, size_t index, const char *body, size_t size);
 

@@ -72,4 +72,9 @@ from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
     run vstamp-admin -c one.yaml reconfigure "$VSTAMP_CONFIG" --yes
     [ "$status" -eq 0 ]
     [[ $output == "nothing to change"* ]]
+    # by another name for its host
+    sed -i s/127.0.0.1/localhost/ one.yaml
+    answer=$(vstamp-admin -c one.yaml status)
+    [[ $answer == "HEALTHY  primary $backup "*"replicas 3 "* ]]
+    vstamp-admin -c one.yaml health
 }

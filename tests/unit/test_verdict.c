@@ -339,7 +339,6 @@ static void answers_that_are_no_status_make_a_replica_unreachable(void **state)
         {"{\"replica\":1,\"status\":\"normal\",\"peers\":[1]}", "its answer has no proper 'peers'"},
         {"{\"replica\":1,\"status\":\"normal\",\"peers\":[{\"connected\":1}]}",
          "its answer has no proper 'connected'"},
-        {"{\"replica\":2,\"status\":\"normal\"}", "replica 2 answers there"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -348,6 +347,18 @@ static void answers_that_are_no_status_make_a_replica_unreachable(void **state)
         assert_null(answers.at[1].json);
         assert_string_equal(answers.at[1].error, cases[i].error);
     }
+}
+
+static void what_another_replica_says_is_kept_apart(void **state)
+{
+    static const char body[] = "{\"replica\":2,\"status\":\"normal\",\"members\":\"a:1/a:2\"}";
+    struct answer *a = &answers.at[1];
+    (void)state;
+    answer_read(a, 1, body, sizeof body - 1);
+    assert_false(a->reachable);
+    assert_string_equal(a->error, "replica 2 answers there");
+    assert_null(a->status.members);
+    assert_string_equal(a->other.members, "a:1/a:2");
 }
 
 static void ages_have_two_units_at_most(void **state)
@@ -392,6 +403,7 @@ int main(void)
         JUDGED(a_clock_that_is_wrong_is_named),
         JUDGED(nobody_answering_is_unavailable_with_a_row_for_each),
         JUDGED(answers_that_are_no_status_make_a_replica_unreachable),
+        JUDGED(what_another_replica_says_is_kept_apart),
         cmocka_unit_test(ages_have_two_units_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

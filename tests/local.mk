@@ -172,6 +172,7 @@ noinst_LTLIBRARIES += %D%/libsim.la
     %D%/sim/sim.h \
     %D%/sim/stored.c \
     %D%/sim/trace.c \
+    %D%/sim/states.c \
     %D%/sim/trails.c \
     %D%/sim/versions.c \
     %D%/sim/workload.c \

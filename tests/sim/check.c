@@ -9,6 +9,7 @@
 #include "base/bitset.h"
 #include "node/node_state.h"
 #include "sim/foreign.h"
+#include "sim/remembering.h"
 
 #define SEARCH_STEPS 4000000u
 
@@ -17,7 +18,7 @@ const struct vr *check_core(const struct node *node)
     return &node->vr;
 }
 
-static struct check_op *op_at(struct check *check, uint64_t op)
+struct check_op *check_op_at(struct check *check, uint64_t op)
 {
     if (op >= check->n_ops) {
         size_t n = check->n_ops == 0 ? 1024 : check->n_ops;
@@ -81,7 +82,7 @@ static void check_start(struct sim *sim, const struct sim_replica *replica, cons
     if (core->log.op >= view->start_op) return;
     struct check_place end = {core->log_view, core->log.op, core->epoch, core->group, {0}};
     struct vstamp_id theirs = core->log.op <= view->start_commit
-                                  ? op_at(check, core->log.op)->checksum
+                                  ? check_op_at(check, core->log.op)->checksum
                                   : place_find(check, &end)->checksum;
     if (core->log.op == 0 || vstamp_id_equal(theirs, log_last(&core->log)->checksum))
         sim_fail(sim, "replica %u takes its log up to op=%" PRIu64 " for that of view %" PRIu64
@@ -101,7 +102,7 @@ static void note_log(struct sim *sim, const struct sim_replica *replica, const s
     for (uint64_t op = core->commit + 1; op <= core->log.op; op++) {
         const struct wire_entry_header *header = &log_at(&core->log, op)->header;
         struct check_place here = {core->log_view, op, core->epoch, core->group, header->checksum};
-        if (op_at(check, op)->known) continue;
+        if (check_op_at(check, op)->known) continue;
         if (2 * check->n_places >= check->places_size) places_grow(check);
         struct check_place *known = place_find(check, &here);
         if (known->op == 0) {
@@ -203,9 +204,9 @@ uint64_t check_incarnation(const struct sim_replica *replica)
 static void note_committed(struct sim *sim, const struct sim_replica *replica,
                            const struct wire_entry_header *header)
 {
-    uint64_t op = header->op, before = op > 0 ? op_at(&sim->check, op - 1)->timestamp : 0;
+    uint64_t op = header->op, before = op > 0 ? check_op_at(&sim->check, op - 1)->timestamp : 0;
     struct vstamp_id checksum = header->checksum;
-    struct check_op *known = op_at(&sim->check, op);
+    struct check_op *known = check_op_at(&sim->check, op);
     if (header->timestamp <= before)
         sim_fail(sim, "the timestamp of op=%" PRIu64 " does not rise", op);
     known->timestamp = header->timestamp;
@@ -213,77 +214,15 @@ static void note_committed(struct sim *sim, const struct sim_replica *replica,
     if (known->known && !vstamp_id_equal(known->checksum, checksum))
         sim_fail(sim, "replica %u executed another entry at op=%" PRIu64 " than the group",
                  replica->index, op);
-    if (op > 0 && header->version < op_at(&sim->check, op - 1)->version)
+    if (op > 0 && header->version < check_op_at(&sim->check, op - 1)->version)
         sim_fail(sim, "the version falls at op=%" PRIu64, op);
-    known = op_at(&sim->check, op);
+    known = check_op_at(&sim->check, op);
     known->known = true;
     known->version = header->version;
     known->checksum = checksum;
     if (op > sim->check.highest_commit) sim->check.highest_commit = op;
     check_place_in_epoch(sim, replica, header);
     sim_version_check(sim, replica, header);
-}
-
-/* What had turned may have been written over since, here before elsewhere. */
-static void note_right(struct sim *sim, uint64_t op, struct vstamp_id digest)
-{
-    for (uint8_t i = 0; i < sim->n_nodes; i++) {
-        struct sim_replica *r = &sim->replicas[i];
-        bool right = vstamp_id_equal(r->flipped_digests[op % SIM_DIGESTS], digest);
-        if (!r->flipped || !right) continue;
-        r->flipped = false;
-        r->righted_op = op;
-    }
-}
-
-/* As memory has it now, whatever was hashed before. */
-static struct vstamp_id root_of(const struct vr *core, enum pages_version version)
-{
-    struct pages *pages = (struct pages *)(uintptr_t)&core->pages;
-    for (uint32_t page = 0; page < pages->n_used; page++) {
-        tree_touch(&pages->trees[PAGES_LIVE], page);
-        tree_touch(&pages->trees[version], page);
-    }
-    pages_settle(pages, version, UINT32_MAX);
-    return tree_root(&pages->trees[version]);
-}
-
-bool check_image(const struct sim *sim, const struct sim_replica *replica)
-{
-    const struct vr *core = check_core(replica->node);
-    uint64_t op = core->checkpoint_op;
-    return core->pages.has_image && op < sim->check.n_ops && sim->check.ops[op].digested &&
-           vstamp_id_equal(sim->check.ops[op].digest, root_of(core, PAGES_IMAGE));
-}
-
-static void note_digest(struct sim *sim, struct sim_replica *replica, const struct vr *core)
-{
-    bool of_image = vr_app_has_memory(core);
-    if (of_image && (core->checkpoint_op == 0 || core->pages.fetching)) return;
-    if (!of_image && core->done > 0) return; /* the state is between two op-numbers */
-    uint64_t op = of_image ? core->checkpoint_op : core->applied;
-    enum pages_version version = of_image ? PAGES_IMAGE : PAGES_LIVE;
-    struct check_op *known = op_at(&sim->check, op);
-    /* Bringing the hashes up to date changes nothing that the protocol looks at. */
-    pages_settle((struct pages *)(uintptr_t)&core->pages, version, UINT32_MAX);
-    struct vstamp_id digest =
-        replica->flipped ? root_of(core, version) : tree_root(pages_tree(&core->pages, version));
-    if (replica->flipped) {
-        replica->flipped_digests[op % SIM_DIGESTS] = digest;
-        replica->flipped = !known->digested || !vstamp_id_equal(known->digest, digest);
-        if (!replica->flipped) replica->righted_op = op;
-        return;
-    }
-    if (replica->was_flipped && known->digested && !vstamp_id_equal(known->digest, digest)) {
-        replica->flipped = true; /* from its disk */
-        return;
-    }
-    note_right(sim, op, digest);
-    if (known->digested && !vstamp_id_equal(known->digest, digest))
-        sim_fail(sim, "%sreplica %u has another state after op=%" PRIu64 " than the group",
-                 foreign_in_use() ? FOREIGN_DIFFERS : "", replica->index, op);
-    known->digested = true;
-    known->digest = digest;
 }
 
 static void check_numbers(struct sim *sim, const struct sim_replica *replica, const struct vr *core)
@@ -490,6 +429,14 @@ static uint64_t executed_by_all(const struct sim *sim)
     return least;
 }
 
+/* Has nothing been saved of memory of its own since a bit turned there?  No digest can tell, then:
+ * an application that executes nothing is not asked. */
+static bool is_unsaved(const struct sim_replica *r)
+{
+    return r->sim->options.own_memory != 0 && r->flipped_life == r->incarnation &&
+           remembering_saved(r->instance) == r->flipped_saved;
+}
+
 /* One whose state is wrong is found at the next point, and no other (lib/vr/digest.c).  What it
  * takes to tell is that all are well, hear each other, and have had the time to: one that was late
  * may pass several points in a moment. */
@@ -501,10 +448,11 @@ static void check_flipped(struct sim *sim, struct sim_replica *replica, const st
         core->checkpoint_op >= replica->righted_op && !core->checkpoint_storing)
         replica->was_flipped = false;
     if (!replica->flipped || core->diverged_op != 0) return;
-    bool counts = ((check_active(sim) >> replica->index) & 1) && core->epoch == sim->check.epoch;
+    bool hears = ((check_active(sim) & ~sim->dead) >> replica->index) & 1;
+    bool counts = hears && core->epoch == sim->check.epoch;
     counts = counts && core->epoch == sim->check.replicas[replica->index].epoch;
     uint64_t passed = counts && check_can_tell(sim) ? executed_by_all(sim) : 0;
-    if (passed == 0) replica->flipped_op = core->applied;
+    if (passed == 0 || is_unsaved(replica)) replica->flipped_op = core->applied;
     if (passed <= replica->flipped_op + 3 * (uint64_t)core->config.checkpoint_ops)
         replica->flipped_us = sim->now;
     if (sim->now > replica->flipped_us + core->config.view_change_ms * SIM_MS)
@@ -564,7 +512,7 @@ void check_turn(struct sim *sim, struct sim_replica *replica)
     if (vr_is_primary(core) && !is_unused(replica)) check_primary(sim, replica, core);
     uint64_t known = note_entries(sim, replica, core);
     if (vr_is_witness(core)) check_witness(sim, replica, core);
-    if (core->applied > last->applied && !core->bare) note_digest(sim, replica, core);
+    if (core->applied > last->applied && !core->bare) check_state(sim, replica, core);
     sim_version_check(sim, replica, log_last(&core->log));
     struct vstamp_id head = log_last(&core->log)->checksum;
     bool in_epoch = core->status != VR_TRANSITIONING && core->config.self != NOT_A_MEMBER &&
@@ -712,7 +660,7 @@ void check_sent(struct sim *sim, struct sim_replica *replica, struct bytes frame
 
 void check_copied(struct sim *sim, const struct wire_entry_header *last, struct vstamp_id digest)
 {
-    const struct check_op *known = op_at(&sim->check, last->op);
+    const struct check_op *known = check_op_at(&sim->check, last->op);
     if (known->known && !vstamp_id_equal(known->checksum, last->checksum))
         sim_fail(sim, "a copy has another entry at op=%" PRIu64 " than the group", last->op);
     if (known->digested && !vstamp_id_equal(known->digest, digest))

@@ -38,6 +38,8 @@ struct check_op {
     bool known, digested;
     struct vstamp_id checksum;
     struct vstamp_id digest; /* of the state after it */
+    bool remembered;
+    struct vstamp_id memory; /* and of what an application has in memory of its own */
     uint8_t version;
     uint64_t timestamp;      /* the entry's, for the application (6.4: agreed, and rising) */
 };
@@ -116,6 +118,9 @@ uint32_t check_active(const struct sim *sim);
 bool check_can_tell(const struct sim *sim);
 /* Is the checkpoint that it has in memory the group's, as far as anybody knows? */
 bool check_image(const struct sim *sim, const struct sim_replica *replica);
+struct check_op *check_op_at(struct check *check, uint64_t op);
+/* states.c: its state, if it is that after an op-number. */
+void check_state(struct sim *sim, struct sim_replica *replica, const struct vr *core);
 /* Is whoever asks this to be told where the group is now (lib/vr/epoch.c, E3, E8)? */
 bool check_must_tell(const struct sim_replica *replica, struct bytes frame);
 void check_silent(struct sim *sim, const struct sim_replica *replica, struct bytes frame);

@@ -397,7 +397,6 @@ static void settle(struct sim_options *o)
         o->witnesses &= o->witnesses - 1;
     bool one_cannot_decide = o->change_us == 0 && o->witnesses == 0 && o->replicas > 2;
     if (!o->disk || !one_cannot_decide) o->illness_us = 0; /* who ends must not lose its memory */
-    if (o->own_memory != 0) o->flip_us = 0; /* it would have to turn there */
     if (o->flip_us != 0) o->plot_us = 0;   /* which counts on what others remember */
     /* What is executed may not be what stays, or be wrong. */
     if (o->beyond || o->flip_us != 0) o->modelled_permille = 0;

@@ -26,6 +26,7 @@ struct memory {
     struct vstamp_pages all, store; /* the store's are those behind the first */
     struct vstamp_context announced[ANNOUNCED_MAX]; /* that were not applied yet: the first */
     size_t n_announced, n_applied;
+    uint64_t n_saved; /* times that what it holds went to the group's pages */
 };
 
 static const struct memory *instance(const struct vstamp_pages *pages)
@@ -141,8 +142,9 @@ static uint32_t used(const struct memory *m, uint32_t n)
 
 static int settle(struct vstamp_pages *pages, struct vstamp_diag *why)
 {
-    const struct memory *m = instance(pages);
+    struct memory *m = vstamp_pages_instance(pages);
     (void)why;
+    m->n_saved++;
     for (uint32_t page = 0; page < m->pages.n_used; page++) {
         const void *content = vstamp_page_read(&m->all, page);
         if (memcmp(vstamp_page_read(pages, page), content, VSTAMP_PAGE_SIZE) != 0)
@@ -163,8 +165,9 @@ static int resume(const struct vstamp_pages *pages, struct vstamp_diag *why)
 
 static void save(const void *instance_made, struct vstamp_save *to)
 {
-    const struct memory *m = instance_made;
+    struct memory *m = (struct memory *)(uintptr_t)instance_made;
     uint32_t n = m->pages.n_used;
+    m->n_saved++;
     while (n > 0 && pages_hash(vstamp_page_read(&m->all, n - 1)) == 0) n--;
     vstamp_save_bytes(to, &n, sizeof n);
     for (uint32_t page = 0; page < n; page++)
@@ -193,6 +196,27 @@ void remembering_void(struct vstamp_pages *pages)
 {
     struct memory *m = vstamp_pages_instance(pages);
     m->n_applied = m->n_announced = 0;
+}
+
+struct vstamp_pages *remembering_memory(void *instance_made)
+{
+    struct memory *m = instance_made;
+    return &m->store;
+}
+
+uint64_t remembering_saved(const void *instance_made)
+{
+    const struct memory *m = instance_made;
+    return m->n_saved;
+}
+
+struct vstamp_id remembering_digest(void *instance_made, bool anew)
+{
+    struct memory *m = instance_made;
+    struct tree *tree = &m->pages.trees[PAGES_LIVE];
+    for (uint32_t page = 0; anew && page < m->pages.n_used; page++) tree_touch(tree, page);
+    pages_settle(&m->pages, PAGES_LIVE, UINT32_MAX);
+    return tree_root(tree);
 }
 
 void remembering_store(struct vstamp_app *app, bool by_row)

@@ -28,6 +28,7 @@
  *   versions.c  who upgrades the replicas
  *   copies.c    who copies the state while all this goes on
  *   check.c     what must hold after every turn, and at the end
+ *   states.c    that states are equal
  *   model.c     what the store should answer, keys that expire too
  *   replay.c    a life of a replica, recorded here or by the daemon, once more
  *   disk.c queue.c linear.c are leaves of their own. */
@@ -108,6 +109,7 @@ struct sim_replica {
     bool flipped;     /* its state is not what it executed, ... */
     uint32_t flipped_life; /* ... as its memory was not, in that life, ... */
     uint64_t flipped_op;   /* ... since this op, or the others were not all well since; */
+    uint64_t flipped_saved; /* memory of its own was saved so often by then */
     uint64_t flipped_us;   /* all have had what it takes to find that since then */
     struct vstamp_id flipped_digests[SIM_DIGESTS]; /* and this, after an op */
     bool ever_flipped;     /* at any time; */

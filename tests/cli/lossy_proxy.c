@@ -4,8 +4,9 @@
  *     lossy_proxy TARGET DROP
  *
  * Listens on a free port of the loopback, which it prints, and passes on what comes to and from
- * port TARGET there, but for the first DROP answers to writes: those vanish.  Rejects go through,
- * and so do answers to registrations and to reads, whose request-numbers are huge (vr/session.h).
+ * port TARGET there, but for the first DROP answers to writes: those vanish, and so does meanwhile
+ * what says who the members are.  Rejects go through, and so do answers to registrations and to
+ * reads, whose request-numbers are huge (vr/session.h).
  * From a SIGUSR1 to the next one all that comes from clients is held back.  Ends with its standard
  * input. */
 #include <arpa/inet.h>
@@ -115,8 +116,9 @@ static bool pass_requests(struct link *l)
 static bool is_lost(struct bytes frame)
 {
     struct wire_message m;
-    if (drop == 0 || wire_frame_decode(frame, &m) != 0 || m.header.command != WIRE_reply)
-        return false;
+    if (drop == 0 || wire_frame_decode(frame, &m) != 0) return false;
+    if (m.header.command == WIRE_new_epoch) return true; /* else the client goes around us */
+    if (m.header.command != WIRE_reply) return false;
     if (m.as.reply.number > WRITE_NUMBER_MAX) return false;
     drop--;
     return true;

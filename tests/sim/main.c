@@ -139,10 +139,13 @@ static int replay_recording(const struct cli *cli, const struct asked *asked)
 
 /* --- runs from seeds -------------------------------------------------------------------------- */
 
-/* Somebody's application instead of the store.  Lives are recorded for the store alone, and a bit
- * that flips in its pages would be held against it. */
+/* Somebody's application instead of the store.  Lives are recorded for the store alone, a bit that
+ * flips in its pages would be held against it, and where its memory is and what it cannot execute
+ * is its own affair. */
 static int replicate(const struct cli *cli, struct campaign *c)
 {
+    static const char *const of_the_store[] = {"record=0", "flip_us=0", "own_memory=0",
+                                               "poison_ppm=0", "illness_us=0"};
     const struct vstamp_app *app;
     struct vstamp_diag diag = {0};
 
@@ -154,8 +157,9 @@ static int replicate(const struct cli *cli, struct campaign *c)
         cli_fail(cli, rv, &diag);
         return CLI_USAGE;
     }
-    rv = set(cli, c, "record=0");
-    return rv != 0 ? rv : set(cli, c, "flip_us=0");
+    for (size_t i = 0; rv == 0 && i < sizeof of_the_store / sizeof of_the_store[0]; i++)
+        rv = set(cli, c, of_the_store[i]);
+    return rv;
 }
 
 static void print_result(struct asked *asked)

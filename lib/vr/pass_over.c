@@ -19,8 +19,9 @@
  *        entry is not committed nobody begins the operation.  Who restores a copy of the state has
  *        nobody to ask, and leaves out what cannot be executed;
  *   PO4  a replica that is stuck alone is wrong itself: its program is another one, or its machine
- *        lacks something.  As a primary it hands over to one that has executed the operation; as a
- *        backup it ends as soon as it knows that the primary has;
+ *        lacks something.  As a primary it hands over to one that has executed the operation, be
+ *        it that this one is stuck itself further on; as a backup it ends as soon as it knows that
+ *        the primary has;
  *   PO5  who has executed what the group passes over has another state than the group, and fences
  *        itself (D3).
  *
@@ -159,8 +160,10 @@ static struct survey survey(const struct vr *r)
     struct survey s = {.n_stuck = 1, .executor = NOWHERE};
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (i == r->config.self || !vr_is_active(r, i) || is_away(r, i)) continue;
-        if (r->executed_at[i] > r->applied) s.executor = i;
-        else if (r->executed_at[i] == r->applied && r->stuck_at[i] == r->done + 1) s.n_stuck++;
+        uint64_t executed = r->executed_at[i];
+        bool same_entry = executed == r->applied;
+        if (executed > r->applied || (same_entry && r->stuck_at[i] > r->done + 1)) s.executor = i;
+        else if (same_entry && r->stuck_at[i] == r->done + 1) s.n_stuck++;
         else s.waits = true;
     }
     return s;

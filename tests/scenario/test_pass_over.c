@@ -10,19 +10,20 @@
 
 #include "scenario/cluster.h"
 
-/* The store, but adding POISON cannot be executed by the replicas in `refusers`, and the answer to
- * adding VERBOSE has no end. */
-enum { POISON = 13, VERBOSE = 14 };
+/* The store, but adding POISON cannot be executed by the replicas in `refusers`, adding LOCAL not
+ * by replica 0, and the answer to adding VERBOSE has no end. */
+enum { POISON = 13, VERBOSE = 14, LOCAL = 15 };
 
 static struct cluster *running;
 static uint32_t refusers;
 static uint32_t n_tries, n_executed; /* of POISON */
 
-static bool refuses(const struct vstamp_pages *pages)
+/* Is this the state of one of those? */
+static bool is_of(uint32_t replicas, const struct vstamp_pages *pages)
 {
     for (uint8_t i = 0; i < 3; i++)
         if (cluster_is_up(running, i) && &cluster_core(running, i)->app_pages == pages)
-            return (refusers >> i) & 1;
+            return (replicas >> i) & 1;
     return false; /* it is being started */
 }
 
@@ -32,8 +33,9 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
     struct kv_op op;
     assert_null(kv_decode_op((struct bytes){operation, size}, &op));
     bool poison = op.verb == KV_INCR && op.number == POISON;
+    bool local = op.verb == KV_INCR && op.number == LOCAL;
     n_tries += poison;
-    if (poison && refuses(pages)) {
+    if ((poison && is_of(refusers, pages)) || (local && is_of(1, pages))) {
         memcpy(answer->data, "no", 2);
         answer->size = 2;
         answer->not_executed = true;
@@ -260,8 +262,8 @@ static void the_view_changes_before_the_entry_is_committed(void **unused)
     cluster_free(c);
 }
 
-/* An entry of two operations, of clients 5 and 6, of which that one is poison. */
-static struct cluster *entry_of_two(uint8_t poison)
+/* An entry of two operations, of clients 5 and 6, at one of which the primary is stuck. */
+static struct cluster *entry_of_two(int64_t first, int64_t second)
 {
     uint64_t sessions[7];
     struct cluster *c = group(3, 7, &sessions[1]);
@@ -269,7 +271,7 @@ static struct cluster *entry_of_two(uint8_t poison)
     cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
     cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
     for (uint32_t i = 1; i <= 6; i++) { /* four of them fill the pipeline */
-        add(c, i, sessions[i], i == 1 ? 2 : 1, i == 5u + poison ? POISON : 1);
+        add(c, i, sessions[i], i == 1 ? 2 : 1, i == 5 ? first : i == 6 ? second : 1);
         cluster_settle(c);
     }
     uint64_t before = core(0)->log.op;
@@ -278,7 +280,6 @@ static struct cluster *entry_of_two(uint8_t poison)
     cluster_settle(c);
     assert_int_equal(before + 1, core(0)->log.op);
     assert_true(vr_is_stuck(core(0)));
-    assert_int_equal(poison, core(0)->done);
     return c;
 }
 
@@ -288,7 +289,8 @@ static void the_others_of_its_entry_run_once_each(void **unused)
 {
     (void)unused;
     for (uint8_t poison = 0; poison < 2; poison++) {
-        struct cluster *c = entry_of_two(poison);
+        struct cluster *c = poison == 0 ? entry_of_two(POISON, 1) : entry_of_two(1, POISON);
+        assert_int_equal(poison, core(0)->done);
         uint32_t other = 6u - poison;
         assert_int_equal(poison, cluster_answer(c, other, 1, KV_INCR).n_replies);
         cluster_clear_rules(c);
@@ -299,6 +301,22 @@ static void the_others_of_its_entry_run_once_each(void **unused)
         assert_int_equal(3, n_tries);
         cluster_free(c);
     }
+}
+
+/* The primary cannot execute the first, which the others can, and these cannot the second.  Rule
+ * (PO4): who is stuck further on in the same entry has executed the first, and leads. */
+static void one_that_is_stuck_further_on_leads(void **unused)
+{
+    (void)unused;
+    struct cluster *c = entry_of_two(LOCAL, POISON);
+    assert_int_equal(0, core(0)->done);
+    cluster_clear_rules(c);
+    cluster_run(c, 2000);
+    assert_true(core(0)->over);
+    for (uint8_t i = 1; i < 3; i++) assert_int_equal(1, core(i)->stats.passed_over);
+    uint64_t another = cluster_register(c, 7, cluster_primary(c));
+    assert_int_equal(5 + LOCAL + 1, cluster_incr(c, 7, another, 1, cluster_primary(c)));
+    cluster_free(c);
 }
 
 /* Rule (A4): an answer that is too long is an outcome of its own, of an operation that ran. */
@@ -331,6 +349,7 @@ int main(void)
         cmocka_unit_test(the_one_that_executed_it_is_fenced),
         cmocka_unit_test(the_view_changes_before_the_entry_is_committed),
         cmocka_unit_test(the_others_of_its_entry_run_once_each),
+        cmocka_unit_test(one_that_is_stuck_further_on_leads),
         cmocka_unit_test(an_answer_that_is_too_long_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

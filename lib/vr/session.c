@@ -43,7 +43,9 @@
  *   C10 the members of an epoch are those that the group tells, once it has; before that they are
  *       whom the user named.  Who says no in a way that these numbers cannot explain, or says
  *       anything when two rounds led nowhere, is asked for them.  That moves a session at most once
- *       in an epoch, so it does not go to and fro between two answers. */
+ *       in an epoch, so it does not go to and fro between two answers.  Who calls itself by another
+ *       number than the user's list numbers the witnesses in another way, too: these are not
+ *       believed. */
 #include "vr/session.h"
 
 #include <string.h>
@@ -291,8 +293,8 @@ static void learn_view(struct session *s, uint64_t view, uint32_t witnesses)
     if (s->running && (later || (now != before && !s->peers[now].asked))) s->peers[now].due = true;
 }
 
-/* May this frame be believed?  Learns the group and the view on the way. */
-static bool of_our_group(struct session *s, const struct wire_header *header)
+/* May this frame of a replica be believed?  Learns the group and the view on the way. */
+static bool of_our_group(struct session *s, uint8_t replica, const struct wire_header *header)
 {
     if (vstamp_id_is_zero(header->group)) return true; /* a blank replica's refusal */
     if (vstamp_id_is_zero(s->identity.group)) s->identity.group = header->group;
@@ -302,7 +304,9 @@ static bool of_our_group(struct session *s, const struct wire_header *header)
         return false;
     }
     s->confirmed = true;
-    if (header->epoch == s->identity.epoch) learn_view(s, header->view, header->witnesses); /* C8 */
+    if (header->epoch != s->identity.epoch) return true; /* C8 */
+    bool numbers_fit = s->told || header->sender == replica; /* else it means others (C10) */
+    learn_view(s, header->view, numbers_fit ? header->witnesses : s->witnesses);
     return true;
 }
 
@@ -456,7 +460,7 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
     assert(replica < n_peers(s));
     if (m->header.command == WIRE_new_epoch) {
         bool moves = s->running && !vstamp_id_is_zero(m->header.group) &&
-                     of_our_group(s, &m->header) &&
+                     of_our_group(s, replica, &m->header) &&
                      session_move(s, &m->as.new_epoch.membership, now_ms);
         return moves ? SESSION_MOVED : 0;
     }
@@ -468,7 +472,7 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
     uint32_t request = is_reply ? m->as.reply.request : m->as.reject.request;
     if (!s->running || !vstamp_id_equal(client, s->identity.client))
         return 0; /* to a former task */
-    if (!of_our_group(s, &m->header)) return 0;
+    if (!of_our_group(s, replica, &m->header)) return 0;
     if (number == s->probe) {
         s->peers[replica].due = s->confirmed && !is_not_carried(s, replica);
         doubt_members(s, replica, &m->header, (enum wire_reject_reason)0);

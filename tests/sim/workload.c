@@ -416,7 +416,7 @@ static uint64_t patience_ms(struct sim *sim, const struct sim_client *client)
     const struct sim_options *o = &sim->options;
     uint64_t ms = 1 + sim_around(sim, o->patience_us) / 1000;
     if (!sim_is_last(sim, client)) return ms;
-    if (o->change_us != 0) ms += 2000; /* it looks about */
+    if (o->change_us != 0 || client->knows_few) ms += 2000; /* it looks about */
     return ms + 2 * o->clients * (o->disk_us + o->disk_spread_us) / 1000;
 }
 

@@ -151,6 +151,26 @@ static void a_witness_by_another_number_is_asked_for_the_members(void **state)
     assert_true(sends_to(0));
 }
 
+/* C10: replica 2 is known here as 1, and a witness is its own number 1. */
+static void witnesses_by_other_numbers_are_not_believed(void **state)
+{
+    (void)state;
+    s.told = false;
+    witnesses = 1u << 1;
+    ahead = 1;
+    start(SESSION_READ);
+    sends_only_to(0);
+    session_on_down(&s, 0);
+    assert_true(sends_to(1));
+    reply(1, 1, 30, "6");
+    assert_int_equal(s.witnesses, 0);
+    start(SESSION_READ);
+    sends_only_to(1); /* it led the view */
+    ahead = 0;
+    reply(1, 1, 30, "6");
+    assert_int_equal(s.witnesses, 1u << 1);
+}
+
 /* C10: what it says can be true, but the others are somewhere else. */
 static void two_rounds_that_lead_nowhere_are_a_reason_to_ask(void **state)
 {
@@ -228,6 +248,7 @@ int main(void)
                                registered),
         cmocka_unit_test_setup(who_says_no_and_should_lead_is_asked_for_the_members, registered),
         cmocka_unit_test_setup(a_witness_by_another_number_is_asked_for_the_members, registered),
+        cmocka_unit_test_setup(witnesses_by_other_numbers_are_not_believed, registered),
         cmocka_unit_test_setup(two_rounds_that_lead_nowhere_are_a_reason_to_ask, registered),
         cmocka_unit_test_setup(
             of_a_large_request_the_small_question_before_it_leads_there_too, registered),

@@ -11,8 +11,8 @@
  *        entry holds several operations, so the place is an op-number and an index in it;
  *   PO2  a primary that is stuck takes no new requests, and passes over the operation, by an entry
  *        of its own, once a quorum is stuck there.  With witnesses, who execute nothing, it is
- *        enough that all active replicas that are heard are stuck, and with the witnesses a
- *        quorum;
+ *        enough that all active replicas that are heard are stuck there, or before it in its entry
+ *        by themselves, and with the witnesses those that are there are a quorum;
  *   PO3  a committed PASS-OVER in the log settles the operation, for those that are stuck and for
  *        those that come to it later, be it as they replay their journal: it is not given to the
  *        application, and its client is told that it did not and will not run.  As long as that
@@ -148,6 +148,14 @@ static bool is_away(const struct vr *r, uint8_t replica)
            r->now_us - r->heard_us[replica] > AWAY_AFTER * vr_patience_us(r);
 }
 
+/* This one is stuck before our place in the entry, and no other entry may take it past that: so we
+ * have executed what it cannot, and it ends as soon as we go on (PO4). */
+static bool is_stuck_for_itself(const struct vr *r, uint8_t replica)
+{
+    uint32_t at = r->stuck_at[replica];
+    return at != 0 && at <= r->done && r->passing_op <= r->applied + 1;
+}
+
 /* What the others have said, in numbers. */
 struct survey {
     uint8_t n_stuck; /* where we are, with us */
@@ -164,7 +172,7 @@ static struct survey survey(const struct vr *r)
         bool same_entry = executed == r->applied;
         if (executed > r->applied || (same_entry && r->stuck_at[i] > r->done + 1)) s.executor = i;
         else if (same_entry && r->stuck_at[i] == r->done + 1) s.n_stuck++;
-        else s.waits = true;
+        else if (!same_entry || !is_stuck_for_itself(r, i)) s.waits = true;
     }
     return s;
 }

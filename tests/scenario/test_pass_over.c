@@ -11,11 +11,11 @@
 #include "scenario/cluster.h"
 
 /* The store, but adding POISON cannot be executed by the replicas in `refusers`, adding LOCAL not
- * by replica 0, and the answer to adding VERBOSE has no end. */
+ * by those in `local_refusers`, and the answer to adding VERBOSE has no end. */
 enum { POISON = 13, VERBOSE = 14, LOCAL = 15 };
 
 static struct cluster *running;
-static uint32_t refusers;
+static uint32_t refusers, local_refusers;
 static uint32_t n_tries, n_executed; /* of POISON */
 
 /* Is this the state of one of those? */
@@ -35,7 +35,7 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
     bool poison = op.verb == KV_INCR && op.number == POISON;
     bool local = op.verb == KV_INCR && op.number == LOCAL;
     n_tries += poison;
-    if ((poison && is_of(refusers, pages)) || (local && is_of(1, pages))) {
+    if ((poison && is_of(refusers, pages)) || (local && is_of(local_refusers, pages))) {
         memcpy(answer->data, "no", 2);
         answer->size = 2;
         answer->not_executed = true;
@@ -46,17 +46,22 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
     if (op.verb == KV_INCR && op.number == VERBOSE) answer->size = answer->capacity + 1;
 }
 
-static struct cluster *group(uint8_t n, uint32_t who, uint64_t *session)
+static struct cluster *group_with(uint8_t n, int mode, uint32_t who, uint64_t *session)
 {
     static struct vstamp_app app;
     app = *kv_app();
     app.apply = apply;
     refusers = who;
     n_tries = n_executed = 0;
-    running = cluster_new_with(n, CLUSTER_DISK, &app);
+    running = cluster_new_with(n, mode, &app);
     *session = cluster_register(running, 1, 0);
     assert_int_equal(1, cluster_incr(running, 1, *session, 1, 0));
     return running;
+}
+
+static struct cluster *group(uint8_t n, uint32_t who, uint64_t *session)
+{
+    return group_with(n, CLUSTER_DISK, who, session);
 }
 
 static void add(struct cluster *c, uint32_t client, uint64_t session, uint64_t number, int64_t term)
@@ -263,10 +268,10 @@ static void the_view_changes_before_the_entry_is_committed(void **unused)
 }
 
 /* An entry of two operations, of clients 5 and 6, at one of which the primary is stuck. */
-static struct cluster *entry_of_two(int64_t first, int64_t second)
+static struct cluster *entry_of_two(int mode, int64_t first, int64_t second)
 {
     uint64_t sessions[7];
-    struct cluster *c = group(3, 7, &sessions[1]);
+    struct cluster *c = group_with(3, mode, 7, &sessions[1]);
     for (uint32_t i = 2; i <= 6; i++) sessions[i] = cluster_register(c, i, 0);
     cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
     cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
@@ -289,7 +294,8 @@ static void the_others_of_its_entry_run_once_each(void **unused)
 {
     (void)unused;
     for (uint8_t poison = 0; poison < 2; poison++) {
-        struct cluster *c = poison == 0 ? entry_of_two(POISON, 1) : entry_of_two(1, POISON);
+        struct cluster *c = entry_of_two(CLUSTER_DISK, poison == 0 ? POISON : 1,
+                                         poison == 1 ? POISON : 1);
         assert_int_equal(poison, core(0)->done);
         uint32_t other = 6u - poison;
         assert_int_equal(poison, cluster_answer(c, other, 1, KV_INCR).n_replies);
@@ -308,7 +314,8 @@ static void the_others_of_its_entry_run_once_each(void **unused)
 static void one_that_is_stuck_further_on_leads(void **unused)
 {
     (void)unused;
-    struct cluster *c = entry_of_two(LOCAL, POISON);
+    local_refusers = 1;
+    struct cluster *c = entry_of_two(CLUSTER_DISK, LOCAL, POISON);
     assert_int_equal(0, core(0)->done);
     cluster_clear_rules(c);
     cluster_run(c, 2000);
@@ -316,6 +323,26 @@ static void one_that_is_stuck_further_on_leads(void **unused)
     for (uint8_t i = 1; i < 3; i++) assert_int_equal(1, core(i)->stats.passed_over);
     uint64_t another = cluster_register(c, 7, cluster_primary(c));
     assert_int_equal(5 + LOCAL + 1, cluster_incr(c, 7, another, 1, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* The backup cannot execute the first, the primary not the second; the third is a witness.  Rule
+ * (PO2): the backup does not come to the second, so nobody waits for it. */
+static void one_that_is_stuck_before_it_is_not_waited_for(void **unused)
+{
+    (void)unused;
+    local_refusers = 2;
+    struct cluster *c = entry_of_two(CLUSTER_DISK | CLUSTER_WITNESS(2), LOCAL, POISON);
+    assert_int_equal(1, core(0)->done);
+    cluster_clear_rules(c);
+    cluster_run(c, 200);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 6, 1);
+    assert_true(core(1)->over);
+    local_refusers = 0; /* its program is mended */
+    cluster_crash(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, core(1)->stats.passed_over);
     cluster_free(c);
 }
 
@@ -350,6 +377,7 @@ int main(void)
         cmocka_unit_test(the_view_changes_before_the_entry_is_committed),
         cmocka_unit_test(the_others_of_its_entry_run_once_each),
         cmocka_unit_test(one_that_is_stuck_further_on_leads),
+        cmocka_unit_test(one_that_is_stuck_before_it_is_not_waited_for),
         cmocka_unit_test(an_answer_that_is_too_long_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

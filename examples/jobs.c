@@ -309,9 +309,12 @@ static uint64_t due(const struct vstamp_pages *pages)
     return first != NULL ? first->job.until_us : VSTAMP_NEVER;
 }
 
-static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+static int tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+                struct vstamp_diag *why)
 {
+    (void)why;
     come_back_in_time(vstamp_pages_instance(pages), context->timestamp_us);
+    return 0;
 }
 
 /* --- the instance ----------------------------------------------------------------------------- */

@@ -259,10 +259,12 @@ static uint64_t due(const struct vstamp_pages *pages)
 
 /* A lease that was renewed may have left due_us too early: then this finds nothing, and corrects
  * it. */
-static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+static int tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+                struct vstamp_diag *why)
 {
     struct locks *l = vstamp_pages_instance(pages);
     size_t n = 0;
+    (void)why;
     l->due_us = VSTAMP_NEVER;
     for (size_t i = 0; i < l->n; i++) {
         struct lock lock = l->held[i];
@@ -271,6 +273,7 @@ static void tick(struct vstamp_pages *pages, const struct vstamp_context *contex
         l->held[n++] = lock;
     }
     l->n = n;
+    return 0;
 }
 
 /* --- the instance ----------------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ struct app_exec {
 struct errand {
     enum { APPLY, TICK, QUERY, SAVE, LOAD } kind;
     struct bytes operation;      /* of QUERY */
-    struct vstamp_answer *answer; /* of APPLY and QUERY */
+    struct vstamp_answer *answer; /* of APPLY and QUERY, or of TICK, if that is not executed */
 };
 
 #define TELL(x, wrong, event, ...)                           \
@@ -393,8 +393,8 @@ static const char *said(const struct app_exec *x)
 
 /* Nothing of it, nor of what was to come behind it, is in the state that the next process is given
  * (X5). */
-static void refuse_apply(struct app_exec *x, struct vstamp_answer *answer,
-                         const struct vstamp_diag *why)
+static void refuse_told(struct app_exec *x, struct vstamp_answer *answer,
+                        const struct vstamp_diag *why)
 {
     int n = snprintf((char *)answer->data, answer->capacity,
                      "%.80s %.200s, three times in a row%s%s", x->options.program, why->text,
@@ -450,10 +450,11 @@ static void carry_out(struct app_exec *x, const struct errand *e)
         refused = up && e->kind == QUERY &&
                   (trouble == SILENT || trouble == TOO_LONG || tries == QUERY_TRIES);
         final = trouble == DIFFERS || trouble == NO_ROOM || tries == EXEC_TRIES;
-        skipped = up && e->kind == APPLY && trouble != NO_ROOM && tries == EXEC_TRIES;
+        skipped = up && (e->kind == APPLY || e->kind == TICK) && trouble != NO_ROOM &&
+                  tries == EXEC_TRIES;
         complain(x, e, up, tries, &why, final && !refused && !skipped);
         if (refused) refuse_query(e->answer, &why);
-        if (skipped) refuse_apply(x, e->answer, &why);
+        if (skipped) refuse_told(x, e->answer, &why);
         if (refused || skipped) return;
     }
 }
@@ -533,14 +534,17 @@ static uint64_t due(const struct vstamp_pages *pages)
     return x->due;
 }
 
-static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+static int tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+                struct vstamp_diag *why)
 {
+    struct vstamp_answer answer = {.data = (uint8_t *)why->text, .capacity = sizeof why->text};
     struct app_exec *x = vstamp_pages_instance(pages);
 
     assert(x->n_told == x->n_answered || x->failure.text[0] != '\0');
     if (x->failure.text[0] == '\0' && !note(x, context, NULL))
         vstamp_diag_printf(&x->failure, "out of memory");
-    carry_out(x, &(struct errand){.kind = TICK});
+    carry_out(x, &(struct errand){.kind = TICK, .answer = &answer});
+    return answer.not_executed ? VSTAMP_E_IO : 0;
 }
 
 static void query(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,

@@ -14,7 +14,8 @@ size_t kv_value_max(const struct vstamp_limits *limits);
 /* writes.c */
 void kv_apply(struct vstamp_pages *pages, const struct vstamp_context *context,
               const uint8_t *operation, size_t size, struct vstamp_answer *answer);
-void kv_tick(struct vstamp_pages *pages, const struct vstamp_context *context);
+int kv_tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+            struct vstamp_diag *why);
 
 /* reads.c */
 void kv_query(const struct vstamp_pages *pages, const uint8_t *operation, size_t size,

@@ -109,15 +109,18 @@ static void expire_named(struct execution *x)
     }
 }
 
-void kv_tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+int kv_tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+            struct vstamp_diag *why)
 {
     uint64_t bytes = 0;
+    (void)why;
     for (uint32_t n = 0; n < EXPIRED_AT_ONCE && bytes < EXPIRED_BYTES; n++) {
         if (kv_store_first_expiry(pages) > context->timestamp_us) break;
         uint32_t record = kv_store_first_to_expire(pages);
         bytes += kv_store_value_size(pages, record);
         expire_record(pages, record, context->op_number);
     }
+    return 0;
 }
 
 /* When a key that is set now is to expire. */

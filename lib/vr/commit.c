@@ -149,6 +149,7 @@ static bool execute_apply(struct vr *r, const struct wire_entry_header *header,
         keep_waiting(r, header, o, asker, &says);
         return false;
     }
+    r->tick_failed = false; /* U6 */
     if (says.size <= says.capacity)
         answer(r, header, asker, WIRE_OUTCOME_ANSWERED, (struct bytes){says.data, says.size});
     else
@@ -160,9 +161,11 @@ static bool execute_apply(struct vr *r, const struct wire_entry_header *header,
 static bool execute_operation(struct vr *r, const struct wire_entry_header *header,
                               const struct wire_operation *o, bool is_passed_over)
 {
-    if (o->kind == WIRE_KIND_TICK) vr_tick(r, header);
-    if (o->kind == WIRE_KIND_PASS_OVER) vr_pass_over_execute(r, header->op);
-    if (o->kind == WIRE_KIND_TICK || o->kind == WIRE_KIND_PASS_OVER) return true;
+    if (o->kind == WIRE_KIND_TICK) return vr_tick(r, header, is_passed_over);
+    if (o->kind == WIRE_KIND_PASS_OVER) {
+        vr_pass_over_execute(r, header->op);
+        return true;
+    }
     struct vr_asker asker = take_asker(r, o);
     if (o->kind == WIRE_KIND_REGISTER) {
         execute_registration(r, header, &asker);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An operation that the application cannot execute: its program ends, or hangs, whenever it is
- * given it.  The operation is in the log, so without more ado it would end all replicas, and again
- * at each start.
+/* An operation or a tick that the application cannot execute: its program ends, or hangs, whenever
+ * it is given it.  The operation is in the log, so without more ado it would end all replicas, and
+ * again at each start.
  *
  *   backup --COMMIT-OK--> primary     I am stuck at this operation
  *   primary: PASS-OVER                an entry: nobody executes it
@@ -15,9 +15,9 @@
  *        by themselves, and with the witnesses those that are there are a quorum;
  *   PO3  a committed PASS-OVER in the log settles the operation, for those that are stuck and for
  *        those that come to it later, be it as they replay their journal: it is not given to the
- *        application, and its client is told that it did not and will not run.  As long as that
- *        entry is not committed nobody begins the operation.  Who restores a copy of the state has
- *        nobody to ask, and leaves out what cannot be executed;
+ *        application, and its client, if it is not a tick (U6), is told that it did not and will
+ *        not run.  As long as that entry is not committed nobody begins the operation.  Who
+ *        restores a copy of the state has nobody to ask, and leaves out what cannot be executed;
  *   PO4  a replica that is stuck alone is wrong itself: its program is another one, or its machine
  *        lacks something.  As a primary it hands over to one that has executed the operation, be
  *        it that this one is stuck itself further on; as a backup it ends as soon as it knows that
@@ -32,11 +32,13 @@
  * tells. */
 #include "vr/rooms.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define AWAY_AFTER      3u /* times view_change_ms: as long as a quorum may be silent (N5) */
 #define PASS_OVER_BYTES 57u /* body of its entry */
 #define MORE_ENTRIES    2u  /* a primary logs behind one that it is stuck at, and a pipeline */
+#define OF_CLIENT_SIZE  48u
 
 /* Is this such an entry, and which operation does it pass over? */
 static bool passes_over(const struct vr *r, uint64_t entry, struct wire_pass_over *what)
@@ -79,7 +81,7 @@ enum vr_turn vr_turn_by_log(struct vr *r, uint64_t op, uint32_t index)
 void vr_pass_over_forget(struct vr *r)
 {
     r->done = 0;
-    r->stuck = false;
+    r->stuck = r->tick_failed = false;
     r->looked_op = r->passing_op = 0;
 }
 
@@ -88,15 +90,26 @@ void vr_pass_over_truncated(struct vr *r)
     if (r->looked_op > r->log.op) r->looked_op = r->log.op;
 }
 
+/* Whose operation it is, behind these words; empty for a tick. */
+static const char *of_client(char text[static OF_CLIENT_SIZE], const char *words,
+                             struct vstamp_id client)
+{
+    text[0] = '\0';
+    if (!vstamp_id_is_zero(client))
+        snprintf(text, OF_CLIENT_SIZE, "%s%016" PRIx64 "%016" PRIx64, words, client.hi, client.lo);
+    return text;
+}
+
 /* PO1 */
 void vr_get_stuck(struct vr *r, uint64_t op, struct vstamp_id client, struct bytes why)
 {
-    char reason[VR_QUOTED_SIZE];
+    char reason[VR_QUOTED_SIZE], text[OF_CLIENT_SIZE];
     r->stuck = true;
     vstamp_diag_printf(&r->stuck_why,
-                       "the application \"%s\" cannot execute op-number %" PRIu64 " of client %016"
-                       PRIx64 "%016" PRIx64 "%s%.*s", r->app->name, op, client.hi, client.lo,
-                       why.size > 0 ? ": " : "", (int)why.size, (const char *)why.data);
+                       "the application \"%s\" cannot execute %sop-number %" PRIu64 "%s%s%.*s",
+                       r->app->name, vstamp_id_is_zero(client) ? "the tick of " : "", op,
+                       of_client(text, " of client ", client), why.size > 0 ? ": " : "",
+                       (int)why.size, (const char *)why.data);
     vr_mark(r, VR_MARK_application_stuck, "op=%" PRIu64 " index=%u", op, r->done);
     vr_log(r, LOG_LEVEL_ERROR, "application-stuck", "op=%" PRIu64 " reason=%s", op,
            vr_quoted(reason, r->stuck_why.text));
@@ -104,11 +117,12 @@ void vr_get_stuck(struct vr *r, uint64_t op, struct vstamp_id client, struct byt
 
 void vr_get_past(struct vr *r, uint64_t op, struct vstamp_id client)
 {
+    char text[OF_CLIENT_SIZE];
     if (!r->stuck) vr_mark(r, VR_MARK_passed_over_in_time, "op=%" PRIu64, op);
     r->stuck = false;
     r->stats.passed_over++;
-    vr_log(r, LOG_LEVEL_WARN, "operation-passed-over",
-           "op=%" PRIu64 " client=%016" PRIx64 "%016" PRIx64, op, client.hi, client.lo);
+    vr_log(r, LOG_LEVEL_WARN, "operation-passed-over", "op=%" PRIu64 "%s", op,
+           of_client(text, " client=", client));
 }
 
 /* PO5.  What came in pages was not executed here. */

@@ -322,6 +322,7 @@ struct vr {
     /* tick.c */
     bool ticking;     /* primary: a tick is in the batch or in the log, and not executed */
     uint64_t tick_us; /* primary: the next one not before */
+    bool tick_failed; /* one was passed over, and no operation was executed since (U6) */
 
     /* pass_over.c */
     uint32_t done; /* operations of the entry behind `applied` that are dealt with, ... */

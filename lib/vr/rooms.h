@@ -92,7 +92,8 @@ bool vr_time_is_known(const struct vr *r);
 void vr_clocks_judge(struct vr *r); /* at the primary, with each heartbeat */
 
 /* tick.c: section 4.4: the application does what is due by the time, though nobody asks. */
-void vr_tick(struct vr *r, const struct wire_entry_header *header); /* executes it */
+/* Executes it; false: it cannot be executed, and is not. */
+bool vr_tick(struct vr *r, const struct wire_entry_header *header, bool is_passed_over);
 void vr_tick_arm(struct vr *r); /* at the end of a turn: when is the next one? */
 void vr_tick_due(struct vr *r);
 
@@ -104,6 +105,7 @@ static inline enum vr_turn vr_turn_of(struct vr *r, uint64_t op, uint32_t index)
 {
     return r->passing_op > op ? vr_turn_by_log(r, op, index) : VR_RUNS;
 }
+/* Without a client it is a tick. */
 void vr_get_stuck(struct vr *r, uint64_t op, struct vstamp_id client, struct bytes why);
 void vr_get_past(struct vr *r, uint64_t op, struct vstamp_id client);
 void vr_pass_over_execute(struct vr *r, uint64_t entry);

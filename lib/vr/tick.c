@@ -18,30 +18,45 @@
  *   U4  what is due is judged by the time that the entry will have, and by that alone when it is
  *       executed.  A clock that is set back meanwhile makes a tick that finds nothing to do;
  *   U5  the first entry is a client's.  New members of another group wait for it as a group of
- *       their own, which may be given up as long as nobody has used it (reconfiguration.c).
+ *       their own, which may be given up as long as nobody has used it (reconfiguration.c);
+ *   U6  a tick that the application cannot execute is passed over as an operation is
+ *       (pass_over.c), and nobody is told.  It stays due, so the next one comes after an operation
+ *       was executed, which may have changed that.  This is not in the pages: a primary that does
+ *       not know of it logs one more, and that is passed over, too.
  *
  * clock.c says what time it is. */
 #include "vr/rooms.h"
 
-void vr_tick(struct vr *r, const struct wire_entry_header *header)
+bool vr_tick(struct vr *r, const struct wire_entry_header *header, bool is_passed_over)
 {
     struct vstamp_context context = {
         .op_number = header->op,
         .timestamp_us = header->timestamp,
         .limits = vr_limits_in(r, header->version)};
+    struct vstamp_diag why = {0};
+    int rv = 0;
     r->ticking = false;
-    r->stats.ticks++;
-    if (r->app->tick == NULL) return;
-    vr_app_enter(r, "tick", header->op);
-    r->app->tick(&r->app_pages, &context);
-    if (!vr_app_has_failed(r)) vr_app_has_run(r);
+    if (!is_passed_over && r->app->tick != NULL) {
+        vr_app_enter(r, "tick", header->op);
+        rv = r->app->tick(&r->app_pages, &context, &why);
+        if (vr_app_has_failed(r)) return true;
+        if (rv == 0) vr_app_has_run(r);
+    }
+    if (rv != 0 && !r->settles_alone) {
+        vr_get_stuck(r, header->op, (struct vstamp_id){0}, bytes_of(why.text));
+        return false;
+    }
+    r->tick_failed = is_passed_over || rv != 0; /* U6 */
+    if (r->tick_failed) vr_get_past(r, header->op, (struct vstamp_id){0});
+    else r->stats.ticks++;
+    return true;
 }
 
-/* May this primary log one now (U2, U5)? */
+/* May this primary log one now (U2, U5, U6)? */
 static bool may_tick(const struct vr *r)
 {
-    return r->log.op > 0 && !r->suspects && !r->ticking && vr_time_is_known(r) &&
-           !vr_is_stuck(r) && !vr_view_is_over(r) && !vr_proposal_closes(r);
+    return r->log.op > 0 && !r->suspects && !r->ticking && !r->tick_failed &&
+           vr_time_is_known(r) && !vr_is_stuck(r) && !vr_view_is_over(r) && !vr_proposal_closes(r);
 }
 
 /* VSTAMP_NEVER: nothing is, or not for us (U1).  Most often nothing is, which is known soonest. */

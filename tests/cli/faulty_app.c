@@ -7,7 +7,8 @@
  *
  * Operations are numbers to add, answered by the sum; "pid", whose answer differs each time; and
  * "poison", which kills, unless there is FOLDER/antidote.  If there is FOLDER/ticks when it starts,
- * "later N" adds N a second later by itself; until then that is in the state, too. */
+ * "later N" adds N a second later by itself; until then that is in the state, too.  A tick that is
+ * to add 13 is poison. */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -16,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define POISON 13u
 
 static const char *folder, *question = "0";
 static bool ticks;
@@ -105,8 +108,19 @@ static void load(const char *state)
     printf("loaded %s%s\n", question, when());
 }
 
+/* At each try, until there is an antidote. */
+static void take_poison(void)
+{
+    char path[PATH_MAX];
+    path_of("antidote", "", path);
+    if (access(path, F_OK) == 0) return;
+    fprintf(stderr, "poisoned\n");
+    raise(SIGKILL);
+}
+
 static void tick(unsigned long now)
 {
+    if (due != 0 && due <= now && later == POISON) take_poison();
     if (due != 0 && due <= now) {
         sum += later;
         due = later = 0;
@@ -116,12 +130,9 @@ static void tick(unsigned long now)
 
 static void apply(const char *operation, unsigned long now)
 {
-    char path[PATH_MAX], text[24];
-    path_of("antidote", "", path);
-    if (is(operation, "poison") && access(path, F_OK) != 0) {
-        fprintf(stderr, "poisoned\n");
-        raise(SIGKILL);
-    } else if (is(operation, "pid")) {
+    char text[24];
+    if (is(operation, "poison")) take_poison();
+    if (is(operation, "pid")) {
         snprintf(text, sizeof text, "%ld", (long)getpid());
         say("answer", when(), text);
         return;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # An operation that ends the program of each replica, or at which it hangs, is passed over by all:
-# its client is told, the group goes on, and no start of a replica tries it again.
+# its client is told, the group goes on, and no start of a replica tries it again.  So is a tick.
 
 bats_require_minimum_version 1.5.0
 load group
@@ -55,7 +55,7 @@ begin() { # N LINE...
         mkdir "$i"
         GROUP_RUN[i]="env -C $BATS_TEST_TMPDIR/$i"
     done
-    GROUP_OPTIONS="--app-exec $BATS_TEST_TMPDIR/mortal.py --app-argument ill"
+    GROUP_OPTIONS="--app-exec $BATS_TEST_TMPDIR/${PROGRAM:-mortal.py} --app-argument ill"
     group_start "$n" "app_timeout_ms: 400" "$@"
     group_wait_primary
 }
@@ -101,6 +101,92 @@ tried() { cat replica-?.log | grep -c "event=app-failed" || true; }
     run -5 vstamp --timeout 30 shell < <(printf 'call hang\ncall ok\n')
     [ "$output" = "(error) $sentence
 2" ]
+    group_wait_agree
+    for i in 0 1 2; do group_running "$i"; done
+}
+
+# A program that ends, or hangs after "freeze", at a tick that is due 100 ms after "later".
+write_timed() {
+    cat >timed.py <<'END'
+#!/usr/bin/env python3
+import sys, time
+total, due, freeze = 0, "never", ""
+out, lines = sys.stdout.buffer, sys.stdin.buffer
+
+def say(word, number, body, end=""):
+    out.write(b"%s %s %d%s\n%s\n" % (word, number, len(body), end.encode(), body.encode()))
+
+while line := lines.readline():
+    word, number, *rest = line.split()
+    body = ""
+    if word in (b"apply", b"query", b"load"):
+        body = lines.read(int(rest[-1])).decode()
+        lines.read(1)
+    if word == b"hello":
+        out.write(b"hello 1 timed ticks\n")
+    elif word == b"load":
+        total, due, freeze = (body or "0,never,").split(",")
+        total = int(total)
+        out.write(b"loaded %s %s\n" % (number, due.encode()))
+    elif word == b"save":
+        say(b"state", number, f"{total},{due},{freeze}")
+    elif word == b"tick":
+        if freeze:
+            time.sleep(60)
+        print("no time", file=sys.stderr, flush=True)
+        sys.exit(7)
+    elif word == b"apply":
+        total += 1
+        if body in ("later", "freeze"):
+            due, freeze = str(int(rest[1]) + 100000), body.removeprefix("later")
+        elif body == "never":
+            due = body
+        say(b"answer", number, str(total), " " + due)
+    else:
+        say(b"answer", number, str(total))
+    out.flush()
+END
+    chmod +x timed.py
+}
+
+passed_over() { # N: by each replica
+    local i
+    for i in 0 1 2; do
+        [ "$(group_field "$i" passed_over)" -eq "$1" ] || return 1
+    done
+}
+
+@test "a tick that ends every program is passed over, and tried again after an operation only" {
+    write_timed
+    PROGRAM=timed.py begin 3
+    [ "$(vstamp --timeout 20 call later)" = 1 ]
+    group_wait "the tick to be passed over" passed_over 1
+    for i in 0 1 2; do
+        group_running "$i"
+        grep 'event=application-stuck op=[0-9]* reason="the application ' "replica-$i.log" |
+            grep 'cannot execute the tick of op-number [0-9]*: ' |
+            grep -q 'timed.py ended with status 7, three times in a row; it last said: no time"'
+        grep -q 'event=operation-passed-over op=[0-9]*$' "replica-$i.log"
+        [ "$(group_field "$i" stuck_number)" -eq 0 ]
+    done
+    [ "$(vstamp --timeout 20 call ok)" = 2 ]
+    group_wait "the next one to be passed over" passed_over 2
+    before=$(tried)
+    for i in 0 1 2; do group_kill "$i"; done
+    for i in 0 1 2; do group_start_one "$i"; done
+    [ "$(vstamp --timeout 20 call never)" = 3 ]
+    [ "$(vstamp --timeout 20 call ok)" = 4 ]
+    group_wait_agree
+    [ "$(tried)" -eq "$before" ]
+    [ "$(vstamp --timeout 20 call --read x)" = 4 ]
+}
+
+@test "so is a tick at which every program hangs" {
+    write_timed
+    PROGRAM=timed.py begin 3 "view_change_ms: 200"
+    [ "$(vstamp --timeout 20 call freeze)" = 1 ]
+    group_wait "the tick to be passed over" passed_over 1
+    [ "$(vstamp --timeout 30 call never)" = 2 ]
     group_wait_agree
     for i in 0 1 2; do group_running "$i"; done
 }

@@ -10,13 +10,15 @@
 
 #include "scenario/cluster.h"
 
-/* The store, but adding POISON cannot be executed by the replicas in `refusers`, adding LOCAL not
- * by those in `local_refusers`, and the answer to adding VERBOSE has no end. */
+/* The store, but adding POISON cannot be executed by the replicas in `refusers`, nor can a tick by
+ * those, adding LOCAL not by those in `local_refusers`, and the answer to adding VERBOSE has no
+ * end. */
 enum { POISON = 13, VERBOSE = 14, LOCAL = 15 };
 
 static struct cluster *running;
 static uint32_t refusers, local_refusers;
-static uint32_t n_tries, n_executed; /* of POISON */
+static uint32_t n_tries, n_executed; /* of POISON, */
+static uint32_t n_ticks;             /* and tries of ticks */
 
 /* Is this the state of one of those? */
 static bool is_of(uint32_t replicas, const struct vstamp_pages *pages)
@@ -46,13 +48,23 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
     if (op.verb == KV_INCR && op.number == VERBOSE) answer->size = answer->capacity + 1;
 }
 
+static int tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+                struct vstamp_diag *why)
+{
+    n_ticks++;
+    if (!is_of(refusers, pages)) return kv_app()->tick(pages, context, why);
+    vstamp_diag_printf(why, "no");
+    return VSTAMP_E_IO;
+}
+
 static struct cluster *group_with(uint8_t n, int mode, uint32_t who, uint64_t *session)
 {
     static struct vstamp_app app;
     app = *kv_app();
     app.apply = apply;
+    app.tick = tick;
     refusers = who;
-    n_tries = n_executed = 0;
+    n_tries = n_executed = n_ticks = 0;
     running = cluster_new_with(n, mode, &app);
     *session = cluster_register(running, 1, 0);
     assert_int_equal(1, cluster_incr(running, 1, *session, 1, 0));
@@ -346,6 +358,91 @@ static void one_that_is_stuck_before_it_is_not_waited_for(void **unused)
     cluster_free(c);
 }
 
+/* A key that expires after so many milliseconds. */
+static void set_for(struct cluster *c, uint64_t session, uint64_t number, uint64_t ms)
+{
+    struct kv_op op = {.verb = KV_PUT, .key = bytes_of("k"), .value = bytes_of("v"),
+                       .expiry = ms * 1000};
+    cluster_send_op(c, 1, session, number, cluster_primary(c), &op);
+    cluster_settle(c);
+}
+
+static void assert_ticks(uint64_t passed_over, uint64_t executed)
+{
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_int_equal(passed_over, core(i)->stats.passed_over);
+        assert_int_equal(executed, core(i)->stats.ticks);
+        assert_false(vr_is_stuck(core(i)));
+    }
+}
+
+/* Rule (U6): so is a tick.  The next one comes after an operation, as what was due still is. */
+static void a_tick_is_passed_over_and_rests_until_an_operation(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    char text[VR_OVER_SIZE];
+    struct cluster *c = group(3, 7, &session);
+    set_for(c, session, 2, 50);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    cluster_run(c, 200);
+    assert_non_null(strstr(vr_waiting_for(core(0), text, sizeof text),
+                           "cannot execute the tick of op-number 4: no"));
+    cluster_clear_rules(c);
+    cluster_run(c, 1000);
+    assert_ticks(1, 0);
+    assert_int_equal(3, n_ticks);
+    assert_int_equal(2, cluster_incr(c, 1, session, 3, 0));
+    cluster_run(c, 1000);
+    assert_ticks(2, 0);
+    assert_int_equal(6, n_ticks);
+    refusers = 0; /* the program is mended */
+    cluster_run(c, 1000);
+    assert_int_equal(6, n_ticks);
+    assert_int_equal(3, cluster_incr(c, 1, session, 4, 0));
+    cluster_run(c, 200);
+    assert_ticks(2, 1);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
+/* Rule (U6): the next primary knows of it, and so does one that has replayed its journal. */
+static void a_tick_that_is_passed_over_is_not_tried_by_the_next_primary(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, 7, &session);
+    set_for(c, session, 2, 50);
+    cluster_run(c, 1000);
+    assert_ticks(1, 0);
+    cluster_crash(c, 0);
+    cluster_run(c, 3000);
+    assert_int_not_equal(0, cluster_primary(c));
+    for (uint8_t i = 1; i < 3; i++) cluster_crash(c, i);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    cluster_run(c, 1000);
+    assert_ticks(1, 0);
+    assert_int_equal(3, n_ticks);
+    cluster_free(c);
+}
+
+/* Rule (PO4): a replica that cannot execute a tick that the others have executed ends. */
+static void who_is_alone_with_a_tick_ends(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, 1, &session);
+    char text[VR_OVER_SIZE];
+    set_for(c, session, 2, 50);
+    cluster_run(c, 1000);
+    const char *why = vr_is_over(core(0), text, sizeof text);
+    assert_non_null(strstr(why, "the tick of op-number 4: no: others have executed it: mend"));
+    assert_int_not_equal(0, cluster_primary(c));
+    assert_int_equal(2, cluster_incr(c, 1, session, 3, cluster_primary(c)));
+    cluster_free(c);
+}
+
 /* Rule (A4): an answer that is too long is an outcome of its own, of an operation that ran. */
 static void an_answer_that_is_too_long_is_told(void **unused)
 {
@@ -378,6 +475,9 @@ int main(void)
         cmocka_unit_test(the_others_of_its_entry_run_once_each),
         cmocka_unit_test(one_that_is_stuck_further_on_leads),
         cmocka_unit_test(one_that_is_stuck_before_it_is_not_waited_for),
+        cmocka_unit_test(a_tick_is_passed_over_and_rests_until_an_operation),
+        cmocka_unit_test(a_tick_that_is_passed_over_is_not_tried_by_the_next_primary),
+        cmocka_unit_test(who_is_alone_with_a_tick_ends),
         cmocka_unit_test(an_answer_that_is_too_long_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,21 +42,26 @@ static uint64_t clock_due(const struct vstamp_pages *pages)
     return due == 0 ? VSTAMP_NEVER : due;
 }
 
-static void clock_tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+static int clock_tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+                      struct vstamp_diag *why)
 {
     assert_true(context->client.hi == 0 && context->client.lo == 0);
-    if (clock_due(pages) > context->timestamp_us) return;
+    (void)why;
+    if (clock_due(pages) > context->timestamp_us) return 0;
     uint8_t *page = vstamp_page_write(pages, 0);
     store_u64(page + DUE, 0);
     store_u64(page + RINGS, load_u64(page + RINGS) + 1);
     store_u64(page + RANG_AT, context->timestamp_us);
+    return 0;
 }
 
 /* One that rings without end. */
-static void clock_tick_again(struct vstamp_pages *pages, const struct vstamp_context *context)
+static int clock_tick_again(struct vstamp_pages *pages, const struct vstamp_context *context,
+                            struct vstamp_diag *why)
 {
-    clock_tick(pages, context);
+    clock_tick(pages, context, why);
     store_u64((uint8_t *)vstamp_page_write(pages, 0) + DUE, 1);
+    return 0;
 }
 
 static int clock_check(const struct vstamp_limits *limits, const uint8_t *operation, size_t size,

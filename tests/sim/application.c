@@ -33,19 +33,31 @@ static struct sim_replica *executor(const struct vstamp_pages *pages)
     return NULL;
 }
 
+/* The same where it matters who that is, else NULL. */
+static struct sim_replica *observed(const struct vstamp_pages *pages)
+{
+    const struct sim_options *o = &running->options;
+    return o->modelled_permille != 0 || o->illness_us != 0 ? executor(pages) : NULL;
+}
+
+static bool cannot_execute(struct vstamp_pages *pages, const struct sim_replica *r,
+                           const struct vstamp_context *context)
+{
+    if (!sim_is_poison(running, context) && (r == NULL || !sim_is_ill(r))) return false;
+    if (running->options.own_memory != 0) remembering_void(pages);
+    return true;
+}
+
 static void apply(struct vstamp_pages *pages, const struct vstamp_context *context,
                   const uint8_t *operation, size_t size, struct vstamp_answer *answer)
 {
-    const struct sim_options *o = &running->options;
-    bool known = o->modelled_permille != 0 || o->illness_us != 0;
-    struct sim_replica *r = known ? executor(pages) : NULL;
-    if (sim_is_poison(running, context) || (r != NULL && sim_is_ill(r))) {
+    struct sim_replica *r = observed(pages);
+    if (cannot_execute(pages, r, context)) {
         answer->not_executed = true;
-        if (o->own_memory != 0) remembering_void(pages);
         return;
     }
     store.apply(pages, context, operation, size, answer);
-    if (r == NULL || o->modelled_permille == 0) return;
+    if (r == NULL || running->options.modelled_permille == 0) return;
     const char *wrong = model_applied(&running->model, &r->place, context,
                                       (struct bytes){operation, size},
                                       (struct bytes){answer->data, answer->size});
@@ -53,11 +65,15 @@ static void apply(struct vstamp_pages *pages, const struct vstamp_context *conte
         sim_fail(running, "replica %u, op=%" PRIu64 ": %s", r->index, context->op_number, wrong);
 }
 
-static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+static int tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+                struct vstamp_diag *why)
 {
-    struct sim_replica *r = running->options.modelled_permille != 0 ? executor(pages) : NULL;
-    store.tick(pages, context);
-    if (r != NULL) model_ticked(&running->model, &r->place, context);
+    struct sim_replica *r = observed(pages);
+    if (cannot_execute(pages, r, context)) return VSTAMP_E_IO;
+    store.tick(pages, context, why);
+    if (r != NULL && running->options.modelled_permille != 0)
+        model_ticked(&running->model, &r->place, context);
+    return 0;
 }
 
 /* The store, but to look through a few pages takes some turns, as that of many does elsewhere. */

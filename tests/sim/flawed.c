@@ -96,11 +96,14 @@ static uint64_t due(const struct vstamp_pages *pages)
     return is(s, "restless") && s->number > 0 ? 1 : VSTAMP_NEVER;
 }
 
-static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+static int tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+                struct vstamp_diag *why)
 {
     struct state *s = vstamp_pages_instance(pages);
     (void)context;
+    (void)why;
     s->sum++;
+    return 0;
 }
 
 static int open_state(const char *argument, const struct vstamp_limits *limits, void **instance,

@@ -229,10 +229,11 @@ static uint64_t due(const struct vstamp_pages *pages)
     return use.app->due(&known);
 }
 
-static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+static int tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+                struct vstamp_diag *why)
 {
     struct vstamp_pages known = theirs(pages);
-    use.app->tick(&known, context);
+    return use.app->tick(&known, context, why);
 }
 
 static void tell(void *ctx, bool wrong, const char *event, const char *const *pairs)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Operations that an application cannot execute (lib/vr/pass_over.c).
+/* Operations and ticks that an application cannot execute (lib/vr/pass_over.c).
  *
- *   poison   some operations cannot be executed by any replica, in any of its lives, as a program
- *            ends at each try: the group must pass them over, and say so
+ *   poison   some operations and ticks cannot be executed by any replica, in any of its lives, as a
+ *            program ends at each try: the group must pass them over, and say so
  *   illness  a replica executes nothing more in this life, as its machine lacks something: it must
  *            end, and let another lead before.  One at a time, among three at least, in a group
  *            that does not change and has no witnesses: it must not be enough to decide for the

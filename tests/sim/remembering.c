@@ -112,10 +112,11 @@ static uint64_t due(const struct vstamp_pages *pages)
     return kv_app()->due(&instance(pages)->store);
 }
 
-static void tick(struct vstamp_pages *pages, const struct vstamp_context *context)
+static int tick(struct vstamp_pages *pages, const struct vstamp_context *context,
+                struct vstamp_diag *why)
 {
     struct memory *m = vstamp_pages_instance(pages);
-    kv_app()->tick(&m->store, context);
+    return kv_app()->tick(&m->store, context, why);
 }
 
 static void predict(const struct vstamp_pages *pages, const uint64_t seed[VSTAMP_SEED_WORDS],

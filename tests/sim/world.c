@@ -102,7 +102,8 @@ static bool is_overdue(const struct sim *sim, const struct vr *core)
 {
     uint64_t long_us = patience_us(sim);
     if (sim->options.disk) long_us += 2 * (sim->options.disk_us + sim->options.disk_spread_us);
-    bool acts = vr_is_primary(core) && core->app->due != NULL && core->log.op > 0;
+    bool acts = vr_is_primary(core) && core->app->due != NULL && core->log.op > 0 &&
+                !core->tick_failed;
     uint64_t due = acts ? core->app->due(&core->app_pages) : VSTAMP_NEVER;
     return due != VSTAMP_NEVER && due + long_us < vr_time(core) &&
            sim->ticked_at + long_us < sim->now;

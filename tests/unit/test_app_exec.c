@@ -20,6 +20,7 @@
 #include "replica/app_exec.h"
 
 #define TIMEOUT_MS 300u
+#define POISON     13u /* of faulty_app, to add later */
 
 struct fixture {
     char folder[64], program[PATH_MAX];
@@ -417,7 +418,8 @@ static void tick(struct fixture *f, uint64_t now_us)
 {
     struct vr *r = &f->core.vr;
     struct vstamp_context context = {.op_number = ++f->op, .timestamp_us = now_us};
-    r->app->tick(&r->app_pages, &context);
+    struct vstamp_diag why;
+    assert_int_equal(0, r->app->tick(&r->app_pages, &context, &why));
     vr_app_has_run(r);
     assert_false(r->over);
 }
@@ -486,6 +488,26 @@ static void one_failure_at_a_tick_is_got_over(void **state)
         tells(f, "app-failed!");
         tells(f, faults[i].reason);
     }
+}
+
+/* Nothing of it is in the state that the next process is given. */
+static void a_tick_that_always_fails_is_not_executed(void **state)
+{
+    struct fixture *f = *state;
+    struct vr *r = &f->core.vr;
+    struct vstamp_diag why;
+    uint64_t then = adds_later(f, POISON);
+    struct vstamp_context context = {.op_number = ++f->op, .timestamp_us = then};
+    assert_int_not_equal(0, r->app->tick(&r->app_pages, &context, &why));
+    assert_non_null(strstr(why.text, "was ended by signal 9 (Killed), three times in a row"));
+    assert_false(vr_app_has_failed(r));
+    reads(f);
+    adds(f, 1);
+    assert_int_equal(due(f), then);
+    put_file(f, "antidote", "");
+    tick(f, then);
+    f->sum += POISON;
+    reads(f);
 }
 
 static void an_answer_that_does_not_say_when_is_wrong(void **state)
@@ -567,6 +589,7 @@ int main(void)
         TICKS(what_is_due_is_told_and_done_once),
         TICKS(what_is_due_is_part_of_the_state),
         TICKS(one_failure_at_a_tick_is_got_over),
+        TICKS(a_tick_that_always_fails_is_not_executed),
         TICKS(an_answer_that_does_not_say_when_is_wrong),
         TEST(an_answer_that_says_when_and_should_not_is_wrong),
         TEST(one_that_cannot_be_started_says_why),

@@ -41,7 +41,8 @@ static void tick(struct store *s, uint64_t now_us)
 {
     struct vstamp_context context = {.op_number = ++s->op_number, .timestamp_us = now_us};
     s->now_us = now_us;
-    kv_app()->tick(&s->paged.window, &context);
+    struct vstamp_diag why;
+    assert_int_equal(0, kv_app()->tick(&s->paged.window, &context, &why));
 }
 
 static void nothing_is_due_where_nothing_expires(void **state)

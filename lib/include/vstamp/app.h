@@ -40,7 +40,7 @@ extern "C" {
 
 /* What a struct vstamp_app is laid out by.  A program and a plug-in that were built for different
  * ones do not fit. */
-#define VSTAMP_APP_ABI 1u
+#define VSTAMP_APP_ABI 2u
 
 #define VSTAMP_NAME_BYTES_MAX   64u
 #define VSTAMP_PAGE_SIZE        4096u
@@ -181,10 +181,15 @@ struct vstamp_app {
      * the last one is executed.  Between two of them operations run: those must not see what should
      * have been done by their own timestamp.
      *
+     * tick() returns 0.  Not 0: it could not be executed, the state is what it was before, *why
+     * tells.  It is passed over as an operation is, and no other comes until an operation was
+     * executed.
+     *
      * due() is called often, and at any time between two operations; it should look at one page.
      * Both NULL: time alone changes nothing. */
     uint64_t (*due)(const struct vstamp_pages *pages);
-    void (*tick)(struct vstamp_pages *pages, const struct vstamp_context *context);
+    int (*tick)(struct vstamp_pages *pages, const struct vstamp_context *context,
+                struct vstamp_diag *why);
 
     /* An instance for one replica, in the state that a new group begins in; `argument` is what its
      * user gave, NULL if nothing.  A process may host several.  Returns 0, or a negative

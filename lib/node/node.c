@@ -62,11 +62,15 @@ static void sink_log(void *ctx, enum log_level level, const char *event, const c
     n->io.log(n->io.ctx, level, event, detail);
 }
 
-static void sink_give_back(void *ctx, void *memory, size_t size)
+void node_give_back(struct node *n, void *memory, size_t size)
 {
-    struct node *n = ctx;
     if (n->io.give_back != NULL) n->io.give_back(n->io.ctx, memory, size);
     else if (size > 0) memset(memory, 0, size);
+}
+
+static void sink_give_back(void *ctx, void *memory, size_t size)
+{
+    node_give_back(ctx, memory, size);
 }
 
 static void build(struct node *n, struct arena *arena, const struct vr_config *config,

@@ -136,6 +136,8 @@ void node_note_reply(struct node *n, uint64_t origin, struct bytes frame);
 void node_note_job(struct node *n, enum node_lane lane, const struct node_job *job);
 void node_note_result(struct node *n, int rv, uint64_t value);
 
+void node_give_back(struct node *n, void *memory, size_t size); /* it is zeros then */
+
 /* store.c: the two lanes of a node with a disk. */
 void node_store_init(struct node *n, struct arena *arena, struct vstamp_id entropy);
 void node_store_start(struct node *n);

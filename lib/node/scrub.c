@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "node/journal.h"
 #include "node/node_state.h"
 
 #define CHECK_US 1000000u       /* from one look to the next, of as much as the window may hold */
@@ -86,13 +87,15 @@ static void look_once(struct node_journal_check *c, const struct node_source *so
     found->place = ended ? 0 : w.place;
 }
 
-/* A batch that is larger than the window looks damaged. */
+/* A batch that is larger than the window looks damaged.  The window grows by little: whatever it
+ * has is read. */
 void node_check_journal(struct node_journal_check *c, const struct node_source *source)
 {
     c->window.capacity = WINDOW_USUAL < c->window_max ? WINDOW_USUAL : c->window_max;
     look_once(c, source);
     while (c->found.rotten && c->window.capacity < c->window_max) {
-        size_t larger = 2 * c->window.capacity;
+        size_t larger = c->window.capacity + c->window.capacity / 2;
+        larger = larger / JOURNAL_BLOCK * JOURNAL_BLOCK;
         c->window.capacity = larger < c->window_max ? larger : c->window_max;
         look_once(c, source);
     }
@@ -164,6 +167,7 @@ void node_on_journal_checked(struct node *n, const struct node_checked *found)
     NODE_RECORD(n, checked, .number = found->number, .place = found->place,
                 .rotten = found->rotten, .first_op = found->first_op, .last_op = found->last_op);
     assert(n->checkpoint.busy && s->rotten == 0);
+    if (n->vr.bare) node_give_back(n, s->check.window.bytes, s->check.window.capacity);
     s->check.number = found->number;
     s->check.place = found->place;
     if (!found->rotten) return;

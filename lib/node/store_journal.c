@@ -32,6 +32,7 @@
 #define BATCH_RECORDS_MIN (64u << 10) /* bytes of records that a batch takes at least */
 #define HEAD_OVERHEAD 1024u           /* a head without what it says of the batch before */
 #define SEAL_US UINT64_C(20000)
+#define WRITE_KEPT (256u << 10) /* of a witness's buffer that was written */
 
 /* Bytes of entries that the log of a witness holds. */
 static size_t witness_log(const struct vr_config *c)
@@ -414,6 +415,16 @@ void node_journal_append(struct node *n)
     write_next(n);
 }
 
+/* A witness is to stay small: what a large write took is not kept for the next one. */
+static void give_back_written(struct node *n)
+{
+    struct node_journal *j = &n->journal;
+    const struct bytes last = j->writing[j->n_writing - 1].data;
+    uint8_t *start = j->buffers[j->filling ^ 1];
+    size_t size = (size_t)(last.data + last.size - start);
+    if (size > WRITE_KEPT) node_give_back(n, start, size);
+}
+
 void node_journal_stored(struct node *n)
 {
     struct node_journal *j = &n->journal;
@@ -423,6 +434,7 @@ void node_journal_stored(struct node *n)
         write_next(n);
         return;
     }
+    if (n->vr.bare) give_back_written(n);
     j->n_writing = 0;
     if (!j->seals) j->seal_due_us = n->vr.now_us + SEAL_US;
     node_checkpoint_segment_stored(n, j->writing_segment);

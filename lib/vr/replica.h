@@ -90,6 +90,7 @@ struct vr_transfer {
     uint8_t peer;
     uint8_t tries;
     bool answered;        /* op and commit below are known */
+    bool more;            /* of which nothing was asked for yet, after what is staged */
     bool pages;           /* fetching a checkpoint, else entries */
     bool storing;         /* the fetched checkpoint is on its way to our disk */
     uint64_t op, commit;  /* the peer's, as of its newest answer */

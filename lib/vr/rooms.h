@@ -296,6 +296,7 @@ uint64_t vr_witness_forgets(struct vr *r);
 bool vr_witness_is_full(struct vr *r);
 bool vr_witness_needs_room(struct vr *r);
 uint64_t vr_witness_may_forget(const struct vr *r);
+bool vr_witness_is_small(const struct vr *r);
 
 /* recovery.c: section 4.3: a replica without state gets it, or forms a group with its like. */
 void vr_on_recovery(struct vr *r, uint8_t from, const struct wire_recovery *m);

@@ -41,10 +41,12 @@ void vr_transfer_ask(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
     t->nonce++; /* T3 */
+    t->more = false;
     vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, vr_patience_us(r)));
     if (t->pages) {
         vr_fetch_ask_all(r);
     } else {
+        vr_timer_off(r, VR_TIMER_PACE);
         vr_send(r, t->peer, t->view, &wire_shape_get_state,
                 &(struct wire_get_state){.nonce = t->nonce,
                                          .after = r->staging.op,
@@ -67,6 +69,8 @@ static uint64_t stands_on(const struct vr *r)
 void vr_transfer_restart(struct vr *r)
 {
     log_reset(&r->staging, log_header(&r->log, stands_on(r)));
+    size_t most = r->staging.size, small = r->config.witness_log_bytes;
+    log_resize(&r->staging, vr_witness_is_small(r) && small < most ? small : most);
 }
 
 static void begin_pages(struct vr *r)
@@ -367,12 +371,12 @@ void vr_transfer_settle(struct vr *r)
     if (!t->answered) return;
     uint64_t moved = r->staging.first - 1; /* to be executed, which makes room for the rest */
     vr_commit_up_to(r, t->commit < moved ? t->commit : moved);
-    if (!all_moved || !is_complete(r)) return;
-    if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) {
-        vr_transfer_stop(r, "caught up");
-    } else {
-        finish(r);
+    if (all_moved && is_complete(r)) {
+        if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) vr_transfer_stop(r, "caught up");
+        else finish(r);
     }
+    bool may_stage = all_moved || !vr_witness_is_small(r);
+    if (t->answered && t->more && may_stage && vr_pace_allows(r)) vr_transfer_ask(r);
 }
 
 /* What was fetched in place of entries is our state now, and on its way to the disk (T5). */
@@ -463,9 +467,8 @@ void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
         vr_transfer_restart(r); /* the timer asks another */
         return;
     }
+    t->more = m->entries.count > 0 && r->staging.op < m->op; /* none: a hole is next (timer) */
     vr_transfer_settle(r);
-    if (m->entries.count == 0) return; /* a hole is next: the timer asks another */
-    if (t->answered && r->staging.op < m->op && vr_pace_allows(r)) vr_transfer_ask(r);
 }
 
 /* How many slots may be fetched from: the members; for a replica that moves into an epoch, the

@@ -123,12 +123,19 @@ static bool is_warming_up(const struct vr *r)
     return r->now_us < r->warm_until_us;
 }
 
+/* Is it to do with little memory?  It asks for further entries only when those that it may append
+ * have left the staged log for its own, and stages no more than its own could take. */
+bool vr_witness_is_small(const struct vr *r)
+{
+    return r->witness && r->bare && !is_warming_up(r);
+}
+
 /* Bytes of entries that our log is to have room for. */
 static size_t log_bytes_wanted(const struct vr *r)
 {
     const struct vr_config *c = &r->config;
-    bool small = r->witness && r->bare && !is_warming_up(r);
-    return small && c->witness_log_bytes < c->log_bytes ? c->witness_log_bytes : c->log_bytes;
+    bool less = vr_witness_is_small(r) && c->witness_log_bytes < c->log_bytes;
+    return less ? c->witness_log_bytes : c->log_bytes;
 }
 
 /* Do the entries after this one take more than so many quarters of the log? */

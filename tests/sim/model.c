@@ -263,7 +263,7 @@ static const char *run_steps(struct model *m, struct bytes steps, uint32_t n, st
             if (taken + size + least_size(steps, n - i - 1) <= m->answer_capacity)
                 return "a txn leaves a value out";
         } else if (step.verb == KV_GET) {
-            const char *wrong = model_read(m, m->place.op, &step, &is);
+            const char *wrong = model_read(m, m->place.op, false, &step, &is);
             if (wrong != NULL) return wrong;
         } else {
             struct expected e = execute(m, &step);
@@ -345,13 +345,10 @@ void model_ticked(struct model *m, struct model_place *place,
     for (struct model_key *key; (key = first_over(m)) != NULL;) expire(m, key);
 }
 
-const char *model_read(const struct model *m, uint64_t op, const struct kv_op *read,
-                       const struct kv_answer *answer)
+/* Why this answer does not fit that version; NULL: it does. */
+static const char *read_differs(const struct model_version *v, const struct kv_op *read,
+                                const struct kv_answer *answer)
 {
-    const struct model_key *key = key_find(m, read->key);
-    const struct model_version *v = &absent;
-    for (size_t i = 0; key != NULL && i < key->n && key->versions[i].op <= op; i++)
-        v = &key->versions[i];
     if ((answer->status == KV_ANSWER_DONE) != v->present)
         return v->present ? "a read does not see a key that is there"
                           : "a read sees a key that is not there";
@@ -361,6 +358,22 @@ const char *model_read(const struct model *m, uint64_t op, const struct kv_op *r
     if (read->verb == KV_TTL && (uint64_t)answer->number != v->expiry)
         return "a key is said to expire at another time";
     return NULL;
+}
+
+/* A replica that is stuck in the midst of an entry has done some of its operations, and says the
+ * op-number of all (vr_state_op): it may see what any of them left behind, or the entry before. */
+const char *model_read(const struct model *m, uint64_t op, bool may_be_stuck,
+                       const struct kv_op *read, const struct kv_answer *answer)
+{
+    const struct model_key *key = key_find(m, read->key);
+    size_t n = 0;
+    while (key != NULL && n < key->n && key->versions[n].op <= op) n++;
+    const char *why = read_differs(n > 0 ? &key->versions[n - 1] : &absent, read, answer);
+    while (may_be_stuck && why != NULL && n > 0 && key->versions[n - 1].op == op) {
+        n--;
+        why = read_differs(n > 0 ? &key->versions[n - 1] : &absent, read, answer);
+    }
+    return why;
 }
 
 size_t model_changes_from(const struct model *m, uint64_t op)

@@ -63,8 +63,8 @@ void model_ticked(struct model *m, struct model_place *place,
                   const struct vstamp_context *context);
 
 /* Of a read that holds after this entry, and is about one key. */
-const char *model_read(const struct model *m, uint64_t op, const struct kv_op *read,
-                       const struct kv_answer *answer);
+const char *model_read(const struct model *m, uint64_t op, bool may_be_stuck,
+                       const struct kv_op *read, const struct kv_answer *answer);
 
 /* Of somebody who has seen the first *seen of all changes, and asks for the next ones, whatever the
  * key: they must come in order, and all up to this entry, or some and `more`.  Moves *seen. */

@@ -325,7 +325,9 @@ static void check_model(struct sim *sim, struct sim_client *client, const struct
     const char *name = sim->history.keys[op->key].name;
     struct kv_op read = {.verb = op->verb, .key = bytes_of(name)};
     if (sim->options.modelled_permille == 0) return;
-    const char *wrong = model_read(&sim->model, client->session.result.op, &read, answer);
+    bool may_be_stuck = sim->options.poison_ppm != 0 || sim->options.illness_us != 0;
+    const char *wrong =
+        model_read(&sim->model, client->session.result.op, may_be_stuck, &read, answer);
     if (wrong != NULL)
         sim_fail(sim, "key %s, read after op=%" PRIu64 ": %s", name, client->session.result.op,
                  wrong);

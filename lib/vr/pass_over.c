@@ -226,11 +226,12 @@ void vr_pass_over_judge(struct vr *r)
 }
 
 /* PO4.  If the primary went past it by an entry, that is in our log, if this is all of the
- * primary's, or so long that requests were taken behind it (PO2). */
+ * primary's, or so long that requests were taken behind it (PO2).  For each operation before it in
+ * its entry there may be such an entry, too. */
 void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit *m)
 {
     bool whole = r->status == VR_NORMAL && r->view == view && r->log.op >= m->op;
-    bool far = r->commit > r->applied + r->config.pipeline + MORE_ENTRIES;
+    bool far = r->commit > r->applied + r->config.pipeline + MORE_ENTRIES + r->done;
     if (m->executed <= r->applied || (!whole && !far) || !waits_for_verdict(r)) return;
     vr_mark(r, VR_MARK_stuck_alone, "op=%" PRIu64, r->applied + 1);
     vr_app_end(r, "%s: others have executed it: mend the program here and start this replica again",

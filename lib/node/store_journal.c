@@ -264,7 +264,7 @@ static void put_state(struct node *n)
         .log_view = r->log_view,
         .op = r->log.op,
         .checksum = log_last(&r->log)->checksum,
-        .commit = r->commit,
+        .commit = vr_commit_to_store(r),
         .held = r->held,
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
         .taking_part = r->has_hard_state && !r->restarting,
@@ -296,7 +296,7 @@ static void put_state(struct node *n)
 static void put_entry(struct node *n, uint64_t op)
 {
     struct node_journal *j = &n->journal;
-    struct wire_journal_entry record = {.commit = n->vr.commit,
+    struct wire_journal_entry record = {.commit = vr_commit_to_store(&n->vr),
                                         .entry = {.header = log_at(&n->vr.log, op)->header,
                                                   .body = log_body(&n->vr.log, op)}};
     size_t here = put(n, JOURNAL_ENTRY, &wire_shape_journal_entry, &record);
@@ -308,7 +308,7 @@ static void put_hole(struct node *n, uint64_t op)
     struct node_journal *j = &n->journal;
     const struct log_slot *slot = log_at(&n->vr.log, op);
     struct wire_entry_outline outline = {
-        .commit = n->vr.commit, .header = slot->header, .body_size = slot->size};
+        .commit = vr_commit_to_store(&n->vr), .header = slot->header, .body_size = slot->size};
     size_t here = put(n, JOURNAL_HOLE, &wire_shape_entry_outline, &outline);
     vr_mark(&n->vr, VR_MARK_hole_is_said_again, "op=%" PRIu64, op);
     add_outline(j, JOURNAL_HOLE, j->pending.size - here, &outline);

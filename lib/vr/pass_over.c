@@ -23,7 +23,11 @@
  *        it that this one is stuck itself further on; as a backup it ends as soon as it knows that
  *        the primary has;
  *   PO5  who has executed what the group passes over has another state than the group, and fences
- *        itself (D3).
+ *        itself (D3);
+ *   PO6  what a replica executed in a former life it may have answered, so its program is another
+ *        one by now.  Such a replica waits, does not count as stuck, and passes over nothing: the
+ *        program is to be mended.  The journal knows what was executed (vr_commit_to_store), but
+ *        for the newest entries before the end of that life.
  *
  * What is a function of its state and the operation cannot be executed by any replica if it cannot
  * by one.  So the number in PO2 protects no promise: it keeps a machine that is short of memory, or
@@ -115,6 +119,24 @@ void vr_get_stuck(struct vr *r, uint64_t op, struct vstamp_id client, struct byt
            vr_quoted(reason, r->stuck_why.text));
 }
 
+/* PO6 */
+uint64_t vr_commit_to_store(const struct vr *r)
+{
+    return r->bare ? r->commit : r->applied;
+}
+
+static bool was_able(const struct vr *r)
+{
+    return r->applied < r->executed_before;
+}
+
+const char *vr_stuck_waits_for(const struct vr *r)
+{
+    return was_able(r) ? "its program to be mended, and to be started again, as it executed before "
+                         "what it cannot execute now"
+                       : "whether the other replicas can execute what it cannot";
+}
+
 void vr_get_past(struct vr *r, uint64_t op, struct vstamp_id client)
 {
     char text[OF_CLIENT_SIZE];
@@ -153,7 +175,7 @@ void vr_pass_over_heard(struct vr *r, uint8_t from, uint64_t executed, uint32_t 
 
 uint32_t vr_stuck_at(const struct vr *r)
 {
-    return vr_is_stuck(r) ? r->done + 1 : 0;
+    return vr_is_stuck(r) && !was_able(r) ? r->done + 1 : 0;
 }
 
 static bool is_away(const struct vr *r, uint8_t replica)
@@ -173,13 +195,13 @@ static bool is_stuck_for_itself(const struct vr *r, uint8_t replica)
 /* What the others have said, in numbers. */
 struct survey {
     uint8_t n_stuck; /* where we are, with us */
-    bool waits;      /* an active replica may yet come to it */
+    bool waits;      /* an active replica may yet come to it, or was able to execute it (PO6) */
     uint8_t executor; /* an active replica that has executed it, or NOWHERE */
 };
 
 static struct survey survey(const struct vr *r)
 {
-    struct survey s = {.n_stuck = 1, .executor = NOWHERE};
+    struct survey s = {.n_stuck = !was_able(r), .waits = was_able(r), .executor = NOWHERE};
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (i == r->config.self || !vr_is_active(r, i) || is_away(r, i)) continue;
         uint64_t executed = r->executed_at[i];

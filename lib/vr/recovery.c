@@ -349,7 +349,7 @@ void vr_recovery_void(struct vr *r)
     log_reset(&r->log, &(struct wire_entry_header){0});
     r->log.keep_after = 0;
     vr_pass_over_forget(r);
-    r->commit = r->applied = r->loaded_op = r->durable_op = 0;
+    r->commit = r->applied = r->loaded_op = r->executed_before = r->durable_op = 0;
     r->checkpoint_op = r->checkpoint_log_bytes = 0;
     r->view = r->log_view = r->incarnation = r->held = 0;
     r->group = (struct vstamp_id){0};

@@ -222,6 +222,7 @@ void vr_restore_end(struct vr *r)
 
 void vr_start(struct vr *r)
 {
+    r->executed_before = r->bare ? 0 : r->commit;
     vr_restore_end(r);
     r->started = true;
     r->started_us = r->now_us;
@@ -638,8 +639,7 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
         return text;
     }
     if (vr_is_stuck(r)) {
-        snprintf(text, size, "whether the other replicas can execute what it cannot: %s",
-                 r->stuck_why.text);
+        snprintf(text, size, "%s: %s", vr_stuck_waits_for(r), r->stuck_why.text);
     } else if (r->status == VR_TRANSITIONING && r->replaced) {
         snprintf(text, size, "replaced in epoch %u: %u of %u members that are to begin it have",
                  r->epoch, vr_epoch_n_begun(r), r->quorum);

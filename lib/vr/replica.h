@@ -330,6 +330,7 @@ struct vr {
     bool settles_alone; /* a copy that is restored has nobody to ask */
     bool stuck;    /* and the next one is one that the application cannot execute */
     struct vstamp_diag stuck_why;
+    uint64_t executed_before;       /* up to there in former lives, as the disk says */
     uint64_t loaded_op;             /* the state up to there came in pages */
     uint64_t looked_op, passing_op; /* of entries up to there the newest that passes over one */
     uint64_t executed_at[REPLICAS_MAX]; /* primary: by replica, as it said last, */
@@ -541,6 +542,10 @@ static inline bool vr_is_stuck(const struct vr *r)
 {
     return r->stuck && !r->bare && !r->over;
 }
+
+/* Up to where a journal is to say that entries are committed: a replica that executes says no more
+ * than it has executed, and so knows in its next life what it was able to execute (PO6). */
+uint64_t vr_commit_to_store(const struct vr *r);
 
 bool vr_epoch_is_complete(const struct vr *r); /* the log up to its begin is here */
 bool vr_epoch_is_closed(const struct vr *r); /* the last entry of its epoch is in the log */

@@ -198,6 +198,63 @@ static void no_start_tries_it_again(void **unused)
     cluster_free(c);
 }
 
+/* Rule (PO6): what was executed in a former life was answered, so a program that cannot execute it
+ * is the wrong one: it decides nothing, and the answer stands once it is mended. */
+static void what_was_executed_before_is_not_passed_over(void **unused)
+{
+    (void)unused;
+    for (uint8_t n = 1; n <= 3; n += 2) {
+        uint64_t session;
+        char text[VR_OVER_SIZE];
+        struct cluster *c = group(n, 0, &session);
+        add(c, 1, session, 2, POISON);
+        cluster_settle(c);
+        assert_outcome(WIRE_OUTCOME_ANSWERED, 1, 2);
+        for (uint32_t i = 3; i < 6; i++)
+            assert_int_equal(POISON + i - 1, cluster_incr(c, 1, session, i, 0));
+        for (uint8_t i = 0; i < n; i++) cluster_crash(c, i);
+        refusers = 7; /* another program */
+        for (uint8_t i = 0; i < n; i++) cluster_start(c, i);
+        cluster_run(c, 2000);
+        for (uint8_t i = 0; i < n; i++) {
+            assert_true(vr_is_stuck(core(i)));
+            assert_int_equal(0, core(i)->stats.passed_over);
+            assert_non_null(strstr(vr_waiting_for(core(i), text, sizeof text), "to be mended"));
+            cluster_crash(c, i);
+        }
+        refusers = 0; /* the program is mended */
+        for (uint8_t i = 0; i < n; i++) cluster_start(c, i);
+        assert_true(cluster_converge(c));
+        assert_int_equal(POISON + 5, cluster_incr(c, 1, session, 6, cluster_primary(c)));
+        cluster_free(c);
+    }
+}
+
+/* Rule (PO6): those who are stuck write in their journals that nothing was executed, whatever is
+ * committed, and so they are as free to pass it over after a crash. */
+static void who_crashes_while_stuck_passes_it_over_afterwards(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group(3, 7, &session);
+    cluster_drop(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_commit_ok);
+    add(c, 1, session, 2, POISON);
+    cluster_run(c, 200);
+    cluster_crash(c, cluster_primary(c));
+    cluster_run(c, 2000); /* a view begins, and is noted, where two are stuck */
+    for (uint8_t i = 0; i < 3; i++) {
+        if (!cluster_is_up(c, i)) continue;
+        assert_true(vr_is_stuck(core(i)) && core(i)->view > 0);
+        cluster_crash(c, i);
+    }
+    cluster_clear_rules(c);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    cluster_run(c, 2000);
+    for (uint8_t i = 0; i < 3; i++) assert_int_equal(1, core(i)->stats.passed_over);
+    assert_int_equal(2, cluster_incr(c, 1, session, 3, cluster_primary(c)));
+    cluster_free(c);
+}
+
 /* Rule: a primary that is alone with it hands over to one that has executed it, and ends. */
 static void a_primary_that_is_alone_hands_over_and_ends(void **unused)
 {
@@ -468,6 +525,8 @@ int main(void)
         cmocka_unit_test(a_group_of_one_passes_over_by_itself),
         cmocka_unit_test(a_stuck_primary_waits_for_the_others),
         cmocka_unit_test(no_start_tries_it_again),
+        cmocka_unit_test(what_was_executed_before_is_not_passed_over),
+        cmocka_unit_test(who_crashes_while_stuck_passes_it_over_afterwards),
         cmocka_unit_test(a_primary_that_is_alone_hands_over_and_ends),
         cmocka_unit_test(a_backup_that_is_alone_ends),
         cmocka_unit_test(the_one_that_executed_it_is_fenced),

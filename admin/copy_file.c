@@ -220,6 +220,9 @@ void copy_file_print(const struct copy_file *f, const char *path, FILE *into)
     if (f->app == NULL) return;
     notation_id(digest, copy_digest(&f->copy));
     fprintf(into, "digest     %s\n", digest);
+    if (copy_passed_over(&f->copy) > 0)
+        fprintf(into, "left out   %" PRIu64 " of the newest operations, which the application "
+                "cannot execute\n", copy_passed_over(&f->copy));
 }
 
 json_t *copy_file_json(const struct copy_file *f, const char *path)
@@ -227,11 +230,13 @@ json_t *copy_file_json(const struct copy_file *f, const char *path)
     char group[NOTATION_ID_SIZE], digest[NOTATION_ID_SIZE] = "", taken[NOTATION_TIME_SIZE];
     char name[NAME_TEXT];
     notation_id(group, f->copy.head.group);
+    uint64_t n_left_out = f->app != NULL ? copy_passed_over(&f->copy) : 0;
     if (f->app != NULL) notation_id(digest, copy_digest(&f->copy));
     notation_time(taken, f->copy.head.time, false);
     print_name(name, f->copy.head.form.application);
-    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "file", path, "file_bytes",
-                     (json_int_t)f->file.size, "taken", taken, "application", name, "group", group,
-                     "op_number", (json_int_t)f->copy.op, "keys", (json_int_t)f->n_keys, "bytes",
-                     (json_int_t)f->n_bytes, "digest", digest);
+    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I}", "file", path,
+                     "file_bytes", (json_int_t)f->file.size, "taken", taken, "application", name,
+                     "group", group, "op_number", (json_int_t)f->copy.op, "keys",
+                     (json_int_t)f->n_keys, "bytes", (json_int_t)f->n_bytes, "digest", digest,
+                     "left_out", (json_int_t)n_left_out);
 }

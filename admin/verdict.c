@@ -192,6 +192,13 @@ static bool is_exposed(const struct answer *a)
            a->status.checkpoint_number > a->status.held_number;
 }
 
+/* Its application cannot execute an operation (lib/vr/pass_over.c): as a primary it takes no other
+ * until it is known whether anybody can. */
+static bool is_stuck(const struct answer *a)
+{
+    return a->reachable && a->status.stuck_number != 0;
+}
+
 static void explain_status(struct verdict *v, size_t i, const struct answer *a)
 {
     const struct node_status *s = &a->status;
@@ -219,7 +226,7 @@ static void explain_replicas(struct verdict *v, const struct answers *answers)
         } else if (!v->taking_part[i] && v->primary >= 0 && answers->at[v->primary].reachable) {
             reason(v, "replica %zu (%s) is up, but the primary does not hear it", i,
                    a->address->text);
-        } else if (s->protocol_missed != 0) {
+        } else if (s->protocol_missed != 0 || is_stuck(a)) {
             reason(v, "replica %zu (%s) waits for %s", i, a->address->text, s->reason);
         } else if (s->disk_trouble[0] != '\0') {
             reason(v, "replica %zu (%s): %s", i, a->address->text, s->disk_trouble);
@@ -335,7 +342,8 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
     v->primary = find_primary(v, answers);
     if (v->primary >= 0) n_taking_part = count_taking_part(v, answers, v->primary, view_change_ms);
 
-    bool serving = n_taking_part >= v->quorum;
+    bool has_quorum = n_taking_part >= v->quorum;
+    bool serving = has_quorum && !is_stuck(&answers->at[v->primary]);
     if (v->n_answered == 0) {
         reason(v, "no replica answers");
     } else if (v->primary < 0) {
@@ -343,7 +351,7 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
     } else if (!v->taking_part[v->primary]) {
         reason(v, "the primary of view %" PRIu64 ", replica %d, has fallen silent", v->view,
                v->primary);
-    } else if (!serving) {
+    } else if (!has_quorum) {
         reason(v, "the primary, replica %d, is in contact with %zu of the %zu replicas it needs",
                v->primary, n_taking_part, v->quorum);
     }

@@ -272,6 +272,11 @@ uint32_t copy_app_pages(const struct copy *c)
     return n;
 }
 
+uint64_t copy_passed_over(const struct copy *c)
+{
+    return c->vr->stats.passed_over;
+}
+
 struct vstamp_id copy_digest(const struct copy *c)
 {
     struct vstamp_id digest = {0};

@@ -64,6 +64,10 @@ const struct vstamp_pages *copy_pages(const struct copy *c);
 /* Pages of the application that hold something, up to the last. */
 uint32_t copy_app_pages(const struct copy *c);
 
+/* So many operations of its entries are not in that state, as the application cannot execute them
+ * (vr/pass_over.c): the group passed over them, or nobody was there to ask. */
+uint64_t copy_passed_over(const struct copy *c);
+
 /* Of those pages: equal for equal states of the application, whoever its clients were. */
 struct vstamp_id copy_digest(const struct copy *c);
 

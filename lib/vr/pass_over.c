@@ -134,7 +134,7 @@ const char *vr_stuck_waits_for(const struct vr *r)
 {
     return was_able(r) ? "its program to be mended, and to be started again, as it executed before "
                          "what it cannot execute now"
-                       : "whether the other replicas can execute what it cannot";
+                       : "word whether the other replicas can execute what it cannot";
 }
 
 void vr_get_past(struct vr *r, uint64_t op, struct vstamp_id client)

@@ -93,6 +93,10 @@ tried() { cat replica-?.log | grep -c "event=app-failed" || true; }
     group_wait_agree
     [ "$(tried)" -eq "$before" ]
     [ "$(vstamp --timeout 20 call --read x)" = 3 ]
+
+    printf 'app_exec: %s\napp_argument: ill\n' "$PWD/mortal.py" | cat "$VSTAMP_CONFIG" - >copy.yaml
+    run -0 vstamp-admin --config copy.yaml backup copy
+    [[ $output == *"left out   2 of the newest operations, which the application cannot execute" ]]
 }
 
 @test "so is one at which every program hangs" {

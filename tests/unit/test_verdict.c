@@ -114,6 +114,32 @@ static void one_whose_program_is_too_old_for_an_entry_degrades(void **state)
     assert_string_equal(verdict.reasons[0], "replica 2 (h:3) waits for a later program");
 }
 
+static void one_that_cannot_execute_an_operation_degrades(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 10});
+    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    answers.at[2].status.stuck_number = 9;
+    answers.at[2].status.reason = "word of others";
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_string_equal(verdict.reasons[0], "replica 2 (h:3) waits for word of others");
+}
+
+/* It takes no other operation until it knows. */
+static void a_primary_that_cannot_execute_an_operation_does_not_serve(void **state)
+{
+    (void)state;
+    primary_says(0, 3, (int[]){0, 10, 10});
+    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    answers.at[0].status.stuck_number = 9;
+    answers.at[0].status.reason = "word of others";
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_int_equal(verdict.n_reasons, 1);
+    assert_string_equal(verdict.reasons[0], "replica 0 (h:1) waits for word of others");
+}
+
 static void one_dead_backup_degrades(void **state)
 {
     (void)state;
@@ -384,6 +410,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         JUDGED(three_that_hear_each_other_are_healthy_and_tolerate_one),
+        JUDGED(one_that_cannot_execute_an_operation_degrades),
+        JUDGED(a_primary_that_cannot_execute_an_operation_does_not_serve),
         JUDGED(one_dead_backup_degrades),
         JUDGED(one_whose_program_is_too_old_for_an_entry_degrades),
         JUDGED(who_lost_its_connection_and_does_not_answer_is_down_at_once),

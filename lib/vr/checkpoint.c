@@ -40,7 +40,8 @@ void vr_checkpoint_put_off(struct vr *r)
 {
     assert(r->checkpoint_storing);
     if (r->transfer.storing) return; /* it was fetched, and is waited for (T5) */
-    vr_mark(r, VR_MARK_checkpoint_put_off, "op=%" PRIu64, r->checkpoint_op);
+    vr_trace(r, "a checkpoint is put off, as the log has no room above it: op=%" PRIu64,
+             r->checkpoint_op);
     r->checkpoint_storing = false;
     r->checkpoint_put_off = r->checkpoint_wanted = true;
 }

@@ -21,7 +21,7 @@
  *   PO4  a replica that is stuck alone is wrong itself: its program is another one, or its machine
  *        lacks something.  As a primary it hands over to one that has executed the operation, be
  *        it that this one is stuck itself further on; as a backup it ends as soon as it knows that
- *        the primary has;
+ *        the primary has, or that an epoch has begun behind it;
  *   PO5  who has executed what the group passes over has another state than the group, and fences
  *        itself (D3);
  *   PO6  what a replica executed in a former life it may have answered, so its program is another
@@ -122,7 +122,8 @@ void vr_get_stuck(struct vr *r, uint64_t op, struct vstamp_id client, struct byt
 /* PO6 */
 uint64_t vr_commit_to_store(const struct vr *r)
 {
-    return r->bare ? r->commit : r->applied;
+    if (r->bare) return r->commit;
+    return r->applied > r->executed_before ? r->applied : r->executed_before;
 }
 
 static bool was_able(const struct vr *r)
@@ -247,6 +248,14 @@ void vr_pass_over_judge(struct vr *r)
     }
 }
 
+/* PO4 */
+static void end_as_alone(struct vr *r)
+{
+    vr_mark(r, VR_MARK_stuck_alone, "op=%" PRIu64, r->applied + 1);
+    vr_app_end(r, "%s: others have executed it: mend the program here and start this replica again",
+               r->stuck_why.text);
+}
+
 /* PO4.  If the primary went past it by an entry, that is in our log, if this is all of the
  * primary's, or so long that requests were taken behind it (PO2).  For each operation before it in
  * its entry there may be such an entry, too. */
@@ -254,8 +263,12 @@ void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit 
 {
     bool whole = r->status == VR_NORMAL && r->view == view && r->log.op >= m->op;
     bool far = r->commit > r->applied + r->config.pipeline + MORE_ENTRIES + r->done;
-    if (m->executed <= r->applied || (!whole && !far) || !waits_for_verdict(r)) return;
-    vr_mark(r, VR_MARK_stuck_alone, "op=%" PRIu64, r->applied + 1);
-    vr_app_end(r, "%s: others have executed it: mend the program here and start this replica again",
-               r->stuck_why.text);
+    if (m->executed > r->applied && (whole || far) && waits_for_verdict(r)) end_as_alone(r);
+}
+
+/* PO4.  The log up to the begin of a later epoch is here, and who has begun that has executed all
+ * of it, or went past it by an entry of it. */
+void vr_pass_over_epoch(struct vr *r)
+{
+    if (waits_for_verdict(r)) end_as_alone(r);
 }

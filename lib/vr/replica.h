@@ -544,7 +544,8 @@ static inline bool vr_is_stuck(const struct vr *r)
 }
 
 /* Up to where a journal is to say that entries are committed: a replica that executes says no more
- * than it has executed, and so knows in its next life what it was able to execute (PO6). */
+ * than it has executed, in this life or a former one, and so knows in its next life what it was
+ * able to execute (PO6). */
 uint64_t vr_commit_to_store(const struct vr *r);
 
 bool vr_epoch_is_complete(const struct vr *r); /* the log up to its begin is here */

@@ -213,14 +213,17 @@ static void what_was_executed_before_is_not_passed_over(void **unused)
         for (uint32_t i = 3; i < 6; i++)
             assert_int_equal(POISON + i - 1, cluster_incr(c, 1, session, i, 0));
         for (uint8_t i = 0; i < n; i++) cluster_crash(c, i);
-        refusers = 7; /* another program */
-        for (uint8_t i = 0; i < n; i++) cluster_start(c, i);
-        cluster_run(c, 2000);
-        for (uint8_t i = 0; i < n; i++) {
-            assert_true(vr_is_stuck(core(i)));
-            assert_int_equal(0, core(i)->stats.passed_over);
-            assert_non_null(strstr(vr_waiting_for(core(i), text, sizeof text), "to be mended"));
-            cluster_crash(c, i);
+        refusers = 7; /* another program, in two lives */
+        for (int life = 0; life < 2; life++) {
+            for (uint8_t i = 0; i < n; i++) cluster_start(c, i);
+            cluster_run(c, 2000);
+            for (uint8_t i = 0; i < n; i++) {
+                assert_true(vr_is_stuck(core(i)));
+                assert_int_equal(0, core(i)->stats.passed_over);
+                vr_waiting_for(core(i), text, sizeof text);
+                assert_non_null(strstr(text, "to be mended"));
+                cluster_crash(c, i);
+            }
         }
         refusers = 0; /* the program is mended */
         for (uint8_t i = 0; i < n; i++) cluster_start(c, i);
@@ -290,6 +293,34 @@ static void a_backup_that_is_alone_ends(void **unused)
     cluster_start(c, 2);
     assert_true(cluster_converge(c));
     cluster_free(c);
+}
+
+/* The same: no COMMIT of its epoch tells it of that any more, but the next epoch does, be the log
+ * up to there its own or fetched. */
+static void one_that_is_alone_with_it_at_the_end_of_an_epoch_ends(void **unused)
+{
+    (void)unused;
+    for (int fetched = 0; fetched < 2; fetched++) {
+        uint64_t session;
+        struct cluster *c = group(3, 4, &session);
+        uint64_t admin = cluster_register(c, 2, 0);
+        cluster_drop(c, CLUSTER_ALL, 2, WIRE_commit);
+        if (fetched) cluster_drop(c, CLUSTER_ALL, 2, WIRE_prepare);
+        add(c, 1, session, 2, POISON);
+        cluster_settle(c);
+        cluster_send_reconfigure(c, 2, admin, 1, 0, core(0), (const uint8_t[]){0, 2}, 2);
+        cluster_run(c, 2000);
+        assert_true(core(2)->over);
+        assert_int_equal(fetched, core(2)->epoch);
+        refusers = 0; /* its program is mended */
+        cluster_clear_rules(c);
+        cluster_crash(c, 2);
+        cluster_start(c, 2);
+        assert_true(cluster_converge(c));
+        assert_int_equal(1, core(2)->epoch);
+        assert_int_equal(2 + POISON, cluster_incr(c, 1, session, 3, cluster_primary(c)));
+        cluster_free(c);
+    }
 }
 
 /* Rule: who has executed what the others pass over is wrong, and fences itself. */
@@ -529,6 +560,7 @@ int main(void)
         cmocka_unit_test(who_crashes_while_stuck_passes_it_over_afterwards),
         cmocka_unit_test(a_primary_that_is_alone_hands_over_and_ends),
         cmocka_unit_test(a_backup_that_is_alone_ends),
+        cmocka_unit_test(one_that_is_alone_with_it_at_the_end_of_an_epoch_ends),
         cmocka_unit_test(the_one_that_executed_it_is_fenced),
         cmocka_unit_test(the_view_changes_before_the_entry_is_committed),
         cmocka_unit_test(the_others_of_its_entry_run_once_each),

@@ -88,6 +88,13 @@ static void judge(enum verdict_health health, int primary, size_t tolerates)
     assert_int_equal(verdict.tolerates, tolerates);
 }
 
+static void three_hear_each_other(void)
+{
+    primary_says(0, 3, (int[]){0, 10, 10});
+    backup_says(1, 3, 0, (int[]){10, 0, 5});
+    backup_says(2, 3, 0, (int[]){10, 5, 0});
+}
+
 static void three_that_hear_each_other_are_healthy_and_tolerate_one(void **state)
 {
     (void)state;
@@ -104,9 +111,7 @@ static void three_that_hear_each_other_are_healthy_and_tolerate_one(void **state
 static void one_whose_program_is_too_old_for_an_entry_degrades(void **state)
 {
     (void)state;
-    primary_says(0, 3, (int[]){0, 10, 10});
-    backup_says(1, 3, 0, (int[]){10, 0, 5});
-    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    three_hear_each_other();
     answers.at[2].status.protocol_missed = 9;
     answers.at[2].status.reason = "a later program";
     judge(VERDICT_DEGRADED, 0, 1);
@@ -117,9 +122,7 @@ static void one_whose_program_is_too_old_for_an_entry_degrades(void **state)
 static void one_that_cannot_execute_an_operation_degrades(void **state)
 {
     (void)state;
-    primary_says(0, 3, (int[]){0, 10, 10});
-    backup_says(1, 3, 0, (int[]){10, 0, 5});
-    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    three_hear_each_other();
     answers.at[2].status.stuck_number = 9;
     answers.at[2].status.reason = "word of others";
     judge(VERDICT_DEGRADED, 0, 1);
@@ -130,9 +133,7 @@ static void one_that_cannot_execute_an_operation_degrades(void **state)
 static void a_primary_that_cannot_execute_an_operation_does_not_serve(void **state)
 {
     (void)state;
-    primary_says(0, 3, (int[]){0, 10, 10});
-    backup_says(1, 3, 0, (int[]){10, 0, 5});
-    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    three_hear_each_other();
     answers.at[0].status.stuck_number = 9;
     answers.at[0].status.reason = "word of others";
     judge(VERDICT_UNAVAILABLE, -1, 0);
@@ -301,9 +302,7 @@ static void of_five_two_may_fail(void **state)
 static void replicas_that_differ_at_one_commit_are_named(void **state)
 {
     (void)state;
-    primary_says(0, 3, (int[]){0, 10, 10});
-    backup_says(1, 3, 0, (int[]){10, 0, 5});
-    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    three_hear_each_other();
     answers.at[2].status.state_digest.lo++;
     judge(VERDICT_DEGRADED, 0, 1);
     assert_string_equal(verdict.reasons[0], "replicas 0 and 2 differ in their state at commit 7");
@@ -314,9 +313,7 @@ static void replicas_that_differ_at_one_commit_are_named(void **state)
 static void a_replica_whose_state_differs_is_named(void **state)
 {
     (void)state;
-    primary_says(0, 3, (int[]){0, 10, 10});
-    backup_says(1, 3, 0, (int[]){10, 0, 5});
-    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    three_hear_each_other();
     answers.at[2].status.diverged = "replica 1 at op 4096";
     judge(VERDICT_DEGRADED, 0, 1);
     assert_non_null(strstr(verdict.reasons[0], "replica 1 at op 4096: another state than"));
@@ -329,9 +326,7 @@ static void a_replica_whose_state_differs_is_named(void **state)
 static void a_clock_that_is_wrong_is_named(void **state)
 {
     (void)state;
-    primary_says(0, 3, (int[]){0, 10, 10});
-    backup_says(1, 3, 0, (int[]){10, 0, 5});
-    backup_says(2, 3, 0, (int[]){10, 5, 0});
+    three_hear_each_other();
     answers.at[0].status.clock_trouble = "replica 2 is 3600 s ahead";
     judge(VERDICT_HEALTHY, 0, 1);
     assert_string_equal(verdict.reasons[0],

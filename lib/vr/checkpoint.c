@@ -12,6 +12,13 @@
 
 #define COPIES_MAX 16384u /* 64 MiB */
 
+/* Of the log's bytes, those between two checkpoints: the more there are the fewer pages are stored
+ * for an entry, since pages change again; the rest is for what comes while one is stored. */
+static uint64_t interval_bytes(const struct vr *r)
+{
+    return r->config.log_bytes / 8 * 3;
+}
+
 static bool take(struct vr *r, uint64_t op)
 {
     if (!vr_app_settle(r)) return false;
@@ -81,7 +88,7 @@ static uint64_t due(struct vr *r)
         return wanted || (frees_some && vr_witness_is_full(r)) ? r->applied : NONE;
     }
     bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
-                r->checkpoint_log_bytes >= r->config.log_bytes / 4 || has_many_copies(r);
+                r->checkpoint_log_bytes >= interval_bytes(r) || has_many_copies(r);
     return many ? r->applied : NONE;
 }
 

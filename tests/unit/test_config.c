@@ -47,7 +47,7 @@ static void the_five_line_file_is_enough(void **state)
     assert_int_equal(c.max_clients, 10000);
     assert_int_equal(c.batch_bytes, 1 << 20);
     assert_int_equal(c.max_value_bytes, 512 << 10);
-    assert_int_equal(c.checkpoint_ops, 4096);
+    assert_int_equal(c.checkpoint_ops, 8192);
     assert_int_equal(c.pipeline, 8);
     assert_int_equal(c.state_bytes_max, 1 << 30);
     assert_int_equal(c.log_bytes, 64 << 20);
@@ -239,8 +239,8 @@ static void the_core_is_told_sizes_that_fit_each_other(void **state)
         const char *keys;
         uint32_t log_entries;
     } cases[] = {
-        {"", 8192},
-        {"checkpoint_ops: 5000\n", 16384},
+        {"", 16384},
+        {"checkpoint_ops: 10000\n", 32768},
         {"checkpoint_ops: 16\npipeline: 32\n", 128},
         {"checkpoint_ops: 16\npipeline: 1\n", 32},
     };

@@ -20,13 +20,29 @@
 
 #define BATCH_HEAD 4u /* u32 count */
 
-void vr_batch_clear(struct vr *r)
+void vr_batch_leave_view(struct vr *r)
 {
     r->batch.size = 0;
     r->batch.ok = true;
     r->batch_count = 0;
     write_u32(&r->batch, 0);
     r->ticking = false;
+}
+
+void vr_batch_clear(struct vr *r)
+{
+    vr_batch_leave_view(r);
+    inflight_clear(&r->inflight);
+}
+
+/* What was asked in an earlier view may be in the log of this one, so no copy of it is refused
+ * (session.c, C2): a word that names no request tells of the view, and its primary is asked. */
+void vr_batch_begin_view(struct vr *r)
+{
+    const struct inflight_request *waiting;
+    for (uint32_t at = 0; (waiting = inflight_next(&r->inflight, &at)) != NULL;)
+        VR_ANSWER(r, waiting->origin, reject, .client = waiting->client,
+                  .reason = WIRE_REJECT_NOT_PRIMARY);
     inflight_clear(&r->inflight);
 }
 

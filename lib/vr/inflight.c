@@ -40,6 +40,15 @@ struct inflight_request *inflight_find(const struct inflight *f, struct vstamp_i
     }
 }
 
+const struct inflight_request *inflight_next(const struct inflight *f, uint32_t *at)
+{
+    while (f->count > 0 && *at <= f->mask) {
+        uint32_t i = (*at)++;
+        if (!is_free(f, i)) return &f->slots[i];
+    }
+    return NULL;
+}
+
 void inflight_add(struct inflight *f, struct vstamp_id client, uint8_t kind, uint64_t number,
                   uint32_t request, uint64_t origin)
 {

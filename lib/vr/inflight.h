@@ -35,6 +35,9 @@ void inflight_clear(struct inflight *f);
 /* The request of this client, or NULL; good until the next change. */
 struct inflight_request *inflight_find(const struct inflight *f, struct vstamp_id client);
 
+/* One after the other, each with *at where the last call left it, 0 at first; NULL: no more. */
+const struct inflight_request *inflight_next(const struct inflight *f, uint32_t *at);
+
 /* Asserts that there is room and no request of this client. */
 void inflight_add(struct inflight *f, struct vstamp_id client, uint8_t kind, uint64_t number,
                   uint32_t request, uint64_t origin);

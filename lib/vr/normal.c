@@ -76,6 +76,7 @@ void vr_normal_begin(struct vr *r)
         r->heard_us[i] = r->now_us;
         r->vote_us[i] = 0;
     }
+    vr_batch_begin_view(r);
     vr_lease_begin_view(r);
     vr_pass_over_begin_view(r);
     r->sent_ok_op = 0;

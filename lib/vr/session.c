@@ -27,7 +27,8 @@
  *       was refused leaves its number to the next request, while copies of it may still be refused
  *       elsewhere, and what did not run before a registration to the first request after it.
  *       Registrations have no session and are numbered in a range of their own;
- *   C6  the view is taken from frames of our group only, and only if it is a later one; likewise
+ *   C6  the view is taken from frames of our group only, and only if it is a later one (a primary
+ *       that was has a word for all who wait: a reject that names no request); likewise
  *       the set of witnesses, without which nobody can tell a view's primary (PIT-7.3).  A witness
  *       is asked only when a whole round of the others led nowhere: it may know of a later epoch,
  *       in which it leads;

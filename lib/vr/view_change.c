@@ -84,7 +84,7 @@ void vr_enter_view(struct vr *r, uint64_t view, const char *why)
     vr_log(r, LOG_LEVEL_INFO, "view-change", "view=%" PRIu64 " why=\"%s\"", view, why);
     vr_transfer_stop(r, "a view change");
     vr_reads_clear(r);
-    vr_batch_clear(r);
+    vr_batch_leave_view(r);
     r->view = view;
     vr_become(r, VR_VIEW_CHANGE);
     r->promised = r->starting = r->suspects = false;
@@ -420,7 +420,7 @@ void vr_install_view(struct vr *r, uint64_t view)
         return;
     }
     vr_reads_clear(r);
-    vr_batch_clear(r);
+    vr_batch_leave_view(r);
     vr_become(r, VR_NORMAL);
     vr_normal_begin(r);
     vr_log(r, LOG_LEVEL_INFO, "view-started", "view=%" PRIu64 " role=backup primary=%u op=%" PRIu64,

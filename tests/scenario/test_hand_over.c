@@ -172,6 +172,38 @@ static void the_answer_comes_when_a_view_has_begun(void **unused)
     cluster_free(c);
 }
 
+/* Rule: who waits when a view ends hears of the next as soon as that has begun; its request, which
+ * the next view has in its log, is not refused. */
+static void who_waits_is_told_of_the_next_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    struct kv_op op = cluster_incr_op();
+    struct wire_message m;
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_send_op(c, 1, session, 1, 0, &op);
+    cluster_hold(c, 1, 0, WIRE_start_view);
+    cluster_settle(c);
+    size_t n_answers = cluster_n_answers(c);
+    cluster_hand_over(c, 0);
+    cluster_settle(c);
+    assert_int_equal(n_answers, cluster_n_answers(c));
+    cluster_release(c, 1, 0, WIRE_start_view);
+    cluster_settle(c);
+    assert_int_equal(n_answers + 1, cluster_n_answers(c));
+    assert_int_equal(0, wire_frame_decode(cluster_newest_answer(c), &m));
+    assert_int_equal(WIRE_reject, m.header.command);
+    assert_int_equal(1, m.header.view);
+    assert_true(vstamp_id_equal(cluster_client_id(1), m.as.reject.client));
+    assert_int_equal(0, m.as.reject.number);
+    cluster_send_op(c, 1, session, 1, 1, &op);
+    cluster_settle(c);
+    assert_int_equal(1, cluster_answer(c, 1, 1, KV_INCR).kv.number);
+    assert_int_equal(0, cluster_answer(c, 1, 1, KV_INCR).n_rejects);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +214,7 @@ int main(void)
         cmocka_unit_test(who_has_just_died_is_not_waited_for),
         cmocka_unit_test(who_is_behind_is_refused_until_it_has_caught_up),
         cmocka_unit_test(the_answer_comes_when_a_view_has_begun),
+        cmocka_unit_test(who_waits_is_told_of_the_next_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

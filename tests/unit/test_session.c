@@ -91,6 +91,25 @@ static void not_primary_leads_to_the_primary_of_the_newer_view(void **state)
     sends_only_to(1);
 }
 
+/* A reject of no request tells of a view, and takes no copy back. */
+static void a_word_about_a_later_view_leads_to_its_primary(void **state)
+{
+    struct wire_reject word = {.client = me, .reason = WIRE_REJECT_NOT_PRIMARY};
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    assert_int_equal(deliver(0, group, 1, &wire_shape_reject, &word), 0);
+    sends_only_to(1);
+    reject(1, 1, WIRE_REJECT_INVALID);
+    ended(VSTAMP_E_INVALID, false);
+    start(SESSION_APPLY);
+    sends_only_to(1);
+    assert_int_equal(deliver(1, group, 2, &wire_shape_reject, &word), 0);
+    sends_only_to(2);
+    reject(2, 2, WIRE_REJECT_CONFLICT);
+    ended(VSTAMP_E_INVALID, true); /* the copy that 1 has may run */
+}
+
 static void a_view_is_never_followed_downward(void **state)
 {
     (void)state;
@@ -682,6 +701,7 @@ int main(void)
         cmocka_unit_test_setup(silence_makes_it_ask_all_with_the_same_request, registered),
         cmocka_unit_test_setup(a_primary_that_is_down_is_not_waited_for, registered),
         cmocka_unit_test_setup(not_primary_leads_to_the_primary_of_the_newer_view, registered),
+        cmocka_unit_test_setup(a_word_about_a_later_view_leads_to_its_primary, registered),
         cmocka_unit_test_setup(a_view_is_never_followed_downward, registered),
         cmocka_unit_test_setup(two_that_disagree_who_is_primary_are_not_asked_in_circles,
                                registered),

@@ -108,8 +108,12 @@ void answer_read(struct answer *answer, size_t index, const char *body, size_t s
         if (odd != NULL) {
             snprintf(answer->error, sizeof answer->error, "its answer has no proper '%s'", odd);
         } else if (!is_from(answer, index)) {
-            snprintf(answer->error, sizeof answer->error, "replica %" PRId64 " answers there",
-                     status->replica);
+            if (status->address[0] != '\0')
+                snprintf(answer->error, sizeof answer->error, "the replica at %s answers there",
+                         status->address);
+            else
+                snprintf(answer->error, sizeof answer->error, "replica %" PRId64 " answers there",
+                         status->replica);
             answer->other = *status;
             memset(status, 0, sizeof *status);
             return;

@@ -104,7 +104,10 @@ static void check_comer(struct plan *p, size_t i)
     uint64_t protocol = protocol_of_group(p->answers);
     bool blank = vstamp_id_is_zero(s->group) || (s->op_number == 0 && s->epoch == 0);
     bool ours = vstamp_id_equal(s->group, p->answers->group);
-    if (!a->reachable) {
+    if (a->other.address != NULL && a->other.address[0] != '\0') {
+        check(p, false, "%s calls itself %s: the new configuration must name it so", text,
+              a->other.address);
+    } else if (!a->reachable) {
         check(p, false, "%s does not answer: %s: start it first, with the new configuration", text,
               a->error);
     } else if (strcmp(s->status, "shut-down") == 0) {

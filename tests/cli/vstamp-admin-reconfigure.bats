@@ -43,6 +43,15 @@ begin() {
     answer=$(vstamp-admin --json reconfigure b.yaml --dry-run)
     [ "$(field possible "$answer")" = true ]
     [ "$(field outcome "$answer")" = dry-run ]
+    # one replica by two names
+    sed "/$(group_address 3)/s/127.0.0.1/localhost/; /$(group_address 1)/s/127.0.0.1/localhost/" \
+        b.yaml >names.yaml
+    run vstamp-admin reconfigure names.yaml --dry-run
+    [ "$status" -eq 1 ]
+    for a in 1 3; do
+        [[ $output == *"NO  localhost:$((GROUP_BASE + a)) calls itself $(group_address "$a"): \
+the new configuration must name it so"* ]]
+    done
     group_fails 2 "*say --yes*" vstamp-admin reconfigure b.yaml </dev/null
     group_fails 2 "*name the configuration*" vstamp-admin reconfigure
     group_fails 2 "vstamp-admin: gone.yaml: No such file or directory: check the name" \

@@ -163,6 +163,11 @@ static void who_cannot_come_is_named(void **state)
     assert_true(check_fails("d:1 speaks no version of the protocol above 6, the group is in 7"));
 
     answers.at[3].reachable = false;
+    answers.at[3].other.address = "a:1"; /* there under another name */
+    make("a:1/a:2,b:1/b:2,d:1/d:2");
+    assert_true(check_fails("d:1 calls itself a:1: the new configuration must name it so"));
+    answers.at[3].other.address = NULL;
+
     snprintf(answers.at[3].error, sizeof answers.at[3].error, "Connection refused");
     make("a:1/a:2,b:1/b:2,d:1/d:2");
     assert_true(check_fails("d:1 does not answer: Connection refused: start it first"));

@@ -124,10 +124,11 @@ static bool leads(const struct hand_over *h)
     return h->to == ANYBODY ? h->primary != h->from : h->primary == (int)h->to;
 }
 
-/* Until the one that was named leads, or, if none was, another one than before. */
+/* Until the one that was named leads, or, if none was, another one than before.  A primary that can
+ * be asked is not waited for as long as an outcome is. */
 static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
 {
-    uint64_t until_us = now_us() + (uint64_t)ADMIN_PATIENCE * h->admin->timeout_ms * 1000;
+    uint64_t first_us = now_us(), timeout_us = (uint64_t)h->admin->timeout_ms * 1000;
     int rv = VSTAMP_E_NOT_RUN;
     do {
         uint64_t view;
@@ -149,7 +150,7 @@ static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
         if (rv == VSTAMP_E_INVALID || (rv == 0 && leads(h))) return rv;
         if (rv == 0) h->view = h->new_view;
         poll(NULL, 0, PAUSE_MS);
-    } while (now_us() < until_us);
+    } while (now_us() - first_us < timeout_us * (h->sent ? ADMIN_PATIENCE : 1));
     if (rv == 0 || !h->sent) return VSTAMP_E_NOT_RUN;
     struct vstamp_diag last = *diag;
     vstamp_diag_printf(diag, "asked, but nobody has said who leads since: %s: look at status",

@@ -87,6 +87,17 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
     group_fails 3 "*no primary*" vstamp-admin --timeout 0.1 view-change
 }
 
+@test "without a quorum it says so when the time-out is over, not ten of them" {
+    local began
+    group_start 3 "durability: memory"
+    group_wait_agree
+    group_wait_primary
+    group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
+    began=$SECONDS
+    group_fails 3 "vstamp-admin: *: see 'vstamp-admin status'" vstamp-admin --timeout 3 view-change
+    ((SECONDS - began < 15))
+}
+
 @test "who has just died is refused at once, and the group stays in its view" {
     local view next
     group_start 3 "durability: memory" "view_change_ms: 5000"

@@ -8,6 +8,7 @@
  *   3. what was written is read back and loaded, as a restore would, before FILE is its name
  *
  * Signals wait until the temporary file is gone, then take effect. */
+#define _GNU_SOURCE /* mkostemp */
 #include <config.h>
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -50,7 +50,7 @@ struct backup {
     bool force;
 
     int fd;
-    char temporary[CONFIG_PATH_SIZE];
+    char temporary[CONFIG_PATH_SIZE]; /* "": there is none */
     uint64_t size;
     sigset_t signals;
     struct progress progress;
@@ -86,21 +86,13 @@ static int file_open(struct backup *b, struct vstamp_diag *diag)
         vstamp_diag_printf(diag, "%s: it exists: choose another name, or say --force", b->path);
         return VSTAMP_E_USAGE;
     }
-    int n = snprintf(b->temporary, sizeof b->temporary, "%s.tmp", b->path);
-    if (n >= (int)sizeof b->temporary) {
-        errno = ENAMETOOLONG;
-        return refused(b->path, diag);
-    }
-    b->fd = open(b->temporary, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (b->fd < 0) return refused(b->temporary, diag);
-    if (flock(b->fd, LOCK_EX | LOCK_NB) != 0) {
-        vstamp_diag_printf(diag, "%s: another backup is writing it", b->temporary);
-        close(b->fd);
-        b->temporary[0] = '\0'; /* it is not ours */
-        return VSTAMP_E_IO;
-    }
-    if (ftruncate(b->fd, 0) != 0 || fchmod(b->fd, 0600) != 0) return refused(b->temporary, diag);
-    return 0;
+    int n = snprintf(b->temporary, sizeof b->temporary, "%s.XXXXXX", b->path);
+    b->fd = -1;
+    if (n < (int)sizeof b->temporary) b->fd = mkostemp(b->temporary, O_CLOEXEC);
+    else errno = ENAMETOOLONG;
+    if (b->fd >= 0) return 0;
+    b->temporary[0] = '\0';
+    return refused(b->path, diag);
 }
 
 static int file_write(struct backup *b, struct bytes data, struct vstamp_diag *diag)
@@ -109,7 +101,7 @@ static int file_write(struct backup *b, struct bytes data, struct vstamp_diag *d
     while (data.size > 0) {
         ssize_t n = write(b->fd, data.data, data.size);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return refused(to_stdout(b) ? "standard output" : b->temporary, diag);
+        if (n < 0) return refused(to_stdout(b) ? "standard output" : b->path, diag);
         data.data += n;
         data.size -= (size_t)n;
     }
@@ -346,7 +338,7 @@ static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *di
     munmap(hashes, PAGES_MAX * sizeof *hashes);
     free(b->records);
     if (rv != 0 || to_stdout(b)) return rv;
-    if (fsync(b->fd) != 0) return refused(b->temporary, diag);
+    if (fsync(b->fd) != 0) return refused(b->path, diag);
     rv = copy_file_open(file, b->temporary, b->config, diag);
     return rv == 0 ? file_publish(b, diag) : rv;
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vstamp-admin backup and restore: copies of groups that run, and groups that begin with them.
 
+bats_require_minimum_version 1.5.0
 load group
 teardown() { group_teardown; }
 
@@ -45,7 +46,7 @@ has_counted() { [[ -s $BATS_TEST_TMPDIR/$1 ]] && (($(tail -n 1 "$BATS_TEST_TMPDI
     [ -z "$stderr" ]
     [[ $output == *"keys       3, 300 kB"* ]]
     [ "$(stat -c %a b)" = 600 ]
-    [ ! -e b.tmp ]
+    group_never compgen -G 'b.*'
     digest=$(grep '^digest ' <<<"$output")
     for n in 1 3 5; do
         restore_group "$n" b
@@ -122,7 +123,7 @@ has_counted() { [[ -s $BATS_TEST_TMPDIR/$1 ]] && (($(tail -n 1 "$BATS_TEST_TMPDI
     [ "$status" -eq 3 ]
     [[ $stderr == "vstamp-admin: no replica could be copied: $(group_address 0): \
 Connection refused; $(group_address 1): Connection refused" ]]
-    [ ! -e b ] && [ ! -e b.tmp ]
+    group_never compgen -G 'b*'
 }
 
 @test "a file that is there is replaced with --force only" {
@@ -138,7 +139,23 @@ Connection refused; $(group_address 1): Connection refused" ]]
     vstamp-admin backup --verify b
     admin backup nowhere/b
     [ "$status" -eq 2 ]
-    [[ $stderr == "vstamp-admin: nowhere/b.tmp: No such file or directory"* ]]
+    [[ $stderr == "vstamp-admin: nowhere/b: No such file or directory"* ]]
+}
+
+@test "no other file is touched, nor is what another backup writes into" {
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    echo precious >precious
+    ln precious b.tmp
+    vstamp-admin backup b
+    [ "$(cat precious)" = precious ]
+    vstamp-admin backup --force b >one 3>&- &
+    group_adopt $!
+    vstamp-admin backup --force b >two
+    wait $!
+    vstamp-admin backup --verify b
+    [ "$(echo b.*)" = b.tmp ]
 }
 
 @test "a damaged or cut backup is noticed, and not restored" {
@@ -280,7 +297,7 @@ application, ./mine"* ]]
     i=$(ls "$disk")
     umount "$disk"
     [ "$status" -eq 2 ]
-    [[ $stderr == "vstamp-admin: $disk/b.tmp: No space left on device"* ]]
+    [[ $stderr == "vstamp-admin: $disk/b: No space left on device"* ]]
     [ -z "$i" ]
 }
 

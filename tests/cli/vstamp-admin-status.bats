@@ -57,6 +57,18 @@ last heard by replica 0 3m12s ago" ]
     [ "$(grep -c 'no answer within 4 s' <<<"$output")" -eq 2 ]
 }
 
+@test "a name server that hangs costs the time-out, and no more" {
+    local start library=${top_builddir:-.}/tests/cli/.libs/slow_names.so
+    LD_PRELOAD=$library vstamp-admin --version || skip "LD_PRELOAD does not work here"
+    fakes_start 0=dead
+    printf 'replicas_addresses: ["h.hangs:1", "%s"]\n' "127.0.0.1:10001" >"$VSTAMP_CONFIG"
+    start=$SECONDS
+    LD_PRELOAD=$library run vstamp-admin --timeout 0.5 status
+    ((SECONDS - start < 30))
+    [ "$status" -eq 3 ]
+    [[ $output == *"replica 0 (h.hangs:1) is down: no answer within 0.5 s"* ]]
+}
+
 @test "nobody answers: all rows all the same, and 3" {
     fakes_start 0=dead 1=dead 2=dead
     run --separate-stderr vstamp-admin status

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Loaded into a program with LD_PRELOAD: a name server that hangs.  Hosts below ".hangs" are looked
+ * up for a minute, all others as ever. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HANGS_S 60
+
+typedef int look_up(const char *host, const char *service, const struct addrinfo *hints,
+                    struct addrinfo **found);
+
+__attribute__((visibility("default"))) look_up getaddrinfo;
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found)
+{
+    look_up *real = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (host != NULL && strstr(host, ".hangs") != NULL) sleep(HANGS_S);
+    return real(host, service, hints, found);
+}

@@ -165,9 +165,10 @@ static void print_json(const struct side *sides, const struct trail_difference *
     for (int i = 0; i < 2; i++) {
         const struct trail *t = &sides[i].trail;
         json_array_append_new(
-            folders, json_pack("{s:s, s:s, s:I, s:I, s:o}", "folder", sides[i].folder, "address",
-                               t->address, "first_op", (json_int_t)t->first_op, "last_op",
-                               (json_int_t)t->last_op, "turned_page",
+            folders, json_pack("{s:o, s:s, s:I, s:I, s:o}", "folder",
+                               notation_path(sides[i].folder), "address", t->address, "first_op",
+                               (json_int_t)t->first_op, "last_op", (json_int_t)t->last_op,
+                               "turned_page",
                                t->rotten != 0 ? json_integer((json_int_t)t->rotten - 1)
                                               : json_null()));
     }

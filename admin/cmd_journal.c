@@ -117,9 +117,9 @@ static void print_summary_json(const struct folder *f, json_t *findings)
     char group[NOTATION_ID_SIZE];
     notation_id(group, f->group);
     notation_print_json(json_pack(
-        "{s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, "
+        "{s:o, s:b, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, "
         "s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
-        "folder", f->storage.folder, "sound", f->n_findings == 0, "group", group,
+        "folder", notation_path(f->storage.folder), "sound", f->n_findings == 0, "group", group,
         "application", f->application, "replica", known(is_member(f), f->state.self), "address",
         f->any_head ? json_string(f->address) : json_null(), "format",
         known(f->any_head, f->owner.version),

@@ -75,8 +75,8 @@ static void print_json(const struct restore *r)
     notation_id(group, r->group);
     for (uint32_t i = r->first; i <= r->last; i++) {
         member_print_folder(folder, r->config, i);
-        json_array_append_new(members, json_pack("{s:I, s:s}", "replica", (json_int_t)i, "folder",
-                                                 folder));
+        json_array_append_new(members, json_pack("{s:I, s:o}", "replica", (json_int_t)i, "folder",
+                                                 notation_path(folder)));
     }
     json_object_set_new(object, "new_group", json_string(group));
     json_object_set_new(object, "dry_run", json_boolean(r->dry_run));

@@ -6,7 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+#include "program/escape.h"
 
 void notation_id(char text[static NOTATION_ID_SIZE], struct vstamp_id id)
 {
@@ -24,6 +27,18 @@ void notation_time(char text[static NOTATION_TIME_SIZE], uint64_t time_us, bool 
         snprintf(text, NOTATION_TIME_SIZE, "%s.%03" PRIu64 "Z", whole, time_us / 1000 % 1000);
     else
         snprintf(text, NOTATION_TIME_SIZE, "%sZ", whole);
+}
+
+json_t *notation_path(const char *path)
+{
+    json_t *text = json_string(path);
+    if (text != NULL) return text;
+    char *plain = strdup(path);
+    if (plain == NULL) abort();
+    escape_plain(plain);
+    text = json_string(plain);
+    free(plain);
+    return text;
 }
 
 void notation_print_json(json_t *object)

@@ -20,6 +20,9 @@ void notation_id(char text[static NOTATION_ID_SIZE], struct vstamp_id id);
  * calendar has them. */
 void notation_time(char text[static NOTATION_TIME_SIZE], uint64_t time_us, bool with_ms);
 
+/* A path, which may be any bytes: one that is not UTF-8 with a '?' for each byte beyond ASCII. */
+json_t *notation_path(const char *path);
+
 /* A line of standard output; gives up the reference.  An object that is NULL found no memory: the
  * program is ended. */
 void notation_print_json(json_t *object);

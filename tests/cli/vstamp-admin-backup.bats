@@ -214,6 +214,7 @@ Connection refused; $(group_address 1): Connection refused" ]]
     [[ $output == *'"dry_run":true,"members":[{"replica":0,"folder":"new/0"},{"replica":1,'* ]]
     [ ! -e new ]
     local key
+    [[ $(vstamp-admin --json backup $'caf\xe9') == '{"file":"caf?","file_bytes":'* ]]
     cp "$VSTAMP_CONFIG" config.yaml
     for key in "app: ./mine.so" "app_exec: ./mine" $'app_exec: ./mine\napp_argument: x'; do
         { cat config.yaml && echo "$key"; } >"$VSTAMP_CONFIG"

@@ -93,6 +93,9 @@ newest_op() { vstamp-admin journal "$FOLDER" | sed -n 's/^entries .* to //p'; }
     vstamp-admin --json journal "$FOLDER" show 70 >show.json
     [ "$(wc -l <verify.json)" -eq 1 ]
     [[ $(<verify.json) == *'"sound":true'*'"findings":[]'* ]]
+    mv "$FOLDER" $'caf\xe9'
+    [[ $(vstamp-admin --json journal $'caf\xe9') == '{"folder":"caf?","sound":true,'* ]]
+    [[ $(vstamp-admin --json bisect $'caf\xe9' $'caf\xe9') == *'"folder":"caf?","address":'* ]]
     command -v python3 >/dev/null || skip "no python3 to read JSON with"
     python3 -c 'import json, sys
 for line in sys.stdin: json.loads(line)' < <(cat list.json verify.json show.json)

@@ -193,7 +193,11 @@ PROGRAM_LIBS = %D%/libprogram.la %D%/libdriver.la %D%/libproxy.la $(YAML_LIBS)
 lib_LTLIBRARIES += libvstamp.la
 libvstamp_la_SOURCES =
 libvstamp_la_LIBADD = %D%/libdriver.la %D%/libproxy.la $(CORE_LIBS)
-libvstamp_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO)
+libvstamp_la_LDFLAGS = $(LIBVSTAMP_LDFLAGS)
+EXTRA_libvstamp_la_DEPENDENCIES = %D%/vstamp.map
+LIBVSTAMP_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO) \
+    -Wl,--version-script=$(srcdir)/%D%/vstamp.map
+EXTRA_DIST += %D%/vstamp.map
 
 # In a shared library only the names of the public headers are seen; in an archive all that files
 # share could be names of the program that it goes into.  So they get the prefix, too; what a link

@@ -74,7 +74,8 @@ vstamp_replica_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 lib_LTLIBRARIES += libvstamp-replica.la
 libvstamp_replica_la_SOURCES =
 libvstamp_replica_la_LIBADD = $(REPLICA_LIBS)
-libvstamp_replica_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO)
+libvstamp_replica_la_LDFLAGS = $(LIBVSTAMP_LDFLAGS)
+EXTRA_libvstamp_replica_la_DEPENDENCIES = lib/vstamp.map
 
 if SYSTEMD_UNIT
 systemdsystemunit_DATA = %D%/vstamp-replica@.service

@@ -1,16 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The libraries export the names of the public headers, which begin with vstamp_, and nothing else:
-# whatever else got out would be a promise nobody meant to make.  In vstamp-replica plug-ins find
-# those of <vstamp/app.h>.
+# whatever else got out would be a promise nobody meant to make.  Each has a version, without which
+# a later library could not keep an older meaning of a name.  In vstamp-replica plug-ins find those
+# of <vstamp/app.h>.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 top_builddir=${top_builddir:-.}
 NM=${NM:-nm}
 CC=${CC:-cc}
 
+# The versions themselves are absolute.
 exported() {
-    $NM -D --defined-only "$1" | awk '{ print $NF }' | sort -u
+    $NM -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u
+}
+
+unversioned() {
+    $NM -D --defined-only "$1" | awk '$2 != "A" && $3 !~ /@@VSTAMP_/ { print $3 }'
 }
 
 # Prints the exported names of library $1 that no public header declares.
@@ -32,6 +38,7 @@ bites() {
     echo 'int vr_leaked(void); int vr_leaked(void) { return 0; }' >"$scratch/leak.c"
     $CC -shared -fPIC -nostdlib -o "$scratch/libleak.so" "$scratch/leak.c" || return 1
     [ "$(undeclared "$scratch/libleak.so")" = vr_leaked ] &&
+        [ "$(unversioned "$scratch/libleak.so")" = vr_leaked ] &&
         missing app.h "$scratch/libleak.so" | grep -qx vstamp_page_read &&
         missing replica.h "$scratch/libleak.so" | grep -qx vstamp_replica_main
 }
@@ -54,11 +61,13 @@ libvstamp=$top_builddir/.libs/libvstamp.so
 libreplica=$top_builddir/.libs/libvstamp-replica.so
 program=$top_builddir/vstamp-replica
 
-echo 1..6
+echo 1..7
 result 'the check bites' "$(bites || echo 'it found nothing')"
 for binary in "$libvstamp" "$libreplica"; do
     result "every name that ${binary##*/} exports is declared" "$(undeclared "$binary")"
 done
+result 'every name of the libraries has a version' \
+    "$(unversioned "$libvstamp"; unversioned "$libreplica")"
 result 'libvstamp exports what applications and clients need' \
     "$(missing app.h "$libvstamp"; missing error.h "$libvstamp"; missing client.h "$libvstamp")"
 result 'libvstamp-replica exports what daemons need' \

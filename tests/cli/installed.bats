@@ -113,7 +113,7 @@ example_of() {
     local pages name names=0
     pages=$(dirname "$(find "$ROOT" -name vstamp-client.3)")
     for name in $(${NM:-nm} -D --defined-only "$LD_LIBRARY_PATH"/libvstamp*.so |
-        sed -n 's/.* T \(vstamp_.*\)/\1/p'); do
+        sed -n 's/.* T \(vstamp_[a-z0-9_]*\).*/\1/p'); do
         grep -q "Fn $name\>" "$pages/$name.3"
         names=$((names + 1))
     done

@@ -95,6 +95,7 @@ offences() {
             if (index(index_text, title) == 0) print "DECISIONS.md: not in its index: " title
         }
         ' DECISIONS.md
+        awk 'length > 60 && seen[$0]++ { print "DECISIONS.md: twice: " $0 }' DECISIONS.md
     )
 }
 
@@ -109,6 +110,7 @@ bites() {
     printf '%s\n' 'Titles: Known; Split' '  title' '' '**2026-01-01. Known.** x' '' \
         '**2026-01-01. Split title.** y' '**2026-01-01. Glued.** z' '' \
         '**2026-01-01. Unknown.** z' >"$broken/DECISIONS.md"
+    (seq -s . 30 && seq -s . 30) >>"$broken/DECISIONS.md"
     {
         echo '/* no licence */'
         printf '%0101d\n' 0
@@ -137,7 +139,7 @@ bites() {
         '810: a capital' '811: a short form' 'unknown.h:2: it does not say' 'unknown.h: not in' \
         'unknown.h:3: a rule Q, as lib/rules.c' 'unlicensed.sh:2: the licence' \
         'a.bats:3: it cannot fail' 'the next: **2026-01-01. Split' \
-        'not in its index: Unknown'; do
+        'not in its index: Unknown' 'DECISIONS.md: twice: 1.2.3'; do
         case $found in
         *"$expected"*) ;;
         *)
@@ -146,7 +148,7 @@ bites() {
             ;;
         esac
     done
-    [ "$(echo "$found" | wc -l)" -eq 19 ]
+    [ "$(echo "$found" | wc -l)" -eq 20 ]
 }
 
 echo 1..2

@@ -73,6 +73,8 @@ absent() {
     version=$(sed -n 's/^#define WIRE_NEWEST \([0-9]*\)u$/\1/p' "$top_srcdir/lib/wire/version.h")
     grep -q "^This is version $version of the format" "$man/vstamp-format.5" ||
         echo "vstamp-format.5: WIRE_NEWEST is missing"
+    grep -q "^format  *$version$" "$man/vstamp-admin.8" ||
+        echo "vstamp-admin.8: WIRE_NEWEST is missing"
     defined lib/include/vstamp/errors.def VSTAMP_ERROR 3 | sort -u | absent_words vstamp.1
 }
 
@@ -86,11 +88,12 @@ bites() {
     sed '/vstamp_client_wake/d' "$top_srcdir/man/vstamp-client.3" >"$scratch/vstamp-client.3"
     sed '/vstamp_replica_main/d' "$top_srcdir/man/vstamp-replica.3" >"$scratch/vstamp-replica.3"
     sed '/^This is version/d' "$top_srcdir/man/vstamp-format.5" >"$scratch/vstamp-format.5"
-    cp "$top_srcdir/man/vstamp-admin.8" "$top_srcdir/man/vstamp-sim.1" "$scratch"
+    sed '/^format /d' "$top_srcdir/man/vstamp-admin.8" >"$scratch/vstamp-admin.8"
+    cp "$top_srcdir/man/vstamp-sim.1" "$scratch"
     found=$(man=$scratch && absent)
     for expected in 'vstamp.1: incr' 'vstamp.1: call' 'vstamp-replica.8: --log-level' \
         'vstamp-replica.8: state_digest' 'vstamp-config.5: heartbeat_ms' \
-        'vstamp-format.5: WIRE_NEWEST' \
+        'vstamp-format.5: WIRE_NEWEST' 'vstamp-admin.8: WIRE_NEWEST' \
         'vstamp-app.3: vstamp_save_bytes' 'vstamp-app.3: resume' \
         'vstamp-client.3: vstamp_client_wake' 'vstamp-replica.3: vstamp_replica_main'; do
         case $found in

@@ -22,7 +22,7 @@ _vstamp_admin() {
         words=$(vstamp-admin --help 2>/dev/null |
             awk '/^Commands:/ { on = 1; next } /^[^ ]/ { on = 0 } on && NF { print $1 }')
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
-    elif [[ $command == backup || $command == restore ]]; then
+    elif [[ $command == @(backup|reconfigure|restore) ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     elif [[ $command == bisect || ($command == journal && $previous == journal) ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$word")

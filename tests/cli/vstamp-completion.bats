@@ -50,6 +50,10 @@ offered() {
     [ "$output" = " mine.so " ]
     offered vstamp-replica --config mi
     [ "$output" = " mine.so " ]
+    for command in backup restore reconfigure; do
+        offered vstamp-admin "$command" mi
+        [ "$output" = " mine.so " ]
+    done
     offered vstamp-sim --seeds ''
     [ "$output" = "  " ]
 }

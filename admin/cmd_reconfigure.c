@@ -55,7 +55,6 @@ struct reconfigure {
     bool replied;
     int err;
     bool may_have_run;
-    uint64_t epoch; /* of the answer */
     struct vstamp_diag why;
 };
 
@@ -157,7 +156,6 @@ static void on_reply(void *context, const struct vstamp_reply *reply)
     r->replied = true;
     r->err = reply->err;
     r->may_have_run = reply->may_have_run;
-    r->epoch = reply->epoch;
     vstamp_diag_printf(&r->why, "%.*s", (int)reply->size,
                        reply->size > 0 ? (const char *)reply->body : "");
 }

@@ -52,11 +52,6 @@ static void warn(struct plan *p, const char *format, ...)
 
 /* --- who ------------------------------------------------------------------------------------- */
 
-static const struct members *now(const struct plan *p)
-{
-    return &p->before;
-}
-
 static bool is_member(const struct members *members, const struct address *address)
 {
     return members_find(members, address) < members->n;
@@ -65,11 +60,11 @@ static bool is_member(const struct members *members, const struct address *addre
 static void count(struct plan *p)
 {
     for (size_t i = 0; i < p->next.n; i++) {
-        bool stays = is_member(now(p), &p->next.addresses[i]);
+        bool stays = is_member(&p->before, &p->next.addresses[i]);
         p->n_stay += stays;
         p->n_come += !stays;
     }
-    p->n_go = now(p)->n - p->n_stay;
+    p->n_go = p->before.n - p->n_stay;
 }
 
 /* --- whether ---------------------------------------------------------------------------------- */
@@ -79,8 +74,8 @@ static void count(struct plan *p)
 static bool is_refused(const struct plan *p, const struct node_status *s)
 {
     char at[sizeof "at : " + ADDRESS_BYTES_MAX];
-    for (size_t i = 0; i < now(p)->n; i++) {
-        snprintf(at, sizeof at, "at %s: ", now(p)->addresses[i].text);
+    for (size_t i = 0; i < p->before.n; i++) {
+        snprintf(at, sizeof at, "at %s: ", p->before.addresses[i].text);
         if (strstr(s->refusal, at) != NULL) return true;
     }
     return false;
@@ -133,13 +128,13 @@ static void check_comer(struct plan *p, size_t i)
 static void check_quorums(struct plan *p)
 {
     size_t n_well = 0, n_up = 0;
-    for (size_t i = 0; i < now(p)->n; i++) n_well += p->verdict->taking_part[i];
+    for (size_t i = 0; i < p->before.n; i++) n_well += p->verdict->taking_part[i];
     check(p, n_well >= p->verdict->quorum, "%zu of the %zu members take part, %zu are needed",
-          n_well, now(p)->n, p->verdict->quorum);
+          n_well, p->before.n, p->verdict->quorum);
     for (size_t i = 0; i < p->next.n; i++) {
-        size_t before = members_find(now(p), &p->next.addresses[i]);
+        size_t before = members_find(&p->before, &p->next.addresses[i]);
         const struct answer *a = answers_find(p->answers, &p->next.addresses[i]);
-        n_up += before < now(p)->n ? p->verdict->taking_part[before] : a->reachable;
+        n_up += before < p->before.n ? p->verdict->taking_part[before] : a->reachable;
     }
     check(p, n_up >= quorum_of(p->next.n), "%zu of the %zu members to be are up, %zu are needed",
           n_up, p->next.n, quorum_of(p->next.n));
@@ -151,7 +146,7 @@ static void add_warnings(struct plan *p)
     if (n % 2 == 0)
         warn(p, "%zu replicas tolerate no more failures than %zu", n, n - 1);
     if (n == 2) warn(p, "a replica of 2 that comes back empty cannot recover");
-    if (tolerated_by(n) < tolerated_by(now(p)->n))
+    if (tolerated_by(n) < tolerated_by(p->before.n))
         warn(p, "the group will tolerate fewer failures than it does now");
     if (p->n_stay == 0) warn(p, "no member stays: clients with an old configuration find the group "
                                 "only as long as an old replica runs");
@@ -170,13 +165,13 @@ void plan_make(struct plan *p, const struct answers *answers, const struct verdi
     count(p);
     check_quorums(p);
     for (size_t i = 0; i < p->next.n; i++)
-        if (!is_member(now(p), &p->next.addresses[i])) check_comer(p, i);
+        if (!is_member(&p->before, &p->next.addresses[i])) check_comer(p, i);
     add_warnings(p);
 }
 
 bool plan_is_done(const struct plan *p)
 {
-    return p->answers->told && members_equal(now(p), &p->next);
+    return p->answers->told && members_equal(&p->before, &p->next);
 }
 
 /* --- for people and programs ------------------------------------------------------------------ */
@@ -186,19 +181,19 @@ static void describe(const struct plan *p, const struct members *of, size_t i, c
                      size_t size)
 {
     const struct answer *a = answers_find(p->answers, &of->addresses[i]);
-    size_t before = members_find(now(p), &of->addresses[i]);
+    size_t before = members_find(&p->before, &of->addresses[i]);
     bool witness = vr_among_witnesses(of->witnesses, (uint8_t)i);
-    bool was = before < now(p)->n && vr_among_witnesses(now(p)->witnesses, (uint8_t)before);
+    bool was = before < p->before.n && vr_among_witnesses(p->before.witnesses, (uint8_t)before);
     const char *role = witness ? "witness" : "";
     if (was && !witness && of == &p->next) role = "no witness any more: fetches the state first";
     int n = snprintf(text, size, "%s", role);
-    if (before < now(p)->n && p->verdict->primary == (int)before)
+    if (before < p->before.n && p->verdict->primary == (int)before)
         n = snprintf(text, size, "primary");
-    if (of == &p->next && before < now(p)->n && before != i)
+    if (of == &p->next && before < p->before.n && before != i)
         n += snprintf(text + n, size - (size_t)n, "%swas %zu", n > 0 ? ", " : "", before);
     if (!a->reachable)
         snprintf(text + n, size - (size_t)n, "%sdown: %s", n > 0 ? ", " : "", a->error);
-    else if (before == now(p)->n)
+    else if (before == p->before.n)
         snprintf(text + n, size - (size_t)n, "%s%s, version %s", n > 0 ? ", " : "",
                  a->status.status, a->status.version);
 }
@@ -227,18 +222,18 @@ static void print_line(FILE *into, const char *word, const char *text)
 
 void plan_print(const struct plan *p, FILE *into)
 {
-    int width = width_of(&p->next, width_of(now(p), 0));
-    fprintf(into, "epoch %" PRIu64 " -> %" PRIu64 "\n", now(p)->epoch, p->next.epoch);
+    int width = width_of(&p->next, width_of(&p->before, 0));
+    fprintf(into, "epoch %" PRIu64 " -> %" PRIu64 "\n", p->before.epoch, p->next.epoch);
     for (size_t i = 0; i < p->next.n; i++) {
-        bool stays = is_member(now(p), &p->next.addresses[i]);
+        bool stays = is_member(&p->before, &p->next.addresses[i]);
         print_row(p, into, &p->next, i, stays ? " " : "+", stays ? "stays" : "comes", width);
     }
-    for (size_t i = 0; i < now(p)->n; i++)
-        if (!is_member(&p->next, &now(p)->addresses[i]))
-            print_row(p, into, now(p), i, "-", "goes", width);
-    fprintf(into, "size %zu -> %zu, quorum %zu -> %zu, tolerates %zu -> %zu failures\n", now(p)->n,
-            p->next.n, quorum_of(now(p)->n), quorum_of(p->next.n), tolerated_by(now(p)->n),
-            tolerated_by(p->next.n));
+    for (size_t i = 0; i < p->before.n; i++)
+        if (!is_member(&p->next, &p->before.addresses[i]))
+            print_row(p, into, &p->before, i, "-", "goes", width);
+    fprintf(into, "size %zu -> %zu, quorum %zu -> %zu, tolerates %zu -> %zu failures\n",
+            p->before.n, p->next.n, quorum_of(p->before.n), quorum_of(p->next.n),
+            tolerated_by(p->before.n), tolerated_by(p->next.n));
     for (size_t i = 0; i < p->n_checks; i++)
         print_line(into, p->checks[i].ok ? "ok" : "NO", p->checks[i].text);
     for (size_t i = 0; i < p->n_warnings; i++)
@@ -261,20 +256,21 @@ json_t *plan_json(const struct plan *p)
 {
     json_t *members = json_array(), *checks = json_array(), *warnings = json_array();
     for (size_t i = 0; i < p->next.n; i++) {
-        bool stays = is_member(now(p), &p->next.addresses[i]);
+        bool stays = is_member(&p->before, &p->next.addresses[i]);
         json_array_append_new(members, row_json(p, &p->next, i, stays ? "stays" : "comes"));
     }
-    for (size_t i = 0; i < now(p)->n; i++)
-        if (!is_member(&p->next, &now(p)->addresses[i]))
-            json_array_append_new(members, row_json(p, now(p), i, "goes"));
+    for (size_t i = 0; i < p->before.n; i++)
+        if (!is_member(&p->next, &p->before.addresses[i]))
+            json_array_append_new(members, row_json(p, &p->before, i, "goes"));
     for (size_t i = 0; i < p->n_checks; i++)
         json_array_append_new(checks, json_pack("{s:b, s:s}", "ok", (int)p->checks[i].ok, "text",
                                                 p->checks[i].text));
     for (size_t i = 0; i < p->n_warnings; i++)
         json_array_append_new(warnings, json_string(p->warnings[i].text));
     return json_pack("{s:I, s:I, s:o, s:{s:I, s:I}, s:o, s:o, s:b}", "epoch",
-                     (json_int_t)now(p)->epoch, "next_epoch", (json_int_t)p->next.epoch, "members",
-                     members, "tolerates", "before", (json_int_t)tolerated_by(now(p)->n), "after",
+                     (json_int_t)p->before.epoch, "next_epoch", (json_int_t)p->next.epoch,
+                     "members", members, "tolerates", "before",
+                     (json_int_t)tolerated_by(p->before.n), "after",
                      (json_int_t)tolerated_by(p->next.n), "checks", checks, "warnings", warnings,
                      "possible", (int)p->possible);
 }

@@ -52,8 +52,8 @@ static void say(size_t i, const char *role, const char *status, uint64_t view, i
                      "{\"replica\":%zu,\"status\":\"%s\",\"role\":\"%s\",\"view\":%" PRIu64
                      ",\"primary\":%d,\"reason\":\"\",\"commit_number\":7,"
                      "\"digest_number\":7,"
-                     "\"state_digest\":\"000000000000000000000000000000a%zu\",\"peers\":[",
-                     i, status, role, view, primary, (size_t)1);
+                     "\"state_digest\":\"000000000000000000000000000000a1\",\"peers\":[",
+                     i, status, role, view, primary);
     const char *between = "";
     for (size_t j = 0; j < answers.n; j++) {
         if (j == i) continue;

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,7 +34,6 @@
 #include "base/assert.h"
 #include "node/copier.h"
 #include "program/progress.h"
-#include "wire/frame.h"
 
 #define PAGES_MAX     (1u << 28) /* state_bytes_max can be no more */
 #define RESTARTS_MAX  30u
@@ -182,23 +180,14 @@ static bool gives_up(const struct backup *b)
 /* What a linearizable read at the replica that is asked would see. */
 static int read_op(struct backup *b, struct vstamp_diag *diag)
 {
-    struct vstamp_id client;
-    uint8_t frame[256];
-    struct bytes answer;
+    const struct wire_request request = {.kind = WIRE_KIND_READ_NUMBER};
     struct wire_message m;
-    if (getrandom(&client, sizeof client, 0) != (ssize_t)sizeof client) abort();
-    struct wire_header header = {.epoch = (uint32_t)b->members->epoch,
-                                 .sender = WIRE_SENDER_CLIENT};
-    struct wire_request request = {.client = client, .number = 1,
-                                   .kind = WIRE_KIND_READ_NUMBER};
-    size_t size =
-        wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
     int rv = open_source(b, diag);
-    if (rv == 0) rv = talk_send(b->talk, (struct bytes){frame, size}, b->admin->timeout_ms, diag);
-    if (rv == 0) rv = talk_receive(b->talk, b->admin->timeout_ms, &answer, diag);
+    if (rv == 0)
+        rv = talk_request(b->talk, (uint32_t)b->members->epoch, &request, b->admin->timeout_ms, &m,
+                          diag);
     if (rv != 0) return rv;
-    if (wire_frame_decode(answer, &m) == 0 && m.header.command == WIRE_reply &&
-        vstamp_id_equal(m.as.reply.client, client)) {
+    if (m.header.command == WIRE_reply) {
         b->copier.target = m.as.reply.op;
         b->copier.head.group = m.header.group;
         return 0;

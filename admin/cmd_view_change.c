@@ -13,8 +13,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "admin/admin.h"
@@ -23,7 +21,6 @@
 #include "admin/talk.h"
 #include "admin/verdict.h"
 #include "vr/witness.h"
-#include "wire/frame.h"
 
 #define PAUSE_MS 20 /* until the group is looked at again */
 #define ANYBODY  UINT32_MAX
@@ -48,58 +45,41 @@ static uint64_t now_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* The request to end h->view. */
-static size_t encode(const struct hand_over *h, uint8_t *frame, size_t size)
-{
-    struct vstamp_id client;
-    uint8_t target = (uint8_t)h->to;
-    if (getrandom(&client, sizeof client, 0) != (ssize_t)sizeof client) abort();
-    struct wire_header header = {.epoch = (uint32_t)h->members->epoch,
-                                 .sender = WIRE_SENDER_CLIENT};
-    struct wire_request request = {.client = client,
-                                   .number = 1,
-                                   .kind = WIRE_KIND_HAND_OVER,
-                                   .token = h->view,
-                                   .body = {&target, h->to == ANYBODY ? 0 : 1}};
-    return wire_frame_encode(&header, &wire_shape_request, &request, frame, size);
-}
-
 /* 0: another view has begun; VSTAMP_E_INVALID: refused in words; else ask again, perhaps. */
-static int take_answer(struct hand_over *h, struct bytes answer, struct vstamp_diag *diag)
+static int take_answer(struct hand_over *h, const struct wire_message *m, struct vstamp_diag *diag)
 {
-    struct wire_message m;
-    if (wire_frame_decode(answer, &m) != 0) {
-        vstamp_diag_printf(diag, "its answer cannot be read");
-        return VSTAMP_E_IO;
-    }
-    if (m.header.command == WIRE_reply && m.header.epoch != h->members->epoch) {
-        vstamp_diag_printf(diag, "the group has moved to epoch %" PRIu32, m.header.epoch);
+    if (m->header.command == WIRE_reply && m->header.epoch != h->members->epoch) {
+        vstamp_diag_printf(diag, "the group has moved to epoch %" PRIu32, m->header.epoch);
         return VSTAMP_E_NOT_RUN;
     }
-    if (m.header.command == WIRE_reply) {
-        h->new_view = m.header.view;
+    if (m->header.command == WIRE_reply) {
+        h->new_view = m->header.view;
         h->primary = vr_primary_among((uint8_t)h->members->n,
-                                      m.header.witnesses, m.header.view);
+                                      m->header.witnesses, m->header.view);
         return 0;
     }
-    const struct wire_reject *reject = &m.as.reject;
+    const struct wire_reject *reject = &m->as.reject;
     vstamp_diag_printf(diag, "is not the primary");
-    if (m.header.command == WIRE_reject && reject->text.size > 0)
+    if (m->header.command == WIRE_reject && reject->text.size > 0)
         vstamp_diag_printf(diag, "%.*s", (int)reject->text.size, (const char *)reject->text.data);
-    bool refused = m.header.command == WIRE_reject && reject->reason == WIRE_REJECT_INVALID;
+    bool refused = m->header.command == WIRE_reject && reject->reason == WIRE_REJECT_INVALID;
     return refused ? VSTAMP_E_INVALID : VSTAMP_E_NOT_RUN;
 }
 
+/* To end h->view. */
 static int ask(struct hand_over *h, int replica, struct vstamp_diag *diag)
 {
-    uint8_t frame[256];
-    struct bytes request = {frame, encode(h, frame, sizeof frame)}, answer;
+    uint8_t target = (uint8_t)h->to;
+    const struct wire_request request = {.kind = WIRE_KIND_HAND_OVER,
+                                         .token = h->view,
+                                         .body = {&target, h->to == ANYBODY ? 0 : 1}};
+    struct wire_message answer;
     uint32_t timeout_ms = h->admin->timeout_ms;
     struct talk *talk = talk_open(&h->members->addresses[replica], timeout_ms, diag);
-    int rv = talk != NULL ? talk_send(talk, request, timeout_ms, diag) : VSTAMP_E_IO;
-    h->sent = h->sent || talk != NULL;
-    if (rv == 0) rv = talk_receive(talk, timeout_ms, &answer, diag);
-    if (rv == 0) rv = take_answer(h, answer, diag);
+    if (talk == NULL) return VSTAMP_E_IO;
+    h->sent = true;
+    int rv = talk_request(talk, (uint32_t)h->members->epoch, &request, timeout_ms, &answer, diag);
+    if (rv == 0) rv = take_answer(h, &answer, diag); /* its words are in the connection's memory */
     talk_close(talk);
     return rv;
 }

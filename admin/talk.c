@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <vstamp/client.h>
 
 #include "admin/fetch.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "wire/frame.h"
 
 #define READ_SIZE 65536u
 
@@ -130,4 +130,25 @@ int talk_receive(struct talk *t, uint32_t timeout_ms, struct bytes *frame,
         }
         t->size += n;
     }
+}
+
+int talk_request(struct talk *t, uint32_t epoch, const struct wire_request *request,
+                 uint32_t timeout_ms, struct wire_message *answer, struct vstamp_diag *diag)
+{
+    struct wire_header header = {.epoch = epoch, .sender = WIRE_SENDER_CLIENT};
+    struct wire_request sent = *request;
+    uint8_t frame[256];
+    struct bytes received;
+    sent.number = 1;
+    if (getrandom(&sent.client, sizeof sent.client, 0) != (ssize_t)sizeof sent.client) abort();
+    size_t size = wire_frame_encode(&header, &wire_shape_request, &sent, frame, sizeof frame);
+    int rv = talk_send(t, (struct bytes){frame, size}, timeout_ms, diag);
+    if (rv == 0) rv = talk_receive(t, timeout_ms, &received, diag);
+    if (rv != 0) return rv;
+    if (wire_frame_decode(received, answer) == 0 &&
+        (answer->header.command != WIRE_reply ||
+         vstamp_id_equal(answer->as.reply.client, sent.client)))
+        return 0;
+    vstamp_diag_printf(diag, "its answer cannot be read");
+    return VSTAMP_E_IO;
 }

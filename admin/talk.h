@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A connection to one replica's own port, where clients ask: frames out, frames in, one at a time.
- * For questions that any replica answers and that may be asked twice; what needs a session goes
- * through the client's half of the protocol (vr/session.h). */
+ * For questions that may be asked twice; what needs a session goes through the client's half of the
+ * protocol (vr/session.h). */
 #ifndef ADMIN_TALK_H
 #define ADMIN_TALK_H
 
@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "program/address.h"
+#include "wire/frame.h"
 
 struct talk;
 
@@ -23,5 +24,10 @@ int talk_send(struct talk *talk, struct bytes frame, uint32_t timeout_ms, struct
 /* The next whole frame, valid until the next call. */
 int talk_receive(struct talk *talk, uint32_t timeout_ms, struct bytes *frame,
                  struct vstamp_diag *diag);
+
+/* Send a request of this kind, token and body, from a client that is drawn for it, and receive what
+ * comes next, a reply to it or any other message; valid until the next call.  As talk_send. */
+int talk_request(struct talk *talk, uint32_t epoch, const struct wire_request *request,
+                 uint32_t timeout_ms, struct wire_message *answer, struct vstamp_diag *diag);
 
 #endif

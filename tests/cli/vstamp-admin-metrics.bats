@@ -8,17 +8,17 @@ teardown() { fakes_teardown; }
 @test "prints what the replica's /metrics says" {
     fakes_start 0 1=dead
     printf '# TYPE vstamp_view gauge\nvstamp_view 4\n' >"$BATS_TEST_TMPDIR/fake-0/metrics"
-    vstamp-admin metrics 0 >"$BATS_TEST_TMPDIR/out"
+    vstamp-admin -t 20 metrics 0 >"$BATS_TEST_TMPDIR/out"
     cmp "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/fake-0/metrics"
 }
 
 @test "a replica that can't be asked ends in 3, with its address" {
     fakes_start 0 1=dead
-    run --separate-stderr vstamp-admin metrics 1
+    run --separate-stderr vstamp-admin -t 20 metrics 1
     [ "$status" -eq 3 ]
     [ -z "$output" ]
     [ "$stderr" = "vstamp-admin: replica 1 (127.0.0.1:${FAKES_PORTS[1]}): Connection refused" ]
-    run --separate-stderr vstamp-admin metrics 0
+    run --separate-stderr vstamp-admin -t 20 metrics 0
     [ "$status" -eq 3 ]
     [[ $stderr == *"answered with HTTP status 404" ]]
 }

@@ -28,7 +28,8 @@ well_formed() {
     elif command -v python3 >/dev/null; then
         python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' picture
     else
-        [ "$(head -c 5 picture)" = "<svg " ] && [ "$(tail -n 1 picture)" = "</svg>" ]
+        [ "$(head -c 5 picture)" = "<svg " ]
+        [ "$(tail -n 1 picture)" = "</svg>" ]
     fi
     [ "$(grep -o '<svg' picture | wc -l)" -eq 1 ]
 }

@@ -71,7 +71,8 @@ END
 
 @test "txn: two accounts keep their sum, whoever moves money while the primary dies" {
     local i
-    vstamp put a 50 && vstamp put b 50
+    vstamp put a 50
+    vstamp put b 50
     mover() { # DEBTOR CREDITOR FILE
         local have
         for i in $(seq 20); do

@@ -306,22 +306,23 @@ static void print_gone(const struct reconfigure *r)
     }
 }
 
-static json_t *gone_json(const struct reconfigure *r)
+/* Nobody, before the group has moved. */
+static json_t *gone_json(const struct reconfigure *r, bool moved)
 {
     json_t *gone = json_array();
     for (size_t i = 0; i < r->plan.before.n; i++)
-        if (goes(r, i))
+        if (moved && goes(r, i))
             json_array_append_new(gone, json_string(r->plan.before.addresses[i].text));
     return gone;
 }
 
-static void print_json(const struct reconfigure *r, const char *outcome)
+static void print_json(const struct reconfigure *r, const char *outcome, bool moved)
 {
     json_t *object = plan_json(&r->plan);
     json_object_set_new(object, "outcome", json_string(outcome));
     json_object_set_new(object, "running_epoch",
                         json_integer((json_int_t)r->answers.members.epoch));
-    json_object_set_new(object, "may_be_switched_off", gone_json(r));
+    json_object_set_new(object, "may_be_switched_off", gone_json(r, moved));
     json_object_set_new(object, "ms",
                         json_integer((json_int_t)(vstamp_driver_now_ms() - r->begun_ms)));
     notation_print_json(object);
@@ -367,7 +368,7 @@ static int finish(struct reconfigure *r, const char *outcome)
     if (rv != 0) return complain_silent(r);
     look(r);
     if (r->admin->json) {
-        print_json(r, outcome);
+        print_json(r, outcome, true);
         return CLI_OK;
     }
     printf("epoch %" PRIu64 " is running: %zu replica%s, tolerates %zu failure%s\n",
@@ -462,13 +463,13 @@ static int show_plan(struct reconfigure *r)
     if (!r->admin->json) plan_print(&r->plan, stdout);
     if (r->dry_run) {
         if (r->admin->json)
-            print_json(r, "dry-run");
+            print_json(r, "dry-run", false);
         else
             printf("dry run: nothing changed\n");
         return r->plan.possible ? CLI_DONE : CLI_NO;
     }
     if (r->plan.possible) return 0;
-    if (r->admin->json) print_json(r, "refused");
+    if (r->admin->json) print_json(r, "refused", false);
     cli_complain(r->cli, "not possible as things are; nothing changed");
     return CLI_REFUSED;
 }

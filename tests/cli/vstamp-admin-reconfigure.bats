@@ -43,6 +43,7 @@ begin() {
     answer=$(vstamp-admin --json reconfigure b.yaml --dry-run)
     [ "$(field possible "$answer")" = true ]
     [ "$(field outcome "$answer")" = dry-run ]
+    [[ $answer == *'"may_be_switched_off":[]'* ]]
     # one replica by two names
     sed "/$(group_address 3)/s/127.0.0.1/localhost/; /$(group_address 1)/s/127.0.0.1/localhost/" \
         b.yaml >names.yaml
@@ -347,7 +348,8 @@ the group does not answer: *$(group_address "$PRIMARY"): out of touch with a quo
     vstamp-admin reconfigure b.yaml --yes
     epochs_ended 0
     epochs_config c 2
-    vstamp-admin reconfigure c.yaml --yes
+    [[ $(vstamp-admin --json reconfigure c.yaml --yes) == *'"outcome":"done","running_epoch":2,'\
+'"may_be_switched_off":["'"$(group_address 1)"'"],'* ]]
     epochs_ended 1
     epochs_wait 2 2
     [ "$(vstamp get k)" = v ]

@@ -102,11 +102,10 @@ static const char *try_again(const struct client *c)
     return "try again";
 }
 
-static void fail_other_group(struct client *c, struct outcome *o)
+static void fail_other_group(struct client *c, bool may_have_run, struct outcome *o)
 {
-    const struct session_result *r = &c->session.result;
     outcome_fail(
-        o, VSTAMP_E_OTHER_GROUP, r->may_have_run,
+        o, VSTAMP_E_OTHER_GROUP, may_have_run,
         "%s: belongs to another group than the one that answers: use a session file of this "
         "group, or the configuration of the other",
         c->file.path != NULL ? c->file.path : "this client");
@@ -158,7 +157,7 @@ static void run_read(struct client *c, enum session_task task, struct bytes oper
         outcome_fail(o, VSTAMP_E_NOT_RUN, false, "%s: %s", text, try_again(c));
         free(text);
     } else if (r->err == VSTAMP_E_OTHER_GROUP) {
-        fail_other_group(c, o);
+        fail_other_group(c, false, o);
     } else {
         fail_refused(c, o);
     }
@@ -238,7 +237,7 @@ static void fail_write(struct client *c, int signal, struct outcome *o)
     } else if (r->err == VSTAMP_E_EVICTED) {
         fail_evicted(c, r->may_have_run, o);
     } else if (r->err == VSTAMP_E_OTHER_GROUP) {
-        fail_other_group(c, o);
+        fail_other_group(c, r->may_have_run, o);
         if (!r->may_have_run && noted) fail_clear(c, "did not run");
     } else {
         fail_refused(c, o);
@@ -264,14 +263,17 @@ static bool register_session(struct client *c, uint64_t deadline_ms, bool *ran, 
     int signal = call(c, SESSION_REGISTER, (struct bytes){0}, false, deadline_ms);
     const struct session_result *r = &c->session.result;
     struct session_pending *p = &c->file.pending;
+    bool pending = p->operation.data != NULL;
     if (signal != 0 || r->err != 0) {
-        if (p->operation.data != NULL && r->err != VSTAMP_E_OTHER_GROUP)
-            fail_unknown(c, o);
-        else
+        if (!pending)
             fail_write(c, signal, o);
+        else if (r->err == VSTAMP_E_OTHER_GROUP)
+            fail_other_group(c, true, o); /* which knows nothing of what is pending in ours */
+        else
+            fail_unknown(c, o);
         return false;
     }
-    if (p->operation.data == NULL) return true;
+    if (!pending) return true;
     enum session_verdict verdict;
     if (!settle(c, o, &verdict)) return false;
     *ran = verdict == SESSION_RAN;

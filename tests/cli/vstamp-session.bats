@@ -278,9 +278,13 @@ lose() {
     vstamp --session "$s" incr n # and the file is of use again
 }
 
-@test "--session: a file of another group is found out" {
+@test "--session: a file of another group is found out, and what is pending there stays so" {
     local i
     vstamp --session "$s" put k v
+    vstamp --session "$s.open" incr n
+    majority STOP
+    run vstamp --session "$s.open" --timeout 0.5 incr n
+    [ "$status" -eq 4 ]
     group_kill 0 1 2
     for i in 0 1 2; do group_start_one "$i"; done # blank: they form a new group
     group_wait_primary
@@ -291,6 +295,12 @@ lose() {
     [ "$status" -eq 2 ]
     run vstamp get k
     [ "$status" -eq 1 ]
+    for i in abandon abandon resume; do # the first one leaves a file without a session
+        run bash -c "vstamp --json $i '$s.open' 2>/dev/null"
+        [ "$status" -eq 2 ]
+        [[ $output == *'"error":"other-group","outcome":"unknown"'* ]]
+        [[ $(vstamp --session "$s.open" pending) == "$s.open  "*"  incr n" ]]
+    done
 }
 
 @test "an anonymous request without an outcome: a file of its own, named, listed, resumed, gone" {

@@ -3,7 +3,7 @@
  *
  * It reads page by page (listing.h), so it is the state at one moment only if nothing was written
  * meanwhile; at which op-numbers it read is said on standard error.  A FILE gets its name when it
- * is complete. */
+ * is complete; what is there and no file, as a pipe, a device or a link, is written to. */
 #include <config.h>
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/command.h"
@@ -83,6 +84,13 @@ static int walk(struct export *e)
     return vstamp_err_exit(o->err);
 }
 
+/* Is it to be made, or replaced?  Anything else that has this name keeps it. */
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
 static int to_file(struct export *e, const char *path)
 {
     const struct client *c = e->listing.c;
@@ -91,14 +99,16 @@ static int to_file(struct export *e, const char *path)
         errno = ENAMETOOLONG;
         return fail(c, path, "cannot be written");
     }
-    e->into = fopen(draft, "we");
-    if (e->into == NULL) return fail(c, draft, "cannot be written");
+    bool drafts = is_file(path);
+    e->into = fopen(drafts ? draft : path, "we");
+    if (e->into == NULL) return fail(c, drafts ? draft : path, "cannot be written");
     int status = walk(e);
-    bool ok = fflush(e->into) == 0 && !ferror(e->into) && fsync(fileno(e->into)) == 0;
+    bool ok = fflush(e->into) == 0 && !ferror(e->into) &&
+              (fsync(fileno(e->into)) == 0 || !drafts); /* what is no file cannot be synced */
     if (fclose(e->into) != 0) ok = false;
-    if (status == CLI_OK && (!ok || rename(draft, path) != 0))
+    if (status == CLI_OK && (!ok || (drafts && rename(draft, path) != 0)))
         status = fail(c, path, "cannot be written");
-    if (status != CLI_OK) unlink(draft);
+    if (status != CLI_OK && drafts) unlink(draft);
     return status;
 }
 
@@ -116,6 +126,7 @@ int cmd_export(struct cli *cli, int argc, char **argv)
     if (rv != 0) return cli_fail(cli, rv, &diag);
     bool to_stdout = n == 0 || strcmp(operand[0], "-") == 0;
     int status = to_stdout ? walk(&e) : to_file(&e, operand[0]);
+    if (to_stdout && (fflush(stdout) != 0 || ferror(stdout))) status = CLI_USAGE; /* see cli_end */
     if (status == CLI_OK) say_when(&e);
     if (status == CLI_OK && request_settled(c, e.listing.operation, &diag) != 0)
         status = cli_fail(cli, VSTAMP_E_IO, &diag);

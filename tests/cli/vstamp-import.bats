@@ -139,3 +139,24 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     [ ! -e other.part ]
     group_fails 2 "*nowhere/x*" vstamp export nowhere/x
 }
+
+@test "export: a pipe, a device or a link is written to, and stays what it is" {
+    pairs 1 100 >in
+    vstamp import in
+    mkfifo pipe
+    cat pipe >out 3>&- &
+    group_adopt $!
+    vstamp export pipe
+    group_wait "all to have come" cmp -s in out
+    [ -p pipe ]
+    ln -s target link
+    vstamp export link
+    [ -L link ]
+    cmp in target
+    ln -s /dev/full full
+    group_fails 2 "*full: cannot be written: No space left*" vstamp export full
+    run bash -c 'vstamp export >/dev/full'
+    [ "$status" -eq 2 ]
+    [ "$output" = "vstamp: standard output: No space left on device" ]
+    [ -L full ]
+}

@@ -39,14 +39,20 @@ static void complain(const struct cli *cli, const char *sentence)
             colour ? "\033[0m" : "", sentence);
 }
 
+/* Whole, however many replicas it speaks of: what to do stands at its end. */
 void cli_complain(const struct cli *cli, const char *format, ...)
 {
-    char sentence[VSTAMP_DIAG_SIZE * 2];
+    char *sentence = NULL;
+    size_t size;
     va_list args;
+    FILE *into = open_memstream(&sentence, &size);
+    if (into == NULL) abort();
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    vfprintf(into, format, args);
     va_end(args);
+    if (fclose(into) != 0) abort();
     complain(cli, sentence);
+    free(sentence);
 }
 
 int cli_fail(const struct cli *cli, int err, const struct vstamp_diag *diag)
@@ -245,6 +251,12 @@ static const struct cli_option *find_option(const struct parser *p, const char *
     return NULL;
 }
 
+static const char *how_as_value(const struct parser *p)
+{
+    const struct cli_command *c = p->cli->command;
+    return c != NULL && c->takes_value ? ": write '--' before a value like that" : "";
+}
+
 static int reject_long(const struct parser *p, const char *name, size_t name_size)
 {
     char word[80];
@@ -255,7 +267,7 @@ static int reject_long(const struct parser *p, const char *name, size_t name_siz
         for (; o != NULL && o->type != CLI_TYPE_END; o++) nearest_offer(&n, o->name);
     }
     const char *best = nearest_best(&n);
-    if (best == NULL) return cli_usage(p->cli, "unknown option '--%s'", word);
+    if (best == NULL) return cli_usage(p->cli, "unknown option '--%s'%s", word, how_as_value(p));
     return cli_usage(p->cli, "unknown option '--%s': did you mean '--%s'?", word, best);
 }
 
@@ -294,12 +306,8 @@ static int take_letters(struct parser *p, const char *letters)
     int rv = 0;
     while (rv == 0 && *letters != '\0') {
         const struct cli_option *o = find_option(p, NULL, 0, *letters);
-        if (o == NULL) {
-            const struct cli_command *c = p->cli->command;
-            return cli_usage(p->cli, "unknown option '-%c'%s", *letters,
-                             c != NULL && c->takes_value ? ": write '--' before a value like that"
-                                                         : "");
-        }
+        if (o == NULL)
+            return cli_usage(p->cli, "unknown option '-%c'%s", *letters, how_as_value(p));
         letters++;
         const char *value = NULL;
         if (o->type != CLI_TYPE_FLAG && *letters != '\0') {

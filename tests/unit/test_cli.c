@@ -169,6 +169,8 @@ static void each_mistake_is_one_line_and_where_help_is(void **state)
         {"get -x k", "vstamp: unknown option '-x'\nTry 'vstamp get --help'.\n"},
         {"put k -x", "vstamp: unknown option '-x': write '--' before a value like that\n"
                      "Try 'vstamp put --help'.\n"},
+        {"put k --x", "vstamp: unknown option '--x': write '--' before a value like that\n"
+                      "Try 'vstamp put --help'.\n"},
         {"get k -5", "vstamp: unknown option '-5'\nTry 'vstamp get --help'.\n"},
         {"put -5 k", "vstamp: unknown option '-5': write '--' before a value like that\n"
                      "Try 'vstamp put --help'.\n"},
@@ -197,7 +199,25 @@ static void each_mistake_is_one_line_and_where_help_is(void **state)
     }
 }
 
-static void durations_are_seconds_unless_they_say_milliseconds(void **state)
+static void a_complaint_is_whole_however_long(void **state)
+{
+    struct cli cli = {.program = "vstamp"};
+    char replicas[3000], printed[4096];
+    FILE *err = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    (void)state;
+    assert_non_null(err);
+    memset(replicas, 'x', sizeof replicas);
+    dup2(fileno(err), STDERR_FILENO);
+    cli_complain(&cli, "%.*s: settle it", (int)sizeof replicas, replicas);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    read_back(err, printed);
+    assert_int_equal(strlen(printed), strlen("vstamp: : settle it\n") + sizeof replicas);
+    assert_non_null(strstr(printed, "x: settle it\n"));
+}
+
+static void durations_are_seconds_unless_they_have_a_unit(void **state)
 {
     static const struct {
         const char *word;
@@ -287,7 +307,8 @@ int main(void)
         cmocka_unit_test(options_stand_before_and_after_the_command_and_among_operands),
         cmocka_unit_test(a_negative_number_is_data_where_a_value_is_expected),
         cmocka_unit_test(each_mistake_is_one_line_and_where_help_is),
-        cmocka_unit_test(durations_are_seconds_unless_they_say_milliseconds),
+        cmocka_unit_test(a_complaint_is_whole_however_long),
+        cmocka_unit_test(durations_are_seconds_unless_they_have_a_unit),
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(a_bug_ends_in_its_own_status),
         cmocka_unit_test(nothing_is_suggested_for_a_word_that_is_near_to_none),

@@ -245,7 +245,7 @@ struct vstamp_client *vstamp_driver_client(struct vstamp_driver *d)
 
 static void close_peer(struct peer *peer, int error)
 {
-    link_close(&peer->link, error, vstamp_driver_now_ms());
+    link_close(&peer->link, error);
     peer->owes = false;
 }
 
@@ -255,13 +255,20 @@ static void lose(struct vstamp_driver *d, uint32_t index, int error)
     vstamp_client_down(d->client, index, vstamp_driver_now_ms());
 }
 
+/* Has this connection something to do by itself, at due_ms? */
+static bool is_waiting(const struct vstamp_driver *d, uint32_t index)
+{
+    const struct link *l = &d->peers[index].link;
+    return l->state == LINK_CONNECTING ||
+           (l->state == LINK_CLOSED && vstamp_client_wants(d->client, index));
+}
+
 static void connect_wanted(struct vstamp_driver *d, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < d->n_peers; i++) {
         struct link *l = &d->peers[i].link;
-        if (l->state != LINK_CLOSED || now_ms < l->retry_ms) continue;
-        if (!vstamp_client_wants(d->client, i)) continue;
-        int error = link_begin(l);
+        if (!is_waiting(d, i) || now_ms < l->due_ms) continue;
+        int error = l->state == LINK_CLOSED ? link_begin(l) : link_on_time(l);
         if (error != 0) lose(d, i, error);
     }
 }
@@ -341,7 +348,7 @@ void driver_refresh(struct vstamp_driver *d)
         if (l->state != LINK_UP || now_ms - peer->read_ms < FRESH_MS) continue;
         if (link_receive(l) == EAGAIN) continue; /* late answers are passed over */
         close_peer(peer, 0);
-        l->retry_ms = 0;
+        l->due_ms = 0;
     }
 }
 
@@ -381,11 +388,10 @@ size_t vstamp_driver_polls(struct vstamp_driver *d, struct pollfd *polls)
 int vstamp_driver_timeout(const struct vstamp_driver *d)
 {
     uint64_t now_ms = vstamp_driver_now_ms(), wake_ms = vstamp_client_wake(d->client);
+    if (has_moved(d)) return 0;
     for (uint32_t i = 0; i < d->n_peers; i++) {
         const struct link *l = &d->peers[i].link;
-        if (l->state == LINK_CLOSED && l->retry_ms < wake_ms &&
-            vstamp_client_wants(d->client, i))
-            wake_ms = l->retry_ms;
+        if (is_waiting(d, i) && l->due_ms < wake_ms) wake_ms = l->due_ms;
     }
     if (wake_ms == UINT64_MAX) return -1;
     if (wake_ms <= now_ms) return 0;

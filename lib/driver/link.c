@@ -11,11 +11,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <vstamp/client.h>
+
 #include "base/assert.h"
 
 #define RECONNECT_PAUSE_MS 50u
 #define READ_BYTES_MIN     65536u
 #define WRITE_BYTES_MIN    65536u
+
+/* The kernel repeats what is not acknowledged after pauses that double, for minutes: when a network
+ * comes back, it may have just begun a long one.  So neither a connection that does not come about
+ * nor one over which nothing gets through is waited for that long. */
+#define CONNECT_MS_MAX  2000u /* for each address */
+#define USER_TIMEOUT_MS 10000 /* as replicas have it */
+
+/* A look-up blocks, and where name servers are silent it does for seconds. */
+#define RESOLVE_AGAIN_MS 30000u
 
 bool link_reserve(uint8_t **buffer, size_t *capacity, size_t wanted)
 {
@@ -46,13 +57,13 @@ void link_release(struct link *l)
     free(l->out);
 }
 
-void link_close(struct link *l, int error, uint64_t now_ms)
+void link_close(struct link *l, int error)
 {
     close_socket(l);
     l->state = LINK_CLOSED;
     l->error = error;
     l->closed_by_peer = error == 0;
-    l->retry_ms = now_ms + RECONNECT_PAUSE_MS;
+    l->due_ms = vstamp_driver_now_ms() + RECONNECT_PAUSE_MS;
     l->in_size = l->in_used = l->in_wanted = 0;
     l->out_size = l->out_sent = 0;
 }
@@ -61,11 +72,16 @@ void link_close(struct link *l, int error, uint64_t now_ms)
 
 static int resolve(struct link *l)
 {
-    if (l->resolved != NULL) return 0;
+    struct addrinfo *found;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    int rv = getaddrinfo(l->address.host, l->address.port_text, &hints, &l->resolved);
-    if (rv != 0) l->resolved = NULL;
-    return rv; /* EAI_* are negative */
+    uint64_t now_ms = vstamp_driver_now_ms();
+    if (l->resolved != NULL && now_ms - l->resolved_ms < RESOLVE_AGAIN_MS) return 0;
+    int rv = getaddrinfo(l->address.host, l->address.port_text, &hints, &found);
+    l->resolved_ms = now_ms;
+    if (rv != 0) return l->resolved != NULL ? 0 : rv; /* EAI_* are negative */
+    if (l->resolved != NULL) freeaddrinfo(l->resolved);
+    l->resolved = found;
+    return 0;
 }
 
 static void is_up(struct link *l)
@@ -81,7 +97,10 @@ static int connect_to_next(struct link *l)
     l->fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (l->fd < 0) return errno;
     const int on = 1; /* what is due leaves in one write: nothing is gained by waiting for more */
+    const int timeout_ms = USER_TIMEOUT_MS;
     setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(l->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+    l->due_ms = vstamp_driver_now_ms() + CONNECT_MS_MAX;
     if (connect(l->fd, to->ai_addr, to->ai_addrlen) == 0) is_up(l);
     else if (errno == EINPROGRESS) l->state = LINK_CONNECTING;
     else return errno;
@@ -117,6 +136,12 @@ int link_finish(struct link *l)
     if (error != 0) return try_others(l, error);
     is_up(l);
     return 0;
+}
+
+int link_on_time(struct link *l)
+{
+    assert(l->state == LINK_CONNECTING);
+    return try_others(l, ETIMEDOUT);
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A connection to one replica, over whichever of its host's addresses accepts one.  Nothing here
- * blocks, but for the look-up of the host's name, once.
+ * blocks, but for the look-up of the host's name: before the first connection, and before others
+ * once in a while, as a host may move.
  *
- *   CLOSED --begin--> CONNECTING --finish: the next address, and the next--> UP
- *     ^                   |                                                  |
- *     +--close------------+--------------------------------------------------+
+ *   CLOSED --begin--> CONNECTING --finish, on_time: the next address, and the next--> UP
+ *     ^                   |                                                           |
+ *     +--close------------+-----------------------------------------------------------+
  *
- * Failures are an errno, or negative: a code of getaddrinfo. */
+ * Failures are an errno, or negative: a code of getaddrinfo.  Times are vstamp_driver_now_ms. */
 #ifndef DRIVER_LINK_H
 #define DRIVER_LINK_H
 
@@ -21,11 +22,12 @@ enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_UP };
 
 struct link {
     struct address address;
-    struct addrinfo *resolved; /* all that the host name stands for */
-    struct addrinfo *next;     /* the one to try next */
+    struct addrinfo *resolved; /* all that the host name stands for, NULL: not known */
+    uint64_t resolved_ms;
+    struct addrinfo *next; /* the one to try next */
     enum link_state state;
-    int fd;            /* -1: none */
-    uint64_t retry_ms; /* not to be begun before */
+    int fd;          /* -1: none */
+    uint64_t due_ms; /* CLOSED: not to be begun before; CONNECTING: when this address is given up */
     int error;         /* the newest failure */
     bool closed_by_peer;
     uint8_t *in;
@@ -38,14 +40,17 @@ struct link {
 void link_init(struct link *l, const struct address *address);
 void link_release(struct link *l);
 
-/* Look the host up and try its first address.  0: state tells how far it is. */
+/* Try the first address of the host.  0: state tells how far it is. */
 int link_begin(struct link *l);
 
 /* The socket that was connecting can be written.  0: it is up, or the next address is tried. */
 int link_finish(struct link *l);
 
+/* It is connecting, and due_ms has come.  0: the next address is tried; else there is none. */
+int link_on_time(struct link *l);
+
 /* It failed with this error, or the other end closed it (0): a pause begins. */
-void link_close(struct link *l, int error, uint64_t now_ms);
+void link_close(struct link *l, int error);
 
 /* Write what is left of `out`.  0: all of it; EAGAIN: the socket takes no more. */
 int link_flush(struct link *l);

@@ -94,6 +94,15 @@ cut() {
     done
 }
 
+# cut_clients: nothing of what the hub sends to replicas arrives there.
+cut_clients() {
+    local i
+    for i in 0 1 2; do
+        $(network_in "$NETWORK-$i") nft add rule inet cuts in ip saddr 10.86.83.254 \
+            tcp dport "$((GROUP_BASE + i))" counter drop
+    done
+}
+
 heal() {
     local i
     for i in 0 1 2; do $(network_in "$NETWORK-$i") nft flush chain inet cuts in; done
@@ -190,4 +199,29 @@ taken_over() {
     group_wait_agree
     group_wait_field "$old" role backup
     [ "$(vstamp get k)" = new ]
+}
+
+# The kernel's own pauses double: after so long they are longer than SOON_S.
+CUT_S=20
+SOON_S=4
+
+@test "a client that was cut off for long is answered soon after, connected before or not" {
+    local name
+    mkfifo "$BATS_TEST_TMPDIR/typed"
+    cd "$BATS_TEST_TMPDIR"
+    vstamp --timeout 120 shell <typed >old 3>&- &
+    group_adopt $!
+    exec 7>typed
+    echo "put old 1" >&7
+    group_wait "the first answer" grep -q OK old
+    cut_clients
+    echo "get old" >&7
+    vstamp --timeout 120 get old >new 3>&- &
+    group_adopt $!
+    sleep "$CUT_S"
+    heal
+    for name in old new; do
+        GROUP_DEADLINE=$SOON_S group_wait "an answer to $name" grep -qx 1 "$name"
+    done
+    exec 7>&-
 }

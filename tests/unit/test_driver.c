@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the driver says: of a configuration that makes no sense, of too many calls, and of replicas.
- * The one replica is played by the test, on a socket of its own. */
+/* What the driver says: of a configuration that makes no sense, of too many calls, and of replicas;
+ * and how it finds them.  The one replica is played by the test, on a socket of its own; so is the
+ * name server, and time can be made to pass. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,11 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <vstamp/client.h>
@@ -23,19 +28,77 @@ enum { TIMEOUT_MS = 20000 };
 
 static int listener;
 static char address[32];
+static struct sockaddr_in place; /* where it listens */
+
+/* --- the world -------------------------------------------------------------------------------- */
+
+static uint64_t passed_s;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int rv = (int)syscall(SYS_clock_gettime, clock, now);
+    now->tv_sec += (time_t)passed_s;
+    return rv;
+}
+
+static struct sockaddr_in places[2]; /* of any name */
+static size_t n_places;
+static unsigned n_look_ups;
+
+int getaddrinfo(const char *restrict name, const char *restrict service,
+                const struct addrinfo *restrict hints, struct addrinfo **restrict found)
+{
+    static struct addrinfo list[2];
+    static struct sockaddr_in copies[2];
+    (void)name, (void)service, (void)hints;
+    n_look_ups++;
+    if (n_places == 0) return EAI_AGAIN;
+    memcpy(copies, places, sizeof copies);
+    for (size_t i = 0; i < n_places; i++)
+        list[i] = (struct addrinfo){.ai_family = AF_INET,
+                                    .ai_addr = (struct sockaddr *)&copies[i],
+                                    .ai_addrlen = sizeof copies[i],
+                                    .ai_next = i + 1 < n_places ? &list[i + 1] : NULL};
+    *found = list;
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *list)
+{
+    (void)list;
+}
+
+/* A socket that nobody connects to yet. */
+static int bind_to_loopback(struct sockaddr_in *at)
+{
+    socklen_t size = sizeof *at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(bind(fd, (struct sockaddr *)at, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)at, &size), 0);
+    return fd;
+}
 
 static int listen_on_loopback(void **state)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof at;
     (void)state;
-    listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
+    listener = bind_to_loopback(&place);
     assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
-    snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)ntohs(at.sin_port));
+    snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)ntohs(place.sin_port));
     return 0;
 }
+
+/* The name server knows where it is. */
+static int found_at_once(void **state)
+{
+    (void)state;
+    places[0] = place;
+    n_places = 1;
+    n_look_ups = 0;
+    return 0;
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static int close_listener(void **state)
 {
@@ -138,6 +201,123 @@ static void says_of_a_replica_what_it_does(void **state)
     close(connection);
 }
 
+/* A driver that asks something, until it is answered. */
+static struct vstamp_driver *ask_for_ever(const char *replicas, int *err)
+{
+    struct vstamp_driver *driver;
+    assert_int_equal(vstamp_driver_open(&driver, replicas, NULL, NULL), 0);
+    assert_int_equal(vstamp_driver_call(driver, VSTAMP_READ_STALE, "x", 1, UINT64_MAX, on_reply,
+                                        err), 0);
+    return driver;
+}
+
+/* Until it says so of the replica. */
+static void wait_to_hear(struct vstamp_driver *driver, const char *words)
+{
+    char text[200] = "";
+    while (strstr(text, words) == NULL) {
+        assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+        vstamp_driver_explain(driver, text, sizeof text);
+    }
+}
+
+static void a_host_that_has_moved_is_found(void **state)
+{
+    int err = 1, former = bind_to_loopback(&places[0]);
+    (void)state;
+    struct vstamp_driver *driver = ask_for_ever("host:1", &err);
+    wait_to_hear(driver, "Connection refused");
+    assert_int_equal(n_look_ups, 1);
+    n_places = 0; /* no name server is there: the former place is better than none */
+    passed_s += 30;
+    while (n_look_ups < 2) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    places[0] = place;
+    n_places = 1;
+    for (int i = 0; i < 30; i++) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    assert_int_equal(n_look_ups, 2);
+    passed_s += 30;
+    wait_to_hear(driver, "no answer");
+    assert_int_equal(n_look_ups, 3);
+    int connection = accept(listener, NULL, NULL);
+    answer_one(connection);
+    while (err > 0) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    vstamp_driver_close(driver);
+    close(connection);
+    close(former);
+}
+
+/* Where a connection hangs, as the queue of the listener is full. */
+static int listen_and_hang(struct sockaddr_in *at, int *queued)
+{
+    int fd = bind_to_loopback(at);
+    assert_int_equal(listen(fd, 0), 0);
+    *queued = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(*queued, (struct sockaddr *)at, sizeof *at), 0);
+    return fd;
+}
+
+static void an_address_that_is_silent_gives_way_to_the_next(void **state)
+{
+    int err = 1, queued, silent = listen_and_hang(&places[0], &queued);
+    (void)state;
+    places[1] = place;
+    n_places = 2;
+    struct vstamp_driver *driver = ask_for_ever("host:1", &err);
+    for (int i = 0; i < 30; i++) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    wait_to_hear(driver, "does not accept the connection");
+    passed_s += 2;
+    wait_to_hear(driver, "no answer");
+    int connection = accept(listener, NULL, NULL);
+    answer_one(connection);
+    while (err > 0) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    vstamp_driver_close(driver);
+    close(connection);
+    close(queued);
+    close(silent);
+}
+
+static void a_host_that_is_silent_is_tried_again_and_again(void **state)
+{
+    int err = 1, queued, silent = listen_and_hang(&places[0], &queued);
+    (void)state;
+    struct vstamp_driver *driver = ask_for_ever("host:1", &err);
+    for (int i = 0; i < 3; i++) {
+        wait_to_hear(driver, "does not accept the connection");
+        passed_s += 2;
+        wait_to_hear(driver, "Connection timed out");
+    }
+    vstamp_driver_close(driver);
+    close(queued);
+    close(silent);
+}
+
+static void a_driver_whose_group_has_moved_is_due_at_once(void **state)
+{
+    uint8_t members[64], frame[512];
+    struct wire_list_builder list;
+    struct wire_member member = {.address = bytes_of("elsewhere:1")};
+    struct wire_header header = {.group = {1, 2}, .epoch = 1};
+    struct pollfd polls[VSTAMP_PEERS_MAX];
+    int err = 1;
+    (void)state;
+    wire_list_begin(&list, &wire_shape_member, members, sizeof members);
+    assert_true(wire_list_add(&list, &member));
+    struct wire_new_epoch moved = {.membership = {.epoch = 1, .members = wire_list_end(&list)}};
+    size_t size = wire_frame_encode(&header, &wire_shape_new_epoch, &moved, frame, sizeof frame);
+    struct vstamp_driver *driver = ask_for_ever("a:1,b:1,c:1", &err);
+    vstamp_driver_wait(driver, 0);
+    int connection = accept(listener, NULL, NULL);
+    assert_int_equal(send(connection, frame, size, 0), size);
+    while (vstamp_client_moves(vstamp_driver_client(driver)) == 0) {
+        poll(polls, vstamp_driver_polls(driver, polls), 10);
+        vstamp_driver_turn(driver, polls);
+    }
+    assert_int_equal(vstamp_client_n_replicas(vstamp_driver_client(driver)), 1);
+    assert_int_equal(vstamp_driver_timeout(driver), 0);
+    vstamp_driver_close(driver);
+    close(connection);
+}
+
 static void says_what_answers_in_place_of_a_replica(void **state)
 {
     static const char banner[] = "SSH-2.0-Something_9.2\r\n";
@@ -167,10 +347,14 @@ static void says_what_answers_in_place_of_a_replica(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_number_of_calls_has_a_default_and_a_bound),
-        cmocka_unit_test(a_question_beside_all_calls_in_flight_is_told_so),
-        cmocka_unit_test(says_of_a_replica_what_it_does),
-        cmocka_unit_test(says_what_answers_in_place_of_a_replica),
+        cmocka_unit_test_setup(a_number_of_calls_has_a_default_and_a_bound, found_at_once),
+        cmocka_unit_test_setup(a_question_beside_all_calls_in_flight_is_told_so, found_at_once),
+        cmocka_unit_test_setup(says_of_a_replica_what_it_does, found_at_once),
+        cmocka_unit_test_setup(a_host_that_has_moved_is_found, found_at_once),
+        cmocka_unit_test_setup(an_address_that_is_silent_gives_way_to_the_next, found_at_once),
+        cmocka_unit_test_setup(a_host_that_is_silent_is_tried_again_and_again, found_at_once),
+        cmocka_unit_test_setup(a_driver_whose_group_has_moved_is_due_at_once, found_at_once),
+        cmocka_unit_test_setup(says_what_answers_in_place_of_a_replica, found_at_once),
     };
     return cmocka_run_group_tests(tests, listen_on_loopback, close_listener);
 }

@@ -249,7 +249,7 @@ static int sweep_keys(struct bench *b, enum kv_verb verb)
     enum vstamp_task task = verb == KV_GET ? VSTAMP_READ : VSTAMP_APPLY;
     uint64_t key = 0;
     b->sweep = (struct bench_sweep){.verb = verb};
-    for (;;) {
+    while (b->crowd.c->signal == 0) {
         while (b->n_free > 0 && key < b->options.keys && b->sweep.err == 0) {
             struct requester *r = &b->requesters[b->free[--b->n_free]];
             uint32_t n;
@@ -257,9 +257,10 @@ static int sweep_keys(struct bench *b, enum kv_verb verb)
             crowd_call(&b->crowd, r->number, task, operation, on_swept, r);
             key += n;
         }
-        if (b->n_free == b->options.clients || b->crowd.c->signal != 0) return b->sweep.err;
+        if (b->n_free == b->options.clients) return b->sweep.err;
         crowd_turn(&b->crowd, -1, UINT64_MAX);
     }
+    return VSTAMP_E_NOT_RUN;
 }
 
 int bench_fill(struct bench *b)
@@ -275,7 +276,7 @@ int bench_clear(struct bench *b)
 int bench_add_up(struct bench *b, uint64_t *sum)
 {
     int rv = sweep_keys(b, KV_GET);
-    *sum = b->sweep.sum;
+    if (rv == 0) *sum = b->sweep.sum;
     return rv;
 }
 
@@ -287,7 +288,6 @@ int bench_open(struct bench *b, struct client *c, const struct bench_options *op
     uint64_t seed;
     b->options = *options;
     int rv = crowd_open(&b->crowd, c, options->clients, options->connections, diag);
-    if (rv == 0) rv = crowd_register(&b->crowd, diag);
     if (rv != 0) return rv;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed) abort();
     prng_seed(&b->prng, seed);

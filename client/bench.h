@@ -75,7 +75,7 @@ struct bench {
     } sweep; /* over all keys, before or after the load */
 };
 
-/* Registers the clients.  0 or an error with a sentence. */
+/* Nothing is sent yet.  0 or an error with a sentence. */
 int bench_open(struct bench *b, struct client *c, const struct bench_options *options,
                struct vstamp_diag *diag);
 void bench_close(struct bench *b);
@@ -83,11 +83,12 @@ void bench_close(struct bench *b);
 /* The load; returns when it is over or a signal came.  `live` is called about once a second. */
 void bench_run(struct bench *b, void (*live)(const struct bench *b, uint64_t elapsed_ns));
 
-/* Before and after it: something for each of the keys. */
+/* Before and after it: something for each of the keys.  0, or how the newest failed; if a signal
+ * came, VSTAMP_E_NOT_RUN. */
 int bench_fill(struct bench *b);
 int bench_clear(struct bench *b);
 
-/* The sum of the counters. */
+/* The sum of the counters, likewise. */
 int bench_add_up(struct bench *b, uint64_t *sum);
 
 #endif

@@ -200,11 +200,22 @@ static json_t *report_json(const struct bench *b, uint64_t sum)
     return object;
 }
 
+/* Something for all keys failed. */
+static void fail_sweep(const struct bench *b, const char *what, int err, struct outcome *o)
+{
+    char replicas[CONN_EXPLANATION_SIZE] = "";
+    if (vstamp_err_exit(err) != CLI_REFUSED) crowd_explain(&b->crowd, replicas, sizeof replicas);
+    outcome_fail(o, err, err == VSTAMP_E_UNKNOWN_OUTCOME, "%s: %s%s%s", what, vstamp_err_text(err),
+                 replicas[0] != '\0' ? ": " : "", replicas);
+}
+
 /* What went wrong, with its exit status in o->err; err 0: nothing. */
-static void judge(const struct bench *b, uint64_t sum, struct outcome *o)
+static void judge(const struct bench *b, uint64_t sum, int sum_err, struct outcome *o)
 {
     uint64_t least = b->writes.count, most = least + b->failures[BENCH_UNKNOWN];
-    if (sum != NEVER && (sum < least || sum > most))
+    if (sum_err != 0)
+        fail_sweep(b, "the counters could not be read", sum_err, o);
+    else if (sum != NEVER && (sum < least || sum > most))
         outcome_fail(o, VSTAMP_E_BUG, true,
                      "%" PRIu64 " increments ran, but %" PRIu64 " were acknowledged and %" PRIu64
                      " are unknown: please report this",
@@ -220,10 +231,10 @@ static void judge(const struct bench *b, uint64_t sum, struct outcome *o)
                      vstamp_err_text(b->failure));
 }
 
-static int report(struct client *c, const struct bench *b, uint64_t sum)
+static int report(struct client *c, const struct bench *b, uint64_t sum, int sum_err)
 {
     struct outcome o = {0};
-    judge(b, sum, &o);
+    judge(b, sum, sum_err, &o);
     int status = vstamp_err_exit(o.err);
     if (c->options.json) {
         json_t *object = report_json(b, sum);
@@ -259,30 +270,42 @@ static int check_options(const struct bench_options *o, struct vstamp_diag *diag
     return 0;
 }
 
-static int complain(const struct client *c, const char *what, int err)
+/* The keys as the load needs them.  False: *o says why they are not. */
+static bool prepare(struct bench *b, struct outcome *o)
 {
-    cli_complain(c->cli, "%s: %s", what, vstamp_err_text(err));
-    return vstamp_err_exit(err);
+    int rv = b->options.increments ? bench_clear(b)
+             : b->options.read_percent > 0 ? bench_fill(b)
+                                           : 0;
+    if (rv != 0) fail_sweep(b, "the keys could not be prepared", rv, o);
+    return rv == 0;
+}
+
+/* The load, and what it was like; the exit status. */
+static int measure(struct client *c, struct bench *b)
+{
+    uint64_t sum = NEVER;
+    bench_run(b, print_live);
+    end_live(b);
+    int sum_err = b->options.increments && c->signal == 0 ? bench_add_up(b, &sum) : 0;
+    int status = report(c, b, sum, sum_err);
+    if (b->options.svg != NULL && plot_write(b, b->options.svg) != 0) {
+        cli_complain(c->cli, "%s: cannot be written: %s", b->options.svg, strerror(errno));
+        status = CLI_USAGE;
+    }
+    return status;
 }
 
 /* Between opening and closing; the exit status. */
 static int run(struct client *c, struct bench *b)
 {
-    const struct bench_options *o = &b->options;
-    uint64_t sum = NEVER;
-    int rv = o->increments ? bench_clear(b) : o->read_percent > 0 ? bench_fill(b) : 0;
-    if (rv != 0) return complain(c, "the keys could not be prepared", rv);
-    bench_run(b, print_live);
-    end_live(b);
-    if (o->increments && c->signal == 0) rv = bench_add_up(b, &sum);
-    if (rv != 0) return complain(c, "the counters could not be read", rv);
-    int status = report(c, b, sum);
-    if (o->svg != NULL && plot_write(b, o->svg) != 0) {
-        cli_complain(c->cli, "%s: cannot be written: %s", o->svg, strerror(errno));
-        status = CLI_USAGE;
-    }
-    if (!o->keep && c->signal == 0 && bench_clear(b) != 0)
-        cli_complain(c->cli, "keys that begin with %s were left there", BENCH_PREFIX);
+    const struct bench_options *options = &b->options;
+    struct outcome o = {0};
+    bool begun = crowd_register(&b->crowd, &o) == 0, ready = begun && prepare(b, &o);
+    int status = ready ? measure(c, b) : answer_error(c, answer_named("bench"), &o);
+    outcome_release(&o);
+    if (options->keep || !begun) return status;
+    bool are_gone = ready ? bench_clear(b) == 0 : options->read_percent == 0;
+    if (!are_gone) cli_complain(c->cli, "keys that begin with %s were left there", BENCH_PREFIX);
     return status;
 }
 

@@ -147,30 +147,36 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns)
     return polls[n + 1].revents != 0;
 }
 
-struct roll {
-    uint32_t left;
-    int err;
-};
-
 static void on_registered(void *context, const struct vstamp_reply *reply)
 {
-    struct roll *roll = context;
-    roll->left--;
-    if (roll->err == 0) roll->err = reply->err;
+    struct crowd *crowd = context;
+    crowd->roll.left--;
+    if (crowd->roll.err != 0 || reply->err == 0) return;
+    crowd->roll.err = reply->err;
+    snprintf(crowd->roll.why, sizeof crowd->roll.why, "%.*s", (int)reply->size,
+             reply->size > 0 ? (const char *)reply->body : "");
 }
 
-int crowd_register(struct crowd *crowd, struct vstamp_diag *diag)
+int crowd_register(struct crowd *crowd, struct outcome *o)
 {
-    struct roll roll = {.left = crowd->n_clients};
+    char why[CONN_EXPLANATION_SIZE];
+    crowd->roll.left = crowd->n_clients;
     for (uint32_t i = 0; i < crowd->n_clients; i++)
-        crowd_call(crowd, i, VSTAMP_REGISTER, (struct bytes){0}, on_registered, &roll);
-    while (roll.left > 0 && crowd->c->signal == 0) crowd_turn(crowd, -1, UINT64_MAX);
-    if (roll.err == 0) return 0;
-    char why[VSTAMP_DIAG_SIZE];
-    crowd_explain(crowd, why, sizeof why);
-    vstamp_diag_printf(diag, "no answer in %.1f s: %s: nothing was sent but registrations",
-                       crowd->c->options.timeout_ms / 1000.0, why);
-    return roll.err;
+        crowd_call(crowd, i, VSTAMP_REGISTER, (struct bytes){0}, on_registered, crowd);
+    while (crowd->roll.left > 0 && crowd->c->signal == 0) crowd_turn(crowd, -1, UINT64_MAX);
+    if (crowd->c->signal != 0) {
+        outcome_fail(o, VSTAMP_E_NOT_RUN, false, "interrupted");
+    } else if (crowd->roll.err == VSTAMP_E_NOT_RUN) {
+        crowd_explain(crowd, why, sizeof why);
+        outcome_fail(o, VSTAMP_E_NOT_RUN, false,
+                     "no answer in %.1f s: %s: nothing was sent but registrations",
+                     crowd->c->options.timeout_ms / 1000.0, why);
+    } else if (crowd->roll.err != 0) {
+        bool says = crowd->roll.why[0] != '\0';
+        outcome_fail(o, crowd->roll.err, false, "refused: %s",
+                     says ? crowd->roll.why : vstamp_err_text(crowd->roll.err));
+    }
+    return o->err;
 }
 
 uint64_t crowd_view(const struct crowd *crowd)

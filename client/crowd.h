@@ -13,7 +13,10 @@
 #include <vstamp/client.h>
 
 #include "client/client.h"
+#include "client/outcome.h"
 #include "client/signals.h"
+
+#define CROWD_WHY_SIZE 160u
 
 struct crowd {
     struct client *c;
@@ -24,6 +27,11 @@ struct crowd {
     size_t *places; /* in `polls`, where those of a driver begin */
     struct signals signals;
     struct session_file file; /* holds the ids, and a lock on them */
+    struct {
+        uint32_t left;
+        int err; /* of the first that failed */
+        char why[CROWD_WHY_SIZE];
+    } roll; /* of crowd_register */
 };
 
 /* As many clients over as many connections to each replica; nothing is sent yet.  At most half of
@@ -41,8 +49,9 @@ void crowd_call(struct crowd *crowd, uint32_t i, enum vstamp_task task, struct b
  * c->signal. */
 bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns);
 
-/* Register them all, so that later requests need not.  0, or how the first failed. */
-int crowd_register(struct crowd *crowd, struct vstamp_diag *diag);
+/* Register them all, so that later requests need not.  0, or the error that is in *o then, which
+ * was of zeros. */
+int crowd_register(struct crowd *crowd, struct outcome *o);
 
 uint64_t crowd_view(const struct crowd *crowd);
 

@@ -106,6 +106,7 @@ well_formed() {
     kill -TERM "$pid"
     wait "$pid" || status=$?
     [ "$status" -eq 143 ]
+    [ "$(wc -l <out)" -eq 1 ]
     [ "$(field answered)" -gt 0 ]
     [ "$(field unknown)" -ge 4 ]
     [[ $(cat out) == *'"outcome":"unknown"'* ]]
@@ -160,4 +161,39 @@ well_formed() {
     [ "$(field answered)" -eq 1000 ]
     vstamp --json --consistency stale bench --reads 100 --requests 1000 --clients 4 >out 2>&1
     [ "$(field answered)" -eq 1000 ]
+}
+
+@test "bench: who interrupts it is told what is left, and nothing when nothing was sent" {
+    local pid status
+    interrupted() { # COMMAND...: after half a second
+        status=0
+        "$@" >out 2>errors 3>&- &
+        pid=$!
+        group_adopt "$pid"
+        sleep 0.5
+        kill -TERM "$pid"
+        wait "$pid" || status=$?
+        [ "$status" -eq 143 ]
+    }
+    interrupted vstamp bench
+    grep -q " requests answered" out
+    grep -qx "vstamp: keys that begin with bench/ were left there" errors
+    [ "$(vstamp list --limit 1 --keys-only)" != "" ]
+    interrupted vstamp bench --keep
+    group_never grep -q left errors
+    group_kill 0 1 2
+    interrupted vstamp --timeout 20 bench
+    [ ! -s out ] && [ ! -s errors ]
+    interrupted vstamp --timeout 20 --json bench
+    [[ $(cat out) == '{"op":"bench","ok":false,"error":"interrupted","outcome":"none",'* ]]
+}
+
+@test "bench: a group of another application says so, at once" {
+    group_kill 0 1 2
+    GROUP_OPTIONS="--app-exec $BATS_TEST_DIRNAME/../../examples/exec/notes.sh"
+    group_start 3 "durability: memory"
+    group_wait_primary
+    group_fails 5 "vstamp: refused: this group replicates \"*\", and that is an operation of *" \
+        vstamp --timeout 20 bench
+    [[ $(vstamp --json bench 2>/dev/null) == '{"op":"bench","ok":false,"error":"invalid",'* ]]
 }

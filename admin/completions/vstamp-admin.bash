@@ -6,11 +6,16 @@ _vstamp_admin() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= i words
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -c | -t | --config | --timeout) ((i++)) ;;
+        -c | -t | --config | --timeout)
+            ((i++))
+            [[ ${COMP_WORDS[i]} != = ]] || ((i++)) # which is a word to bash
+            ;;
         -*) ;;
         *) command=${COMP_WORDS[i]} && break ;;
         esac
     done
+    [[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
+    [[ $word != = ]] || word=
     COMPREPLY=()
     if [[ $previous == -c || $previous == --config ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -4,11 +4,21 @@
 
 _vstamp() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= i
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
+    local piece words=("") # before this one; bash takes '=' and ':' for words, too
+    for piece in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        if [[ $piece == [=:]* || ${words[-1]} == *[=:] ]]; then
+            words[-1]+=$piece
+        else
+            words+=("$piece")
+        fi
+    done
+    [[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
+    [[ $word != = ]] || word=
+    for ((i = 1; i < ${#words[@]}; i++)); do
+        case ${words[i]} in
         -c | -r | -s | -t | --config | --replicas | --session | --timeout | --consistency) ((i++)) ;;
         -*) ;;
-        *) command=${COMP_WORDS[i]} && break ;;
+        *) command=${words[i]} && break ;;
         esac
     done
     COMPREPLY=()

@@ -3,9 +3,11 @@
 # bash completion of vstamp-replica(8): options are those that --help tells.
 
 _vstamp_replica() {
-    local word=${COMP_WORDS[COMP_CWORD]} words
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
+    [[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]} # '=' is a word to bash
+    [[ $word != = ]] || word=
     COMPREPLY=()
-    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    case $previous in
     --data-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
     --journal-io) mapfile -t COMPREPLY < <(compgen -W "ring thread" -- "$word") ;;
     --log-format) mapfile -t COMPREPLY < <(compgen -W "logfmt json" -- "$word") ;;

@@ -43,6 +43,23 @@ offered() {
     [ "$output" = " warn " ]
 }
 
+@test "behind '=' and addresses, which bash cuts into words" {
+    offered vstamp --replicas 127.0.0.1 : 14621,b : 2 pu
+    [ "$output" = " put " ]
+    offered vstamp --session = file --replicas = '[' :: '1]' : 14621 put --
+    [[ $output == *" --ttl "* ]]
+    offered vstamp --consistency = c
+    [ "$output" = " causal " ]
+    offered vstamp --consistency =
+    [ "$output" = " linearizable causal stale " ]
+    offered vstamp-admin --config = file bi
+    [ "$output" = " bisect " ]
+    offered vstamp-replica --log-level = w
+    [ "$output" = " warn " ]
+    offered vstamp-sim --forbid = crash_al
+    [ "$output" = " crash_all_us " ]
+}
+
 @test "files where one is named, and nothing where a number is" {
     cd "$BATS_TEST_TMPDIR"
     touch mine.so

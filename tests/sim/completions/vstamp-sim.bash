@@ -3,9 +3,11 @@
 # bash completion of vstamp-sim(1): options, and the names of --set, are those that --help tells.
 
 _vstamp_sim() {
-    local word=${COMP_WORDS[COMP_CWORD]} words
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
+    [[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]} # '=' is a word to bash
+    [[ $word != = ]] || word=
     COMPREPLY=()
-    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    case $previous in
     --set | --forbid)
         words=$(vstamp-sim --help 2>/dev/null |
             awk '/^Names for/ { on = 1 } on && /^  / { print $1 }')

@@ -38,7 +38,7 @@ static void conclude(struct ahead *a, struct question *q, struct outcome *o)
 {
     char explanation[CONN_EXPLANATION_SIZE];
     bool is_old = q->reply.err == 0 && q->reply.op_number < a->c->session.identity.seen &&
-                  client_read_task(a->c) != SESSION_READ_STALE;
+                  a->c->options.read_task != SESSION_READ_STALE;
     bool is_late = q->reply.err == VSTAMP_E_NOT_RUN;
     *o = (struct outcome){0};
     if (is_late) {
@@ -113,9 +113,8 @@ void ahead_ask(struct ahead *a, struct bytes operation, bool raw)
     q->asked = true;
     q->raw = raw;
     q->options = c->options;
-    q->options.consistency = client_consistency(c); /* the line's word goes with the line */
     q->operation = (struct bytes){memory_copy(operation.data, operation.size), operation.size};
-    int rv = vstamp_driver_call(a->driver, (enum vstamp_task)client_read_task(c),
+    int rv = vstamp_driver_call(a->driver, (enum vstamp_task)c->options.read_task,
                                 q->operation.data, q->operation.size, c->options.timeout_ms,
                                 on_reply, q);
     if (rv == 0) return;

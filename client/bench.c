@@ -139,7 +139,7 @@ static void start(struct bench *b, uint64_t since_ns)
     b->n_started++;
     enum kv_verb verb = r->is_read ? KV_GET : o->increments ? KV_INCR : KV_PUT;
     enum vstamp_task task = VSTAMP_APPLY;
-    if (r->is_read) task = (enum vstamp_task)client_read_task(b->crowd.c);
+    if (r->is_read) task = (enum vstamp_task)b->crowd.c->options.read_task;
     crowd_call(&b->crowd, r->number, task, encode_for_key(r, verb, key), on_reply, r);
 }
 

@@ -62,44 +62,32 @@ static int connect_to_group(struct client *c, const char *noted, struct vstamp_d
     return rv;
 }
 
-static const struct {
-    const char *word;
-    enum session_task task;
-} consistencies[] = {{"linearizable", SESSION_READ},
-                     {"causal", SESSION_READ_CAUSAL},
-                     {"stale", SESSION_READ_STALE}};
-
-enum session_task client_read_task(const struct client *c)
+int client_take_consistency(const struct cli *cli, const struct cli_option *option,
+                            const char *value)
 {
-    for (size_t i = 0; i < sizeof consistencies / sizeof consistencies[0]; i++)
-        if (strcmp(c->options.consistency, consistencies[i].word) == 0)
-            return consistencies[i].task;
-    return (enum session_task)0;
+    static const struct {
+        const char *word;
+        enum session_task task;
+    } consistencies[] = {{"linearizable", SESSION_READ},
+                         {"causal", SESSION_READ_CAUSAL},
+                         {"stale", SESSION_READ_STALE}};
+    for (size_t i = 0; i < sizeof consistencies / sizeof consistencies[0]; i++) {
+        if (strcmp(value, consistencies[i].word) != 0) continue;
+        *(enum session_task *)option->into = consistencies[i].task;
+        return 0;
+    }
+    return cli_usage(cli, "--consistency: expected linearizable, causal or stale, found '%.60s'",
+                     value);
 }
 
-const char *client_consistency(const struct client *c)
-{
-    for (size_t i = 0; i < sizeof consistencies / sizeof consistencies[0]; i++)
-        if (consistencies[i].task == client_read_task(c)) return consistencies[i].word;
-    return "";
-}
-
-int client_check_options(const struct client *c, struct vstamp_diag *diag)
+int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag)
 {
     if (c->options.session != NULL && c->options.session[0] == '\0') {
         vstamp_diag_printf(diag, "--session: the name is empty: name a file");
         return VSTAMP_E_USAGE;
     }
-    if (client_read_task(c) != 0) return 0;
-    vstamp_diag_printf(diag, "--consistency: expected linearizable, causal or stale, found '%.60s'",
-                       c->options.consistency);
-    return VSTAMP_E_USAGE;
-}
-
-int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag)
-{
-    int rv = client_check_options(c, diag);
-    if (rv == 0 && !c->file_open) {
+    int rv = 0;
+    if (!c->file_open) {
         const char *path = file_path != NULL ? file_path : c->options.session;
         rv = session_file_open(&c->file, path, file_path == NULL, diag);
         c->file_open = rv == 0;

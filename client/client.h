@@ -34,7 +34,7 @@ struct client_options {
     const char *config;
     const char *replicas;
     const char *session;
-    const char *consistency;
+    enum session_task read_task; /* as --consistency asks for */
     uint32_t timeout_ms;
     bool json;
     bool viewstamps;
@@ -44,11 +44,15 @@ struct client_options {
 #define CLIENT_LINE_OPTIONS(o)                                                                   \
     CLI_DURATION('t', "timeout", &(o)->timeout_ms, CLIENT_TIMEOUT_MS_MIN, CLIENT_TIMEOUT_MS_MAX, \
                  "give up after this long, by default 5"),                                       \
-        CLI_TEXT(0, "consistency", &(o)->consistency, "linearizable|causal|stale",               \
+        CLI_EACH(0, "consistency", client_take_consistency, &(o)->read_task,                     \
+                 "linearizable|causal|stale",                                                    \
                  "how fresh reads must be, by default linearizable"),                            \
         CLI_FLAG('j', "json", &(o)->json, "answer with one JSON object on one line"),            \
         CLI_FLAG(0, "viewstamps", &(o)->viewstamps,                                              \
                  "say at which epoch, view and op-number an answer holds")
+
+int client_take_consistency(const struct cli *cli, const struct cli_option *option,
+                            const char *value);
 
 struct ahead;
 
@@ -83,11 +87,6 @@ struct client {
 /* Connection and session are ready; `file_path` NULL: as --session says.  0 or VSTAMP_E_*. */
 int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag);
 void client_end(struct client *c);
-
-/* The kind of read that --consistency asks for; 0: there is no such. */
-enum session_task client_read_task(const struct client *c);
-const char *client_consistency(const struct client *c); /* its word */
-int client_check_options(const struct client *c, struct vstamp_diag *diag);
 
 /* Whom to ask: --replicas, else what a request was sent to that is noted (or NULL), unless --config
  * says otherwise, else the configuration. */

@@ -84,8 +84,7 @@ int crowd_open(struct crowd *crowd, struct client *c, uint32_t n_clients, uint32
                             .n_clients = n_clients,
                             .n_drivers = n_connections < n_clients ? n_connections : n_clients};
     struct config *config = memory_new(sizeof *config);
-    int rv = client_check_options(c, diag);
-    if (rv == 0) rv = client_find_group(c, NULL, config, diag);
+    int rv = client_find_group(c, NULL, config, diag);
     if (rv == 0) rv = check_size(crowd, config, diag);
     if (rv == 0) {
         take_ids(crowd);

@@ -45,7 +45,7 @@ static void die_by(int number)
 
 int main(int argc, char **argv)
 {
-    struct client c = {.options = {.consistency = "linearizable", .timeout_ms = CLIENT_TIMEOUT_MS}};
+    struct client c = {.options = {.read_task = SESSION_READ, .timeout_ms = CLIENT_TIMEOUT_MS}};
     const struct cli_option options[] = {
         CLI_TEXT('c', "config", &c.options.config, "FILE", "the group's configuration"),
         CLI_TEXT('r', "replicas", &c.options.replicas, "ADDR,ADDR,...",

@@ -354,7 +354,7 @@ static void run(struct client *c, bool is_write, struct bytes operation, struct 
     if (is_write)
         run_write(c, operation, o);
     else
-        run_read(c, client_read_task(c), operation, c->options.timeout_ms, o);
+        run_read(c, c->options.read_task, operation, c->options.timeout_ms, o);
     conn_release_signals(c->conn);
 }
 

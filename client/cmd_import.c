@@ -26,8 +26,7 @@
 #include "client/pair.h"
 #include "program/progress.h"
 
-#define CLIENTS_DEFAULT  64u
-#define LINE_BYTES_MAX   (4 * (size_t)(KV_KEY_MAX + KV_VALUE_MAX) + 64)
+#define CLIENTS_DEFAULT 64u
 
 struct import;
 
@@ -74,10 +73,7 @@ static void fail_at(struct import *im, uint64_t line, int err, bool may_have_run
 static void read_more(struct import *im)
 {
     int rv = lines_read(&im->lines);
-    if (rv == VSTAMP_E_TOO_LARGE)
-        fail_at(im, im->lines.number + 1, rv, false, bytes_of("the line is too long"));
-    else if (rv != 0)
-        fail_at(im, im->lines.number + 1, rv, false, bytes_of(strerror(errno)));
+    if (rv != 0) fail_at(im, im->lines.number + 1, rv, false, bytes_of(lines_failure(rv)));
 }
 
 /* --- puts ------------------------------------------------------------------------------------- */
@@ -256,7 +252,7 @@ static int open_input(struct import *im, struct vstamp_diag *diag)
         vstamp_diag_printf(diag, "%s: %s: nothing was imported", im->name, strerror(errno));
         return VSTAMP_E_IO;
     }
-    im->lines = (struct lines){.fd = fd, .line_max = LINE_BYTES_MAX};
+    im->lines = (struct lines){.fd = fd};
     if (S_ISREG(st.st_mode)) im->bytes_total = (uint64_t)st.st_size;
     return 0;
 }

@@ -176,7 +176,7 @@ static void run_line(struct shell *sh, struct bytes typed)
 
 static void run_pipe(struct shell *sh)
 {
-    struct lines lines = {.fd = STDIN_FILENO, .line_max = SIZE_MAX};
+    struct lines lines = {.fd = STDIN_FILENO};
     int rv = 0;
     while (!sh->ended && rv == 0 && (lines_ready(&lines) || !lines.ended)) {
         if (lines_ready(&lines))
@@ -184,11 +184,12 @@ static void run_pipe(struct shell *sh)
         else if (ahead_turn(&sh->ahead, lines.fd))
             rv = lines_read(&lines);
     }
+    const char *why = lines_failure(rv);
     ahead_catch_up(&sh->ahead);
     ahead_close(&sh->ahead);
     lines_release(&lines);
     if (rv == 0) return;
-    cli_complain(&sh->cli, "standard input: %s: not all commands were read", strerror(errno));
+    cli_complain(&sh->cli, "standard input: %s: not all commands were read", why);
     sh->status = CLI_USAGE;
 }
 

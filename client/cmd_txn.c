@@ -3,11 +3,13 @@
  * line is what one would type into the shell; without any they are read from standard input. */
 #include <config.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "client/answer.h"
 #include "client/command.h"
+#include "client/lines.h"
 #include "client/memory.h"
 #include "client/operation.h"
 #include "client/ttl.h"
@@ -32,7 +34,7 @@ struct script {
     enum kv_branch branch;
     bool in_steps, in_else; /* no condition may follow; no second else */
     struct line *lines;     /* whose words the above points to */
-    size_t n_lines;
+    size_t n_lines, n_read;
 };
 
 static bool word_is(struct bytes word, const char *text)
@@ -151,26 +153,33 @@ static const char *take_words(struct script *s, const struct line *line)
 
 static int take_line(struct script *s, struct bytes typed)
 {
-    s->lines = memory_resize(s->lines, (s->n_lines + 1) * sizeof *s->lines);
-    struct line *line = &s->lines[s->n_lines++];
-    *line = (struct line){0};
-    const char *wrong = line_parse(line, typed);
-    if (wrong == NULL) wrong = take_words(s, line);
-    return wrong == NULL ? 0 : cli_usage(s->c->cli, "txn: line %zu: %s", s->n_lines, wrong);
+    struct line line;
+    const char *wrong = line_parse(&line, typed);
+    s->n_read++;
+    if (wrong == NULL) wrong = take_words(s, &line);
+    if (line.n_words == 0) {
+        line_release(&line);
+    } else {
+        s->lines = memory_resize(s->lines, (s->n_lines + 1) * sizeof *s->lines);
+        s->lines[s->n_lines++] = line;
+    }
+    return wrong == NULL ? 0 : cli_usage(s->c->cli, "txn: line %zu: %s", s->n_read, wrong);
 }
 
 static int take_input(struct script *s)
 {
-    char *typed = NULL;
-    size_t capacity = 0;
-    ssize_t n;
-    int rv = 0;
-    while (rv == 0 && (n = getline(&typed, &capacity, stdin)) >= 0)
-        rv = take_line(s, (struct bytes){(const uint8_t *)typed, (size_t)n});
-    free(typed);
-    if (rv == 0 && ferror(stdin))
-        rv = cli_usage(s->c->cli, "txn: standard input: %s: nothing was sent", strerror(errno));
-    return rv;
+    struct lines lines = {.fd = STDIN_FILENO};
+    struct vstamp_diag diag;
+    int rv = 0, failure = 0;
+    while (rv == 0 && failure == 0 && (lines_ready(&lines) || !lines.ended)) {
+        if (lines_ready(&lines)) rv = take_line(s, lines_take(&lines));
+        else failure = lines_read(&lines);
+    }
+    const char *why = lines_failure(failure);
+    lines_release(&lines);
+    if (failure == 0) return rv;
+    vstamp_diag_printf(&diag, "standard input: %s: nothing was sent", why);
+    return answer_refuse(s->c, "txn", failure, &diag);
 }
 
 /* --- the command ------------------------------------------------------------------------------ */

@@ -43,7 +43,7 @@ int lines_read(struct lines *l)
         l->looked = l->looked > l->used ? l->looked - l->used : 0;
         l->used = 0;
     }
-    if (l->size > l->line_max) return VSTAMP_E_TOO_LARGE;
+    if (l->size > LINES_LINE_MAX) return VSTAMP_E_TOO_LARGE;
     if (l->capacity - l->size < READ_BYTES) {
         l->capacity = 2 * l->capacity + READ_BYTES;
         l->text = memory_resize(l->text, l->capacity);
@@ -54,6 +54,11 @@ int lines_read(struct lines *l)
     l->size += (size_t)n;
     l->bytes_read += (uint64_t)n;
     return 0;
+}
+
+const char *lines_failure(int rv)
+{
+    return rv == VSTAMP_E_TOO_LARGE ? "the line is too long" : strerror(errno);
 }
 
 void lines_release(struct lines *l)

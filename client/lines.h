@@ -9,10 +9,13 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/limits.h"
+
+/* Bytes of the longest line: what is more fits no frame, though each byte were escaped. */
+#define LINES_LINE_MAX (4 * (size_t)FRAME_BYTES_MAX)
 
 struct lines {
     int fd;
-    size_t line_max;       /* bytes of the longest line; SIZE_MAX: any */
     bool ended;            /* the input; the last line may come without a newline */
     uint64_t number;       /* of the line taken last, from 1 */
     uint64_t bytes_read;   /* in all */
@@ -27,8 +30,11 @@ bool lines_ready(struct lines *l);
 struct bytes lines_take(struct lines *l);
 
 /* Read once; it blocks unless poll said that there is something.  0; VSTAMP_E_TOO_LARGE: the next
- * line is longer than line_max; VSTAMP_E_IO: see errno. */
+ * line is longer than LINES_LINE_MAX; VSTAMP_E_IO: see errno. */
 int lines_read(struct lines *l);
+
+/* Right after it: which of both. */
+const char *lines_failure(int rv);
 
 void lines_release(struct lines *l);
 

@@ -101,10 +101,16 @@ static int refuse_word(struct shell *sh, const char *word)
 {
     struct vstamp_diag diag;
     struct nearest nearest = nearest_to(word);
-    for (size_t i = 0; i < WORDS; i++)
+    const char *other = NULL;
+    for (size_t i = 0; i < WORDS; i++) {
         if (words[i].when != NEVER) nearest_offer(&nearest, words[i].word);
+        else if (strcasecmp(word, words[i].word) == 0) other = words[i].word;
+    }
     const char *best = nearest_best(&nearest);
-    if (best == NULL)
+    if (other != NULL)
+        vstamp_diag_printf(&diag, "'%s' is no command of the shell: run 'vstamp %s' beside it",
+                           other, other);
+    else if (best == NULL)
         vstamp_diag_printf(&diag, "unknown command '%.60s': try 'help'", word);
     else
         vstamp_diag_printf(&diag, "unknown command '%.60s': did you mean '%s'?", word, best);

@@ -68,6 +68,7 @@ incr word
 put "open
 frobnicate
 put
+EXPORT
 get word
 END'
     [ "$status" -eq 2 ]
@@ -76,8 +77,19 @@ END'
     [[ ${lines[2]} == "(error) a quote is not closed" ]]
     [[ ${lines[3]} == "(error) unknown command 'frobnicate'"* ]]
     [ "${lines[4]}" = "(error) put: an operand is missing: expected KEY [VALUE]" ]
-    [ "${lines[5]}" = abc ]
-    [ "${#lines[@]}" -eq 6 ]
+    [ "${lines[5]}" = "(error) 'export' is no command of the shell: run 'vstamp export' beside it" ]
+    [ "${lines[6]}" = abc ]
+    [ "${#lines[@]}" -eq 7 ]
+}
+
+@test "a line that never ends is not waited for, here and in a transaction" {
+    run bash -c '(echo put k v && tr "\0" x </dev/zero) | vstamp shell'
+    [ "$status" -eq 2 ]
+    [ "${lines[0]}" = OK ]
+    [ "${lines[1]}" = "vstamp: standard input: the line is too long: not all commands were read" ]
+    run bash -c 'tr "\0" x </dev/zero | vstamp txn'
+    [ "$status" -eq 5 ]
+    [ "$output" = "vstamp: standard input: the line is too long: nothing was sent" ]
 }
 
 @test "--json: one object a line, whatever happens" {

@@ -8,10 +8,8 @@
  * asked: the replica that was may be cut off from the others. */
 #include <config.h>
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/command.h"
 #include "client/json_bytes.h"
@@ -100,7 +98,7 @@ static int take(struct watch *w, const struct outcome *o)
         return CLI_REFUSED;
     }
     print_all(w, answer);
-    if (ferror(stdout)) return cli_usage(c->cli, "watch: standard output: %s", strerror(errno));
+    if (ferror(stdout)) return CLI_USAGE; /* see cli_end */
     w->seen = o->op;
     w->more = answer->more;
     w->complained = false;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How long a key lives, as people type it: 500ms, 30s, 5m, 2h, 7d, 1.5h; a number alone is seconds;
- * never. */
+/* How long a key lives, as people type it: a duration (program/duration.h), or never. */
 #ifndef CLIENT_TTL_H
 #define CLIENT_TTL_H
 

@@ -171,6 +171,8 @@ noinst_LTLIBRARIES += \
     %D%/program/config_yaml.c \
     %D%/program/crash.c \
     %D%/program/crash.h \
+    %D%/program/duration.c \
+    %D%/program/duration.h \
     %D%/program/escape.c \
     %D%/program/escape.h \
     %D%/program/log.c \

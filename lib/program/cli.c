@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "program/duration.h"
 #include "program/nearest.h"
 
 #define OPTION_WIDTH 26 /* of the left column of --help */
@@ -146,36 +147,6 @@ static void print_help(const struct cli *cli, const struct cli_option *own)
     if (end != NULL) printf("\n%s", end);
 }
 
-/* 5, 0.5, 5s, 500ms as milliseconds; false for anything else. */
-static bool parse_duration(const char *text, uint64_t *ms)
-{
-    uint64_t whole = 0;
-    uint64_t fraction_ms = 0;
-    uint64_t unit_ms = 100;
-    const char *at = text;
-
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (at - text >= 9) return false;
-        whole = whole * 10 + (uint64_t)(*at - '0');
-    }
-    bool has_digits = at > text;
-    bool is_whole = *at != '.';
-    if (!is_whole) {
-        for (at++; *at >= '0' && *at <= '9'; at++) {
-            fraction_ms += (uint64_t)(*at - '0') * unit_ms;
-            unit_ms /= 10;
-            has_digits = true;
-        }
-    }
-    if (!has_digits) return false;
-    if (strcmp(at, "ms") == 0 && is_whole) {
-        *ms = whole;
-        return true;
-    }
-    *ms = whole * 1000 + fraction_ms;
-    return *at == '\0' || strcmp(at, "s") == 0;
-}
-
 static bool parse_u32(const char *text, uint64_t *number)
 {
     const char *at = text;
@@ -207,13 +178,13 @@ static int set_option(const struct cli *cli, const struct cli_option *o, const c
         *(uint32_t *)o->into = (uint32_t)number;
         return 0;
     case CLI_TYPE_DURATION:
-        if (!parse_duration(value, &number) || number < o->min || number > o->max) {
+        if (!duration_parse(value, &number) || number / 1000 < o->min || number / 1000 > o->max) {
             return cli_usage(cli,
                              "--%s: expected seconds from %g to %g, such as 5, 0.5 or 500ms, "
                              "found '%.60s'",
                              o->name, o->min / 1000.0, o->max / 1000.0, value);
         }
-        *(uint32_t *)o->into = (uint32_t)number;
+        *(uint32_t *)o->into = (uint32_t)(number / 1000);
         return 0;
     case CLI_TYPE_EACH:
         return o->take(cli, o, value);

@@ -81,7 +81,7 @@ struct cli_option {
     {CLI_TYPE_TEXT, letter, name, into, 0, 0, operand, text, NULL}
 #define CLI_U32(letter, name, into, min, max, operand, text)                                       \
     {CLI_TYPE_U32, letter, name, into, min, max, operand, text, NULL}
-/* 5, 0.5, 5s or 500ms */
+/* See duration.h. */
 #define CLI_DURATION(letter, name, into, min_ms, max_ms, text)                                     \
     {CLI_TYPE_DURATION, letter, name, into, min_ms, max_ms, "SECONDS", text, NULL}
 /* May be given again and again: `take` is called with each value, from left to right. */

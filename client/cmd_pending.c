@@ -6,33 +6,47 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/answer.h"
 #include "client/command.h"
+#include "client/json_bytes.h"
 #include "client/memory.h"
 #include "client/operation.h"
 
 struct pending_list {
     struct client *c;
     size_t count;
+    bool failed; /* to read a file */
     json_t *items; /* with --json */
 };
 
-static void show_file(struct pending_list *l, const char *path)
+static void show(struct pending_list *l, const char *path, const struct session_pending *pending)
+{
+    char *command = operation_described(pending->operation, pending->is_call);
+    l->count++;
+    if (l->items != NULL) {
+        json_t *item = json_object();
+        json_bytes_set(item, "file", bytes_of(path));
+        json_object_set_new(item, "since", json_string(pending->since));
+        json_object_set_new(item, "command", json_string(command));
+        json_array_append_new(l->items, item);
+    } else {
+        printf("%s  %s  %s\n", path, pending->since, command);
+    }
+    free(command);
+}
+
+/* `named` by the user; others may be settled, and gone, meanwhile. */
+static void show_file(struct pending_list *l, const char *path, bool named)
 {
     struct session_file f;
     struct vstamp_diag diag = {0};
-    if (session_file_peek(&f, path, &diag) != 0) {
+    bool found = session_file_peek(&f, path, &diag) == 0;
+    if (found && f.pending.operation.data != NULL) show(l, path, &f.pending);
+    if (!found && (named || access(path, F_OK) == 0)) {
         cli_complain(l->c->cli, "%s", diag.text);
-    } else if (f.pending.operation.data != NULL) {
-        char *command = operation_described(f.pending.operation, f.pending.is_call);
-        l->count++;
-        if (l->items != NULL)
-            json_array_append_new(l->items, json_pack("{s:s, s:s, s:s}", "file", path, "since",
-                                                      f.pending.since, "command", command));
-        else
-            printf("%s  %s  %s\n", path, f.pending.since, command);
-        free(command);
+        l->failed = true;
     }
     session_file_close(&f);
 }
@@ -56,13 +70,26 @@ static int show_folder(struct pending_list *l, struct vstamp_diag *diag)
         FILE *into = memory_stream(&path, &size);
         fprintf(into, "%s%s", folder, entries[i]->d_name);
         fclose(into);
-        show_file(l, path);
+        show_file(l, path, false);
         free(path);
         free(entries[i]);
     }
     if (n >= 0) free(entries);
     free(folder);
     return 0;
+}
+
+static void print_json(struct pending_list *l)
+{
+    json_t *object = answer_named("pending");
+    json_object_set_new(object, "ok", json_boolean(!l->failed));
+    if (l->failed) {
+        json_object_set_new(object, "error", json_string(vstamp_err_name(VSTAMP_E_IO)));
+        json_object_set_new(object, "outcome", json_string("none"));
+        json_object_set_new(object, "message", json_string("not all files could be read"));
+    }
+    json_object_set_new(object, "pending", l->items);
+    answer_print_json(l->c, object, NULL);
 }
 
 int cmd_pending(struct cli *cli, int argc, char **argv)
@@ -73,16 +100,12 @@ int cmd_pending(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     struct pending_list l = {.c = c, .items = c->options.json ? json_array() : NULL};
     struct vstamp_diag diag = {0};
-    if (c->options.session != NULL) show_file(&l, c->options.session);
+    if (c->options.session != NULL) show_file(&l, c->options.session, true);
     rv = show_folder(&l, &diag);
     if (rv != 0) return answer_refuse(c, "pending", rv, &diag);
-    if (l.items != NULL) {
-        json_t *object = answer_named("pending");
-        json_object_set_new(object, "ok", json_true());
-        json_object_set_new(object, "pending", l.items);
-        answer_print_json(c, object, NULL);
-    } else if (l.count == 0) {
+    if (l.items != NULL)
+        print_json(&l);
+    else if (l.count == 0 && !l.failed)
         puts("nothing is pending");
-    }
-    return CLI_OK;
+    return l.failed ? CLI_USAGE : CLI_OK;
 }

@@ -217,6 +217,27 @@ lose() {
     [ "$(cat "$s")" = precious ]
 }
 
+@test "pending: a file that cannot be read is an error, and those that can be are listed" {
+    local file=$XDG_STATE_HOME/vstamp/damaged.pending
+    run vstamp --session "$s" pending
+    [ "$status" -eq 2 ]
+    [ "$output" = "vstamp: $s: cannot open the session file: No such file or directory" ]
+    vstamp --session "$s" put k v
+    majority STOP
+    run vstamp --session "$s" --timeout 0.5 incr n
+    [ "$status" -eq 4 ]
+    mkdir -p "${file%/*}"
+    echo precious >"$file"
+    run vstamp --session "$s" pending
+    [ "$status" -eq 2 ]
+    [[ $output == *"vstamp: $file: not a session file"* && $output == *"  incr n"* ]]
+    cp "$s" "$BATS_TEST_TMPDIR/"$'\xff'
+    run bash -c "vstamp --session '$BATS_TEST_TMPDIR/'$'\xff' --json pending 2>/dev/null"
+    [ "$status" -eq 2 ]
+    [[ $output == '{"op":"pending","ok":false,"error":"io","outcome":"none",'* ]]
+    [[ $output == *'"pending":[{"file_base64":"'*'","command":"incr n"}]}' ]]
+}
+
 @test "interrupted with a request on its way: noted, and dead by the signal" {
     local pid status=0 other=$(((PRIMARY + 2) % 3)) before
     vstamp --session "$s" put k v

@@ -194,6 +194,14 @@ static int lock_named(const char *path, bool create, int *fd, struct vstamp_diag
     }
 }
 
+/* A link stays one: if it became a file, the one that it names would be a copy. */
+static char *follow_link(const char *path)
+{
+    struct stat st;
+    char *target = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
+    return target != NULL ? target : memory_copy(path, strlen(path));
+}
+
 int session_file_open(struct session_file *f, const char *path, bool create,
                       struct vstamp_diag *diag)
 {
@@ -207,7 +215,7 @@ int session_file_open(struct session_file *f, const char *path, bool create,
         f->fd = -1;
         return rv;
     }
-    f->path = memory_copy(path, strlen(path));
+    f->path = follow_link(path);
     rv = read_from(f, f->fd, path, diag);
     if (rv != 0) session_file_close(f);
     return rv;

@@ -127,6 +127,14 @@ left_over() {
     [ "$(vstamp --session "$s" put k w)" = OK ]
 }
 
+@test "--session: a link to a file is that file" {
+    ln -s session "$s.link" # which is not there yet
+    [ "$(vstamp --session "$s.link" incr n)" = 1 ]
+    [ "$(vstamp --session "$s" incr n)" = 2 ]
+    [ "$(vstamp --session "$s.link" incr n)" = 3 ]
+    [ -L "$s.link" ] && [ ! -L "$s" ]
+}
+
 @test "--session: a copy gets no answer that is not its own" {
     vstamp --session "$s" put k 1
     cp "$s" "$s.copy"

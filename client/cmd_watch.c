@@ -123,7 +123,9 @@ static int ask(struct watch *w, bool waits)
         cli_complain(w->c->cli, "%s", o.message);
         status = vstamp_err_exit(o.err);
     } else if (!waits && !w->complained) {
-        cli_complain(w->c->cli, "%s: still watching", o.message);
+        char *silence = request_silence(w->c);
+        cli_complain(w->c->cli, "%s: still watching", silence);
+        free(silence);
         w->complained = true;
     }
     bool nothing_new = waits && o.err == VSTAMP_E_NOT_RUN && status == -1;

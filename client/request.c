@@ -65,8 +65,7 @@ static bool is_overtaken(const struct client *c)
     return false;
 }
 
-/* "no answer in 5.0 s: A: Connection refused; B: ..." */
-static char *no_answer(struct client *c)
+char *request_silence(const struct client *c)
 {
     char *text = NULL;
     size_t size;
@@ -153,7 +152,7 @@ static void run_read(struct client *c, enum session_task task, struct bytes oper
     if (signal == 0 && r->err == 0) {
         take_answer(c, operation, o);
     } else if (signal != 0 || r->err == VSTAMP_E_NOT_RUN) {
-        char *text = no_answer(c);
+        char *text = request_silence(c);
         outcome_fail(o, VSTAMP_E_NOT_RUN, false, "%s: %s", text, try_again(c));
         free(text);
     } else if (r->err == VSTAMP_E_OTHER_GROUP) {
@@ -166,7 +165,7 @@ static void run_read(struct client *c, enum session_task task, struct bytes oper
 /* The answer did not come; what is noted stays noted. */
 static void fail_unknown(struct client *c, struct outcome *o)
 {
-    char *text = no_answer(c);
+    char *text = request_silence(c);
     struct vstamp_diag diag = {0};
     if (c->file.replicas == NULL) note_members(c);
     bool own = c->file.path == NULL;
@@ -206,7 +205,7 @@ static void fail_clear(struct client *c, const char *how)
 
 static void fail_not_run(struct client *c, struct outcome *o)
 {
-    char *text = no_answer(c);
+    char *text = request_silence(c);
     outcome_fail(o, VSTAMP_E_NOT_RUN, false,
                  "%s: the operation did not and will not run: %s", text, try_again(c));
     free(text);

@@ -14,6 +14,10 @@ void request_run(struct client *c, struct bytes operation, struct outcome *o);
 void request_await(struct client *c, struct bytes operation, uint64_t op, uint32_t wait_ms,
                    struct outcome *o);
 
+/* Why the newest request had no answer, as a new text: "no answer in 5.0 s: A: Connection refused;
+ * B: ...". */
+char *request_silence(const struct client *c);
+
 /* The answer of this operation was shown: it is no longer pending. */
 int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag);
 

@@ -103,6 +103,16 @@ refused() {
         vstamp-replica --config other.yaml --index 0
 }
 
+@test "an address that no name server tells of may be told the next time: exit 1" {
+    local status=0
+    unshare -n true 2>/dev/null || skip "there is no network without name servers to be had"
+    printf 'replicas_addresses: ["replica.example:14621"]\ndurability: memory\n' >other.yaml
+    unshare -n vstamp-replica --config other.yaml --index 0 2>err || status=$?
+    cat err >&2
+    [ "$status" -eq 1 ]
+    grep -q "^vstamp-replica: replica.example:14621: Temporary failure in name resolution" err
+}
+
 @test "a locked folder: one line that names it, exit 2" {
     group_start 1
     sed "s/:$GROUP_BASE\$/:$((GROUP_BASE + 2))/" "$VSTAMP_CONFIG" >other.yaml

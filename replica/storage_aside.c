@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Files that are damaged beyond what can be read.  They get names of their own, so that nobody
  * reads them again, and stay until what the others have brought back is stored in their place.  As
- * long as they are there the folder is that of a replica that had state, be there nothing else. */
+ * long as they are there the folder is that of a replica that had state, be there nothing else.
+ *
+ * Whatever does not tell of that state stays where it is: the trail, and what is not ours, such as
+ * a recording, or the lost+found of a volume. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -15,10 +18,17 @@ static bool is_aside(const char *name)
     return strncmp(name, STORAGE_ASIDE, strlen(STORAGE_ASIDE)) == 0;
 }
 
-/* Does it hold something of the node's? */
+/* Segments are counted from 1 again, so one that is kept for later must not say what a former one
+ * of its number did. */
 static bool is_content(const char *name)
 {
-    return name[0] != '.' && strcmp(name, STORAGE_LOCK) != 0 && !is_aside(name);
+    static const char *const others[] = {PAGES_NAME, STORAGE_FETCHED, STORAGE_SPARE,
+                                         STORAGE_SPARE_2};
+    uint64_t number;
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(name, others[i]) == 0) return true;
+    return storage_parse_name(name, STORAGE_JOURNAL, &number);
 }
 
 static bool rename_aside(const struct storage *s, const char *name)

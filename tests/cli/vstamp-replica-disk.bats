@@ -425,12 +425,16 @@ damage() {
     group_wait_agree
     group_kill 1
     damage 1
+    mkdir "$data/lost+found" # of a volume; and what an operator has put there
+    echo notes >"$data/notes"
     group_start_one 1
     group_wait_log 1 'level=error .*event=folder-damaged reason=".*/data/1/journal-.*: '
     group_wait_agree
     group_wait_log 1 event=recovered-from-damage
     damage_is_gone() { ! ls "$BATS_TEST_TMPDIR/data/1"/damaged-* 2>/dev/null; }
     group_wait "the damaged files to go" damage_is_gone
+    [ -d "$data/lost+found" ]
+    [ "$(cat "$data/notes")" = notes ]
     put more v
     group_wait_agree
     group_kill 1

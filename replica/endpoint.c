@@ -9,10 +9,9 @@
 
 #include "replica/listen.h"
 
-#define DROPPED_MAX     64u /* connections that were dropped, until libmicrohttpd has noticed */
-#define TIMEOUT_S       5u
-#define MEMORY_MAX      (16u << 10) /* of a connection: its header must fit */
-#define BACKLOG         64
+#define TIMEOUT_S  5u
+#define MEMORY_MAX (16u << 10) /* of a connection: its header must fit */
+#define BACKLOG    64
 
 #define TYPE_JSON    "application/json"
 #define TYPE_TEXT    "text/plain; charset=utf-8"
@@ -207,7 +206,7 @@ int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *add
     }
     e->daemon = MHD_start_daemon(
         MHD_USE_EPOLL, 0, NULL, NULL, on_request, e, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, ENDPOINT_CONNECTIONS_MAX + DROPPED_MAX,
+        MHD_OPTION_CONNECTION_LIMIT, ENDPOINT_CONNECTIONS_MAX + ENDPOINT_DROPPED_MAX,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, e, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_MAX, MHD_OPTION_END);
     info = e->daemon == NULL ? NULL : MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD);

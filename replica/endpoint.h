@@ -21,6 +21,7 @@
 #include "replica/transport_uv.h"
 
 #define ENDPOINT_CONNECTIONS_MAX 64u
+#define ENDPOINT_DROPPED_MAX     64u /* which were dropped, until libmicrohttpd has noticed */
 
 struct endpoint {
     struct MHD_Daemon *daemon;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "replica/endpoint.h"
 #include "replica/listen.h"
 #include "wire/frame.h"
 
@@ -11,8 +12,12 @@
 #define SWEEP_MS        1000u
 #define CLIENT_OVERHEAD 4096u       /* of a client's frame beyond its operation */
 #define PEER_OVERHEAD   (64u << 10) /* of a peer's frame beyond the batch it carries */
-#define FILES_BESIDE    64u         /* descriptors for all but client connections */
 #define CLIENTS_MIN     16u         /* the least that max_connections may be */
+#define FILES           48u         /* descriptors for all that is no connection */
+
+/* Without these a write to the disk may fail for want of a descriptor, which ends the replica. */
+#define FILES_BESIDE \
+    (FILES + PEERS_PLACES + STRANGERS_MAX + ENDPOINT_CONNECTIONS_MAX + ENDPOINT_DROPPED_MAX)
 
 /* Descriptors are what connections are made of: take as many as the system allows, and promise no
  * more than that.  0, with a sentence: too few. */

@@ -91,6 +91,29 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     [ "$(grep -c 'event=connections-full' "$BATS_TEST_TMPDIR/replica-$PRIMARY.log")" -le 3 ]
 }
 
+@test "as many connections as there may be leave descriptors for files" {
+    local backup=$(((PRIMARY + 1) % 3)) fd fds=() limit=330 i
+    group_kill "$backup"
+    GROUP_RUN="prlimit --nofile=$limit" group_start_one "$backup"
+    group_wait_agree
+    mkfifo "$BATS_TEST_TMPDIR/idle"
+    "$throw" $((GROUP_BASE + backup)) idle 300 \
+        <"$BATS_TEST_TMPDIR/idle" >"$BATS_TEST_TMPDIR/idle.out" 3>&- &
+    group_adopt $!
+    exec {fd}>"$BATS_TEST_TMPDIR/idle"
+    fds+=("$fd")
+    group_wait "all to be connected" grep -q ready "$BATS_TEST_TMPDIR/idle.out"
+    for i in {1..200}; do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + 3 + backup))"
+        fds+=("$fd")
+    done
+    works anyway
+    i=$(ls "/proc/${GROUP_PIDS[$backup]}/fd" | wc -l)
+    echo "# $i descriptors of $limit" >&3
+    [ "$i" -lt $((limit - 24)) ]
+    for fd in "${fds[@]}"; do exec {fd}>&-; done
+}
+
 @test "a backup that does not read holds neither the group nor memory" {
     local i dropped slow=$(((PRIMARY + 1) % 3)) value=$BATS_TEST_TMPDIR/value
     head -c 500000 /dev/urandom >"$value"

@@ -246,6 +246,6 @@ right, move this folder away and rename that to*" vstamp-replica --index 1
 @test "too few descriptors for a replica are told before it starts" {
     group_configure 3
     ulimit -n 60
-    refused "the system allows this process 60 open files, and a replica needs 80: *ulimit -n*" \
+    refused "the system allows this process 60 open files, and a replica needs 288: *ulimit -n*" \
         vstamp-replica --index 0
 }

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "replica/storage_lane.h"
@@ -110,6 +112,18 @@ static int take_lock(struct storage *s, struct vstamp_diag *diag)
     return VSTAMP_E_IO;
 }
 
+/* To which a sync of a file means nothing. */
+static void say_if_in_memory(const struct storage *s)
+{
+    struct statfs system;
+
+    if (fstatfs(s->folder_fd, &system) != 0 ||
+        (system.f_type != TMPFS_MAGIC && system.f_type != RAMFS_MAGIC))
+        return;
+    log_event(s->log, LOG_LEVEL_WARN, "folder-in-memory", LOG_TEXT("folder", s->folder),
+              LOG_TEXT("hint", "it is lost when the machine stops: name a data_dir on a disk"));
+}
+
 int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32_t state_pages,
                  struct turn *turn, struct log *log, struct vstamp_diag *diag)
 {
@@ -129,8 +143,10 @@ int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32
     s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->folder_fd < 0) return storage_complain(diag, s, ".", "cannot open");
     rv = take_lock(s, diag);
-    if (rv == 0) unlinkat(s->folder_fd, STORAGE_TEMPORARY, 0);
-    return rv;
+    if (rv != 0) return rv;
+    say_if_in_memory(s);
+    unlinkat(s->folder_fd, STORAGE_TEMPORARY, 0);
+    return 0;
 }
 
 /* --- looking at it ---------------------------------------------------------------------------- */

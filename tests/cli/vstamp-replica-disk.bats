@@ -474,3 +474,14 @@ damage() {
     [[ $(get k50) == v500* ]]
     group_wait_agree
 }
+
+@test "a folder in memory is said to be" {
+    [ "$(id -u)" -eq 0 ] || skip "only root can mount"
+    mkdir -p "$BATS_TEST_TMPDIR/data/0"
+    mount -t tmpfs -o size=100m tmpfs "$BATS_TEST_TMPDIR/data/0" || skip "nothing can be mounted"
+    MOUNTED=$BATS_TEST_TMPDIR/data/0
+    group_start 1
+    grep -q "level=warn .*event=folder-in-memory folder=$MOUNTED hint=" \
+        "$BATS_TEST_TMPDIR/replica-0.log"
+    put k v
+}

@@ -359,11 +359,13 @@ static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struc
         if (f->first == 0) f->first = numbers[i];
         *last = numbers[i];
         storage_name(file, STORAGE_JOURNAL, numbers[i]);
-        if (!storage_is_whole(&f->storage, numbers[i]))
-            finding(f, file, bytes, "was cut off, or its last block is damaged");
+        rv = storage_check_end(&f->storage, numbers[i], diag);
+        if (rv == VSTAMP_E_IO) break;
+        if (rv != 0) finding(f, file, bytes, "was cut off, or its last block is damaged");
+        rv = 0;
     }
     free(numbers);
-    return 0;
+    return rv;
 }
 
 static void walk_segments(struct folder *f, uint64_t last)

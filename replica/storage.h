@@ -170,8 +170,13 @@ void storage_look_end(struct storage *s); /* accepts one that could not be opene
 /* Zeroed memory that costs nothing where it is not touched; NULL: there is none. */
 void *storage_memory(size_t size);
 
-/* Is this segment of the journal as long as it was made? */
-bool storage_is_whole(struct storage *s, uint64_t number);
+/* Is this segment of the journal as long as it was made?  VSTAMP_E_CORRUPT, with a sentence, if
+ * not; VSTAMP_E_IO if the system refuses to tell. */
+int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_diag *diag);
+
+/* Does this errno say that the system refuses what the disk could give?  Then the file that it is
+ * about may be as sound as ever. */
+bool storage_is_refusal(int error);
 
 /* All numbers of files of that kind, rising; the caller frees *numbers. */
 int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,

@@ -19,9 +19,12 @@
 #define _GNU_SOURCE /* O_DIRECT */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -29,6 +32,7 @@
 
 #include "base/bitset.h"
 #include "base/endian.h"
+#include "replica/storage_lane.h"
 #include "replica/storage_pages.h"
 
 #define FREE_TABLE  0
@@ -56,6 +60,7 @@ struct check {
     const uint8_t *leaf; /* the one that the walk is in, */
     size_t n_keys, lowest; /* and what was seen of it */
     const char *problem;
+    int refused; /* errno with which the system did not let us look: then nothing is known */
 };
 
 static bool fail(struct check *c, const char *problem)
@@ -171,14 +176,28 @@ static bool room_for_branches(struct check *c)
     return fail(c, "a free page that is in use");
 }
 
+/* LMDB maps as much as its file says that it holds, be that damaged: is there no room even for what
+ * is there? */
+static bool lacks_memory(size_t size)
+{
+    void *memory = storage_memory(size + 1);
+
+    if (memory != NULL) munmap(memory, size + 1);
+    return memory == NULL;
+}
+
 static void check(struct check *c, const char *path)
 {
-    struct stat stat_of;
+    struct stat stat_of = {0};
     MDB_envinfo info;
     MDB_stat env_stat;
+    int mdb = stat(path, &stat_of) != 0 ? errno : pages_file_open(&c->file, path);
 
-    if (pages_file_open(&c->file, path) != 0 || mdb_env_info(c->file.env, &info) != 0 ||
-        mdb_env_stat(c->file.env, &env_stat) != 0 || stat(path, &stat_of) != 0) {
+    if (mdb == 0) mdb = mdb_env_info(c->file.env, &info);
+    if (mdb == 0) mdb = mdb_env_stat(c->file.env, &env_stat);
+    if (storage_is_refusal(mdb) || (mdb == ENOMEM && lacks_memory((size_t)stat_of.st_size)))
+        c->refused = mdb;
+    if (mdb != 0) {
         fail(c, "it cannot be opened as a file of LMDB");
         return;
     }
@@ -191,27 +210,61 @@ static void check(struct check *c, const char *path)
     }
     c->used = calloc(bitset_words(c->n_pages), sizeof *c->used);
     if (c->used == NULL)
-        fail(c, "no memory to check it");
+        c->refused = ENOMEM;
     else if (walk(c, FREE_TABLE) && walk(c, c->file.table))
         room_for_branches(c);
 }
 
-/* The child: says what is wrong, and nothing if all is sound. */
-static void judge(const char *path, int fd)
+/* How the child ends: by such a status, the last with errno added, or by a signal. */
+enum { SOUND, DAMAGED, REFUSED };
+
+/* The child: says what is damaged.  It has the folder's lock, too, so it does not stay alone. */
+static void judge(const char *path, int fd, pid_t parent)
 {
     static const struct rlimit none;
     struct check c = {.problem = NULL};
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(DAMAGED);
     setrlimit(RLIMIT_CORE, &none);
     check(&c, path);
-    if (c.problem != NULL && write(fd, c.problem, strlen(c.problem)) < 0) _exit(1);
-    _exit(c.problem == NULL ? 0 : 1);
+    if (c.refused != 0) _exit(REFUSED + c.refused);
+    if (c.problem == NULL) _exit(SOUND);
+    (void)!write(fd, c.problem, strlen(c.problem));
+    _exit(DAMAGED);
 }
 
 static int cannot(struct vstamp_diag *diag, const char *what)
 {
-    vstamp_diag_printf(diag, "cannot check it: %s: %s", what, strerror(errno));
+    vstamp_diag_printf(diag, "cannot check it: %s: %s%s", what, strerror(errno),
+                       storage_hint(errno));
     return VSTAMP_E_IO;
+}
+
+/* A walk through a damaged file may end so; any other signal came from outside. */
+static bool is_crash(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGFPE ||
+           number == SIGILL;
+}
+
+static int verdict(int status, const char *problem, struct vstamp_diag *diag)
+{
+    if (WIFSIGNALED(status) && !is_crash(WTERMSIG(status))) {
+        vstamp_diag_printf(diag, "cannot check it: signal %d ended the process that did",
+                           WTERMSIG(status));
+        return VSTAMP_E_IO;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SOUND) return 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) > REFUSED) {
+        errno = WEXITSTATUS(status) - REFUSED;
+        return cannot(diag, "open");
+    }
+    if (WIFSIGNALED(status))
+        vstamp_diag_printf(diag, "damaged: reading it ends in signal %d", WTERMSIG(status));
+    else
+        vstamp_diag_printf(diag, "damaged: %s", problem);
+    return VSTAMP_E_CORRUPT;
 }
 
 int pages_file_check(const char *path, struct vstamp_diag *diag)
@@ -222,8 +275,8 @@ int pages_file_check(const char *path, struct vstamp_diag *diag)
 
     if (access(path, F_OK) != 0 && errno == ENOENT) return 0;
     if (pipe(fds) != 0) return cannot(diag, "pipe");
-    pid_t child = fork();
-    if (child == 0) judge(path, fds[1]);
+    pid_t parent = getpid(), child = fork();
+    if (child == 0) judge(path, fds[1], parent);
     close(fds[1]);
     do size = read(fds[0], problem, sizeof problem - 1);
     while (size < 0 && errno == EINTR);
@@ -232,12 +285,7 @@ int pages_file_check(const char *path, struct vstamp_diag *diag)
     if (child < 0) return cannot(diag, "fork");
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR) return cannot(diag, "waitpid");
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
-    if (WIFSIGNALED(status))
-        vstamp_diag_printf(diag, "damaged: reading it ends in signal %d", WTERMSIG(status));
-    else
-        vstamp_diag_printf(diag, "damaged: %s", problem);
-    return VSTAMP_E_CORRUPT;
+    return verdict(status, problem, diag);
 }
 
 /* --- while the replica runs ------------------------------------------------------------------- */

@@ -48,6 +48,14 @@ static bool end(struct lane *l, const struct node_job *job)
     return ok;
 }
 
+/* What cannot be opened now is looked at another time. */
+static bool check_pages(struct lane *l, const struct node_job *job)
+{
+    int mdb = pages_file_find_rot(l->storage->folder, job->number, l->rotten, &l->n_rotten);
+
+    return storage_is_refusal(mdb) || done(l, mdb, "check");
+}
+
 bool checkpoint_run(struct lane *l, const struct node_job *job)
 {
     switch (job->kind) {
@@ -58,8 +66,7 @@ bool checkpoint_run(struct lane *l, const struct node_job *job)
     case NODE_JOB_CHECKPOINT_END:
         return end(l, job);
     case NODE_JOB_CHECK:
-        return done(l, pages_file_find_rot(l->storage->folder, job->number, l->rotten,
-                                           &l->n_rotten), "check");
+        return check_pages(l, job);
     case NODE_JOB_MEND:
         return begin(l) && keep_pages(l, job->data) && commit(l);
     case NODE_JOB_CHECK_JOURNAL:

@@ -16,10 +16,21 @@
 
 #include "replica/storage_lane.h"
 
+bool storage_is_refusal(int error)
+{
+    return error == EACCES || error == EPERM || error == EMFILE || error == ENFILE;
+}
+
+const char *storage_hint(int error)
+{
+    return error == EACCES ? ": run this as the user who owns the folder" : "";
+}
+
 int storage_complain(struct vstamp_diag *diag, const struct storage *s, const char *name,
                      const char *what)
 {
-    vstamp_diag_printf(diag, "%s/%s: %s: %s", s->folder, name, what, strerror(errno));
+    vstamp_diag_printf(diag, "%s/%s: %s: %s%s", s->folder, name, what, strerror(errno),
+                       storage_hint(errno));
     return VSTAMP_E_IO;
 }
 

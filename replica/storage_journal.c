@@ -278,7 +278,10 @@ static int open_segment(struct storage_reading *r, uint64_t number, struct vstam
     storage_name(name, STORAGE_JOURNAL, number);
     r->fd = open_journal(r->storage, name, O_RDONLY, NULL);
     if (r->fd < 0 && (errno == ENOENT || (r->running && errno == EIO))) return 0;
-    if (r->fd < 0) return storage_complain(diag, r->storage, name, "cannot open");
+    if (r->fd < 0) {
+        r->number = 0; /* who asks again is not told that it is not there */
+        return storage_complain(diag, r->storage, name, "cannot open");
+    }
     /* What a former process wrote may not have got further than a cache (PIT-9.6). */
     if (!r->running && fsync(r->fd) != 0)
         return storage_complain(diag, r->storage, name, "cannot sync");
@@ -371,30 +374,28 @@ void journal_checked(struct storage *s, const struct lane *l)
 
 /* --- before the start ------------------------------------------------------------------------- */
 
-bool storage_is_whole(struct storage *s, uint64_t number)
+int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_diag *diag)
 {
     char name[STORAGE_NAME_SIZE];
 
     storage_name(name, STORAGE_JOURNAL, number);
     int fd = open_journal(s, name, O_RDONLY, NULL);
+    if (fd < 0 && storage_is_refusal(errno)) return storage_complain(diag, s, name, "cannot open");
     bool whole = fd >= 0 && whole_size(fd) > 0;
     if (fd >= 0) close(fd);
-    return whole;
+    if (whole) return 0;
+    vstamp_diag_printf(diag, "%s/%s: damaged: its end is missing", s->folder, name);
+    return VSTAMP_E_CORRUPT;
 }
 
 /* Before anything of it is replayed. */
-static int check_ends(struct storage *s, const uint64_t *numbers, size_t n,
+static int check_ends(const struct storage *s, const uint64_t *numbers, size_t n,
                       struct vstamp_diag *diag)
 {
-    char name[STORAGE_NAME_SIZE];
+    int rv = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        if (storage_is_whole(s, numbers[i])) continue;
-        storage_name(name, STORAGE_JOURNAL, numbers[i]);
-        vstamp_diag_printf(diag, "%s/%s: damaged: its end is missing", s->folder, name);
-        return VSTAMP_E_CORRUPT;
-    }
-    return 0;
+    for (size_t i = 0; i < n && rv == 0; i++) rv = storage_check_end(s, numbers[i], diag);
+    return rv;
 }
 
 int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)

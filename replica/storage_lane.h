@@ -8,6 +8,7 @@
 /* storage_folder.c */
 int storage_complain(struct vstamp_diag *diag, const struct storage *s, const char *name,
                      const char *what); /* with errno's words; VSTAMP_E_IO */
+const char *storage_hint(int error); /* what to do about it, to stand behind its words; or "" */
 
 /* storage_lane.c: in the loop, */
 void lane_ask(struct lane *l, const struct node_job *job);

@@ -444,6 +444,79 @@ damage() {
     [ "$(grep -c event=folder-damaged "$BATS_TEST_TMPDIR/replica-1.log")" -eq 1 ]
 }
 
+# with_checkpoints: a group of three, each of which has stored a checkpoint; replica 1 is stopped.
+with_checkpoints() {
+    group_start 3 "checkpoint_ops: 16"
+    for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_has_checkpoint() { [ "$(group_field 1 checkpoint_number)" -gt 0 ]; }
+    group_wait "a checkpoint" group_has_checkpoint
+    group_stop 1
+}
+
+# refuses I PATTERN: it has ended with 2, such a last line, and no file was put aside.
+refuses() {
+    local status=0
+    group_wait "replica $1 to end" group_never group_running "$1"
+    group_reap "$1" || status=$?
+    [ "$status" -eq 2 ]
+    tail -n 1 "$BATS_TEST_TMPDIR/replica-$1.log" | grep "$2"
+    run ! compgen -G "$BATS_TEST_TMPDIR/data/$1/damaged-*"
+}
+
+@test "what the system does not let a replica open is not damaged" {
+    local data=$BATS_TEST_TMPDIR/data/1 file
+    with_checkpoints
+    # root may open anything, unless it gives that up
+    [ "$(id -u)" -ne 0 ] || GROUP_RUN="setpriv --bounding-set=-dac_override,-dac_read_search"
+    for file in "$data/pages.mdb" "$data"/journal-*; do
+        chmod 0 "$file"
+        group_start_one 1
+        refuses 1 "^vstamp-replica: $file: .*open: Permission denied: run this as the user who"
+        run vstamp-admin journal "$data" verify # by whoever runs this test
+        [[ $output == *sound || $output == *"$file"*": Permission denied"* ]]
+        chmod 600 "$file"
+    done
+    group_start_one 1
+    group_wait_agree
+    group_never grep -q event=folder-damaged "$BATS_TEST_TMPDIR/replica-1.log"
+}
+
+# The look at the pages is a process of its own, and has the lock.
+@test "who ends the look at the pages ends the replica, and the other way round" {
+    local data=$BATS_TEST_TMPDIR/data/1 looking
+    with_checkpoints
+    mv "$data/pages.mdb" "$data/pages"
+    mkfifo "$data/pages.mdb" # that look does not end by itself
+    group_looks() { looking=$(pgrep -P "${GROUP_PIDS[1]}"); }
+    group_start_one 1
+    group_wait "a look" group_looks
+    kill -KILL "$looking"
+    refuses 1 "^vstamp-replica: $data/pages.mdb: cannot check it: signal 9 ended the process"
+    group_start_one 1
+    group_wait "a look" group_looks
+    group_kill 1
+    group_wait "the end of the look" group_never kill -0 "$looking" 2>/dev/null
+    mv "$data/pages" "$data/pages.mdb"
+    group_start_one 1
+    group_wait_agree
+}
+
+@test "without a free descriptor it looks at its files another time" {
+    local pid free=3
+    with_checkpoints
+    group_start_one 1
+    group_wait_agree
+    pid=${GROUP_PIDS[1]}
+    while [ -e "/proc/$pid/fd/$free" ]; do free=$((free + 1)); done
+    prlimit --pid "$pid" --nofile="$free:"
+    sleep 2 # at pages every quarter of a second, at the journal every second
+    prlimit --pid "$pid" --nofile=1024:
+    group_running 1
+    put k w
+    group_wait_agree
+    group_never grep level=error "$BATS_TEST_TMPDIR/replica-1.log"
+}
+
 @test "all are damaged at once: no new group is formed, and each says what to do" {
     local i status=0
     group_start 3

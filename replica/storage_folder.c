@@ -21,6 +21,11 @@ bool storage_is_refusal(int error)
     return error == EACCES || error == EPERM || error == EMFILE || error == ENFILE;
 }
 
+bool storage_is_full(int error)
+{
+    return error == ENOSPC || error == EDQUOT;
+}
+
 const char *storage_hint(int error)
 {
     return error == EACCES ? ": run this as the user who owns the folder" : "";

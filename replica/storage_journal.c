@@ -92,13 +92,11 @@ static bool fill(struct lane *l, uint64_t size)
 static bool make_anew(struct lane *l, uint64_t size)
 {
     snprintf(l->name, sizeof l->name, "%s", STORAGE_TEMPORARY);
+    if (!lane_has_room(l, size)) return false;
     l->fd = open_journal(l->storage, l->name, O_WRONLY | O_CREAT | O_TRUNC, &l->buffered);
     if (l->fd < 0) return lane_failed(l, "create");
     if (!fill(l, size)) {
-        int error = errno;
-
         unlinkat(l->storage->folder_fd, l->name, 0);
-        errno = error;
         return false;
     }
     return fsync(l->fd) == 0 || lane_failed(l, "sync");
@@ -117,18 +115,21 @@ static bool take_file(struct lane *l, const char *name)
     return fd >= 0;
 }
 
+/* One that does not fit gives its place to one that does. */
 static bool take_spare(struct lane *l, const char *name)
 {
     snprintf(l->name, sizeof l->name, "%s", name);
-    return take_file(l, name);
+    if (take_file(l, name)) return true;
+    unlinkat(l->storage->folder_fd, name, 0);
+    return false;
 }
 
-bool segment_make(struct lane *l, const struct node_job *job)
+static bool make(struct lane *l, uint64_t number)
 {
     char name[STORAGE_NAME_SIZE];
     int folder = l->storage->folder_fd;
 
-    storage_name(name, STORAGE_JOURNAL, job->number);
+    storage_name(name, STORAGE_JOURNAL, number);
     if (!take_file(l, name)) {
         if (!take_spare(l, STORAGE_SPARE) && !take_spare(l, STORAGE_SPARE_2) &&
             !make_anew(l, l->storage->journal.segment_size))
@@ -137,6 +138,16 @@ bool segment_make(struct lane *l, const struct node_job *job)
     }
     snprintf(l->name, sizeof l->name, "%s", name);
     return lane_sync_folder(l);
+}
+
+/* A file that was removed takes its room until it is closed. */
+bool segment_make(struct lane *l, const struct node_job *job)
+{
+    bool ok = make(l, job->number);
+
+    if (!ok && l->fd >= 0) close(l->fd);
+    if (!ok) l->fd = -1;
+    return ok;
 }
 
 static void ask_for_segment(struct storage *s, uint64_t number)
@@ -206,19 +217,22 @@ void journal_store(struct storage *s, const struct node_job *job)
 }
 
 /* Said once, and in the status as long as it is so. */
-static void lacks_room(struct storage *s, const char *reason)
+static void lacks_room(struct storage *s, int error)
 {
-    bool known = s->journal.retry_us != 0;
+    const char *reason = strerror(error);
+    bool full = storage_is_full(error), known = s->journal.retry_us != 0;
 
     s->journal.retry_us = turn_monotonic_us() + RETRY_US;
     snprintf(s->trouble, sizeof s->trouble,
-             "no room for the next segment of its journal, %" PRIu64
+             "%s the next segment of its journal, %" PRIu64
              " MiB (%s): it ends when this one is full",
+             full ? "no room for" : "cannot make",
              (s->journal.segment_size + (1u << 20) - 1) >> 20, reason);
     if (known) return;
     log_event(s->log, LOG_LEVEL_WARN, "journal-lacks-room", LOG_TEXT("folder", s->folder),
               LOG_TEXT("reason", reason), LOG_NUMBER("wanted_bytes", s->journal.segment_size),
-              LOG_TEXT("hint", "this replica ends when its journal is full: make room now"));
+              LOG_TEXT("hint", full ? "this replica ends when its journal is full: make room now"
+                                    : "this replica ends when its journal is full: mend this now"));
 }
 
 static void has_room_again(struct storage *s)
@@ -238,7 +252,7 @@ void journal_segment_made(struct storage *s, const struct lane *l, bool ok)
     j->making = 0;
     if (!ok && j->waits && j->waiting.number == made) storage_give_up(s, l);
     if (!ok) {
-        lacks_room(s, strerror(l->failed_errno));
+        lacks_room(s, l->failed_errno);
     } else {
         has_room_again(s);
         if (j->next_fd >= 0) close(j->next_fd);

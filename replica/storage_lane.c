@@ -40,7 +40,7 @@ void storage_give_up(struct storage *s, const struct lane *l)
              mdb_strerror(l->failed_errno));
     log_event(
         s->log, LOG_LEVEL_ERROR, "disk-failed", LOG_TEXT("file", file), LOG_TEXT("reason", reason),
-        LOG_TEXT("hint", l->failed_errno == ENOSPC || l->failed_errno == EDQUOT
+        LOG_TEXT("hint", storage_is_full(l->failed_errno)
                              ? "make room on that disk, then start this replica again"
                              : "check that disk, then start this replica again; if the disk is "
                                "lost, start with an empty folder: the others bring it back"));
@@ -76,16 +76,29 @@ bool lane_sync_folder(struct lane *l)
     return fsync(l->storage->folder_fd) == 0 || lane_failed(l, "sync the folder of");
 }
 
+static bool has_room(int fd, uint64_t size)
+{
+    struct statvfs system;
+
+    if (fstatvfs(fd, &system) != 0) return false;
+    if (system.f_bavail * system.f_frsize > size) return true;
+    errno = ENOSPC;
+    return false;
+}
+
+/* Asked before a file is filled that may not fit: nobody else on that disk should run out of room
+ * meanwhile, and least of all a checkpoint. */
+bool lane_has_room(struct lane *l, uint64_t size)
+{
+    return has_room(l->storage->folder_fd, size) || lane_failed(l, "find room for");
+}
+
 /* Of what is fetched, for one, as much again will be stored. */
 bool lane_leaves_room(int fd)
 {
     struct stat file;
-    struct statvfs system;
 
-    if (fstat(fd, &file) != 0 || fstatvfs(fd, &system) != 0) return false;
-    if (system.f_bavail * system.f_frsize > (uint64_t)file.st_blocks * 512 + ROOM_LEFT) return true;
-    errno = ENOSPC;
-    return false;
+    return fstat(fd, &file) == 0 && has_room(fd, (uint64_t)file.st_blocks * 512 + ROOM_LEFT);
 }
 
 static bool keep_as(const struct lane *l, const char *spare)

@@ -8,6 +8,7 @@
 /* storage_folder.c */
 int storage_complain(struct vstamp_diag *diag, const struct storage *s, const char *name,
                      const char *what); /* with errno's words; VSTAMP_E_IO */
+bool storage_is_full(int error);
 const char *storage_hint(int error); /* what to do about it, to stand behind its words; or "" */
 
 /* storage_lane.c: in the loop, */
@@ -18,6 +19,7 @@ void storage_give_up(struct storage *s, const struct lane *l); /* ends the proce
 bool lane_failed(struct lane *l, const char *step); /* errno says how; always false */
 bool lane_write(struct lane *l, struct bytes data);
 bool lane_sync_folder(struct lane *l);
+bool lane_has_room(struct lane *l, uint64_t size);
 bool lane_leaves_room(int fd); /* for all else, if something that may be lost goes to that file */
 bool lane_remove_below(struct lane *l, uint64_t bound);
 

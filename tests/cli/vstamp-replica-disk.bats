@@ -73,6 +73,19 @@ start_all() {
     for i in $spares; do stat -c %i "$folder"/journal-* | grep -qx "$i"; done
 }
 
+@test "a spare segment that does not fit gives its place to one that does" {
+    local folder=$BATS_TEST_TMPDIR/data/0
+    group_start 1
+    put k v
+    group_stop 0
+    head -c 8192 /dev/zero >"$folder/journal.spare"
+    cp "$folder/journal.spare" "$folder/journal.spare.2"
+    group_start_one 0
+    [ "$(get k)" = v ]
+    [ ! -e "$folder/journal.spare" ]
+    [ ! -e "$folder/journal.spare.2" ]
+}
+
 @test "a store of pages that a crash left half made is made anew" {
     group_start 1 "checkpoint_ops: 16"
     put k v
@@ -370,6 +383,9 @@ lose() {
     echo "$output"
     [ "$status" -eq 1 ]
     [[ $output == *"next segment of its journal, 16 MiB (No space left on device): it ends"* ]]
+    # what it could not finish takes no room
+    [ "$(df --output=avail -B 1 "$MOUNTED" | tail -n 1)" -gt $((1 << 20)) ]
+    group_never grep -q deleted <(ls -l "/proc/${GROUP_PIDS[1]}/fd")
     mount -o remount,size=400m "$MOUNTED"
     group_wait_log 1 'event=journal-has-room'
     vstamp-admin health

@@ -161,6 +161,7 @@ static void note_epoch(struct sim *sim, const struct sim_replica *replica, const
         for (uint8_t i = 0; i < e->n; i++) {
             e->order[i] = sim_node_of(core->membership.members[i].address);
             e->nodes |= UINT32_C(1) << e->order[i];
+            sim->replicas[e->order[i]].newcomer = false;
         }
         if (core->epoch != sim->check.epoch + 1)
             sim_fail(sim, "replica %u is the first in epoch %u", replica->index, core->epoch);

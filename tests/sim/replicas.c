@@ -421,10 +421,13 @@ void sim_replica_release(struct sim_replica *r)
     if (app->close != NULL) app->close(r->instance);
 }
 
+/* Who was replaced is not started with an empty folder: if those of its former plan had all lost
+ * theirs, as one that had been alone has, they would form a group. */
 void sim_replica_wipe(struct sim *sim, uint8_t index)
 {
     struct sim_replica *r = &sim->replicas[index];
     disk_wipe(&r->disk);
+    if (!check_is_member(sim, index) && !r->newcomer) r->present = false;
     r->blank = true;
     r->damaged = r->patched = r->scarred = r->old = r->has_holes = false;
     r->flipped = r->was_flipped = r->fenced = false;
@@ -504,6 +507,7 @@ static int bring_up(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
         sim_trace(r->sim, "%u: refuses its disk: %s", r->index, diag->text);
         end_refusal(r);
         sim_replica_wipe(r->sim, r->index);
+        if (!r->present) return 0;
         configure_anew(r);
         rv = restore(r, lost, diag);
     }
@@ -527,6 +531,8 @@ void sim_replica_start(struct sim *sim, uint8_t index)
     begin_life(r);
     bool has_stored = !r->blank || r->disk.pages.number > 0; /* since its loss */
     int rv = bring_up(r, &lost, &diag);
+    r->up = r->present;
+    if (!r->up) return;
     if (lost && !r->damaged && !r->was_flipped && has_stored)
         sim_fail(sim, "replica %u: %s", index, diag.text);
     r->patched = !lost && (r->damaged || r->harmed || r->patched);
@@ -714,7 +720,7 @@ void sim_replica_event(struct sim *sim, const struct sim_event *event)
         break;
     case SIM_REQUEST:
         /* What was sent to a group of which no life of this replica was a member is another's. */
-        if (r->newcomer && event->incarnation != 0 && event->incarnation < r->first_life) return;
+        if (event->incarnation != 0 && event->incarnation < r->first_life) return;
         turn_begin(r);
         on_request(r, event);
         break;

@@ -93,8 +93,9 @@ struct sim_replica {
     void *instance; /* of the application, if it has memory of its own */
     uint8_t index;
     bool up, stopping;
-    bool newcomer; /* was given its configuration for a change of the membership, before ... */
-    uint32_t first_life;
+    bool newcomer; /* was given its configuration for a change of the membership, and has not been a
+                      member since */
+    uint32_t first_life; /* since it was */
     bool present; /* it is somebody's to run: a member, or to be one, or replaced of late */
     bool normal_once; /* in this incarnation */
     bool blank;       /* came up without state and was not normal since */

@@ -21,7 +21,8 @@
  *   PO4  a replica that is stuck alone is wrong itself: its program is another one, or its machine
  *        lacks something.  As a primary it hands over to one that has executed the operation, be
  *        it that this one is stuck itself further on; as a backup it ends as soon as it knows that
- *        the primary has, or that an epoch has begun behind it;
+ *        the primary has, or that an epoch has begun behind it; as a learner, once its group has
+ *        committed more behind it than it can before it passes it over;
  *   PO5  who has executed what the group passes over has another state than the group, and fences
  *        itself (D3);
  *   PO6  what a replica executed in a former life it may have answered, so its program is another
@@ -256,14 +257,26 @@ static void end_as_alone(struct vr *r)
                r->stuck_why.text);
 }
 
+/* Is our log so long that requests were taken behind it (PO2)?  For each operation before it in its
+ * entry there may be an entry, too. */
+static bool goes_on_behind(const struct vr *r)
+{
+    return r->commit > r->applied + r->config.pipeline + MORE_ENTRIES + r->done;
+}
+
 /* PO4.  If the primary went past it by an entry, that is in our log, if this is all of the
- * primary's, or so long that requests were taken behind it (PO2).  For each operation before it in
- * its entry there may be such an entry, too. */
+ * primary's, or so long that requests were taken behind it. */
 void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit *m)
 {
     bool whole = r->status == VR_NORMAL && r->view == view && r->log.op >= m->op;
-    bool far = r->commit > r->applied + r->config.pipeline + MORE_ENTRIES + r->done;
-    if (m->executed > r->applied && (whole || far) && waits_for_verdict(r)) end_as_alone(r);
+    bool past = m->executed > r->applied && (whole || goes_on_behind(r));
+    if (past && waits_for_verdict(r)) end_as_alone(r);
+}
+
+/* PO4.  Its log would fill, and be fetched in vain again and again. */
+void vr_pass_over_learner(struct vr *r)
+{
+    if (goes_on_behind(r) && waits_for_verdict(r)) end_as_alone(r);
 }
 
 /* PO4.  The log up to the begin of a later epoch is here, and who has begun that has executed all

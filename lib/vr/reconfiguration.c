@@ -516,5 +516,7 @@ void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
     if (m->as.learn.commit > r->commit || vr_lacks_state(r))
         vr_transfer_start(r, VR_TRANSFER_LEARN, source(r, slot, m->as.learn.commit),
                           m->header.view, m->as.learn.commit, (struct vstamp_id){0});
+    vr_pass_over_learner(r);
+    if (r->over) return;
     if (vr_is_durable_state(r)) answer(r, slot, 0, m->as.learn.nonce, WIRE_LEARN_NONE);
 }

@@ -117,6 +117,7 @@ void vr_pass_over_begin_view(struct vr *r);
 void vr_pass_over_heard(struct vr *r, uint8_t from, uint64_t executed, uint32_t stuck_at);
 void vr_pass_over_judge(struct vr *r); /* at the primary, with each heartbeat */
 void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit *m);
+void vr_pass_over_learner(struct vr *r);
 void vr_pass_over_epoch(struct vr *r);
 uint32_t vr_stuck_at(const struct vr *r); /* as a COMMIT-OK says it */
 const char *vr_stuck_waits_for(const struct vr *r);

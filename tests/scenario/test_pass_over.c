@@ -23,7 +23,7 @@ static uint32_t n_ticks;             /* and tries of ticks */
 /* Is this the state of one of those? */
 static bool is_of(uint32_t replicas, const struct vstamp_pages *pages)
 {
-    for (uint8_t i = 0; i < 3; i++)
+    for (uint8_t i = 0; i < 4; i++)
         if (cluster_is_up(running, i) && &cluster_core(running, i)->app_pages == pages)
             return (replicas >> i) & 1;
     return false; /* it is being started */
@@ -323,6 +323,36 @@ static void one_that_is_alone_with_it_at_the_end_of_an_epoch_ends(void **unused)
     }
 }
 
+/* Rule: so does one that is to be a member.  The change is given up, and may be made again. */
+static void a_learner_that_is_alone_with_it_ends(void **unused)
+{
+    (void)unused;
+    const uint8_t all[] = {0, 1, 2, 3};
+    uint64_t session;
+    struct cluster *c = group(3, 8, &session);
+    uint64_t admin = cluster_register(c, 2, 0);
+    cluster_add(c, all, 4);
+    cluster_hold(c, 3, 0, WIRE_learned);
+    cluster_send_reconfigure(c, 2, admin, 1, 0, core(0), all, 4);
+    cluster_run(c, 100);
+    add(c, 1, session, 2, POISON);
+    for (uint32_t i = 3; i < 80; i++) {
+        cluster_run(c, 20);
+        assert_int_equal(POISON + i - 1, cluster_incr(c, 1, session, i, 0));
+    }
+    cluster_clear_rules(c);
+    cluster_run(c, 200);
+    assert_true(core(3)->over);
+    cluster_run(c, 5000);
+    assert_int_equal(WIRE_REJECT_CONFLICT, cluster_answer_to(c, 2, 1).reason);
+    refusers = 0; /* its program is mended */
+    cluster_crash(c, 3);
+    cluster_start(c, 3);
+    assert_true(cluster_move(c, 2, admin, 1, all, 4));
+    assert_int_equal(1, core(3)->epoch);
+    cluster_free(c);
+}
+
 /* Rule: who has executed what the others pass over is wrong, and fences itself. */
 static void the_one_that_executed_it_is_fenced(void **unused)
 {
@@ -561,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_primary_that_is_alone_hands_over_and_ends),
         cmocka_unit_test(a_backup_that_is_alone_ends),
         cmocka_unit_test(one_that_is_alone_with_it_at_the_end_of_an_epoch_ends),
+        cmocka_unit_test(a_learner_that_is_alone_with_it_ends),
         cmocka_unit_test(the_one_that_executed_it_is_fenced),
         cmocka_unit_test(the_view_changes_before_the_entry_is_committed),
         cmocka_unit_test(the_others_of_its_entry_run_once_each),

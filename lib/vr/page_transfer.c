@@ -23,7 +23,8 @@
  *       from then on; what is staged is compared with it like all else, so nothing is fetched twice
  *       unless it changed twice (PIT-4.5); likewise when a fetch is given up and another begins,
  *       and with a disk after a crash (node/store_fetched.c).  A target whose holders are gone for
- *       good is given up after a while: who is left may have none but an older one;
+ *       good is given up after a while: who is left may have none but an older one.  Where pages
+ *       change faster than they come it never ends, which only the operator can mend: he is told;
  *   F5  a question that is not answered in time is asked elsewhere;
  *   F6  questions are asked at such a pace that their answers take no more than
  *       transfer_mib_per_s.
@@ -345,6 +346,7 @@ void vr_fetch_begin(struct vr *r)
     pages_fetch_begin(&r->pages);
     forget_target(r);
     f->nonce = 0;
+    f->n_taken = 0;
     vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, vr_patience_us(r)));
     pump(r);
 }
@@ -442,6 +444,17 @@ static void take_children(struct vr *r, uint8_t from, struct vr_question *q,
     if (refused) refuse(r, from, "nodes");
 }
 
+/* So many pages have come that each that there is came twice, but others have changed (F4). */
+static void say_if_behind(struct vr *r)
+{
+    if (r->fetch.n_taken < 2 * r->pages.n_touched) return;
+    vr_log(r, LOG_LEVEL_WARN, "fetch-falls-behind",
+           "pages=%" PRIu32 " transfer_mib_per_s=%" PRIu32 " hint=\"pages change faster than they "
+           "come: raise transfer_mib_per_s here, or log_bytes and checkpoint_ops at all replicas\"",
+           r->fetch.n_taken, r->config.transfer_mib_per_s);
+    r->fetch.n_taken = 0;
+}
+
 static void take_target(struct vr *r, uint8_t from, const struct wire_tree *m,
                         const uint64_t *children)
 {
@@ -449,6 +462,7 @@ static void take_target(struct vr *r, uint8_t from, const struct wire_tree *m,
     if (f->anchor.op != 0) {
         vr_mark(r, VR_MARK_checkpoint_replaced, "op=%" PRIu64, m->anchor.op);
         vr_fetch_ask_all(r); /* who else has it by now? */
+        say_if_behind(r);
     }
     forget_target(r);
     f->anchor = m->anchor;
@@ -569,6 +583,7 @@ void vr_on_pages(struct vr *r, uint8_t from, const struct wire_pages *m)
         pages_fetch_put(&r->pages, page.number, page.content.data);
         n_taken++;
     }
+    f->n_taken += n_taken;
     r->stats.transfer_pages += n_taken;
     if (n_taken < asked.n) refuse(r, from, "pages");
     pump(r);

@@ -126,6 +126,7 @@ struct vr_fetch {
     bool complete;    /* all of it is in hand, and being looked through */
     uint32_t holders; /* bitmap of replicas */
     uint64_t nonce;   /* of the newest question to all, 0: none was asked */
+    uint32_t n_taken; /* pages, since it was said last that it falls behind, or since it began */
     struct vr_fetch_level levels[TREE_LEVELS_MAX];
     struct vr_question questions[FETCH_QUESTIONS_MAX];
 };

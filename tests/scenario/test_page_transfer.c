@@ -232,6 +232,23 @@ static void a_target_that_moves_is_reached(void **unused)
     ends_well(&s);
 }
 
+/* Rule F4: where pages change faster than they come, the operator is told, and it ends when they do
+ * so no more. */
+static void a_fetch_that_falls_behind_says_so(void **unused)
+{
+    (void)unused;
+    struct story s = away(CLUSTER_MEMORY, 50);
+    s.core->config.transfer_mib_per_s = 1;
+    cluster_clear_rules(s.c);
+    for (uint32_t round = 0; round < 3; round++) put_range(s.c, s.session, &s.number, N_KEYS);
+    assert_true(s.core->transfer.pages);
+    assert_false(cluster_has_traced(s.c, 2, "fetch-falls-behind"));
+    for (uint32_t round = 0; round < 20; round++) put_range(s.c, s.session, &s.number, N_KEYS);
+    assert_true(s.core->transfer.pages);
+    assert_true(cluster_has_traced(s.c, 2, "fetch-falls-behind"));
+    ends_well(&s);
+}
+
 /* Rule F6: by the clock of who fetches. */
 static void a_fetch_takes_no_more_than_its_share(void **unused)
 {
@@ -388,6 +405,7 @@ int main(void)
         cmocka_unit_test(what_was_fetched_before_a_crash_is_not_fetched_again),
         cmocka_unit_test(what_was_fetched_is_kept_until_a_checkpoint_is_stored),
         cmocka_unit_test(a_target_that_moves_is_reached),
+        cmocka_unit_test(a_fetch_that_falls_behind_says_so),
         cmocka_unit_test(a_fetch_takes_no_more_than_its_share),
         cmocka_unit_test(a_root_that_its_children_do_not_have_is_refused),
         cmocka_unit_test(two_checkpoints_of_one_op_that_differ_are_an_error),

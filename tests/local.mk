@@ -57,6 +57,7 @@ SCENARIO_TESTS = \
     %D%/scenario/test_normal \
     %D%/scenario/test_page_transfer \
     %D%/scenario/test_pass_over \
+    %D%/scenario/test_pass_over_starts \
     %D%/scenario/test_reads \
     %D%/scenario/test_reconfiguration \
     %D%/scenario/test_recovery \
@@ -282,7 +283,8 @@ check_PROGRAMS += $(UNIT_TESTS) $(SCENARIO_TESTS)
 check_LTLIBRARIES += %D%/libcluster.la
 endif
 %C%_libcluster_la_SOURCES = %D%/scenario/cluster.c %D%/scenario/cluster.h \
-    %D%/scenario/cluster_clients.c %D%/scenario/cluster_state.h %D%/scenario/members.h
+    %D%/scenario/cluster_clients.c %D%/scenario/cluster_state.h %D%/scenario/members.h \
+    %D%/scenario/poison.h
 LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.

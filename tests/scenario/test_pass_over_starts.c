@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Operations that the application cannot execute, and replicas that start: more stories of
+ * lib/vr/pass_over.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "scenario/poison.h"
+
+/* Rule: what is passed over is not tried again by any start, even if it could be executed now. */
+static void no_start_tries_it_again(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 7);
+    add(1, 2, POISON);
+    cluster_run(c, 200);
+    assert_int_equal(3, n_tries);
+    refusers = 0; /* the program is mended */
+    cluster_crash(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_int_equal(3, n_tries);
+    for (uint8_t i = 0; i < 3; i++) assert_int_equal(0, core(i)->checkpoint_op);
+    assert_int_equal(2, incr(3));
+    cluster_free(c);
+}
+
+/* The same with a checkpoint between the two, so that a start executes only the entry. */
+static void a_checkpoint_between_it_and_the_entry(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 7);
+    session_of(2);
+    for (uint64_t number = 2; core(0)->log.op < 14; number++) incr(number);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    add(1, 13, POISON);
+    cluster_settle(c);
+    add(2, 1, 1);
+    cluster_settle(c);
+    cluster_clear_rules(c);
+    cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_run(c, 200);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 1, 13);
+    refusers = 0; /* the program is mended */
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_int_equal(16, core(i)->checkpoint_op);
+        cluster_crash(c, i);
+    }
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_int_equal(14, incr(14));
+    assert_int_equal(3, n_tries);
+    cluster_free(c);
+}
+
+/* Rule (PO6): what was executed in a former life was answered, so a program that cannot execute it
+ * is the wrong one: it decides nothing, and the answer stands once it is mended. */
+static void what_was_executed_before_is_not_passed_over(void **unused)
+{
+    (void)unused;
+    for (uint8_t n = 1; n <= 3; n += 2) {
+        char text[VR_OVER_SIZE];
+        struct cluster *c = group(n, 0);
+        add(1, 2, POISON);
+        cluster_settle(c);
+        assert_outcome(WIRE_OUTCOME_ANSWERED, 1, 2);
+        for (uint32_t i = 3; i < 6; i++)
+            assert_int_equal(POISON + i - 1, incr(i));
+        for (uint8_t i = 0; i < n; i++) cluster_crash(c, i);
+        refusers = 7; /* another program, in two lives */
+        for (int life = 0; life < 2; life++) {
+            for (uint8_t i = 0; i < n; i++) cluster_start(c, i);
+            cluster_run(c, 2000);
+            for (uint8_t i = 0; i < n; i++) {
+                assert_true(vr_is_stuck(core(i)));
+                assert_int_equal(0, core(i)->stats.passed_over);
+                vr_waiting_for(core(i), text, sizeof text);
+                assert_non_null(strstr(text, "to be mended"));
+                cluster_crash(c, i);
+            }
+        }
+        refusers = 0; /* the program is mended */
+        for (uint8_t i = 0; i < n; i++) cluster_start(c, i);
+        assert_true(cluster_converge(c));
+        assert_int_equal(POISON + 5, incr(6));
+        cluster_free(c);
+    }
+}
+
+/* Rule (PO6): those who are stuck write in their journals that nothing was executed, whatever is
+ * committed, and so they are as free to pass it over after a crash. */
+static void who_crashes_while_stuck_passes_it_over_afterwards(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 7);
+    cluster_drop(c, CLUSTER_ALL, CLUSTER_ALL, WIRE_commit_ok);
+    add(1, 2, POISON);
+    cluster_run(c, 200);
+    cluster_crash(c, cluster_primary(c));
+    cluster_run(c, 2000); /* a view begins, and is noted, where two are stuck */
+    for (uint8_t i = 0; i < 3; i++) {
+        if (!cluster_is_up(c, i)) continue;
+        assert_true(vr_is_stuck(core(i)) && core(i)->view > 0);
+        cluster_crash(c, i);
+    }
+    cluster_clear_rules(c);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    cluster_run(c, 2000);
+    for (uint8_t i = 0; i < 3; i++) assert_int_equal(1, core(i)->stats.passed_over);
+    assert_int_equal(2, incr(3));
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_start_tries_it_again),
+        cmocka_unit_test(a_checkpoint_between_it_and_the_entry),
+        cmocka_unit_test(what_was_executed_before_is_not_passed_over),
+        cmocka_unit_test(who_crashes_while_stuck_passes_it_over_afterwards),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -203,7 +203,7 @@ struct survey {
 
 static struct survey survey(const struct vr *r)
 {
-    struct survey s = {.n_stuck = !was_able(r), .waits = was_able(r), .executor = NOWHERE};
+    struct survey s = {.n_stuck = 1, .executor = NOWHERE};
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (i == r->config.self || !vr_is_active(r, i) || is_away(r, i)) continue;
         uint64_t executed = r->executed_at[i];
@@ -241,7 +241,7 @@ void vr_pass_over_judge(struct vr *r)
     struct survey s = survey(r);
     int n_witnesses = __builtin_popcount(r->config.witnesses);
     bool all = !s.waits && s.executor == NOWHERE && s.n_stuck + n_witnesses >= r->quorum;
-    if (s.n_stuck >= r->quorum || all) {
+    if (!was_able(r) && (s.n_stuck >= r->quorum || all)) { /* PO6 */
         log_pass_over(r);
     } else if (s.executor != NOWHERE) {
         vr_mark(r, VR_MARK_stuck_primary_hands_over, "to=%u", s.executor);

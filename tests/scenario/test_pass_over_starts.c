@@ -95,6 +95,45 @@ static void what_was_executed_before_is_not_passed_over(void **unused)
     }
 }
 
+/* The former primary alone knows that it has executed and answered it, and leads again.  Rule
+ * (PO6): it passes nothing over, though the others are stuck, and are a quorum. */
+static void who_executed_it_before_does_not_count_the_others(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 0);
+    session_of(2);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_commit);
+    add(1, 2, POISON);
+    cluster_settle(c);
+    assert_outcome(WIRE_OUTCOME_ANSWERED, 1, 2);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_prepare);
+    add(2, 1, 1); /* behind which its journal says so */
+    cluster_settle(c);
+    assert_int_equal(1, n_executed);
+    for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
+    cluster_clear_rules(c);
+    refusers = 7; /* another program */
+    for (uint8_t i = 1; i < 3; i++) cluster_drop(c, CLUSTER_ALL, i, WIRE_commit_ok);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    for (uint8_t i = 1; i < 3; i++) {
+        cluster_run(c, 50);
+        assert_int_equal(i, cluster_primary(c));
+        cluster_hand_over(c, i);
+    }
+    cluster_run(c, 1000);
+    assert_int_equal(0, cluster_primary(c));
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_true(vr_is_stuck(core(i)));
+        assert_int_equal(0, core(i)->stats.passed_over);
+        cluster_crash(c, i);
+    }
+    refusers = 0; /* the program is mended */
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_int_equal(2 + POISON + 1, incr(3));
+    cluster_free(c);
+}
+
 /* Rule (PO6): those who are stuck write in their journals that nothing was executed, whatever is
  * committed, and so they are as free to pass it over after a crash. */
 static void who_crashes_while_stuck_passes_it_over_afterwards(void **unused)
@@ -125,6 +164,7 @@ int main(void)
         cmocka_unit_test(no_start_tries_it_again),
         cmocka_unit_test(a_checkpoint_between_it_and_the_entry),
         cmocka_unit_test(what_was_executed_before_is_not_passed_over),
+        cmocka_unit_test(who_executed_it_before_does_not_count_the_others),
         cmocka_unit_test(who_crashes_while_stuck_passes_it_over_afterwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,7 +157,6 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     if (ours == NULL || !vstamp_id_equal(ours->checksum, anchor->checksum)) {
         vr_mark(r, VR_MARK_checkpoint_replaces_log, "op=%" PRIu64, anchor->op);
         log_reset(&r->log, anchor);
-        vr_pass_over_truncated(r);
         if (r->durable_op > anchor->op) r->durable_op = anchor->op;
     }
     if (vr_has_hole(r, anchor->op)) log_drop(&r->log, anchor->op); /* M5 */

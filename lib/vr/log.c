@@ -181,6 +181,12 @@ struct log_slot *log_append(struct log *l, const struct wire_entry_header *heade
     return log_fill(l, header->op, body);
 }
 
+void log_note_passed(struct log *l, uint64_t op)
+{
+    assert(log_has(l, op));
+    l->slots[op & l->mask].passed = true;
+}
+
 void log_note_done(struct log *l, uint64_t op)
 {
     assert(log_has(l, op));

@@ -21,7 +21,8 @@ struct log_slot {
     size_t offset;
     uint32_t size;
     bool hole;
-    bool done; /* what the entry asks for was done before its turn (pass_over.c) */
+    bool passed; /* an entry behind it passes over an operation of it (pass_over.c) */
+    bool done;   /* what the entry asks for was done before its turn */
 };
 
 struct log {
@@ -72,6 +73,7 @@ struct log_slot *log_fill(struct log *l, uint64_t op, struct bytes body);
 uint64_t log_hole_from(const struct log *l, uint64_t op); /* the first one, UINT64_MAX: none */
 uint64_t log_first_hole(const struct log *l);
 
+void log_note_passed(struct log *l, uint64_t op);
 void log_note_done(struct log *l, uint64_t op);
 
 /* Remove all entries above `op`, which must be at least first - 1. */

@@ -56,26 +56,30 @@ static bool passes_over(const struct vr *r, uint64_t entry, struct wire_pass_ove
            o.kind == WIRE_KIND_PASS_OVER && wire_decode(&wire_shape_pass_over, o.body, what) == 0;
 }
 
-/* Each entry is looked at once, as most logs have none. */
+/* Each entry is looked at once, as most logs have none.  The look goes on behind a hole when that
+ * is mended. */
 void vr_pass_over_look(struct vr *r)
 {
+    struct wire_pass_over what;
     if (r->looked_op + 1 < r->log.first) r->looked_op = r->log.first - 1;
-    for (; r->looked_op < r->log.op; r->looked_op++)
-        if (log_at(&r->log, r->looked_op + 1)->size == PASS_OVER_BYTES)
-            r->passing_op = r->looked_op + 1;
+    while (r->looked_op < r->log.op && !log_is_hole(&r->log, r->looked_op + 1))
+        if (passes_over(r, ++r->looked_op, &what) && log_has(&r->log, what.op))
+            log_note_passed(&r->log, what.op);
 }
 
-/* PO3 */
+/* PO3.  Of an operation that was dealt with nothing is noted: it may have been executed (PO5). */
 enum vr_turn vr_turn_by_log(struct vr *r, uint64_t op, uint32_t index)
 {
     enum vr_turn turn = VR_RUNS;
     struct wire_pass_over what;
-    for (uint64_t entry = op + 1; entry <= r->passing_op && entry <= r->log.op; entry++) {
+    bool passed = log_at(&r->log, op)->passed;
+    for (uint64_t entry = op + 1; entry <= r->log.op; entry++) {
         if (log_is_hole(&r->log, entry)) {
             if (log_at(&r->log, entry)->size == PASS_OVER_BYTES) return VR_WAITS;
-        } else if (passes_over(r, entry, &what) && what.op == op && what.index == index) {
+        } else if ((passed || entry > r->looked_op) && passes_over(r, entry, &what) &&
+                   what.op == op && what.index == index) {
             if (entry > r->commit) return VR_WAITS;
-            log_note_done(&r->log, entry);
+            if (index >= r->done) log_note_done(&r->log, entry);
             turn = VR_IS_PASSED_OVER;
         }
     }
@@ -87,7 +91,7 @@ void vr_pass_over_forget(struct vr *r)
 {
     r->done = 0;
     r->stuck = r->tick_failed = false;
-    r->looked_op = r->passing_op = 0;
+    r->looked_op = 0;
 }
 
 void vr_pass_over_truncated(struct vr *r)
@@ -186,12 +190,12 @@ static bool is_away(const struct vr *r, uint8_t replica)
            r->now_us - r->heard_us[replica] > AWAY_AFTER * vr_patience_us(r);
 }
 
-/* This one is stuck before our place in the entry, and no other entry may take it past that: so we
+/* This one is stuck before our place in the entry, and the log does not take it past that: so we
  * have executed what it cannot, and it ends as soon as we go on (PO4). */
-static bool is_stuck_for_itself(const struct vr *r, uint8_t replica)
+static bool is_stuck_for_itself(struct vr *r, uint8_t replica)
 {
     uint32_t at = r->stuck_at[replica];
-    return at != 0 && at <= r->done && r->passing_op <= r->applied + 1;
+    return at != 0 && at <= r->done && vr_turn_of(r, r->applied + 1, at - 1) == VR_RUNS;
 }
 
 /* What the others have said, in numbers. */
@@ -201,7 +205,7 @@ struct survey {
     uint8_t executor; /* an active replica that has executed it, or NOWHERE */
 };
 
-static struct survey survey(const struct vr *r)
+static struct survey survey(struct vr *r)
 {
     struct survey s = {.n_stuck = 1, .executor = NOWHERE};
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {

@@ -333,7 +333,7 @@ struct vr {
     struct vstamp_diag stuck_why;
     uint64_t executed_before;       /* up to there in former lives, as the disk says */
     uint64_t loaded_op;             /* the state up to there came in pages */
-    uint64_t looked_op, passing_op; /* of entries up to there the newest that passes over one */
+    uint64_t looked_op;             /* what entries up to there pass over is marked */
     uint64_t executed_at[REPLICAS_MAX]; /* primary: by replica, as it said last, */
     uint32_t stuck_at[REPLICAS_MAX];    /* and 1 + the place behind that where it is stuck */
 

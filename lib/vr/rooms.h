@@ -105,7 +105,8 @@ void vr_pass_over_look(struct vr *r); /* before the next: the log may have grown
 enum vr_turn vr_turn_by_log(struct vr *r, uint64_t op, uint32_t index);
 static inline enum vr_turn vr_turn_of(struct vr *r, uint64_t op, uint32_t index)
 {
-    return r->passing_op > op ? vr_turn_by_log(r, op, index) : VR_RUNS;
+    bool runs = !log_at(&r->log, op)->passed && r->log.n_holes == 0;
+    return runs ? VR_RUNS : vr_turn_by_log(r, op, index);
 }
 /* Without a client it is a tick. */
 void vr_get_stuck(struct vr *r, uint64_t op, struct vstamp_id client, struct bytes why);

@@ -92,6 +92,13 @@ static uint64_t due(struct vr *r)
     return many ? r->applied : NONE;
 }
 
+/* It is stored, or need not be. */
+void vr_checkpoint_frees(struct vr *r)
+{
+    r->log.keep_after = r->checkpoint_op;
+    if (!r->bare) r->log_is_short = false;
+}
+
 void vr_checkpoint_if_due(struct vr *r)
 {
     if (r->checkpoint_storing || r->over) return;
@@ -106,7 +113,7 @@ void vr_checkpoint_if_due(struct vr *r)
         r->checkpoint_storing = true;
         r->sink.store_checkpoint(r->sink.ctx);
     } else {
-        r->log.keep_after = r->checkpoint_op;
+        vr_checkpoint_frees(r);
     }
 }
 
@@ -168,7 +175,7 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     r->checkpoint_anchor = *anchor;
     r->checkpoint_log_bytes = 0;
     r->checkpoint_put_off = false;
-    r->log.keep_after = anchor->op;
+    vr_checkpoint_frees(r);
     if (!r->bare) vr_app_resume(r);
 }
 

@@ -566,7 +566,7 @@ void vr_epoch_settle(struct vr *r)
     if (waits && vr_epoch_is_complete(r)) {
         vr_commit_up_to(r, r->membership.op); /* as it is for sure */
         if (r->applied >= r->membership.op) begin(r);
-        else vr_pass_over_epoch(r);
+        else vr_pass_over_alone(r);
     }
     vr_former_settle(r);
     if (r->epoch == 0 || !vr_is_durable_state(r)) return;
@@ -623,7 +623,7 @@ static void take_news(struct vr *r, const struct vr_membership *next,
                r->applied < next->op && !vr_has_hole(r, next->op)) {
         vr_mark(r, VR_MARK_epoch_by_own_log, "epoch=%u", next->epoch);
         vr_commit_up_to(r, next->op); /* what moves us is to execute it */
-        vr_pass_over_epoch(r);
+        vr_pass_over_alone(r);
     } else {
         vr_mark(r, VR_MARK_epoch_without_log, "epoch=%u", next->epoch);
         move_to(r, next, previous);

@@ -21,8 +21,8 @@
  *   PO4  a replica that is stuck alone is wrong itself: its program is another one, or its machine
  *        lacks something.  As a primary it hands over to one that has executed the operation, be
  *        it that this one is stuck itself further on; as a backup it ends as soon as it knows that
- *        the primary has, or that an epoch has begun behind it; as a learner, once its group has
- *        committed more behind it than it can before it passes it over;
+ *        the primary has, or that an epoch has begun behind it; as a learner, once its log is
+ *        full of what stands behind it;
  *   PO5  who has executed what the group passes over has another state than the group, and fences
  *        itself (D3);
  *   PO6  what a replica executed in a former life it may have answered, so its program is another
@@ -42,7 +42,6 @@
 
 #define AWAY_AFTER      3u /* times view_change_ms: as long as a quorum may be silent (N5) */
 #define PASS_OVER_BYTES 57u /* body of its entry */
-#define MORE_ENTRIES    2u  /* a primary logs behind one that it is stuck at, and a pipeline */
 #define OF_CLIENT_SIZE  48u
 
 /* Is this such an entry, and which operation does it pass over? */
@@ -253,39 +252,30 @@ void vr_pass_over_judge(struct vr *r)
     }
 }
 
-/* PO4 */
-static void end_as_alone(struct vr *r)
+/* PO4.  Others have executed what is next here, or gone past it by an entry that would be here: the
+ * log goes as far as theirs that was committed then, as up to the begin of an epoch. */
+void vr_pass_over_alone(struct vr *r)
 {
+    if (!waits_for_verdict(r)) return;
     vr_mark(r, VR_MARK_stuck_alone, "op=%" PRIu64, r->applied + 1);
     vr_app_end(r, "%s: others have executed it: mend the program here and start this replica again",
                r->stuck_why.text);
 }
 
-/* Is our log so long that requests were taken behind it (PO2)?  For each operation before it in its
- * entry there may be an entry, too. */
-static bool goes_on_behind(const struct vr *r)
+/* It is so full of what stands behind the operation that no such entry could ever come. */
+static bool log_is_full(const struct vr *r)
 {
-    return r->commit > r->applied + r->config.pipeline + MORE_ENTRIES + r->done;
+    return r->log_is_short && !r->checkpoint_storing;
 }
 
-/* PO4.  If the primary went past it by an entry, that is in our log, if this is all of the
- * primary's, or so long that requests were taken behind it. */
 void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit *m)
 {
-    bool whole = r->status == VR_NORMAL && r->view == view && r->log.op >= m->op;
-    bool past = m->executed > r->applied && (whole || goes_on_behind(r));
-    if (past && waits_for_verdict(r)) end_as_alone(r);
+    bool whole = r->status == VR_NORMAL && r->view == view && r->log.op >= m->commit;
+    if (m->executed > r->applied && (whole || log_is_full(r))) vr_pass_over_alone(r);
 }
 
-/* PO4.  Its log would fill, and be fetched in vain again and again. */
+/* A learner hears no COMMIT, and would fetch in vain again and again. */
 void vr_pass_over_learner(struct vr *r)
 {
-    if (goes_on_behind(r) && waits_for_verdict(r)) end_as_alone(r);
-}
-
-/* PO4.  The log up to the begin of a later epoch is here, and who has begun that has executed all
- * of it, or went past it by an entry of it. */
-void vr_pass_over_epoch(struct vr *r)
-{
-    if (waits_for_verdict(r)) end_as_alone(r);
+    if (log_is_full(r)) vr_pass_over_alone(r);
 }

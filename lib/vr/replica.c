@@ -538,7 +538,7 @@ void vr_on_checkpoint_stored(struct vr *r)
 {
     assert(r->checkpoint_storing);
     r->checkpoint_storing = false;
-    r->log.keep_after = r->checkpoint_op;
+    vr_checkpoint_frees(r);
     if (!r->bare) pages_fetch_forget(&r->pages); /* as the disk does: what was fetched is older */
     settle(r);
 }

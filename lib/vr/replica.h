@@ -293,7 +293,8 @@ struct vr {
     bool checkpoint_storing;
     bool checkpoint_put_off; /* there is one of all that is executed, but no room for the log */
     bool checkpoint_read; /* by a peer, or for a copy, since it was taken */
-    bool log_is_short; /* an entry found no room: a witness is to forget some (witness.c) */
+    bool log_is_short; /* an entry found no room, since the newest checkpoint was stored; a witness
+                          is to forget some (witness.c) */
     uint64_t held;     /* newest entry that all active replicas are known to hold durably */
     bool checkpoint_wanted; /* soon: what is on the disk is to be said anew */
     struct vr_audit audit;

@@ -119,7 +119,7 @@ void vr_pass_over_heard(struct vr *r, uint8_t from, uint64_t executed, uint32_t 
 void vr_pass_over_judge(struct vr *r); /* at the primary, with each heartbeat */
 void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit *m);
 void vr_pass_over_learner(struct vr *r);
-void vr_pass_over_epoch(struct vr *r);
+void vr_pass_over_alone(struct vr *r);
 uint32_t vr_stuck_at(const struct vr *r); /* as a COMMIT-OK says it */
 const char *vr_stuck_waits_for(const struct vr *r);
 /* The newest op-number of which the state has something. */
@@ -160,6 +160,7 @@ void vr_reply_registration(struct vr *r, const struct vr_asker *to,
 
 /* checkpoint.c: section 5.1: when one is taken, is it sound, and others are given its pages. */
 void vr_checkpoint_if_due(struct vr *r);
+void vr_checkpoint_frees(struct vr *r); /* what the log has before it */
 void vr_checkpoint_audit(struct vr *r, struct client_table *clients, bool of_candidate,
                          uint64_t op); /* begins */
 enum vstamp_audit vr_checkpoint_audit_some(struct vr *r);

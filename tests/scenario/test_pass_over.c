@@ -301,6 +301,36 @@ static void one_that_is_stuck_before_it_is_not_waited_for(void **unused)
     cluster_free(c);
 }
 
+/* Its log lacks the entry, which more entries stand before than its own pipeline would hold.  Rule
+ * (PO4): it does not take that for a word that the primary has executed the operation. */
+static void a_backup_that_lags_does_not_end(void **unused)
+{
+    (void)unused;
+    struct cluster *c = blank_group(3, CLUSTER_DISK, 7);
+    c->members[2].config.pipeline = 1;
+    begin();
+    for (uint32_t i = 2; i <= 5; i++) session_of(i);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    for (uint32_t i = 2; i <= 5; i++) {
+        add(i, 1, i == 2 ? POISON : 1);
+        cluster_settle(c);
+    }
+    cluster_clear_rules(c);
+    cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_settle(c);
+    assert_true(vr_is_stuck(core(0)));
+    cluster_drop(c, 0, 2, WIRE_prepare);
+    cluster_drop(c, 2, CLUSTER_ALL, WIRE_get_state);
+    cluster_run(c, 150);
+    for (uint8_t i = 0; i < 2; i++) assert_int_equal(1, core(i)->stats.passed_over);
+    assert_true(vr_is_stuck(core(2)));
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, core(2)->stats.passed_over);
+    cluster_free(c);
+}
+
 /* A key that expires after so many milliseconds. */
 static void set_for(uint64_t number, uint64_t ms)
 {
@@ -416,6 +446,7 @@ int main(void)
         cmocka_unit_test(the_others_of_its_entry_run_once_each),
         cmocka_unit_test(one_that_is_stuck_further_on_leads),
         cmocka_unit_test(one_that_is_stuck_before_it_is_not_waited_for),
+        cmocka_unit_test(a_backup_that_lags_does_not_end),
         cmocka_unit_test(a_tick_is_passed_over_and_rests_until_an_operation),
         cmocka_unit_test(a_tick_that_is_passed_over_is_not_tried_by_the_next_primary),
         cmocka_unit_test(who_is_alone_with_a_tick_ends),

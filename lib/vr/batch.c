@@ -48,8 +48,8 @@ void vr_batch_begin_view(struct vr *r)
 
 bool vr_accepts_requests(const struct vr *r)
 {
-    return r->batch.size <= r->batch.capacity / 2 && r->batch_count < BATCH_REQUESTS_MAX &&
-           r->reads_count < READS_WAITING_MAX;
+    bool room = r->batch.size <= r->batch.capacity / 2 && r->batch_count < BATCH_REQUESTS_MAX;
+    return (room || vr_is_stuck(r)) && r->reads_count < READS_WAITING_MAX; /* PO2: else refuses */
 }
 
 /* Of the next entry, if it were logged now. */
@@ -59,11 +59,8 @@ uint64_t vr_next_timestamp(const struct vr *r)
     return time > last ? time : last + 1;
 }
 
-static void prepare(struct vr *r)
+static void prepare(struct vr *r, struct bytes body)
 {
-    struct writer count = writer_over(r->batch.start, BATCH_HEAD);
-    write_u32(&count, r->batch_count);
-    struct bytes body = {r->batch.start, r->batch.size};
     const struct wire_entry_header *last = log_last(&r->log);
     struct wire_entry_header header = {
         .op = last->op + 1,
@@ -79,6 +76,13 @@ static void prepare(struct vr *r)
     vr_append(r, &header, body);
     VR_BROADCAST(r, prepare, .commit = r->commit, .held = vr_held(r),
                  .entry = (struct wire_entry){.header = header, .body = body});
+}
+
+static void prepare_batch(struct vr *r)
+{
+    struct writer count = writer_over(r->batch.start, BATCH_HEAD);
+    write_u32(&count, r->batch_count);
+    prepare(r, (struct bytes){r->batch.start, r->batch.size});
     r->batch.size = BATCH_HEAD;
     r->batch_count = 0;
 }
@@ -86,10 +90,9 @@ static void prepare(struct vr *r)
 /* What is uncommitted must fit into the log of a backup that takes it in one step
  * (state_transfer.c), whatever else that log keeps; that of a witness keeps a quarter, and a batch
  * may lie badly at its end. */
-static bool pipeline_has_room(const struct vr *r)
+static bool pipeline_has_room(const struct vr *r, size_t bytes)
 {
     if (r->log.op - r->commit >= r->config.pipeline) return false;
-    size_t bytes = r->batch.size;
     for (uint64_t op = r->commit + 1; op <= r->log.op; op++) bytes += log_body(&r->log, op).size;
     if (r->config.witnesses != 0) return bytes <= vr_log_bytes_min(&r->config) / 8 * 3;
     return bytes <= r->config.log_bytes / 2;
@@ -97,19 +100,19 @@ static bool pipeline_has_room(const struct vr *r)
 
 void vr_batch_settle(struct vr *r)
 {
-    if (!vr_is_primary(r) || r->suspects) return;
+    if (!vr_is_primary(r) || r->suspects || vr_is_stuck(r)) return; /* PO2 */
     if (r->batch_count == 0 && !vr_version_calls_for_entry(r)) return;
     if (vr_epoch_is_closed(r)) return; /* E1 */
     if (vr_view_is_over(r)) {
         vr_mark(r, VR_MARK_view_is_over, "waiting requests=%u", r->batch_count);
         return;
     }
-    if (!pipeline_has_room(r)) return;
+    if (!pipeline_has_room(r, r->batch.size)) return;
     if (!vr_can_append(r, r->batch.size)) {
         vr_mark(r, VR_MARK_batch_finds_no_room, "size=%zu", r->batch.size);
         return;
     }
-    prepare(r);
+    prepare_batch(r);
 }
 
 /* False if it has no room now. */
@@ -158,28 +161,21 @@ bool vr_batch_tick(struct vr *r)
     return put_into_batch(r, &operation);
 }
 
-/* An entry with such an operation and no other; false: that cannot be now. */
-bool vr_prepare_own(struct vr *r, const struct wire_operation *operation)
+/* An entry with this operation and no other, ahead of what waits; false: that cannot be now. */
+bool vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation)
 {
-    size_t size = BATCH_HEAD + wire_size(&wire_shape_operation, operation);
-    if (r->batch_count > 0 || r->suspects || vr_epoch_is_closed(r) || vr_view_is_over(r) ||
-        !vr_time_is_known(r) || !pipeline_has_room(r) || !vr_can_append(r, size))
+    struct writer w = writer_over(r->answer, r->config.batch_bytes);
+    write_u32(&w, 1);
+    wire_encode(&wire_shape_operation, operation, &w);
+    assert(w.ok);
+    if (r->suspects || vr_epoch_is_closed(r) || vr_view_is_over(r) || !vr_time_is_known(r) ||
+        !pipeline_has_room(r, w.size) || !vr_can_append(r, w.size))
         return false;
-    bool fits = put_into_batch(r, operation);
-    assert(fits);
-    prepare(r);
+    if (!vstamp_id_is_zero(operation->client))
+        inflight_add(&r->inflight, operation->client, operation->kind, operation->number,
+                     client_table_request(operation->session, operation->body), origin);
+    prepare(r, (struct bytes){w.start, w.size});
     return true;
-}
-
-/* An entry with this operation and no other. */
-void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation)
-{
-    assert(r->batch_count == 0);
-    bool fits = put_into_batch(r, operation);
-    assert(fits);
-    inflight_add(&r->inflight, operation->client, operation->kind, operation->number,
-                 client_table_request(operation->session, operation->body), origin);
-    prepare(r);
 }
 
 /* Answer a registration or request that the client table settles; true if it did. */

@@ -9,10 +9,11 @@
  *   PO1  an application that says "not executed" has its state as it was before.  Then the replica
  *        is stuck: entries are appended and committed as ever, but nothing more is executed.  An
  *        entry holds several operations, so the place is an op-number and an index in it;
- *   PO2  a primary that is stuck takes no new requests, and passes over the operation, by an entry
- *        of its own, once a quorum is stuck there.  With witnesses, who execute nothing, it is
- *        enough that all active replicas that are heard are stuck there, or before it in its entry
- *        by themselves, and with the witnesses those that are there are a quorum;
+ *   PO2  a primary that is stuck takes no new requests, and logs none of those that wait.  It
+ *        passes over the operation, by an entry of its own, once a quorum is stuck there.  With
+ *        witnesses, who execute nothing, it is enough that all active replicas that are heard are
+ *        stuck there, or before it in its entry by themselves, and with the witnesses those that
+ *        are there are a quorum;
  *   PO3  a committed PASS-OVER in the log settles the operation, for those that are stuck and for
  *        those that come to it later, be it as they replay their journal: it is not given to the
  *        application, and its client, if it is not a tick (U6), is told that it did not and will
@@ -233,7 +234,7 @@ static void log_pass_over(struct vr *r)
     struct wire_pass_over what = {.op = r->applied + 1, .index = r->done};
     wire_encode(&wire_shape_pass_over, &what, &w);
     struct wire_operation o = {.kind = WIRE_KIND_PASS_OVER, .body = {buffer, w.size}};
-    if (!vr_prepare_own(r, &o)) return;
+    if (!vr_prepare_alone(r, 0, &o)) return;
     assert(log_at(&r->log, r->log.op)->size == PASS_OVER_BYTES);
     vr_trace(r, "passes over op=%" PRIu64 " index=%u", what.op, what.index);
 }

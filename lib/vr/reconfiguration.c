@@ -374,8 +374,7 @@ static void log_it(struct vr *r)
         abandon(r, "its members' addresses do not fit into batch_bytes");
         return;
     }
-    if (!vr_can_append(r, size)) return;
-    vr_prepare_alone(r, p->asker.origin, &operation);
+    if (!vr_prepare_alone(r, p->asker.origin, &operation)) return;
     p->pending = p->closing = false; /* it is in the log; the learners stay in the directory */
 }
 

@@ -80,12 +80,11 @@ uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values); /* Q-th 
 
 /* batch.c: sections 4.1 and 6.2: requests of clients become entries, several in one. */
 void vr_batch_settle(struct vr *r);
-void vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation);
+bool vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation);
 void vr_batch_clear(struct vr *r);
 void vr_batch_leave_view(struct vr *r); /* who waits is told when the next one begins: */
 void vr_batch_begin_view(struct vr *r);
 bool vr_batch_tick(struct vr *r);
-bool vr_prepare_own(struct vr *r, const struct wire_operation *operation);
 uint64_t vr_next_timestamp(const struct vr *r);
 
 /* clock.c: section 4.4: what time it is, for entries; wrong clocks are found by the others. */

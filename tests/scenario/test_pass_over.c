@@ -331,6 +331,35 @@ static void a_backup_that_lags_does_not_end(void **unused)
     cluster_free(c);
 }
 
+/* The log is full of what stands behind the operation, and a batch waits that has no room there.
+ * Rule (PO2): it waits until the operation is passed over, and not the other way round. */
+static void what_waits_does_not_keep_the_entry_from_the_log(void **unused)
+{
+    (void)unused;
+    for (size_t fill = 1000; fill < 3600; fill += 400) { /* where in the ring the bodies lie */
+        struct cluster *c = blank_group(3, CLUSTER_DISK, 7);
+        for (uint8_t i = 0; i < 3; i++) c->members[i].config.log_bytes = 16384;
+        begin();
+        for (uint32_t i = 2; i <= 5; i++) session_of(i);
+        put(1, 2, CLUSTER_VALUE_MAX);
+        put(1, 3, fill);
+        put(1, 4, CLUSTER_VALUE_MAX);
+        cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+        cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+        add(2, 1, POISON);
+        cluster_settle(c);
+        for (uint32_t i = 3; i <= 5; i++) put(i, 1, CLUSTER_VALUE_MAX);
+        assert_int_equal(1, core(0)->batch_count);
+        cluster_clear_rules(c);
+        cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+        assert_true(vr_is_stuck(core(0)) && vr_accepts_requests(core(0))); /* to refuse them */
+        cluster_run(c, 500);
+        assert_outcome(WIRE_OUTCOME_NOT_RUN, 2, 1);
+        assert_outcome(WIRE_OUTCOME_ANSWERED, 5, 1);
+        cluster_free(c);
+    }
+}
+
 /* A key that expires after so many milliseconds. */
 static void set_for(uint64_t number, uint64_t ms)
 {
@@ -447,6 +476,7 @@ int main(void)
         cmocka_unit_test(one_that_is_stuck_further_on_leads),
         cmocka_unit_test(one_that_is_stuck_before_it_is_not_waited_for),
         cmocka_unit_test(a_backup_that_lags_does_not_end),
+        cmocka_unit_test(what_waits_does_not_keep_the_entry_from_the_log),
         cmocka_unit_test(a_tick_is_passed_over_and_rests_until_an_operation),
         cmocka_unit_test(a_tick_that_is_passed_over_is_not_tried_by_the_next_primary),
         cmocka_unit_test(who_is_alone_with_a_tick_ends),

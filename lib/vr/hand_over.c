@@ -83,10 +83,12 @@ static const char *refuse(struct vr *r, uint8_t target, char *text, size_t size)
     return text;
 }
 
-void vr_hand_over_to(struct vr *r, uint8_t target)
+bool vr_hand_over_to(struct vr *r, uint8_t target)
 {
     char text[128];
-    if (refuse(r, target, text, sizeof text) == NULL) begin(r, next_view(r, target));
+    if (refuse(r, target, text, sizeof text) != NULL) return false;
+    begin(r, next_view(r, target));
+    return true;
 }
 
 void vr_hand_over_on_request(struct vr *r, const struct vr_asker *asker,

@@ -184,10 +184,10 @@ uint32_t vr_stuck_at(const struct vr *r)
     return vr_is_stuck(r) && !was_able(r) ? r->done + 1 : 0;
 }
 
+/* A connection that broke is soon made anew: it is silence that counts. */
 static bool is_away(const struct vr *r, uint8_t replica)
 {
-    return ((r->cut_off >> replica) & 1) != 0 ||
-           r->now_us - r->heard_us[replica] > AWAY_AFTER * vr_patience_us(r);
+    return r->now_us - r->heard_us[replica] > AWAY_AFTER * vr_patience_us(r);
 }
 
 /* This one is stuck before our place in the entry, and the log does not take it past that: so we
@@ -202,17 +202,18 @@ static bool is_stuck_for_itself(struct vr *r, uint8_t replica)
 struct survey {
     uint8_t n_stuck; /* where we are, with us */
     bool waits;      /* an active replica may yet come to it, or was able to execute it (PO6) */
-    uint8_t executor; /* an active replica that has executed it, or NOWHERE */
+    uint32_t executors; /* bitset: active replicas that have executed it */
 };
 
 static struct survey survey(struct vr *r)
 {
-    struct survey s = {.n_stuck = 1, .executor = NOWHERE};
+    struct survey s = {.n_stuck = 1};
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (i == r->config.self || !vr_is_active(r, i) || is_away(r, i)) continue;
         uint64_t executed = r->executed_at[i];
         bool same_entry = executed == r->applied;
-        if (executed > r->applied || (same_entry && r->stuck_at[i] > r->done + 1)) s.executor = i;
+        if (executed > r->applied || (same_entry && r->stuck_at[i] > r->done + 1))
+            s.executors |= UINT32_C(1) << i;
         else if (same_entry && r->stuck_at[i] == r->done + 1) s.n_stuck++;
         else if (!same_entry || !is_stuck_for_itself(r, i)) s.waits = true;
     }
@@ -244,12 +245,15 @@ void vr_pass_over_judge(struct vr *r)
     if (!vr_is_primary(r) || !waits_for_verdict(r)) return;
     struct survey s = survey(r);
     int n_witnesses = __builtin_popcount(r->config.witnesses);
-    bool all = !s.waits && s.executor == NOWHERE && s.n_stuck + n_witnesses >= r->quorum;
+    bool all = !s.waits && s.executors == 0 && s.n_stuck + n_witnesses >= r->quorum;
     if (!was_able(r) && (s.n_stuck >= r->quorum || all)) { /* PO6 */
         log_pass_over(r);
-    } else if (s.executor != NOWHERE) {
-        vr_mark(r, VR_MARK_stuck_primary_hands_over, "to=%u", s.executor);
-        vr_hand_over_to(r, s.executor);
+        return;
+    }
+    for (uint8_t i = 0; s.executors >> i != 0; i++) {
+        if (((s.executors >> i) & 1) == 0 || !vr_hand_over_to(r, i)) continue;
+        vr_mark(r, VR_MARK_stuck_primary_hands_over, "to=%u", i);
+        return;
     }
 }
 

@@ -234,7 +234,7 @@ void vr_hand_over_to_stop(struct vr *r);
 void vr_hand_over_on_request(struct vr *r, const struct vr_asker *asker,
                              const struct wire_request *m);
 void vr_hand_over_settle(struct vr *r);
-void vr_hand_over_to(struct vr *r, uint8_t target); /* if it can lead */
+bool vr_hand_over_to(struct vr *r, uint8_t target); /* if it can lead */
 
 /* state_transfer.c: section 5.2: a replica that is behind takes entries from a peer. */
 void vr_transfer_start(struct vr *r, enum vr_transfer_kind kind, uint8_t peer, uint64_t view,

@@ -109,6 +109,24 @@ static void a_primary_that_is_alone_hands_over_and_ends(void **unused)
     cluster_free(c);
 }
 
+/* One of those that have executed it cannot lead, as its connection broke.  Rule (PO4): the other
+ * does, at once. */
+static void a_primary_that_is_alone_hands_over_to_whom_it_hears(void **unused)
+{
+    (void)unused;
+    for (uint8_t cut = 1; cut < 3; cut++) {
+        struct cluster *c = group(3, 1);
+        add(1, 2, POISON);
+        cluster_run(c, 40); /* both have said that they have executed it */
+        assert_int_equal(0, core(0)->view);
+        cluster_drop(c, cut, 0, CLUSTER_ALL);
+        cluster_cut(c, 0, cut);
+        cluster_run(c, 20);
+        assert_int_equal(3 - cut, core(0)->view);
+        cluster_free(c);
+    }
+}
+
 static void a_backup_that_is_alone_ends(void **unused)
 {
     (void)unused;
@@ -360,6 +378,26 @@ static void what_waits_does_not_keep_the_entry_from_the_log(void **unused)
     }
 }
 
+/* The other replicas are one that can execute it and a witness.  Rule (PO2): who is not heard for a
+ * moment is not away, and so one primary that is ill does not decide for it. */
+static void a_broken_connection_is_no_absence(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group_with(3, CLUSTER_DISK | CLUSTER_WITNESS(2), 1);
+    cluster_drop(c, 1, 0, WIRE_commit_ok);
+    add(1, 2, POISON);
+    cluster_settle(c);
+    assert_true(vr_is_stuck(core(0)));
+    cluster_cut(c, 0, 1);
+    cluster_run(c, 100);
+    assert_int_equal(3, core(0)->log.op);
+    cluster_clear_rules(c);
+    cluster_run(c, 1000);
+    assert_true(core(0)->over);
+    assert_int_equal(2 + POISON, incr(3));
+    cluster_free(c);
+}
+
 /* A key that expires after so many milliseconds. */
 static void set_for(uint64_t number, uint64_t ms)
 {
@@ -467,6 +505,7 @@ int main(void)
         cmocka_unit_test(a_stuck_primary_waits_for_the_others),
         cmocka_unit_test(a_stuck_primary_answers_no_read_by_its_lease),
         cmocka_unit_test(a_primary_that_is_alone_hands_over_and_ends),
+        cmocka_unit_test(a_primary_that_is_alone_hands_over_to_whom_it_hears),
         cmocka_unit_test(a_backup_that_is_alone_ends),
         cmocka_unit_test(one_that_is_alone_with_it_at_the_end_of_an_epoch_ends),
         cmocka_unit_test(a_learner_that_is_alone_with_it_ends),
@@ -477,6 +516,7 @@ int main(void)
         cmocka_unit_test(one_that_is_stuck_before_it_is_not_waited_for),
         cmocka_unit_test(a_backup_that_lags_does_not_end),
         cmocka_unit_test(what_waits_does_not_keep_the_entry_from_the_log),
+        cmocka_unit_test(a_broken_connection_is_no_absence),
         cmocka_unit_test(a_tick_is_passed_over_and_rests_until_an_operation),
         cmocka_unit_test(a_tick_that_is_passed_over_is_not_tried_by_the_next_primary),
         cmocka_unit_test(who_is_alone_with_a_tick_ends),

@@ -298,7 +298,7 @@ bool vr_execute(struct vr *r)
 {
     uint64_t before = r->applied;
     vr_witness_pass(r);
-    while (!r->bare && r->applied < r->commit && !r->pages.fetching && !r->over &&
+    while (!r->bare && r->applied < vr_executable(r) && !r->pages.fetching && !r->over &&
            !log_is_hole(&r->log, r->applied + 1)) {
         vr_pass_over_look(r);
         if (vr_is_stuck(r) &&

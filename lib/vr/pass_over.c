@@ -43,6 +43,8 @@
 
 #define AWAY_AFTER      3u /* times view_change_ms: as long as a quorum may be silent (N5) */
 #define PASS_OVER_BYTES 57u /* body of its entry */
+#define ENTRY_IS_WITHIN (2 * PIPELINE_MAX) /* so many behind what it passes over, mostly: what a
+                                              primary can log in a turn in which it gets stuck */
 #define OF_CLIENT_SIZE  48u
 
 /* Is this such an entry, and which operation does it pass over? */
@@ -84,6 +86,16 @@ enum vr_turn vr_turn_by_log(struct vr *r, uint64_t op, uint32_t index)
         }
     }
     return turn;
+}
+
+/* PO3.  While the log is fetched in parts the last entries wait, as one that passes over them may
+ * be in the next part; but not if that has no room before they are executed. */
+uint64_t vr_executable(const struct vr *r)
+{
+    const struct vr_transfer *t = &r->transfer;
+    bool more = t->answered && t->commit > r->log.op && r->staging.op < r->staging.first;
+    if (!more || r->commit + ENTRY_IS_WITHIN <= r->log.op) return r->commit;
+    return r->log.op > ENTRY_IS_WITHIN ? r->log.op - ENTRY_IS_WITHIN : 0;
 }
 
 /* Nothing of the entry behind `applied` is executed, and what was looked at is another log. */

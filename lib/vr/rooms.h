@@ -100,6 +100,7 @@ void vr_tick_due(struct vr *r);
 
 /* pass_over.c: an operation that the application cannot execute is passed over by all. */
 enum vr_turn { VR_RUNS, VR_WAITS, VR_IS_PASSED_OVER };
+uint64_t vr_executable(const struct vr *r); /* up to where entries are executed now */
 void vr_pass_over_look(struct vr *r); /* before the next: the log may have grown */
 enum vr_turn vr_turn_by_log(struct vr *r, uint64_t op, uint32_t index);
 static inline enum vr_turn vr_turn_of(struct vr *r, uint64_t op, uint32_t index)

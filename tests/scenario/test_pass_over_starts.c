@@ -158,6 +158,31 @@ static void who_crashes_while_stuck_passes_it_over_afterwards(void **unused)
     cluster_free(c);
 }
 
+/* One that was down fetches the log in parts, with a program that is mended.  Rule (PO3): it does
+ * not execute the operation when the entry that passes over it is in the next part. */
+static void who_fetches_the_operation_before_the_entry_waits_for_it(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 7);
+    for (uint32_t i = 2; i <= 5; i++) session_of(i);
+    cluster_crash(c, 2);
+    for (uint64_t number = 2; number <= 4; number++) put(1, number, CLUSTER_VALUE_MAX);
+    cluster_hold(c, 1, 0, WIRE_prepare_ok);
+    add(2, 1, POISON);
+    cluster_settle(c);
+    for (uint32_t i = 3; i <= 5; i++) put(i, 1, CLUSTER_VALUE_MAX);
+    cluster_clear_rules(c);
+    cluster_release(c, 1, 0, WIRE_prepare_ok);
+    cluster_run(c, 200);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 2, 1);
+    refusers = 0; /* the program is mended */
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    assert_int_equal(0, n_executed);
+    assert_int_equal(1, core(2)->stats.passed_over);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +191,7 @@ int main(void)
         cmocka_unit_test(what_was_executed_before_is_not_passed_over),
         cmocka_unit_test(who_executed_it_before_does_not_count_the_others),
         cmocka_unit_test(who_crashes_while_stuck_passes_it_over_afterwards),
+        cmocka_unit_test(who_fetches_the_operation_before_the_entry_waits_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

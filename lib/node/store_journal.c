@@ -13,7 +13,8 @@
  * stable storage.  The head names what that one holds: a start that finds a sound head behind
  * records that do not check knows that these were acknowledged, and which they were; if nothing
  * sound is behind them the write was never finished (restore_journal.c).  So that this can be told
- * of the newest batch too, a head alone, a seal, follows when nothing else did for a moment.
+ * of the newest batch too, a head alone, a seal, follows when nothing else did for a moment; or one
+ * with a hard state, if more was executed since than the last record says (vr/pass_over.c, PO6).
  *
  * A batch has a bound, so that a start can read it with little memory; if more has gathered it is
  * cut into several, which are written one after the other. */
@@ -252,6 +253,12 @@ static size_t put(struct node *n, enum journal_kind kind, const struct wire_shap
     return here;
 }
 
+/* What a record says of the commit-number. */
+static uint64_t commit_now(struct node *n)
+{
+    return n->journal.commit = vr_commit_to_store(&n->vr);
+}
+
 static void put_state(struct node *n)
 {
     const struct vr *r = &n->vr;
@@ -264,7 +271,7 @@ static void put_state(struct node *n)
         .log_view = r->log_view,
         .op = r->log.op,
         .checksum = log_last(&r->log)->checksum,
-        .commit = vr_commit_to_store(r),
+        .commit = commit_now(n),
         .held = r->held,
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
         .taking_part = r->has_hard_state && !r->restarting,
@@ -296,7 +303,7 @@ static void put_state(struct node *n)
 static void put_entry(struct node *n, uint64_t op)
 {
     struct node_journal *j = &n->journal;
-    struct wire_journal_entry record = {.commit = vr_commit_to_store(&n->vr),
+    struct wire_journal_entry record = {.commit = commit_now(n),
                                         .entry = {.header = log_at(&n->vr.log, op)->header,
                                                   .body = log_body(&n->vr.log, op)}};
     size_t here = put(n, JOURNAL_ENTRY, &wire_shape_journal_entry, &record);
@@ -308,7 +315,7 @@ static void put_hole(struct node *n, uint64_t op)
     struct node_journal *j = &n->journal;
     const struct log_slot *slot = log_at(&n->vr.log, op);
     struct wire_entry_outline outline = {
-        .commit = vr_commit_to_store(&n->vr), .header = slot->header, .body_size = slot->size};
+        .commit = commit_now(n), .header = slot->header, .body_size = slot->size};
     size_t here = put(n, JOURNAL_HOLE, &wire_shape_entry_outline, &outline);
     vr_mark(&n->vr, VR_MARK_hole_is_said_again, "op=%" PRIu64, op);
     add_outline(j, JOURNAL_HOLE, j->pending.size - here, &outline);
@@ -395,12 +402,13 @@ void node_journal_append(struct node *n)
 {
     struct node_journal *j = &n->journal;
     if (j->n_writing > 0) return;
+    j->seals = node_journal_is_empty(n);
     if (n->vr.now_us >= j->seal_due_us) {
         vr_mark(&n->vr, VR_MARK_journal_is_sealed, "segment=%" PRIu64, j->segment);
+        if (n->vr.has_hard_state && j->commit < vr_commit_to_store(&n->vr)) put_state(n);
         j->due = true;
     }
-    if (node_journal_is_empty(n) && !j->due) return;
-    j->seals = node_journal_is_empty(n);
+    if (j->seals && !j->due) return;
     close_batch(n);
     j->due = false;
     j->seal_due_us = UINT64_MAX;

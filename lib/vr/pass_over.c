@@ -29,7 +29,7 @@
  *   PO6  what a replica executed in a former life it may have answered, so its program is another
  *        one by now.  Such a replica waits, does not count as stuck, and passes over nothing: the
  *        program is to be mended.  The journal knows what was executed (vr_commit_to_store), but
- *        for the newest entries before the end of that life.
+ *        for the last moment of that life (node/store_journal.c).
  *
  * What is a function of its state and the operation cannot be executed by any replica if it cannot
  * by one.  So the number in PO2 protects no promise: it keeps a machine that is short of memory, or

@@ -95,6 +95,27 @@ static void what_was_executed_before_is_not_passed_over(void **unused)
     }
 }
 
+/* The same of what was executed last: a journal that nothing follows in says so after a moment. */
+static void what_was_executed_last_is_not_passed_over(void **unused)
+{
+    (void)unused;
+    for (uint8_t n = 1; n <= 3; n += 2) {
+        struct cluster *c = group(n, 0);
+        add(1, 2, POISON);
+        cluster_run(c, 100);
+        assert_outcome(WIRE_OUTCOME_ANSWERED, 1, 2);
+        for (uint8_t i = 0; i < n; i++) cluster_crash(c, i);
+        refusers = 7; /* another program */
+        for (uint8_t i = 0; i < n; i++) cluster_start(c, i);
+        cluster_run(c, 2000);
+        for (uint8_t i = 0; i < n; i++) {
+            assert_true(vr_is_stuck(core(i)));
+            assert_int_equal(0, core(i)->stats.passed_over);
+        }
+        cluster_free(c);
+    }
+}
+
 /* The former primary alone knows that it has executed and answered it, and leads again.  Rule
  * (PO6): it passes nothing over, though the others are stuck, and are a quorum. */
 static void who_executed_it_before_does_not_count_the_others(void **unused)
@@ -189,6 +210,7 @@ int main(void)
         cmocka_unit_test(no_start_tries_it_again),
         cmocka_unit_test(a_checkpoint_between_it_and_the_entry),
         cmocka_unit_test(what_was_executed_before_is_not_passed_over),
+        cmocka_unit_test(what_was_executed_last_is_not_passed_over),
         cmocka_unit_test(who_executed_it_before_does_not_count_the_others),
         cmocka_unit_test(who_crashes_while_stuck_passes_it_over_afterwards),
         cmocka_unit_test(who_fetches_the_operation_before_the_entry_waits_for_it),

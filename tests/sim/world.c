@@ -119,8 +119,8 @@ static void check_overdue(struct sim *sim)
 }
 
 /* Is one of those who were replaced here, and has not ended (former.c)?  Who has lost its memory
- * knows of no group, and one that came again, and was not taken, waits as a learner.  Where the dead
- * and the witnesses leave too few, nobody can know that it is not needed (E8). */
+ * knows of no group, and one that came again, and was not taken, waits as a learner.  Where the
+ * dead and the witnesses leave too few, nobody can know that it is not needed (E8). */
 static bool anybody_lingers(const struct sim *sim, char *why, size_t size)
 {
     uint32_t n_left = (uint32_t)__builtin_popcount(check_active(sim) & ~sim->dead);

@@ -220,6 +220,7 @@ static enum vr_mark ignore_new_state(const struct vr *r, uint8_t from, uint64_t 
 static bool stage(struct vr *r, const struct wire_new_state *m)
 {
     struct reader at = wire_list_start(&m->entries);
+    r->transfer.lacks = 0;
     for (uint32_t i = 0; i < m->entries.count; i++) {
         struct wire_entry entry;
         wire_list_next(&wire_shape_entry, &at, &entry);
@@ -245,11 +246,18 @@ static bool stage(struct vr *r, const struct wire_new_state *m)
         }
         if (!log_make_room(&r->staging, entry.body.size)) {
             vr_mark(r, VR_MARK_staging_is_full, "op=%" PRIu64, r->staging.op);
+            r->transfer.lacks = entry.body.size;
             return true;
         }
         log_append(&r->staging, &entry.header, entry.body);
     }
     return true;
+}
+
+/* Has what came last, and was not taken, room by now? */
+static bool has_room(struct vr *r)
+{
+    return r->transfer.lacks == 0 || log_make_room(&r->staging, r->transfer.lacks);
 }
 
 /* T6: is this header, of the staged log, that of our entry at its place?  Our old view may have
@@ -375,7 +383,7 @@ void vr_transfer_settle(struct vr *r)
         if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) vr_transfer_stop(r, "caught up");
         else finish(r);
     }
-    bool may_stage = all_moved || !vr_witness_is_small(r);
+    bool may_stage = (all_moved || !vr_witness_is_small(r)) && has_room(r);
     if (t->answered && t->more && may_stage && vr_pace_allows(r)) vr_transfer_ask(r);
 }
 
@@ -498,6 +506,10 @@ void vr_transfer_due(struct vr *r)
         return;
     }
     if (t->pages && vr_fetch_due(r)) return;
+    if (!t->pages && !has_room(r)) { /* nobody was asked */
+        vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, vr_patience_us(r)));
+        return;
+    }
     if (t->tries < UINT8_MAX) t->tries++;
     if (t->kind == VR_TRANSFER_RECOVERY && t->tries > RECOVERY_TRIES_MAX) {
         vr_mark(r, VR_MARK_recovery_finds_nobody, "view=%" PRIu64, t->view);

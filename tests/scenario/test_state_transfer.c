@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "scenario/cluster.h"
+#include "scenario/cluster_state.h"
 
 static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
                       uint8_t to)
@@ -423,6 +423,36 @@ static void a_replica_whose_fetch_was_aborted_serves_pages_again(void **unused)
     abort_a_fetch(CLUSTER_DISK);
 }
 
+/* A replica is behind, and its log is full until a checkpoint is stored.  Rule: it asks for no more
+ * than it can keep. */
+static void who_has_no_room_asks_for_nothing(void **unused)
+{
+    (void)unused;
+    static const uint8_t value[CLUSTER_VALUE_MAX];
+    struct kv_op op = {.verb = KV_PUT, .key = bytes_of("k"), .value = {value, sizeof value}};
+    struct cluster *c = cluster_new_blank(3, CLUSTER_DISK);
+    for (uint8_t i = 0; i < 3; i++) {
+        if (i == 2) c->members[i].config.log_bytes = 16384;
+        c->members[i].config.transfer_mib_per_s = 1;
+        cluster_start(c, i);
+    }
+    assert_true(cluster_converge(c));
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_slow_checkpoints(c, 2, true);
+    cluster_isolate(c, 2);
+    for (uint64_t number = 1; number <= 30; number++) {
+        cluster_send_op(c, 1, session, number, 0, &op);
+        cluster_settle(c);
+    }
+    cluster_clear_rules(c);
+    cluster_run(c, 2000);
+    assert_true(cluster_core(c, 2)->log.op < 16);
+    assert_in_range(cluster_count_sent(c, 2, CLUSTER_ALL, WIRE_get_state), 1, 30);
+    cluster_slow_checkpoints(c, 2, false);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +468,7 @@ int main(void)
         cmocka_unit_test(a_full_log_takes_the_shorter_one_of_a_later_view),
         cmocka_unit_test(a_replica_whose_fetch_was_aborted_serves_pages_again),
         cmocka_unit_test(a_slow_disk_stores_a_checkpoint_when_it_is_done),
+        cmocka_unit_test(who_has_no_room_asks_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "scenario/cluster.h"
+#include "scenario/cluster_state.h"
 
 static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
                       uint8_t to)
@@ -461,6 +461,36 @@ static void who_promised_and_died_is_not_waited_for(void **unused)
     cluster_free(c);
 }
 
+/* The primary was told of a longer pipeline than the others.  Rule: what it has in flight they can
+ * take in one step, when one of them has it all, and the other nothing. */
+static void the_pipeline_of_the_primary_is_longer(void **unused)
+{
+    (void)unused;
+    static const uint8_t value[CLUSTER_VALUE_MAX];
+    struct kv_op op = {.verb = KV_PUT, .key = bytes_of("k"), .value = {value, sizeof value}};
+    struct cluster *c = cluster_new_blank(3, CLUSTER_DISK);
+    uint64_t sessions[13];
+    for (uint8_t i = 0; i < 3; i++) {
+        c->members[i].config.max_clients = 12;
+        c->members[i].config.pipeline = i == 0 ? PIPELINE_MAX : 1;
+        c->members[i].config.transfer_mib_per_s = 1;
+        cluster_start(c, i);
+    }
+    assert_true(cluster_converge(c));
+    for (uint32_t i = 1; i <= 12; i++) sessions[i] = cluster_register(c, i, 0);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_drop(c, 0, 1, WIRE_prepare);
+    for (uint32_t i = 1; i <= 12; i++) {
+        cluster_send_op(c, i, sessions[i], 1, 0, &op);
+        cluster_settle(c);
+    }
+    assert_true(cluster_core(c, 2)->log.op >= 12 + 8);
+    cluster_crash(c, 0);
+    assert_true(cluster_converge(c));
+    assert_true(cluster_core(c, 1)->commit >= 12 + 8);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +516,7 @@ int main(void)
         cmocka_unit_test(a_primary_that_could_not_begin_its_view_joins_the_next),
         cmocka_unit_test(pit_2_10_a_deposed_primary_prepares_nothing_more),
         cmocka_unit_test(who_promised_and_died_is_not_waited_for),
+        cmocka_unit_test(the_pipeline_of_the_primary_is_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

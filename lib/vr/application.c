@@ -272,14 +272,13 @@ static void say_mistaken(struct vr *r, const struct vstamp_diag *why)
 static bool is_usable(struct vr *r, const struct vstamp_answer *answer, struct vstamp_diag *why)
 {
     const char *function = r->app_function;
+    bool strayed = r->pages.strayed;
     r->app_function = NULL;
-    why->text[0] = '\0';
-    if (has_ended(r)) return false;
-    if (!has_kept_to_room(r, function, answer)) return false;
-    if (r->pages.strayed) say_stray(r, function, why);
-    else if (answer->size > answer->capacity) say_too_long(r, function, answer, why);
     r->pages.strayed = false;
-    if (why->text[0] == '\0') return true;
+    if (has_ended(r) || !has_kept_to_room(r, function, answer)) return false;
+    if (!strayed && answer->size <= answer->capacity) return true;
+    if (strayed) say_stray(r, function, why);
+    else say_too_long(r, function, answer, why);
     say_mistaken(r, why);
     return false;
 }

@@ -55,10 +55,12 @@ static void execute_registration(struct vr *r, const struct wire_entry_header *h
     vr_reply_registration(r, asker, &record);
 }
 
-/* It is settled: note that, with its answer, and tell whoever waits. */
+/* It is settled: note that, with its answer or a sentence in place of one, and tell whoever
+ * waits. */
 static void answer(struct vr *r, const struct wire_entry_header *header,
                    const struct vr_asker *asker, enum wire_outcome outcome, struct bytes body)
 {
+    if (body.size > r->config.max_answer_bytes) body.size = r->config.max_answer_bytes;
     client_table_note(r->clients, asker->client, asker->number, asker->request, header->op,
                       outcome, body);
     vr_tell_outcome(r, asker, header->op, outcome, body);
@@ -94,15 +96,6 @@ static struct vstamp_context context_of(const struct vr *r, const struct wire_en
                                    .prediction_size = o->prediction.size};
 }
 
-static void answer_with_sentence(struct vr *r, const struct wire_entry_header *header,
-                                 const struct vr_asker *asker, enum wire_outcome outcome,
-                                 const char *sentence)
-{
-    struct bytes body = bytes_of(sentence);
-    if (body.size > r->config.max_answer_bytes) body.size = r->config.max_answer_bytes;
-    answer(r, header, asker, outcome, body);
-}
-
 /* It ran, here as everywhere, so it is settled (A4). */
 static void answer_too_long(struct vr *r, const struct wire_entry_header *header,
                             const struct vr_asker *asker, const struct vstamp_answer *says)
@@ -110,7 +103,7 @@ static void answer_too_long(struct vr *r, const struct wire_entry_header *header
     struct vstamp_diag why;
     vstamp_diag_printf(&why, "it was executed, but its answer of %zu bytes is longer than the %zu "
                        "there is room for", says->size, says->capacity);
-    answer_with_sentence(r, header, asker, WIRE_OUTCOME_NO_ANSWER, why.text);
+    answer(r, header, asker, WIRE_OUTCOME_NO_ANSWER, bytes_of(why.text));
 }
 
 /* It is passed over, if it would run at all (PO3). */
@@ -118,9 +111,8 @@ static void settle_unexecuted(struct vr *r, const struct wire_entry_header *head
                               const struct vr_asker *asker)
 {
     vr_get_past(r, header->op, asker->client);
-    answer_with_sentence(r, header, asker, WIRE_OUTCOME_NOT_RUN,
-                         "the application cannot execute this operation: it did not and will not "
-                         "run");
+    answer(r, header, asker, WIRE_OUTCOME_NOT_RUN,
+           bytes_of("the application cannot execute this operation: it did not and will not run"));
 }
 
 /* PO1: its client waits on. */

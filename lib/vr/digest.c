@@ -170,7 +170,6 @@ static void judge(struct vr *r, uint64_t op)
 
 /* --- points ----------------------------------------------------------------------------------- */
 
-
 /* D6 */
 void vr_digest_forget_of(struct vr *r, uint8_t replica)
 {

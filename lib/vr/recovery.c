@@ -39,6 +39,7 @@
  *
  * Answers come from normal replicas alone (PIT-3.2), and count if they echo our nonce (PIT-3.5;
  * struct vr tells where it is drawn). */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checksum.h"
@@ -452,4 +453,25 @@ void vr_recovery_due(struct vr *r)
         return;
     }
     ask(r);
+}
+
+void vr_recovery_waits_for(const struct vr *r, char *text, size_t size)
+{
+    uint32_t n = majority(r);
+    if (r->asked != 0) {
+        snprintf(text, size, "recovery: %d of %u normal replicas answered%s",
+                 __builtin_popcount(r->asked), n,
+                 r->config.n_replicas > 2 ? "" : ", more than two can have: start both empty");
+    } else if (r->lost) {
+        snprintf(text, size,
+                 "its folder was damaged: %u normal replicas to recover from; without them bring "
+                 "back a sound folder", n);
+    } else if (r->told_epoch > 0) {
+        snprintf(text, size, "to become a member: those that it knows are in epoch %u of a group "
+                 "without it; if it was replaced, end it", r->told_epoch);
+    } else {
+        snprintf(text, size,
+                 "blank: all %u replicas to be up to form the group, or %u normal ones to recover",
+                 r->config.n_replicas, n);
+    }
 }

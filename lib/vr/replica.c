@@ -630,15 +630,7 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
                  "a later program: the log of replica %u has an entry of version %u of the "
                  "protocol, this one speaks none above %u", r->missed.from, r->missed.version,
                  r->config.newest);
-        return text;
-    }
-    if (r->lost && r->asked == 0) {
-        snprintf(text, size,
-                 "its folder was damaged: %u normal replicas to recover from; without them bring "
-                 "back a sound folder", r->config.n_replicas / 2 + 1);
-        return text;
-    }
-    if (vr_is_stuck(r)) {
+    } else if (vr_is_stuck(r)) {
         snprintf(text, size, "%s: %s", vr_stuck_waits_for(r), r->stuck_why.text);
     } else if (r->status == VR_TRANSITIONING && r->replaced) {
         snprintf(text, size, "replaced in epoch %u: %u of %u members that are to begin it have",
@@ -662,17 +654,8 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
                  vr_primary_of(r, r->view));
     } else if (r->transfer.kind != VR_TRANSFER_NONE) {
         snprintf(text, size, "state from replica %u", r->transfer.peer);
-    } else if (r->status == VR_RECOVERING && r->asked != 0) {
-        snprintf(text, size, "recovery: %d of %u normal replicas answered%s",
-                 __builtin_popcount(r->asked), r->config.n_replicas / 2 + 1,
-                 r->config.n_replicas > 2 ? "" : ", more than two can have: start both empty");
-    } else if (r->status == VR_RECOVERING && r->told_epoch > 0) {
-        snprintf(text, size, "to become a member: those that it knows are in epoch %u of a group "
-                 "without it; if it was replaced, end it", r->told_epoch);
     } else if (r->status == VR_RECOVERING) {
-        snprintf(text, size,
-                 "blank: all %u replicas to be up to form the group, or %u normal ones to recover",
-                 r->config.n_replicas, r->config.n_replicas / 2 + 1);
+        vr_recovery_waits_for(r, text, size);
     }
     return text;
 }

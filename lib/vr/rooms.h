@@ -316,6 +316,7 @@ void vr_recovery_due(struct vr *r);
 void vr_recovery_forget(struct vr *r, uint8_t replica);
 void vr_recovery_forget_all(struct vr *r); /* be blank, as another than before */
 void vr_recovery_anew(struct vr *r);       /* in the epoch that was learned of */
+void vr_recovery_waits_for(const struct vr *r, char *text, size_t size); /* in words */
 
 /* epoch.c: section 7: the group moves to its next members, and the former ones end. */
 void vr_epoch_init(struct vr *r);

@@ -107,7 +107,6 @@ void cluster_forge(struct cluster *c, uint8_t from, uint8_t to, uint64_t view,
 
 /* What requests sent from now on say of the view; 0 until a story says more. */
 void cluster_clients_know(struct cluster *c, uint64_t view);
-void cluster_clients_know_epoch(struct cluster *c, uint32_t epoch);
 
 /* What came back for a request, as far as it did. */
 struct cluster_answer {

@@ -22,17 +22,11 @@ void cluster_clients_know(struct cluster *c, uint64_t view)
     c->clients_view = view;
 }
 
-void cluster_clients_know_epoch(struct cluster *c, uint32_t epoch)
-{
-    c->clients_epoch = epoch;
-}
-
 static void send_request(struct cluster *c, uint8_t to, const struct wire_request *request)
 {
     uint8_t frame[8192];
     struct member *m = &c->members[to];
     struct wire_header header = {.group = cluster_group(c),
-                                 .epoch = c->clients_epoch,
                                  .view = c->clients_view,
                                  .sender = WIRE_SENDER_CLIENT};
     size_t size = wire_frame_encode(&header, &wire_shape_request, request, frame, sizeof frame);

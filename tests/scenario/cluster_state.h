@@ -60,7 +60,6 @@ struct cluster {
     size_t n_trace, trace_size;
     uint64_t read_number;
     uint64_t clients_view;
-    uint32_t clients_epoch;
 };
 
 /* cluster.c */

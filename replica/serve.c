@@ -9,6 +9,7 @@
  * begun, or for STOP_MS_MAX.  A second signal ends the process at once.
  *
  * With --record the node itself tells the recorder what goes into it; those who feed it do not. */
+#define _GNU_SOURCE /* gettid */
 #include <config.h>
 
 #include "replica/serve.h"
@@ -124,18 +125,30 @@ static void last_words(const char *condition, const char *file, int line, const 
 /* As long as the process: it is not taken down, and handlers of signals get no context. */
 static struct replica replica;
 
+static void say_crash(const char *const *texts)
+{
+    (void)!write(STDERR_FILENO, "vstamp-replica: ", strlen("vstamp-replica: "));
+    for (; *texts != NULL; texts++) (void)!write(STDERR_FILENO, *texts, strlen(*texts));
+    (void)!write(STDERR_FILENO, "\n", 1);
+}
+
+/* The application is in the loop's thread.  Pages are read through a map, where a disk that cannot
+ * read is a signal. */
 static void on_crash(int number)
 {
     char text[CRASH_TEXT];
     uint64_t op;
-    const char *function =
-        replica.node != NULL ? node_application_is_in(replica.node, &op) : NULL;
+    const char *function = replica.node != NULL && gettid() == getpid()
+                               ? node_application_is_in(replica.node, &op)
+                               : NULL;
 
     if (function != NULL) {
         crash_describe(text, number, replica.app->name, function, op);
-        (void)!write(STDERR_FILENO, "vstamp-replica: ", strlen("vstamp-replica: "));
-        (void)!write(STDERR_FILENO, text, strlen(text));
-        (void)!write(STDERR_FILENO, "\n", 1);
+        say_crash((const char *const[]){text, NULL});
+    } else if (number == SIGBUS && replica.config.durable) {
+        say_crash((const char *const[]){replica.storage.folder,
+                                        "/" PAGES_NAME ": was cut, or cannot be read (Bus error): "
+                                        "check that disk, then start this replica again", NULL});
     }
     recorder_rescue();
 }

@@ -197,17 +197,13 @@ static void check(struct check *c, const char *path)
     if (mdb == 0) mdb = mdb_env_stat(c->file.env, &env_stat);
     if (storage_is_refusal(mdb) || (mdb == ENOMEM && lacks_memory((size_t)stat_of.st_size)))
         c->refused = mdb;
-    if (mdb != 0) {
-        fail(c, "it cannot be opened as a file of LMDB");
+    if (mdb != 0 || env_stat.ms_psize != VSTAMP_PAGE_SIZE || info.me_last_pgno + 1 < N_METAS) {
+        fail(c, mdb == MDB_CORRUPTED ? "it is shorter than it says"
+                                     : "it cannot be opened as a file of LMDB");
         return;
     }
     c->page_size = env_stat.ms_psize;
     c->n_pages = info.me_last_pgno + 1;
-    if (c->page_size != VSTAMP_PAGE_SIZE || c->n_pages < N_METAS ||
-        (size_t)stat_of.st_size / c->page_size < c->n_pages) {
-        fail(c, "it is shorter than it says");
-        return;
-    }
     c->used = calloc(bitset_words(c->n_pages), sizeof *c->used);
     if (c->used == NULL)
         c->refused = ENOMEM;

@@ -33,6 +33,22 @@ static int open_env(struct pages_file *f, const char *path, size_t size, unsigne
     return rv;
 }
 
+/* LMDB maps all that its file says to hold.  Where that was cut, to look there ends the process.
+ * An empty file it would begin anew. */
+static int open_existing(struct pages_file *f, const char *path, size_t file_size, size_t map,
+                         unsigned flags)
+{
+    MDB_envinfo info;
+
+    bool is_empty = file_size == 0 && (flags & MDB_RDONLY) == 0;
+
+    if (is_empty || (file_size > 0 && file_size < 2 * VSTAMP_PAGE_SIZE)) return MDB_CORRUPTED;
+    int rv = open_env(f, path, map, flags);
+    if (rv == 0) rv = mdb_env_info(f->env, &info);
+    if (rv == 0 && info.me_last_pgno >= file_size / VSTAMP_PAGE_SIZE) rv = MDB_CORRUPTED;
+    return rv;
+}
+
 void pages_file_close(struct pages_file *f)
 {
     if (f->txn != NULL) mdb_txn_abort(f->txn);
@@ -79,8 +95,9 @@ int pages_file_begin(struct pages_file *f, const char *folder, uint32_t n_pages)
     *f = (struct pages_file){0};
     if (access(path, F_OK) != 0) rv = errno == ENOENT ? make_file(folder, path) : errno;
     if (rv == 0 && stat(path, &stat_of) != 0) rv = errno;
-    if (rv == 0) rv = open_env(f, path, map_size((size_t)stat_of.st_size, n_pages), 0);
-    return rv;
+    if (rv != 0) return rv;
+    size_t size = (size_t)stat_of.st_size;
+    return open_existing(f, path, size, map_size(size, n_pages), 0);
 }
 
 static int put(struct pages_file *f, size_t key, const void *data, size_t size)
@@ -138,7 +155,8 @@ int pages_file_open(struct pages_file *f, const char *path)
 
     *f = (struct pages_file){0};
     if (stat(path, &stat_of) != 0) return errno;
-    return open_env(f, path, (size_t)stat_of.st_size, MDB_RDONLY);
+    size_t size = (size_t)stat_of.st_size;
+    return open_existing(f, path, size, size, MDB_RDONLY);
 }
 
 /* --- reading it ------------------------------------------------------------------------------- */

@@ -517,6 +517,27 @@ refuses() {
     group_wait_agree
 }
 
+@test "pages that are cut off while the replica runs end it with a sentence" {
+    local data=$BATS_TEST_TMPDIR/data/1 log=$BATS_TEST_TMPDIR/replica-1.log status=0
+    with_checkpoints
+    group_start_one 1
+    group_wait_agree
+    truncate -s 12288 "$data/pages.mdb"
+    group_wait "replica 1 to end" group_never group_running 1
+    group_reap 1 || status=$?
+    [ "$status" -eq 1 ]
+    tail -n 1 "$log" | grep "event=disk-failed file=$data/pages.mdb reason=\"cannot .*: MDB_CORRUPT"
+    group_start_one 1
+    group_wait_agree
+    grep -q 'event=folder-damaged reason=".*/pages.mdb: damaged: it is shorter than it says"' "$log"
+    # what a disk that cannot read is to who reads through a map
+    status=0
+    group_signal 1 BUS
+    group_reap 1 || status=$?
+    [ "$status" -eq 135 ]
+    tail -n 1 "$log" | grep "^vstamp-replica: $data/pages.mdb: was cut, or cannot be read (Bus"
+}
+
 @test "without a free descriptor it looks at its files another time" {
     local pid free=3
     with_checkpoints

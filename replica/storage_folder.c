@@ -124,7 +124,9 @@ static int take_lock(struct storage *s, struct vstamp_diag *diag)
     if (s->lock_fd < 0) return storage_complain(diag, s, STORAGE_LOCK, "cannot open");
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) return 0;
     if (errno != EWOULDBLOCK) return storage_complain(diag, s, STORAGE_LOCK, "cannot lock");
-    vstamp_diag_printf(diag, "%s: locked: another vstamp-replica is using this folder", s->folder);
+    vstamp_diag_printf(diag,
+                       "%s: locked: another vstamp-replica, or vstamp-admin journal, is using this "
+                       "folder", s->folder);
     return VSTAMP_E_IO;
 }
 

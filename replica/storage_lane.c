@@ -30,6 +30,16 @@ void lane_ask(struct lane *l, const struct node_job *job)
     uv_mutex_unlock(&l->mutex);
 }
 
+/* What the operator can do. */
+static const char *way_on(int error)
+{
+    if (storage_is_full(error)) return "make room on that disk, then start this replica again";
+    if (storage_is_refusal(error))
+        return "it is not the disk: see to that, then start this replica again";
+    return "check that disk, then start this replica again; if the disk is lost, start with an "
+           "empty folder: the others bring it back";
+}
+
 void storage_give_up(struct storage *s, const struct lane *l)
 {
     char file[PATH_MAX + STORAGE_NAME_SIZE];
@@ -38,12 +48,8 @@ void storage_give_up(struct storage *s, const struct lane *l)
     snprintf(file, sizeof file, "%s/%s", s->folder, l->name);
     snprintf(reason, sizeof reason, "cannot %s it: %s", l->failed_step,
              mdb_strerror(l->failed_errno));
-    log_event(
-        s->log, LOG_LEVEL_ERROR, "disk-failed", LOG_TEXT("file", file), LOG_TEXT("reason", reason),
-        LOG_TEXT("hint", storage_is_full(l->failed_errno)
-                             ? "make room on that disk, then start this replica again"
-                             : "check that disk, then start this replica again; if the disk is "
-                               "lost, start with an empty folder: the others bring it back"));
+    log_event(s->log, LOG_LEVEL_ERROR, "disk-failed", LOG_TEXT("file", file),
+              LOG_TEXT("reason", reason), LOG_TEXT("hint", way_on(l->failed_errno)));
     _exit(EXIT_DISK_FAILED);
 }
 

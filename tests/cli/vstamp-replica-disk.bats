@@ -552,6 +552,12 @@ refuses() {
     put k w
     group_wait_agree
     group_never grep level=error "$BATS_TEST_TMPDIR/replica-1.log"
+    # what it has to write now cannot wait
+    prlimit --pid "$pid" --nofile="$free:"
+    for i in $(seq 40); do echo "put k$i w$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_wait "replica 1 to end" group_never group_running 1
+    tail -n 1 "$BATS_TEST_TMPDIR/replica-1.log" |
+        grep 'event=disk-failed .*it: Too many open files" hint="it is not the disk: see to that'
 }
 
 @test "all are damaged at once: no new group is formed, and each says what to do" {

@@ -4,11 +4,13 @@
 #include "replica/storage.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "replica/storage_lane.h"
 
 #define STACK_SIZE (256u << 10)
+#define LARGE      (256 << 20) /* bytes of the state, which take a second to read, or some */
 
 static int restore_files(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
@@ -30,9 +32,21 @@ static int do_without(struct storage *s, struct node *node, struct vstamp_diag *
     return storage_put_aside(s, diag);
 }
 
+/* Nobody is answered meanwhile. */
+static void say_if_large(const struct storage *s)
+{
+    struct stat pages;
+
+    if (fstatat(s->folder_fd, PAGES_NAME, &pages, 0) != 0 || pages.st_size < LARGE) return;
+    log_event(s->log, LOG_LEVEL_INFO, "reading-folder", LOG_TEXT("folder", s->folder),
+              LOG_NUMBER("bytes", (uint64_t)pages.st_size));
+}
+
 int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
     bool aside;
+
+    say_if_large(s);
     int rv = storage_look_aside(s, &aside, diag);
 
     if (rv == 0) rv = restore_files(s, node, diag);

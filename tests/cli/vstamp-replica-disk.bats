@@ -19,6 +19,17 @@ start_all() {
     for ((i = 0; i < GROUP_SIZE; i++)); do group_start_one "$i"; done
 }
 
+# with_checkpoints N: a group of N that has executed 40 puts; its last replica has stored a
+# checkpoint, and is stopped.
+with_checkpoints() {
+    local last=$(($1 - 1))
+    group_start "$1" "checkpoint_ops: 16"
+    for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_has_checkpoint() { [ "$(group_field "$1" checkpoint_number)" -gt 0 ]; }
+    group_wait "a checkpoint" group_has_checkpoint "$last"
+    group_stop "$last"
+}
+
 @test "all are killed at once: what was acknowledged is there" {
     local i
     group_start 3
@@ -86,6 +97,15 @@ start_all() {
     [ ! -e "$folder/journal.spare.2" ]
 }
 
+@test "a start that has much to read says so" {
+    with_checkpoints 1
+    group_never grep event=reading-folder "$BATS_TEST_TMPDIR/replica-0.log"
+    truncate -s 300M "$BATS_TEST_TMPDIR/data/0/pages.mdb" # what is behind its pages is nothing
+    group_start_one 0
+    [ "$(get k40)" = v40 ]
+    grep "level=info .*event=reading-folder .* bytes=314572800" "$BATS_TEST_TMPDIR/replica-0.log"
+}
+
 @test "a store of pages that a crash left half made is made anew" {
     group_start 1 "checkpoint_ops: 16"
     put k v
@@ -149,11 +169,7 @@ file_with() {
 
 @test "a damaged checkpoint is refused, and the file named, wherever the damage is" {
     local folder=$BATS_TEST_TMPDIR/data/0 at size status n_refused=0
-    group_start 1 "checkpoint_ops: 16"
-    for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
-    group_has_checkpoint() { [ "$(group_field 0 checkpoint_number)" -gt 0 ]; }
-    group_wait "a checkpoint" group_has_checkpoint
-    group_stop 0
+    with_checkpoints 1
     cp -r "$folder" "$BATS_TEST_TMPDIR/sound"
     size=$(stat -c %s "$folder/pages.mdb")
     serves_or_is_gone() { ! group_running 0 || [ "$(vstamp --timeout 1 get k40)" = v40 ]; }
@@ -460,15 +476,6 @@ damage() {
     [ "$(grep -c event=folder-damaged "$BATS_TEST_TMPDIR/replica-1.log")" -eq 1 ]
 }
 
-# with_checkpoints: a group of three, each of which has stored a checkpoint; replica 1 is stopped.
-with_checkpoints() {
-    group_start 3 "checkpoint_ops: 16"
-    for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
-    group_has_checkpoint() { [ "$(group_field 1 checkpoint_number)" -gt 0 ]; }
-    group_wait "a checkpoint" group_has_checkpoint
-    group_stop 1
-}
-
 # refuses I PATTERN: it has ended with 2, such a last line, and no file was put aside.
 refuses() {
     local status=0
@@ -480,83 +487,83 @@ refuses() {
 }
 
 @test "what the system does not let a replica open is not damaged" {
-    local data=$BATS_TEST_TMPDIR/data/1 file
-    with_checkpoints
+    local data=$BATS_TEST_TMPDIR/data/2 file
+    with_checkpoints 3
     # root may open anything, unless it gives that up
     [ "$(id -u)" -ne 0 ] || GROUP_RUN="setpriv --bounding-set=-dac_override,-dac_read_search"
     for file in "$data/pages.mdb" "$data"/journal-*; do
         chmod 0 "$file"
-        group_start_one 1
-        refuses 1 "^vstamp-replica: $file: .*open: Permission denied: run this as the user who"
+        group_start_one 2
+        refuses 2 "^vstamp-replica: $file: .*open: Permission denied: run this as the user who"
         run vstamp-admin journal "$data" verify # by whoever runs this test
         [[ $output == *sound || $output == *"$file"*": Permission denied"* ]]
         chmod 600 "$file"
     done
-    group_start_one 1
+    group_start_one 2
     group_wait_agree
-    group_never grep -q event=folder-damaged "$BATS_TEST_TMPDIR/replica-1.log"
+    group_never grep -q event=folder-damaged "$BATS_TEST_TMPDIR/replica-2.log"
 }
 
 # The look at the pages is a process of its own, and has the lock.
 @test "who ends the look at the pages ends the replica, and the other way round" {
-    local data=$BATS_TEST_TMPDIR/data/1 looking
-    with_checkpoints
+    local data=$BATS_TEST_TMPDIR/data/2 looking
+    with_checkpoints 3
     mv "$data/pages.mdb" "$data/pages"
     mkfifo "$data/pages.mdb" # that look does not end by itself
-    group_looks() { looking=$(pgrep -P "${GROUP_PIDS[1]}"); }
-    group_start_one 1
+    group_looks() { looking=$(pgrep -P "${GROUP_PIDS[2]}"); }
+    group_start_one 2
     group_wait "a look" group_looks
     kill -KILL "$looking"
-    refuses 1 "^vstamp-replica: $data/pages.mdb: cannot check it: signal 9 ended the process"
-    group_start_one 1
+    refuses 2 "^vstamp-replica: $data/pages.mdb: cannot check it: signal 9 ended the process"
+    group_start_one 2
     group_wait "a look" group_looks
-    group_kill 1
+    group_kill 2
     group_wait "the end of the look" group_never kill -0 "$looking" 2>/dev/null
     mv "$data/pages" "$data/pages.mdb"
-    group_start_one 1
+    group_start_one 2
     group_wait_agree
 }
 
 @test "pages that are cut off while the replica runs end it with a sentence" {
-    local data=$BATS_TEST_TMPDIR/data/1 log=$BATS_TEST_TMPDIR/replica-1.log status=0
-    with_checkpoints
-    group_start_one 1
+    local data=$BATS_TEST_TMPDIR/data/2 log=$BATS_TEST_TMPDIR/replica-2.log status=0
+    with_checkpoints 3
+    group_start_one 2
     group_wait_agree
     truncate -s 12288 "$data/pages.mdb"
-    group_wait "replica 1 to end" group_never group_running 1
-    group_reap 1 || status=$?
+    group_wait "replica 2 to end" group_never group_running 2
+    group_reap 2 || status=$?
     [ "$status" -eq 1 ]
     tail -n 1 "$log" | grep "event=disk-failed file=$data/pages.mdb reason=\"cannot .*: MDB_CORRUPT"
-    group_start_one 1
+    group_start_one 2
     group_wait_agree
     grep -q 'event=folder-damaged reason=".*/pages.mdb: damaged: it is shorter than it says"' "$log"
     # what a disk that cannot read is to who reads through a map
     status=0
-    group_signal 1 BUS
-    group_reap 1 || status=$?
+    group_signal 2 BUS
+    group_reap 2 || status=$?
     [ "$status" -eq 135 ]
     tail -n 1 "$log" | grep "^vstamp-replica: $data/pages.mdb: was cut, or cannot be read (Bus"
 }
 
 @test "without a free descriptor it looks at its files another time" {
     local pid free=3
-    with_checkpoints
-    group_start_one 1
+    with_checkpoints 3
+    group_start_one 2
     group_wait_agree
-    pid=${GROUP_PIDS[1]}
+    pid=${GROUP_PIDS[2]}
     while [ -e "/proc/$pid/fd/$free" ]; do free=$((free + 1)); done
     prlimit --pid "$pid" --nofile="$free:"
     sleep 2 # at pages every quarter of a second, at the journal every second
     prlimit --pid "$pid" --nofile=1024:
-    group_running 1
+    group_running 2
     put k w
     group_wait_agree
-    group_never grep level=error "$BATS_TEST_TMPDIR/replica-1.log"
+    group_never grep level=error "$BATS_TEST_TMPDIR/replica-2.log"
     # what it has to write now cannot wait
     prlimit --pid "$pid" --nofile="$free:"
     for i in $(seq 40); do echo "put k$i w$i"; done | vstamp --timeout 20 shell >/dev/null
-    group_wait "replica 1 to end" group_never group_running 1
-    tail -n 1 "$BATS_TEST_TMPDIR/replica-1.log" |
+    group_wait "replica 2 to end" group_never group_running 2
+    tail -n 1 "$BATS_TEST_TMPDIR/replica-2.log" |
         grep 'event=disk-failed .*it: Too many open files" hint="it is not the disk: see to that'
 }
 

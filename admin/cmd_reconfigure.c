@@ -429,6 +429,7 @@ static int refuse(struct reconfigure *r, int err)
 {
     show_end(r);
     if (err == VSTAMP_E_INVALID) {
+        if (r->admin->json) print_json(r, "refused", false);
         cli_complain(r->cli, "the primary refuses: %s", r->why.text);
         return CLI_REFUSED;
     }
@@ -502,8 +503,11 @@ static int run(struct reconfigure *r)
     if (interrupted != 0) return detach(r);
     plan_make(&r->plan, &r->answers, &r->verdict, r->progress ? NULL : &r->to);
     if (r->progress && !attached) {
-        printf("no change is under way: epoch %" PRIu64 ", %zu replicas\n",
-               r->answers.members.epoch, r->answers.n);
+        if (r->admin->json)
+            print_json(r, "already", true);
+        else
+            printf("no change is under way: epoch %" PRIu64 ", %zu replicas\n",
+                   r->answers.members.epoch, r->answers.n);
         return CLI_OK;
     }
     if (r->progress) return finish(r, "done");

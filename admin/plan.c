@@ -161,7 +161,7 @@ void plan_make(struct plan *p, const struct answers *answers, const struct verdi
     p->possible = true;
     p->before = p->next = answers->members;
     if (next != NULL) p->next = *next;
-    p->next.epoch = answers->members.epoch + 1;
+    p->next.epoch = p->before.epoch + !members_equal(&p->before, &p->next);
     count(p);
     check_quorums(p);
     for (size_t i = 0; i < p->next.n; i++)

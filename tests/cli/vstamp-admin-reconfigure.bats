@@ -160,6 +160,8 @@ the new configuration must name it so"* ]]
     vstamp --timeout 20 get --raw v6 | cmp - value
     run vstamp-admin reconfigure --progress
     [[ $status -eq 0 && $output == "no change is under way: epoch 1, 3 replicas" ]]
+    [[ $(vstamp-admin --json reconfigure --progress) == '{"epoch":1,"next_epoch":1,"members":['*\
+'"outcome":"already","running_epoch":1,'* ]]
 }
 
 @test "two plans at the same time: the primary refuses the second, and the first goes on" {
@@ -203,6 +205,28 @@ the new configuration must name it so"* ]]
     epochs_wait 1 0 1 3
     [ "$(group_field 4 group)" = 00000000000000000000000000000000 ]
     vstamp --timeout 20 get --raw v6 | cmp - value
+}
+
+is_under_way() { [[ $(group_field 0 reconfiguration)$(group_field 1 reconfiguration) == to* ]]; }
+
+@test "a new member that stands still is given up by the primary, and nothing has changed" {
+    local pid status=0
+    begin 4 "transfer_mib_per_s: 1"
+    head -c 400000 /dev/urandom >value
+    for n in 1 2 3 4 5 6; do vstamp --timeout 20 put "v$n" - <value; done
+    epochs_config b 0 1 3
+    epochs_start b 3
+    vstamp-admin --json reconfigure b.yaml --yes >out 2>said 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    group_wait "it to be under way" is_under_way
+    group_pause 3
+    wait "$pid" || status=$?
+    cat out said
+    [ "$status" -eq 5 ]
+    [[ $(cat out) == *'"outcome":"refused","running_epoch":0,"may_be_switched_off":[],'* ]]
+    grep -q "^vstamp-admin: the primary refuses: .*$(group_address 3)" said
+    epochs_run 0 0 1 2
 }
 
 @test "vstamp-admin is killed sooner or later, and run again: the group has moved once" {

@@ -117,8 +117,10 @@ static void the_same_members_are_nothing_to_do(void **state)
     (void)state;
     make("a:1/a:2,b:1/b:2,c:1/c:2");
     assert_true(plan_is_done(&plan));
+    assert_int_equal(plan.next.epoch, 0);
     make("b:1/b:2,a:1/a:2,c:1/c:2"); /* in another order they have other indices */
     assert_false(plan_is_done(&plan));
+    assert_int_equal(plan.next.epoch, 1);
     make("a:1/a:2,b:1/b:2,c:1/c:3"); /* or tell their status elsewhere */
     assert_false(plan_is_done(&plan));
 }

@@ -14,10 +14,13 @@
 #define ADMIN_PATIENCE             10u /* times --timeout: so long what changes may stand still */
 
 struct admin {
-    const char *config_option;
+    const char *config_option, *replicas; /* NULL: not given */
     uint32_t timeout_ms; /* for all replicas together: they are asked at once */
     bool json;
 };
+
+/* The group that is asked, as --replicas or a configuration names it.  As config_load. */
+int admin_find_group(const struct admin *admin, struct config *config, struct vstamp_diag *diag);
 
 #define COMMAND(name, word, operands, n_min, n_max, text) \
     int cmd_##name(struct cli *cli, int argc, char **argv);

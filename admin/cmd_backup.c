@@ -378,7 +378,7 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "backup: '-' is standard output, and that is a terminal");
     if (to_stdout(&b) && admin->json)
         return cli_usage(cli, "--json: standard output is the backup");
-    rv = config_load(&config, admin->config_option, &diag);
+    rv = admin_find_group(admin, &config, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     b.cli = cli;
     b.admin = admin;

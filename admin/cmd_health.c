@@ -25,7 +25,7 @@ int cmd_health(struct cli *cli, int argc, char **argv)
 
     int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv == CLI_USAGE ? ADMIN_EXIT_NOBODY_ANSWERED : rv;
-    rv = config_load(&config, admin->config_option, &diag);
+    rv = admin_find_group(admin, &config, &diag);
     if (rv != 0) {
         cli_fail(cli, rv, &diag);
         return ADMIN_EXIT_NOBODY_ANSWERED;

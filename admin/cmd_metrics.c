@@ -19,7 +19,7 @@ int cmd_metrics(struct cli *cli, int argc, char **argv)
     int rv = cli_parse(cli, NULL, argc, argv, &operand, 1, NULL);
     if (rv != 0) return rv;
     if (admin->json) return cli_usage(cli, "--json: metrics have no JSON form");
-    rv = config_load(&config, admin->config_option, &diag);
+    rv = admin_find_group(admin, &config, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     answers_ask(&answers, &config, NULL, 0, admin->timeout_ms); /* who is who may have changed */
     answers_close(&answers);

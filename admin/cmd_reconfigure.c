@@ -542,7 +542,7 @@ int cmd_reconfigure(struct cli *cli, int argc, char **argv)
     if ((n == 0) != r.progress)
         return cli_usage(cli, n == 0 ? "reconfigure: name the configuration of the new members"
                                      : "reconfigure: --progress takes no configuration");
-    rv = config_load(&r.config, r.admin->config_option, &diag);
+    rv = admin_find_group(r.admin, &r.config, &diag);
     if (rv == 0 && n > 0) rv = config_load(&r.next, path, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     if (n > 0) members_of_config(&r.to, &r.next);

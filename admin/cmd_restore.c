@@ -123,6 +123,9 @@ int cmd_restore(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     r.admin = cli->context;
     r.config = &config;
+    if (r.admin->replicas != NULL)
+        return cli_usage(cli, "restore: --replicas is not enough for a new group: write its "
+                              "configuration, and name it by --config");
     rv = config_load(&config, r.admin->config_option, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     size_t n = config.replicas_addresses.n;

@@ -168,7 +168,7 @@ int cmd_view_change(struct cli *cli, int argc, char **argv)
     };
     int rv = cli_parse(cli, options, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv;
-    rv = config_load(&config, admin->config_option, &diag);
+    rv = admin_find_group(admin, &config, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     rv = hand_over(&h, &diag);
     if (h.primary < 0) return cli_fail(cli, rv, &diag);

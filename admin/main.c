@@ -29,12 +29,26 @@ static const char epilogue[] =
     "Exit status of journal: 0 sound, or shown; 1 damaged, or no such entry.\n"
     "2 also: the command line or the configuration is wrong.\n";
 
+int admin_find_group(const struct admin *admin, struct config *config, struct vstamp_diag *diag)
+{
+    if (admin->replicas == NULL) return config_load(config, admin->config_option, diag);
+    int rv = config_from_replicas(config, admin->replicas, diag);
+    struct config_addresses *status = &config->status_addresses;
+    for (; rv == 0 && status->n < config->replicas_addresses.n; status->n++) {
+        const struct address *replica = &config->replicas_addresses.at[status->n];
+        rv = address_default_status(&status->at[status->n], replica, diag);
+    }
+    return rv;
+}
+
 int main(int argc, char **argv)
 {
     struct admin admin = {.timeout_ms = ADMIN_TIMEOUT_MS_DEFAULT};
     const struct cli_option options[] = {
         CLI_TEXT('c', "config", &admin.config_option, "FILE",
                  "the group's configuration; else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME),
+        CLI_TEXT('r', "replicas", &admin.replicas, "ADDR,ADDR,...",
+                 "addresses of its replicas instead; one is enough"),
         CLI_DURATION('t', "timeout", &admin.timeout_ms, 10, 600000,
                      "wait this long for answers, by default 1"),
         CLI_FLAG('j', "json", &admin.json, "print JSON, one object on one line"),

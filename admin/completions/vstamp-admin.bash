@@ -6,7 +6,7 @@ _vstamp_admin() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= i words
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -c | -t | --config | --timeout)
+        -c | -r | -t | --config | --replicas | --timeout)
             ((i++))
             [[ ${COMP_WORDS[i]} != = ]] || ((i++)) # which is a word to bash
             ;;

@@ -123,6 +123,23 @@ last heard by replica 0 3m12s ago" ]
     [[ ${lines[0]} == HEALTHY* ]]
 }
 
+@test "--replicas in place of a file: the status is at the port + 1000" {
+    local address
+    fakes_start 0
+    address=127.0.0.1:$((FAKES_PORTS[0] - 1000))
+    fakes_say 0 "{\"replica\":0,\"address\":\"$address\",\"status\":\"normal\",\"primary\":0,\
+\"role\":\"primary\",\"view\":4}"
+    run vstamp-admin -t 20 --replicas "$address" status
+    [ "$status" -eq 0 ]
+    [[ $output == "HEALTHY  primary 0  view 4  "* ]]
+    run --separate-stderr vstamp-admin --replicas 127.0.0.1:65000 status
+    [ "$status" -eq 2 ]
+    [[ $stderr == "vstamp-admin: "*"127.0.0.1:65000 has no port + 1000 for its status"* ]]
+    run --separate-stderr vstamp-admin --replicas "$address" restore b
+    [ "$status" -eq 2 ]
+    [[ $stderr == "vstamp-admin: restore: --replicas is not enough for a new group: "* ]]
+}
+
 # twice PATTERN COMMAND...: COMMAND, which does not end by itself, prints two lines with PATTERN.
 twice() {
     local pattern=$1 pid i

@@ -112,6 +112,16 @@ static void add_row(struct table *t, const struct answers *answers, const struct
     table_cell(t, "%s", s->version);
 }
 
+/* A member that the configuration names in another way has its row already. */
+static bool is_shown(const struct answers *answers, size_t i)
+{
+    const char *calls_itself = answers->at[i].other.address;
+    if (i < answers->n || calls_itself == NULL) return true;
+    for (size_t j = 0; j < answers->n; j++)
+        if (strcmp(calls_itself, answers->at[j].address->text) == 0) return false;
+    return true;
+}
+
 static void print_header(const struct verdict *v, bool colour)
 {
     static const char *const colours[] = {"\033[1;32m", "\033[1;33m", "\033[1;31m"};
@@ -146,7 +156,8 @@ static void print_table(const struct answers *answers, const struct verdict *v)
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         table_column(&table, columns[i].heading, columns[i].to_the_right);
     }
-    for (size_t i = 0; i < answers->n + answers->n_others; i++) add_row(&table, answers, v, i);
+    for (size_t i = 0; i < answers->n + answers->n_others; i++)
+        if (is_shown(answers, i)) add_row(&table, answers, v, i);
     table_print(&table, stdout, colour);
     for (size_t i = 0; i < v->n_reasons; i++) printf("%s%s\n", i == 0 ? "\n" : "", v->reasons[i]);
     if (v->change[0] != '\0') printf("\nthe members are being changed, %s\n", v->change);
@@ -174,9 +185,8 @@ static void print_json(const struct answers *answers, const struct verdict *v)
 {
     json_t *object = verdict_json(v);
     json_t *replicas = json_array();
-    for (size_t i = 0; i < answers->n + answers->n_others; i++) {
-        json_array_append_new(replicas, replica_json(answers, v, i));
-    }
+    for (size_t i = 0; i < answers->n + answers->n_others; i++)
+        if (is_shown(answers, i)) json_array_append_new(replicas, replica_json(answers, v, i));
     json_object_set_new(object, "replicas", replicas);
     notation_print_json(object);
 }

@@ -76,5 +76,6 @@ from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
     sed -i s/127.0.0.1/localhost/ one.yaml
     answer=$(vstamp-admin -c one.yaml status)
     [[ $answer == "HEALTHY  primary $backup "*"replicas 3 "* ]]
+    [[ $answer != *localhost* && $(vstamp-admin -c one.yaml --json status) != *localhost* ]]
     vstamp-admin -c one.yaml health
 }

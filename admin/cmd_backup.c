@@ -13,14 +13,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +29,6 @@
 #include "admin/copy_file.h"
 #include "admin/notation.h"
 #include "admin/talk.h"
-#include "base/assert.h"
 #include "node/copier.h"
 #include "program/progress.h"
 

@@ -19,6 +19,14 @@ begin() {
     vstamp --timeout 20 put k v
 }
 
+# begin_large N: the same, and what a new member has to fetch takes it two seconds and more.
+begin_large() {
+    local i
+    begin "$1" "transfer_mib_per_s: 1"
+    head -c 400000 /dev/urandom >value
+    for i in {1..10}; do vstamp --timeout 20 put "v$i" - <value; done
+}
+
 @test "the plan: who stays, comes and goes, what is wrong; and nothing is changed by it" {
     local a answer
     begin 5
@@ -134,9 +142,7 @@ the new configuration must name it so"* ]]
 
 @test "Ctrl-C detaches, and the change goes on; --progress shows it to its end" {
     local pid
-    begin 4 "transfer_mib_per_s: 1"
-    head -c 400000 /dev/urandom >value
-    for n in 1 2 3 4 5 6; do vstamp --timeout 20 put "v$n" - <value; done
+    begin_large 4
     epochs_config b 0 1 3
     epochs_start b 3
     vstamp-admin reconfigure b.yaml --yes >out 2>&1 3>&- &
@@ -167,9 +173,7 @@ the new configuration must name it so"* ]]
 @test "two plans at the same time: the primary refuses the second, and the first goes on" {
     local pid asked second status=0
     group_need_terminal
-    begin 5 "transfer_mib_per_s: 1"
-    head -c 400000 /dev/urandom >value
-    for n in 1 2 3 4 5 6; do vstamp --timeout 20 put "v$n" - <value; done
+    begin_large 5
     epochs_config b 0 1 3
     epochs_config c 0 1 4
     epochs_start b 3
@@ -211,9 +215,7 @@ is_under_way() { [[ $(group_field 0 reconfiguration)$(group_field 1 reconfigurat
 
 @test "a new member that stands still is given up by the primary, and nothing has changed" {
     local pid status=0
-    begin 4 "transfer_mib_per_s: 1"
-    head -c 400000 /dev/urandom >value
-    for n in 1 2 3 4 5 6; do vstamp --timeout 20 put "v$n" - <value; done
+    begin_large 4
     epochs_config b 0 1 3
     epochs_start b 3
     vstamp-admin --json reconfigure b.yaml --yes >out 2>said 3>&- &
@@ -251,9 +253,7 @@ is_under_way() { [[ $(group_field 0 reconfiguration)$(group_field 1 reconfigurat
 
 @test "the primary dies while a new member fetches: the same command goes on with the next one" {
     local pid
-    begin 4 "transfer_mib_per_s: 1"
-    head -c 400000 /dev/urandom >value
-    for n in 1 2 3 4 5 6; do vstamp --timeout 20 put "v$n" - <value; done
+    begin_large 4
     epochs_config b 0 1 2 3
     epochs_start b 3
     vstamp-admin reconfigure b.yaml --yes >out 2>&1 3>&- &

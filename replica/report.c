@@ -190,6 +190,8 @@ static void put_states(FILE *out, const struct node_status *s)
     for (unsigned i = VR_NORMAL; i <= VR_TRANSITIONING; i++)
         put_state(out, vr_status_word((enum vr_status)i), s->status);
     put_state(out, "shut-down", s->status);
+    put_number(out, "vstamp_disk_trouble", NODE_METRIC_gauge, s->disk_trouble[0] != '\0',
+               "1 if something is wrong with its disk, which /status names, else 0");
 }
 
 static uint64_t count_open_files(void)

@@ -399,6 +399,8 @@ lose() {
     echo "$output"
     [ "$status" -eq 1 ]
     [[ $output == *"next segment of its journal, 16 MiB (No space left on device): it ends"* ]]
+    group_http 1 /metrics | grep -q '^vstamp_disk_trouble 1'
+    group_http 0 /metrics | grep -q '^vstamp_disk_trouble 0'
     # what it could not finish takes no room
     [ "$(df --output=avail -B 1 "$MOUNTED" | tail -n 1)" -gt $((1 << 20)) ]
     group_never grep -q deleted <(ls -l "/proc/${GROUP_PIDS[1]}/fd")

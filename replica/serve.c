@@ -5,8 +5,8 @@
  * and only then does anybody get an answer.  The node gets its memory by mmap; most of it is never
  * touched.
  *
- * SIGTERM and SIGINT ask the node to hand over; it goes on taking part until another view has
- * begun, or for STOP_MS_MAX.  A second signal ends the process at once.
+ * SIGTERM, SIGINT and SIGHUP ask the node to hand over; it goes on taking part until another view
+ * has begun, or for STOP_MS_MAX.  A second signal ends the process at once.
  *
  * With --record the node itself tells the recorder what goes into it; those who feed it do not. */
 #define _GNU_SOURCE /* gettid */
@@ -53,7 +53,7 @@ struct replica {
     struct storage storage; /* durability: disk */
     struct endpoint endpoint;
     struct recorder recorder; /* --record */
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
     uv_timer_t stop_timer;
     bool stopping;
     const char *over; /* why the node must not go on */
@@ -204,14 +204,23 @@ static void on_signal(uv_signal_t *handle, int number)
     node_stop(r->node);
 }
 
+/* As nohup(1) has it. */
+static bool is_ignored(int number)
+{
+    struct sigaction now;
+
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 static void watch_signals(struct replica *r)
 {
-    static const int numbers[2] = {SIGTERM, SIGINT};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, with a line that says so */
     uv_timer_init(&r->loop, &r->stop_timer);
     r->stop_timer.data = r;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (numbers[i] == SIGHUP && is_ignored(SIGHUP)) continue;
         uv_signal_init(&r->loop, &r->signals[i]);
         r->signals[i].data = r;
         uv_signal_start(&r->signals[i], on_signal, numbers[i]);

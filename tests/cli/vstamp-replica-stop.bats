@@ -36,6 +36,20 @@ teardown() { group_teardown; }
     [ "$(group_field "$PRIMARY" view)" = "$view" ]
 }
 
+@test "SIGHUP, as of a terminal that is closed, ends it in order; not under nohup" {
+    group_start 1
+    group_wait_primary
+    group_signal 0 HUP
+    group_reap 0
+    grep -q "event=stopping signal=Hangup" "$BATS_TEST_TMPDIR/replica-0.log"
+    GROUP_RUN=nohup group_start_one 0
+    group_wait_primary
+    group_signal 0 HUP
+    vstamp --timeout 20 put k v
+    group_stop 0
+    [ "$(grep -c "signal=Hangup" "$BATS_TEST_TMPDIR/replica-0.log")" -eq 1 ]
+}
+
 @test "a replica alone ends at once, one that finds nobody to hand over to after 2 s" {
     group_start 1
     vstamp --timeout 20 put k v

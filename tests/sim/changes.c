@@ -153,7 +153,7 @@ static bool draw(struct sim *sim, const struct vr *core, bool all_go)
     if (next->n == 0) return false;
     while (too_many_witnesses(next)) next->witnesses &= next->witnesses - 1;
     if (random_below(sim, 2) == 0) shuffle(sim, next);
-    return true;
+    return sim_illness_bears(sim, next);
 }
 
 /* New members are started with the new configuration, one of them late, now and then; and sometimes

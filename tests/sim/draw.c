@@ -395,8 +395,7 @@ static void settle(struct sim_options *o)
     o->witnesses &= (UINT64_C(1) << o->replicas) - 1;
     while ((uint64_t)__builtin_popcountll(o->witnesses) > (o->replicas - 1) / 2)
         o->witnesses &= o->witnesses - 1;
-    bool one_cannot_decide = o->change_us == 0 && o->witnesses == 0 && o->replicas > 2;
-    if (!o->disk || !one_cannot_decide) o->illness_us = 0; /* who ends must not lose its memory */
+    if (!o->disk) o->illness_us = 0; /* who ends must not lose its memory */
     if (o->flip_us != 0) o->plot_us = 0;   /* which counts on what others remember */
     /* What is executed may not be what stays, or be wrong. */
     if (o->beyond || o->flip_us != 0) o->modelled_permille = 0;

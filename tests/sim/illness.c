@@ -4,9 +4,9 @@
  *   poison   some operations and ticks cannot be executed by any replica, in any of its lives, as a
  *            program ends at each try: the group must pass them over, and say so
  *   illness  a replica executes nothing more in this life, as its machine lacks something: it must
- *            end, and let another lead before.  One at a time, among three at least, in a group
- *            that does not change and has no witnesses: it must not be enough to decide for the
- *            others.  With disks, as who ends without loses its memory. */
+ *            end, and let another lead before.  One at a time, and among three at least, also in a
+ *            group that is about to be: it must not be enough, together with the witnesses, to
+ *            decide for the others (PO2).  With disks, as who ends without loses its memory. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,12 +26,37 @@ bool sim_is_ill(const struct sim_replica *r)
     return r->ill_life != 0 && r->ill_life == r->incarnation;
 }
 
+static bool is_any_ill(const struct sim *sim)
+{
+    for (uint8_t i = 0; i < sim->n_nodes; i++)
+        if (sim->replicas[i].up && sim_is_ill(&sim->replicas[i])) return true;
+    return false;
+}
+
+/* Is one that is ill a failure which so many bear, and not a quorum with the witnesses? */
+static bool bears_one(uint32_t n, uint32_t n_witnesses)
+{
+    return n > 2 && n_witnesses < n / 2;
+}
+
+static bool bears_one_of(const struct vr_membership *m)
+{
+    return bears_one(m->n, (uint32_t)__builtin_popcount(m->witnesses));
+}
+
+bool sim_illness_bears(const struct sim *sim, const struct vr_membership *next)
+{
+    return !is_any_ill(sim) || bears_one_of(next);
+}
+
 void sim_fall_ill(struct sim *sim, uint8_t index)
 {
     struct sim_replica *r = &sim->replicas[index];
-    if (!r->up || r->stopping || !sim->all_formed) return;
-    for (uint8_t i = 0; i < sim->n_nodes; i++)
-        if (sim->replicas[i].up && sim_is_ill(&sim->replicas[i])) return;
+    uint32_t n = sim_members(sim), n_active = (uint32_t)__builtin_popcount(check_active(sim));
+    if (!r->up || r->stopping || !sim->all_formed || is_any_ill(sim)) return;
+    if (!bears_one(n, n - n_active)) return;
+    if (sim_is_changing(sim) && !bears_one_of(&sim->changes.next)) return;
+    if (sim->changes.left_in == 1 + sim->check.epoch) return;
     sim_trace(sim, "%u: executes nothing more", index);
     r->ill_life = r->incarnation;
     sim->stats.illnesses++;

@@ -512,6 +512,8 @@ struct vstamp_context;
 bool sim_is_poison(const struct sim *sim, const struct vstamp_context *context);
 bool sim_is_ill(const struct sim_replica *r);
 void sim_fall_ill(struct sim *sim, uint8_t index);
+/* May these be the next members, if a replica is ill now? */
+bool sim_illness_bears(const struct sim *sim, const struct vr_membership *next);
 bool sim_stuck_is_expected(const struct sim_replica *r); /* else it may have failed the run */
 
 /* trails.c */

@@ -138,6 +138,18 @@ struct bytes forge_request(struct forge *f)
     return (struct bytes){f->frame, size};
 }
 
+/* One near to what is executed next is passed over, or any. */
+static struct wire_operation pass_over(struct forge *f, uint8_t *buffer, size_t size)
+{
+    struct writer w = writer_over(buffer, size);
+    uint8_t which = read_u8(f->in);
+    struct wire_pass_over what = {
+        .op = which % 4 == 0 ? near_number(f) : f->vr->applied + 1 + which / 4 % 3,
+        .index = which / 16 % 3};
+    wire_encode(&wire_shape_pass_over, &what, &w);
+    return (struct wire_operation){.kind = WIRE_KIND_PASS_OVER, .body = {buffer, w.size}};
+}
+
 static void make_body(struct forge *f, struct forge_entry *e)
 {
     uint8_t operation[FORGE_BODY];
@@ -146,7 +158,9 @@ static void make_body(struct forge *f, struct forge_entry *e)
     uint32_t n = what % 4 == 0 ? what / 4 % 4 : 1;
     write_u32(&w, what == 255 ? UINT32_MAX : n);
     for (uint32_t i = 0; i < n; i++) {
-        struct wire_operation o = next_operation(f, operation, sizeof operation);
+        struct wire_operation o = what % 16 == 15
+                                      ? pass_over(f, operation, sizeof operation)
+                                      : next_operation(f, operation, sizeof operation);
         if (wire_size(&wire_shape_operation, &o) > w.capacity - w.size) break;
         wire_encode(&wire_shape_operation, &o, &w);
     }
@@ -377,7 +391,8 @@ static void in_normal_operation(struct forge *f, struct wire_message *m, uint8_t
             m->as.commit_ok =
                 (struct wire_commit_ok){.sequence = r->heartbeat, .op = h->op,
                                         .checksum = h->checksum, .clock_us = r->wall_us,
-                                        .executed = r->applied + (odd & 1)};
+                                        .executed = r->applied + (odd & 1),
+                                        .stuck_at = odd / 8 % 4 == 3 ? r->done + 1 : 0};
         break;
     case WIRE_commit:
         h = log_header(&r->log, m->as.commit.commit);

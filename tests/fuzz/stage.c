@@ -86,6 +86,7 @@ void stage_open(struct stage *s, struct reader in, uint8_t n_replicas, uint8_t s
     memset(s, 0, sizeof *s);
     s->in = in;
     s->forge.in = &s->in;
+    s->app = kv_app();
     s->now_us = START_US;
     s->config = config_of(n_replicas, self, durable);
     s->io = (struct node_io){.ctx = s, .send = io_send, .reply = io_reply, .store = io_store,
@@ -100,7 +101,7 @@ int stage_restore(struct stage *s, struct vstamp_diag *diag)
 {
     struct vstamp_id entropy = {77, ++s->life};
     size_t size = node_memory(&s->config);
-    s->node = node_init(fresh_memory(size), size, &s->config, kv_app(), &s->io, entropy);
+    s->node = node_init(fresh_memory(size), size, &s->config, s->app, &s->io, entropy);
     s->forge.vr = &s->node->vr;
     node_clock(s->node, s->now_us, WALL_US + s->now_us);
     s->lost = false;
@@ -157,8 +158,10 @@ void stage_until_next_timer(struct stage *s)
 
 /* --- peers of good faith ------------------------------------------------------------------ */
 
+/* No host gives a node a frame of its own, which is all that there is where it is alone. */
 void stage_deliver(struct stage *s, uint8_t from, struct bytes frame)
 {
+    if (from == s->node->vr.config.self) return;
     node_on_peer_frame(s->node, from, frame);
 }
 

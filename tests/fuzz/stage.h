@@ -15,6 +15,7 @@ struct stage {
     struct reader in;
     struct forge forge;
     struct node *node;
+    const struct vstamp_app *app; /* the store, unless another is set before the node starts */
     struct node_io io;
     struct vr_config config;
     struct disk disk;

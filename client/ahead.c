@@ -13,6 +13,7 @@
 #include "client/answer.h"
 #include "client/memory.h"
 #include "client/request.h"
+#include "driver/driver.h"
 
 void ahead_open(struct ahead *a, struct client *c, int *status)
 {
@@ -95,7 +96,7 @@ bool ahead_turn(struct ahead *a, int input)
     size_t n = a->n > 0 ? vstamp_driver_polls(a->driver, polls) : 0;
     int wait_ms = a->n > 0 ? vstamp_driver_timeout(a->driver) : -1;
     polls[n] = (struct pollfd){.fd = input, .events = POLLIN};
-    if (poll(polls, n + 1, wait_ms) < 0) return false;
+    driver_poll_ms(polls, n + 1, wait_ms);
     if (a->n > 0) {
         vstamp_driver_turn(a->driver, polls);
         show_answered(a);

@@ -79,8 +79,8 @@ static int turn(struct conn *conn)
     struct pollfd polls[VSTAMP_PEERS_MAX + 1];
     size_t n = vstamp_driver_polls(conn->driver, polls);
     polls[n] = (struct pollfd){.fd = conn->signals.fd, .events = POLLIN};
-    if (poll(polls, n + 1, vstamp_driver_timeout(conn->driver)) < 0) return 0;
-    int signal = polls[n].revents != 0 ? signals_take(&conn->signals) : 0;
+    bool polled = driver_poll_ms(polls, n + 1, vstamp_driver_timeout(conn->driver));
+    int signal = polled && polls[n].revents == 0 ? 0 : signals_take(&conn->signals);
     if (signal != 0) return signal;
     vstamp_driver_turn(conn->driver, polls);
     return 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Client i belongs to driver i modulo their number, and is one of that driver's sessions: any, as
  * they are alike. */
-#define _GNU_SOURCE /* ppoll */
 #include <config.h>
 
 #include "client/crowd.h"
@@ -10,12 +9,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "client/memory.h"
 #include "driver/driver.h"
 #include "kv/kv.h"
 
+#define DESCRIPTORS_BESIDE 32u /* standard streams, files, signals, and some */
 #define CROWDS_MAX 16u /* that run at a time and are remembered */
 /* Between the registrations of two runs there is room for those by which a session fences itself
  * after a time-out. */
@@ -77,6 +78,22 @@ static void open_drivers(struct crowd *crowd, const struct config_addresses *rep
     }
 }
 
+/* Each connection is a descriptor, and those that there might be count for poll(2). */
+static int take_descriptors(const struct crowd *crowd, const struct config_addresses *replicas,
+                            struct vstamp_diag *diag)
+{
+    struct rlimit limit;
+    rlim_t wanted = crowd->n_drivers * (rlim_t)replicas->n + DESCRIPTORS_BESIDE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    limit.rlim_cur = limit.rlim_max;
+    if (limit.rlim_max >= wanted && setrlimit(RLIMIT_NOFILE, &limit) == 0) return 0;
+    vstamp_diag_printf(diag,
+                       "%" PRIu32 " connections to each of %zu replicas are more than a process "
+                       "may have, %ju: use fewer, or raise 'ulimit -n'",
+                       crowd->n_drivers, replicas->n, (uintmax_t)limit.rlim_max);
+    return VSTAMP_E_USAGE;
+}
+
 int crowd_open(struct crowd *crowd, struct client *c, uint32_t n_clients, uint32_t n_connections,
                struct vstamp_diag *diag)
 {
@@ -86,6 +103,7 @@ int crowd_open(struct crowd *crowd, struct client *c, uint32_t n_clients, uint32
     struct config *config = memory_new(sizeof *config);
     int rv = client_find_group(c, NULL, config, diag);
     if (rv == 0) rv = check_size(crowd, config, diag);
+    if (rv == 0) rv = take_descriptors(crowd, &config->replicas_addresses, diag);
     if (rv == 0) {
         take_ids(crowd);
         open_drivers(crowd, &config->replicas_addresses);
@@ -136,10 +154,9 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns)
     uint64_t now = crowd_now_ns();
     uint64_t wait = until_ns > now ? until_ns - now : 0;
     if (wait_ms >= 0 && (uint64_t)wait_ms * 1000000u < wait) wait = (uint64_t)wait_ms * 1000000u;
-    const struct timespec time = {(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
-    if (ppoll(polls, n + 2, until_ns == UINT64_MAX && wait_ms < 0 ? NULL : &time, NULL) < 0)
-        return false;
-    if (polls[n].revents != 0 && crowd->c->signal == 0)
+    if (until_ns == UINT64_MAX && wait_ms < 0) wait = UINT64_MAX;
+    bool polled = driver_poll(polls, n + 2, wait);
+    if ((!polled || polls[n].revents != 0) && crowd->c->signal == 0)
         crowd->c->signal = signals_take(&crowd->signals);
     for (uint32_t i = 0; i < crowd->n_drivers; i++)
         vstamp_driver_turn(crowd->drivers[i], polls + crowd->places[i]);

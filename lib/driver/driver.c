@@ -11,6 +11,7 @@
  * Frames are handed over only when those before have left, so a slow link carries no copies that
  * nobody waits for.  An answer is left in its input buffer until the next read; so nothing that a
  * callback may do reads from a socket. */
+#define _GNU_SOURCE /* ppoll */
 #include <config.h>
 
 #include "driver/driver.h"
@@ -30,6 +31,7 @@
 #include "proxy/proxy.h"
 #include "wire/schema.h"
 
+#define PAUSE_NS    10000000u /* where nothing can be waited for */
 #define FRESH_MS    20u /* what was read from so recently is taken to be there */
 #define WAIT_MS_MAX 60000u
 #define NOWHERE     "?" /* an address that makes no sense here */
@@ -413,6 +415,21 @@ void vstamp_driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
     d->in_turn = false;
 }
 
+bool driver_poll(struct pollfd *polls, size_t n, uint64_t wait_ns)
+{
+    const struct timespec wait = {(time_t)(wait_ns / 1000000000u), (long)(wait_ns % 1000000000u)};
+    const struct timespec pause = {0, wait_ns < PAUSE_NS ? (long)wait_ns : (long)PAUSE_NS};
+    if (ppoll(polls, n, wait_ns == UINT64_MAX ? NULL : &wait, NULL) >= 0) return true;
+    for (size_t i = 0; i < n; i++) polls[i].revents = 0;
+    if (errno != EINTR) nanosleep(&pause, NULL);
+    return false;
+}
+
+bool driver_poll_ms(struct pollfd *polls, size_t n, int wait_ms)
+{
+    return driver_poll(polls, n, wait_ms < 0 ? UINT64_MAX : (uint64_t)wait_ms * 1000000u);
+}
+
 int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
 {
     if (d->in_turn) return VSTAMP_E_INVALID; /* from a callback */
@@ -420,9 +437,9 @@ int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
     size_t n = vstamp_driver_polls(d, polls);
     int own_ms = vstamp_driver_timeout(d);
     if (timeout_ms < 0 || (own_ms >= 0 && own_ms < timeout_ms)) timeout_ms = own_ms;
-    if (poll(polls, n, timeout_ms) < 0) return VSTAMP_E_IO;
+    bool polled = driver_poll_ms(polls, n, timeout_ms);
     vstamp_driver_turn(d, polls);
-    return 0;
+    return polled ? 0 : VSTAMP_E_IO;
 }
 
 int vstamp_driver_finish(struct vstamp_driver *d)

@@ -27,6 +27,14 @@ struct vstamp_driver *driver_beside(struct vstamp_driver *driver, uint32_t in_fl
 /* Where a member of the newest epoch that was heard of listens. */
 const char *driver_member(const struct vstamp_driver *driver, uint32_t replica);
 
+/* poll(2) for so long, UINT64_MAX: for ever.  False: it failed, and none is ready; by a signal, or
+ * after a pause, as there are more of them than this process may have descriptors. */
+struct pollfd;
+bool driver_poll(struct pollfd *polls, size_t n, uint64_t wait_ns);
+
+/* The same with what vstamp_driver_timeout says. */
+bool driver_poll_ms(struct pollfd *polls, size_t n, int wait_ms);
+
 /* Notice connections that ended while nothing was in flight, so that nothing is sent into them. */
 void driver_refresh(struct vstamp_driver *driver);
 

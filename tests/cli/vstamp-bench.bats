@@ -134,6 +134,17 @@ well_formed() {
     [ "$(vstamp --session s incr hits)" = 2 ]
 }
 
+@test "bench, get: more connections than a process has descriptors, and more than it may have" {
+    bounded() { timeout -s KILL 20 bash -c "ulimit $1 && exec vstamp ${*:2}"; }
+    bounded "-Sn 64" bench --clients 40 --connections 40 --requests 1000 >out
+    grep -q "^1000 requests answered" out
+    group_fails 2 "vstamp: 40 connections to each of 3 replicas are more than a process may have, \
+64: use fewer, or raise 'ulimit -n'" \
+        bounded "-n 64" bench --clients 40 --connections 40
+    group_fails 3 "vstamp: no answer in 0.5 s: *" \
+        bounded "-n 12" --timeout 0.5 --replicas "$(seq -s , -f 127.0.0.1:%g 16)" get k
+}
+
 @test "bench: what makes no sense is refused before anything is sent" {
     group_fails 2 "*expected uniform or zipfian, found 'normal'*" vstamp bench --distribution normal
     group_fails 2 "*--incr and --reads*" vstamp bench --incr --reads 5

@@ -61,6 +61,38 @@ static void a_checkpoint_between_it_and_the_entry(void **unused)
     cluster_free(c);
 }
 
+/* A segment behind a checkpoint says the log anew, the operation and the entry in it, and in each
+ * record that all of that is executed.  Rule (PO3): a start reads all of it first. */
+static void a_start_reads_the_entry_before_it_executes_anything(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 7);
+    session_of(2);
+    uint64_t number = 2;
+    for (; core(0)->log.op < 15; number++) incr(number);
+    cluster_isolate(c, 2);
+    incr(number++);
+    cluster_hold(c, 1, 0, WIRE_prepare_ok);
+    add(1, number, POISON);
+    cluster_settle(c);
+    add(2, 1, 1);
+    cluster_settle(c);
+    cluster_clear_rules(c);
+    cluster_drop(c, 0, 2, CLUSTER_ALL);
+    cluster_release(c, 1, 0, WIRE_prepare_ok);
+    cluster_run(c, 150);
+    assert_int_equal(1, core(0)->stats.passed_over);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(16, core(2)->checkpoint_op);
+    cluster_crash(c, 2);
+    refusers = 0; /* the program is mended */
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    assert_int_equal(0, n_executed);
+    cluster_free(c);
+}
+
 /* Rule (PO6): what was executed in a former life was answered, so a program that cannot execute it
  * is the wrong one: it decides nothing, and the answer stands once it is mended. */
 static void what_was_executed_before_is_not_passed_over(void **unused)
@@ -209,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_start_tries_it_again),
         cmocka_unit_test(a_checkpoint_between_it_and_the_entry),
+        cmocka_unit_test(a_start_reads_the_entry_before_it_executes_anything),
         cmocka_unit_test(what_was_executed_before_is_not_passed_over),
         cmocka_unit_test(what_was_executed_last_is_not_passed_over),
         cmocka_unit_test(who_executed_it_before_does_not_count_the_others),

@@ -136,7 +136,9 @@ static int ask(struct watch *w, bool waits)
 
 static bool parse_from(const char *text, int64_t *op)
 {
-    return operation_number(bytes_of(text), op) && *op >= 0;
+    if (!operation_number(bytes_of(text), op) || *op < 0) return false;
+    if (*op == 0) *op = 1; /* the first */
+    return true;
 }
 
 int cmd_watch(struct cli *cli, int argc, char **argv)

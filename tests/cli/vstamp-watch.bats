@@ -58,6 +58,7 @@ lines() { [ "$(grep -vc begin "$1")" -ge "$2" ]; }
     vstamp put k 0
     vstamp watch --prefix k --from 1 --limit 4 >out
     [ "$(cut -f 3- out | tr '\t\n' '= ')" = "k1=1 k2=2 k3=3 k=0 " ]
+    vstamp watch --prefix k --from 0 --limit 4 | cmp - out
     [ "$(vstamp watch k --from 1 --limit 1 | cut -f 3)" = k ]
     run -2 bash -c 'vstamp watch k --from 1 >/dev/full'
     [ "$output" = "vstamp: standard output: No space left on device" ]

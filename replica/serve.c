@@ -36,6 +36,7 @@
 #include "vr/witness.h"
 
 #define STOP_MS_MAX 2000u
+#define SIGNALS     3u /* that end it */
 
 struct replica {
     const struct serve_options *options;
@@ -53,7 +54,7 @@ struct replica {
     struct storage storage; /* durability: disk */
     struct endpoint endpoint;
     struct recorder recorder; /* --record */
-    uv_signal_t signals[3];
+    uv_signal_t signals[SIGNALS];
     uv_timer_t stop_timer;
     bool stopping;
     const char *over; /* why the node must not go on */
@@ -214,17 +215,23 @@ static bool is_ignored(int number)
 
 static void watch_signals(struct replica *r)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, with a line that says so */
     uv_timer_init(&r->loop, &r->stop_timer);
     r->stop_timer.data = r;
-    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+    for (unsigned i = 0; i < SIGNALS; i++) {
         if (numbers[i] == SIGHUP && is_ignored(SIGHUP)) continue;
         uv_signal_init(&r->loop, &r->signals[i]);
         r->signals[i].data = r;
         uv_signal_start(&r->signals[i], on_signal, numbers[i]);
     }
+}
+
+/* The loop is over, and a disk that hangs may keep us: the next signal ends us by itself. */
+static void unwatch_signals(struct replica *r)
+{
+    for (unsigned i = 0; i < SIGNALS; i++) uv_signal_stop(&r->signals[i]);
 }
 
 static void end_recording(struct replica *r, uint8_t exit_status)
@@ -489,6 +496,7 @@ static int end(struct replica *r, struct vstamp_diag *diag)
 {
     bool ends_well = r->over == NULL || node_is_retired(r->node);
 
+    unwatch_signals(r);
     end_recording(r, ends_well                     ? CLI_OK
                      : node_is_diverged(r->node) ? CLI_DIVERGED
                                                  : CLI_USAGE);

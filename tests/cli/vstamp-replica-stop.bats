@@ -81,3 +81,20 @@ teardown() { group_teardown; }
     [ "$status" -eq 143 ]
     group_never grep -q "event=stopped" "$BATS_TEST_TMPDIR/replica-$PRIMARY.log"
 }
+
+# The thread of the checkpoints opens the trail; where nobody reads that, it waits for ever.
+@test "a second signal ends it at once, also where its disk hangs" {
+    local status=0 trail=$BATS_TEST_TMPDIR/data/0/trail
+    mkdir -p "${trail%/*}"
+    mkfifo "$trail"
+    group_start 1 "checkpoint_ops: 16"
+    for i in $(seq 20); do echo "put k$i v"; done | vstamp --timeout 20 shell >/dev/null
+    group_signal 0 TERM
+    group_wait_log 0 "event=stopping"
+    sleep 0.5
+    group_running 0 # it waits for that thread
+    group_signal 0 TERM
+    group_wait "its end" group_never group_running 0
+    group_reap 0 || status=$?
+    [ "$status" -eq 143 ]
+}

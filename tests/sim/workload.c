@@ -422,10 +422,18 @@ static uint64_t patience_ms(struct sim *sim, const struct sim_client *client)
     return ms + 2 * o->clients * (o->disk_us + o->disk_spread_us) / 1000;
 }
 
+/* When all else is done, clients go on for a flip to be found, and leave who fetches pages the time
+ * for it. */
+static uint64_t think_us(const struct sim *sim)
+{
+    bool done = sim->clients[sim->options.clients].state == SIM_CLIENT_DONE;
+    return sim->options.think_us + (done ? 50 * SIM_MS : 0);
+}
+
 static void rest(struct sim *sim, struct sim_client *client)
 {
     client->state = SIM_CLIENT_IDLE;
-    alarm_after(sim, client, sim_is_last(sim, client) ? 1 : sim_around(sim, sim->options.think_us));
+    alarm_after(sim, client, sim_is_last(sim, client) ? 1 : sim_around(sim, think_us(sim)));
 }
 
 static void begin_task(struct sim *sim, struct sim_client *client, enum session_task task,

@@ -349,24 +349,25 @@ static void a_backup_that_lags_does_not_end(void **unused)
     cluster_free(c);
 }
 
-/* The log is full of what stands behind the operation, and a batch waits that has no room there.
- * Rule (PO2): it waits until the operation is passed over, and not the other way round. */
+/* The log is full of what stands behind the operation, and a batch waits that has no room there, or
+ * would take all that is left.  Rule (PO2): it waits until the operation is passed over, and not
+ * the other way round. */
 static void what_waits_does_not_keep_the_entry_from_the_log(void **unused)
 {
     (void)unused;
-    for (size_t fill = 1000; fill < 3600; fill += 400) { /* where in the ring the bodies lie */
+    for (size_t size = 800; size < CLUSTER_VALUE_MAX; size += 40) {
         struct cluster *c = blank_group(3, CLUSTER_DISK, 7);
         for (uint8_t i = 0; i < 3; i++) c->members[i].config.log_bytes = 16384;
         begin();
         for (uint32_t i = 2; i <= 5; i++) session_of(i);
         put(1, 2, CLUSTER_VALUE_MAX);
-        put(1, 3, fill);
+        put(1, 3, 2600); /* so that the bodies go around the end of the ring */
         put(1, 4, CLUSTER_VALUE_MAX);
         cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
         cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
         add(2, 1, POISON);
         cluster_settle(c);
-        for (uint32_t i = 3; i <= 5; i++) put(i, 1, CLUSTER_VALUE_MAX);
+        for (uint32_t i = 3; i <= 5; i++) put(i, 1, i < 5 ? CLUSTER_VALUE_MAX : size);
         assert_int_equal(1, core(0)->batch_count);
         cluster_clear_rules(c);
         cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);

@@ -4,6 +4,8 @@
  * through its primary, over the port where clients ask. */
 #include <config.h>
 
+#include <string.h>
+
 #include <curl/curl.h>
 
 #include "admin/admin.h"
@@ -41,6 +43,15 @@ int admin_find_group(const struct admin *admin, struct config *config, struct vs
     return rv;
 }
 
+/* Was the command line wrong before the word of a command, which was to be health?  That sees to
+ * what is wrong behind it by itself. */
+static bool was_to_be_health(const struct cli *cli, char **argv)
+{
+    bool named = false;
+    for (; *argv != NULL; argv++) named |= strcmp(*argv, "health") == 0;
+    return named && cli->command == NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct admin admin = {.timeout_ms = ADMIN_TIMEOUT_MS_DEFAULT};
@@ -69,6 +80,7 @@ int main(int argc, char **argv)
         return CLI_BUG;
     }
     int status = cli_run(&cli, argc, argv);
+    if (status == CLI_USAGE && was_to_be_health(&cli, argv)) status = ADMIN_EXIT_NOBODY_ANSWERED;
     curl_global_cleanup();
     return status;
 }

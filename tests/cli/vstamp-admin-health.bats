@@ -47,6 +47,11 @@ last heard by replica 0 3m12s ago; tolerates 0 more failures" ]
     run --separate-stderr vstamp-admin --config /nonexistent.yaml health
     [ "$status" -eq 3 ]
     [ "$stderr" = "vstamp-admin: /nonexistent.yaml: No such file or directory: check the name" ]
-    run --separate-stderr vstamp-admin health --nonsense
-    [ "$status" -eq 3 ]
+    for words in "health --nonsense" "--nonsense health" "--timeout x health" "health more"; do
+        # shellcheck disable=SC2086 # they are words
+        run --separate-stderr vstamp-admin $words
+        [ "$status" -eq 3 ]
+    done
+    run vstamp-admin --nonsense status
+    [ "$status" -eq 2 ]
 }

@@ -115,12 +115,16 @@ static json_t *known(bool is, uint32_t number)
 static void print_summary_json(const struct folder *f, json_t *findings)
 {
     char group[NOTATION_ID_SIZE];
+    json_t *members = json_array();
+    for (uint8_t i = 0; i < f->members.n; i++)
+        json_array_append_new(members, json_string(f->members.members[i].address));
     notation_id(group, f->group);
     notation_print_json(json_pack(
-        "{s:o, s:b, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, "
-        "s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
+        "{s:o, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, "
+        "s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
         "folder", notation_path(f->storage.folder), "sound", f->n_findings == 0, "group", group,
-        "application", f->application, "replica", known(is_member(f), f->state.self), "address",
+        "members", members, "application", f->application, "replica",
+        known(is_member(f), f->state.self), "address",
         f->any_head ? json_string(f->address) : json_null(), "format",
         known(f->any_head, f->owner.version),
         "came_back_empty", (json_int_t)journal_losses(f->incarnation),

@@ -93,6 +93,7 @@ newest_op() { vstamp-admin journal "$FOLDER" | sed -n 's/^entries .* to //p'; }
     vstamp-admin --json journal "$FOLDER" show 70 >show.json
     [ "$(wc -l <verify.json)" -eq 1 ]
     [[ $(<verify.json) == *'"sound":true'*'"findings":[]'* ]]
+    [[ $(<verify.json) == *"\"members\":[\"$(group_address 0)\"],"* ]]
     mv "$FOLDER" $'caf\xe9'
     [[ $(vstamp-admin --json journal $'caf\xe9') == '{"folder":"caf?","sound":true,'* ]]
     [[ $(vstamp-admin --json bisect $'caf\xe9' $'caf\xe9') == *'"folder":"caf?","address":'* ]]

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,7 +78,14 @@ static int file_open(struct backup *b, struct vstamp_diag *diag)
 {
     b->fd = STDOUT_FILENO;
     if (to_stdout(b)) return 0;
-    if (!b->force && access(b->path, F_OK) == 0) {
+    struct stat is;
+    bool exists = stat(b->path, &is) == 0;
+    if (exists && !S_ISREG(is.st_mode)) {
+        vstamp_diag_printf(diag, "%s: it is no regular file: choose another name, or '-' for "
+                                 "standard output", b->path);
+        return VSTAMP_E_USAGE;
+    }
+    if (exists && !b->force) {
         vstamp_diag_printf(diag, "%s: it exists: choose another name, or say --force", b->path);
         return VSTAMP_E_USAGE;
     }

@@ -137,6 +137,11 @@ Connection refused; $(group_address 1): Connection refused" ]]
     [ "$(cat b)" = precious ]
     vstamp-admin backup --force b
     vstamp-admin backup --verify b
+    mkfifo pipe # as it could be a device
+    admin backup --force pipe
+    [ "$status" -eq 2 ]
+    [[ $stderr == "vstamp-admin: pipe: it is no regular file: choose another name, or '-' "* ]]
+    [ -p pipe ]
     admin backup nowhere/b
     [ "$status" -eq 2 ]
     [[ $stderr == "vstamp-admin: nowhere/b: No such file or directory"* ]]

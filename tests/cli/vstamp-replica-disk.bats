@@ -74,7 +74,7 @@ with_checkpoints() {
 
 @test "segments that a checkpoint frees become later ones, two of them" {
     local folder=$BATS_TEST_TMPDIR/data/0 i spares
-    group_start 1 "log_bytes: 160MiB" "checkpoint_ops: 1048576" # one each 40 MiB: three segments
+    group_start 1 "log_bytes: 107MiB" "checkpoint_ops: 1048576" # one each 40 MiB: three segments
     head -c 500000 /dev/zero | tr '\0' v >"$BATS_TEST_TMPDIR/value"
     group_has_spares() { [ -e "$folder/journal.spare" ] && [ -e "$folder/journal.spare.2" ]; }
     for i in $(seq 90); do put key <"$BATS_TEST_TMPDIR/value"; done

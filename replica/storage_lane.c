@@ -87,6 +87,7 @@ static bool has_room(int fd, uint64_t size)
     struct statvfs system;
 
     if (fstatvfs(fd, &system) != 0) return false;
+    if (system.f_blocks == 0) return true; /* some file systems do not tell */
     if (system.f_bavail * system.f_frsize > size) return true;
     errno = ENOSPC;
     return false;

@@ -42,6 +42,7 @@ struct replica {
     const struct serve_options *options;
     struct log log;
     uv_loop_t loop;
+    pid_t thread; /* that runs it */
     struct vr_config config;
     struct node *node;
     struct node_io io;
@@ -139,7 +140,7 @@ static void on_crash(int number)
 {
     char text[CRASH_TEXT];
     uint64_t op;
-    const char *function = replica.node != NULL && gettid() == getpid()
+    const char *function = replica.node != NULL && gettid() == replica.thread
                                ? node_application_is_in(replica.node, &op)
                                : NULL;
 
@@ -526,6 +527,7 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
         vstamp_diag_printf(diag, "event loop: %s", uv_strerror(rv));
         return VSTAMP_E_IO;
     }
+    r->thread = gettid();
     base_assert_set_hook(last_words);
     crash_watch(on_crash);
     signal(SIGPIPE, SIG_IGN);

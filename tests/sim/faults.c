@@ -55,12 +55,12 @@ static uint8_t any_victim(struct sim *sim)
     return from;
 }
 
-/* Without disks, in a later epoch: whoever lost its memory has to recover, whoever is still on its
- * way into the epoch has not. */
+/* One that executes nothing more is a failure already.  Without disks, in a later epoch: whoever
+ * lost its memory has to recover, whoever is still on its way into the epoch has not. */
 static bool has_state(const struct sim *sim, uint8_t index)
 {
     const struct sim_replica *r = &sim->replicas[index];
-    if (!check_is_member(sim, index)) return false;
+    if (!check_is_member(sim, index) || (r->up && sim_is_ill(r))) return false;
     if (sim->check.epoch > 0 && !sim->config.durable)
         return r->up && !r->stopping && !r->was_flipped && check_core(r->node)->has_hard_state;
     return sim_replica_has_state(r);

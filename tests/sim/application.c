@@ -43,7 +43,8 @@ static struct sim_replica *observed(const struct vstamp_pages *pages)
 static bool cannot_execute(struct vstamp_pages *pages, const struct sim_replica *r,
                            const struct vstamp_context *context)
 {
-    if (!sim_is_poison(running, context) && (r == NULL || !sim_is_ill(r))) return false;
+    bool ill = r != NULL && sim_is_ill(r) && !running->quiet;
+    if (!sim_is_poison(running, context) && !ill) return false;
     if (running->options.own_memory != 0) remembering_void(pages);
     return true;
 }

@@ -299,12 +299,13 @@ static void harm_disk(struct sim *sim, struct sim_replica *r)
     if (!may_rot || r->fenced) return;
     if (may && prng_below(&sim->prng, 1000) < o->wipe_permille) {
         sim_trace(sim, "%u: lost its disk", r->index);
+        sim->changes.any_lost = true;
         sim_replica_wipe(sim, r->index);
     } else if (prng_below(&sim->prng, 1000) < o->rot_permille) {
         const char *what = disk_damage(&r->disk, &sim->prng);
         if (what == NULL) return;
         sim_trace(sim, "%u: its disk is damaged: %s", r->index, what);
-        r->damaged = r->harmed = r->scarred = true;
+        r->damaged = r->harmed = r->scarred = sim->changes.any_lost = true;
         sim->stats.damages++;
     } else if (may && may_put_back(sim, r) && prng_below(&sim->prng, 1000) < o->old_permille) {
         sim_trace(sim, "%u: an old copy of its disk is put back", r->index);

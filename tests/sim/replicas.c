@@ -225,13 +225,13 @@ static uint32_t n_members_of_today(const struct sim_replica *r)
 
 /* A member that has lost its memory is started with the configuration that it had, or with that of
  * today.  It must be that of today if all in the other may have lost theirs, or never had any: they
- * would form a group. */
+ * would form a group; where more is lost than a group bears, that may always be. */
 static void configure_anew(struct sim_replica *r)
 {
     const struct check_epoch *e = &r->sim->check.epochs[r->sim->check.epoch];
     if (!r->blank || !e->known || !check_is_member(r->sim, r->index)) return;
     bool one_knows = n_members_of_today(r) > (e->n - 1u) / 2;
-    if (one_knows && prng_chance(&r->sim->changes.prng, 1, 2)) return;
+    if (one_knows && !r->sim->options.beyond && prng_chance(&r->sim->changes.prng, 1, 2)) return;
     configure(r, e->order, e->n, e->witnesses);
     init_disk(r);
 }

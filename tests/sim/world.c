@@ -118,13 +118,13 @@ static void check_overdue(struct sim *sim)
     }
 }
 
-/* Is one of those who were replaced here, and has not ended (former.c)?  Who has lost its memory
- * knows of no group, and one that came again, and was not taken, waits as a learner.  Where the
- * dead and the witnesses leave too few, nobody can know that it is not needed (E8). */
+/* Is one of those who were replaced here, and has not ended (former.c)?  It must if enough active
+ * members live (E8).  Who has lost its memory knows of no group, and one that came again, and was
+ * not taken, waits as a learner. */
 static bool anybody_lingers(const struct sim *sim, char *why, size_t size)
 {
-    uint32_t n_left = (uint32_t)__builtin_popcount(check_active(sim) & ~sim->dead);
-    if (n_left < sim_members(sim) / 2 + 1) return false;
+    uint32_t n_alive = (uint32_t)__builtin_popcount(check_active(sim) & ~sim->dead);
+    if (n_alive < sim_members(sim) / 2 + 1) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *r = &sim->replicas[i];
         if (!r->up || ((sim->dead >> i) & 1) || check_is_member(sim, i)) continue;

@@ -241,15 +241,16 @@ static void the_view_changes_before_the_entry_is_committed(void **unused)
     cluster_free(c);
 }
 
-/* An entry of two operations, of clients 5 and 6, at one of which the primary is stuck. */
-static struct cluster *entry_of_two(int mode, int64_t first, int64_t second)
+/* An entry of two operations, of clients 5 and 6, behind one of client 4; the primary is stuck at
+ * one of them. */
+static struct cluster *entry_behind(int64_t before_it, int mode, int64_t first, int64_t second)
 {
     struct cluster *c = group_with(3, mode, 7);
     for (uint32_t i = 2; i <= 6; i++) session_of(i);
     cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
     cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
     for (uint32_t i = 1; i <= 6; i++) { /* four of them fill the pipeline */
-        add(i, i == 1 ? 2 : 1, i == 5 ? first : i == 6 ? second : 1);
+        add(i, i == 1 ? 2 : 1, i == 4 ? before_it : i == 5 ? first : i == 6 ? second : 1);
         cluster_settle(c);
     }
     uint64_t before = core(0)->log.op;
@@ -259,6 +260,11 @@ static struct cluster *entry_of_two(int mode, int64_t first, int64_t second)
     assert_int_equal(before + 1, core(0)->log.op);
     assert_true(vr_is_stuck(core(0)));
     return c;
+}
+
+static struct cluster *entry_of_two(int mode, int64_t first, int64_t second)
+{
+    return entry_behind(1, mode, first, second);
 }
 
 /* Rule: what is before it in its entry runs once, and its client is answered.  What is behind it
@@ -316,6 +322,26 @@ static void one_that_is_stuck_before_it_is_not_waited_for(void **unused)
     cluster_start(c, 1);
     assert_true(cluster_converge(c));
     assert_int_equal(1, core(1)->stats.passed_over);
+    cluster_free(c);
+}
+
+/* The same behind an entry that is passed over: what passes that over is in the log behind both,
+ * and takes the backup nowhere. */
+static void nor_is_one_where_another_entry_was_passed_over(void **unused)
+{
+    (void)unused;
+    local_refusers = 2;
+    struct cluster *c = entry_behind(POISON, CLUSTER_DISK | CLUSTER_WITNESS(2), LOCAL, POISON);
+    cluster_clear_rules(c);
+    cluster_run(c, 400);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 4, 1);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 6, 1);
+    assert_true(core(1)->over);
+    local_refusers = 0; /* its program is mended */
+    cluster_crash(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    assert_int_equal(2, core(1)->stats.passed_over);
     cluster_free(c);
 }
 
@@ -515,6 +541,7 @@ int main(void)
         cmocka_unit_test(the_others_of_its_entry_run_once_each),
         cmocka_unit_test(one_that_is_stuck_further_on_leads),
         cmocka_unit_test(one_that_is_stuck_before_it_is_not_waited_for),
+        cmocka_unit_test(nor_is_one_where_another_entry_was_passed_over),
         cmocka_unit_test(a_backup_that_lags_does_not_end),
         cmocka_unit_test(what_waits_does_not_keep_the_entry_from_the_log),
         cmocka_unit_test(a_broken_connection_is_no_absence),

@@ -631,21 +631,12 @@ static bool all_begun(const struct sim *sim)
     return true;
 }
 
-/* One that executes nothing more is a failure, too. */
-static bool anybody_is_ill(const struct sim *sim)
-{
-    for (uint8_t i = 0; i < sim->n_nodes; i++)
-        if (sim->replicas[i].up && sim_is_ill(&sim->replicas[i])) return true;
-    return false;
-}
-
 /* Replicas that stay away for good: dead, or talking without hearing anything.  What is left must
  * hold a quorum that has state. */
 static void choose_dead(struct sim *sim)
 {
     uint32_t n = sim_members(sim);
     if (!sim->all_formed || sim_is_changing(sim) || prng_chance(&sim->prng, 1, 3)) return;
-    if (anybody_is_ill(sim)) return;
     for (uint32_t tries = n_failures_borne(sim); tries > 0; tries--) {
         uint32_t more = sim->dead | UINT32_C(1) << any_replica(sim);
         bool bears = !any_witness(sim) || hold_everything(sim, more);

@@ -365,6 +365,8 @@ bool disk_lose_last(struct disk *disk, struct prng *prng)
 {
     struct disk_file *file = folder_find(&disk->segments, disk->last_number);
     if (disk->torn || file == NULL || file->acknowledged <= disk->last_place) return false;
+    if (disk->last_place == 0 && disk->pages.number == disk->last_number)
+        return false; /* a checkpoint stands on it: that it is gone is seen, and all is lost */
     size_t size = file->acknowledged - (size_t)disk->last_place;
     uint8_t *at = file->data + disk->last_place;
     if (prng_chance(prng, 1, 3)) memset(at, 0, size);

@@ -305,6 +305,18 @@ static void one_that_is_stuck_further_on_leads(void **unused)
     cluster_free(c);
 }
 
+/* The backup ends; with a program that executes what it could not it passes over so many. */
+static void ends_and_comes_back_mended(struct cluster *c, uint32_t n_passed_over)
+{
+    assert_true(core(1)->over);
+    local_refusers = 0;
+    cluster_crash(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    assert_int_equal(n_passed_over, core(1)->stats.passed_over);
+    cluster_free(c);
+}
+
 /* The backup cannot execute the first, the primary not the second; the third is a witness.  Rule
  * (PO2): the backup does not come to the second, so nobody waits for it. */
 static void one_that_is_stuck_before_it_is_not_waited_for(void **unused)
@@ -316,13 +328,7 @@ static void one_that_is_stuck_before_it_is_not_waited_for(void **unused)
     cluster_clear_rules(c);
     cluster_run(c, 200);
     assert_outcome(WIRE_OUTCOME_NOT_RUN, 6, 1);
-    assert_true(core(1)->over);
-    local_refusers = 0; /* its program is mended */
-    cluster_crash(c, 1);
-    cluster_start(c, 1);
-    assert_true(cluster_converge(c));
-    assert_int_equal(1, core(1)->stats.passed_over);
-    cluster_free(c);
+    ends_and_comes_back_mended(c, 1);
 }
 
 /* The same behind an entry that is passed over: what passes that over is in the log behind both,
@@ -336,13 +342,7 @@ static void nor_is_one_where_another_entry_was_passed_over(void **unused)
     cluster_run(c, 400);
     assert_outcome(WIRE_OUTCOME_NOT_RUN, 4, 1);
     assert_outcome(WIRE_OUTCOME_NOT_RUN, 6, 1);
-    assert_true(core(1)->over);
-    local_refusers = 0; /* its program is mended */
-    cluster_crash(c, 1);
-    cluster_start(c, 1);
-    assert_true(cluster_converge(c));
-    assert_int_equal(2, core(1)->stats.passed_over);
-    cluster_free(c);
+    ends_and_comes_back_mended(c, 2);
 }
 
 /* Its log lacks the entry, which more entries stand before than its own pipeline would hold.  Rule

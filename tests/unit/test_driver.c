@@ -221,6 +221,16 @@ static void wait_to_hear(struct vstamp_driver *driver, const char *words)
     }
 }
 
+/* It is connected: answer it, and close it. */
+static void be_answered(struct vstamp_driver *driver, const int *err)
+{
+    int connection = accept(listener, NULL, NULL);
+    answer_one(connection);
+    while (*err > 0) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    vstamp_driver_close(driver);
+    close(connection);
+}
+
 static void a_host_that_has_moved_is_found(void **state)
 {
     int err = 1, former = bind_to_loopback(&places[0]);
@@ -238,11 +248,7 @@ static void a_host_that_has_moved_is_found(void **state)
     passed_s += 30;
     wait_to_hear(driver, "no answer");
     assert_int_equal(n_look_ups, 3);
-    int connection = accept(listener, NULL, NULL);
-    answer_one(connection);
-    while (err > 0) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
-    vstamp_driver_close(driver);
-    close(connection);
+    be_answered(driver, &err);
     close(former);
 }
 
@@ -267,11 +273,7 @@ static void an_address_that_is_silent_gives_way_to_the_next(void **state)
     wait_to_hear(driver, "does not accept the connection");
     passed_s += 2;
     wait_to_hear(driver, "no answer");
-    int connection = accept(listener, NULL, NULL);
-    answer_one(connection);
-    while (err > 0) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
-    vstamp_driver_close(driver);
-    close(connection);
+    be_answered(driver, &err);
     close(queued);
     close(silent);
 }

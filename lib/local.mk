@@ -57,6 +57,7 @@ noinst_LTLIBRARIES += \
     %D%/vr/epoch.c \
     %D%/vr/former.c \
     %D%/vr/hand_over.c \
+    %D%/vr/id_hash.h \
     %D%/vr/inflight.c \
     %D%/vr/inflight.h \
     %D%/vr/lease.c \

@@ -17,6 +17,7 @@ UNIT_TESTS = \
     %D%/unit/test_driver \
     %D%/unit/test_error \
     %D%/unit/test_frame \
+    %D%/unit/test_id_hash \
     %D%/unit/test_journal \
     %D%/unit/test_kv_changes \
     %D%/unit/test_kv_codec \

@@ -23,6 +23,7 @@
 #include "base/checksum.h"
 #include "base/endian.h"
 #include "base/limits.h"
+#include "vr/id_hash.h"
 
 enum slot_layout {
     SLOT_CLIENT_HI = 0,
@@ -129,12 +130,11 @@ static struct client_record slot_record(const uint8_t *at)
     };
 }
 
-/* The index: ids are random, so any mixing of their bits will do. */
+/* The index. */
 
 static uint32_t home(const struct client_table *t, struct vstamp_id client)
 {
-    uint64_t h = (client.hi ^ (client.lo << 32 | client.lo >> 32)) * UINT64_C(0x9e3779b97f4a7c15);
-    return (uint32_t)(h >> 32) & t->index_mask;
+    return id_hash(client) & t->index_mask;
 }
 
 /* The place of the client in the index, or the empty place where it would go. */

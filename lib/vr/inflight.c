@@ -2,6 +2,7 @@
 #include "vr/inflight.h"
 
 #include "base/assert.h"
+#include "vr/id_hash.h"
 
 void inflight_init(struct inflight *f, struct arena *arena, uint32_t count_max)
 {
@@ -24,11 +25,9 @@ static bool is_free(const struct inflight *f, uint32_t i)
     return f->slots[i].generation != f->generation;
 }
 
-/* Client ids are random, so their low bits serve as a hash; a client that chooses ids to collide
- * only makes the walk longer, which the table's size bounds. */
 static uint32_t home(const struct inflight *f, struct vstamp_id client)
 {
-    return (uint32_t)(client.lo ^ client.hi) & f->mask;
+    return id_hash(client) & f->mask;
 }
 
 struct inflight_request *inflight_find(const struct inflight *f, struct vstamp_id client)

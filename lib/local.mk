@@ -22,6 +22,7 @@ noinst_LTLIBRARIES += \
     %D%/base/bytes.h \
     %D%/base/checksum.c \
     %D%/base/checksum.h \
+    %D%/base/checksum_avx2.h \
     %D%/base/endian.h \
     %D%/base/error.c \
     %D%/base/limits.h \
@@ -29,6 +30,12 @@ noinst_LTLIBRARIES += \
     %D%/base/prng.c \
     %D%/base/prng.h \
     %D%/base/word.h
+if X86_64
+noinst_LTLIBRARIES += %D%/libavx2.la
+%C%_libavx2_la_SOURCES = %D%/base/checksum_avx2.c
+%C%_libavx2_la_CFLAGS = $(AM_CFLAGS) -mavx2
+%C%_libbase_la_LIBADD = %D%/libavx2.la
+endif
 
 %C%_libwire_la_SOURCES = \
     %D%/wire/codec.c \

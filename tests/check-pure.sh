@@ -15,6 +15,7 @@ snprintf vsnprintf abort
 XXH3_64bits XXH3_64bits_withSeed XXH3_128bits XXH3_128bits_withSeed
 __memcpy_chk __memmove_chk __memset_chk __snprintf_chk __vsnprintf_chk __stack_chk_fail
 _GLOBAL_OFFSET_TABLE_
+__cpu_model
 __popcountdi2 __udivti3 __umodti3
 '
 # What the compiler adds with --enable-sanitizers, --enable-fuzzers or for coverage.

@@ -10,6 +10,7 @@ UNIT_TESTS = \
     %D%/unit/test_bench \
     %D%/unit/test_bounds \
     %D%/unit/test_bytes \
+    %D%/unit/test_checksum \
     %D%/unit/test_cli \
     %D%/unit/test_client_table \
     %D%/unit/test_codec \

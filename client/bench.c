@@ -3,7 +3,6 @@
 
 #include "client/bench.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -33,8 +32,9 @@ static size_t operation_capacity(const struct bench_options *o)
 /* "bench/0000000042", padded with zeros to the size wanted. */
 static struct bytes print_key(const struct bench *b, char *into, uint64_t key)
 {
-    int digits = (int)(b->options.key_bytes - strlen(BENCH_PREFIX));
-    snprintf(into, b->options.key_bytes + 1, "%s%0*" PRIu64, BENCH_PREFIX, digits, key);
+    memcpy(into, BENCH_PREFIX, strlen(BENCH_PREFIX));
+    for (uint32_t i = b->options.key_bytes; i > strlen(BENCH_PREFIX); key /= 10)
+        into[--i] = (char)('0' + key % 10);
     return (struct bytes){(const uint8_t *)into, b->options.key_bytes};
 }
 
@@ -47,7 +47,7 @@ static struct bytes encode(struct requester *r, const struct kv_op *op)
 
 static struct bytes encode_for_key(struct requester *r, enum kv_verb verb, uint64_t key)
 {
-    char text[KV_KEY_MAX + 1];
+    char text[KV_KEY_MAX];
     const struct kv_op op = {.verb = verb,
                              .key = print_key(r->b, text, key),
                              .value = {r->b->value, r->b->options.value_bytes},
@@ -236,7 +236,7 @@ static struct bytes encode_sweep(struct requester *r, uint64_t key, uint32_t *n)
     const struct bench *b = r->b;
     *n = 1;
     if (b->sweep.verb != KV_DEL) return encode_for_key(r, b->sweep.verb, key);
-    char text[KEYS_A_DELETE][KV_KEY_MAX + 1];
+    char text[KEYS_A_DELETE][KV_KEY_MAX];
     struct bytes keys[KEYS_A_DELETE];
     uint64_t left = b->options.keys - key;
     *n = left < KEYS_A_DELETE ? (uint32_t)left : KEYS_A_DELETE;

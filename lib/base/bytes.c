@@ -3,22 +3,6 @@
 
 #include <string.h>
 
-struct bytes read_raw(struct reader *r, size_t size)
-{
-    const uint8_t *at = reader_take(r, size);
-    return r->ok ? (struct bytes){at, size} : (struct bytes){NULL, 0};
-}
-
-struct bytes read_bytes(struct reader *r)
-{
-    return read_raw(r, read_u32(r));
-}
-
-bool reader_done(const struct reader *r)
-{
-    return r->ok && r->left == 0;
-}
-
 void write_raw(struct writer *w, const void *data, size_t size)
 {
     if (size == 0) return; /* memcpy wants pointers even for nothing */

@@ -85,9 +85,22 @@ static inline struct vstamp_id read_id(struct reader *r)
     return (struct vstamp_id){.lo = load_u64(at), .hi = load_u64(at + 8)};
 }
 
-struct bytes read_raw(struct reader *r, size_t size); /* points into the source */
-struct bytes read_bytes(struct reader *r);            /* u32 length, then that many */
-bool reader_done(const struct reader *r);             /* ok, and nothing left */
+/* These point into the source. */
+static inline struct bytes read_raw(struct reader *r, size_t size)
+{
+    const uint8_t *at = reader_take(r, size);
+    return r->ok ? (struct bytes){at, size} : (struct bytes){NULL, 0};
+}
+
+static inline struct bytes read_bytes(struct reader *r) /* u32 length, then that many */
+{
+    return read_raw(r, read_u32(r));
+}
+
+static inline bool reader_done(const struct reader *r)
+{
+    return r->ok && r->left == 0;
+}
 
 static inline struct writer writer_over(void *data, size_t capacity)
 {

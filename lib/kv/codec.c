@@ -12,17 +12,16 @@ struct verb_form {
 };
 
 static const struct verb_form verb_forms[] = {
-#define KV_OP(name, number, word, is_write, fields, text) {KV_##name, is_write, fields},
+#define KV_OP(name, number, word, is_write, fields, text)                                          \
+    [KV_##name] = {KV_##name, is_write, fields},
 #include "kv/ops.def"
 #undef KV_OP
 };
 
 static const struct verb_form *form_of(unsigned verb)
 {
-    for (size_t i = 0; i < sizeof verb_forms / sizeof verb_forms[0]; i++) {
-        if (verb_forms[i].verb == verb) return &verb_forms[i];
-    }
-    return NULL;
+    bool is_known = verb < sizeof verb_forms / sizeof verb_forms[0] && verb_forms[verb].verb != 0;
+    return is_known ? &verb_forms[verb] : NULL;
 }
 
 bool kv_is_write(enum kv_verb verb)

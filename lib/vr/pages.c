@@ -9,7 +9,9 @@
  *   P5  what differs from the disk is in `unstored` if it does so in the image, else in
  *       `changed`;
  *   P6  a page that is stale in the point's tree and not in `since` has the content it had at the
- *       point. */
+ *       point;
+ *   P7  a page in `changed` is below n_used, and `copied` if it was part of an image;
+ *   P8  a page that is stale in the live tree is so in the candidate's, or staged. */
 #include "vr/pages.h"
 
 #include <string.h>
@@ -103,10 +105,17 @@ const uint8_t *pages_candidate(const struct pages *p, uint32_t page)
     return candidate_page(p, page);
 }
 
-static uint8_t *page_to_write(struct pages *p, uint32_t page)
+/* Is all noted that note_write would note?  So it is for most writes, of many to one page since the
+ * last checkpoint, when the page was copied and came to be in use, and the last point. */
+static bool is_noted(const struct pages *p, uint32_t page)
 {
-    assert(!p->fetching);
-    uint8_t *content = live_page(p, page);
+    return bitset_has(p->changed, page) && bitset_has(p->since, page) &&
+           tree_is_stale(&p->trees[PAGES_LIVE], page);
+}
+
+__attribute__((noinline)) static void note_write(struct pages *p, uint32_t page)
+{
+    const uint8_t *content = live_page(p, page);
     if (p->has_image && page < p->image_n_used && !bitset_has(p->copied, page)) {
         p->copy_of[page] = p->n_copies++;
         memcpy(page_at(p->copies, p->copy_of[page]), content, VSTAMP_PAGE_SIZE);
@@ -123,7 +132,13 @@ static uint8_t *page_to_write(struct pages *p, uint32_t page)
     bitset_add(p->changed, page); /* P5 */
     touch_page(p, page);
     if (page >= p->n_used) p->n_used = page + 1;
-    return content;
+}
+
+static uint8_t *page_to_write(struct pages *p, uint32_t page)
+{
+    assert(!p->fetching);
+    if (!is_noted(p, page)) note_write(p, page);
+    return live_page(p, page);
 }
 
 uint8_t *pages_write(struct pages *p, uint32_t page)

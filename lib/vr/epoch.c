@@ -20,7 +20,9 @@
  *       it has forgotten nothing of what it learned.  One that has lost its memory since recovers,
  *       in that epoch;
  *   E6  a member takes part in an epoch only as the life that all know from its membership, or
- *       that a quorum of the epoch has noted (restart.c, S2): else two lives of it could meet;
+ *       that a quorum of the epoch has noted (restart.c, S2): else two lives of it could meet.  A
+ *       learner that comes from its disk is not the one that all know: its folder may be an old
+ *       copy, from before a life that has been a member since;
  *   E7  news of an epoch is believed only if it brings the membership, comes from the same group,
  *       and is of a later epoch than ours (PIT-8.16);
  *   E8  a replaced replica serves state, and nothing else, until the log is safe without it: until
@@ -385,6 +387,7 @@ void vr_epoch_resume(struct vr *r)
 {
     r->status = VR_TRANSITIONING;
     r->restarting = false;
+    r->crash_vector[NOT_A_MEMBER] = vr_incarnation_after_start(r); /* E6 */
     if (r->retired) {
         r->over = true;
         return;

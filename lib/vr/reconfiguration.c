@@ -426,7 +426,7 @@ static void become_learner(struct vr *r, struct vstamp_id group,
     vr_epoch_join(r, membership);
     r->replaced = false;
     r->incarnation = r->crash_vector[NOT_A_MEMBER] = 0;
-    if (vstamp_id_is_zero(r->tokens[NOT_A_MEMBER])) r->tokens[NOT_A_MEMBER] = vr_draw_id(r);
+    r->tokens[NOT_A_MEMBER] = vr_draw_id(r);
     vr_truncate(r, r->commit);
     for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
     vr_become(r, VR_TRANSITIONING);

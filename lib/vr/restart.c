@@ -67,7 +67,7 @@ uint64_t vr_incarnation_starts(uint64_t incarnation)
     return (incarnation >> RANDOM_BITS) & ((1u << START_BITS) - 1);
 }
 
-static uint64_t incarnation_after_start(struct vr *r)
+uint64_t vr_incarnation_after_start(struct vr *r)
 {
     uint64_t newest = r->crash_vector[r->config.self];
     return (((newest >> RANDOM_BITS) + 1) << RANDOM_BITS) |
@@ -97,7 +97,7 @@ void vr_restart_begin(struct vr *r)
                 vr_incarnation_losses(r->crash_vector[r->config.self]),
                 vr_incarnation_starts(r->crash_vector[r->config.self]));
     } else {
-        r->crash_vector[r->config.self] = incarnation_after_start(r); /* S5 */
+        r->crash_vector[r->config.self] = vr_incarnation_after_start(r); /* S5 */
     }
     r->restarting = true;
     r->incarnation = r->crash_vector[r->config.self];

@@ -374,6 +374,7 @@ static inline void vr_restart_vouch(struct vr *r, uint8_t replica, uint64_t op)
     if (op > r->vouched[replica]) r->vouched[replica] = op;
 }
 uint64_t vr_incarnation_after_loss(uint64_t newest);
+uint64_t vr_incarnation_after_start(struct vr *r); /* of the newest that is known here */
 /* Another knows this life of ours: if it is not the present one, that stops (S3). */
 bool vr_restart_proves_old_copy(struct vr *r, uint8_t from, uint64_t theirs);
 

@@ -148,6 +148,75 @@ static void a_copy_of_the_running_life_stops(void **unused)
     }
 }
 
+/* The copy is of when the replica was yet to be a member, and has the token that the membership
+ * names.  Rule (E6): it is refused like any other, be it that the replica has lost its state since
+ * or was in its first life as a member until now. */
+static void an_old_copy_of_a_learner_stops(void **unused)
+{
+    (void)unused;
+    const uint8_t all[] = {0, 1, 2, 3};
+    for (int lost = 0; lost < 2; lost++) {
+        struct cluster *c = cluster_new(3, CLUSTER_DISK);
+        uint64_t session = cluster_register(c, 1, 0), admin = cluster_register(c, 2, 0);
+        cluster_add(c, all, 4);
+        cluster_hold(c, 3, 0, WIRE_learned);
+        cluster_send_reconfigure(c, 2, admin, 1, 0, cluster_core(c, 0), all, 4);
+        cluster_run(c, 100);
+        struct vstamp_id token = cluster_core(c, 3)->tokens[NOT_A_MEMBER];
+        cluster_keep_copy(c, 3);
+        cluster_clear_rules(c);
+        assert_true(cluster_move(c, 2, admin, 1, all, 4));
+        assert_true(vstamp_id_equal(token, cluster_core(c, 0)->membership.members[3].token));
+        incr_to(c, session, 1, 5);
+        cluster_crash(c, 3);
+        if (lost) {
+            cluster_wipe(c, 3);
+            cluster_start(c, 3);
+            assert_true(cluster_converge(c));
+            cluster_crash(c, 3);
+        }
+        cluster_put_back(c, 3, c);
+        uint32_t before = count_parts(c, 3);
+        cluster_start(c, 3);
+        assert_int_equal(NOT_A_MEMBER, cluster_core(c, 3)->config.self);
+        cluster_run(c, 1000);
+        assert_non_null(why_over(c, 3));
+        assert_non_null(strstr(why_over(c, 3), lost ? "(after 1 loss of its state)"
+                                                    : "remembers that it held"));
+        assert_int_equal(before, count_parts(c, 3));
+        cluster_free(c);
+    }
+}
+
+/* Rule: but one that has not been a member since is let in. */
+static void a_learner_restarts_before_it_is_a_member(void **unused)
+{
+    (void)unused;
+    static const uint8_t newcomers[] = {3, 4};
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0), admin = cluster_register(c, 2, 0);
+    for (int i = 0; i < 2; i++) cluster_add(c, newcomers, 2);
+    cluster_hold(c, 4, 0, WIRE_learned);
+    for (int i = 0; i < 10; i++) {
+        cluster_send_reconfigure(c, 2, admin, 1, 0, cluster_core(c, 0), newcomers, 2);
+        cluster_run(c, 20);
+    }
+    for (uint8_t i = 3; i < 5; i++) {
+        assert_int_equal(NOT_A_MEMBER, cluster_core(c, i)->config.self);
+        cluster_crash(c, i);
+        cluster_start(c, i);
+    }
+    cluster_clear_rules(c);
+    assert_true(cluster_move(c, 2, admin, 1, newcomers, 2));
+    incr_to(c, session, 1, 1);
+    for (uint8_t i = 3; i < 5; i++) {
+        uint64_t life = cluster_core(c, 3)->crash_vector[i - 3];
+        assert_int_equal(1, vr_incarnation_starts(life));
+        assert_int_equal(life, cluster_core(c, 4)->crash_vector[i - 3]);
+    }
+    cluster_free(c);
+}
+
 /* Rule: a folder of another group is refused once too few are left to form a quorum with. */
 static void a_folder_of_another_group_stops(void **unused)
 {
@@ -245,6 +314,8 @@ int main(void)
         cmocka_unit_test(an_old_copy_stops),
         cmocka_unit_test(an_old_copy_does_not_catch_up),
         cmocka_unit_test(a_copy_of_the_running_life_stops),
+        cmocka_unit_test(an_old_copy_of_a_learner_stops),
+        cmocka_unit_test(a_learner_restarts_before_it_is_a_member),
         cmocka_unit_test(a_folder_of_another_group_stops),
         cmocka_unit_test(an_answer_from_a_group_that_was_left_is_none),
         cmocka_unit_test(an_answer_to_a_former_start_lets_nobody_in),

@@ -115,13 +115,13 @@ static void settle_unexecuted(struct vr *r, const struct wire_entry_header *head
            bytes_of("the application cannot execute this operation: it did not and will not run"));
 }
 
-/* PO1: its client waits on. */
+/* PO1: its client waits on, and is told when a view begins (batch.c). */
 static void keep_waiting(struct vr *r, const struct wire_entry_header *header,
                          const struct wire_operation *o, const struct vr_asker *asker,
                          const struct vstamp_answer *says)
 {
     size_t size = says->size < says->capacity ? says->size : says->capacity;
-    if (vr_is_primary(r))
+    if (vr_is_primary(r) || asker->origin != 0)
         inflight_add(&r->inflight, o->client, o->kind, o->number, asker->request, asker->origin);
     vr_get_stuck(r, header->op, o->client, (struct bytes){says->data, size});
 }

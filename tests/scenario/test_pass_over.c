@@ -73,6 +73,38 @@ static void a_stuck_primary_waits_for_the_others(void **unused)
     cluster_free(c);
 }
 
+/* Does the newest answer send that client on to the next primary, whatever it asked? */
+static bool is_sent_on(struct cluster *c, uint32_t client)
+{
+    struct wire_message m;
+    assert_int_equal(0, wire_frame_decode(cluster_newest_answer(c), &m));
+    return m.header.command == WIRE_reject && m.as.reject.number == 0 &&
+           m.as.reject.reason == WIRE_REJECT_NOT_PRIMARY &&
+           vstamp_id_equal(m.as.reject.client, cluster_client_id(client));
+}
+
+/* It commits the operation in the turn in which it hands over.  Rule (PO1): its client waits on,
+ * and is sent to the next primary when that has begun its view. */
+static void a_primary_gets_stuck_as_it_leaves_its_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 7);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    add(1, 2, POISON);
+    cluster_settle(c);
+    struct sim_packet *last = c->messages[c->n_messages - 1].packet;
+    node_on_peer_frame(c->members[0].node, c->messages[c->n_messages - 1].from,
+                       (struct bytes){last->bytes, last->size});
+    assert_int_equal(3, core(0)->commit);
+    cluster_hand_over(c, 0);
+    assert_true(vr_is_stuck(core(0)));
+    assert_int_equal(VR_VIEW_CHANGE, core(0)->status);
+    cluster_settle(c);
+    assert_int_equal(1, core(0)->view);
+    assert_true(is_sent_on(c, 1));
+    cluster_free(c);
+}
+
 /* Rule (Q3): a lease does not help, as the state may be older than what was answered. */
 static void a_stuck_primary_answers_no_read_by_its_lease(void **unused)
 {
@@ -530,6 +562,7 @@ int main(void)
         cmocka_unit_test(what_none_can_execute_is_passed_over),
         cmocka_unit_test(a_group_of_one_passes_over_by_itself),
         cmocka_unit_test(a_stuck_primary_waits_for_the_others),
+        cmocka_unit_test(a_primary_gets_stuck_as_it_leaves_its_view),
         cmocka_unit_test(a_stuck_primary_answers_no_read_by_its_lease),
         cmocka_unit_test(a_primary_that_is_alone_hands_over_and_ends),
         cmocka_unit_test(a_primary_that_is_alone_hands_over_to_whom_it_hears),

@@ -70,6 +70,13 @@ static bool has_many_copies(struct vr *r)
     return true;
 }
 
+/* Nothing more is executed, and the log has no room for the entry that would change that
+ * (pass_over.c): what was executed makes way. */
+static bool frees_the_stuck(const struct vr *r)
+{
+    return vr_is_stuck(r) && r->log_is_short && r->applied > r->checkpoint_op;
+}
+
 #define NONE UINT64_MAX
 
 /* The op-number of the checkpoint that is to be taken now, if one is.  That of a witness which may
@@ -88,7 +95,8 @@ static uint64_t due(struct vr *r)
         return wanted || (frees_some && vr_witness_is_full(r)) ? r->applied : NONE;
     }
     bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
-                r->checkpoint_log_bytes >= interval_bytes(r) || has_many_copies(r);
+                r->checkpoint_log_bytes >= interval_bytes(r) || has_many_copies(r) ||
+                frees_the_stuck(r);
     return many ? r->applied : NONE;
 }
 

@@ -437,6 +437,36 @@ static void what_waits_does_not_keep_the_entry_from_the_log(void **unused)
     }
 }
 
+/* The log is full of what stands behind the operation, and of what was executed since the newest
+ * checkpoint.  Rule (PO2): another checkpoint makes room for the entry. */
+static void what_was_executed_does_not_keep_the_entry_from_the_log(void **unused)
+{
+    (void)unused;
+    for (size_t size = 2800; size < 3200; size += 20) {
+        struct cluster *c = blank_group(3, CLUSTER_DISK, 7);
+        for (uint8_t i = 0; i < 3; i++) c->members[i].config.log_bytes = 16384;
+        begin();
+        for (uint32_t i = 2; i <= 4; i++) session_of(i);
+        put(1, 2, CLUSTER_VALUE_MAX);
+        put(1, 3, 2800); /* three eighths of the log: a checkpoint */
+        put(1, 4, CLUSTER_VALUE_MAX);
+        put(1, 5, 2400); /* less than those */
+        cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+        cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+        add(2, 1, POISON);
+        cluster_settle(c);
+        put(3, 1, CLUSTER_VALUE_MAX); /* around the end of the ring */
+        put(4, 1, size);
+        cluster_clear_rules(c);
+        cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+        assert_true(vr_is_stuck(core(0)));
+        cluster_run(c, 500);
+        assert_outcome(WIRE_OUTCOME_NOT_RUN, 2, 1);
+        assert_outcome(WIRE_OUTCOME_ANSWERED, 4, 1);
+        cluster_free(c);
+    }
+}
+
 /* The other replicas are one that can execute it and a witness.  Rule (PO2): who is not heard for a
  * moment is not away, and so one primary that is ill does not decide for it. */
 static void a_broken_connection_is_no_absence(void **unused)
@@ -577,6 +607,7 @@ int main(void)
         cmocka_unit_test(nor_is_one_where_another_entry_was_passed_over),
         cmocka_unit_test(a_backup_that_lags_does_not_end),
         cmocka_unit_test(what_waits_does_not_keep_the_entry_from_the_log),
+        cmocka_unit_test(what_was_executed_does_not_keep_the_entry_from_the_log),
         cmocka_unit_test(a_broken_connection_is_no_absence),
         cmocka_unit_test(a_tick_is_passed_over_and_rests_until_an_operation),
         cmocka_unit_test(a_tick_that_is_passed_over_is_not_tried_by_the_next_primary),

@@ -164,10 +164,9 @@ void vr_on_prepare(struct vr *r, uint8_t from, uint64_t view, const struct wire_
     vr_commit_up_to(r, m->commit < r->log.op ? m->commit : r->log.op);
 }
 
-void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit *m)
+static void take_heartbeat(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit *m)
 {
-    vr_pass_over_primary(r, view, m);
-    if (r->over || !in_our_view(r, from, view, "commit")) return;
+    if (!in_our_view(r, from, view, "commit")) return;
     if (m->sequence <= r->heartbeat) {
         vr_mark(r, VR_MARK_heartbeat_out_of_order, "from=%u", from);
         return;
@@ -195,6 +194,12 @@ void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_c
             .checksum = last != NULL ? last->checksum : (struct vstamp_id){0},
             .granted_us = vr_lease_grant(r), .clock_us = r->wall_us,
             .executed = r->bare ? 0 : r->applied, .stuck_at = vr_stuck_at(r));
+}
+
+void vr_on_commit(struct vr *r, uint8_t from, uint64_t view, const struct wire_commit *m)
+{
+    take_heartbeat(r, from, view, m);
+    vr_pass_over_primary(r, view, m); /* who ends by that has said where it is stuck */
 }
 
 /* A backup of this view holds `op` and all before it: it counts if it names our entry (PIT-1.2). */
@@ -300,7 +305,8 @@ void vr_send_heartbeat(struct vr *r)
     vr_lease_sent(r, r->heartbeat);
     VR_BROADCAST(r, commit, .op = r->log.op, .commit = r->commit,
                  .checksum = log_header(&r->log, r->commit)->checksum, .durable = r->durable_op,
-                 .sequence = r->heartbeat, .held = vr_held(r), .executed = r->applied);
+                 .sequence = r->heartbeat, .held = vr_held(r), .executed = r->applied,
+                 .stuck_at = vr_stuck_at(r));
 }
 
 void vr_heartbeat_due(struct vr *r)

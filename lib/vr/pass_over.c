@@ -4,6 +4,7 @@
  * again at each start.
  *
  *   backup --COMMIT-OK--> primary     I am stuck at this operation
+ *   primary --COMMIT----> backups     so am I
  *   primary: PASS-OVER                an entry: nobody executes it
  *
  *   PO1  an application that says "not executed" has its state as it was before.  Then the replica
@@ -22,14 +23,16 @@
  *   PO4  a replica that is stuck alone is wrong itself: its program is another one, or its machine
  *        lacks something.  As a primary it hands over to one that has executed the operation, be
  *        it that this one is stuck itself further on; as a backup it ends as soon as it knows that
- *        the primary has, or that an epoch has begun behind it; as a learner, once its log is
- *        full of what stands behind it;
+ *        the primary has, likewise, or that an epoch has begun behind it; as a learner, once its
+ *        log is full of what stands behind it.  The entry that ends an epoch tells enough, too:
+ *        who logged it had executed all before it (J4), and nothing may follow it (E1);
  *   PO5  who has executed what the group passes over has another state than the group, and fences
  *        itself (D3);
  *   PO6  what a replica executed in a former life it may have answered, so its program is another
- *        one by now.  Such a replica waits, does not count as stuck, and passes over nothing: the
- *        program is to be mended.  The journal knows what was executed (vr_commit_to_store), but
- *        for the last moment of that life (node/store_journal.c).
+ *        one by now.  Such a replica waits, does not count as stuck, and says so: as long as it is
+ *        heard nothing is passed over there.  The program is to be mended.  The journal knows what
+ *        was executed (vr_commit_to_store), but for the last moment of that life
+ *        (node/store_journal.c).
  *
  * What is a function of its state and the operation cannot be executed by any replica if it cannot
  * by one.  So the number in PO2 protects no promise: it keeps a machine that is short of memory, or
@@ -46,6 +49,7 @@
 #define ENTRY_IS_WITHIN (2 * PIPELINE_MAX) /* so many behind what it passes over, mostly: what a
                                               primary can log in a turn in which it gets stuck */
 #define OF_CLIENT_SIZE  48u
+#define WAS_ABLE        UINT32_MAX /* in place of a place: in a former life (PO6) */
 
 /* Is this such an entry, and which operation does it pass over? */
 static bool passes_over(const struct vr *r, uint64_t entry, struct wire_pass_over *what)
@@ -193,7 +197,15 @@ void vr_pass_over_heard(struct vr *r, uint8_t from, uint64_t executed, uint32_t 
 
 uint32_t vr_stuck_at(const struct vr *r)
 {
-    return vr_is_stuck(r) && !was_able(r) ? r->done + 1 : 0;
+    if (!vr_is_stuck(r)) return 0;
+    return was_able(r) ? WAS_ABLE : r->done + 1;
+}
+
+/* Has one that says so executed what is next here? */
+static bool is_past_us(const struct vr *r, uint64_t executed, uint32_t stuck_at)
+{
+    bool further_on = stuck_at != WAS_ABLE && stuck_at > r->done + 1;
+    return executed > r->applied || (executed == r->applied && further_on);
 }
 
 /* A connection that broke is soon made anew: it is silence that counts. */
@@ -213,19 +225,19 @@ static bool is_stuck_for_itself(struct vr *r, uint8_t replica)
 /* What the others have said, in numbers. */
 struct survey {
     uint8_t n_stuck; /* where we are, with us */
-    bool waits;      /* an active replica may yet come to it, or was able to execute it (PO6) */
+    bool waits;      /* an active replica may yet come to it */
+    bool was_able;   /* one, or we, executed it in a former life (PO6) */
     uint32_t executors; /* bitset: active replicas that have executed it */
 };
 
 static struct survey survey(struct vr *r)
 {
-    struct survey s = {.n_stuck = 1};
+    struct survey s = {.n_stuck = 1, .was_able = was_able(r)};
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (i == r->config.self || !vr_is_active(r, i) || is_away(r, i)) continue;
-        uint64_t executed = r->executed_at[i];
-        bool same_entry = executed == r->applied;
-        if (executed > r->applied || (same_entry && r->stuck_at[i] > r->done + 1))
-            s.executors |= UINT32_C(1) << i;
+        bool same_entry = r->executed_at[i] == r->applied;
+        if (is_past_us(r, r->executed_at[i], r->stuck_at[i])) s.executors |= UINT32_C(1) << i;
+        else if (same_entry && r->stuck_at[i] == WAS_ABLE) s.was_able = true;
         else if (same_entry && r->stuck_at[i] == r->done + 1) s.n_stuck++;
         else if (!same_entry || !is_stuck_for_itself(r, i)) s.waits = true;
     }
@@ -256,9 +268,10 @@ void vr_pass_over_judge(struct vr *r)
 {
     if (!vr_is_primary(r) || !waits_for_verdict(r)) return;
     struct survey s = survey(r);
+    bool is_closed = vr_epoch_is_closed(r);
     int n_witnesses = __builtin_popcount(r->config.witnesses);
     bool all = !s.waits && s.executors == 0 && s.n_stuck + n_witnesses >= r->quorum;
-    if (!was_able(r) && (s.n_stuck >= r->quorum || all)) { /* PO6 */
+    if (!s.was_able && !is_closed && (s.n_stuck >= r->quorum || all)) { /* PO6 */
         log_pass_over(r);
         return;
     }
@@ -267,6 +280,7 @@ void vr_pass_over_judge(struct vr *r)
         vr_mark(r, VR_MARK_stuck_primary_hands_over, "to=%u", i);
         return;
     }
+    if (is_closed && !s.waits && s.executors == 0) vr_pass_over_alone(r);
 }
 
 /* PO4.  Others have executed what is next here, or gone past it by an entry that would be here: the
@@ -287,8 +301,10 @@ static bool log_is_full(const struct vr *r)
 
 void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit *m)
 {
+    if (!vr_is_stuck(r)) return;
     bool whole = r->status == VR_NORMAL && r->view == view && r->log.op >= m->commit;
-    if (m->executed > r->applied && (whole || log_is_full(r))) vr_pass_over_alone(r);
+    bool one_has = is_past_us(r, m->executed, m->stuck_at) || vr_epoch_is_closed(r);
+    if (one_has && (whole || log_is_full(r))) vr_pass_over_alone(r);
 }
 
 /* A learner hears no COMMIT, and would fetch in vain again and again. */

@@ -120,7 +120,7 @@ void vr_pass_over_judge(struct vr *r); /* at the primary, with each heartbeat */
 void vr_pass_over_primary(struct vr *r, uint64_t view, const struct wire_commit *m);
 void vr_pass_over_learner(struct vr *r);
 void vr_pass_over_alone(struct vr *r);
-uint32_t vr_stuck_at(const struct vr *r); /* as a COMMIT-OK says it */
+uint32_t vr_stuck_at(const struct vr *r); /* as COMMIT and COMMIT-OK say it */
 const char *vr_stuck_waits_for(const struct vr *r);
 /* The newest op-number of which the state has something. */
 static inline uint64_t vr_state_op(const struct vr *r)

@@ -202,6 +202,39 @@ static void one_that_is_alone_with_it_at_the_end_of_an_epoch_ends(void **unused)
     }
 }
 
+/* The primary has executed it and logged the end of the epoch, behind which nothing is logged, and
+ * is gone.  Rule (PO4): that end tells the others as much. */
+static void those_who_find_the_end_of_an_epoch_behind_it_end(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 6);
+    session_of(2);
+    cluster_drop(c, 0, CLUSTER_ALL, WIRE_commit);
+    add(1, 2, POISON);
+    cluster_settle(c);
+    assert_outcome(WIRE_OUTCOME_ANSWERED, 1, 2);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_send_reconfigure(c, 2, session_of(2), 1, 0, core(0), (const uint8_t[]){0, 2}, 2);
+    cluster_settle(c);
+    cluster_crash(c, 0);
+    cluster_clear_rules(c);
+    for (uint8_t i = 1; i < 3; i++) {
+        assert_true(vr_is_stuck(core(i)) && vr_epoch_is_closed(core(i)));
+        assert_int_equal(core(i)->commit + 1, core(i)->log.op);
+    }
+    cluster_run(c, 3000);
+    refusers = 0; /* their program is mended */
+    for (uint8_t i = 1; i < 3; i++) {
+        assert_true(core(i)->over);
+        cluster_crash(c, i);
+    }
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_int_equal(1, core(2)->epoch);
+    assert_int_equal(2 + POISON, incr(3));
+    cluster_free(c);
+}
+
 /* Rule: so does one that is to be a member.  The change is given up, and may be made again. */
 static void a_learner_that_is_alone_with_it_ends(void **unused)
 {
@@ -334,6 +367,28 @@ static void one_that_is_stuck_further_on_leads(void **unused)
     for (uint8_t i = 1; i < 3; i++) assert_int_equal(1, core(i)->stats.passed_over);
     uint64_t another = session_of(7);
     assert_int_equal(5 + LOCAL + 1, cluster_incr(c, 7, another, 1, cluster_primary(c)));
+    cluster_free(c);
+}
+
+/* The same, and the third is gone.  Rule (PO4): the one that is stuck before the primary's place
+ * hears that, and ends.  Once it is mended both decide. */
+static void one_that_is_stuck_before_the_primary_ends(void **unused)
+{
+    (void)unused;
+    local_refusers = 1;
+    struct cluster *c = entry_of_two(CLUSTER_DISK, LOCAL, POISON);
+    cluster_clear_rules(c);
+    cluster_crash(c, 2);
+    cluster_run(c, 1000);
+    assert_int_equal(1, cluster_primary(c));
+    assert_true(vr_is_stuck(core(1)));
+    assert_true(core(0)->over);
+    local_refusers = 0;
+    cluster_crash(c, 0);
+    cluster_start(c, 0);
+    cluster_start(c, 2);
+    assert_true(cluster_converge(c));
+    for (uint8_t i = 0; i < 3; i++) assert_int_equal(1, core(i)->stats.passed_over);
     cluster_free(c);
 }
 
@@ -598,11 +653,13 @@ int main(void)
         cmocka_unit_test(a_primary_that_is_alone_hands_over_to_whom_it_hears),
         cmocka_unit_test(a_backup_that_is_alone_ends),
         cmocka_unit_test(one_that_is_alone_with_it_at_the_end_of_an_epoch_ends),
+        cmocka_unit_test(those_who_find_the_end_of_an_epoch_behind_it_end),
         cmocka_unit_test(a_learner_that_is_alone_with_it_ends),
         cmocka_unit_test(the_one_that_executed_it_is_fenced),
         cmocka_unit_test(the_view_changes_before_the_entry_is_committed),
         cmocka_unit_test(the_others_of_its_entry_run_once_each),
         cmocka_unit_test(one_that_is_stuck_further_on_leads),
+        cmocka_unit_test(one_that_is_stuck_before_the_primary_ends),
         cmocka_unit_test(one_that_is_stuck_before_it_is_not_waited_for),
         cmocka_unit_test(nor_is_one_where_another_entry_was_passed_over),
         cmocka_unit_test(a_backup_that_lags_does_not_end),

@@ -148,11 +148,10 @@ static void what_was_executed_last_is_not_passed_over(void **unused)
     }
 }
 
-/* The former primary alone knows that it has executed and answered it, and leads again.  Rule
- * (PO6): it passes nothing over, though the others are stuck, and are a quorum. */
-static void who_executed_it_before_does_not_count_the_others(void **unused)
+/* All start with another program, and the former primary alone knows that it has executed and
+ * answered it. */
+static struct cluster *one_of_three_knows_that_it_executed_it(void)
 {
-    (void)unused;
     struct cluster *c = group(3, 0);
     session_of(2);
     cluster_drop(c, 0, CLUSTER_ALL, WIRE_commit);
@@ -166,15 +165,11 @@ static void who_executed_it_before_does_not_count_the_others(void **unused)
     for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
     cluster_clear_rules(c);
     refusers = 7; /* another program */
-    for (uint8_t i = 1; i < 3; i++) cluster_drop(c, CLUSTER_ALL, i, WIRE_commit_ok);
-    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
-    for (uint8_t i = 1; i < 3; i++) {
-        cluster_run(c, 50);
-        assert_int_equal(i, cluster_primary(c));
-        cluster_hand_over(c, i);
-    }
-    cluster_run(c, 1000);
-    assert_int_equal(0, cluster_primary(c));
+    return c;
+}
+
+static void it_is_not_passed_over_and_executed_once_mended(struct cluster *c)
+{
     for (uint8_t i = 0; i < 3; i++) {
         assert_true(vr_is_stuck(core(i)));
         assert_int_equal(0, core(i)->stats.passed_over);
@@ -185,6 +180,35 @@ static void who_executed_it_before_does_not_count_the_others(void **unused)
     assert_true(cluster_converge(c));
     assert_int_equal(2 + POISON + 1, incr(3));
     cluster_free(c);
+}
+
+/* It leads again.  Rule (PO6): it passes nothing over, though the others are stuck, and are a
+ * quorum. */
+static void who_executed_it_before_does_not_count_the_others(void **unused)
+{
+    (void)unused;
+    struct cluster *c = one_of_three_knows_that_it_executed_it();
+    for (uint8_t i = 1; i < 3; i++) cluster_drop(c, CLUSTER_ALL, i, WIRE_commit_ok);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    for (uint8_t i = 1; i < 3; i++) {
+        cluster_run(c, 50);
+        assert_int_equal(i, cluster_primary(c));
+        cluster_hand_over(c, i);
+    }
+    cluster_run(c, 1000);
+    assert_int_equal(0, cluster_primary(c));
+    it_is_not_passed_over_and_executed_once_mended(c);
+}
+
+/* Another leads.  Rule (PO6): nor does that, as it hears so. */
+static void who_executed_it_before_is_heard_by_the_others(void **unused)
+{
+    (void)unused;
+    struct cluster *c = one_of_three_knows_that_it_executed_it();
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    cluster_run(c, 1000);
+    assert_int_equal(1, cluster_primary(c));
+    it_is_not_passed_over_and_executed_once_mended(c);
 }
 
 /* Rule (PO6): those who are stuck write in their journals that nothing was executed, whatever is
@@ -245,6 +269,7 @@ int main(void)
         cmocka_unit_test(what_was_executed_before_is_not_passed_over),
         cmocka_unit_test(what_was_executed_last_is_not_passed_over),
         cmocka_unit_test(who_executed_it_before_does_not_count_the_others),
+        cmocka_unit_test(who_executed_it_before_is_heard_by_the_others),
         cmocka_unit_test(who_crashes_while_stuck_passes_it_over_afterwards),
         cmocka_unit_test(who_fetches_the_operation_before_the_entry_waits_for_it),
     };

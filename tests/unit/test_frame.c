@@ -370,14 +370,15 @@ static void the_bytes_of_a_heartbeat_are_these(void **state)
 {
     (void)state;
     struct wire_commit m = {.op = 7, .commit = 6, .checksum = {9, 10}, .sequence = 11, .held = 5,
-                            .executed = 4};
+                            .executed = 4, .stuck_at = 3};
     assert_golden(&wire_shape_commit, &m,
-                  "0b7076c4ec543c5106329e6bcffd4dc3"
-                  "56535450080805008000000001000000"
+                  "33bfb66291fd7c942f544710a3871b9c"
+                  "56535450080805008400000001000000"
                   "22220000000000001111000000000000"
                   "05000000000000000200000004000000"
                   "070000000000000006000000000000000a000000000000000900000000000000"
-                  "00000000000000000b0000000000000005000000000000000400000000000000");
+                  "00000000000000000b0000000000000005000000000000000400000000000000"
+                  "03000000");
 }
 
 static void the_bytes_of_a_do_view_change_are_these(void **state)

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <histedit.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,10 +218,19 @@ static void ignore_signal(int signal)
     (void)signal;
 }
 
+/* libedit drops, without a word, what is no character of the locale.  Where that has none beyond
+ * ASCII, a terminal of today sends UTF-8 all the same. */
+static void take_characters(void)
+{
+    setlocale(LC_CTYPE, "");
+    if (strcmp(setlocale(LC_CTYPE, NULL), "C") == 0) setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 /* Ctrl-C drops the line, Ctrl-D leaves. */
 static void run_terminal(struct shell *sh)
 {
     HistEvent event;
+    take_characters();
     History *lines = history_init();
     EditLine *el = el_init("vstamp", stdin, stdout, stderr);
     if (lines == NULL || el == NULL) abort();

@@ -205,3 +205,15 @@ END'
     grep -Eq 'v[0-9]+/[0-9]+> ' "$BATS_TEST_TMPDIR/seen"
     [ "$(stat -c %a "$XDG_STATE_HOME/vstamp/history")" = 600 ]
 }
+
+@test "what is typed on a terminal is stored to the last byte, whatever the locale" {
+    local locale
+    group_need_terminal
+    printf 'put typed "\xc3\xbc \xe2\x82\xac \xf0\x9f\x99\x82"\n\004' >"$BATS_TEST_TMPDIR/typed"
+    for locale in C C.UTF-8 none; do
+        vstamp del typed
+        (sleep 1 && cat "$BATS_TEST_TMPDIR/typed" && sleep 1) |
+            LC_ALL=$locale TERM=xterm timeout 20 script -qec vstamp /dev/null >/dev/null
+        [ "$(vstamp get typed)" = $'\xc3\xbc \xe2\x82\xac \xf0\x9f\x99\x82' ]
+    done
+}

@@ -60,9 +60,8 @@ static void foresee(const struct vstamp_pages *pages, const struct vstamp_operat
     struct bytes keys[KV_FORESEEN_MAX];
     size_t n_keys = 0;
     for (size_t i = 0; i < n && n_keys < KV_FORESEEN_MAX; i++) {
-        struct kv_op op;
-        struct bytes encoded = {operations[i].data, operations[i].size};
-        if (kv_decode_op(encoded, &op) == NULL && op.key.size > 0) keys[n_keys++] = op.key;
+        struct bytes key = kv_first_key((struct bytes){operations[i].data, operations[i].size});
+        if (key.size > 0) keys[n_keys++] = key;
     }
     kv_store_foresee(pages, keys, n_keys);
 }

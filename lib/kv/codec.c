@@ -140,6 +140,14 @@ const char *kv_decode_op(struct bytes encoded, struct kv_op *op)
     return wrong_sizes(form, op);
 }
 
+struct bytes kv_first_key(struct bytes encoded)
+{
+    struct reader r = reader_over(encoded.data, encoded.size);
+    const struct verb_form *form = form_of(read_u8(&r));
+    bool begins_with_key = form != NULL && (form->fields & KV_HAS_KEY);
+    return begins_with_key ? read_bytes(&r) : (struct bytes){0};
+}
+
 static struct bytes take_bytes(struct bytes *from)
 {
     struct reader r = reader_over(from->data, from->size);

@@ -110,6 +110,10 @@ void kv_encode_op(const struct kv_op *op, struct writer *w);
  * points into `encoded`. */
 const char *kv_decode_op(struct bytes encoded, struct kv_op *op);
 
+/* The key of an operation that has one, without a look at the rest; else empty.  Points into
+ * `encoded`. */
+struct bytes kv_first_key(struct bytes encoded);
+
 /* Take the next key off a decoded op->keys_encoded, n_keys times. */
 void kv_keys_next(struct bytes *keys, struct bytes *key);
 

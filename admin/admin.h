@@ -19,6 +19,9 @@ struct admin {
     bool json;
 };
 
+/* As cli_fail; with --json an object on standard output says it, too. */
+int admin_fail(const struct cli *cli, int err, const struct vstamp_diag *diag);
+
 /* The group that is asked, as --replicas or a configuration names it.  As config_load. */
 int admin_find_group(const struct admin *admin, struct config *config, struct vstamp_diag *diag);
 

@@ -305,10 +305,10 @@ static int verify(const struct cli *cli, const char *path)
     if (rv == 0) print_summary(&file, path, admin->json);
     copy_file_close(&file);
     if (rv == VSTAMP_E_CORRUPT) {
-        cli_complain(cli, "%s", diag.text);
+        admin_fail(cli, rv, &diag);
         return CLI_NO;
     }
-    return rv == 0 ? CLI_OK : cli_fail(cli, rv, &diag);
+    return rv == 0 ? CLI_OK : admin_fail(cli, rv, &diag);
 }
 
 static uint64_t wall_clock_us(void)
@@ -359,7 +359,7 @@ static int run(struct backup *b, struct copy_file *file)
     if (rv == 0) rv = take(b, file, &diag);
     if (b->temporary[0] != '\0') unlink(b->temporary);
     sigprocmask(SIG_SETMASK, &before, NULL); /* an interrupted one ends here */
-    return rv == 0 ? CLI_OK : cli_fail(b->cli, rv, &diag);
+    return rv == 0 ? CLI_OK : admin_fail(b->cli, rv, &diag);
 }
 
 int cmd_backup(struct cli *cli, int argc, char **argv)
@@ -372,7 +372,7 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     bool only_verify = false;
     struct vstamp_diag diag = {0};
     const struct cli_option options[] = {
-        CLI_FLAG(0, "force", &b.force, "replace FILE if it exists"),
+        CLI_FLAG('f', "force", &b.force, "replace FILE if it exists"),
         CLI_FLAG(0, "verify", &only_verify, "take none: check the backup that FILE is"),
         CLI_END,
     };
@@ -384,7 +384,7 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     if (to_stdout(&b) && admin->json)
         return cli_usage(cli, "--json: standard output is the backup");
     rv = admin_find_group(admin, &config, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv != 0) return admin_fail(cli, rv, &diag);
     b.cli = cli;
     b.admin = admin;
     b.config = &config;

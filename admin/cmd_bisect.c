@@ -166,7 +166,7 @@ static void print_json(const struct side *sides, const struct trail_difference *
         const struct trail *t = &sides[i].trail;
         json_array_append_new(
             folders, json_pack("{s:o, s:s, s:I, s:I, s:o}", "folder",
-                               notation_path(sides[i].folder), "address", t->address, "first_op",
+                               notation_text(sides[i].folder), "address", t->address, "first_op",
                                (json_int_t)t->first_op, "last_op", (json_int_t)t->last_op,
                                "turned_page",
                                t->rotten != 0 ? json_integer((json_int_t)t->rotten - 1)
@@ -220,7 +220,7 @@ int cmd_bisect(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     for (int i = 0; i < 2 && rv == 0; i++) rv = side_open(cli, &sides[i], folders[i], &diag);
     if (rv == 0) rv = compare(sides, &d, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv != 0) return admin_fail(cli, rv, &diag);
     if (admin->json) {
         print_json(sides, &d);
     } else {

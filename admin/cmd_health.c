@@ -27,7 +27,7 @@ int cmd_health(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv == CLI_USAGE ? ADMIN_EXIT_NOBODY_ANSWERED : rv;
     rv = admin_find_group(admin, &config, &diag);
     if (rv != 0) {
-        cli_fail(cli, rv, &diag);
+        admin_fail(cli, rv, &diag);
         return ADMIN_EXIT_NOBODY_ANSWERED;
     }
     answers_ask(&answers, &config, NULL, 0, admin->timeout_ms);

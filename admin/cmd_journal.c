@@ -122,7 +122,7 @@ static void print_summary_json(const struct folder *f, json_t *findings)
     notation_print_json(json_pack(
         "{s:o, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, "
         "s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
-        "folder", notation_path(f->storage.folder), "sound", f->n_findings == 0, "group", group,
+        "folder", notation_text(f->storage.folder), "sound", f->n_findings == 0, "group", group,
         "members", members, "application", f->application, "replica",
         known(is_member(f), f->state.self), "address",
         f->any_head ? json_string(f->address) : json_null(), "format",
@@ -283,7 +283,7 @@ static int run(struct cli *cli, struct journal_command *c, const char *word)
         if (folder.n_findings > 0) status = CLI_NO;
     }
     folder_close(&folder);
-    return rv == 0 ? status : cli_fail(cli, rv, &diag);
+    return rv == 0 ? status : admin_fail(cli, rv, &diag);
 }
 
 int cmd_journal(struct cli *cli, int argc, char **argv)

@@ -20,7 +20,7 @@ int cmd_metrics(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     if (admin->json) return cli_usage(cli, "--json: metrics have no JSON form");
     rv = admin_find_group(admin, &config, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv != 0) return admin_fail(cli, rv, &diag);
     answers_ask(&answers, &config, NULL, 0, admin->timeout_ms); /* who is who may have changed */
     answers_close(&answers);
     size_t n = answers.members.n;

@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,7 +317,9 @@ static json_t *gone_json(const struct reconfigure *r, bool moved)
     return gone;
 }
 
-static void print_json(const struct reconfigure *r, const char *outcome, bool moved)
+/* `why` is empty, or the complaint. */
+static void print_json(const struct reconfigure *r, const char *outcome, bool moved,
+                       const char *why)
 {
     json_t *object = plan_json(&r->plan);
     json_object_set_new(object, "outcome", json_string(outcome));
@@ -325,36 +328,57 @@ static void print_json(const struct reconfigure *r, const char *outcome, bool mo
     json_object_set_new(object, "may_be_switched_off", gone_json(r, moved));
     json_object_set_new(object, "ms",
                         json_integer((json_int_t)(vstamp_driver_now_ms() - r->begun_ms)));
+    if (why[0] != '\0') json_object_set_new(object, "message", notation_text(why));
     notation_print_json(object);
 }
 
-static int detach(struct reconfigure *r)
+/* There is a plan, and it did not come to its end: complain.  Returns `status`. */
+static int fail(struct reconfigure *r, const char *outcome, int status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int fail(struct reconfigure *r, const char *outcome, int status, const char *format, ...)
+{
+    char why[2 * VSTAMP_DIAG_SIZE + CONFIG_PATH_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    show_end(r);
+    if (r->admin->json) print_json(r, outcome, false, why);
+    cli_complain(r->cli, "%s", why);
+    return status;
+}
+
+static int die(void)
 {
     int number = interrupted;
-    show_end(r);
-    if (!r->admin->json && r->changes)
-        printf("detached: if the change was accepted it goes on: vstamp-admin reconfigure "
-               "--progress\n");
     fflush(stdout);
     signal(number, SIG_DFL);
     raise(number);
     return 128 + number;
 }
 
+static int detach(struct reconfigure *r)
+{
+    show_end(r);
+    if (!r->admin->json && r->changes)
+        printf("detached: if the change was accepted it goes on: vstamp-admin reconfigure "
+               "--progress\n");
+    return die();
+}
+
 /* The group did not show that it lives. */
 static int complain_silent(struct reconfigure *r)
 {
     const char *why = r->why.text, *colon = why[0] != '\0' ? ": " : "";
-    if (!r->changes) {
-        cli_complain(r->cli, "nothing changed, nor was there anything to change; but the group "
-                     "does not answer%s%s: look at: vstamp-admin status", colon, why);
-        return CLI_NOT_RUN;
-    }
-    cli_complain(r->cli, "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no "
-                 "old replica off; look again: vstamp-admin reconfigure %s",
-                 r->answers.members.epoch, colon, why,
-                 r->progress ? "--progress" : r->next.path);
-    return CLI_UNKNOWN_OUTCOME;
+    if (!r->changes)
+        return fail(r, "none", CLI_NOT_RUN,
+                    "nothing changed, nor was there anything to change; but the group does not "
+                    "answer%s%s: look at: vstamp-admin status", colon, why);
+    return fail(r, "unknown", CLI_UNKNOWN_OUTCOME,
+                "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no old replica "
+                "off; look again: vstamp-admin reconfigure %s", r->answers.members.epoch, colon,
+                why, r->progress ? "--progress" : r->next.path);
 }
 
 /* The group has those members: it lives, and what has gone is not needed. */
@@ -368,7 +392,7 @@ static int finish(struct reconfigure *r, const char *outcome)
     if (rv != 0) return complain_silent(r);
     look(r);
     if (r->admin->json) {
-        print_json(r, outcome, true);
+        print_json(r, outcome, true, "");
         return CLI_OK;
     }
     printf("epoch %" PRIu64 " is running: %zu replica%s, tolerates %zu failure%s\n",
@@ -399,9 +423,10 @@ static int confirm(struct reconfigure *r)
                                  "--dry-run");
     printf("Apply? [y/N] ");
     fflush(stdout);
-    if (fgets(line, sizeof line, stdin) != NULL && (line[0] == 'y' || line[0] == 'Y')) return 0;
-    printf("nothing changed\n");
-    return CLI_NO;
+    bool answered = fgets(line, sizeof line, stdin) != NULL;
+    if (answered && (line[0] == 'y' || line[0] == 'Y')) return 0;
+    printf("%snothing changed\n", answered ? "" : "\n");
+    return interrupted != 0 ? die() : CLI_NO;
 }
 
 /* While nobody answered the question above the group may have moved. */
@@ -410,37 +435,32 @@ static int check_plan(struct reconfigure *r)
     if (r->yes) return 0;
     look(r);
     if (r->answers.members.epoch == r->plan.before.epoch) return 0;
-    cli_complain(r->cli, "nothing changed: the group has moved to epoch %" PRIu64 " since the plan "
-                 "was made: give the command again, and look at its new plan",
-                 r->answers.members.epoch);
-    return CLI_NOT_RUN;
+    return fail(r, "none", CLI_NOT_RUN,
+                "nothing changed: the group has moved to epoch %" PRIu64 " since the plan was "
+                "made: give the command again, and look at its new plan",
+                r->answers.members.epoch);
 }
 
 /* --yes is said of the group as it was. */
 static int refuse_second(struct reconfigure *r)
 {
-    cli_complain(r->cli, "another change was under way, and has moved the group to epoch %" PRIu64
-                 ": look at the plan from there with --dry-run, and give the command again",
-                 r->answers.members.epoch);
-    return CLI_REFUSED;
+    return fail(r, "refused", CLI_REFUSED,
+                "another change was under way, and has moved the group to epoch %" PRIu64
+                ": look at the plan from there with --dry-run, and give the command again",
+                r->answers.members.epoch);
 }
 
 static int refuse(struct reconfigure *r, int err)
 {
-    show_end(r);
-    if (err == VSTAMP_E_INVALID) {
-        if (r->admin->json) print_json(r, "refused", false);
-        cli_complain(r->cli, "the primary refuses: %s", r->why.text);
-        return CLI_REFUSED;
-    }
-    if (!r->may_have_run && r->replied) {
-        cli_complain(r->cli, "nothing changed: %s",
-                     r->why.text[0] != '\0' ? r->why.text : vstamp_err_text(err));
-        return CLI_NOT_RUN;
-    }
-    cli_complain(r->cli, "outcome unknown%s%s: give the command again, it finds out",
-                 r->why.text[0] != '\0' ? ": " : "", r->why.text);
-    return CLI_UNKNOWN_OUTCOME;
+    const char *why = r->why.text;
+    if (err == VSTAMP_E_INVALID)
+        return fail(r, "refused", CLI_REFUSED, "the primary refuses: %s", why);
+    if (!r->may_have_run && r->replied)
+        return fail(r, "none", CLI_NOT_RUN, "nothing changed: %s",
+                    why[0] != '\0' ? why : vstamp_err_text(err));
+    return fail(r, "unknown", CLI_UNKNOWN_OUTCOME,
+                "outcome unknown%s%s: give the command again, it finds out",
+                why[0] != '\0' ? ": " : "", why);
 }
 
 static int apply(struct reconfigure *r)
@@ -464,15 +484,13 @@ static int show_plan(struct reconfigure *r)
     if (!r->admin->json) plan_print(&r->plan, stdout);
     if (r->dry_run) {
         if (r->admin->json)
-            print_json(r, "dry-run", false);
+            print_json(r, "dry-run", false, "");
         else
             printf("dry run: nothing changed\n");
         return r->plan.possible ? CLI_DONE : CLI_NO;
     }
     if (r->plan.possible) return 0;
-    if (r->admin->json) print_json(r, "refused", false);
-    cli_complain(r->cli, "not possible as things are; nothing changed");
-    return CLI_REFUSED;
+    return fail(r, "refused", CLI_REFUSED, "not possible as things are; nothing changed");
 }
 
 /* A view change is no reason to refuse a plan; it is over in a moment. */
@@ -493,8 +511,10 @@ static int run(struct reconfigure *r)
 {
     look_for_primary(r);
     if (r->verdict.n_answered == 0) {
-        cli_complain(r->cli, "no replica of %s answers", r->config.path);
-        return ADMIN_EXIT_NOBODY_ANSWERED;
+        struct vstamp_diag diag = {0};
+        vstamp_diag_printf(&diag, "no replica of %s answers: see 'vstamp-admin status'",
+                           r->config.path);
+        return admin_fail(r->cli, VSTAMP_E_NOT_RUN, &diag);
     }
     bool attached = under_way(r)[0] != '\0' && !r->dry_run;
     uint64_t epoch = r->answers.members.epoch;
@@ -502,9 +522,13 @@ static int run(struct reconfigure *r)
     if (attached) wait_for_change(r);
     if (interrupted != 0) return detach(r);
     plan_make(&r->plan, &r->answers, &r->verdict, r->progress ? NULL : &r->to);
+    if (attached && under_way(r)[0] != '\0')
+        return fail(r, "unknown", CLI_UNKNOWN_OUTCOME,
+                    "the change does not get on, as the group does not serve: %s: see to that, and "
+                    "look again: vstamp-admin reconfigure --progress", r->verdict.reasons[0]);
     if (r->progress && !attached) {
         if (r->admin->json)
-            print_json(r, "already", true);
+            print_json(r, "already", true, "");
         else
             printf("no change is under way: epoch %" PRIu64 ", %zu replicas\n",
                    r->answers.members.epoch, r->answers.n);
@@ -514,6 +538,7 @@ static int run(struct reconfigure *r)
     if (plan_is_done(&r->plan)) {
         if (!r->admin->json && !attached)
             printf("nothing to change: the group has these members already\n");
+        if (r->admin->json && r->dry_run) print_json(r, "already", true, "");
         return r->dry_run ? CLI_OK : finish(r, "already");
     }
     if (r->yes && r->answers.members.epoch != epoch) return refuse_second(r);
@@ -530,8 +555,8 @@ int cmd_reconfigure(struct cli *cli, int argc, char **argv)
     size_t n;
     struct vstamp_diag diag = {0};
     const struct cli_option options[] = {
-        CLI_FLAG(0, "dry-run", &r.dry_run, "show the plan, and stop there"),
-        CLI_FLAG(0, "yes", &r.yes, "do not ask"),
+        CLI_FLAG('n', "dry-run", &r.dry_run, "show the plan, and stop there"),
+        CLI_FLAG('y', "yes", &r.yes, "do not ask"),
         CLI_FLAG(0, "progress", &r.progress, "show the change that is under way, to its end"),
         CLI_END,
     };
@@ -544,7 +569,7 @@ int cmd_reconfigure(struct cli *cli, int argc, char **argv)
                                      : "reconfigure: --progress takes no configuration");
     rv = admin_find_group(r.admin, &r.config, &diag);
     if (rv == 0 && n > 0) rv = config_load(&r.next, path, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv != 0) return admin_fail(cli, rv, &diag);
     if (n > 0) members_of_config(&r.to, &r.next);
     r.begun_ms = r.moved_ms = vstamp_driver_now_ms();
     r.on_terminal = isatty(STDOUT_FILENO) && !r.admin->json;

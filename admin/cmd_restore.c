@@ -76,7 +76,7 @@ static void print_json(const struct restore *r)
     for (uint32_t i = r->first; i <= r->last; i++) {
         member_print_folder(folder, r->config, i);
         json_array_append_new(members, json_pack("{s:I, s:o}", "replica", (json_int_t)i, "folder",
-                                                 notation_path(folder)));
+                                                 notation_text(folder)));
     }
     json_object_set_new(object, "new_group", json_string(group));
     json_object_set_new(object, "dry_run", json_boolean(r->dry_run));
@@ -127,7 +127,7 @@ int cmd_restore(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "restore: --replicas is not enough for a new group: write its "
                               "configuration, and name it by --config");
     rv = config_load(&config, r.admin->config_option, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv != 0) return admin_fail(cli, rv, &diag);
     size_t n = config.replicas_addresses.n;
     if (index != NULL && !config_parse_u64(index, 0, n - 1, &number)) {
         return cli_usage(cli, "--index: expected the index of a replica, 0 to %zu, found '%.60s'",
@@ -138,5 +138,5 @@ int cmd_restore(struct cli *cli, int argc, char **argv)
     rv = run(&r, &diag);
     if (rv == 0 && r.admin->json) print_json(&r);
     copy_file_close(&r.file);
-    return rv == 0 ? CLI_OK : cli_fail(cli, rv, &diag);
+    return rv == 0 ? CLI_OK : admin_fail(cli, rv, &diag);
 }

@@ -238,7 +238,7 @@ int cmd_status(struct cli *cli, int argc, char **argv)
     int rv = cli_parse(cli, options, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv;
     rv = admin_find_group(admin, &config, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv != 0) return admin_fail(cli, rv, &diag);
     if (watching) return watch(admin, &config);
     return look(admin, &config) ? CLI_OK : ADMIN_EXIT_NOBODY_ANSWERED;
 }

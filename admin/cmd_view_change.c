@@ -138,13 +138,16 @@ static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
     return VSTAMP_E_UNKNOWN_OUTCOME;
 }
 
-static void print(const struct hand_over *h)
+/* Somebody leads; `why` is not empty if that is not as it was asked for. */
+static void print(const struct hand_over *h, const char *why)
 {
     bool moved = h->primary != h->from;
     if (h->admin->json) {
-        notation_print_json(json_pack("{s:b, s:i, s:i, s:I, s:f}", "moved", moved, "from",
-                                      h->from, "to", h->primary, "view", (json_int_t)h->new_view,
-                                      "ms", (double)h->took_us / 1e3));
+        json_t *object = json_pack("{s:b, s:i, s:i, s:I, s:f}", "moved", moved, "from", h->from,
+                                   "to", h->primary, "view", (json_int_t)h->new_view, "ms",
+                                   (double)h->took_us / 1e3);
+        if (why[0] != '\0') json_object_set_new(object, "message", notation_text(why));
+        notation_print_json(object);
     } else if (moved) {
         printf("primary moved from %d to %d in %.*f ms (view %" PRIu64 ")\n", h->from, h->primary,
                h->took_us < 10000 ? 1 : 0, (double)h->took_us / 1e3, h->new_view);
@@ -169,14 +172,18 @@ int cmd_view_change(struct cli *cli, int argc, char **argv)
     int rv = cli_parse(cli, options, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv;
     rv = admin_find_group(admin, &config, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv != 0) return admin_fail(cli, rv, &diag);
     rv = hand_over(&h, &diag);
-    if (h.primary < 0) return cli_fail(cli, rv, &diag);
-    print(&h);
-    if (leads(&h)) return CLI_OK;
-    if (rv == VSTAMP_E_INVALID) cli_complain(cli, "%s", diag.text);
-    else if (rv != VSTAMP_E_NOT_RUN) return cli_fail(cli, rv, &diag);
-    else if (h.to == ANYBODY) cli_complain(cli, "no other replica has taken over");
-    else cli_complain(cli, "replica %d leads, not %" PRIu32, h.primary, h.to);
-    return CLI_NO;
+    if (h.primary < 0) return admin_fail(cli, rv, &diag);
+    if (leads(&h)) {
+        print(&h, "");
+        return CLI_OK;
+    }
+    if (rv == VSTAMP_E_NOT_RUN && h.to == ANYBODY)
+        vstamp_diag_printf(&diag, "no other replica has taken over");
+    else if (rv == VSTAMP_E_NOT_RUN)
+        vstamp_diag_printf(&diag, "replica %d leads, not %" PRIu32, h.primary, h.to);
+    print(&h, diag.text);
+    int status = cli_fail(cli, rv, &diag);
+    return rv == VSTAMP_E_INVALID || rv == VSTAMP_E_NOT_RUN ? CLI_NO : status;
 }

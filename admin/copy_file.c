@@ -234,7 +234,7 @@ json_t *copy_file_json(const struct copy_file *f, const char *path)
     notation_time(taken, f->copy.head.time, false);
     print_name(name, f->copy.head.form.application);
     return json_pack("{s:o, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I}", "file",
-                     notation_path(path), "file_bytes", (json_int_t)f->file.size, "taken", taken,
+                     notation_text(path), "file_bytes", (json_int_t)f->file.size, "taken", taken,
                      "application", name, "group", group, "op_number", (json_int_t)f->copy.op,
                      "keys", (json_int_t)f->n_keys, "bytes", (json_int_t)f->n_bytes, "digest",
                      digest, "left_out", (json_int_t)n_left_out);

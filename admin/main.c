@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include "admin/admin.h"
+#include "admin/notation.h"
 
 #define COMMAND(name, word, operands, n_min, n_max, text)                                          \
     {word, operands, n_min, n_max, false, text, cmd_##name},
@@ -30,6 +31,17 @@ static const char epilogue[] =
     "Exit status of bisect: 0 equal in all that both know, 1 they differ.\n"
     "Exit status of journal: 0 sound, or shown; 1 damaged, or no such entry.\n"
     "2 also: the command line or the configuration is wrong.\n";
+
+int admin_fail(const struct cli *cli, int err, const struct vstamp_diag *diag)
+{
+    const struct admin *admin = cli->context;
+    if (admin->json)
+        notation_print_json(
+            json_pack("{s:b, s:s, s:s, s:o}", "ok", 0, "error", vstamp_err_name(err), "outcome",
+                      err == VSTAMP_E_UNKNOWN_OUTCOME ? "unknown" : "none", "message",
+                      notation_text(diag->text[0] != '\0' ? diag->text : vstamp_err_text(err))));
+    return cli_fail(cli, err, diag);
+}
 
 int admin_find_group(const struct admin *admin, struct config *config, struct vstamp_diag *diag)
 {

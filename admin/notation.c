@@ -29,16 +29,16 @@ void notation_time(char text[static NOTATION_TIME_SIZE], uint64_t time_us, bool 
         snprintf(text, NOTATION_TIME_SIZE, "%sZ", whole);
 }
 
-json_t *notation_path(const char *path)
+json_t *notation_text(const char *text)
 {
-    json_t *text = json_string(path);
-    if (text != NULL) return text;
-    char *plain = strdup(path);
+    json_t *json = json_string(text);
+    if (json != NULL) return json;
+    char *plain = strdup(text);
     if (plain == NULL) abort();
     escape_plain(plain);
-    text = json_string(plain);
+    json = json_string(plain);
     free(plain);
-    return text;
+    return json;
 }
 
 void notation_print_json(json_t *object)

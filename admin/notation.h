@@ -20,8 +20,9 @@ void notation_id(char text[static NOTATION_ID_SIZE], struct vstamp_id id);
  * calendar has them. */
 void notation_time(char text[static NOTATION_TIME_SIZE], uint64_t time_us, bool with_ms);
 
-/* A path, which may be any bytes: one that is not UTF-8 with a '?' for each byte beyond ASCII. */
-json_t *notation_path(const char *path);
+/* A path, or a sentence with one, may be any bytes: where it is not UTF-8, it has a '?' for each
+ * byte beyond ASCII. */
+json_t *notation_text(const char *text);
 
 /* A line of standard output; gives up the reference.  An object that is NULL found no memory: the
  * program is ended. */

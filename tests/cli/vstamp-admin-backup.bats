@@ -181,6 +181,9 @@ Connection refused; $(group_address 1): Connection refused" ]]
     head -c $((size - 8)) b >damaged
     admin backup --verify damaged
     [ "$status" -eq 1 ]
+    admin --json backup --verify damaged
+    [ "$status" -eq 1 ]
+    [[ $output == '{"ok":false,"error":"corrupt","outcome":"none","message":"damaged: '* ]]
     sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
     admin restore damaged
     [ "$status" -eq 2 ]

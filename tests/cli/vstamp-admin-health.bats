@@ -47,6 +47,10 @@ last heard by replica 0 3m12s ago; tolerates 0 more failures" ]
     run --separate-stderr vstamp-admin --config /nonexistent.yaml health
     [ "$status" -eq 3 ]
     [ "$stderr" = "vstamp-admin: /nonexistent.yaml: No such file or directory: check the name" ]
+    run --separate-stderr vstamp-admin --json --config /nonexistent.yaml health
+    [ "$status" -eq 3 ]
+    [ "$output" = '{"ok":false,"error":"config","outcome":"none",'\
+'"message":"/nonexistent.yaml: No such file or directory: check the name"}' ]
     for words in "health --nonsense" "--nonsense health" "--timeout x health" "health more"; do
         # shellcheck disable=SC2086 # they are words
         run --separate-stderr vstamp-admin $words

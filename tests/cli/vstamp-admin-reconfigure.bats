@@ -19,10 +19,11 @@ begin() {
     vstamp --timeout 20 put k v
 }
 
-# begin_large N: the same, and what a new member has to fetch takes it two seconds and more.
+# begin_large N [LINE...]: the same, and what a new member has to fetch takes it two seconds and
+# more.
 begin_large() {
     local i
-    begin "$1" "transfer_mib_per_s: 1"
+    begin "$1" "transfer_mib_per_s: 1" "${@:2}"
     head -c 400000 /dev/urandom >value
     for i in {1..10}; do vstamp --timeout 20 put "v$i" - <value; done
 }
@@ -65,6 +66,15 @@ the new configuration must name it so"* ]]
     group_fails 2 "*name the configuration*" vstamp-admin reconfigure
     group_fails 2 "vstamp-admin: gone.yaml: No such file or directory: check the name" \
         vstamp-admin reconfigure gone.yaml
+    # what there is nothing to do about has an object, too, and what cannot be done
+    answer=$(vstamp-admin --json reconfigure a.yaml -n)
+    [ "$(field outcome "$answer")" = already ]
+    group_kill 4
+    run bash -c 'vstamp-admin --json reconfigure b.yaml -y 2>/dev/null'
+    [ "$status" -eq 5 ]
+    [[ $output == *'"outcome":"refused",'*'"message":"not possible as things are; '* ]]
+    run bash -c 'vstamp-admin --json reconfigure gone.yaml -y 2>/dev/null'
+    [[ $output == '{"ok":false,"error":"config","outcome":"none","message":"gone.yaml: '* ]]
     epochs_run 0 0 1 2
 }
 
@@ -140,6 +150,31 @@ the new configuration must name it so"* ]]
     epochs_run 1 0 1
 }
 
+@test "Ctrl-C at the question ends it by that signal, Ctrl-D is a no" {
+    local status expected key=$'\003'
+    group_need_terminal
+    begin 4
+    epochs_config b 0 1 3
+    epochs_start b 3
+    for expected in 130 1; do
+        status=0
+        mkfifo answer
+        script -qec "vstamp-admin reconfigure b.yaml" /dev/null <answer >out 2>&1 3>&- &
+        group_adopt $!
+        exec 5>answer
+        group_wait "the question" grep -q "Apply?" out
+        printf %s "$key" >&5
+        key=$'\004'
+        wait $! || status=$?
+        exec 5>&-
+        rm answer
+        cat out
+        [ "$status" -eq "$expected" ]
+        tail -n 1 out | grep -q "^nothing changed"
+    done
+    epochs_run 0 0 1 2
+}
+
 @test "Ctrl-C detaches, and the change goes on; --progress shows it to its end" {
     local pid
     begin_large 4
@@ -168,6 +203,22 @@ the new configuration must name it so"* ]]
     [[ $status -eq 0 && $output == "no change is under way: epoch 1, 3 replicas" ]]
     [[ $(vstamp-admin --json reconfigure --progress) == '{"epoch":1,"next_epoch":1,"members":['*\
 '"outcome":"already","running_epoch":1,'* ]]
+}
+
+@test "a change that waits for its group is under way, not impossible" {
+    begin_large 4 "view_change_ms: 60000"
+    group_wait_primary
+    epochs_config b 0 1 3
+    epochs_start b 3
+    vstamp-admin reconfigure b.yaml --yes >out 2>&1 3>&- &
+    group_adopt $!
+    group_wait "it to be under way" grep -q "warming up" out
+    group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
+    group_fails 4 "*the change does not get on, as the group does not serve: the primary, replica \
+$PRIMARY, is in contact with 1 of the 2 replicas it needs: *" \
+        vstamp-admin -t 0.5 reconfigure b.yaml --yes
+    run bash -c 'vstamp-admin -t 0.5 --json reconfigure b.yaml --yes 2>/dev/null'
+    [[ $output == *'"outcome":"unknown",'*'"may_be_switched_off":[],'*'"message":"the change '* ]]
 }
 
 @test "two plans at the same time: the primary refuses the second, and the first goes on" {

@@ -68,6 +68,8 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
     group_fails 2 "*view-change: --to: expected the index of a replica, 0 to 4, found 9" \
         vstamp-admin view-change --to 9
     group_fails 5 "*replica 4 is a witness*" vstamp-admin view-change --to 4
+    run bash -c 'vstamp-admin --json view-change --to 4 2>/dev/null'
+    [[ $output == '{"ok":false,"error":"invalid","outcome":"none","message":"replica 4 is a '* ]]
     group_kill $(((PRIMARY + 1) % 4))
     group_wait "it to be missed" misses "$PRIMARY" $(((PRIMARY + 1) % 4))
     group_fails 5 "*was not heard within 200 ms" \
@@ -82,6 +84,10 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
     group_configure 3 "durability: memory"
     group_fails 3 "vstamp-admin: no replica answers: see 'vstamp-admin status'" \
         vstamp-admin --timeout 0.1 view-change
+    run bash -c 'vstamp-admin --timeout 0.1 --json view-change 2>/dev/null'
+    [ "$status" -eq 3 ]
+    [ "$output" = '{"ok":false,"error":"not-run","outcome":"none",'\
+'"message":"no replica answers: see '"'vstamp-admin status'"'"}' ]
     group_start_one 0
     group_wait "replica 0" group_http 0 /livez >/dev/null
     group_fails 3 "*no primary*" vstamp-admin --timeout 0.1 view-change

@@ -69,11 +69,11 @@ static const char *refuse(struct vr *r, uint8_t target, char *text, size_t size)
                  r->config.n_replicas - 1u);
     } else if (!vr_is_active(r, target)) {
         snprintf(text, size, "replica %u is a witness: it holds no state and cannot lead", target);
-    } else if (is_silent(r, target)) {
-        snprintf(text, size, "replica %u was not heard within %u ms", target,
-                 r->config.view_change_ms);
     } else if (is_cut_off(r, target)) {
         snprintf(text, size, "replica %u is down, or cut off: the connection to it broke", target);
+    } else if (is_silent(r, target)) {
+        snprintf(text, size, "replica %u is silent: it was not heard for %u ms and more", target,
+                 r->config.view_change_ms);
     } else if (r->acked_op[target] + PIPELINE_MAX < r->log.op) {
         snprintf(text, size, "replica %u is behind: it holds op %" PRIu64 " of %" PRIu64, target,
                  r->acked_op[target], r->log.op);

@@ -106,7 +106,7 @@ static void who_cannot_lead_is_refused_in_words(void **unused)
     cluster_isolate(c, 1);
     cluster_run(c, 300);
     ask(c, 0, 0, 1);
-    expect_refusal(c, "replica 1 was not heard within");
+    expect_refusal(c, "replica 1 is silent: it was not heard for");
     assert_int_equal(0, cluster_core(c, 0)->view);
     ask(c, 0, 0, ANYBODY);
     cluster_settle(c);

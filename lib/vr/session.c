@@ -232,10 +232,10 @@ static size_t encode_question(const struct session *s, const struct wire_header 
     return size;
 }
 
-/* A group that is not ours closes the connection without a word.  So that a user who mixed up two
- * groups hears of it, replicas that stay silent are asked anything under no group's name: their
- * answer, whatever it says, carries theirs, and their view.  Where the host is in doubt, all are
- * asked so at first, and nothing that may run has been sent when the groups turn out to differ. */
+/* A user may have mixed up two groups.  So replicas are asked anything under no group's name, all
+ * of them at first where the host is in doubt, else those that stay silent: their answer, whatever
+ * it says, carries theirs, and their view.  Where there was a doubt, nothing that may run has been
+ * sent when the groups turn out to differ. */
 static size_t encode_probe(struct session *s, uint8_t replica, const struct wire_header *header,
                            void *buffer, size_t capacity)
 {

@@ -158,8 +158,9 @@ static bool parse_u32(const char *text, uint64_t *number)
     return at > text && *at == '\0';
 }
 
-/* Store the value of an option; a complaint was printed when it is not 0. */
-static int set_option(const struct cli *cli, const struct cli_option *o, const char *value)
+/* Store the value of an option, which was `typed` so; a complaint was printed when it is not 0. */
+static int set_option(const struct cli *cli, const struct cli_option *o, const char *typed,
+                      const char *value)
 {
     uint64_t number = 0;
     switch (o->type) {
@@ -172,17 +173,17 @@ static int set_option(const struct cli *cli, const struct cli_option *o, const c
     case CLI_TYPE_U32:
         if (!parse_u32(value, &number) || number < o->min || number > o->max) {
             return cli_usage(
-                cli, "--%s: expected a whole number from %" PRIu32 " to %" PRIu32 ", found '%.60s'",
-                o->name, o->min, o->max, value);
+                cli, "%s: expected a whole number from %" PRIu32 " to %" PRIu32 ", found '%.60s'",
+                typed, o->min, o->max, value);
         }
         *(uint32_t *)o->into = (uint32_t)number;
         return 0;
     case CLI_TYPE_DURATION:
         if (!duration_parse(value, &number) || number / 1000 < o->min || number / 1000 > o->max) {
             return cli_usage(cli,
-                             "--%s: expected seconds from %g to %g, such as 5, 0.5 or 500ms, "
+                             "%s: expected seconds from %g to %g, such as 5, 0.5 or 500ms, "
                              "found '%.60s'",
-                             o->name, o->min / 1000.0, o->max / 1000.0, value);
+                             typed, o->min / 1000.0, o->max / 1000.0, value);
         }
         *(uint32_t *)o->into = (uint32_t)(number / 1000);
         return 0;
@@ -222,10 +223,10 @@ static const struct cli_option *find_option(const struct parser *p, const char *
     return NULL;
 }
 
-static const char *how_as_value(const struct parser *p)
+static const char *how_as_operand(const struct parser *p)
 {
     const struct cli_command *c = p->cli->command;
-    return c != NULL && c->takes_value ? ": write '--' before a value like that" : "";
+    return c != NULL && c->n_max > 0 ? ": if it is none, write '--' before it" : "";
 }
 
 static int reject_long(const struct parser *p, const char *name, size_t name_size)
@@ -238,12 +239,13 @@ static int reject_long(const struct parser *p, const char *name, size_t name_siz
         for (; o != NULL && o->type != CLI_TYPE_END; o++) nearest_offer(&n, o->name);
     }
     const char *best = nearest_best(&n);
-    if (best == NULL) return cli_usage(p->cli, "unknown option '--%s'%s", word, how_as_value(p));
+    if (best == NULL) return cli_usage(p->cli, "unknown option '--%s'%s", word, how_as_operand(p));
     return cli_usage(p->cli, "unknown option '--%s': did you mean '--%s'?", word, best);
 }
 
 /* 0 to go on; CLI_DONE after --help or --version. */
-static int take_option(struct parser *p, const struct cli_option *o, const char *value)
+static int take_option(struct parser *p, const struct cli_option *o, const char *typed,
+                       const char *value)
 {
     if (o == &standard_options[0]) {
         print_help(p->cli, p->tables[0]);
@@ -254,10 +256,10 @@ static int take_option(struct parser *p, const struct cli_option *o, const char 
         return CLI_DONE;
     }
     if (o->type != CLI_TYPE_FLAG && value == NULL) {
-        if (p->at == p->argc) return cli_usage(p->cli, "--%s: %s is missing", o->name, o->operand);
+        if (p->at == p->argc) return cli_usage(p->cli, "%s: %s is missing", typed, o->operand);
         value = p->argv[p->at++];
     }
-    return set_option(p->cli, o, value);
+    return set_option(p->cli, o, typed, value);
 }
 
 static int take_long(struct parser *p, const char *name)
@@ -269,7 +271,9 @@ static int take_long(struct parser *p, const char *name)
     if (o->type == CLI_TYPE_FLAG && value != NULL) {
         return cli_usage(p->cli, "--%s takes no value", o->name);
     }
-    return take_option(p, o, value);
+    char typed[32];
+    snprintf(typed, sizeof typed, "--%s", o->name);
+    return take_option(p, o, typed, value);
 }
 
 static int take_letters(struct parser *p, const char *letters)
@@ -278,14 +282,14 @@ static int take_letters(struct parser *p, const char *letters)
     while (rv == 0 && *letters != '\0') {
         const struct cli_option *o = find_option(p, NULL, 0, *letters);
         if (o == NULL)
-            return cli_usage(p->cli, "unknown option '-%c'%s", *letters, how_as_value(p));
-        letters++;
+            return cli_usage(p->cli, "unknown option '-%c'%s", *letters, how_as_operand(p));
+        const char typed[] = {'-', *letters++, '\0'};
         const char *value = NULL;
         if (o->type != CLI_TYPE_FLAG && *letters != '\0') {
             value = *letters == '=' ? letters + 1 : letters;
             letters = "";
         }
-        rv = take_option(p, o, value);
+        rv = take_option(p, o, typed, value);
     }
     return rv;
 }

@@ -166,13 +166,13 @@ static void each_mistake_is_one_line_and_where_help_is(void **state)
                           "Try 'vstamp --help'.\n"},
         {"get --limt=3 k", "vstamp: unknown option '--limt': did you mean '--limit'?\n"
                            "Try 'vstamp get --help'.\n"},
-        {"get -x k", "vstamp: unknown option '-x'\nTry 'vstamp get --help'.\n"},
-        {"put k -x", "vstamp: unknown option '-x': write '--' before a value like that\n"
-                     "Try 'vstamp put --help'.\n"},
-        {"put k --x", "vstamp: unknown option '--x': write '--' before a value like that\n"
+        {"-x", "vstamp: unknown option '-x'\nTry 'vstamp --help'.\n"},
+        {"size -x", "vstamp: unknown option '-x'\nTry 'vstamp size --help'.\n"},
+        {"get -x", "vstamp: unknown option '-x': if it is none, write '--' before it\n"
+                   "Try 'vstamp get --help'.\n"},
+        {"put k --x", "vstamp: unknown option '--x': if it is none, write '--' before it\n"
                       "Try 'vstamp put --help'.\n"},
-        {"get k -5", "vstamp: unknown option '-5'\nTry 'vstamp get --help'.\n"},
-        {"put -5 k", "vstamp: unknown option '-5': write '--' before a value like that\n"
+        {"put -5 k", "vstamp: unknown option '-5': if it is none, write '--' before it\n"
                      "Try 'vstamp put --help'.\n"},
         {"get", "vstamp: get: an operand is missing: expected KEY\nTry 'vstamp get --help'.\n"},
         {"get a b", "vstamp: one operand too many: 'b'\nTry 'vstamp get --help'.\n"},
@@ -185,8 +185,11 @@ static void each_mistake_is_one_line_and_where_help_is(void **state)
         {"get k --limit 4294967297",
          "vstamp: --limit: expected a whole number from 1 to 100, found '4294967297'\n"
          "Try 'vstamp get --help'.\n"},
+        {"get k -n", "vstamp: -n: N is missing\nTry 'vstamp get --help'.\n"},
+        {"get k -rn 0", "vstamp: -n: expected a whole number from 1 to 100, found '0'\n"
+                        "Try 'vstamp get --help'.\n"},
         {"-t soon get k",
-         "vstamp: --timeout: expected seconds from 0.001 to 3600, such as 5, 0.5 or "
+         "vstamp: -t: expected seconds from 0.001 to 3600, such as 5, 0.5 or "
          "500ms, found 'soon'\nTry 'vstamp --help'.\n"},
     };
     struct seen seen;

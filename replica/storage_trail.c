@@ -60,8 +60,8 @@ void trail_append(struct lane *l, const struct node_job *job)
     enum trail_then then = (enum trail_then)job->number;
     off_t size = ok ? lseek(fd, 0, SEEK_END) : 0;
 
-    if (then == TRAIL_GOES_ON && size >= LARGE) l->trail_size = (uint64_t)size;
-    ok = begin_another(folder, then) && ok;
     if (!ok) l->trail_errno = errno;
+    if (then == TRAIL_GOES_ON && size >= LARGE) l->trail_size = (uint64_t)size;
+    if (!begin_another(folder, then) && ok) l->trail_errno = errno;
     if (fd >= 0) close(fd);
 }

@@ -41,6 +41,7 @@ UNIT_TESTS = \
     %D%/unit/test_restore \
     %D%/unit/test_session \
     %D%/unit/test_session_moves \
+    %D%/unit/test_storage \
     %D%/unit/test_trail \
     %D%/unit/test_tree \
     %D%/unit/test_verdict
@@ -256,6 +257,7 @@ check_PROGRAMS += %D%/cli/faulty_app
 %C%_cli_faulty_app_LDADD =
 %C%_unit_test_app_answer_LDADD = $(EXEC_LIBS) $(LDADD)
 %C%_unit_test_app_exec_LDADD = $(EXEC_LIBS) $(LDADD)
+%C%_unit_test_storage_LDADD = $(STORAGE_LIBS) $(LDADD)
 
 # Begins calls in callbacks.
 check_PROGRAMS += %D%/cli/calls_back

@@ -167,19 +167,20 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
     return c->slots == NULL ? VSTAMP_E_IO : 0;
 }
 
-void clients_accept(struct clients *c, uv_stream_t *listener)
+bool clients_accept(struct clients *c, uv_stream_t *listener)
 {
     if (c->n_used == c->n_slots) evict(c);
     struct connection *one = connection_new(listener->loop, &c->owner);
-    if (one == NULL) return;
+    if (one == NULL) return false;
     if (uv_accept(listener, (uv_stream_t *)&one->tcp) != 0 || c->n_used == c->n_slots) {
         connection_discard(one);
-        return;
+        return true;
     }
     one->frame_max = FRAME_BYTES_MAX; /* a request beyond batch_bytes is refused in words */
     one->out_max = c->out_max;
     enter(c, one);
     connection_start(one);
+    return true;
 }
 
 /* What is unread beyond the bounds of those it is for. */

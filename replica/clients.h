@@ -42,8 +42,8 @@ struct clients {
 int clients_init(struct clients *c, struct turn *turn, struct peers *peers, struct log *log,
                  uint32_t n_slots, size_t answer_max, uint8_t *read_buffer);
 
-/* Take the connection that waits at `listener`. */
-void clients_accept(struct clients *c, uv_stream_t *listener);
+/* Take the connection that waits at `listener`.  False: there is no memory for it, and it waits. */
+bool clients_accept(struct clients *c, uv_stream_t *listener);
 
 /* Queue an answer, which is copied; clients_flush writes what was queued in this turn. */
 void clients_reply(struct clients *c, uint64_t origin, struct bytes frame);

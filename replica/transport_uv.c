@@ -45,11 +45,14 @@ static uint32_t connections_possible(struct log *log, uint32_t wanted, struct vs
     return (uint32_t)limit.rlim_cur - FILES_BESIDE;
 }
 
+static void accept_one(struct transport *t)
+{
+    t->unaccepted = !clients_accept(&t->clients, (uv_stream_t *)&t->listener);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
-    struct transport *t = listener->data;
-
-    if (status == 0) clients_accept(&t->clients, listener);
+    if (status == 0) accept_one(listener->data);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -58,6 +61,7 @@ static void on_sweep(uv_timer_t *timer)
 
     peers_sweep(&t->peers);
     clients_sweep(&t->clients);
+    if (t->unaccepted) accept_one(t);
 }
 
 int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, struct log *log,

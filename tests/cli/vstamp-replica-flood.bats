@@ -73,19 +73,30 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     works anyway
 }
 
+# hold PORT KIND N: throw_frames holds so many connections there, until let_go.
+hold() {
+    rm -f "$BATS_TEST_TMPDIR/held" "$BATS_TEST_TMPDIR/held.out"
+    mkfifo "$BATS_TEST_TMPDIR/held"
+    "$throw" "$@" <"$BATS_TEST_TMPDIR/held" >"$BATS_TEST_TMPDIR/held.out" 3>&- &
+    HOLDER=$!
+    group_adopt "$HOLDER"
+    exec {held}>"$BATS_TEST_TMPDIR/held"
+    group_wait "all to be connected" grep -q ready "$BATS_TEST_TMPDIR/held.out"
+}
+
+let_go() {
+    exec {held}>&-
+    wait "$HOLDER"
+}
+
 @test "a thousand idle connections, and half frames: service goes on" {
     local kind before
     works first
     before=$(resident_kib)
     for kind in idle half; do
-        mkfifo "$BATS_TEST_TMPDIR/$kind"
-        "$throw" $((GROUP_BASE + PRIMARY)) "$kind" 1000 \
-            <"$BATS_TEST_TMPDIR/$kind" >"$BATS_TEST_TMPDIR/$kind.out" 3>&- &
-        group_adopt $!
-        exec {fd}>"$BATS_TEST_TMPDIR/$kind"
-        group_wait "all to be connected" grep -q ready "$BATS_TEST_TMPDIR/$kind.out"
+        hold $((GROUP_BASE + PRIMARY)) "$kind" 1000
         works "$kind"
-        exec {fd}>&-
+        let_go
     done
     [ "$(resident_kib)" -lt $((before + 16384)) ]
     [ "$(grep -c 'event=connections-full' "$BATS_TEST_TMPDIR/replica-$PRIMARY.log")" -le 3 ]
@@ -96,13 +107,7 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     group_kill "$backup"
     GROUP_RUN="prlimit --nofile=$limit" group_start_one "$backup"
     group_wait_agree
-    mkfifo "$BATS_TEST_TMPDIR/idle"
-    "$throw" $((GROUP_BASE + backup)) idle 300 \
-        <"$BATS_TEST_TMPDIR/idle" >"$BATS_TEST_TMPDIR/idle.out" 3>&- &
-    group_adopt $!
-    exec {fd}>"$BATS_TEST_TMPDIR/idle"
-    fds+=("$fd")
-    group_wait "all to be connected" grep -q ready "$BATS_TEST_TMPDIR/idle.out"
+    hold $((GROUP_BASE + backup)) idle 300
     for i in {1..200}; do
         exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + 3 + backup))"
         fds+=("$fd")
@@ -112,6 +117,18 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     echo "# $i descriptors of $limit" >&3
     [ "$i" -lt $((limit - 24)) ]
     for fd in "${fds[@]}"; do exec {fd}>&-; done
+}
+
+@test "a connection for which there is no memory is not the last" {
+    group_teardown
+    group_start 1 "durability: memory"
+    hold "$GROUP_BASE" idle 550 # what is as large as the highest descriptor need not grow later
+    let_go
+    prlimit --pid "${GROUP_PIDS[0]}" --as=1:
+    hold "$GROUP_BASE" idle 950
+    let_go
+    prlimit --pid "${GROUP_PIDS[0]}" --as=unlimited:
+    vstamp --timeout 5 put k v
 }
 
 @test "a backup that does not read holds neither the group nor memory" {

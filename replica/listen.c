@@ -15,7 +15,7 @@ static const char *hint(int err)
                "endpoint of another replica, whose port is by default 1000 above its own: "
                "stop that, or change the address";
     case EADDRNOTAVAIL:
-        return "not an address of this machine: is --index the right one?";
+        return "not an address of this machine, or not yet: is --index the right one?";
     case EACCES:
         return "not allowed: ports below 1024 need a privilege";
     default:
@@ -52,5 +52,5 @@ int listen_open(const struct address *address, int backlog, int *fd, struct vsta
     freeaddrinfo(list);
     if (*fd >= 0) return 0;
     vstamp_diag_printf(diag, "%s: %s", address->text, hint(rv));
-    return VSTAMP_E_IO;
+    return rv == EADDRNOTAVAIL ? VSTAMP_E_NOT_RUN : VSTAMP_E_IO;
 }

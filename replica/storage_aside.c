@@ -7,15 +7,25 @@
  * a recording, or the lost+found of a volume. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "replica/storage_lane.h"
 
-static bool is_aside(const char *name)
+static bool is_folder(const struct storage *s, const char *name)
 {
-    return strncmp(name, STORAGE_ASIDE, strlen(STORAGE_ASIDE)) == 0;
+    struct stat file;
+
+    return fstatat(s->folder_fd, name, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(file.st_mode);
+}
+
+/* A folder is not ours, whatever its name. */
+static bool is_aside(const struct storage *s, const char *name)
+{
+    return strncmp(name, STORAGE_ASIDE, strlen(STORAGE_ASIDE)) == 0 && !is_folder(s, name);
 }
 
 /* Segments are counted from 1 again, so one that is kept for later must not say what a former one
@@ -57,12 +67,20 @@ int storage_look_aside(const struct storage *s, bool *any, struct vstamp_diag *d
 {
     DIR *dir = opendir(s->folder);
     struct dirent *entry;
+    int rv = 0;
 
     *any = false;
     if (dir == NULL) return storage_complain(diag, s, ".", "cannot list");
-    while ((entry = readdir(dir)) != NULL) *any = *any || is_aside(entry->d_name);
+    while (rv == 0 && (entry = readdir(dir)) != NULL) {
+        *any = *any || is_aside(s, entry->d_name);
+        if (is_content(entry->d_name) && is_folder(s, entry->d_name)) {
+            vstamp_diag_printf(diag, "%s/%s: is a folder where a file of the replica belongs: move "
+                               "it away", s->folder, entry->d_name);
+            rv = VSTAMP_E_CONFIG;
+        }
+    }
     closedir(dir);
-    return 0;
+    return rv;
 }
 
 bool storage_remove_aside(struct lane *l)
@@ -73,7 +91,7 @@ bool storage_remove_aside(struct lane *l)
     bool ok = dir != NULL;
 
     while (ok && (entry = readdir(dir)) != NULL)
-        if (is_aside(entry->d_name)) ok = unlinkat(s->folder_fd, entry->d_name, 0) == 0;
+        if (is_aside(s, entry->d_name)) ok = unlinkat(s->folder_fd, entry->d_name, 0) == 0;
     if (dir != NULL) closedir(dir);
     return ok || lane_failed(l, "remove damaged files of");
 }

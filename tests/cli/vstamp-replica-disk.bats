@@ -478,13 +478,13 @@ damage() {
     [ "$(grep -c event=folder-damaged "$BATS_TEST_TMPDIR/replica-1.log")" -eq 1 ]
 }
 
-# refuses I PATTERN: it has ended with 2, such a last line, and no file was put aside.
+# refuses I STATUS PATTERN: it has ended so, with such a last line, and no file was put aside.
 refuses() {
     local status=0
     group_wait "replica $1 to end" group_never group_running "$1"
     group_reap "$1" || status=$?
-    [ "$status" -eq 2 ]
-    tail -n 1 "$BATS_TEST_TMPDIR/replica-$1.log" | grep "$2"
+    [ "$status" -eq "$2" ]
+    tail -n 1 "$BATS_TEST_TMPDIR/replica-$1.log" | grep "$3"
     run ! compgen -G "$BATS_TEST_TMPDIR/data/$1/damaged-*"
 }
 
@@ -496,7 +496,7 @@ refuses() {
     for file in "$data/pages.mdb" "$data"/journal-*; do
         chmod 0 "$file"
         group_start_one 2
-        refuses 2 "^vstamp-replica: $file: .*open: Permission denied: run this as the user who"
+        refuses 2 2 "^vstamp-replica: $file: .*open: Permission denied: run this as the user who"
         run vstamp-admin journal "$data" verify # by whoever runs this test
         [[ $output == *sound || $output == *"$file"*": Permission denied"* ]]
         chmod 600 "$file"
@@ -516,7 +516,7 @@ refuses() {
     group_start_one 2
     group_wait "a look" group_looks
     kill -KILL "$looking"
-    refuses 2 "^vstamp-replica: $data/pages.mdb: cannot check it: signal 9 ended the process"
+    refuses 2 2 "^vstamp-replica: $data/pages.mdb: cannot check it: signal 9 ended the process"
     group_start_one 2
     group_wait "a look" group_looks
     group_kill 2
@@ -524,6 +524,28 @@ refuses() {
     mv "$data/pages" "$data/pages.mdb"
     group_start_one 2
     group_wait_agree
+}
+
+# A supervisor that starts it again and again would fill its log.
+@test "a folder where a file of the replica belongs is named, and stays" {
+    local data=$BATS_TEST_TMPDIR/data/2 name
+    with_checkpoints 3
+    for name in journal-00000000000000ff pages.mdb; do
+        [ ! -e "$data/$name" ] || mv "$data/$name" "$data/aside"
+        mkdir "$data/$name"
+        group_start_one 2
+        refuses 2 2 "^vstamp-replica: $data/$name: is a folder where a file of the replica belongs"
+        rmdir "$data/$name"
+    done
+    mv "$data/aside" "$data/pages.mdb"
+    mkdir "$data/damaged-disk" # not ours
+    group_start_one 2
+    group_wait_agree
+    for i in $(seq 40); do echo "put k$i w$i"; done | vstamp --timeout 20 shell >/dev/null
+    group_has_more() { [ "$(group_field 2 checkpoint_number)" -gt 48 ]; }
+    group_wait "another checkpoint" group_has_more
+    group_wait_agree
+    [ -d "$data/damaged-disk" ]
 }
 
 @test "pages that are cut off while the replica runs end it with a sentence" {

@@ -9,9 +9,12 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "program/escape.h"
 
 /* A URL is "http://", the address with '%' written as "%25", and the path. */
 #define URL_SIZE (3 * ADDRESS_BYTES_MAX + 64)
+
+#define SENTENCE_MAX 80u /* with which a replica says that it cannot tell now */
 
 static size_t on_body(char *data, size_t one, size_t size, void *context)
 {
@@ -88,6 +91,10 @@ static void end(CURL *easy, CURLcode code, uint32_t timeout_ms)
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &http_status);
     if (code != CURLE_OK) {
         explain(f, easy, code, timeout_ms);
+    } else if (http_status == 503 && f->body != NULL && f->size < SENTENCE_MAX) {
+        f->body[strcspn(f->body, "\n")] = '\0';
+        escape_plain(f->body);
+        snprintf(f->error, sizeof f->error, "%s", f->body);
     } else if (http_status != 200) {
         snprintf(f->error, sizeof f->error, "answered with HTTP status %ld", http_status);
     } else if (f->body == NULL) {

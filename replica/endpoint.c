@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "replica/endpoint.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +15,7 @@
 #define TIMEOUT_S  5u
 #define MEMORY_MAX (16u << 10) /* of a connection: its header must fit */
 #define BACKLOG    64
+#define STACK_SIZE (256u << 10)
 
 #define TYPE_JSON    "application/json"
 #define TYPE_TEXT    "text/plain; charset=utf-8"
@@ -75,6 +79,16 @@ static const struct page {
     {"/readyz", get_readyz},
 };
 
+/* While the node cannot be asked. */
+static struct answer get_attended(const struct page *page)
+{
+    if (page->get == get_livez) return get_livez(NULL, NULL);
+    if (page->get == get_readyz)
+        return (struct answer){MHD_HTTP_SERVICE_UNAVAILABLE, TYPE_JSON,
+                               strdup("{\"ready\":false,\"reason\":\"it reads its folder\"}")};
+    return (struct answer){MHD_HTTP_SERVICE_UNAVAILABLE, TYPE_TEXT, strdup("it reads its folder")};
+}
+
 static struct answer find_answer(struct endpoint *e, const char *path, const char *method)
 {
     struct node_status status;
@@ -84,6 +98,7 @@ static struct answer find_answer(struct endpoint *e, const char *path, const cha
         if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
             return (struct answer){MHD_HTTP_METHOD_NOT_ALLOWED, TYPE_TEXT,
                                    strdup("only GET: nothing can be changed here")};
+        if (e->attended) return get_attended(&pages[i]);
         turn_begin(e->turn); /* tells the node what time it is */
         node_status(e->turn->node, &status);
         return pages[i].get(e, &status);
@@ -210,7 +225,8 @@ int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *add
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, e, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_MAX, MHD_OPTION_END);
     info = e->daemon == NULL ? NULL : MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    if (info == NULL || uv_poll_init(loop, &e->poll, info->epoll_fd) != 0) {
+    e->epoll_fd = info == NULL ? -1 : info->epoll_fd;
+    if (info == NULL || uv_poll_init(loop, &e->poll, e->epoll_fd) != 0) {
         close(fd);
         vstamp_diag_printf(diag, "status endpoint: %s: cannot start", address->text);
         return VSTAMP_E_IO;
@@ -220,6 +236,45 @@ int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *add
     uv_poll_start(&e->poll, UV_READABLE, on_poll);
     run(e);
     return 0;
+}
+
+/* --- while the loop does not turn ------------------------------------------------------------- */
+
+static void attend(void *ctx)
+{
+    struct endpoint *e = ctx;
+    struct pollfd watched[2] = {{.fd = e->epoll_fd, .events = POLLIN},
+                                {.fd = e->end_fd, .events = POLLIN}};
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+    while (watched[1].revents == 0) {
+        MHD_run(e->daemon);
+        bool due = MHD_get_timeout(e->daemon, &timeout_ms) == MHD_YES;
+        poll(watched, 2, due ? (int)timeout_ms : -1);
+    }
+}
+
+int endpoint_attend(struct endpoint *e, struct vstamp_diag *diag)
+{
+    const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
+                                         .stack_size = STACK_SIZE};
+
+    e->attended = true;
+    e->end_fd = eventfd(0, EFD_CLOEXEC);
+    int rv = e->end_fd < 0 ? uv_translate_sys_error(errno)
+                           : uv_thread_create_ex(&e->attendant, &options, attend, e);
+    if (rv == 0) return 0;
+    vstamp_diag_printf(diag, "status endpoint: cannot start a thread: %s", uv_strerror(rv));
+    return VSTAMP_E_IO;
+}
+
+void endpoint_attend_end(struct endpoint *e)
+{
+    eventfd_write(e->end_fd, 1);
+    uv_thread_join(&e->attendant);
+    close(e->end_fd);
+    e->attended = false;
+    run(e);
 }
 
 void endpoint_close(struct endpoint *e)

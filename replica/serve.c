@@ -429,6 +429,17 @@ static int open_sockets(struct replica *r, struct vstamp_diag *diag)
     return rv;
 }
 
+static int restore(struct replica *r, struct vstamp_diag *diag)
+{
+    int rv = endpoint_attend(&r->endpoint, diag);
+
+    if (rv != 0) return rv;
+    rv = storage_restore(&r->storage, r->node, diag);
+    endpoint_attend_end(&r->endpoint);
+    if (rv != 0) end_recording(r, CLI_USAGE);
+    return rv;
+}
+
 /* All that may be refused, and what the disk holds. */
 static int prepare(struct replica *r, struct vstamp_diag *diag)
 {
@@ -444,11 +455,7 @@ static int prepare(struct replica *r, struct vstamp_diag *diag)
     if (rv != 0) return rv;
     turn_init(&r->turn, &r->loop, r->node, send_turn, after_turn, resume, r);
     rv = open_sockets(r, diag);
-    if (rv == 0 && r->config.durable) {
-        rv = storage_restore(&r->storage, r->node, diag);
-        if (rv != 0) end_recording(r, CLI_USAGE);
-    }
-    return rv;
+    return rv == 0 && r->config.durable ? restore(r, diag) : rv;
 }
 
 /* What the journal says of the group counts, and not the file (paper section 7). */

@@ -32,7 +32,7 @@ static int do_without(struct storage *s, struct node *node, struct vstamp_diag *
     return storage_put_aside(s, diag);
 }
 
-/* Nobody is answered meanwhile. */
+/* Nobody is served meanwhile. */
 static void say_if_large(const struct storage *s)
 {
     struct stat pages;

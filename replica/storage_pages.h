@@ -66,7 +66,7 @@ int pages_file_read(const char *path, const struct pages_sink *sink, bool *any,
 int pages_file_restore(const char *path, struct node *node, struct vstamp_diag *diag);
 
 /* storage_check.c: can LMDB use the file without harm?  VSTAMP_E_CORRUPT, with a sentence, if it
- * may be damaged.  Before the first thread is there. */
+ * may be damaged.  Before there are threads that use LMDB. */
 int pages_file_check(const char *path, struct vstamp_diag *diag);
 
 /* storage_check.c: which of the NODE_CHECKED_PAGES pages from `first` on are not what was stored,

@@ -56,7 +56,7 @@ epochs_start() {
     for n in "$@"; do group_wait "replica $n to listen" epochs_listens "$n"; done
 }
 
-epochs_listens() { group_http "$1" /livez >/dev/null; }
+epochs_listens() { group_status "$1" >/dev/null; }
 
 # epochs_run EPOCH N...: all of these are normal in that epoch.
 epochs_run() {

@@ -211,12 +211,12 @@ group_fails() {
     [[ $status -eq $expected && $output == $pattern ]]
 }
 
-# All started replicas answer; fails at once when one of them ended.
+# All started replicas serve their status; fails at once when one of them ended.
 group_wait_listening() {
     local i end=$((SECONDS + GROUP_DEADLINE))
     for ((i = 0; i < GROUP_SIZE; i++)); do
         [[ -n ${GROUP_PIDS[i]:-} ]] || continue
-        until group_http "$i" /livez >/dev/null; do
+        until group_status "$i" >/dev/null; do
             group_running "$i" || return 1
             ((SECONDS > end)) && return 1
             sleep 0.05

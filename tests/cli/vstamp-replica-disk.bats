@@ -526,6 +526,24 @@ refuses() {
     group_wait_agree
 }
 
+@test "a replica that reads its folder is alive, and not ready" {
+    local data=$BATS_TEST_TMPDIR/data/2
+    with_checkpoints 3
+    mv "$data/pages.mdb" "$data/pages"
+    mkfifo "$data/pages.mdb" # which takes for ever
+    group_start_one 2
+    group_wait "an answer" group_http 2 /livez >/dev/null
+    [[ $(group_http 2 /livez) == "HTTP/1."?" 200 "*$'\nok' ]]
+    [[ $(group_http 2 /readyz) == "HTTP/1."?" 503 "*'"reason":"it reads its folder"}' ]]
+    [[ $(group_http 2 /metrics) == "HTTP/1."?" 503 "*$'\nit reads its folder' ]]
+    run vstamp-admin status
+    [[ $output == *"(127.0.0.1:$((GROUP_BASE + 2))) is down: it reads its folder"* ]]
+    group_kill 2
+    mv "$data/pages" "$data/pages.mdb"
+    group_start_one 2
+    group_wait_agree
+}
+
 # A supervisor that starts it again and again would fill its log.
 @test "a folder where a file of the replica belongs is named, and stays" {
     local data=$BATS_TEST_TMPDIR/data/2 name

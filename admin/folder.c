@@ -360,7 +360,7 @@ static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struc
         *last = numbers[i];
         storage_name(file, STORAGE_JOURNAL, numbers[i]);
         rv = storage_check_end(&f->storage, numbers[i], diag);
-        if (rv == VSTAMP_E_IO) break;
+        if (rv != 0 && rv != VSTAMP_E_CORRUPT) break;
         if (rv != 0) finding(f, file, bytes, "was cut off, or its last block is damaged");
         rv = 0;
     }

@@ -232,9 +232,11 @@ static void judge(const char *path, int fd, pid_t parent)
 
 static int cannot(struct vstamp_diag *diag, const char *what)
 {
-    vstamp_diag_printf(diag, "cannot check it: %s: %s%s", what, strerror(errno),
-                       storage_hint(errno));
-    return VSTAMP_E_IO;
+    int error = errno;
+
+    vstamp_diag_printf(diag, "cannot check it: %s: %s%s", what, strerror(error),
+                       storage_hint(error));
+    return storage_refused(error);
 }
 
 /* A walk through a damaged file may end so; any other signal came from outside. */
@@ -249,7 +251,7 @@ static int verdict(int status, const char *problem, struct vstamp_diag *diag)
     if (WIFSIGNALED(status) && !is_crash(WTERMSIG(status))) {
         vstamp_diag_printf(diag, "cannot check it: signal %d ended the process that did",
                            WTERMSIG(status));
-        return VSTAMP_E_IO;
+        return VSTAMP_E_NOT_RUN;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == SOUND) return 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) > REFUSED) {

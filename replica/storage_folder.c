@@ -26,6 +26,14 @@ bool storage_is_full(int error)
     return error == ENOSPC || error == EDQUOT;
 }
 
+int storage_refused(int error)
+{
+    bool passes = storage_is_full(error) || error == EMFILE || error == ENFILE ||
+                  error == ENOMEM || error == EAGAIN;
+
+    return passes ? VSTAMP_E_NOT_RUN : VSTAMP_E_IO;
+}
+
 const char *storage_hint(int error)
 {
     return error == EACCES ? ": run this as the user who owns the folder" : "";
@@ -34,9 +42,11 @@ const char *storage_hint(int error)
 int storage_complain(struct vstamp_diag *diag, const struct storage *s, const char *name,
                      const char *what)
 {
-    vstamp_diag_printf(diag, "%s/%s: %s: %s%s", s->folder, name, what, strerror(errno),
-                       storage_hint(errno));
-    return VSTAMP_E_IO;
+    int error = errno;
+
+    vstamp_diag_printf(diag, "%s/%s: %s: %s%s", s->folder, name, what, strerror(error),
+                       storage_hint(error));
+    return storage_refused(error);
 }
 
 void storage_name(char name[static STORAGE_NAME_SIZE], const char *kind, uint64_t number)
@@ -106,8 +116,10 @@ static int make_folders(const char *path, struct vstamp_diag *diag)
         snprintf(part, sizeof part, "%.*s", (int)i, path);
         if (mkdir(part, 0700) != 0) {
             if (errno == EEXIST || errno == EISDIR) continue;
-            vstamp_diag_printf(diag, "%s: cannot create the folder: %s", part, strerror(errno));
-            return VSTAMP_E_IO;
+            int error = errno;
+
+            vstamp_diag_printf(diag, "%s: cannot create the folder: %s", part, strerror(error));
+            return storage_refused(error);
         }
         snprintf(part + i, sizeof part - i, "/..");
         parent = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

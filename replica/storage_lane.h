@@ -7,7 +7,8 @@
 
 /* storage_folder.c */
 int storage_complain(struct vstamp_diag *diag, const struct storage *s, const char *name,
-                     const char *what); /* with errno's words; VSTAMP_E_IO */
+                     const char *what); /* with errno's words; storage_refused(errno) */
+int storage_refused(int error); /* VSTAMP_E_IO, or VSTAMP_E_NOT_RUN if that may pass by itself */
 bool storage_is_full(int error);
 const char *storage_hint(int error); /* what to do about it, to stand behind its words; or "" */
 

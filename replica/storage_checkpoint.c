@@ -2,15 +2,20 @@
 /* Checkpoints: a transaction of the store of pages, begun, filled and committed by three kinds of
  * jobs; what the journal says of the time before it goes only then. */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "replica/storage_lane.h"
 #include "replica/storage_pages.h"
 
 static bool done(struct lane *l, int mdb, const char *step)
 {
+    struct stat file;
+
     if (mdb == 0) return true;
     pages_file_close(&l->pages);
     snprintf(l->name, sizeof l->name, "%s", PAGES_NAME);
+    if (fstatat(l->storage->folder_fd, l->name, &file, 0) == 0)
+        mdb = storage_why(mdb, (uint64_t)file.st_size + 1);
     l->failed_errno = mdb;
     l->failed_step = step;
     return false;

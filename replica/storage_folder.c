@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -32,6 +33,14 @@ int storage_refused(int error)
                   error == ENOMEM || error == EAGAIN;
 
     return passes ? VSTAMP_E_NOT_RUN : VSTAMP_E_IO;
+}
+
+int storage_why(int error, uint64_t size)
+{
+    struct rlimit limit;
+
+    if ((error != EINVAL && error != EIO) || getrlimit(RLIMIT_FSIZE, &limit) != 0) return error;
+    return limit.rlim_cur < size ? EFBIG : error;
 }
 
 const char *storage_hint(int error)

@@ -34,6 +34,9 @@ void lane_ask(struct lane *l, const struct node_job *job)
 static const char *way_on(int error)
 {
     if (storage_is_full(error)) return "make room on that disk, then start this replica again";
+    if (error == EFBIG)
+        return "files may not be that large: raise the limit (ulimit -f), then start this replica "
+               "again";
     if (storage_is_refusal(error))
         return "it is not the disk: see to that, then start this replica again";
     return "check that disk, then start this replica again; if the disk is lost, start with an "
@@ -57,7 +60,7 @@ void storage_give_up(struct storage *s, const struct lane *l)
 
 bool lane_failed(struct lane *l, const char *step)
 {
-    l->failed_errno = errno;
+    l->failed_errno = storage_why(errno, l->storage->journal.segment_size + JOURNAL_BLOCK);
     l->failed_step = step;
     return false;
 }

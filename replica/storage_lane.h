@@ -10,6 +10,9 @@ int storage_complain(struct vstamp_diag *diag, const struct storage *s, const ch
                      const char *what); /* with errno's words; storage_refused(errno) */
 int storage_refused(int error); /* VSTAMP_E_IO, or VSTAMP_E_NOT_RUN if that may pass by itself */
 bool storage_is_full(int error);
+/* What a limit on the size of files leaves of a write may not fit O_DIRECT, and is an error of the
+ * disk to LMDB: then EFBIG, else `error`.  The file needs `size` bytes. */
+int storage_why(int error, uint64_t size);
 const char *storage_hint(int error); /* what to do about it, to stand behind its words; or "" */
 
 /* storage_lane.c: in the loop, */

@@ -567,6 +567,37 @@ refuses() {
     [ -d "$data/damaged-disk" ]
 }
 
+# ends_at FILE: many puts end replica 0, as that may not be so large.
+ends_at() {
+    local status=0
+    vstamp shell < <(for i in $(seq 200); do echo "put k$i $(printf '%0100000d' "$i")"; done) \
+        >/dev/null 2>&1 3>&- &
+    group_adopt $!
+    group_wait "replica 0 to end" group_never group_running 0
+    group_reap 0 || status=$?
+    [ "$status" -eq 1 ]
+    tail -n 1 "$BATS_TEST_TMPDIR/replica-0.log" | grep "event=disk-failed file=.*/data/0/$1.* it: \
+File too large\" hint=\"files may not be that large: raise the limit (ulimit -f)"
+}
+
+@test "a limit on the size of files is said to be one" {
+    group_start 1
+    put k v
+    group_stop 0
+    GROUP_RUN="prlimit --fsize=1000001" # no multiple of what the disk writes
+    group_start_one 0
+    group_wait_log 0 'event=journal-lacks-room .*reason="File too large"'
+    ends_at journal-
+    GROUP_RUN=
+    group_start_one 0
+    [ "$(get k)" = v ]
+    group_teardown
+    rm -r "$BATS_TEST_TMPDIR/data"
+    GROUP_RUN="prlimit --fsize=18000001" # a segment fits
+    group_start 1 "checkpoint_ops: 16" "log_bytes: 4MiB"
+    ends_at pages.mdb
+}
+
 @test "pages that are cut off while the replica runs end it with a sentence" {
     local data=$BATS_TEST_TMPDIR/data/2 log=$BATS_TEST_TMPDIR/replica-2.log status=0
     with_checkpoints 3

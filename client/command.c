@@ -10,6 +10,21 @@
 #include "client/operation.h"
 #include "client/request.h"
 
+/* Run, show, settle; the exit status. */
+static int run(struct client *c, struct bytes operation, bool raw)
+{
+    struct vstamp_diag diag = {0};
+    struct outcome o;
+    request_run(c, operation, &o);
+    int status = answer_show(c, operation, &o, raw);
+    bool answered = o.err == 0;
+    outcome_release(&o);
+    /* An answer that nobody saw is asked for again, so what it belongs to stays noted. */
+    if (!answered || fflush(stdout) != 0 || ferror(stdout)) return status;
+    int rv = request_settled(c, operation, &diag);
+    return rv == 0 ? status : cli_fail(c->cli, rv, &diag);
+}
+
 int command_do_encoded(struct client *c, struct bytes operation, bool raw)
 {
     struct vstamp_diag diag = {0};
@@ -24,15 +39,14 @@ int command_do_encoded(struct client *c, struct bytes operation, bool raw)
     }
     if (c->ahead != NULL) ahead_catch_up(c->ahead);
     if (rv != 0) return answer_refuse(c, word, rv, &diag);
-    struct outcome o;
-    request_run(c, operation, &o);
-    int status = answer_show(c, operation, &o, raw);
-    bool answered = o.err == 0;
-    outcome_release(&o);
-    /* An answer that nobody saw is asked for again, so what it belongs to stays noted. */
-    if (!answered || fflush(stdout) != 0 || ferror(stdout)) return status;
-    rv = request_settled(c, operation, &diag);
-    return rv == 0 ? status : cli_fail(c->cli, rv, &diag);
+    /* A write that was answered, and not shown, would have an outcome that nobody knows.  Who reads
+     * a value, or the answers of a shell, may be slow, and is not to keep a signal waiting. */
+    bool is_write = c->call == CLIENT_CALL || (makes_sense && kv_is_write(op.verb));
+    bool holds = is_write && !c->in_shell;
+    if (holds) conn_hold_signals(c->conn);
+    int status = run(c, operation, raw);
+    if (holds) conn_release_signals(c->conn);
+    return status;
 }
 
 int command_do(struct client *c, const struct kv_op *op)

@@ -10,6 +10,7 @@
 void signals_open(struct signals *s)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    s->n_holds = 0;
     sigemptyset(&s->set);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         struct sigaction action;
@@ -27,12 +28,12 @@ void signals_close(struct signals *s)
 
 void signals_hold(struct signals *s)
 {
-    sigprocmask(SIG_BLOCK, &s->set, &s->before);
+    if (s->n_holds++ == 0) sigprocmask(SIG_BLOCK, &s->set, &s->before);
 }
 
 void signals_release(struct signals *s)
 {
-    sigprocmask(SIG_SETMASK, &s->before, NULL);
+    if (--s->n_holds == 0) sigprocmask(SIG_SETMASK, &s->before, NULL);
 }
 
 int signals_take(const struct signals *s)

@@ -8,6 +8,7 @@
 
 struct signals {
     sigset_t set, before; /* the mask while they are not held */
+    unsigned n_holds;     /* that were not released */
     int fd;               /* to poll for POLLIN */
 };
 
@@ -15,8 +16,8 @@ struct signals {
 void signals_open(struct signals *s);
 void signals_close(struct signals *s);
 
-/* Once for all that may come until signals_release; what came and was not taken ends the process
- * then. */
+/* Once for all that may come until signals_release, of which there must be as many; what came and
+ * was not taken ends the process then. */
 void signals_hold(struct signals *s);
 void signals_release(struct signals *s);
 

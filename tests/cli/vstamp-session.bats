@@ -264,6 +264,18 @@ lose() {
     [ "$(vstamp resume "$s")" = 1 ]
 }
 
+@test "a signal behind the answer of a write waits until that is shown" {
+    local status=0 library=${top_builddir:-.}/tests/cli/.libs/late_signal.so
+    LD_PRELOAD=$library vstamp --version || skip "LD_PRELOAD does not work here"
+    LD_PRELOAD=$library vstamp incr n >"$BATS_TEST_TMPDIR/shown" || status=$?
+    [ "$status" -eq $((128 + 15)) ]
+    [ "$(cat "$BATS_TEST_TMPDIR/shown")" = 1 ]
+    LD_PRELOAD=$library vstamp --session "$s" incr n >"$BATS_TEST_TMPDIR/shown" || true
+    [ "$(cat "$BATS_TEST_TMPDIR/shown")" = 2 ]
+    [ "$(vstamp --session "$s" incr n)" = 3 ] # it was settled
+    [ "$(vstamp pending)" = "nothing is pending" ]
+}
+
 @test "abandon: did not run, and never will" {
     vstamp --session "$s" incr n
     majority STOP

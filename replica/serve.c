@@ -293,8 +293,8 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
 
     if (memory == MAP_FAILED) {
         vstamp_diag_printf(diag,
-                           "the system refuses %zu MiB of address space: "
-                           "lower state_bytes_max, log_bytes or max_clients",
+                           "the system refuses %zu MiB of address space: raise the limit "
+                           "(ulimit -v), or lower state_bytes_max, log_bytes or max_clients",
                            size >> 20);
         return VSTAMP_E_IO;
     }

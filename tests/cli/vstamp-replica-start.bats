@@ -252,3 +252,10 @@ right, move this folder away and rename that to*" vstamp-replica --index 1
     refused "the system allows this process 60 open files, and a replica needs 288: *ulimit -n*" \
         vstamp-replica --index 0
 }
+
+@test "too little address space is told before it starts, too" {
+    group_configure 3
+    ulimit -v 1000000
+    refused "the system refuses [1-9]* MiB of address space: raise the limit (ulimit -v), or *" \
+        vstamp-replica --index 0
+}

@@ -249,6 +249,26 @@ static void come_up(struct peer *peer, const char *version)
               LOG_TEXT("address", peer->address.text), LOG_TEXT("version", version));
 }
 
+/* In a later epoch the node says so. */
+static void say_if_no_member(struct peers *p, const struct wire_hello *theirs)
+{
+    struct node_identity ours;
+    char address[ADDRESS_BYTES_MAX + 1];
+
+    node_identity(p->turn->node, &ours);
+    if (!vstamp_id_is_zero(ours.group) || vstamp_id_is_zero(theirs->group) ||
+        ours.epoch != theirs->epoch || vstamp_id_equal(ours.members, theirs->members) ||
+        p->said_no_member)
+        return;
+    p->said_no_member = true;
+    copy_text(address, sizeof address, theirs->address);
+    log_event(p->log, LOG_LEVEL_INFO, "no-member", LOG_NUMBER("epoch", theirs->epoch),
+              LOG_TEXT("address", address),
+              LOG_TEXT("hint", "the group of that replica has other members than the "
+                               "configuration names: vstamp-admin reconfigure moves it there; "
+                               "else mend replicas_addresses"));
+}
+
 static void tell_node(struct peer *peer)
 {
     peer->told = true;
@@ -335,6 +355,7 @@ int peers_adopt(struct peers *p, struct connection *c, const struct wire_message
     take_connection(peer, c);
     copy_text(version, sizeof version, hello->version);
     come_up(peer, version);
+    say_if_no_member(p, hello);
     tell_node(peer);
     return 0;
 }
@@ -362,6 +383,7 @@ static int on_hello(struct peer *peer, struct bytes frame)
         return refuse(p, c, &message, "another replica listens on the peer's address");
     copy_text(version, sizeof version, message.as.hello.version);
     come_up(peer, version);
+    say_if_no_member(p, &message.as.hello);
     tell_node(peer);
     return 0;
 }

@@ -87,6 +87,7 @@ struct peers {
     struct peer places[PEERS_PLACES];
     struct stranger strangers[STRANGERS_MAX];
     bool strangers_wait; /* for what was queued for them in this turn */
+    bool said_no_member;
     char refusal[PEERS_REFUSAL_SIZE]; /* the newest one that names addresses */
     char refused[PEERS_REFUSED_SIZE]; /* for the status: whom, and why; empty: nobody of late */
     uint64_t refused_ms;

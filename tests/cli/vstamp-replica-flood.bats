@@ -170,3 +170,15 @@ differs from ours in replicas_addresses"* ]]
     run vstamp-admin status
     [[ $output == *"replica 2 ("*"; no contact with "*": max_clients is "*" and 77 $at2"* ]]
 }
+
+@test "a new replica whose configuration names one of another group says so" {
+    local other=$BATS_TEST_TMPDIR/other.yaml
+    group_wait_agree
+    printf 'durability: memory\nreplicas_addresses: ["127.0.0.1:%d", "127.0.0.1:%d", "%s"]\n' \
+        $((GROUP_BASE + 6)) $((GROUP_BASE + 7)) "$(group_address 0)" >"$other"
+    group_kill 2
+    GROUP_INDEX[2]=1
+    VSTAMP_CONFIG=$other group_start_one 2
+    group_wait_log 2 "event=no-member epoch=0 address=$(group_address 0) hint=.*mend replicas_addr"
+    works anyway
+}

@@ -55,6 +55,23 @@ int admin_find_group(const struct admin *admin, struct config *config, struct vs
     return rv;
 }
 
+/* Some commands are the client's. */
+static const char *meant(const char *word)
+{
+    static const struct {
+        const char *word, *text;
+    } others[] = {
+#define COMMAND(word, function, operands, least, most, takes_value, in_shell, text)                \
+    {word, "vstamp " word},
+#include "client/commands.def"
+#undef COMMAND
+    };
+    const char *command = NULL;
+    for (size_t i = 0; i < sizeof others / sizeof others[0] && command == NULL; i++)
+        if (strcmp(word, others[i].word) == 0) command = others[i].text;
+    return command;
+}
+
 /* Was the command line wrong before the word of a command, which was to be health?  That sees to
  * what is wrong behind it by itself. */
 static bool was_to_be_health(const struct cli *cli, char **argv)
@@ -85,6 +102,7 @@ int main(int argc, char **argv)
         .options = options,
         .commands = commands,
         .n_commands = sizeof commands / sizeof commands[0],
+        .meant = meant,
         .context = &admin,
     };
     if (curl_global_init(CURL_GLOBAL_NOTHING) != 0) {

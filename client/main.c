@@ -32,6 +32,22 @@ static int no_command(struct cli *cli)
         cli, "a command is missing: to read commands from standard input, use 'vstamp shell'");
 }
 
+/* Who comes from the shell types GET, set or z; and some commands are the administrator's. */
+static const char *meant(const char *word)
+{
+    static const struct {
+        const char *word, *text;
+    } others[] = {
+#define COMMAND(name, word, operands, n_min, n_max, text) {word, "vstamp-admin " word},
+#include "admin/commands.def"
+#undef COMMAND
+    };
+    const char *command = command_meant(word);
+    for (size_t i = 0; i < sizeof others / sizeof others[0] && command == NULL; i++)
+        if (strcmp(word, others[i].word) == 0) command = others[i].text;
+    return command;
+}
+
 /* End as the signal would have ended the program, so that a shell script stops too. */
 static void die_by(int number)
 {
@@ -64,7 +80,7 @@ int main(int argc, char **argv)
         .commands = commands,
         .n_commands = sizeof commands / sizeof commands[0],
         .no_command = no_command,
-        .meant = command_meant, /* who comes from the shell types GET, set or z */
+        .meant = meant,
         .context = &c,
     };
     c.cli = &cli;

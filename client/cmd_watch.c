@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "client/answer.h"
 #include "client/command.h"
 #include "client/json_bytes.h"
 #include "client/operation.h"
@@ -75,28 +76,40 @@ static bool begins_ahead(const struct watch *w, uint64_t newest)
            (uint64_t)w->op.number > newest + 1;
 }
 
-/* The exit status; -1: go on. */
-static int take(struct watch *w, const struct outcome *o)
+/* Why watching cannot begin or go on, if it cannot: *refusal, to be released. */
+static void judge(const struct watch *w, const struct outcome *o, struct outcome *refusal)
 {
-    struct client *c = w->c;
     const struct kv_answer *answer = &o->answer;
-    if (answer->status == KV_ANSWER_GONE) {
-        cli_complain(c->cli,
+    *refusal = (struct outcome){0};
+    if (answer->status == KV_ANSWER_GONE)
+        outcome_fail(refusal, VSTAMP_E_INVALID, false,
                      "changes before op-number %" PRId64 " are not kept any more: read what there "
                      "is, or watch --from %" PRId64, answer->number, answer->number);
-        return CLI_REFUSED;
-    }
-    if (answer->status != KV_ANSWER_DONE) {
-        cli_complain(c->cli, "the group cannot be watched: %s", kv_answer_text(answer->status));
-        return CLI_REFUSED;
-    }
-    if (begins_ahead(w, o->op)) {
-        cli_complain(c->cli,
+    else if (answer->status != KV_ANSWER_DONE)
+        outcome_fail(refusal, VSTAMP_E_INVALID, false, "the group cannot be watched: %s",
+                     kv_answer_text(answer->status));
+    else if (begins_ahead(w, o->op))
+        outcome_fail(refusal, VSTAMP_E_INVALID, false,
                      "op-number %" PRId64 " is yet to come, the newest is %" PRIu64
                      ": is it of another group? Leave out --from to watch from now on",
                      w->op.number, o->op);
-        return CLI_REFUSED;
-    }
+}
+
+/* The exit status. */
+static int complain(const struct watch *w, const struct outcome *o)
+{
+    return answer_error(w->c, answer_named("watch"), o);
+}
+
+/* The exit status; -1: go on. */
+static int take(struct watch *w, const struct outcome *o)
+{
+    const struct kv_answer *answer = &o->answer;
+    struct outcome refusal;
+    judge(w, o, &refusal);
+    int status = refusal.err != 0 ? complain(w, &refusal) : CLI_OK;
+    outcome_release(&refusal);
+    if (status != CLI_OK) return status;
     print_all(w, answer);
     if (ferror(stdout)) return CLI_USAGE; /* see cli_end */
     w->seen = o->op;
@@ -120,8 +133,7 @@ static int ask(struct watch *w, bool waits)
     } else if (w->c->signal != 0) {
         status = CLI_NOT_RUN; /* main dies by it */
     } else if (o.err != VSTAMP_E_NOT_RUN || (w->seen == 0 && w->n == 0)) {
-        cli_complain(w->c->cli, "%s", o.message);
-        status = vstamp_err_exit(o.err);
+        status = complain(w, &o);
     } else if (!waits && !w->complained) {
         char *silence = request_silence(w->c);
         cli_complain(w->c->cli, "%s: still watching", silence);
@@ -164,7 +176,7 @@ int cmd_watch(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "watch: --from: expected an op-number, found '%.60s'", from);
     struct vstamp_diag diag = {0};
     rv = client_begin(c, NULL, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv != 0) return answer_refuse(c, "watch", rv, &diag);
     int status = ask(&w, false);
     while (status == -1) status = ask(&w, !w.more);
     return status;

@@ -143,6 +143,23 @@ static int run_command(struct shell *sh, size_t word, const struct line *line)
     return status == CLI_DONE ? CLI_OK : status;
 }
 
+/* Of all commands, or of the one that is named. */
+static int help(struct shell *sh, const struct line *line)
+{
+    ahead_catch_up(&sh->ahead);
+    if (line->n_words == 1) {
+        print_commands(&sh->cli);
+        return CLI_OK;
+    }
+    const char *word = (const char *)line->words[1].data;
+    size_t found = find_word(word);
+    if (found == WORDS) return refuse_word(sh, word);
+    char *argv[] = {(char *)words[found].word, (char *)"--help", NULL};
+    sh->cli.command = &sh->cli.commands[found];
+    int status = sh->cli.command->run(&sh->cli, 2, argv);
+    return status == CLI_DONE ? CLI_OK : status;
+}
+
 static int run_words(struct shell *sh, const struct line *line)
 {
     const char *word = (const char *)line->words[0].data;
@@ -151,11 +168,7 @@ static int run_words(struct shell *sh, const struct line *line)
         sh->ended = true;
         return CLI_OK;
     }
-    if (strcasecmp(word, "help") == 0 || strcmp(word, "?") == 0) {
-        ahead_catch_up(&sh->ahead);
-        print_commands(&sh->cli);
-        return CLI_OK;
-    }
+    if (strcasecmp(word, "help") == 0 || strcmp(word, "?") == 0) return help(sh, line);
     size_t found = find_word(word);
     return found == WORDS ? refuse_word(sh, word) : run_command(sh, found, line);
 }
@@ -218,6 +231,30 @@ static void ignore_signal(int signal)
     (void)signal;
 }
 
+/* Tab: as much of the command as is certain. */
+static unsigned char complete(EditLine *el, int key)
+{
+    (void)key;
+    const LineInfo *line = el_line(el);
+    size_t typed = (size_t)(line->cursor - line->buffer), common = 0;
+    const char *first = NULL;
+    for (size_t i = 0; i < WORDS; i++) {
+        const char *word = words[i].word;
+        if (words[i].when == NEVER || strncasecmp(word, line->buffer, typed) != 0) continue;
+        if (first == NULL) {
+            first = word;
+            common = strlen(word) + 1; /* and the end, which becomes a blank */
+        } else {
+            while (strncmp(word, first, common) != 0) common--;
+        }
+    }
+    if (common <= typed) return CC_REFRESH_BEEP;
+    char more[PROMPT_SIZE];
+    bool whole = common > strlen(first);
+    snprintf(more, sizeof more, "%.*s%s", (int)(common - typed), first + typed, whole ? " " : "");
+    return el_insertstr(el, more) == 0 ? CC_REFRESH : CC_REFRESH_BEEP;
+}
+
 /* libedit drops, without a word, what is no character of the locale.  Where that has none beyond
  * ASCII, a terminal of today sends UTF-8 all the same. */
 static void take_characters(void)
@@ -246,6 +283,8 @@ static void run_terminal(struct shell *sh)
     el_set(el, EL_EDITOR, "emacs");
     el_set(el, EL_HIST, history, lines);
     el_set(el, EL_SIGNAL, 1);
+    el_set(el, EL_ADDFN, "complete", "complete the command", complete);
+    el_set(el, EL_BIND, "^I", "complete", NULL);
     signal(SIGINT, ignore_signal);
     printf("vstamp %s: 'help' lists the commands, Ctrl-D leaves\n", VERSION);
     while (!sh->ended) {

@@ -113,6 +113,19 @@ END'
     [ "${#lines[@]}" -eq 8 ]
 }
 
+@test "help: all commands, or the one that is named" {
+    run vstamp shell <<'END'
+help
+? SET
+END
+    [ "$status" -eq 0 ]
+    [[ $output == "put KEY [VALUE]"*$'\nquit '*"Usage: vstamp [OPTION]... put KEY [VALUE]"* ]]
+    [[ $output == *"--ttl"* && $output != *--session* ]]
+    run vstamp shell <<<"help gte"
+    [ "$status" -eq 2 ]
+    [ "$output" = "(error) unknown command 'gte': did you mean 'get'?" ]
+}
+
 @test "an option holds for its line only" {
     run vstamp shell <<'END'
 put k v
@@ -197,10 +210,12 @@ END'
     [ "$status" -eq 2 ]
     [[ $output == *"vstamp shell"* ]]
     group_need_terminal
-    printf 'put k "\\x1b"\nget k\n\004' >"$BATS_TEST_TMPDIR/typed"
+    printf 'PU\tk "\\x1b"\nc\ts\tk a b\nget k\n\004' >"$BATS_TEST_TMPDIR/typed"
     (sleep 1 && cat "$BATS_TEST_TMPDIR/typed" && sleep 1) |
         TERM=xterm timeout 20 script -qec vstamp "$BATS_TEST_TMPDIR/seen" >/dev/null
     grep -q "'help' lists the commands" "$BATS_TEST_TMPDIR/seen"
+    group_never grep -q "unknown command" "$BATS_TEST_TMPDIR/seen" # Tab has completed them
+    grep -q "(not swapped)" "$BATS_TEST_TMPDIR/seen"
     grep -q '\\x1b' "$BATS_TEST_TMPDIR/seen"
     grep -Eq 'v[0-9]+/[0-9]+> ' "$BATS_TEST_TMPDIR/seen"
     [ "$(stat -c %a "$XDG_STATE_HOME/vstamp/history")" = 600 ]

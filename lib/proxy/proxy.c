@@ -274,7 +274,7 @@ static void end(struct vstamp_client *c, uint32_t i, uint64_t now_ms)
         .op_number = r->op,
         .view = r->view,
         .epoch = r->epoch,
-        .body = tells ? r->body.data : NULL,
+        .body = tells && r->body.size > 0 ? r->body.data : (const uint8_t *)"",
         .size = tells ? r->body.size : 0,
     };
     vstamp_reply_fn *tell = call->reply;

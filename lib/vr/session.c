@@ -121,6 +121,7 @@ bool session_may_run(const struct session *s)
 static void end_for_time(struct session *s)
 {
     bool may_have_run = session_may_run(s);
+    s->result.body = (struct bytes){0}; /* of a refusal that was not the last word, long gone */
     end(s, may_have_run ? VSTAMP_E_UNKNOWN_OUTCOME : VSTAMP_E_NOT_RUN, may_have_run);
 }
 

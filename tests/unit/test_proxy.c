@@ -353,6 +353,29 @@ static void a_call_without_an_answer_ends_in_time_and_is_fenced(void **state)
     assert_int_equal(waiting[0][0].number, SESSION_REGISTRATIONS + 2);
 }
 
+static void a_refusal_that_was_not_the_last_word_is_not_told_later(void **state)
+{
+    (void)state;
+    register_all();
+    call(0, VSTAMP_APPLY, "x");
+    take(0);
+    const struct wire_request *m = &waiting[0][0];
+    struct wire_reject reject = {.client = m->client,
+                                 .session = m->session,
+                                 .number = m->number,
+                                 .request = client_table_request(m->session, m->body),
+                                 .reason = WIRE_REJECT_BUSY,
+                                 .text = bytes_of("later")};
+    say(0, 0, &wire_shape_reject, &reject);
+    deliver(0);
+    memset(stream, 'x', sizeof stream); /* that is where its words were */
+    pass(TIMEOUT);
+    assert_int_equal(endings[0].times, 1);
+    assert_int_equal(endings[0].reply.err, VSTAMP_E_NOT_RUN);
+    assert_string_equal(endings[0].body, "");
+    assert_non_null(endings[0].reply.body);
+}
+
 static void what_was_never_sent_did_not_run(void **state)
 {
     (void)state;
@@ -536,6 +559,7 @@ int main(void)
         STORY(one_that_finds_the_new_primary_tells_the_others),
         STORY(the_busy_are_left_in_peace),
         STORY(a_call_without_an_answer_ends_in_time_and_is_fenced),
+        STORY(a_refusal_that_was_not_the_last_word_is_not_told_later),
         STORY(what_was_never_sent_did_not_run),
         STORY(causal_reads_know_what_any_call_has_seen),
         STORY(an_operation_beyond_any_frame_is_refused_at_once),

@@ -25,6 +25,7 @@ static const char *misfit(const struct vstamp_app *app)
     if (app->apply == NULL || app->query == NULL) return "lacks apply or query";
     if ((app->open == NULL) != (app->close == NULL)) return "has only one of open and close";
     if ((app->save == NULL) != (app->load == NULL)) return "has only one of save and load";
+    if ((app->due == NULL) != (app->tick == NULL)) return "has only one of due and tick";
     if (app->settle != NULL && app->resume == NULL) return "has settle without resume";
     if (app->save != NULL && app->resume != NULL) return "has both load and resume";
     return NULL;

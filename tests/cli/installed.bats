@@ -316,6 +316,10 @@ were_rejected() { [ "$(group_field 0 rejected)" -ge "$1" ]; }
     sed -i 's/^static int load/static __attribute__((unused)) int load/' half.c
     compile half.c vstamp -shared -fPIC -o half.so
     refused "half.so: the application \"phone book\" has only one of save and load" --app half.so
+    sed 's/\.tick = tick,//; s/^static int tick/static __attribute__((unused)) int tick/' \
+        "$BATS_FILE_TMPDIR/jobs.c" >timeless.c
+    compile timeless.c vstamp -shared -fPIC -o timeless.so
+    refused "timeless.so: the application \"jobs\" has only one of due and tick" --app timeless.so
     refused "the application \"key-value store\" takes no argument" --app-argument x
     run -0 vstamp-replica --config "$VSTAMP_CONFIG" --index 0 --check \
         --app "$BATS_FILE_TMPDIR/phonebook.so"

@@ -154,11 +154,12 @@ static void show_epoch(struct reconfigure *r)
 static void on_reply(void *context, const struct vstamp_reply *reply)
 {
     struct reconfigure *r = context;
+    if (r->replied) return; /* it was given up */
     r->replied = true;
     r->err = reply->err;
     r->may_have_run = reply->may_have_run;
     vstamp_diag_printf(&r->why, "%.*s", (int)reply->size,
-                       reply->size > 0 ? (const char *)reply->body : "");
+                       (const char *)reply->body);
 }
 
 static void to_vr(const struct members *members, struct vr_membership *m)
@@ -240,6 +241,15 @@ static void await(struct reconfigure *r, struct vstamp_driver *driver)
     }
 }
 
+/* What was asked for may be granted later, also if all have said "busy" so far. */
+static void give_up(struct reconfigure *r, const struct vstamp_driver *driver)
+{
+    r->replied = true;
+    r->err = VSTAMP_E_UNKNOWN_OUTCOME;
+    r->may_have_run = true;
+    if (interrupted == 0) vstamp_driver_explain(driver, r->why.text, sizeof r->why.text);
+}
+
 /* One call to the group, by an identity of its own.  0, or VSTAMP_E_*: then r->why may say more. */
 static int call(struct reconfigure *r, const struct members *to, enum vstamp_task task,
                 struct bytes body)
@@ -251,12 +261,9 @@ static int call(struct reconfigure *r, const struct members *to, enum vstamp_tas
     if (driver == NULL) return VSTAMP_E_IO;
     int rv = vstamp_driver_call(driver, task, body.data, body.size, FOREVER_MS, on_reply, r);
     if (rv == 0) await(r, driver);
-    if (rv == 0 && !r->replied && interrupted == 0)
-        vstamp_driver_explain(driver, r->why.text, sizeof r->why.text);
+    if (rv == 0 && !r->replied) give_up(r, driver);
     vstamp_driver_close(driver);
-    if (rv != 0) return rv;
-    if (!r->replied) return VSTAMP_E_UNKNOWN_OUTCOME;
-    return r->err;
+    return rv != 0 ? rv : r->err;
 }
 
 /* --- after it is committed -------------------------------------------------------------------- */
@@ -455,7 +462,7 @@ static int refuse(struct reconfigure *r, int err)
     const char *why = r->why.text;
     if (err == VSTAMP_E_INVALID)
         return fail(r, "refused", CLI_REFUSED, "the primary refuses: %s", why);
-    if (!r->may_have_run && r->replied)
+    if (!r->may_have_run)
         return fail(r, "none", CLI_NOT_RUN, "nothing changed: %s",
                     why[0] != '\0' ? why : vstamp_err_text(err));
     return fail(r, "unknown", CLI_UNKNOWN_OUTCOME,

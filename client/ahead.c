@@ -93,12 +93,12 @@ static void show_answered(struct ahead *a)
 bool ahead_turn(struct ahead *a, int input)
 {
     struct pollfd polls[VSTAMP_PEERS_MAX + 1];
-    size_t n = a->n > 0 ? vstamp_driver_polls(a->driver, polls) : 0;
+    size_t n = a->n > 0 ? driver_polls(a->driver, polls) : 0;
     int wait_ms = a->n > 0 ? vstamp_driver_timeout(a->driver) : -1;
     polls[n] = (struct pollfd){.fd = input, .events = POLLIN};
     driver_poll_ms(polls, n + 1, wait_ms);
     if (a->n > 0) {
-        vstamp_driver_turn(a->driver, polls);
+        driver_turn(a->driver, polls);
         show_answered(a);
     }
     return polls[n].revents != 0;

@@ -77,12 +77,12 @@ void conn_print_replicas(const struct conn *conn, FILE *into)
 static int turn(struct conn *conn)
 {
     struct pollfd polls[VSTAMP_PEERS_MAX + 1];
-    size_t n = vstamp_driver_polls(conn->driver, polls);
+    size_t n = driver_polls(conn->driver, polls);
     polls[n] = (struct pollfd){.fd = conn->signals.fd, .events = POLLIN};
     bool polled = driver_poll_ms(polls, n + 1, vstamp_driver_timeout(conn->driver));
     int signal = polled && polls[n].revents == 0 ? 0 : signals_take(&conn->signals);
     if (signal != 0) return signal;
-    vstamp_driver_turn(conn->driver, polls);
+    driver_turn(conn->driver, polls);
     return 0;
 }
 

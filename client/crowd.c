@@ -133,7 +133,7 @@ void crowd_call(struct crowd *crowd, uint32_t i, enum vstamp_task task, struct b
     int rv = vstamp_driver_call(crowd->drivers[i % crowd->n_drivers], task, operation.data,
                                 operation.size, crowd->c->options.timeout_ms, reply, context);
     if (rv == 0) return;
-    const struct vstamp_reply refused = {.err = rv};
+    const struct vstamp_reply refused = {.err = rv, .body = (const uint8_t *)""};
     reply(context, &refused);
 }
 
@@ -144,7 +144,7 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns)
     int wait_ms = -1;
     for (uint32_t i = 0; i < crowd->n_drivers; i++) {
         crowd->places[i] = n;
-        n += vstamp_driver_polls(crowd->drivers[i], polls + n);
+        n += driver_polls(crowd->drivers[i], polls + n);
         int ms = vstamp_driver_timeout(crowd->drivers[i]);
         if (ms >= 0 && (wait_ms < 0 || ms < wait_ms)) wait_ms = ms;
     }
@@ -159,7 +159,7 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns)
     if ((!polled || polls[n].revents != 0) && crowd->c->signal == 0)
         crowd->c->signal = signals_take(&crowd->signals);
     for (uint32_t i = 0; i < crowd->n_drivers; i++)
-        vstamp_driver_turn(crowd->drivers[i], polls + crowd->places[i]);
+        driver_turn(crowd->drivers[i], polls + crowd->places[i]);
     return polls[n + 1].revents != 0;
 }
 
@@ -170,7 +170,7 @@ static void on_registered(void *context, const struct vstamp_reply *reply)
     if (crowd->roll.err != 0 || reply->err == 0) return;
     crowd->roll.err = reply->err;
     snprintf(crowd->roll.why, sizeof crowd->roll.why, "%.*s", (int)reply->size,
-             reply->size > 0 ? (const char *)reply->body : "");
+             (const char *)reply->body);
 }
 
 int crowd_register(struct crowd *crowd, struct outcome *o)

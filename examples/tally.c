@@ -39,7 +39,6 @@ static int identity(const char *path, struct vstamp_id *id)
 
 struct tally {
     struct vstamp_driver *driver;
-    unsigned long in_flight;
     unsigned long value; /* of the counter, when all was settled last, */
     unsigned long sent;  /* and increments since */
     int failed;          /* calls of which the outcome is not known, or that have to be repeated */
@@ -52,30 +51,22 @@ static unsigned long number_in(const struct vstamp_reply *reply)
     return strtoul(text, NULL, 10);
 }
 
-static void on_registered(void *context, const struct vstamp_reply *reply)
-{
-    struct tally *t = context;
-    if (reply->err != 0) t->failed++;
-}
-
-/* Whatever was asked before, also by one that was killed: it has run by the end of this, or never
- * will.  All registrations are begun before any is waited for, so each takes another session. */
-static void settle(struct tally *t)
+/* Whatever was asked before, also by one that was killed, has run by now or never will; and then,
+ * how far is the counter? */
+static int settle(struct tally *t)
 {
     struct vstamp_reply reply;
-    do {
-        t->failed = 0;
-        for (unsigned long i = 0; i < t->in_flight; i++)
-            if (vstamp_driver_call(t->driver, VSTAMP_REGISTER, "", 0, TIMEOUT_MS, on_registered,
-                                   t) != 0)
-                t->failed++;
-        while (vstamp_driver_finish(t->driver) != 0) continue; /* a signal came */
-        if (t->failed > 0) fprintf(stderr, "tally: waiting for the group\n");
-    } while (t->failed > 0);
-    while (vstamp_driver_ask(t->driver, VSTAMP_READ, "", 0, TIMEOUT_MS, &reply) != 0)
+    int rv;
+    while ((rv = vstamp_driver_settle(t->driver, TIMEOUT_MS)) == VSTAMP_E_NOT_RUN)
+        fprintf(stderr, "tally: waiting for the group\n");
+    while (rv == 0 && (rv = vstamp_driver_ask(t->driver, VSTAMP_READ, "", 0, TIMEOUT_MS,
+                                              &reply)) == VSTAMP_E_NOT_RUN)
         fprintf(stderr, "tally: no answer\n");
+    if (rv != 0) return rv;
     t->value = number_in(&reply);
     t->sent = 0;
+    t->failed = 0;
+    return 0;
 }
 
 static void on_counted(void *context, const struct vstamp_reply *reply)
@@ -97,7 +88,7 @@ static void count_to(struct tally *t, unsigned long number)
         }
         vstamp_driver_wait(t->driver, -1);
     }
-    while (vstamp_driver_finish(t->driver) != 0) continue;
+    while (vstamp_driver_finish(t->driver) != 0) continue; /* a signal came */
 }
 
 int main(int argc, char **argv)
@@ -121,11 +112,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "tally: %s\n", diag.text);
         return 2;
     }
-    tally.in_flight = vstamp_client_room(vstamp_driver_client(tally.driver));
+    int rv;
     do {
-        settle(&tally);
-        count_to(&tally, strtoul(argv[3], NULL, 10));
-    } while (tally.failed > 0);
+        rv = settle(&tally);
+        if (rv == 0) count_to(&tally, strtoul(argv[3], NULL, 10));
+    } while (rv == 0 && tally.failed > 0);
+    if (rv != 0) fprintf(stderr, "tally: %s\n", vstamp_err_text(rv));
     vstamp_driver_close(tally.driver);
-    return 0;
+    return vstamp_err_exit(rv);
 }

@@ -23,8 +23,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "driver/link.h"
@@ -50,6 +52,8 @@ struct vstamp_driver {
     struct vstamp_client *client;
     uint32_t moves; /* of the client, that were followed */
     bool in_turn; /* connections are being worked on, and callbacks come from there */
+    bool closes;
+    int epoll; /* all connections behind one descriptor, for a loop of the caller's; -1: none */
     size_t n_begin;
     struct address begin[VSTAMP_REPLICAS_MAX]; /* where its user believes the group to be */
     size_t n_peers;                            /* members, then those of `begin` that are none */
@@ -136,8 +140,10 @@ const char *driver_member(const struct vstamp_driver *d, uint32_t replica)
 
 /* --- open and close --------------------------------------------------------------------------- */
 
-static void draw(struct vstamp_client_config *config)
+/* What its user left to the driver. */
+static void fill_in(struct vstamp_client_config *config)
 {
+    if (config->in_flight == 0) config->in_flight = 1;
     while (vstamp_id_is_zero(config->first))
         if (getrandom(&config->first, sizeof config->first, 0) != sizeof config->first) abort();
     while (config->seed == 0)
@@ -149,10 +155,10 @@ struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
                                  const struct vstamp_client_config *config)
 {
     assert(n > 0 && n <= VSTAMP_REPLICAS_MAX);
-    struct vstamp_client_config full = {.in_flight = 1};
+    struct vstamp_client_config full = {0};
     if (config != NULL) full = *config;
     full.n_replicas = (uint32_t)n;
-    draw(&full);
+    fill_in(&full);
     struct vstamp_driver *d = calloc(1, sizeof *d);
     size_t size = vstamp_client_size(&full);
     void *memory = aligned_alloc(64, (size + 63) / 64 * 64);
@@ -162,6 +168,7 @@ struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
         return NULL;
     }
     memset(memory, 0, size);
+    d->epoll = -1;
     d->client = vstamp_client_new(&full, memory);
     for (size_t i = 0; i < n; i++) {
         add_peer(d, &replicas[i]);
@@ -196,19 +203,16 @@ int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
                        const struct vstamp_client_config *config, struct vstamp_diag *diag)
 {
     struct address at[VSTAMP_REPLICAS_MAX];
-    struct vstamp_client_config full = {0};
     size_t n;
     *driver = NULL;
-    if (config != NULL) full = *config;
-    if (full.in_flight == 0) full.in_flight = 1;
-    if (full.in_flight > VSTAMP_IN_FLIGHT_MAX) {
+    if (config != NULL && config->in_flight > VSTAMP_IN_FLIGHT_MAX) {
         vstamp_diag_printf(diag, "in_flight is %" PRIu32 ": at most %u calls may be at a time",
-                           full.in_flight, VSTAMP_IN_FLIGHT_MAX);
+                           config->in_flight, VSTAMP_IN_FLIGHT_MAX);
         return VSTAMP_E_CONFIG;
     }
     int rv = parse_replicas(replicas, at, &n, diag);
     if (rv != 0) return rv;
-    *driver = driver_new(at, n, &full);
+    *driver = driver_new(at, n, config);
     if (*driver != NULL) return 0;
     vstamp_diag_printf(diag, "out of memory");
     return VSTAMP_E_IO;
@@ -232,7 +236,10 @@ struct vstamp_driver *driver_beside(struct vstamp_driver *d, uint32_t in_flight,
 void vstamp_driver_close(struct vstamp_driver *d)
 {
     if (d == NULL) return;
+    d->in_turn = d->closes = true;
+    vstamp_client_time(d->client, UINT64_MAX); /* no call has more time than that */
     forget_peers(d);
+    if (d->epoll >= 0) close(d->epoll);
     free(d->answer);
     free(d->client);
     free(d);
@@ -365,6 +372,7 @@ void driver_adopt(struct vstamp_driver *d, struct session *session)
 int vstamp_driver_call(struct vstamp_driver *d, enum vstamp_task task, const void *operation,
                        size_t size, uint64_t timeout_ms, vstamp_reply_fn *reply, void *context)
 {
+    if (d->closes) return VSTAMP_E_INVALID;
     if (!d->in_turn && proxy_is_idle(d->client)) driver_refresh(d);
     uint64_t now_ms = vstamp_driver_now_ms();
     uint64_t deadline_ms = timeout_ms < UINT64_MAX - now_ms ? now_ms + timeout_ms : UINT64_MAX;
@@ -372,18 +380,50 @@ int vstamp_driver_call(struct vstamp_driver *d, enum vstamp_task task, const voi
                               context);
 }
 
-size_t vstamp_driver_polls(struct vstamp_driver *d, struct pollfd *polls)
+static bool waits_to_write(const struct link *l)
+{
+    return l->state == LINK_CONNECTING || l->out_size > 0;
+}
+
+/* A descriptor that is closed has left epoll by itself, and its number may be that of the next one;
+ * so it is the link that knows.  0, or an errno. */
+static int watch(int epoll, struct link *l)
+{
+    struct epoll_event event = {.events = waits_to_write(l) ? EPOLLIN | EPOLLOUT : EPOLLIN};
+    if (l->fd < 0 || l->watched == event.events) return 0;
+    int change = l->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(epoll, change, l->fd, &event) != 0) return errno;
+    l->watched = event.events;
+    return 0;
+}
+
+static void watch_all(struct vstamp_driver *d)
+{
+    for (uint32_t i = 0; i < d->n_peers; i++) {
+        int error = watch(d->epoll, &d->peers[i].link);
+        if (error != 0) lose(d, i, error);
+    }
+}
+
+/* All that need not wait. */
+static void advance(struct vstamp_driver *d)
 {
     d->in_turn = true;
     follow(d);
     connect_wanted(d, vstamp_driver_now_ms());
     for (uint32_t i = 0; i < d->n_peers; i++) write_due(d, i);
+    if (d->epoll >= 0) watch_all(d);
+    d->in_turn = false;
+}
+
+size_t driver_polls(struct vstamp_driver *d, struct pollfd *polls)
+{
+    advance(d);
     for (uint32_t i = 0; i < d->n_peers; i++) {
         const struct link *l = &d->peers[i].link;
-        bool writes = l->state == LINK_CONNECTING || l->out_size > 0;
-        polls[i] = (struct pollfd){.fd = l->fd, .events = writes ? POLLIN | POLLOUT : POLLIN};
+        polls[i] = (struct pollfd){.fd = l->fd,
+                                   .events = waits_to_write(l) ? POLLIN | POLLOUT : POLLIN};
     }
-    d->in_turn = false;
     return d->n_peers;
 }
 
@@ -394,13 +434,15 @@ int vstamp_driver_timeout(const struct vstamp_driver *d)
     for (uint32_t i = 0; i < d->n_peers; i++) {
         const struct link *l = &d->peers[i].link;
         if (is_waiting(d, i) && l->due_ms < wake_ms) wake_ms = l->due_ms;
+        if (l->state == LINK_UP && l->out_size == 0 && vstamp_client_output_size(d->client, i) > 0)
+            return 0; /* a call was begun since it was written to */
     }
     if (wake_ms == UINT64_MAX) return -1;
     if (wake_ms <= now_ms) return 0;
     return wake_ms - now_ms > WAIT_MS_MAX ? (int)WAIT_MS_MAX : (int)(wake_ms - now_ms);
 }
 
-void vstamp_driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
+void driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
 {
     d->in_turn = true;
     for (uint32_t i = 0; i < d->n_peers && !has_moved(d); i++) {
@@ -434,12 +476,22 @@ int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
 {
     if (d->in_turn) return VSTAMP_E_INVALID; /* from a callback */
     struct pollfd polls[VSTAMP_PEERS_MAX];
-    size_t n = vstamp_driver_polls(d, polls);
+    size_t n = driver_polls(d, polls);
     int own_ms = vstamp_driver_timeout(d);
     if (timeout_ms < 0 || (own_ms >= 0 && own_ms < timeout_ms)) timeout_ms = own_ms;
     bool polled = driver_poll_ms(polls, n, timeout_ms);
-    vstamp_driver_turn(d, polls);
+    driver_turn(d, polls);
+    if (d->epoll >= 0) advance(d); /* nobody may come back before that descriptor is ready */
     return polled ? 0 : VSTAMP_E_IO;
+}
+
+int vstamp_driver_fd(struct vstamp_driver *d)
+{
+    if (d->epoll >= 0) return d->epoll;
+    d->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (d->epoll < 0) return VSTAMP_E_IO;
+    watch_all(d);
+    return d->epoll;
 }
 
 int vstamp_driver_finish(struct vstamp_driver *d)
@@ -455,6 +507,12 @@ struct question {
     bool ended;
 };
 
+static struct vstamp_reply failure(int err, const char *why)
+{
+    return (struct vstamp_reply){
+        .err = err, .body = (const uint8_t *)why, .size = strlen(why)};
+}
+
 /* The body lies in a buffer of the connection, which the next bytes overwrite. */
 static void keep_answer(void *context, const struct vstamp_reply *reply)
 {
@@ -467,25 +525,41 @@ static void keep_answer(void *context, const struct vstamp_reply *reply)
         memcpy(d->answer, reply->body, reply->size);
         q->reply->body = d->answer;
     } else {
-        *q->reply = (struct vstamp_reply){.err = VSTAMP_E_IO, .may_have_run = reply->err == 0};
+        *q->reply = failure(VSTAMP_E_IO, "");
+        q->reply->may_have_run = reply->err == 0 || reply->may_have_run;
     }
 }
 
 int vstamp_driver_ask(struct vstamp_driver *d, enum vstamp_task task, const void *operation,
                       size_t size, uint64_t timeout_ms, struct vstamp_reply *reply)
 {
-    static const char nested[] = "a callback cannot wait for an answer: begin a call";
     struct question q = {.driver = d, .reply = reply};
     if (d->in_turn) {
-        *reply = (struct vstamp_reply){.err = VSTAMP_E_INVALID,
-                                       .body = (const uint8_t *)nested,
-                                       .size = sizeof nested - 1};
+        *reply = failure(VSTAMP_E_INVALID, "a callback cannot wait for an answer: begin a call");
         return reply->err;
     }
     int rv = vstamp_driver_call(d, task, operation, size, timeout_ms, keep_answer, &q);
-    if (rv != 0) *reply = (struct vstamp_reply){.err = rv};
+    if (rv != 0) *reply = failure(rv, "");
     while (rv == 0 && !q.ended) vstamp_driver_wait(d, -1); /* which ends with the time-out */
     return reply->err;
+}
+
+static void note_failure(void *context, const struct vstamp_reply *reply)
+{
+    int *err = context;
+    if (reply->err != 0) *err = reply->err;
+}
+
+/* All registrations are begun before any is waited for, so each takes another session. */
+int vstamp_driver_settle(struct vstamp_driver *d, uint64_t timeout_ms)
+{
+    int err = 0;
+    if (d->in_turn) return VSTAMP_E_INVALID;
+    if (!proxy_is_idle(d->client)) return VSTAMP_E_IN_FLIGHT;
+    while (vstamp_client_room(d->client) > 0)
+        vstamp_driver_call(d, VSTAMP_REGISTER, NULL, 0, timeout_ms, note_failure, &err);
+    while (!proxy_is_idle(d->client)) vstamp_driver_wait(d, -1);
+    return err;
 }
 
 static const char *peer_text(const struct vstamp_driver *d, uint32_t index, char text[TEXT_MAX])

@@ -27,9 +27,20 @@ struct vstamp_driver *driver_beside(struct vstamp_driver *driver, uint32_t in_fl
 /* Where a member of the newest epoch that was heard of listens. */
 const char *driver_member(const struct vstamp_driver *driver, uint32_t replica);
 
+/* The steps of vstamp_driver_wait, for those who wait for more than one driver:
+ *
+ *     n = driver_polls(d, polls);                  connects, writes, and says what to wait for
+ *     poll(polls, n, vstamp_driver_timeout(d));
+ *     driver_turn(d, polls);                       reads, and calls back
+ *
+ * polls has room for VSTAMP_PEERS_MAX; polls[i] is for replica i, its descriptor -1 while there is
+ * none. */
+struct pollfd;
+size_t driver_polls(struct vstamp_driver *driver, struct pollfd *polls);
+void driver_turn(struct vstamp_driver *driver, const struct pollfd *polls);
+
 /* poll(2) for so long, UINT64_MAX: for ever.  False: it failed, and none is ready; by a signal, or
  * after a pause, as there are more of them than this process may have descriptors. */
-struct pollfd;
 bool driver_poll(struct pollfd *polls, size_t n, uint64_t wait_ns);
 
 /* The same with what vstamp_driver_timeout says. */

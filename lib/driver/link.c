@@ -96,6 +96,7 @@ static int connect_to_next(struct link *l)
     l->next = to->ai_next;
     l->fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (l->fd < 0) return errno;
+    l->watched = 0;
     const int on = 1; /* what is due leaves in one write: nothing is gained by waiting for more */
     const int timeout_ms = USER_TIMEOUT_MS;
     setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

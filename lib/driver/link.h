@@ -27,6 +27,7 @@ struct link {
     struct addrinfo *next; /* the one to try next */
     enum link_state state;
     int fd;          /* -1: none */
+    uint32_t watched; /* events of it that are waited for by epoll, 0: not yet */
     uint64_t due_ms; /* CLOSED: not to be begun before; CONNECTING: when this address is given up */
     int error;         /* the newest failure */
     bool closed_by_peer;

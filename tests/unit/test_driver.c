@@ -293,13 +293,94 @@ static void a_host_that_is_silent_is_tried_again_and_again(void **state)
     close(silent);
 }
 
+/* As a loop would that waits for much else. */
+static void wait_at_descriptor(struct vstamp_driver *driver)
+{
+    struct pollfd wait = {.fd = vstamp_driver_fd(driver), .events = POLLIN};
+    assert_true(poll(&wait, 1, vstamp_driver_timeout(driver)) >= 0);
+    assert_int_equal(vstamp_driver_wait(driver, 0), 0);
+}
+
+/* It is ready, and not only because time has passed. */
+static void expect_to_be_woken(struct vstamp_driver *driver)
+{
+    struct pollfd wait = {.fd = vstamp_driver_fd(driver), .events = POLLIN};
+    assert_int_equal(poll(&wait, 1, TIMEOUT_MS), 1);
+    assert_int_equal(vstamp_driver_wait(driver, 0), 0);
+}
+
+struct row {
+    struct vstamp_driver *driver;
+    int left, err, begun;
+};
+
+static void on_row(void *context, const struct vstamp_reply *reply)
+{
+    struct row *row = context;
+    row->err = reply->err;
+    if (--row->left == 0) return;
+    row->begun = vstamp_driver_call(row->driver, VSTAMP_READ_STALE, "x", 1, TIMEOUT_MS, on_row,
+                                    row);
+}
+
+/* The socket to the second address has the number that the first one had. */
+static void one_descriptor_stands_for_all_connections(void **state)
+{
+    char text[200] = "";
+    struct row row = {.left = 2};
+    int former = bind_to_loopback(&places[0]);
+    (void)state;
+    places[1] = place;
+    n_places = 2;
+    assert_int_equal(vstamp_driver_open(&row.driver, "host:1", NULL, NULL), 0);
+    int fd = vstamp_driver_fd(row.driver);
+    assert_true(fd >= 0);
+    assert_int_equal(vstamp_driver_call(row.driver, VSTAMP_READ_STALE, "x", 1, TIMEOUT_MS, on_row,
+                                        &row), 0);
+    while (strstr(text, "no answer") == NULL) {
+        wait_at_descriptor(row.driver);
+        vstamp_driver_explain(row.driver, text, sizeof text);
+    }
+    int connection = accept(listener, NULL, NULL);
+    answer_one(connection);
+    expect_to_be_woken(row.driver);
+    assert_int_equal(row.left, 1);
+    struct pollfd sent = {.fd = connection, .events = POLLIN}; /* what the callback began */
+    assert_int_equal(poll(&sent, 1, TIMEOUT_MS), 1);
+    answer_one(connection);
+    expect_to_be_woken(row.driver);
+    assert_int_equal(row.left, 0);
+    assert_int_equal(row.err, 0);
+    row.left = 1;
+    assert_int_equal(vstamp_driver_call(row.driver, VSTAMP_READ_STALE, "x", 1, TIMEOUT_MS, on_row,
+                                        &row), 0);
+    assert_int_equal(vstamp_driver_timeout(row.driver), 0); /* that is to be written */
+    assert_int_equal(vstamp_driver_fd(row.driver), fd);
+    vstamp_driver_close(row.driver);
+    close(connection);
+    close(former);
+}
+
+static void who_closes_ends_all_calls(void **state)
+{
+    struct row row = {.left = 2};
+    (void)state;
+    assert_int_equal(vstamp_driver_open(&row.driver, address, NULL, NULL), 0);
+    assert_int_equal(vstamp_driver_call(row.driver, VSTAMP_APPLY, "x", 1, UINT64_MAX, on_row, &row),
+                     0);
+    assert_int_equal(vstamp_driver_settle(row.driver, 0), VSTAMP_E_IN_FLIGHT);
+    vstamp_driver_close(row.driver);
+    assert_int_equal(row.left, 1);
+    assert_int_equal(row.err, VSTAMP_E_NOT_RUN);
+    assert_int_equal(row.begun, VSTAMP_E_INVALID);
+}
+
 static void a_driver_whose_group_has_moved_is_due_at_once(void **state)
 {
     uint8_t members[64], frame[512];
     struct wire_list_builder list;
     struct wire_member member = {.address = bytes_of("elsewhere:1")};
     struct wire_header header = {.group = {1, 2}, .epoch = 1};
-    struct pollfd polls[VSTAMP_PEERS_MAX];
     int err = 1;
     (void)state;
     wire_list_begin(&list, &wire_shape_member, members, sizeof members);
@@ -310,10 +391,8 @@ static void a_driver_whose_group_has_moved_is_due_at_once(void **state)
     vstamp_driver_wait(driver, 0);
     int connection = accept(listener, NULL, NULL);
     assert_int_equal(send(connection, frame, size, 0), size);
-    while (vstamp_client_moves(vstamp_driver_client(driver)) == 0) {
-        poll(polls, vstamp_driver_polls(driver, polls), 10);
-        vstamp_driver_turn(driver, polls);
-    }
+    while (vstamp_client_moves(vstamp_driver_client(driver)) == 0)
+        assert_int_equal(vstamp_driver_wait(driver, 10), 0);
     assert_int_equal(vstamp_client_n_replicas(vstamp_driver_client(driver)), 1);
     assert_int_equal(vstamp_driver_timeout(driver), 0);
     vstamp_driver_close(driver);
@@ -355,6 +434,8 @@ int main(void)
         cmocka_unit_test_setup(a_host_that_has_moved_is_found, found_at_once),
         cmocka_unit_test_setup(an_address_that_is_silent_gives_way_to_the_next, found_at_once),
         cmocka_unit_test_setup(a_host_that_is_silent_is_tried_again_and_again, found_at_once),
+        cmocka_unit_test_setup(one_descriptor_stands_for_all_connections, found_at_once),
+        cmocka_unit_test_setup(who_closes_ends_all_calls, found_at_once),
         cmocka_unit_test_setup(a_driver_whose_group_has_moved_is_due_at_once, found_at_once),
         cmocka_unit_test_setup(says_what_answers_in_place_of_a_replica, found_at_once),
     };

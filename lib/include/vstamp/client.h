@@ -10,7 +10,7 @@
  * There are two halves.  `struct vstamp_client` is pure: bytes and time go in, bytes and answers
  * come out; it makes no system call, so it fits any event loop, and a test or a simulator.
  * `struct vstamp_driver` puts sockets around it, for a program without an event loop, or with one
- * that can wait for descriptors:
+ * that can wait for a descriptor:
  *
  *     static void on_reply(void *context, const struct vstamp_reply *reply) {...}
  *
@@ -75,13 +75,15 @@ struct vstamp_reply {
     uint64_t op_number; /* with view and epoch the viewstamp of an answer */
     uint64_t view;
     uint32_t epoch;
-    const uint8_t *body; /* the application's answer, or why it was refused: a text without NUL; */
-    size_t size;         /* valid until the function that was given it returns */
+    /* The application's answer, or why it was refused: a text without NUL.  Never NULL, and valid
+     * until the function that was given it returns. */
+    const uint8_t *body;
+    size_t size;
 };
 
-/* Called once for each call, from within vstamp_client_input or _time, or the driver's functions
- * that lead there.  It may begin calls, and must not end the client nor wait: the driver's _ask,
- * _wait and _finish refuse that (VSTAMP_E_INVALID). */
+/* Called once for each call that was begun, from within vstamp_client_input or _time, or the
+ * driver's functions that lead there.  It may begin calls, and must not end the client nor wait:
+ * the driver's _ask, _wait, _finish and _settle refuse that (VSTAMP_E_INVALID). */
 typedef void vstamp_reply_fn(void *context, const struct vstamp_reply *reply);
 
 struct vstamp_client_config {
@@ -147,7 +149,8 @@ VSTAMP_API int vstamp_client_input(struct vstamp_client *client, uint32_t replic
 VSTAMP_API void vstamp_client_down(struct vstamp_client *client, uint32_t replica,
                                    uint64_t now_ms);
 
-/* Time has passed.  To be called not later than vstamp_client_wake says; UINT64_MAX: never. */
+/* Time has passed.  To be called not later than vstamp_client_wake says; UINT64_MAX: never.  With
+ * UINT64_MAX for the time all calls end, before the client is given up. */
 VSTAMP_API void vstamp_client_time(struct vstamp_client *client, uint64_t now_ms);
 VSTAMP_API uint64_t vstamp_client_wake(const struct vstamp_client *client);
 
@@ -180,8 +183,8 @@ VSTAMP_API int vstamp_driver_open(struct vstamp_driver **driver, const char *rep
                                   const struct vstamp_client_config *config,
                                   struct vstamp_diag *diag);
 
-/* Close the connections.  Calls in flight end without a word: what was sent may still run.  NULL is
- * accepted. */
+/* End all calls in flight, as if their time were over, and close the connections.  Who is called
+ * back can begin no more calls (VSTAMP_E_INVALID).  NULL is accepted. */
 VSTAMP_API void vstamp_driver_close(struct vstamp_driver *driver);
 
 /* The client within: for vstamp_client_room and _view. */
@@ -199,6 +202,12 @@ VSTAMP_API int vstamp_driver_ask(struct vstamp_driver *driver, enum vstamp_task 
                                  const void *operation, size_t size, uint64_t timeout_ms,
                                  struct vstamp_reply *reply);
 
+/* Settle what has ended with an unknown outcome, here or in a former process under the same ids
+ * (`first`, `registration`): when this returns 0 it has run, or never will.  Else
+ * VSTAMP_E_NOT_RUN, there was no answer in time, so settle again; VSTAMP_E_IN_FLIGHT with calls in
+ * flight; or another error of a VSTAMP_REGISTER.  Waits as vstamp_driver_ask does. */
+VSTAMP_API int vstamp_driver_settle(struct vstamp_driver *driver, uint64_t timeout_ms);
+
 /* Wait until something happens, timeout_ms pass (-1: for ever) or a signal comes, and do what there
  * is to do.  VSTAMP_E_IO if it was interrupted, VSTAMP_E_INVALID from within a reply's function,
  * else 0; so vstamp_driver_finish. */
@@ -207,19 +216,14 @@ VSTAMP_API int vstamp_driver_wait(struct vstamp_driver *driver, int timeout_ms);
 /* Wait until no call is in flight.  VSTAMP_E_IO if a signal interrupted it, else 0. */
 VSTAMP_API int vstamp_driver_finish(struct vstamp_driver *driver);
 
-/* The three steps of vstamp_driver_wait, for a loop of the caller's own:
+/* For a loop of the caller's own, be it poll(2), epoll or a library's: wait until this descriptor
+ * can be read, or so many milliseconds have passed (-1: for ever), and then, or as soon as calls
+ * were begun, say vstamp_driver_wait(driver, 0).
  *
- *     n = vstamp_driver_polls(driver, polls);      connects, writes, and says what to wait for
- *     poll(polls, n, vstamp_driver_timeout(driver));
- *     vstamp_driver_turn(driver, polls);           reads, and calls back
- *
- * polls has room for VSTAMP_PEERS_MAX; polls[i] is for replica i, its descriptor -1 while there is
- * none.  With another kind of loop, fill in `revents` from what that saw.  The time-out is in
- * milliseconds, -1 for ever. */
-struct pollfd; /* <poll.h> */
-VSTAMP_API size_t vstamp_driver_polls(struct vstamp_driver *driver, struct pollfd *polls);
+ * It is the same one for the life of the driver, which closes it.  VSTAMP_E_IO: the system has none
+ * left. */
+VSTAMP_API int vstamp_driver_fd(struct vstamp_driver *driver);
 VSTAMP_API int vstamp_driver_timeout(const struct vstamp_driver *driver);
-VSTAMP_API void vstamp_driver_turn(struct vstamp_driver *driver, const struct pollfd *polls);
 
 /* What is the matter with each replica, for a person: "127.0.0.1:14621: Connection refused; ...".
  * Cut to `size` bytes with its NUL. */

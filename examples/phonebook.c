@@ -151,11 +151,15 @@ static int load(void *instance, struct vstamp_load *from, struct vstamp_diag *wh
 {
     struct book *b = instance;
     struct entry e = {0};
-    (void)why;
     forget(b);
     while (vstamp_load_bytes(from, e.name, WORD) == WORD &&
-           vstamp_load_bytes(from, e.number, WORD) == WORD)
+           vstamp_load_bytes(from, e.number, WORD) == WORD) {
+        if (memchr(e.name, '\0', WORD) == NULL || memchr(e.number, '\0', WORD) == NULL) {
+            vstamp_diag_printf(why, "a name or a number does not end");
+            return VSTAMP_E_MALFORMED;
+        }
         put(b, &e);
+    }
     return 0;
 }
 

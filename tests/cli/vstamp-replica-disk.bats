@@ -567,6 +567,19 @@ refuses() {
     [ -d "$data/damaged-disk" ]
 }
 
+@test "without memory it is not the disk that failed" {
+    local pid
+    group_start 1 "checkpoint_ops: 16"
+    put k v
+    pid=${GROUP_PIDS[0]}
+    prlimit --pid "$pid" --as=1:
+    vstamp shell < <(for i in $(seq 40); do echo "put k$i v$i"; done) >/dev/null 2>&1 3>&- &
+    group_adopt $!
+    group_wait "replica 0 to end" group_never group_running 0
+    tail -n 1 "$BATS_TEST_TMPDIR/replica-0.log" |
+        grep 'event=disk-failed .*Cannot allocate memory" hint="it is not the disk: see to that'
+}
+
 # ends_at FILE: many puts end replica 0, as that may not be so large.
 ends_at() {
     local status=0

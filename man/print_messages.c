@@ -34,8 +34,9 @@ static void print_shape(const struct wire_shape *shape)
     } else {
         printf(".It Sy %s\n", shape->name);
     }
-    printf("%s%s\n.Bl -tag -compact -width \"crash_vectorXX\" -offset indent\n", shape->text,
-           shape->for_ever ? "; the same in all versions" : "");
+    printf("%s%s\n", shape->text, shape->for_ever ? "; the same in all versions" : "");
+    if (shape->n_fields == 0) return;
+    printf(".Bl -tag -compact -width \"crash_vectorXX\" -offset indent\n");
     for (size_t i = 0; i < shape->n_fields; i++) {
         const struct wire_field *f = &shape->fields[i];
         printf(".It Va %s\n%s%s%s: %s\n", f->name, kind_words[f->kind],

@@ -495,7 +495,7 @@ void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin)
 /* To whoever speaks of a later one: which? */
 static void ask_epoch(struct vr *r, uint8_t slot, uint64_t origin)
 {
-    struct wire_request_start_view question = {.nonce = r->nonce};
+    struct wire_request_start_view question = {};
     if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_request_start_view, &question);
     else vr_answer(r, origin, &wire_shape_request_start_view, &question);
 }

@@ -211,7 +211,7 @@ static void answer(struct vr *r, uint8_t to, const struct wire_recovery *m)
     VR_SEND(r, to, recovery_response, .nonce = m->nonce, .incarnation = m->incarnation,
             .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
             .tokens = members_tokens(r, tokens, sizeof tokens),
-            .op = primary ? r->log.op : 0, .commit = primary ? r->commit : 0,
+            .op = primary ? r->log.op : 0,
             .checksum = primary ? log_last(&r->log)->checksum : (struct vstamp_id){0});
 }
 
@@ -336,7 +336,6 @@ void vr_on_recovery_response(struct vr *r, uint8_t from, const struct wire_heade
     r->answers[from] = (struct vr_answer){.present = true,
                                           .view = header->view,
                                           .op = m->op,
-                                          .commit = m->commit,
                                           .checksum = m->checksum};
     fetch_if_acquired(r);
 }

@@ -462,9 +462,7 @@ static void dispatch(struct vr *r, uint8_t from, const struct wire_message *m)
         break;
     case WIRE_do_view_change: vr_on_do_view_change(r, from, view, &m->as.do_view_change); break;
     case WIRE_start_view: vr_on_start_view(r, from, view, &m->as.start_view); break;
-    case WIRE_request_start_view:
-        vr_on_request_start_view(r, from, view, &m->as.request_start_view);
-        break;
+    case WIRE_request_start_view: vr_on_request_start_view(r, from, view); break;
     case WIRE_recovery: vr_on_recovery(r, from, &m->as.recovery); break;
     case WIRE_recovery_response:
         vr_on_recovery_response(r, from, &m->header, &m->as.recovery_response);

@@ -145,7 +145,7 @@ struct vr_promise {
 /* A RECOVERY-RESPONSE that was received, by sender. */
 struct vr_answer {
     bool present;
-    uint64_t view, op, commit;
+    uint64_t view, op;
     struct vstamp_id checksum;
 };
 
@@ -360,7 +360,6 @@ struct vr {
     bool starting;  /* new primary: log chosen, waiting for it to be durable */
     uint32_t attempts;
     struct vr_promise *promises; /* by replica */
-    struct vstamp_id start_view_nonce;
 
     /* version.c */
     uint8_t speaks[SLOTS_MAX]; /* newest version of each, 0: not known */

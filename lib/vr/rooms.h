@@ -211,8 +211,7 @@ void vr_on_start_view_change(struct vr *r, uint8_t from, uint64_t view,
 void vr_on_do_view_change(struct vr *r, uint8_t from, uint64_t view,
                           const struct wire_do_view_change *m);
 void vr_on_start_view(struct vr *r, uint8_t from, uint64_t view, const struct wire_start_view *m);
-void vr_on_request_start_view(struct vr *r, uint8_t from, uint64_t view,
-                              const struct wire_request_start_view *m);
+void vr_on_request_start_view(struct vr *r, uint8_t from, uint64_t view);
 void vr_enter_view(struct vr *r, uint64_t view, const char *why);
 void vr_suspect(struct vr *r, const char *why);
 void vr_trust(struct vr *r); /* a fresh word of the primary */

@@ -93,7 +93,6 @@ void vr_enter_view(struct vr *r, uint64_t view, const char *why)
     for (uint8_t i = 0; i < r->config.n_replicas; i++) vr_view_change_forget(r, i);
     for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
     arm_view_limit(r);
-    r->start_view_nonce = vr_draw_id(r);
     vr_persist_state(r);
 }
 
@@ -427,11 +426,10 @@ void vr_install_view(struct vr *r, uint64_t view)
            view, vr_primary_of(r, view), r->log.op);
 }
 
-static void send_start_view(struct vr *r, unsigned to, struct vstamp_id nonce)
+static void send_start_view(struct vr *r, unsigned to)
 {
     uint8_t vector[VR_CRASH_VECTOR_BYTES], headers[VR_HEADERS_BYTES];
     struct wire_start_view start = {
-        .nonce = nonce,
         .op = r->log.op,
         .commit = r->commit,
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
@@ -451,7 +449,7 @@ static void begin_as_primary(struct vr *r)
     vr_log(r, LOG_LEVEL_INFO, "view-started",
            "view=%" PRIu64 " role=primary op=%" PRIu64 " commit=%" PRIu64, r->view, r->log.op,
            r->commit);
-    send_start_view(r, VR_ALL, (struct vstamp_id){0});
+    send_start_view(r, VR_ALL);
 }
 
 void vr_view_change_settle(struct vr *r)
@@ -481,7 +479,7 @@ void vr_view_change_due(struct vr *r)
     uint8_t primary = vr_primary_of(r, r->view);
     if (primary != r->config.self) {
         vr_mark(r, VR_MARK_start_view_asked_for, "view=%" PRIu64, r->view);
-        VR_SEND(r, primary, request_start_view, .nonce = r->start_view_nonce);
+        VR_SEND(r, primary, request_start_view);
     }
 }
 
@@ -502,7 +500,7 @@ static void inform(struct vr *r, uint8_t replica)
     if (r->status == VR_VIEW_CHANGE) {
         if (r->promised) send_promise(r, replica);
     } else if (vr_is_primary(r)) {
-        send_start_view(r, replica, (struct vstamp_id){0});
+        send_start_view(r, replica);
     } else {
         VR_SEND(r, replica, commit_ok, .sequence = 0); /* its header names our view */
     }
@@ -592,8 +590,7 @@ void vr_on_start_view(struct vr *r, uint8_t from, uint64_t view, const struct wi
     vr_commit_up_to(r, m->commit < m->op ? m->commit : m->op);
 }
 
-void vr_on_request_start_view(struct vr *r, uint8_t from, uint64_t view,
-                              const struct wire_request_start_view *m)
+void vr_on_request_start_view(struct vr *r, uint8_t from, uint64_t view)
 {
-    if (view == r->view && vr_is_primary(r)) send_start_view(r, from, m->nonce);
+    if (view == r->view && vr_is_primary(r)) send_start_view(r, from);
 }

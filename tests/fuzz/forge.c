@@ -40,7 +40,7 @@ static struct vstamp_id near_id(struct forge *f)
     switch (which % 8) {
     case 0: return (struct vstamp_id){0};
     case 1: return r->nonce;
-    case 2: return which & 8 ? r->start_view_nonce : r->group;
+    case 2: return r->group;
     case 3: return which & 8 ? r->transfer.target_checksum : r->tokens[r->config.self];
     case 4: return f->tokens[which / 8 % r->config.n_replicas];
     case 5: return f->entries[which / 8].header.checksum;

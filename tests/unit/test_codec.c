@@ -102,6 +102,7 @@ static void noise_is_refused_or_is_the_one_encoding_of_something(void **state)
             union wire_random_record in, out;
             wire_random_fill(&g, shapes[s], &in);
             struct bytes b = encode(shapes[s], &in);
+            if (b.size == 0) continue; /* a message without fields */
             size_t at = prng_below(&g.prng, b.size);
             encoded[at] ^= (uint8_t)prng_between(&g.prng, 1, 255);
             if (wire_decode(shapes[s], b, &out) != 0) continue;

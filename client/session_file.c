@@ -333,7 +333,10 @@ int session_file_save(struct session_file *f, struct vstamp_diag *diag)
     free(text);
     if (!ok) {
         int rv = fail(diag, f->path, "cannot write the session file");
-        if (fd >= 0) close(fd);
+        if (fd >= 0) {
+            unlink(draft);
+            close(fd);
+        }
         return rv;
     }
     if (f->fd >= 0) close(f->fd);

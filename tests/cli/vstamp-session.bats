@@ -217,6 +217,15 @@ lose() {
     [ "$(vstamp --config "$VSTAMP_CONFIG" --session "$s.copy" incr n)" = 4 ]
 }
 
+@test "--session: what cannot be noted is not sent, and leaves no draft behind" {
+    vstamp --session "$s" incr n
+    run bash -c "trap '' XFSZ; ulimit -f 0; vstamp --session '$s' incr n"
+    [ "$status" -eq 2 ]
+    [ "$output" = "vstamp: $s: cannot write the session file: File too large: nothing was sent" ]
+    [ ! -e "$s.new" ]
+    [ "$(vstamp --session "$s" incr n)" = 2 ]
+}
+
 @test "--session: a file that is none is left alone" {
     echo precious >"$s"
     run vstamp --session "$s" put k v

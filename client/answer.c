@@ -36,7 +36,7 @@ void answer_print_json(struct client *c, json_t *object, const struct outcome *o
         json_object_set_new(object, "view", json_integer((json_int_t)o->view));
         json_object_set_new(object, "op_number", json_integer((json_int_t)o->op));
     }
-    json_dumpf(object, stdout, JSON_COMPACT);
+    json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(object);
 }

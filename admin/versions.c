@@ -10,6 +10,7 @@
 
 #include "admin/notation.h"
 #include "admin/operation_text.h"
+#include "vr/session.h"
 
 static void keep_version(void *ctx, const struct folder_record *r)
 {
@@ -49,16 +50,19 @@ static void print_requests(const struct folder *f, const struct version *v, json
         struct wire_operation o;
         if (wire_decode_next(&wire_shape_operation, &at, &o) != 0) break;
         const char *kind = operation_kind_word(o.kind);
+        uint64_t number = o.number;
+        if (o.kind == WIRE_KIND_REGISTER && number > SESSION_REGISTRATIONS)
+            number -= SESSION_REGISTRATIONS;
         char *text = operation_text(f->application, &o);
         notation_id(client, o.client);
         if (list != NULL)
             json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:s, s:s}", "client", client,
                                                   "session", (json_int_t)o.session, "number",
-                                                  (json_int_t)o.number, "kind", kind, "operation",
+                                                  (json_int_t)number, "kind", kind, "operation",
                                                   text));
         else
             printf("  client %s session %" PRIu64 " request %" PRIu64 "  %s%s%s\n", client,
-                   o.session, o.number, kind, text[0] != '\0' ? " " : "", text);
+                   o.session, number, kind, text[0] != '\0' ? " " : "", text);
         free(text);
     }
 }

@@ -26,7 +26,7 @@ forbidden_includes() {
         allow["admin"] = "program wire base node/status.h node/status.def node/copy.h " \
             "node/copier.h node/journal_walk.h node/trail.h kv/kv.h kv/ops.def " \
             "replica/storage.h replica/turn.h replica/app_exec.h vr/membership.h vr/settings.h " \
-            "vr/witness.h driver proxy client/commands.def"
+            "vr/witness.h vr/session.h driver proxy client/commands.def"
         allow["include"] = ""
     }
     /^[ \t]*#[ \t]*include[ \t]*"/ {

@@ -71,7 +71,9 @@ newest_op() { vstamp-admin journal "$FOLDER" | sed -n 's/^entries .* to //p'; }
     done >"$BATS_TEST_TMPDIR/shown"
     grep -qF 'apply put "two words" a\nb' "$BATS_TEST_TMPDIR/shown"
     grep -qF "apply put key100 value-100" "$BATS_TEST_TMPDIR/shown"
-    grep -q "^  client .* register$" "$BATS_TEST_TMPDIR/shown"
+    grep -q "^  client .* session 0 request 1  register$" "$BATS_TEST_TMPDIR/shown"
+    at=$(sed -n '/^entry/h; /register$/{x;s/^entry \([0-9]*\).*/\1/p;q}' "$BATS_TEST_TMPDIR/shown")
+    [[ $(vstamp-admin --json journal "$FOLDER" show "$at") == *'"number":1,"kind":"register"'* ]]
     journal "$FOLDER" show 3
     [ "$status" -eq 1 ]
     [[ $output == *"below the checkpoint"* ]]

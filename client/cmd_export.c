@@ -71,6 +71,7 @@ static int walk(struct export *e)
 {
     struct client *c = e->listing.c;
     learn_size(e);
+    if (c->signal != 0) return CLI_NOT_RUN; /* main dies by it */
     progress_begin(&e->progress, "export", e->into != stdout || !isatty(STDOUT_FILENO));
     bool done = listing_walk(&e->listing, e->into);
     progress_end(&e->progress);
@@ -102,6 +103,7 @@ static int to_file(struct export *e, const char *path)
     bool drafts = is_file(path);
     e->into = fopen(drafts ? draft : path, "we");
     if (e->into == NULL) return fail(c, drafts ? draft : path, "cannot be written");
+    if (drafts) conn_hold_signals(c->conn); /* until it is complete, or gone */
     int status = walk(e);
     bool ok = fflush(e->into) == 0 && !ferror(e->into) &&
               (fsync(fileno(e->into)) == 0 || !drafts); /* what is no file cannot be synced */
@@ -109,6 +111,7 @@ static int to_file(struct export *e, const char *path)
     if (status == CLI_OK && (!ok || (drafts && rename(draft, path) != 0)))
         status = fail(c, path, "cannot be written");
     if (status != CLI_OK && drafts) unlink(draft);
+    if (drafts) conn_release_signals(c->conn);
     return status;
 }
 

@@ -140,6 +140,30 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     group_fails 2 "*nowhere/x*" vstamp export nowhere/x
 }
 
+@test "export: a signal ends it soon, and leaves no half a file" {
+    local status=0 pid library=${top_builddir:-.}/tests/cli/.libs/late_signal.so
+    pairs 1 100 | vstamp import
+    group_pause 0
+    group_pause 1
+    vstamp --timeout 60 export out 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    group_wait "it to wait" test -e out.part
+    sleep 0.2
+    kill -TERM "$pid"
+    group_wait "its end" group_never kill -0 "$pid"
+    wait "$pid" || status=$?
+    [ "$status" -eq $((128 + 15)) ]
+    group_cont 0
+    group_cont 1
+    group_wait "an answer" vstamp get key000001
+    LD_PRELOAD=$library vstamp --version || skip "LD_PRELOAD does not work here"
+    status=0
+    LD_PRELOAD=$library vstamp export out || status=$?
+    [ "$status" -eq $((128 + 15)) ]
+    [ ! -e out.part ]
+}
+
 @test "export: a pipe, a device or a link is written to, and stays what it is" {
     pairs 1 100 >in
     vstamp import in

@@ -89,6 +89,7 @@ teardown() { group_teardown; }
     mkfifo "$trail"
     group_start 1 "checkpoint_ops: 16"
     for i in $(seq 20); do echo "put k$i v"; done | vstamp --timeout 20 shell >/dev/null
+    group_wait "the thread to hang" grep -qs wait_for_partner "/proc/${GROUP_PIDS[0]}/task"/*/wchan
     group_signal 0 TERM
     group_wait_log 0 "event=stopping"
     sleep 0.5

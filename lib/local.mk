@@ -144,6 +144,8 @@ endif
 %C%_libdriver_la_SOURCES = \
     %D%/driver/link.c \
     %D%/driver/link.h \
+    %D%/driver/lookup.c \
+    %D%/driver/lookup.h \
     %D%/driver/driver.c \
     %D%/driver/driver.h \
     %D%/program/address.c \

@@ -448,7 +448,7 @@ void driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
     for (uint32_t i = 0; i < d->n_peers && !has_moved(d); i++) {
         const struct link *l = &d->peers[i].link;
         if (l->fd < 0 || polls[i].fd != l->fd || polls[i].revents == 0) continue;
-        if (l->state == LINK_CONNECTING)
+        if (l->state == LINK_RESOLVING || l->state == LINK_CONNECTING)
             finish_connect(d, i);
         else if ((polls[i].revents & ~POLLOUT) != 0)
             read_some(d, i);
@@ -576,6 +576,7 @@ static const char *peer_text(const struct vstamp_driver *d, uint32_t index, char
                  "the port right?", peer->said);
         return text;
     }
+    if (l->state == LINK_RESOLVING) return "its name is being looked up";
     if (l->state == LINK_CONNECTING) return "does not accept the connection";
     if (l->state == LINK_UP && peer->owes)
         return peer->answered ? "connected, but no answer"

@@ -25,7 +25,6 @@
 #define CONNECT_MS_MAX  2000u /* for each address */
 #define USER_TIMEOUT_MS 10000 /* as replicas have it */
 
-/* A look-up blocks, and where name servers are silent it does for seconds. */
 #define RESOLVE_AGAIN_MS 30000u
 
 bool link_reserve(uint8_t **buffer, size_t *capacity, size_t wanted)
@@ -43,15 +42,17 @@ void link_init(struct link *l, const struct address *address)
     *l = (struct link){.address = *address, .fd = -1};
 }
 
-static void close_socket(struct link *l)
+static void close_fd(struct link *l)
 {
-    if (l->fd >= 0) close(l->fd);
+    if (l->lookup != NULL) lookup_drop(l->lookup); /* whose descriptor it is */
+    else if (l->fd >= 0) close(l->fd);
+    l->lookup = NULL;
     l->fd = -1;
 }
 
 void link_release(struct link *l)
 {
-    close_socket(l);
+    close_fd(l);
     if (l->resolved != NULL) freeaddrinfo(l->resolved);
     free(l->in);
     free(l->out);
@@ -59,7 +60,7 @@ void link_release(struct link *l)
 
 void link_close(struct link *l, int error)
 {
-    close_socket(l);
+    close_fd(l);
     l->state = LINK_CLOSED;
     l->error = error;
     l->closed_by_peer = error == 0;
@@ -70,17 +71,29 @@ void link_close(struct link *l, int error)
 
 /* --- to connect ------------------------------------------------------------------------------- */
 
+/* What a look-up said, or 0 where a former answer has to do. */
+static int take_addresses(struct link *l, int error, struct addrinfo *found)
+{
+    l->resolved_ms = vstamp_driver_now_ms();
+    if (error != 0) return l->resolved != NULL ? 0 : error; /* EAI_* are negative */
+    if (l->resolved != NULL) freeaddrinfo(l->resolved);
+    l->resolved = found;
+    return 0;
+}
+
+/* 0: the addresses are known, or the state is RESOLVING. */
 static int resolve(struct link *l)
 {
     struct addrinfo *found;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     uint64_t now_ms = vstamp_driver_now_ms();
     if (l->resolved != NULL && now_ms - l->resolved_ms < RESOLVE_AGAIN_MS) return 0;
-    int rv = getaddrinfo(l->address.host, l->address.port_text, &hints, &found);
-    l->resolved_ms = now_ms;
-    if (rv != 0) return l->resolved != NULL ? 0 : rv; /* EAI_* are negative */
-    if (l->resolved != NULL) freeaddrinfo(l->resolved);
-    l->resolved = found;
+    if (lookup_number(l->address.host, l->address.port_text, &found) == 0)
+        return take_addresses(l, 0, found);
+    l->lookup = lookup_begin(l->address.host, l->address.port_text);
+    if (l->lookup == NULL) return errno;
+    l->fd = lookup_fd(l->lookup);
+    l->watched = 0;
+    l->state = LINK_RESOLVING;
     return 0;
 }
 
@@ -112,24 +125,40 @@ static int connect_to_next(struct link *l)
 static int try_others(struct link *l, int error)
 {
     while (l->next != NULL) {
-        close_socket(l);
+        close_fd(l);
         error = connect_to_next(l);
         if (error == 0) return 0;
     }
     return error;
 }
 
-int link_begin(struct link *l)
+static int try_all(struct link *l)
 {
-    assert(l->state == LINK_CLOSED);
-    int error = resolve(l);
-    if (error != 0) return error;
     l->next = l->resolved;
     return try_others(l, 0);
 }
 
+int link_begin(struct link *l)
+{
+    assert(l->state == LINK_CLOSED);
+    int error = resolve(l);
+    if (error != 0 || l->state == LINK_RESOLVING) return error;
+    return try_all(l);
+}
+
+static int finish_lookup(struct link *l)
+{
+    struct addrinfo *found;
+    int error = lookup_end(l->lookup, &found);
+    l->lookup = NULL;
+    l->fd = -1;
+    error = take_addresses(l, error, found);
+    return error != 0 ? error : try_all(l);
+}
+
 int link_finish(struct link *l)
 {
+    if (l->state == LINK_RESOLVING) return finish_lookup(l);
     assert(l->state == LINK_CONNECTING);
     int error = 0;
     socklen_t size = sizeof error;

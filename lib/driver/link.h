@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A connection to one replica, over whichever of its host's addresses accepts one.  Nothing here
- * blocks, but for the look-up of the host's name: before the first connection, and before others
+ * blocks.  A host's name is looked up (lookup.h) before the first connection, and before others
  * once in a while, as a host may move.
  *
- *   CLOSED --begin--> CONNECTING --finish, on_time: the next address, and the next--> UP
- *     ^                   |                                                           |
- *     +--close------------+-----------------------------------------------------------+
+ *   CLOSED --begin--> (RESOLVING --finish-->) CONNECTING --finish, on_time: the next--> UP
+ *     ^                   |                       |                                     |
+ *     +--close------------+-----------------------+-------------------------------------+
  *
  * Failures are an errno, or negative: a code of getaddrinfo.  Times are vstamp_driver_now_ms. */
 #ifndef DRIVER_LINK_H
@@ -16,17 +16,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "driver/lookup.h"
 #include "program/address.h"
 
-enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_UP };
+enum link_state { LINK_CLOSED, LINK_RESOLVING, LINK_CONNECTING, LINK_UP };
 
 struct link {
     struct address address;
     struct addrinfo *resolved; /* all that the host name stands for, NULL: not known */
     uint64_t resolved_ms;
     struct addrinfo *next; /* the one to try next */
+    struct lookup *lookup; /* while it is RESOLVING */
     enum link_state state;
-    int fd;          /* -1: none */
+    int fd;          /* of its socket, or of the look-up; -1: none */
     uint32_t watched; /* events of it that are waited for by epoll, 0: not yet */
     uint64_t due_ms; /* CLOSED: not to be begun before; CONNECTING: when this address is given up */
     int error;         /* the newest failure */
@@ -41,10 +43,11 @@ struct link {
 void link_init(struct link *l, const struct address *address);
 void link_release(struct link *l);
 
-/* Try the first address of the host.  0: state tells how far it is. */
+/* Try the first address of the host, once that is known.  0: state tells how far it is. */
 int link_begin(struct link *l);
 
-/* The socket that was connecting can be written.  0: it is up, or the next address is tried. */
+/* The name was looked up, or the socket that was connecting can be written.  0: it is up, or the
+ * next address is tried. */
 int link_finish(struct link *l);
 
 /* It is connecting, and due_ms has come.  0: the next address is tried; else there is none. */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # A program that has nothing of vstamp but its library and <vstamp/client.h>: examples/increments.
 
+bats_require_minimum_version 1.5.0
 load group
 
 setup() {
@@ -35,6 +36,17 @@ teardown() { group_teardown; }
     run "$increments" "127.0.0.1" hits 1
     [ "$status" -eq 2 ]
     [[ $output == "increments: "*"HOST:PORT"* ]]
+}
+
+@test "libvstamp: a host whose name server hangs holds up neither the others nor the time-out" {
+    local start library=${top_builddir:?}/tests/cli/.libs/slow_names.so
+    library=$(cd "${library%/*}" && pwd)/${library##*/}
+    start=$EPOCHREALTIME
+    [ "$(LD_PRELOAD=$library "$increments" "n.hangs:1,$group" hits 50)" = \
+        "50 done, the counter was at 50" ]
+    run -3 env LD_PRELOAD="$library" vstamp --timeout 1 --replicas n.hangs:1 get hits
+    [[ $output == *"n.hangs:1: its name is being looked up"* ]]
+    ((${EPOCHREALTIME/./} - ${start/./} < 30000000))
 }
 
 @test "libvstamp: a callback may take its time, and begin a call while connections break" {

@@ -14,6 +14,8 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -43,29 +45,38 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 
 static struct sockaddr_in places[2]; /* of any name */
 static size_t n_places;
-static unsigned n_look_ups;
+static atomic_uint n_look_ups;
+static atomic_bool hangs; /* the name server says nothing */
 
 int getaddrinfo(const char *restrict name, const char *restrict service,
                 const struct addrinfo *restrict hints, struct addrinfo **restrict found)
 {
-    static struct addrinfo list[2];
-    static struct sockaddr_in copies[2];
-    (void)name, (void)service, (void)hints;
-    n_look_ups++;
-    if (n_places == 0) return EAI_AGAIN;
-    memcpy(copies, places, sizeof copies);
-    for (size_t i = 0; i < n_places; i++)
-        list[i] = (struct addrinfo){.ai_family = AF_INET,
-                                    .ai_addr = (struct sockaddr *)&copies[i],
-                                    .ai_addrlen = sizeof copies[i],
-                                    .ai_next = i + 1 < n_places ? &list[i + 1] : NULL};
-    *found = list;
-    return 0;
+    struct {
+        struct addrinfo list[2];
+        struct sockaddr_in copies[2];
+    } *answer;
+    (void)service;
+    bool is_number = name[0] >= '0' && name[0] <= '9';
+    if ((hints->ai_flags & AI_NUMERICHOST) != 0 && !is_number) return EAI_NONAME;
+    while (hangs && !is_number) poll(NULL, 0, 1);
+    size_t n = n_places;
+    answer = calloc(1, sizeof *answer);
+    memcpy(answer->copies, places, sizeof answer->copies);
+    for (size_t i = 0; i < n; i++)
+        answer->list[i] = (struct addrinfo){
+            .ai_family = AF_INET,
+            .ai_addr = (struct sockaddr *)&answer->copies[i],
+            .ai_addrlen = sizeof answer->copies[i],
+            .ai_next = i + 1 < n ? &answer->list[i + 1] : NULL};
+    if (n > 0) *found = answer->list;
+    else free(answer);
+    n_look_ups++; /* what changes here from now on changes nothing about this one */
+    return n > 0 ? 0 : EAI_AGAIN;
 }
 
 void freeaddrinfo(struct addrinfo *list)
 {
-    (void)list;
+    free(list);
 }
 
 /* A socket that nobody connects to yet. */
@@ -211,7 +222,7 @@ static struct vstamp_driver *ask_for_ever(const char *replicas, int *err)
     return driver;
 }
 
-/* Until it says so of the replica. */
+/* Until it says so of a replica. */
 static void wait_to_hear(struct vstamp_driver *driver, const char *words)
 {
     char text[200] = "";
@@ -250,6 +261,25 @@ static void a_host_that_has_moved_is_found(void **state)
     assert_int_equal(n_look_ups, 3);
     be_answered(driver, &err);
     close(former);
+}
+
+/* Dropped while the server says nothing, and when it has said something that nobody has heard. */
+static void a_name_that_is_looked_up_holds_nobody_up(void **state)
+{
+    char both[64];
+    int err = 1;
+    (void)state;
+    hangs = true;
+    snprintf(both, sizeof both, "host:1,%s", address);
+    struct vstamp_driver *driver = ask_for_ever(both, &err);
+    wait_to_hear(driver, "host:1: its name is being looked up");
+    wait_to_hear(driver, "no answer");
+    be_answered(driver, &err);
+    driver = ask_for_ever("host:1", &err);
+    wait_to_hear(driver, "its name is being looked up");
+    hangs = false;
+    while (n_look_ups < 3) poll(NULL, 0, 1);
+    vstamp_driver_close(driver);
 }
 
 /* Where a connection hangs, as the queue of the listener is full. */
@@ -388,7 +418,7 @@ static void a_driver_whose_group_has_moved_is_due_at_once(void **state)
     struct wire_new_epoch moved = {.membership = {.epoch = 1, .members = wire_list_end(&list)}};
     size_t size = wire_frame_encode(&header, &wire_shape_new_epoch, &moved, frame, sizeof frame);
     struct vstamp_driver *driver = ask_for_ever("a:1,b:1,c:1", &err);
-    vstamp_driver_wait(driver, 0);
+    wait_to_hear(driver, "no answer");
     int connection = accept(listener, NULL, NULL);
     assert_int_equal(send(connection, frame, size, 0), size);
     while (vstamp_client_moves(vstamp_driver_client(driver)) == 0)
@@ -432,6 +462,7 @@ int main(void)
         cmocka_unit_test_setup(a_question_beside_all_calls_in_flight_is_told_so, found_at_once),
         cmocka_unit_test_setup(says_of_a_replica_what_it_does, found_at_once),
         cmocka_unit_test_setup(a_host_that_has_moved_is_found, found_at_once),
+        cmocka_unit_test_setup(a_name_that_is_looked_up_holds_nobody_up, found_at_once),
         cmocka_unit_test_setup(an_address_that_is_silent_gives_way_to_the_next, found_at_once),
         cmocka_unit_test_setup(a_host_that_is_silent_is_tried_again_and_again, found_at_once),
         cmocka_unit_test_setup(one_descriptor_stands_for_all_connections, found_at_once),

@@ -95,6 +95,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-clocks.bats \
     %D%/cli/vstamp-commands.bats \
     %D%/cli/vstamp-completion.bats \
+    %D%/cli/vstamp-disk-order.bats \
     %D%/cli/vstamp-failover.bats \
     %D%/cli/vstamp-import.bats \
     %D%/cli/vstamp-locate.bats \
@@ -274,6 +275,11 @@ check_PROGRAMS += %D%/cli/turn_memory
 # Loses answers between a client and a replica.
 check_PROGRAMS += %D%/cli/lossy_proxy
 %C%_cli_lossy_proxy_LDADD = $(CORE_LIBS)
+
+# Sees in which order files are written, synced and named.
+check_LTLIBRARIES += %D%/cli/disk_order.la
+%C%_cli_disk_order_la_SOURCES = %D%/cli/disk_order.c
+%C%_cli_disk_order_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
 
 # Throws bad frames at a replica.
 check_PROGRAMS += %D%/cli/vstamp-replica-raised

@@ -1,0 +1,51 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# What a power cut would show: in which order files are written, synced and named (disk_order.c,
+# which ends a process that does it wrong).
+
+bats_require_minimum_version 1.5.0
+load group
+
+shim=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/disk_order.so
+
+teardown() { group_teardown; }
+
+# orders_well IO: a replica whose journal is written so, through what is done to a folder: it is
+# begun, checkpoints free segments, a start reads it, damaged files are put aside.
+orders_well() {
+    local log=$BATS_TEST_TMPDIR/replica-0.log i
+    GROUP_RUN="env LD_PRELOAD=$shim" GROUP_OPTIONS="--journal-io $1"
+    group_start 1 "checkpoint_ops: 16"
+    for i in $(seq 20); do vstamp --timeout 20 put "k$i" "v$i"; done
+    group_freed() { [ ! -e "$BATS_TEST_TMPDIR/data/0/journal-0000000000000001" ]; }
+    group_wait "a segment to be freed" group_freed
+    group_kill 0
+    group_start_one 0
+    for i in $(seq 20); do vstamp --timeout 20 put "k$i" "w$i"; done
+    group_stop 0
+    grep -o "disk-order: .*" "$log" >"$BATS_TEST_TMPDIR/said"
+    cat "$BATS_TEST_TMPDIR/said"
+    run ! grep -v " appends=[1-9][0-9]* names=[1-9][0-9]* removed=[1-9][0-9]* reads=[1-9]" \
+        "$BATS_TEST_TMPDIR/said"
+}
+
+@test "what a replica acknowledges is on stable storage, with the name of its file" {
+    orders_well thread
+}
+
+@test "the same through a ring" {
+    group_start 1
+    [ "$(group_field 0 journal_io)" = ring ] || skip "there are no rings here"
+    group_teardown
+    rm -r "$BATS_TEST_TMPDIR/data"
+    orders_well ring
+}
+
+@test "a request is noted on stable storage before it is sent" {
+    group_start 3 "durability: memory"
+    cd "$BATS_TEST_TMPDIR"
+    for i in 1 2 3; do
+        [ "$(LD_PRELOAD=$shim vstamp --timeout 20 --session session incr n 2>said)" -eq "$i" ]
+        grep "disk-order: .* names=[1-9].* sent=[1-9]" said
+    done
+}

@@ -41,6 +41,9 @@ offences() {
         /[ \t]$/ { offence("blanks at the end") }
         # bash ignores the status of such a command, but for the last one of a function
         FILENAME ~ /[.]bats$/ && /^ *! / && !/[|][|]/ { offence("it cannot fail: say run !") }
+        # and that of what comes before && likewise
+        two && !/^ *}/ { offence("the line before cannot fail: make it two") }
+        { two = FILENAME ~ /[.]bats$/ && /^ *\[.*\] && \[[^&]*$/ && !/[|][|]/ }
         /(^|[^[:alnum:]])(FIX[M]E|X[X]X|TO[D]O)([^[:alnum:]]|$)/ { offence("a leftover") }
         !is_c { next }
         BEGIN {
@@ -131,14 +134,14 @@ bites() {
     echo 'true' >"$broken/tests/unlicensed.sh"
     echo 'true' >>"$broken/tests/unlicensed.sh"
     printf '%s\n' '#' '# SPDX-License-Identifier: BSD-2-Clause' '    ! a' '    ! a || b' \
-        >"$broken/tests/a.bats"
+        '    [ a ] && [ b ]' '    c' '    [ a ] && [ b ]' '}' >"$broken/tests/a.bats"
     found=$(offences "$broken")
     rm -r "$broken"
     for expected in 'bad.c:1: the first line' '2: longer' '3: a tab' '4: blanks' '5: a leftover' \
         '6: a banned' '7: use base' 'a function of 71 lines' 'bad.c: 811 lines' '808: sizeof' \
         '810: a capital' '811: a short form' 'unknown.h:2: it does not say' 'unknown.h: not in' \
         'unknown.h:3: a rule Q, as lib/rules.c' 'unlicensed.sh:2: the licence' \
-        'a.bats:3: it cannot fail' 'the next: **2026-01-01. Split' \
+        'a.bats:3: it cannot fail' 'a.bats:6: the line before' 'the next: **2026-01-01. Split' \
         'not in its index: Unknown' 'DECISIONS.md: twice: 1.2.3'; do
         case $found in
         *"$expected"*) ;;
@@ -148,7 +151,7 @@ bites() {
             ;;
         esac
     done
-    [ "$(echo "$found" | wc -l)" -eq 20 ]
+    [ "$(echo "$found" | wc -l)" -eq 21 ]
 }
 
 echo 1..2

@@ -195,7 +195,8 @@ well_formed() {
     group_never grep -q left errors
     group_kill 0 1 2
     interrupted vstamp --timeout 20 bench
-    [ ! -s out ] && [ ! -s errors ]
+    [ ! -s out ]
+    [ ! -s errors ]
     interrupted vstamp --timeout 20 --json bench
     [[ $(cat out) == '{"op":"bench","ok":false,"error":"interrupted","outcome":"none",'* ]]
 }

@@ -78,6 +78,7 @@ left_over() {
     local file
     lose 100000
     run vstamp --replicas "$through" --timeout 1 incr n
+    [ "$status" -eq 4 ]
     file=$(left_over)
     cp "$file" "$BATS_TEST_TMPDIR/copy" # an impostor with the same identity
     [ "$(vstamp --config "$VSTAMP_CONFIG" abandon "$file")" = "it ran" ]

@@ -298,8 +298,13 @@ lose() {
     group_signal $(((PRIMARY + 1) % 3)) CONT
     run vstamp --session "$s" --timeout 20 abandon
     [[ $status -le 1 ]]
-    if [ "$status" -eq 0 ]; then [ "$output" = "it ran" ] && value_is n 2; fi
-    if [ "$status" -eq 1 ]; then [ "$output" = "it did not run and never will" ] && value_is n 1; fi
+    if [ "$status" -eq 0 ]; then
+        [ "$output" = "it ran" ]
+        value_is n 2
+    else
+        [ "$output" = "it did not run and never will" ]
+        value_is n 1
+    fi
     run vstamp abandon "$s"
     [ "$status" -eq 2 ]
     vstamp --session "$s" incr n

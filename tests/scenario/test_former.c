@@ -151,6 +151,34 @@ static void so_many_are_looked_for_and_no_more(void **state)
     assert_int_equal(next.n_former, FORMER_MAX);
 }
 
+/* E8: it was there when it was replaced, was not told that it may end, and hears of the next epoch:
+ * that makes no learner of it, which would wait for ever. */
+static void who_is_replaced_already_ends_with_the_next_epoch(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    for (int i = 0; i < 3; i++) cluster_add(c, LIST(3, 4, 5));
+    for (uint8_t i = 0; i < 3; i++) cluster_drop(c, CLUSTER_ALL, i, WIRE_epoch_started);
+    for (int i = 0; i < 100; i++) {
+        if (cluster_core(c, 0)->epoch == 0) ask(&g, 1, cluster_primary(c), LIST(3, 4, 5));
+        cluster_run(c, 20);
+    }
+    assert_int_equal(cluster_core(c, 0)->epoch, 1);
+    assert_true(cluster_core(c, 0)->replaced);
+    cluster_add(c, LIST(3, 4, 6));
+    for (int i = 0; i < 200 && cluster_core(c, 0)->epoch == 1; i++) {
+        ask(&g, 2, cluster_primary(c), LIST(3, 4, 6));
+        cluster_run(c, 20);
+    }
+    assert_int_equal(cluster_core(c, 0)->epoch, 2);
+    assert_true(cluster_core(c, 0)->replaced);
+    cluster_clear_rules(c);
+    cluster_run(c, 5000);
+    for (uint8_t i = 0; i < 3; i++) assert_false(cluster_is_up(c, i));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +188,7 @@ int main(void)
         cmocka_unit_test(who_comes_back_without_memory_says_where_its_group_is),
         cmocka_unit_test(who_hears_of_nobody_says_so_at_intervals),
         cmocka_unit_test(so_many_are_looked_for_and_no_more),
+        cmocka_unit_test(who_is_replaced_already_ends_with_the_next_epoch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

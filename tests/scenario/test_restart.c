@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "scenario/cluster.h"
+#include "scenario/members.h"
 
 static void incr_to(struct cluster *c, uint64_t session, uint64_t first, uint64_t last)
 {
@@ -306,6 +306,34 @@ static void an_answer_to_a_former_start_lets_nobody_in(void **unused)
     cluster_free(c);
 }
 
+/* S5: a member that comes back to a later epoch is let in before it has what that begins with.
+ * When it begins it takes part, durably: its next life has another number. */
+static void who_begins_an_epoch_after_a_restart_has_lived(void **unused)
+{
+    (void)unused;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    uint8_t away = (uint8_t)((cluster_primary(c) + 1) % 3);
+    cluster_crash(c, away);
+    cluster_add(c, LIST(0, 1, 2, 3));
+    assert_true(cluster_move(c, 2, g.admin, 1, LIST(0, 1, 2, 3)));
+    cluster_drop(c, CLUSTER_ALL, away, WIRE_new_state);
+    cluster_start(c, away);
+    cluster_run(c, 300);
+    assert_int_equal(cluster_core(c, away)->epoch, 1);
+    assert_int_equal(cluster_core(c, away)->status, VR_TRANSITIONING);
+    cluster_clear_rules(c);
+    for (int i = 0; i < 1000 && cluster_core(c, away)->status == VR_TRANSITIONING; i++)
+        cluster_run(c, 1);
+    assert_int_equal(cluster_core(c, away)->status, VR_NORMAL);
+    uint64_t life = cluster_core(c, away)->incarnation;
+    cluster_crash(c, away);
+    cluster_start(c, away);
+    assert_true(cluster_core(c, away)->incarnation > life);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_folder_of_another_group_stops),
         cmocka_unit_test(an_answer_from_a_group_that_was_left_is_none),
         cmocka_unit_test(an_answer_to_a_former_start_lets_nobody_in),
+        cmocka_unit_test(who_begins_an_epoch_after_a_restart_has_lived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

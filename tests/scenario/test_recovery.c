@@ -393,6 +393,31 @@ static void words_of_a_former_start_form_no_group(void **unused)
     cluster_free(c);
 }
 
+/* Rule: a group forms when all name one list.  Replica 0 has heard the first start of 2 and not the
+ * second, 1 the second and not the first: each of them has a whole list, but not the same. */
+static void two_whole_lists_form_no_group(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new_blank(3, CLUSTER_MEMORY);
+    cluster_drop(c, 2, 1, WIRE_recovery);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    cluster_run(c, 300);
+    assert_int_equal(cluster_core(c, 0)->agreed, 1 << 2);
+    cluster_crash(c, 2);
+    cluster_clear_rules(c);
+    cluster_drop(c, 2, 0, WIRE_recovery);
+    cluster_start(c, 2);
+    cluster_run(c, 300);
+    for (uint8_t i = 0; i < 2; i++) {
+        assert_false(vstamp_id_is_zero(cluster_core(c, i)->tokens[2]));
+        assert_int_equal(VR_RECOVERING, cluster_core(c, i)->status);
+    }
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_true(vstamp_id_equal(cluster_core(c, 0)->group, cluster_core(c, 1)->group));
+    cluster_free(c);
+}
+
 /* Rule: a word that waits for an echo is answered to its sender alone.  Words of two of its lists
  * come in turn, as a network may repeat them: were all told each time, those who are told would
  * tell all, and there would be ever more of them. */
@@ -536,6 +561,7 @@ int main(void)
         cmocka_unit_test(a_member_that_was_wiped_while_the_group_formed_recovers),
         cmocka_unit_test(a_late_word_of_a_former_start_does_not_keep_the_group_from_forming),
         cmocka_unit_test(words_of_a_former_start_form_no_group),
+        cmocka_unit_test(two_whole_lists_form_no_group),
         cmocka_unit_test(old_words_are_not_told_to_all),
         cmocka_unit_test(a_group_that_one_replica_knows_of_goes_on_forming),
         cmocka_unit_test(a_wiped_disk_recovers_like_a_blank_replica),

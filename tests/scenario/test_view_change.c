@@ -491,6 +491,23 @@ static void the_pipeline_of_the_primary_is_longer(void **unused)
     cluster_free(c);
 }
 
+/* Rule: what a primary said once is no sign of life when it comes again. */
+static void an_old_heartbeat_keeps_no_primary(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_isolate(c, 0);
+    for (int i = 0; i < 100 && cluster_core(c, 1)->view == 0; i++) {
+        cluster_run(c, 20);
+        for (uint8_t to = 1; to < 3; to++) cluster_repeat(c, 0, to, WIRE_commit, 0);
+    }
+    assert_int_equal(cluster_core(c, 1)->view, 1);
+    cluster_run(c, 100);
+    assert_int_equal(cluster_incr(c, 1, session, 1, 1), 1);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,6 +515,7 @@ int main(void)
         cmocka_unit_test(when_all_connections_to_the_primary_break_nobody_waits),
         cmocka_unit_test(a_replica_that_is_known_to_be_away_is_not_waited_for),
         cmocka_unit_test(one_broken_connection_deposes_nobody),
+        cmocka_unit_test(an_old_heartbeat_keeps_no_primary),
         cmocka_unit_test(the_most_patient_does_not_keep_the_group_waiting),
         cmocka_unit_test(a_planned_hand_over_needs_no_time_out),
         cmocka_unit_test(pit_2_1_a_start_view_that_comes_twice_does_not_cut_the_log),

@@ -62,6 +62,28 @@ static void a_log_of_a_view_that_has_not_been_is_no_promise(void **unused)
     ends_well(c, 2);
 }
 
+/* What its primary says is committed is another entry than it holds there (PIT-1.10). */
+static void another_entry_than_the_committed_one_is_not_executed(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    incr_many(c, session, 1, 2);
+    cluster_run(c, 50);
+    const struct vr *core = cluster_core(c, 1);
+    cluster_drop(c, 0, 1, WIRE_commit);
+    incr_many(c, session, 3, 3); /* it holds that, and hears no more of it */
+    uint64_t commit = core->commit;
+    assert_int_equal(commit + 1, core->log.op);
+    const struct wire_commit other = {.op = commit + 1, .commit = commit + 1, .checksum = {1, 2},
+                                      .sequence = core->heartbeat + 1};
+    cluster_forge(c, 0, 1, 0, &wire_shape_commit, &other);
+    assert_true(cluster_has_traced(c, 1, "log-diverged"));
+    assert_int_equal(commit, core->commit);
+    cluster_run(c, 20); /* the heartbeat behind it counts */
+    ends_well(c, 3);
+}
+
 /* Replica 2 fetches a later view from replica 1, and its old view goes on meanwhile.  Returns the
  * op-number after which it has asked. */
 static uint64_t fetch_while_the_old_view_goes_on(struct cluster *c, uint64_t session)
@@ -261,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quorum_that_lacks_what_is_committed_here_starts_no_view),
         cmocka_unit_test(a_log_of_a_view_that_has_not_been_is_no_promise),
+        cmocka_unit_test(another_entry_than_the_committed_one_is_not_executed),
         cmocka_unit_test(a_later_view_is_not_entered_with_less_than_is_committed),
         cmocka_unit_test(a_later_view_is_not_entered_with_another_log_than_is_committed),
         cmocka_unit_test(a_checkpoint_with_a_damaged_client_table_is_fetched_elsewhere),

@@ -79,6 +79,28 @@ static void pit_7_10_a_lease_does_not_count_from_the_echo(void **unused)
     cluster_free(c);
 }
 
+/* Rule: when a heartbeat was sent is known of the newest ones.  The echo of one before them counts
+ * for nothing, least of all from when the one was sent that has taken its place. */
+static void an_echo_of_a_forgotten_heartbeat_gives_no_lease(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 2, 0), number = 1;
+    const struct vr *primary = cluster_core(c, 0);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    uint64_t next = primary->heartbeat + 1;
+    while (primary->heartbeat < next + HEARTBEATS_KEPT) {
+        cluster_run(c, 20);
+        cluster_incr(c, 2, session, number++, 0); /* else it abdicates */
+    }
+    assert_true(vr_is_primary(primary));
+    assert_int_equal(0, lease_left_us(c, 0));
+    cluster_forge(c, 1, 0, primary->view, &wire_shape_commit_ok,
+                  &(struct wire_commit_ok){.sequence = next, .granted_us = GRANT_MS * 1000});
+    assert_int_equal(0, lease_left_us(c, 0));
+    cluster_free(c);
+}
+
 /* Rule: who granted promises no later view before the grant is over. */
 static void a_later_view_waits_for_the_grants_of_its_members(void **unused)
 {
@@ -149,6 +171,7 @@ int main(void)
         cmocka_unit_test(a_read_under_a_lease_takes_no_round),
         cmocka_unit_test(a_read_without_a_lease_takes_a_round),
         cmocka_unit_test(pit_7_10_a_lease_does_not_count_from_the_echo),
+        cmocka_unit_test(an_echo_of_a_forgotten_heartbeat_gives_no_lease),
         cmocka_unit_test(a_later_view_waits_for_the_grants_of_its_members),
         cmocka_unit_test(pit_7_12_a_restart_does_not_end_a_grant),
         cmocka_unit_test(a_hand_over_gives_the_lease_back),

@@ -233,6 +233,11 @@ static void a_request_names_what_it_replaces(void **state)
     cluster_run(c, 50);
     assert_int_equal(cluster_answer_to(c, 3, 1).n_replies, 1);
     assert_int_equal(cluster_core(c, 0)->epoch, 1);
+    /* nor are the same members the same membership when they come again */
+    assert_true(cluster_move(c, 2, g.admin, 2, LIST(0, 1, 2)));
+    cluster_send_reconfigure(c, 3, other, 2, cluster_primary(c), &first, LIST(0, 1, 2, 3));
+    cluster_settle(c);
+    assert_int_equal(cluster_answer_to(c, 3, 2).reason, WIRE_REJECT_CONFLICT);
     cluster_free(c);
 }
 

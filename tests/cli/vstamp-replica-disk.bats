@@ -8,7 +8,8 @@ load group
 
 teardown() {
     group_teardown
-    [ -z "${MOUNTED:-}" ] || umount "$MOUNTED"
+    # The kernel lets go of a ring's files a little after its process is gone.
+    [ -z "${MOUNTED:-}" ] || group_wait "$MOUNTED to be free" umount -q "$MOUNTED"
 }
 
 put() { vstamp --timeout 20 put "$@"; }

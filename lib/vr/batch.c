@@ -101,6 +101,16 @@ static bool pipeline_has_room(const struct vr *r, size_t bytes)
     return bytes <= r->config.log_bytes / 2;
 }
 
+uint64_t vr_surely_committed(const struct vr *r)
+{
+    uint64_t op = r->log.op;
+    for (size_t bytes = 0; op > r->commit && r->log.op - op < PIPELINE_MAX; op--) {
+        bytes += log_at(&r->log, op)->size;
+        if (bytes > FULL_IN_FLIGHT * (size_t)r->config.batch_bytes) break;
+    }
+    return op;
+}
+
 void vr_batch_settle(struct vr *r)
 {
     if (!vr_is_primary(r) || r->suspects || vr_is_stuck(r)) return; /* PO2 */

@@ -348,7 +348,7 @@ static void check_invariants(const struct vr *r)
     assert(r->durable_op <= r->log.op);
     assert(r->durable <= r->persisted);
     assert(r->status != VR_NORMAL || r->log_view == r->view);
-    assert(!vr_is_primary(r) || r->log.op - r->commit <= r->config.pipeline + PIPELINE_MAX);
+    assert(!vr_is_primary(r) || r->log.op - r->commit <= PIPELINE_MAX);
     assert(!vr_is_primary(r) || r->log.n_holes == 0);
     assert(!vr_has_hole(r, r->applied) && !vr_has_hole(r, r->durable_op));
     assert(!vr_is_primary(r) || !r->bare);

@@ -80,6 +80,9 @@ uint64_t vr_quorum_reached(const struct vr *r, const uint64_t *values); /* Q-th 
 
 /* batch.c: sections 4.1 and 6.2: requests of clients become entries, several in one. */
 void vr_batch_settle(struct vr *r);
+/* For who takes our log as a whole: what is further back in it than all that a primary may have in
+ * flight is committed, too, though the journal of one that was stuck does not say so (PO6). */
+uint64_t vr_surely_committed(const struct vr *r);
 bool vr_prepare_alone(struct vr *r, uint64_t origin, const struct wire_operation *operation);
 void vr_batch_clear(struct vr *r);
 void vr_batch_leave_view(struct vr *r); /* who waits is told when the next one begins: */

@@ -180,7 +180,7 @@ void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wir
         return;
     }
     VR_SEND(r, from, new_state, .nonce = m->nonce, .after = m->after, .op = r->log.op,
-            .commit = r->commit, .log_view = r->log_view, .base = r->log.base,
+            .commit = vr_surely_committed(r), .log_view = r->log_view, .base = r->log.base,
             .entries = vr_entries_after(r, m->after, r->log.op));
 }
 

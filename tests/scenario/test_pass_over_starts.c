@@ -235,6 +235,29 @@ static void who_crashes_while_stuck_passes_it_over_afterwards(void **unused)
     cluster_free(c);
 }
 
+/* The only one left with the log was stuck, so its journal does not say that what it logged since
+ * is committed; the next primary fetches that from it.  Rule: what lies further back than what can
+ * be in flight is committed, so the rest can be taken in one step (state_transfer.c, T2). */
+static void a_log_of_one_that_was_stuck_is_fetched_by_the_next_primary(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 4);
+    session_of(2);
+    cluster_isolate(c, 1);
+    cluster_drop(c, 0, 2, WIRE_commit);
+    add(1, 2, POISON);
+    cluster_settle(c);
+    for (uint64_t number = 1; core(2)->log.op < 50; number++) put(2, number, CLUSTER_VALUE_MAX);
+    assert_true(vr_is_stuck(core(2)));
+    for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
+    cluster_clear_rules(c);
+    for (uint8_t i = 1; i < 3; i++) cluster_start(c, i);
+    cluster_run(c, 2000);
+    assert_int_equal(1, cluster_primary(c));
+    assert_true(core(2)->over);
+    cluster_free(c);
+}
+
 /* One that was down fetches the log in parts, with a program that is mended.  Rule (PO3): it does
  * not execute the operation when the entry that passes over it is in the next part. */
 static void who_fetches_the_operation_before_the_entry_waits_for_it(void **unused)
@@ -271,6 +294,7 @@ int main(void)
         cmocka_unit_test(who_executed_it_before_does_not_count_the_others),
         cmocka_unit_test(who_executed_it_before_is_heard_by_the_others),
         cmocka_unit_test(who_crashes_while_stuck_passes_it_over_afterwards),
+        cmocka_unit_test(a_log_of_one_that_was_stuck_is_fetched_by_the_next_primary),
         cmocka_unit_test(who_fetches_the_operation_before_the_entry_waits_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,7 @@ static int refuse_word(struct shell *sh, const char *word)
         else if (strcasecmp(word, words[i].word) == 0) other = words[i].word;
     }
     const char *best = nearest_best(&nearest);
+    if (best == NULL) best = sh->cli.meant(word); /* of the other program */
     if (other != NULL)
         vstamp_diag_printf(&diag, "'%s' is no command of the shell: run 'vstamp %s' beside it",
                            other, other);

@@ -124,6 +124,8 @@ END
     run vstamp shell <<<"help gte"
     [ "$status" -eq 2 ]
     [ "$output" = "(error) unknown command 'gte': did you mean 'get'?" ]
+    run vstamp shell <<<status
+    [ "$output" = "(error) unknown command 'status': did you mean 'vstamp-admin status'?" ]
 }
 
 @test "an option holds for its line only" {

@@ -298,8 +298,8 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
              "  %.60s --local 3\n"
              "\n"
              "Exit status: 0 after SIGTERM or SIGINT, 1 when the disk or the application "
-             "failed,\n2 when it could not start, 6 when its state is not that of the other "
-             "replicas.\n", cli.program);
+             "failed,\nor a later start may succeed, 2 when it could not start, 6 when its state "
+             "is not that\nof the other replicas.\n", cli.program);
     cli_take_streams();
     int rv = read_options(&cli, &o, argc, argv);
     if (rv == 0) rv = o.local != NO_LOCAL ? run_local(&cli, &o) : run_one(&cli, &o);

@@ -48,6 +48,8 @@ END
     chmod +x mortal.py
 }
 
+# A program has HANGS_MS for an answer, and four times that to start: beside much else it may need
+# it.
 begin() { # N LINE...
     local i n=$1
     shift
@@ -56,7 +58,7 @@ begin() { # N LINE...
         GROUP_RUN[i]="env -C $BATS_TEST_TMPDIR/$i"
     done
     GROUP_OPTIONS="--app-exec $BATS_TEST_TMPDIR/${PROGRAM:-mortal.py} --app-argument ill"
-    group_start "$n" "app_timeout_ms: 400" "$@"
+    group_start "$n" "app_timeout_ms: ${HANGS_MS:-5000}" "$@"
     group_wait_primary
 }
 
@@ -100,7 +102,7 @@ tried() { cat replica-?.log | grep -c "event=app-failed" || true; }
 }
 
 @test "so is one at which every program hangs" {
-    begin 3 "view_change_ms: 200"
+    HANGS_MS=400 begin 3 "view_change_ms: 200"
     [ "$(vstamp --timeout 20 call ok)" = 1 ]
     run -5 vstamp --timeout 30 shell < <(printf 'call hang\ncall ok\n')
     [ "$output" = "(error) $sentence
@@ -187,7 +189,7 @@ passed_over() { # N: by each replica
 
 @test "so is a tick at which every program hangs" {
     write_timed
-    PROGRAM=timed.py begin 3 "view_change_ms: 200"
+    PROGRAM=timed.py HANGS_MS=400 begin 3 "view_change_ms: 200"
     [ "$(vstamp --timeout 20 call freeze)" = 1 ]
     group_wait "the tick to be passed over" passed_over 1
     [ "$(vstamp --timeout 30 call never)" = 2 ]

@@ -253,6 +253,22 @@ static void a_write_that_all_rejected_did_not_run(void **state)
     ended(VSTAMP_E_NOT_RUN, false);
 }
 
+/* C5: the same request was made before, and its answer comes once more. */
+static void an_answer_to_the_request_before_is_none(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    assert_true(sends_to_any() >= 0);
+    struct wire_reply before = {
+        .client = me, .session = s.request.session, .number = s.request.number - 1,
+        .request = s.request_checksum, .op = 21, .body = bytes_of("4")};
+    assert_int_equal(deliver(0, group, 0, &wire_shape_reply, &before), 0);
+    assert_true(s.running);
+    reply(0, 0, 22, "5");
+    assert_false(s.running);
+    assert_int_equal(s.result.err, 0);
+}
+
 static void a_write_without_an_answer_may_have_run(void **state)
 {
     (void)state;
@@ -711,6 +727,7 @@ int main(void)
         cmocka_unit_test_setup(unavailable_makes_it_ask_the_others, registered),
         cmocka_unit_test_setup(a_write_that_was_never_sent_did_not_run, registered),
         cmocka_unit_test_setup(a_write_that_all_rejected_did_not_run, registered),
+        cmocka_unit_test_setup(an_answer_to_the_request_before_is_none, registered),
         cmocka_unit_test_setup(a_write_without_an_answer_may_have_run, registered),
         cmocka_unit_test_setup(one_copy_that_was_lost_outweighs_all_rejects, registered),
         cmocka_unit_test_setup(one_reject_answers_one_copy_only, registered),

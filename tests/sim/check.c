@@ -365,11 +365,11 @@ static void check_primary(struct sim *sim, const struct sim_replica *replica, co
 }
 
 /* Replicas that were started with a new configuration may form a group with one another, which is
- * nobody's as long as nothing is done in it. */
+ * nobody's as long as nothing is done in it.  Old copies of their folders are of that. */
 static bool is_unused(const struct sim_replica *replica)
 {
     const struct vr *core = check_core(replica->node);
-    return replica->newcomer && core->epoch == 0 && core->log.op == 0;
+    return (replica->newcomer || replica->old) && core->epoch == 0 && core->log.op == 0;
 }
 
 /* Whoever lives and was counted when a group formed is of one group. */

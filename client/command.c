@@ -3,12 +3,23 @@
 
 #include "client/command.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "client/ahead.h"
 #include "client/answer.h"
 #include "client/operation.h"
 #include "client/request.h"
+
+/* An answer that nobody saw may be asked for again.  Why nobody did cli_end tells, by errno. */
+static void complain_unseen(struct client *c, struct bytes operation)
+{
+    int error = errno;
+    const char *file = request_unseen(c, operation);
+    if (file != NULL)
+        cli_complain(c->cli, "the answer cannot be shown: to see it: vstamp resume %s", file);
+    errno = error;
+}
 
 /* Run, show, settle; the exit status. */
 static int run(struct client *c, struct bytes operation, bool raw)
@@ -19,8 +30,11 @@ static int run(struct client *c, struct bytes operation, bool raw)
     int status = answer_show(c, operation, &o, raw);
     bool answered = o.err == 0;
     outcome_release(&o);
-    /* An answer that nobody saw is asked for again, so what it belongs to stays noted. */
-    if (!answered || fflush(stdout) != 0 || ferror(stdout)) return status;
+    if (!answered) return status;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        complain_unseen(c, operation);
+        return status;
+    }
     int rv = request_settled(c, operation, &diag);
     return rv == 0 ? status : cli_fail(c->cli, rv, &diag);
 }

@@ -404,6 +404,16 @@ int request_settled(struct client *c, struct bytes operation, struct vstamp_diag
     return session_file_save(&c->file, diag); /* a read: what it has seen */
 }
 
+const char *request_unseen(struct client *c, struct bytes operation)
+{
+    struct vstamp_diag ignored = {0};
+    if (!is_pending(c, operation)) return NULL;
+    if (c->file.path != NULL) return c->file.path; /* it was noted before it was sent */
+    if (c->file.replicas == NULL) note_members(c);
+    c->file.identity.number = c->file.pending.number - 1; /* as before it was sent */
+    return session_file_keep(&c->file, &ignored) == 0 ? c->file.path : NULL;
+}
+
 void request_abandon(struct client *c, bool *ran, struct outcome *o)
 {
     *o = (struct outcome){0};

@@ -21,6 +21,10 @@ char *request_silence(const struct client *c);
 /* The answer of this operation was shown: it is no longer pending. */
 int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag);
 
+/* It could not be shown: it stays pending, in the file of that name.  NULL: in none, or it is a
+ * read. */
+const char *request_unseen(struct client *c, struct bytes operation);
+
 /* Fence what is pending: it has run, or it never will.  *ran unless *o is an error. */
 void request_abandon(struct client *c, bool *ran, struct outcome *o);
 

@@ -273,6 +273,25 @@ lose() {
     [ "$(vstamp resume "$s")" = 1 ]
 }
 
+@test "an answer that cannot be shown is kept" {
+    local file
+    run bash -c 'vstamp incr n >/dev/full'
+    [ "$status" -eq 2 ]
+    file=$(left_over)
+    [ "${lines[0]}" = "vstamp: the answer cannot be shown: to see it: vstamp resume $file" ]
+    [ "${lines[1]}" = "vstamp: standard output: No space left on device" ]
+    [ "$(cd / && env -u VSTAMP_CONFIG "$(command -v vstamp)" resume "$file")" = 1 ]
+    [ ! -e "$file" ]
+    run bash -c "vstamp --session '$s' --json cas n 5 6 >/dev/full"
+    [[ $status -eq 2 && $output == *"vstamp resume $s"* ]]
+    run vstamp --json resume "$s"
+    [ "$status" -eq 1 ]
+    [ "$output" = '{"op":"cas","key":"n","ok":true,"swapped":false}' ]
+    run bash -c 'vstamp get n >/dev/full'
+    [ "$output" = "vstamp: standard output: No space left on device" ]
+    value_is n 1
+}
+
 @test "a signal behind the answer of a write waits until that is shown" {
     local status=0 library=${top_builddir:-.}/tests/cli/.libs/late_signal.so
     LD_PRELOAD=$library vstamp --version || skip "LD_PRELOAD does not work here"

@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,10 +61,14 @@ static int is_noted(const struct dirent *entry)
 static int show_folder(struct pending_list *l, struct vstamp_diag *diag)
 {
     char *folder;
-    int rv = session_file_state_path(&folder, "", diag);
+    int rv = session_file_state_path(&folder, "", false, diag);
     if (rv != 0) return rv;
     struct dirent **entries;
     int n = scandir(folder, &entries, is_noted, alphasort);
+    if (n < 0 && errno != ENOENT) {
+        cli_complain(l->c->cli, "%s: %s", folder, strerror(errno));
+        l->failed = true;
+    }
     for (int i = 0; i < n; i++) {
         char *path = NULL;
         size_t size;

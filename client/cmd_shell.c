@@ -277,7 +277,7 @@ static void run_terminal(struct shell *sh)
     umask(077); /* lines hold values */
     history(lines, &event, H_SETSIZE, HISTORY_LINES);
     history(lines, &event, H_SETUNIQUE, 1);
-    if (session_file_state_path(&path, "history", &ignored) == 0)
+    if (session_file_state_path(&path, "history", true, &ignored) == 0)
         history(lines, &event, H_LOAD, path);
     el_set(el, EL_CLIENTDATA, sh);
     el_set(el, EL_PROMPT, prompt);

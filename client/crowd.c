@@ -37,7 +37,7 @@ static void take_ids(struct crowd *crowd)
     for (unsigned i = 0; i < CROWDS_MAX; i++) {
         char name[32], *path = NULL;
         snprintf(name, sizeof name, "crowd-%u.session", i);
-        if (session_file_state_path(&path, name, &ignored) != 0) break;
+        if (session_file_state_path(&path, name, true, &ignored) != 0) break;
         bool taken = session_file_open(&crowd->file, path, true, &ignored) == 0;
         free(path);
         if (!taken) continue;

@@ -418,7 +418,7 @@ static int make_folders(char *path, struct vstamp_diag *diag)
     }
 }
 
-int session_file_state_path(char **path, const char *name, struct vstamp_diag *diag)
+int session_file_state_path(char **path, const char *name, bool make, struct vstamp_diag *diag)
 {
     const char *state = getenv("XDG_STATE_HOME");
     const char *home = getenv("HOME");
@@ -432,7 +432,7 @@ int session_file_state_path(char **path, const char *name, struct vstamp_diag *d
     FILE *into = memory_stream(&folder, &size);
     fprintf(into, "%s%s/vstamp", absolute ? state : home, absolute ? "" : "/.local/state");
     fclose(into);
-    int rv = make_folders(folder, diag);
+    int rv = make ? make_folders(folder, diag) : 0;
     if (rv == 0) {
         *path = memory_new(size + strlen(name) + 2);
         snprintf(*path, size + strlen(name) + 2, "%s/%s", folder, name);
@@ -446,7 +446,7 @@ int session_file_keep(struct session_file *f, struct vstamp_diag *diag)
     char name[64];
     snprintf(name, sizeof name, "%016" PRIx64 "-%" PRIu64 "%s", f->identity.client.hi,
              f->pending.number, SESSION_FILE_SUFFIX);
-    int rv = session_file_state_path(&f->path, name, diag);
+    int rv = session_file_state_path(&f->path, name, true, diag);
     if (rv != 0) return rv;
     f->one_request = true;
     return session_file_save(f, diag);

@@ -64,8 +64,9 @@ void session_file_learn(struct session_file *f, const char *address);
 /* Give what was only in memory a file of its own in the state folder. */
 int session_file_keep(struct session_file *f, struct vstamp_diag *diag);
 
-/* "${XDG_STATE_HOME:-~/.local/state}/vstamp/NAME", a new text; the folder exists afterwards. */
-int session_file_state_path(char **path, const char *name, struct vstamp_diag *diag);
+/* "${XDG_STATE_HOME:-~/.local/state}/vstamp/NAME", a new text; with `make` the folder exists
+ * afterwards. */
+int session_file_state_path(char **path, const char *name, bool make, struct vstamp_diag *diag);
 
 #define SESSION_FILE_SUFFIX ".pending" /* of the files that session_file_keep makes */
 

@@ -234,6 +234,16 @@ lose() {
     [ "$(cat "$s")" = precious ]
 }
 
+@test "pending: it makes no folder, and says so if one cannot be read" {
+    [ "$(XDG_STATE_HOME=$BATS_TEST_TMPDIR/none vstamp pending)" = "nothing is pending" ]
+    [ ! -e "$BATS_TEST_TMPDIR/none" ]
+    mkdir "$BATS_TEST_TMPDIR/none"
+    : >"$BATS_TEST_TMPDIR/none/vstamp"
+    XDG_STATE_HOME=$BATS_TEST_TMPDIR/none run vstamp pending
+    [ "$status" -eq 2 ]
+    [ "$output" = "vstamp: $BATS_TEST_TMPDIR/none/vstamp/: Not a directory" ]
+}
+
 @test "pending: a file that cannot be read is an error, and those that can be are listed" {
     local file=$XDG_STATE_HOME/vstamp/damaged.pending
     run vstamp --session "$s" pending

@@ -223,10 +223,12 @@ static const struct cli_option *find_option(const struct parser *p, const char *
     return NULL;
 }
 
-static const char *how_as_operand(const struct parser *p)
+/* What else a word may be that looks like an option and is not known here. */
+static const char *hint(const struct parser *p)
 {
     const struct cli_command *c = p->cli->command;
-    return c != NULL && c->n_max > 0 ? ": if it is none, write '--' before it" : "";
+    if (c != NULL) return c->n_max > 0 ? ": if it is none, write '--' before it" : "";
+    return p->cli->commands != NULL ? ": if it is of a command, write it behind that" : "";
 }
 
 static int reject_long(const struct parser *p, const char *name, size_t name_size)
@@ -239,7 +241,7 @@ static int reject_long(const struct parser *p, const char *name, size_t name_siz
         for (; o != NULL && o->type != CLI_TYPE_END; o++) nearest_offer(&n, o->name);
     }
     const char *best = nearest_best(&n);
-    if (best == NULL) return cli_usage(p->cli, "unknown option '--%s'%s", word, how_as_operand(p));
+    if (best == NULL) return cli_usage(p->cli, "unknown option '--%s'%s", word, hint(p));
     return cli_usage(p->cli, "unknown option '--%s': did you mean '--%s'?", word, best);
 }
 
@@ -282,7 +284,7 @@ static int take_letters(struct parser *p, const char *letters)
     while (rv == 0 && *letters != '\0') {
         const struct cli_option *o = find_option(p, NULL, 0, *letters);
         if (o == NULL)
-            return cli_usage(p->cli, "unknown option '-%c'%s", *letters, how_as_operand(p));
+            return cli_usage(p->cli, "unknown option '-%c'%s", *letters, hint(p));
         const char typed[] = {'-', *letters++, '\0'};
         const char *value = NULL;
         if (o->type != CLI_TYPE_FLAG && *letters != '\0') {

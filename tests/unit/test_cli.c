@@ -166,7 +166,11 @@ static void each_mistake_is_one_line_and_where_help_is(void **state)
                           "Try 'vstamp --help'.\n"},
         {"get --limt=3 k", "vstamp: unknown option '--limt': did you mean '--limit'?\n"
                            "Try 'vstamp get --help'.\n"},
-        {"-x", "vstamp: unknown option '-x'\nTry 'vstamp --help'.\n"},
+        {"-x", "vstamp: unknown option '-x': if it is of a command, write it behind that\n"
+               "Try 'vstamp --help'.\n"},
+        {"--raw get k",
+         "vstamp: unknown option '--raw': if it is of a command, write it behind that\n"
+         "Try 'vstamp --help'.\n"},
         {"size -x", "vstamp: unknown option '-x'\nTry 'vstamp size --help'.\n"},
         {"get -x", "vstamp: unknown option '-x': if it is none, write '--' before it\n"
                    "Try 'vstamp get --help'.\n"},

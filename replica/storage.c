@@ -82,12 +82,14 @@ static void lane_main(void *ctx)
 
 /* --- the loop's side -------------------------------------------------------------------------- */
 
-/* Once. */
+/* Once, until it is kept again. */
 static void say_not_kept(struct storage *s, int why, bool *said, const char *event,
                          const char *hint)
 {
-    if (why == 0 || *said) return;
-    *said = true;
+    bool before = *said;
+
+    *said = why != 0;
+    if (why == 0 || before) return;
     log_event(s->log, LOG_LEVEL_WARN, event, LOG_TEXT("reason", strerror(why)),
               LOG_TEXT("hint", hint));
 }

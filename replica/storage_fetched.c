@@ -15,10 +15,12 @@
 
 #define READ_AT_ONCE 64u /* pages */
 
+/* What stood in the way of it need not stand in the way of the next. */
 void fetched_remove(struct lane *l)
 {
     if (l->fetched_fd >= 0) close(l->fetched_fd);
     l->fetched_fd = -1;
+    l->fetched_errno = 0;
     unlinkat(l->storage->folder_fd, STORAGE_FETCHED, 0);
 }
 
@@ -44,8 +46,9 @@ void fetched_keep(struct lane *l, struct bytes data)
         ok = n == (ssize_t)VSTAMP_PAGE_SIZE;
     }
     if (ok) return;
-    l->fetched_errno = errno;
+    int error = errno;
     fetched_remove(l);
+    l->fetched_errno = error;
 }
 
 void fetched_restore(const struct storage *s, struct node *node)

@@ -249,6 +249,11 @@ application, ./mine"* ]]
     [ "$stderr" = "vstamp-admin: nowhere: No such file or directory" ]
     group_teardown
     sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
+    mkdir -p new/0
+    touch new/0/lock
+    run --separate-stderr flock new/0/lock vstamp-admin restore b
+    [ "$status" -eq 2 ]
+    [[ $stderr == "vstamp-admin: "*"new/0: locked: "* ]]
     # the third comes blank, and recovers from the two
     for i in 0 1; do vstamp-admin restore --index "$i" b; done
     [ ! -e new/2 ]

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "replica/transport_uv.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -45,6 +46,39 @@ static uint32_t connections_possible(struct log *log, uint32_t wanted, struct vs
     return (uint32_t)limit.rlim_cur - FILES_BESIDE;
 }
 
+static bool is_loopback(const struct sockaddr_storage *at)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)at;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)at;
+
+    if (at->ss_family == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+    return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+/* Debian's hosts file gives a machine's own name an address of the loopback, where nobody else
+ * comes.  Who names one itself, or the same host for all, means it. */
+static void say_if_on_loopback(struct log *log, const struct config *config, uint8_t self, int fd)
+{
+    const struct config_addresses *all = &config->replicas_addresses;
+    const struct address *own = &all->at[self];
+    struct sockaddr_storage at = {0};
+    socklen_t size = sizeof at;
+    char ip[INET6_ADDRSTRLEN];
+    struct in_addr v4;
+    bool alone = true;
+
+    for (size_t i = 0; i < all->n; i++)
+        if (strcmp(all->at[i].host, own->host) != 0) alone = false;
+    if (alone || own->is_ipv6 || inet_pton(AF_INET, own->host, &v4) == 1 ||
+        getsockname(fd, (struct sockaddr *)&at, &size) != 0 || !is_loopback(&at))
+        return;
+    uv_ip_name((const struct sockaddr *)&at, ip, sizeof ip);
+    log_event(log, LOG_LEVEL_WARN, "address-on-loopback", LOG_TEXT("address", own->text),
+              LOG_TEXT("ip", ip),
+              LOG_TEXT("hint", "other machines cannot connect: see to it that this name means an "
+                               "address of the network here, too (/etc/hosts)"));
+}
+
 static void accept_one(struct transport *t)
 {
     t->unaccepted = !clients_accept(&t->clients, (uv_stream_t *)&t->listener);
@@ -75,6 +109,7 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
     if (slots == 0) return VSTAMP_E_IO;
     int rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
     if (rv != 0) return rv;
+    say_if_on_loopback(log, config, vr->self, fd);
     uv_timer_init(loop, &t->sweep);
     uv_tcp_init(loop, &t->listener);
     t->sweep.data = t->listener.data = t;

@@ -263,3 +263,23 @@ right, move this folder away and rename that to*" vstamp-replica --index 1
     refused "the system refuses [1-9]* MiB of address space: raise the limit (ulimit -v), or *" \
         vstamp-replica --index 0
 }
+
+@test "a name that means the loopback on its own machine is told, unless that is meant" {
+    local name config
+    unshare -m true 2>/dev/null || skip "nothing can be mounted"
+    echo "127.0.1.1 alpha.example" >hosts
+    group_configure 3 "durability: memory"
+    for name in beta.example alpha.example; do
+        config=$name.yaml # of which it is the second one
+        sed "3s/127.0.0.1:/$name:/; s/127.0.0.1:/alpha.example:/" "$VSTAMP_CONFIG" >"$config"
+        unshare -m sh -c "mount --bind hosts /etc/hosts &&
+            exec timeout 20 vstamp-replica --config $config --index 0" 2>"$name.err" 3>&- &
+        group_adopt $!
+        group_wait "its start" grep -q event=blank "$name.err"
+        kill $!
+        wait $! || true
+    done
+    grep -q "event=address-on-loopback address=alpha.example:$GROUP_BASE ip=127.0.1.1 hint=" \
+        beta.example.err
+    group_never grep address-on-loopback alpha.example.err
+}

@@ -113,8 +113,11 @@ bool session_may_run(const struct session *s)
     /* A registration changes nothing that a user sees. */
     if (!session_is_numbered(s->task)) return false;
     if (s->lost_copy) return true;
-    for (uint8_t i = 0; i < n_peers(s); i++)
+    for (uint8_t i = 0; i < n_peers(s); i++) {
         if (s->peers[i].copies > 0) return true;
+        /* What it has proposed goes on, asked for again or not (reconfiguration.c). */
+        if (s->task == SESSION_RECONFIGURE && s->peers[i].said == WIRE_REJECT_BUSY) return true;
+    }
     return false;
 }
 

@@ -237,6 +237,23 @@ static void a_reconfiguration_that_is_refused_says_why(void **state)
     assert_false(s.result.may_have_run);
 }
 
+static void a_reconfiguration_that_was_taken_up_may_be_made_later(void **state)
+{
+    (void)state;
+    start(SESSION_RECONFIGURE);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_BUSY);
+    pass(DEADLINE);
+    ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
+    start(SESSION_RECONFIGURE);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_BUSY);
+    pass(SESSION_PATIENCE_MS);
+    assert_true(sends_to(0));
+    reject(0, 0, WIRE_REJECT_CONFLICT); /* a new member does not come */
+    ended(VSTAMP_E_INVALID, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +271,7 @@ int main(void)
             of_a_large_request_the_small_question_before_it_leads_there_too, registered),
         cmocka_unit_test_setup(others_are_asked_when_the_members_are_silent, registered),
         cmocka_unit_test_setup(a_reconfiguration_that_is_refused_says_why, registered),
+        cmocka_unit_test_setup(a_reconfiguration_that_was_taken_up_may_be_made_later, registered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,10 @@ is_free() { [ "$(ask "$1")" = nobody ]; }
     wait_state 13 ""
 }
 
+# What a process that is replaced has executed since its state was last saved, the next one executes
+# again; and the state is saved at each digest point.
+no_point="digest_ops: 1048576"
+
 # ends_by_itself OPTION...: the only replica does, as its program is not deterministic.
 ends_by_itself() {
     local status=0
@@ -133,7 +137,7 @@ ends_by_itself() {
 @test "why it failed is a value in quotes, and all that is written a log that programs can read" {
     need_python
     GROUP_OPTIONS="--app-exec $build/tests/cli/faulty_app --app-argument $faults"
-    group_configure 1
+    group_configure 1 "$no_point"
     ends_by_itself
     grep -q 'event=application-failed reason="the application \\"sum\\" cannot .*"$' replica-0.log
     mv replica-0.log before
@@ -146,7 +150,7 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
 }
 
 @test "a process that answers otherwise than its predecessor ends its replica" {
-    begin_faulty
+    begin_faulty "$no_point"
     apply pid >/dev/null
     group_wait_primary
     victim=$(((PRIMARY + 1) % 3))

@@ -149,6 +149,25 @@ static void a_hand_over_gives_the_lease_back(void **unused)
     cluster_free(c);
 }
 
+/* Rule: what was granted in a former view of this primary, and given back when it left that, is no
+ * lease in its next one. */
+static void a_lease_does_not_outlive_its_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    cluster_run(c, GRANT_MS); /* what they may have granted before they started is over */
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    assert_true(lease_left_us(c, 0) > 100000);
+    for (uint8_t i = 0; i < 3; i++) {
+        cluster_hand_over(c, i);
+        cluster_run(c, 5);
+    }
+    assert_int_equal(3, cluster_core(c, 0)->view);
+    assert_true(vr_is_primary(cluster_core(c, 0)));
+    assert_int_equal(0, lease_left_us(c, 0));
+    cluster_free(c);
+}
+
 /* Rule: nothing is granted to who does not read under leases, and nothing is taken that was not
  * granted: the members may be configured differently while the choice is changed. */
 static void nobody_reads_under_a_lease_that_was_not_granted(void **unused)
@@ -175,6 +194,7 @@ int main(void)
         cmocka_unit_test(a_later_view_waits_for_the_grants_of_its_members),
         cmocka_unit_test(pit_7_12_a_restart_does_not_end_a_grant),
         cmocka_unit_test(a_hand_over_gives_the_lease_back),
+        cmocka_unit_test(a_lease_does_not_outlive_its_view),
         cmocka_unit_test(nobody_reads_under_a_lease_that_was_not_granted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,6 +252,43 @@ static void pit_1_8_an_acknowledgement_that_comes_twice_counts_once(void **unuse
     cluster_free(c);
 }
 
+/* Rule: what a backup acknowledged in a former view of this primary does not count in a later one.
+ * Replica 1 held three entries that nobody else did, and that the views between have replaced. */
+static void acknowledgements_do_not_outlive_their_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    uint64_t sessions[4];
+    for (uint32_t client = 0; client < 4; client++)
+        sessions[client] = cluster_register(c, client + 1, 0);
+    cluster_run(c, 50);
+    for (uint8_t i = 0; i < 2; i++)
+        for (uint8_t other = 2; other < 5; other++)
+            cluster_drop(c, i, other, CLUSTER_ALL), cluster_drop(c, other, i, CLUSTER_ALL);
+    for (uint32_t client = 0; client < 3; client++)
+        send_incr(c, client + 1, sessions[client], 1, 0);
+    const struct vr *primary = cluster_core(c, 0);
+    assert_int_equal(primary->acked_op[1], primary->log.op);
+    uint64_t former = primary->log.op;
+    cluster_run(c, 2000);
+    assert_int_equal(1, cluster_incr(c, 4, sessions[3], 1, cluster_primary(c)));
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    while (cluster_primary(c) != 0) {
+        cluster_hand_over(c, cluster_primary(c));
+        assert_true(cluster_converge(c));
+    }
+    assert_true(primary->log.op + 1 < former);
+    cluster_drop(c, 0, CLUSTER_ALL, CLUSTER_ALL);
+    cluster_pass(c, 0, 2, CLUSTER_ALL);
+    send_incr(c, 4, sessions[3], 2, 0);
+    assert_int_equal(primary->acked_op[2], primary->log.op);
+    assert_int_equal(primary->commit, primary->log.op - 1); /* two of five hold it */
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 /* Rule: commit-number is only ever raised. */
 static void pit_1_9_a_view_that_begins_with_less_does_not_unmake_a_commit(void **unused)
 {
@@ -417,6 +454,7 @@ int main(void)
         cmocka_unit_test(pit_1_7_an_operation_that_is_none_is_refused_before_it_is_logged),
         cmocka_unit_test(pit_1_6_half_of_an_even_group_is_not_a_quorum),
         cmocka_unit_test(pit_1_8_an_acknowledgement_that_comes_twice_counts_once),
+        cmocka_unit_test(acknowledgements_do_not_outlive_their_view),
         cmocka_unit_test(pit_1_9_a_view_that_begins_with_less_does_not_unmake_a_commit),
         cmocka_unit_test(pit_1_10_a_later_views_commit_does_not_execute_an_older_log),
         cmocka_unit_test(pit_1_11_a_deposed_primary_does_not_say_that_a_session_is_unknown),

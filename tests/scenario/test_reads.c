@@ -126,6 +126,24 @@ static void the_op_number_is_told_whatever_the_application_answers(void **unused
     cluster_free(c);
 }
 
+/* Rule: the rounds of a former view of this primary confirm nothing in its next one. */
+static void rounds_do_not_outlive_their_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
+    cluster_run(c, 2000); /* a hundred of them */
+    do {
+        cluster_hand_over(c, cluster_primary(c));
+        assert_true(cluster_converge(c));
+    } while (cluster_primary(c) != 0);
+    assert_int_equal(1, cluster_read(c, 0, 0));
+    cluster_isolate(c, 0);
+    assert_int_equal(-1, cluster_read(c, 0, 50));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +151,7 @@ int main(void)
         cmocka_unit_test(an_echo_of_an_older_round_confirms_nothing),
         cmocka_unit_test(pit_7_9_a_new_primary_does_not_read_too_early),
         cmocka_unit_test(the_op_number_is_told_whatever_the_application_answers),
+        cmocka_unit_test(rounds_do_not_outlive_their_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,27 +177,30 @@ well_formed() {
 
 @test "bench: who interrupts it is told what is left, and nothing when nothing was sent" {
     local pid status
-    interrupted() { # COMMAND...: after half a second
+    has_loaded() { grep -qs " view " errors; }
+    holds_signals() { grep -q '^SigBlk:.*4...$' "/proc/$pid/status"; }
+    interrupted() { # WHEN COMMAND...
         status=0
-        "$@" >out 2>errors 3>&- &
+        rm -f errors
+        "${@:2}" >out 2>errors 3>&- &
         pid=$!
         group_adopt "$pid"
-        sleep 0.5
+        group_wait "$1" "$1"
         kill -TERM "$pid"
         wait "$pid" || status=$?
         [ "$status" -eq 143 ]
     }
-    interrupted vstamp bench
+    interrupted has_loaded vstamp bench
     grep -q " requests answered" out
     grep -qx "vstamp: keys that begin with bench/ were left there" errors
     [ "$(vstamp list --limit 1 --keys-only)" != "" ]
-    interrupted vstamp bench --keep
+    interrupted has_loaded vstamp bench --keep
     group_never grep -q left errors
     group_kill 0 1 2
-    interrupted vstamp --timeout 20 bench
+    interrupted holds_signals vstamp --timeout 20 bench
     [ ! -s out ]
     [ ! -s errors ]
-    interrupted vstamp --timeout 20 --json bench
+    interrupted holds_signals vstamp --timeout 20 --json bench
     [[ $(cat out) == '{"op":"bench","ok":false,"error":"interrupted","outcome":"none",'* ]]
 }
 

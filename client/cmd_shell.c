@@ -256,12 +256,11 @@ static unsigned char complete(EditLine *el, int key)
     return el_insertstr(el, more) == 0 ? CC_REFRESH : CC_REFRESH_BEEP;
 }
 
-/* libedit drops, without a word, what is no character of the locale.  Where that has none beyond
- * ASCII, a terminal of today sends UTF-8 all the same. */
+/* libedit drops, without a word, what is no character of the locale.  A terminal sends UTF-8
+ * whatever the environment says, and with this one INCR is incr in Turkey, too. */
 static void take_characters(void)
 {
-    setlocale(LC_CTYPE, "");
-    if (strcmp(setlocale(LC_CTYPE, NULL), "C") == 0) setlocale(LC_CTYPE, "C.UTF-8");
+    if (setlocale(LC_CTYPE, "C.UTF-8") == NULL) setlocale(LC_CTYPE, "");
 }
 
 /* Ctrl-C drops the line, Ctrl-D leaves. */

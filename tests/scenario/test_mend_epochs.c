@@ -162,6 +162,33 @@ static void who_was_replaced_and_its_successor_mend_each_other(void **state)
     cluster_free(c);
 }
 
+/* M6: those who were replaced are to give the log, in which an entry is damaged that their
+ * successor holds, but does not know to be committed. */
+static void who_was_replaced_is_mended_by_who_fetches_from_it(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    cluster_drop(c, 0, 1, WIRE_commit);
+    assert_int_equal(cluster_incr(c, 1, g.session, 1, 0), 1);
+    uint64_t op = cluster_core(c, 0)->log.op;
+    cluster_drop(c, CLUSTER_ALL, 1, CLUSTER_ALL);
+    ask(&g, 1, 0, LIST(1));
+    for (int i = 0; i < 100 && cluster_core(c, 2)->epoch == 0; i++) cluster_run(c, 1);
+    assert_int_equal(cluster_core(c, 2)->epoch, 1);
+    for (uint8_t i = 0; i < 3; i++) cluster_crash(c, i);
+    cluster_rot(c, 0, op);
+    cluster_rot(c, 2, op);
+    cluster_clear_rules(c);
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_int_equal(cluster_core(c, 1)->log.op, op);
+    assert_true(cluster_core(c, 1)->commit < op);
+    cluster_run(c, 5000);
+    for (uint8_t i = 0; i < 3; i++) assert_int_equal(cluster_is_up(c, i), i == 1);
+    assert_int_equal(cluster_incr(c, 1, g.session, 2, 1), 2);
+    cluster_free(c);
+}
+
 /* M6: those whom they replaced have it. */
 static void an_entry_damaged_at_all_members_comes_from_those_replaced(void **state)
 {
@@ -200,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_damaged_entry_of_one_that_a_single_one_replaces_is_borne),
         cmocka_unit_test(a_damaged_entry_of_the_only_member_left_comes_from_those_replaced),
         cmocka_unit_test(who_was_replaced_and_its_successor_mend_each_other),
+        cmocka_unit_test(who_was_replaced_is_mended_by_who_fetches_from_it),
         cmocka_unit_test(an_entry_damaged_at_all_members_comes_from_those_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,8 @@ teardown() { group_teardown; }
 }
 
 @test "SIGHUP, as of a terminal that is closed, ends it in order; not under nohup" {
-    group_start 1
+    # these tests may run under nohup, too
+    GROUP_RUN="env --default-signal=HUP" group_start 1
     group_wait_primary
     group_signal 0 HUP
     group_reap 0

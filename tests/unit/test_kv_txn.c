@@ -205,6 +205,57 @@ static void odd_transactions_are_refused(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+/* Full but for some small values that were deleted, always the same. */
+static struct store *nearly_full(uint32_t n_deleted)
+{
+    static const uint8_t value[3000];
+    static const uint32_t sizes[] = {3000, 60, 1};
+    struct store *s = store_open(20);
+    char key[24];
+    put(s, BYTES("k"), BYTES("7"));
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        for (uint32_t n = 0;; n++) {
+            snprintf(key, sizeof key, "%u-%u", sizes[i], n);
+            if (put(s, bytes_of(key), (struct bytes){value, sizes[i]}) == KV_ANSWER_FULL) break;
+        }
+    }
+    for (uint32_t n = 0; n < n_deleted; n++) {
+        snprintf(key, sizeof key, "60-%u", n);
+        del(s, bytes_of(key));
+    }
+    return s;
+}
+
+/* What a step takes is foretold as it is: alone it is done when the operation is, to the last byte
+ * of room, and never begun when it cannot be. */
+static void a_step_alone_is_done_if_the_operation_is(void **state)
+{
+    static const uint8_t value[1000];
+    const struct kv_op ops[] = {
+        {.verb = KV_APPEND, .key = BYTES("k"), .value = {value, 700}},
+        {.verb = KV_PUT, .key = BYTES("k"), .value = {value, 700}},
+        {.verb = KV_PUT, .key = BYTES("k"), .value = BYTES("8"), .expiry = 1000000},
+        {.verb = KV_PUT, .key = BYTES("new"), .value = {value, 200}, .expiry = 1000000},
+        {.verb = KV_EXPIRE, .key = BYTES("k"), .expiry = 1000000},
+        {.verb = KV_INCR, .key = BYTES("new"), .number = 1},
+        {.verb = KV_INCR, .key = BYTES("k"), .number = INT64_C(100000000000)},
+    };
+    bool done = false, full = false;
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        for (uint32_t n = 0; n < 14; n++) {
+            struct store *one = nearly_full(n), *other = nearly_full(n);
+            enum kv_answer_status status = run(one, ops[i]);
+            assert_int_equal(TXN(other, LIST(KV_THEN, ops[i])), status);
+            done = done || status == KV_ANSWER_DONE;
+            full = full || status == KV_ANSWER_FULL;
+            store_close(one);
+            store_close(other);
+        }
+    }
+    assert_true(done && full);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +263,7 @@ int main(void)
         TEST(each_step_answers_in_order),
         TEST(what_cannot_be_done_wholly_is_not_begun),
         TEST(a_full_store_takes_all_or_nothing),
+        TEST(a_step_alone_is_done_if_the_operation_is),
         TEST(a_value_that_the_answer_cannot_hold_is_left_out),
         TEST(a_key_whose_time_has_come_is_absent),
         TEST(odd_transactions_are_refused),

@@ -101,6 +101,7 @@ static void a_replaced_replica_stays_until_a_quorum_has_begun(void **state)
     for (uint8_t i = 0; i < 3; i++) {
         assert_int_equal(cluster_core(c, i)->status, VR_TRANSITIONING);
         assert_int_equal(cluster_core(c, i)->begun, 1); /* that of replica 3 */
+        assert_false(cluster_core(c, i)->retired);
     }
     cluster_clear_rules(c);
     cluster_run(c, 3000);

@@ -8,13 +8,14 @@
 
 #include "program/cli.h"
 #include "program/config.h"
+#include "tls/tls.h"
 
 #define ADMIN_TIMEOUT_MS_DEFAULT   1000u
 #define ADMIN_EXIT_NOBODY_ANSWERED 3
 #define ADMIN_PATIENCE             10u /* times --timeout: so long what changes may stand still */
 
 struct admin {
-    const char *config_option, *replicas; /* NULL: not given */
+    const char *config_option, *replicas, *tls; /* NULL: not given */
     uint32_t timeout_ms; /* for all replicas together: they are asked at once */
     bool json;
 };
@@ -24,6 +25,11 @@ int admin_fail(const struct cli *cli, int err, const struct vstamp_diag *diag);
 
 /* The group that is asked, as --replicas or a configuration names it.  As config_load. */
 int admin_find_group(const struct admin *admin, struct config *config, struct vstamp_diag *diag);
+
+/* What connections to the replicas' own ports need, as --tls or else the configuration says: *tls
+ * is NULL if that is nothing.  As tls_open. */
+int admin_open_tls(const struct admin *admin, const struct config *config, struct tls **tls,
+                   struct vstamp_diag *diag);
 
 #define COMMAND(name, word, operands, n_min, n_max, text) \
     int cmd_##name(struct cli *cli, int argc, char **argv);

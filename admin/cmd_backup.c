@@ -42,6 +42,7 @@ struct backup {
     const struct admin *admin;
     const struct config *config;
     const struct members *members;
+    struct tls *tls;
     const char *path; /* "-": standard output */
     bool force;
 
@@ -172,7 +173,7 @@ static void next_source(struct backup *b, const struct vstamp_diag *diag)
 static int open_source(struct backup *b, struct vstamp_diag *diag)
 {
     if (b->talk != NULL) return 0;
-    b->talk = talk_open(&b->members->addresses[b->source], b->admin->timeout_ms, diag);
+    b->talk = talk_open(&b->members->addresses[b->source], b->tls, b->admin->timeout_ms, diag);
     return b->talk != NULL ? 0 : VSTAMP_E_IO;
 }
 
@@ -384,6 +385,7 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     if (to_stdout(&b) && admin->json)
         return cli_usage(cli, "--json: standard output is the backup");
     rv = admin_find_group(admin, &config, &diag);
+    if (rv == 0) rv = admin_open_tls(admin, &config, &b.tls, &diag);
     if (rv != 0) return admin_fail(cli, rv, &diag);
     b.cli = cli;
     b.admin = admin;
@@ -397,5 +399,6 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     int status = run(&b, &file);
     if (status == CLI_OK && !to_stdout(&b)) print_summary(&file, b.path, admin->json);
     copy_file_close(&file);
+    tls_close(b.tls);
     return status;
 }

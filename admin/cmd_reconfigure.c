@@ -41,6 +41,7 @@ struct reconfigure {
     const struct cli *cli;
     const struct admin *admin;
     struct config config, next;
+    struct tls *tls;
     struct members to; /* nobody with --progress */
     bool dry_run, yes, progress; /* options */
     struct answers answers;
@@ -254,7 +255,7 @@ static void give_up(struct reconfigure *r, const struct vstamp_driver *driver)
 static int call(struct reconfigure *r, const struct members *to, enum vstamp_task task,
                 struct bytes body)
 {
-    struct vstamp_driver *driver = driver_new(to->addresses, to->n, NULL);
+    struct vstamp_driver *driver = driver_new(to->addresses, to->n, r->tls, NULL);
     r->replied = false;
     r->why = (struct vstamp_diag){0};
     r->moved_ms = vstamp_driver_now_ms();
@@ -576,6 +577,7 @@ int cmd_reconfigure(struct cli *cli, int argc, char **argv)
                                      : "reconfigure: --progress takes no configuration");
     rv = admin_find_group(r.admin, &r.config, &diag);
     if (rv == 0 && n > 0) rv = config_load(&r.next, path, &diag);
+    if (rv == 0) rv = admin_open_tls(r.admin, &r.config, &r.tls, &diag);
     if (rv != 0) return admin_fail(cli, rv, &diag);
     if (n > 0) members_of_config(&r.to, &r.next);
     r.begun_ms = r.moved_ms = vstamp_driver_now_ms();
@@ -585,5 +587,6 @@ int cmd_reconfigure(struct cli *cli, int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     rv = run(&r);
     answers_close(&r.answers);
+    tls_close(r.tls);
     return rv;
 }

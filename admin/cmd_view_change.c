@@ -28,6 +28,7 @@
 struct hand_over {
     const struct admin *admin;
     const struct config *config;
+    struct tls *tls;
     const struct members *members; /* as they were told last */
     uint32_t to; /* an index, or ANYBODY */
     int from;
@@ -75,7 +76,7 @@ static int ask(struct hand_over *h, int replica, struct vstamp_diag *diag)
                                          .body = {&target, h->to == ANYBODY ? 0 : 1}};
     struct wire_message answer;
     uint32_t timeout_ms = h->admin->timeout_ms;
-    struct talk *talk = talk_open(&h->members->addresses[replica], timeout_ms, diag);
+    struct talk *talk = talk_open(&h->members->addresses[replica], h->tls, timeout_ms, diag);
     if (talk == NULL) return VSTAMP_E_IO;
     h->sent = true;
     int rv = talk_request(talk, (uint32_t)h->members->epoch, &request, timeout_ms, &answer, diag);
@@ -172,8 +173,10 @@ int cmd_view_change(struct cli *cli, int argc, char **argv)
     int rv = cli_parse(cli, options, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv;
     rv = admin_find_group(admin, &config, &diag);
+    if (rv == 0) rv = admin_open_tls(admin, &config, &h.tls, &diag);
     if (rv != 0) return admin_fail(cli, rv, &diag);
     rv = hand_over(&h, &diag);
+    tls_close(h.tls);
     if (h.primary < 0) return admin_fail(cli, rv, &diag);
     if (leads(&h)) {
         print(&h, "");

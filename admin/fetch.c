@@ -145,20 +145,3 @@ void fetch_close(struct fetch *fetch)
     fetch->body = NULL;
     fetch->size = 0;
 }
-
-CURL *fetch_connect(const struct address *address, uint32_t timeout_ms,
-                    char error[static FETCH_ERROR_SIZE])
-{
-    struct fetch f = {.address = address, .path = ""};
-    CURL *easy = begin(&f, timeout_ms);
-    if (easy != NULL) {
-        curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-        CURLcode code = curl_easy_perform(easy);
-        curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL); /* `f` ends here */
-        if (code == CURLE_OK) return easy;
-        explain(&f, easy, code, timeout_ms);
-        curl_easy_cleanup(easy);
-    }
-    snprintf(error, FETCH_ERROR_SIZE, "%s", f.error);
-    return NULL;
-}

@@ -29,8 +29,4 @@ struct fetch {
 void fetch_all(struct fetch *fetches, size_t n, uint32_t timeout_ms);
 void fetch_close(struct fetch *fetch);
 
-/* Only connect: an easy handle for curl_easy_send and curl_easy_recv, or NULL with words. */
-CURL *fetch_connect(const struct address *address, uint32_t timeout_ms,
-                    char error[static FETCH_ERROR_SIZE]);
-
 #endif

@@ -55,6 +55,14 @@ int admin_find_group(const struct admin *admin, struct config *config, struct vs
     return rv;
 }
 
+int admin_open_tls(const struct admin *admin, const struct config *config, struct tls **tls,
+                   struct vstamp_diag *diag)
+{
+    const char *folder = admin->tls != NULL ? admin->tls : config->tls;
+    *tls = NULL;
+    return folder[0] != '\0' ? tls_open(tls, folder, diag) : 0;
+}
+
 /* Some commands are the client's. */
 static const char *meant(const char *word)
 {
@@ -89,6 +97,8 @@ int main(int argc, char **argv)
                  "the group's configuration; else $VSTAMP_CONFIG, else ./" CONFIG_FILE_NAME),
         CLI_TEXT('r', "replicas", &admin.replicas, "ADDR,ADDR,...",
                  "addresses of its replicas instead; one is enough"),
+        CLI_TEXT(0, "tls", &admin.tls, "DIR",
+                 "show the certificate in this folder, instead of tls"),
         CLI_DURATION('t', "timeout", &admin.timeout_ms, 10, 600000,
                      "wait this long for answers, by default 1"),
         CLI_FLAG('j', "json", &admin.json, "print JSON, one object on one line"),

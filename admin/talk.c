@@ -1,134 +1,132 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* libcurl makes the connection, as it does for the status endpoints: names with several addresses,
- * time-outs and words for failures come with it.  Then the socket is ours. */
+/* Over a link of the client's driver (driver/link.h), waited for here. */
 #include "admin/talk.h"
 
+#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include <vstamp/client.h>
 
-#include "admin/fetch.h"
-#include "base/assert.h"
 #include "base/limits.h"
-
-#define READ_SIZE 65536u
+#include "driver/link.h"
 
 struct talk {
-    CURL *easy;
-    curl_socket_t socket;
-    uint8_t *in;
-    size_t capacity, size, used; /* used: the frame that was given out */
+    struct link link;
+    struct tls *tls;
 };
 
-struct talk *talk_open(const struct address *address, uint32_t timeout_ms,
+/* Until the link is ready, or the time is over. */
+static int wait_for(struct talk *t, uint64_t until_ms, struct vstamp_diag *diag)
+{
+    const struct link *l = &t->link;
+    uint64_t now = vstamp_driver_now_ms(), wake_ms = until_ms;
+    struct pollfd socket = {.fd = l->fd, .events = POLLIN};
+    if (link_waits_to_write(l)) socket.events |= POLLOUT;
+    if (l->state != LINK_UP && l->state != LINK_RESOLVING && l->due_ms < wake_ms)
+        wake_ms = l->due_ms;
+    if (poll(&socket, 1, wake_ms > now ? (int)(wake_ms - now) : 0) != 0) return 0;
+    if (vstamp_driver_now_ms() < until_ms) return 0;
+    vstamp_diag_printf(diag, "no answer in time");
+    return VSTAMP_E_IO;
+}
+
+static int broken(struct talk *t, int error, struct vstamp_diag *diag)
+{
+    link_close(&t->link, error);
+    vstamp_diag_printf(diag, "%s", link_explain(&t->link));
+    return VSTAMP_E_IO;
+}
+
+/* One step on the way up: what the link waited for has come, or its address has had its time. */
+static int rise(struct talk *t)
+{
+    struct link *l = &t->link;
+    struct pollfd socket = {.fd = l->fd, .events = POLLIN};
+    if (link_waits_to_write(l)) socket.events |= POLLOUT;
+    if (poll(&socket, 1, 0) > 0) return link_finish(l);
+    if (l->state == LINK_RESOLVING || vstamp_driver_now_ms() < l->due_ms) return 0;
+    return link_on_time(l);
+}
+
+struct talk *talk_open(const struct address *address, struct tls *tls, uint32_t timeout_ms,
                        struct vstamp_diag *diag)
 {
-    char why[FETCH_ERROR_SIZE];
+    uint64_t until_ms = vstamp_driver_now_ms() + timeout_ms;
     struct talk *t = calloc(1, sizeof *t);
-    if (t != NULL) t->easy = fetch_connect(address, timeout_ms, why);
-    if (t != NULL && t->easy != NULL) {
-        curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &t->socket);
-        return t;
+    if (t == NULL) {
+        vstamp_diag_printf(diag, "no memory");
+        return NULL;
     }
-    vstamp_diag_printf(diag, "%s", t == NULL ? "no memory" : why);
-    free(t);
+    t->tls = tls_share(tls);
+    link_init(&t->link, address, tls);
+    int rv = 0, error = link_begin(&t->link);
+    while (rv == 0 && error == 0 && t->link.state != LINK_UP) {
+        rv = wait_for(t, until_ms, diag);
+        if (rv == 0) error = rise(t);
+    }
+    if (error != 0) rv = broken(t, error, diag);
+    if (rv == 0) return t;
+    talk_close(t);
     return NULL;
 }
 
 void talk_close(struct talk *t)
 {
     if (t == NULL) return;
-    curl_easy_cleanup(t->easy);
-    free(t->in);
+    link_release(&t->link);
+    tls_close(t->tls);
     free(t);
-}
-
-/* Until the socket is ready, or the time is over. */
-static int wait_for(struct talk *t, short events, uint64_t until_ms, struct vstamp_diag *diag)
-{
-    uint64_t now = vstamp_driver_now_ms();
-    struct pollfd socket = {.fd = t->socket, .events = events};
-    int n = poll(&socket, 1, until_ms > now ? (int)(until_ms - now) : 0);
-    if (n != 0 || vstamp_driver_now_ms() < until_ms) return 0;
-    vstamp_diag_printf(diag, "no answer in time");
-    return VSTAMP_E_IO;
-}
-
-static int broken(struct vstamp_diag *diag)
-{
-    vstamp_diag_printf(diag, "closed the connection");
-    return VSTAMP_E_IO;
 }
 
 int talk_send(struct talk *t, struct bytes frame, uint32_t timeout_ms, struct vstamp_diag *diag)
 {
+    struct link *l = &t->link;
     uint64_t until_ms = vstamp_driver_now_ms() + timeout_ms;
-    while (frame.size > 0) {
-        size_t n = 0;
-        CURLcode code = curl_easy_send(t->easy, frame.data, frame.size, &n);
-        if (code == CURLE_AGAIN) {
-            int rv = wait_for(t, POLLOUT, until_ms, diag);
-            if (rv != 0) return rv;
-        } else if (code != CURLE_OK) {
-            return broken(diag);
-        }
-        frame.data += n;
-        frame.size -= n;
+    if (!link_make_out_room(l, frame.size)) return broken(t, ENOMEM, diag);
+    memcpy(l->out, frame.data, frame.size);
+    l->out_size = frame.size;
+    for (;;) {
+        int error = link_flush(l);
+        if (error == 0) return 0;
+        if (error != EAGAIN) return broken(t, error, diag);
+        int rv = wait_for(t, until_ms, diag);
+        if (rv != 0) return rv;
     }
-    return 0;
 }
 
-/* Is a whole frame there?  Else there is room for more of it. */
+/* Is a whole frame there? */
 static int next_frame(struct talk *t, struct bytes *frame, struct vstamp_diag *diag)
 {
-    struct bytes have = {t->in, t->size};
-    size_t want = 0;
-    int rv = t->size > 0 ? wire_frame_size(have, FRAME_BYTES_MAX, &want) : VSTAMP_E_TRUNCATED;
+    struct link *l = &t->link;
+    struct bytes have = {l->in + l->in_used, l->in_size - l->in_used};
+    size_t size = 0;
+    int rv = have.size > 0 ? wire_frame_size(have, FRAME_BYTES_MAX, &size) : VSTAMP_E_TRUNCATED;
     *frame = (struct bytes){0};
-    if (rv == 0 && want <= t->size) {
-        *frame = (struct bytes){t->in, want};
-        t->used = want;
+    l->in_wanted = size;
+    if (rv == 0 && size <= have.size) {
+        *frame = (struct bytes){have.data, size};
+        l->in_used += size;
         return 0;
     }
-    if (rv != 0 && rv != VSTAMP_E_TRUNCATED) {
-        vstamp_diag_printf(diag, "does not speak the protocol of vstamp");
-        return VSTAMP_E_MALFORMED;
-    }
-    if (want < t->size + READ_SIZE) want = t->size + READ_SIZE;
-    if (want <= t->capacity) return 0;
-    uint8_t *grown = realloc(t->in, want);
-    if (grown == NULL) {
-        vstamp_diag_printf(diag, "no memory for its answer");
-        return VSTAMP_E_IO;
-    }
-    t->in = grown;
-    t->capacity = want;
-    return 0;
+    if (rv == 0 || rv == VSTAMP_E_TRUNCATED) return 0;
+    vstamp_diag_printf(diag, "does not speak the protocol of vstamp");
+    return VSTAMP_E_MALFORMED;
 }
 
 int talk_receive(struct talk *t, uint32_t timeout_ms, struct bytes *frame,
                  struct vstamp_diag *diag)
 {
     uint64_t until_ms = vstamp_driver_now_ms() + timeout_ms;
-    if (t->used > 0) memmove(t->in, t->in + t->used, t->size - t->used);
-    t->size -= t->used;
-    t->used = 0;
     for (;;) {
         int rv = next_frame(t, frame, diag);
         if (rv != 0 || frame->size > 0) return rv;
-        size_t n = 0;
-        CURLcode code = curl_easy_recv(t->easy, t->in + t->size, t->capacity - t->size, &n);
-        if (code == CURLE_AGAIN) {
-            rv = wait_for(t, POLLIN, until_ms, diag);
-            if (rv != 0) return rv;
-        } else if (code != CURLE_OK || n == 0) {
-            return broken(diag);
-        }
-        t->size += n;
+        rv = wait_for(t, until_ms, diag);
+        if (rv != 0) return rv;
+        int error = link_receive(&t->link);
+        if (error != EAGAIN) return broken(t, error, diag);
     }
 }
 

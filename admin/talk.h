@@ -9,12 +9,13 @@
 
 #include "base/bytes.h"
 #include "program/address.h"
+#include "tls/tls.h"
 #include "wire/frame.h"
 
 struct talk;
 
-/* NULL, with a sentence, if nobody accepts within `timeout_ms`. */
-struct talk *talk_open(const struct address *address, uint32_t timeout_ms,
+/* NULL, with a sentence, if nobody accepts within `timeout_ms`.  `tls` NULL: without. */
+struct talk *talk_open(const struct address *address, struct tls *tls, uint32_t timeout_ms,
                        struct vstamp_diag *diag);
 void talk_close(struct talk *talk); /* accepts NULL */
 

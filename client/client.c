@@ -28,6 +28,8 @@ int client_find_group(struct client *c, const char *noted, struct config *config
         c->bytes_max.value = config->max_value_bytes;
         c->bytes_max.batch = config->batch_bytes;
     }
+    const char *folder = o->tls != NULL ? o->tls : config->tls;
+    if (rv == 0 && c->tls == NULL && folder[0] != '\0') rv = tls_open(&c->tls, folder, diag);
     return rv;
 }
 
@@ -55,7 +57,7 @@ static int connect_to_group(struct client *c, const char *noted, struct vstamp_d
     }
     if (rv == 0) {
         c->n_replicas = (uint8_t)group->replicas_addresses.n;
-        c->conn = conn_open(&group->replicas_addresses, &c->named);
+        c->conn = conn_open(&group->replicas_addresses, &c->named, c->tls);
     }
     free(begin);
     free(moved);
@@ -111,6 +113,8 @@ void client_end(struct client *c)
 {
     conn_close(c->conn);
     c->conn = NULL;
+    tls_close(c->tls);
+    c->tls = NULL;
     if (c->file_open) session_file_close(&c->file);
     c->file_open = false;
 }

@@ -33,6 +33,7 @@
 struct client_options {
     const char *config;
     const char *replicas;
+    const char *tls;
     const char *session;
     enum session_task read_task; /* as --consistency asks for */
     uint32_t timeout_ms;
@@ -63,6 +64,7 @@ struct client {
     struct cli *cli;
     struct client_options options;
 
+    struct tls *tls; /* as the group that was found wants it; NULL: none */
     struct conn *conn; /* NULL until the first request */
     struct config_addresses named; /* where the user says that the group is */
     uint8_t n_replicas;
@@ -89,7 +91,8 @@ int client_begin(struct client *c, const char *file_path, struct vstamp_diag *di
 void client_end(struct client *c);
 
 /* Whom to ask: --replicas, else what a request was sent to that is noted (or NULL), unless --config
- * says otherwise, else the configuration. */
+ * says otherwise, else the configuration.  And by which certificates: those of --tls, else of the
+ * configuration. */
 int client_find_group(struct client *c, const char *noted, struct config *config,
                       struct vstamp_diag *diag);
 

@@ -35,11 +35,11 @@ void conn_release_signals(struct conn *conn)
 }
 
 struct conn *conn_open(const struct config_addresses *members,
-                       const struct config_addresses *begin)
+                       const struct config_addresses *begin, struct tls *tls)
 {
     assert(members->n > 0 && members->n <= REPLICAS_MAX);
     struct conn *conn = memory_new(sizeof *conn);
-    conn->driver = driver_new(members->at, members->n, NULL);
+    conn->driver = driver_new(members->at, members->n, tls, NULL);
     if (conn->driver == NULL) abort();
     driver_begin_at(conn->driver, begin->at, begin->n);
     signals_open(&conn->signals);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "program/config.h"
+#include "tls/tls.h"
 #include "vr/session.h"
 
 #define CONN_EXPLANATION_SIZE 4096 /* what failed at each replica of a large group */
@@ -17,9 +18,9 @@ struct conn;
 struct vstamp_driver;
 
 /* To these members; those of `begin` that are none are asked when the members are silent.  Both are
- * copied.  Nothing is connected or resolved yet. */
+ * copied.  Nothing is connected or resolved yet.  `tls` NULL: without. */
 struct conn *conn_open(const struct config_addresses *members,
-                       const struct config_addresses *begin);
+                       const struct config_addresses *begin, struct tls *tls);
 void conn_close(struct conn *conn); /* accepts NULL */
 
 /* A driver to the same replicas for requests without a number, many at a time, of the group that

@@ -72,7 +72,7 @@ static void open_drivers(struct crowd *crowd, const struct config_addresses *rep
         memory_new((crowd->n_drivers * (size_t)VSTAMP_PEERS_MAX + 2) * sizeof crowd->polls[0]);
     for (uint32_t i = 0; i < crowd->n_drivers; i++) {
         config.in_flight = (crowd->n_clients - i - 1) / crowd->n_drivers + 1;
-        crowd->drivers[i] = driver_new(replicas->at, replicas->n, &config);
+        crowd->drivers[i] = driver_new(replicas->at, replicas->n, crowd->c->tls, &config);
         if (crowd->drivers[i] == NULL) abort();
         config.first.lo += config.in_flight;
     }

@@ -66,6 +66,8 @@ int main(int argc, char **argv)
         CLI_TEXT('c', "config", &c.options.config, "FILE", "the group's configuration"),
         CLI_TEXT('r', "replicas", &c.options.replicas, "ADDR,ADDR,...",
                  "addresses of its replicas instead; one is enough"),
+        CLI_TEXT(0, "tls", &c.options.tls, "DIR",
+                 "show the certificate in this folder, instead of tls"),
         CLI_TEXT('s', "session", &c.options.session, "FILE",
                  "keep identity, last request and its outcome there across calls"),
         CLIENT_LINE_OPTIONS(&c.options),

@@ -8,6 +8,7 @@ noinst_LTLIBRARIES += \
     %D%/libvr.la \
     %D%/libnode.la \
     %D%/libproxy.la \
+    %D%/libtls.la \
     %D%/libdriver.la \
     %D%/libkv.la \
     %D%/libprogram.la
@@ -140,6 +141,11 @@ endif
     %D%/proxy/proxy.c \
     %D%/proxy/proxy.h
 
+%C%_libtls_la_SOURCES = \
+    %D%/tls/tls.c \
+    %D%/tls/tls.h
+%C%_libtls_la_LIBADD = $(SSL_LIBS)
+
 # Beside libprogram, so that libvstamp has it without libyaml.
 %C%_libdriver_la_SOURCES = \
     %D%/driver/link.c \
@@ -200,11 +206,11 @@ PURE_ARCHIVES = %D%/libproxy.la %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/l
 # What a program links, in the order of who needs whom.
 CORE_LIBS = %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/libbase.la $(XXHASH_LIBS)
 KV_LIBS = %D%/libkv.la
-PROGRAM_LIBS = %D%/libprogram.la %D%/libdriver.la %D%/libproxy.la $(YAML_LIBS)
+PROGRAM_LIBS = %D%/libprogram.la %D%/libdriver.la %D%/libtls.la %D%/libproxy.la $(YAML_LIBS)
 
 lib_LTLIBRARIES += libvstamp.la
 libvstamp_la_SOURCES =
-libvstamp_la_LIBADD = %D%/libdriver.la %D%/libproxy.la $(CORE_LIBS)
+libvstamp_la_LIBADD = %D%/libdriver.la %D%/libtls.la %D%/libproxy.la $(CORE_LIBS)
 libvstamp_la_LDFLAGS = $(LIBVSTAMP_LDFLAGS)
 EXTRA_libvstamp_la_DEPENDENCIES = %D%/vstamp.map
 LIBVSTAMP_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO) \

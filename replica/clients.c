@@ -13,7 +13,7 @@
 #define OUT_SHARED    (32u << 20)  /* that all together may have unread beyond their own bounds */
 #define SHARE_BYTES   (128u << 10) /* of a connection in a round of turns */
 #define EVICTION_LOOK 64u          /* at so many of those used longest ago */
-#define COMPLAINT_MS  10000u       /* between two lines about evictions */
+#define COMPLAINT_MS  10000u       /* between two lines about evictions, or who was not let in */
 
 static uint64_t origin_of(const struct clients *c, uint32_t slot)
 {
@@ -84,8 +84,14 @@ static void on_over(struct connection *one, const char *reason)
     char address[CONNECTION_ADDRESS_SIZE];
 
     leave(c, one);
-    if (one->error != VSTAMP_E_VERSION && c->log->level < LOG_LEVEL_DEBUG) return;
+    bool strange = connection_failed_tls(one) && uv_now(one->tcp.loop) >= c->next_stranger_ms;
+    if (one->error != VSTAMP_E_VERSION && !strange && c->log->level < LOG_LEVEL_DEBUG) return;
     connection_address(one, address);
+    if (strange) {
+        c->next_stranger_ms = uv_now(one->tcp.loop) + COMPLAINT_MS;
+        log_event(c->log, LOG_LEVEL_WARN, "not-let-in", LOG_TEXT("address", address),
+                  LOG_TEXT("reason", reason));
+    }
     if (one->error == VSTAMP_E_VERSION) {
         log_event(c->log, LOG_LEVEL_WARN, "other-version", LOG_TEXT("address", address),
                   LOG_TEXT("hint", "a replica or client of another release; it was refused"));
@@ -148,9 +154,10 @@ static int on_frame(struct connection *one, struct bytes frame)
 }
 
 int clients_init(struct clients *c, struct turn *turn, struct peers *peers, struct log *log,
-                 uint32_t n_slots, size_t answer_max, uint8_t *read_buffer)
+                 struct tls *tls, uint32_t n_slots, size_t answer_max, uint8_t *read_buffer)
 {
     *c = (struct clients){
+        .tls = tls,
         .turn = turn,
         .peers = peers,
         .log = log,
@@ -172,6 +179,10 @@ bool clients_accept(struct clients *c, uv_stream_t *listener)
     if (c->n_used == c->n_slots) evict(c);
     struct connection *one = connection_new(listener->loop, &c->owner);
     if (one == NULL) return false;
+    if (!connection_secure(one, c->tls, NULL)) {
+        connection_discard(one);
+        return false;
+    }
     if (uv_accept(listener, (uv_stream_t *)&one->tcp) != 0 || c->n_used == c->n_slots) {
         connection_discard(one);
         return true;

@@ -25,6 +25,7 @@ struct clients_slot {
 };
 
 struct clients {
+    struct tls *tls;
     struct turn *turn;
     struct peers *peers;
     struct log *log;
@@ -35,12 +36,12 @@ struct clients {
     size_t out_max;
     struct connection *oldest, *newest; /* by last use */
     struct connection *dirty;           /* have something to flush */
-    uint64_t n_evicted, next_complaint_ms;
+    uint64_t n_evicted, next_complaint_ms, next_stranger_ms;
 };
 
-/* `read_buffer` as in connection.h.  VSTAMP_E_IO when memory is out. */
+/* `read_buffer` as in connection.h; `tls` may be NULL.  VSTAMP_E_IO when memory is out. */
 int clients_init(struct clients *c, struct turn *turn, struct peers *peers, struct log *log,
-                 uint32_t n_slots, size_t answer_max, uint8_t *read_buffer);
+                 struct tls *tls, uint32_t n_slots, size_t answer_max, uint8_t *read_buffer);
 
 /* Take the connection that waits at `listener`.  False: there is no memory for it, and it waits. */
 bool clients_accept(struct clients *c, uv_stream_t *listener);

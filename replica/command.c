@@ -28,7 +28,7 @@ struct options {
     const char *program; /* as it was called */
     const char *config;
     uint32_t index;
-    const char *data_dir;
+    const char *data_dir, *tls;
     bool check;
     const char *log_level, *log_format;
     const char *record;
@@ -146,9 +146,9 @@ static int run_local(const struct cli *cli, const struct options *o)
     struct vstamp_diag diag = {0};
 
     if (o->config != NULL || o->index != NO_INDEX || o->check || o->record != NULL ||
-        o->journal_io != NULL)
+        o->journal_io != NULL || o->tls != NULL)
         return cli_usage(cli, "--local makes its own configuration: --config, --index, --check, "
-                              "--record and --journal-io do not go with it");
+                              "--record, --journal-io and --tls do not go with it");
     int rv = read_words(cli, o, &local.log_level, &local.log_format);
     if (rv != 0) return rv;
     rv = local_run(&local, &diag);
@@ -213,6 +213,7 @@ static int run_one(const struct cli *cli, const struct options *o)
         return CLI_USAGE;
     }
     rv = set_text(cli, config.data_dir, o->data_dir, "--data-dir");
+    if (rv == 0) rv = set_text(cli, config.tls, o->tls, "--tls");
     if (o->app != NULL || o->app_exec != NULL) config.app[0] = config.app_exec[0] = '\0';
     if (rv == 0) rv = set_text(cli, config.app, o->app, "--app");
     if (rv == 0) rv = set_text(cli, config.app_exec, o->app_exec, "--app-exec");
@@ -244,6 +245,7 @@ static int read_options(struct cli *cli, struct options *o, int argc, char **arg
         CLI_U32('i', "index", &o->index, 0, REPLICAS_MAX - 1, "N",
                 "which replica of the configuration this is, from 0"),
         CLI_TEXT(0, "data-dir", &o->data_dir, "DIR", "use this folder instead of data_dir"),
+        CLI_TEXT(0, "tls", &o->tls, "DIR", "use the certificates in this folder instead of tls"),
         CLI_FLAG(0, "check", &o->check, "read the configuration, say what it means, and exit"),
         CLI_TEXT(0, "log-level", &o->log_level, "LEVEL", "error, warn, info or debug"),
         CLI_TEXT(0, "log-format", &o->log_format, "FORMAT", "logfmt or json"),

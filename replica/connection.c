@@ -37,10 +37,23 @@ struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owne
     return c;
 }
 
+bool connection_secure(struct connection *c, struct tls *tls, const char *host)
+{
+    if (tls == NULL) return true;
+    c->tls = host == NULL ? tls_accept(tls) : tls_dial(tls, host);
+    return c->tls != NULL;
+}
+
+bool connection_failed_tls(const struct connection *c)
+{
+    return c->speaks_tls || (c->tls != NULL && !c->identified && tls_why(c->tls)[0] != '\0');
+}
+
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct connection *c = (struct connection *)handle;
 
+    tls_stream_free(c->tls);
     buffer_release(&c->in);
     buffer_release(&c->out);
     buffer_release(&c->writing);
@@ -72,6 +85,13 @@ void connection_hand_over(struct connection *c, struct connection_owner *owner)
 }
 
 /* --- in --------------------------------------------------------------------------------------- */
+
+/* What came last is no frame, for this reason; unless that is TLS. */
+static void close_on(struct connection *c, struct bytes stream, const char *reason)
+{
+    c->speaks_tls = c->tls == NULL && tls_is_spoken(stream);
+    connection_close(c, c->speaks_tls ? "it speaks TLS, and tls is not set here" : reason);
+}
 
 static const char *frame_complaint(int err)
 {
@@ -126,7 +146,7 @@ static size_t feed(struct connection *c, struct bytes stream)
         }
         if (rv == 0 || c->closing) continue;
         c->error = rv;
-        connection_close(c, frame_complaint(rv));
+        close_on(c, rest, frame_complaint(rv));
     }
     return used;
 }
@@ -163,34 +183,63 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     (void)suggested;
     if (turn_is_full(o->turn) || !turn_has_share(o->turn, &c->share, o->share_max))
         *buf = uv_buf_init(NULL, 0);
-    else if (c->in.size > 0 && room > 0)
+    else if (c->tls == NULL && c->in.size > 0 && room > 0)
         *buf = uv_buf_init((char *)c->in.data + c->in.size,
                            room < CONNECTION_READ_SIZE ? (unsigned)room : CONNECTION_READ_SIZE);
     else
         *buf = uv_buf_init((char *)o->read_buffer, CONNECTION_READ_SIZE);
 }
 
+/* Feed what was read; returns with the rest kept. */
+static void take(struct connection *c, struct bytes read)
+{
+    if (c->in.size > 0) { /* the read went right behind what was there */
+        assert(read.data == c->in.data + c->in.size);
+        c->in.size += read.size;
+        read = (struct bytes){c->in.data, c->in.size};
+    }
+    size_t used = feed(c, read);
+    if (!c->closing) keep_rest(c, read.data + used, read.size - used);
+}
+
+/* What was read is sealed.  All of it is opened at once, also while held. */
+static void take_sealed(struct connection *c, struct bytes read)
+{
+    uint8_t opened[TLS_RECORD_SIZE];
+    ssize_t n;
+
+    tls_input(c->tls, read);
+    while (!c->closing && (n = tls_read(c->tls, opened, sizeof opened)) > 0) {
+        if (c->in.size == 0) {
+            take(c, (struct bytes){opened, (size_t)n});
+        } else if (buffer_reserve(&c->in, c->in.size + (size_t)n)) {
+            memcpy(c->in.data + c->in.size, opened, (size_t)n);
+            take(c, (struct bytes){c->in.data + c->in.size, (size_t)n});
+        } else {
+            connection_close(c, "out of memory");
+        }
+    }
+    connection_flush(c); /* TLS answers for itself, and tells why it is over */
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct connection *c = (struct connection *)stream;
-    const uint8_t *data = (const uint8_t *)buf->base;
-    struct bytes all = {data, n > 0 ? (size_t)n : 0};
+    struct bytes read = {(const uint8_t *)buf->base, n > 0 ? (size_t)n : 0};
 
     if (n == 0 || n == UV_ENOBUFS || c->closing) return;
     if (n < 0) {
         turn_begin(c->owner->turn); /* thousands may end at once, and each end is work */
         turn_takes(c->owner->turn);
-        connection_close(c, n == UV_EOF ? "closed by the other end" : uv_strerror((int)n));
+        close_on(c, (struct bytes){c->in.data, c->in.size},
+                 n == UV_EOF ? "closed by the other end" : uv_strerror((int)n));
         return;
     }
-    if (c->in.size > 0) { /* the read went right behind what was there */
-        assert(data == c->in.data + c->in.size);
-        c->in.size += (size_t)n;
-        all = (struct bytes){c->in.data, c->in.size};
-    }
-    size_t used = feed(c, all);
-    turn_reads(c->owner->turn, &c->share, (size_t)n); /* fills the turn for the next read only */
-    if (!c->closing) keep_rest(c, all.data + used, all.size - used);
+    if (c->tls != NULL)
+        take_sealed(c, read);
+    else
+        take(c, read);
+    turn_reads(c->owner->turn, &c->share, read.size); /* fills the turn for the next read only */
 }
 
 void connection_resume(struct connection *c)
@@ -220,6 +269,7 @@ void connection_start(struct connection *c)
         setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
     }
     connection_resume(c);
+    connection_flush(c); /* TLS has the first word of who dialled */
 }
 
 /* --- out -------------------------------------------------------------------------------------- */
@@ -244,29 +294,72 @@ static void on_written(uv_write_t *write, int status)
         connection_flush(c);
 }
 
+/* How many of these bytes the socket takes; less than 0: it is closed. */
+static ssize_t try_write(struct connection *c, struct bytes bytes)
+{
+    uv_buf_t buf = uv_buf_init((char *)bytes.data, (unsigned)bytes.size);
+    int n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+
+    if (n == UV_EAGAIN) n = 0;
+    if (n < 0) connection_close(c, uv_strerror(n));
+    return n;
+}
+
+static void sent_all(struct connection *c)
+{
+    c->out.size = 0;
+    if (c->out.capacity > OUT_KEEP) buffer_release(&c->out);
+}
+
+/* When the socket can, from `sent` on. */
+static void write_later(struct connection *c, size_t sent)
+{
+    uv_buf_t buf =
+        uv_buf_init((char *)c->writing.data + sent, (unsigned)(c->writing.size - sent));
+
+    c->write.data = c;
+    int rv = uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written);
+    c->write_busy = rv == 0;
+    if (rv < 0) connection_close(c, uv_strerror(rv));
+}
+
+static void flush_sealed(struct connection *c)
+{
+    struct bytes plain = {c->out.data, c->out.size};
+
+    ssize_t taken = tls_write(c->tls, plain);
+    if (taken > 0) sent_all(c);
+    struct bytes sealed = tls_output(c->tls);
+    ssize_t n = sealed.size > 0 ? try_write(c, sealed) : 0;
+    if (n < 0) return;
+    struct bytes rest = {sealed.data + n, sealed.size - (size_t)n};
+    bool kept = buffer_append(&c->writing, rest.data, rest.size);
+    tls_sent(c->tls, sealed.size);
+    if (taken < 0) /* the other end was told why */
+        connection_close(c, tls_why(c->tls));
+    else if (!kept)
+        connection_close(c, "out of memory");
+    else if (rest.size > 0)
+        write_later(c, 0);
+}
+
 void connection_flush(struct connection *c)
 {
-    uv_buf_t buf = uv_buf_init((char *)c->out.data, (unsigned)c->out.size);
-
-    if (c->closing || c->write_busy || c->out.size == 0) return;
-    int n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
-    if (n == UV_EAGAIN) n = 0;
-    if (n < 0) {
-        connection_close(c, uv_strerror(n));
+    if (c->closing || c->write_busy) return;
+    if (c->tls != NULL) {
+        flush_sealed(c);
         return;
     }
+    if (c->out.size == 0) return;
+    ssize_t n = try_write(c, (struct bytes){c->out.data, c->out.size});
+    if (n < 0) return;
     if ((size_t)n == c->out.size) {
-        c->out.size = 0;
-        if (c->out.capacity > OUT_KEEP) buffer_release(&c->out);
+        sent_all(c);
         return;
     }
     c->writing = c->out;
     c->out = (struct buffer){0};
-    buf = uv_buf_init((char *)c->writing.data + n, (unsigned)(c->writing.size - (size_t)n));
-    c->write.data = c;
-    n = uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written);
-    c->write_busy = n == 0;
-    if (n < 0) connection_close(c, uv_strerror(n));
+    write_later(c, (size_t)n);
 }
 
 void connection_address(const struct connection *c, char text[static CONNECTION_ADDRESS_SIZE])

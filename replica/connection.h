@@ -6,7 +6,9 @@
  *      header (checksummed, and its size bounded) is there.  An idle connection holds no buffer.
  *      What a turn does not read (turn.h) stays in the socket.
  * Out: frames queue in `out` during a turn and leave by one write at its end.  What the socket does
- *      not take moves to `writing` until it does; meanwhile `out` fills again, up to a bound. */
+ *      not take moves to `writing` until it does; meanwhile `out` fills again, up to a bound.
+ *
+ * With TLS (tls/tls.h) a stream of it lies between the socket and these. */
 #ifndef REPLICA_CONNECTION_H
 #define REPLICA_CONNECTION_H
 
@@ -19,6 +21,7 @@
 #include "base/bytes.h"
 #include "replica/buffer.h"
 #include "replica/turn.h"
+#include "tls/tls.h"
 
 #define CONNECTION_ADDRESS_SIZE 64u /* "[IPv6]:port" with its NUL */
 
@@ -45,6 +48,8 @@ struct connection_owner {
 struct connection {
     uv_tcp_t tcp; /* first: its address is the connection's */
     struct connection_owner *owner;
+    struct tls_stream *tls; /* NULL: without, */
+    bool speaks_tls;        /* and yet this came */
     bool closing, reading;
     bool held;           /* frames stay here and in the socket */
     struct turn_share share;
@@ -71,6 +76,10 @@ struct connection {
 /* A connection without a socket yet; NULL when memory is out. */
 struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner);
 
+/* Before it starts: over TLS, as who listens (`host` NULL) or as who dials that host.  Nothing if
+ * `tls` is NULL.  False: out of memory. */
+bool connection_secure(struct connection *c, struct tls *tls, const char *host);
+
 /* The socket is connected: set its options and read. */
 void connection_start(struct connection *c);
 
@@ -95,6 +104,9 @@ void connection_discard(struct connection *c);
 
 /* It belongs to somebody else from now on. */
 void connection_hand_over(struct connection *c, struct connection_owner *owner);
+
+/* Is it over since TLS did not come about, or was not expected?  The reason says more. */
+bool connection_failed_tls(const struct connection *c);
 
 /* The other end, for logs. */
 void connection_address(const struct connection *c, char text[static CONNECTION_ADDRESS_SIZE]);

@@ -71,6 +71,24 @@ static void complain(struct peer *peer, const char *reason)
               LOG_TEXT("address", peer->address.text), LOG_TEXT("reason", reason));
 }
 
+/* There is no contact with replica `sender`, which says that it is at `theirs`. */
+static void note_refusal(struct peers *p, const struct connection *c, uint32_t sender,
+                         const char *theirs, const char *reason)
+{
+    uint64_t *quiet_until_ms = &p->quiet_until_ms[sender < REPLICAS_MAX ? sender : REPLICAS_MAX];
+    char address[CONNECTION_ADDRESS_SIZE];
+
+    int n = snprintf(p->refused, sizeof p->refused, "no contact with the replica at %s: ", theirs);
+    snprintf(p->refused + n, sizeof p->refused - (size_t)n, "%s", reason);
+    escape_plain(p->refused);
+    p->refused_ms = uv_now(p->loop);
+    if (uv_now(p->loop) < *quiet_until_ms) return;
+    *quiet_until_ms = uv_now(p->loop) + COMPLAINT_MS;
+    connection_address(c, address);
+    log_event(p->log, LOG_LEVEL_WARN, "peer-refused", LOG_NUMBER("peer", sender),
+              LOG_TEXT("address", address), LOG_TEXT("reason", p->refused + n));
+}
+
 /* --- the end of a connection ------------------------------------------------------------------ */
 
 static void on_over(struct connection *c, const char *reason)
@@ -91,6 +109,8 @@ static void on_over(struct connection *c, const char *reason)
             node_on_peer_connected(p->turn->node, peer->slot, false);
         }
         peer->told = false;
+    } else if (connection_failed_tls(c)) {
+        note_refusal(p, c, peer->slot, peer->address.text, reason);
     } else {
         complain(peer, reason);
     }
@@ -147,20 +167,10 @@ static void send_hello(struct peers *p, struct connection *c, const char *refusa
 static int refuse(struct peers *p, struct connection *c, const struct wire_message *m,
                   const char *reason)
 {
-    uint32_t sender = m->header.sender;
-    uint64_t *quiet_until_ms = &p->quiet_until_ms[sender < REPLICAS_MAX ? sender : REPLICAS_MAX];
-    char address[CONNECTION_ADDRESS_SIZE], theirs[ADDRESS_BYTES_MAX + 1];
+    char theirs[ADDRESS_BYTES_MAX + 1];
 
     copy_text(theirs, sizeof theirs, m->as.hello.address);
-    int n = snprintf(p->refused, sizeof p->refused, "no contact with the replica at %s: ", theirs);
-    snprintf(p->refused + n, sizeof p->refused - (size_t)n, "%s", reason);
-    escape_plain(p->refused);
-    p->refused_ms = uv_now(p->loop);
-    if (uv_now(p->loop) < *quiet_until_ms) return VSTAMP_E_OTHER_GROUP;
-    *quiet_until_ms = uv_now(p->loop) + COMPLAINT_MS;
-    connection_address(c, address);
-    log_event(p->log, LOG_LEVEL_WARN, "peer-refused", LOG_NUMBER("peer", sender),
-              LOG_TEXT("address", address), LOG_TEXT("reason", p->refused + n));
+    note_refusal(p, c, m->header.sender, theirs, reason);
     return VSTAMP_E_OTHER_GROUP;
 }
 
@@ -198,8 +208,20 @@ static bool same_members(const struct peers *p, const struct wire_hello *theirs)
     return vstamp_id_equal(ours.members, theirs->members);
 }
 
+/* A client's certificate lets nobody in as a replica. */
+static bool has_its_certificate(const struct connection *c, struct bytes address)
+{
+    char text[ADDRESS_BYTES_MAX + 1];
+    struct address parsed;
+
+    if (c->tls == NULL) return true;
+    copy_text(text, sizeof text, address);
+    return address_parse(&parsed, text, NULL) == 0 && tls_is_host(c->tls, parsed.host);
+}
+
 /* NULL, or why not to talk to it. */
-static const char *check_hello(struct peers *p, const struct wire_message *m)
+static const char *check_hello(struct peers *p, const struct connection *c,
+                               const struct wire_message *m)
 {
     const struct wire_hello *hello = &m->as.hello;
     uint8_t newest = m->header.newest;
@@ -215,6 +237,8 @@ static const char *check_hello(struct peers *p, const struct wire_message *m)
                  (const char *)hello->address.data, hello->oldest, newest);
         return p->refusal;
     }
+    if (!has_its_certificate(c, hello->address))
+        return "its certificate is not that of a server at the address which it says is its own";
     if (bytes_equal(hello->address, bytes_of(identity.address)))
         return "it claims our own address";
     if (!bytes_equal(hello->application, bytes_of(identity.application)))
@@ -337,7 +361,7 @@ static int add_stranger(struct peers *p, struct connection *c, const struct wire
 int peers_adopt(struct peers *p, struct connection *c, const struct wire_message *m)
 {
     const struct wire_hello *hello = &m->as.hello;
-    const char *reason = check_hello(p, m);
+    const char *reason = check_hello(p, c, m);
     struct node_identity identity;
     char version[32];
 
@@ -372,7 +396,7 @@ static int on_hello(struct peer *peer, struct bytes frame)
     if (rv != 0) return rv;
     c->identified = true;
     if (message.header.command != WIRE_hello) return VSTAMP_E_MALFORMED;
-    const char *reason = check_hello(p, &message);
+    const char *reason = check_hello(p, c, &message);
     if (reason == NULL && message.as.hello.refusal.size > 0) {
         size_t n = strlen(refusal);
         copy_text(refusal + n, sizeof refusal - n, message.as.hello.refusal);
@@ -464,6 +488,11 @@ static void dial(struct peer *peer)
 
     assert(peer->used && peer->connection == NULL);
     if (!peer->resolving) peer->connection = connection_new(p->loop, &p->owner);
+    if (peer->connection != NULL &&
+        !connection_secure(peer->connection, p->tls, peer->address.host)) {
+        connection_discard(peer->connection);
+        peer->connection = NULL;
+    }
     if (peer->connection == NULL) {
         dial_later(peer);
         return;
@@ -579,10 +608,11 @@ void peers_directory(struct peers *p, const struct node_directory *d)
 }
 
 void peers_init(struct peers *p, uv_loop_t *loop, struct turn *turn, struct log *log,
-                const struct vr_config *config, size_t frame_max, uint64_t seed,
+                struct tls *tls, const struct vr_config *config, size_t frame_max, uint64_t seed,
                 uint8_t *read_buffer)
 {
     *p = (struct peers){
+        .tls = tls,
         .turn = turn,
         .log = log,
         .loop = loop,

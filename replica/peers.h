@@ -71,6 +71,7 @@ struct stranger {
 };
 
 struct peers {
+    struct tls *tls;
     struct turn *turn;
     struct log *log;
     uv_loop_t *loop;
@@ -93,9 +94,10 @@ struct peers {
     uint64_t refused_ms;
 };
 
-/* Nothing is dialled before peers_start.  `config` is kept by pointer. */
+/* Nothing is dialled before peers_start.  `config` and `tls`, which may be NULL, are kept by
+ * pointer. */
 void peers_init(struct peers *p, uv_loop_t *loop, struct turn *turn, struct log *log,
-                const struct vr_config *config, size_t frame_max, uint64_t seed,
+                struct tls *tls, const struct vr_config *config, size_t frame_max, uint64_t seed,
                 uint8_t *read_buffer);
 void peers_start(struct peers *p);
 

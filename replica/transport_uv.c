@@ -57,26 +57,40 @@ static bool is_loopback(const struct sockaddr_storage *at)
 
 /* Debian's hosts file gives a machine's own name an address of the loopback, where nobody else
  * comes.  Who names one itself, or the same host for all, means it. */
-static void say_if_on_loopback(struct log *log, const struct config *config, uint8_t self, int fd)
+static void say_if_on_loopback(struct log *log, const struct config *config, uint8_t self,
+                               const struct sockaddr_storage *at)
 {
     const struct config_addresses *all = &config->replicas_addresses;
     const struct address *own = &all->at[self];
-    struct sockaddr_storage at = {0};
-    socklen_t size = sizeof at;
     char ip[INET6_ADDRSTRLEN];
     struct in_addr v4;
     bool alone = true;
 
     for (size_t i = 0; i < all->n; i++)
         if (strcmp(all->at[i].host, own->host) != 0) alone = false;
-    if (alone || own->is_ipv6 || inet_pton(AF_INET, own->host, &v4) == 1 ||
-        getsockname(fd, (struct sockaddr *)&at, &size) != 0 || !is_loopback(&at))
-        return;
-    uv_ip_name((const struct sockaddr *)&at, ip, sizeof ip);
+    if (alone || own->is_ipv6 || inet_pton(AF_INET, own->host, &v4) == 1) return;
+    uv_ip_name((const struct sockaddr *)at, ip, sizeof ip);
     log_event(log, LOG_LEVEL_WARN, "address-on-loopback", LOG_TEXT("address", own->text),
               LOG_TEXT("ip", ip),
               LOG_TEXT("hint", "other machines cannot connect: see to it that this name means an "
                                "address of the network here, too (/etc/hosts)"));
+}
+
+/* What the address that we listen at means. */
+static void say_what_is_odd(const struct transport *t, const struct config *config, uint8_t self,
+                            int fd)
+{
+    struct sockaddr_storage at = {0};
+    socklen_t size = sizeof at;
+
+    if (getsockname(fd, (struct sockaddr *)&at, &size) != 0) return;
+    if (is_loopback(&at))
+        say_if_on_loopback(t->log, config, self, &at);
+    else if (t->tls == NULL)
+        log_event(t->log, LOG_LEVEL_WARN, "no-tls",
+                  LOG_TEXT("address", config->replicas_addresses.at[self].text),
+                  LOG_TEXT("hint", "whoever reaches this address can read and change everything: "
+                                   "see tls in vstamp-config(5)"));
 }
 
 static void accept_one(struct transport *t)
@@ -89,10 +103,24 @@ static void on_connection(uv_stream_t *listener, int status)
     if (status == 0) accept_one(listener->data);
 }
 
+static void renew_certificates(struct transport *t)
+{
+    struct vstamp_diag diag = {0};
+    int rv = t->tls != NULL ? tls_renew(t->tls, &diag) : 0;
+
+    if (rv > 0)
+        log_event(t->log, LOG_LEVEL_INFO, "certificates-renewed",
+                  LOG_TEXT("hint", "connections that begin from now on show and want these"));
+    if (rv < 0)
+        log_event(t->log, LOG_LEVEL_WARN, "certificates-kept", LOG_TEXT("reason", diag.text),
+                  LOG_TEXT("hint", "those from before are used until the new ones are right"));
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct transport *t = timer->data;
 
+    renew_certificates(t);
     peers_sweep(&t->peers);
     clients_sweep(&t->clients);
     if (t->unaccepted) accept_one(t);
@@ -107,9 +135,11 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
     int fd;
 
     if (slots == 0) return VSTAMP_E_IO;
-    int rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
+    t->log = log;
+    int rv = config->tls[0] != '\0' ? tls_open(&t->tls, config->tls, diag) : 0;
+    if (rv == 0) rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
     if (rv != 0) return rv;
-    say_if_on_loopback(log, config, vr->self, fd);
+    say_what_is_odd(t, config, vr->self, fd);
     uv_timer_init(loop, &t->sweep);
     uv_tcp_init(loop, &t->listener);
     t->sweep.data = t->listener.data = t;
@@ -118,8 +148,8 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
         vstamp_diag_printf(diag, "%s", uv_strerror(rv));
         return VSTAMP_E_IO;
     }
-    peers_init(&t->peers, loop, turn, log, vr, body + PEER_OVERHEAD, seed, t->read_buffer);
-    rv = clients_init(&t->clients, turn, &t->peers, log, slots, body + CLIENT_OVERHEAD,
+    peers_init(&t->peers, loop, turn, log, t->tls, vr, body + PEER_OVERHEAD, seed, t->read_buffer);
+    rv = clients_init(&t->clients, turn, &t->peers, log, t->tls, slots, body + CLIENT_OVERHEAD,
                       t->read_buffer);
     if (rv != 0) vstamp_diag_printf(diag, "out of memory for %u connections", slots);
     return rv;

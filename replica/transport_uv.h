@@ -12,6 +12,8 @@ struct transport {
     uv_timer_t sweep;
     bool clients_first; /* when those that had to wait are fed */
     bool unaccepted; /* one found no memory: the next sweep takes it, until then libuv takes none */
+    struct log *log;
+    struct tls *tls; /* NULL: without */
     struct peers peers;
     struct clients clients;
     uint8_t read_buffer[CONNECTION_READ_SIZE];

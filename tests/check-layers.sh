@@ -18,15 +18,16 @@ forbidden_includes() {
         allow["node"] = "node vr wire base"
         allow["kv"] = "kv wire base"
         allow["proxy"] = "proxy vr/session.h wire base"
-        allow["driver"] = "driver proxy wire base program/address.h"
+        allow["tls"] = "tls base"
+        allow["driver"] = "driver tls proxy wire base program/address.h"
         allow["program"] = "program base vr/config.h vr/client_table.h"
-        allow["replica"] = "program kv node vr wire base"
-        allow["client"] = "driver proxy program kv wire base vr/session.h " \
+        allow["replica"] = "program tls kv node vr wire base"
+        allow["client"] = "driver tls proxy program kv wire base vr/session.h " \
             "admin/commands.def"
         allow["admin"] = "program wire base node/status.h node/status.def node/copy.h " \
             "node/copier.h node/journal_walk.h node/trail.h kv/kv.h kv/ops.def " \
             "replica/storage.h replica/turn.h replica/app_exec.h vr/membership.h vr/settings.h " \
-            "vr/witness.h vr/session.h driver proxy client/commands.def"
+            "vr/witness.h vr/session.h driver tls proxy client/commands.def"
         allow["include"] = ""
     }
     /^[ \t]*#[ \t]*include[ \t]*"/ {

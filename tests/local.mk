@@ -42,6 +42,7 @@ UNIT_TESTS = \
     %D%/unit/test_session \
     %D%/unit/test_session_moves \
     %D%/unit/test_storage \
+    %D%/unit/test_tls \
     %D%/unit/test_trail \
     %D%/unit/test_tree \
     %D%/unit/test_verdict
@@ -117,6 +118,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-session.bats \
     %D%/cli/vstamp-shell.bats \
     %D%/cli/vstamp-state-transfer.bats \
+    %D%/cli/vstamp-tls.bats \
     %D%/cli/vstamp-ttl.bats \
     %D%/cli/vstamp-txn.bats \
     %D%/cli/vstamp-upgrade.bats \
@@ -385,6 +387,7 @@ else
 endif
 
 EXTRA_DIST += \
+    %D%/cli/certificates.bash \
     %D%/cli/epochs.bash \
     %D%/cli/fakes.bash \
     %D%/cli/group.bash \

@@ -6,7 +6,7 @@ _vstamp_admin() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= i words
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -c | -r | -t | --config | --replicas | --timeout)
+        -c | -r | -t | --config | --replicas | --tls | --timeout)
             ((i++))
             [[ ${COMP_WORDS[i]} != = ]] || ((i++)) # which is a word to bash
             ;;
@@ -19,6 +19,8 @@ _vstamp_admin() {
     COMPREPLY=()
     if [[ $previous == -c || $previous == --config ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    elif [[ $previous == --tls ]]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
     elif [[ $word == -* ]]; then
         words=$(vstamp-admin ${command:+"$command"} --help 2>/dev/null |
             sed -n 's/^  .\{4\}\(--[a-z-]*\).*/\1/p')

@@ -16,7 +16,9 @@ _vstamp() {
     [[ $word != = ]] || word=
     for ((i = 1; i < ${#words[@]}; i++)); do
         case ${words[i]} in
-        -c | -r | -s | -t | --config | --replicas | --session | --timeout | --consistency) ((i++)) ;;
+        -c | -r | -s | -t | --config | --replicas | --tls | --session | --timeout | --consistency)
+            ((i++))
+            ;;
         -*) ;;
         *) command=${words[i]} && break ;;
         esac
@@ -25,6 +27,10 @@ _vstamp() {
     case $previous in
     -c | --config | -s | --session | --svg)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    --tls)
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
         ;;
     --distribution)

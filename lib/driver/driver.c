@@ -53,6 +53,7 @@ struct vstamp_driver {
     uint32_t moves; /* of the client, that were followed */
     bool in_turn; /* connections are being worked on, and callbacks come from there */
     bool closes;
+    struct tls *tls; /* NULL: without */
     int epoll; /* all connections behind one descriptor, for a loop of the caller's; -1: none */
     size_t n_begin;
     struct address begin[VSTAMP_REPLICAS_MAX]; /* where its user believes the group to be */
@@ -75,7 +76,7 @@ static void add_peer(struct vstamp_driver *d, const struct address *address)
 {
     struct peer *peer = &d->peers[d->n_peers++];
     *peer = (struct peer){0};
-    link_init(&peer->link, address);
+    link_init(&peer->link, address, d->tls);
 }
 
 static bool is_peer(const struct vstamp_driver *d, const struct address *address)
@@ -151,7 +152,7 @@ static void fill_in(struct vstamp_client_config *config)
     if (config->registration == 0) config->registration = 1;
 }
 
-struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
+struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struct tls *tls,
                                  const struct vstamp_client_config *config)
 {
     assert(n > 0 && n <= VSTAMP_REPLICAS_MAX);
@@ -169,6 +170,7 @@ struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
     }
     memset(memory, 0, size);
     d->epoll = -1;
+    d->tls = tls_share(tls);
     d->client = vstamp_client_new(&full, memory);
     for (size_t i = 0; i < n; i++) {
         add_peer(d, &replicas[i]);
@@ -212,10 +214,21 @@ int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
     }
     int rv = parse_replicas(replicas, at, &n, diag);
     if (rv != 0) return rv;
-    *driver = driver_new(at, n, config);
+    *driver = driver_new(at, n, NULL, config);
     if (*driver != NULL) return 0;
     vstamp_diag_printf(diag, "out of memory");
     return VSTAMP_E_IO;
+}
+
+int vstamp_driver_tls(struct vstamp_driver *d, const char *folder, struct vstamp_diag *diag)
+{
+    struct tls *tls;
+    int rv = tls_open(&tls, folder, diag);
+    if (rv != 0) return rv;
+    tls_close(d->tls);
+    d->tls = tls;
+    for (size_t i = 0; i < d->n_peers; i++) d->peers[i].link.tls = tls;
+    return 0;
 }
 
 struct vstamp_driver *driver_beside(struct vstamp_driver *d, uint32_t in_flight,
@@ -226,7 +239,7 @@ struct vstamp_driver *driver_beside(struct vstamp_driver *d, uint32_t in_flight,
     follow(d);
     size_t n = vstamp_client_n_replicas(d->client);
     for (size_t i = 0; i < n; i++) members[i] = d->peers[i].link.address;
-    struct vstamp_driver *beside = driver_new(members, n, &config);
+    struct vstamp_driver *beside = driver_new(members, n, d->tls, &config);
     if (beside == NULL) return NULL;
     driver_begin_at(beside, d->begin, d->n_begin);
     proxy_learn(beside->client, session);
@@ -239,6 +252,7 @@ void vstamp_driver_close(struct vstamp_driver *d)
     d->in_turn = d->closes = true;
     vstamp_client_time(d->client, UINT64_MAX); /* no call has more time than that */
     forget_peers(d);
+    tls_close(d->tls);
     if (d->epoll >= 0) close(d->epoll);
     free(d->answer);
     free(d->client);
@@ -268,7 +282,7 @@ static void lose(struct vstamp_driver *d, uint32_t index, int error)
 static bool is_waiting(const struct vstamp_driver *d, uint32_t index)
 {
     const struct link *l = &d->peers[index].link;
-    return l->state == LINK_CONNECTING ||
+    return l->state == LINK_CONNECTING || l->state == LINK_SECURING ||
            (l->state == LINK_CLOSED && vstamp_client_wants(d->client, index));
 }
 
@@ -339,7 +353,7 @@ static void read_some(struct vstamp_driver *d, uint32_t index)
     if (used > 0) {
         peer->owes = false;
         peer->answered = true;
-        peer->said[0] = '\0';
+        peer->said[0] = l->why[0] = '\0';
     }
     bool begins = wire_frame_begins((struct bytes){l->in + l->in_used, l->in_size - l->in_used});
     if (!begins) note_senseless(peer);
@@ -380,16 +394,11 @@ int vstamp_driver_call(struct vstamp_driver *d, enum vstamp_task task, const voi
                               context);
 }
 
-static bool waits_to_write(const struct link *l)
-{
-    return l->state == LINK_CONNECTING || l->out_size > 0;
-}
-
 /* A descriptor that is closed has left epoll by itself, and its number may be that of the next one;
  * so it is the link that knows.  0, or an errno. */
 static int watch(int epoll, struct link *l)
 {
-    struct epoll_event event = {.events = waits_to_write(l) ? EPOLLIN | EPOLLOUT : EPOLLIN};
+    struct epoll_event event = {.events = link_waits_to_write(l) ? EPOLLIN | EPOLLOUT : EPOLLIN};
     if (l->fd < 0 || l->watched == event.events) return 0;
     int change = l->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     if (epoll_ctl(epoll, change, l->fd, &event) != 0) return errno;
@@ -422,7 +431,7 @@ size_t driver_polls(struct vstamp_driver *d, struct pollfd *polls)
     for (uint32_t i = 0; i < d->n_peers; i++) {
         const struct link *l = &d->peers[i].link;
         polls[i] = (struct pollfd){.fd = l->fd,
-                                   .events = waits_to_write(l) ? POLLIN | POLLOUT : POLLIN};
+                                   .events = link_waits_to_write(l) ? POLLIN | POLLOUT : POLLIN};
     }
     return d->n_peers;
 }
@@ -434,7 +443,8 @@ int vstamp_driver_timeout(const struct vstamp_driver *d)
     for (uint32_t i = 0; i < d->n_peers; i++) {
         const struct link *l = &d->peers[i].link;
         if (is_waiting(d, i) && l->due_ms < wake_ms) wake_ms = l->due_ms;
-        if (l->state == LINK_UP && l->out_size == 0 && vstamp_client_output_size(d->client, i) > 0)
+        if (l->state == LINK_UP && !link_waits_to_write(l) &&
+            vstamp_client_output_size(d->client, i) > 0)
             return 0; /* a call was begun since it was written to */
     }
     if (wake_ms == UINT64_MAX) return -1;
@@ -448,7 +458,7 @@ void driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
     for (uint32_t i = 0; i < d->n_peers && !has_moved(d); i++) {
         const struct link *l = &d->peers[i].link;
         if (l->fd < 0 || polls[i].fd != l->fd || polls[i].revents == 0) continue;
-        if (l->state == LINK_RESOLVING || l->state == LINK_CONNECTING)
+        if (link_is_rising(l))
             finish_connect(d, i);
         else if ((polls[i].revents & ~POLLOUT) != 0)
             read_some(d, i);
@@ -578,13 +588,13 @@ static const char *peer_text(const struct vstamp_driver *d, uint32_t index, char
     }
     if (l->state == LINK_RESOLVING) return "its name is being looked up";
     if (l->state == LINK_CONNECTING) return "does not accept the connection";
+    if (l->state == LINK_SECURING) return "accepts the connection, but does not begin TLS";
+    if (l->state == LINK_UP && l->why[0] != '\0') return l->why; /* of a moment ago */
     if (l->state == LINK_UP && peer->owes)
         return peer->answered ? "connected, but no answer"
                               : "connected, but no answer: it hangs, or is not a vstamp replica";
     if (l->state == LINK_UP) return "connected";
-    if (l->error < 0) return gai_strerror(l->error);
-    if (l->error != 0) return strerror(l->error);
-    return l->closed_by_peer ? "closed the connection" : "not asked";
+    return l->error != 0 || l->closed_by_peer ? link_explain(l) : "not asked";
 }
 
 void vstamp_driver_explain(const struct vstamp_driver *d, char *text, size_t size)

@@ -7,9 +7,11 @@
 
 #include "program/address.h"
 #include "proxy/proxy.h"
+#include "tls/tls.h"
 
-/* vstamp_driver_open for these addresses, which are copied.  NULL: out of memory. */
-struct vstamp_driver *driver_new(const struct address *replicas, size_t n,
+/* vstamp_driver_open for these addresses, which are copied, and with TLS unless that is NULL.
+ * NULL: out of memory. */
+struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struct tls *tls,
                                  const struct vstamp_client_config *config);
 
 /* Where its user believes the group to be: those that are no members are asked when the members are

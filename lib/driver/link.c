@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,9 +38,9 @@ bool link_reserve(uint8_t **buffer, size_t *capacity, size_t wanted)
     return true;
 }
 
-void link_init(struct link *l, const struct address *address)
+void link_init(struct link *l, const struct address *address, struct tls *tls)
 {
-    *l = (struct link){.address = *address, .fd = -1};
+    *l = (struct link){.address = *address, .tls = tls, .fd = -1};
 }
 
 static void close_fd(struct link *l)
@@ -48,6 +49,8 @@ static void close_fd(struct link *l)
     else if (l->fd >= 0) close(l->fd);
     l->lookup = NULL;
     l->fd = -1;
+    tls_stream_free(l->stream);
+    l->stream = NULL;
 }
 
 void link_release(struct link *l)
@@ -67,6 +70,14 @@ void link_close(struct link *l, int error)
     l->due_ms = vstamp_driver_now_ms() + RECONNECT_PAUSE_MS;
     l->in_size = l->in_used = l->in_wanted = 0;
     l->out_size = l->out_sent = 0;
+}
+
+const char *link_explain(const struct link *l)
+{
+    if (l->error == EPROTO && l->why[0] != '\0') return l->why;
+    if (l->error < 0) return gai_strerror(l->error);
+    if (l->error != 0) return strerror(l->error);
+    return "closed the connection";
 }
 
 /* --- to connect ------------------------------------------------------------------------------- */
@@ -103,6 +114,22 @@ static void is_up(struct link *l)
     l->closed_by_peer = false;
 }
 
+/* The socket is connected.  With TLS it is now that time begins in which both are to show who they
+ * are. */
+static int secure(struct link *l)
+{
+    if (l->tls == NULL) {
+        is_up(l);
+        return 0;
+    }
+    tls_renew(l->tls, NULL);
+    l->stream = tls_dial(l->tls, l->address.host);
+    if (l->stream == NULL) return ENOMEM;
+    l->state = LINK_SECURING;
+    int error = link_flush(l);
+    return error == EAGAIN ? 0 : error;
+}
+
 static int connect_to_next(struct link *l)
 {
     const struct addrinfo *to = l->next;
@@ -115,9 +142,9 @@ static int connect_to_next(struct link *l)
     setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(l->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
     l->due_ms = vstamp_driver_now_ms() + CONNECT_MS_MAX;
-    if (connect(l->fd, to->ai_addr, to->ai_addrlen) == 0) is_up(l);
-    else if (errno == EINPROGRESS) l->state = LINK_CONNECTING;
-    else return errno;
+    if (connect(l->fd, to->ai_addr, to->ai_addrlen) == 0) return secure(l);
+    if (errno != EINPROGRESS) return errno;
+    l->state = LINK_CONNECTING;
     return 0;
 }
 
@@ -156,36 +183,87 @@ static int finish_lookup(struct link *l)
     return error != 0 ? error : try_all(l);
 }
 
-int link_finish(struct link *l)
+static int finish_connect(struct link *l)
 {
-    if (l->state == LINK_RESOLVING) return finish_lookup(l);
-    assert(l->state == LINK_CONNECTING);
     int error = 0;
     socklen_t size = sizeof error;
     if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-    if (error != 0) return try_others(l, error);
-    is_up(l);
-    return 0;
+    return error != 0 ? error : secure(l);
+}
+
+static int finish_securing(struct link *l)
+{
+    int error = link_receive(l);
+    if (error == EAGAIN) error = link_flush(l);
+    if (error == 0 && tls_is_up(l->stream)) is_up(l);
+    return error == EAGAIN ? 0 : error;
+}
+
+bool link_is_rising(const struct link *l)
+{
+    return l->state == LINK_RESOLVING || l->state == LINK_CONNECTING || l->state == LINK_SECURING;
+}
+
+int link_finish(struct link *l)
+{
+    assert(link_is_rising(l));
+    if (l->state == LINK_RESOLVING) return finish_lookup(l);
+    int error = l->state == LINK_CONNECTING ? finish_connect(l) : finish_securing(l);
+    return error != 0 ? try_others(l, error) : 0;
 }
 
 int link_on_time(struct link *l)
 {
-    assert(l->state == LINK_CONNECTING);
+    assert(l->state == LINK_CONNECTING || l->state == LINK_SECURING);
     return try_others(l, ETIMEDOUT);
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
+/* How many bytes the socket takes; less than 0: the negative of an errno. */
+static ssize_t write_some(struct link *l, struct bytes bytes)
+{
+    ssize_t n;
+    do n = send(l->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0) return n;
+    return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+}
+
+static struct bytes unsent(const struct link *l)
+{
+    if (l->stream != NULL) return tls_output(l->stream);
+    return (struct bytes){l->out + l->out_sent, l->out_size - l->out_sent};
+}
+
+/* For good; the words are kept. */
+static int fail_tls(struct link *l)
+{
+    memcpy(l->why, tls_why(l->stream), sizeof l->why);
+    return EPROTO;
+}
+
 int link_flush(struct link *l)
 {
-    while (l->out_sent < l->out_size) {
-        ssize_t n = send(l->fd, l->out + l->out_sent, l->out_size - l->out_sent, MSG_NOSIGNAL);
-        if (n >= 0) l->out_sent += (size_t)n;
-        else if (errno == EWOULDBLOCK) return EAGAIN;
-        else if (errno != EINTR) return errno;
+    if (l->stream != NULL && l->state == LINK_UP) {
+        if (tls_write(l->stream, (struct bytes){l->out, l->out_size}) < 0) return fail_tls(l);
+        l->out_size = 0;
+    }
+    struct bytes left = unsent(l);
+    while (left.size > 0) {
+        ssize_t n = write_some(l, left);
+        if (n < 0) return (int)-n;
+        if (l->stream != NULL) tls_sent(l->stream, (size_t)n);
+        else l->out_sent += (size_t)n;
+        left = unsent(l);
     }
     l->out_size = l->out_sent = 0;
     return 0;
+}
+
+bool link_waits_to_write(const struct link *l)
+{
+    return l->state == LINK_CONNECTING || (l->state != LINK_CLOSED && unsent(l).size > 0);
 }
 
 bool link_make_out_room(struct link *l, size_t size)
@@ -210,12 +288,43 @@ static bool make_in_room(struct link *l)
     return link_reserve(&l->in, &l->in_capacity, want);
 }
 
+/* What has come, opened, for which there is room in the end, though nobody knows how much it is. */
+static int open_sealed(struct link *l, struct bytes sealed)
+{
+    ssize_t n;
+    tls_input(l->stream, sealed);
+    do {
+        if (!link_reserve(&l->in, &l->in_capacity, l->in_size + TLS_RECORD_SIZE)) return ENOMEM;
+        n = tls_read(l->stream, l->in + l->in_size, l->in_capacity - l->in_size);
+        if (n > 0) l->in_size += (size_t)n;
+    } while (n > 0);
+    if (n == 0) return EAGAIN;
+    link_flush(l); /* tells the other end why it is over */
+    return fail_tls(l);
+}
+
+/* What the end of a connection tells of TLS, if one end has it and the other has not. */
+static int end(struct link *l)
+{
+    const char *why = NULL;
+    if (l->state == LINK_SECURING) why = "closed the connection when TLS began: has it tls, too?";
+    if (l->stream == NULL && tls_is_spoken((struct bytes){l->in, l->in_size}))
+        why = "it speaks TLS: name a folder with a certificate for you (tls)";
+    if (why == NULL) return 0;
+    snprintf(l->why, sizeof l->why, "%s", why);
+    return EPROTO;
+}
+
 int link_receive(struct link *l)
 {
+    uint8_t sealed[READ_BYTES_MIN];
     if (!make_in_room(l)) return ENOMEM;
-    ssize_t n = recv(l->fd, l->in + l->in_size, l->in_capacity - l->in_size, 0);
-    if (n == 0) return 0;
+    bool plain = l->stream == NULL;
+    ssize_t n = plain ? recv(l->fd, l->in + l->in_size, l->in_capacity - l->in_size, 0)
+                      : recv(l->fd, sealed, sizeof sealed, 0);
     if (n < 0) return errno == EINTR || errno == EWOULDBLOCK ? EAGAIN : errno;
+    if (n == 0) return end(l);
+    if (!plain) return open_sealed(l, (struct bytes){sealed, (size_t)n});
     l->in_size += (size_t)n;
     return EAGAIN;
 }

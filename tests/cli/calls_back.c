@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A client whose callback takes its time and begins the next call:
  *
- *     calls_back HOST:PORT,HOST:PORT,... COMMAND
+ *     calls_back HOST:PORT,HOST:PORT,... COMMAND [FOLDER]
+ *
+ * With a FOLDER of certificates, over TLS.
  *
  * Registers three times; in the first callback COMMAND is run, and what a callback may not do is
  * tried. */
@@ -38,8 +40,9 @@ int main(int argc, char **argv)
 {
     struct vstamp_diag diag = {0};
     struct course c = {.left = 3};
-    if (argc != 3 || vstamp_driver_open(&c.driver, argv[1], NULL, &diag) != 0) {
-        fprintf(stderr, "usage: calls_back ADDRESS,... COMMAND; %s\n", diag.text);
+    if (argc < 3 || argc > 4 || vstamp_driver_open(&c.driver, argv[1], NULL, &diag) != 0 ||
+        (argc == 4 && vstamp_driver_tls(c.driver, argv[3], &diag) != 0)) {
+        fprintf(stderr, "usage: calls_back ADDRESS,... COMMAND [FOLDER]; %s\n", diag.text);
         return 2;
     }
     c.command = argv[2];

@@ -183,6 +183,14 @@ VSTAMP_API int vstamp_driver_open(struct vstamp_driver **driver, const char *rep
                                   const struct vstamp_client_config *config,
                                   struct vstamp_diag *diag);
 
+/* From its first connection on: TLS 1.3, with a certificate at both ends.  Say it before the first
+ * call.  The folder holds ca.crt, the authorities that are believed, tls.crt, the certificate that
+ * is shown, and tls.key, its key, all as PEM; files that are replaced count for connections that
+ * follow.  A replica's certificate must have its host as a name.  VSTAMP_E_CONFIG: with a sentence,
+ * and the driver is as it was; VSTAMP_E_IO: out of memory. */
+VSTAMP_API int vstamp_driver_tls(struct vstamp_driver *driver, const char *folder,
+                                 struct vstamp_diag *diag);
+
 /* End all calls in flight, as if their time were over, and close the connections.  Who is called
  * back can begin no more calls (VSTAMP_E_INVALID).  NULL is accepted. */
 VSTAMP_API void vstamp_driver_close(struct vstamp_driver *driver);

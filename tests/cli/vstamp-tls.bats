@@ -1,0 +1,145 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Connections over TLS: who has a certificate is let in, as what it says; who has none is told so,
+# and so is the operator.
+
+
+bats_require_minimum_version 1.5.0
+load group
+load certificates
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    certificates_authority authority
+    certificates_issue replica authority serverAuth,clientAuth IP:127.0.0.1
+    certificates_issue alice authority clientAuth
+}
+
+teardown() { group_teardown; }
+
+# says I WORDS...: the log of replica I does.
+says() {
+    local i=$1
+    shift
+    group_wait "replica $i to say: $*" grep -q "$*" "replica-$i.log"
+}
+
+refuse() { # WORDS COMMAND...: it fails, and says that
+    local words=$1
+    shift
+    run -3 --separate-stderr "$@"
+    [[ $stderr == *"$words"* ]]
+}
+
+@test "a group over TLS serves, survives its primary, moves, and is copied" {
+    group_start 3 "tls: $PWD/replica"
+    group_wait_primary
+    head -c 300000 /dev/urandom | base64 -w 0 >large
+    vstamp --tls alice put large <large
+    vstamp --tls alice get large | cmp - <(cat large; echo)
+    group_kill "$PRIMARY"
+    [ "$(vstamp --tls alice --timeout 20 incr n)" = 1 ]
+    group_start_one "$PRIMARY"
+    group_wait_agree
+    vstamp-admin --tls alice view-change
+    vstamp-admin --tls alice backup copy
+    vstamp-admin backup --verify copy
+    sed "s/witnesses.*//; \$a witnesses: [2]" "$VSTAMP_CONFIG" >next.yaml
+    vstamp-admin --tls alice reconfigure --yes next.yaml
+    vstamp --tls alice --timeout 20 bench -n 64 --connections 4 --requests 2000 --keep
+    [ "$(vstamp --replicas "$(group_address 0)" --tls alice --timeout 20 incr n)" = 2 ]
+}
+
+@test "a program of one's own speaks it, too" {
+    group_start 1 "tls: $PWD/replica"
+    "${top_builddir:?}/tests/cli/calls_back" "$(group_address 0)" true alice
+    run -2 "$top_builddir/tests/cli/calls_back" "$(group_address 0)" true nowhere
+    [[ $output == *"nowhere/ca.crt: no certificates of authorities: No such file"* ]]
+}
+
+@test "a client without a certificate, or with a stranger's, learns why it is not let in" {
+    certificates_authority other
+    certificates_issue mallory other clientAuth
+    cp authority/ca.crt mallory
+    group_start 1 "tls: $PWD/replica"
+    refuse "it speaks TLS: name a folder with a certificate for you (tls)" \
+        vstamp --replicas "$(group_address 0)" --timeout 0.3 get k
+    refuse "it does not take our certificate: unknown CA" vstamp --tls mallory --timeout 0.3 get k
+    says 0 'event=not-let-in .*reason="it does not speak TLS 1.3'
+    run -4 vstamp-admin --tls mallory --timeout 0.1 view-change
+    [[ $output == *"it does not take our certificate: unknown CA"* ]]
+    run -3 vstamp-admin --replicas "$(group_address 0)" --timeout 0.1 backup copy
+    vstamp --tls alice put k v
+}
+
+@test "a client does not talk to a replica that is another host, or has no TLS" {
+    certificates_issue elsewhere authority serverAuth,clientAuth DNS:elsewhere.example
+    group_start 1 "tls: $PWD/elsewhere"
+    refuse "its certificate is not to be believed: IP address mismatch" \
+        vstamp --tls alice --timeout 0.3 get k
+    group_teardown
+    sed -i /^tls/d "$VSTAMP_CONFIG"
+    group_start_one 0
+    group_wait_listening
+    refuse "closed the connection when TLS began" vstamp --tls alice --timeout 0.3 get k
+    says 0 'event=not-let-in .*reason="it speaks TLS, and tls is not set here"'
+}
+
+@test "neither a client's certificate nor none makes a replica" {
+    certificates_issue posing authority clientAuth IP:127.0.0.1
+    group_start 3 "tls: $PWD/replica"
+    group_wait_agree
+    group_stop 2
+    group_start_one 2 --tls "$PWD/posing"
+    says 0 'event=peer-refused .*reason="its certificate is not that of a server at the address'
+    says 2 'event=peer-refused .*it refuses us: its certificate is not that of a server'
+    [ "$(group_field 0 connected)" != 2 ]
+    group_stop 2 || true
+    sed /^tls/d "$VSTAMP_CONFIG" >plain.yaml
+    GROUP_CONFIG[2]=$PWD/plain.yaml
+    group_start_one 2
+    says 2 'event=peer-refused .*reason="it speaks TLS, and tls is not set here"'
+    group_stop 2 || true
+    unset 'GROUP_CONFIG[2]'
+    group_start_one 2
+    group_wait_agree
+}
+
+@test "certificates that are replaced count from then on" {
+    group_start 1 "tls: $PWD/replica"
+    certificates_authority next
+    certificates_issue bob next clientAuth
+    cat authority/ca.crt >>bob/ca.crt
+    refuse "it does not take our certificate" vstamp --tls bob --timeout 0.3 get k
+    cat authority/ca.crt next/ca.crt >both && mv both replica/ca.crt
+    says 0 event=certificates-renewed
+    vstamp --tls bob put k v
+    cp replica/tls.key kept
+    echo damaged >replica/tls.key
+    says 0 'event=certificates-kept .*tls.key: no key for tls.crt'
+    [ "$(vstamp --tls bob get k)" = v ]
+    mv kept replica/tls.key
+    group_wait "the key to be read again" \
+        bash -c '[ "$(grep -c event=certificates-renewed replica-0.log)" = 2 ]'
+}
+
+@test "what is wrong with the folder is said at the start" {
+    group_configure 1
+    run -2 vstamp-replica --index 0 --tls nowhere
+    [[ $output == *"nowhere/ca.crt: no certificates of authorities: No such file or directory"* ]]
+    cp -r replica wrong
+    cp alice/tls.key wrong
+    run -2 vstamp-replica --index 0 --tls wrong
+    [[ $output == *"wrong/tls.key: no key for tls.crt: key values mismatch"* ]]
+    openssl ec -aes128 -passout pass:secret -in replica/tls.key -out wrong/tls.key 2>/dev/null
+    run -2 vstamp-replica --index 0 --tls wrong </dev/null
+    [[ $output == *"wrong/tls.key: no key for tls.crt: "* ]]
+    run -2 vstamp-replica --local 1 --tls replica
+}
+
+@test "who listens to a network without TLS is warned" {
+    GROUP_HOSTS=(0.0.0.0)
+    group_configure 1
+    group_start_one 0
+    says 0 'level=warn .*event=no-tls .*see tls in vstamp-config(5)'
+}

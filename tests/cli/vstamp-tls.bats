@@ -66,6 +66,11 @@ refuse() { # WORDS COMMAND...: it fails, and says that
         vstamp --replicas "$(group_address 0)" --timeout 0.3 get k
     refuse "it does not take our certificate: unknown CA" vstamp --tls mallory --timeout 0.3 get k
     says 0 'event=not-let-in .*reason="it does not speak TLS 1.3'
+    run ! openssl s_client -ign_eof -connect "$(group_address 0)" </dev/null
+    [[ $output == *"certificate required"* ]]
+    run ! openssl s_client -tls1_2 -cert alice/tls.crt -key alice/tls.key \
+        -connect "$(group_address 0)" </dev/null
+    [[ $output == *"alert protocol version"* ]]
     run -4 vstamp-admin --tls mallory --timeout 0.1 view-change
     [[ $output == *"it does not take our certificate: unknown CA"* ]]
     run -3 vstamp-admin --replicas "$(group_address 0)" --timeout 0.1 backup copy
@@ -134,6 +139,8 @@ refuse() { # WORDS COMMAND...: it fails, and says that
     openssl ec -aes128 -passout pass:secret -in replica/tls.key -out wrong/tls.key 2>/dev/null
     run -2 vstamp-replica --index 0 --tls wrong </dev/null
     [[ $output == *"wrong/tls.key: no key for tls.crt: "* ]]
+    vstamp-replica --check --tls replica | grep "^tls: replica"
+    run -2 vstamp-replica --check --tls wrong
     run -2 vstamp-replica --local 1 --tls replica
 }
 

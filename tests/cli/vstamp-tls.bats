@@ -37,6 +37,9 @@ refuse() { # WORDS COMMAND...: it fails, and says that
     head -c 300000 /dev/urandom | base64 -w 0 >large
     vstamp --tls alice put large <large
     vstamp --tls alice get large | cmp - <(cat large; echo)
+    # more than sockets take at a time, in both directions
+    vstamp --tls alice --timeout 20 bench -n 64 --connections 1 --keys 8 --value-bytes 400000 \
+        --reads 50 --requests 300 --keep
     group_kill "$PRIMARY"
     [ "$(vstamp --tls alice --timeout 20 incr n)" = 1 ]
     group_start_one "$PRIMARY"
@@ -126,6 +129,24 @@ refuse() { # WORDS COMMAND...: it fails, and says that
     mv kept replica/tls.key
     group_wait "the key to be read again" \
         bash -c '[ "$(grep -c event=certificates-renewed replica-0.log)" = 2 ]'
+}
+
+@test "a client that runs comes back with the certificate that it was given meanwhile" {
+    group_start 1 "tls: $PWD/replica"
+    vstamp --tls alice watch k >seen 3>&- &
+    group_adopt $!
+    vstamp --tls replica put k first
+    group_wait "the first change" grep -q first seen
+    certificates_authority next
+    cp alice/ca.crt kept
+    certificates_issue alice next clientAuth
+    cp kept alice/ca.crt
+    cp next/ca.crt replica/ca.crt
+    group_kill 0
+    group_start_one 0
+    group_wait_listening
+    vstamp --tls alice --timeout 20 put k second
+    group_wait "the second change" grep -q second seen
 }
 
 @test "what is wrong with the folder is said at the start" {

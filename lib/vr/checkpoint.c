@@ -70,11 +70,12 @@ static bool has_many_copies(struct vr *r)
     return true;
 }
 
-/* Nothing more is executed, and the log has no room for the entry that would change that
- * (pass_over.c): what was executed makes way. */
-static bool frees_the_stuck(const struct vr *r)
+/* The log has no room for what nothing is executed before: the log of another view, in one step
+ * (state_transfer.c, T2), or the entry that passes over an operation (pass_over.c).  So no
+ * checkpoint would come due; what was executed makes way now. */
+static bool makes_room(const struct vr *r)
 {
-    return vr_is_stuck(r) && r->log_is_short && r->applied > r->checkpoint_op;
+    return r->log_is_short && r->applied > r->checkpoint_op;
 }
 
 #define NONE UINT64_MAX
@@ -96,7 +97,7 @@ static uint64_t due(struct vr *r)
     }
     bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
                 r->checkpoint_log_bytes >= interval_bytes(r) || has_many_copies(r) ||
-                frees_the_stuck(r);
+                makes_room(r);
     return many ? r->applied : NONE;
 }
 

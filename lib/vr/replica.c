@@ -647,6 +647,9 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
     } else if (r->forgotten && r->status != VR_NORMAL) {
         snprintf(text, size, "an active replica that holds the log after op %" PRIu64
                  ": a witness has dropped some of that", r->log.op);
+    } else if (vr_transfer_is_too_large(r)) {
+        snprintf(text, size, "others to have less under way than its log can hold: give it the "
+                 "log_bytes that they have");
     } else if (r->status == VR_VIEW_CHANGE) {
         snprintf(text, size, "view %" PRIu64 " to start; its primary is replica %u", r->view,
                  vr_primary_of(r, r->view));

@@ -252,6 +252,8 @@ static inline bool vr_view_is_over(const struct vr *r)
 struct wire_list vr_entries_after(struct vr *r, uint64_t after, uint64_t up_to);
 void vr_on_get_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_get_state *m);
 void vr_on_new_state(struct vr *r, uint8_t from, uint64_t view, const struct wire_new_state *m);
+/* Does the log of a view take more than ours could ever hold, as those of others are larger? */
+bool vr_transfer_is_too_large(const struct vr *r);
 uint8_t vr_n_sources(const struct vr *r);
 bool vr_may_have_state(const struct vr *r, uint8_t slot);
 void vr_transfer_ask(struct vr *r);     /* once more, from where we stand */

@@ -311,6 +311,13 @@ static size_t staged_bytes(const struct vr *r, size_t *largest)
     return total;
 }
 
+/* Does it take the place of our log at once (T2)? */
+static bool is_another_log(const struct vr_transfer *t)
+{
+    return t->kind == VR_TRANSFER_NEW_PRIMARY || t->kind == VR_TRANSFER_VIEW ||
+           t->kind == VR_TRANSFER_RECOVERY;
+}
+
 /* Is the whole of what we look for in hand? */
 static bool is_complete(const struct vr *r)
 {
@@ -321,8 +328,16 @@ static bool is_complete(const struct vr *r)
     if (have < t->target_op) return false;
     if (t->kind == VR_TRANSFER_NEW_PRIMARY) return have == t->target_op;
     if (have < t->op) return false;
-    if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) return true;
+    if (!is_another_log(t)) return true;
     return vr_primary_of(r, t->view) != r->config.self; /* nobody resumes as primary (PIT-2.10) */
+}
+
+bool vr_transfer_is_too_large(const struct vr *r)
+{
+    const struct vr_transfer *t = &r->transfer;
+    size_t largest, total = staged_bytes(r, &largest);
+    bool moved = r->staging.first > t->commit; /* all that need not be taken in one step */
+    return is_another_log(t) && is_complete(r) && moved && total + largest >= r->log.capacity;
 }
 
 /* T2: the uncommitted rest, the view and log_view, in one step. */
@@ -380,8 +395,8 @@ void vr_transfer_settle(struct vr *r)
     uint64_t moved = r->staging.first - 1; /* to be executed, which makes room for the rest */
     vr_commit_up_to(r, t->commit < moved ? t->commit : moved);
     if (all_moved && is_complete(r)) {
-        if (t->kind == VR_TRANSFER_GAP || wants_committed(t)) vr_transfer_stop(r, "caught up");
-        else finish(r);
+        if (is_another_log(t)) finish(r);
+        else vr_transfer_stop(r, "caught up");
     }
     bool may_stage = (all_moved || !vr_witness_is_small(r)) && has_room(r);
     if (t->answered && t->more && may_stage && vr_pace_allows(r)) vr_transfer_ask(r);
@@ -506,6 +521,10 @@ void vr_transfer_due(struct vr *r)
         return;
     }
     if (t->pages && vr_fetch_due(r)) return;
+    if (vr_transfer_is_too_large(r))
+        vr_log(r, LOG_LEVEL_ERROR, "log-too-small", "op=%" PRIu64 " log_bytes=%" PRIu64
+               " hint=\"others have more under way: give this replica the log_bytes that they "
+               "have\"", r->staging.op, r->config.log_bytes);
     if (!t->pages && !has_room(r)) { /* nobody was asked */
         vr_timer_set(r, VR_TIMER_TRANSFER, vr_jitter(r, vr_patience_us(r)));
         return;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -491,6 +492,75 @@ static void the_pipeline_of_the_primary_is_longer(void **unused)
     cluster_free(c);
 }
 
+/* Logs are as small as they may be, and hold what was executed since the last checkpoint.  Rule:
+ * that gives way to what a new view begins with: nobody waits for a checkpoint that is not due. */
+static void a_log_makes_room_for_what_a_view_begins_with(void **unused)
+{
+    (void)unused;
+    static const uint8_t value[CLUSTER_VALUE_MAX];
+    struct kv_op op = {.verb = KV_PUT, .key = bytes_of("k"), .value = {value, sizeof value}};
+    struct kv_op less = {.verb = KV_PUT, .key = bytes_of("k"), .value = {value, 1900}};
+    struct cluster *c = cluster_new_blank(3, CLUSTER_DISK);
+    uint64_t sessions[4];
+    for (uint8_t i = 0; i < 3; i++) {
+        c->members[i].config.log_bytes = 4 * c->members[i].config.batch_bytes;
+        cluster_start(c, i);
+    }
+    assert_true(cluster_converge(c));
+    for (uint32_t i = 1; i <= 3; i++) sessions[i] = cluster_register(c, i, 0);
+    cluster_send_op(c, 1, sessions[1], 1, 0, &op);
+    cluster_settle(c);
+    cluster_send_op(c, 1, sessions[1], 2, 0, &less);
+    assert_true(cluster_converge(c));
+    assert_int_equal(cluster_core(c, 1)->checkpoint_op, 0);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    cluster_drop(c, 0, 1, WIRE_prepare);
+    for (uint32_t i = 2; i <= 3; i++) {
+        cluster_send_op(c, i, sessions[i], 1, 0, &op);
+        cluster_settle(c);
+    }
+    assert_int_equal(cluster_core(c, 2)->log.op, 7);
+    cluster_crash(c, 0);
+    assert_true(cluster_converge(c));
+    assert_int_equal(cluster_core(c, 1)->commit, 7);
+    cluster_free(c);
+}
+
+/* Rule: who was given a smaller log than others, and cannot take what they have under way, says so,
+ * and what to do. */
+static void a_log_may_be_too_small_for_what_a_view_begins_with(void **unused)
+{
+    (void)unused;
+    static const uint8_t value[CLUSTER_VALUE_MAX];
+    char text[VR_OVER_SIZE];
+    struct kv_op op = {.verb = KV_PUT, .key = bytes_of("k"), .value = {value, sizeof value}};
+    struct cluster *c = cluster_new_blank(3, CLUSTER_DISK);
+    uint64_t sessions[5], enough = c->members[1].config.log_bytes;
+    c->members[1].config.log_bytes = 4 * c->members[1].config.batch_bytes;
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    for (uint32_t i = 1; i <= 4; i++) sessions[i] = cluster_register(c, i, 0);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
+    cluster_drop(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    cluster_drop(c, 0, 1, WIRE_prepare);
+    for (uint32_t i = 1; i <= 4; i++) {
+        cluster_send_op(c, i, sessions[i], 1, 0, &op);
+        cluster_settle(c);
+    }
+    assert_int_equal(cluster_core(c, 2)->log.op, 8);
+    cluster_crash(c, 0);
+    cluster_run(c, 1500);
+    assert_true(cluster_has_traced(c, 1, "log-too-small"));
+    assert_non_null(strstr(vr_waiting_for(cluster_core(c, 1), text, sizeof text), "log_bytes"));
+    cluster_crash(c, 1);
+    c->members[1].config.log_bytes = enough;
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+    assert_int_equal(cluster_core(c, 1)->commit, 8);
+    cluster_free(c);
+}
+
 /* Rule: what a primary said once is no sign of life when it comes again. */
 static void an_old_heartbeat_keeps_no_primary(void **unused)
 {
@@ -535,6 +605,8 @@ int main(void)
         cmocka_unit_test(pit_2_10_a_deposed_primary_prepares_nothing_more),
         cmocka_unit_test(who_promised_and_died_is_not_waited_for),
         cmocka_unit_test(the_pipeline_of_the_primary_is_longer),
+        cmocka_unit_test(a_log_makes_room_for_what_a_view_begins_with),
+        cmocka_unit_test(a_log_may_be_too_small_for_what_a_view_begins_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

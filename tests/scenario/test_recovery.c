@@ -221,6 +221,44 @@ static void pit_3_5_answers_to_a_former_start_do_not_count(void **unused)
     cluster_free(c);
 }
 
+/* Replica 3 answers 4, whose life it has noted, and forgets that with its memory.  Two others that
+ * have noted it are no majority then: one that 4 promised something in its former life may yet find
+ * three that do not know better.  Rule: an answer counts no longer than the life that gave it. */
+static void an_answer_ends_with_the_life_that_gave_it(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(5, CLUSTER_MEMORY);
+    cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_hold(c, CLUSTER_ALL, 4, WIRE_recovery_response);
+    cluster_crash(c, 4);
+    cluster_start(c, 4);
+    cluster_run(c, 5);
+    cluster_drop(c, 4, CLUSTER_ALL, WIRE_recovery);
+    cluster_pass(c, 4, 3, WIRE_recovery); /* which incarnation is free all say; 3 alone notes it */
+    cluster_release(c, CLUSTER_ALL, 4, WIRE_recovery_response);
+    cluster_settle(c);
+    cluster_release(c, 3, 4, WIRE_recovery_response);
+    assert_true(cluster_core(c, 4)->answers[3].present);
+    cluster_drop(c, 4, CLUSTER_ALL, WIRE_recovery);
+    cluster_crash(c, 3);
+    cluster_start(c, 3);
+    cluster_run(c, 200);
+    assert_normal(c, 3, 0);
+    assert_int_equal(0, cluster_core(c, 3)->crash_vector[4]);
+
+    cluster_pass(c, CLUSTER_ALL, 4, WIRE_recovery_response);
+    cluster_pass(c, 4, 0, WIRE_recovery);
+    cluster_pass(c, 4, 1, WIRE_recovery);
+    cluster_run(c, 500);
+    assert_true(cluster_core(c, 4)->answers[0].present && cluster_core(c, 4)->answers[1].present);
+    assert_int_equal(VR_RECOVERING, cluster_core(c, 4)->status);
+    assert_int_equal(VR_TRANSFER_NONE, cluster_core(c, 4)->transfer.kind);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 /* With disks a group survives the crash of all; without, the others' emptiness proves nothing. */
 static void pit_3_6_with_disks_all_may_crash_at_once(void **unused)
 {
@@ -554,6 +592,7 @@ int main(void)
         cmocka_unit_test(pit_3_3_the_log_of_a_deposed_primary_is_not_taken),
         cmocka_unit_test(pit_3_4_a_blank_replica_does_not_vote),
         cmocka_unit_test(pit_3_5_answers_to_a_former_start_do_not_count),
+        cmocka_unit_test(an_answer_ends_with_the_life_that_gave_it),
         cmocka_unit_test(pit_3_6_with_disks_all_may_crash_at_once),
         cmocka_unit_test(a_group_that_forms_knows_of_no_lives_in_another),
         cmocka_unit_test(pit_3_6_blank_replicas_do_not_outvote_the_one_that_remembers),

@@ -22,6 +22,14 @@ static bool is_folder(const struct storage *s, const char *name)
     return fstatat(s->folder_fd, name, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(file.st_mode);
 }
 
+/* Another kind of file is not damaged, and to read it may take for ever. */
+static bool is_no_plain_file(const struct storage *s, const char *name)
+{
+    struct stat file;
+
+    return fstatat(s->folder_fd, name, &file, 0) == 0 && !S_ISREG(file.st_mode);
+}
+
 /* A folder is not ours, whatever its name. */
 static bool is_aside(const struct storage *s, const char *name)
 {
@@ -73,9 +81,10 @@ int storage_look_aside(const struct storage *s, bool *any, struct vstamp_diag *d
     if (dir == NULL) return storage_complain(diag, s, ".", "cannot list");
     while (rv == 0 && (entry = readdir(dir)) != NULL) {
         *any = *any || is_aside(s, entry->d_name);
-        if (is_content(entry->d_name) && is_folder(s, entry->d_name)) {
-            vstamp_diag_printf(diag, "%s/%s: is a folder where a file of the replica belongs: move "
-                               "it away", s->folder, entry->d_name);
+        if (is_content(entry->d_name) && is_no_plain_file(s, entry->d_name)) {
+            vstamp_diag_printf(diag, "%s/%s: is %s where a file of the replica belongs: move it "
+                               "away", s->folder, entry->d_name,
+                               is_folder(s, entry->d_name) ? "a folder" : "no plain file");
             rv = VSTAMP_E_CONFIG;
         }
     }

@@ -218,7 +218,7 @@ static int look_for_files(const struct storage *s, struct vstamp_diag *diag)
 /* A copy of a folder may be without the file. */
 static int share_lock(struct storage *s, struct vstamp_diag *diag)
 {
-    s->lock_fd = openat(s->folder_fd, STORAGE_LOCK, O_RDONLY | O_CLOEXEC);
+    s->lock_fd = openat(s->folder_fd, STORAGE_LOCK, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (s->lock_fd < 0 && errno == ENOENT) return 0;
     if (s->lock_fd < 0) return storage_complain(diag, s, STORAGE_LOCK, "cannot open");
     if (flock(s->lock_fd, LOCK_SH | LOCK_NB) == 0) return 0;

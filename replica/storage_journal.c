@@ -290,7 +290,7 @@ static int open_segment(struct storage_reading *r, uint64_t number, struct vstam
     if (r->fd >= 0) close(r->fd);
     r->number = number;
     storage_name(name, STORAGE_JOURNAL, number);
-    r->fd = open_journal(r->storage, name, O_RDONLY, NULL);
+    r->fd = open_journal(r->storage, name, O_RDONLY | O_NONBLOCK, NULL); /* be it a pipe */
     if (r->fd < 0 && (errno == ENOENT || (r->running && errno == EIO))) return 0;
     if (r->fd < 0) {
         r->number = 0; /* who asks again is not told that it is not there */
@@ -393,7 +393,7 @@ int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_di
     char name[STORAGE_NAME_SIZE];
 
     storage_name(name, STORAGE_JOURNAL, number);
-    int fd = open_journal(s, name, O_RDONLY, NULL);
+    int fd = open_journal(s, name, O_RDONLY | O_NONBLOCK, NULL);
     if (fd < 0 && storage_is_refusal(errno)) return storage_complain(diag, s, name, "cannot open");
     bool whole = fd >= 0 && whole_size(fd) > 0;
     if (fd >= 0) close(fd);

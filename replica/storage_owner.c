@@ -142,7 +142,7 @@ static bool is_in_use(const char *data_dir, uint32_t index)
     char path[PATH_MAX];
 
     snprintf(path, sizeof path, "%.*s/%" PRIu32 "/" STORAGE_LOCK, PATH_MAX - 64, data_dir, index);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return false;
     bool used = flock(fd, LOCK_SH | LOCK_NB) != 0;
     close(fd);

@@ -155,6 +155,7 @@ int pages_file_open(struct pages_file *f, const char *path)
 
     *f = (struct pages_file){0};
     if (stat(path, &stat_of) != 0) return errno;
+    if (!S_ISREG(stat_of.st_mode)) return MDB_INVALID;
     size_t size = (size_t)stat_of.st_size;
     return open_existing(f, path, size, size, MDB_RDONLY);
 }

@@ -507,12 +507,19 @@ refuses() {
     group_never grep -q event=folder-damaged "$BATS_TEST_TMPDIR/replica-2.log"
 }
 
+# Replica 2 looks at its pages for ever.
+with_slow_pages() {
+    local library=${top_builddir:?}/tests/cli/.libs/slow_pages.so
+    library=$(cd "${library%/*}" && pwd)/${library##*/}
+    LD_PRELOAD=$library vstamp-replica --version || skip "LD_PRELOAD does not work here"
+    GROUP_RUN[2]="env LD_PRELOAD=$library"
+}
+
 # The look at the pages is a process of its own, and has the lock.
 @test "who ends the look at the pages ends the replica, and the other way round" {
     local data=$BATS_TEST_TMPDIR/data/2 looking
     with_checkpoints 3
-    mv "$data/pages.mdb" "$data/pages"
-    mkfifo "$data/pages.mdb" # that look does not end by itself
+    with_slow_pages
     group_looks() { looking=$(pgrep -P "${GROUP_PIDS[2]}"); }
     group_start_one 2
     group_wait "a look" group_looks
@@ -523,16 +530,14 @@ refuses() {
     group_wait "a look" group_looks
     group_kill 2
     group_wait "the end of the look" group_never kill -0 "$looking" 2>/dev/null
-    mv "$data/pages" "$data/pages.mdb"
+    GROUP_RUN[2]=
     group_start_one 2
     group_wait_agree
 }
 
 @test "a replica that reads its folder is alive, and not ready" {
-    local data=$BATS_TEST_TMPDIR/data/2
     with_checkpoints 3
-    mv "$data/pages.mdb" "$data/pages"
-    mkfifo "$data/pages.mdb" # which takes for ever
+    with_slow_pages
     group_start_one 2
     group_wait "an answer" group_http 2 /livez >/dev/null
     [[ $(group_http 2 /livez) == "HTTP/1."?" 200 "*$'\nok' ]]
@@ -541,23 +546,29 @@ refuses() {
     run vstamp-admin status
     [[ $output == *"(127.0.0.1:$((GROUP_BASE + 2))) is down: it reads its folder"* ]]
     group_kill 2
-    mv "$data/pages" "$data/pages.mdb"
+    GROUP_RUN[2]=
     group_start_one 2
     group_wait_agree
 }
 
 # A supervisor that starts it again and again would fill its log.
-@test "a folder where a file of the replica belongs is named, and stays" {
-    local data=$BATS_TEST_TMPDIR/data/2 name
+@test "what is no file where a file of the replica belongs is named, and stays" {
+    local data=$BATS_TEST_TMPDIR/data/2 name where="where a file of the replica belongs"
     with_checkpoints 3
-    for name in journal-00000000000000ff pages.mdb; do
+    for name in journal-00000000000000ff pages.mdb fetched-pages; do
         [ ! -e "$data/$name" ] || mv "$data/$name" "$data/aside"
         mkdir "$data/$name"
         group_start_one 2
-        refuses 2 2 "^vstamp-replica: $data/$name: is a folder where a file of the replica belongs"
+        refuses 2 2 "^vstamp-replica: $data/$name: is a folder $where"
         rmdir "$data/$name"
+        mkfifo "$data/$name"
+        group_start_one 2
+        refuses 2 2 "^vstamp-replica: $data/$name: is no plain file $where"
+        run timeout 10 vstamp-admin journal "$data" verify # nor does that wait
+        [ "$status" -ne 124 ]
+        rm "$data/$name"
+        [ ! -e "$data/aside" ] || mv "$data/aside" "$data/$name"
     done
-    mv "$data/aside" "$data/pages.mdb"
     mkdir "$data/damaged-disk" # not ours
     group_start_one 2
     group_wait_agree

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +22,14 @@ static const char *hint(int err)
     default:
         return strerror(err);
     }
+}
+
+/* A port is somebody's until that process has ended, or is taken by a connection for a while; an
+ * address may be given to the machine later. */
+static bool may_pass(int err)
+{
+    return err == EADDRINUSE || err == EADDRNOTAVAIL || err == EMFILE || err == ENFILE ||
+           err == ENOBUFS || err == ENOMEM;
 }
 
 static int bind_one(const struct addrinfo *one, int backlog)
@@ -52,5 +61,5 @@ int listen_open(const struct address *address, int backlog, int *fd, struct vsta
     freeaddrinfo(list);
     if (*fd >= 0) return 0;
     vstamp_diag_printf(diag, "%s: %s", address->text, hint(rv));
-    return rv == EADDRNOTAVAIL ? VSTAMP_E_NOT_RUN : VSTAMP_E_IO;
+    return may_pass(rv) ? VSTAMP_E_NOT_RUN : VSTAMP_E_IO;
 }

@@ -460,7 +460,8 @@ void vr_recovery_waits_for(const struct vr *r, char *text, size_t size)
     if (r->asked != 0) {
         snprintf(text, size, "recovery: %d of %u normal replicas answered%s",
                  __builtin_popcount(r->asked), n,
-                 r->config.n_replicas > 2 ? "" : ", more than two can have: start both empty");
+                 r->config.n_replicas > 2 ? ""
+                                          : ", more than a group of two can have: see vstamp(7)");
     } else if (r->lost) {
         snprintf(text, size,
                  "its folder was damaged: %u normal replicas to recover from; without them bring "

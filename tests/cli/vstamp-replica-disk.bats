@@ -579,6 +579,26 @@ with_slow_pages() {
     [ -d "$data/damaged-disk" ]
 }
 
+@test "one of two that comes back empty waits, and what the other has can be brought elsewhere" {
+    group_start 2
+    group_wait_primary
+    put k v
+    group_wait_agree
+    group_kill 1
+    rm -r "$BATS_TEST_TMPDIR/data/1"
+    group_start_one 1
+    group_waits() { [[ $(group_http 1 /status) == *"1 of 2 normal replicas answered, more than \
+a group of two can have: see vstamp(7)"* ]]; }
+    group_wait "its reason" group_waits
+    vstamp --consistency stale export "$BATS_TEST_TMPDIR/kept"
+    group_kill 0 1
+    rm -r "$BATS_TEST_TMPDIR/data"
+    start_all
+    group_wait_primary
+    vstamp --timeout 20 import "$BATS_TEST_TMPDIR/kept"
+    [ "$(get k)" = v ]
+}
+
 @test "without memory it is not the disk that failed" {
     local pid
     group_start 1 "checkpoint_ops: 16"

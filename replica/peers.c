@@ -674,7 +674,7 @@ bool peers_reply(struct peers *p, uint64_t origin, struct bytes frame)
     return true;
 }
 
-void peers_after_turn(struct peers *p)
+void peers_flush(struct peers *p)
 {
     for (unsigned i = 0; i < p->n_slots; i++) {
         struct peer *peer = p->slots[i];

@@ -113,8 +113,8 @@ void peers_send(struct peers *p, uint8_t slot, struct bytes frame);
 /* An answer to a stranger.  False: `origin` is not one of theirs. */
 bool peers_reply(struct peers *p, uint64_t origin, struct bytes frame);
 
-/* After a turn: write what was queued, and tell the node who came up by a new directory. */
-void peers_after_turn(struct peers *p);
+/* Write what a turn has queued, and tell the node who came up by a new directory. */
+void peers_flush(struct peers *p);
 
 /* Feed what a full turn left. */
 void peers_resume(struct peers *p);

@@ -170,7 +170,7 @@ static void after_turn(void *ctx)
 {
     struct replica *r = ctx;
 
-    transport_after_turn(&r->transport);
+    transport_flush(&r->transport);
     if (r->config.durable) storage_flush(&r->storage);
     recorder_after_turn(&r->recorder, uv_now(&r->loop));
     if (r->over == NULL) r->over = node_is_over(r->node);

@@ -170,12 +170,12 @@ int transport_start(struct transport *t, struct vstamp_diag *diag)
 
 void transport_flush_peers(struct transport *t)
 {
-    peers_after_turn(&t->peers);
+    peers_flush(&t->peers);
 }
 
-void transport_after_turn(struct transport *t)
+void transport_flush(struct transport *t)
 {
-    peers_after_turn(&t->peers);
+    peers_flush(&t->peers);
     clients_flush(&t->clients);
 }
 

@@ -32,7 +32,7 @@ int transport_start(struct transport *t, struct vstamp_diag *diag);
 void transport_flush_peers(struct transport *t);
 
 /* After a turn: write what was queued. */
-void transport_after_turn(struct transport *t);
+void transport_flush(struct transport *t);
 
 /* Feed what had to wait. */
 void transport_resume(struct transport *t);

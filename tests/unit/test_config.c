@@ -61,7 +61,7 @@ static void every_key_can_be_set_and_is_printed_as_it_would_be_written(void **st
     } keys[] = {
         {"replicas_addresses", "[\"[::1]:1\", \"b:2\", \"c:3\"]"},
         {"status_addresses", "[\"a:11\", \"b:12\", \"c:13\"]"},
-        {"witnesses", "[]"},
+        {"witnesses", "[2]"},
         {"durability", "memory"},
         {"data_dir", "/srv/vstamp"},
         {"app", "./lock.so"},
@@ -132,6 +132,8 @@ static const struct {
     {THREE "heartbeat_ms: [1]\n",
      "f.yaml:5:15: heartbeat_ms: expected a whole number from 1 to 60000, found a list"},
     {THREE "durability: tape\n", "f.yaml:5:13: durability: expected disk or memory, found 'tape'"},
+    {THREE "durability: lease\n", /* a word of another key */
+     "f.yaml:5:13: durability: expected disk or memory, found 'lease'"},
     {THREE "batch_bytes: 1MB\n",
      "f.yaml:5:14: batch_bytes: expected a size from 16KiB to 8MiB, "
      "such as 64KiB or 1MiB, found '1MB'"},
@@ -141,6 +143,17 @@ static const struct {
     {THREE "state_bytes_max: 2TiB\n",
      "f.yaml:5:18: state_bytes_max: expected a size from 1MiB to 1TiB, such as 64KiB or 1MiB, "
      "found '2TiB'"},
+    {THREE "batch_bytes: 64  KiB\n",
+     "f.yaml:5:14: batch_bytes: expected a size from 16KiB to 8MiB, "
+     "such as 64KiB or 1MiB, found '64  KiB'"},
+    {THREE "batch_bytes: KiB\n",
+     "f.yaml:5:14: batch_bytes: expected a size from 16KiB to 8MiB, "
+     "such as 64KiB or 1MiB, found 'KiB'"},
+    {THREE "pipeline: 18446744073709551617\n", /* is 1 to who counts in 64 bits */
+     "f.yaml:5:11: pipeline: expected a whole number from 1 to 32, "
+     "found '18446744073709551617'"},
+    {THREE "data_dir: \"\"\n",
+     "f.yaml:5:11: data_dir: expected a text of 1 to 3072 characters, found nothing"},
     {THREE "data_dir: \"a\\0b\"\n",
      "f.yaml:5:11: data_dir: expected a text of 1 to 3072 characters, found 'a'"},
     {"replicas_addresses: a:1\n",
@@ -176,6 +189,7 @@ static const struct {
      "spaces, not with a tab"},
     {THREE "data_dir: \xff\n", "f.yaml:5:11: not valid YAML: invalid leading UTF-8 octet"},
     {THREE "---\nmore: 1\n", "f.yaml:6:1: expected one document, found another"},
+    {THREE "---\n[\n", "f.yaml:7:1: not valid YAML: did not find expected node content"},
     {THREE "status_addresses: [a:1]\n",
      "f.yaml:5:19: status_addresses: expected 3 addresses, one for each replica, found 1"},
     {"replicas_addresses: [a:1, a:1001]\n",
@@ -189,6 +203,10 @@ static const struct {
      "set status_addresses"},
     {THREE "witnesses: [3]\n", "f.yaml:5:12: witnesses: no replica 3 in a group of 3"},
     {THREE "witnesses: [1, 1]\n", "f.yaml:5:12: witnesses: 1 is there twice"},
+    {THREE "witnesses: [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]\n",
+     "f.yaml:5:12: witnesses: expected a list of replica indices, found a list"},
+    {THREE "witnesses: {}\n",
+     "f.yaml:5:12: witnesses: expected a list of replica indices, found a mapping"},
     {THREE "witnesses: [0, 2]\n",
      "f.yaml:5:12: witnesses: a group of 3 can have at most 1, found 2: the other 2, a majority, "
      "must be active"},
@@ -222,6 +240,21 @@ static void each_mistake_has_its_line_its_column_and_what_was_expected(void **st
         assert_string_equal(diag.text, mistakes[i].sentence);
         assert_int_equal(rv, VSTAMP_E_CONFIG);
     }
+}
+
+static void a_text_is_as_long_as_its_key_allows(void **state)
+{
+    enum { MAX = 3072 };
+    static char text[sizeof THREE + MAX + 32];
+    struct config c;
+    struct vstamp_diag diag = {0};
+    (void)state;
+    int n = snprintf(text, sizeof text, "%sdata_dir: %0*d\n", THREE, MAX, 0);
+    assert_int_equal(parse(&c, text, &diag), 0);
+    assert_int_equal(strlen(c.data_dir), MAX);
+    snprintf(text + n - 1, sizeof text - (size_t)n, "0\n");
+    assert_int_equal(parse(&c, text, &diag), VSTAMP_E_CONFIG);
+    assert_non_null(strstr(diag.text, "f.yaml:5:11: data_dir: expected a text of 1 to 3072 "));
 }
 
 static void a_small_batch_makes_the_largest_value_small_too(void **state)
@@ -264,6 +297,60 @@ static void the_core_is_told_sizes_that_fit_each_other(void **state)
     assert_string_equal(vr.version, "1.0");
     assert_int_equal(config_to_vr(&c, 3, "1.0", &vr, &diag), VSTAMP_E_CONFIG);
     assert_string_equal(diag.text, "f.yaml: no replica 3 in a group of 3: the last is 2");
+}
+
+static void what_is_configured_reaches_the_core(void **state)
+{
+    struct config c;
+    struct vr_config vr;
+    struct vstamp_diag diag = {0};
+    (void)state;
+    memset(&vr, 0xff, sizeof vr);
+    assert_int_equal(parse(&c, THREE "witnesses: [0]\n"
+                                     "durability: memory\n"
+                                     "reads: lease\n"
+                                     "clock_drift_ppm: 500\n"
+                                     "heartbeat_ms: 50\n"
+                                     "view_change_ms: 501\n"
+                                     "max_clients: 77\n"
+                                     "batch_bytes: 2 MiB\n"
+                                     "max_value_bytes: 1000\n"
+                                     "checkpoint_ops: 128\n"
+                                     "digest_ops: 4\n"
+                                     "transfer_mib_per_s: 7\n"
+                                     "pipeline: 3\n"
+                                     "log_bytes: 9MiB\n", &diag), 0);
+    assert_int_equal(config_to_vr(&c, 1, "1.0", &vr, &diag), 0);
+    assert_int_equal(vr.witnesses, 1);
+    assert_false(vr.durable);
+    assert_int_equal(vr.oldest, 0); /* those of this program */
+    assert_true(vr.leases);
+    assert_int_equal(vr.clock_drift_ppm, 500);
+    assert_int_equal(vr.heartbeat_ms, 50);
+    assert_int_equal(vr.view_change_ms, 501);
+    assert_int_equal(vr.max_clients, 77);
+    assert_int_equal(vr.batch_bytes, 2 << 20);
+    assert_int_equal(vr.max_answer_bytes, CONFIG_MAX_ANSWER_BYTES);
+    assert_int_equal(vr.max_read_bytes, 1000 + READ_OVERHEAD);
+    assert_int_equal(vr.checkpoint_ops, 128);
+    assert_int_equal(vr.digest_ops, 4);
+    assert_int_equal(vr.transfer_mib_per_s, 7);
+    assert_int_equal(vr.pipeline, 3);
+    assert_int_equal(vr.log_bytes, 9 << 20);
+    assert_int_equal(vr.witness_log_bytes, 6 << 20); /* three batches */
+    assert_int_equal(vr.segment_bytes, CONFIG_SEGMENT_BYTES);
+    assert_string_equal(vr.status_addresses[2], "127.0.0.1:15623");
+    assert_int_equal(parse(&c, THREE, &diag), 0);
+    assert_int_equal(config_to_vr(&c, 0, "1.0", &vr, &diag), 0);
+    assert_false(vr.leases);
+    assert_int_equal(vr.witness_log_bytes, 3 << 20);
+    assert_int_equal(parse(&c, THREE "batch_bytes: 16KiB\n", &diag), 0);
+    assert_int_equal(config_to_vr(&c, 0, "1.0", &vr, &diag), 0);
+    assert_int_equal(vr.witness_log_bytes, 3 << 20); /* and no less */
+    assert_int_equal(parse(&c, "replicas_addresses: [a:1,a:2,a:3,a:4,a:5,a:6,a:7,a:8,a:9,b:1,b:2,"
+                               "b:3,b:4,b:5,b:6,b:7]\nwitnesses: [15, 1]\n", &diag), 0);
+    assert_int_equal(config_to_vr(&c, 15, "1.0", &vr, &diag), 0);
+    assert_int_equal(vr.witnesses, 0x8002);
 }
 
 static struct wire_settings settings_of(const struct config *config)
@@ -323,7 +410,7 @@ static void a_bad_list_of_replicas_is_refused(void **state)
 
 static void the_option_beats_the_environment_and_that_the_current_folder(void **state)
 {
-    char path[CONFIG_PATH_SIZE];
+    char path[CONFIG_PATH_SIZE], long_path[CONFIG_PATH_SIZE + 1] = "";
     char folder[] = "/tmp/vstamp-test-config-XX"
                     "XX"
                     "XX";
@@ -356,6 +443,12 @@ static void the_option_beats_the_environment_and_that_the_current_folder(void **
 
     assert_int_equal(config_load(&c, folder, &diag), VSTAMP_E_CONFIG);
     assert_non_null(strstr(diag.text, "Is a directory"));
+    assert_int_equal(truncate(CONFIG_FILE_NAME, CONFIG_FILE_BYTES_MAX + 1), 0);
+    assert_int_equal(config_load(&c, CONFIG_FILE_NAME, &diag), VSTAMP_E_CONFIG);
+    assert_non_null(strstr(diag.text, "larger than a configuration can be"));
+    memset(long_path, 'a', sizeof long_path - 1);
+    assert_int_equal(config_load(&c, long_path, &diag), VSTAMP_E_CONFIG);
+    assert_string_equal(diag.text, "the path of the configuration is too long");
     assert_int_equal(unlink(CONFIG_FILE_NAME), 0);
     assert_int_equal(chdir("/"), 0);
     assert_int_equal(rmdir(folder), 0);
@@ -367,8 +460,10 @@ int main(void)
         cmocka_unit_test(the_five_line_file_is_enough),
         cmocka_unit_test(every_key_can_be_set_and_is_printed_as_it_would_be_written),
         cmocka_unit_test(each_mistake_has_its_line_its_column_and_what_was_expected),
+        cmocka_unit_test(a_text_is_as_long_as_its_key_allows),
         cmocka_unit_test(a_small_batch_makes_the_largest_value_small_too),
         cmocka_unit_test(the_core_is_told_sizes_that_fit_each_other),
+        cmocka_unit_test(what_is_configured_reaches_the_core),
         cmocka_unit_test(a_list_of_replicas_is_the_same_group_as_the_file),
         cmocka_unit_test(a_bad_list_of_replicas_is_refused),
         cmocka_unit_test(the_option_beats_the_environment_and_that_the_current_folder),

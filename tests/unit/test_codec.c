@@ -186,6 +186,23 @@ static void what_the_builder_makes_the_walker_reads(void **state)
     assert_true(reader_done(&r));
 }
 
+/* Not even a part of it stays there. */
+static void a_record_that_does_not_fit_leaves_its_list_as_it_was(void **state)
+{
+    (void)state;
+    uint8_t buffer[64], other[64] = {0};
+    struct wire_list_builder builder, wanted;
+    const struct wire_batch_item large = {.content = {other, sizeof other}}, small = {.size = 7};
+    wire_list_begin(&builder, &wire_shape_batch_item, buffer, sizeof buffer);
+    wire_list_begin(&wanted, &wire_shape_batch_item, other, sizeof other);
+    assert_false(wire_list_add(&builder, &large));
+    assert_true(wire_list_add(&builder, &small));
+    assert_true(wire_list_add(&wanted, &small));
+    struct wire_list list = wire_list_end(&builder), same = wire_list_end(&wanted);
+    assert_int_equal(list.count, 1);
+    assert_true(bytes_equal(list.encoded, same.encoded));
+}
+
 static void records_can_be_read_one_after_another(void **state)
 {
     (void)state;
@@ -274,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_count_that_lies_is_refused),
         cmocka_unit_test(a_record_in_a_list_cannot_reach_beyond_it),
         cmocka_unit_test(what_the_builder_makes_the_walker_reads),
+        cmocka_unit_test(a_record_that_does_not_fit_leaves_its_list_as_it_was),
         cmocka_unit_test(records_can_be_read_one_after_another),
         cmocka_unit_test(a_message_larger_than_memory_has_the_largest_size),
         cmocka_unit_test(records_nest_only_a_few_levels),

@@ -224,6 +224,21 @@ static void the_reader_decides_how_large_a_frame_may_be(void **state)
     assert_int_equal(wire_frame_size(b, b.size - 1, &size), VSTAMP_E_MALFORMED);
 }
 
+/* Who goes by it to find the next frame would else stand still, or wait for ever. */
+static void a_size_that_no_frame_has_is_refused_at_once(void **state)
+{
+    static const uint32_t sizes[] = {0, WIRE_HEADER_SIZE - 1, FRAME_BYTES_MAX + 1, UINT32_MAX};
+    struct bytes b = commit_frame();
+    size_t size;
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct writer w = writer_over(frame + AT_SIZE, 4);
+        write_u32(&w, sizes[i]);
+        seal();
+        assert_int_equal(wire_frame_size(b, SIZE_MAX, &size), VSTAMP_E_MALFORMED);
+    }
+}
+
 static void a_frame_that_does_not_fit_ends_where_its_room_does(void **state)
 {
     (void)state;
@@ -426,6 +441,7 @@ int main(void)
         cmocka_unit_test(headers_that_are_sealed_but_wrong_are_refused),
         cmocka_unit_test(a_stream_of_another_protocol_is_refused),
         cmocka_unit_test(the_reader_decides_how_large_a_frame_may_be),
+        cmocka_unit_test(a_size_that_no_frame_has_is_refused_at_once),
         cmocka_unit_test(a_frame_that_does_not_fit_ends_where_its_room_does),
         cmocka_unit_test(a_frame_of_a_later_version_says_so),
         cmocka_unit_test(fields_that_came_later_are_left_out_in_older_versions),

@@ -277,6 +277,22 @@ static void during_a_view_change_nobody_serves(void **state)
     assert_int_equal(verdict.n_reasons, 4);
 }
 
+/* The view of those who serve is the group's, whoever has left it. */
+static void one_that_waits_in_a_later_view_alone_degrades(void **state)
+{
+    (void)state;
+    for (size_t away = 0; away < 3; away += 2) {
+        size_t primary = 2 - away;
+        setup(NULL);
+        say(away, "none", "view-change", 9, -1, (int[]){10, 10, 10});
+        primary_says(primary, 3, (int[]){10, 10, 10});
+        backup_says(1, 3, (int)primary, (int[]){10, 10, 10});
+        judge(VERDICT_DEGRADED, (int)primary, 0);
+        assert_int_equal(verdict.view, 3);
+        answers_close(&answers);
+    }
+}
+
 static void a_group_of_one_tolerates_nothing(void **state)
 {
     (void)state;
@@ -308,6 +324,113 @@ static void replicas_that_differ_at_one_commit_are_named(void **state)
     assert_string_equal(verdict.reasons[0], "replicas 0 and 2 differ in their state at commit 7");
     answers.at[2].status.digest_number--; /* of another state: nothing to compare */
     judge(VERDICT_HEALTHY, 0, 1);
+    answers.at[2].status.digest_number++;
+    answers.at[2].status.state_digest = (struct vstamp_id){0}; /* it has none yet */
+    judge(VERDICT_HEALTHY, 0, 1);
+    answers.at[2].status.state_digest = (struct vstamp_id){8, 9};
+    answers.at[2].status.status = "recovering"; /* what it holds counts for nothing */
+    judge(VERDICT_DEGRADED, 0, 0);
+    assert_int_equal(verdict.n_reasons, 1);
+}
+
+static void replicas_of_different_groups_are_named(void **state)
+{
+    (void)state;
+    three_hear_each_other();
+    answers.at[1].status.group = (struct vstamp_id){8, 9};
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_string_equal(verdict.reasons[0], "replicas 0 and 1 belong to different groups");
+}
+
+/* Its view may have any number. */
+static void a_later_epoch_is_newer_than_any_view_of_the_one_before(void **state)
+{
+    (void)state;
+    three_hear_each_other();
+    answers.at[0].status.view = answers.at[0].status.epoch = 4;
+    answers.at[1].status.epoch = answers.at[2].status.epoch = 5;
+    answers.at[1].status.primary = answers.at[2].status.primary = 1;
+    answers.at[1].status.role = "primary";
+    judge(VERDICT_DEGRADED, 1, 0);
+    assert_int_equal(verdict.epoch, 5);
+    assert_int_equal(verdict.view, 3);
+    assert_string_equal(verdict.reasons[0], "replica 0 (h:1) is in view 4 of epoch 4, the group in "
+                                            "view 3 of epoch 5");
+    answers.at[0].status.view = 3; /* the same number is another view */
+    judge(VERDICT_DEGRADED, 1, 0);
+}
+
+static void a_disk_in_trouble_is_named(void **state)
+{
+    (void)state;
+    three_hear_each_other();
+    answers.at[1].status.disk_trouble = "no room";
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_string_equal(verdict.reasons[0], "replica 1 (h:2): no room");
+}
+
+static void a_witness_that_dropped_what_an_active_replica_lacks_degrades(void **state)
+{
+    (void)state;
+    three_hear_each_other();
+    answers.at[2].status.checkpoint_number = 9;
+    answers.at[2].status.held_number = 8;
+    judge(VERDICT_HEALTHY, 0, 1); /* an active replica has the state instead */
+    answers.at[2].status.role = "witness";
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_non_null(strstr(verdict.reasons[0], "replica 2 (h:3), a witness, was short of room and "
+                                               "dropped entries up to op 9, "));
+    answers.at[2].status.held_number = 9;
+    judge(VERDICT_HEALTHY, 0, 1);
+}
+
+static void versions_that_are_mixed_are_told_and_who_is_down_has_none(void **state)
+{
+    (void)state;
+    three_hear_each_other();
+    for (size_t i = 0; i < 3; i++) {
+        answers.at[i].status.protocol = 8;
+        answers.at[i].status.protocol_newest = i == 0 ? 10 : 9;
+    }
+    judge(VERDICT_HEALTHY, 0, 1);
+    assert_int_equal(verdict.n_reasons, 1);
+    assert_string_equal(verdict.reasons[0],
+                        "versions are mixed: some replicas speak version 10 of the protocol, not "
+                        "so 1, 2: the group stays in version 8 until all do");
+    answers.at[1].status.protocol_newest = 10;
+    answers.at[2].reachable = false;
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_int_equal(verdict.n_reasons, 1);
+    answers.at[2].reachable = true;
+    answers.at[2].status.protocol_newest = 0; /* it does not say */
+    judge(VERDICT_HEALTHY, 0, 1);
+    assert_int_equal(verdict.n_reasons, 0);
+    answers.at[1].status.protocol_newest = 9;
+    judge(VERDICT_HEALTHY, 0, 1);
+    assert_non_null(strstr(verdict.reasons[0], ", not so 1: "));
+}
+
+static void a_primary_that_is_no_replica_is_none(void **state)
+{
+    (void)state;
+    answers.n = 3;
+    backup_says(1, 3, 3, (int[]){10, 0, 5});
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_string_equal(verdict.reasons[0], "no primary: no replica leads view 3");
+    backup_says(2, 3, -1, (int[]){10, 5, 0});
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+}
+
+static void what_came_over_the_network_cannot_reach_a_terminal(void **state)
+{
+    (void)state;
+    three_hear_each_other();
+    answers.at[1].status.disk_trouble = "\033[2J";
+    answers.at[1].status.reconfiguration = "to epoch \033[2J";
+    judge(VERDICT_DEGRADED, 0, 1);
+    assert_null(strchr(verdict.reasons[0], '\033'));
+    assert_non_null(strstr(verdict.change, "to epoch "));
+    assert_null(strchr(verdict.change, '\033'));
 }
 
 static void a_replica_whose_state_differs_is_named(void **state)
@@ -389,7 +512,8 @@ static void ages_have_two_units_at_most(void **state)
         const char *text;
     } cases[] = {
         {0, "0ms"},        {999, "999ms"},     {1000, "1.0s"},      {59999, "59.9s"},
-        {192000, "3m12s"}, {18180000, "5h3m"}, {187200000, "2d4h"}, {ANSWER_NEVER, "-"},
+        {60000, "1m0s"},   {192000, "3m12s"},  {3600000, "1h0m"},   {18180000, "5h3m"},
+        {86400000, "1d0h"}, {187200000, "2d4h"}, {ANSWER_NEVER, "-"},
     };
     char text[VERDICT_AGE_SIZE];
     (void)state;
@@ -419,9 +543,17 @@ int main(void)
         JUDGED(backups_whose_primary_fell_silent_have_none),
         JUDGED(a_backup_cut_off_from_the_primary_degrades),
         JUDGED(during_a_view_change_nobody_serves),
+        JUDGED(one_that_waits_in_a_later_view_alone_degrades),
         JUDGED(a_group_of_one_tolerates_nothing),
         JUDGED(of_five_two_may_fail),
         JUDGED(replicas_that_differ_at_one_commit_are_named),
+        JUDGED(replicas_of_different_groups_are_named),
+        JUDGED(a_later_epoch_is_newer_than_any_view_of_the_one_before),
+        JUDGED(a_disk_in_trouble_is_named),
+        JUDGED(a_witness_that_dropped_what_an_active_replica_lacks_degrades),
+        JUDGED(versions_that_are_mixed_are_told_and_who_is_down_has_none),
+        JUDGED(a_primary_that_is_no_replica_is_none),
+        JUDGED(what_came_over_the_network_cannot_reach_a_terminal),
         JUDGED(a_replica_whose_state_differs_is_named),
         JUDGED(a_clock_that_is_wrong_is_named),
         JUDGED(nobody_answering_is_unavailable_with_a_row_for_each),

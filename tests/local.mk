@@ -40,6 +40,7 @@ UNIT_TESTS = \
     %D%/unit/test_replay \
     %D%/unit/test_restore \
     %D%/unit/test_session \
+    %D%/unit/test_session_file \
     %D%/unit/test_session_moves \
     %D%/unit/test_storage \
     %D%/unit/test_tls \
@@ -259,6 +260,7 @@ check_LTLIBRARIES += %D%/cli/late_signal.la
 
 %C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)
+%C%_unit_test_session_file_LDADD = $(CLIENT_LIBS) $(LDADD)
 
 # An application that is a process and fails when it is told to.
 check_PROGRAMS += %D%/cli/faulty_app

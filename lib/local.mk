@@ -11,6 +11,7 @@ noinst_LTLIBRARIES += \
     %D%/libtls.la \
     %D%/libdriver.la \
     %D%/libkv.la \
+    %D%/libkvcode.la \
     %D%/libprogram.la
 
 %C%_libbase_la_SOURCES = \
@@ -157,24 +158,29 @@ endif
     %D%/program/address.c \
     %D%/program/address.h
 
+# Apart from the store: libvstamp has it for those who ask one.
+%C%_libkvcode_la_SOURCES = \
+    %D%/kv/calls.c \
+    %D%/kv/codec.c \
+    %D%/kv/kv.h \
+    %D%/kv/ops.def \
+    %D%/kv/txn.c
+
 %C%_libkv_la_SOURCES = \
     %D%/kv/app.c \
     %D%/kv/cells.c \
     %D%/kv/cells.h \
     %D%/kv/changes.c \
     %D%/kv/changes.h \
-    %D%/kv/codec.c \
     %D%/kv/execute.h \
     %D%/kv/index.c \
     %D%/kv/index.h \
-    %D%/kv/kv.h \
-    %D%/kv/ops.def \
     %D%/kv/reads.c \
     %D%/kv/sound.c \
     %D%/kv/store.c \
     %D%/kv/store.h \
-    %D%/kv/txn.c \
     %D%/kv/writes.c
+%C%_libkv_la_LIBADD = %D%/libkvcode.la
 
 %C%_libprogram_la_SOURCES = \
     %D%/program/cli.c \
@@ -210,7 +216,8 @@ PROGRAM_LIBS = %D%/libprogram.la %D%/libdriver.la %D%/libtls.la %D%/libproxy.la 
 
 lib_LTLIBRARIES += libvstamp.la
 libvstamp_la_SOURCES =
-libvstamp_la_LIBADD = %D%/libdriver.la %D%/libtls.la %D%/libproxy.la $(CORE_LIBS)
+libvstamp_la_LIBADD = %D%/libkvcode.la %D%/libdriver.la %D%/libtls.la %D%/libproxy.la \
+    $(CORE_LIBS)
 libvstamp_la_LDFLAGS = $(LIBVSTAMP_LDFLAGS)
 EXTRA_libvstamp_la_DEPENDENCIES = %D%/vstamp.map
 LIBVSTAMP_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO) \
@@ -237,6 +244,7 @@ vstampinclude_HEADERS = \
     %D%/include/vstamp/error.h \
     %D%/include/vstamp/errors.def \
     %D%/include/vstamp/id.h \
+    %D%/include/vstamp/kv.h \
     %D%/include/vstamp/replica.h
 
 pkgconfigdir = $(libdir)/pkgconfig

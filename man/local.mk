@@ -6,6 +6,7 @@ dist_man_MANS += \
     %D%/vstamp-client.3 \
     %D%/vstamp-config.5 \
     %D%/vstamp-format.5 \
+    %D%/vstamp-kv.3 \
     %D%/vstamp-replica.3 \
     %D%/vstamp-replica.8 \
     %D%/vstamp-sim.1 \
@@ -28,7 +29,7 @@ EXTRA_DIST += %D%/vstamp-protocol.7.in
 CLEANFILES += %D%/vstamp-protocol.7
 
 # Each public function has a page of its name, too: a link to the one that tells of it.
-for_each_function = for header in app client error replica; do \
+for_each_function = for header in app client error kv replica; do \
     case $$header in error) page=vstamp-app ;; *) page=vstamp-$$header ;; esac; \
     for function in `$(SED) -n 's/^VSTAMP_API .*[ *]\(vstamp_[a-z_]*\)(.*/\1/p' \
         $(abs_top_srcdir)/lib/include/vstamp/$$header.h`; do

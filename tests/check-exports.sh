@@ -69,7 +69,8 @@ done
 result 'every name of the libraries has a version' \
     "$(unversioned "$libvstamp"; unversioned "$libreplica")"
 result 'libvstamp exports what applications and clients need' \
-    "$(missing app.h "$libvstamp"; missing error.h "$libvstamp"; missing client.h "$libvstamp")"
+    "$(missing app.h "$libvstamp"; missing error.h "$libvstamp"; missing client.h "$libvstamp"
+      missing kv.h "$libvstamp")"
 result 'libvstamp-replica exports what daemons need' \
     "$(missing app.h "$libreplica"; missing error.h "$libreplica"; missing replica.h "$libreplica")"
 result 'vstamp-replica exports what plug-ins need' \

@@ -69,6 +69,7 @@ absent() {
     } | absent_words vstamp-replica.8
     { functions_of app.h; functions_of error.h; hooks; } | absent_words vstamp-app.3
     functions_of client.h | absent_words vstamp-client.3
+    functions_of kv.h | absent_words vstamp-kv.3
     functions_of replica.h | absent_words vstamp-replica.3
     version=$(sed -n 's/^#define WIRE_NEWEST \([0-9]*\)u$/\1/p' "$top_srcdir/lib/wire/version.h")
     grep -q "^This is version $version of the format" "$man/vstamp-format.5" ||
@@ -86,6 +87,7 @@ bites() {
     sed '/heartbeat_ms/d' "$top_srcdir/man/vstamp-config.5" >"$scratch/vstamp-config.5"
     sed '/vstamp_save_bytes/d; /resume/d' "$top_srcdir/man/vstamp-app.3" >"$scratch/vstamp-app.3"
     sed '/vstamp_client_wake/d' "$top_srcdir/man/vstamp-client.3" >"$scratch/vstamp-client.3"
+    sed '/vstamp_kv_cas/d' "$top_srcdir/man/vstamp-kv.3" >"$scratch/vstamp-kv.3"
     sed '/vstamp_replica_main/d' "$top_srcdir/man/vstamp-replica.3" >"$scratch/vstamp-replica.3"
     sed '/^This is version/d' "$top_srcdir/man/vstamp-format.5" >"$scratch/vstamp-format.5"
     sed '/^format /d' "$top_srcdir/man/vstamp-admin.8" >"$scratch/vstamp-admin.8"
@@ -95,7 +97,8 @@ bites() {
         'vstamp-replica.8: state_digest' 'vstamp-config.5: heartbeat_ms' \
         'vstamp-format.5: WIRE_NEWEST' 'vstamp-admin.8: WIRE_NEWEST' \
         'vstamp-app.3: vstamp_save_bytes' 'vstamp-app.3: resume' \
-        'vstamp-client.3: vstamp_client_wake' 'vstamp-replica.3: vstamp_replica_main'; do
+        'vstamp-client.3: vstamp_client_wake' 'vstamp-kv.3: vstamp_kv_cas' \
+        'vstamp-replica.3: vstamp_replica_main'; do
         case $found in
         *"$expected is missing"*) ;;
         *)

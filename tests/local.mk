@@ -20,6 +20,7 @@ UNIT_TESTS = \
     %D%/unit/test_frame \
     %D%/unit/test_id_hash \
     %D%/unit/test_journal \
+    %D%/unit/test_kv_calls \
     %D%/unit/test_kv_changes \
     %D%/unit/test_kv_codec \
     %D%/unit/test_kv_expiry \

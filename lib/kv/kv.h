@@ -4,11 +4,14 @@
  *
  *   codec.c        operations and answers as bytes
  *   txn.c          transactions as bytes
- *   changes.[ch]   what has changed lately
+ *   calls.c        both for programs of others, <vstamp/kv.h>
  *   cells.[ch]     the pages as 64-byte cells and chains of them
  *   store.[ch]     records in byte order of their keys
- *   sound.c        whether pages hold such records
- *   app.c          the application: what each operation does to the records */
+ *   index.[ch]     where they are, by hash
+ *   changes.[ch]   what has changed lately
+ *   sound.c        whether pages hold all that
+ *   writes.c       what each operation does to the records, and reads.c what it reads
+ *   app.c          the application */
 #ifndef KV_KV_H
 #define KV_KV_H
 

@@ -109,6 +109,20 @@ example_of() {
     group_wait_field "$PRIMARY" status normal
 }
 
+@test "a program in C puts to the key-value store, and gets from it" {
+    example_of vstamp-kv.3 >set.c
+    compile set.c vstamp -o set
+    group_start 1 "durability: memory"
+    group_wait_primary
+    [ "$(./set "$(group_address 0)" color blue)" = blue ]
+    [ "$(vstamp get color)" = blue ]
+    group_kill 0
+    GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter group_start_one 0
+    group_wait_primary
+    run -5 ./set "$(group_address 0)" color red
+    [[ $output == "set: the group refused the operation as invalid" ]]
+}
+
 @test "each function of the libraries has a page of its name" {
     local pages name names=0
     pages=$(dirname "$(find "$ROOT" -name vstamp-client.3)")
@@ -154,6 +168,7 @@ command_of() {
 #include <vstamp/app.h>
 #include <vstamp/client.h>
 #include <vstamp/error.h>
+#include <vstamp/kv.h>
 #include <vstamp/replica.h>
 
 static void apply(struct vstamp_pages *, const struct vstamp_context *, const uint8_t *, size_t,

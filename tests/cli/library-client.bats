@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# A program that has nothing of vstamp but its library and <vstamp/client.h>: examples/increments.
+# A program that has nothing of vstamp but its library and headers: examples/increments.
 
 bats_require_minimum_version 1.5.0
 load group

@@ -22,6 +22,7 @@ struct store {
     uint64_t op_number, now_us; /* of the newest operation */
     uint8_t operation[16384];
     uint8_t buffer[65536]; /* of the last answer */
+    size_t answer_size;
     size_t read_capacity;
     uint32_t promised_capacity; /* of reads, as operations are told */
     struct kv_answer answer;
@@ -70,6 +71,7 @@ static inline enum kv_answer_status run(struct store *s, struct kv_op op)
         assert_true(vstamp_id_equal(before, pages_digest(&s->paged.pages)));
     }
     assert_in_range(answer.size, 1, answer.capacity);
+    s->answer_size = answer.size;
     struct bytes encoded = {s->buffer, answer.size};
     assert_int_equal(kv_decode_answer(op.verb, encoded, &s->answer), 0);
     return s->answer.status;

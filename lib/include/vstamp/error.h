@@ -27,7 +27,7 @@ enum vstamp_err {
 };
 #undef VSTAMP_ERROR
 
-/* The name of an error as in errors.def, in lower case ("timeout"); "unknown" for a stranger. */
+/* The name of an error as in errors.def, in lower case ("not-run"); "unknown" for a stranger. */
 VSTAMP_API const char *vstamp_err_name(int err);
 
 /* One sentence without a full stop; never NULL. */

@@ -220,8 +220,9 @@ libvstamp_la_LIBADD = %D%/libkvcode.la %D%/libdriver.la %D%/libtls.la %D%/libpro
     $(CORE_LIBS)
 libvstamp_la_LDFLAGS = $(LIBVSTAMP_LDFLAGS)
 EXTRA_libvstamp_la_DEPENDENCIES = %D%/vstamp.map
+# They stay when they are unloaded: a thread may still be looking up a name.
 LIBVSTAMP_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info $(LIBVSTAMP_VERSION_INFO) \
-    -Wl,--version-script=$(srcdir)/%D%/vstamp.map
+    -Wl,--version-script=$(srcdir)/%D%/vstamp.map -Wl,-z,nodelete
 EXTRA_DIST += %D%/vstamp.map
 
 # In a shared library only the names of the public headers are seen; in an archive all that files

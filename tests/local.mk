@@ -275,6 +275,10 @@ check_PROGRAMS += %D%/cli/faulty_app
 check_PROGRAMS += %D%/cli/calls_back
 %C%_cli_calls_back_LDADD = libvstamp.la
 
+# Unloads the library while it is at work.
+check_PROGRAMS += %D%/cli/unloads
+%C%_cli_unloads_LDADD =
+
 # A replica that strays, and another way to make one.
 check_PROGRAMS += %D%/cli/straying_replica
 %C%_cli_straying_replica_LDADD = $(KV_LIBS) $(REPLICA_LIBS)

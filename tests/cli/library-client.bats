@@ -49,6 +49,14 @@ teardown() { group_teardown; }
     ((${EPOCHREALTIME/./} - ${start/./} < 30000000))
 }
 
+@test "libvstamp: it may be unloaded while a name is looked up" {
+    local folder=${top_builddir:?} said
+    folder=$(cd "$folder" && pwd)
+    said=$(LD_PRELOAD=$folder/tests/cli/.libs/slow_names.so "$folder/tests/cli/unloads" \
+        "$folder/.libs/libvstamp.so" n.lingers:1 2)
+    [ "$said" -eq -4 ] # VSTAMP_E_NOT_RUN
+}
+
 @test "libvstamp: a callback may take its time, and begin a call while connections break" {
     "${top_builddir:?}/tests/cli/calls_back" "$group" \
         'touch asked; while [ ! -e go ]; do sleep 0.02; done' >out 3>&- &

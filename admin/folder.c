@@ -172,7 +172,7 @@ static void tell(struct folder *f, const struct folder_record *record)
 }
 
 /* An entry of which only the outline is there. */
-static bool tell_hole(struct folder *f, struct folder_record *record, struct bytes outline)
+static bool tell_hole(struct folder *f, const struct folder_record *record, struct bytes outline)
 {
     struct wire_entry_outline o;
     if (wire_decode(&wire_shape_entry_outline, outline, &o) != 0) {
@@ -182,10 +182,11 @@ static bool tell_hole(struct folder *f, struct folder_record *record, struct byt
     finding(f, record->file, record->place,
             "entry %" PRIu64 " is damaged; only its header is known", o.header.op);
     struct wire_journal_entry entry = {.commit = o.commit, .entry.header = o.header};
-    record->kind = JOURNAL_ENTRY;
-    record->lost = true;
-    record->as.entry = &entry;
-    tell(f, record);
+    struct folder_record hole = *record;
+    hole.kind = JOURNAL_ENTRY;
+    hole.lost = true;
+    hole.as.entry = &entry;
+    tell(f, &hole);
     return true;
 }
 

@@ -114,6 +114,9 @@ mended() { # REPLICA N: so many entries, and nothing else was needed
     run vstamp-admin journal "$(data 1)"
     [[ $output == *"entry 42 is damaged; only its header is known"* ]]
     vstamp-admin journal "$(data 1)" show 42 | grep "damaged: only its header is known"
+    run vstamp-admin journal "$(data 1)" list
+    [ "$(grep -c "(damaged; " <<<"$output")" -eq 1 ]
+    sed '1,/(damaged; /d' <<<"$output" | grep " entry " # behind it in the same batch, and sound
     group_start_one 1
     group_start_one 0
     all_is_there

@@ -114,8 +114,7 @@ static void is_up(struct link *l)
     l->closed_by_peer = false;
 }
 
-/* The socket is connected.  With TLS it is now that time begins in which both are to show who they
- * are. */
+/* The socket is connected.  With TLS it is not up before both have shown who they are. */
 static int secure(struct link *l)
 {
     if (l->tls == NULL) {
@@ -245,7 +244,7 @@ static int fail_tls(struct link *l)
 
 int link_flush(struct link *l)
 {
-    if (l->stream != NULL && l->state == LINK_UP) {
+    if (l->stream != NULL) {
         if (tls_write(l->stream, (struct bytes){l->out, l->out_size}) < 0) return fail_tls(l);
         l->out_size = 0;
     }

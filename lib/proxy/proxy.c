@@ -343,7 +343,7 @@ size_t vstamp_client_output_size(const struct vstamp_client *c, uint32_t replica
 {
     assert(replica < n_peers(c));
     if (c->n_due[replica] == 0) return 0;
-    return session_frame_size(&c->sessions[next_due(c, replica)]);
+    return c->sessions[next_due(c, replica)].frame_size;
 }
 
 size_t vstamp_client_output(struct vstamp_client *c, uint32_t replica, void *buffer,
@@ -354,7 +354,7 @@ size_t vstamp_client_output(struct vstamp_client *c, uint32_t replica, void *buf
     while (c->n_due[replica] > 0) {
         uint32_t i = next_due(c, replica);
         struct session *s = &c->sessions[i];
-        if (session_frame_size(s) > capacity - size) break;
+        if (s->frame_size > capacity - size) break;
         size += session_send(s, (uint8_t)replica, (uint8_t *)buffer + size, capacity - size);
         c->next[replica] = (i + 1) % c->n;
         note(c, i);

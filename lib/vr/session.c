@@ -197,18 +197,14 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     /* Reads that any replica may answer are spread over all of them (6.3.2). */
     bool anywhere = task == SESSION_READ_CAUSAL || task == SESSION_READ_STALE;
     s->peers[anywhere ? any_active(s) : session_primary(s)].due = true;
-    if (session_frame_size(s) > FRAME_BYTES_MAX) end(s, VSTAMP_E_TOO_LARGE, session_may_run(s));
+    s->frame_size = WIRE_HEADER_SIZE + wire_size(&wire_shape_request, &s->request);
+    if (s->frame_size > FRAME_BYTES_MAX) end(s, VSTAMP_E_TOO_LARGE, session_may_run(s));
     else s->request_checksum = client_table_request(s->request.session, body);
 }
 
 void session_stop(struct session *s)
 {
     s->running = false;
-}
-
-size_t session_frame_size(const struct session *s)
-{
-    return WIRE_HEADER_SIZE + wire_size(&wire_shape_request, &s->request);
 }
 
 bool session_wants(const struct session *s, uint8_t replica)
@@ -255,7 +251,7 @@ size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t cap
     assert(replica < n_peers(s));
     struct session_peer *peer = &s->peers[replica];
     if (!session_is_due(s, replica)) return 0;
-    assert(capacity >= session_frame_size(s));
+    assert(capacity >= s->frame_size);
     struct wire_header header = {.epoch = s->identity.epoch,
                                  .group = s->identity.group,
                                  .view = s->identity.view,

@@ -111,6 +111,7 @@ struct session {
     enum session_task task;
     struct wire_request request;
     uint32_t request_checksum; /* client_table_request, which answers name */
+    size_t frame_size; /* bytes that a frame of this task takes at most */
     uint64_t probe; /* request-number of the frames that only ask for the group's id */
     uint32_t round;
     uint64_t round_ends_ms;
@@ -154,9 +155,6 @@ static inline bool session_ended(const struct session *s)
 {
     return !s->running;
 }
-
-/* Bytes that a frame of this task takes at most. */
-size_t session_frame_size(const struct session *s);
 
 /* Is there a frame for this replica? */
 static inline bool session_is_due(const struct session *s, uint8_t replica)

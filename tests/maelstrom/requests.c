@@ -178,7 +178,7 @@ static void step(struct host *h, uint32_t index)
     while (q->busy) {
         session_on_time(s, h->now_us / 1000);
         for (uint8_t i = 0; i < s->n_replicas && !session_ended(s); i++) {
-            size_t need = session_frame_size(s);
+            size_t need = s->frame_size;
             if (r->frame_capacity < need) {
                 r->frame = memory_resize(r->frame, need);
                 r->frame_capacity = need;

@@ -283,7 +283,6 @@ static int run(struct cli *cli, struct journal_command *c, const char *word)
         if (folder.n_findings > 0) status = CLI_NO;
     }
     folder_close(&folder);
-    if (rv == VSTAMP_E_NOT_RUN) rv = VSTAMP_E_IO; /* no supervisor starts us again */
     return rv == 0 ? status : admin_fail(cli, rv, &diag);
 }
 

@@ -136,7 +136,6 @@ int cmd_restore(struct cli *cli, int argc, char **argv)
     r.first = (uint32_t)number;
     r.last = index != NULL ? (uint32_t)number : (uint32_t)n - 1;
     rv = run(&r, &diag);
-    if (rv == VSTAMP_E_NOT_RUN) rv = VSTAMP_E_IO; /* no supervisor starts us again */
     if (rv == 0 && r.admin->json) print_json(&r);
     copy_file_close(&r.file);
     return rv == 0 ? CLI_OK : admin_fail(cli, rv, &diag);

@@ -265,7 +265,7 @@ int endpoint_attend(struct endpoint *e, struct vstamp_diag *diag)
                            : uv_thread_create_ex(&e->attendant, &options, attend, e);
     if (rv == 0) return 0;
     vstamp_diag_printf(diag, "status endpoint: cannot start a thread: %s", uv_strerror(rv));
-    return VSTAMP_E_NOT_RUN;
+    return VSTAMP_E_AGAIN;
 }
 
 void endpoint_attend_end(struct endpoint *e)

@@ -49,7 +49,7 @@ int endpoint_open(struct endpoint *e, uv_loop_t *loop, const struct address *add
                   struct turn *turn, const struct transport *transport, uint64_t contact_ms_max,
                   struct vstamp_diag *diag);
 
-/* From here to the end of it the loop does not turn.  VSTAMP_E_NOT_RUN with a sentence. */
+/* From here to the end of it the loop does not turn.  VSTAMP_E_AGAIN with a sentence. */
 int endpoint_attend(struct endpoint *e, struct vstamp_diag *diag);
 void endpoint_attend_end(struct endpoint *e);
 

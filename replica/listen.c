@@ -53,7 +53,7 @@ int listen_open(const struct address *address, int backlog, int *fd, struct vsta
 
     if (rv != 0) {
         vstamp_diag_printf(diag, "%s: %s", address->text, gai_strerror(rv));
-        return rv == EAI_AGAIN ? VSTAMP_E_NOT_RUN : VSTAMP_E_IO;
+        return rv == EAI_AGAIN ? VSTAMP_E_AGAIN : VSTAMP_E_IO;
     }
     errno = EADDRNOTAVAIL;
     *fd = bind_one(list, backlog);
@@ -61,5 +61,5 @@ int listen_open(const struct address *address, int backlog, int *fd, struct vsta
     freeaddrinfo(list);
     if (*fd >= 0) return 0;
     vstamp_diag_printf(diag, "%s: %s", address->text, hint(rv));
-    return may_pass(rv) ? VSTAMP_E_NOT_RUN : VSTAMP_E_IO;
+    return may_pass(rv) ? VSTAMP_E_AGAIN : VSTAMP_E_IO;
 }

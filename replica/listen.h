@@ -9,7 +9,7 @@
 #include "program/address.h"
 
 /* Resolve, bind, listen; the socket does not block and is closed on exec.  VSTAMP_E_IO with a
- * sentence that starts with the address; VSTAMP_E_NOT_RUN if no name server answered, or the
+ * sentence that starts with the address; VSTAMP_E_AGAIN if no name server answered, or the
  * machine does not have it. */
 int listen_open(const struct address *address, int backlog, int *fd, struct vstamp_diag *diag);
 

@@ -557,7 +557,7 @@ int serve_exit(int err)
         return CLI_DIVERGED;
     case VSTAMP_E_APPLICATION: /* it was running */
         return vstamp_err_exit(err);
-    case VSTAMP_E_NOT_RUN: /* what the system refuses now it may give the next time */
+    case VSTAMP_E_AGAIN: /* so a supervisor is to start it again */
         return CLI_NO;
     default:
         return CLI_USAGE; /* whatever kept it from starting: starting again will not help */

@@ -165,7 +165,7 @@ int storage_start(struct storage *s, uv_loop_t *loop, struct vstamp_diag *diag)
     }
     if (rv == 0) return 0;
     vstamp_diag_printf(diag, "cannot start a thread: %s", uv_strerror(rv));
-    return VSTAMP_E_NOT_RUN;
+    return VSTAMP_E_AGAIN;
 }
 
 void storage_store(struct storage *s, enum node_lane lane, const struct node_job *job)

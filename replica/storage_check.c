@@ -251,7 +251,7 @@ static int verdict(int status, const char *problem, struct vstamp_diag *diag)
     if (WIFSIGNALED(status) && !is_crash(WTERMSIG(status))) {
         vstamp_diag_printf(diag, "cannot check it: signal %d ended the process that did",
                            WTERMSIG(status));
-        return VSTAMP_E_NOT_RUN;
+        return VSTAMP_E_AGAIN;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == SOUND) return 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) > REFUSED) {

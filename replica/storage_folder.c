@@ -32,7 +32,7 @@ int storage_refused(int error)
     bool passes = storage_is_full(error) || error == EMFILE || error == ENFILE ||
                   error == ENOMEM || error == EAGAIN;
 
-    return passes ? VSTAMP_E_NOT_RUN : VSTAMP_E_IO;
+    return passes ? VSTAMP_E_AGAIN : VSTAMP_E_IO;
 }
 
 int storage_why(int error, uint64_t size)
@@ -148,7 +148,7 @@ static int take_lock(struct storage *s, struct vstamp_diag *diag)
     vstamp_diag_printf(diag,
                        "%s: locked: another vstamp-replica, or vstamp-admin journal, is using this "
                        "folder", s->folder);
-    return VSTAMP_E_NOT_RUN;
+    return VSTAMP_E_AGAIN;
 }
 
 /* To which a sync of a file means nothing. */

@@ -428,7 +428,7 @@ int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *di
     }
     rv = node_restore_journal(node, n > 0 ? numbers[0] : 0, n > 0 ? numbers[n - 1] : 0, &source,
                               &number, diag);
-    if (rv != 0 && rv != VSTAMP_E_IO && rv != VSTAMP_E_NOT_RUN) { /* which name the file */
+    if (rv != 0 && rv != VSTAMP_E_IO && rv != VSTAMP_E_AGAIN) { /* which name the file */
         storage_name(name, STORAGE_JOURNAL, number);
         vstamp_diag_wrap(diag, "%s/%s", s->folder, name);
     }

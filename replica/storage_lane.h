@@ -8,7 +8,7 @@
 /* storage_folder.c */
 int storage_complain(struct vstamp_diag *diag, const struct storage *s, const char *name,
                      const char *what); /* with errno's words; storage_refused(errno) */
-int storage_refused(int error); /* VSTAMP_E_IO, or VSTAMP_E_NOT_RUN if that may pass by itself */
+int storage_refused(int error); /* VSTAMP_E_IO, or VSTAMP_E_AGAIN if that may pass by itself */
 bool storage_is_full(int error);
 /* What a limit on the size of files leaves of a write may not fit O_DIRECT, and is an error of the
  * disk to LMDB: then EFBIG, else `error`.  The file needs `size` bytes. */

@@ -18,6 +18,13 @@ static const struct cli_command commands[] = {
 };
 #undef COMMAND
 
+static const struct cli_word words[] = {
+#define COMMAND(word, function, operands, least, most, takes_value, in_shell, text)                \
+    {word, "vstamp " word},
+#include "client/commands.def"
+#undef COMMAND
+};
+
 static const char epilogue[] =
     "Exit status of status: 0 if a replica answered, 3 if none did.\n"
     "Exit status of health: 0 all well, 1 serving but something is down,\n"
@@ -63,23 +70,6 @@ int admin_open_tls(const struct admin *admin, const struct config *config, struc
     return folder[0] != '\0' ? tls_open(tls, folder, diag) : 0;
 }
 
-/* Some commands are the client's. */
-static const char *meant(const char *word)
-{
-    static const struct {
-        const char *word, *text;
-    } others[] = {
-#define COMMAND(word, function, operands, least, most, takes_value, in_shell, text)                \
-    {word, "vstamp " word},
-#include "client/commands.def"
-#undef COMMAND
-    };
-    const char *command = NULL;
-    for (size_t i = 0; i < sizeof others / sizeof others[0] && command == NULL; i++)
-        if (strcmp(word, others[i].word) == 0) command = others[i].text;
-    return command;
-}
-
 /* Was the command line wrong before the word of a command, which was to be health?  That sees to
  * what is wrong behind it by itself. */
 static bool was_to_be_health(const struct cli *cli, char **argv)
@@ -112,7 +102,8 @@ int main(int argc, char **argv)
         .options = options,
         .commands = commands,
         .n_commands = sizeof commands / sizeof commands[0],
-        .meant = meant,
+        .words = words,
+        .n_words = sizeof words / sizeof words[0],
         .context = &admin,
     };
     if (curl_global_init(CURL_GLOBAL_NOTHING) != 0) {

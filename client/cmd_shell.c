@@ -72,12 +72,6 @@ static size_t find_word(const char *word)
     return i;
 }
 
-const char *command_meant(const char *word)
-{
-    size_t i = find_word(word);
-    return i < WORDS ? words[i].word : NULL;
-}
-
 static void print_commands(const struct cli *cli)
 {
     for (size_t i = 0; i < WORDS; i++) {
@@ -108,7 +102,7 @@ static int refuse_word(struct shell *sh, const char *word)
         else if (strcasecmp(word, words[i].word) == 0) other = words[i].word;
     }
     const char *best = nearest_best(&nearest);
-    if (best == NULL) best = sh->cli.meant(word); /* of the other program */
+    if (best == NULL) best = cli_meant(&sh->cli, word); /* of the other program */
     if (other != NULL)
         vstamp_diag_printf(&diag, "'%s' is no command of the shell: run 'vstamp %s' beside it",
                            other, other);

@@ -16,10 +16,6 @@ int command_do_encoded(struct client *c, struct bytes operation, bool raw);
  * or the exit status after the complaint of command `word`. */
 int command_begin_pending(struct client *c, const char *word, const char *file_path);
 
-/* cmd_shell.c: the command of the shell that somebody who typed `word` means, in the seed's words
- * or upper case, too; or NULL. */
-const char *command_meant(const char *word);
-
 /* cmd_*.c */
 #define COMMAND(word, function, operands, least, most, takes_value, in_shell, text) \
     int function(struct cli *cli, int argc, char **argv);

@@ -3,7 +3,6 @@
 #include <config.h>
 
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "client/command.h"
@@ -12,6 +11,16 @@ static const struct cli_command commands[] = {
 #define COMMAND(word, function, operands, least, most, takes_value, in_shell, text) \
     {word, operands, least, most, takes_value, text, function},
 #include "client/commands.def"
+#undef COMMAND
+};
+
+/* Who comes from the shell types set or z; and some commands are the administrator's. */
+static const struct cli_word words[] = {
+#define SEED_WORD(word, command) {word, command},
+#include "client/commands.def"
+#undef SEED_WORD
+#define COMMAND(name, word, operands, n_min, n_max, text) {word, "vstamp-admin " word},
+#include "admin/commands.def"
 #undef COMMAND
 };
 
@@ -30,22 +39,6 @@ static int no_command(struct cli *cli)
     }
     return cli_usage(
         cli, "a command is missing: to read commands from standard input, use 'vstamp shell'");
-}
-
-/* Who comes from the shell types GET, set or z; and some commands are the administrator's. */
-static const char *meant(const char *word)
-{
-    static const struct {
-        const char *word, *text;
-    } others[] = {
-#define COMMAND(name, word, operands, n_min, n_max, text) {word, "vstamp-admin " word},
-#include "admin/commands.def"
-#undef COMMAND
-    };
-    const char *command = command_meant(word);
-    for (size_t i = 0; i < sizeof others / sizeof others[0] && command == NULL; i++)
-        if (strcmp(word, others[i].word) == 0) command = others[i].text;
-    return command;
 }
 
 /* End as the signal would have ended the program, so that a shell script stops too. */
@@ -82,7 +75,8 @@ int main(int argc, char **argv)
         .commands = commands,
         .n_commands = sizeof commands / sizeof commands[0],
         .no_command = no_command,
-        .meant = meant,
+        .words = words,
+        .n_words = sizeof words / sizeof words[0],
         .context = &c,
     };
     c.cli = &cli;

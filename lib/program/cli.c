@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -361,11 +362,20 @@ static const struct cli_command *find_command(const struct cli *cli, const char 
     return NULL;
 }
 
+const char *cli_meant(const struct cli *cli, const char *word)
+{
+    for (size_t i = 0; i < cli->n_commands; i++)
+        if (strcasecmp(word, cli->commands[i].name) == 0) return cli->commands[i].name;
+    for (size_t i = 0; i < cli->n_words; i++)
+        if (strcasecmp(word, cli->words[i].word) == 0) return cli->words[i].command;
+    return NULL;
+}
+
 static int reject_command(const struct cli *cli, const char *word)
 {
     struct nearest n = nearest_to(word);
     for (size_t i = 0; i < cli->n_commands; i++) nearest_offer(&n, cli->commands[i].name);
-    const char *best = cli->meant != NULL ? cli->meant(word) : NULL;
+    const char *best = cli_meant(cli, word);
     if (best == NULL) best = nearest_best(&n);
     if (best == NULL) return cli_usage(cli, "unknown command '%.60s'", word);
     return cli_usage(cli, "unknown command '%.60s': did you mean '%s'?", word, best);

@@ -103,6 +103,11 @@ struct cli_command {
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the command word */
 };
 
+/* A word that is no command of the program, and the one that who types it must mean. */
+struct cli_word {
+    const char *word, *command;
+};
+
 struct cli {
     const char *program;
     const char *version;
@@ -114,8 +119,8 @@ struct cli {
     int (*no_command)(struct cli *cli); /* when there is no command word; NULL: that is an error */
     void *context;                      /* the program's own */
     const struct cli_command *command;  /* set by cli_run: the one that runs */
-    /* The command that somebody who typed `word` must mean, or NULL; may be NULL itself. */
-    const char *(*meant)(const char *word);
+    const struct cli_word *words;       /* that are no commands, for complaints */
+    size_t n_words;
     struct vstamp_diag *complaint; /* where usage errors go instead of standard error, or NULL */
 };
 
@@ -134,6 +139,9 @@ int cli_run(struct cli *cli, int argc, char **argv);
  * complaint was printed. */
 int cli_parse(struct cli *cli, const struct cli_option *options, int argc, char **argv,
               const char **operand, size_t n_max, size_t *n_operands);
+
+/* The command that somebody who typed `word` must mean, in upper or lower case; or NULL. */
+const char *cli_meant(const struct cli *cli, const char *word);
 
 /* Print `PROGRAM: SENTENCE` to standard error; returns the exit status of `err` (errors.def).
  * Without a sentence, the error's own. */

@@ -220,6 +220,8 @@ op_number() {
     [[ $output == *"unknown command 'status': did you mean 'vstamp-admin status'?"* ]]
     ends 2 vstamp-admin incr n
     [[ $output == *"unknown command 'incr': did you mean 'vstamp incr'?"* ]]
+    ends 2 vstamp-admin STATUS
+    [[ $output == *"unknown command 'STATUS': did you mean 'status'?"* ]]
     ends 2 vstamp --session= put a b
     ends 2 vstamp --timeout never get a
     ends 2 vstamp --replicas 127.0.0.1 get a

@@ -52,7 +52,7 @@ static void conclude(struct ahead *a, struct question *q, struct outcome *o)
         o->op = q->reply.op_number;
         o->view = q->reply.view;
         o->epoch = q->reply.epoch;
-        outcome_take(o, q->operation, q->body);
+        outcome_take(o, q->operation.bytes, q->body);
     }
 }
 
@@ -68,7 +68,7 @@ static void show(struct ahead *a, struct question *q)
     if (o.op > c->session.identity.seen) c->session.identity.seen = o.op;
     outcome_release(&o);
     c->options = before;
-    free((void *)q->operation.data);
+    operation_release(&q->operation);
     free((void *)q->body.data);
     *q = (struct question){0};
 }
@@ -104,7 +104,7 @@ bool ahead_turn(struct ahead *a, int input)
     return polls[n].revents != 0;
 }
 
-void ahead_ask(struct ahead *a, struct bytes operation, bool raw)
+void ahead_ask(struct ahead *a, struct operation operation, bool raw)
 {
     struct client *c = a->c;
     if (a->driver == NULL) a->driver = conn_beside(c->conn, &c->session, AHEAD_MAX);
@@ -114,10 +114,10 @@ void ahead_ask(struct ahead *a, struct bytes operation, bool raw)
     q->asked = true;
     q->raw = raw;
     q->options = c->options;
-    q->operation = (struct bytes){memory_copy(operation.data, operation.size), operation.size};
-    int rv = vstamp_driver_call(a->driver, (enum vstamp_task)c->options.read_task,
-                                q->operation.data, q->operation.size, c->options.timeout_ms,
-                                on_reply, q);
+    q->operation = operation_copy(operation);
+    struct bytes bytes = q->operation.bytes;
+    int rv = vstamp_driver_call(a->driver, (enum vstamp_task)c->options.read_task, bytes.data,
+                                bytes.size, c->options.timeout_ms, on_reply, q);
     if (rv == 0) return;
     const struct vstamp_reply refused = {.err = rv};
     on_reply(q, &refused);

@@ -30,7 +30,8 @@
 struct question {
     bool asked, answered;
     struct client_options options; /* of its line */
-    struct bytes operation, body;  /* in memory of their own */
+    struct operation operation; /* in memory of its own, as the answer is */
+    struct bytes body;
     bool raw;
     struct vstamp_reply reply; /* its body is ours */
 };
@@ -49,7 +50,7 @@ void ahead_close(struct ahead *a); /* one of zeros, too */
 
 /* The read is on its way, and its answer will be shown.  Where all places are taken it waits for
  * one.  The client is begun. */
-void ahead_ask(struct ahead *a, struct bytes operation, bool raw);
+void ahead_ask(struct ahead *a, struct operation operation, bool raw);
 
 /* Wait for an answer, or until there is something to read from `input`: then true.  -1: there is no
  * input. */

@@ -171,11 +171,11 @@ static int show_call(struct client *c, const struct outcome *o)
     return CLI_OK;
 }
 
-int answer_show(struct client *c, struct bytes operation, const struct outcome *o, bool raw)
+int answer_show(struct client *c, struct operation operation, const struct outcome *o, bool raw)
 {
-    if (c->call != CLIENT_CALL_NONE) return show_call(c, o);
+    if (operation_is_call(operation)) return show_call(c, o);
     struct kv_op op = {0};
-    if (kv_decode_op(operation, &op) != NULL) {
+    if (kv_decode_op(operation.bytes, &op) != NULL) {
         bool has_key = op.verb != 0 && op.verb != KV_DEL; /* keys that may not be walked */
         json_t *asked = has_key ? result_question(&op) : answer_named(operation_word(op.verb));
         return answer_error(c, asked, o);

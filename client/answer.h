@@ -9,7 +9,7 @@
 #include "client/outcome.h"
 
 /* Show an answer or an error; `raw`: a value's bytes alone.  The exit status. */
-int answer_show(struct client *c, struct bytes operation, const struct outcome *o, bool raw);
+int answer_show(struct client *c, struct operation operation, const struct outcome *o, bool raw);
 
 /* Show why there is no answer; `named` is a JSON object with what was asked, which is consumed.
  * The exit status. */

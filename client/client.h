@@ -11,6 +11,7 @@
  *   request.[ch]     one request, exactly once; outcome.[ch] is how it ended
  *   client.[ch]      this
  *   conn.[ch]        connections; session_file.[ch]: what is kept across calls
+ *   operation.[ch]   what is sent
  *
  * Beside them stand what bench, import, export and list need (crowd.h, bench.h, listing.h), and
  * leaves that know nothing of a client: words, numbers, text, signals. */
@@ -57,9 +58,6 @@ int client_take_consistency(const struct cli *cli, const struct cli_option *opti
 
 struct ahead;
 
-/* What is sent: an operation of the store, or bytes for whatever application there is. */
-enum client_call { CLIENT_CALL_NONE, CLIENT_CALL, CLIENT_CALL_READ };
-
 struct client {
     struct cli *cli;
     struct client_options options;
@@ -77,7 +75,6 @@ struct client {
     struct session session;
     bool session_begun;
 
-    enum client_call call;   /* of the request that runs */
     bool in_shell;           /* answers are lines, complaints too */
     bool on_terminal;        /* of the shell */
     const struct line *line; /* the shell's words, which may hold NULs */

@@ -10,31 +10,25 @@
 #include "client/command.h"
 #include "client/input.h"
 
-static int call(struct client *c, bool read, struct bytes operation)
-{
-    c->call = read ? CLIENT_CALL_READ : CLIENT_CALL;
-    int status = command_do_encoded(c, operation, false);
-    c->call = CLIENT_CALL_NONE;
-    return status;
-}
-
 int cmd_call(struct cli *cli, int argc, char **argv)
 {
     struct client *c = cli->context;
     bool read = false;
+    struct operation operation;
     const struct cli_option options[] = {
         CLI_FLAG('r', "read", &read, "a question: answered from the state, not logged"), CLI_END};
     const char *operand[1];
     size_t n;
     int rv = cli_parse(cli, options, argc, argv, operand, 1, &n);
     if (rv != 0) return rv;
+    operation.kind = read ? OPERATION_QUESTION : OPERATION_CALL;
+    operation.bytes = client_word(c, operand[0]);
     if (c->in_shell || strcmp(operand[0], "-") != 0)
-        return call(c, read, client_word(c, operand[0]));
-    struct bytes input;
+        return command_do_encoded(c, operation, false);
     struct vstamp_diag diag = {0};
-    rv = input_read(&input, &diag);
+    rv = input_read(&operation.bytes, &diag);
     if (rv != 0) return answer_refuse(c, "call", rv, &diag);
-    int status = call(c, read, input);
-    free((void *)input.data);
+    int status = command_do_encoded(c, operation, false);
+    operation_release(&operation);
     return status;
 }

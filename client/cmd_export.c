@@ -39,13 +39,13 @@ static void take(void *context, const struct pair *pair)
 /* For the progress bar: how much there is. */
 static void learn_size(struct export *e)
 {
-    struct bytes operation = operation_encode(&(struct kv_op){.verb = KV_SIZE});
+    struct operation operation = operation_encode(&(struct kv_op){.verb = KV_SIZE});
     struct outcome o;
     request_run(e->listing.c, operation, &o);
     if (o.err == 0 && o.answer.status == KV_ANSWER_DONE)
         e->bytes_total = (uint64_t)o.answer.number2;
     outcome_release(&o);
-    free((void *)operation.data);
+    operation_release(&operation);
 }
 
 static void say_when(const struct export *e)

@@ -20,8 +20,8 @@ int cmd_get(struct cli *cli, int argc, char **argv)
     int rv = cli_parse(cli, options, argc, argv, operand, 1, &n);
     if (rv != 0) return rv;
     struct kv_op op = {.verb = KV_GET, .key = client_word(c, operand[0])};
-    struct bytes operation = operation_encode(&op);
+    struct operation operation = operation_encode(&op);
     int status = command_do_encoded(c, operation, raw && !c->in_shell);
-    free((void *)operation.data);
+    operation_release(&operation);
     return status;
 }

@@ -122,7 +122,7 @@ static const char *prepare(struct import *im, const struct pair *pair)
     struct put *put = im->free[--im->n_free];
     struct kv_op op = {.verb = KV_PUT, .key = pair->key, .value = pair->value};
     if (pair->expires_us != 0) op.expiry = pair->expires_us | KV_EXPIRES_AT;
-    put->operation = operation_encode(&op);
+    put->operation = operation_encode(&op).bytes;
     put->line = im->lines.number;
     const char *wrong = kv_decode_op(put->operation, &op);
     put->key = op.key;

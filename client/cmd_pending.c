@@ -24,7 +24,7 @@ struct pending_list {
 
 static void show(struct pending_list *l, const char *path, const struct session_pending *pending)
 {
-    char *command = operation_described(pending->operation, pending->is_call);
+    char *command = operation_described(pending->operation);
     l->count++;
     if (l->items != NULL) {
         json_t *item = json_object();
@@ -44,7 +44,7 @@ static void show_file(struct pending_list *l, const char *path, bool named)
     struct session_file f;
     struct vstamp_diag diag = {0};
     bool found = session_file_peek(&f, path, &diag) == 0;
-    if (found && f.pending.operation.data != NULL) show(l, path, &f.pending);
+    if (found && session_file_is_pending(&f)) show(l, path, &f.pending);
     if (!found && (named || access(path, F_OK) == 0)) {
         cli_complain(l->c->cli, "%s", diag.text);
         l->failed = true;

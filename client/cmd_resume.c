@@ -3,10 +3,7 @@
  * original command would have printed.  Without FILE, that of --session. */
 #include <config.h>
 
-#include <stdlib.h>
-
 #include "client/command.h"
-#include "client/memory.h"
 
 int cmd_resume(struct cli *cli, int argc, char **argv)
 {
@@ -17,9 +14,8 @@ int cmd_resume(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     rv = command_begin_pending(c, "resume", n == 1 ? operand[0] : NULL);
     if (rv != 0) return rv;
-    struct bytes noted = c->file.pending.operation; /* which request_run may replace */
-    struct bytes operation = {memory_copy(noted.data, noted.size), noted.size};
+    struct operation operation = operation_copy(c->file.pending.operation); /* which may go */
     int status = command_do_encoded(c, operation, false);
-    free((void *)operation.data);
+    operation_release(&operation);
     return status;
 }

@@ -123,7 +123,7 @@ static int take(struct watch *w, const struct outcome *o)
 /* The primary, at first and when nothing was new for a while; else anybody who has more. */
 static int ask(struct watch *w, bool waits)
 {
-    struct bytes operation = operation_encode(&w->op);
+    struct operation operation = operation_encode(&w->op);
     struct outcome o;
     int status = -1;
     if (waits) request_await(w->c, operation, w->seen + 1, WAIT_MS, &o);
@@ -142,7 +142,7 @@ static int ask(struct watch *w, bool waits)
     }
     bool nothing_new = waits && o.err == VSTAMP_E_NOT_RUN && status == -1;
     outcome_release(&o);
-    free((void *)operation.data);
+    operation_release(&operation);
     return nothing_new ? ask(w, false) : status;
 }
 

@@ -12,7 +12,7 @@
 #include "client/request.h"
 
 /* An answer that nobody saw may be asked for again.  Why nobody did cli_end tells, by errno. */
-static void complain_unseen(struct client *c, struct bytes operation)
+static void complain_unseen(struct client *c, struct operation operation)
 {
     int error = errno;
     const char *file = request_unseen(c, operation);
@@ -22,7 +22,7 @@ static void complain_unseen(struct client *c, struct bytes operation)
 }
 
 /* Run, show, settle; the exit status. */
-static int run(struct client *c, struct bytes operation, bool raw)
+static int run(struct client *c, struct operation operation, bool raw)
 {
     struct vstamp_diag diag = {0};
     struct outcome o;
@@ -39,13 +39,13 @@ static int run(struct client *c, struct bytes operation, bool raw)
     return rv == 0 ? status : cli_fail(c->cli, rv, &diag);
 }
 
-int command_do_encoded(struct client *c, struct bytes operation, bool raw)
+int command_do_encoded(struct client *c, struct operation operation, bool raw)
 {
     struct vstamp_diag diag = {0};
     struct kv_op op;
-    bool makes_sense = kv_decode_op(operation, &op) == NULL;
-    const char *word = makes_sense ? operation_word(op.verb) : "request";
-    if (c->call != CLIENT_CALL_NONE) word = "call";
+    bool of_store = !operation_is_call(operation);
+    bool makes_sense = of_store && kv_decode_op(operation.bytes, &op) == NULL;
+    const char *word = makes_sense ? operation_word(op.verb) : of_store ? "request" : "call";
     int rv = client_begin(c, NULL, &diag);
     if (rv == 0 && makes_sense && c->ahead != NULL) {
         ahead_ask(c->ahead, operation, raw);
@@ -55,8 +55,7 @@ int command_do_encoded(struct client *c, struct bytes operation, bool raw)
     if (rv != 0) return answer_refuse(c, word, rv, &diag);
     /* A write that was answered, and not shown, would have an outcome that nobody knows.  Who reads
      * a value, or the answers of a shell, may be slow, and is not to keep a signal waiting. */
-    bool is_write = c->call == CLIENT_CALL || (makes_sense && kv_is_write(op.verb));
-    bool holds = is_write && !c->in_shell;
+    bool holds = operation_is_write(operation) && !c->in_shell;
     if (holds) conn_hold_signals(c->conn);
     int status = run(c, operation, raw);
     if (holds) conn_release_signals(c->conn);
@@ -65,9 +64,9 @@ int command_do_encoded(struct client *c, struct bytes operation, bool raw)
 
 int command_do(struct client *c, const struct kv_op *op)
 {
-    struct bytes operation = operation_encode(op);
+    struct operation operation = operation_encode(op);
     int status = command_do_encoded(c, operation, false);
-    free((void *)operation.data);
+    operation_release(&operation);
     return status;
 }
 
@@ -77,10 +76,9 @@ int command_begin_pending(struct client *c, const char *word, const char *file_p
     const char *path = file_path != NULL ? file_path : c->options.session;
     if (path == NULL) return cli_usage(c->cli, "%s: no file is named: see 'vstamp pending'", word);
     int rv = client_begin(c, path, &diag);
-    if (rv == 0 && c->file.pending.operation.data == NULL) {
+    if (rv == 0 && !session_file_is_pending(&c->file)) {
         vstamp_diag_printf(&diag, "%s: nothing is pending: there is nothing to settle", path);
         rv = VSTAMP_E_USAGE;
     }
-    c->call = c->file.pending.is_call ? CLIENT_CALL : CLIENT_CALL_NONE;
     return rv == 0 ? 0 : answer_refuse(c, word, rv, &diag);
 }

@@ -10,7 +10,7 @@
 int command_do(struct client *c, const struct kv_op *op);
 
 /* The same for an encoded operation; `raw`: of a value, print the bytes alone. */
-int command_do_encoded(struct client *c, struct bytes operation, bool raw);
+int command_do_encoded(struct client *c, struct operation operation, bool raw);
 
 /* client_begin for the request that is pending in FILE, or in --session where that is NULL.  0,
  * or the exit status after the complaint of command `word`. */

@@ -33,7 +33,7 @@ static void ask(struct listing *l)
                        .flags = (l->keys_only ? KV_LIST_KEYS_ONLY : 0) |
                                 (l->expiries ? KV_LIST_EXPIRIES : 0)};
     outcome_release(&l->outcome);
-    free((void *)l->operation.data);
+    operation_release(&l->operation);
     l->operation = operation_encode(&op);
     request_run(l->c, l->operation, &l->outcome);
 }
@@ -55,6 +55,6 @@ bool listing_walk(struct listing *l, FILE *into)
 void listing_release(struct listing *l)
 {
     outcome_release(&l->outcome);
-    free((void *)l->operation.data);
+    operation_release(&l->operation);
     free((void *)l->last.data);
 }

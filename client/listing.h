@@ -23,7 +23,7 @@ struct listing {
     uint64_t count;
     uint64_t first_op, last_op; /* op-numbers at which the first and the last page were read */
     struct bytes last;          /* newest key taken */
-    struct bytes operation;     /* the newest request, */
+    struct operation operation;     /* the newest request, */
     struct outcome outcome;     /* and how that ended */
 };
 

@@ -14,7 +14,7 @@
 
 #define CALL_BYTES_SHOWN 40u
 
-struct bytes operation_encode(const struct kv_op *op)
+struct operation operation_encode(const struct kv_op *op)
 {
     /* Counts and numbers take less than this; kv_encode_op says so if not. */
     size_t size = 64 + op->key.size + op->value.size + op->expected.size;
@@ -30,7 +30,26 @@ struct bytes operation_encode(const struct kv_op *op)
     struct writer w = writer_over(data, size);
     kv_encode_op(op, &w);
     assert(w.ok);
-    return (struct bytes){data, w.size};
+    return (struct operation){.bytes = {data, w.size}};
+}
+
+struct operation operation_copy(struct operation operation)
+{
+    operation.bytes.data = memory_copy(operation.bytes.data, operation.bytes.size);
+    return operation;
+}
+
+void operation_release(struct operation *operation)
+{
+    free((void *)operation->bytes.data);
+    *operation = (struct operation){0};
+}
+
+bool operation_is_write(struct operation operation)
+{
+    struct kv_op op;
+    if (operation_is_call(operation)) return operation.kind == OPERATION_CALL;
+    return kv_decode_op(operation.bytes, &op) == NULL && kv_is_write(op.verb);
 }
 
 bool operation_number(struct bytes word, int64_t *number)
@@ -64,14 +83,14 @@ static void describe_call(struct bytes operation, FILE *into)
     if (!whole) fputs("...", into);
 }
 
-void operation_describe(struct bytes operation, bool is_call, FILE *into)
+void operation_describe(struct operation operation, FILE *into)
 {
     struct kv_op op;
-    if (is_call) {
-        describe_call(operation, into);
+    if (operation_is_call(operation)) {
+        describe_call(operation.bytes, into);
         return;
     }
-    if (kv_decode_op(operation, &op) != NULL) {
+    if (kv_decode_op(operation.bytes, &op) != NULL) {
         fputs("an unknown operation", into);
         return;
     }
@@ -88,12 +107,12 @@ void operation_describe(struct bytes operation, bool is_call, FILE *into)
     }
 }
 
-char *operation_described(struct bytes operation, bool is_call)
+char *operation_described(struct operation operation)
 {
     char *text = NULL;
     size_t size;
     FILE *into = memory_stream(&text, &size);
-    operation_describe(operation, is_call, into);
+    operation_describe(operation, into);
     fclose(into);
     return text;
 }

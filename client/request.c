@@ -35,14 +35,16 @@ static void note_members(struct client *c)
     c->witnesses = c->session.witnesses;
 }
 
-/* Run a task until `deadline_ms`.  0, or the signal that interrupted it. */
-static int call(struct client *c, enum session_task task, struct bytes body, bool sent_before,
-                uint64_t deadline_ms)
+/* Run a task, which is for this operation, until `deadline_ms`.  0, or the signal that interrupted
+ * it. */
+static int call(struct client *c, enum session_task task, struct operation operation,
+                bool sent_before, uint64_t deadline_ms)
 {
+    struct bytes body = task == SESSION_REGISTER ? (struct bytes){0} : operation.bytes;
     uint64_t meant = c->session.application;
     uint32_t epoch = c->session.identity.epoch;
     bool told = c->session.told;
-    if (c->call != CLIENT_CALL_NONE) c->session.application = 0;
+    if (operation_is_call(operation)) c->session.application = 0;
     session_start(&c->session, task, body, sent_before, conn_now_ms(), deadline_ms);
     int signal = conn_call(c->conn, &c->session);
     c->session.application = meant;
@@ -111,7 +113,7 @@ static void fail_other_group(struct client *c, bool may_have_run, struct outcome
 }
 
 /* The group refused, and said why. */
-static void fail_refused(struct client *c, struct outcome *o)
+static void fail_refused(struct client *c, struct operation operation, struct outcome *o)
 {
     const struct session_result *r = &c->session.result;
     const char *why = r->body.size > 0 ? (const char *)r->body.data : vstamp_err_text(r->err);
@@ -120,31 +122,29 @@ static void fail_refused(struct client *c, struct outcome *o)
         outcome_fail(o, r->err, r->may_have_run, "refused: %.*s", why_size, why);
         return;
     }
-    bool of_store = c->call == CLIENT_CALL_NONE;
-    const char *advice = r->err == VSTAMP_E_TOO_LARGE && of_store
+    const char *advice = r->err == VSTAMP_E_TOO_LARGE && !operation_is_call(operation)
                              ? ": store less under one key, or raise the limit of the group"
                          : session_is_numbered(c->session.task) ? ": the operation did not run"
                                                                 : ""; /* of a question */
     outcome_fail(o, r->err, false, "refused: %.*s%s", why_size, why, advice);
 }
 
-static void read_answer(const struct client *c, struct bytes operation, struct bytes body,
-                        struct outcome *o)
+static void read_answer(struct operation operation, struct bytes body, struct outcome *o)
 {
-    if (c->call != CLIENT_CALL_NONE) o->called = body;
-    else outcome_take(o, operation, body);
+    if (operation_is_call(operation)) o->called = body;
+    else outcome_take(o, operation.bytes, body);
 }
 
-static void take_answer(struct client *c, struct bytes operation, struct outcome *o)
+static void take_answer(struct client *c, struct operation operation, struct outcome *o)
 {
     const struct session_result *r = &c->session.result;
     o->op = r->op;
     o->view = r->view;
     o->epoch = r->epoch;
-    read_answer(c, operation, r->body, o);
+    read_answer(operation, r->body, o);
 }
 
-static void run_read(struct client *c, enum session_task task, struct bytes operation,
+static void run_read(struct client *c, enum session_task task, struct operation operation,
                      uint32_t timeout_ms, struct outcome *o)
 {
     int signal = call(c, task, operation, false, conn_now_ms() + timeout_ms);
@@ -158,7 +158,7 @@ static void run_read(struct client *c, enum session_task task, struct bytes oper
     } else if (r->err == VSTAMP_E_OTHER_GROUP) {
         fail_other_group(c, false, o);
     } else {
-        fail_refused(c, o);
+        fail_refused(c, operation, o);
     }
 }
 
@@ -197,10 +197,10 @@ static void fail_unknown(struct client *c, struct outcome *o)
 static void fail_clear(struct client *c, const char *how)
 {
     struct vstamp_diag ignored = {0};
-    if (c->file.pending.operation.data == NULL)
-        session_file_save(&c->file, &ignored);
-    else
+    if (session_file_is_pending(&c->file))
         session_file_clear(&c->file, how, &ignored);
+    else
+        session_file_save(&c->file, &ignored);
 }
 
 static void fail_not_run(struct client *c, struct outcome *o)
@@ -223,10 +223,10 @@ static void fail_evicted(struct client *c, bool may_have_run, struct outcome *o)
 }
 
 /* A write failed.  What to tell, and what remains noted. */
-static void fail_write(struct client *c, int signal, struct outcome *o)
+static void fail_write(struct client *c, struct operation operation, int signal, struct outcome *o)
 {
     const struct session_result *r = &c->session.result;
-    bool noted = c->file.pending.operation.data != NULL;
+    bool noted = session_file_is_pending(&c->file);
     if (signal != 0 || r->err == VSTAMP_E_NOT_RUN || r->err == VSTAMP_E_UNKNOWN_OUTCOME) {
         bool may_have_run = noted && (r->may_have_run || session_may_run(&c->session));
         if (may_have_run)
@@ -239,7 +239,7 @@ static void fail_write(struct client *c, int signal, struct outcome *o)
         fail_other_group(c, r->may_have_run, o);
         if (!r->may_have_run && noted) fail_clear(c, "did not run");
     } else {
-        fail_refused(c, o);
+        fail_refused(c, operation, o);
         fail_clear(c, "refused");
     }
 }
@@ -249,23 +249,24 @@ static bool settle(struct client *c, struct outcome *o, enum session_verdict *ve
 {
     const struct session_pending *p = &c->file.pending;
     *verdict =
-        session_settle(&c->session.result.registration, p->session, p->number, p->operation);
+        session_settle(&c->session.result.registration, p->session, p->number, p->operation.bytes);
     if (*verdict != SESSION_CANNOT_TELL) return true;
     fail_evicted(c, true, o);
     return false;
 }
 
 /* Register.  With a request pending, what came of it: *ran and its answer in *o.  False: failed. */
-static bool register_session(struct client *c, uint64_t deadline_ms, bool *ran, struct outcome *o)
+static bool register_session(struct client *c, struct operation operation, uint64_t deadline_ms,
+                             bool *ran, struct outcome *o)
 {
     *ran = false;
-    int signal = call(c, SESSION_REGISTER, (struct bytes){0}, false, deadline_ms);
+    int signal = call(c, SESSION_REGISTER, operation, false, deadline_ms);
     const struct session_result *r = &c->session.result;
     struct session_pending *p = &c->file.pending;
-    bool pending = p->operation.data != NULL;
+    bool pending = session_file_is_pending(&c->file);
     if (signal != 0 || r->err != 0) {
         if (!pending)
-            fail_write(c, signal, o);
+            fail_write(c, operation, signal, o);
         else if (r->err == VSTAMP_E_OTHER_GROUP)
             fail_other_group(c, true, o); /* which knows nothing of what is pending in ours */
         else
@@ -284,23 +285,23 @@ static bool register_session(struct client *c, uint64_t deadline_ms, bool *ran, 
         fail_clear(c, "refused");
         return false;
     }
-    read_answer(c, p->operation, r->registration.answer, o);
+    read_answer(p->operation, r->registration.answer, o);
     o->op = r->registration.op;
     o->view = r->view;
     o->epoch = r->epoch;
     return true;
 }
 
-static bool is_pending(const struct client *c, struct bytes operation)
+static bool is_pending(const struct client *c, struct operation operation)
 {
     const struct session_pending *p = &c->file.pending;
-    return p->operation.data != NULL && p->is_call == (c->call != CLIENT_CALL_NONE) &&
-           bytes_equal(p->operation, operation);
+    return session_file_is_pending(&c->file) && p->operation.kind == operation.kind &&
+           bytes_equal(p->operation.bytes, operation.bytes);
 }
 
 static void fail_other_pending(struct client *c, struct outcome *o)
 {
-    char *text = operation_described(c->file.pending.operation, c->file.pending.is_call);
+    char *text = operation_described(c->file.pending.operation);
     outcome_fail(
         o, VSTAMP_E_UNKNOWN_OUTCOME, false,
         "%s holds an unfinished request, '%s': run that again, or settle it with: vstamp resume "
@@ -312,45 +313,45 @@ static void fail_other_pending(struct client *c, struct outcome *o)
 
 /* The session of a request that was sent before is gone, evicted or taken over by another process
  * with its file.  Whether it ran the next registration tells, if anybody knows. */
-static void settle_evicted(struct client *c, uint64_t deadline_ms, struct outcome *o)
+static void settle_evicted(struct client *c, struct operation operation, uint64_t deadline_ms,
+                           struct outcome *o)
 {
     bool ran;
-    if (register_session(c, deadline_ms, &ran, o) && !ran) fail_evicted(c, false, o);
+    if (register_session(c, operation, deadline_ms, &ran, o) && !ran) fail_evicted(c, false, o);
 }
 
-static void run_write(struct client *c, struct bytes operation, struct outcome *o)
+static void run_write(struct client *c, struct operation operation, struct outcome *o)
 {
     uint64_t deadline_ms = conn_now_ms() + c->options.timeout_ms;
     bool sent_before = is_pending(c, operation);
-    if (c->file.pending.operation.data != NULL && !sent_before) {
+    if (session_file_is_pending(&c->file) && !sent_before) {
         fail_other_pending(c, o);
         return;
     }
     if (c->session.identity.session == 0) {
         bool ran;
-        if (!register_session(c, deadline_ms, &ran, o) || ran) return;
+        if (!register_session(c, operation, deadline_ms, &ran, o) || ran) return;
         sent_before = false; /* the old session's number can no longer run */
     }
     struct vstamp_diag diag = {0};
-    bool is_call = c->call != CLIENT_CALL_NONE;
-    if (!sent_before && session_file_note(&c->file, operation, is_call, &diag) != 0) {
+    if (!sent_before && session_file_note(&c->file, operation, &diag) != 0) {
         outcome_fail(o, VSTAMP_E_IO, false, "%s: nothing was sent", diag.text);
         return;
     }
     int signal = call(c, SESSION_APPLY, operation, sent_before, deadline_ms);
     const struct session_result *r = &c->session.result;
     if (signal == 0 && r->err == VSTAMP_E_EVICTED && r->may_have_run)
-        settle_evicted(c, deadline_ms, o);
+        settle_evicted(c, operation, deadline_ms, o);
     else if (signal != 0 || r->err != 0)
-        fail_write(c, signal, o);
+        fail_write(c, operation, signal, o);
     else
         take_answer(c, operation, o);
 }
 
-static void run(struct client *c, bool is_write, struct bytes operation, struct outcome *o)
+static void run(struct client *c, struct operation operation, struct outcome *o)
 {
     conn_hold_signals(c->conn);
-    if (is_write)
+    if (operation_is_write(operation))
         run_write(c, operation, o);
     else
         run_read(c, c->options.read_task, operation, c->options.timeout_ms, o);
@@ -359,18 +360,18 @@ static void run(struct client *c, bool is_write, struct bytes operation, struct 
 
 /* Whoever reads the group's file need not carry megabytes to a replica to be refused; what fits
  * into a batch the group judges by itself. */
-static bool is_beyond_any_batch(const struct client *c, struct bytes operation)
+static bool is_beyond_any_batch(const struct client *c, struct operation operation)
 {
-    return c->bytes_max.batch != 0 && operation.size > c->bytes_max.batch &&
+    return c->bytes_max.batch != 0 && operation.bytes.size > c->bytes_max.batch &&
            !is_pending(c, operation);
 }
 
-void request_run(struct client *c, struct bytes operation, struct outcome *o)
+void request_run(struct client *c, struct operation operation, struct outcome *o)
 {
     *o = (struct outcome){0};
     struct kv_op op = {0};
-    bool is_call = c->call != CLIENT_CALL_NONE;
-    const char *wrong = is_call ? NULL : kv_decode_op(operation, &op);
+    const char *wrong =
+        operation_is_call(operation) ? NULL : kv_decode_op(operation.bytes, &op);
     bool too_large =
         op.key.size > KV_KEY_MAX || op.value.size > KV_VALUE_MAX || op.expected.size > KV_VALUE_MAX;
     if (wrong != NULL)
@@ -382,10 +383,10 @@ void request_run(struct client *c, struct bytes operation, struct outcome *o)
                      " bytes a value: nothing was sent",
                      c->bytes_max.value);
     else
-        run(c, is_call ? c->call == CLIENT_CALL : kv_is_write(op.verb), operation, o);
+        run(c, operation, o);
 }
 
-void request_await(struct client *c, struct bytes operation, uint64_t op, uint32_t wait_ms,
+void request_await(struct client *c, struct operation operation, uint64_t op, uint32_t wait_ms,
                    struct outcome *o)
 {
     uint64_t seen = c->session.identity.seen;
@@ -398,13 +399,13 @@ void request_await(struct client *c, struct bytes operation, uint64_t op, uint32
     c->file.identity = c->session.identity;
 }
 
-int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag)
+int request_settled(struct client *c, struct operation operation, struct vstamp_diag *diag)
 {
     if (is_pending(c, operation)) return session_file_clear(&c->file, "done", diag);
     return session_file_save(&c->file, diag); /* a read: what it has seen */
 }
 
-const char *request_unseen(struct client *c, struct bytes operation)
+const char *request_unseen(struct client *c, struct operation operation)
 {
     struct vstamp_diag ignored = {0};
     if (!is_pending(c, operation)) return NULL;
@@ -425,6 +426,6 @@ void request_abandon(struct client *c, bool *ran, struct outcome *o)
         return;
     }
     conn_hold_signals(c->conn);
-    register_session(c, conn_now_ms() + c->options.timeout_ms, ran, o);
+    register_session(c, c->file.pending.operation, conn_now_ms() + c->options.timeout_ms, ran, o);
     conn_release_signals(c->conn);
 }

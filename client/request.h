@@ -7,11 +7,11 @@
 #include "client/client.h"
 #include "client/outcome.h"
 
-void request_run(struct client *c, struct bytes operation, struct outcome *o);
+void request_run(struct client *c, struct operation operation, struct outcome *o);
 
 /* A read as of this op-number or a later one, which any replica answers once there is one: so long
  * it waits. */
-void request_await(struct client *c, struct bytes operation, uint64_t op, uint32_t wait_ms,
+void request_await(struct client *c, struct operation operation, uint64_t op, uint32_t wait_ms,
                    struct outcome *o);
 
 /* Why the newest request had no answer, as a new text: "no answer in 5.0 s: A: Connection refused;
@@ -19,11 +19,11 @@ void request_await(struct client *c, struct bytes operation, uint64_t op, uint32
 char *request_silence(const struct client *c);
 
 /* The answer of this operation was shown: it is no longer pending. */
-int request_settled(struct client *c, struct bytes operation, struct vstamp_diag *diag);
+int request_settled(struct client *c, struct operation operation, struct vstamp_diag *diag);
 
 /* It could not be shown: it stays pending, in the file of that name.  NULL: in none, or it is a
  * read. */
-const char *request_unseen(struct client *c, struct bytes operation);
+const char *request_unseen(struct client *c, struct operation operation);
 
 /* Fence what is pending: it has run, or it never will.  *ran unless *o is an error. */
 void request_abandon(struct client *c, bool *ran, struct outcome *o);

@@ -28,7 +28,6 @@
 
 #include "client/base64.h"
 #include "client/memory.h"
-#include "client/operation.h"
 
 #define FORMAT         3
 #define ID_TEXT_SIZE   33
@@ -104,9 +103,9 @@ static bool take_pending(const json_t *from, struct session_pending *pending)
     if (!take_number(from, "session", &pending->session) || pending->session == 0) return false;
     if (!take_number(from, "number", &pending->number) || pending->number == 0) return false;
     memcpy(pending->since, since, strlen(since) + 1);
-    pending->is_call = json_is_true(json_object_get(from, "call"));
-    pending->operation.data = base64_decode(operation, &pending->operation.size);
-    return pending->operation.data != NULL;
+    if (json_is_true(json_object_get(from, "call"))) pending->operation.kind = OPERATION_CALL;
+    pending->operation.bytes.data = base64_decode(operation, &pending->operation.bytes.size);
+    return pending->operation.bytes.data != NULL;
 }
 
 /* NULL, or what is wrong. */
@@ -129,7 +128,7 @@ static const char *take_all(struct session_file *f, const json_t *from)
     id->epoch = (uint32_t)epoch;
     f->witnesses = (uint32_t)witnesses;
     if (!take_pending(json_object_get(from, "pending"), &f->pending)) return "pending";
-    if (f->pending.operation.data != NULL && id->session != 0 &&
+    if (session_file_is_pending(f) && id->session != 0 &&
         (f->pending.session != id->session || f->pending.number != id->number + 1))
         return "the pending request is not of this session";
     f->one_request = json_is_true(json_object_get(from, "one_request"));
@@ -235,7 +234,7 @@ int session_file_peek(struct session_file *f, const char *path, struct vstamp_di
 void session_file_close(struct session_file *f)
 {
     if (f->fd >= 0) close(f->fd);
-    free((void *)f->pending.operation.data);
+    operation_release(&f->pending.operation);
     free(f->path);
     free(f->replicas);
     free(f->known);
@@ -247,15 +246,15 @@ void session_file_close(struct session_file *f)
 
 static json_t *pending_json(const struct session_pending *pending)
 {
-    char *command = operation_described(pending->operation, pending->is_call);
-    char *operation = base64_encode(pending->operation);
+    char *command = operation_described(pending->operation);
+    char *operation = base64_encode(pending->operation.bytes);
     json_t *object = json_object();
     json_object_set_new(object, "command", json_string(command));
     json_object_set_new(object, "session", json_integer((json_int_t)pending->session));
     json_object_set_new(object, "number", json_integer((json_int_t)pending->number));
     json_object_set_new(object, "since", json_string(pending->since));
     json_object_set_new(object, "operation", json_string(operation));
-    if (pending->is_call) json_object_set_new(object, "call", json_true());
+    if (operation_is_call(pending->operation)) json_object_set_new(object, "call", json_true());
     free(command);
     free(operation);
     return object;
@@ -283,7 +282,7 @@ static char *as_json(const struct session_file *f)
     if (f->replicas != NULL) json_object_set_new(root, "replicas", json_string(f->replicas));
     if (f->known != NULL) json_object_set_new(root, "known", json_string(f->known));
     if (f->last != NULL) json_object_set_new(root, "last", json_string(f->last));
-    if (f->pending.operation.data != NULL)
+    if (session_file_is_pending(f))
         json_object_set_new(root, "pending", pending_json(&f->pending));
     char *text = json_dumps(root, JSON_INDENT(2));
     json_decref(root);
@@ -346,17 +345,15 @@ int session_file_save(struct session_file *f, struct vstamp_diag *diag)
 
 static void forget_pending(struct session_file *f)
 {
-    free((void *)f->pending.operation.data);
+    operation_release(&f->pending.operation);
     f->pending = (struct session_pending){0};
 }
 
-int session_file_note(struct session_file *f, struct bytes operation, bool is_call,
+int session_file_note(struct session_file *f, struct operation operation,
                       struct vstamp_diag *diag)
 {
     forget_pending(f);
-    f->pending.is_call = is_call;
-    f->pending.operation.data = memory_copy(operation.data, operation.size);
-    f->pending.operation.size = operation.size;
+    f->pending.operation = operation_copy(operation);
     f->pending.session = f->identity.session;
     f->pending.number = f->identity.number + 1;
     time_t now = time(NULL);
@@ -370,7 +367,7 @@ int session_file_clear(struct session_file *f, const char *how, struct vstamp_di
     char *text = NULL;
     size_t size = 0;
     FILE *into = memory_stream(&text, &size);
-    operation_describe(f->pending.operation, f->pending.is_call, into);
+    operation_describe(f->pending.operation, into);
     fprintf(into, ": %s", how);
     fclose(into);
     free(f->last);

@@ -14,12 +14,12 @@
 
 #include <vstamp/error.h>
 
+#include "client/operation.h"
 #include "vr/session.h"
 
-/* A request that was, or was about to be, sent. */
+/* A request that was, or was about to be, sent; session 0: there is none. */
 struct session_pending {
-    struct bytes operation; /* its encoding; data NULL: nothing is pending */
-    bool is_call;           /* not one of the store, but of whatever application there is */
+    struct operation operation;
     uint64_t session, number;
     char since[32]; /* RFC 3339, UTC */
 };
@@ -50,8 +50,13 @@ void session_file_close(struct session_file *f);
 /* Make the file's content that of `f`, whole or not at all, on stable storage. */
 int session_file_save(struct session_file *f, struct vstamp_diag *diag);
 
+static inline bool session_file_is_pending(const struct session_file *f)
+{
+    return f->pending.session != 0;
+}
+
 /* Note `operation` as pending under the number it is about to be sent with; copies it. */
-int session_file_note(struct session_file *f, struct bytes operation, bool is_call,
+int session_file_note(struct session_file *f, struct operation operation,
                       struct vstamp_diag *diag);
 
 /* Nothing is pending any more; `how` ("done", "did not run", ...) is kept as its end. */

@@ -3,6 +3,7 @@
 # Applications that are processes: vstamp-replica --app-exec.  In which ways a process may fail is
 # the affair of tests/unit/test_app_exec, and where in a group that of vstamp-app-steps.bats.
 
+bats_require_minimum_version 1.5.0
 load group
 
 setup() {
@@ -176,6 +177,19 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
     fi
     [ "$(apply 7)" = 12 ]
     wait_state 12 x
+}
+
+@test "a question with the bytes of a call that is pending does not settle it" {
+    begin_faulty "durability: memory"
+    vstamp --session s call 1
+    local i
+    for i in 0 1 2; do ((i == PRIMARY)) || group_pause "$i"; done
+    run -4 vstamp --session s --timeout 0.5 call 2
+    for i in 0 1 2; do ((i == PRIMARY)) || group_cont "$i"; done
+    vstamp --session s --timeout 20 call --read 2
+    [[ $(vstamp --session s pending) == "s "*"call 2" ]]
+    [ "$(vstamp --session s --timeout 20 call 2)" = 3 ]
+    [ "$(vstamp --session s pending)" = "nothing is pending" ]
 }
 
 @test "a process ends with its replica, however that ends" {

@@ -100,6 +100,11 @@ int crowd_open(struct crowd *crowd, struct client *c, uint32_t n_clients, uint32
     *crowd = (struct crowd){.c = c,
                             .n_clients = n_clients,
                             .n_drivers = n_connections < n_clients ? n_connections : n_clients};
+    if (c->options.session != NULL) {
+        vstamp_diag_printf(diag, "--session: this command has many sessions of its own: leave it "
+                                 "out");
+        return VSTAMP_E_USAGE;
+    }
     struct config *config = memory_new(sizeof *config);
     int rv = client_find_group(c, NULL, config, diag);
     if (rv == 0) rv = check_size(crowd, config, diag);

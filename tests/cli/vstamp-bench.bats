@@ -122,6 +122,7 @@ well_formed() {
 
 @test "bench: it takes no sessions from others" {
     vstamp --session s incr hits
+    group_fails 2 "vstamp: --session: *leave it out" vstamp --session s bench
     group_fails 2 "vstamp: 51 clients are more than half of max_clients, 100*use 50 or less" \
         vstamp bench --clients 51
     for _ in 1 2 3; do vstamp bench --clients 40 --requests 100 >/dev/null; done

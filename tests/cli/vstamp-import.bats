@@ -99,6 +99,7 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     pairs 1 200 >in
     for _ in 1 2 3 4 5 6; do vstamp import --clients 64 in; done
     [ "$(vstamp --session s incr hits)" = 2 ]
+    group_fails 2 "vstamp: --session: *leave it out" vstamp --session s import in
     group_fails 2 "*150 clients are more than half of max_clients, 200*" \
         vstamp import --clients 150 in
 }

@@ -46,7 +46,7 @@ static uint64_t now_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* 0: another view has begun; VSTAMP_E_INVALID: refused in words; else ask again, perhaps. */
+/* 0: another view has begun; VSTAMP_E_REFUSED: in words; else ask again, perhaps. */
 static int take_answer(struct hand_over *h, const struct wire_message *m, struct vstamp_diag *diag)
 {
     if (m->header.command == WIRE_reply && m->header.epoch != h->members->epoch) {
@@ -64,7 +64,7 @@ static int take_answer(struct hand_over *h, const struct wire_message *m, struct
     if (m->header.command == WIRE_reject && reject->text.size > 0)
         vstamp_diag_printf(diag, "%.*s", (int)reject->text.size, (const char *)reject->text.data);
     bool refused = m->header.command == WIRE_reject && reject->reason == WIRE_REJECT_INVALID;
-    return refused ? VSTAMP_E_INVALID : VSTAMP_E_NOT_RUN;
+    return refused ? VSTAMP_E_REFUSED : VSTAMP_E_NOT_RUN;
 }
 
 /* To end h->view. */
@@ -128,7 +128,7 @@ static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
         }
         rv = primary >= 0 ? ask(h, primary, diag) : VSTAMP_E_NOT_RUN;
         if (rv == 0) h->took_us = now_us() - h->began_us;
-        if (rv == VSTAMP_E_INVALID || (rv == 0 && leads(h))) return rv;
+        if (rv == VSTAMP_E_REFUSED || (rv == 0 && leads(h))) return rv;
         if (rv == 0) h->view = h->new_view;
         poll(NULL, 0, PAUSE_MS);
     } while (now_us() - first_us < timeout_us * (h->sent ? ADMIN_PATIENCE : 1));
@@ -188,5 +188,5 @@ int cmd_view_change(struct cli *cli, int argc, char **argv)
         vstamp_diag_printf(&diag, "replica %d leads, not %" PRIu32, h.primary, h.to);
     print(&h, diag.text);
     int status = cli_fail(cli, rv, &diag);
-    return rv == VSTAMP_E_INVALID || rv == VSTAMP_E_NOT_RUN ? CLI_NO : status;
+    return rv == VSTAMP_E_REFUSED || rv == VSTAMP_E_NOT_RUN ? CLI_NO : status;
 }

@@ -58,6 +58,10 @@ int admin_find_group(const struct admin *admin, struct config *config, struct vs
     for (; rv == 0 && status->n < config->replicas_addresses.n; status->n++) {
         const struct address *replica = &config->replicas_addresses.at[status->n];
         rv = address_default_status(&status->at[status->n], replica, diag);
+        if (rv != 0)
+            vstamp_diag_printf(diag, "--replicas: %s has no port + %u, where its status would be: "
+                                     "name a configuration with its status_addresses by --config",
+                               replica->text, ADDRESS_STATUS_PORT_STEP);
     }
     return rv;
 }

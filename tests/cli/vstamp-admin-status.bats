@@ -134,7 +134,7 @@ last heard by replica 0 3m12s ago" ]
     [[ $output == "HEALTHY  primary 0  view 4  "* ]]
     run --separate-stderr vstamp-admin --replicas 127.0.0.1:65000 status
     [ "$status" -eq 2 ]
-    [[ $stderr == "vstamp-admin: "*"127.0.0.1:65000 has no port + 1000 for its status"* ]]
+    [[ $stderr == "vstamp-admin: --replicas: 127.0.0.1:65000 has no port + 1000, "*" by --config" ]]
     run --separate-stderr vstamp-admin --replicas "$address" restore b
     [ "$status" -eq 2 ]
     [[ $stderr == "vstamp-admin: restore: --replicas is not enough for a new group: "* ]]

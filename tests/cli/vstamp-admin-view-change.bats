@@ -69,7 +69,7 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
         vstamp-admin view-change --to 9
     group_fails 5 "*replica 4 is a witness*" vstamp-admin view-change --to 4
     run bash -c 'vstamp-admin --json view-change --to 4 2>/dev/null'
-    [[ $output == '{"ok":false,"error":"invalid","outcome":"none","message":"replica 4 is a '* ]]
+    [[ $output == '{"ok":false,"error":"refused","outcome":"none","message":"replica 4 is a '* ]]
     group_kill $(((PRIMARY + 1) % 4))
     group_wait "it to be missed" misses "$PRIMARY" $(((PRIMARY + 1) % 4))
     group_fails 5 "*is down, or cut off: the connection to it broke" \

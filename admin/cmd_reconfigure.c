@@ -29,6 +29,7 @@
 #include "admin/notation.h"
 #include "admin/plan.h"
 #include "driver/driver.h"
+#include "program/escape.h"
 #include "program/progress.h"
 #include "vr/membership.h"
 
@@ -383,10 +384,13 @@ static int complain_silent(struct reconfigure *r)
         return fail(r, "none", CLI_NOT_RUN,
                     "nothing changed, nor was there anything to change; but the group does not "
                     "answer%s%s: look at: vstamp-admin status", colon, why);
-    return fail(r, "unknown", CLI_UNKNOWN_OUTCOME,
-                "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no old replica "
-                "off; look again: vstamp-admin reconfigure %s", r->answers.members.epoch, colon,
-                why, r->progress ? "--progress" : r->next.path);
+    char *file = escape_for_shell(r->next.path);
+    int status = fail(r, "unknown", CLI_UNKNOWN_OUTCOME,
+                      "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no old "
+                      "replica off; look again: vstamp-admin reconfigure %s",
+                      r->answers.members.epoch, colon, why, r->progress ? "--progress" : file);
+    free(file);
+    return status;
 }
 
 /* The group has those members: it lives, and what has gone is not needed. */

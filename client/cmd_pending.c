@@ -14,6 +14,7 @@
 #include "client/json_bytes.h"
 #include "client/memory.h"
 #include "client/operation.h"
+#include "program/escape.h"
 
 struct pending_list {
     struct client *c;
@@ -33,7 +34,9 @@ static void show(struct pending_list *l, const char *path, const struct session_
         json_object_set_new(item, "command", json_string(command));
         json_array_append_new(l->items, item);
     } else {
-        printf("%s  %s  %s\n", path, pending->since, command);
+        char *file = escape_for_shell(path);
+        printf("%s  %s  %s\n", file, pending->since, command);
+        free(file);
     }
     free(command);
 }

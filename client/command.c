@@ -10,14 +10,18 @@
 #include "client/answer.h"
 #include "client/operation.h"
 #include "client/request.h"
+#include "program/escape.h"
 
 /* An answer that nobody saw may be asked for again.  Why nobody did cli_end tells, by errno. */
 static void complain_unseen(struct client *c, struct operation operation)
 {
     int error = errno;
-    const char *file = request_unseen(c, operation);
-    if (file != NULL)
+    const char *path = request_unseen(c, operation);
+    if (path != NULL) {
+        char *file = escape_for_shell(path);
         cli_complain(c->cli, "the answer cannot be shown: to see it: vstamp resume %s", file);
+        free(file);
+    }
     errno = error;
 }
 

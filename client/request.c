@@ -18,6 +18,7 @@
 
 #include "client/memory.h"
 #include "client/operation.h"
+#include "program/escape.h"
 
 /* Whom the session is with. */
 static void note_members(struct client *c)
@@ -175,10 +176,12 @@ static void fail_unknown(struct client *c, struct outcome *o)
                      "outcome unknown: %s: it may or may not have run, and could not be noted: %s",
                      text, diag.text);
     } else {
+        char *file = escape_for_shell(c->file.path);
         outcome_fail(
             o, VSTAMP_E_UNKNOWN_OUTCOME, true,
             "outcome unknown: %s: it may or may not have run; settle it with: vstamp %s %s",
-            text, is_overtaken(c) ? "abandon" : "resume", c->file.path);
+            text, is_overtaken(c) ? "abandon" : "resume", file);
+        free(file);
     }
     free(text);
     if (!own) return;
@@ -302,12 +305,14 @@ static bool is_pending(const struct client *c, struct operation operation)
 static void fail_other_pending(struct client *c, struct outcome *o)
 {
     char *text = operation_described(c->file.pending.operation);
+    char *file = escape_for_shell(c->file.path);
     outcome_fail(
         o, VSTAMP_E_UNKNOWN_OUTCOME, false,
         "%s holds an unfinished request, '%s': run that again, or settle it with: vstamp resume "
         "%s",
-        c->file.path, text, c->file.path);
+        c->file.path, text, file);
     o->error = "pending";
+    free(file);
     free(text);
 }
 

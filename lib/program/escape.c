@@ -5,6 +5,8 @@
 
 #include "program/escape.h"
 
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Bytes of the well-formed UTF-8 character beyond ASCII that starts here, or 0.  Overlong forms,
@@ -74,6 +76,32 @@ void escape_print(FILE *into, struct bytes text, enum escape_mode mode)
         i += wide > 0 ? wide : 1;
     }
     if (quote) putc('"', into);
+}
+
+static bool is_plain_to_shell(const char *text)
+{
+    size_t size = 0;
+    while (text[size] != '\0' && ((text[size] & 0x80) != 0 || isalnum((unsigned char)text[size]) ||
+                                  strchr("%+,-./:=@_", text[size]) != NULL))
+        size++;
+    return size > 0 && text[size] == '\0';
+}
+
+char *escape_for_shell(const char *text)
+{
+    char *word = NULL;
+    size_t size;
+    FILE *into = open_memstream(&word, &size);
+    if (into == NULL) abort();
+    const char *quote = is_plain_to_shell(text) ? "" : "'";
+    fputs(quote, into);
+    for (; *text != '\0'; text++) {
+        if (*text == '\'') fputs("'\\''", into);
+        else putc(*text, into);
+    }
+    fputs(quote, into);
+    if (fclose(into) != 0) abort();
+    return word;
 }
 
 void escape_plain(char *text)

@@ -15,6 +15,9 @@ enum escape_mode {
 
 void escape_print(FILE *into, struct bytes text, enum escape_mode mode);
 
+/* A word that a shell takes for this text, in new memory. */
+char *escape_for_shell(const char *text);
+
 /* What came over the network, or out of a file, as one line that no terminal obeys: '?' for all
  * that is not printable ASCII. */
 void escape_plain(char *text);

@@ -74,6 +74,19 @@ left_over() {
     value_is n 3
 }
 
+@test "--session: the command that settles a request can be given as it is printed" {
+    s="$BATS_TEST_TMPDIR/it's mine"
+    vstamp --session "$s" incr n
+    majority STOP
+    run vstamp --session "$s" --timeout 0.5 incr n
+    [ "$status" -eq 4 ]
+    [[ $output == *": vstamp resume '"*"/it'\\''s mine'" ]]
+    majority CONT
+    eval "words=($(vstamp --session "$s" pending))"
+    [ "${words[0]}" = "$s" ]
+    [ "$(eval "${output##*with: }")" = 2 ]
+}
+
 @test "--session: a different write while one is pending ends in 4 and names it; a read does not" {
     vstamp --session "$s" put secret-key secret-value
     majority STOP

@@ -7,12 +7,10 @@
  *      that fails is replaced by the next, and what was copied stays
  *   3. what was written is read back and loaded, as a restore would, before FILE is its name
  *
- * Signals wait until the temporary file is gone, then take effect. */
-#define _GNU_SOURCE /* mkostemp */
+ * Signals wait until a file without its name is gone, then take effect. */
 #include <config.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +30,7 @@
 #include "admin/talk.h"
 #include "node/copier.h"
 #include "program/progress.h"
+#include "program/whole_file.h"
 
 #define PAGES_MAX     (1u << 28) /* state_bytes_max can be no more */
 #define RESTARTS_MAX  30u
@@ -46,8 +45,7 @@ struct backup {
     const char *path; /* "-": standard output */
     bool force;
 
-    int fd;
-    char temporary[CONFIG_PATH_SIZE]; /* "": there is none */
+    struct whole_file file; /* fd -1: there is none */
     uint64_t size;
     sigset_t signals;
     struct progress progress;
@@ -77,7 +75,6 @@ static int refused(const char *what, struct vstamp_diag *diag)
 
 static int file_open(struct backup *b, struct vstamp_diag *diag)
 {
-    b->fd = STDOUT_FILENO;
     if (to_stdout(b)) return 0;
     struct stat is;
     bool exists = stat(b->path, &is) == 0;
@@ -90,49 +87,21 @@ static int file_open(struct backup *b, struct vstamp_diag *diag)
         vstamp_diag_printf(diag, "%s: it exists: choose another name, or say --force", b->path);
         return VSTAMP_E_USAGE;
     }
-    int n = snprintf(b->temporary, sizeof b->temporary, "%s.XXXXXX", b->path);
-    b->fd = -1;
-    if (n < (int)sizeof b->temporary) b->fd = mkostemp(b->temporary, O_CLOEXEC);
-    else errno = ENAMETOOLONG;
-    if (b->fd >= 0) return 0;
-    b->temporary[0] = '\0';
-    return refused(b->path, diag);
+    return whole_file_open(&b->file, b->path, 0600) == 0 ? 0 : refused(b->path, diag);
 }
 
 static int file_write(struct backup *b, struct bytes data, struct vstamp_diag *diag)
 {
+    int fd = to_stdout(b) ? STDOUT_FILENO : b->file.fd;
     b->size += data.size;
     while (data.size > 0) {
-        ssize_t n = write(b->fd, data.data, data.size);
+        ssize_t n = write(fd, data.data, data.size);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return refused(to_stdout(b) ? "standard output" : b->path, diag);
         data.data += n;
         data.size -= (size_t)n;
     }
     return 0;
-}
-
-/* Durable under its name; a file that came there meanwhile is not replaced without --force. */
-static int file_publish(struct backup *b, struct vstamp_diag *diag)
-{
-    char folder[CONFIG_PATH_SIZE];
-    int rv = b->force ? -1 : link(b->temporary, b->path);
-    if (rv != 0 && !b->force && errno == EEXIST) return refused(b->path, diag);
-    if (rv == 0)
-        unlink(b->temporary);
-    else if (rename(b->temporary, b->path) != 0) /* or a file system without links */
-        return refused(b->path, diag);
-    b->temporary[0] = '\0';
-    snprintf(folder, sizeof folder, "%s", b->path);
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL)
-        snprintf(folder, sizeof folder, ".");
-    else
-        slash[slash == folder] = '\0';
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    rv = fd < 0 || fsync(fd) != 0 ? refused(folder, diag) : 0;
-    if (fd >= 0) close(fd);
-    return rv;
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -319,7 +288,7 @@ static uint64_t wall_clock_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* Into the temporary file, and read back from there. */
+/* Into the file, and read back from there. */
 static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *diag)
 {
     uint64_t *hashes = mmap(NULL, PAGES_MAX * sizeof *hashes, PROT_READ | PROT_WRITE,
@@ -333,9 +302,10 @@ static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *di
     munmap(hashes, PAGES_MAX * sizeof *hashes);
     free(b->records);
     if (rv != 0 || to_stdout(b)) return rv;
-    if (fsync(b->fd) != 0) return refused(b->path, diag);
-    rv = copy_file_open(file, b->temporary, b->config, diag);
-    return rv == 0 ? file_publish(b, diag) : rv;
+    rv = copy_file_open(file, b->file.place, b->config, diag);
+    if (rv != 0) vstamp_diag_wrap(diag, "%s: cannot be read back", b->path);
+    if (rv == 0 && whole_file_publish(&b->file, b->force) != 0) rv = refused(b->path, diag);
+    return rv;
 }
 
 /* Those that would end the process. */
@@ -358,7 +328,7 @@ static int run(struct backup *b, struct copy_file *file)
     hold_signals(b, &before);
     int rv = file_open(b, &diag);
     if (rv == 0) rv = take(b, file, &diag);
-    if (b->temporary[0] != '\0') unlink(b->temporary);
+    whole_file_close(&b->file);
     sigprocmask(SIG_SETMASK, &before, NULL); /* an interrupted one ends here */
     return rv == 0 ? CLI_OK : admin_fail(b->cli, rv, &diag);
 }
@@ -388,6 +358,7 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     if (rv == 0) rv = admin_open_tls(admin, &config, &b.tls, &diag);
     if (rv != 0) return admin_fail(cli, rv, &diag);
     b.cli = cli;
+    b.file.fd = -1;
     b.admin = admin;
     b.config = &config;
     progress_begin(&b.progress, "backup", !admin->json);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +19,7 @@
 #include "client/operation.h"
 #include "client/request.h"
 #include "program/progress.h"
+#include "program/whole_file.h"
 
 struct export {
     struct listing listing;
@@ -92,27 +92,37 @@ static bool is_file(const char *path)
     return lstat(path, &st) != 0 || S_ISREG(st.st_mode);
 }
 
+/* All into the stream, which is closed. */
+static int to_stream(struct export *e, const char *path, FILE *into)
+{
+    if (into == NULL) return fail(e->listing.c, path, "cannot be written");
+    e->into = into;
+    int status = walk(e);
+    bool ok = fflush(into) == 0 && !ferror(into);
+    if (status == CLI_OK && !ok) status = fail(e->listing.c, path, "cannot be written");
+    fclose(into);
+    return status;
+}
+
 static int to_file(struct export *e, const char *path)
 {
-    const struct client *c = e->listing.c;
-    char draft[PATH_MAX];
-    if (snprintf(draft, sizeof draft, "%s.part", path) >= (int)sizeof draft) {
-        errno = ENAMETOOLONG;
-        return fail(c, path, "cannot be written");
-    }
-    bool drafts = is_file(path);
-    e->into = fopen(drafts ? draft : path, "we");
-    if (e->into == NULL) return fail(c, drafts ? draft : path, "cannot be written");
-    if (drafts) conn_hold_signals(c->conn); /* until it is complete, or gone */
-    int status = walk(e);
-    bool ok = fflush(e->into) == 0 && !ferror(e->into) &&
-              (fsync(fileno(e->into)) == 0 || !drafts); /* what is no file cannot be synced */
-    if (fclose(e->into) != 0) ok = false;
-    if (status == CLI_OK && (!ok || (drafts && rename(draft, path) != 0)))
+    struct client *c = e->listing.c;
+    struct whole_file file;
+    conn_hold_signals(c->conn); /* until it is complete, or gone */
+    int status = CLI_USAGE;
+    if (whole_file_open(&file, path, 0666) != 0) fail(c, path, "cannot be written");
+    else status = to_stream(e, path, fdopen(fcntl(file.fd, F_DUPFD_CLOEXEC, 0), "w"));
+    if (status == CLI_OK && whole_file_publish(&file, true) != 0)
         status = fail(c, path, "cannot be written");
-    if (status != CLI_OK && drafts) unlink(draft);
-    if (drafts) conn_release_signals(c->conn);
+    whole_file_close(&file);
+    conn_release_signals(c->conn);
     return status;
+}
+
+static int to(struct export *e, const char *path)
+{
+    if (strcmp(path, "-") == 0) return walk(e);
+    return is_file(path) ? to_file(e, path) : to_stream(e, path, fopen(path, "we"));
 }
 
 int cmd_export(struct cli *cli, int argc, char **argv)
@@ -127,9 +137,8 @@ int cmd_export(struct cli *cli, int argc, char **argv)
     struct vstamp_diag diag = {0};
     rv = client_begin(c, NULL, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
-    bool to_stdout = n == 0 || strcmp(operand[0], "-") == 0;
-    int status = to_stdout ? walk(&e) : to_file(&e, operand[0]);
-    if (to_stdout && (fflush(stdout) != 0 || ferror(stdout))) status = CLI_USAGE; /* see cli_end */
+    int status = to(&e, n == 0 ? "-" : operand[0]);
+    if (fflush(stdout) != 0 || ferror(stdout)) status = CLI_USAGE; /* see cli_end */
     if (status == CLI_OK) say_when(&e);
     if (status == CLI_OK && request_settled(c, e.listing.operation, &diag) != 0)
         status = cli_fail(cli, VSTAMP_E_IO, &diag);

@@ -28,6 +28,7 @@
 
 #include "client/base64.h"
 #include "client/memory.h"
+#include "program/whole_file.h"
 
 #define FORMAT         3
 #define ID_TEXT_SIZE   33
@@ -302,20 +303,6 @@ static bool write_all(int fd, const char *text, size_t size)
     return true;
 }
 
-/* A rename is durable once the folder is. */
-static bool sync_folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL ? memory_copy(".", 1)
-                                 : memory_copy(path, slash == path ? 1 : (size_t)(slash - path));
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    if (fd < 0) return false;
-    bool ok = fsync(fd) == 0;
-    close(fd);
-    return ok;
-}
-
 int session_file_save(struct session_file *f, struct vstamp_diag *diag)
 {
     if (f->path == NULL) return 0;
@@ -328,7 +315,7 @@ int session_file_save(struct session_file *f, struct vstamp_diag *diag)
     int fd = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool ok = fd >= 0 && fchmod(fd, 0600) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
               write_all(fd, text, strlen(text)) && fsync(fd) == 0 && rename(draft, f->path) == 0 &&
-              sync_folder_of(f->path);
+              whole_file_sync_folder(f->path) == 0;
     free(text);
     if (!ok) {
         int rv = fail(diag, f->path, "cannot write the session file");

@@ -204,7 +204,9 @@ endif
     %D%/program/plug_in.c \
     %D%/program/plug_in.h \
     %D%/program/progress.c \
-    %D%/program/progress.h
+    %D%/program/progress.h \
+    %D%/program/whole_file.c \
+    %D%/program/whole_file.h
 
 # The pure rooms: no system call, clock, thread or allocation in them (tests/check-pure.sh).
 PURE_ARCHIVES = %D%/libproxy.la %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/libkv.la %D%/libbase.la

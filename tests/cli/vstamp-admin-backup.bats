@@ -300,6 +300,54 @@ application, ./mine"* ]]
     [[ $stderr == *"give max_value_bytes at least 524288"* ]]
 }
 
+@test "a backup or an export that is killed leaves nothing" {
+    local pid
+    group_start 3 "durability: memory"
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    case $(stat -f -c %T .) in
+    ext* | tmpfs | xfs | btrfs) ;;
+    *) skip "the file system may have no files without a name" ;;
+    esac
+    vstamp put k v
+    writes_there() { readlink "/proc/$pid/fd/"* | grep -q "^$PWD/"; }
+    killed() {
+        "$@" 2>/dev/null 3>&- &
+        pid=$!
+        group_wait "it to wait" writes_there
+        kill -KILL "$pid"
+        wait "$pid" || true
+        group_never compgen -G 'new*'
+    }
+    group_pause $(((PRIMARY + 1) % 3))
+    killed vstamp-admin --timeout 2 backup new
+    group_pause $(((PRIMARY + 2) % 3))
+    killed vstamp --timeout 60 export new
+}
+
+@test "without /proc a file has a name until it is complete, and nobody sees a difference" {
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    unshare -m mount -t tmpfs none /proc 2>/dev/null || skip "may not mount"
+    vstamp put k v
+    without() { unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh "$@"; }
+    echo precious >there
+    run -2 without vstamp-admin backup there
+    [ "$(cat there)" = precious ]
+    without vstamp-admin backup --force there
+    without vstamp-admin backup new
+    cmp <(vstamp-admin backup --verify new | grep digest) \
+        <(vstamp-admin backup --verify there | grep digest)
+    [ "$(stat -c %a new there)" = $'600\n600' ]
+    without vstamp export new
+    [ "$(cat new)" = $'k\tv' ]
+    group_kill 0
+    run -3 without vstamp --timeout 0.5 export other
+    run -3 without vstamp-admin --timeout 0.05 backup other
+    group_never compgen -G '*.??????'
+}
+
 @test "a disk that is full leaves no backup" {
     local disk=$BATS_TEST_TMPDIR/disk i
     group_start 1

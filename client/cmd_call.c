@@ -16,7 +16,7 @@ int cmd_call(struct cli *cli, int argc, char **argv)
     bool read = false;
     struct operation operation;
     const struct cli_option options[] = {
-        CLI_FLAG('r', "read", &read, "a question: answered from the state, not logged"), CLI_END};
+        CLI_FLAG(0, "read", &read, "a question: answered from the state, not logged"), CLI_END};
     const char *operand[1];
     size_t n;
     int rv = cli_parse(cli, options, argc, argv, operand, 1, &n);

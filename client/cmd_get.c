@@ -12,7 +12,7 @@ int cmd_get(struct cli *cli, int argc, char **argv)
     struct client *c = cli->context;
     bool raw = false;
     const struct cli_option options[] = {
-        CLI_FLAG('r', "raw", &raw, "print the value's bytes alone, without a newline"),
+        CLI_FLAG(0, "raw", &raw, "print the value's bytes alone, without a newline"),
         CLI_END,
     };
     const char *operand[1];

@@ -208,20 +208,34 @@ struct parser {
 
 #define N_TABLES 3
 
+static const struct cli_option *find_in(const struct cli_option *o, const char *name,
+                                        size_t name_size, char letter)
+{
+    for (; o != NULL && o->type != CLI_TYPE_END; o++) {
+        if (name == NULL ? (o->letter != 0 && o->letter == letter)
+                         : (strlen(o->name) == name_size && memcmp(o->name, name, name_size) == 0))
+            return o;
+    }
+    return NULL;
+}
+
 static const struct cli_option *find_option(const struct parser *p, const char *name,
                                             size_t name_size, char letter)
 {
-    for (size_t i = 0; i < N_TABLES; i++) {
-        const struct cli_option *o = p->tables[i];
-        for (; o != NULL && o->type != CLI_TYPE_END; o++) {
-            if (name == NULL
-                    ? (o->letter != 0 && o->letter == letter)
-                    : (strlen(o->name) == name_size && memcmp(o->name, name, name_size) == 0)) {
-                return o;
-            }
-        }
-    }
-    return NULL;
+    const struct cli_option *found = NULL;
+    for (size_t i = 0; i < N_TABLES && found == NULL; i++)
+        found = find_in(p->tables[i], name, name_size, letter);
+    return found;
+}
+
+/* Would an option mean one thing before the command and another one behind it? */
+static bool means_two_things(const struct cli_option *own, const struct cli_option *options)
+{
+    for (; own != NULL && own->type != CLI_TYPE_END; own++)
+        if (find_in(options, own->name, strlen(own->name), 0) != NULL ||
+            find_in(options, NULL, 0, own->letter) != NULL)
+            return true;
+    return false;
 }
 
 /* What else a word may be that looks like an option and is not known here. */
@@ -340,6 +354,8 @@ int cli_parse(struct cli *cli, const struct cli_option *options, int argc, char 
     int rv;
 
     assert(c == NULL || c->n_max <= n_max || c->n_max == SIZE_MAX);
+    assert(!means_two_things(options, cli->options));
+    assert(!means_two_things(options, standard_options));
     while ((rv = next_operand(&p, n, &word)) == 0 && word != NULL) {
         if (n == n_max || (c != NULL && n == c->n_max)) {
             return cli_usage(cli, "one operand too many: '%.60s'", word);

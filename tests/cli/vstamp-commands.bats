@@ -214,6 +214,8 @@ op_number() {
     [[ $output == *"'gett'"*"did you mean 'get'"* ]]
     ends 2 vstamp get --rwa a
     [[ $output == *"did you mean '--raw'"* ]]
+    ends 2 vstamp get -r a
+    [[ $output == "vstamp: get: an operand is missing"* ]] # it is --replicas there, too
     ends 2 vstamp SET a b
     [[ $output == *"did you mean 'put'"* ]]
     ends 2 vstamp status

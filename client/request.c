@@ -163,8 +163,8 @@ static void run_read(struct client *c, enum session_task task, struct operation 
     }
 }
 
-/* The answer did not come; what is noted stays noted. */
-static void fail_unknown(struct client *c, struct outcome *o)
+/* The answer did not come; what is noted stays noted, for the command that is to settle it. */
+static void fail_unknown(struct client *c, const char *command, struct outcome *o)
 {
     char *text = request_silence(c);
     struct vstamp_diag diag = {0};
@@ -180,7 +180,7 @@ static void fail_unknown(struct client *c, struct outcome *o)
         outcome_fail(
             o, VSTAMP_E_UNKNOWN_OUTCOME, true,
             "outcome unknown: %s: it may or may not have run; settle it with: vstamp %s %s",
-            text, is_overtaken(c) ? "abandon" : "resume", file);
+            text, is_overtaken(c) ? "abandon" : command, file);
         free(file);
     }
     free(text);
@@ -233,7 +233,7 @@ static void fail_write(struct client *c, struct operation operation, int signal,
     if (signal != 0 || r->err == VSTAMP_E_NOT_RUN || r->err == VSTAMP_E_UNKNOWN_OUTCOME) {
         bool may_have_run = noted && (r->may_have_run || session_may_run(&c->session));
         if (may_have_run)
-            fail_unknown(c, o);
+            fail_unknown(c, "resume", o);
         else
             fail_not_run(c, o);
     } else if (r->err == VSTAMP_E_EVICTED) {
@@ -258,9 +258,10 @@ static bool settle(struct client *c, struct outcome *o, enum session_verdict *ve
     return false;
 }
 
-/* Register.  With a request pending, what came of it: *ran and its answer in *o.  False: failed. */
-static bool register_session(struct client *c, struct operation operation, uint64_t deadline_ms,
-                             bool *ran, struct outcome *o)
+/* Register.  With a request pending, what came of it: *ran and its answer in *o.  False: failed; if
+ * nobody answered, `command` is to settle it. */
+static bool register_session(struct client *c, struct operation operation, const char *command,
+                             uint64_t deadline_ms, bool *ran, struct outcome *o)
 {
     *ran = false;
     int signal = call(c, SESSION_REGISTER, operation, false, deadline_ms);
@@ -273,7 +274,7 @@ static bool register_session(struct client *c, struct operation operation, uint6
         else if (r->err == VSTAMP_E_OTHER_GROUP)
             fail_other_group(c, true, o); /* which knows nothing of what is pending in ours */
         else
-            fail_unknown(c, o);
+            fail_unknown(c, command, o);
         return false;
     }
     if (!pending) return true;
@@ -322,7 +323,8 @@ static void settle_evicted(struct client *c, struct operation operation, uint64_
                            struct outcome *o)
 {
     bool ran;
-    if (register_session(c, operation, deadline_ms, &ran, o) && !ran) fail_evicted(c, false, o);
+    if (register_session(c, operation, "resume", deadline_ms, &ran, o) && !ran)
+        fail_evicted(c, false, o);
 }
 
 static void run_write(struct client *c, struct operation operation, struct outcome *o)
@@ -335,7 +337,7 @@ static void run_write(struct client *c, struct operation operation, struct outco
     }
     if (c->session.identity.session == 0) {
         bool ran;
-        if (!register_session(c, operation, deadline_ms, &ran, o) || ran) return;
+        if (!register_session(c, operation, "resume", deadline_ms, &ran, o) || ran) return;
         sent_before = false; /* the old session's number can no longer run */
     }
     struct vstamp_diag diag = {0};
@@ -431,6 +433,7 @@ void request_abandon(struct client *c, bool *ran, struct outcome *o)
         return;
     }
     conn_hold_signals(c->conn);
-    register_session(c, c->file.pending.operation, conn_now_ms() + c->options.timeout_ms, ran, o);
+    register_session(c, c->file.pending.operation, "abandon",
+                     conn_now_ms() + c->options.timeout_ms, ran, o);
     conn_release_signals(c->conn);
 }

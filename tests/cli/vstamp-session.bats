@@ -334,6 +334,7 @@ lose() {
     [ "$status" -eq 4 ]
     run vstamp --session "$s" --timeout 0.5 abandon
     [ "$status" -eq 4 ] # the way out is shut as long as nobody answers
+    [[ $output == *"; settle it with: vstamp abandon $s" ]]
     # what was on its way is lost for good: whoever held it is gone
     group_kill "$PRIMARY"
     group_start_one "$PRIMARY"

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +29,7 @@
 #include "admin/talk.h"
 #include "node/copier.h"
 #include "program/progress.h"
+#include "program/signals.h"
 #include "program/whole_file.h"
 
 #define PAGES_MAX     (1u << 28) /* state_bytes_max can be no more */
@@ -47,7 +47,8 @@ struct backup {
 
     struct whole_file file; /* fd -1: there is none */
     uint64_t size;
-    sigset_t signals;
+    struct signals signals;
+    int signal; /* that came, or 0 */
     struct progress progress;
 
     struct talk *talk;
@@ -106,15 +107,6 @@ static int file_write(struct backup *b, struct bytes data, struct vstamp_diag *d
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static bool interrupted(const struct backup *b)
-{
-    sigset_t pending;
-    sigpending(&pending);
-    for (int signal = 1; signal < NSIG; signal++)
-        if (sigismember(&b->signals, signal) > 0 && sigismember(&pending, signal) > 0) return true;
-    return false;
-}
-
 static int nobody(const struct backup *b, struct vstamp_diag *diag)
 {
     char all[VSTAMP_DIAG_SIZE] = "";
@@ -146,10 +138,11 @@ static int open_source(struct backup *b, struct vstamp_diag *diag)
     return b->talk != NULL ? 0 : VSTAMP_E_IO;
 }
 
-static bool gives_up(const struct backup *b)
+static bool gives_up(struct backup *b)
 {
     uint64_t patience_ms = ADMIN_PATIENCE * (uint64_t)b->admin->timeout_ms;
-    return interrupted(b) || vstamp_driver_now_ms() - b->good_ms > patience_ms;
+    if (b->signal == 0) b->signal = signals_take(&b->signals);
+    return b->signal != 0 || vstamp_driver_now_ms() - b->good_ms > patience_ms;
 }
 
 /* What a linearizable read at the replica that is asked would see. */
@@ -308,28 +301,17 @@ static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *di
     return rv;
 }
 
-/* Those that would end the process. */
-static void hold_signals(struct backup *b, sigset_t *before)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    sigemptyset(&b->signals);
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        struct sigaction action;
-        sigaction(signals[i], NULL, &action);
-        if (action.sa_handler != SIG_IGN) sigaddset(&b->signals, signals[i]);
-    }
-    sigprocmask(SIG_BLOCK, &b->signals, before);
-}
-
 static int run(struct backup *b, struct copy_file *file)
 {
     struct vstamp_diag diag = {0};
-    sigset_t before;
-    hold_signals(b, &before);
+    signals_open(&b->signals);
+    signals_hold(&b->signals);
     int rv = file_open(b, &diag);
     if (rv == 0) rv = take(b, file, &diag);
     whole_file_close(&b->file);
-    sigprocmask(SIG_SETMASK, &before, NULL); /* an interrupted one ends here */
+    signals_release(&b->signals);
+    signals_close(&b->signals);
+    if (b->signal != 0) signals_die_by(b->signal);
     return rv == 0 ? CLI_OK : admin_fail(b->cli, rv, &diag);
 }
 

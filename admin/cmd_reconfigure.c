@@ -31,6 +31,7 @@
 #include "driver/driver.h"
 #include "program/escape.h"
 #include "program/progress.h"
+#include "program/signals.h"
 #include "vr/membership.h"
 
 #define LOOK_MS      200 /* between two looks at the group */
@@ -360,11 +361,9 @@ static int fail(struct reconfigure *r, const char *outcome, int status, const ch
 
 static int die(void)
 {
-    int number = interrupted;
     fflush(stdout);
-    signal(number, SIG_DFL);
-    raise(number);
-    return 128 + number;
+    signals_die_by(interrupted);
+    return 128 + interrupted;
 }
 
 static int detach(struct reconfigure *r)

@@ -14,7 +14,7 @@
  *   operation.[ch]   what is sent
  *
  * Beside them stand what bench, import, export and list need (crowd.h, bench.h, listing.h), and
- * leaves that know nothing of a client: words, numbers, text, signals. */
+ * leaves that know nothing of a client: words, numbers, text. */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 

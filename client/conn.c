@@ -10,8 +10,8 @@
 
 #include "base/assert.h"
 #include "client/memory.h"
-#include "client/signals.h"
 #include "driver/driver.h"
+#include "program/signals.h"
 #include "proxy/proxy.h"
 
 struct conn {

@@ -14,7 +14,7 @@
 
 #include "client/client.h"
 #include "client/outcome.h"
-#include "client/signals.h"
+#include "program/signals.h"
 
 #define CROWD_WHY_SIZE 160u
 

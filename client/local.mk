@@ -66,8 +66,6 @@ noinst_LTLIBRARIES += %D%/libclient.la
     %D%/result.h \
     %D%/session_file.c \
     %D%/session_file.h \
-    %D%/signals.c \
-    %D%/signals.h \
     %D%/timeline.c \
     %D%/timeline.h \
     %D%/ttl.c \

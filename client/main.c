@@ -2,10 +2,10 @@
 /* vstamp(1): the client on the shell.  commands.def lists what it can do. */
 #include <config.h>
 
-#include <signal.h>
 #include <unistd.h>
 
 #include "client/command.h"
+#include "program/signals.h"
 
 static const struct cli_command commands[] = {
 #define COMMAND(word, function, operands, least, most, takes_value, in_shell, text) \
@@ -41,17 +41,6 @@ static int no_command(struct cli *cli)
         cli, "a command is missing: to read commands from standard input, use 'vstamp shell'");
 }
 
-/* End as the signal would have ended the program, so that a shell script stops too. */
-static void die_by(int number)
-{
-    sigset_t set;
-    signal(number, SIG_DFL);
-    sigemptyset(&set);
-    sigaddset(&set, number);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-    raise(number);
-}
-
 int main(int argc, char **argv)
 {
     struct client c = {.options = {.read_task = SESSION_READ, .timeout_ms = CLIENT_TIMEOUT_MS}};
@@ -82,6 +71,6 @@ int main(int argc, char **argv)
     c.cli = &cli;
     int status = cli_run(&cli, argc, argv);
     client_end(&c);
-    if (c.signal != 0) die_by(c.signal);
+    if (c.signal != 0) signals_die_by(c.signal);
     return status;
 }

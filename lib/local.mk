@@ -205,6 +205,8 @@ endif
     %D%/program/plug_in.h \
     %D%/program/progress.c \
     %D%/program/progress.h \
+    %D%/program/signals.c \
+    %D%/program/signals.h \
     %D%/program/whole_file.c \
     %D%/program/whole_file.h
 

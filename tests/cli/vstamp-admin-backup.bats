@@ -325,6 +325,29 @@ application, ./mine"* ]]
     killed vstamp --timeout 60 export new
 }
 
+@test "a signal ends a backup soon, and nothing is left, not even of a file with a name" {
+    local pid status without=(unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh)
+    group_start 3 "durability: memory"
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    writes_there() { readlink "/proc/$pid/fd/"* | grep -q "^$PWD/"; }
+    ended_by() { # SIGNAL COMMAND...
+        status=0
+        "${@:2}" 2>err 3>&- &
+        pid=$!
+        group_wait "it to wait" writes_there
+        kill "-$1" "$pid"
+        wait "$pid" || status=$?
+        [ "$status" -eq $((128 + $(kill -l "$1"))) ]
+        [ ! -s err ]
+        group_never compgen -G 'new*'
+    }
+    group_pause $(((PRIMARY + 1) % 3))
+    ended_by TERM vstamp-admin --timeout 2 backup new
+    "${without[@]}" true 2>/dev/null || skip "may not mount"
+    ended_by HUP "${without[@]}" vstamp-admin --timeout 2 backup new
+}
+
 @test "without /proc a file has a name until it is complete, and nobody sees a difference" {
     group_start 1
     group_wait_primary

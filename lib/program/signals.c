@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <config.h>
-
-#include "client/signals.h"
+#include "program/signals.h"
 
 #include <stddef.h>
 #include <sys/signalfd.h>
@@ -41,4 +39,14 @@ int signals_take(const struct signals *s)
     struct signalfd_siginfo signal;
     if (read(s->fd, &signal, sizeof signal) != (ssize_t)sizeof signal) return 0;
     return (int)signal.ssi_signo;
+}
+
+void signals_die_by(int number)
+{
+    sigset_t set;
+    signal(number, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    raise(number);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* SIGINT, SIGTERM and SIGHUP as something to poll for, unless they are ignored: while they are held
  * they do not end the process, so that it can say what became of its requests. */
-#ifndef CLIENT_SIGNALS_H
-#define CLIENT_SIGNALS_H
+#ifndef PROGRAM_SIGNALS_H
+#define PROGRAM_SIGNALS_H
 
 #include <signal.h>
 
@@ -23,5 +23,8 @@ void signals_release(struct signals *s);
 
 /* The number of one that came, or 0. */
 int signals_take(const struct signals *s);
+
+/* End as the signal would have ended the process, so that a shell script stops, too. */
+void signals_die_by(int number);
 
 #endif

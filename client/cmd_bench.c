@@ -270,6 +270,16 @@ static int check_options(const struct bench_options *o, struct vstamp_diag *diag
     return 0;
 }
 
+/* It is written at the end, and a long load is not to be in vain. */
+static int open_picture(FILE **picture, const char *path, struct vstamp_diag *diag)
+{
+    if (path == NULL) return 0;
+    *picture = fopen(path, "ae");
+    if (*picture != NULL) return 0;
+    vstamp_diag_printf(diag, "%s: cannot be written: %s: nothing was sent", path, strerror(errno));
+    return VSTAMP_E_IO;
+}
+
 /* The keys as the load needs them.  False: *o says why they are not. */
 static bool prepare(struct bench *b, struct outcome *o)
 {
@@ -281,14 +291,14 @@ static bool prepare(struct bench *b, struct outcome *o)
 }
 
 /* The load, and what it was like; the exit status. */
-static int measure(struct client *c, struct bench *b)
+static int measure(struct client *c, struct bench *b, FILE *picture)
 {
     uint64_t sum = NEVER;
     bench_run(b, print_live);
     end_live(b);
     int sum_err = b->options.increments && c->signal == 0 ? bench_add_up(b, &sum) : 0;
     int status = report(c, b, sum, sum_err);
-    if (b->options.svg != NULL && plot_write(b, b->options.svg) != 0) {
+    if (picture != NULL && plot_write(b, picture) != 0) {
         cli_complain(c->cli, "%s: cannot be written: %s", b->options.svg, strerror(errno));
         status = CLI_USAGE;
     }
@@ -296,12 +306,12 @@ static int measure(struct client *c, struct bench *b)
 }
 
 /* Between opening and closing; the exit status. */
-static int run(struct client *c, struct bench *b)
+static int run(struct client *c, struct bench *b, FILE *picture)
 {
     const struct bench_options *options = &b->options;
     struct outcome o = {0};
     bool begun = crowd_register(&b->crowd, &o) == 0, ready = begun && prepare(b, &o);
-    int status = ready ? measure(c, b) : answer_error(c, answer_named("bench"), &o);
+    int status = ready ? measure(c, b, picture) : answer_error(c, answer_named("bench"), &o);
     outcome_release(&o);
     if (options->keep || !begun) return status;
     bool are_gone = ready ? bench_clear(b) == 0 : options->read_percent == 0;
@@ -346,12 +356,15 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     if (o.requests == 0 && o.duration_ms == 0) o.duration_ms = DURATION_MS_DEFAULT;
     struct vstamp_diag diag = {0};
+    FILE *picture = NULL;
     rv = check_options(&o, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv == 0) rv = open_picture(&picture, o.svg, &diag);
+    if (rv != 0) return answer_refuse(c, "bench", rv, &diag);
     struct bench *b = memory_new(sizeof *b);
     rv = bench_open(b, c, &o, &diag);
-    int status = rv == 0 ? run(c, b) : answer_refuse(c, "bench", rv, &diag);
+    int status = rv == 0 ? run(c, b, picture) : answer_refuse(c, "bench", rv, &diag);
     bench_close(b);
+    if (picture != NULL) fclose(picture);
     free(b);
     return status;
 }

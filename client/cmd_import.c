@@ -206,9 +206,9 @@ static void fail_line(const struct import *im, struct outcome *o)
     if (im->err == VSTAMP_E_NOT_RUN || im->err == VSTAMP_E_UNKNOWN_OUTCOME)
         crowd_explain(&im->crowd, replicas, sizeof replicas);
     outcome_fail(o, im->err, im->may_have_run,
-                 "%s:%" PRIu64 ": %s%s%s: %" PRIu64 " pairs were imported%s: %s", name,
-                 im->err_line, im->why, replicas[0] != '\0' ? ": " : "", replicas, im->n_imported,
-                 before, advice);
+                 "%s:%" PRIu64 ": %s%s%s: %" PRIu64 " %s imported%s: %s", name, im->err_line,
+                 im->why, replicas[0] != '\0' ? ": " : "", replicas, im->n_imported,
+                 im->n_imported == 1 ? "pair was" : "pairs were", before, advice);
 }
 
 static int report_failure(struct import *im, json_t *object)

@@ -3,9 +3,11 @@
 #ifndef CLIENT_PLOT_H
 #define CLIENT_PLOT_H
 
+#include <stdio.h>
+
 #include "client/bench.h"
 
-/* 0, or -1 with errno set. */
-int plot_write(const struct bench *b, const char *path);
+/* In place of what the file held before.  0, or -1 with errno set. */
+int plot_write(const struct bench *b, FILE *into);
 
 #endif

@@ -114,6 +114,7 @@ well_formed() {
 }
 
 @test "bench: an open loop that is too fast says what it did not send" {
+    yes "of another day" | head -n 10000 >picture
     vstamp --json bench --rate 3000000 --duration 0.5 --clients 2 --svg picture >out 2>/dev/null
     [ "$(field unsent)" -gt 1000 ]
     [ "$(($(field unsent) + $(field answered)))" -ge 1000000 ]
@@ -152,9 +153,13 @@ well_formed() {
     group_fails 2 "*--incr and --reads*" vstamp bench --incr --reads 5
     group_fails 2 "*--key-bytes*" vstamp bench --key-bytes 3
     group_fails 2 "*linearizable, causal or stale*" vstamp --consistency some bench
-    group_fails 2 "*nowhere/x*" vstamp bench --requests 10 --svg nowhere/x
+    group_fails 2 "vstamp: nowhere/x: *: nothing was sent" vstamp bench --svg nowhere/x
+    [[ $(vstamp --json bench --incr --reads 5 2>/dev/null) == '{"op":"bench","ok":false,'* ]]
+    echo "of another day" >picture
     group_kill 0 1 2
-    group_fails 3 "vstamp: no answer in 0.5 s: *Connection refused*" vstamp --timeout 0.5 bench
+    group_fails 3 "vstamp: no answer in 0.5 s: *Connection refused*" \
+        vstamp --timeout 0.5 bench --svg picture
+    [ "$(cat picture)" = "of another day" ]
 }
 
 @test "bench: large answers to many clients on one connection do not end it" {

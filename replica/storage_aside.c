@@ -63,9 +63,9 @@ int storage_put_aside(const struct storage *s, struct vstamp_diag *diag)
     struct dirent *entry;
     bool ok = dir != NULL;
 
-    while (ok && (entry = readdir(dir)) != NULL)
+    while (ok && (entry = storage_entry(dir)) != NULL)
         if (is_content(entry->d_name)) ok = rename_aside(s, entry->d_name);
-    if (ok) ok = fsync(s->folder_fd) == 0;
+    ok = ok && errno == 0 && fsync(s->folder_fd) == 0;
     if (!ok) storage_complain(diag, s, ".", "cannot put damaged files aside");
     if (dir != NULL) closedir(dir);
     return ok ? 0 : VSTAMP_E_IO;
@@ -79,7 +79,7 @@ int storage_look_aside(const struct storage *s, bool *any, struct vstamp_diag *d
 
     *any = false;
     if (dir == NULL) return storage_complain(diag, s, ".", "cannot list");
-    while (rv == 0 && (entry = readdir(dir)) != NULL) {
+    while (rv == 0 && (entry = storage_entry(dir)) != NULL) {
         *any = *any || is_aside(s, entry->d_name);
         if (is_content(entry->d_name) && is_no_plain_file(s, entry->d_name)) {
             vstamp_diag_printf(diag, "%s/%s: is %s where a file of the replica belongs: move it "
@@ -88,6 +88,7 @@ int storage_look_aside(const struct storage *s, bool *any, struct vstamp_diag *d
             rv = VSTAMP_E_CONFIG;
         }
     }
+    if (rv == 0 && errno != 0) rv = storage_complain(diag, s, ".", "cannot list");
     closedir(dir);
     return rv;
 }
@@ -99,8 +100,10 @@ bool storage_remove_aside(struct lane *l)
     struct dirent *entry;
     bool ok = dir != NULL;
 
-    while (ok && (entry = readdir(dir)) != NULL)
+    while (ok && (entry = storage_entry(dir)) != NULL)
         if (is_aside(s, entry->d_name)) ok = unlinkat(s->folder_fd, entry->d_name, 0) == 0;
+    ok = ok && errno == 0;
+    if (!ok) lane_failed(l, "remove damaged files of");
     if (dir != NULL) closedir(dir);
-    return ok || lane_failed(l, "remove damaged files of");
+    return ok;
 }

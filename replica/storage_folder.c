@@ -81,6 +81,12 @@ static int by_number(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+struct dirent *storage_entry(DIR *dir)
+{
+    errno = 0;
+    return readdir(dir);
+}
+
 int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,
                  struct vstamp_diag *diag)
 {
@@ -91,7 +97,7 @@ int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, 
 
     *numbers = NULL;
     *n = 0;
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+    while (dir != NULL && (entry = storage_entry(dir)) != NULL) {
         if (!storage_parse_name(entry->d_name, kind, &number)) continue;
         if (*n == capacity) {
             capacity = capacity == 0 ? 64 : 2 * capacity;
@@ -101,7 +107,7 @@ int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, 
         }
         (*numbers)[(*n)++] = number;
     }
-    if (dir != NULL && entry == NULL) {
+    if (dir != NULL && entry == NULL && errno == 0) {
         closedir(dir);
         if (*n > 1) qsort(*numbers, *n, sizeof **numbers, by_number);
         return 0;
@@ -204,10 +210,11 @@ static int look_for_files(const struct storage *s, struct vstamp_diag *diag)
     struct dirent *entry;
 
     if (dir == NULL) return storage_complain(diag, s, ".", "cannot list");
-    while ((entry = readdir(dir)) != NULL)
+    while ((entry = storage_entry(dir)) != NULL)
         if (is_of_a_replica(entry->d_name)) break;
+    int rv = entry == NULL && errno != 0 ? storage_complain(diag, s, ".", "cannot list") : 0;
     closedir(dir);
-    if (entry != NULL) return 0;
+    if (entry != NULL || rv != 0) return rv;
     vstamp_diag_printf(diag,
                        "%s: not a replica's folder: none of a replica's files is there; that of "
                        "replica I is data_dir/I",

@@ -507,9 +507,9 @@ refuses() {
     group_never grep -q event=folder-damaged "$BATS_TEST_TMPDIR/replica-2.log"
 }
 
-# Replica 2 looks at its pages for ever.
-with_slow_pages() {
-    local library=${top_builddir:?}/tests/cli/.libs/slow_pages.so
+# runs_with NAME: replica 2, with what tests/cli/NAME.c does to it.
+runs_with() {
+    local library=${top_builddir:?}/tests/cli/.libs/$1.so
     library=$(cd "${library%/*}" && pwd)/${library##*/}
     LD_PRELOAD=$library vstamp-replica --version || skip "LD_PRELOAD does not work here"
     GROUP_RUN[2]="env LD_PRELOAD=$library"
@@ -519,7 +519,7 @@ with_slow_pages() {
 @test "who ends the look at the pages ends the replica, and the other way round" {
     local data=$BATS_TEST_TMPDIR/data/2 looking
     with_checkpoints 3
-    with_slow_pages
+    runs_with slow_pages
     group_looks() { looking=$(pgrep -P "${GROUP_PIDS[2]}"); }
     group_start_one 2
     group_wait "a look" group_looks
@@ -537,7 +537,7 @@ with_slow_pages() {
 
 @test "a replica that reads its folder is alive, and not ready" {
     with_checkpoints 3
-    with_slow_pages
+    runs_with slow_pages
     group_start_one 2
     group_wait "an answer" group_http 2 /livez >/dev/null
     [[ $(group_http 2 /livez) == "HTTP/1."?" 200 "*$'\nok' ]]
@@ -546,6 +546,20 @@ with_slow_pages() {
     run vstamp-admin status
     [[ $output == *"(127.0.0.1:$((GROUP_BASE + 2))) is down: it reads its folder"* ]]
     group_kill 2
+    GROUP_RUN[2]=
+    group_start_one 2
+    group_wait_agree
+}
+
+# What is not listed would be taken for lost, be it the newest segment of the journal.
+@test "a folder that cannot be listed to its end is not read" {
+    local data=$BATS_TEST_TMPDIR/data/2 names
+    with_checkpoints 3
+    names=$(ls "$data")
+    runs_with bad_folder
+    group_start_one 2
+    refuses 2 2 "^vstamp-replica: $data.*: cannot list.*: Input/output error"
+    [ "$(ls "$data")" = "$names" ]
     GROUP_RUN[2]=
     group_start_one 2
     group_wait_agree

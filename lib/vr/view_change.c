@@ -422,8 +422,8 @@ void vr_install_view(struct vr *r, uint64_t view)
     vr_batch_leave_view(r);
     vr_become(r, VR_NORMAL);
     vr_normal_begin(r);
-    vr_log(r, LOG_LEVEL_INFO, "view-started", "view=%" PRIu64 " role=backup primary=%u op=%" PRIu64,
-           view, vr_primary_of(r, view), r->log.op);
+    vr_log(r, LOG_LEVEL_INFO, "view-started", "view=%" PRIu64 " role=%s primary=%u op=%" PRIu64,
+           view, vr_is_witness(r) ? "witness" : "backup", vr_primary_of(r, view), r->log.op);
 }
 
 static void send_start_view(struct vr *r, unsigned to)

@@ -49,6 +49,7 @@ is_exposed() {
         [ "$(group_field 2 role)" = witness ]
     done
     [ "$(get during0)$(get during1)" = yesyes ]
+    grep -q "event=view-started view=[0-9]* role=witness " "$BATS_TEST_TMPDIR/replica-2.log"
 }
 
 @test "the witness dies, and comes back" {

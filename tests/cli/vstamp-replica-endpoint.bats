@@ -113,3 +113,13 @@ teardown() { group_teardown; }
     [[ $answer == "HTTP/1."?" 200 "* ]]
     for fd in "${fds[@]}"; do exec {fd}>&-; done
 }
+
+@test "who asks the port of replicas and clients for a page is not kept waiting" {
+    group_start 1 "durability: memory"
+    exec 4<>"/dev/tcp/127.0.0.1/$GROUP_BASE"
+    printf 'GET /status HTTP/1.1\r\n\r\n' >&4
+    run timeout 5 cat <&4 # half of what a client may take for its first frame
+    exec 4<&-
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+}

@@ -209,6 +209,8 @@ static void a_stream_of_another_protocol_is_refused(void **state)
     assert_true(http.size >= WIRE_HEADER_SIZE);
     size_t size;
     assert_int_equal(wire_frame_size(http, 4096, &size), VSTAMP_E_CORRUPT);
+    http = bytes_of("GET /status HTTP/1.1\r\n\r\n"); /* shorter than a header, and all there is */
+    assert_int_equal(wire_frame_size(http, 4096, &size), VSTAMP_E_MALFORMED);
     static const uint8_t zeros[WIRE_HEADER_SIZE];
     struct bytes nothing = {zeros, sizeof zeros};
     assert_int_not_equal(wire_frame_size(nothing, 4096, &size), 0);

@@ -135,7 +135,6 @@ struct vr_fetch {
 /* A DO-VIEW-CHANGE that was received, by sender. */
 struct vr_promise {
     bool present;
-    uint32_t log_epoch;
     uint64_t log_view, op, commit;
     uint32_t n_headers;
     struct wire_entry_header headers[MESSAGE_HEADERS_MAX];

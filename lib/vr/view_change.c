@@ -11,8 +11,8 @@
  *       acknowledged;
  *   V2  once in view v, nothing of an older view is appended or acknowledged (PIT-2.9), and v is
  *       durable before the DO-VIEW-CHANGE leaves;
- *   V3  the log chosen is that of the largest (epoch, log_view), and among these the longest
- *       (PIT-2.3);
+ *   V3  the log chosen is that of the largest log_view, and among these the longest (PIT-2.3).
+ *       All are of one epoch, and its views are above those that any log came from before (E2);
  *   V4  the new primary has all entries, durably, before it says START-VIEW (PIT-2.11);
  *   V5  START-VIEW is accepted for a later view, or for the own one while it has not begun
  *       (PIT-2.1);
@@ -187,7 +187,6 @@ static struct wire_do_view_change own_promise(struct vr *r,
                                               uint8_t headers[static VR_HEADERS_BYTES])
 {
     return (struct wire_do_view_change){.log_view = r->log_view,
-                                        .log_epoch = r->epoch,
                                         .op = r->log.op,
                                         .commit = r->commit,
                                         .headers = vr_header_list(r, headers, VR_HEADERS_BYTES),
@@ -238,7 +237,6 @@ static void note_promise(struct vr *r, uint8_t from, const struct wire_do_view_c
         return;
     }
     p->present = true;
-    p->log_epoch = m->log_epoch;
     p->log_view = m->log_view;
     p->op = m->op;
     p->commit = m->commit;
@@ -256,7 +254,6 @@ static void note_own_promise(struct vr *r)
 /* V3 */
 static bool is_better(const struct vr_promise *a, const struct vr_promise *b)
 {
-    if (a->log_epoch != b->log_epoch) return a->log_epoch > b->log_epoch;
     if (a->log_view != b->log_view) return a->log_view > b->log_view;
     return a->op > b->op;
 }

@@ -2,7 +2,7 @@
 /* A message as one line.  Numbers in decimal, ids in hexadecimal (0 for zero), bytes as their
  * length, a record in braces, a list in brackets; a record of one field shows just its value:
  *
- *   do_view_change from=1 view=4 log_view=3 log_epoch=0 op=9 commit=8 crash_vector=[0 1] headers=[]
+ *   do_view_change from=1 view=4 log_view=3 op=9 commit=8 crash_vector=[0 1] headers=[]
  *
  * The epoch is shown once it is not the first.  Nothing is printed that comes from outside as text,
  * so a line is always one line. */

@@ -415,7 +415,6 @@ static void in_a_view_change(struct forge *f, struct wire_message *m, uint8_t od
         m->as.do_view_change.headers = header_list(l, &c);
         m->as.do_view_change.crash_vector = counter_list(f, l);
         if ((odd & 1) == 0) m->as.do_view_change.op = chain_tip(&c)->op;
-        if ((odd & 2) == 0) m->as.do_view_change.log_epoch = f->vr->epoch;
         break;
     case WIRE_start_view:
         choose_chain(f, &c, 6);

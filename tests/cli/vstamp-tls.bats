@@ -133,7 +133,7 @@ refuse() { # WORDS COMMAND...: it fails, and says that
 
 @test "a client that runs comes back with the certificate that it was given meanwhile" {
     group_start 1 "tls: $PWD/replica"
-    vstamp --tls alice watch k >seen 3>&- &
+    vstamp --tls alice watch --from 1 k >seen 3>&- &
     group_adopt $!
     vstamp --tls replica put k first
     group_wait "the first change" grep -q first seen

@@ -56,6 +56,12 @@ static void reopen(void)
     assert_int_equal(session_file_open(&file, "s", false, &diag), 0);
 }
 
+static void note(const char *bytes, enum operation_kind kind)
+{
+    const struct operation operation = {bytes_of(bytes), kind};
+    assert_int_equal(session_file_note(&file, operation, &diag), 0);
+}
+
 static void fill(void)
 {
     open_it();
@@ -72,7 +78,7 @@ static void fill(void)
     file.last = memory_copy("incr n: done", 12);
     session_file_learn(&file, "a:1");
     session_file_learn(&file, "b:2");
-    assert_int_equal(session_file_note(&file, bytes_of("do it"), true, &diag), 0);
+    note("do it", OPERATION_CALL);
 }
 
 static void what_is_saved_comes_back(void **state)
@@ -98,11 +104,11 @@ static void what_is_saved_comes_back(void **state)
     assert_string_equal(file.replicas, "a:1,b:2,c:3");
     assert_string_equal(file.known, "a:1,b:2");
     assert_string_equal(file.last, "incr n: done");
-    assert_true(file.pending.is_call);
+    assert_int_equal(file.pending.operation.kind, OPERATION_CALL);
     assert_int_equal(file.pending.session, 4);
     assert_int_equal(file.pending.number, 6); /* it is sent with the next one */
     assert_string_equal(file.pending.since, since);
-    assert_true(bytes_equal(file.pending.operation, bytes_of("do it")));
+    assert_true(bytes_equal(file.pending.operation.bytes, bytes_of("do it")));
 }
 
 static void what_is_settled_is_pending_no_more(void **state)
@@ -111,12 +117,12 @@ static void what_is_settled_is_pending_no_more(void **state)
     fill();
     assert_int_equal(session_file_clear(&file, "did not run", &diag), 0);
     reopen();
-    assert_null(file.pending.operation.data);
+    assert_null(file.pending.operation.bytes.data);
     assert_non_null(strstr(file.last, ": did not run"));
-    assert_int_equal(session_file_note(&file, bytes_of("x"), false, &diag), 0);
+    note("x", OPERATION_OF_STORE);
     reopen();
-    assert_false(file.pending.is_call);
-    assert_true(bytes_equal(file.pending.operation, bytes_of("x")));
+    assert_int_equal(file.pending.operation.kind, OPERATION_OF_STORE);
+    assert_true(bytes_equal(file.pending.operation.bytes, bytes_of("x")));
 }
 
 static void what_was_made_for_one_request_goes_with_it(void **state)

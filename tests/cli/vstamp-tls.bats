@@ -24,12 +24,15 @@ says() {
     group_wait "replica $i to say: $*" grep -q "$*" "replica-$i.log"
 }
 
-refuse() { # WORDS COMMAND...: it fails, and says that
+is_refused() { # WORDS COMMAND...
     local words=$1
     shift
-    run -3 --separate-stderr "$@"
-    [[ $stderr == *"$words"* ]]
+    run --separate-stderr "$@"
+    [[ $status == 3 && $stderr == *"$words"* ]]
 }
+
+# refuse WORDS COMMAND...: it fails, and says that, once it had the time to get so far.
+refuse() { group_wait "$1" is_refused "$@"; }
 
 @test "a group over TLS serves, survives its primary, moves, and is copied" {
     group_start 3 "tls: $PWD/replica"

@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/answers.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
-
-static bool read_id(const json_t *value, struct vstamp_id *id)
-{
-    const char *text = json_string_value(value);
-    if (text == NULL || strlen(text) != 32) return false;
-    *id = (struct vstamp_id){0, 0};
-    for (size_t i = 0; i < 32; i++) {
-        if (!isxdigit((unsigned char)text[i])) return false;
-        unsigned digit = isdigit((unsigned char)text[i])
-                             ? (unsigned)(text[i] - '0')
-                             : (unsigned)(tolower((unsigned char)text[i]) - 'a' + 10);
-        uint64_t *half = i < 16 ? &id->hi : &id->lo;
-        *half = *half << 4 | digit;
-    }
-    return true;
-}
+#include "program/id.h"
 
 /* null is "none" or "never", by the type of the field. */
 static bool read_field(const struct node_field *field, const json_t *value, void *into)
@@ -46,7 +30,7 @@ static bool read_field(const struct node_field *field, const json_t *value, void
         *(const char **)into = json_string_value(value);
         return json_is_string(value);
     case NODE_FIELD_ID:
-        return read_id(value, into);
+        return json_is_string(value) && id_parse(json_string_value(value), into);
     }
     return false;
 }

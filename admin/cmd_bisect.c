@@ -21,6 +21,7 @@
 #include "admin/notation.h"
 #include "admin/versions.h"
 #include "node/trail.h"
+#include "program/id.h"
 #include "replica/storage.h"
 
 #define FILES 4u
@@ -188,9 +189,9 @@ static int compare(const struct side *sides, struct trail_difference *d, struct 
 {
     const struct trail *a = &sides[0].trail, *b = &sides[1].trail;
     if (!vstamp_id_equal(a->group, b->group)) {
-        char groups[2][NOTATION_ID_SIZE];
-        notation_id(groups[0], a->group);
-        notation_id(groups[1], b->group);
+        char groups[2][ID_TEXT_SIZE];
+        id_print(groups[0], a->group);
+        id_print(groups[1], b->group);
         vstamp_diag_printf(diag, "they are of different groups: %s of %s, %s of %s",
                            sides[0].folder, groups[0], sides[1].folder, groups[1]);
         return VSTAMP_E_CONFIG;

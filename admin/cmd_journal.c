@@ -15,6 +15,7 @@
 #include "admin/notation.h"
 #include "admin/versions.h"
 #include "program/config_keys.h"
+#include "program/id.h"
 #include "program/progress.h"
 
 struct journal_command {
@@ -73,8 +74,8 @@ static bool is_member(const struct folder *f)
 
 static void print_summary(const struct folder *f)
 {
-    char bytes[PROGRESS_SIZE_TEXT], file[STORAGE_NAME_SIZE], group[NOTATION_ID_SIZE];
-    notation_id(group, f->group);
+    char bytes[PROGRESS_SIZE_TEXT], file[STORAGE_NAME_SIZE], group[ID_TEXT_SIZE];
+    id_print(group, f->group);
     progress_print_size(bytes, f->n_bytes);
     storage_name(file, STORAGE_JOURNAL, f->end_number);
     printf("folder       %s\n", f->storage.folder);
@@ -114,11 +115,11 @@ static json_t *known(bool is, uint32_t number)
 
 static void print_summary_json(const struct folder *f, json_t *findings)
 {
-    char group[NOTATION_ID_SIZE];
+    char group[ID_TEXT_SIZE];
     json_t *members = json_array();
     for (uint8_t i = 0; i < f->members.n; i++)
         json_array_append_new(members, json_string(f->members.members[i].address));
-    notation_id(group, f->group);
+    id_print(group, f->group);
     notation_print_json(json_pack(
         "{s:o, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:I, s:I, s:b, s:I, s:I, s:I, s:o, s:I, s:I, "
         "s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
@@ -167,8 +168,8 @@ static json_t *batch_json(const struct wire_batch_head *b)
 
 static json_t *state_json(const struct wire_hard_state *s)
 {
-    char group[NOTATION_ID_SIZE];
-    notation_id(group, s->group);
+    char group[ID_TEXT_SIZE];
+    id_print(group, s->group);
     return json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "group", group, "lost",
                      s->lost, "taking_part", s->taking_part, "epoch", (json_int_t)s->epoch, "view",
                      (json_int_t)s->view, "log_view", (json_int_t)s->log_view, "op",

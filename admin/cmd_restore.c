@@ -11,6 +11,7 @@
 #include "admin/member.h"
 #include "admin/notation.h"
 #include "program/config_keys.h"
+#include "program/id.h"
 #include "program/progress.h"
 
 struct restore {
@@ -70,9 +71,9 @@ static void print_member(const struct restore *r, uint32_t index)
 
 static void print_json(const struct restore *r)
 {
-    char group[NOTATION_ID_SIZE], folder[CONFIG_PATH_SIZE];
+    char group[ID_TEXT_SIZE], folder[CONFIG_PATH_SIZE];
     json_t *object = copy_file_json(&r->file, r->path), *members = json_array();
-    notation_id(group, r->group);
+    id_print(group, r->group);
     for (uint32_t i = r->first; i <= r->last; i++) {
         member_print_folder(folder, r->config, i);
         json_array_append_new(members, json_pack("{s:I, s:o}", "replica", (json_int_t)i, "folder",
@@ -86,12 +87,12 @@ static void print_json(const struct restore *r)
 
 static int run(struct restore *r, struct vstamp_diag *diag)
 {
-    char group[NOTATION_ID_SIZE];
+    char group[ID_TEXT_SIZE];
     struct progress progress;
     int rv = check(r, diag);
     if (rv != 0) return rv;
     if (!r->admin->json) {
-        notation_id(group, r->group);
+        id_print(group, r->group);
         copy_file_print(&r->file, r->path, stdout);
         printf("new group  %s\n", group);
         fflush(stdout);

@@ -13,6 +13,7 @@
 
 #include "admin/notation.h"
 #include "program/escape.h"
+#include "program/id.h"
 #include "program/plug_in.h"
 #include "program/progress.h"
 #include "replica/app_exec.h"
@@ -200,10 +201,10 @@ static void print_name(char text[static NAME_TEXT], struct bytes name)
 
 void copy_file_print(const struct copy_file *f, const char *path, FILE *into)
 {
-    char group[NOTATION_ID_SIZE], digest[NOTATION_ID_SIZE];
+    char group[ID_TEXT_SIZE], digest[ID_TEXT_SIZE];
     char taken[NOTATION_TIME_SIZE], name[NAME_TEXT];
     char bytes[PROGRESS_SIZE_TEXT], size[PROGRESS_SIZE_TEXT];
-    notation_id(group, f->copy.head.group);
+    id_print(group, f->copy.head.group);
     notation_time(taken, f->copy.head.time, false);
     print_name(name, f->copy.head.form.application);
     progress_print_size(bytes, f->n_bytes);
@@ -217,7 +218,7 @@ void copy_file_print(const struct copy_file *f, const char *path, FILE *into)
                  f->app != NULL ? "" : ", checked but not loaded, which takes that application: "
                                        "restore --dry-run does it");
     if (f->app == NULL) return;
-    notation_id(digest, copy_digest(&f->copy));
+    id_print(digest, copy_digest(&f->copy));
     fprintf(into, "digest     %s\n", digest);
     if (copy_passed_over(&f->copy) > 0)
         fprintf(into, "left out   %" PRIu64 " of the newest operations, which the application "
@@ -226,11 +227,11 @@ void copy_file_print(const struct copy_file *f, const char *path, FILE *into)
 
 json_t *copy_file_json(const struct copy_file *f, const char *path)
 {
-    char group[NOTATION_ID_SIZE], digest[NOTATION_ID_SIZE] = "", taken[NOTATION_TIME_SIZE];
+    char group[ID_TEXT_SIZE], digest[ID_TEXT_SIZE] = "", taken[NOTATION_TIME_SIZE];
     char name[NAME_TEXT];
-    notation_id(group, f->copy.head.group);
+    id_print(group, f->copy.head.group);
     uint64_t n_left_out = f->app != NULL ? copy_passed_over(&f->copy) : 0;
-    if (f->app != NULL) notation_id(digest, copy_digest(&f->copy));
+    if (f->app != NULL) id_print(digest, copy_digest(&f->copy));
     notation_time(taken, f->copy.head.time, false);
     print_name(name, f->copy.head.form.application);
     return json_pack("{s:o, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I}", "file",

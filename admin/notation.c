@@ -11,11 +11,6 @@
 
 #include "program/escape.h"
 
-void notation_id(char text[static NOTATION_ID_SIZE], struct vstamp_id id)
-{
-    snprintf(text, NOTATION_ID_SIZE, "%016" PRIx64 "%016" PRIx64, id.hi, id.lo);
-}
-
 void notation_time(char text[static NOTATION_TIME_SIZE], uint64_t time_us, bool with_ms)
 {
     time_t seconds = (time_t)(time_us / 1000000);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Identifiers, times and JSON as they are printed. */
+/* Times and JSON as they are printed. */
 #ifndef ADMIN_NOTATION_H
 #define ADMIN_NOTATION_H
 
@@ -8,13 +8,7 @@
 
 #include <jansson.h>
 
-#include <vstamp/id.h>
-
-#define NOTATION_ID_SIZE   33
 #define NOTATION_TIME_SIZE 40
-
-/* 32 hexadecimal digits. */
-void notation_id(char text[static NOTATION_ID_SIZE], struct vstamp_id id);
 
 /* Microseconds since 1970 as RFC 3339, in UTC, to the second or the millisecond; "?" where no
  * calendar has them. */

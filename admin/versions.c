@@ -10,6 +10,7 @@
 
 #include "admin/notation.h"
 #include "admin/operation_text.h"
+#include "program/id.h"
 #include "vr/session.h"
 
 static void keep_version(void *ctx, const struct folder_record *r)
@@ -45,7 +46,7 @@ static void print_requests(const struct folder *f, const struct version *v, json
 {
     struct reader at = reader_over(v->body.data, v->body.size);
     uint32_t n = read_u32(&at);
-    char client[NOTATION_ID_SIZE];
+    char client[ID_TEXT_SIZE];
     for (uint32_t i = 0; i < n; i++) {
         struct wire_operation o;
         if (wire_decode_next(&wire_shape_operation, &at, &o) != 0) break;
@@ -54,7 +55,7 @@ static void print_requests(const struct folder *f, const struct version *v, json
         if (o.kind == WIRE_KIND_REGISTER && number > SESSION_REGISTRATIONS)
             number -= SESSION_REGISTRATIONS;
         char *text = operation_text(f->application, &o);
-        notation_id(client, o.client);
+        id_print(client, o.client);
         if (list != NULL)
             json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:s, s:s}", "client", client,
                                                   "session", (json_int_t)o.session, "number",
@@ -76,10 +77,10 @@ static const char *fate(const struct folder *f, const struct version *v)
 
 static void print_version(const struct folder *f, const struct version *v)
 {
-    char time[NOTATION_TIME_SIZE], checksum[NOTATION_ID_SIZE], parent[NOTATION_ID_SIZE];
+    char time[NOTATION_TIME_SIZE], checksum[ID_TEXT_SIZE], parent[ID_TEXT_SIZE];
     notation_time(time, v->header.timestamp, true);
-    notation_id(checksum, v->header.checksum);
-    notation_id(parent, v->header.parent);
+    id_print(checksum, v->header.checksum);
+    id_print(parent, v->header.parent);
     printf("entry %" PRIu64 "  %s\n", v->header.op, fate(f, v));
     printf("  where      %s, byte %" PRIu64 ", %" PRIu64 " bytes\n", v->file, v->place, v->size);
     printf("  view       %" PRIu64 ", epoch %" PRIu32 "\n", v->header.view, v->header.epoch);
@@ -94,9 +95,9 @@ static void print_version(const struct folder *f, const struct version *v)
 
 static json_t *version_json(const struct folder *f, const struct version *v)
 {
-    char checksum[NOTATION_ID_SIZE], parent[NOTATION_ID_SIZE];
-    notation_id(checksum, v->header.checksum);
-    notation_id(parent, v->header.parent);
+    char checksum[ID_TEXT_SIZE], parent[ID_TEXT_SIZE];
+    id_print(checksum, v->header.checksum);
+    id_print(parent, v->header.parent);
     json_t *requests = v->lost ? json_null() : json_array();
     if (!v->lost) print_requests(f, v, requests);
     json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:o}", "file",

@@ -28,10 +28,10 @@
 
 #include "client/base64.h"
 #include "client/memory.h"
+#include "program/id.h"
 #include "program/whole_file.h"
 
 #define FORMAT         3
-#define ID_TEXT_SIZE   33
 #define FILE_BYTES_MAX (64u << 20) /* an operation in base64, and little else */
 
 static int fail(struct vstamp_diag *diag, const char *path, const char *what)
@@ -45,23 +45,6 @@ static int damaged(struct vstamp_diag *diag, const char *path, const char *what)
     vstamp_diag_printf(diag, "%s: not a session file of this version (%s): name another file", path,
                        what);
     return VSTAMP_E_CONFIG;
-}
-
-static void id_print(struct vstamp_id id, char text[static ID_TEXT_SIZE])
-{
-    snprintf(text, ID_TEXT_SIZE, "%016" PRIx64 "%016" PRIx64, id.hi, id.lo);
-}
-
-static bool id_parse(const char *text, struct vstamp_id *id)
-{
-    if (strlen(text) != ID_TEXT_SIZE - 1 || strspn(text, "0123456789abcdef") != ID_TEXT_SIZE - 1)
-        return false;
-    char high[17];
-    memcpy(high, text, 16);
-    high[16] = '\0';
-    id->hi = strtoull(high, NULL, 16);
-    id->lo = strtoull(text + 16, NULL, 16);
-    return true;
 }
 
 static struct session_identity identity_new(void)
@@ -265,8 +248,8 @@ static char *as_json(const struct session_file *f)
 {
     const struct session_identity *id = &f->identity;
     char client[ID_TEXT_SIZE], group[ID_TEXT_SIZE];
-    id_print(id->client, client);
-    id_print(id->group, group);
+    id_print(client, id->client);
+    id_print(group, id->group);
     json_t *root = json_object();
     json_object_set_new(root, "vstamp_session", json_integer(FORMAT));
     json_object_set_new(root, "client", json_string(client));

@@ -35,8 +35,9 @@ static void print_finding(void *ctx, const char *file, uint64_t place, const cha
     struct journal_command *c = ctx;
     if (c->json) {
         json_t *byte = place == FOLDER_NO_PLACE ? json_null() : json_integer((json_int_t)place);
-        json_array_append_new(c->findings, json_pack("{s:s, s:o, s:s}", "file", file, "byte", byte,
-                                                     "text", text));
+        json_array_append_new(c->findings, json_pack("{s:o, s:o, s:o}", "file",
+                                                     notation_text(file), "byte", byte, "text",
+                                                     notation_text(text)));
     } else if (place == FOLDER_NO_PLACE) {
         printf("DAMAGED      %s: %s\n", file, text);
     } else {

@@ -174,6 +174,11 @@ for line in sys.stdin: json.loads(line)' < <(cat list.json verify.json show.json
     journal "$FOLDER"
     [ "$status" -eq 1 ]
     [[ $output == *"DAMAGED      damaged-pages.mdb: "* ]]
+    : >"$FOLDER/damaged-"$'\xff' # a name that is no text
+    journal --json "$FOLDER"
+    [ "$status" -eq 1 ]
+    [[ $output == *'"file":"damaged-pages.mdb"'* ]]
+    [[ $output == *'"file":"damaged-?"'* ]]
 }
 
 @test "a damaged store of pages" {

@@ -339,7 +339,7 @@ static void move_to(struct vr *r, const struct vr_membership *next,
         r->restarting = true;
     }
     if (!r->started) return;
-    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_timers_off(r);
     vr_take_guests(r, &before);
     vr_log(r, LOG_LEVEL_INFO, "epoch", "epoch=%u op=%" PRIu64 " replicas=%u role=%s", r->epoch,
            next->op, next->n, is_member(r) ? "member" : r->replaced ? "replaced" : "learner");
@@ -488,16 +488,14 @@ void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin)
     struct wire_new_epoch news = {
         .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
         .previous = previous_list(r, previous, sizeof previous)};
-    if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_new_epoch, &news);
-    else vr_answer(r, origin, &wire_shape_new_epoch, &news);
+    vr_send_or_answer(r, slot, origin, &wire_shape_new_epoch, &news);
 }
 
 /* To whoever speaks of a later one: which? */
 static void ask_epoch(struct vr *r, uint8_t slot, uint64_t origin)
 {
     struct wire_request_start_view question = {};
-    if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_request_start_view, &question);
-    else vr_answer(r, origin, &wire_shape_request_start_view, &question);
+    vr_send_or_answer(r, slot, origin, &wire_shape_request_start_view, &question);
 }
 
 /* Has this replica begun the epoch, durably, so that others may rely on it? */
@@ -510,8 +508,7 @@ static bool has_begun(const struct vr *r)
 static void say_started(struct vr *r, uint8_t slot, uint64_t origin)
 {
     struct wire_epoch_started started = {.op = r->durable_op};
-    if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_epoch_started, &started);
-    else vr_answer(r, origin, &wire_shape_epoch_started, &started);
+    vr_send_or_answer(r, slot, origin, &wire_shape_epoch_started, &started);
 }
 
 /* To the members; as a replaced replica, to those that have not begun the epoch. */
@@ -554,7 +551,7 @@ static void retire_if_not_needed(struct vr *r)
     for (uint8_t i = 0; i < r->config.n_replicas; i++) say_start(r, i); /* our name is gone */
     r->over = true;
     r->lingers_until_us = r->now_us + LINGER_MS * UINT64_C(1000);
-    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_timers_off(r);
     vr_log(r, LOG_LEVEL_INFO, "shut-down", "reason=\"%s\"", vr_is_over(r, why, sizeof why));
 }
 

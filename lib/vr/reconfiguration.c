@@ -412,8 +412,7 @@ static void answer(struct vr *r, uint8_t slot, uint64_t origin, uint64_t nonce, 
                                    .token = member ? r->membership.members[self].token
                                                    : r->tokens[self],
                                    .refusal = refusal};
-    if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, &wire_shape_learned, &learned);
-    else vr_answer(r, origin, &wire_shape_learned, &learned);
+    vr_send_or_answer(r, slot, origin, &wire_shape_learned, &learned);
 }
 
 /* Without memory, or replaced once: from here on it learns from this group. */
@@ -428,7 +427,7 @@ static void become_learner(struct vr *r, struct vstamp_id group,
     r->incarnation = r->crash_vector[NOT_A_MEMBER] = 0;
     r->tokens[NOT_A_MEMBER] = vr_draw_id(r);
     vr_truncate(r, r->commit);
-    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_timers_off(r);
     vr_become(r, VR_TRANSITIONING);
     vr_log(r, LOG_LEVEL_INFO, "learning", "epoch=%u", r->epoch);
     vr_persist_state(r);

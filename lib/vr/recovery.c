@@ -49,11 +49,6 @@
 #define TOKEN_REPEATS 3u  /* words in a row that make a start the present one */
 #define RESEND_DIVISOR 2u /* RECOVERY is repeated each view_change_ms / 2 */
 
-static uint32_t majority(const struct vr *r)
-{
-    return r->config.n_replicas / 2 + 1u;
-}
-
 struct wire_list vr_token_list(const struct vr *r, const struct vstamp_id *tokens, uint8_t *buffer,
                                size_t size)
 {
@@ -274,7 +269,7 @@ static void note_incarnation(struct vr *r, uint8_t from, const struct wire_heade
     }
     vr_merge_crash_vector(r, from, &m->crash_vector);
     r->asked |= 1u << from;
-    if ((uint32_t)__builtin_popcount(r->asked) < majority(r)) return;
+    if ((uint32_t)__builtin_popcount(r->asked) < r->quorum) return;
     r->group = header->group;
     r->incarnation = vr_incarnation_after_loss(r->crash_vector[r->config.self]);
     r->crash_vector[r->config.self] = r->incarnation;
@@ -301,7 +296,7 @@ static void fetch_if_acquired(struct vr *r)
     }
     uint8_t primary = vr_primary_of(r, view);
     const struct vr_answer *a = &r->answers[primary];
-    if (count < majority(r)) return;
+    if (count < r->quorum) return;
     if (!a->present || a->view != view) {
         vr_mark(r, VR_MARK_recovery_lacks_primary, "view=%" PRIu64, view);
         return;
@@ -416,7 +411,7 @@ void vr_recovery_forget_all(struct vr *r)
     vr_reads_clear(r);
     vr_batch_clear(r);
     vr_proposal_forget(r);
-    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_timers_off(r);
     vr_recovery_void(r);
     memset(r->tokens, 0, sizeof r->tokens);
     r->tokens[r->config.self] = vr_draw_id(r);
@@ -456,7 +451,7 @@ void vr_recovery_due(struct vr *r)
 
 void vr_recovery_waits_for(const struct vr *r, char *text, size_t size)
 {
-    uint32_t n = majority(r);
+    uint32_t n = r->quorum;
     if (r->asked != 0) {
         snprintf(text, size, "recovery: %d of %u normal replicas answered%s",
                  __builtin_popcount(r->asked), n,

@@ -75,7 +75,7 @@ void vr_init(struct vr *r, struct arena *arena, const struct vr_config *config,
     prng_seed(&r->prng, entropy.lo);
     r->nonce = entropy;
     r->cut_off = ((UINT32_C(1) << config->n_replicas) - 1) & ~(UINT32_C(1) << config->self);
-    for (int i = 0; i < VR_TIMERS; i++) r->due[i] = UINT64_MAX;
+    vr_timers_off(r);
     vr_batch_clear(r);
     r->parked_until = UINT64_MAX;
 }
@@ -257,6 +257,11 @@ void vr_timer_set(struct vr *r, enum vr_timer timer, uint64_t after_us)
 void vr_timer_off(struct vr *r, enum vr_timer timer)
 {
     r->due[timer] = UINT64_MAX;
+}
+
+void vr_timers_off(struct vr *r)
+{
+    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
 }
 
 uint64_t vr_patience_us(const struct vr *r)
@@ -546,8 +551,8 @@ void vr_on_peer_connected(struct vr *r, uint8_t replica, bool connected)
 {
     if (r->over) return;
     vr_view_change_cut_off(r, replica, !connected);
-    if (!connected) r->speaks[replica] = 0;
     if (!connected) {
+        r->speaks[replica] = 0;
         settle(r);
         return;
     }

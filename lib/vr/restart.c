@@ -172,7 +172,7 @@ void vr_stop_for_good(struct vr *r)
     r->restarting = false;
     vr_transfer_stop(r, "this life is over");
     vr_become(r, VR_RECOVERING);
-    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_timers_off(r);
 }
 
 void vr_refuse(struct vr *r, uint8_t from, const char *event)

@@ -26,6 +26,7 @@
 /* replica.c: the replica as a whole: its timers, its hard state, its status. */
 void vr_timer_set(struct vr *r, enum vr_timer timer, uint64_t after_us);
 void vr_timer_off(struct vr *r, enum vr_timer timer);
+void vr_timers_off(struct vr *r);
 uint64_t vr_patience_us(const struct vr *r);      /* view_change_ms */
 uint64_t vr_jitter(struct vr *r, uint64_t us);    /* us .. 1.5 us */
 void vr_persist_state(struct vr *r);              /* view, log_view, crash vector changed */
@@ -50,6 +51,9 @@ void vr_tell_outcome(struct vr *r, const struct vr_asker *to, uint64_t op,
 void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, const void *message);
 #define VR_ANSWER(r, origin, name, ...)                                                            \
     vr_answer((r), (origin), &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
+/* To that slot or, if it is NOWHERE, to that origin. */
+void vr_send_or_answer(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_shape *shape,
+                       const void *message);
 void vr_reject(struct vr *r, const struct vr_asker *to, enum wire_reject_reason reason,
                const char *text);
 struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size);

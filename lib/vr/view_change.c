@@ -64,16 +64,16 @@ static bool from_former_life(struct vr *r, uint8_t from, const struct wire_list 
     return r->over;
 }
 
-void vr_view_change_forget(struct vr *r, uint8_t replica)
-{
-    r->vote_us[replica] = 0;
-    if (r->promises != NULL) r->promises[replica].present = false;
-}
-
 /* V12 */
 void vr_view_change_disregard(struct vr *r, uint8_t replica)
 {
     r->promises[replica].present = false;
+}
+
+void vr_view_change_forget(struct vr *r, uint8_t replica)
+{
+    r->vote_us[replica] = 0;
+    vr_view_change_disregard(r, replica);
 }
 
 /* Leave the present view for `view` (V2). */
@@ -91,7 +91,7 @@ void vr_enter_view(struct vr *r, uint64_t view, const char *why)
     r->attempts++;
     r->stats.view_changes++;
     for (uint8_t i = 0; i < r->config.n_replicas; i++) vr_view_change_forget(r, i);
-    for (int i = 0; i < VR_TIMERS; i++) vr_timer_off(r, (enum vr_timer)i);
+    vr_timers_off(r);
     arm_view_limit(r);
     vr_persist_state(r);
 }

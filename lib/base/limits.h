@@ -17,6 +17,7 @@
 #define FRAME_BYTES_MAX (16u << 20) /* no frame is larger; smaller bounds follow from the config */
 #define BATCH_REQUESTS_MAX 1024u   /* requests that share one op-number */
 #define MESSAGE_HEADERS_MAX (PIPELINE_MAX + 1u)
+#define IN_FLIGHT_BATCHES 8u /* full ones: what others take in one step, whatever their pipeline */
 #define WITNESS_BATCHES 3u /* that the log of a witness holds at least (vr/witness.c) */
 #define REQUEST_OVERHEAD 128u     /* what an entry adds to the body of a request alone in it */
 #define HEARTBEATS_KEPT 64u     /* whose time of sending the primary remembers, for leases */

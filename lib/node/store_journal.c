@@ -45,7 +45,7 @@ static size_t witness_log(const struct vr_config *c)
 static size_t usual_capacity(const struct vr_config *c)
 {
     return 2 * STATE_RESERVE +
-           2 * (c->pipeline + PIPELINE_MAX / 4) * ((size_t)c->batch_bytes + 256);
+           2 * (c->pipeline + IN_FLIGHT_BATCHES) * ((size_t)c->batch_bytes + 256);
 }
 
 /* A witness may have to begin a segment with all of its log. */

@@ -19,8 +19,6 @@
 #include "vr/rooms.h"
 
 #define BATCH_HEAD 4u /* u32 count */
-#define FULL_IN_FLIGHT (PIPELINE_MAX / 4) /* batches: what a backup can take in one step and write,
-                                             whatever its own pipeline (state_transfer.c) */
 
 void vr_batch_leave_view(struct vr *r)
 {
@@ -96,7 +94,7 @@ static bool pipeline_has_room(const struct vr *r, size_t bytes)
 {
     if (r->log.op - r->commit >= r->config.pipeline) return false;
     for (uint64_t op = r->commit + 1; op <= r->log.op; op++) bytes += log_body(&r->log, op).size;
-    if (bytes > FULL_IN_FLIGHT * (size_t)r->config.batch_bytes) return false;
+    if (bytes > IN_FLIGHT_BATCHES * (size_t)r->config.batch_bytes) return false;
     if (r->config.witnesses != 0) return bytes <= vr_log_bytes_min(&r->config) / 8 * 3;
     return bytes <= r->config.log_bytes / 2;
 }
@@ -106,7 +104,7 @@ uint64_t vr_surely_committed(const struct vr *r)
     uint64_t op = r->log.op;
     for (size_t bytes = 0; op > r->commit && r->log.op - op < PIPELINE_MAX; op--) {
         bytes += log_at(&r->log, op)->size;
-        if (bytes > FULL_IN_FLIGHT * (size_t)r->config.batch_bytes) break;
+        if (bytes > IN_FLIGHT_BATCHES * (size_t)r->config.batch_bytes) break;
     }
     return op;
 }

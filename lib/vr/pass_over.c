@@ -32,7 +32,7 @@
  *        one by now.  Such a replica waits, does not count as stuck, and says so: as long as it is
  *        heard nothing is passed over there.  The program is to be mended.  The journal knows what
  *        was executed (vr_commit_to_store), but for the last moment of that life
- *        (node/store_journal.c).
+ *        (node/store_journal.c), and for the operations of an entry that it got stuck in.
  *
  * What is a function of its state and the operation cannot be executed by any replica if it cannot
  * by one.  So the number in PO2 protects no promise: it keeps a machine that is short of memory, or

@@ -21,7 +21,7 @@ static void take_memory(struct vr *r, struct arena *arena, const struct vr_confi
 {
     uint32_t table = client_table_pages(config->max_clients, config->max_answer_bytes);
     uint32_t staged = 2 * TRANSFER_ENTRIES_MAX;
-    size_t staged_bytes = (PIPELINE_MAX / 4 + config->pipeline) * (size_t)config->batch_bytes;
+    size_t staged_bytes = (IN_FLIGHT_BATCHES + config->pipeline) * (size_t)config->batch_bytes;
     r->frame_size_max = vr_frame_size_max(config);
     r->frame = arena_take(arena, r->frame_size_max, 1);
     r->answer_size_max = r->frame_size_max - 8192; /* also lists of entries and pages */

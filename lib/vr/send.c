@@ -110,13 +110,13 @@ struct wire_list vr_crash_vector_list(const struct vr *r, uint8_t *buffer, size_
     return wire_list_end(&b);
 }
 
-/* The newest headers, oldest first: as many as can be uncommitted, and one more to join on to. */
+/* The newest headers, oldest first: as many as can be uncommitted, be it by a primary with another
+ * pipeline than ours, and one more to join on to. */
 struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size)
 {
     struct wire_list_builder b;
     wire_list_begin(&b, &wire_shape_entry_header, buffer, size);
-    uint64_t n = r->config.pipeline + 1;
-    uint64_t from = r->log.op >= n ? r->log.op - n + 1 : 1;
+    uint64_t n = MESSAGE_HEADERS_MAX, from = r->log.op >= n ? r->log.op - n + 1 : 1;
     uint64_t oldest = r->log.first > 1 ? r->log.first - 1 : 1; /* the base, if it is an entry */
     if (from < oldest) from = oldest;
     for (uint64_t op = from; op <= r->log.op; op++) {

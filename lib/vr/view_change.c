@@ -28,7 +28,7 @@
  *   V12 a replica that promised a log, and does not give it, may have died since: the new primary
  *       chooses as if that promise had not come, until it comes again.
  *
- * Logs travel as headers: the newest pipeline + 1 (5.3).  Bodies are fetched by
+ * Logs travel as headers: the newest PIPELINE_MAX + 1 (5.3).  Bodies are fetched by
  * state_transfer.c. */
 #include <string.h>
 

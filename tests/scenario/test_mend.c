@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "scenario/cluster.h"
+#include "scenario/cluster_state.h"
 
 /* A group with `n` increments executed: they are the entries 2 .. n + 1. */
 static struct cluster *group_with(uint8_t size, uint64_t n, uint64_t *session)
@@ -171,6 +171,35 @@ static void what_nobody_acknowledged_is_left_out(void **unused)
         assert_int_equal(6, cluster_incr(c, 1, session, 6, cluster_primary(c)));
         cluster_free(c);
     }
+}
+
+/* Rule M4, after its pipeline was made shorter: what a replica promises shows all that may be
+ * uncommitted in its log, however many it would have in flight itself. */
+static void a_shorter_pipeline_hides_nothing(void **unused)
+{
+    (void)unused;
+    uint64_t session;
+    struct cluster *c = group_with(3, 5, &session);
+    struct kv_op op = cluster_incr_op();
+    uint64_t sessions[3] = {session, cluster_register(c, 2, 0), cluster_register(c, 3, 0)};
+    for (int i = 1; i < 3; i++) {
+        cluster_drop(c, 0, i, WIRE_prepare);
+        cluster_drop(c, 0, i, WIRE_new_state);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        cluster_send_op(c, i + 1, sessions[i], i == 0 ? 6 : 1, 0, &op);
+        cluster_run(c, 60); /* each batch is named by a seal */
+    }
+    assert_int_equal(11, cluster_core(c, 0)->log.op);
+    assert_int_equal(8, cluster_core(c, 1)->log.op);
+    crash_all(c, 3);
+    cluster_rot(c, 0, 9);
+    cluster_clear_rules(c);
+    c->members[0].config.pipeline = 1;
+    for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
+    assert_true(cluster_converge(c));
+    assert_int_equal(8, cluster_core(c, 0)->log.op);
+    cluster_free(c);
 }
 
 /* Rule M2: a damaged entry is not denied by who has its header.  Here it is committed, as the one
@@ -339,6 +368,7 @@ int main(void)
         cmocka_unit_test(two_of_three_mend_each_other),
         cmocka_unit_test(a_hole_is_not_vouched_for),
         cmocka_unit_test(what_nobody_acknowledged_is_left_out),
+        cmocka_unit_test(a_shorter_pipeline_hides_nothing),
         cmocka_unit_test(what_may_be_committed_is_waited_for),
         cmocka_unit_test(a_new_primary_needs_nothing_of_what_it_has),
         cmocka_unit_test(a_hole_that_is_in_no_log_is_covered_by_a_checkpoint),

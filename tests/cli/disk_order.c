@@ -5,11 +5,12 @@
  * process has written outlives it.
  *
  * An append to a segment of the journal is durable when it is done (RWF_DSYNC), through a ring or
- * not.  So is the name of that segment, before the append begins.  What gets the name of a segment,
- * or of the pages, is durable as it is.  A segment goes when a checkpoint that takes its place is
- * durable, and each for good before the next one.  What a start has read was perhaps only in a
- * cache: it is synced, as its folder is, before the first append.  A session file is durable, and
- * its name, before anything is sent that it tells of.
+ * not.  So is the name of that segment, before the append begins, and before the first one that of
+ * each folder which was made.  What gets the name of a segment, or of the pages, is durable as it
+ * is.  A segment goes when a checkpoint that takes its place is durable, and each for good before
+ * the next one.  What a start has read was perhaps only in a cache: it is synced, as its folder is,
+ * before the first append.  A session file is durable, and its name, before anything is sent that
+ * it tells of.
  *
  * At its end in good order the process says how much of each was seen. */
 #define _GNU_SOURCE
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #define FILES_MAX 4096
+#define MADE_MAX  16
 #define STATUS    98
 #define SHOWN     __attribute__((visibility("default")))
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -48,6 +50,8 @@ static struct file files[FILES_MAX];
 static unsigned n_files, n_checkpoints, n_appends, n_names, n_removed, n_reads, n_sent;
 static uint64_t now = 1, removed, folder_synced;
 static bool appended;
+static ino_t made_in[MADE_MAX]; /* folders in which one was made since they were synced */
+static unsigned n_made;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static void check(bool holds, const char *what)
@@ -122,6 +126,7 @@ static void first_append(void)
 {
     appended = true;
     check(folder_synced != 0, "an append before the folder was synced");
+    check(n_made == 0, "an append in a folder whose name need not be durable");
     for (unsigned i = 0; i < n_files; i++)
         check(!files[i].read || files[i].synced, "an append, and what was read is not synced");
 }
@@ -219,8 +224,10 @@ SHOWN void *mmap64(void *at, size_t size, int protection, int flags, int fd, off
 /* --- syncs ------------------------------------------------------------------------------------ */
 
 /* All names that there were at `since` are durable. */
-static void folder_is_synced(uint64_t since)
+static void folder_is_synced(ino_t inode, uint64_t since)
 {
+    for (unsigned i = n_made; i > 0; i--)
+        if (made_in[i - 1] == inode) made_in[i - 1] = made_in[--n_made];
     for (unsigned i = 0; i < n_files; i++)
         if (files[i].named <= since) files[i].named = 0;
     if (removed <= since) removed = 0;
@@ -241,7 +248,8 @@ static int sync_with(int (*real)(int), int fd)
     if (rv != 0 && was_written) file->written = true;
     if (rv == 0 && file != NULL) file->synced = true;
     if (rv == 0 && file != NULL && file->kind == PAGES && was_written) n_checkpoints++;
-    if (rv == 0 && fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode)) folder_is_synced(since);
+    if (rv == 0 && fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode))
+        folder_is_synced(stat.st_ino, since);
     pthread_mutex_unlock(&mutex);
     return rv;
 }
@@ -290,6 +298,20 @@ static int rename_with(int from_folder, const char *from, int to_folder, const c
     }
     pthread_mutex_unlock(&mutex);
     return rv;
+}
+
+SHOWN int mkdir(const char *path, mode_t mode)
+{
+    char parent[4096];
+    struct stat in;
+    int rv = REAL(mkdir)(path, mode);
+    snprintf(parent, sizeof parent, "%s/..", path);
+    if (rv != 0 || stat(parent, &in) != 0) return rv;
+    pthread_mutex_lock(&mutex);
+    check(n_made < MADE_MAX, "too many folders");
+    made_in[n_made++] = in.st_ino;
+    pthread_mutex_unlock(&mutex);
+    return 0;
 }
 
 SHOWN int renameat(int from_folder, const char *from, int to_folder, const char *to)

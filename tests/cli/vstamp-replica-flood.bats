@@ -102,6 +102,40 @@ let_go() {
     [ "$(grep -c 'event=connections-full' "$BATS_TEST_TMPDIR/replica-$PRIMARY.log")" -le 3 ]
 }
 
+# connected: how many connections there are to the primary.
+connected() { grep -c ":$(printf %04X $((GROUP_BASE + PRIMARY))) [0-9A-F:]* 01 " /proc/net/tcp; }
+are_connected() { (($(connected) >= $1)); }
+has_heard() { (($(group_field "$PRIMARY" requests) >= $1)); }
+have_answers() { [ "$(cat "$BATS_TEST_TMPDIR"/answer-* | wc -l)" -eq "$1" ]; }
+
+@test "who waits for an answer is not closed to make room; who has it may be" {
+    local before backups log i gate
+    group_teardown
+    group_start 3 "durability: memory" "max_connections: 16" "view_change_ms: 60000"
+    group_wait_primary
+    log=$BATS_TEST_TMPDIR/replica-$PRIMARY.log
+    backups="$(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))"
+    before=$(connected)
+    mkfifo "$BATS_TEST_TMPDIR/gate"
+    exec {gate}<>"$BATS_TEST_TMPDIR/gate"
+    for i in $backups; do group_pause "$i"; done
+    for i in {1..16}; do
+        vstamp --timeout 60 shell < <(exec {gate}>&-; echo "incr n"; cat "$BATS_TEST_TMPDIR/gate") \
+            {gate}>&- >"$BATS_TEST_TMPDIR/answer-$i" 2>&1 3>&- &
+        group_adopt $!
+    done
+    group_wait "all to be connected" are_connected $((before + 16))
+    group_wait "all to have asked, again and again" has_heard 64
+    group_fails 3 "*closed the connection*" vstamp --timeout 0.5 get k
+    group_never grep event=connections-full "$log"
+    for i in $backups; do group_cont "$i"; done
+    group_wait "all answers" have_answers 16
+    [ "$(cat "$BATS_TEST_TMPDIR"/answer-* | sort -n | tail -n 1)" -eq 16 ]
+    works anyway
+    grep -q "level=warn .*event=connections-full max=16 evicted=1 " "$log"
+    exec {gate}>&-
+}
+
 @test "as many connections as there may be leave descriptors for files" {
     local backup=$(((PRIMARY + 1) % 3)) fd fds=() limit=330 i
     group_kill "$backup"

@@ -13,7 +13,7 @@ setup() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
         skip "no python3 of at least 3.10"
     cat >mortal.py <<'END'
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -IS
 # Counts operations; one ends it, another takes for ever, and "alone" does so where a file is.
 import os, sys, time
 total = 0
@@ -114,7 +114,7 @@ tried() { cat replica-?.log | grep -c "event=app-failed" || true; }
 # A program that ends, or hangs after "freeze", at a tick that is due 100 ms after "later".
 write_timed() {
     cat >timed.py <<'END'
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -IS
 import sys, time
 total, due, freeze = 0, "never", ""
 out, lines = sys.stdout.buffer, sys.stdin.buffer

@@ -8,6 +8,7 @@
  *   lying     valid headers that promise more than follows, or more than is allowed
  *   version   a frame of another version of the protocol
  *   stranger  hellos of replicas that were told otherwise, some of an index that does not exist
+ *   releases  hellos of replicas whose versions end before ours, and begin behind them
  *   split     a valid request, one byte a write: fails unless it is answered
  *   twice     two valid requests in one write: fails unless both are answered
  *   idle      N connections that say nothing, } held until standard input ends; prints "ready" when
@@ -78,13 +79,13 @@ static size_t make_request(uint8_t *frame)
     return wire_frame_encode(&header, &wire_shape_request, &request, frame, FRAME_MAX);
 }
 
-static size_t make_hello(uint8_t *frame, uint32_t sender)
+static size_t make_hello(uint8_t *frame, uint32_t sender, uint8_t oldest, uint8_t newest)
 {
-    const struct wire_header header = {.sender = sender, .newest = WIRE_NEWEST};
+    const struct wire_header header = {.sender = sender, .newest = newest};
     const struct wire_hello hello = {.address = {(const uint8_t *)"a:1", 3},
                                     .settings = {.durability = bytes_of("t\xffpe")},
                                     .version = {(const uint8_t *)"9", 1},
-                                    .oldest = WIRE_OLDEST,
+                                    .oldest = oldest,
                                     .application = bytes_of(KV_APPLICATION)};
 
     return wire_frame_encode(&header, &wire_shape_hello, &hello, frame, FRAME_MAX);
@@ -184,20 +185,33 @@ static int version(unsigned n)
     return 0;
 }
 
+static void throw_hello(uint32_t sender, uint8_t oldest, uint8_t newest)
+{
+    uint8_t frame[FRAME_MAX];
+    size_t size = make_hello(frame, sender, oldest, newest);
+    int fd = dial();
+
+    throw_bytes(fd, frame, size);
+    while (read(fd, frame, sizeof frame) > 0) continue; /* until it closes */
+    close(fd);
+}
+
 static int stranger(unsigned n)
 {
     static const uint32_t senders[] = {0, 1, 2, REPLICAS_MAX, 200, WIRE_SENDER_CLIENT};
-    uint8_t frame[FRAME_MAX];
 
     (void)n;
-    for (size_t i = 0; i < sizeof senders / sizeof senders[0]; i++) {
-        size_t size = make_hello(frame, senders[i]);
-        int fd = dial();
+    for (size_t i = 0; i < sizeof senders / sizeof senders[0]; i++)
+        throw_hello(senders[i], WIRE_OLDEST, WIRE_NEWEST);
+    return 0;
+}
 
-        throw_bytes(fd, frame, size);
-        while (read(fd, frame, sizeof frame) > 0) continue; /* until it closes */
-        close(fd);
-    }
+/* A replica complains of each sender once in a while: they are two. */
+static int releases(unsigned n)
+{
+    (void)n;
+    throw_hello(3, 1, WIRE_OLDEST - 1);
+    throw_hello(4, WIRE_NEWEST + 1, WIRE_NEWEST + 2);
     return 0;
 }
 
@@ -260,8 +274,9 @@ static const struct throw
 }
 throws[] = {
     {"garbage", garbage}, {"flipped", flipped},   {"lying", lying},
-    {"version", version}, {"stranger", stranger}, {"split", split},
-    {"twice", twice},     {"idle", idle},         {"half", half},
+    {"version", version}, {"stranger", stranger}, {"releases", releases},
+    {"split", split},     {"twice", twice},       {"idle", idle},
+    {"half", half},
 };
 
 int main(int argc, char **argv)

@@ -73,6 +73,18 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     works anyway
 }
 
+@test "a replica of a release that speaks no version of ours is refused in words" {
+    local log=$BATS_TEST_TMPDIR/replica-0.log n
+    n=$(group_field 0 protocol_newest)
+    "$throw" "$GROUP_BASE" releases
+    said() {
+        grep -q "peer-refused peer=$1 .*$(group_address 0) speaks versions [0-9]* to $n of the \
+protocol, the one at a:1 $2: upgrade the older one by way of a release that speaks both" "$log"
+    }
+    group_wait "what came before" said 3 "1 to [0-9]*"
+    group_wait "what comes later" said 4 "$((n + 1)) to $((n + 2))"
+}
+
 # hold PORT KIND N: throw_frames holds so many connections there, until let_go.
 hold() {
     rm -f "$BATS_TEST_TMPDIR/held" "$BATS_TEST_TMPDIR/held.out"

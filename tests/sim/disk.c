@@ -357,7 +357,8 @@ static bool flip_in_block(uint8_t *block, struct prng *prng)
     size_t size = JOURNAL_BLOCK;
     while (size > 0 && block[size - 1] == 0) size--;
     if (size == 0) return false;
-    block[prng_below(prng, size)] ^= (uint8_t)(1u << prng_below(prng, 8));
+    uint8_t bit = (uint8_t)(1u << prng_below(prng, 8));
+    block[prng_below(prng, size)] ^= bit;
     return true;
 }
 

@@ -407,9 +407,10 @@ static uint32_t cut(struct sim *sim)
     uint32_t side = (uint32_t)prng_below(&sim->prng, all);
     uint32_t bridge;
     if (prng_below(&sim->prng, 1000) >= sim->options.sides_permille) {
-        for (uint64_t links = 1 + prng_below(&sim->prng, n); links > 0; links--)
-            block_both(sim, UINT32_C(1) << any_replica(sim), UINT32_C(1) << any_replica(sim),
-                       one_way);
+        for (uint64_t links = 1 + prng_below(&sim->prng, n); links > 0; links--) {
+            uint8_t b = any_replica(sim), a = any_replica(sim); /* not left to the compiler */
+            block_both(sim, UINT32_C(1) << a, UINT32_C(1) << b, one_way);
+        }
         return 0;
     }
     switch (prng_below(&sim->prng, 4)) {

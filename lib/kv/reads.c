@@ -204,8 +204,12 @@ static void changes(const struct vstamp_pages *pages, const struct kv_op *op,
     }
     write_u8(&head, gone ? KV_ANSWER_GONE : KV_ANSWER_DONE);
     write_u64(&head, gone ? c.lost_op + 1 : place);
-    if (gone) answer->size = head.size;
-    else write_u8(&head, more), write_u32(&head, n);
+    if (gone) {
+        answer->size = head.size;
+    } else {
+        write_u8(&head, more);
+        write_u32(&head, n);
+    }
     if (!head.ok || (more && n == 0)) answer_status(answer, KV_ANSWER_TOO_LARGE);
 }
 

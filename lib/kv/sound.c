@@ -4,12 +4,12 @@
  * without trusting any link, so that everything else may trust them all.
  *
  * Memory is constant and time linear, in steps of about a cell each, so that it can be done by
- * parts.  That each cell belongs to exactly one record or is free, and
- * that each record hangs from exactly one place of the tree, are questions of sets: both sides are
- * counted, and a hash of each member summed up.  That guards against damage, as all checksums here,
- * not against an enemy.  That the tree is in order follows record by record: whoever follows in the
- * list must be the next one in the tree too, which is the leftmost below on the right or, with
- * nothing there, the one whose rightmost below on the left is this. */
+ * parts.  That each cell belongs to exactly one record or is free, and that each record hangs from
+ * exactly one place of the tree, are questions of sets: both sides are counted, and a hash of each
+ * member summed up.  That guards against damage, as all checksums here, not against an enemy.  That
+ * the tree is in order follows record by record: whoever follows in the list must be the next one
+ * in the tree too, which is the leftmost below on the right or, with nothing there, the one whose
+ * rightmost below on the left is this. */
 #include <string.h>
 
 #include "base/assert.h"

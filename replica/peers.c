@@ -78,6 +78,7 @@ static void note_refusal(struct peers *p, const struct connection *c, uint32_t s
     uint64_t *quiet_until_ms = &p->quiet_until_ms[sender < REPLICAS_MAX ? sender : REPLICAS_MAX];
     char address[CONNECTION_ADDRESS_SIZE];
 
+    snprintf(p->refused_address, sizeof p->refused_address, "%s", theirs);
     int n = snprintf(p->refused, sizeof p->refused, "no contact with the replica at %s: ", theirs);
     snprintf(p->refused + n, sizeof p->refused - (size_t)n, "%s", reason);
     escape_plain(p->refused);
@@ -174,6 +175,12 @@ static int refuse(struct peers *p, struct connection *c, const struct wire_messa
     return VSTAMP_E_OTHER_GROUP;
 }
 
+/* It was blank a moment ago, for one, and knows its group now. */
+static void is_in_contact(struct peers *p, const char *address)
+{
+    if (strcmp(p->refused_address, address) == 0) p->refused[0] = '\0';
+}
+
 static bool is_peer_address(const struct peer *peer, struct bytes address)
 {
     return peer != NULL && bytes_equal(address, bytes_of(peer->address.text));
@@ -266,6 +273,7 @@ static void come_up(struct peer *peer, const char *version)
     snprintf(peer->version, sizeof peer->version, "%s", version);
     peer->up = true;
     peer->complained = false;
+    is_in_contact(p, peer->address.text);
     peer->backoff_ms = BACKOFF_MS_MIN;
     peer->connection->frame_max = p->frame_max;
     peer->connection->out_max = OUT_MAX;
@@ -330,6 +338,7 @@ static void become_stranger(struct peers *p, struct connection *c, struct bytes 
     assert(i < STRANGERS_MAX);
     copy_text(s->address, sizeof s->address, address);
     copy_text(s->version, sizeof s->version, version);
+    is_in_contact(p, s->address);
     s->generation++;
     s->connection = c;
     p->strangers_wait = true; /* it may have been a peer in this turn */

@@ -91,6 +91,7 @@ struct peers {
     bool said_no_member;
     char refusal[PEERS_REFUSAL_SIZE]; /* the newest one that names addresses */
     char refused[PEERS_REFUSED_SIZE]; /* for the status: whom, and why; empty: nobody of late */
+    char refused_address[ADDRESS_BYTES_MAX + 1]; /* who that is */
     uint64_t refused_ms;
 };
 

@@ -28,6 +28,23 @@ begin_large() {
     for i in {1..10}; do vstamp --timeout 20 put "v$i" - <value; done
 }
 
+@test "who was refused while it was blank is forgotten once it is in contact" {
+    begin 4
+    epochs_config b 0 1 3
+    group_kill 0
+    rm -r 0
+    group_signal 1 STOP
+    group_signal 2 STOP
+    epochs_start a 0
+    epochs_start b 3
+    refused() { [[ $(group_field 3 refusal) == *"$(group_address 0): its configuration "* ]]; }
+    group_wait "a refusal" refused
+    group_signal 1 CONT
+    group_signal 2 CONT
+    group_wait "contact" grep "event=peer-connected peer=0" replica-3.log
+    [ -z "$(group_field 3 refusal)" ]
+}
+
 @test "the plan: who stays, comes and goes, what is wrong; and nothing is changed by it" {
     local a answer
     begin 5

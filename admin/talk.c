@@ -11,24 +11,28 @@
 #include <vstamp/client.h>
 
 #include "base/limits.h"
+#include "driver/driver.h"
 #include "driver/link.h"
 
 struct talk {
     struct link link;
-    struct tls *tls;
 };
 
-/* Until the link is ready, or the time is over. */
-static int wait_for(struct talk *t, uint64_t until_ms, struct vstamp_diag *diag)
+/* Until what the link waits for has come, or, while it is on its way up, its address has had its
+ * time; *came says which.  VSTAMP_E_IO: all the time is over. */
+static int wait_for(struct talk *t, uint64_t until_ms, bool *came, struct vstamp_diag *diag)
 {
     const struct link *l = &t->link;
-    uint64_t now = vstamp_driver_now_ms(), wake_ms = until_ms;
-    struct pollfd socket = {.fd = l->fd, .events = POLLIN};
-    if (link_waits_to_write(l)) socket.events |= POLLOUT;
-    if (l->state != LINK_UP && l->state != LINK_RESOLVING && l->due_ms < wake_ms)
-        wake_ms = l->due_ms;
-    if (poll(&socket, 1, wake_ms > now ? (int)(wake_ms - now) : 0) != 0) return 0;
-    if (vstamp_driver_now_ms() < until_ms) return 0;
+    bool has_turns = l->state == LINK_CONNECTING || l->state == LINK_SECURING;
+    uint64_t wake_ms = has_turns && l->due_ms < until_ms ? l->due_ms : until_ms, now;
+    do {
+        struct pollfd socket = {.fd = l->fd, .events = POLLIN};
+        if (link_waits_to_write(l)) socket.events |= POLLOUT;
+        now = vstamp_driver_now_ms();
+        driver_poll_ms(&socket, 1, wake_ms > now ? (int)(wake_ms - now) : 0);
+        *came = socket.revents != 0;
+    } while (!*came && now < wake_ms);
+    if (*came || now < until_ms) return 0;
     vstamp_diag_printf(diag, "no answer in time");
     return VSTAMP_E_IO;
 }
@@ -40,35 +44,28 @@ static int broken(struct talk *t, int error, struct vstamp_diag *diag)
     return VSTAMP_E_IO;
 }
 
-/* One step on the way up: what the link waited for has come, or its address has had its time. */
-static int rise(struct talk *t)
+static int rise(struct talk *t, uint64_t until_ms, struct vstamp_diag *diag)
 {
     struct link *l = &t->link;
-    struct pollfd socket = {.fd = l->fd, .events = POLLIN};
-    if (link_waits_to_write(l)) socket.events |= POLLOUT;
-    if (poll(&socket, 1, 0) > 0) return link_finish(l);
-    if (l->state == LINK_RESOLVING || vstamp_driver_now_ms() < l->due_ms) return 0;
-    return link_on_time(l);
+    int rv = 0, error = link_begin(l);
+    while (rv == 0 && error == 0 && l->state != LINK_UP) {
+        bool came;
+        rv = wait_for(t, until_ms, &came, diag);
+        if (rv == 0) error = came ? link_finish(l) : link_on_time(l);
+    }
+    return error != 0 ? broken(t, error, diag) : rv;
 }
 
 struct talk *talk_open(const struct address *address, struct tls *tls, uint32_t timeout_ms,
                        struct vstamp_diag *diag)
 {
-    uint64_t until_ms = vstamp_driver_now_ms() + timeout_ms;
     struct talk *t = calloc(1, sizeof *t);
     if (t == NULL) {
         vstamp_diag_printf(diag, "no memory");
         return NULL;
     }
-    t->tls = tls_share(tls);
     link_init(&t->link, address, tls);
-    int rv = 0, error = link_begin(&t->link);
-    while (rv == 0 && error == 0 && t->link.state != LINK_UP) {
-        rv = wait_for(t, until_ms, diag);
-        if (rv == 0) error = rise(t);
-    }
-    if (error != 0) rv = broken(t, error, diag);
-    if (rv == 0) return t;
+    if (rise(t, vstamp_driver_now_ms() + timeout_ms, diag) == 0) return t;
     talk_close(t);
     return NULL;
 }
@@ -77,7 +74,6 @@ void talk_close(struct talk *t)
 {
     if (t == NULL) return;
     link_release(&t->link);
-    tls_close(t->tls);
     free(t);
 }
 
@@ -92,7 +88,8 @@ int talk_send(struct talk *t, struct bytes frame, uint32_t timeout_ms, struct vs
         int error = link_flush(l);
         if (error == 0) return 0;
         if (error != EAGAIN) return broken(t, error, diag);
-        int rv = wait_for(t, until_ms, diag);
+        bool came;
+        int rv = wait_for(t, until_ms, &came, diag);
         if (rv != 0) return rv;
     }
 }
@@ -123,7 +120,8 @@ int talk_receive(struct talk *t, uint32_t timeout_ms, struct bytes *frame,
     for (;;) {
         int rv = next_frame(t, frame, diag);
         if (rv != 0 || frame->size > 0) return rv;
-        rv = wait_for(t, until_ms, diag);
+        bool came;
+        rv = wait_for(t, until_ms, &came, diag);
         if (rv != 0) return rv;
         int error = link_receive(&t->link);
         if (error != EAGAIN) return broken(t, error, diag);

@@ -14,7 +14,8 @@
 
 struct talk;
 
-/* NULL, with a sentence, if nobody accepts within `timeout_ms`.  `tls` NULL: without. */
+/* NULL, with a sentence, if nobody accepts within `timeout_ms`.  `tls`, which may be NULL, is kept
+ * by pointer. */
 struct talk *talk_open(const struct address *address, struct tls *tls, uint32_t timeout_ms,
                        struct vstamp_diag *diag);
 void talk_close(struct talk *talk); /* accepts NULL */

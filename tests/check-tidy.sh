@@ -92,10 +92,17 @@ offences() {
             print "DECISIONS.md: no empty line between this and the next: " line[1]
         }
         { gsub(/[ \n]+/, " ") }
-        !/^\*\*20/ { index_text = index_text " " $0 }
         /^\*\*20/ {
             title = substr($0, 15, index(substr($0, 15), ".**") - 1)
-            if (index(index_text, title) == 0) print "DECISIONS.md: not in its index: " title
+            titles = titles "\n" title # which *Later* names, or how it begins
+            later = $0
+            if (sub(/^.*\*Later:\*[^"]*"/, "", later))
+                named[title] = substr(later, 1, index(later, "\"") - 1)
+        }
+        END {
+            for (title in named)
+                if (index(titles, "\n" named[title]) == 0)
+                    print "DECISIONS.md: no title begins so: " named[title]
         }
         ' DECISIONS.md
         awk 'length > 60 && seen[$0]++ { print "DECISIONS.md: twice: " $0 }' DECISIONS.md
@@ -110,9 +117,9 @@ bites() {
         tee "$broken/bootstrap" >"$broken/.ci/run"
     echo '    %D%/bad.c %D%/rules.c' >"$broken/lib/local.mk"
     touch "$broken/tests/local.mk"
-    printf '%s\n' 'Titles: Known; Split' '  title' '' '**2026-01-01. Known.** x' '' \
+    printf '%s\n' '**2026-01-01. Known.** x' '*Later:* "Split".' '' \
         '**2026-01-01. Split title.** y' '**2026-01-01. Glued.** z' '' \
-        '**2026-01-01. Unknown.** z' >"$broken/DECISIONS.md"
+        '**2026-01-01. Old.** z *Later:* see "Unknown".' >"$broken/DECISIONS.md"
     (seq -s . 30 && seq -s . 30) >>"$broken/DECISIONS.md"
     {
         echo '/* no licence */'
@@ -142,7 +149,7 @@ bites() {
         '810: a capital' '811: a short form' 'unknown.h:2: it does not say' 'unknown.h: not in' \
         'unknown.h:3: a rule Q, as lib/rules.c' 'unlicensed.sh:2: the licence' \
         'a.bats:3: it cannot fail' 'a.bats:6: the line before' 'the next: **2026-01-01. Split' \
-        'not in its index: Unknown' 'DECISIONS.md: twice: 1.2.3'; do
+        'no title begins so: Unknown' 'DECISIONS.md: twice: 1.2.3'; do
         case $found in
         *"$expected"*) ;;
         *)

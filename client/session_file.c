@@ -378,7 +378,7 @@ static int make_folders(char *path, struct vstamp_diag *diag)
         if (*at != '/' && *at != '\0') continue;
         char kept = *at;
         *at = '\0';
-        bool ok = mkdir(path, 0700) == 0 || errno == EEXIST;
+        bool ok = mkdir(path, 0700) == 0 ? whole_file_sync_folder(path) == 0 : errno == EEXIST;
         if (!ok) return fail(diag, path, "cannot make the folder");
         *at = kept;
         if (kept == '\0') return 0;

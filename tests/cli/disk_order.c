@@ -12,7 +12,8 @@
  * before the first append.  A session file is durable, and its name, before anything is sent that
  * it tells of.
  *
- * At its end in good order the process says how much of each was seen. */
+ * At its end in good order the names of folders are durable, too, and the process says how much of
+ * each was seen. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -63,6 +64,7 @@ static void check(bool holds, const char *what)
 
 __attribute__((destructor)) static void report(void)
 {
+    check(n_made == 0, "a folder is left whose name need not be durable");
     if (n_appends + n_names == 0) return;
     dprintf(STDERR_FILENO, "disk-order: appends=%u names=%u removed=%u reads=%u sent=%u\n",
             n_appends, n_names, n_removed, n_reads, n_sent);

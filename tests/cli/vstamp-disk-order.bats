@@ -49,3 +49,10 @@ orders_well() {
         grep "disk-order: .* names=[1-9].* sent=[1-9]" said
     done
 }
+
+@test "what is kept from one command to the next is in a folder that lasts" {
+    group_start 1 "durability: memory"
+    export XDG_STATE_HOME=$BATS_TEST_TMPDIR/not/yet/there
+    LD_PRELOAD=$shim vstamp --timeout 20 bench --requests 10
+    [ -e "$XDG_STATE_HOME/vstamp/crowd-0.session" ]
+}

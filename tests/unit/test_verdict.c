@@ -221,6 +221,18 @@ static void more_lost_than_can_be_brought_back_is_said_to_be_for_good(void **sta
                         "vstamp(7)");
 }
 
+static void one_of_two_that_is_lost_is_one(void **state)
+{
+    (void)state;
+    answers.n = answers.members.n = 2;
+    primary_says(0, 3, (int[]){0, 10});
+    say(1, "none", "recovering", 0, -1, (int[]){10, 0});
+    answers.at[1].status.reason = "recovery: 1 of 2 normal replicas answered";
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_non_null(strstr(verdict.reasons[verdict.n_reasons - 1],
+                           "1 replica is without its state, which is more than the others"));
+}
+
 static void an_old_primary_is_outvoted_by_the_newer_view(void **state)
 {
     (void)state;
@@ -538,6 +550,7 @@ int main(void)
         JUDGED(a_recovering_replica_is_heard_but_does_not_count),
         JUDGED(a_refusal_tells_why_a_replica_is_not_normal),
         JUDGED(more_lost_than_can_be_brought_back_is_said_to_be_for_good),
+        JUDGED(one_of_two_that_is_lost_is_one),
         JUDGED(an_old_primary_is_outvoted_by_the_newer_view),
         JUDGED(a_primary_that_only_can_not_be_asked_still_serves),
         JUDGED(backups_whose_primary_fell_silent_have_none),

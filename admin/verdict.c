@@ -251,8 +251,8 @@ static void explain_loss(struct verdict *v, const struct answers *answers)
              strncmp(s->reason, "recovery: ", strlen("recovery: ")) == 0;
     }
     if (n <= answers->n - v->quorum) return;
-    reason(v, "%zu replica%s state, which is more than the others can bring back: this does not end "
-           "by itself; see \"When too much is lost\" in vstamp(7)", n,
+    reason(v, "%zu replica%s state, which is more than the others can bring back: this does not "
+           "end by itself; see \"When too much is lost\" in vstamp(7)", n,
            n == 1 ? " is without its" : "s are without their");
 }
 

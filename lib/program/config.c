@@ -147,7 +147,7 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
     vr->leases = config->reads == CONFIG_reads_lease;
     vr->clock_drift_ppm = config->clock_drift_ppm;
     vr->pipeline = config->pipeline;
-    vr->log_entries = 2 * PIPELINE_MAX; /* all that another may have in flight, and more */
+    vr->log_entries = 1;
     while (vr->log_entries < 2 * config->checkpoint_ops || vr->log_entries < 4 * config->pipeline) {
         vr->log_entries *= 2;
     }

@@ -75,7 +75,8 @@ static bool has_many_copies(struct vr *r)
  * checkpoint would come due; what was executed makes way now. */
 static bool makes_room(const struct vr *r)
 {
-    return r->log_is_short && r->applied > r->checkpoint_op;
+    bool waits = vr_is_stuck(r) || r->status != VR_NORMAL;
+    return waits && r->log_is_short && r->applied > r->checkpoint_op;
 }
 
 #define NONE UINT64_MAX

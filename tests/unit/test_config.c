@@ -62,6 +62,7 @@ static void every_key_can_be_set_and_is_printed_as_it_would_be_written(void **st
         {"replicas_addresses", "[\"[::1]:1\", \"b:2\", \"c:3\"]"},
         {"status_addresses", "[\"a:11\", \"b:12\", \"c:13\"]"},
         {"witnesses", "[2]"},
+        {"tls", "/etc/vstamp/tls"},
         {"durability", "memory"},
         {"data_dir", "/srv/vstamp"},
         {"app", "./lock.so"},
@@ -275,7 +276,7 @@ static void the_core_is_told_sizes_that_fit_each_other(void **state)
         {"", 16384},
         {"checkpoint_ops: 10000\n", 32768},
         {"checkpoint_ops: 16\npipeline: 32\n", 128},
-        {"checkpoint_ops: 16\npipeline: 1\n", 64},
+        {"checkpoint_ops: 16\npipeline: 1\n", 32},
     };
     char text[512];
     struct config c;

@@ -218,7 +218,8 @@ static void judge(const struct bench *b, uint64_t sum, int sum_err, struct outco
     else if (sum != NEVER && (sum < least || sum > most))
         outcome_fail(o, VSTAMP_E_BUG, true,
                      "%" PRIu64 " increments ran, but %" PRIu64 " were acknowledged and %" PRIu64
-                     " are unknown: please report this",
+                     " are unknown: unless somebody else wrote to keys that begin with bench/, "
+                     "please report this",
                      sum, least, b->failures[BENCH_UNKNOWN]);
     else if (b->failures[BENCH_UNKNOWN] > 0)
         outcome_fail(o, VSTAMP_E_UNKNOWN_OUTCOME, true,

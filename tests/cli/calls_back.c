@@ -43,6 +43,7 @@ int main(int argc, char **argv)
     if (argc < 3 || argc > 4 || vstamp_driver_open(&c.driver, argv[1], NULL, &diag) != 0 ||
         (argc == 4 && vstamp_driver_tls(c.driver, argv[3], &diag) != 0)) {
         fprintf(stderr, "usage: calls_back ADDRESS,... COMMAND [FOLDER]; %s\n", diag.text);
+        vstamp_driver_close(c.driver);
         return 2;
     }
     c.command = argv[2];

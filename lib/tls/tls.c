@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* OpenSSL does it.  It is given a BIO of our own, which reads the bytes of the caller in place and
- * keeps what is to be sent, so that a connection which is idle holds no buffer. */
+/* OpenSSL does it.  It is given a BIO of our own, which reads the bytes of the caller in place, and
+ * keeps what is to be sent until the caller has sent it. */
 #include "tls/tls.h"
 
 #include <arpa/inet.h>

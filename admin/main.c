@@ -69,9 +69,7 @@ int admin_find_group(const struct admin *admin, struct config *config, struct vs
 int admin_open_tls(const struct admin *admin, const struct config *config, struct tls **tls,
                    struct vstamp_diag *diag)
 {
-    const char *folder = admin->tls != NULL ? admin->tls : config->tls;
-    *tls = NULL;
-    return folder[0] != '\0' ? tls_open(tls, folder, diag) : 0;
+    return tls_open_if_set(tls, admin->tls != NULL ? admin->tls : config->tls, diag);
 }
 
 /* Was the command line wrong before the word of a command, which was to be health?  That sees to

@@ -29,7 +29,7 @@ int client_find_group(struct client *c, const char *noted, struct config *config
         c->bytes_max.batch = config->batch_bytes;
     }
     const char *folder = o->tls != NULL ? o->tls : config->tls;
-    if (rv == 0 && c->tls == NULL && folder[0] != '\0') rv = tls_open(&c->tls, folder, diag);
+    if (rv == 0 && c->tls == NULL) rv = tls_open_if_set(&c->tls, folder, diag);
     return rv;
 }
 

@@ -88,19 +88,11 @@ static int check_replica(const struct cli *cli, const struct serve_options *serv
     return vr->durable ? check_folder(cli, config, index, vr) : 0;
 }
 
-static int check_tls(const struct config *config, struct vstamp_diag *diag)
-{
-    struct tls *tls = NULL;
-    int rv = config->tls[0] != '\0' ? tls_open(&tls, config->tls, diag) : 0;
-
-    tls_close(tls);
-    return rv;
-}
-
 static int check(const struct cli *cli, const struct serve_options *serve)
 {
     const struct config *config = serve->config;
     const struct vstamp_app *app;
+    struct tls *tls = NULL;
     const uint32_t index = serve->index;
     const size_t n = config->replicas_addresses.n, tolerated = (n - 1) / 2;
     struct vstamp_diag diag = {0};
@@ -109,7 +101,8 @@ static int check(const struct cli *cli, const struct serve_options *serve)
     int rv = config_to_vr(config, index == NO_INDEX ? 0 : index, PACKAGE_VERSION, &vr, &diag);
 
     if (rv == 0) rv = serve_application(serve, &app, &diag);
-    if (rv == 0) rv = check_tls(config, &diag);
+    if (rv == 0) rv = tls_open_if_set(&tls, config->tls, &diag);
+    tls_close(tls);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     printf("%s: ok: %zu replica%s, tolerates %zu failure%s", config->path, n, n == 1 ? "" : "s",
            tolerated, tolerated == 1 ? "" : "s");

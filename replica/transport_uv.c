@@ -136,7 +136,7 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
 
     if (slots == 0) return VSTAMP_E_IO;
     t->log = log;
-    int rv = config->tls[0] != '\0' ? tls_open(&t->tls, config->tls, diag) : 0;
+    int rv = tls_open_if_set(&t->tls, config->tls, diag);
     if (rv == 0) rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
     if (rv != 0) return rv;
     say_what_is_odd(t, config, vr->self, fd);

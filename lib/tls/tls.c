@@ -216,6 +216,12 @@ int tls_open(struct tls **tls, const char *folder, struct vstamp_diag *diag)
     return 0;
 }
 
+int tls_open_if_set(struct tls **tls, const char *folder, struct vstamp_diag *diag)
+{
+    *tls = NULL;
+    return folder[0] != '\0' ? tls_open(tls, folder, diag) : 0;
+}
+
 struct tls *tls_share(struct tls *tls)
 {
     if (tls != NULL) tls->n_shares++;

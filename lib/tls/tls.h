@@ -36,6 +36,9 @@ struct tls_stream; /* one connection */
 /* VSTAMP_E_CONFIG: a file is missing, makes no sense, or does not belong to the others. */
 int tls_open(struct tls **tls, const char *folder, struct vstamp_diag *diag);
 
+/* The same for a setting that may be left out: *tls is NULL if `folder` is empty. */
+int tls_open_if_set(struct tls **tls, const char *folder, struct vstamp_diag *diag);
+
 /* It is freed when all who have it have closed it; both accept NULL. */
 struct tls *tls_share(struct tls *tls);
 void tls_close(struct tls *tls);

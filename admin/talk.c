@@ -29,8 +29,7 @@ static int wait_for(struct talk *t, uint64_t until_ms, bool *came, struct vstamp
         struct pollfd socket = {.fd = l->fd, .events = POLLIN};
         if (link_waits_to_write(l)) socket.events |= POLLOUT;
         now = vstamp_driver_now_ms();
-        driver_poll_ms(&socket, 1, wake_ms > now ? (int)(wake_ms - now) : 0);
-        *came = socket.revents != 0;
+        *came = poll(&socket, 1, wake_ms > now ? (int)(wake_ms - now) : 0) > 0;
     } while (!*came && now < wake_ms);
     if (*came || now < until_ms) return 0;
     vstamp_diag_printf(diag, "no answer in time");

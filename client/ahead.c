@@ -92,16 +92,15 @@ static void show_answered(struct ahead *a)
 
 bool ahead_turn(struct ahead *a, int input)
 {
-    struct pollfd polls[VSTAMP_PEERS_MAX + 1];
-    size_t n = a->n > 0 ? driver_polls(a->driver, polls) : 0;
-    int wait_ms = a->n > 0 ? vstamp_driver_timeout(a->driver) : -1;
-    polls[n] = (struct pollfd){.fd = input, .events = POLLIN};
-    driver_poll_ms(polls, n + 1, wait_ms);
-    if (a->n > 0) {
-        driver_turn(a->driver, polls);
+    bool asks = a->n > 0;
+    struct pollfd polls[] = {{.fd = asks ? vstamp_driver_fd(a->driver) : -1, .events = POLLIN},
+                             {.fd = input, .events = POLLIN}};
+    int n = poll(polls, 2, asks ? vstamp_driver_timeout(a->driver) : -1);
+    if (asks) {
+        vstamp_driver_wait(a->driver, 0);
         show_answered(a);
     }
-    return polls[n].revents != 0;
+    return n > 0 && polls[1].revents != 0;
 }
 
 void ahead_ask(struct ahead *a, struct operation operation, bool raw)

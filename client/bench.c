@@ -95,7 +95,7 @@ static int error_of(const struct vstamp_reply *reply, enum kv_verb verb, struct 
 
 static void note_views(struct bench *b, uint64_t now)
 {
-    uint64_t view = crowd_view(&b->crowd);
+    uint64_t view = b->crowd.view;
     if (b->n_views > 0 && b->views[b->n_views - 1].view == view) return;
     if (b->n_views < BENCH_VIEWS_MAX) b->n_views++; /* the newest one is always there */
     b->views[b->n_views - 1] = (struct bench_view){now - b->start_ns, view};

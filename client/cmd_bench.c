@@ -332,7 +332,7 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
     const struct cli_option options[] = {
         CLI_U32('n', "clients", &o.clients, 1, VSTAMP_IN_FLIGHT_MAX, "N",
                 "as many requests in flight, each a client's, by default 16"),
-        CLI_U32(0, "connections", &o.connections, 1, 1024, "N",
+        CLI_U32(0, "connections", &o.connections, 1, VSTAMP_IN_FLIGHT_MAX, "N",
                 "connections to each replica that they share, by default 1"),
         CLI_U32(0, "rate", &o.rate, 1, 10000000, "N",
                 "open loop: so many requests a second are due, answered or not"),

@@ -76,14 +76,12 @@ void conn_print_replicas(const struct conn *conn, FILE *into)
 /* One turn: wait, then do what the sockets allow.  Returns the signal that came, or 0. */
 static int turn(struct conn *conn)
 {
-    struct pollfd polls[VSTAMP_PEERS_MAX + 1];
-    size_t n = driver_polls(conn->driver, polls);
-    polls[n] = (struct pollfd){.fd = conn->signals.fd, .events = POLLIN};
-    bool polled = driver_poll_ms(polls, n + 1, vstamp_driver_timeout(conn->driver));
-    int signal = polled && polls[n].revents == 0 ? 0 : signals_take(&conn->signals);
-    if (signal != 0) return signal;
-    driver_turn(conn->driver, polls);
-    return 0;
+    struct pollfd polls[] = {{.fd = vstamp_driver_fd(conn->driver), .events = POLLIN},
+                             {.fd = conn->signals.fd, .events = POLLIN}};
+    int n = poll(polls, 2, vstamp_driver_timeout(conn->driver));
+    int signal = n < 0 || polls[1].revents != 0 ? signals_take(&conn->signals) : 0;
+    if (signal == 0) vstamp_driver_wait(conn->driver, 0);
+    return signal;
 }
 
 int conn_call(struct conn *conn, struct session *session)

@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Client i belongs to driver i modulo their number, and is one of that driver's sessions: any, as
- * they are alike. */
+ * they are alike.
+ *
+ * A turn costs what happened in it, and a glance at each driver's time, not a look at each
+ * connection: there may be tens of thousands, and most are idle. */
+#define _GNU_SOURCE /* ppoll */
 #include <config.h>
 
 #include "client/crowd.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client/memory.h"
 #include "driver/driver.h"
 #include "kv/kv.h"
 
 #define DESCRIPTORS_BESIDE 32u /* standard streams, files, signals, and some */
+#define EVENTS_A_TURN 256
 #define CROWDS_MAX 16u /* that run at a time and are remembered */
 /* Between the registrations of two runs there is room for those by which a session fences itself
  * after a time-out. */
@@ -67,18 +75,22 @@ static void open_drivers(struct crowd *crowd, const struct config_addresses *rep
                                           .registration = crowd->file.identity.registration,
                                           .application = KV_APPLICATION};
     crowd->drivers = memory_new(crowd->n_drivers * sizeof crowd->drivers[0]);
-    crowd->places = memory_new(crowd->n_drivers * sizeof crowd->places[0]);
-    crowd->polls =
-        memory_new((crowd->n_drivers * (size_t)VSTAMP_PEERS_MAX + 2) * sizeof crowd->polls[0]);
+    crowd->wake_ms = memory_new(crowd->n_drivers * sizeof crowd->wake_ms[0]);
+    crowd->is_due = memory_new(crowd->n_drivers * sizeof crowd->is_due[0]);
+    crowd->due = memory_new(crowd->n_drivers * sizeof crowd->due[0]);
+    crowd->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (crowd->epoll < 0) abort();
     for (uint32_t i = 0; i < crowd->n_drivers; i++) {
         config.in_flight = (crowd->n_clients - i - 1) / crowd->n_drivers + 1;
         crowd->drivers[i] = driver_new(replicas->at, replicas->n, crowd->c->tls, &config);
         if (crowd->drivers[i] == NULL) abort();
+        driver_join(crowd->drivers[i], crowd->epoll, i);
+        crowd->wake_ms[i] = UINT64_MAX;
         config.first.lo += config.in_flight;
     }
 }
 
-/* Each connection is a descriptor, and those that there might be count for poll(2). */
+/* Each connection is a descriptor. */
 static int take_descriptors(const struct crowd *crowd, const struct config_addresses *replicas,
                             struct vstamp_diag *diag)
 {
@@ -124,48 +136,93 @@ void crowd_close(struct crowd *crowd)
     if (crowd->drivers == NULL) return;
     for (uint32_t i = 0; i < crowd->n_drivers; i++) vstamp_driver_close(crowd->drivers[i]);
     free(crowd->drivers);
-    free(crowd->places);
-    free(crowd->polls);
+    close(crowd->epoll);
+    free(crowd->wake_ms);
+    free(crowd->is_due);
+    free(crowd->due);
     session_file_close(&crowd->file);
     signals_release(&crowd->signals);
     signals_close(&crowd->signals);
     *crowd = (struct crowd){0};
 }
 
+static void make_due(struct crowd *crowd, uint32_t driver)
+{
+    if (crowd->is_due[driver]) return;
+    crowd->is_due[driver] = true;
+    crowd->due[crowd->n_due++] = driver;
+}
+
 void crowd_call(struct crowd *crowd, uint32_t i, enum vstamp_task task, struct bytes operation,
                 vstamp_reply_fn *reply, void *context)
 {
-    int rv = vstamp_driver_call(crowd->drivers[i % crowd->n_drivers], task, operation.data,
-                                operation.size, crowd->c->options.timeout_ms, reply, context);
+    uint32_t driver = i % crowd->n_drivers;
+    int rv = vstamp_driver_call(crowd->drivers[driver], task, operation.data, operation.size,
+                                crowd->c->options.timeout_ms, reply, context);
+    make_due(crowd, driver);
     if (rv == 0) return;
     const struct vstamp_reply refused = {.err = rv, .body = (const uint8_t *)""};
     reply(context, &refused);
 }
 
+static void advance(struct crowd *crowd)
+{
+    for (uint32_t k = 0; k < crowd->n_due; k++) {
+        uint32_t i = crowd->due[k];
+        crowd->is_due[i] = false;
+        crowd->wake_ms[i] = driver_advance(crowd->drivers[i]);
+        uint64_t view = vstamp_client_view(vstamp_driver_client(crowd->drivers[i]));
+        if (view > crowd->view) crowd->view = view;
+    }
+    crowd->n_due = 0;
+}
+
+/* Nanoseconds until a driver's time has come, or `until_ns`; UINT64_MAX: neither ever does. */
+static uint64_t time_left(const struct crowd *crowd, uint64_t until_ns)
+{
+    uint64_t wake_ms = UINT64_MAX, now_ns = crowd_now_ns();
+    for (uint32_t i = 0; i < crowd->n_drivers; i++)
+        if (crowd->wake_ms[i] < wake_ms) wake_ms = crowd->wake_ms[i];
+    if (wake_ms < until_ns / 1000000u) until_ns = wake_ms * 1000000u;
+    if (until_ns == UINT64_MAX) return UINT64_MAX;
+    return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+static void take_events(struct crowd *crowd)
+{
+    struct epoll_event events[EVENTS_A_TURN];
+    int n = epoll_wait(crowd->epoll, events, EVENTS_A_TURN, 0);
+    for (int i = 0; i < n; i++) {
+        uint32_t driver = driver_number(&events[i]);
+        driver_on_event(crowd->drivers[driver], &events[i]);
+        make_due(crowd, driver);
+    }
+}
+
+static void take_time(struct crowd *crowd)
+{
+    uint64_t now_ms = vstamp_driver_now_ms();
+    for (uint32_t i = 0; i < crowd->n_drivers; i++) {
+        if (crowd->wake_ms[i] > now_ms) continue;
+        driver_on_time(crowd->drivers[i]);
+        make_due(crowd, i);
+    }
+}
+
 bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns)
 {
-    struct pollfd *polls = crowd->polls;
-    size_t n = 0;
-    int wait_ms = -1;
-    for (uint32_t i = 0; i < crowd->n_drivers; i++) {
-        crowd->places[i] = n;
-        n += driver_polls(crowd->drivers[i], polls + n);
-        int ms = vstamp_driver_timeout(crowd->drivers[i]);
-        if (ms >= 0 && (wait_ms < 0 || ms < wait_ms)) wait_ms = ms;
-    }
-    polls[n] = (struct pollfd){.fd = crowd->signals.fd, .events = POLLIN};
-    polls[n + 1] = (struct pollfd){.fd = input, .events = POLLIN};
-
-    uint64_t now = crowd_now_ns();
-    uint64_t wait = until_ns > now ? until_ns - now : 0;
-    if (wait_ms >= 0 && (uint64_t)wait_ms * 1000000u < wait) wait = (uint64_t)wait_ms * 1000000u;
-    if (until_ns == UINT64_MAX && wait_ms < 0) wait = UINT64_MAX;
-    bool polled = driver_poll(polls, n + 2, wait);
-    if ((!polled || polls[n].revents != 0) && crowd->c->signal == 0)
+    advance(crowd);
+    struct pollfd polls[] = {{.fd = crowd->epoll, .events = POLLIN},
+                             {.fd = crowd->signals.fd, .events = POLLIN},
+                             {.fd = input, .events = POLLIN}};
+    uint64_t left = time_left(crowd, until_ns);
+    const struct timespec wait = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
+    int n = ppoll(polls, 3, left == UINT64_MAX ? NULL : &wait, NULL);
+    if ((n < 0 || polls[1].revents != 0) && crowd->c->signal == 0)
         crowd->c->signal = signals_take(&crowd->signals);
-    for (uint32_t i = 0; i < crowd->n_drivers; i++)
-        driver_turn(crowd->drivers[i], polls + crowd->places[i]);
-    return polls[n + 1].revents != 0;
+    if (n > 0 && polls[0].revents != 0) take_events(crowd);
+    take_time(crowd);
+    return n > 0 && polls[2].revents != 0;
 }
 
 static void on_registered(void *context, const struct vstamp_reply *reply)
@@ -198,16 +255,6 @@ int crowd_register(struct crowd *crowd, struct outcome *o)
                      says ? crowd->roll.why : vstamp_err_text(crowd->roll.err));
     }
     return o->err;
-}
-
-uint64_t crowd_view(const struct crowd *crowd)
-{
-    uint64_t view = 0;
-    for (uint32_t i = 0; i < crowd->n_drivers; i++) {
-        uint64_t one = vstamp_client_view(vstamp_driver_client(crowd->drivers[i]));
-        if (one > view) view = one;
-    }
-    return view;
 }
 
 void crowd_explain(const struct crowd *crowd, char *text, size_t size)

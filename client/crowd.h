@@ -8,8 +8,6 @@
 #ifndef CLIENT_CROWD_H
 #define CLIENT_CROWD_H
 
-#include <poll.h>
-
 #include <vstamp/client.h>
 
 #include "client/client.h"
@@ -23,8 +21,12 @@ struct crowd {
     uint32_t n_clients;
     uint32_t n_drivers; /* connections to each replica */
     struct vstamp_driver **drivers;
-    struct pollfd *polls;
-    size_t *places; /* in `polls`, where those of a driver begin */
+    int epoll; /* over all connections */
+    uint64_t *wake_ms; /* when each driver is to be looked at, though nothing happened */
+    bool *is_due;
+    uint32_t *due; /* those that are to be advanced: the drivers with is_due */
+    uint32_t n_due;
+    uint64_t view; /* newest that was heard of */
     struct signals signals;
     struct session_file file; /* holds the ids, and a lock on them */
     struct {
@@ -53,7 +55,6 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns);
  * was of zeros. */
 int crowd_register(struct crowd *crowd, struct outcome *o);
 
-uint64_t crowd_view(const struct crowd *crowd);
 
 /* What is the matter with the replicas, for a person. */
 void crowd_explain(const struct crowd *crowd, char *text, size_t size);

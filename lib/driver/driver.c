@@ -11,7 +11,6 @@
  * Frames are handed over only when those before have left, so a slow link carries no copies that
  * nobody waits for.  An answer is left in its input buffer until the next read; so nothing that a
  * callback may do reads from a socket. */
-#define _GNU_SOURCE /* ppoll */
 #include <config.h>
 
 #include "driver/driver.h"
@@ -19,7 +18,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +31,6 @@
 #include "proxy/proxy.h"
 #include "wire/schema.h"
 
-#define PAUSE_NS    10000000u /* where nothing can be waited for */
 #define FRESH_MS    20u /* what was read from so recently is taken to be there */
 #define WAIT_MS_MAX 60000u
 #define NOWHERE     "?" /* an address that makes no sense here */
@@ -54,7 +51,9 @@ struct vstamp_driver {
     bool in_turn; /* connections are being worked on, and callbacks come from there */
     bool closes;
     struct tls *tls; /* NULL: without */
-    int epoll; /* all connections behind one descriptor, for a loop of the caller's; -1: none */
+    int epoll;       /* all connections behind one descriptor */
+    bool has_joined; /* that is the caller's, and others are there */
+    uint32_t number; /* what the events say there */
     size_t n_begin;
     struct address begin[VSTAMP_REPLICAS_MAX]; /* where its user believes the group to be */
     size_t n_peers;                            /* members, then those of `begin` that are none */
@@ -163,13 +162,15 @@ struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struc
     struct vstamp_driver *d = calloc(1, sizeof *d);
     size_t size = vstamp_client_size(&full);
     void *memory = aligned_alloc(64, (size + 63) / 64 * 64);
-    if (d == NULL || memory == NULL) {
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (d == NULL || memory == NULL || epoll < 0) {
+        if (epoll >= 0) close(epoll);
         free(d);
         free(memory);
         return NULL;
     }
     memset(memory, 0, size);
-    d->epoll = -1;
+    d->epoll = epoll;
     d->tls = tls_share(tls);
     d->client = vstamp_client_new(&full, memory);
     for (size_t i = 0; i < n; i++) {
@@ -216,7 +217,7 @@ int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
     if (rv != 0) return rv;
     *driver = driver_new(at, n, NULL, config);
     if (*driver != NULL) return 0;
-    vstamp_diag_printf(diag, "out of memory");
+    vstamp_diag_printf(diag, "%s", strerror(errno));
     return VSTAMP_E_IO;
 }
 
@@ -253,7 +254,7 @@ void vstamp_driver_close(struct vstamp_driver *d)
     vstamp_client_time(d->client, UINT64_MAX); /* no call has more time than that */
     forget_peers(d);
     tls_close(d->tls);
-    if (d->epoll >= 0) close(d->epoll);
+    if (!d->has_joined) close(d->epoll);
     free(d->answer);
     free(d->client);
     free(d);
@@ -396,12 +397,14 @@ int vstamp_driver_call(struct vstamp_driver *d, enum vstamp_task task, const voi
 
 /* A descriptor that is closed has left epoll by itself, and its number may be that of the next one;
  * so it is the link that knows.  0, or an errno. */
-static int watch(int epoll, struct link *l)
+static int watch(struct vstamp_driver *d, uint32_t index)
 {
-    struct epoll_event event = {.events = link_waits_to_write(l) ? EPOLLIN | EPOLLOUT : EPOLLIN};
+    struct link *l = &d->peers[index].link;
+    struct epoll_event event = {.events = link_waits_to_write(l) ? EPOLLIN | EPOLLOUT : EPOLLIN,
+                                .data.u64 = (uint64_t)d->number << 32 | index};
     if (l->fd < 0 || l->watched == event.events) return 0;
     int change = l->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-    if (epoll_ctl(epoll, change, l->fd, &event) != 0) return errno;
+    if (epoll_ctl(d->epoll, change, l->fd, &event) != 0) return errno;
     l->watched = event.events;
     return 0;
 }
@@ -409,98 +412,94 @@ static int watch(int epoll, struct link *l)
 static void watch_all(struct vstamp_driver *d)
 {
     for (uint32_t i = 0; i < d->n_peers; i++) {
-        int error = watch(d->epoll, &d->peers[i].link);
+        int error = watch(d, i);
         if (error != 0) lose(d, i, error);
     }
 }
 
-/* All that need not wait. */
-static void advance(struct vstamp_driver *d)
+void driver_join(struct vstamp_driver *d, int epoll, uint32_t number)
+{
+    assert(!d->has_joined);
+    close(d->epoll);
+    d->epoll = epoll;
+    d->has_joined = true;
+    d->number = number;
+}
+
+uint32_t driver_number(const struct epoll_event *event)
+{
+    return (uint32_t)(event->data.u64 >> 32);
+}
+
+/* When there is something to do, though nothing happens; 0: at once. */
+static uint64_t wake_ms(const struct vstamp_driver *d)
+{
+    uint64_t least_ms = vstamp_client_wake(d->client);
+    if (has_moved(d)) return 0;
+    for (uint32_t i = 0; i < d->n_peers; i++) {
+        const struct link *l = &d->peers[i].link;
+        if (is_waiting(d, i) && l->due_ms < least_ms) least_ms = l->due_ms;
+        if (l->state == LINK_UP && !link_waits_to_write(l) &&
+            vstamp_client_output_size(d->client, i) > 0)
+            return 0; /* a call was begun since it was written to */
+    }
+    return least_ms;
+}
+
+uint64_t driver_advance(struct vstamp_driver *d)
 {
     d->in_turn = true;
     follow(d);
     connect_wanted(d, vstamp_driver_now_ms());
     for (uint32_t i = 0; i < d->n_peers; i++) write_due(d, i);
-    if (d->epoll >= 0) watch_all(d);
+    watch_all(d);
+    d->in_turn = false;
+    return wake_ms(d);
+}
+
+/* What happened to a connection that is no longer there happened to nobody. */
+void driver_on_event(struct vstamp_driver *d, const struct epoll_event *event)
+{
+    uint32_t index = (uint32_t)event->data.u64;
+    if (has_moved(d) || index >= d->n_peers || d->peers[index].link.fd < 0) return;
+    d->in_turn = true;
+    if (link_is_rising(&d->peers[index].link)) finish_connect(d, index);
+    else if ((event->events & ~(uint32_t)EPOLLOUT) != 0) read_some(d, index);
     d->in_turn = false;
 }
 
-size_t driver_polls(struct vstamp_driver *d, struct pollfd *polls)
-{
-    advance(d);
-    for (uint32_t i = 0; i < d->n_peers; i++) {
-        const struct link *l = &d->peers[i].link;
-        polls[i] = (struct pollfd){.fd = l->fd,
-                                   .events = link_waits_to_write(l) ? POLLIN | POLLOUT : POLLIN};
-    }
-    return d->n_peers;
-}
-
-int vstamp_driver_timeout(const struct vstamp_driver *d)
-{
-    uint64_t now_ms = vstamp_driver_now_ms(), wake_ms = vstamp_client_wake(d->client);
-    if (has_moved(d)) return 0;
-    for (uint32_t i = 0; i < d->n_peers; i++) {
-        const struct link *l = &d->peers[i].link;
-        if (is_waiting(d, i) && l->due_ms < wake_ms) wake_ms = l->due_ms;
-        if (l->state == LINK_UP && !link_waits_to_write(l) &&
-            vstamp_client_output_size(d->client, i) > 0)
-            return 0; /* a call was begun since it was written to */
-    }
-    if (wake_ms == UINT64_MAX) return -1;
-    if (wake_ms <= now_ms) return 0;
-    return wake_ms - now_ms > WAIT_MS_MAX ? (int)WAIT_MS_MAX : (int)(wake_ms - now_ms);
-}
-
-void driver_turn(struct vstamp_driver *d, const struct pollfd *polls)
+void driver_on_time(struct vstamp_driver *d)
 {
     d->in_turn = true;
-    for (uint32_t i = 0; i < d->n_peers && !has_moved(d); i++) {
-        const struct link *l = &d->peers[i].link;
-        if (l->fd < 0 || polls[i].fd != l->fd || polls[i].revents == 0) continue;
-        if (link_is_rising(l))
-            finish_connect(d, i);
-        else if ((polls[i].revents & ~POLLOUT) != 0)
-            read_some(d, i);
-    }
     vstamp_client_time(d->client, vstamp_driver_now_ms());
     d->in_turn = false;
 }
 
-bool driver_poll(struct pollfd *polls, size_t n, uint64_t wait_ns)
+int vstamp_driver_timeout(const struct vstamp_driver *d)
 {
-    const struct timespec wait = {(time_t)(wait_ns / 1000000000u), (long)(wait_ns % 1000000000u)};
-    const struct timespec pause = {0, wait_ns < PAUSE_NS ? (long)wait_ns : (long)PAUSE_NS};
-    if (ppoll(polls, n, wait_ns == UINT64_MAX ? NULL : &wait, NULL) >= 0) return true;
-    for (size_t i = 0; i < n; i++) polls[i].revents = 0;
-    if (errno != EINTR) nanosleep(&pause, NULL);
-    return false;
+    uint64_t now_ms = vstamp_driver_now_ms(), until_ms = wake_ms(d);
+    if (until_ms == UINT64_MAX) return -1;
+    if (until_ms <= now_ms) return 0;
+    return until_ms - now_ms > WAIT_MS_MAX ? (int)WAIT_MS_MAX : (int)(until_ms - now_ms);
 }
 
-bool driver_poll_ms(struct pollfd *polls, size_t n, int wait_ms)
-{
-    return driver_poll(polls, n, wait_ms < 0 ? UINT64_MAX : (uint64_t)wait_ms * 1000000u);
-}
-
+/* Nobody may come back before its descriptor is ready: so what callbacks began is sent, too. */
 int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
 {
+    struct epoll_event events[VSTAMP_PEERS_MAX];
     if (d->in_turn) return VSTAMP_E_INVALID; /* from a callback */
-    struct pollfd polls[VSTAMP_PEERS_MAX];
-    size_t n = driver_polls(d, polls);
+    driver_advance(d);
     int own_ms = vstamp_driver_timeout(d);
     if (timeout_ms < 0 || (own_ms >= 0 && own_ms < timeout_ms)) timeout_ms = own_ms;
-    bool polled = driver_poll_ms(polls, n, timeout_ms);
-    driver_turn(d, polls);
-    if (d->epoll >= 0) advance(d); /* nobody may come back before that descriptor is ready */
-    return polled ? 0 : VSTAMP_E_IO;
+    int n = epoll_wait(d->epoll, events, VSTAMP_PEERS_MAX, timeout_ms);
+    for (int i = 0; i < n; i++) driver_on_event(d, &events[i]);
+    driver_on_time(d);
+    driver_advance(d);
+    return n < 0 ? VSTAMP_E_IO : 0;
 }
 
 int vstamp_driver_fd(struct vstamp_driver *d)
 {
-    if (d->epoll >= 0) return d->epoll;
-    d->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (d->epoll < 0) return VSTAMP_E_IO;
-    watch_all(d);
     return d->epoll;
 }
 

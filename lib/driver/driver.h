@@ -10,7 +10,7 @@
 #include "tls/tls.h"
 
 /* vstamp_driver_open for these addresses, which are copied, and with TLS unless that is NULL.
- * NULL: out of memory. */
+ * NULL: the system has no memory, or no descriptor left. */
 struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struct tls *tls,
                                  const struct vstamp_client_config *config);
 
@@ -21,32 +21,34 @@ void driver_begin_at(struct vstamp_driver *driver, const struct address *begin, 
 /* The one session of a driver with in_flight 1 is this one from now on (proxy/proxy.h). */
 void driver_adopt(struct vstamp_driver *driver, struct session *session);
 
-/* Another one to the same replicas, which knows what this session knows of the group.  NULL: out of
- * memory. */
+/* Another one to the same replicas, which knows what this session knows of the group.  NULL: as
+ * above. */
 struct vstamp_driver *driver_beside(struct vstamp_driver *driver, uint32_t in_flight,
                                     const struct session *session);
 
 /* Where a member of the newest epoch that was heard of listens. */
 const char *driver_member(const struct vstamp_driver *driver, uint32_t replica);
 
-/* The steps of vstamp_driver_wait, for those who wait for more than one driver:
+/* For those who wait for many drivers at once.  The connections of each are watched by one epoll,
+ * which is the caller's, instead of one of its own; whatever was awaited there, the event tells
+ * whose it is.  So a wait costs what happened, however many have joined.
  *
- *     n = driver_polls(d, polls);                  connects, writes, and says what to wait for
- *     poll(polls, n, vstamp_driver_timeout(d));
- *     driver_turn(d, polls);                       reads, and calls back
+ *     driver_join(d, epoll, number)              once, before anything is asked
  *
- * polls has room for VSTAMP_PEERS_MAX; polls[i] is for replica i, its descriptor -1 while there is
- * none. */
-struct pollfd;
-size_t driver_polls(struct vstamp_driver *driver, struct pollfd *polls);
-void driver_turn(struct vstamp_driver *driver, const struct pollfd *polls);
+ *     wake_ms = driver_advance(d)                where a call was begun, or something happened
+ *     epoll_wait(epoll, ...)                     until the earliest of these
+ *     driver_on_event(d, &event)                 d is that of driver_number(&event); calls back
+ *     driver_on_time(d)                          where wake_ms has come; calls back
+ */
+struct epoll_event;
+void driver_join(struct vstamp_driver *driver, int epoll, uint32_t number);
+uint32_t driver_number(const struct epoll_event *event);
 
-/* poll(2) for so long, UINT64_MAX: for ever.  False: it failed, and none is ready; by a signal, or
- * after a pause, as there are more of them than this process may have descriptors. */
-bool driver_poll(struct pollfd *polls, size_t n, uint64_t wait_ns);
-
-/* The same with what vstamp_driver_timeout says. */
-bool driver_poll_ms(struct pollfd *polls, size_t n, int wait_ms);
+/* All that need not wait: connect, write, say what is awaited.  When to come back at the latest, by
+ * vstamp_driver_now_ms; UINT64_MAX: there is no such time. */
+uint64_t driver_advance(struct vstamp_driver *driver);
+void driver_on_event(struct vstamp_driver *driver, const struct epoll_event *event);
+void driver_on_time(struct vstamp_driver *driver);
 
 /* Notice connections that ended while nothing was in flight, so that nothing is sent into them. */
 void driver_refresh(struct vstamp_driver *driver);

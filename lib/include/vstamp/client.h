@@ -178,7 +178,8 @@ VSTAMP_API void vstamp_client_others(struct vstamp_client *client, uint32_t n_ot
  * configuration, or for some of them.  It follows the group to other members, and comes back to
  * these if those are silent.  `config` NULL: one call at a time.  Nothing is connected or resolved
  * yet.  On success the driver is the caller's, to close.  VSTAMP_E_CONFIG: an address makes no
- * sense, or in_flight is too large.  VSTAMP_E_IO: out of memory. */
+ * sense, or in_flight is too large.  VSTAMP_E_IO: the system has no memory or no descriptor left.
+ */
 VSTAMP_API int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
                                   const struct vstamp_client_config *config,
                                   struct vstamp_diag *diag);
@@ -228,8 +229,7 @@ VSTAMP_API int vstamp_driver_finish(struct vstamp_driver *driver);
  * can be read, or so many milliseconds have passed (-1: for ever), and then, or as soon as calls
  * were begun, say vstamp_driver_wait(driver, 0).
  *
- * It is the same one for the life of the driver, which closes it.  VSTAMP_E_IO: the system has none
- * left. */
+ * It is the same one for the life of the driver, which closes it. */
 VSTAMP_API int vstamp_driver_fd(struct vstamp_driver *driver);
 VSTAMP_API int vstamp_driver_timeout(const struct vstamp_driver *driver);
 

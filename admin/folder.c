@@ -3,7 +3,7 @@
  * is said here is what a start would meet. */
 #include "admin/folder.h"
 
-#include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -472,15 +472,19 @@ static int walk_pages(struct folder *f, struct vstamp_diag *diag)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static void tell_aside(struct folder *f)
+static int tell_aside(struct folder *f, struct vstamp_diag *diag)
 {
     DIR *dir = opendir(f->storage.folder);
     const struct dirent *entry;
-    while (dir != NULL && (entry = readdir(dir)) != NULL)
+    while (dir != NULL && (entry = storage_entry(dir)) != NULL)
         if (strncmp(entry->d_name, STORAGE_ASIDE, strlen(STORAGE_ASIDE)) == 0)
             finding(f, entry->d_name, FOLDER_NO_PLACE,
                     "a start found it damaged and put it aside");
+    int error = errno;
     if (dir != NULL) closedir(dir);
+    if (error == 0) return 0;
+    vstamp_diag_printf(diag, "%s: cannot list the folder: %s", f->storage.folder, strerror(error));
+    return VSTAMP_E_IO;
 }
 
 int folder_walk(struct folder *f, const struct folder_visitor *visitor, struct vstamp_diag *diag)
@@ -488,7 +492,7 @@ int folder_walk(struct folder *f, const struct folder_visitor *visitor, struct v
     f->visitor = visitor;
     int rv = walk_pages(f, diag);
     if (rv == 0) rv = walk_journal(f, diag);
-    if (rv == 0) tell_aside(f);
+    if (rv == 0) rv = tell_aside(f, diag);
     return rv;
 }
 

@@ -5,7 +5,6 @@
 
 #include "admin/member.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,22 +47,24 @@ int member_check(const struct config *config, uint32_t index, struct vstamp_diag
     member_print_folder(folder, config, index);
     DIR *dir = opendir(folder);
     if (dir == NULL && errno == ENOENT) return 0;
-    if (dir == NULL) {
-        vstamp_diag_printf(diag, "%s: %s", folder, strerror(errno));
-        return VSTAMP_E_IO;
-    }
-    const struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL) {
+    const struct dirent *entry = NULL;
+    while (dir != NULL && (entry = storage_entry(dir)) != NULL) {
         const char *name = entry->d_name;
         if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "lock") != 0) break;
     }
-    if (entry != NULL)
+    int rv = 0;
+    if (entry != NULL) {
         vstamp_diag_printf(diag,
                            "%s: not empty: a group is restored into new folders; name another "
                            "data_dir, or move this one away",
                            folder);
-    closedir(dir);
-    return entry == NULL ? 0 : VSTAMP_E_CONFIG;
+        rv = VSTAMP_E_CONFIG;
+    } else if (errno != 0) {
+        vstamp_diag_printf(diag, "%s: cannot list the folder: %s", folder, strerror(errno));
+        rv = VSTAMP_E_IO;
+    }
+    if (dir != NULL) closedir(dir);
+    return rv;
 }
 
 static void io_log(void *ctx, enum log_level level, const char *event, const char *detail)

@@ -19,6 +19,7 @@
 #ifndef REPLICA_STORAGE_H
 #define REPLICA_STORAGE_H
 
+#include <dirent.h>
 #include <limits.h>
 
 #include <liburing.h>
@@ -177,6 +178,10 @@ int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_di
 /* Does this errno say that the system refuses what the disk could give?  Then the file that it is
  * about may be as sound as ever. */
 bool storage_is_refusal(int error);
+
+/* The next name in a folder; NULL: that was the last, or errno tells what keeps it from being read:
+ * what is not listed must not be taken for missing. */
+struct dirent *storage_entry(DIR *dir);
 
 /* All numbers of files of that kind, rising; the caller frees *numbers. */
 int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,

@@ -3,8 +3,6 @@
 #ifndef REPLICA_STORAGE_LANE_H
 #define REPLICA_STORAGE_LANE_H
 
-#include <dirent.h>
-
 #include "replica/storage.h"
 
 /* storage_folder.c */
@@ -28,9 +26,6 @@ bool lane_sync_folder(struct lane *l);
 bool lane_has_room(struct lane *l, uint64_t size);
 bool lane_leaves_room(int fd); /* for all else, if something that may be lost goes to that file */
 bool lane_remove_below(struct lane *l, uint64_t bound);
-
-/* The next name; NULL: that was the last, or errno tells what keeps the folder from being read. */
-struct dirent *storage_entry(DIR *dir);
 
 /* storage_aside.c */
 int storage_put_aside(const struct storage *s, struct vstamp_diag *diag);

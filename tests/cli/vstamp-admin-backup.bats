@@ -264,6 +264,23 @@ application, ./mine"* ]]
     [ "$status" -eq 2 ]
 }
 
+@test "a folder that cannot be listed is not taken for an empty one" {
+    local library
+    library=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/bad_folder.so
+    LD_PRELOAD=$library vstamp-admin --version || skip "LD_PRELOAD does not work here"
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    vstamp-admin backup b
+    sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
+    mkdir -p new/0
+    touch new/0/theirs
+    LD_PRELOAD=$library BAD_FOLDER_NAMES=0 admin restore b
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"new/0: cannot list the folder: Input/output error" ]]
+    [ "$(ls new/0)" = theirs ]
+}
+
 @test "sessions of the copied group are refused by the new one" {
     group_start 1
     group_wait_primary

@@ -181,6 +181,21 @@ for line in sys.stdin: json.loads(line)' < <(cat list.json verify.json show.json
     [[ $output == *'"file":"damaged-?"'* ]]
 }
 
+@test "a folder that cannot be listed to its end is not called sound" {
+    local library n=0
+    make_folder
+    library=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/bad_folder.so
+    LD_PRELOAD=$library vstamp-admin --version || skip "LD_PRELOAD does not work here"
+    while LD_PRELOAD=$library BAD_FOLDER_NAMES=$n journal "$FOLDER"
+        [[ $stderr == *"bad-folder: "* ]]; do
+        [ "$status" -eq 2 ]
+        [[ $stderr == *"vstamp-admin: $FOLDER"*": cannot list"*": Input/output error" ]]
+        n=$((n + 1))
+    done
+    [ "$status" -eq 0 ]
+    ((n > 10)) # it is listed more than once
+}
+
 @test "a damaged store of pages" {
     make_folder
     pages=$FOLDER/pages.mdb

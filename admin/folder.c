@@ -79,8 +79,9 @@ static uint64_t own_counter(const struct wire_hard_state *s)
 static void follow_state(struct folder *f, const struct folder_record *record)
 {
     const struct wire_hard_state *s = record->as.state;
-    bool forgets = s->lost ? !log_agrees(f, s->op, s->checksum) && s->op >= f->base
-                           : vstamp_id_is_zero(s->group);
+    bool blank = vstamp_id_is_zero(s->group);
+    /* A checkpoint stands, and so do entries that were fetched since (vr_restore_state). */
+    bool forgets = s->op == 0 && (s->lost ? f->base == 0 : blank);
     f->any_state = true;
     f->state = *s;
     if (!vr_membership_read(&f->members, &s->membership)) f->members.n = 0;
@@ -90,9 +91,9 @@ static void follow_state(struct folder *f, const struct folder_record *record)
     if (!vstamp_id_is_zero(s->group)) f->group = s->group;
     if (forgets) {
         log_begin(f, 0, (struct vstamp_id){0});
-    } else if (!s->lost && s->log_view > s->view) {
-        finding(f, record->file, record->place, "a hard state of a log newer than its view");
-    } else if (!s->lost && log_agrees(f, s->op, s->checksum)) {
+    } else if (!s->lost && !blank && (s->view > NUMBER_MAX || s->log_view > s->view)) {
+        finding(f, record->file, record->place, "a hard state of a view that cannot be");
+    } else if (!s->lost && !blank && log_agrees(f, s->op, s->checksum)) {
         if (s->op < f->commit || s->commit > s->op) {
             finding(f, record->file, record->place,
                     "a hard state that ends the log at op %" PRIu64 ", though %" PRIu64
@@ -154,7 +155,8 @@ static void check_owner(struct folder *f, const char *file, uint64_t place,
     else if (vr_settings_differ(&owner->settings, &f->owner.settings, &setting))
         finding(f, file, place, "was written with %s %s, the files before it with %s", setting.key,
                 setting.theirs, setting.ours);
-    else if (!vstamp_id_is_zero(owner->group) && !vstamp_id_is_zero(f->group) &&
+    else if (f->op > 0 && /* else it may have left that one */
+             !vstamp_id_is_zero(owner->group) && !vstamp_id_is_zero(f->group) &&
              !vstamp_id_equal(owner->group, f->group))
         finding(f, file, place, "belongs to another group than the files before it");
     if (!vstamp_id_is_zero(owner->group)) f->group = owner->group;

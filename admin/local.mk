@@ -10,6 +10,8 @@ noinst_LTLIBRARIES += %D%/libadmin.la
     %D%/copy_file.h \
     %D%/fetch.c \
     %D%/fetch.h \
+    %D%/folder.c \
+    %D%/folder.h \
     %D%/members.c \
     %D%/members.h \
     %D%/notation.c \
@@ -36,8 +38,6 @@ vstamp_admin_SOURCES = \
     %D%/cmd_status.c \
     %D%/cmd_view_change.c \
     %D%/commands.def \
-    %D%/folder.c \
-    %D%/folder.h \
     %D%/main.c \
     %D%/member.c \
     %D%/member.h \

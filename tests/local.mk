@@ -17,6 +17,7 @@ UNIT_TESTS = \
     %D%/unit/test_config \
     %D%/unit/test_driver \
     %D%/unit/test_error \
+    %D%/unit/test_folder \
     %D%/unit/test_frame \
     %D%/unit/test_id_hash \
     %D%/unit/test_journal \
@@ -259,6 +260,7 @@ check_LTLIBRARIES += %D%/cli/late_signal.la
 %C%_cli_late_signal_la_SOURCES = %D%/cli/late_signal.c
 %C%_cli_late_signal_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
 %C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
+%C%_unit_test_folder_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(LDADD)
 %C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
 %C%_unit_test_plan_LDADD = $(ADMIN_LIBS) $(LDADD)
 

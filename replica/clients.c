@@ -84,7 +84,7 @@ static void on_over(struct connection *one, const char *reason)
     char address[CONNECTION_ADDRESS_SIZE];
 
     leave(c, one);
-    bool strange = connection_failed_tls(one) && uv_now(one->tcp.loop) >= c->next_stranger_ms;
+    bool strange = one->failed_tls && uv_now(one->tcp.loop) >= c->next_stranger_ms;
     if (one->error != VSTAMP_E_VERSION && !strange && c->log->level < LOG_LEVEL_DEBUG) return;
     connection_address(one, address);
     if (strange) {

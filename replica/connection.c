@@ -44,11 +44,6 @@ bool connection_secure(struct connection *c, struct tls *tls, const char *host)
     return c->tls != NULL;
 }
 
-bool connection_failed_tls(const struct connection *c)
-{
-    return c->speaks_tls || (c->tls != NULL && !c->identified && tls_why(c->tls)[0] != '\0');
-}
-
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct connection *c = (struct connection *)handle;
@@ -89,8 +84,8 @@ void connection_hand_over(struct connection *c, struct connection_owner *owner)
 /* What came last is no frame, for this reason; unless that is TLS. */
 static void close_on(struct connection *c, struct bytes stream, const char *reason)
 {
-    c->speaks_tls = c->tls == NULL && tls_is_spoken(stream);
-    connection_close(c, c->speaks_tls ? "it speaks TLS, and tls is not set here" : reason);
+    c->failed_tls = c->tls == NULL && tls_is_spoken(stream);
+    connection_close(c, c->failed_tls ? "it speaks TLS, and tls is not set here" : reason);
 }
 
 static const char *frame_complaint(int err)
@@ -329,6 +324,7 @@ static void flush_sealed(struct connection *c)
 
     ssize_t taken = tls_write(c->tls, plain);
     if (taken > 0) sent_all(c);
+    if (taken < 0) c->failed_tls = !c->identified;
     struct bytes sealed = tls_output(c->tls);
     ssize_t n = sealed.size > 0 ? try_write(c, sealed) : 0;
     if (n < 0) return;

@@ -48,9 +48,9 @@ struct connection_owner {
 struct connection {
     uv_tcp_t tcp; /* first: its address is the connection's */
     struct connection_owner *owner;
-    struct tls_stream *tls; /* NULL: without, */
-    bool speaks_tls;        /* and yet this came */
+    struct tls_stream *tls; /* NULL: without */
     bool closing, reading;
+    bool failed_tls; /* it is closed since TLS did not come about, or came unexpected */
     bool held;           /* frames stay here and in the socket */
     struct turn_share share;
     int error;           /* of the frame for which it was closed, or 0 */
@@ -104,9 +104,6 @@ void connection_discard(struct connection *c);
 
 /* It belongs to somebody else from now on. */
 void connection_hand_over(struct connection *c, struct connection_owner *owner);
-
-/* Is it over since TLS did not come about, or was not expected?  The reason says more. */
-bool connection_failed_tls(const struct connection *c);
 
 /* The other end, for logs. */
 void connection_address(const struct connection *c, char text[static CONNECTION_ADDRESS_SIZE]);

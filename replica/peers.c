@@ -110,7 +110,7 @@ static void on_over(struct connection *c, const char *reason)
             node_on_peer_connected(p->turn->node, peer->slot, false);
         }
         peer->told = false;
-    } else if (connection_failed_tls(c)) {
+    } else if (c->failed_tls) {
         note_refusal(p, c, peer->slot, peer->address.text, reason);
     } else {
         complain(peer, reason);

@@ -35,8 +35,8 @@ struct put {
     struct import *of;
     uint32_t client;
     uint64_t line;
-    struct bytes key;       /* data NULL: it is free */
-    struct bytes operation; /* in memory of its own; the key is in it */
+    struct bytes key; /* data NULL: it is free */
+    struct operation operation; /* in memory of its own; the key is in it */
 };
 
 struct import {
@@ -80,8 +80,8 @@ static void read_more(struct import *im)
 
 static void release(struct import *im, struct put *put)
 {
-    free((void *)put->operation.data);
-    put->operation = put->key = (struct bytes){0};
+    operation_release(&put->operation);
+    put->key = (struct bytes){0};
     im->free[im->n_free++] = put;
 }
 
@@ -122,9 +122,9 @@ static const char *prepare(struct import *im, const struct pair *pair)
     struct put *put = im->free[--im->n_free];
     struct kv_op op = {.verb = KV_PUT, .key = pair->key, .value = pair->value};
     if (pair->expires_us != 0) op.expiry = pair->expires_us | KV_EXPIRES_AT;
-    put->operation = operation_encode(&op).bytes;
+    put->operation = operation_encode(&op);
     put->line = im->lines.number;
-    const char *wrong = kv_decode_op(put->operation, &op);
+    const char *wrong = kv_decode_op(put->operation.bytes, &op);
     put->key = op.key;
     if (wrong == NULL) im->waiting = put;
     else release(im, put);
@@ -152,7 +152,7 @@ static void advance(struct import *im)
         if (put == NULL && im->n_free > 0 && lines_ready(&im->lines)) continue; /* it was empty */
         if (put == NULL || is_in_flight(im, put)) return;
         im->waiting = NULL;
-        crowd_call(&im->crowd, put->client, VSTAMP_APPLY, put->operation, on_reply, put);
+        crowd_call(&im->crowd, put->client, VSTAMP_APPLY, put->operation.bytes, on_reply, put);
     }
 }
 
@@ -185,7 +185,7 @@ static void open_puts(struct import *im)
 
 static void close_puts(struct import *im)
 {
-    for (uint32_t i = 0; i < im->n_clients; i++) free((void *)im->puts[i].operation.data);
+    for (uint32_t i = 0; i < im->n_clients; i++) operation_release(&im->puts[i].operation);
     free(im->puts);
     free(im->free);
     lines_release(&im->lines);

@@ -308,7 +308,7 @@ static int end(struct link *l)
     const char *why = NULL;
     if (l->state == LINK_SECURING) why = "closed the connection when TLS began: has it tls, too?";
     if (l->stream == NULL && tls_is_spoken((struct bytes){l->in, l->in_size}))
-        why = "it speaks TLS: name a folder with a certificate for you (tls)";
+        why = "it speaks TLS: name a folder with a certificate for you, by --tls";
     if (why == NULL) return 0;
     snprintf(l->why, sizeof l->why, "%s", why);
     return EPROTO;

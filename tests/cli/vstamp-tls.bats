@@ -68,7 +68,7 @@ refuse() { group_wait "$1" is_refused "$@"; }
     certificates_issue mallory other clientAuth
     cp authority/ca.crt mallory
     group_start 1 "tls: $PWD/replica"
-    refuse "it speaks TLS: name a folder with a certificate for you (tls)" \
+    refuse "it speaks TLS: name a folder with a certificate for you, by --tls" \
         vstamp --replicas "$(group_address 0)" --timeout 0.3 get k
     refuse "it does not take our certificate: unknown CA" vstamp --tls mallory --timeout 0.3 get k
     says 0 'event=not-let-in .*reason="it does not speak TLS 1.3'

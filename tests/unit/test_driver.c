@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include <vstamp/client.h>
+#include <vstamp/kv.h>
 
 #include "vr/client_table.h"
 #include "wire/frame.h"
@@ -161,6 +162,39 @@ static void a_number_of_calls_has_a_default_and_a_bound(void **state)
     assert_int_equal(vstamp_driver_open(&driver, address, &config, &diag), VSTAMP_E_CONFIG);
     assert_string_equal(diag.text, "in_flight is 65537: at most 65536 calls may be at a time");
     assert_null(driver);
+}
+
+/* Programs bring these along, as large as they were when they were compiled. */
+static void what_programs_hold_stays_as_it_is(void **state)
+{
+    struct config {
+        uint32_t n_replicas, in_flight;
+        struct vstamp_id first;
+        uint64_t seed, registration;
+        const char *application;
+    };
+    struct reply {
+        int err;
+        bool may_have_run;
+        uint64_t op_number, view;
+        uint32_t epoch;
+        const uint8_t *body;
+        size_t size;
+    };
+    struct answer {
+        bool yes, more;
+        int64_t number;
+        const uint8_t *value;
+        size_t size;
+        const uint8_t *list;
+        size_t list_size;
+        uint32_t n_list;
+    };
+    (void)state;
+    assert_int_equal(sizeof(struct vstamp_client_config), sizeof(struct config));
+    assert_int_equal(sizeof(struct vstamp_reply), sizeof(struct reply));
+    assert_int_equal(sizeof(struct vstamp_kv_answer), sizeof(struct answer));
+    assert_int_equal(sizeof(struct vstamp_diag), 512);
 }
 
 static void a_question_beside_all_calls_in_flight_is_told_so(void **state)
@@ -461,6 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_number_of_calls_has_a_default_and_a_bound, found_at_once),
+        cmocka_unit_test(what_programs_hold_stays_as_it_is),
         cmocka_unit_test_setup(a_question_beside_all_calls_in_flight_is_told_so, found_at_once),
         cmocka_unit_test_setup(says_of_a_replica_what_it_does, found_at_once),
         cmocka_unit_test_setup(a_host_that_has_moved_is_found, found_at_once),

@@ -86,6 +86,8 @@ struct vstamp_reply {
  * the driver's _ask, _wait, _finish and _settle refuse that (VSTAMP_E_INVALID). */
 typedef void vstamp_reply_fn(void *context, const struct vstamp_reply *reply);
 
+/* It never gets another field: what there is to say later is said by functions of its own, as
+ * vstamp_driver_tls is one. */
 struct vstamp_client_config {
     uint32_t n_replicas; /* of the group, in the order of its configuration, or some of them; the
                             driver sets it */

@@ -168,6 +168,12 @@ static void keep_rest(struct connection *c, const uint8_t *data, size_t size)
     if (!ok) connection_close(c, "out of memory");
 }
 
+/* Have not both shown their certificates yet? */
+static bool is_greeting(const struct connection *c)
+{
+    return c->tls != NULL && !tls_is_up(c->tls);
+}
+
 /* Nowhere to read to: the loop comes back to this connection in its next round. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
@@ -176,7 +182,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     size_t room = c->in.capacity - c->in.size;
 
     (void)suggested;
-    if (turn_is_full(o->turn) || !turn_has_share(o->turn, &c->share, o->share_max))
+    if (turn_is_full(o->turn) || !turn_has_share(o->turn, &c->share, o->share_max) ||
+        (is_greeting(c) && !turn_may_greet(o->turn)))
         *buf = uv_buf_init(NULL, 0);
     else if (c->tls == NULL && c->in.size > 0 && room > 0)
         *buf = uv_buf_init((char *)c->in.data + c->in.size,
@@ -203,6 +210,7 @@ static void take_sealed(struct connection *c, struct bytes read)
     uint8_t opened[TLS_RECORD_SIZE];
     ssize_t n;
 
+    if (is_greeting(c)) turn_greets(c->owner->turn);
     tls_input(c->tls, read);
     while (!c->closing && (n = tls_read(c->tls, opened, sizeof opened)) > 0) {
         if (c->in.size == 0) {

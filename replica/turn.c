@@ -9,6 +9,7 @@
  * than their bytes tell are what the time is for. */
 #define US_MAX       5000u
 #define TAKEN_A_LOOK 16u /* frames between two looks at the clock */
+#define GREETED_MAX  4u  /* steps of handshakes */
 
 static uint64_t clock_us(clockid_t clock)
 {
@@ -35,7 +36,7 @@ void turn_begin(struct turn *t)
 {
     if (t->begun) return;
     t->begun = true;
-    t->taken_bytes = t->taken = 0;
+    t->taken_bytes = t->taken = t->greeted = 0;
     t->late = false;
     t->begun_us = read_clocks(t);
     if (t->begun_us - t->cpu_read_us > CPU_READ_US) {
@@ -62,6 +63,17 @@ void turn_takes(struct turn *t)
 {
     t->taken++;
     if (t->taken % TAKEN_A_LOOK == 0) t->late = turn_monotonic_us() - t->begun_us > US_MAX;
+}
+
+bool turn_may_greet(const struct turn *t)
+{
+    return !t->begun || t->greeted < GREETED_MAX;
+}
+
+void turn_greets(struct turn *t)
+{
+    turn_begin(t);
+    t->greeted++;
 }
 
 bool turn_is_full(const struct turn *t)

@@ -37,6 +37,7 @@ struct turn {
     size_t taken_bytes;       /* read in this turn, */
     size_t fullest_bytes;     /* and the most in any */
     uint32_t taken;           /* frames */
+    uint32_t greeted;         /* steps of handshakes */
     bool late;                /* it is long for what it has taken */
     uint64_t round;
     void (*send)(void *ctx);   /* before the node executes: write what others wait for */
@@ -66,6 +67,12 @@ void turn_reads(struct turn *t, struct turn_share *share, size_t bytes);
 
 /* A frame was fed. */
 void turn_takes(struct turn *t);
+
+/* Who begins a connection over TLS costs most of a millisecond before it has shown anything: a few
+ * in a turn, so that those who are there need not wait for all that knock.  May one more take a
+ * step, and: it did. */
+bool turn_may_greet(const struct turn *t);
+void turn_greets(struct turn *t);
 
 /* Should no more be in this turn? */
 bool turn_is_full(const struct turn *t);

@@ -152,6 +152,44 @@ refuse() { group_wait "$1" is_refused "$@"; }
     group_wait "the second change" grep -q second seen
 }
 
+metric() { group_http 0 /metrics | awk -v name="$1" '$1 == name { print $2 }'; }
+
+# first_word FILE: what an openssl(1) that connects says first.
+first_word() {
+    openssl s_client -debug -connect "$(group_address 0)" </dev/null 2>/dev/null |
+        awk '/^write to/ { n++ } n == 1 && /^[0-9a-f]+ - / { print substr($0, 8, 49) }' |
+        tr -s ' -' '\n' | sed -n 's/^[0-9a-f][0-9a-f]$/\\x&/p' >escaped
+    # shellcheck disable=SC2059 # they are bytes
+    printf "$(tr -d '\n' <escaped)" >"$1"
+    [ "$(od -An -tx1 -N 1 "$1")" = " 16" ]
+}
+
+# knock N: so many say the first word of TLS at once, and no more.
+knock() {
+    local i fd
+    for ((i = 0; i < $1; i++)); do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$GROUP_BASE"
+        cat hello >&"$fd"
+    done
+}
+
+@test "those who knock all at once keep nobody waiting for all of them" {
+    local before spent longest
+    group_start 1 "tls: $PWD/replica" "durability: memory"
+    group_wait_primary
+    first_word hello
+    vstamp --tls alice put k v
+    before=$(metric process_cpu_seconds_total)
+    group_pause 0
+    knock 200
+    group_cont 0
+    [ "$(vstamp --tls alice get k)" = v ]
+    spent=$(metric process_cpu_seconds_total | awk -v b="$before" '{ print int(($1 - b) * 1e6) }')
+    longest=$(metric vstamp_longest_turn_cpu_us)
+    echo "# $spent us for all, $longest us in one turn" >&3
+    ((longest < spent / 4))
+}
+
 @test "what is wrong with the folder is said at the start" {
     group_configure 1
     run -2 vstamp-replica --index 0 --tls nowhere

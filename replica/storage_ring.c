@@ -5,11 +5,13 @@
 #define _GNU_SOURCE /* RWF_DSYNC */
 #include <errno.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "replica/storage_lane.h"
 
-#define ENTRIES 4u
+#define ENTRIES   4u
+#define TRIES_MAX 100u /* a millisecond apart, while the kernel has no memory for a request */
 
 static void queue(struct journal *j)
 {
@@ -23,12 +25,14 @@ static void queue(struct journal *j)
 void ring_submit(struct storage *s)
 {
     struct journal *j = &s->journal;
-    int rv;
+    const struct timespec pause = {0, 1000000};
 
     if (io_uring_sq_ready(&j->ring) == 0) return;
-    do {
+    int rv = io_uring_submit(&j->ring);
+    for (unsigned i = 0; (rv == -EINTR || rv == -EAGAIN) && i < TRIES_MAX; i++) {
+        nanosleep(&pause, NULL);
         rv = io_uring_submit(&j->ring);
-    } while (rv == -EINTR || rv == -EAGAIN);
+    }
     if (rv >= 0) return;
     errno = -rv;
     lane_failed(&s->lanes[NODE_LANE_JOURNAL], "write");

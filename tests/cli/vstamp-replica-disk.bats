@@ -565,6 +565,24 @@ runs_with() {
     group_wait_agree
 }
 
+@test "a ring that the kernel has no memory for is tried again, and not for ever" {
+    local busy=$BATS_TEST_TMPDIR/busy library
+    library=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/busy_ring.so
+    LD_PRELOAD=$library vstamp-replica --version || skip "LD_PRELOAD does not work here"
+    GROUP_RUN[0]="env LD_PRELOAD=$library BUSY_RING=$busy"
+    group_start 1
+    [ "$(group_field 0 journal_io)" = ring ] || skip "there are no rings here"
+    echo 3 >"$busy"
+    put k v
+    [ "$(get k)" = v ]
+    echo 1000000 >"$busy"
+    run ! vstamp --timeout 5 put k w
+    refuses 0 1 'event=disk-failed .*it: Resource temporarily unavailable" hint="it is not the disk'
+    rm "$busy"
+    group_start_one 0
+    [ "$(get k)" = v ]
+}
+
 # A supervisor that starts it again and again would fill its log.
 @test "what is no file where a file of the replica belongs is named, and stays" {
     local data=$BATS_TEST_TMPDIR/data/2 name where="where a file of the replica belongs"

@@ -97,6 +97,8 @@ static const char *frame_complaint(int err)
         return "damaged frame";
     case VSTAMP_E_MALFORMED:
         return "not a frame, or too large a frame";
+    case VSTAMP_E_OTHER_GROUP: /* peers.c, with the reason */
+        return "one of the two refuses the other";
     default:
         return vstamp_err_text(err);
     }

@@ -41,7 +41,8 @@ int node_is_ours(const struct node *n, const struct wire_segment *whose, struct 
     if (vr_settings_differ(&whose->settings, &ours, &setting)) {
         vstamp_diag_printf(diag,
                            "was written with %s %s, and the configuration says %s: give it the "
-                           "one that it was started with",
+                           "one that it was started with; or restore a backup with the new one; "
+                           "or, if vstamp-admin journal calls this folder blank, remove it",
                            setting.key, setting.theirs, setting.ours);
         return VSTAMP_E_CONFIG;
     }

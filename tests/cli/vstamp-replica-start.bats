@@ -152,8 +152,29 @@ right, move this folder away and rename that to*" vstamp-replica --index 1
     sed "s/:$((GROUP_BASE + 0))\$/:$((GROUP_BASE + 6))/" "$VSTAMP_CONFIG" >other.yaml
     refused "$BATS_TEST_TMPDIR/data/0 *" vstamp-replica --config other.yaml --index 0
     (cat "$VSTAMP_CONFIG" && echo "batch_bytes: 128KiB") >other.yaml
-    refused "*with max_value_bytes 524288, and the configuration says 126976: give it *" \
+    refused "*with max_value_bytes 524288, and the configuration says 126976: give it *; or \
+restore a backup with the new one; or, *" \
         vstamp-replica --config other.yaml --index 0
+}
+
+@test "who was refused for its configuration may begin again with the right one, as it is told" {
+    group_start 3
+    group_wait_primary
+    group_stop 2
+    rm -r data/2
+    (cat "$VSTAMP_CONFIG" && echo "max_clients: 77") >other.yaml
+    GROUP_CONFIG[2]=other.yaml
+    group_start_one 2
+    group_wait_log 2 "max_clients is 10000 at .* and 77 at .*: all replicas need the same"
+    group_wait_log 2 'event=peer-unreachable .*reason="one of the two refuses the other"'
+    group_stop 2
+    refused "*: was written with max_clients 77, and the configuration says 10000: *; or, if \
+vstamp-admin journal calls this folder blank, remove it" vstamp-replica --index 2
+    vstamp-admin journal data/2 | grep -q "blank: it was in no group yet"
+    rm -r data/2
+    GROUP_CONFIG=()
+    group_start_one 2
+    group_wait_agree
 }
 
 @test "the log: one event a line, logfmt or JSON" {

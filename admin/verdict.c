@@ -240,16 +240,25 @@ static void explain_replicas(struct verdict *v, const struct answers *answers)
     }
 }
 
-/* So many recover that no quorum of normal ones can be left to recover from.  Who is blank before
- * there is a group waits with another reason. */
+static bool waits_for(const struct answer *a, const char *what)
+{
+    return a->reachable && strcmp(a->status.status, "recovering") == 0 &&
+           strncmp(a->status.reason, what, strlen(what)) == 0;
+}
+
+/* So many recover that no quorum of normal ones can be left to recover from.  Those who are blank
+ * wait with another reason, and form a group, unless one that waits for them is in a group. */
 static void explain_loss(struct verdict *v, const struct answers *answers)
 {
-    size_t n = 0;
+    size_t n = 0, n_blank = 0;
+    bool any_group = false;
     for (size_t i = 0; i < answers->n; i++) {
-        const struct node_status *s = &answers->at[i].status;
-        n += answers->at[i].reachable && strcmp(s->status, "recovering") == 0 &&
-             strncmp(s->reason, "recovery: ", strlen("recovery: ")) == 0;
+        const struct answer *a = &answers->at[i];
+        n += waits_for(a, "recovery: ");
+        n_blank += waits_for(a, "blank: ");
+        any_group = any_group || (waits_for(a, "") && !vstamp_id_is_zero(a->status.group));
     }
+    if (any_group) n += n_blank;
     if (n <= answers->n - v->quorum) return;
     reason(v, "%zu replica%s state, which is more than the others can bring back: this does not "
            "end by itself; see \"When too much is lost\" in vstamp(7)", n,

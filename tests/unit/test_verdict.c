@@ -221,6 +221,23 @@ static void more_lost_than_can_be_brought_back_is_said_to_be_for_good(void **sta
                         "vstamp(7)");
 }
 
+static void who_is_blank_forms_no_group_with_one_that_has_a_state(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        say(i, "none", "recovering", 0, -1, (int[]){10, 10, 10});
+        answers.at[i].status.reason = "blank: all 3 replicas to be up to form the group";
+        answers.at[i].status.group = (struct vstamp_id){0, 0};
+    }
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_int_equal(verdict.n_reasons, 4); /* they do by themselves */
+    answers.at[1].status.reason = "1 other replica to answer to its start: 0 did";
+    answers.at[1].status.group = (struct vstamp_id){7, 7};
+    judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_int_equal(verdict.n_reasons, 5);
+    assert_non_null(strstr(verdict.reasons[4], "2 replicas are without their state"));
+}
+
 static void one_of_two_that_is_lost_is_one(void **state)
 {
     (void)state;
@@ -550,6 +567,7 @@ int main(void)
         JUDGED(a_recovering_replica_is_heard_but_does_not_count),
         JUDGED(a_refusal_tells_why_a_replica_is_not_normal),
         JUDGED(more_lost_than_can_be_brought_back_is_said_to_be_for_good),
+        JUDGED(who_is_blank_forms_no_group_with_one_that_has_a_state),
         JUDGED(one_of_two_that_is_lost_is_one),
         JUDGED(an_old_primary_is_outvoted_by_the_newer_view),
         JUDGED(a_primary_that_only_can_not_be_asked_still_serves),

@@ -90,8 +90,10 @@ static int refused_by_state(struct client *c, const struct kv_op *op, const stru
         {KV_ANSWER_NOT_A_NUMBER, VSTAMP_E_NOT_A_NUMBER, "put a number there first"},
         {KV_ANSWER_OVERFLOW, VSTAMP_E_OVERFLOW, "the counter stays as it is"},
         {KV_ANSWER_TOO_LARGE, VSTAMP_E_TOO_LARGE,
-         "store less under one key, or raise max_value_bytes"},
-        {KV_ANSWER_FULL, VSTAMP_E_FULL, "remove keys, or raise state_bytes_max"},
+         "store less under one key, or restore a backup into a group with a larger "
+         "max_value_bytes"},
+        {KV_ANSWER_FULL, VSTAMP_E_FULL,
+         "remove keys, or restore a backup into a group with a larger state_bytes_max"},
     };
     int err = VSTAMP_E_INVALID;
     const char *advice = "the operation had no effect";

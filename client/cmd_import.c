@@ -202,7 +202,7 @@ static void fail_line(const struct import *im, struct outcome *o)
     char replicas[CONN_EXPLANATION_SIZE] = "";
     if (status == CLI_USAGE) advice = "mend it and run it again";
     if (status == CLI_REFUSED)
-        advice = "leave it out, or change the group's limits, and run it again";
+        advice = "leave it out and run it again, or import into a group with larger limits";
     if (im->err == VSTAMP_E_NOT_RUN || im->err == VSTAMP_E_UNKNOWN_OUTCOME)
         crowd_explain(&im->crowd, replicas, sizeof replicas);
     outcome_fail(o, im->err, im->may_have_run,

@@ -124,7 +124,8 @@ static void fail_refused(struct client *c, struct operation operation, struct ou
         return;
     }
     const char *advice = r->err == VSTAMP_E_TOO_LARGE && !operation_is_call(operation)
-                             ? ": store less under one key, or raise the limit of the group"
+                             ? ": store less under one key, or restore a backup into a group with "
+                               "a larger limit"
                          : session_is_numbered(c->session.task) ? ": the operation did not run"
                                                                 : ""; /* of a question */
     outcome_fail(o, r->err, false, "refused: %.*s%s", why_size, why, advice);

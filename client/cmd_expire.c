@@ -14,7 +14,6 @@ int cmd_expire(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     struct kv_op op = {.verb = KV_EXPIRE, .key = client_word(c, operand[0])};
     const char *wrong = ttl_parse(operand[1], &op.expiry);
-    if (wrong != NULL)
-        return cli_usage(cli, "expire: '%.60s': %s, or never", operand[1], wrong);
+    if (wrong != NULL) return cli_usage(cli, "expire: '%.60s': %s", operand[1], wrong);
     return command_do(c, &op);
 }

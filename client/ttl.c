@@ -13,7 +13,7 @@ const char *ttl_parse(const char *text, uint64_t *ttl_us)
 {
     *ttl_us = 0;
     if (strcmp(text, "never") == 0) return NULL;
-    if (!duration_parse(text, ttl_us)) return "expected a time to live like " TTL_FORM;
+    if (!duration_parse(text, ttl_us)) return "expected a time to live like " TTL_FORM ", or never";
     if (*ttl_us == 0) return "less than a microsecond";
     return *ttl_us > KV_TTL_MAX ? "more than 100 years" : NULL;
 }

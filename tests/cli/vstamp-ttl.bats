@@ -39,6 +39,7 @@ gone() { group_wait "$1 to be gone" is_absent "$1"; }
     run -2 vstamp put --ttl 5parsecs a 1
     [[ $output == *"expected a time to live like"* ]]
     run -2 vstamp expire a 0s
+    [[ ${lines[0]} == "vstamp: expire: '0s': less than a microsecond" ]]
     run -2 vstamp expire a 99999d
     printf 'put b 1 --ttl 1h\nttl nosuch\nexpire b never\nttl b\n' >lines
     [ "$(vstamp shell <lines | tr '\n' /)" = "OK/(not found)/OK/never/" ]

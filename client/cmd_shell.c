@@ -101,8 +101,8 @@ static int refuse_word(struct shell *sh, const char *word)
         if (words[i].when != NEVER) nearest_offer(&nearest, words[i].word);
         else if (strcasecmp(word, words[i].word) == 0) other = words[i].word;
     }
-    const char *best = nearest_best(&nearest);
-    if (best == NULL) best = cli_meant(&sh->cli, word); /* of the other program */
+    const char *best = cli_meant(&sh->cli, word);
+    if (best == NULL) best = nearest_best(&nearest);
     if (other != NULL)
         vstamp_diag_printf(&diag, "'%s' is no command of the shell: run 'vstamp %s' beside it",
                            other, other);

@@ -14,11 +14,13 @@ static const struct cli_command commands[] = {
 #undef COMMAND
 };
 
-/* Who comes from the shell types set or z; and some commands are the administrator's. */
+/* Who comes from the shell types set or z, and who comes from another store its words; and some
+ * commands are the administrator's. */
 static const struct cli_word words[] = {
 #define SEED_WORD(word, command) {word, command},
 #include "client/commands.def"
 #undef SEED_WORD
+    {"delete", "del"}, {"rm", "del"}, {"scan", "list"}, {"keys", "list"}, {"ls", "list"},
 #define COMMAND(name, word, operands, n_min, n_max, text) {word, "vstamp-admin " word},
 #include "admin/commands.def"
 #undef COMMAND

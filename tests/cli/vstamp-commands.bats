@@ -219,6 +219,8 @@ store less under one key, or restore a backup into a group with a larger limit" 
     [[ $output == "vstamp: get: an operand is missing"* ]] # it is --replicas there, too
     ends 2 vstamp SET a b
     [[ $output == *"did you mean 'put'"* ]]
+    ends 2 vstamp scan a
+    [[ $output == *"unknown command 'scan': did you mean 'list'?"* ]]
     ends 2 vstamp status
     [[ $output == *"unknown command 'status': did you mean 'vstamp-admin status'?"* ]]
     ends 2 vstamp-admin incr n

@@ -69,6 +69,7 @@ put "open
 frobnicate
 put
 EXPORT
+scan
 get word
 END'
     [ "$status" -eq 2 ]
@@ -78,8 +79,9 @@ END'
     [[ ${lines[3]} == "(error) unknown command 'frobnicate'"* ]]
     [ "${lines[4]}" = "(error) put: an operand is missing: expected KEY [VALUE]" ]
     [ "${lines[5]}" = "(error) 'export' is no command of the shell: run 'vstamp export' beside it" ]
-    [ "${lines[6]}" = abc ]
-    [ "${#lines[@]}" -eq 7 ]
+    [ "${lines[6]}" = "(error) unknown command 'scan': did you mean 'list'?" ]
+    [ "${lines[7]}" = abc ]
+    [ "${#lines[@]}" -eq 8 ]
 }
 
 @test "a line that never ends is not waited for, here and in a transaction" {

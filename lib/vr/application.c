@@ -102,7 +102,9 @@ static int save(struct vr *r, struct vstamp_diag *why)
     memcpy(to.page, vstamp_page_read(pages, 0), SIZE_BYTES);
     r->app->save(pages->instance, &to);
     if (to.size > to.capacity) {
-        vstamp_diag_printf(why, "it is larger than %" PRIu64 " bytes: raise state_bytes_max",
+        vstamp_diag_printf(why,
+                           "it is larger than %" PRIu64 " bytes: restore the newest backup with a "
+                           "larger state_bytes_max",
                            r->limits.state_bytes);
         return VSTAMP_E_FULL;
     }

@@ -158,7 +158,7 @@ static void a_state_that_is_too_large_ends_the_replica(void **state)
     assert_int_equal(STATE_PAGES * VSTAMP_PAGE_SIZE - 8, f->core.vr.limits.state_bytes);
     assert_false(vr_app_settle(&f->core.vr));
     char text[300];
-    assert_non_null(strstr(vr_is_over(&f->core.vr, text, sizeof text), "raise state_bytes_max"));
+    assert_non_null(strstr(vr_is_over(&f->core.vr, text, sizeof text), "a larger state_bytes_max"));
 }
 
 static void a_state_that_cannot_be_loaded_ends_the_replica(void **state)

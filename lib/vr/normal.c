@@ -319,11 +319,12 @@ void vr_heartbeat_due(struct vr *r)
     vr_pass_over_judge(r);
 }
 
-/* The disk is waited for while requests lack room that only it could make, and it writes nothing
- * (N5). */
+/* The disk is waited for while requests, the entry that ends the epoch, or the one that passes over
+ * an operation, lack room that only it could make, and it writes nothing (N5). */
 static void watch_disk(struct vr *r)
 {
-    bool waits = r->batch_count > 0 && r->log.op == r->commit && r->durable_op < r->commit;
+    bool is_needed = r->batch_count > 0 || r->proposal.closing || vr_is_stuck(r);
+    bool waits = is_needed && r->log.op == r->commit && r->durable_op < r->commit;
     if (!waits || r->durable_op != r->hanging_op) disk_time_begins(r);
 }
 

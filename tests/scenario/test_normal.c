@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "scenario/cluster.h"
+#include "scenario/members.h"
 
 /* Entries from the primary do not arrive there, in whatever message. */
 static void starve(struct cluster *c, int replica)
@@ -417,6 +417,26 @@ static void a_primary_whose_disk_hangs_leaves_when_its_log_is_full(void **unused
     cluster_free(c);
 }
 
+/* N5: the request to change the members waits for room, and no other is taken any more. */
+static void a_primary_whose_disk_hangs_does_not_keep_the_epoch_closed(void **unused)
+{
+    (void)unused;
+    struct group g = group_of_three(CLUSTER_DISK);
+    const struct vr *core = cluster_core(g.c, 0);
+    cluster_add(g.c, LIST(0, 1, 2, 3));
+    cluster_slow_disk(g.c, 0, true);
+    for (uint64_t n = 1; core->log.op - core->log.keep_after <= core->log.mask; n++)
+        assert_int_equal(n, cluster_incr(g.c, 1, g.session, n, 0)); /* until the log is full */
+    ask(&g, 1, 0, LIST(0, 1, 2, 3));
+    cluster_run(g.c, 1000);
+    assert_true(core->proposal.closing && vr_is_primary(core));
+    cluster_run(g.c, 10000);
+    assert_int_not_equal(0, cluster_primary(g.c));
+    cluster_slow_disk(g.c, 0, false);
+    assert_true(cluster_move(g.c, 2, g.admin, 1, LIST(0, 1, 2, 3)));
+    cluster_free(g.c);
+}
+
 /* N5: the disk of a primary that leads again has as much time as that of any other. */
 static void the_time_that_a_disk_has_begins_with_the_view(void **unused)
 {
@@ -460,6 +480,7 @@ int main(void)
         cmocka_unit_test(pit_1_11_a_deposed_primary_does_not_say_that_a_session_is_unknown),
         cmocka_unit_test(requests_that_wait_for_the_pipeline_share_an_entry),
         cmocka_unit_test(a_primary_whose_disk_hangs_leaves_when_its_log_is_full),
+        cmocka_unit_test(a_primary_whose_disk_hangs_does_not_keep_the_epoch_closed),
         cmocka_unit_test(the_time_that_a_disk_has_begins_with_the_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -522,6 +522,30 @@ static void what_was_executed_does_not_keep_the_entry_from_the_log(void **unused
     }
 }
 
+/* N5: the entry waits for room in the log, which only the disk could make, and no request is taken
+ * any more. */
+static void a_stuck_primary_whose_disk_hangs_leaves(void **unused)
+{
+    (void)unused;
+    struct cluster *c = group(3, 7);
+    session_of(2);
+    cluster_slow_disk(c, 0, true);
+    for (uint64_t n = 2; core(0)->log.op - core(0)->log.keep_after < core(0)->log.mask; n++)
+        assert_int_equal(n, incr(n));
+    add(2, 1, POISON); /* the last that has room */
+    cluster_run(c, 1000);
+    assert_true(vr_is_primary(core(0)) && vr_is_stuck(core(0)));
+    assert_int_equal(0, core(0)->batch_count);
+    cluster_run(c, 10000);
+    assert_int_not_equal(0, cluster_primary(c));
+    add(2, 1, POISON);
+    cluster_settle(c);
+    assert_outcome(WIRE_OUTCOME_NOT_RUN, 2, 1);
+    cluster_slow_disk(c, 0, false);
+    assert_true(cluster_converge(c));
+    cluster_free(c);
+}
+
 /* The other replicas are one that can execute it and a witness.  Rule (PO2): who is not heard for a
  * moment is not away, and so one primary that is ill does not decide for it. */
 static void a_broken_connection_is_no_absence(void **unused)
@@ -665,6 +689,7 @@ int main(void)
         cmocka_unit_test(a_backup_that_lags_does_not_end),
         cmocka_unit_test(what_waits_does_not_keep_the_entry_from_the_log),
         cmocka_unit_test(what_was_executed_does_not_keep_the_entry_from_the_log),
+        cmocka_unit_test(a_stuck_primary_whose_disk_hangs_leaves),
         cmocka_unit_test(a_broken_connection_is_no_absence),
         cmocka_unit_test(a_tick_is_passed_over_and_rests_until_an_operation),
         cmocka_unit_test(a_tick_that_is_passed_over_is_not_tried_by_the_next_primary),

@@ -93,6 +93,7 @@ struct vr_transfer {
     bool more;            /* of which nothing was asked for yet, after what is staged */
     bool pages;           /* fetching a checkpoint, else entries */
     bool storing;         /* the fetched checkpoint is on its way to our disk */
+    bool before;          /* target_op is where the log that we want begins at who has its end */
     size_t lacks;         /* bytes that the next entry found no room for, staged; 0: none did */
     uint64_t op, commit;  /* the peer's, as of its newest answer */
 };

@@ -390,12 +390,13 @@ void vr_transfer_settle(struct vr *r)
         }
     }
     if (t->kind == VR_TRANSFER_NONE || t->pages || t->storing) return;
+    if (t->before && is_complete(r)) t->commit = t->target_op;
     bool all_moved = move_staged(r, movable(r));
     if (!t->answered) return;
     uint64_t moved = r->staging.first - 1; /* to be executed, which makes room for the rest */
     vr_commit_up_to(r, t->commit < moved ? t->commit : moved);
     if (all_moved && is_complete(r)) {
-        if (is_another_log(t)) finish(r);
+        if (is_another_log(t) && !t->before) finish(r);
         else vr_transfer_stop(r, "caught up");
     }
     bool may_stage = (all_moved || !vr_witness_is_small(r)) && has_room(r);
@@ -436,6 +437,27 @@ static void skip_to(struct vr *r, const struct wire_entry_header *base)
            r->transfer.peer, wrong); /* T6; the timer asks another */
 }
 
+/* To begin a view with a log whose end is with a witness, which has forgotten what we lack before
+ * it (W6): is that with another?  It need not have the end, nor know that its part is committed. */
+static void fetch_before(struct vr *r, const struct wire_entry_header *base)
+{
+    struct vr_transfer *t = &r->transfer;
+    if (t->kind != VR_TRANSFER_NEW_PRIMARY || base->op >= t->target_op) return;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        if (i == r->config.self || i == t->peer) continue;
+        if (!vr_promises_entry(r, i, base->op, base->checksum)) continue;
+        vr_mark(r, VR_MARK_log_is_with_several, "op=%" PRIu64 " at=%u", base->op, i);
+        t->target_op = base->op;
+        t->target_checksum = base->checksum;
+        t->before = true;
+        t->answered = false;
+        t->peer = i;
+        vr_transfer_restart(r);
+        vr_transfer_ask(r);
+        return;
+    }
+}
+
 /* The peer's log begins only after `base`, which is committed, and we lack what comes before. */
 static void bridge_gap(struct vr *r, uint8_t from, const struct wire_entry_header *base)
 {
@@ -451,6 +473,7 @@ static void bridge_gap(struct vr *r, uint8_t from, const struct wire_entry_heade
     } else if (!vr_may_have_state(r, from)) { /* W6; the timer asks another */
         vr_mark(r, VR_MARK_witness_has_forgotten, "op=%" PRIu64 " from=%u", base->op, from);
         r->forgotten = true;
+        fetch_before(r, base);
     } else {
         begin_pages(r);
     }

@@ -24,7 +24,8 @@
  *       (NEW-STATE's `base`): that is committed, and of what came before there is nothing to keep;
  *   W6  a log with a hole is never used.  Whoever needs entries that a witness has forgotten learns
  *       its base.  He joins on there if he holds that very entry (state_transfer.c), fetches pages
- *       if the peer is active, and else asks others, and waits;
+ *       if the peer is active, and else asks others, and waits.  Who is to begin a view asks those
+ *       first who have promised that entry: two witnesses may have the log together;
  *   W7  roles change with the epoch, in place.  Who is to be active fetches the state beneath its
  *       log while it is a witness still: nothing of that log changes, what the protocol needs of it
  *       meanwhile goes first, and it executes from the checkpoint on.  It forgets then only when

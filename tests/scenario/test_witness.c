@@ -268,6 +268,41 @@ static void a_blank_active_replica_has_its_pages_from_an_active_one(void **unuse
     cluster_free(c);
 }
 
+/* Two witnesses, W and V.  W has forgotten, while it was exposed, what B lacks, and V has that, and
+ * not the end of the log.  Rule W6: B begins its view with what the two have together, though the
+ * other active replicas are down. */
+static void two_witnesses_have_the_log_together(void **unused)
+{
+    (void)unused;
+    enum { C = 3, V = 4 };
+    struct cluster *c = cluster_new(5, CLUSTER_DISK | CLUSTER_WITNESS(W) | CLUSTER_WITNESS(V));
+    uint64_t session = cluster_register(c, 1, A), n = 1;
+    const struct vr *forgets = cluster_core(c, W), *keeps = cluster_core(c, V);
+    cluster_run(c, 50);
+    cluster_isolate(c, B);
+    cluster_crash(c, C);
+    while (forgets->log.op < 45) assert_int_equal(n, cluster_incr(c, 1, session, n, A)), n++;
+    cluster_run(c, 50);
+    cluster_start(c, C);
+    cluster_run(c, 100);
+    cluster_isolate(c, V);
+    for (; !vr_witness_is_exposed(forgets); n++)
+        assert_int_equal(n, cluster_incr(c, 1, session, n, A));
+    cluster_run(c, 50);
+    cluster_crash(c, W); /* which drops from its memory what it has forgotten */
+    cluster_start(c, W);
+    cluster_run(c, 100);
+    forgets = cluster_core(c, W);
+    assert_true(forgets->log.base.op > cluster_core(c, B)->log.op);
+    assert_true(keeps->log.op >= forgets->log.base.op && keeps->log.op < forgets->log.op);
+    cluster_crash(c, A);
+    cluster_crash(c, C);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(n, cluster_incr(c, 1, session, n, B));
+    cluster_free(c);
+}
+
 static void lead_in_turn(uint8_t witness, uint32_t views)
 {
     struct cluster *c = cluster_new(3, CLUSTER_MEMORY | CLUSTER_WITNESS(witness));
@@ -341,6 +376,7 @@ int main(void)
         cmocka_unit_test(a_witness_that_is_far_behind_skips_what_all_have),
         cmocka_unit_test(a_blank_witness_recovers_without_a_state),
         cmocka_unit_test(a_blank_active_replica_has_its_pages_from_an_active_one),
+        cmocka_unit_test(two_witnesses_have_the_log_together),
         cmocka_unit_test(pit_7_3_no_witness_leads_a_view),
         cmocka_unit_test(pit_7_4_one_active_replica_and_the_witnesses_serve),
         cmocka_unit_test(pit_7_4_witnesses_alone_elect_nobody),

@@ -16,7 +16,8 @@
  *       read takes effect at that moment, so what happens between it and the answer is no matter;
  *   L3  a grant is dated anew at the end of the turn in which the heartbeat was heard, for the
  *       same reason;
- *   L4  a replica that starts may have granted in a former life: it waits as long (PIT-7.12);
+ *   L4  a replica that starts may have granted in a former life: it waits as long (PIT-7.12).  If
+ *       it is told to grant less now, or nothing, its operator waits (vstamp-config(5));
  *   L5  the primary's own DO-VIEW-CHANGE gives its grants back: it has left its view.
  *
  * A grant lasts view_change_ms, which a backup waits anyway before it suspects a silent primary.

@@ -243,9 +243,12 @@ static const char *phase_word(enum sim_phase phase)
 }
 
 /* Is one whose state is wrong the only one that can bring the others up, since the witnesses have
- * forgotten meanwhile what they lack (W4)?  Nobody takes pages from it (flips.c). */
+ * forgotten meanwhile what they lack (W4)?  Nobody takes pages from it (flips.c).  But it serves as
+ * long as it is not found. */
 static bool is_wrong_alone(const struct sim *sim)
 {
+    bool serves = sim->clients[sim->options.clients].state == SIM_CLIENT_DONE;
+    if (sim->phase == SIM_PHASE_PROGRESS && !serves) return false;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         bool is_wrong = sim->replicas[i].was_flipped && check_is_member(sim, i);
         if (is_wrong && !sim_bears_loss(sim, i)) return true;

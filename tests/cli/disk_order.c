@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loaded into a replica, or into vstamp, with LD_PRELOAD: sees in which order it writes, syncs and
- * names its files, and ends it (status 98, and a line that says why) where a power cut would lose
- * what was acknowledged, or leave what a start takes for damage.  A kill shows none of that: what a
- * process has written outlives it.
+/* Loaded into a replica, or into vstamp or vstamp-admin, with LD_PRELOAD: sees in which order it
+ * writes, syncs and names its files, and ends it (status 98, and a line that says why) where a
+ * power cut would lose what was acknowledged, or leave what a start takes for damage.  A kill shows
+ * none of that: what a process has written outlives it.
  *
  * An append to a segment of the journal is durable when it is done (RWF_DSYNC), through a ring or
  * not.  So is the name of that segment, before the append begins, and before the first one that of
@@ -10,10 +10,10 @@
  * is.  A segment goes when a checkpoint that takes its place is durable, and each for good before
  * the next one.  What a start has read was perhaps only in a cache: it is synced, as its folder is,
  * before the first append.  A session file is durable, and its name, before anything is sent that
- * it tells of.
+ * it tells of.  A copy, which is a backup or an export, is durable before it has a name.
  *
- * At its end in good order the names of folders are durable, too, and the process says how much of
- * each was seen. */
+ * At its end in good order the names of folders and of copies are durable, too, and the process
+ * says how much of each was seen. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -37,7 +37,7 @@
 #define SHOWN     __attribute__((visibility("default")))
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-enum kind { OTHER, SEGMENT, PAGES, SESSION };
+enum kind { OTHER, SEGMENT, PAGES, SESSION, COPY };
 
 /* A file, by its inode. */
 struct file {
@@ -65,6 +65,9 @@ static void check(bool holds, const char *what)
 __attribute__((destructor)) static void report(void)
 {
     check(n_made == 0, "a folder is left whose name need not be durable");
+    for (unsigned i = 0; i < n_files; i++)
+        check(files[i].kind != COPY || files[i].named == 0,
+              "a copy whose name need not be durable");
     if (n_appends + n_names == 0) return;
     dprintf(STDERR_FILENO, "disk-order: appends=%u names=%u removed=%u reads=%u sent=%u\n",
             n_appends, n_names, n_removed, n_reads, n_sent);
@@ -75,7 +78,9 @@ static enum kind kind_of(const char *path)
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
     if (strncmp(name, "journal-", 8) == 0) return SEGMENT;
     if (strcmp(name, "pages.mdb") == 0) return PAGES;
-    return strncmp(name, "session", 7) == 0 && strchr(name, '.') == NULL ? SESSION : OTHER;
+    if (strchr(name, '.') != NULL) return OTHER;
+    if (strncmp(name, "copy", 4) == 0) return COPY;
+    return strncmp(name, "session", 7) == 0 ? SESSION : OTHER;
 }
 
 /* NULL: no regular file. */
@@ -117,7 +122,7 @@ static void was_read(int fd)
 {
     pthread_mutex_lock(&mutex);
     struct file *file = file_of(fd);
-    if (file != NULL && file->kind != OTHER) {
+    if (file != NULL && file->kind != OTHER && file->kind != COPY) {
         file->read = true;
         n_reads++;
     }
@@ -285,19 +290,33 @@ static void goes(const char *name, const char *becomes)
     n_removed++;
 }
 
-static int rename_with(int from_folder, const char *from, int to_folder, const char *to)
+/* What the C library writes of a stream is not seen here, so of a copy a sync must be. */
+static void is_named(int folder, const char *name)
 {
     struct stat stat;
+    struct file *file = fstatat(folder, name, &stat, 0) == 0 ? find(&stat, name) : NULL;
+    if (file == NULL || file->kind == OTHER) return;
+    check(!file->written && (file->kind != COPY || file->synced),
+          "a name for what is not yet durable");
+    file->named = ++now;
+    n_names++;
+}
+
+static int rename_with(int from_folder, const char *from, int to_folder, const char *to)
+{
     pthread_mutex_lock(&mutex);
     goes(from, to);
     int rv = REAL(renameat)(from_folder, from, to_folder, to);
-    struct file *file = NULL;
-    if (rv == 0 && fstatat(to_folder, to, &stat, 0) == 0) file = find(&stat, to);
-    if (file != NULL && file->kind != OTHER) {
-        check(!file->written, "a name for what is not yet durable");
-        file->named = ++now;
-        n_names++;
-    }
+    if (rv == 0) is_named(to_folder, to);
+    pthread_mutex_unlock(&mutex);
+    return rv;
+}
+
+SHOWN int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
+{
+    pthread_mutex_lock(&mutex);
+    int rv = REAL(linkat)(from_folder, from, to_folder, to, flags);
+    if (rv == 0) is_named(to_folder, to);
     pthread_mutex_unlock(&mutex);
     return rv;
 }

@@ -56,3 +56,19 @@ orders_well() {
     LD_PRELOAD=$shim vstamp --timeout 20 bench --requests 10
     [ -e "$XDG_STATE_HOME/vstamp/crowd-0.session" ]
 }
+
+@test "a backup and an export last once they are said to be there, and so does what is restored" {
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    vstamp put k v
+    for i in 1 2; do # the second takes the place of the first
+        LD_PRELOAD=$shim vstamp-admin backup --force copy-b 2>said
+        grep "disk-order: .* names=1 " said
+        LD_PRELOAD=$shim vstamp export copy-e 2>said
+        grep "disk-order: .* names=1 " said
+    done
+    sed -i "s|^data_dir:.*|data_dir: new/folder|" "$VSTAMP_CONFIG"
+    LD_PRELOAD=$shim vstamp-admin restore copy-b 2>said
+    grep "disk-order: appends=[1-9]" said
+}

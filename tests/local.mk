@@ -48,7 +48,8 @@ UNIT_TESTS = \
     %D%/unit/test_tls \
     %D%/unit/test_trail \
     %D%/unit/test_tree \
-    %D%/unit/test_verdict
+    %D%/unit/test_verdict \
+    %D%/unit/test_whole_file
 
 SCENARIO_TESTS = \
     %D%/scenario/test_clock \

@@ -5,10 +5,11 @@
  *
  *     faulty_app FOLDER       steps: start hello load apply applied tick query save
  *
- * Operations are numbers to add, answered by the sum; "pid", whose answer differs each time; and
- * "poison", which kills, unless there is FOLDER/antidote.  If there is FOLDER/ticks when it starts,
- * "later N" adds N a second later by itself; until then that is in the state, too.  A tick that is
- * to add 13 is poison. */
+ * Operations are numbers to add, answered by the sum; "told", answered by what came with it; "pid",
+ * whose answer differs each time; and "poison", which kills, unless there is FOLDER/antidote.  If
+ * there is FOLDER/ticks when it starts, "later N" adds N a second later by itself; until then that
+ * is in the state, too.  A tick that is to add 13 is poison.  With FOLDER/renamed it calls itself
+ * something else. */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -21,7 +22,7 @@
 #define POISON 13u
 
 static const char *folder, *question = "0";
-static bool ticks;
+static bool ticks, pauses; /* in the midst of what it says */
 static unsigned long sum, later, due; /* due 0: nothing is */
 
 static void path_of(const char *name, const char *end, char path[static PATH_MAX])
@@ -49,6 +50,7 @@ static void fail(const char *fault)
     if (is(fault, "untimely")) printf("answer %s 1%s\n7\n", question, ticks ? "" : " 5");
     if (is(fault, "cut")) printf("answer %s 5\n1", question); /* then other bytes */
     if (is(fault, "close")) close(STDOUT_FILENO);
+    pauses = is(fault, "pause");
     fflush(stdout);
 }
 
@@ -83,7 +85,13 @@ static const char *when(void)
 
 static void say(const char *word, const char *end, const char *body)
 {
-    printf("%s %s %zu%s\n%s\n", word, question, strlen(body), end, body);
+    size_t half = strlen(body) / 2;
+    printf("%s %s %zu%s\n%.*s", word, question, strlen(body), end, (int)half, body);
+    if (pauses) {
+        fflush(stdout);
+        usleep(20000);
+    }
+    printf("%s\n", body + half);
 }
 
 static void say_sum(const char *word, const char *end)
@@ -108,12 +116,17 @@ static void load(const char *state)
     printf("loaded %s%s\n", question, when());
 }
 
+static bool is_there(const char *name)
+{
+    char path[PATH_MAX];
+    path_of(name, "", path);
+    return access(path, F_OK) == 0;
+}
+
 /* At each try, until there is an antidote. */
 static void take_poison(void)
 {
-    char path[PATH_MAX];
-    path_of("antidote", "", path);
-    if (access(path, F_OK) == 0) return;
+    if (is_there("antidote")) return;
     fprintf(stderr, "poisoned\n");
     raise(SIGKILL);
 }
@@ -128,21 +141,6 @@ static void tick(unsigned long now)
     printf("ticked %s%s\n", question, when());
 }
 
-static void apply(const char *operation, unsigned long now)
-{
-    char text[24];
-    if (is(operation, "poison")) take_poison();
-    if (is(operation, "pid")) {
-        snprintf(text, sizeof text, "%ld", (long)getpid());
-        say("answer", when(), text);
-        return;
-    } else if (sscanf(operation, "later %lu", &later) == 1) {
-        due = now + 1000000;
-    }
-    sum += strtoul(operation, NULL, 10);
-    say_sum("answer", when());
-}
-
 /* OP TIME ... */
 static unsigned long time_of(const char *words)
 {
@@ -151,12 +149,32 @@ static unsigned long time_of(const char *words)
     return time;
 }
 
+static void apply(const char *operation, const char *told)
+{
+    unsigned long now = time_of(told);
+    char text[24];
+    if (is(operation, "poison")) take_poison();
+    if (is(operation, "pid")) {
+        snprintf(text, sizeof text, "%ld", (long)getpid());
+        say("answer", when(), text);
+        return;
+    } else if (is(operation, "told")) {
+        say("answer", when(), told);
+        return;
+    } else if (sscanf(operation, "later %lu", &later) == 1) {
+        due = now + 1000000;
+    }
+    sum += strtoul(operation, NULL, 10);
+    say_sum("answer", when());
+}
+
 /* `rest` is what follows the number of the question. */
 static void answer(const char *word, const char *rest, const char *body)
 {
-    if (is(word, "hello")) printf("hello 1 sum%s\n", ticks ? " ticks" : "");
+    if (is(word, "hello"))
+        printf("hello 1 %s%s\n", is_there("renamed") ? "total" : "sum", ticks ? " ticks" : "");
     if (is(word, "load")) load(body);
-    if (is(word, "apply")) apply(body, time_of(rest));
+    if (is(word, "apply")) apply(body, rest);
     if (is(word, "tick")) tick(time_of(rest));
     if (is(word, "query")) say_sum("answer", "");
     if (is(word, "save")) save();
@@ -169,8 +187,7 @@ int main(int argc, char **argv)
     char *rest;
     if (argc != 2) return 2;
     folder = argv[1];
-    path_of("ticks", "", body);
-    ticks = access(body, F_OK) == 0;
+    ticks = is_there("ticks");
     step("start");
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';

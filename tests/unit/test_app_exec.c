@@ -119,6 +119,7 @@ static int tear_down(void **state)
     }
     take_file(f, "antidote");
     take_file(f, "ticks");
+    take_file(f, "renamed");
     int rv = rmdir(f->folder);
     core_close(&f->core);
     free(f);
@@ -130,8 +131,13 @@ static int tear_down(void **state)
 
 static struct vstamp_context context_of(uint64_t op)
 {
-    return (struct vstamp_context){
-        .op_number = op, .timestamp_us = op * 1000, .client = {7, 8}, .session = 1};
+    static const uint64_t seed[2] = {UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba9876543210)};
+    return (struct vstamp_context){.op_number = op,
+                                   .timestamp_us = op * 1000,
+                                   .client = {7, 8},
+                                   .session = 9,
+                                   .prediction = (const uint8_t *)seed,
+                                   .prediction_size = sizeof seed};
 }
 
 static const char *apply(struct fixture *f, const char *operation, char answer[static 300])
@@ -177,6 +183,25 @@ static void tells(const struct fixture *f, const char *text)
 {
     if (strstr(f->log, text) == NULL) print_error("no '%s' in\n%s", text, f->log);
     assert_non_null(strstr(f->log, text));
+}
+
+static void an_operation_comes_with_all_that_it_may_depend_on(void **state)
+{
+    struct fixture *f = *state;
+    char answer[300];
+    adds(f, 5);
+    assert_string_equal(apply(f, "told", answer), "2 2000 00000000000000070000000000000008 9 "
+                                                  "0123456789abcdeffedcba9876543210 4");
+}
+
+static void an_answer_may_come_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    put_file(f, "apply", "pause");
+    adds(f, 1234567);
+    reads(f);
+    assert_true(vr_app_settle(&f->core.vr));
+    assert_null(strstr(f->log, "app-failed"));
 }
 
 /* --- a process that fails once ---------------------------------------------------------------- */
@@ -358,6 +383,18 @@ static void another_answer_than_before_ends_the_replica(void **state)
     assert_non_null(strstr(f->core.vr.app_failure.text,
                            "gave another answer to op-number 2 than before: it is not "
                            "deterministic"));
+}
+
+static void another_name_than_before_ends_the_replica(void **state)
+{
+    struct fixture *f = *state;
+    char answer[300];
+    adds(f, 5);
+    put_file(f, "renamed", "");
+    put_file(f, "apply", "kill");
+    apply(f, "1", answer);
+    assert_true(f->core.vr.over);
+    tells(f, "calls itself 'total', and was 'sum'");
 }
 
 static void an_answer_too_many_is_noticed(void **state)
@@ -572,6 +609,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define TICKS(name) cmocka_unit_test_setup_teardown(name, set_up_with_ticks, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(an_operation_comes_with_all_that_it_may_depend_on),
+        TEST(an_answer_may_come_in_pieces),
         TEST(one_failure_when_it_starts_is_got_over),
         TEST(one_failure_at_hello_is_got_over),
         TEST(one_failure_at_load_is_got_over),
@@ -583,6 +622,7 @@ int main(void)
         TEST(what_is_announced_behind_it_is_announced_again),
         TEST(a_mended_program_goes_on_with_what_killed_it),
         TEST(another_answer_than_before_ends_the_replica),
+        TEST(another_name_than_before_ends_the_replica),
         TEST(an_answer_too_many_is_noticed),
         TEST(announced_operations_run_once_each),
         TEST(a_state_that_comes_from_elsewhere_is_taken_up),

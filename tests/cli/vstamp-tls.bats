@@ -104,7 +104,7 @@ refuse() { group_wait "$1" is_refused "$@"; }
     group_start_one 2 --tls "$PWD/posing"
     says 0 'event=peer-refused .*reason="its certificate is not that of a server at the address'
     says 2 'event=peer-refused .*it refuses us: its certificate is not that of a server'
-    [ "$(group_field 0 connected)" != 2 ]
+    [[ $(group_status 0) == *'"replica":2,"address":"'"$(group_address 2)"'","connected":false,'* ]]
     group_stop 2 || true
     sed /^tls/d "$VSTAMP_CONFIG" >plain.yaml
     GROUP_CONFIG[2]=$PWD/plain.yaml

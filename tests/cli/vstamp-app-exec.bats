@@ -85,8 +85,13 @@ need_python() {
     wait_state "$before" all
     [[ $(ask 3) == *ünïcode ]]
     vstamp-admin backup copy # by the program, too
+    vstamp-admin backup --verify copy | grep "^of .*, checked but not loaded, which takes that"
     group_kill 0 1 2
     rm -r data
+    sed '/^app_exec/d' "$VSTAMP_CONFIG" >without.yaml
+    group_fails 2 "vstamp-admin: copy: is of another application than the key-value store: *" \
+        vstamp-admin --config without.yaml restore copy
+    [ ! -e data ]
     vstamp-admin restore copy
     for i in 0 1 2; do group_start_one "$i"; done
     wait_state "$before" all

@@ -225,3 +225,15 @@ SOON_S=4
     done
     exec 7>&-
 }
+
+@test "a backup does not wait for a replica that answers, and does not hear the group" {
+    vstamp --timeout 20 put k v
+    group_wait_agree
+    cut packets "$PRIMARY" "$A" # which is asked first
+    cut packets "$B" "$A"
+    cut packets "$A" "$PRIMARY" "$B"
+    vstamp --timeout 20 put k2 v2
+    $(network_in "$HUB") vstamp-admin --timeout 0.5 backup "$BATS_TEST_TMPDIR/copy" \
+        >"$BATS_TEST_TMPDIR/said"
+    grep "^keys  *2," "$BATS_TEST_TMPDIR/said"
+}

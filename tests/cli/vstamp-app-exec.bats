@@ -209,6 +209,16 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
     for i in 0 2; do grep -q "event=stopped" "replica-$i.log"; done
 }
 
+@test "a backup that cannot be loaded again is none" {
+    begin "" "durability: memory" "app_exec: $build/tests/cli/faulty_app" "app_argument: $faults"
+    [ "$(apply 5)" = 5 ]
+    vstamp-admin backup copy | grep "^digest"
+    echo exit >"$faults/start"
+    group_fails 2 "vstamp-admin: lost: cannot be read back: *faulty_app ended with status 3*" \
+        vstamp-admin backup lost
+    group_never compgen -G 'lost*'
+}
+
 @test "a process has three descriptors, and what it says is in the log" {
     begin_faulty "durability: memory"
     [ "$(ls "/proc/$(app_pid 0)/fd" | tr '\n' ' ')" = "0 1 2 " ]

@@ -51,6 +51,8 @@ static void fail(const char *fault)
     if (is(fault, "cut")) printf("answer %s 5\n1", question); /* then other bytes */
     if (is(fault, "close")) close(STDOUT_FILENO);
     pauses = is(fault, "pause");
+    if (is(fault, "talk"))
+        for (int i = 0; i < 5000; i++) putc('y', stderr);
     fflush(stdout);
 }
 

@@ -18,6 +18,7 @@
 
 #include "core.h"
 #include "replica/app_exec.h"
+#include "replica/child.h"
 
 #define TIMEOUT_MS 300u
 #define POISON     13u /* of faulty_app, to add later */
@@ -201,6 +202,22 @@ static void an_answer_may_come_in_pieces(void **state)
     adds(f, 1234567);
     reads(f);
     assert_true(vr_app_settle(&f->core.vr));
+    assert_null(strstr(f->log, "app-failed"));
+}
+
+static void what_it_says_without_an_end_is_cut_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    char piece[CHILD_LINE_MAX + 8];
+    put_file(f, "apply", "talk");
+    adds(f, 5);
+    app_exec_listen(f->exec);
+    memset(piece, 'y', sizeof piece);
+    snprintf(piece, sizeof piece, " line=");
+    piece[strlen(piece)] = 'y';
+    piece[6 + CHILD_LINE_MAX] = '\n';
+    piece[7 + CHILD_LINE_MAX] = '\0';
+    tells(f, piece);
     assert_null(strstr(f->log, "app-failed"));
 }
 
@@ -611,6 +628,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_operation_comes_with_all_that_it_may_depend_on),
         TEST(an_answer_may_come_in_pieces),
+        TEST(what_it_says_without_an_end_is_cut_in_pieces),
         TEST(one_failure_when_it_starts_is_got_over),
         TEST(one_failure_at_hello_is_got_over),
         TEST(one_failure_at_load_is_got_over),

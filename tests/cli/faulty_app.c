@@ -52,7 +52,7 @@ static void fail(const char *fault)
     if (is(fault, "close")) close(STDOUT_FILENO);
     pauses = is(fault, "pause");
     if (is(fault, "talk"))
-        for (int i = 0; i < 5000; i++) putc('y', stderr);
+        for (int i = 0; i < 150; i++) fprintf(stderr, "%01000d", 0); /* more than a pipe holds */
     fflush(stdout);
 }
 

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +30,7 @@
 #include "program/progress.h"
 #include "program/signals.h"
 #include "program/whole_file.h"
+#include "program/zeros.h"
 
 #define PAGES_MAX     (1u << 28) /* state_bytes_max can be no more */
 #define RESTARTS_MAX  30u
@@ -284,15 +284,14 @@ static uint64_t wall_clock_us(void)
 /* Into the file, and read back from there. */
 static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *diag)
 {
-    uint64_t *hashes = mmap(NULL, PAGES_MAX * sizeof *hashes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (hashes == MAP_FAILED) return refused("memory", diag);
+    uint64_t *hashes = zeros_map(PAGES_MAX * sizeof *hashes);
+    if (hashes == NULL) return refused("memory", diag);
     copier_init(&b->copier, 0, wall_clock_us(), PACKAGE_VERSION, hashes, PAGES_MAX);
     int rv = find_target(b, diag);
     if (rv == 0) rv = copy_state(b, diag);
     progress_end(&b->progress);
     talk_close(b->talk);
-    munmap(hashes, PAGES_MAX * sizeof *hashes);
+    zeros_unmap(hashes, PAGES_MAX * sizeof *hashes);
     free(b->records);
     if (rv != 0 || to_stdout(b)) return rv;
     rv = copy_file_open(file, b->file.place, b->config, diag);

@@ -22,6 +22,7 @@
 #include "admin/versions.h"
 #include "node/trail.h"
 #include "program/id.h"
+#include "program/zeros.h"
 #include "replica/storage.h"
 
 #define FILES 4u
@@ -96,7 +97,7 @@ static int side_open(struct cli *cli, struct side *s, const char *folder, struct
                                  "digest_ops divides", folder);
         return VSTAMP_E_CONFIG;
     }
-    s->trail.entries = storage_memory(trail_entries_max(size) * sizeof s->trail.entries[0]);
+    s->trail.entries = zeros_map(trail_entries_max(size) * sizeof s->trail.entries[0]);
     if (s->trail.entries == NULL) abort();
     rv = read_files(cli, s, diag);
     if (rv != 0 || s->trail.last_op > 0) return rv;
@@ -196,7 +197,7 @@ static int compare(const struct side *sides, struct trail_difference *d, struct 
                            sides[0].folder, groups[0], sides[1].folder, groups[1]);
         return VSTAMP_E_CONFIG;
     }
-    void *memory = storage_memory(trail_compare_memory(a, b) + 1);
+    void *memory = zeros_map(trail_compare_memory(a, b) + 1);
     if (memory == NULL) abort();
     trail_compare(a, b, memory, d);
     if (d->n_points > 0) return 0;

@@ -16,6 +16,7 @@
 #include "program/id.h"
 #include "program/plug_in.h"
 #include "program/progress.h"
+#include "program/zeros.h"
 #include "replica/app_exec.h"
 
 #define PIPE_CHUNK (1u << 20)
@@ -145,12 +146,8 @@ static int load(struct copy_file *f, const char *path, const struct config *conf
     int rv = load_app(f, config, diag);
     if (rv != 0 || f->app == NULL) return rv;
     f->memory_size = copy_memory(&f->copy);
-    f->memory = mmap(NULL, f->memory_size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (f->memory == MAP_FAILED) {
-        f->memory = NULL;
-        return refused(path, diag);
-    }
+    f->memory = zeros_map(f->memory_size);
+    if (f->memory == NULL) return refused(path, diag);
     rv = copy_load(&f->copy, f->memory, f->memory_size, f->app, diag);
     if (rv != 0) {
         vstamp_diag_wrap(diag, "%s", path);
@@ -176,7 +173,7 @@ int copy_file_open(struct copy_file *f, const char *path, const struct config *c
 
 void copy_file_close(struct copy_file *f)
 {
-    if (f->memory != NULL) munmap(f->memory, f->memory_size);
+    zeros_unmap(f->memory, f->memory_size);
     if (f->app != NULL) plug_in_close(f->app, f->copy.instance);
     f->app = NULL;
     if (f->mapped)

@@ -9,9 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "program/zeros.h"
 
 static void finding(struct folder *f, const char *file, uint64_t place, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -393,9 +394,9 @@ static int walk_journal(struct folder *f, struct vstamp_diag *diag)
     f->reading = (struct storage_reading){.storage = &f->storage, .fd = -1};
     const struct node_source source = {.ctx = &f->reading, .read = storage_read};
     f->window = (struct node_window){.capacity = blocks + JOURNAL_BLOCK};
-    f->window.bytes = storage_memory(f->window.capacity);
+    f->window.bytes = zeros_map(f->window.capacity);
     f->walk = (struct journal_walk){.source = &source, .window = &f->window, .diag = diag,
-                                    .batch_size_max = blocks, .names = storage_memory(blocks),
+                                    .batch_size_max = blocks, .names = zeros_map(blocks),
                                     .oldest = WIRE_OLDEST, .newest = WIRE_NEWEST};
     if (f->window.bytes == NULL || f->walk.names == NULL) {
         vstamp_diag_printf(diag, "no memory for a segment of %zu bytes", blocks);
@@ -501,15 +502,16 @@ int folder_walk(struct folder *f, const struct folder_visitor *visitor, struct v
 int folder_open(struct folder *f, const char *path, struct vstamp_diag *diag)
 {
     memset(f, 0, sizeof *f);
+    f->reading.fd = -1;
     log_open(&f->log, LOG_LEVEL_WARN, LOG_FORMAT_LOGFMT, -1);
     return storage_look(&f->storage, path, &f->log, diag);
 }
 
 void folder_close(struct folder *f)
 {
-    if (f->window.bytes != NULL) munmap(f->window.bytes, f->window.capacity);
-    if (f->walk.names != NULL) munmap(f->walk.names, f->walk.batch_size_max);
-    if (f->window.bytes != NULL && f->reading.fd >= 0) close(f->reading.fd);
+    zeros_unmap(f->window.bytes, f->window.capacity);
+    zeros_unmap(f->walk.names, f->walk.batch_size_max);
+    if (f->reading.fd >= 0) close(f->reading.fd);
     storage_look_end(&f->storage);
     free(f->log_checksums);
 }

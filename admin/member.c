@@ -9,12 +9,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "admin/copy_file.h"
 #include "base/assert.h"
 #include "kv/kv.h"
 #include "program/plug_in.h"
+#include "program/zeros.h"
 #include "replica/storage.h"
 #include "replica/turn.h"
 
@@ -97,9 +97,8 @@ static void after_turn(void *ctx)
 static int make_node(struct member *m, struct vstamp_diag *diag)
 {
     m->memory_size = node_memory(&m->config);
-    m->memory = mmap(NULL, m->memory_size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (m->memory == MAP_FAILED) {
+    m->memory = zeros_map(m->memory_size);
+    if (m->memory == NULL) {
         vstamp_diag_printf(diag, "the system refuses %zu MiB of address space",
                            m->memory_size >> 20);
         return VSTAMP_E_IO;
@@ -158,7 +157,7 @@ static int make(struct member *m, const struct config *config, uint32_t index,
     uv_walk(&m->loop, close_handle, NULL);
     uv_run(&m->loop, UV_RUN_DEFAULT);
     plug_in_close(m->app, m->instance);
-    if (m->memory != NULL && m->memory != MAP_FAILED) munmap(m->memory, m->memory_size);
+    zeros_unmap(m->memory, m->memory_size);
     return rv;
 }
 

@@ -210,7 +210,9 @@ endif
     %D%/program/signals.c \
     %D%/program/signals.h \
     %D%/program/whole_file.c \
-    %D%/program/whole_file.h
+    %D%/program/whole_file.h \
+    %D%/program/zeros.c \
+    %D%/program/zeros.h
 
 # The pure rooms: no system call, clock, thread or allocation in them (tests/check-pure.sh).
 PURE_ARCHIVES = %D%/libproxy.la %D%/libnode.la %D%/libvr.la %D%/libwire.la %D%/libkv.la %D%/libbase.la

@@ -26,6 +26,7 @@
 #include "program/cli.h"
 #include "program/crash.h"
 #include "program/plug_in.h"
+#include "program/zeros.h"
 #include "replica/app_exec.h"
 #include "replica/endpoint.h"
 #include "replica/notify.h"
@@ -288,10 +289,9 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
 {
     size_t size = node_memory(&r->config);
     struct vstamp_id entropy;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = zeros_map(size);
 
-    if (memory == MAP_FAILED) {
+    if (memory == NULL) {
         vstamp_diag_printf(diag,
                            "the system refuses %zu MiB of address space: raise the limit "
                            "(ulimit -v), or lower state_bytes_max, log_bytes or max_clients",

@@ -168,9 +168,6 @@ bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
 int storage_look(struct storage *s, const char *folder, struct log *log, struct vstamp_diag *diag);
 void storage_look_end(struct storage *s); /* accepts one that could not be opened */
 
-/* Zeroed memory that costs nothing where it is not touched; NULL: there is none. */
-void *storage_memory(size_t size);
-
 /* Is this segment of the journal as long as it was made?  VSTAMP_E_CORRUPT, with a sentence, if
  * not; VSTAMP_E_IO if the system refuses to tell. */
 int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_diag *diag);

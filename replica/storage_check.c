@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -32,6 +31,7 @@
 
 #include "base/bitset.h"
 #include "base/endian.h"
+#include "program/zeros.h"
 #include "replica/storage_lane.h"
 #include "replica/storage_pages.h"
 
@@ -180,9 +180,9 @@ static bool room_for_branches(struct check *c)
  * is there? */
 static bool lacks_memory(size_t size)
 {
-    void *memory = storage_memory(size + 1);
+    void *memory = zeros_map(size + 1);
 
-    if (memory != NULL) munmap(memory, size + 1);
+    zeros_unmap(memory, size + 1);
     return memory == NULL;
 }
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -257,12 +256,4 @@ void storage_look_end(struct storage *s)
     if (s->folder_fd >= 0) close(s->folder_fd);
     if (s->lock_fd >= 0) close(s->lock_fd);
     s->folder_fd = s->lock_fd = -1;
-}
-
-void *storage_memory(size_t size)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return memory == MAP_FAILED ? NULL : memory;
 }

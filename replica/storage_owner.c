@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "node/journal_walk.h"
+#include "program/zeros.h"
 #include "replica/storage.h"
 
 #define BATCH_MAX   (64u << 20) /* more than any batch takes; what is not touched costs nothing */
@@ -45,10 +45,10 @@ static bool look_begin(struct look *l, const char *data_dir, uint32_t index, siz
     l->storage.folder_fd = open(l->storage.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     l->reading = (struct storage_reading){.storage = &l->storage, .fd = -1};
     l->source = (struct node_source){.ctx = &l->reading, .read = storage_read};
-    l->window = (struct node_window){.capacity = window, .bytes = storage_memory(window)};
+    l->window = (struct node_window){.capacity = window, .bytes = zeros_map(window)};
     l->walk = (struct journal_walk){.source = &l->source, .window = &l->window,
                                     .diag = &l->ignored, .batch_size_max = BATCH_MAX,
-                                    .names = storage_memory(BATCH_MAX)};
+                                    .names = zeros_map(BATCH_MAX)};
     if (l->storage.folder_fd < 0 || l->window.bytes == NULL || l->walk.names == NULL) return false;
     if (storage_list(&l->storage, STORAGE_JOURNAL, &numbers, &n, &l->ignored) == 0 && n > 0) {
         l->first = numbers[0];
@@ -62,8 +62,8 @@ static void look_end(struct look *l)
 {
     if (l->reading.fd >= 0) close(l->reading.fd);
     storage_look_end(&l->storage);
-    if (l->window.bytes != NULL) munmap(l->window.bytes, l->window.capacity);
-    if (l->walk.names != NULL) munmap(l->walk.names, BATCH_MAX);
+    zeros_unmap(l->window.bytes, l->window.capacity);
+    zeros_unmap(l->walk.names, BATCH_MAX);
 }
 
 /* False: nobody's, or it cannot be told. */

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -12,6 +11,7 @@
 #include "client/base64.h"
 #include "client/memory.h"
 #include "maelstrom/requests.h"
+#include "program/zeros.h"
 #include "wire/frame.h"
 
 _Static_assert(REPLICAS_MAX == 16, "a sentence below says so");
@@ -138,9 +138,8 @@ static void start_node(struct host *h)
 {
     size_t size = node_memory(&h->config);
     struct vstamp_id entropy;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED || getrandom(&entropy, sizeof entropy, 0) != sizeof entropy) {
+    void *memory = zeros_map(size);
+    if (memory == NULL || getrandom(&entropy, sizeof entropy, 0) != sizeof entropy) {
         log_detail(&h->log, LOG_LEVEL_ERROR, "no-memory", NULL);
         abort();
     }

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
 #include "kv/store.h"
+#include "program/zeros.h"
 #include "sim/check.h"
 
 #define START_US UINT64_C(1000000)
@@ -188,9 +188,8 @@ static void make_node(struct member *m)
     m->up = true;
     m->life++;
     m->memory_size = node_memory(&m->config);
-    m->memory = mmap(NULL, m->memory_size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert_true(m->memory != MAP_FAILED);
+    m->memory = zeros_map(m->memory_size);
+    assert_non_null(m->memory);
     struct vstamp_id entropy = {1000u + m->index, m->life};
     m->node = node_init(m->memory, m->memory_size, &m->config, m->cluster->app, &m->io, entropy);
     cluster_set_clock(m);
@@ -247,7 +246,7 @@ void cluster_crash(struct cluster *c, uint8_t replica)
     assert_true(m->up);
     note_line(m, "crashed", "");
     for (int lane = 0; lane < NODE_LANES; lane++) m->disk.busy[lane] = false;
-    munmap(m->memory, m->memory_size);
+    zeros_unmap(m->memory, m->memory_size);
     m->node = NULL;
     m->up = m->crash_at_checkpoint = false;
 }

@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
 #include "node/copier.h"
+#include "program/zeros.h"
 #include "scenario/cluster.h"
 
 #define PAGES_MAX 64u
@@ -41,7 +41,7 @@ static struct story *story_new(uint8_t n, int mode)
 
 static void story_end(struct story *s)
 {
-    if (s->memory != NULL) munmap(s->memory, s->memory_size);
+    zeros_unmap(s->memory, s->memory_size);
     cluster_free(s->c);
     free(s->file.start);
     free(s);
@@ -103,11 +103,10 @@ static int load(struct story *s, struct vstamp_diag *diag)
 {
     int rv = copy_open(&s->copy, (struct bytes){s->file.start, s->file.size}, diag);
     if (rv != 0) return rv;
-    if (s->memory != NULL) munmap(s->memory, s->memory_size);
+    zeros_unmap(s->memory, s->memory_size);
     s->memory_size = copy_memory(&s->copy);
-    s->memory = mmap(NULL, s->memory_size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert_true(s->memory != MAP_FAILED);
+    s->memory = zeros_map(s->memory_size);
+    assert_non_null(s->memory);
     return copy_load(&s->copy, s->memory, s->memory_size, kv_app(), diag);
 }
 

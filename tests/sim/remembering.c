@@ -9,12 +9,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "kv/kv.h"
+#include "program/zeros.h"
 #include "vr/pages.h"
 
 #define ANNOUNCED_MAX 64u
@@ -47,9 +47,8 @@ static int open_memory(const char *argument, const struct vstamp_limits *limits,
     arena_init(&arena, NULL, 0);
     pages_init(&m->pages, &arena, n);
     m->size = arena.used;
-    m->block = mmap(NULL, m->size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert(m->block != MAP_FAILED);
+    m->block = zeros_map(m->size);
+    assert(m->block != NULL);
     arena_init(&arena, m->block, m->size);
     pages_init(&m->pages, &arena, n);
     m->all = (struct vstamp_pages){.pages = &m->pages, .count = n};
@@ -61,7 +60,7 @@ static int open_memory(const char *argument, const struct vstamp_limits *limits,
 static void close_memory(void *instance_made)
 {
     struct memory *m = instance_made;
-    munmap(m->block, m->size);
+    zeros_unmap(m->block, m->size);
     free(m);
 }
 

@@ -13,9 +13,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/assert.h"
+#include "program/zeros.h"
 #include "sim/sim.h"
 
 struct life {
@@ -294,13 +294,10 @@ static void live(void *ctx)
                              .trace = l->sim->tracing ? io_trace : NULL, .log = io_log,
                              .record = io_record};
     l->memory_size = node_memory(&l->config);
-    l->memory = mmap(NULL, l->memory_size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (l->memory == MAP_FAILED) {
-        l->memory = NULL;
+    l->memory = zeros_map(l->memory_size);
+    if (l->memory == NULL)
         sim_fail(l->sim, "no memory for its state: %s", strerror(errno));
-    }
-    if (l->memory != NULL)
+    else
         l->node = node_init(l->memory, l->memory_size, &l->config, l->app, &l->io,
                             l->start.as.start.entropy);
     open_instance(l);
@@ -399,7 +396,7 @@ enum replay_outcome replay(struct bytes recording, const struct vstamp_app *app,
         outcome = judge(l, l->status, verdict);
         sim_trace_end(sim, last);
     }
-    if (l->memory != NULL) munmap(l->memory, l->memory_size);
+    zeros_unmap(l->memory, l->memory_size);
     if (l->instance != NULL && l->app->close != NULL) l->app->close(l->instance);
     replay_tape_close(&l->file);
     free(sim);

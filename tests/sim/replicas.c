@@ -5,10 +5,10 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/assert.h"
 #include "kv/kv.h"
+#include "program/zeros.h"
 
 #define FED_A_TURN 16u
 #define TURN_US SIM_MS
@@ -395,9 +395,8 @@ static int restore(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
 {
     struct prng *prng = &r->sim->prng;
     r->memory_size = node_memory(&r->config);
-    r->memory = mmap(NULL, r->memory_size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert(r->memory != MAP_FAILED);
+    r->memory = zeros_map(r->memory_size);
+    assert(r->memory != NULL);
     struct vstamp_id entropy = {prng_next(prng), prng_next(prng)};
     r->place = (struct model_place){0};
     r->config.oldest = r->newest != 0 ? WIRE_OLDEST : 0;
@@ -417,7 +416,7 @@ void sim_replica_release(struct sim_replica *r)
 {
     const struct vstamp_app *app = sim_app(r->sim);
     r->node = NULL; /* close may look at the clock, and that asks who calls */
-    munmap(r->memory, r->memory_size);
+    zeros_unmap(r->memory, r->memory_size);
     if (app->close != NULL) app->close(r->instance);
 }
 

@@ -11,13 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
 #include "kv/kv.h"
 #include "node/node.h"
 #include "program/config.h"
+#include "program/zeros.h"
 #include "wire/frame.h"
 #include "unit/core.h"
 
@@ -78,12 +78,11 @@ static bool starts(const struct config *config)
     struct vstamp_diag diag = {0};
     assert_int_equal(config_to_vr(config, 0, "0", &vr, &diag), 0);
     size_t size = node_memory(&vr);
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return false;
+    void *memory = zeros_map(size);
+    if (memory == NULL) return false;
     struct node *node = node_init(memory, size, &vr, kv_app(), &io, (struct vstamp_id){3, 4});
     if (config->durability == CONFIG_durability_memory) live(node, config, &answer);
-    assert_int_equal(munmap(memory, size), 0);
+    zeros_unmap(memory, size);
     return true;
 }
 

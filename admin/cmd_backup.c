@@ -30,6 +30,7 @@
 #include "program/progress.h"
 #include "program/signals.h"
 #include "program/whole_file.h"
+#include "program/write_all.h"
 #include "program/zeros.h"
 
 #define PAGES_MAX     (1u << 28) /* state_bytes_max can be no more */
@@ -46,7 +47,6 @@ struct backup {
     bool force;
 
     struct whole_file file; /* fd -1: there is none */
-    uint64_t size;
     struct signals signals;
     int signal; /* that came, or 0 */
     struct progress progress;
@@ -94,15 +94,7 @@ static int file_open(struct backup *b, struct vstamp_diag *diag)
 static int file_write(struct backup *b, struct bytes data, struct vstamp_diag *diag)
 {
     int fd = to_stdout(b) ? STDOUT_FILENO : b->file.fd;
-    b->size += data.size;
-    while (data.size > 0) {
-        ssize_t n = write(fd, data.data, data.size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return refused(to_stdout(b) ? "standard output" : b->path, diag);
-        data.data += n;
-        data.size -= (size_t)n;
-    }
-    return 0;
+    return write_all(fd, data) ? 0 : refused(to_stdout(b) ? "standard output" : b->path, diag);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@
 #include "client/memory.h"
 #include "program/id.h"
 #include "program/whole_file.h"
+#include "program/write_all.h"
 
 #define FORMAT         3
 #define FILE_BYTES_MAX (64u << 20) /* an operation in base64, and little else */
@@ -274,18 +275,6 @@ static char *as_json(const struct session_file *f)
     return text;
 }
 
-static bool write_all(int fd, const char *text, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, text, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return false;
-        text += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 int session_file_save(struct session_file *f, struct vstamp_diag *diag)
 {
     if (f->path == NULL) return 0;
@@ -297,7 +286,7 @@ int session_file_save(struct session_file *f, struct vstamp_diag *diag)
     char *text = as_json(f);
     int fd = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool ok = fd >= 0 && fchmod(fd, 0600) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-              write_all(fd, text, strlen(text)) && fsync(fd) == 0 && rename(draft, f->path) == 0 &&
+              write_all(fd, bytes_of(text)) && fsync(fd) == 0 && rename(draft, f->path) == 0 &&
               whole_file_sync_folder(f->path) == 0;
     free(text);
     if (!ok) {

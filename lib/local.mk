@@ -211,6 +211,8 @@ endif
     %D%/program/signals.h \
     %D%/program/whole_file.c \
     %D%/program/whole_file.h \
+    %D%/program/write_all.c \
+    %D%/program/write_all.h \
     %D%/program/zeros.c \
     %D%/program/zeros.h
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "program/write_all.h"
 
 #define WRITE_EVERY_MS 100u
 #define WRITE_BYTES    (256u << 10) /* earlier with so much */
@@ -20,16 +21,7 @@ static struct recorder *recording;
 /* errno tells why not. */
 static bool write_pending(struct recorder *r)
 {
-    size_t done = 0;
-
-    while (done < r->pending.size) {
-        ssize_t n = write(r->fd, r->pending.start + done, r->pending.size - done);
-
-        if (n < 0 && errno == EINTR) continue;
-        if (n == 0) errno = ENOSPC;
-        if (n <= 0) return false;
-        done += (size_t)n;
-    }
+    if (!write_all(r->fd, (struct bytes){r->pending.start, r->pending.size})) return false;
     r->place += r->pending.size;
     r->pending.size = 0;
     return true;

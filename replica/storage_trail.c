@@ -11,23 +11,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "program/write_all.h"
 #include "replica/storage_lane.h"
 
 #define LARGE (16 << 20) /* bytes */
-
-static bool append(int fd, struct bytes data)
-{
-    while (data.size > 0) {
-        ssize_t n = write(fd, data.data, data.size);
-
-        if (n < 0 && errno == EINTR) continue;
-        if (n == 0) errno = ENOSPC;
-        if (n <= 0) return false;
-        data.data += n;
-        data.size -= (size_t)n;
-    }
-    return true;
-}
 
 /* As `from` is called now, or else there is none of the new name. */
 static bool rename_in(int folder, const char *from, const char *to)
@@ -56,7 +43,7 @@ void trail_append(struct lane *l, const struct node_job *job)
 {
     int folder = l->storage->folder_fd;
     int fd = openat(folder, STORAGE_TRAIL, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && lane_leaves_room(fd) && append(fd, job->data);
+    bool ok = fd >= 0 && lane_leaves_room(fd) && write_all(fd, job->data);
     enum trail_then then = (enum trail_then)job->number;
     off_t size = ok ? lseek(fd, 0, SEEK_END) : 0;
 

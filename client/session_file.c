@@ -28,6 +28,7 @@
 
 #include "client/base64.h"
 #include "client/memory.h"
+#include "program/folders.h"
 #include "program/id.h"
 #include "program/whole_file.h"
 #include "program/write_all.h"
@@ -361,19 +362,6 @@ void session_file_learn(struct session_file *f, const char *address)
 
 /* --- the state folder ------------------------------------------------------------------------- */
 
-static int make_folders(char *path, struct vstamp_diag *diag)
-{
-    for (char *at = path + 1;; at++) {
-        if (*at != '/' && *at != '\0') continue;
-        char kept = *at;
-        *at = '\0';
-        bool ok = mkdir(path, 0700) == 0 ? whole_file_sync_folder(path) == 0 : errno == EEXIST;
-        if (!ok) return fail(diag, path, "cannot make the folder");
-        *at = kept;
-        if (kept == '\0') return 0;
-    }
-}
-
 int session_file_state_path(char **path, const char *name, bool make, struct vstamp_diag *diag)
 {
     const char *state = getenv("XDG_STATE_HOME");
@@ -388,7 +376,7 @@ int session_file_state_path(char **path, const char *name, bool make, struct vst
     FILE *into = memory_stream(&folder, &size);
     fprintf(into, "%s%s/vstamp", absolute ? state : home, absolute ? "" : "/.local/state");
     fclose(into);
-    int rv = make ? make_folders(folder, diag) : 0;
+    int rv = make && folders_make(folder, diag) != 0 ? VSTAMP_E_IO : 0;
     if (rv == 0) {
         *path = memory_new(size + strlen(name) + 2);
         snprintf(*path, size + strlen(name) + 2, "%s/%s", folder, name);

@@ -197,6 +197,8 @@ endif
     %D%/program/duration.h \
     %D%/program/escape.c \
     %D%/program/escape.h \
+    %D%/program/folders.c \
+    %D%/program/folders.h \
     %D%/program/id.c \
     %D%/program/id.h \
     %D%/program/log.c \

@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "program/folders.h"
 #include "replica/storage_lane.h"
 
 bool storage_is_refusal(int error)
@@ -118,32 +119,6 @@ int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, 
     return VSTAMP_E_IO;
 }
 
-/* As mkdir -p, private to the user; each folder made is durable in its parent. */
-static int make_folders(const char *path, struct vstamp_diag *diag)
-{
-    char part[PATH_MAX];
-
-    for (size_t i = 1; i <= strlen(path); i++) {
-        int parent;
-
-        if (path[i] != '/' && path[i] != '\0') continue;
-        snprintf(part, sizeof part, "%.*s", (int)i, path);
-        if (mkdir(part, 0700) != 0) {
-            if (errno == EEXIST || errno == EISDIR) continue;
-            int error = errno;
-
-            vstamp_diag_printf(diag, "%s: cannot create the folder: %s", part, strerror(error));
-            return storage_refused(error);
-        }
-        snprintf(part + i, sizeof part - i, "/..");
-        parent = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (parent < 0) continue; /* a folder we may pass but not read: it cannot be synced by us */
-        fsync(parent);
-        close(parent);
-    }
-    return 0;
-}
-
 static int take_lock(struct storage *s, struct vstamp_diag *diag)
 {
     s->lock_fd = openat(s->folder_fd, STORAGE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -182,11 +157,10 @@ int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32
         vstamp_diag_printf(diag, "data_dir: the path is too long");
         return VSTAMP_E_CONFIG;
     }
-    int rv = make_folders(s->folder, diag);
-    if (rv != 0) return rv;
+    if (folders_make(s->folder, diag) != 0) return storage_refused(errno);
     s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->folder_fd < 0) return storage_complain(diag, s, ".", "cannot open");
-    rv = take_lock(s, diag);
+    int rv = take_lock(s, diag);
     if (rv != 0) return rv;
     say_if_in_memory(s);
     unlinkat(s->folder_fd, STORAGE_TEMPORARY, 0);

@@ -72,3 +72,14 @@ orders_well() {
     LD_PRELOAD=$shim vstamp-admin restore copy-b 2>said
     grep "disk-order: appends=[1-9]" said
 }
+
+@test "it may be in one that may be passed, and not read" {
+    group_start 1 "durability: memory"
+    export XDG_STATE_HOME=$BATS_TEST_TMPDIR/passed/state
+    mkdir -m 300 "$BATS_TEST_TMPDIR/passed"
+    local as_anybody=()
+    # root may read anything, unless it gives that up
+    [ "$(id -u)" -ne 0 ] || as_anybody=(setpriv --bounding-set=-dac_override,-dac_read_search)
+    "${as_anybody[@]}" vstamp --timeout 20 bench --requests 10
+    [ -e "$XDG_STATE_HOME/vstamp/crowd-0.session" ]
+}

@@ -177,12 +177,8 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
 bool clients_accept(struct clients *c, uv_stream_t *listener)
 {
     if (c->n_used == c->n_slots) evict(c);
-    struct connection *one = connection_new(listener->loop, &c->owner);
+    struct connection *one = connection_new(listener->loop, &c->owner, c->tls, NULL);
     if (one == NULL) return false;
-    if (!connection_secure(one, c->tls, NULL)) {
-        connection_discard(one);
-        return false;
-    }
     if (uv_accept(listener, (uv_stream_t *)&one->tcp) != 0 || c->n_used == c->n_slots) {
         connection_discard(one);
         return true;

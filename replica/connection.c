@@ -22,12 +22,15 @@
 #define KEEPALIVE_COUNT      3
 #define USER_TIMEOUT_MS      10000
 
-struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner)
+struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner, struct tls *tls,
+                                  const char *host)
 {
     struct connection *c = calloc(1, sizeof *c);
 
     if (c == NULL) return NULL;
-    if (uv_tcp_init(loop, &c->tcp) != 0) {
+    if (tls != NULL) c->tls = host == NULL ? tls_accept(tls) : tls_dial(tls, host);
+    if ((tls != NULL && c->tls == NULL) || uv_tcp_init(loop, &c->tcp) != 0) {
+        tls_stream_free(c->tls);
         free(c);
         return NULL;
     }
@@ -35,13 +38,6 @@ struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owne
     c->frame_max = WIRE_HEADER_SIZE;
     c->partial_ms = uv_now(loop);
     return c;
-}
-
-bool connection_secure(struct connection *c, struct tls *tls, const char *host)
-{
-    if (tls == NULL) return true;
-    c->tls = host == NULL ? tls_accept(tls) : tls_dial(tls, host);
-    return c->tls != NULL;
 }
 
 static void on_handle_closed(uv_handle_t *handle)

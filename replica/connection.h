@@ -73,12 +73,10 @@ struct connection {
     struct connection *dirty_next;
 };
 
-/* A connection without a socket yet; NULL when memory is out. */
-struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner);
-
-/* Before it starts: over TLS, as who listens (`host` NULL) or as who dials that host.  Nothing if
- * `tls` is NULL.  False: out of memory. */
-bool connection_secure(struct connection *c, struct tls *tls, const char *host);
+/* A connection without a socket yet, over TLS unless that is NULL: as who dials `host`, or, if that
+ * is NULL, as who listens.  NULL when memory is out. */
+struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner, struct tls *tls,
+                                  const char *host);
 
 /* The socket is connected: set its options and read. */
 void connection_start(struct connection *c);

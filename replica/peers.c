@@ -496,12 +496,8 @@ static void dial(struct peer *peer)
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 
     assert(peer->used && peer->connection == NULL);
-    if (!peer->resolving) peer->connection = connection_new(p->loop, &p->owner);
-    if (peer->connection != NULL &&
-        !connection_secure(peer->connection, p->tls, peer->address.host)) {
-        connection_discard(peer->connection);
-        peer->connection = NULL;
-    }
+    if (!peer->resolving)
+        peer->connection = connection_new(p->loop, &p->owner, p->tls, peer->address.host);
     if (peer->connection == NULL) {
         dial_later(peer);
         return;
@@ -512,7 +508,7 @@ static void dial(struct peer *peer)
     peer->connection->out_max = HELLO_SIZE_MAX;
     uv_timer_start(&peer->timer, on_dial_timeout, DIAL_MS_MAX, 0);
     int rv = uv_getaddrinfo(p->loop, &peer->resolve, on_resolved, peer->address.host,
-                        peer->address.port_text, &hints);
+                            peer->address.port_text, &hints);
     peer->resolving = rv == 0;
     if (rv != 0) connection_close(peer->connection, uv_strerror(rv));
 }

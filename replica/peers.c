@@ -308,6 +308,17 @@ static void tell_node(struct peer *peer)
     node_on_peer_connected(peer->peers->turn->node, peer->slot, true);
 }
 
+/* Hellos were exchanged. */
+static void meet(struct peer *peer, const struct wire_hello *theirs)
+{
+    char version[sizeof peer->version];
+
+    copy_text(version, sizeof version, theirs->version);
+    come_up(peer, version);
+    say_if_no_member(peer->peers, theirs);
+    tell_node(peer);
+}
+
 static void take_connection(struct peer *peer, struct connection *c)
 {
     struct peers *p = peer->peers;
@@ -372,7 +383,6 @@ int peers_adopt(struct peers *p, struct connection *c, const struct wire_message
     const struct wire_hello *hello = &m->as.hello;
     const char *reason = check_hello(p, c, m);
     struct node_identity identity;
-    char version[32];
 
     connection_hand_over(c, &p->owner);
     c->number = NOBODY;
@@ -386,10 +396,7 @@ int peers_adopt(struct peers *p, struct connection *c, const struct wire_message
     if (reason != NULL) return refuse(p, c, m, reason);
     if (peer == NULL) return add_stranger(p, c, hello);
     take_connection(peer, c);
-    copy_text(version, sizeof version, hello->version);
-    come_up(peer, version);
-    say_if_no_member(p, hello);
-    tell_node(peer);
+    meet(peer, hello);
     return 0;
 }
 
@@ -399,7 +406,7 @@ static int on_hello(struct peer *peer, struct bytes frame)
     struct peers *p = peer->peers;
     struct connection *c = peer->connection;
     struct wire_message message;
-    char version[32], refusal[PEERS_REFUSAL_SIZE + 32] = "it refuses us: ";
+    char refusal[PEERS_REFUSAL_SIZE + 32] = "it refuses us: ";
     int rv = wire_frame_decode(frame, &message);
 
     if (rv != 0) return rv;
@@ -414,10 +421,7 @@ static int on_hello(struct peer *peer, struct bytes frame)
     if (reason != NULL) return refuse(p, c, &message, reason);
     if (!is_peer_address(peer, message.as.hello.address))
         return refuse(p, c, &message, "another replica listens on the peer's address");
-    copy_text(version, sizeof version, message.as.hello.version);
-    come_up(peer, version);
-    say_if_no_member(p, &message.as.hello);
-    tell_node(peer);
+    meet(peer, &message.as.hello);
     return 0;
 }
 

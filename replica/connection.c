@@ -154,12 +154,12 @@ static void keep_rest(struct connection *c, const uint8_t *data, size_t size)
         buffer_release(&c->in);
         return;
     }
-    if (data == c->in.data || (data > c->in.data && data < c->in.data + c->in.size)) {
+    if (c->in.size > 0) { /* it is there, at the end */
+        assert(data + size == c->in.data + c->in.size);
         memmove(c->in.data, data, size);
         c->in.size = size;
         ok = buffer_reserve(&c->in, wanted);
     } else {
-        assert(c->in.size == 0);
         ok = buffer_reserve(&c->in, wanted) && buffer_append(&c->in, data, size);
     }
     if (c->identified || c->partial_ms == 0) c->partial_ms = uv_now(c->tcp.loop);

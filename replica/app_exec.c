@@ -355,14 +355,6 @@ static enum trouble do_save(struct app_exec *x, const struct errand *e, struct v
     return NONE;
 }
 
-static enum trouble do_nothing(struct app_exec *x, const struct errand *e, struct vstamp_diag *why)
-{
-    (void)x;
-    (void)e;
-    (void)why;
-    return NONE;
-}
-
 /* Where it failed, for people. */
 static void say_where(const struct app_exec *x, const struct errand *e, bool up,
                       char *into, size_t size)
@@ -431,31 +423,48 @@ static void refuse_query(struct vstamp_answer *answer, const struct vstamp_diag 
     answer->refused = true;
 }
 
+/* What becomes of an errand at which a process has failed. */
+enum verdict {
+    AGAIN,   /* another process may do it */
+    REFUSED, /* the read is; whoever asks next may fare better */
+    SKIPPED, /* the operation is not executed (X5) */
+    GIVEN_UP /* nor is anything else */
+};
+
+/* `up`: it was told all that was before, and failed at the errand itself. */
+static enum verdict judge(const struct errand *e, bool up, enum trouble trouble, uint32_t tries)
+{
+    bool was_last = tries == EXEC_TRIES;
+
+    if (up && e->kind == QUERY &&
+        (trouble == SILENT || trouble == TOO_LONG || tries == QUERY_TRIES))
+        return REFUSED;
+    if (up && (e->kind == APPLY || e->kind == TICK) && was_last && trouble != NO_ROOM)
+        return SKIPPED;
+    return was_last || trouble == DIFFERS || trouble == NO_ROOM ? GIVEN_UP : AGAIN;
+}
+
 /* Until it is done, or cannot be. */
 static void carry_out(struct app_exec *x, const struct errand *e)
 {
     static enum trouble (*const steps[])(struct app_exec *, const struct errand *,
                                          struct vstamp_diag *) = {
         [APPLY] = do_apply, [TICK] = do_apply, [QUERY] = do_query, [SAVE] = do_save,
-        [LOAD] = do_nothing};
+        [LOAD] = NULL /* to be up is all */};
+    enum verdict verdict = AGAIN;
 
-    for (uint32_t tries = 1; x->failure.text[0] == '\0'; tries++) {
+    for (uint32_t tries = 1; verdict == AGAIN && x->failure.text[0] == '\0'; tries++) {
         struct vstamp_diag why = {0};
         enum trouble trouble = x->stage != UP ? bring_up(x, &why) : NONE;
-        bool up = trouble == NONE, refused, skipped, final;
+        bool up = trouble == NONE;
 
-        if (up) trouble = steps[e->kind](x, e, &why);
+        if (up && steps[e->kind] != NULL) trouble = steps[e->kind](x, e, &why);
         if (trouble == NONE) return;
         put_down(x); /* X4 */
-        refused = up && e->kind == QUERY &&
-                  (trouble == SILENT || trouble == TOO_LONG || tries == QUERY_TRIES);
-        final = trouble == DIFFERS || trouble == NO_ROOM || tries == EXEC_TRIES;
-        skipped = up && (e->kind == APPLY || e->kind == TICK) && trouble != NO_ROOM &&
-                  tries == EXEC_TRIES;
-        complain(x, e, up, tries, &why, final && !refused && !skipped);
-        if (refused) refuse_query(e->answer, &why);
-        if (skipped) refuse_told(x, e->answer, &why);
-        if (refused || skipped) return;
+        verdict = judge(e, up, trouble, tries);
+        complain(x, e, up, tries, &why, verdict == GIVEN_UP);
+        if (verdict == REFUSED) refuse_query(e->answer, &why);
+        if (verdict == SKIPPED) refuse_told(x, e->answer, &why);
     }
 }
 

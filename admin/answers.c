@@ -69,47 +69,46 @@ static const char *read_status(struct node_status *status, const json_t *json)
     return NULL;
 }
 
-static bool is_from(const struct answer *answer, size_t index)
+static bool is_from(const struct node_status *status, const struct address *address, size_t index)
 {
-    const struct node_status *status = &answer->status;
     if (status->address[0] == '\0') return status->replica == (int64_t)index;
-    return strcmp(status->address, answer->address->text) == 0;
+    return strcmp(status->address, address->text) == 0;
+}
+
+static void say_who_answers(struct answer *answer)
+{
+    const struct node_status *other = &answer->other;
+    if (other->address[0] != '\0')
+        snprintf(answer->error, sizeof answer->error, "the replica at %s answers there",
+                 other->address);
+    else
+        snprintf(answer->error, sizeof answer->error, "replica %" PRId64 " answers there",
+                 other->replica);
 }
 
 void answer_read(struct answer *answer, size_t index, const char *body, size_t size)
 {
     json_error_t error;
-    struct node_status *status = &answer->status;
-
-    memset(status, 0, sizeof *status);
-    memset(&answer->other, 0, sizeof answer->other);
-    answer->reachable = false;
+    struct node_status status = {0};
+    answer->status = answer->other = status;
     answer->json = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
-    if (!json_is_object(answer->json)) {
-        snprintf(answer->error, sizeof answer->error, "its answer is not a status");
+    bool is_object = json_is_object(answer->json);
+    const char *odd = is_object ? read_status(&status, answer->json) : NULL;
+    answer->reachable = is_object && odd == NULL && is_from(&status, answer->address, index);
+    if (answer->reachable) {
+        answer->status = status;
+        answer->error[0] = '\0';
+    } else if (is_object && odd == NULL) {
+        answer->other = status;
+        say_who_answers(answer);
     } else {
-        const char *odd = read_status(status, answer->json);
-        if (odd != NULL) {
+        if (is_object)
             snprintf(answer->error, sizeof answer->error, "its answer has no proper '%s'", odd);
-        } else if (!is_from(answer, index)) {
-            if (status->address[0] != '\0')
-                snprintf(answer->error, sizeof answer->error, "the replica at %s answers there",
-                         status->address);
-            else
-                snprintf(answer->error, sizeof answer->error, "replica %" PRId64 " answers there",
-                         status->replica);
-            answer->other = *status;
-            memset(status, 0, sizeof *status);
-            return;
-        } else {
-            answer->reachable = true;
-            answer->error[0] = '\0';
-            return;
-        }
+        else
+            snprintf(answer->error, sizeof answer->error, "its answer is not a status");
+        json_decref(answer->json);
+        answer->json = NULL;
     }
-    json_decref(answer->json);
-    answer->json = NULL;
-    memset(status, 0, sizeof *status);
 }
 
 static void add(struct answers *answers, struct fetch *fetches, const struct address *address,

@@ -133,10 +133,16 @@ static void put_value(FILE *out, const void *from, const struct node_field *f)
         fprintf(out, " %" PRIu64 "\n", field_u64(from, f));
 }
 
+/* Of the name of a metric. */
+static const char *suffix_of(enum node_metric metric)
+{
+    return metric == NODE_METRIC_counter ? "_total" : "";
+}
+
 static void put_head(FILE *out, const char *prefix, const char *name, enum node_metric metric,
                      const char *text)
 {
-    const char *suffix = metric == NODE_METRIC_counter ? "_total" : "";
+    const char *suffix = suffix_of(metric);
 
     fprintf(out, "# HELP %s%s%s %s\n", prefix, name, suffix, text);
     fprintf(out, "# TYPE %s%s%s %s\n", prefix, name, suffix, metric_types[metric]);
@@ -149,7 +155,7 @@ static void put_node(FILE *out, const struct node_status *s)
 
         if (f->metric == NODE_METRIC_none) continue;
         put_head(out, "vstamp_", f->name, f->metric, f->text);
-        fprintf(out, "vstamp_%s%s", f->name, f->metric == NODE_METRIC_counter ? "_total" : "");
+        fprintf(out, "vstamp_%s%s", f->name, suffix_of(f->metric));
         put_value(out, s, f);
     }
     for (size_t i = 0; i < node_n_peer_status_fields && s->n_peers > 0; i++) {
@@ -158,8 +164,8 @@ static void put_node(FILE *out, const struct node_status *s)
         if (f->metric == NODE_METRIC_none) continue;
         put_head(out, "vstamp_peer_", f->name, f->metric, f->text);
         for (size_t p = 0; p < s->n_peers; p++) {
-            fprintf(out, "vstamp_peer_%s%s{peer=\"%" PRIu64 "\"}", f->name,
-                    f->metric == NODE_METRIC_counter ? "_total" : "", s->peers[p].replica);
+            fprintf(out, "vstamp_peer_%s%s{peer=\"%" PRIu64 "\"}", f->name, suffix_of(f->metric),
+                    s->peers[p].replica);
             put_value(out, &s->peers[p], f);
         }
     }
@@ -169,7 +175,7 @@ static void put_number(FILE *out, const char *name, enum node_metric metric, uin
                        const char *text)
 {
     put_head(out, "", name, metric, text);
-    fprintf(out, "%s%s %" PRIu64 "\n", name, metric == NODE_METRIC_counter ? "_total" : "", value);
+    fprintf(out, "%s%s %" PRIu64 "\n", name, suffix_of(metric), value);
 }
 
 static void put_state(FILE *out, const char *word, const char *status)

@@ -159,16 +159,8 @@ static void on_prepare(uv_prepare_t *prepare)
 void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*send)(void *ctx),
                void (*after)(void *ctx), void (*resume)(void *ctx), void *ctx)
 {
-    t->node = node;
-    t->begun = false;
-    t->round = 1;
-    t->fullest_bytes = 0;
-    t->longest_us = t->longest_cpu_us = 0;
-    t->cpu_us = t->cpu_read_us = 0;
-    t->send = send;
-    t->after = after;
-    t->resume = resume;
-    t->ctx = ctx;
+    *t = (struct turn){
+        .node = node, .round = 1, .send = send, .after = after, .resume = resume, .ctx = ctx};
     uv_check_init(loop, &t->check);
     uv_prepare_init(loop, &t->prepare);
     uv_timer_init(loop, &t->timer);

@@ -58,6 +58,12 @@ static int senseless(const char *what, struct vstamp_diag *diag)
     return VSTAMP_E_MALFORMED;
 }
 
+static int other_group(struct vstamp_diag *diag)
+{
+    vstamp_diag_printf(diag, "is of another group than the replica that was asked before");
+    return VSTAMP_E_OTHER_GROUP;
+}
+
 static void put(struct copier *c, struct writer *into, enum journal_kind kind,
                 const struct wire_shape *shape, const void *record)
 {
@@ -184,10 +190,7 @@ static int on_committed(struct copier *c, const struct wire_committed *m, struct
 
 static int on_reject(const struct wire_reject *m, struct vstamp_diag *diag)
 {
-    if (m->reason == WIRE_REJECT_OTHER_GROUP) {
-        vstamp_diag_printf(diag, "is of another group than the replica that was asked before");
-        return VSTAMP_E_OTHER_GROUP;
-    }
+    if (m->reason == WIRE_REJECT_OTHER_GROUP) return other_group(diag);
     vstamp_diag_printf(diag, "%.*s", m->text.size < 80 ? (int)m->text.size : 80,
                        (const char *)m->text.data);
     return VSTAMP_E_NOT_RUN;
@@ -197,9 +200,7 @@ static int check_group(struct copier *c, const struct wire_header *header, struc
 {
     if (vstamp_id_is_zero(header->group)) return senseless("no group", diag);
     if (vstamp_id_is_zero(c->head.group)) c->head.group = header->group;
-    if (vstamp_id_equal(c->head.group, header->group)) return 0;
-    vstamp_diag_printf(diag, "is of another group than the replica that was asked before");
-    return VSTAMP_E_OTHER_GROUP;
+    return vstamp_id_equal(c->head.group, header->group) ? 0 : other_group(diag);
 }
 
 static void finish_if_complete(struct copier *c, struct writer *into)

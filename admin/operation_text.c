@@ -32,13 +32,8 @@ static void print_expiry(FILE *into, const struct kv_op *op)
 /* As one would type it. */
 static void print_op(FILE *into, const struct kv_op *op)
 {
-    static const char *const words[] = {
-#define KV_OP(name, number, word, is_write, fields, text) [KV_##name] = word,
-#include "kv/ops.def"
-#undef KV_OP
-    };
     struct bytes keys = op->keys_encoded, key;
-    fputs(words[op->verb], into);
+    fputs(kv_verb_word(op->verb), into);
     if (op->verb == KV_CAS_ABSENT) fputs(" --absent", into);
     if (op->key.size > 0) print_word(into, op->key);
     for (uint32_t i = 0; op->verb == KV_DEL && i < op->n_keys; i++) {
@@ -55,16 +50,10 @@ static void print_op(FILE *into, const struct kv_op *op)
 
 static void print_condition(FILE *into, const struct kv_condition *condition)
 {
-    static const char *const words[] = {
-#define KV_TEST(name, number, words, has_value) [KV_TEST_##name] = words,
-#include "kv/ops.def"
-#undef KV_TEST
-    };
     fputs("if", into);
     print_word(into, condition->key);
-    fprintf(into, " %s", words[condition->test]);
-    if (condition->test == KV_TEST_IS || condition->test == KV_TEST_IS_NOT)
-        print_word(into, condition->value);
+    fprintf(into, " %s", kv_test_words(condition->test));
+    if (kv_test_has_value(condition->test)) print_word(into, condition->value);
 }
 
 /* Its lines, separated by semicolons. */

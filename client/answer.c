@@ -179,7 +179,7 @@ int answer_show(struct client *c, struct operation operation, const struct outco
     struct kv_op op = {0};
     if (kv_decode_op(operation.bytes, &op) != NULL) {
         bool has_key = op.verb != 0 && op.verb != KV_DEL; /* keys that may not be walked */
-        json_t *asked = has_key ? result_question(&op) : answer_named(operation_word(op.verb));
+        json_t *asked = has_key ? result_question(&op) : answer_named(kv_verb_word(op.verb));
         return answer_error(c, asked, o);
     }
     if (o->err != 0) return answer_error(c, result_question(&op), o);

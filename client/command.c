@@ -49,7 +49,7 @@ int command_do_encoded(struct client *c, struct operation operation, bool raw)
     struct kv_op op;
     bool of_store = !operation_is_call(operation);
     bool makes_sense = of_store && kv_decode_op(operation.bytes, &op) == NULL;
-    const char *word = makes_sense ? operation_word(op.verb) : of_store ? "request" : "call";
+    const char *word = makes_sense ? kv_verb_word(op.verb) : of_store ? "request" : "call";
     int rv = client_begin(c, NULL, &diag);
     if (rv == 0 && makes_sense && c->ahead != NULL) {
         ahead_ask(c->ahead, operation, raw);

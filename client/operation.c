@@ -62,18 +62,6 @@ bool operation_number(struct bytes word, int64_t *number)
     return errno == 0 && end == text + word.size;
 }
 
-const char *operation_word(enum kv_verb verb)
-{
-    switch (verb) {
-#define KV_OP(name, number, word, is_write, fields, text) \
-    case KV_##name:                                       \
-        return word;
-#include "kv/ops.def"
-#undef KV_OP
-    }
-    return "request";
-}
-
 static void describe_call(struct bytes operation, FILE *into)
 {
     bool whole = operation.size <= CALL_BYTES_SHOWN;
@@ -94,7 +82,7 @@ void operation_describe(struct operation operation, FILE *into)
         fputs("an unknown operation", into);
         return;
     }
-    fputs(operation_word(op.verb), into);
+    fputs(kv_verb_word(op.verb), into);
     if (op.key.size > 0) {
         putc(' ', into);
         escape_print(into, op.key, ESCAPE_WORD);

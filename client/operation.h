@@ -28,9 +28,6 @@ static inline bool operation_is_call(struct operation operation)
 /* Does it go through the log? */
 bool operation_is_write(struct operation operation);
 
-/* "incr": as the user typed it. */
-const char *operation_word(enum kv_verb verb);
-
 /* "incr hits": the operation without its values; of a call its first bytes. */
 void operation_describe(struct operation operation, FILE *into);
 

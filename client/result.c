@@ -41,7 +41,7 @@ static json_t *key_list(const struct kv_op *op)
 json_t *result_question(const struct kv_op *op)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "op", json_string(operation_word(op->verb)));
+    json_object_set_new(object, "op", json_string(kv_verb_word(op->verb)));
     if (op->verb == KV_LIST) {
         json_bytes_set(object, "prefix", op->key);
     } else if (op->n_keys == 1) {

@@ -7,13 +7,14 @@
 
 struct verb_form {
     enum kv_verb verb;
+    const char *word;
     bool is_write;
     unsigned fields;
 };
 
 static const struct verb_form verb_forms[] = {
 #define KV_OP(name, number, word, is_write, fields, text)                                          \
-    [KV_##name] = {KV_##name, is_write, fields},
+    [KV_##name] = {KV_##name, word, is_write, fields},
 #include "kv/ops.def"
 #undef KV_OP
 };
@@ -28,6 +29,12 @@ bool kv_is_write(enum kv_verb verb)
 {
     const struct verb_form *form = form_of(verb);
     return form != NULL && form->is_write;
+}
+
+const char *kv_verb_word(enum kv_verb verb)
+{
+    const struct verb_form *form = form_of(verb);
+    return form != NULL ? form->word : "request";
 }
 
 const char *kv_answer_text(enum kv_answer_status status)

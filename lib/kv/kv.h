@@ -121,6 +121,7 @@ struct bytes kv_first_key(struct bytes encoded);
 void kv_keys_next(struct bytes *keys, struct bytes *key);
 
 bool kv_is_write(enum kv_verb verb);
+const char *kv_verb_word(enum kv_verb verb); /* "incr": as people type it */
 
 /* txn.c, for the codec: as above.  The transaction ends where the reader does. */
 void kv_encode_txn(const struct kv_txn *txn, struct writer *w);
@@ -129,6 +130,8 @@ const char *kv_decode_txn(struct reader *r, struct kv_txn *txn);
 /* Take the next one off what was decoded; n_... times. */
 void kv_condition_next(struct bytes *conditions, struct kv_condition *condition);
 void kv_step_next(struct bytes *steps, struct kv_op *step);
+bool kv_test_has_value(enum kv_test test);
+const char *kv_test_words(enum kv_test test); /* "!=" */
 struct bytes kv_step_key(const struct kv_op *step); /* that one which it is about */
 uint32_t kv_step_answer_size(enum kv_verb verb);    /* least that its answer takes */
 

@@ -16,7 +16,7 @@
 
 #define ANSWER_HEAD_SIZE 2u /* status, branch */
 
-static bool test_has_value(enum kv_test test)
+bool kv_test_has_value(enum kv_test test)
 {
     switch (test) {
 #define KV_TEST(name, number, words, has_value)                                                    \
@@ -26,6 +26,18 @@ static bool test_has_value(enum kv_test test)
 #undef KV_TEST
     }
     return false;
+}
+
+const char *kv_test_words(enum kv_test test)
+{
+    switch (test) {
+#define KV_TEST(name, number, words, has_value)                                                    \
+    case KV_TEST_##name:                                                                           \
+        return words;
+#include "kv/ops.def"
+#undef KV_TEST
+    }
+    return "unknown";
 }
 
 struct bytes kv_step_key(const struct kv_op *step)
@@ -60,7 +72,7 @@ void kv_encode_txn(const struct kv_txn *txn, struct writer *w)
         const struct kv_condition *c = &txn->conditions[i];
         write_u8(w, (uint8_t)c->test);
         write_bytes(w, c->key);
-        if (test_has_value(c->test)) write_bytes(w, c->value);
+        if (kv_test_has_value(c->test)) write_bytes(w, c->value);
     }
     for (int branch = 0; branch < KV_BRANCHES; branch++) {
         write_u32(w, txn->n_steps[branch]);
@@ -85,7 +97,7 @@ static struct kv_condition read_condition(struct reader *r)
 {
     struct kv_condition c = {.test = read_u8(r)};
     c.key = read_bytes(r);
-    if (test_has_value(c.test)) c.value = read_bytes(r);
+    if (kv_test_has_value(c.test)) c.value = read_bytes(r);
     return c;
 }
 

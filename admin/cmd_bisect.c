@@ -217,8 +217,7 @@ int cmd_bisect(struct cli *cli, int argc, char **argv)
     const char *folders[2];
     struct trail_difference d;
     struct vstamp_diag diag = {0};
-    size_t n;
-    int rv = cli_parse(cli, NULL, argc, argv, folders, 2, &n);
+    int rv = cli_parse(cli, NULL, argc, argv, folders, 2, NULL);
     if (rv != 0) return rv;
     for (int i = 0; i < 2 && rv == 0; i++) rv = side_open(cli, &sides[i], folders[i], &diag);
     if (rv == 0) rv = compare(sides, &d, &diag);

@@ -9,8 +9,7 @@ int cmd_append(struct cli *cli, int argc, char **argv)
 {
     struct client *c = cli->context;
     const char *operand[2];
-    size_t n;
-    int rv = cli_parse(cli, NULL, argc, argv, operand, 2, &n);
+    int rv = cli_parse(cli, NULL, argc, argv, operand, 2, NULL);
     if (rv != 0) return rv;
     struct kv_op op = {
         .verb = KV_APPEND, .key = client_word(c, operand[0]), .value = client_word(c, operand[1])};

@@ -352,8 +352,7 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
         CLI_TEXT(0, "svg", &o.svg, "FILE", "draw latencies, and throughput by time"),
         CLI_END,
     };
-    size_t n;
-    int rv = cli_parse(cli, options, argc, argv, NULL, 0, &n);
+    int rv = cli_parse(cli, options, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv;
     if (o.requests == 0 && o.duration_ms == 0) o.duration_ms = DURATION_MS_DEFAULT;
     struct vstamp_diag diag = {0};

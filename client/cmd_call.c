@@ -18,8 +18,7 @@ int cmd_call(struct cli *cli, int argc, char **argv)
     const struct cli_option options[] = {
         CLI_FLAG(0, "read", &read, "a question: answered from the state, not logged"), CLI_END};
     const char *operand[1];
-    size_t n;
-    int rv = cli_parse(cli, options, argc, argv, operand, 1, &n);
+    int rv = cli_parse(cli, options, argc, argv, operand, 1, NULL);
     if (rv != 0) return rv;
     operation.kind = read ? OPERATION_QUESTION : OPERATION_CALL;
     operation.bytes = client_word(c, operand[0]);

@@ -16,8 +16,7 @@ int cmd_get(struct cli *cli, int argc, char **argv)
         CLI_END,
     };
     const char *operand[1];
-    size_t n;
-    int rv = cli_parse(cli, options, argc, argv, operand, 1, &n);
+    int rv = cli_parse(cli, options, argc, argv, operand, 1, NULL);
     if (rv != 0) return rv;
     struct kv_op op = {.verb = KV_GET, .key = client_word(c, operand[0])};
     struct operation operation = operation_encode(&op);

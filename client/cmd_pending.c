@@ -103,8 +103,7 @@ static void print_json(struct pending_list *l)
 int cmd_pending(struct cli *cli, int argc, char **argv)
 {
     struct client *c = cli->context;
-    size_t n;
-    int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, &n);
+    int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv;
     struct pending_list l = {.c = c, .items = c->options.json ? json_array() : NULL};
     struct vstamp_diag diag = {0};

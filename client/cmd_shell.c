@@ -304,8 +304,7 @@ static void run_terminal(struct shell *sh)
 int cmd_shell(struct cli *cli, int argc, char **argv)
 {
     struct client *c = cli->context;
-    size_t n;
-    int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, &n);
+    int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv;
     struct vstamp_diag diag = {0};
     rv = client_begin(c, NULL, &diag);

@@ -6,8 +6,7 @@
 
 int cmd_size(struct cli *cli, int argc, char **argv)
 {
-    size_t n;
-    int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, &n);
+    int rv = cli_parse(cli, NULL, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv;
     struct kv_op op = {.verb = KV_SIZE};
     return command_do(cli->context, &op);

@@ -165,8 +165,7 @@ int cmd_watch(struct cli *cli, int argc, char **argv)
         CLI_U32('n', "limit", &w.limit, 1, UINT32_MAX, "N", "end after N changes"),
         CLI_END,
     };
-    size_t n;
-    int rv = cli_parse(cli, options, argc, argv, operand, 1, &n);
+    int rv = cli_parse(cli, options, argc, argv, operand, 1, NULL);
     if (rv != 0) return rv;
     w.op = (struct kv_op){.verb = KV_CHANGES,
                           .key = client_word(c, operand[0]),

@@ -135,8 +135,8 @@ int cli_run(struct cli *cli, int argc, char **argv);
 
 /* Parse the words after argv[0] for the command that runs, or for a program without commands.
  * `options` are the command's own, or NULL.  `operand` has room for n_max; for commands without a
- * bound pass argc.  0, or what the caller should return at once: CLI_DONE, or CLI_USAGE after the
- * complaint was printed. */
+ * bound pass argc.  `n_operands`, which may be NULL, is told how many there are.  0, or what the
+ * caller should return at once: CLI_DONE, or CLI_USAGE after the complaint was printed. */
 int cli_parse(struct cli *cli, const struct cli_option *options, int argc, char **argv,
               const char **operand, size_t n_max, size_t *n_operands);
 

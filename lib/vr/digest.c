@@ -67,7 +67,8 @@ static uint32_t who_says(struct vr *r, uint64_t op, struct vstamp_id digest)
     return who;
 }
 
-const char *vr_replicas_text(uint32_t who, char *text, size_t size)
+/* Of a bitset. */
+static const char *replicas_text(uint32_t who, char *text, size_t size)
 {
     size_t used = 0;
     text[0] = '\0';
@@ -101,7 +102,7 @@ static void fence_by(struct vr *r, uint64_t op, struct vstamp_id right, uint32_t
     vr_log(r, LOG_LEVEL_ERROR, "diverged",
            "op=%" PRIu64 " after=%" PRIu64 " digest=%016" PRIx64 "%016" PRIx64
            " right=%016" PRIx64 "%016" PRIx64 " replicas=%s", op, r->digests.agreed, ours.hi,
-           ours.lo, right.hi, right.lo, vr_replicas_text(who, others, sizeof others));
+           ours.lo, right.hi, right.lo, replicas_text(who, others, sizeof others));
     fence(r, op);
 }
 
@@ -126,7 +127,7 @@ static void say_undecided(struct vr *r, uint64_t op, uint32_t who)
     r->digests.undecided = who;
     vr_mark(r, VR_MARK_digests_undecided, "op=%" PRIu64, op);
     vr_log(r, LOG_LEVEL_ERROR, "states-differ", "op=%" PRIu64 " after=%" PRIu64 " replicas=%s", op,
-           r->digests.agreed, vr_replicas_text(who, text, sizeof text));
+           r->digests.agreed, replicas_text(who, text, sizeof text));
 }
 
 /* D2.  Which of the states that were told of this point do so many have?  0: of none. */
@@ -310,6 +311,6 @@ const char *vr_diverged_text(const struct vr *r, char *text, size_t size)
     }
     if (d->undecided != 0 && used < size)
         snprintf(text + used, size - used, "%sreplicas %s at op %" PRIu64, used > 0 ? ", " : "",
-                 vr_replicas_text(d->undecided, who, sizeof who), d->undecided_op);
+                 replicas_text(d->undecided, who, sizeof who), d->undecided_op);
     return text;
 }

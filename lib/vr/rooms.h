@@ -184,7 +184,6 @@ void vr_digest_fence(struct vr *r, uint64_t op); /* our state is wrong for sure,
 void vr_digest_turn_end(struct vr *r); /* in its second half, when nobody waits for us */
 void vr_digest_repeat(struct vr *r, uint8_t replica);
 void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m);
-const char *vr_replicas_text(uint32_t who, char *text, size_t size); /* of a bitset */
 
 /* trail.c: what each page held, so that it can be found out since when two states differ. */
 void vr_trail_begin(struct vr *r, struct arena *arena);

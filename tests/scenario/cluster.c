@@ -452,7 +452,7 @@ void cluster_free(struct cluster *c)
 
 /* --- time ------------------------------------------------------------------------------------ */
 
-void cluster_end_if_over(struct member *m)
+static void end_if_over(struct member *m)
 {
     if (m->up && node_is_over(m->node) != NULL && node_is_retired(m->node))
         cluster_crash(m->cluster, m->index);
@@ -475,7 +475,7 @@ static void deliver(struct cluster *c, uint8_t from, uint8_t to, struct bytes fr
     if (slot < m->n_slots) node_on_peer_frame(m->node, slot, frame);
     else node_on_stranger_frame(m->node, STRANGER + from, frame);
     node_turn_end(m->node);
-    cluster_end_if_over(m);
+    end_if_over(m);
 }
 
 static bool finish_jobs(struct member *m)
@@ -494,7 +494,7 @@ static bool finish_jobs(struct member *m)
         cluster_set_clock(m);
         node_on_stored(m->node, (enum node_lane)lane);
         node_turn_end(m->node);
-        cluster_end_if_over(m);
+        end_if_over(m);
     }
     return any;
 }
@@ -534,7 +534,7 @@ void cluster_run(struct cluster *c, uint32_t ms)
             if (!m->up || node_next_timer(m->node) > c->now_us) continue;
             cluster_set_clock(m);
             node_turn_end(m->node);
-            cluster_end_if_over(m);
+            end_if_over(m);
         }
     }
     c->now_us = end_us;

@@ -151,6 +151,9 @@ struct bytes cluster_newest_answer(const struct cluster *c); /* to anyone; likew
 uint64_t cluster_register(struct cluster *c, uint32_t client, uint8_t to); /* gives the session */
 int64_t cluster_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
                      uint8_t to); /* key "n" by 1; gives the sum */
+/* The same without an answer that is expected. */
+void cluster_try_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                      uint8_t to);
 struct kv_op cluster_incr_op(void);
 /* The sum that a linearizable read at `to` gives, after letting `ms` pass; -1: no answer. */
 int64_t cluster_read(struct cluster *c, uint8_t to, uint32_t ms);

@@ -198,12 +198,18 @@ struct kv_op cluster_incr_op(void)
     return (struct kv_op){.verb = KV_INCR, .key = bytes_of("n"), .number = 1};
 }
 
-int64_t cluster_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
-                     uint8_t to)
+void cluster_try_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                      uint8_t to)
 {
     struct kv_op op = cluster_incr_op();
     cluster_send_op(c, client, session, number, to, &op);
     cluster_settle(c);
+}
+
+int64_t cluster_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
+                     uint8_t to)
+{
+    cluster_try_incr(c, client, session, number, to);
     struct cluster_answer answer = cluster_answer(c, client, number, KV_INCR);
     assert_true(answer.n_replies > 0);
     return answer.kv.number;

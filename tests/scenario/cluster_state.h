@@ -64,7 +64,6 @@ struct cluster {
 
 /* cluster.c */
 void cluster_set_clock(struct member *m);
-void cluster_end_if_over(struct member *m);
 struct vstamp_id cluster_group(const struct cluster *c);
 const char *cluster_address(uint8_t replica);
 int cluster_find_primary(const struct cluster *c); /* -1: there is none */

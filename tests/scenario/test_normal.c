@@ -17,14 +17,6 @@ static void starve(struct cluster *c, int replica)
     cluster_drop(c, CLUSTER_ALL, replica, WIRE_new_state);
 }
 
-static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
-                      uint8_t to)
-{
-    struct kv_op op = cluster_incr_op();
-    cluster_send_op(c, client, session, number, to, &op);
-    cluster_settle(c);
-}
-
 static void a_write_runs_at_every_replica_and_is_answered_by_the_primary(void **unused)
 {
     (void)unused;
@@ -53,7 +45,7 @@ static void a_primary_whose_disk_hangs_slows_nobody(void **unused)
     cluster_run(c, 1000);
     assert_int_equal(0, cluster_core(c, 0)->view);
     cluster_isolate(c, 1);
-    send_incr(c, 1, session, 4, 0);
+    cluster_try_incr(c, 1, session, 4, 0);
     assert_int_equal(4, cluster_core(c, 0)->commit);
     cluster_slow_disk(c, 0, false);
     cluster_settle(c);
@@ -97,7 +89,7 @@ static void pit_1_1_a_heartbeat_does_not_commit_what_no_quorum_holds(void **unus
     uint64_t session = cluster_register(c, 1, 0);
     cluster_run(c, 50);
     starve(c, 2), starve(c, 3), starve(c, 4);
-    send_incr(c, 1, session, 1, 0);
+    cluster_try_incr(c, 1, session, 1, 0);
     cluster_run(c, 150);
     assert_int_equal(2, cluster_core(c, 1)->log.op);
     assert_int_equal(1, cluster_core(c, 0)->commit);
@@ -113,7 +105,7 @@ static void pit_1_2_an_acknowledgement_of_another_entry_does_not_count(void **un
     uint64_t session = cluster_register(c, 1, 0);
     cluster_run(c, 50);
     starve(c, 1), starve(c, 2);
-    send_incr(c, 1, session, 1, 0);
+    cluster_try_incr(c, 1, session, 1, 0);
     const struct log *log = &cluster_core(c, 0)->log;
     struct wire_prepare_ok ok = {.op = 2, .checksum = log_at(log, 1)->header.checksum};
     cluster_forge(c, 1, 0, 0, &wire_shape_prepare_ok, &ok);
@@ -151,7 +143,7 @@ static void pit_1_4_a_request_that_was_cut_off_does_not_lock_its_client_out(void
     uint64_t session = cluster_register(c, 1, 0);
     cluster_run(c, 50);
     starve(c, 2), starve(c, 3), starve(c, 4);
-    send_incr(c, 1, session, 1, 0);
+    cluster_try_incr(c, 1, session, 1, 0);
     assert_int_equal(2, cluster_core(c, 1)->log.op);
     cluster_clear_rules(c);
     cluster_isolate(c, 0), cluster_isolate(c, 1);
@@ -225,7 +217,7 @@ static void pit_1_6_half_of_an_even_group_is_not_a_quorum(void **unused)
             cluster_drop(c, a, b, CLUSTER_ALL);
             cluster_drop(c, b, a, CLUSTER_ALL);
         }
-    send_incr(c, 1, session, 1, 0);
+    cluster_try_incr(c, 1, session, 1, 0);
     cluster_run(c, 3000);
     assert_int_equal(2, cluster_core(c, 1)->log.op);
     assert_int_equal(0, cluster_answer(c, 1, 1, KV_INCR).n_replies);
@@ -244,7 +236,7 @@ static void pit_1_8_an_acknowledgement_that_comes_twice_counts_once(void **unuse
     uint64_t session = cluster_register(c, 1, 0);
     cluster_run(c, 50);
     starve(c, 2), starve(c, 3), starve(c, 4);
-    send_incr(c, 1, session, 1, 0);
+    cluster_try_incr(c, 1, session, 1, 0);
     cluster_repeat(c, 1, 0, WIRE_prepare_ok, 0);
     cluster_repeat(c, 1, 0, WIRE_prepare_ok, 0);
     assert_int_equal(2, cluster_core(c, 0)->acked_op[1]);
@@ -266,7 +258,7 @@ static void acknowledgements_do_not_outlive_their_view(void **unused)
         for (uint8_t other = 2; other < 5; other++)
             cluster_drop(c, i, other, CLUSTER_ALL), cluster_drop(c, other, i, CLUSTER_ALL);
     for (uint32_t client = 0; client < 3; client++)
-        send_incr(c, client + 1, sessions[client], 1, 0);
+        cluster_try_incr(c, client + 1, sessions[client], 1, 0);
     const struct vr *primary = cluster_core(c, 0);
     assert_int_equal(primary->acked_op[1], primary->log.op);
     uint64_t former = primary->log.op;
@@ -281,7 +273,7 @@ static void acknowledgements_do_not_outlive_their_view(void **unused)
     assert_true(primary->log.op + 1 < former);
     cluster_drop(c, 0, CLUSTER_ALL, CLUSTER_ALL);
     cluster_pass(c, 0, 2, CLUSTER_ALL);
-    send_incr(c, 4, sessions[3], 2, 0);
+    cluster_try_incr(c, 4, sessions[3], 2, 0);
     assert_int_equal(primary->acked_op[2], primary->log.op);
     assert_int_equal(primary->commit, primary->log.op - 1); /* two of five hold it */
     cluster_clear_rules(c);
@@ -327,7 +319,7 @@ static void pit_1_10_a_later_views_commit_does_not_execute_an_older_log(void **u
     uint64_t session = cluster_register(c, 1, 0);
     cluster_run(c, 50);
     starve(c, 1), starve(c, 2), starve(c, 3);
-    send_incr(c, 1, session, 1, 0); /* op 2 of view 0, at 0 and 4 only */
+    cluster_try_incr(c, 1, session, 1, 0); /* op 2 of view 0, at 0 and 4 only */
     assert_int_equal(2, cluster_core(c, 4)->log.op);
     cluster_clear_rules(c);
     cluster_isolate(c, 0), cluster_isolate(c, 4);
@@ -358,7 +350,7 @@ static void pit_1_11_a_deposed_primary_does_not_say_that_a_session_is_unknown(vo
     cluster_clients_know(c, 1);
     assert_true(vr_is_primary(cluster_core(c, 0))); /* so it believes */
     assert_false(cluster_core(c, 0)->suspects);
-    send_incr(c, 2, session, 1, 0);
+    cluster_try_incr(c, 2, session, 1, 0);
     struct cluster_answer answer = cluster_answer(c, 2, 1, KV_INCR);
     assert_int_equal(1, answer.n_rejects);
     assert_int_equal(WIRE_REJECT_UNAVAILABLE, answer.reason);
@@ -376,7 +368,7 @@ static void requests_that_wait_for_the_pipeline_share_an_entry(void **unused)
     cluster_run(c, 50);
     uint64_t op = cluster_core(c, 0)->log.op;
     cluster_hold(c, CLUSTER_ALL, 0, CLUSTER_ALL);
-    for (uint32_t i = 0; i < CLUSTER_SESSIONS; i++) send_incr(c, i, sessions[i], 1, 0);
+    for (uint32_t i = 0; i < CLUSTER_SESSIONS; i++) cluster_try_incr(c, i, sessions[i], 1, 0);
     assert_int_equal(op + 4, cluster_core(c, 0)->log.op); /* the pipeline is full */
     cluster_clear_rules(c);
     cluster_release(c, CLUSTER_ALL, 0, CLUSTER_ALL);

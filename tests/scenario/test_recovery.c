@@ -10,14 +10,6 @@
 
 #include "scenario/cluster.h"
 
-static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
-                      uint8_t to)
-{
-    struct kv_op op = cluster_incr_op();
-    cluster_send_op(c, client, session, number, to, &op);
-    cluster_settle(c);
-}
-
 static void assert_normal(const struct cluster *c, uint8_t replica, uint64_t view)
 {
     assert_int_equal(VR_NORMAL, cluster_core(c, replica)->status);
@@ -340,7 +332,7 @@ static void pit_3_7_an_abandoned_tail_on_disk_is_replaced(void **unused)
     for (uint32_t i = 0; i < 3; i++) sessions[i] = cluster_register(c, i + 1, 0);
     cluster_run(c, 50);
     cluster_isolate(c, 0);
-    send_incr(c, 1, sessions[0], 1, 0), send_incr(c, 2, sessions[1], 1, 0);
+    cluster_try_incr(c, 1, sessions[0], 1, 0), cluster_try_incr(c, 2, sessions[1], 1, 0);
     uint64_t tail = cluster_core(c, 0)->log.op;
     struct vstamp_id abandoned = log_last(&cluster_core(c, 0)->log)->checksum;
     assert_int_equal(tail, cluster_core(c, 0)->durable_op);
@@ -528,7 +520,7 @@ static void a_wiped_disk_recovers_like_a_blank_replica(void **unused)
     assert_true(cluster_converge(c));
     cluster_crash(c, 0);
     assert_true(cluster_converge(c));
-    send_incr(c, 1, session, 21, cluster_primary(c));
+    cluster_try_incr(c, 1, session, 21, cluster_primary(c));
     cluster_run(c, 100);
     assert_int_equal(21, cluster_answer(c, 1, 21, KV_INCR).kv.number);
     cluster_free(c);
@@ -566,8 +558,8 @@ static void what_a_checkpoint_made_void_may_still_be_on_disk(void **unused)
     for (uint64_t number = 1; number <= 26; number++) cluster_incr(c, 1, sessions[0], number, 0);
     cluster_run(c, 50);
     cluster_isolate(c, 0);
-    send_incr(c, 1, sessions[0], 27, 0);
-    for (uint32_t i = 1; i < 4; i++) send_incr(c, i + 1, sessions[i], 1, 0);
+    cluster_try_incr(c, 1, sessions[0], 27, 0);
+    for (uint32_t i = 1; i < 4; i++) cluster_try_incr(c, i + 1, sessions[i], 1, 0);
     assert_int_equal(34, cluster_core(c, 0)->log.op);
     for (int i = 0; i < 300 && cluster_core(c, 1)->log_view == 0; i++) cluster_run(c, 10);
     cluster_crash_at_checkpoint(c, 0);

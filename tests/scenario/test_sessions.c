@@ -11,14 +11,6 @@
 #include "scenario/cluster.h"
 #include "vr/session.h"
 
-static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
-                      uint8_t to)
-{
-    struct kv_op op = cluster_incr_op();
-    cluster_send_op(c, client, session, number, to, &op);
-    cluster_settle(c);
-}
-
 static bool has_session(const struct cluster *c, uint8_t replica, uint64_t session)
 {
     struct client_record record;
@@ -37,13 +29,13 @@ static void a_request_that_comes_often_runs_once(void **unused)
     struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
     uint64_t session = cluster_register(c, 1, 0);
     cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
-    for (int i = 0; i < 3; i++) send_incr(c, 1, session, 1, 0); /* while it is in flight */
+    for (int i = 0; i < 3; i++) cluster_try_incr(c, 1, session, 1, 0); /* while it is in flight */
     cluster_clear_rules(c);
     cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
-    for (int i = 0; i < 3; i++) send_incr(c, 1, session, 1, 0); /* and after */
+    for (int i = 0; i < 3; i++) cluster_try_incr(c, 1, session, 1, 0); /* and after */
     cluster_crash(c, 0);
     assert_true(cluster_converge(c));
-    send_incr(c, 1, session, 1, 1); /* and at the next primary */
+    cluster_try_incr(c, 1, session, 1, 1); /* and at the next primary */
     struct cluster_answer answer = cluster_answer(c, 1, 1, KV_INCR);
     assert_int_equal(5, answer.n_replies);
     assert_int_equal(1, answer.kv.number);
@@ -101,7 +93,7 @@ static void pit_6_1_a_delayed_request_of_a_former_session_does_not_run(void **un
     assert_int_equal(former, again.since);
     assert_int_equal(0, again.number);
     assert_true(again.session > former);
-    send_incr(c, 1, former, 1, 0); /* A arrives late, before B */
+    cluster_try_incr(c, 1, former, 1, 0); /* A arrives late, before B */
     assert_int_equal(WIRE_REJECT_EVICTED, cluster_answer(c, 1, 1, KV_INCR).reason);
     struct kv_op b = {.verb = KV_PUT, .key = bytes_of("b"), .value = bytes_of("B")};
     cluster_send_op(c, 1, again.session, 1, 0, &b);
@@ -148,7 +140,7 @@ static void pit_6_2_eviction_follows_the_log(void **unused)
         assert_false(has_session(c, i, sessions[1]));
         assert_true(has_session(c, i, sessions[2]));
     }
-    send_incr(c, 1, sessions[1], 1, 0);
+    cluster_try_incr(c, 1, sessions[1], 1, 0);
     assert_int_equal(WIRE_REJECT_EVICTED, cluster_answer(c, 1, 1, KV_INCR).reason);
     assert_int_equal(2, cluster_incr(c, 0, sessions[0], 2, 0));
     cluster_free(c);
@@ -162,7 +154,7 @@ static void pit_6_3_an_evicted_clients_retry_does_not_run_again(void **unused)
     uint64_t session = cluster_register(c, 0, 0);
     cluster_incr(c, 0, session, 1, 0);
     for (uint32_t i = 1; i <= CLUSTER_SESSIONS; i++) cluster_register(c, i, 0);
-    send_incr(c, 0, session, 1, 0);
+    cluster_try_incr(c, 0, session, 1, 0);
     struct cluster_answer answer = cluster_answer(c, 0, 1, KV_INCR);
     assert_int_equal(1, answer.n_replies);
     assert_int_equal(WIRE_REJECT_EVICTED, answer.reason);
@@ -182,7 +174,7 @@ static void pit_6_3_a_session_that_ends_in_the_log_before_its_request_refuses_it
     cluster_hold(c, CLUSTER_ALL, 0, CLUSTER_ALL);
     cluster_send_register(c, 100, 1, 0); /* evicts 0 once it is executed */
     cluster_settle(c);
-    send_incr(c, 0, sessions[0], 1, 0); /* logged behind it */
+    cluster_try_incr(c, 0, sessions[0], 1, 0); /* logged behind it */
     cluster_clear_rules(c);
     cluster_release(c, CLUSTER_ALL, 0, CLUSTER_ALL);
     struct cluster_answer answer = cluster_answer(c, 0, 1, KV_INCR);
@@ -222,7 +214,7 @@ static void pit_6_5_of_two_processes_with_one_identity_the_newer_one_counts(void
     cluster_settle(c);
     uint64_t second = cluster_answer(c, 1, 2, 0).registration.session;
     assert_int_equal(2, cluster_incr(c, 1, second, 2, 0));
-    send_incr(c, 1, first, 3, 0);
+    cluster_try_incr(c, 1, first, 3, 0);
     struct cluster_answer answer = cluster_answer(c, 1, 3, KV_INCR);
     assert_int_equal(0, answer.n_replies);
     assert_int_equal(WIRE_REJECT_EVICTED, answer.reason);
@@ -240,7 +232,7 @@ static void pit_6_5_another_request_under_an_executed_number_gets_no_answer(void
     uint64_t session = cluster_register(c, 1, 0);
     struct kv_op put = {.verb = KV_PUT, .key = bytes_of("k"), .value = bytes_of("theirs")};
     cluster_hold(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
-    send_incr(c, 1, session, 1, 0);
+    cluster_try_incr(c, 1, session, 1, 0);
     cluster_send_op(c, 1, session, 1, 0, &put); /* while the first is in flight */
     cluster_settle(c);
     assert_int_equal(WIRE_REJECT_BUSY, cluster_answer(c, 1, 1, KV_INCR).reason);
@@ -284,7 +276,7 @@ static void pit_6_5_what_another_process_ran_is_not_taken_for_ones_own(void **un
     uint64_t first = cluster_register(c, 1, 0);
     struct kv_op incr = cluster_incr_op();
     struct kv_op put = {.verb = KV_PUT, .key = bytes_of("n"), .value = bytes_of("100")};
-    send_incr(c, 1, first, 1, 0);
+    cluster_try_incr(c, 1, first, 1, 0);
     struct wire_registration second = register_again(c, 2);
     assert_int_equal(SESSION_RAN, settle_op(second, first, 1, &incr));
     assert_int_equal(SESSION_DID_NOT_RUN, settle_op(second, first, 1, &put));
@@ -302,7 +294,7 @@ static void pit_6_5_what_another_process_ran_is_not_taken_for_ones_own(void **un
 
     for (uint32_t i = 10; i < 10 + CLUSTER_SESSIONS; i++) cluster_register(c, i, 0); /* evicted */
     struct wire_registration anew = register_again(c, 4);
-    send_incr(c, 1, anew.session, 1, 0);
+    cluster_try_incr(c, 1, anew.session, 1, 0);
     assert_int_equal(SESSION_CANNOT_TELL, settle_op(register_again(c, 5), first, 1, &put));
     cluster_free(c);
 }
@@ -315,7 +307,7 @@ static void pit_6_6_no_answer_before_a_quorum_has_the_operation(void **unused)
     uint64_t session = cluster_register(c, 1, 0);
     cluster_run(c, 50);
     cluster_hold(c, CLUSTER_ALL, 0, CLUSTER_ALL);
-    send_incr(c, 1, session, 1, 0);
+    cluster_try_incr(c, 1, session, 1, 0);
     assert_int_equal(2, cluster_core(c, 0)->log.op);
     assert_int_equal(0, cluster_answer(c, 1, 1, KV_INCR).n_replies);
     cluster_release(c, 1, 0, WIRE_prepare_ok);
@@ -333,13 +325,13 @@ static void a_retry_of_a_request_that_waits_does_not_enter_again(void **unused)
     cluster_run(c, 50);
     cluster_drop(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
     cluster_drop(c, CLUSTER_ALL, 0, WIRE_commit_ok);
-    for (int i = 0; i < 5; i++) send_incr(c, 1, session, 1, 0);
+    for (int i = 0; i < 5; i++) cluster_try_incr(c, 1, session, 1, 0);
     assert_int_equal(2, cluster_core(c, 0)->log.op);
     cluster_crash(c, 0);
     cluster_clear_rules(c);
     assert_true(cluster_converge(c));
     uint8_t primary = cluster_primary(c);
-    for (int i = 0; i < 5; i++) send_incr(c, 1, session, 1, primary);
+    for (int i = 0; i < 5; i++) cluster_try_incr(c, 1, session, 1, primary);
     assert_int_equal(2, cluster_core(c, primary)->log.op);
     assert_int_equal(1, cluster_read(c, primary, 100));
     cluster_free(c);
@@ -390,7 +382,7 @@ static void a_request_number_that_leaves_a_gap_does_not_run(void **unused)
     (void)unused;
     struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
     uint64_t session = cluster_register(c, 1, 0);
-    send_incr(c, 1, session, 2, 0);
+    cluster_try_incr(c, 1, session, 2, 0);
     assert_int_equal(0, cluster_answer(c, 1, 2, KV_INCR).n_replies);
     assert_int_equal(1, cluster_answer(c, 1, 2, KV_INCR).n_rejects);
     assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));

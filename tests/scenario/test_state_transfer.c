@@ -10,14 +10,6 @@
 
 #include "scenario/cluster_state.h"
 
-static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
-                      uint8_t to)
-{
-    struct kv_op op = cluster_incr_op();
-    cluster_send_op(c, client, session, number, to, &op);
-    cluster_settle(c);
-}
-
 static void incr_many(struct cluster *c, uint32_t client, uint64_t session, uint64_t from,
                       uint64_t to, uint8_t replica)
 {
@@ -65,7 +57,7 @@ static void pit_4_1_a_replica_that_is_behind_keeps_its_log_until_it_has_a_better
     cluster_drop(c, 1, 2, WIRE_commit);
     assert_int_equal(1, cluster_incr(c, 1, a, 1, 1));
     cut(c, 1, 2), cut(c, 0, 2);
-    send_incr(c, 2, b, 1, 1);
+    cluster_try_incr(c, 2, b, 1, 1);
     uint64_t op_a = cluster_core(c, 2)->log.op;
     struct vstamp_id entry_a = log_last(&cluster_core(c, 2)->log)->checksum;
     assert_int_equal(op_a + 1, cluster_core(c, 1)->log.op);
@@ -164,9 +156,9 @@ static void pit_4_3_what_was_acknowledged_stays_while_a_gap_is_filled(void **unu
     assert_int_equal(3, cluster_core(c, 2)->commit);
     cluster_drop(c, 0, 2, WIRE_prepare);
     cluster_hold(c, CLUSTER_ALL, 2, WIRE_new_state);
-    send_incr(c, 1, session, 3, 0); /* missed */
+    cluster_try_incr(c, 1, session, 3, 0); /* missed */
     cluster_pass(c, 0, 2, WIRE_prepare);
-    send_incr(c, 2, other, 1, 0); /* so that this one shows the gap */
+    cluster_try_incr(c, 2, other, 1, 0); /* so that this one shows the gap */
     assert_int_equal(VR_TRANSFER_GAP, cluster_core(c, 2)->transfer.kind);
     assert_int_equal(4, cluster_core(c, 2)->log.op);
     cluster_crash(c, 0);
@@ -304,8 +296,8 @@ static void an_old_view_may_go_on_while_a_later_one_is_fetched(void **unused)
     incr_many(c, 1, sessions[0], 1, 64, 0);
     cluster_drop(c, 0, 1, CLUSTER_ALL), cluster_drop(c, 0, 3, CLUSTER_ALL);
     cluster_drop(c, 0, 4, CLUSTER_ALL);
-    send_incr(c, 1, sessions[0], 65, 0); /* these fill the log; nobody else has them */
-    for (uint32_t i = 1; i < 4; i++) send_incr(c, i + 1, sessions[i], 1, 0);
+    cluster_try_incr(c, 1, sessions[0], 65, 0); /* these fill the log; nobody else has them */
+    for (uint32_t i = 1; i < 4; i++) cluster_try_incr(c, i + 1, sessions[i], 1, 0);
     cluster_drop(c, CLUSTER_ALL, 0, CLUSTER_ALL);
     cluster_drop(c, 2, CLUSTER_ALL, CLUSTER_ALL), cluster_drop(c, CLUSTER_ALL, 2, CLUSTER_ALL);
     cluster_hold(c, 0, 2, WIRE_prepare);
@@ -337,14 +329,14 @@ static void a_full_log_takes_the_shorter_one_of_a_later_view(void **unused)
     cluster_slow_disk(c, 0, true); /* no checkpoint gets stored, so nothing leaves its log */
     incr_many(c, 1, sessions[0], 1, 56, 0);
     cluster_isolate(c, 0);
-    send_incr(c, 1, sessions[0], 57, 0), send_incr(c, 2, sessions[1], 1, 0);
-    send_incr(c, 3, sessions[2], 1, 0), send_incr(c, 4, sessions[3], 1, 0);
+    cluster_try_incr(c, 1, sessions[0], 57, 0), cluster_try_incr(c, 2, sessions[1], 1, 0);
+    cluster_try_incr(c, 3, sessions[2], 1, 0), cluster_try_incr(c, 4, sessions[3], 1, 0);
     const struct vr *old = cluster_core(c, 0);
     assert_int_equal(old->log.mask, old->log.op - old->log.first);
     assert_int_equal(4, old->log.op - old->commit);
     for (int i = 0; i < 300 && cluster_core(c, 1)->log_view == 0; i++) cluster_run(c, 10);
     cluster_drop(c, 1, 2, CLUSTER_ALL); /* so that it is not committed */
-    send_incr(c, 1, sessions[0], 57, 1);
+    cluster_try_incr(c, 1, sessions[0], 57, 1);
     assert_int_equal(60 + 1, cluster_core(c, 1)->log.op);
 
     cluster_pass(c, 1, 0, CLUSTER_ALL), cluster_pass(c, 0, 1, CLUSTER_ALL);
@@ -398,7 +390,7 @@ static void abort_a_fetch(enum cluster_mode mode)
     cluster_isolate(c, 2);
     incr_many(c, 1, session, 1, 100, 0);
     cluster_drop(c, 0, 1, WIRE_prepare), cluster_drop(c, 0, 1, WIRE_new_state);
-    send_incr(c, 1, session, 101, 0);
+    cluster_try_incr(c, 1, session, 101, 0);
     cluster_run(c, 50);
     const struct vr *core = cluster_core(c, 1);
     assert_int_equal(VR_TRANSFER_GAP, core->transfer.kind);

@@ -11,14 +11,6 @@
 
 #include "scenario/cluster_state.h"
 
-static void send_incr(struct cluster *c, uint32_t client, uint64_t session, uint64_t number,
-                      uint8_t to)
-{
-    struct kv_op op = cluster_incr_op();
-    cluster_send_op(c, client, session, number, to, &op);
-    cluster_settle(c);
-}
-
 /* Until the replica lives in `view`, normal or not; false after 20 s. */
 static bool run_until_view(struct cluster *c, uint8_t replica, uint64_t view)
 {
@@ -163,7 +155,7 @@ static void pit_2_3_a_longer_log_of_an_older_view_loses(void **unused)
     for (uint32_t i = 0; i < 4; i++) sessions[i] = cluster_register(c, i, 0);
     cluster_run(c, 50);
     cluster_isolate(c, 0);
-    for (uint32_t i = 1; i < 4; i++) send_incr(c, i, sessions[i], 1, 0);
+    for (uint32_t i = 1; i < 4; i++) cluster_try_incr(c, i, sessions[i], 1, 0);
     assert_int_equal(7, cluster_core(c, 0)->log.op); /* three entries nobody else has */
     assert_true(run_until_view(c, 1, 1));
     cluster_run(c, 100);
@@ -188,7 +180,7 @@ static void pit_2_4_a_view_that_was_only_entered_labels_no_log(void **unused)
     for (uint32_t i = 0; i < 4; i++) sessions[i] = cluster_register(c, i, 0);
     cluster_run(c, 50);
     for (int i = 1; i <= 3; i++) cluster_drop(c, 0, i, CLUSTER_ALL);
-    for (uint32_t i = 1; i < 4; i++) send_incr(c, i, sessions[i], 1, 0);
+    for (uint32_t i = 1; i < 4; i++) cluster_try_incr(c, i, sessions[i], 1, 0);
     cluster_drop(c, 0, CLUSTER_ALL, CLUSTER_ALL);
     cluster_drop(c, 4, CLUSTER_ALL, WIRE_do_view_change);
     cluster_drop(c, 1, 4, CLUSTER_ALL);
@@ -279,7 +271,7 @@ static void pit_2_9_a_late_prepare_does_not_change_what_was_promised(void **unus
     cluster_hold(c, 0, CLUSTER_ALL, WIRE_prepare);
     cluster_drop(c, 0, CLUSTER_ALL, WIRE_new_state);
     cluster_drop(c, 0, CLUSTER_ALL, WIRE_commit); /* it falls silent */
-    send_incr(c, 1, session, 1, 0);
+    cluster_try_incr(c, 1, session, 1, 0);
     cluster_hold(c, 2, 1, WIRE_do_view_change);
     cluster_drop(c, 0, CLUSTER_ALL, WIRE_do_view_change);
     assert_true(run_until_view(c, 1, 1));
@@ -303,7 +295,7 @@ static void pit_2_10_a_restarted_primary_does_not_prepare_again_in_its_view(void
     cluster_slow_disk(c, 0, true); /* x reaches 1, but not the primary's own disk */
     cluster_drop(c, 0, 2, WIRE_prepare);
     cluster_drop(c, CLUSTER_ALL, 2, WIRE_new_state);
-    send_incr(c, 1, session, 1, 0);
+    cluster_try_incr(c, 1, session, 1, 0);
     assert_int_equal(2, cluster_core(c, 1)->log.op);
     cluster_crash(c, 0);
     cluster_slow_disk(c, 0, false);

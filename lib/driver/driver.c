@@ -181,27 +181,6 @@ struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struc
     return d;
 }
 
-/* ADDRESS,ADDRESS,... */
-static int parse_replicas(const char *replicas, struct address at[static VSTAMP_REPLICAS_MAX],
-                          size_t *n, struct vstamp_diag *diag)
-{
-    *n = 0;
-    for (const char *word = replicas;; word++) {
-        char text[sizeof at[0].text];
-        size_t size = strcspn(word, ",");
-        if (*n == VSTAMP_REPLICAS_MAX || size >= sizeof text) {
-            vstamp_diag_printf(diag, "%.60s: expected up to %u addresses, HOST:PORT,HOST:PORT,...",
-                               replicas, VSTAMP_REPLICAS_MAX);
-            return VSTAMP_E_CONFIG;
-        }
-        memcpy(text, word, size);
-        text[size] = '\0';
-        int rv = address_parse(&at[(*n)++], text, diag);
-        word += size;
-        if (rv != 0 || *word == '\0') return rv;
-    }
-}
-
 int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
                        const struct vstamp_client_config *config, struct vstamp_diag *diag)
 {
@@ -213,7 +192,7 @@ int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
                            config->in_flight, VSTAMP_IN_FLIGHT_MAX);
         return VSTAMP_E_CONFIG;
     }
-    int rv = parse_replicas(replicas, at, &n, diag);
+    int rv = address_parse_list(at, &n, replicas, diag);
     if (rv != 0) return rv;
     *driver = driver_new(at, n, NULL, config);
     if (*driver != NULL) return 0;

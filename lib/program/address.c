@@ -80,6 +80,38 @@ int address_parse(struct address *address, const char *text, struct vstamp_diag 
     return 0;
 }
 
+static bool is_among(const struct address *at, size_t n, const struct address *one)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(at[i].text, one->text) == 0) return true;
+    return false;
+}
+
+int address_parse_list(struct address at[static REPLICAS_MAX], size_t *n, const char *text,
+                       struct vstamp_diag *diag)
+{
+    *n = 0;
+    for (;; text++) {
+        char word[ADDRESS_BYTES_MAX + 2]; /* one too many, for address_parse to refuse */
+        size_t size = strcspn(text, ",");
+        if (*n == REPLICAS_MAX) {
+            vstamp_diag_printf(diag, "expected at most %u addresses", REPLICAS_MAX);
+            return VSTAMP_E_CONFIG;
+        }
+        snprintf(word, sizeof word, "%.*s", size < sizeof word ? (int)size : (int)sizeof word,
+                 text);
+        int rv = address_parse(&at[*n], word, diag);
+        if (rv != 0) return rv;
+        if (is_among(at, *n, &at[*n])) {
+            vstamp_diag_printf(diag, "%s is there twice", at[*n].text);
+            return VSTAMP_E_CONFIG;
+        }
+        ++*n;
+        text += size;
+        if (*text == '\0') return 0;
+    }
+}
+
 int address_default_status(struct address *status, const struct address *replica,
                            struct vstamp_diag *diag)
 {

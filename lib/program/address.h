@@ -6,6 +6,7 @@
 #define PROGRAM_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <vstamp/error.h>
@@ -25,6 +26,10 @@ struct address {
 
 /* 0 or VSTAMP_E_CONFIG with a sentence that names what was expected. */
 int address_parse(struct address *address, const char *text, struct vstamp_diag *diag);
+
+/* ADDRESS,ADDRESS,...: *n of them.  VSTAMP_E_CONFIG likewise, also where one is there twice. */
+int address_parse_list(struct address at[static REPLICAS_MAX], size_t *n, const char *text,
+                       struct vstamp_diag *diag);
 
 /* Where a replica shows its status unless status_addresses says otherwise: the same host, the port
  * ADDRESS_STATUS_PORT_STEP higher.  VSTAMP_E_CONFIG where there is no such port. */

@@ -82,34 +82,13 @@ int config_load(struct config *config, const char *option, struct vstamp_diag *d
 
 int config_from_replicas(struct config *config, const char *list, struct vstamp_diag *diag)
 {
-    struct config_addresses *replicas = &config->replicas_addresses;
-
     config_set_defaults(config);
     snprintf(config->path, sizeof config->path, "--replicas");
     config_derive_value_bytes(config);
-    for (const char *at = list;; at++) {
-        char text[ADDRESS_BYTES_MAX + 2]; /* one too many, for address_parse to refuse */
-        size_t size = strcspn(at, ",");
-        if (replicas->n == REPLICAS_MAX) {
-            vstamp_diag_printf(diag, "--replicas: expected at most %u addresses", REPLICAS_MAX);
-            return VSTAMP_E_CONFIG;
-        }
-        struct address *address = &replicas->at[replicas->n];
-        snprintf(text, sizeof text, "%.*s", size < sizeof text ? (int)size : (int)sizeof text, at);
-        int rv = address_parse(address, text, diag);
-        if (rv != 0) {
-            vstamp_diag_wrap(diag, "--replicas");
-            return rv;
-        }
-        for (size_t j = 0; j < replicas->n; j++) {
-            if (strcmp(address->text, replicas->at[j].text) != 0) continue;
-            vstamp_diag_printf(diag, "--replicas: %s is there twice", address->text);
-            return VSTAMP_E_CONFIG;
-        }
-        replicas->n++;
-        at += size;
-        if (*at == '\0') return 0;
-    }
+    int rv = address_parse_list(config->replicas_addresses.at, &config->replicas_addresses.n, list,
+                                diag);
+    if (rv != 0) vstamp_diag_wrap(diag, "--replicas");
+    return rv;
 }
 
 uint32_t config_witness_set(const struct config *config)

@@ -79,6 +79,32 @@ static void refuses_more_bytes_than_an_address_can_have(void **state)
     assert_int_equal(strlen(a.text), ADDRESS_BYTES_MAX);
 }
 
+static void a_list_names_each_once(void **state)
+{
+    static const struct {
+        const char *text, *sentence;
+    } cases[] = {
+        {"", "expected HOST:PORT, found ''"},
+        {"a:1,,b:2", "expected HOST:PORT, found ''"},
+        {"a:1,b:2,A:01", "a:1 is there twice"},
+        {"a:1,a:2,a:3,a:4,a:5,a:6,a:7,a:8,a:9,a:10,a:11,a:12,a:13,a:14,a:15,a:16,a:17",
+         "expected at most 16 addresses"},
+    };
+    struct address at[REPLICAS_MAX];
+    size_t n;
+    (void)state;
+    assert_int_equal(address_parse_list(at, &n, "a:1,[::1]:2,c:3", NULL), 0);
+    assert_int_equal(n, 3);
+    assert_string_equal(at[1].text, "[::1]:2");
+    assert_int_equal(address_parse_list(at, &n, "a:1", NULL), 0);
+    assert_int_equal(n, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct vstamp_diag diag = {0};
+        assert_int_equal(address_parse_list(at, &n, cases[i].text, &diag), VSTAMP_E_CONFIG);
+        assert_string_equal(diag.text, cases[i].sentence);
+    }
+}
+
 static void status_is_shown_a_thousand_ports_higher(void **state)
 {
     struct address a, status;
@@ -100,6 +126,7 @@ int main(void)
         cmocka_unit_test(accepts_the_forms_people_write_and_gives_each_one_spelling),
         cmocka_unit_test(refuses_what_is_no_address_and_says_what_was_expected),
         cmocka_unit_test(refuses_more_bytes_than_an_address_can_have),
+        cmocka_unit_test(a_list_names_each_once),
         cmocka_unit_test(status_is_shown_a_thousand_ports_higher),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,6 +162,9 @@ static void a_number_of_calls_has_a_default_and_a_bound(void **state)
     assert_int_equal(vstamp_driver_open(&driver, address, &config, &diag), VSTAMP_E_CONFIG);
     assert_string_equal(diag.text, "in_flight is 65537: at most 65536 calls may be at a time");
     assert_null(driver);
+    assert_int_equal(vstamp_driver_open(&driver, "h:1,h:2,h:1", NULL, &diag), VSTAMP_E_CONFIG);
+    assert_string_equal(diag.text, "h:1 is there twice");
+    assert_null(driver);
 }
 
 /* Programs bring these along, as large as they were when they were compiled. */

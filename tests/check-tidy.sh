@@ -3,7 +3,7 @@
 # The style rules a machine can see: line, function and file length, banned calls, the licence line,
 # headers that say what they are for, how messages are written, one file for the rules of a letter,
 # no leftovers, no test that cannot fail for a '!' before its command, no source that the build does
-# not know, and no decision without its title in the index.
+# not know, and in DECISIONS.md no name of a decision that is not there.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 

@@ -221,7 +221,6 @@ SIM_TESTS = \
     %D%/sim/check-seeds.sh
 EXTRA_DIST += %D%/sim/seeds
 
-
 # The store as a node of Maelstrom, and what runs such nodes where Maelstrom is not to be had.
 noinst_PROGRAMS += vstamp-maelstrom
 vstamp_maelstrom_SOURCES = \
@@ -248,6 +247,8 @@ check_PROGRAMS += %D%/maelstrom/driver
 check_PROGRAMS += %D%/cli/fake_status
 %C%_cli_fake_status_SOURCES = %D%/cli/fake_status.c
 %C%_cli_fake_status_LDADD = $(MICROHTTPD_LIBS)
+
+# Loaded into a program by LD_PRELOAD, so that it meets what is rare.
 check_LTLIBRARIES += %D%/cli/slow_names.la
 %C%_cli_slow_names_la_SOURCES = %D%/cli/slow_names.c
 %C%_cli_slow_names_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
@@ -263,22 +264,11 @@ check_LTLIBRARIES += %D%/cli/slow_pages.la
 check_LTLIBRARIES += %D%/cli/late_signal.la
 %C%_cli_late_signal_la_SOURCES = %D%/cli/late_signal.c
 %C%_cli_late_signal_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
-%C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
-%C%_unit_test_folder_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(LDADD)
-%C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
-%C%_unit_test_plan_LDADD = $(ADMIN_LIBS) $(LDADD)
-
-%C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)
-%C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)
-%C%_unit_test_session_file_LDADD = $(CLIENT_LIBS) $(LDADD)
 
 # An application that is a process and fails when it is told to.
 check_PROGRAMS += %D%/cli/faulty_app
 %C%_cli_faulty_app_SOURCES = %D%/cli/faulty_app.c
 %C%_cli_faulty_app_LDADD =
-%C%_unit_test_app_answer_LDADD = $(EXEC_LIBS) $(LDADD)
-%C%_unit_test_app_exec_LDADD = $(EXEC_LIBS) $(LDADD)
-%C%_unit_test_storage_LDADD = $(STORAGE_LIBS) $(LDADD)
 
 # Begins calls in callbacks.
 check_PROGRAMS += %D%/cli/calls_back
@@ -302,12 +292,13 @@ check_LTLIBRARIES += %D%/cli/disk_order.la
 %C%_cli_disk_order_la_SOURCES = %D%/cli/disk_order.c
 %C%_cli_disk_order_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
 
-# Throws bad frames at a replica.
+# The program of a release that speaks one version more.
 check_PROGRAMS += %D%/cli/vstamp-replica-raised
 %C%_cli_vstamp_replica_raised_SOURCES = %D%/cli/raised.c $(vstamp_replica_SOURCES)
 %C%_cli_vstamp_replica_raised_LDFLAGS = $(vstamp_replica_LDFLAGS) -Wl,--wrap=config_to_vr
 %C%_cli_vstamp_replica_raised_LDADD = $(vstamp_replica_LDADD)
 
+# Throws bad frames at a replica.
 check_PROGRAMS += %D%/cli/throw_frames
 %C%_cli_throw_frames_LDADD = $(CORE_LIBS)
 
@@ -320,6 +311,16 @@ endif
     %D%/scenario/cluster_clients.c %D%/scenario/cluster_state.h %D%/scenario/members.h \
     %D%/scenario/poison.h
 LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) $(CORE_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_app_answer_LDADD = $(EXEC_LIBS) $(LDADD)
+%C%_unit_test_app_exec_LDADD = $(EXEC_LIBS) $(LDADD)
+%C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)
+%C%_unit_test_folder_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(LDADD)
+%C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
+%C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)
+%C%_unit_test_plan_LDADD = $(ADMIN_LIBS) $(LDADD)
+%C%_unit_test_session_file_LDADD = $(CLIENT_LIBS) $(LDADD)
+%C%_unit_test_storage_LDADD = $(STORAGE_LIBS) $(LDADD)
+%C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.
 FUZZ_TESTS = \

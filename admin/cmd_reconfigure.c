@@ -518,40 +518,50 @@ static void look_for_primary(struct reconfigure *r)
     }
 }
 
+static int fail_unheard(const struct reconfigure *r)
+{
+    struct vstamp_diag diag = {0};
+    vstamp_diag_printf(&diag, "no replica of %s answers: see 'vstamp-admin status'",
+                       r->config.path);
+    return admin_fail(r->cli, VSTAMP_E_NOT_RUN, &diag);
+}
+
+/* For --progress. */
+static int say_no_change(const struct reconfigure *r)
+{
+    if (r->admin->json)
+        print_json(r, "already", true, "");
+    else
+        printf("no change is under way: epoch %" PRIu64 ", %zu replicas\n",
+               r->answers.members.epoch, r->answers.n);
+    return CLI_OK;
+}
+
+/* The group has these members, perhaps by the change that was waited for. */
+static int finish_unchanged(struct reconfigure *r)
+{
+    if (!r->admin->json && !r->changes)
+        printf("nothing to change: the group has these members already\n");
+    if (!r->dry_run) return finish(r, "already");
+    if (r->admin->json) print_json(r, "already", true, "");
+    return CLI_OK;
+}
+
 static int run(struct reconfigure *r)
 {
     look_for_primary(r);
-    if (r->verdict.n_answered == 0) {
-        struct vstamp_diag diag = {0};
-        vstamp_diag_printf(&diag, "no replica of %s answers: see 'vstamp-admin status'",
-                           r->config.path);
-        return admin_fail(r->cli, VSTAMP_E_NOT_RUN, &diag);
-    }
-    bool attached = under_way(r)[0] != '\0' && !r->dry_run;
+    if (r->verdict.n_answered == 0) return fail_unheard(r);
     uint64_t epoch = r->answers.members.epoch;
-    r->changes = attached;
-    if (attached) wait_for_change(r);
+    r->changes = under_way(r)[0] != '\0' && !r->dry_run;
+    if (r->changes) wait_for_change(r);
     if (interrupted != 0) return detach(r);
     plan_make(&r->plan, &r->answers, &r->verdict, r->progress ? NULL : &r->to);
-    if (attached && under_way(r)[0] != '\0')
+    if (r->changes && under_way(r)[0] != '\0')
         return fail(r, "unknown", CLI_UNKNOWN_OUTCOME,
                     "the change does not get on, as the group does not serve: %s: see to that, and "
                     "look again: vstamp-admin reconfigure --progress", r->verdict.reasons[0]);
-    if (r->progress && !attached) {
-        if (r->admin->json)
-            print_json(r, "already", true, "");
-        else
-            printf("no change is under way: epoch %" PRIu64 ", %zu replicas\n",
-                   r->answers.members.epoch, r->answers.n);
-        return CLI_OK;
-    }
-    if (r->progress) return finish(r, "done");
-    if (plan_is_done(&r->plan)) {
-        if (!r->admin->json && !attached)
-            printf("nothing to change: the group has these members already\n");
-        if (r->admin->json && r->dry_run) print_json(r, "already", true, "");
-        return r->dry_run ? CLI_OK : finish(r, "already");
-    }
+    if (r->progress) return r->changes ? finish(r, "done") : say_no_change(r);
+    if (plan_is_done(&r->plan)) return finish_unchanged(r);
     if (r->yes && r->answers.members.epoch != epoch) return refuse_second(r);
     int rv = show_plan(r);
     if (rv == 0) rv = confirm(r);

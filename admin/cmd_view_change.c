@@ -105,31 +105,41 @@ static bool leads(const struct hand_over *h)
     return h->to == ANYBODY ? h->primary != h->from : h->primary == (int)h->to;
 }
 
+/* Whoever leads is to end that view.  0: another one has begun; VSTAMP_E_USAGE, VSTAMP_E_REFUSED:
+ * that is the end; else try again, perhaps. */
+static int try_once(struct hand_over *h, struct vstamp_diag *diag)
+{
+    uint64_t view;
+    int primary = look(h, &view, diag);
+    if (primary < 0) return VSTAMP_E_NOT_RUN;
+    if (h->to != ANYBODY && h->to >= h->members->n) {
+        vstamp_diag_printf(diag,
+                           "view-change: --to: expected the index of a replica, 0 to %zu, "
+                           "found %" PRIu32,
+                           h->members->n - 1, h->to);
+        return VSTAMP_E_USAGE;
+    }
+    if (h->from < 0) {
+        h->from = primary;
+        h->view = view;
+        h->began_us = now_us();
+    }
+    int rv = ask(h, primary, diag);
+    if (rv != 0) return rv;
+    h->took_us = now_us() - h->began_us;
+    h->view = h->new_view;
+    return 0;
+}
+
 /* Until the one that was named leads, or, if none was, another one than before.  A primary that can
  * be asked is not waited for as long as an outcome is. */
 static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
 {
     uint64_t first_us = now_us(), timeout_us = (uint64_t)h->admin->timeout_ms * 1000;
-    int rv = VSTAMP_E_NOT_RUN;
+    int rv;
     do {
-        uint64_t view;
-        int primary = look(h, &view, diag);
-        if (primary >= 0 && h->from < 0) {
-            h->from = primary;
-            h->view = view;
-            h->began_us = now_us();
-        }
-        if (primary >= 0 && h->to != ANYBODY && h->to >= h->members->n) {
-            vstamp_diag_printf(diag,
-                               "view-change: --to: expected the index of a replica, 0 to %zu, "
-                               "found %" PRIu32,
-                               h->members->n - 1, h->to);
-            return VSTAMP_E_USAGE;
-        }
-        rv = primary >= 0 ? ask(h, primary, diag) : VSTAMP_E_NOT_RUN;
-        if (rv == 0) h->took_us = now_us() - h->began_us;
-        if (rv == VSTAMP_E_REFUSED || (rv == 0 && leads(h))) return rv;
-        if (rv == 0) h->view = h->new_view;
+        rv = try_once(h, diag);
+        if (rv == VSTAMP_E_USAGE || rv == VSTAMP_E_REFUSED || (rv == 0 && leads(h))) return rv;
         poll(NULL, 0, PAUSE_MS);
     } while (now_us() - first_us < timeout_us * (h->sent ? ADMIN_PATIENCE : 1));
     if (rv == 0 || !h->sent) return VSTAMP_E_NOT_RUN;

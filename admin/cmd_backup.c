@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <vstamp/client.h>
@@ -27,6 +26,7 @@
 #include "admin/notation.h"
 #include "admin/talk.h"
 #include "node/copier.h"
+#include "program/clock.h"
 #include "program/progress.h"
 #include "program/signals.h"
 #include "program/whole_file.h"
@@ -266,19 +266,12 @@ static int verify(const struct cli *cli, const char *path)
     return rv == 0 ? CLI_OK : admin_fail(cli, rv, &diag);
 }
 
-static uint64_t wall_clock_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* Into the file, and read back from there. */
 static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *diag)
 {
     uint64_t *hashes = zeros_map(PAGES_MAX * sizeof *hashes);
     if (hashes == NULL) return refused("memory", diag);
-    copier_init(&b->copier, 0, wall_clock_us(), PACKAGE_VERSION, hashes, PAGES_MAX);
+    copier_init(&b->copier, 0, clock_us(CLOCK_REALTIME), PACKAGE_VERSION, hashes, PAGES_MAX);
     int rv = find_target(b, diag);
     if (rv == 0) rv = copy_state(b, diag);
     progress_end(&b->progress);

@@ -13,13 +13,13 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "admin/admin.h"
 #include "admin/answers.h"
 #include "admin/notation.h"
 #include "admin/talk.h"
 #include "admin/verdict.h"
+#include "program/clock.h"
 #include "vr/witness.h"
 
 #define PAUSE_MS 20 /* until the group is looked at again */
@@ -41,9 +41,7 @@ struct hand_over {
 
 static uint64_t now_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return clock_us(CLOCK_MONOTONIC);
 }
 
 /* 0: another view has begun; VSTAMP_E_REFUSED: in words; else ask again, perhaps. */

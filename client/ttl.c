@@ -4,9 +4,9 @@
 #include "client/ttl.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "kv/kv.h"
+#include "program/clock.h"
 #include "program/duration.h"
 
 const char *ttl_parse(const char *text, uint64_t *ttl_us)
@@ -20,8 +20,6 @@ const char *ttl_parse(const char *text, uint64_t *ttl_us)
 
 uint64_t ttl_left_us(uint64_t expiry_us)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    uint64_t now_us = clock_us(CLOCK_REALTIME);
     return expiry_us > now_us ? expiry_us - now_us : 0;
 }

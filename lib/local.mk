@@ -185,6 +185,7 @@ endif
 %C%_libprogram_la_SOURCES = \
     %D%/program/cli.c \
     %D%/program/cli.h \
+    %D%/program/clock.h \
     %D%/program/config.c \
     %D%/program/config.def \
     %D%/program/config.h \

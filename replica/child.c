@@ -11,10 +11,10 @@
 #include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "program/clock.h"
 
 #define PIECES_MAX   3u
 #define LISTEN_BYTES 65536u /* at a time: one that never stops must not keep us */
@@ -22,10 +22,7 @@
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+    return clock_us(CLOCK_MONOTONIC) / 1000;
 }
 
 static void close_fd(int *fd)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "replica/turn.h"
 
-#include <time.h>
+#include "program/clock.h"
 
 #define CPU_READ_US 1000u /* not more often: it is a system call */
 
@@ -10,14 +10,6 @@
 #define US_MAX       5000u
 #define TAKEN_A_LOOK 16u /* frames between two looks at the clock */
 #define GREETED_MAX  4u  /* steps of handshakes */
-
-static uint64_t clock_us(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 uint64_t turn_monotonic_us(void)
 {

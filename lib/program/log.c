@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "program/clock.h"
 
 #define LOG_HEAD_SIZE 256 /* for ts, level, replica, event, suppressed */
 
@@ -18,9 +19,7 @@ static const char *const format_words[] = {"logfmt", "json"};
 
 static uint64_t wall_clock_ms(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    return clock_us(CLOCK_REALTIME) / 1000;
 }
 
 void log_open(struct log *log, enum log_level level, enum log_format format, int replica)

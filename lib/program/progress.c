@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "program/clock.h"
 
 #define FIRST_AFTER_MS 500u
 #define BETWEEN_MS     100u
@@ -20,9 +21,7 @@
 
 static uint64_t now_ms(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    return clock_us(CLOCK_MONOTONIC) / 1000;
 }
 
 void progress_print_size(char text[static PROGRESS_SIZE_TEXT], uint64_t bytes)

@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "kv/kv.h"
+#include "program/clock.h"
 
 #define LINE_MAX_BYTES  16384u
 #define FILLING_MAX     600u /* bytes of a register's value beside its number */
@@ -44,9 +44,7 @@ static const enum kv_verb kind_verbs[] = {
 
 static uint64_t now_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return clock_us(CLOCK_MONOTONIC);
 }
 
 /* At `time_us`: an operation began before it was sent and ended after its answer came. */

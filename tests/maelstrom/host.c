@@ -4,26 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "client/base64.h"
 #include "client/memory.h"
 #include "maelstrom/requests.h"
+#include "program/clock.h"
 #include "program/zeros.h"
 #include "wire/frame.h"
 
 _Static_assert(REPLICAS_MAX == 16, "a sentence below says so");
 
 #define OUT_FRAMES_MAX (16u << 20) /* while so much waits, frames are dropped */
-
-static uint64_t clock_us(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* --- messages out ----------------------------------------------------------------------------- */
 

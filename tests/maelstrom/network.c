@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "client/memory.h"
+#include "program/clock.h"
 
 #define STOP_US (10 * UINT64_C(1000000)) /* a node that takes longer to end hangs */
 
@@ -27,9 +27,7 @@ struct flight {
 
 uint64_t network_now_us(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return clock_us(CLOCK_MONOTONIC);
 }
 
 __attribute__((format(printf, 2, 3))) static void trouble(struct network *net, const char *format,

@@ -180,8 +180,8 @@ VSTAMP_API void vstamp_client_others(struct vstamp_client *client, uint32_t n_ot
  * configuration, or for some of them.  It follows the group to other members, and comes back to
  * these if those are silent.  `config` NULL: one call at a time.  Nothing is connected or resolved
  * yet.  On success the driver is the caller's, to close.  VSTAMP_E_CONFIG: an address makes no
- * sense, or in_flight is too large.  VSTAMP_E_IO: the system has no memory or no descriptor left.
- */
+ * sense, or is there twice, or in_flight is too large.  VSTAMP_E_IO: the system has no memory or no
+ * descriptor left. */
 VSTAMP_API int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
                                   const struct vstamp_client_config *config,
                                   struct vstamp_diag *diag);

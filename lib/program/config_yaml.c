@@ -377,24 +377,26 @@ static int reject_yaml(const struct source *s, const yaml_parser_t *parser)
                   is_tab ? ": indent with spaces, not with a tab" : "");
 }
 
-static int read_document(struct source *s, yaml_parser_t *parser, struct config *config)
+/* Is there another document behind it? */
+static int check_end(struct source *s, yaml_parser_t *parser)
 {
     yaml_document_t second;
+    if (!yaml_parser_load(parser, &second)) return reject_yaml(s, parser);
+    const yaml_node_t *root = yaml_document_get_root_node(&second);
+    int rv = 0;
+    if (root != NULL) rv = reject(s, root->start_mark, "expected one document, found another");
+    yaml_document_delete(&second);
+    return rv;
+}
+
+static int read_document(struct source *s, yaml_parser_t *parser, struct config *config)
+{
     if (!yaml_parser_load(parser, &s->document)) return reject_yaml(s, parser);
     int rv = read_keys(s, config);
     if (rv == 0 && !s->given[KEY_max_value_bytes]) config_derive_value_bytes(config);
     if (rv == 0) rv = settle_status_addresses(s, config);
     if (rv == 0) rv = check_relations(s, config);
-    if (rv == 0) {
-        if (!yaml_parser_load(parser, &second)) {
-            rv = reject_yaml(s, parser);
-        } else {
-            const yaml_node_t *root = yaml_document_get_root_node(&second);
-            if (root != NULL)
-                rv = reject(s, root->start_mark, "expected one document, found another");
-            yaml_document_delete(&second);
-        }
-    }
+    if (rv == 0) rv = check_end(s, parser);
     yaml_document_delete(&s->document);
     return rv;
 }

@@ -16,12 +16,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/memory.h"
 #include "driver/driver.h"
 #include "kv/kv.h"
+#include "program/clock.h"
 
 #define DESCRIPTORS_BESIDE 32u /* standard streams, files, signals, and some */
 #define EVENTS_A_TURN 256
@@ -32,9 +32,7 @@
 
 uint64_t crowd_now_ns(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* The ids of the last run, if nobody else runs under them now; else those of another crowd.  Where

@@ -102,7 +102,6 @@ static int check(const struct cli *cli, const struct serve_options *serve)
 
     if (rv == 0) rv = serve_application(serve, &app, &diag);
     if (rv == 0) rv = tls_open_if_set(&tls, config->tls, &diag);
-    tls_close(tls);
     if (rv != 0) return cli_fail(cli, rv, &diag);
     printf("%s: ok: %zu replica%s, tolerates %zu failure%s", config->path, n, n == 1 ? "" : "s",
            tolerated, tolerated == 1 ? "" : "s");
@@ -112,6 +111,8 @@ static int check(const struct cli *cli, const struct serve_options *serve)
         printf(", data in memory only\n");
     if (n % 2 == 0) printf("note: %zu replicas tolerate no more failures than %zu\n", n, n - 1);
     if (n == 2) printf("note: a replica of 2 that comes back empty cannot recover\n");
+    if (tls != NULL && tls_ends_soon(tls, &diag)) printf("note: %s\n", diag.text);
+    tls_close(tls);
     if (index != NO_INDEX) rv = check_replica(cli, serve, &vr, app);
     if (rv != 0) return rv;
     for (size_t i = 0; i < config_n_keys; i++) {

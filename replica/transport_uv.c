@@ -116,11 +116,23 @@ static void renew_certificates(struct transport *t)
                   LOG_TEXT("hint", "those from before are used until the new ones are right"));
 }
 
+static void tell_of_end(struct transport *t)
+{
+    struct vstamp_diag diag = {0};
+    bool ends = t->tls != NULL && tls_ends_soon(t->tls, &diag);
+
+    if (ends && !t->end_told)
+        log_event(t->log, LOG_LEVEL_WARN, "certificate-ends", LOG_TEXT("reason", diag.text),
+                  LOG_TEXT("hint", "what is connected then stays; what breaks does not come back"));
+    t->end_told = ends;
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct transport *t = timer->data;
 
     renew_certificates(t);
+    tell_of_end(t);
     peers_sweep(&t->peers);
     clients_sweep(&t->clients);
     if (t->unaccepted) accept_one(t);

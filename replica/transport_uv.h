@@ -14,6 +14,7 @@ struct transport {
     bool unaccepted; /* one found no memory: the next sweep takes it, until then libuv takes none */
     struct log *log;
     struct tls *tls; /* NULL: without */
+    bool end_told;   /* that its certificate ends */
     struct peers peers;
     struct clients clients;
     uint8_t read_buffer[CONNECTION_READ_SIZE];

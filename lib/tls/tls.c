@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -133,6 +134,31 @@ int tls_renew(struct tls *tls, struct vstamp_diag *diag)
     SSL_CTX_free(tls->context); /* streams keep what they were begun with */
     tls->context = context;
     return 1;
+}
+
+/* 0 if it makes no sense. */
+static int64_t seconds_between(const ASN1_TIME *from, const ASN1_TIME *to)
+{
+    int days, seconds;
+
+    if (ASN1_TIME_diff(&days, &seconds, from, to) != 1) return 0;
+    return (int64_t)days * 86400 + seconds;
+}
+
+bool tls_ends_soon(const struct tls *tls, struct vstamp_diag *diag)
+{
+    const X509 *own = SSL_CTX_get0_certificate(tls->context);
+    const ASN1_TIME *end = X509_get0_notAfter(own);
+    int64_t left = seconds_between(NULL, end); /* from now on */
+    struct tm at;
+    char when[sizeof "2026-11-27 12:00 UTC"];
+
+    if (left > seconds_between(X509_get0_notBefore(own), end) / 10) return false;
+    if (ASN1_TIME_to_tm(end, &at) != 1 || strftime(when, sizeof when, "%F %R UTC", &at) == 0)
+        when[0] = '\0';
+    vstamp_diag_printf(diag, "%s: %s %s: renew it", tls->paths[CERTIFICATE],
+                       left > 0 ? "ends" : "has ended", when);
+    return true;
 }
 
 /* --- the BIO ---------------------------------------------------------------------------------- */

@@ -48,6 +48,9 @@ void tls_close(struct tls *tls);
  * usable yet, which is said once, and the old ones stay. */
 int tls_renew(struct tls *tls, struct vstamp_diag *diag);
 
+/* Has our certificate ended, or does it within a tenth of its life?  True with a sentence. */
+bool tls_ends_soon(const struct tls *tls, struct vstamp_diag *diag);
+
 /* NULL: out of memory.  `host` is the name or the number by which the other end was dialled. */
 struct tls_stream *tls_dial(struct tls *tls, const char *host);
 struct tls_stream *tls_accept(struct tls *tls);

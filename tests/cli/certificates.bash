@@ -5,7 +5,8 @@
 #   load certificates
 #   certificates_authority FOLDER                     FOLDER/ca.crt and ca.key
 #   certificates_issue FOLDER AUTHORITY USES [NAMES]  FOLDER/tls.crt and tls.key, signed by the
-#                                                     AUTHORITY folder, whose ca.crt is copied
+#                                                     AUTHORITY folder, whose ca.crt is copied;
+#                                                     good for CERTIFICATES_DAYS, 30
 
 CERTIFICATES_KEY=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
 
@@ -21,8 +22,8 @@ certificates_issue() {
     mkdir -p "$folder"
     openssl req "${CERTIFICATES_KEY[@]}" -subj "/CN=$(basename "$folder")" \
         -keyout "$folder/tls.key" -out "$folder/tls.csr" 2>/dev/null
-    openssl x509 -req -days 30 -in "$folder/tls.csr" -CA "$authority/ca.crt" \
-        -CAkey "$authority/ca.key" -CAcreateserial -extfile <(echo "$extensions") \
-        -out "$folder/tls.crt" 2>/dev/null
+    openssl x509 -req -days "${CERTIFICATES_DAYS:-30}" -in "$folder/tls.csr" \
+        -CA "$authority/ca.crt" -CAkey "$authority/ca.key" -CAcreateserial \
+        -extfile <(echo "$extensions") -out "$folder/tls.crt" 2>/dev/null
     [[ $folder -ef $authority ]] || cp "$authority/ca.crt" "$folder"
 }

@@ -190,6 +190,19 @@ knock() {
     ((longest < spent / 4))
 }
 
+@test "a certificate that has ended is told of, until there is another" {
+    group_configure 1
+    CERTIFICATES_DAYS=0 certificates_issue replica authority serverAuth,clientAuth IP:127.0.0.1
+    vstamp-replica --check --tls replica | grep "^note: replica/tls.crt: has ended 20.*: renew it$"
+    group_start 1 "tls: $PWD/replica"
+    says 0 'event=certificate-ends .*replica/tls.crt: has ended'
+    certificates_issue replica authority serverAuth,clientAuth IP:127.0.0.1
+    says 0 event=certificates-renewed
+    vstamp --tls alice put k v
+    [ "$(grep -c event=certificate-ends replica-0.log)" = 1 ]
+    run ! grep -q "^note" <(vstamp-replica --check --tls replica)
+}
+
 @test "what is wrong with the folder is said at the start" {
     group_configure 1
     run -2 vstamp-replica --index 0 --tls nowhere

@@ -56,7 +56,7 @@ static struct authority issue(const char *name, const struct authority *by, long
     X509_set_version(made.certificate, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(made.certificate), ++serial);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)name, -1, -1, 0);
-    X509_gmtime_adj(X509_getm_notBefore(made.certificate), -3 * DAY_S);
+    X509_gmtime_adj(X509_getm_notBefore(made.certificate), -30 * DAY_S);
     X509_gmtime_adj(X509_getm_notAfter(made.certificate), days * DAY_S);
     X509_set_pubkey(made.certificate, made.key);
     X509_set_issuer_name(made.certificate,
@@ -362,6 +362,28 @@ static void complains_of_the_file_that_is_wrong(void **state)
     }
 }
 
+/* It was made thirty days ago. */
+static void expect_end(long days, const char *words)
+{
+    struct vstamp_diag diag = {0};
+
+    write_folder("mortal", &ours, SERVER, NULL, days, &ours);
+    struct tls *tls = open_folder("mortal");
+    assert_int_equal(tls_ends_soon(tls, &diag), words != NULL);
+    if (words != NULL) assert_non_null(strstr(diag.text, words));
+    tls_close(tls);
+}
+
+static void tells_that_its_certificate_ends(void **state)
+{
+    (void)state;
+    expect_end(30, NULL);
+    expect_end(4, NULL);
+    expect_end(3, "mortal/tls.crt: ends 20");
+    expect_end(0, "mortal/tls.crt: has ended 20");
+    expect_end(-1, "mortal/tls.crt: has ended 20");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +394,7 @@ int main(void)
         cmocka_unit_test(tells_who_speaks_something_else),
         cmocka_unit_test(replaced_files_count_for_what_follows),
         cmocka_unit_test(complains_of_the_file_that_is_wrong),
+        cmocka_unit_test(tells_that_its_certificate_ends),
     };
     return cmocka_run_group_tests(tests, make_folders, remove_folders);
 }

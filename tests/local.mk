@@ -196,6 +196,7 @@ check_LTLIBRARIES += %D%/libshared.la
     %D%/fuzz/wire_random.c \
     %D%/fuzz/wire_random.h \
     %D%/unit/core.h \
+    %D%/unit/own_folder.h \
     %D%/unit/paged.h \
     %D%/unit/session_play.h \
     %D%/unit/stored.h

@@ -17,24 +17,10 @@
 
 #include "client/memory.h"
 #include "client/session_file.h"
+#include "unit/own_folder.h"
 
-static char folder[] = "/tmp/vstamp-test-session-XX"
-                       "XX"
-                       "XX";
 static struct session_file file;
 static struct vstamp_diag diag;
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 ? rmdir(folder) : -1;
-}
 
 static int clean_up(void **state)
 {
@@ -293,5 +279,5 @@ int main(void)
         cmocka_unit_test_teardown(a_file_that_makes_no_sense_is_refused_and_left_alone, clean_up),
         cmocka_unit_test_teardown(what_is_no_file_is_refused, clean_up),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, own_folder_enter, own_folder_leave);
 }

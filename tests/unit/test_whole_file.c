@@ -18,22 +18,7 @@
 #include <cmocka.h>
 
 #include "program/whole_file.h"
-
-static char folder[] = "/tmp/vstamp-test-whole-XX"
-                       "XX"
-                       "XX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 ? rmdir(folder) : -1;
-}
+#include "unit/own_folder.h"
 
 /* Each test is about the name f. */
 static int remove_file(void **state)
@@ -166,5 +151,5 @@ int main(void)
         cmocka_unit_test_teardown(what_is_not_published_is_gone, remove_file),
         cmocka_unit_test_teardown(a_path_that_leads_nowhere_is_an_error, remove_file),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, own_folder_enter, own_folder_leave);
 }

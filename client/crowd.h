@@ -55,7 +55,6 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns);
  * was of zeros. */
 int crowd_register(struct crowd *crowd, struct outcome *o);
 
-
 /* What is the matter with the replicas, for a person. */
 void crowd_explain(const struct crowd *crowd, char *text, size_t size);
 

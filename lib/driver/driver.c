@@ -341,7 +341,8 @@ static void read_some(struct vstamp_driver *d, uint32_t index)
     else lose(d, index, EPROTO);
 }
 
-void driver_refresh(struct vstamp_driver *d)
+/* Notice connections that ended while nothing was in flight, so that nothing is sent into them. */
+static void refresh(struct vstamp_driver *d)
 {
     uint64_t now_ms = vstamp_driver_now_ms();
     follow(d);
@@ -357,7 +358,7 @@ void driver_refresh(struct vstamp_driver *d)
 
 void driver_adopt(struct vstamp_driver *d, struct session *session)
 {
-    driver_refresh(d);
+    refresh(d);
     proxy_adopt(d->client, session);
 }
 
@@ -367,7 +368,7 @@ int vstamp_driver_call(struct vstamp_driver *d, enum vstamp_task task, const voi
                        size_t size, uint64_t timeout_ms, vstamp_reply_fn *reply, void *context)
 {
     if (d->closes) return VSTAMP_E_INVALID;
-    if (!d->in_turn && proxy_is_idle(d->client)) driver_refresh(d);
+    if (!d->in_turn && proxy_is_idle(d->client)) refresh(d);
     uint64_t now_ms = vstamp_driver_now_ms();
     uint64_t deadline_ms = timeout_ms < UINT64_MAX - now_ms ? now_ms + timeout_ms : UINT64_MAX;
     return vstamp_client_call(d->client, task, operation, size, now_ms, deadline_ms, reply,
@@ -454,12 +455,18 @@ void driver_on_time(struct vstamp_driver *d)
     d->in_turn = false;
 }
 
-int vstamp_driver_timeout(const struct vstamp_driver *d)
+/* As poll(2) takes it. */
+static int timeout(uint64_t until_ms)
 {
-    uint64_t now_ms = vstamp_driver_now_ms(), until_ms = wake_ms(d);
+    uint64_t now_ms = vstamp_driver_now_ms();
     if (until_ms == UINT64_MAX) return -1;
     if (until_ms <= now_ms) return 0;
     return until_ms - now_ms > WAIT_MS_MAX ? (int)WAIT_MS_MAX : (int)(until_ms - now_ms);
+}
+
+int vstamp_driver_timeout(const struct vstamp_driver *d)
+{
+    return timeout(wake_ms(d));
 }
 
 /* Nobody may come back before its descriptor is ready: so what callbacks began is sent, too. */
@@ -467,8 +474,7 @@ int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
 {
     struct epoll_event events[VSTAMP_PEERS_MAX];
     if (d->in_turn) return VSTAMP_E_INVALID; /* from a callback */
-    driver_advance(d);
-    int own_ms = vstamp_driver_timeout(d);
+    int own_ms = timeout(driver_advance(d));
     if (timeout_ms < 0 || (own_ms >= 0 && own_ms < timeout_ms)) timeout_ms = own_ms;
     int n = epoll_wait(d->epoll, events, VSTAMP_PEERS_MAX, timeout_ms);
     for (int i = 0; i < n; i++) driver_on_event(d, &events[i]);

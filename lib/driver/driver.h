@@ -50,7 +50,4 @@ uint64_t driver_advance(struct vstamp_driver *driver);
 void driver_on_event(struct vstamp_driver *driver, const struct epoll_event *event);
 void driver_on_time(struct vstamp_driver *driver);
 
-/* Notice connections that ended while nothing was in flight, so that nothing is sent into them. */
-void driver_refresh(struct vstamp_driver *driver);
-
 #endif

@@ -21,8 +21,10 @@ teardown() {
 
 # --- loads ----------------------------------------------------------------------------------------
 
-# begin WHAT NAME [ARGUMENT...]: run the function WHAT, its answers in the file answers-NAME.
+# begin WHAT NAME [ARGUMENT...]: run the function WHAT, its answers in the file answers-NAME, which
+# is there at once: go_on asks for its size, and on a busy machine sooner than the load runs.
 begin() {
+    : >"$BATS_TEST_TMPDIR/answers-$2"
     {
         trap - DEBUG # bats traces each command otherwise
         "$1" "${@:2}"

@@ -509,7 +509,7 @@ EXTRA_DIST += %D%/bench/compare.sh %D%/bench/scale.sh %D%/bench/stores.bash %D%/
 .PHONY: bench compare scale
 bench: all $(COMPARE_NEEDS)
 	bash $(srcdir)/%D%/bench/compare.sh $(abs_top_builddir) \
-	    --only vstamp,floor --modes memory --clients 1 --kills 0
+	    --only vstamp,floor --modes memory --clients 1 --gets '' --kills 0
 compare: all $(COMPARE_NEEDS)
 	bash $(srcdir)/%D%/bench/compare.sh $(abs_top_builddir) $(COMPARE)
 scale: all %D%/bench/load_vstamp

@@ -51,7 +51,7 @@ for ((round = 1; round <= rounds; round++)); do
             group=group_$name
             before=$(cpu "$name")
             line=$("$build/tests/bench/load_vstamp" "$clients" "$seconds" "${!group}")
-            [[ $line =~ puts=([0-9]+)\ rate=([0-9]+)\ p50_us=([0-9.]+) ]]
+            [[ $line =~ done=([0-9]+)\ rate=([0-9]+)\ p50_us=([0-9.]+) ]]
             used=$((($(cpu "$name") - before) * 1000000 / $(getconf CLK_TCK)))
             printf 'round=%d clients=%d application=%s rate=%d p50_us=%s cpu_us_per_put=%d\n' \
                 "$round" "$clients" "$name" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}" \

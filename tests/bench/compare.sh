@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The same puts on vstamp, on other stores and on the physical floor, one after the other, again and
+# The same work on vstamp, on other stores and on the physical floor, one after the other, again and
 # again, so that what else the machine does meets all of them; then Markdown tables, of ratios and
 # of what they are made from.
 #
@@ -9,9 +9,11 @@
 #         --seconds N       of each run (0.5), after 0.3 s that are not counted
 #         --warmup N        seconds of load on each store before all that (5)
 #         --rounds N        runs of each kind (9)
-#         --clients LIST    at once, each with one put outstanding (1,16,64,256)
+#         --clients LIST    at once, each with one put outstanding, or with D: NxD
+#                           (1,16,64,256,64x16,1x256)
+#         --gets LIST       clients at once, each with one get outstanding (64)
 #         --modes LIST      disk,memory: what an acknowledged put is kept by, at two of three
-#         --only LIST       of vstamp, floor, raft, redis, etcd, zookeeper
+#         --only LIST       of vstamp, lease, floor, raft, redis, redis1, etcd, zookeeper
 #         --kills N         of the leader, to time the fail-over, in mode disk (5)
 #
 # Stores are run as stores.bash says and measured by load.c.  Everything happens on free ports of
@@ -36,12 +38,12 @@ export PATH=$build:$PATH
 # shellcheck source=tests/bench/stores.bash
 . "$here/stores.bash"
 
-install=no seconds=0.5 warmup=5 rounds=9 clients=1,16,64,256 modes=disk,memory kills=5
-only=${STORES// /,}
+install=no seconds=0.5 warmup=5 rounds=9 modes=disk,memory kills=5
+clients=1,16,64,256,64x16,1x256 gets=64 only=${STORES// /,}
 while (($# > 0)); do
     case $1 in
     --install) install=yes && shift && continue ;;
-    --seconds | --warmup | --rounds | --clients | --modes | --only | --kills)
+    --seconds | --warmup | --rounds | --clients | --gets | --modes | --only | --kills)
         (($# > 1)) || usage 2 >&2
         printf -v "${1#--}" %s "$2"
         ;;
@@ -50,6 +52,7 @@ while (($# > 0)); do
     shift 2
 done
 IFS=, read -r -a clients <<<"$clients"
+IFS=, read -r -a gets <<<"$gets"
 IFS=, read -r -a modes <<<"$modes"
 IFS=, read -r -a only <<<"$only"
 
@@ -66,7 +69,7 @@ stop_all() {
     local pid
     for pid in "${PID[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
     for pid in "${PID[@]}"; do wait "$pid" 2>/dev/null || true; done
-    PID=() GROUP_PIDS=()
+    PID=()
 }
 policy= # a file that keeps packages from starting their services, while they are installed
 trap 'set +e; stop_all; rm -rf "$root" ${policy:+"$policy"} ${memory_folder:+"$memory_folder"}' EXIT
@@ -120,12 +123,11 @@ choose_stores() {
 
 # --- running --------------------------------------------------------------------------------------
 
-# Each store has ten ports of one stretch; vstamp's are its own.
+# Each store has ten ports of one stretch.
 start_stores() {
     local store i n=0
     folder=$root/$mode
     mkdir -p "$folder"
-    BATS_TEST_TMPDIR=$folder # where group.bash writes
     group_ports $((10 * ${#stores[@]}))
     for store in "${stores[@]}"; do PORT[$store]=$((GROUP_BASE + 10 * n++)); done
     for store in "${stores[@]}"; do
@@ -139,7 +141,7 @@ wait_ready() {
     until "$1_ready"; do
         if ((SECONDS > end)); then
             say "$1 does not serve; what its servers said last:"
-            tail -n 20 "$folder/$1"-*.log "$folder"/replica-*.log >&2 2>/dev/null || true
+            tail -n 20 "$folder/$1"-*.log >&2 2>/dev/null || true
             return 1
         fi
         sleep 0.1
@@ -148,16 +150,15 @@ wait_ready() {
 
 addresses() { # of store $1, its leader first
     local i first=${LEADER[$1]} list=()
-    [[ $1 != floor ]] || { echo "127.0.0.1:$(port floor 0)" && return; }
-    [[ $1 != vstamp ]] || first=0 # a session looks for the primary by itself, and by index
+    [[ $1 != floor && $1 != redis1 ]] || { echo "127.0.0.1:$(port "$1" 0)" && return; }
+    # a session looks for the primary by itself, and by index
+    [[ $1 != vstamp && $1 != lease ]] || first=0
     for ((i = first; i < first + 3; i++)); do list+=("127.0.0.1:$(port "$1" $((i % 3)))"); done
     (IFS=, && echo "${list[*]}")
 }
 
 load() { # store $1, clients $2, seconds $3, options
-    local program=load_$1
-    [[ $1 != floor ]] || program=load_relay
-    "$programs/$program" "$2" "$3" "$(addresses "$1")" "seed=$RANDOM" "${@:4}"
+    "$programs/${LOADER[$1]:-load_$1}" "$2" "$3" "$(addresses "$1")" "seed=$RANDOM" "${@:4}"
 }
 
 # What a store compiles or lays out when it is first used is not compared.
@@ -166,19 +167,38 @@ warm_up() {
     for store in "${stores[@]}"; do load "$store" 64 "$warmup" warmup_ms=0 >/dev/null; done
 }
 
+pids() { # of store $1
+    local i list=()
+    for i in 0 1 2; do list+=(${PID[$1-$i]:-}); done
+    (IFS=, && echo "${list[*]}")
+}
+
+can() { [[ " ${WORK[$1]} " == *" $2 "* ]]; }
+
+# measure_work NAME KIND CLIENTS OPTION...: on each store whose load can do that kind.
+measure_work() {
+    local store line
+    for store in "${order[@]}"; do
+        can "$store" "$2" || continue
+        line=$(load "$store" "$3" "$seconds" warmup_ms=300 "pids=$(pids "$store")" "${@:4}") ||
+            failed=1
+        say "$mode, round $round of $rounds, $1 clients, $store: $line"
+        [[ -z $line ]] || echo "mode=$mode store=$store work=$1 round=$round $line" >>"$results"
+    done
+}
+
 measure() {
-    local round n store pids line order=("${stores[@]}")
+    local round n order=("${stores[@]}")
     for ((round = 1; round <= rounds; round++)); do
         [[ $mode != disk ]] || measure_disk
         for n in "${clients[@]}"; do
-            for store in "${order[@]}"; do
-                pids=${PID[$store-0]},${PID[$store-1]},${PID[$store-2]}
-                line=$(load "$store" "$n" "$seconds" warmup_ms=300 "pids=$pids") || failed=1
-                say "$mode, round $round of $rounds, $n clients, $store: $line"
-                [[ -z $line ]] ||
-                    echo "mode=$mode store=$store clients=$n round=$round $line" >>"$results"
-            done
+            if [[ $n == *x* ]]; then
+                measure_work "$n" deep "${n%x*}" "depth=${n#*x}"
+            else
+                measure_work "$n" puts "$n"
+            fi
         done
+        for n in "${gets[@]}"; do measure_work "$n:gets" gets "$n" gets=1; done
         order=("${order[@]:1}" "${order[0]}") # nobody is always after the same one
     done
 }
@@ -193,13 +213,13 @@ measure_disk() {
 }
 
 measure_memory() {
-    local store i kib
+    local store pid kib n
     for store in "${stores[@]}"; do
-        kib=0
-        for i in 0 1 2; do
-            kib=$((kib + $(awk '/^VmRSS:/ { print $2 }' "/proc/${PID[$store-$i]}/status")))
+        kib=0 n=0
+        for pid in $(pids "$store" | tr , ' '); do
+            kib=$((kib + $(awk '/^VmRSS:/ { print $2 }' "/proc/$pid/status"))) n=$((n + 1))
         done
-        echo "mode=$mode store=$store memory_kib=$((kib / 3))" >>"$results"
+        echo "mode=$mode store=$store memory_kib=$((kib / n))" >>"$results"
     done
 }
 
@@ -208,7 +228,7 @@ measure_failover() {
     local round store leader line
     for ((round = 1; round <= kills; round++)); do
         for store in "${stores[@]}"; do
-            [[ $store != floor && $store != redis ]] || continue # they have none
+            can "$store" failover || continue
             wait_ready "$store" || { failed=1 && continue; }
             leader=${LEADER[$store]}
             line=$(load "$store" 1 0.5 patience_ms=200 "kill=${PID[$store-$leader]}") || failed=1

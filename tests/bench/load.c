@@ -2,17 +2,19 @@
 /* The clients' sockets, one epoll over all, and what is counted.
  *
  *     load_STORE CLIENTS SECONDS ADDRESS,ADDRESS,... [OPTION=NUMBER]... [pids=PID,...]
- *         warmup_ms=300      not counted, from the first acknowledgement on
+ *         warmup_ms=300      not counted, from the first answer on
  *         patience_ms=60000  silence after which another server is asked
  *         seed=1             of the keys and values
- *         rate=0             puts a second that are due, whether those before are acknowledged or
+ *         depth=1            requests that each client has outstanding on its connection
+ *         gets=0             1: gets, not puts
+ *         rate=0             requests a second that are due, whether those before are answered or
  *                            not, by all clients in turn; latencies count from then.  0: each
- *                            client's next one is due when its last one is acknowledged
- *         kill=PID           after SECONDS; the end is when a put that began later is acknowledged
+ *                            client's next one is due when its last one is answered
+ *         kill=PID           after SECONDS; the end is when a request that began later is answered
  *
  * The first address is asked first.  One line tells the result:
- *     puts=N rate=N p50_us=N p99_us=N gap_ms=N cpu_s=N client_cpu_s=N
- * where the gap is the longest time without any acknowledgement (after the kill, if there is one),
+ *     done=N rate=N p50_us=N p99_us=N gap_ms=N cpu_s=N client_cpu_s=N
+ * where the gap is the longest time without any answer (after the kill, if there is one),
  * and cpu_s what the processes of pids= used meanwhile. */
 #include "bench/load.h"
 
@@ -40,13 +42,18 @@
 #define OPENED      64u /* clients that begin in one tick: a listener's backlog is short */
 #define PATIENCE_NS UINT64_C(60000000000) /* with the first answer, and with that after a kill */
 #define EVENTS      256
+#define DEPTH_MAX   1024u
+#define ROOM        (16u << 10) /* bytes, and so many more for each request at once */
+#define ROOM_REQUEST 1024u
 
 /* Latencies by their leading six bits: 3 % at most are lost. */
 #define MANTISSA_BITS 5
 #define N_BUCKETS     (64u << MANTISSA_BITS)
 
 static struct load {
-    uint32_t n_clients, n_open;
+    uint32_t n_clients, n_open, depth;
+    bool gets;
+    size_t room; /* for what a connection sends and receives */
     struct load_client *clients;
     uint8_t n_servers;
     struct sockaddr_in servers[LOAD_SERVERS_MAX];
@@ -56,20 +63,20 @@ static struct load {
     pid_t kill;
     int epoll;
 
-    uint64_t step_ns; /* between two puts that are due; 0: without rate= */
+    uint64_t step_ns; /* between two requests that are due; 0: without rate= */
     uint64_t next_ns; /* when the next one is; 0: not all clients are there yet */
-    uint32_t *idle;            /* a ring of clients without a put */
-    uint32_t first_idle, n_idle;
+    struct load_request **idle; /* a ring of those that wait until they are due */
+    uint32_t first_idle, n_idle, n_requests;
 
     uint64_t now_ns;   /* of this turn */
-    uint64_t first_ns; /* the first acknowledgement; 0: none yet */
-    uint64_t from_ns;  /* what is acknowledged from here on is counted; 0: still warming up */
-    uint64_t last_ns;  /* the newest acknowledgement */
+    uint64_t first_ns; /* the first answer; 0: none yet */
+    uint64_t from_ns;  /* what is answered from here on is counted; 0: still warming up */
+    uint64_t last_ns;  /* the newest answer */
     uint64_t gap_ns;
     uint64_t killed_ns;
     bool recovered;             /* from the kill */
     double cpu_s, client_cpu_s; /* when the counting began */
-    uint64_t n_puts;
+    uint64_t n_done;
     uint64_t buckets[N_BUCKETS];
 } load;
 
@@ -113,7 +120,7 @@ static double percentile_us(unsigned percent)
     uint64_t sum = 0;
     for (unsigned i = 0; i < N_BUCKETS; i++) {
         sum += load.buckets[i];
-        if (sum * 100 > load.n_puts * percent) return bucket_us(i);
+        if (sum * 100 > load.n_done * percent) return bucket_us(i);
     }
     return 0;
 }
@@ -145,7 +152,7 @@ static double client_cpu_s(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-static void count(const struct load_client *c)
+static void count(const struct load_request *r)
 {
     if (load.first_ns == 0) load.first_ns = load.now_ns;
     if (load.from_ns == 0 && load.now_ns - load.first_ns >= load.warmup_ns) {
@@ -154,21 +161,21 @@ static void count(const struct load_client *c)
         load.client_cpu_s = client_cpu_s();
     }
     if (load.from_ns == 0) return;
-    if (load.killed_ns > 0 && c->began_ns > load.killed_ns) load.recovered = true;
+    if (load.killed_ns > 0 && r->began_ns > load.killed_ns) load.recovered = true;
     if (load.now_ns - load.last_ns > load.gap_ns) load.gap_ns = load.now_ns - load.last_ns;
     load.last_ns = load.now_ns;
-    load.n_puts++;
-    load.buckets[bucket_of(load_now_ns() - c->began_ns)]++;
+    load.n_done++;
+    load.buckets[bucket_of(load_now_ns() - r->began_ns)]++;
 }
 
 static void report(void)
 {
     uint64_t now_ns = load_now_ns(), gap_ns = now_ns - load.last_ns;
     double seconds = (double)(now_ns - load.from_ns) / 1e9;
-    if (load.n_puts == 0) load_fail("no put was acknowledged");
-    printf("puts=%" PRIu64 " rate=%.0f p50_us=%.1f p99_us=%.1f gap_ms=%.1f cpu_s=%.2f "
+    if (load.n_done == 0) load_fail("nothing was answered");
+    printf("done=%" PRIu64 " rate=%.0f p50_us=%.1f p99_us=%.1f gap_ms=%.1f cpu_s=%.2f "
            "client_cpu_s=%.2f\n",
-           load.n_puts, (double)load.n_puts / seconds, percentile_us(50), percentile_us(99),
+           load.n_done, (double)load.n_done / seconds, percentile_us(50), percentile_us(99),
            (double)(gap_ns > load.gap_ns ? gap_ns : load.gap_ns) / 1e6,
            servers_cpu_s() - load.cpu_s, client_cpu_s() - load.client_cpu_s);
 }
@@ -258,8 +265,8 @@ static void link_read(struct load_link *link)
 {
     struct load_client *c = link->client;
     int fd = link->fd;
-    if (link->in_size == sizeof link->in) load_fail("an answer is longer than expected");
-    ssize_t n = recv(fd, link->in + link->in_size, sizeof link->in - link->in_size, 0);
+    if (link->in_size == load.room) load_fail("an answer is longer than expected");
+    ssize_t n = recv(fd, link->in + link->in_size, load.room - link->in_size, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) {
         link_close(link);
@@ -267,8 +274,13 @@ static void link_read(struct load_link *link)
     }
     c->heard_ns = load.now_ns;
     link->in_size += (size_t)n;
-    size_t used = load_protocol.hear(c, link->server, (struct bytes){link->in, link->in_size});
-    if (link->fd != fd) return; /* the protocol has refused it */
+    size_t used = 0, one;
+    do {
+        struct bytes left = {link->in + used, link->in_size - used};
+        one = load_protocol.hear(c, link->server, left);
+        if (link->fd != fd) return; /* the protocol has refused it */
+        used += one;
+    } while (one > 0 && used < link->in_size);
     link->in_size -= used;
     if (used > 0 && link->in_size > 0) memmove(link->in, link->in + used, link->in_size);
 }
@@ -300,48 +312,65 @@ static void client_tick(struct load_client *c)
 void load_send(struct load_client *c, uint8_t server, const void *data, size_t size)
 {
     struct load_link *link = &c->links[server];
-    if (size > sizeof link->out - link->out_size) load_fail("more to send than there is room for");
+    if (size > load.room - link->out_size) load_fail("more to send than there is room for");
     memcpy(link->out + link->out_size, data, size);
     link->out_size += size;
 }
 
-static void begin_put(struct load_client *c, uint64_t since_ns)
+size_t load_room(const struct load_client *c, uint8_t server)
 {
-    c->began_ns = since_ns;
-    snprintf(c->key, sizeof c->key, "/%015u", (unsigned)prng_below(&c->prng, LOAD_KEYS));
-    uint64_t word = prng_next(&c->prng);
-    memcpy(c->value, &word, sizeof word);
+    return load.room - c->links[server].out_size;
 }
 
-static void wait_until_due(struct load_client *c)
+static void send_request(struct load_request *r)
 {
-    c->began_ns = 0;
-    if (c->idle) return;
-    c->idle = true;
-    load.idle[(load.first_idle + load.n_idle++) % load.n_clients] =
-        (uint32_t)(c - load.clients);
-    if (load.next_ns == 0 && load.n_idle == load.n_clients) load.next_ns = load_now_ns();
+    (load.gets ? load_protocol.get : load_protocol.put)(r);
+}
+
+static void choose(struct load_request *r, uint64_t since_ns)
+{
+    struct prng *prng = &r->client->prng;
+    r->began_ns = since_ns;
+    snprintf(r->key, sizeof r->key, "/%015u", (unsigned)prng_below(prng, LOAD_KEYS));
+    uint64_t word = prng_next(prng);
+    memcpy(r->value, &word, sizeof word);
+}
+
+static void wait_until_due(struct load_request *r)
+{
+    if (r->idle) return;
+    r->idle = true;
+    load.idle[(load.first_idle + load.n_idle++) % load.n_requests] = r;
+    if (load.next_ns == 0 && load.n_idle == load.n_requests) load.next_ns = load_now_ns();
+}
+
+void load_begin(struct load_request *r)
+{
+    if (r->began_ns == 0 && load.step_ns > 0) {
+        wait_until_due(r);
+        return;
+    }
+    if (r->began_ns == 0) choose(r, load_now_ns());
+    send_request(r);
 }
 
 void load_ready(struct load_client *c)
 {
-    if (c->began_ns == 0 && load.step_ns > 0) {
-        wait_until_due(c);
-        return;
-    }
-    if (c->began_ns == 0) begin_put(c, load_now_ns());
-    load_protocol.put(c);
+    for (uint32_t i = 0; i < c->depth; i++) load_begin(&c->requests[(c->oldest + i) % c->depth]);
 }
 
-void load_done(struct load_client *c)
+void load_done(struct load_request *r)
 {
-    count(c);
-    if (load.step_ns > 0) {
-        wait_until_due(c);
-        return;
-    }
-    begin_put(c, load_now_ns());
-    load_protocol.put(c);
+    count(r);
+    r->began_ns = 0;
+    load_begin(r);
+}
+
+void load_done_oldest(struct load_client *c)
+{
+    struct load_request *r = &c->requests[c->oldest];
+    c->oldest = (c->oldest + 1) % c->depth;
+    load_done(r);
 }
 
 void load_refused(struct load_client *c)
@@ -375,13 +404,13 @@ static void open_some(void)
 static void start_due(void)
 {
     while (load.next_ns > 0 && load.next_ns <= load.now_ns && load.n_idle > 0) {
-        struct load_client *c = &load.clients[load.idle[load.first_idle]];
-        load.first_idle = (load.first_idle + 1) % load.n_clients;
+        struct load_request *r = load.idle[load.first_idle];
+        load.first_idle = (load.first_idle + 1) % load.n_requests;
         load.n_idle--;
-        c->idle = false;
-        begin_put(c, load.next_ns);
-        load_protocol.put(c);
-        client_go_on(c);
+        r->idle = false;
+        choose(r, load.next_ns);
+        send_request(r);
+        client_go_on(r->client);
         load.next_ns += load.step_ns;
     }
 }
@@ -392,6 +421,14 @@ static struct timespec until_due(void)
     if (load.next_ns > 0 && load.n_idle > 0 && load.next_ns < load.now_ns + TICK_NS)
         wait_ns = load.next_ns > load.now_ns ? load.next_ns - load.now_ns : 0;
     return (struct timespec){.tv_nsec = (long)wait_ns};
+}
+
+/* Nothing is outstanding. */
+static bool is_idle(const struct load_client *c)
+{
+    for (uint32_t i = 0; i < c->depth; i++)
+        if (!c->requests[i].idle) return false;
+    return true;
 }
 
 static void run(void)
@@ -405,7 +442,7 @@ static void run(void)
             tick_ns = load.now_ns;
             open_some();
             for (uint32_t i = 0; i < load.n_open; i++)
-                if (!load.clients[i].idle) client_tick(&load.clients[i]);
+                if (!is_idle(&load.clients[i])) client_tick(&load.clients[i]);
         }
         start_due();
         struct timespec wait = until_due();
@@ -422,21 +459,35 @@ static void *new_zeroed(size_t n, size_t size)
     return p;
 }
 
+static void open_link(struct load_client *c, uint8_t server)
+{
+    c->links[server] = (struct load_link){
+        .client = c,
+        .server = server,
+        .fd = -1,
+        .in = new_zeroed(load.room, 1),
+        .out = new_zeroed(load.room, 1),
+    };
+}
+
 static void open_clients(void)
 {
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     load.clients = new_zeroed(load.n_clients, sizeof load.clients[0]);
-    load.idle = new_zeroed(load.n_clients, sizeof load.idle[0]);
+    load.n_requests = load.n_clients * load.depth;
+    load.idle = new_zeroed(load.n_requests, sizeof(struct load_request *));
+    load.room = ROOM + load.depth * ROOM_REQUEST;
     for (uint32_t i = 0; i < load.n_clients; i++) {
         struct load_client *c = &load.clients[i];
         c->links = new_zeroed(load.n_servers, sizeof c->links[0]);
         c->state = new_zeroed(1, load_protocol.state_size);
+        c->depth = load.depth;
+        c->requests = new_zeroed(c->depth, sizeof c->requests[0]);
         prng_seed(&c->prng, load.seed + i);
-        memset(c->value, 'v', sizeof c->value);
-        for (uint8_t s = 0; s < load.n_servers; s++) {
-            c->links[s].client = c;
-            c->links[s].server = s;
-            c->links[s].fd = -1;
+        for (uint8_t s = 0; s < load.n_servers; s++) open_link(c, s);
+        for (uint32_t r = 0; r < c->depth; r++) {
+            c->requests[r].client = c;
+            memset(c->requests[r].value, 'v', LOAD_VALUE_SIZE);
         }
     }
 }
@@ -471,6 +522,8 @@ static bool parse_option(char *argument)
     if (strcmp(argument, "warmup_ms") == 0) load.warmup_ns = number * 1000000;
     else if (strcmp(argument, "patience_ms") == 0) load.patience_ns = number * 1000000;
     else if (strcmp(argument, "seed") == 0) load.seed = number;
+    else if (strcmp(argument, "depth") == 0) load.depth = (uint32_t)number;
+    else if (strcmp(argument, "gets") == 0) load.gets = number != 0;
     else if (strcmp(argument, "rate") == 0) load.step_ns = number > 0 ? 1000000000 / number : 0;
     else if (strcmp(argument, "kill") == 0) load.kill = (pid_t)number;
     else return false;
@@ -482,6 +535,7 @@ int main(int argc, char **argv)
     load.warmup_ns = 300 * UINT64_C(1000000);
     load.patience_ns = 60 * UINT64_C(1000000000);
     load.seed = 1;
+    load.depth = 1;
     bool ok = argc >= 4;
     if (ok) {
         load.n_clients = (uint32_t)strtoul(argv[1], NULL, 10);
@@ -490,12 +544,15 @@ int main(int argc, char **argv)
              parse_addresses(argv[3]);
     }
     for (int i = 4; ok && i < argc; i++) ok = parse_option(argv[i]);
-    if (!ok) {
+    if (!ok || load.depth == 0 || load.depth > DEPTH_MAX) {
         fprintf(stderr, "usage: load_%s CLIENTS SECONDS ADDRESS,... [warmup_ms=N] "
-                        "[patience_ms=N] [seed=N] [rate=N] [kill=PID] [pids=PID,...]\n",
+                        "[patience_ms=N] [seed=N] [depth=N] [gets=1] [rate=N] [kill=PID] "
+                        "[pids=PID,...]\n",
                 load_protocol.name);
         return 2;
     }
+    if (load.depth > 1 && !load_protocol.pipelines) load_fail("its clients ask one at a time");
+    if (load.gets && load_protocol.get == NULL) load_fail("it has no gets here");
     open_clients();
     run();
     report();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The load that every store gets: clients with a connection of their own, each with one put
- * outstanding or, at a rate, none for a while.  Sockets, clocks and counting are in load.c; the
- * protocol of each store is in a file of its own, load_STORE.c, and makes a program of its own with
- * it.  So what a client costs differs only by what its store's messages cost.
+/* The load that every store gets: clients with a connection of their own, each with one request
+ * outstanding, or as many as it is told; at a rate, with none for a while.  Sockets, clocks and
+ * counting are in load.c; the protocol of each store is in a file of its own, load_STORE.c, and
+ * makes a program of its own with it.  So what a client costs differs only by what its store's
+ * messages cost.
  *
  * Keys have LOAD_KEY_SIZE bytes and are drawn from LOAD_KEYS, values have LOAD_VALUE_SIZE. */
 #ifndef BENCH_LOAD_H
@@ -27,24 +28,33 @@ struct load_link {
     bool up, blocked;
     uint64_t retry_ns; /* not to be connected before */
     size_t in_size, out_size;
-    uint8_t in[16384], out[4096];
+    uint8_t *in, *out; /* load.room bytes each */
+};
+
+/* A put or a get. */
+struct load_request {
+    struct load_client *client;
+    uint64_t began_ns; /* 0: none is outstanding */
+    bool idle;         /* it waits until one is due */
+    char key[LOAD_KEY_SIZE + 1]; /* a slash and digits */
+    uint8_t value[LOAD_VALUE_SIZE];
 };
 
 struct load_client {
     struct load_link *links; /* one a server */
     uint8_t at;              /* the server that is asked, of a protocol that asks one at a time */
-    uint64_t began_ns;       /* of the put that is outstanding; 0: none */
-    bool idle;               /* it waits until one is due */
-    uint64_t heard_ns;       /* newest sign of life */
+    uint32_t depth;          /* of requests at once */
+    struct load_request *requests;
+    uint32_t oldest;   /* of a protocol that answers in order: whose answer is next */
+    uint64_t heard_ns; /* newest sign of life */
     struct prng prng;
-    char key[LOAD_KEY_SIZE + 1]; /* of the put that is outstanding; a slash and digits */
-    uint8_t value[LOAD_VALUE_SIZE];
     void *state; /* the protocol's */
 };
 
 struct load_protocol {
     const char *name;
     size_t state_size;
+    bool pipelines; /* a client may have many requests outstanding */
 
     /* Once.  NULL: nothing to do. */
     void (*open)(struct load_client *c, uint8_t n_servers);
@@ -53,14 +63,16 @@ struct load_protocol {
      * refuses or is silent for too long. */
     bool (*wants)(struct load_client *c, uint8_t server);
 
-    /* It has come about; the protocol greets, and says load_ready when puts can be sent. */
+    /* It has come about; the protocol greets, and says load_ready when requests can be sent. */
     void (*on_up)(struct load_client *c, uint8_t server);
     void (*on_down)(struct load_client *c, uint8_t server); /* NULL: nothing to do */
 
-    /* Send c->key and c->value, for the first time or once more. */
-    void (*put)(struct load_client *c);
+    /* Send it, for the first time or once more.  A get is linearizable; NULL: not offered. */
+    void (*put)(struct load_request *r);
+    void (*get)(struct load_request *r);
 
-    /* Bytes came.  Returns how many of them made whole messages. */
+    /* Bytes came.  Returns how many of them made a whole message, or several; called again while
+     * there are more. */
     size_t (*hear)(struct load_client *c, uint8_t server, struct bytes in);
 
     void (*on_time)(struct load_client *c, uint64_t now_ms); /* NULL: nothing to do */
@@ -70,8 +82,11 @@ extern const struct load_protocol load_protocol;
 
 /* What the protocols call. */
 void load_send(struct load_client *c, uint8_t server, const void *data, size_t size);
-void load_ready(struct load_client *c);   /* puts can be sent, now or again */
-void load_done(struct load_client *c);    /* the put is acknowledged; the next one begins */
+size_t load_room(const struct load_client *c, uint8_t server); /* for load_send */
+void load_begin(struct load_request *r);  /* it can be sent, now or again */
+void load_ready(struct load_client *c);   /* all of the client's can, in order */
+void load_done(struct load_request *r);   /* it is answered; the next one begins */
+void load_done_oldest(struct load_client *c);
 void load_refused(struct load_client *c); /* this server cannot; try the next one */
 _Noreturn void load_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 uint64_t load_now_ns(void);

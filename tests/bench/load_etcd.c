@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* etcd, version 3: /etcdserverpb.KV/Put of gRPC, which is HTTP/2 with a message of protocol
- * buffers, by libnghttp2.  One HTTP/2 connection a client, one stream a put. */
+/* etcd, version 3: /etcdserverpb.KV/Put and Range of gRPC, which is HTTP/2 with a message of
+ * protocol buffers, by libnghttp2.  One HTTP/2 connection a client, one stream a request. */
 #include <nghttp2/nghttp2.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 #define FIELD(number, type) ((uint8_t)((number) << 3 | (type)))
 #define TYPE_BYTES          2u
-/* flag of compression, size, then key and value with a byte of field and a byte of size each */
+/* flag of compression and size; then key and value with a byte of field and a byte of size each */
 #define GRPC_HEAD    5u
 #define MESSAGE_SIZE (GRPC_HEAD + 2 + LOAD_KEY_SIZE + 2 + LOAD_VALUE_SIZE)
 
@@ -17,7 +17,7 @@ _Static_assert(LOAD_VALUE_SIZE < 128, "sizes are one byte");
 struct state {
     nghttp2_session *http;
     bool ok; /* of the stream that is open: the trailer said so */
-    size_t sent;
+    size_t size, sent;
     uint8_t message[MESSAGE_SIZE];
 };
 
@@ -37,11 +37,11 @@ static ssize_t on_body(nghttp2_session *http, int32_t stream, uint8_t *into, siz
 {
     (void)http, (void)stream, (void)user;
     struct state *state = source->ptr;
-    size_t n = MESSAGE_SIZE - state->sent;
+    size_t n = state->size - state->sent;
     if (n > room) n = room;
     memcpy(into, state->message + state->sent, n);
     state->sent += n;
-    if (state->sent == MESSAGE_SIZE) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (state->sent == state->size) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return (ssize_t)n;
 }
 
@@ -63,9 +63,9 @@ static int on_stream_close(nghttp2_session *http, int32_t stream, uint32_t error
     struct load_client *c = user;
     struct state *state = c->state;
     if (error == 0 && state->ok)
-        load_done(c);
+        load_done_oldest(c);
     else
-        load_protocol.put(c); /* without a leader, or while it changes: ask again */
+        load_ready(c); /* without a leader, or while it changes: ask again */
     return 0;
 }
 
@@ -93,42 +93,57 @@ static void on_up(struct load_client *c, uint8_t server)
     speak(c);
 }
 
-static void encode_put(const struct load_client *c, uint8_t message[static MESSAGE_SIZE])
+static void add_field(struct state *state, unsigned number, const void *data, size_t size)
 {
-    const uint8_t head[GRPC_HEAD] = {[4] = MESSAGE_SIZE - GRPC_HEAD};
-    uint8_t *at = message;
-    memcpy(at, head, sizeof head);
-    at += sizeof head;
-    *at++ = FIELD(1, TYPE_BYTES);
-    *at++ = LOAD_KEY_SIZE;
-    memcpy(at, c->key, LOAD_KEY_SIZE);
-    at += LOAD_KEY_SIZE;
-    *at++ = FIELD(2, TYPE_BYTES);
-    *at++ = LOAD_VALUE_SIZE;
-    memcpy(at, c->value, LOAD_VALUE_SIZE);
+    uint8_t *at = state->message + state->size;
+    *at++ = FIELD(number, TYPE_BYTES);
+    *at++ = (uint8_t)size;
+    memcpy(at, data, size);
+    state->size += 2 + size;
+    state->message[GRPC_HEAD - 1] = (uint8_t)(state->size - GRPC_HEAD);
 }
 
 #define HEADER(name, value) \
     {(uint8_t *)(name), (uint8_t *)(value), sizeof name - 1, sizeof value - 1, 0}
 
-static void put(struct load_client *c)
+static void call(struct load_request *r, nghttp2_nv path)
 {
-    static const nghttp2_nv headers[] = {
+    const nghttp2_nv headers[] = {
         HEADER(":method", "POST"),
         HEADER(":scheme", "http"),
-        HEADER(":path", "/etcdserverpb.KV/Put"),
+        path,
         HEADER(":authority", "etcd"),
         HEADER("te", "trailers"),
         HEADER("content-type", "application/grpc"),
     };
-    struct state *state = c->state;
+    struct state *state = r->client->state;
     nghttp2_data_provider body = {.source.ptr = state, .read_callback = on_body};
-    encode_put(c, state->message);
     state->sent = 0;
     state->ok = false;
     int32_t stream = nghttp2_submit_request(state->http, NULL, headers,
                                             sizeof headers / sizeof headers[0], &body, NULL);
     if (stream < 0) load_fail("%s", nghttp2_strerror(stream));
+}
+
+static void begin_message(struct load_request *r)
+{
+    struct state *state = r->client->state;
+    memset(state->message, 0, GRPC_HEAD);
+    state->size = GRPC_HEAD;
+    add_field(state, 1, r->key, LOAD_KEY_SIZE);
+}
+
+static void put(struct load_request *r)
+{
+    begin_message(r);
+    add_field(r->client->state, 2, r->value, LOAD_VALUE_SIZE);
+    call(r, (nghttp2_nv)HEADER(":path", "/etcdserverpb.KV/Put"));
+}
+
+static void get(struct load_request *r)
+{
+    begin_message(r);
+    call(r, (nghttp2_nv)HEADER(":path", "/etcdserverpb.KV/Range"));
 }
 
 static size_t hear(struct load_client *c, uint8_t server, struct bytes in)
@@ -147,5 +162,6 @@ const struct load_protocol load_protocol = {
     .on_up = on_up,
     .on_down = on_down,
     .put = put,
+    .get = get,
     .hear = hear,
 };

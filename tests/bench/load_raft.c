@@ -9,17 +9,18 @@ static void on_up(struct load_client *c, uint8_t server)
     load_ready(c);
 }
 
-static void put(struct load_client *c)
+static void put(struct load_request *r)
 {
-    load_send(c, c->at, c->key, LOAD_KEY_SIZE);
-    load_send(c, c->at, c->value, LOAD_VALUE_SIZE);
+    struct load_client *c = r->client;
+    load_send(c, c->at, r->key, LOAD_KEY_SIZE);
+    load_send(c, c->at, r->value, LOAD_VALUE_SIZE);
 }
 
 static size_t hear(struct load_client *c, uint8_t server, struct bytes in)
 {
     (void)server;
     if (in.data[0] == RAFT_SERVER_DONE)
-        load_done(c);
+        load_done_oldest(c);
     else
         load_refused(c);
     return 1;

@@ -17,10 +17,11 @@ static void on_up(struct load_client *c, uint8_t server)
     load_ready(c);
 }
 
-static void put(struct load_client *c)
+static void put(struct load_request *r)
 {
+    struct load_client *c = r->client;
     static const uint8_t rest[1024];
-    load_send(c, c->at, c->value, LOAD_VALUE_SIZE);
+    load_send(c, c->at, r->value, LOAD_VALUE_SIZE);
     load_send(c, c->at, rest, sizes.request - LOAD_VALUE_SIZE);
 }
 
@@ -28,12 +29,13 @@ static size_t hear(struct load_client *c, uint8_t server, struct bytes in)
 {
     (void)server;
     if (in.size < sizes.reply) return 0;
-    load_done(c);
+    load_done_oldest(c);
     return sizes.reply;
 }
 
 const struct load_protocol load_protocol = {
     .name = "relay",
+    .pipelines = true,
     .open = open_client,
     .on_up = on_up,
     .put = put,

@@ -68,32 +68,32 @@ static void on_up(struct load_client *c, uint8_t server)
     send_message(c, &m);
 }
 
-static void begin_request(struct load_client *c, struct message *m, uint32_t type)
+static void begin_request(struct load_request *r, struct message *m, uint32_t type)
 {
-    add_u32(m, ++((struct state *)c->state)->number);
+    add_u32(m, ++((struct state *)r->client->state)->number);
     add_u32(m, type);
-    add_bytes(m, c->key, LOAD_KEY_SIZE);
-    add_bytes(m, c->value, LOAD_VALUE_SIZE);
+    add_bytes(m, r->key, LOAD_KEY_SIZE);
+    add_bytes(m, r->value, LOAD_VALUE_SIZE);
 }
 
-static void put(struct load_client *c)
+static void put(struct load_request *r)
 {
     struct message m = {0};
-    begin_request(c, &m, SET_DATA);
+    begin_request(r, &m, SET_DATA);
     add_u32(&m, ANY_VERSION);
-    send_message(c, &m);
+    send_message(r->client, &m);
 }
 
-static void create(struct load_client *c)
+static void create(struct load_request *r)
 {
     struct message m = {0};
-    begin_request(c, &m, CREATE);
+    begin_request(r, &m, CREATE);
     add_u32(&m, 1); /* one access rule */
     add_u32(&m, PERMIT_ALL);
     add_bytes(&m, "world", 5);
     add_bytes(&m, "anyone", 6);
     add_u32(&m, 0); /* a node that stays */
-    send_message(c, &m);
+    send_message(r->client, &m);
 }
 
 static uint32_t number_at(struct bytes in, size_t offset)
@@ -118,13 +118,13 @@ static size_t hear(struct load_client *c, uint8_t server, struct bytes in)
     if (size < 4 + 16 || number_at(in, 4) != state->number) load_fail("an unexpected answer");
     int32_t error = (int32_t)number_at(in, 16); /* after the request's number and the transaction */
     if (error == NO_NODE)
-        create(c);
+        create(c->requests);
     else if (error == NODE_EXISTS)
-        put(c); /* somebody else was faster */
+        put(c->requests); /* somebody else was faster */
     else if (error != 0)
         load_fail("error %d", (int)error);
     else
-        load_done(c);
+        load_done_oldest(c);
     return size;
 }
 

@@ -37,7 +37,7 @@
 #include "bench/relay.h"
 
 #define BACKUPS        2
-#define CLIENTS_MAX    4096u
+#define WAITING_MAX    65536u /* puts at once */
 #define EVENTS         256
 #define BLOCK          4096u
 #define JOURNAL_BLOCKS 4096u /* then it begins again at its start */
@@ -224,6 +224,7 @@ static void run_backup(int listener)
 struct client {
     int fd;
     size_t have;
+    size_t due; /* bytes of replies of this turn */
 };
 
 static struct primary {
@@ -231,7 +232,7 @@ static struct primary {
     struct stream backups[BACKUPS];
     uint64_t acked[BACKUPS];
     uint64_t received, prepared, answered;       /* puts */
-    struct client *waiting[2u * CLIENTS_MAX]; /* for put number i at i % size */
+    struct client *waiting[WAITING_MAX]; /* for put number i at i % size */
 } primary;
 
 static void accept_client(void)
@@ -251,7 +252,7 @@ static void read_client(struct client *client)
         return;
     }
     for (client->have += (size_t)n; client->have >= sizes.request; client->have -= sizes.request)
-        primary.waiting[primary.received++ % (2u * CLIENTS_MAX)] = client;
+        primary.waiting[primary.received++ % WAITING_MAX] = client;
 }
 
 static void read_backup(struct stream *backup)
@@ -277,15 +278,18 @@ static void send_prepare(void)
     journal_up_to(primary.received);
 }
 
-/* Up to what two of the three have. */
+/* Up to what two of the three have; to each client once. */
 static void send_replies(void)
 {
     uint64_t own = atomic_load(&journal.durable), a = primary.acked[0], b = primary.acked[1];
     uint64_t most = a > b ? a : b, least = a > b ? b : a;
     uint64_t committed = own > most ? most : own < least ? least : own;
+    for (uint64_t i = primary.answered; i < committed; i++)
+        primary.waiting[i % WAITING_MAX]->due += sizes.reply;
     for (; primary.answered < committed; primary.answered++) {
-        struct client *client = primary.waiting[primary.answered % (2u * CLIENTS_MAX)];
-        if (client->fd >= 0) send_bytes(client->fd, sizes.reply);
+        struct client *client = primary.waiting[primary.answered % WAITING_MAX];
+        if (client->fd >= 0 && client->due > 0) send_bytes(client->fd, client->due);
+        client->due = 0;
     }
 }
 

@@ -1,12 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
-# How compare.sh runs each store: three servers on 127.0.0.1, under $folder, in a $mode.  Of a
-# store S:
+# How compare.sh runs each store: three servers on 127.0.0.1 (redis1: one), under $folder, in a
+# $mode.  Of a store S:
 #
 #     PACKAGE[S]       what to install for it; none: it is built here
+#     LOADER[S]        the load's program, where that is not load_S
+#     WORK[S]          what is measured: puts, deep (many at once over a connection), gets, failover
 #     S_runs           is it there, and what its load needs?
 #     S_start I        start server I, and again after it was killed; S_pid of it
-#     S_ready          do all three serve? sets LEADER[S], the index of the one that leads
+#     S_ready          do all of them serve? sets LEADER[S], the index of the one that leads
 #     S_version        what is told of it
 #
 # All keep their own defaults, but for addresses, folders, and what makes a mode:
@@ -17,9 +19,14 @@
 # shellcheck disable=SC2034,SC2154  # names that are of both files
 declare -A PACKAGE=(
     [etcd]="etcd-server libnghttp2-dev" [zookeeper]="zookeeper" [redis]="redis-server"
-    [raft]="libraft-dev")
+    [redis1]="redis-server" [raft]="libraft-dev")
+declare -A LOADER=([lease]=load_vstamp [floor]=load_relay [redis1]=load_redis)
+declare -A WORK=(
+    [vstamp]="puts deep gets failover" [lease]="gets" [floor]="puts deep"
+    [raft]="puts failover" [redis]="puts" [redis1]="puts deep gets"
+    [etcd]="puts gets failover" [zookeeper]="puts failover")
 declare -A LEADER=() PORT=() PID=()
-STORES="vstamp floor raft redis etcd zookeeper"
+STORES="vstamp lease floor raft redis redis1 etcd zookeeper"
 
 # spawn KEY COMMAND...: a server, its output in a file, its process in PID.
 spawn() {
@@ -50,17 +57,33 @@ roles() {
     ((leaders == 1 && followers == 2))
 }
 
+# vstamp_server S I SETTING...: of the group S, with these lines in its configuration.
+vstamp_server() {
+    local i store=$1 config=$folder/$1.yaml
+    [[ -e $config ]] || {
+        echo "replicas_addresses:"
+        for i in 0 1 2; do echo "  - 127.0.0.1:$(port "$store" "$i")"; done
+        echo "status_addresses:"
+        for i in 0 1 2; do echo "  - 127.0.0.1:$(peer_port "$store" "$i")"; done
+        echo "data_dir: $folder/$store-data"
+        printf '%s\n' "durability: $mode" "${@:3}"
+    } >"$config"
+    spawn "$store-$2" vstamp-replica --config "$config" --index "$2"
+}
 vstamp_runs() { :; }
 vstamp_version() { vstamp --version | sed -n '1s/.* //p'; }
-vstamp_start() {
-    if (($1 == 0 && ${#GROUP_PIDS[@]} == 0)); then
-        group_configure 3 "durability: $mode"
-    fi
-    group_start_one "$1"
-    PID[vstamp-$1]=${GROUP_PIDS[$1]}
-    PORT[vstamp]=$((GROUP_BASE - 3))
-}
-vstamp_ready() { group_has_primary && group_agree && LEADER[vstamp]=$PRIMARY; }
+vstamp_status() { ask "$(peer_port "$1" "$2")" 'GET /status HTTP/1.0\r\n\r\n'; }
+vstamp_roles() { roles "$1" '"role":"primary"' '"status":"normal"*"role":"backup"'; }
+vstamp_start() { vstamp_server vstamp "$1"; }
+vstamp_state() { vstamp_status vstamp "$1"; }
+vstamp_ready() { vstamp_roles vstamp; }
+
+# vstamp, where the primary answers gets by a lease
+lease_runs() { :; }
+lease_version() { echo "$(vstamp_version), reads: lease"; }
+lease_start() { vstamp_server lease "$1" "reads: lease"; }
+lease_state() { vstamp_status lease "$1"; }
+lease_ready() { vstamp_roles lease; }
 
 floor_runs() { :; }
 floor_version() { echo "messages$([[ $mode == memory ]] || echo " and writes") alone"; }
@@ -94,19 +117,30 @@ raft_ready() { roles raft leader follower; }
 
 redis_runs() { command -v redis-server >/dev/null; }
 redis_version() { redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/'; }
-redis_start() {
-    local options=(--port "$(port redis "$1")" --bind 127.0.0.1 --save '' --daemonize no)
-    options+=(--dir "$folder/redis-data-$1")
-    mkdir -p "$folder/redis-data-$1"
+# redis_server S I OPTION...
+redis_server() {
+    local options=(--port "$(port "$1" "$2")" --bind 127.0.0.1 --save '' --daemonize no)
+    options+=(--dir "$folder/$1-data-$2")
+    mkdir -p "$folder/$1-data-$2"
     [[ $mode == memory ]] || options+=(--appendonly yes --appendfsync always)
-    (($1 == 0)) || options+=(--replicaof 127.0.0.1 "$(port redis 0)")
-    spawn "redis-$1" redis-server "${options[@]}"
+    spawn "$1-$2" redis-server "${options[@]}" "${@:3}"
+}
+redis_start() {
+    local replica=()
+    (($1 == 0)) || replica=(--replicaof 127.0.0.1 "$(port redis 0)")
+    redis_server redis "$1" "${replica[@]}"
 }
 redis_ready() {
     local state
     state=$(ask "$(port redis 0)" 'INFO replication\r\nQUIT\r\n')
     [[ $state == *slave0:*state=online*slave1:*state=online* ]] && LEADER[redis]=0
 }
+
+# one server, and no replicas
+redis1_runs() { redis_runs; }
+redis1_version() { echo "$(redis_version), not replicated"; }
+redis1_start() { (($1 > 0)) || redis_server redis1 0; }
+redis1_ready() { [[ $(ask "$(port redis1 0)" 'PING\r\nQUIT\r\n') == +PONG* ]] && LEADER[redis1]=0; }
 
 etcd_runs() { command -v etcd >/dev/null && build_here load_etcd /usr/include/nghttp2/nghttp2.h; }
 etcd_version() { etcd --version | sed -n 's/^etcd Version: //p'; }

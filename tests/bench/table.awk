@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The results of compare.sh, lines of NAME=VALUE, as Markdown: first how vstamp stands to each of
 # the others, then what was measured.  A ratio is taken inside a round, of two runs close to each
-# other; cells are medians, with (lowest-highest) of all rounds.
+# other; cells are medians, with (lowest-highest) of all rounds.  Works are named as in compare.sh:
+# clients with a put each (64), with many (64x16), with a get each (64:gets).
 
 function number(value) {
     return sprintf(value >= 100 ? "%.0f" : value >= 10 ? "%.1f" : "%.2f", value)
@@ -28,11 +29,11 @@ function median(values, n) {
     return n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2
 }
 
-# "1.9 (1.7-2.2)", of vstamp divided by another in the same round.
-function ratio(mode, store, n_clients, what, with_range,    round, n, values, a, b, middle) {
+# "1.9 (1.7-2.2)", of vstamp or its lease divided by another in the same round.
+function ratio(mode, ours, store, work, what, with_range,    round, n, values, a, b, middle) {
     for (round = 1; round <= n_rounds; round++) {
-        a = run[mode, "vstamp", n_clients, round, what]
-        b = run[mode, store, n_clients, round, what]
+        a = run[mode, ours, work, round, what]
+        b = run[mode, store, work, round, what]
         if (a > 0 && b > 0) values[++n] = a / b
     }
     if (n == 0) return "-"
@@ -40,10 +41,10 @@ function ratio(mode, store, n_clients, what, with_range,    round, n, values, a,
     return with_range ? middle " (" number(values[1]) "-" number(values[n]) ")" : middle
 }
 
-function absolute(mode, store, n_clients, what,    round, n, values, middle) {
+function absolute(mode, store, work, what,    round, n, values, middle) {
     for (round = 1; round <= n_rounds; round++)
-        if ((mode, store, n_clients, round, what) in run)
-            values[++n] = run[mode, store, n_clients, round, what] + 0
+        if ((mode, store, work, round, what) in run)
+            values[++n] = run[mode, store, work, round, what] + 0
     if (n == 0) return "-"
     middle = median(values, n)
     if (what ~ /cpu/) return number(middle)
@@ -88,18 +89,28 @@ store == "vstamp" { vstamp = 1 }
 "kill" in field { gap[mode, store, ++n_kills[mode, store]] = field["gap_ms"] }
 
 "round" in field {
-    n = field["clients"]
+    work = field["work"]
     round = field["round"] + 0
     if (round > n_rounds) n_rounds = round
-    if (!(n in known)) {
-        known[n] = 1
-        clients[++n_counts] = n
+    if (!(work in known)) {
+        known[work] = 1
+        works[++n_works] = work
     }
-    run[mode, store, n, round, "rate"] = field["rate"]
-    run[mode, store, n, round, "p50"] = field["p50_us"]
-    run[mode, store, n, round, "p99"] = field["p99_us"]
-    run[mode, store, n, round, "cpu"] = field["cpu_s"] * 100000 / field["puts"]
-    run[mode, store, n, round, "client cpu"] = field["client_cpu_s"] * 100000 / field["puts"]
+    did[mode, store, work] = 1
+    run[mode, store, work, round, "rate"] = field["rate"]
+    run[mode, store, work, round, "p50"] = field["p50_us"]
+    run[mode, store, work, round, "p99"] = field["p99_us"]
+    run[mode, store, work, round, "cpu"] = field["cpu_s"] * 100000 / field["done"]
+    run[mode, store, work, round, "client cpu"] = field["client_cpu_s"] * 100000 / field["done"]
+}
+
+# Is it clients with one put each?
+function is_plain(work) { return work ~ /^[0-9]+$/ }
+
+function title(work) {
+    sub(/x/, " x ", work)
+    sub(/:gets/, "", work)
+    return work
 }
 
 function head(columns) {
@@ -108,46 +119,84 @@ function head(columns) {
     print "|" columns "|"
 }
 
-function print_ratios(    m, s, c, mode, store, columns) {
+function print_ratios(    m, s, w, mode, store, columns) {
     columns = "vstamp /"
-    for (c = 1; c <= n_counts; c++)
-        columns = columns " | puts/s, " clients[c] (clients[c] == 1 ? " client" : "")
+    for (w = 1; w <= n_works; w++)
+        if (is_plain(works[w]))
+            columns = columns " | puts/s, " works[w] (works[w] == 1 ? " client" : "")
     head(columns " | p50, " busy " | p99, " busy " | CPU, " busy " | memory | fail-over")
     for (m = 1; m <= n_modes; m++) {
         mode = modes[m]
         for (s = 1; s <= n_stores[mode]; s++) {
             store = stores[mode, s]
-            if (store == "vstamp") continue
+            if (store == "vstamp" || !((mode, store, busy) in did)) continue
             printf "| %s: %s %s |", mode, store, version[mode, store]
-            for (c = 1; c <= n_counts; c++)
-                printf " %s |", ratio(mode, store, clients[c], "rate", 1)
-            printf " %s | %s | %s | %s | %s |\n", ratio(mode, store, busy, "p50", 0),
-                ratio(mode, store, busy, "p99", 0), ratio(mode, store, busy, "cpu", 0),
+            for (w = 1; w <= n_works; w++)
+                if (is_plain(works[w]))
+                    printf " %s |", ratio(mode, "vstamp", store, works[w], "rate", 1)
+            printf " %s | %s | %s | %s | %s |\n", ratio(mode, "vstamp", store, busy, "p50", 0),
+                ratio(mode, "vstamp", store, busy, "p99", 0),
+                ratio(mode, "vstamp", store, busy, "cpu", 0),
                 quotient(memory[mode, "vstamp"], memory[mode, store]),
                 quotient(failover(mode, "vstamp"), failover(mode, store))
         }
     }
 }
 
-function print_absolutes(    m, s, c, mode, store, middle) {
+# Many puts at once over each connection, and gets; those by a lease are of a group of their own.
+function print_more_ratios(    m, s, w, mode, store, columns, row, n) {
+    columns = "vstamp /"
+    for (w = 1; w <= n_works; w++) {
+        if (is_plain(works[w])) continue
+        if (works[w] ~ /:gets/)
+            columns = columns " | gets/s, " title(works[w]) " | by a lease, " title(works[w])
+        else
+            columns = columns " | puts/s, " title(works[w])
+        n++
+    }
+    if (n == 0) return
+    head(columns)
+    for (m = 1; m <= n_modes; m++) {
+        mode = modes[m]
+        for (s = 1; s <= n_stores[mode]; s++) {
+            store = stores[mode, s]
+            if (store == "vstamp" || store == "lease") continue
+            row = ""
+            for (w = 1; w <= n_works; w++) {
+                if (is_plain(works[w])) continue
+                row = row " " ratio(mode, "vstamp", store, works[w], "rate", 1) " |"
+                if (works[w] ~ /:gets/)
+                    row = row " " ratio(mode, "lease", store, works[w], "rate", 1) " |"
+            }
+            if (row ~ /[0-9]/) printf "| %s: %s %s |%s\n", mode, store, version[mode, store], row
+        }
+    }
+    print ""
+}
+
+function print_absolutes(    m, s, w, mode, store, middle, first) {
     head("store | clients | puts/s | p50, us | p99, us | CPU s / 100,000 puts | of the client |" \
         " MiB a server | fail-over, ms")
     for (m = 1; m <= n_modes; m++) {
         mode = modes[m]
         for (s = 1; s <= n_stores[mode]; s++) {
             store = stores[mode, s]
-            for (c = 1; c <= n_counts; c++) {
-                printf "| %s: %s | %s | %s | %s | %s | %s | %s |", mode, store, clients[c],
-                    absolute(mode, store, clients[c], "rate"),
-                    absolute(mode, store, clients[c], "p50"),
-                    absolute(mode, store, clients[c], "p99"),
-                    absolute(mode, store, clients[c], "cpu"),
-                    absolute(mode, store, clients[c], "client cpu")
+            first = 1
+            for (w = 1; w <= n_works; w++) {
+                if (!((mode, store, works[w]) in did)) continue
+                printf "| %s: %s | %s | %s | %s | %s | %s | %s |", mode, store,
+                    title(works[w]) (works[w] ~ /:gets/ ? ", gets" : ""),
+                    absolute(mode, store, works[w], "rate"),
+                    absolute(mode, store, works[w], "p50"),
+                    absolute(mode, store, works[w], "p99"),
+                    absolute(mode, store, works[w], "cpu"),
+                    absolute(mode, store, works[w], "client cpu")
                 middle = failover(mode, store)
-                if (c > 1) printf " | |\n"
+                if (!first) printf " | |\n"
                 else if (middle == 0) printf " %s | - |\n", number(memory[mode, store])
                 else printf " %s | %.0f (%.0f-%.0f) |\n", number(memory[mode, store]), middle,
                     gap_least, gap_most
+                first = 0
             }
         }
     }
@@ -155,7 +204,9 @@ function print_absolutes(    m, s, c, mode, store, middle) {
 
 END {
     # latency and CPU are compared where batches are usual, yet queues short
-    busy = 64 in known ? 64 : clients[n_counts]
+    for (w = 1; w <= n_works; w++)
+        if (is_plain(works[w])) busy = works[w]
+    if (64 in known) busy = 64
     printf "%s. Medians with (lowest-highest) of %d runs of %s s each, in turn", machine, n_rounds,
         seconds
     if (n_bare > 0) {
@@ -165,8 +216,9 @@ END {
     }
     print ".\n"
     if (vstamp) {
-        print_ratios()
-        print ""
+        if (busy) print_ratios()
+        if (busy) print ""
+        print_more_ratios()
     }
     print_absolutes()
 }

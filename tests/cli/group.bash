@@ -159,11 +159,11 @@ group_teardown() {
 # --- asking ---------------------------------------------------------------------------------------
 
 # group_http I PATH [METHOD]: the whole answer, header and body, of replica I's status endpoint;
-# fails when nobody answers within a second.  GROUP_ASK, if set, is what runs the asking; an array:
-# by index.
+# fails when nobody answers within five seconds, as much is looked at once only, on busy machines.
+# GROUP_ASK, if set, is what runs the asking; an array: by index.
 group_http() {
     local host=${GROUP_HOSTS[$1]:-127.0.0.1} port=$((GROUP_BASE + GROUP_SIZE + $1))
-    ${GROUP_ASK[$1]:-${GROUP_ASK:-}} timeout 1 bash -c '
+    ${GROUP_ASK[$1]:-${GROUP_ASK:-}} timeout 5 bash -c '
         exec 9<>"/dev/tcp/$1/$2" || exit 1
         printf "%s %s HTTP/1.0\r\nHost: replica\r\n\r\n" "$4" "$3" >&9
         cat <&9' http "$host" "$port" "$2" "${3:-GET}" 2>/dev/null

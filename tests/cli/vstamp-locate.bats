@@ -49,13 +49,13 @@ from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
     grep -q "\"replicas\": \"$(group_address 0),$(group_address 1),$(group_address 2)\"" s
     group_kill $backup
     [ "$(from "$names" --session s incr n)" = 2 ]
-    group_fails 3 "*$names: Connection refused*" from "$names" --timeout 0.2 get n
+    group_fails 3 "*$names: Connection refused*" from "$names" --timeout 1 get n
     # a primary that nobody misses yet, and that cannot be asked
     group_start_one $backup
     group_wait_agree
     group_pause "$PRIMARY"
     group_fails 3 "*not-primary*: its primary cannot be reached from here*" \
-        from "$names" --timeout 0.5 get n
+        from "$names" --timeout 2 get n
     group_cont "$PRIMARY"
     [ "$(from "$names" --session s incr n)" = 3 ]
 }
@@ -64,9 +64,9 @@ from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
     local answer
     printf '%s\n' "replicas_addresses:" "  - $(group_address $backup)" "status_addresses:" \
         "  - 127.0.0.1:$((GROUP_BASE + GROUP_SIZE + backup))" >one.yaml
-    answer=$(vstamp-admin -c one.yaml status)
+    group_wait "health" vstamp-admin -c one.yaml health
+    answer=$(vstamp-admin -t 20 -c one.yaml status)
     [[ $answer == "HEALTHY  primary $PRIMARY "*"replicas 3 "* ]]
-    vstamp-admin -c one.yaml health
     vstamp-admin -c one.yaml view-change --to $backup
     vstamp-admin -c one.yaml backup copy
     run vstamp-admin -c one.yaml reconfigure "$VSTAMP_CONFIG" --yes
@@ -74,8 +74,8 @@ from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
     [[ $output == "nothing to change"* ]]
     # by another name for its host
     sed -i s/127.0.0.1/localhost/ one.yaml
-    answer=$(vstamp-admin -c one.yaml status)
+    group_wait "health" vstamp-admin -c one.yaml health
+    answer=$(vstamp-admin -t 20 -c one.yaml status)
     [[ $answer == "HEALTHY  primary $backup "*"replicas 3 "* ]]
-    [[ $answer != *localhost* && $(vstamp-admin -c one.yaml --json status) != *localhost* ]]
-    vstamp-admin -c one.yaml health
+    [[ $answer != *localhost* && $(vstamp-admin -t 20 -c one.yaml --json status) != *localhost* ]]
 }

@@ -38,7 +38,7 @@ has_forgotten() {
     export VSTAMP_CONFIG=c.yaml
     # who has ended is not looked for
     for n in 6 7 8; do group_wait_field "$n" former "$(group_address 2)"; done
-    [[ $(vstamp-admin --json status) == *"\"former\":\"$(group_address 2)\""* ]]
+    [[ $(vstamp-admin -t 20 --json status) == *"\"former\":\"$(group_address 2)\""* ]]
     epochs_start_one a 2
     epochs_ended 2
     last=$(tail -n 1 replica-2.log)

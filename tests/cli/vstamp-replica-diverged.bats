@@ -37,8 +37,9 @@ has_ended() { ! group_running "$1"; }
     run -6 vstamp-replica --config "$VSTAMP_CONFIG" --index "$odd" $GROUP_OPTIONS
     [[ $output == *"its state is not that of the others, since op "*"put this folder aside"* ]]
     ask 1
-    [[ $(vstamp-admin status) == *"replica $odd at op 32: another state than "*"it has ended"* ]]
-    run -1 vstamp-admin health
+    run vstamp-admin -t 20 status
+    [[ $output == *"replica $odd at op 32: another state than "*"it has ended"* ]]
+    run -1 vstamp-admin -t 20 health
 
     mv "$BATS_TEST_TMPDIR/data/$odd" "$BATS_TEST_TMPDIR/aside"
     group_start_one "$odd"

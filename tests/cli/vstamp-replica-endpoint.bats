@@ -104,7 +104,7 @@ teardown() { group_teardown; }
         exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + 1))"
         [ $((i % 2)) -eq 0 ] || printf '%s' "$request" >&"$fd"
         fds+=("$fd")
-        # all the time, within the second that group_http allows
+        # all the time, within what group_http allows
         [ $((i % 100)) -ne 0 ] || [[ $(group_http 0 /livez) == "HTTP/1."?" 200 "* ]]
     done
     # it was the oldest that were dropped: the newest may still ask

@@ -53,7 +53,7 @@ all_in_version() { # V
     run_instead $(((i + 1) % 3)) "$raised"
     run_instead "$i" "$raised"
     group_wait "health" vstamp-admin health
-    vstamp-admin status >"$BATS_TEST_TMPDIR/status"
+    vstamp-admin -t 20 status >"$BATS_TEST_TMPDIR/status"
     grep -q -- "-raised" "$BATS_TEST_TMPDIR/status"
     grep -q "^versions are mixed: .*stays in version $n" "$BATS_TEST_TMPDIR/status"
     group_wait "version $n" all_in_version "$n"
@@ -70,7 +70,7 @@ all_in_version() { # V
     [[ $(wc -l <"$BATS_TEST_TMPDIR/counted") -gt 20 ]]
     diff "$BATS_TEST_TMPDIR/counted" <(seq "$(wc -l <"$BATS_TEST_TMPDIR/counted")")
     group_wait_agree
-    group_never grep -q "versions are mixed" <(vstamp-admin status)
+    group_never grep -q "versions are mixed" <(vstamp-admin -t 20 status)
 
     # From now on there is no way back: its own folder says so, or the others do.
     group_wait_primary

@@ -26,7 +26,7 @@ is_exposed() {
     group_wait_agree
     group_wait_field 2 role witness
     group_wait "health" vstamp-admin health
-    run vstamp-admin status
+    run vstamp-admin -t 20 status
     [ "$status" -eq 0 ]
     [[ $output == HEALTHY*"tolerates 1 more failure"* ]]
     [[ $output == *"  2  "*witness*normal* ]]
@@ -140,7 +140,7 @@ is_exposed() {
     for i in $(seq 200); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
     group_wait "an exposed witness" is_exposed
     group_wait_log 2 event=witness-exposed
-    run --separate-stderr vstamp-admin health
+    run --separate-stderr vstamp-admin -t 20 health
     [ "$status" -eq 1 ]
     [[ $output$stderr == *"a witness, was short of room"* ]]
     group_start_one "$other"

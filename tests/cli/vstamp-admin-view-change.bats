@@ -12,14 +12,14 @@ field() { sed -E "s/.*\"$1\":\"?([^,\"}]*).*/\1/" <<<"$2"; }
 # Has replica $1 not heard replica $2 for so long that it would not let it lead?
 misses() {
     [[ $(group_status "$1") =~ \"replica\":$2,\"address\":[^}]*\"last_contact_ms\":([0-9]+) ]] &&
-        ((BASH_REMATCH[1] > 250))
+        ((BASH_REMATCH[1] > 1250))
 }
 
 leads() { [[ $(group_field "$1" role) == primary ]]; }
 
 @test "the named replica leads, clients notice nothing, and no time-out passes" {
     local to answer
-    group_start 3 "view_change_ms: 3000"
+    group_start 3 "view_change_ms: 20000"
     group_wait_primary
     vstamp --timeout 20 put k v
     group_wait_agree
@@ -35,7 +35,7 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
     [ "$(field from "$answer")" = "$to" ]
     [ "$(field to "$answer")" = $(((to + 1) % 3)) ]
     # Far below a time-out; what it takes on an idle machine is in vstamp-admin(8).
-    awk -v ms="$(field ms "$answer")" 'BEGIN { exit !(ms > 0 && ms < 1000) }'
+    awk -v ms="$(field ms "$answer")" 'BEGIN { exit !(ms > 0 && ms < 10000) }'
 
     to=$(((to + 1) % 3))
     run vstamp-admin view-change --to "$to"
@@ -61,7 +61,7 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
 
 @test "who cannot lead is refused in words, and the primary stays" {
     local view
-    group_start 5 "durability: memory" "witnesses: [4]"
+    group_start 5 "durability: memory" "witnesses: [4]" "view_change_ms: 1000"
     group_wait_agree
     group_wait_primary
     view=$(group_field "$PRIMARY" view)

@@ -25,7 +25,7 @@ teardown() { group_teardown; }
 
 @test "SIGINT of a backup: it ends with 0 and the view stays" {
     local backup view
-    group_start 3 "durability: memory"
+    group_start 3 "durability: memory" "view_change_ms: 2000"
     group_wait_agree
     group_wait_primary
     view=$(group_field "$PRIMARY" view)

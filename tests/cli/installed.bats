@@ -278,7 +278,8 @@ were_rejected() { [ "$(group_field 0 rejected)" -ge "$1" ]; }
 
 @test "a call whose outcome is unknown is settled as any request" {
     GROUP_PROGRAM=$BATS_FILE_TMPDIR/counter
-    group_start 3 "durability: memory"
+    # three times that it takes calls though it hears nobody
+    group_start 3 "durability: memory" "view_change_ms: 2000"
     group_wait_primary
     [ "$(vstamp --session s call 5)" = 5 ]
     local i

@@ -217,15 +217,17 @@ for line in sys.stdin: json.loads(line)' < <(cat list.json verify.json show.json
 }
 
 @test "an entry that another view has replaced is shown with what replaced it" {
-    group_start 3
-    group_wait_primary
-    old=$PRIMARY
+    group_start 3 "view_change_ms: 1500" # three times that it takes requests though it hears nobody
     vstamp put a b
     group_wait_agree
+    group_wait_primary
+    old=$PRIMARY
     op=$(($(group_field "$old" op_number) + 1))
     for i in 0 1 2; do ((i == old)) || group_kill "$i"; done
-    run vstamp --timeout 0.5 put lonely value
+    vstamp --timeout 20 put lonely value 3>&- &
+    group_adopt $!
     group_wait "the entry" group_is "$old" op_number "$op"
+    kill -KILL $!
     group_kill "$old"
     for i in 0 1 2; do ((i == old)) || group_start_one "$i"; done
     group_wait_primary

@@ -110,12 +110,12 @@ the new configuration must name it so"* ]]
     [ "$(vstamp get k)" = v ]
     [ "$(vstamp --session s incr n)" = 2 ]
     grep -q '"epoch": 1' s
-    vstamp-admin health
-    run vstamp-admin status
+    group_wait "health" vstamp-admin health
+    run vstamp-admin -t 20 status
     [[ $output == "HEALTHY"*"epoch 1"* ]]
     [[ $output == *"   2  $(group_address 3)  "*normal* ]]
     [[ $output == *"   -  $(group_address 2)  "*"no member"* ]]
-    answer=$(vstamp-admin --json status)
+    answer=$(vstamp-admin -t 20 --json status)
     [[ $answer == *"{\"replica\":null,\"address\":\"$(group_address 2)\",\"reachable\":false"* ]]
     vstamp-admin backup copy
     # again: it is done already
@@ -205,7 +205,7 @@ the new configuration must name it so"* ]]
     kill -INT "$pid"
     wait "$pid" || [ $? -eq 130 ]
     grep -q "^detached: " out
-    run vstamp-admin status
+    run vstamp-admin -t 20 status
     [[ $output == *"the members are being changed, to epoch 1: "* ]]
     vstamp-admin reconfigure --progress >progress 2>&1 3>&- &
     pid=$!
@@ -412,7 +412,7 @@ the group does not answer: *$(group_address "$PRIMARY"): out of touch with a quo
 }
 
 @test "a request of unknown outcome is settled by the members of a later epoch" {
-    begin 5
+    begin 5 "view_change_ms: 2000" # three times that 0 takes requests though it hears nobody
     vstamp --session s incr n
     group_kill 1 2
     group_fails 4 "*settle it with: vstamp resume s" vstamp --timeout 1 --session s incr n

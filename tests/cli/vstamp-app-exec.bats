@@ -103,7 +103,7 @@ is_free() { [ "$(ask "$1")" = nobody ]; }
     begin "--app-exec $examples/leases.sh"
     [ "$(apply "take printer ann 1" "take scanner ann 300" "take scanner bob 5" | tr '\n' ,)" = \
         "yes,yes,no: ann," ]
-    [ "$(vstamp call "take printer" && ask printer)" = "not understoodann" ]
+    [ "$(vstamp call "take printer" && ask scanner)" = "not understoodann" ]
     group_wait "the lease to end" is_free printer
     [ "$(ask all | cut -d ' ' -f 1,2)" = "scanner ann" ]
     [ "$(apply "take printer bob 1" "drop scanner ann" "drop scanner ann" | tr '\n' ,)" = \
@@ -185,7 +185,8 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
 }
 
 @test "a question with the bytes of a call that is pending does not settle it" {
-    begin_faulty "durability: memory"
+    # three times that it takes calls though it hears nobody
+    begin_faulty "durability: memory" "view_change_ms: 2000"
     vstamp --session s call 1
     local i
     for i in 0 1 2; do ((i == PRIMARY)) || group_pause "$i"; done

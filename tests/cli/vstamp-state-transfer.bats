@@ -100,8 +100,8 @@ change_one_percent() { fill 7 100 $((60000 / N_KEYS + 8)); }
     fill 0 1 1
     choose_victim
     group_kill "$VICTIM"
-    group_start_one "$VICTIM"
     began=$EPOCHREALTIME
+    group_start_one "$VICTIM"
     group_wait_agree
     bytes=$(group_field "$VICTIM" transfer_bytes)
     pages=$(group_field "$VICTIM" transfer_pages)

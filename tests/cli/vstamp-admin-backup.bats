@@ -119,7 +119,7 @@ has_counted() { [[ -s $BATS_TEST_TMPDIR/$1 ]] && (($(tail -n 1 "$BATS_TEST_TMPDI
 @test "without any replica it gives up, says why of each, and leaves nothing" {
     group_configure 2
     cd "$BATS_TEST_TMPDIR"
-    admin --timeout 0.05 backup b
+    admin --timeout 0.3 backup b # each is asked again and again
     [ "$status" -eq 3 ]
     [[ $stderr == "vstamp-admin: no replica could be copied: $(group_address 0): \
 Connection refused; $(group_address 1): Connection refused" ]]
@@ -337,7 +337,7 @@ application, ./mine"* ]]
         group_never compgen -G 'new*'
     }
     group_pause $(((PRIMARY + 1) % 3))
-    killed vstamp-admin --timeout 2 backup new
+    killed vstamp-admin --timeout 4 backup new
     group_pause $(((PRIMARY + 2) % 3))
     killed vstamp --timeout 60 export new
 }
@@ -360,9 +360,9 @@ application, ./mine"* ]]
         group_never compgen -G 'new*'
     }
     group_pause $(((PRIMARY + 1) % 3))
-    ended_by TERM vstamp-admin --timeout 2 backup new
+    ended_by TERM vstamp-admin --timeout 4 backup new
     "${without[@]}" true 2>/dev/null || skip "may not mount"
-    ended_by HUP "${without[@]}" vstamp-admin --timeout 2 backup new
+    ended_by HUP "${without[@]}" vstamp-admin --timeout 4 backup new
 }
 
 @test "without /proc a file has a name until it is complete, and nobody sees a difference" {
@@ -411,16 +411,19 @@ application, ./mine"* ]]
     cd "$BATS_TEST_TMPDIR"
     head -c 500000 /dev/zero | tr '\0' x >v
     for ((i = 0; i < 60; i++)); do vstamp put "k$i" - <v >/dev/null; done
-    # a replica that stands still makes it slow
-    group_pause 0
-    (sleep 0.8; group_cont 0) 3>&- &
-    group_adopt $!
-    TERM=xterm script -qec "vstamp-admin --timeout 10 backup b" out </dev/null >/dev/null
+    is_asked() { grep -q ":$(printf %04X $((GROUP_BASE + 1))) [0-9A-F:]* 01 " /proc/net/tcp; }
+    slowly() { # COMMAND: a replica that stands still meanwhile makes it slow
+        group_pause 0
+        TERM=xterm script -qec "$1" out </dev/null >/dev/null 3>&- &
+        group_adopt $!
+        group_wait "its first question" is_asked
+        sleep 0.8 # what takes less shows nothing
+        group_cont 0
+        wait $!
+    }
+    slowly "vstamp-admin --timeout 10 backup b"
     grep -q 'backup  \[#* *' out
     grep -q '100%' out
-    group_pause 0
-    (sleep 0.8; group_cont 0) 3>&- &
-    group_adopt $!
-    TERM=xterm script -qec "vstamp-admin --timeout 10 --json backup c" out </dev/null >/dev/null
+    slowly "vstamp-admin --timeout 10 --json backup c"
     group_never grep -q 'backup  \[' out
 }

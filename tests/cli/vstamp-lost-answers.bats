@@ -50,7 +50,7 @@ left_over() {
     local file
     vstamp put n 41
     lose 100000
-    run vstamp --replicas "$through" --timeout 1 incr n
+    run vstamp --replicas "$through" --timeout 3 incr n
     [ "$status" -eq 4 ]
     file=$(left_over)
     [[ $output == *"vstamp resume $file" ]]
@@ -64,7 +64,7 @@ left_over() {
 @test "all answers lost: abandon knows that it ran" {
     local file
     lose 100000
-    run vstamp --replicas "$through" --timeout 1 append log entry
+    run vstamp --replicas "$through" --timeout 3 append log entry
     [ "$status" -eq 4 ]
     file=$(left_over)
     run vstamp --config "$VSTAMP_CONFIG" --json abandon "$file"
@@ -77,7 +77,7 @@ left_over() {
 @test "abandon, then resume after all: what it answered then, and nothing runs again" {
     local file
     lose 100000
-    run vstamp --replicas "$through" --timeout 1 incr n
+    run vstamp --replicas "$through" --timeout 3 incr n
     [ "$status" -eq 4 ]
     file=$(left_over)
     cp "$file" "$BATS_TEST_TMPDIR/copy" # an impostor with the same identity

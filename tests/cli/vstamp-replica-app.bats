@@ -35,16 +35,24 @@ ends_with() {
     ends_with 1 stray "asks in apply at op-number 2 for page 4294967295, and there are " x
 }
 
-# refuses STATUS FLAW SENTENCE WORD...: the client is told, and no replica ends.
+# is_told STATUS SENTENCE WORD...
+is_told() {
+    run vstamp --timeout 1 call "${@:3}"
+    [[ $status -eq $1 && $output =~ the\ application\ \"flawed\"\ $2 ]]
+}
+
+# refuses STATUS FLAW SENTENCE WORD...: the client is told, and no replica ends.  Who is refused for
+# now asks again until the time is over, and may end with a copy on its way.
 refuses() {
     local i
     start 3 "$2"
-    for i in 1 2 3; do
-        run -"$1" vstamp --timeout 1 call "${@:4}"
-        [[ $output =~ the\ application\ \"flawed\"\ $3 ]]
+    for i in 1 2 3; do group_wait "status $1 and a word" is_told "$1" "$3" "${@:4}"; done
+    # it is said once, by each that led
+    cat replica-?.log | grep event=application-mistaken | grep -q " $3"
+    for i in 0 1 2; do
+        group_running "$i"
+        [ "$(grep event=application-mistaken "replica-$i.log" | grep -c " $3")" -le 1 ]
     done
-    [ "$(grep -h event=application-mistaken replica-*.log | grep -c " $3")" -eq 1 ]
-    for i in 0 1 2; do group_running "$i"; done
     group_teardown
 }
 

@@ -396,7 +396,7 @@ lose() {
     for i in $(seq 180); do echo "put k$((i % 10)) $(printf '%0100000d' "$i")"; done |
         vstamp --timeout 30 shell >/dev/null # more than a segment, less than two
     group_wait_log 1 "level=warn .*event=journal-lacks-room .*No space left.* wanted_bytes=16777216"
-    run vstamp-admin health
+    run vstamp-admin -t 20 health
     echo "$output"
     [ "$status" -eq 1 ]
     [[ $output == *"next segment of its journal, 16 MiB (No space left on device): it ends"* ]]
@@ -407,7 +407,7 @@ lose() {
     group_never grep -q deleted <(ls -l "/proc/${GROUP_PIDS[1]}/fd")
     mount -o remount,size=400m "$MOUNTED"
     group_wait_log 1 'event=journal-has-room'
-    vstamp-admin health
+    group_wait "health" vstamp-admin health
     for i in $(seq 360); do echo "put k$((i % 10)) $(printf '%0100000d' "$i")"; done |
         vstamp --timeout 30 shell >/dev/null
     group_wait_agree
@@ -543,7 +543,7 @@ runs_with() {
     [[ $(group_http 2 /livez) == "HTTP/1."?" 200 "*$'\nok' ]]
     [[ $(group_http 2 /readyz) == "HTTP/1."?" 503 "*'"reason":"it reads its folder"}' ]]
     [[ $(group_http 2 /metrics) == "HTTP/1."?" 503 "*$'\nit reads its folder' ]]
-    run vstamp-admin status
+    run vstamp-admin -t 20 status
     [[ $output == *"(127.0.0.1:$((GROUP_BASE + 2))) is down: it reads its folder"* ]]
     group_kill 2
     GROUP_RUN[2]=
@@ -697,13 +697,17 @@ File too large\" hint=\"files may not be that large: raise the limit (ulimit -f)
 }
 
 @test "without a free descriptor it looks at its files another time" {
-    local pid free=3
+    local pid
+    none_is_free() {
+        local free=3
+        while [ -e "/proc/$pid/fd/$free" ]; do free=$((free + 1)); done
+        prlimit --pid "$pid" --nofile="$free:"
+    }
     with_checkpoints 3
     group_start_one 2
     group_wait_agree
     pid=${GROUP_PIDS[2]}
-    while [ -e "/proc/$pid/fd/$free" ]; do free=$((free + 1)); done
-    prlimit --pid "$pid" --nofile="$free:"
+    none_is_free
     sleep 2 # at pages every quarter of a second, at the journal every second
     prlimit --pid "$pid" --nofile=1024:
     group_running 2
@@ -711,7 +715,7 @@ File too large\" hint=\"files may not be that large: raise the limit (ulimit -f)
     group_wait_agree
     group_never grep level=error "$BATS_TEST_TMPDIR/replica-2.log"
     # what it has to write now cannot wait
-    prlimit --pid "$pid" --nofile="$free:"
+    none_is_free
     for i in $(seq 40); do echo "put k$i w$i"; done | vstamp --timeout 20 shell >/dev/null
     group_wait "replica 2 to end" group_never group_running 2
     tail -n 1 "$BATS_TEST_TMPDIR/replica-2.log" |

@@ -102,7 +102,7 @@ let_go() {
 }
 
 @test "a thousand idle connections, and half frames: service goes on" {
-    local kind before
+    local kind before began=$SECONDS
     works first
     before=$(resident_kib)
     for kind in idle half; do
@@ -111,7 +111,9 @@ let_go() {
         let_go
     done
     [ "$(resident_kib)" -lt $((before + 16384)) ]
-    [ "$(grep -c 'event=connections-full' "$BATS_TEST_TMPDIR/replica-$PRIMARY.log")" -le 3 ]
+    # one line in ten seconds
+    [ "$(grep -c 'event=connections-full' "$BATS_TEST_TMPDIR/replica-$PRIMARY.log")" -le \
+        $(((SECONDS - began) / 10 + 2)) ]
 }
 
 # connected: how many connections there are to the primary.
@@ -138,7 +140,7 @@ have_answers() { [ "$(cat "$BATS_TEST_TMPDIR"/answer-* | wc -l)" -eq "$1" ]; }
     done
     group_wait "all to be connected" are_connected $((before + 16))
     group_wait "all to have asked, again and again" has_heard 64
-    group_fails 3 "*closed the connection*" vstamp --timeout 0.5 get k
+    group_fails 3 "*closed the connection*" vstamp --timeout 2 get k
     group_never grep event=connections-full "$log"
     for i in $backups; do group_cont "$i"; done
     group_wait "all answers" have_answers 16
@@ -199,7 +201,7 @@ have_answers() { [ "$(cat "$BATS_TEST_TMPDIR"/answer-* | wc -l)" -eq "$1" ]; }
     VSTAMP_CONFIG=$other group_start_one 2
     group_wait_log 0 'event=peer-refused peer=2 .*configuration differs'
     group_wait_log 2 'event=peer-refused peer=0 .*configuration differs'
-    run vstamp-admin status
+    run vstamp-admin -t 20 status
     [[ $output == *"replica 2 ("*"; no contact with the replica at "*": "*"its configuration \
 differs from ours in replicas_addresses"* ]]
 }
@@ -213,7 +215,7 @@ differs from ours in replicas_addresses"* ]]
     VSTAMP_CONFIG=$other group_start_one 2
     group_wait_log 0 "peer-refused .*max_clients is 77 $at2 and [0-9]* $at0: all replicas need"
     group_wait_log 2 "peer-refused .*max_clients is [0-9]* $at0 and 77 $at2: all replicas need"
-    run vstamp-admin status
+    run vstamp-admin -t 20 status
     [[ $output == *"replica 2 ("*"; no contact with "*": max_clients is "*" and 77 $at2"* ]]
 }
 

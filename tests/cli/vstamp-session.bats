@@ -177,6 +177,7 @@ left_over() {
 lose() {
     local file=$1
     shift
+    group_wait_primary
     group_pause "$PRIMARY"
     run vstamp --session "$file" --replicas "$(group_address "$PRIMARY")" --timeout 0.5 "$@"
     [ "$status" -eq 4 ]
@@ -404,7 +405,7 @@ lose() {
 @test "an anonymous request without an outcome: a file of its own, named, listed, resumed, gone" {
     local file
     mkfifo "$BATS_TEST_TMPDIR/typed"
-    vstamp --timeout 1 shell <"$BATS_TEST_TMPDIR/typed" >"$BATS_TEST_TMPDIR/answers" 3>&- &
+    vstamp --timeout 3 shell <"$BATS_TEST_TMPDIR/typed" >"$BATS_TEST_TMPDIR/answers" 3>&- &
     local pid=$! status=0
     exec 7>"$BATS_TEST_TMPDIR/typed"
     echo "incr secret" >&7

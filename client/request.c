@@ -342,10 +342,12 @@ static void run_write(struct client *c, struct operation operation, struct outco
         sent_before = false; /* the old session's number can no longer run */
     }
     struct vstamp_diag diag = {0};
+    uint64_t noting_ms = conn_now_ms();
     if (!sent_before && session_file_note(&c->file, operation, &diag) != 0) {
         outcome_fail(o, VSTAMP_E_IO, false, "%s: nothing was sent", diag.text);
         return;
     }
+    deadline_ms += conn_now_ms() - noting_ms; /* else a slow disk here looks like a silent group */
     int signal = call(c, SESSION_APPLY, operation, sent_before, deadline_ms);
     const struct session_result *r = &c->session.result;
     if (signal == 0 && r->err == VSTAMP_E_EVICTED && r->may_have_run)

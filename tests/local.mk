@@ -265,6 +265,9 @@ check_LTLIBRARIES += %D%/cli/slow_pages.la
 check_LTLIBRARIES += %D%/cli/late_signal.la
 %C%_cli_late_signal_la_SOURCES = %D%/cli/late_signal.c
 %C%_cli_late_signal_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
+check_LTLIBRARIES += %D%/cli/slow_sync.la
+%C%_cli_slow_sync_la_SOURCES = %D%/cli/slow_sync.c
+%C%_cli_slow_sync_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
 
 # An application that is a process and fails when it is told to.
 check_PROGRAMS += %D%/cli/faulty_app

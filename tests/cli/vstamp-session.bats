@@ -240,6 +240,13 @@ lose() {
     [ "$(vstamp --session "$s" incr n)" = 2 ]
 }
 
+@test "--session: the time that the note takes is not taken from the group" {
+    local library=${top_builddir:-.}/tests/cli/.libs/slow_sync.so
+    LD_PRELOAD=$library vstamp --version || skip "LD_PRELOAD does not work here"
+    vstamp --session "$s" incr n
+    [ "$(LD_PRELOAD=$library vstamp --session "$s" --timeout 2 incr n)" = 2 ]
+}
+
 @test "--session: a file that is none is left alone" {
     echo precious >"$s"
     run vstamp --session "$s" put k v

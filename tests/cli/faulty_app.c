@@ -6,10 +6,10 @@
  *     faulty_app FOLDER       steps: start hello load apply applied tick query save
  *
  * Operations are numbers to add, answered by the sum; "told", answered by what came with it; "pid",
- * whose answer differs each time; and "poison", which kills, unless there is FOLDER/antidote.  If
- * there is FOLDER/ticks when it starts, "later N" adds N a second later by itself; until then that
- * is in the state, too.  A tick that is to add 13 is poison.  With FOLDER/renamed it calls itself
- * something else. */
+ * whose answer differs each time; and "poison", which kills, or stops if there is FOLDER/slow,
+ * unless there is FOLDER/antidote.  If there is FOLDER/ticks when it starts, "later N" adds N a
+ * second later by itself; until then that is in the state, too.  A tick that is to add 13 is
+ * poison.  With FOLDER/renamed it calls itself something else. */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -130,7 +130,7 @@ static void take_poison(void)
 {
     if (is_there("antidote")) return;
     fprintf(stderr, "poisoned\n");
-    raise(SIGKILL);
+    raise(is_there("slow") ? SIGSTOP : SIGKILL);
 }
 
 static void tick(unsigned long now)

@@ -14,8 +14,8 @@ setup() {
         skip "no python3 of at least 3.10"
     cat >mortal.py <<'END'
 #!/usr/bin/env -S python3 -IS
-# Counts operations; one ends it, another takes for ever, and "alone" does so where a file is.
-import os, sys, time
+# Counts operations; one ends it, and "alone" does so where a file is.
+import os, sys
 total = 0
 out, lines = sys.stdout.buffer, sys.stdin.buffer
 
@@ -39,8 +39,6 @@ while line := lines.readline():
         if body == b"die" or (body == b"alone" and os.path.exists(sys.argv[1])):
             print("good bye", file=sys.stderr, flush=True)
             sys.exit(7)
-        while body == b"hang":
-            time.sleep(60)
         total += word == b"apply"
         say(b"answer", number)
     out.flush()
@@ -48,8 +46,6 @@ END
     chmod +x mortal.py
 }
 
-# A program has HANGS_MS for an answer, and four times that to start: beside much else it may need
-# it.
 begin() { # N LINE...
     local i n=$1
     shift
@@ -58,7 +54,18 @@ begin() { # N LINE...
         GROUP_RUN[i]="env -C $BATS_TEST_TMPDIR/$i"
     done
     GROUP_OPTIONS="--app-exec $BATS_TEST_TMPDIR/${PROGRAM:-mortal.py} --app-argument ill"
-    group_start "$n" "app_timeout_ms: ${HANGS_MS:-5000}" "$@"
+    group_start "$n" "app_timeout_ms: 5000" "$@"
+    group_wait_primary
+}
+
+# A program that hangs when it is poisoned (faulty_app.c), and starts at once: where the time is
+# short after which it is taken to, Python may need it to start.
+begin_hanging() {
+    mkdir faults
+    touch faults/slow faults/ticks
+    GROUP_OPTIONS="--app-exec $(cd "${top_builddir:?}" && pwd)/tests/cli/faulty_app
+        --app-argument $PWD/faults"
+    group_start 3 "app_timeout_ms: 1000" "view_change_ms: 200"
     group_wait_primary
 }
 
@@ -102,21 +109,21 @@ tried() { cat replica-?.log | grep -c "event=app-failed" || true; }
 }
 
 @test "so is one at which every program hangs" {
-    HANGS_MS=400 begin 3 "view_change_ms: 200"
-    [ "$(vstamp --timeout 20 call ok)" = 1 ]
-    run -5 vstamp --timeout 30 shell < <(printf 'call hang\ncall ok\n')
+    begin_hanging
+    [ "$(vstamp --timeout 20 call 1)" = 1 ]
+    run -5 vstamp --timeout 60 shell < <(printf 'call poison\ncall 1\n')
     [ "$output" = "(error) $sentence
 2" ]
     group_wait_agree
     for i in 0 1 2; do group_running "$i"; done
 }
 
-# A program that ends, or hangs after "freeze", at a tick that is due 100 ms after "later".
+# A program that ends at a tick that is due 100 ms after "later".
 write_timed() {
     cat >timed.py <<'END'
 #!/usr/bin/env -S python3 -IS
-import sys, time
-total, due, freeze = 0, "never", ""
+import sys
+total, due = 0, "never"
 out, lines = sys.stdout.buffer, sys.stdin.buffer
 
 def say(word, number, body, end=""):
@@ -131,20 +138,18 @@ while line := lines.readline():
     if word == b"hello":
         out.write(b"hello 1 timed ticks\n")
     elif word == b"load":
-        total, due, freeze = (body or "0,never,").split(",")
+        total, due = (body or "0,never").split(",")
         total = int(total)
         out.write(b"loaded %s %s\n" % (number, due.encode()))
     elif word == b"save":
-        say(b"state", number, f"{total},{due},{freeze}")
+        say(b"state", number, f"{total},{due}")
     elif word == b"tick":
-        if freeze:
-            time.sleep(60)
         print("no time", file=sys.stderr, flush=True)
         sys.exit(7)
     elif word == b"apply":
         total += 1
-        if body in ("later", "freeze"):
-            due, freeze = str(int(rest[1]) + 100000), body.removeprefix("later")
+        if body == "later":
+            due = str(int(rest[1]) + 100000)
         elif body == "never":
             due = body
         say(b"answer", number, str(total), " " + due)
@@ -188,11 +193,10 @@ passed_over() { # N: by each replica
 }
 
 @test "so is a tick at which every program hangs" {
-    write_timed
-    PROGRAM=timed.py HANGS_MS=400 begin 3 "view_change_ms: 200"
-    [ "$(vstamp --timeout 20 call freeze)" = 1 ]
+    begin_hanging
+    [ "$(vstamp --timeout 20 call "later 13")" = 0 ]
     group_wait "the tick to be passed over" passed_over 1
-    [ "$(vstamp --timeout 30 call never)" = 2 ]
+    [ "$(vstamp --timeout 60 call "later 0")" = 0 ]
     group_wait_agree
     for i in 0 1 2; do group_running "$i"; done
 }

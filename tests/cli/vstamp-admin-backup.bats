@@ -346,23 +346,24 @@ application, ./mine"* ]]
     local pid status without=(unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh)
     group_start 3 "durability: memory"
     group_wait_primary
-    cd "$BATS_TEST_TMPDIR"
+    mkdir "$BATS_TEST_TMPDIR/here"
+    cd "$BATS_TEST_TMPDIR/here"
     writes_there() { readlink "/proc/$pid/fd/"* | grep -q "^$PWD/"; }
     ended_by() { # SIGNAL COMMAND...
         status=0
-        "${@:2}" 2>err 3>&- &
+        "${@:2}" 2>../err 3>&- &
         pid=$!
         group_wait "it to wait" writes_there
         kill "-$1" "$pid"
         wait "$pid" || status=$?
         [ "$status" -eq $((128 + $(kill -l "$1"))) ]
-        [ ! -s err ]
+        [ ! -s ../err ]
         group_never compgen -G 'new*'
     }
     group_pause $(((PRIMARY + 1) % 3))
-    ended_by TERM vstamp-admin --timeout 4 backup new
+    ended_by TERM vstamp-admin --timeout 3 backup new
     "${without[@]}" true 2>/dev/null || skip "may not mount"
-    ended_by HUP "${without[@]}" vstamp-admin --timeout 4 backup new
+    ended_by HUP "${without[@]}" vstamp-admin --timeout 3 backup new
 }
 
 @test "without /proc a file has a name until it is complete, and nobody sees a difference" {
@@ -392,9 +393,9 @@ application, ./mine"* ]]
     local disk=$BATS_TEST_TMPDIR/disk i
     group_start 1
     group_wait_primary
+    head -c 500000 /dev/zero | tr '\0' x | vstamp put k -
     mkdir "$disk"
     mount -t tmpfs -o size=256k none "$disk" 2>/dev/null || skip "may not mount"
-    head -c 500000 /dev/zero | tr '\0' x | vstamp put k -
     admin backup "$disk/b"
     i=$(ls "$disk")
     umount "$disk"

@@ -230,13 +230,13 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
 
 @test "what cannot be started is said" {
     start() { vstamp-replica --config "$VSTAMP_CONFIG" --index 0 "$@" 3>&-; }
-    group_configure 1 "durability: memory" "app_timeout_ms: 100"
+    group_configure 1 "durability: memory" "app_timeout_ms: 500"
     group_fails 2 "*./missing ended with status 127; it said: cannot be executed: No such file*" \
         start --app-exec ./missing
     group_fails 2 "*true ended with status 0*" start --app-exec true
     group_fails 2 "*echo wrote 'here', which*standard error*" \
         start --app-exec echo --app-argument here
-    group_fails 2 "*sleep did nothing for 400 ms*" start --app-exec sleep --app-argument 5
+    group_fails 2 "*sleep did nothing for 2000 ms*" start --app-exec sleep --app-argument 5
     group_fails 2 "*--app and --app-exec*" start --app-exec true --app ./lib.so
     echo "app_exec: ./missing" >>"$VSTAMP_CONFIG"
     group_fails 2 "*./missing ended with status 127*" start

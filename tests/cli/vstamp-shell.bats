@@ -209,14 +209,22 @@ END'
     [ "$after" -eq $((before + 1)) ]
 }
 
+# type_into_shell FILE: what it holds, once a shell on a terminal has its prompt, and what is seen
+# then in the file `seen`.
+type_into_shell() {
+    local seen=$BATS_TEST_TMPDIR/seen
+    : >"$seen"
+    { group_wait "the prompt" grep -q "vstamp> " "$seen" && cat "$1" && sleep 1; } |
+        TERM=xterm timeout 60 script -qfec vstamp "$seen" >/dev/null
+}
+
 @test "without a command: a shell on a terminal, else an error" {
     run vstamp </dev/null
     [ "$status" -eq 2 ]
     [[ $output == *"vstamp shell"* ]]
     group_need_terminal
     printf 'PU\tk "\\x1b"\nc\ts\tk a b\nget k\n\004' >"$BATS_TEST_TMPDIR/typed"
-    (sleep 1 && cat "$BATS_TEST_TMPDIR/typed" && sleep 1) |
-        TERM=xterm timeout 20 script -qec vstamp "$BATS_TEST_TMPDIR/seen" >/dev/null
+    type_into_shell "$BATS_TEST_TMPDIR/typed"
     grep -q "'help' lists the commands" "$BATS_TEST_TMPDIR/seen"
     group_never grep -q "unknown command" "$BATS_TEST_TMPDIR/seen" # Tab has completed them
     grep -q "(not swapped)" "$BATS_TEST_TMPDIR/seen"
@@ -231,8 +239,7 @@ END'
     printf 'put typed "\xc3\xbc \xe2\x82\xac \xf0\x9f\x99\x82"\n\004' >"$BATS_TEST_TMPDIR/typed"
     for locale in C C.UTF-8 none; do
         vstamp del typed
-        (sleep 1 && cat "$BATS_TEST_TMPDIR/typed" && sleep 1) |
-            LC_ALL=$locale TERM=xterm timeout 20 script -qec vstamp /dev/null >/dev/null
+        LC_ALL=$locale type_into_shell "$BATS_TEST_TMPDIR/typed"
         [ "$(vstamp get typed)" = $'\xc3\xbc \xe2\x82\xac \xf0\x9f\x99\x82' ]
     done
 }

@@ -284,10 +284,10 @@ were_rejected() { [ "$(group_field 0 rejected)" -ge "$1" ]; }
     [ "$(vstamp --session s call 5)" = 5 ]
     local i
     for i in 0 1 2; do ((i == PRIMARY)) || group_pause "$i"; done
-    run -4 vstamp --session s --timeout 0.5 call 6
+    run -4 vstamp --session s --timeout 1 call 6
     [[ $output == *"vstamp resume s" ]]
     [[ $(vstamp --session s pending) == *"call 6" ]]
-    run -4 vstamp --session s --timeout 0.5 call 7
+    run -4 vstamp --session s --timeout 1 call 7
     [[ $output == *"an unfinished request, 'call 6'"* ]]
     for i in 0 1 2; do ((i == PRIMARY)) || group_cont "$i"; done
     [ "$(vstamp --timeout 20 resume s)" = 11 ]

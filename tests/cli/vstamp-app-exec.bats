@@ -190,7 +190,7 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
     vstamp --session s call 1
     local i
     for i in 0 1 2; do ((i == PRIMARY)) || group_pause "$i"; done
-    run -4 vstamp --session s --timeout 0.5 call 2
+    run -4 vstamp --session s --timeout 1 call 2
     for i in 0 1 2; do ((i == PRIMARY)) || group_cont "$i"; done
     vstamp --session s --timeout 20 call --read 2
     [[ $(vstamp --session s pending) == "s "*"call 2" ]]

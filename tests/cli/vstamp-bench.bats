@@ -96,7 +96,7 @@ well_formed() {
 }
 
 @test "bench: a group that is gone ends in counted failures, not in silence" {
-    vstamp --json --timeout 0.5 bench --requests 200000000 --clients 4 --keep \
+    vstamp --json --timeout 2 bench --requests 200000000 --clients 4 --keep \
         >out 2>errors 3>&- &
     local pid=$! status=0
     group_adopt "$pid"

@@ -148,7 +148,7 @@ kill_rounds() {
     group_start 3 "$@"
     group_wait_primary
     for name in 1 2 3 4 5 6; do begin increments "$name" --timeout 20; done
-    for name in 7 8; do begin increments "$name" --timeout 0.1; done # give up again and again
+    for name in 7 8; do begin increments "$name" --timeout 0.3; done # give up again and again
     for ((i = 0; i < rounds; i++)); do
         if ((i % 2 == 0)); then kill_primary outright; else kill_primary unheard; fi
         began=${EPOCHREALTIME/./}
@@ -187,7 +187,7 @@ kill_rounds() {
     group_start 3 "durability: disk" "checkpoint_ops: 32"
     group_wait_primary
     for name in 1 2 3 4 5 6; do begin increments "$name" --timeout 30; done
-    for name in 7 8; do begin increments "$name" --timeout 0.1; done
+    for name in 7 8; do begin increments "$name" --timeout 0.3; done
     for ((round = 0; round < rounds; round++)); do
         go_on 1 2 3 4 5 6
         group_kill 0 1 2

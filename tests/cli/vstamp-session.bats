@@ -29,13 +29,13 @@ left_over() {
 
 @test "no replica at all: did not run, each one named" {
     group_kill 0 1 2
-    run vstamp --timeout 0.5 put k v
+    run vstamp --timeout 1 put k v
     [ "$status" -eq 3 ]
-    [[ $output == "vstamp: no answer in 0.5 s: 127.0.0.1:$GROUP_BASE: Connection refused; "* ]]
+    [[ $output == "vstamp: no answer in 1.0 s: 127.0.0.1:$GROUP_BASE: Connection refused; "* ]]
     [[ $output == *"did not and will not run: try again, or name other replicas"* ]]
-    [[ $(vstamp --timeout 0.5 --json put k v 2>/dev/null) == \
+    [[ $(vstamp --timeout 1 --json put k v 2>/dev/null) == \
         '{"op":"put","key":"k","ok":false,"error":"timeout","outcome":"none","message":"'* ]]
-    run vstamp --timeout 0.5 get k
+    run vstamp --timeout 1 get k
     [ "$status" -eq 3 ]
     [ "$(vstamp pending)" = "nothing is pending" ]
 }
@@ -62,10 +62,10 @@ left_over() {
 @test "--session: without an outcome 4, then the same command completes it" {
     [ "$(vstamp --session "$s" incr n)" = 1 ]
     majority STOP
-    run vstamp --session "$s" --timeout 0.5 incr n
+    run vstamp --session "$s" --timeout 1 incr n
     [ "$status" -eq 4 ]
-    [[ $output == "vstamp: outcome unknown: no answer in 0.5 s: "*"vstamp resume $s" ]]
-    run bash -c "vstamp --session '$s' --timeout 0.5 --json incr n 2>/dev/null"
+    [[ $output == "vstamp: outcome unknown: no answer in 1.0 s: "*"vstamp resume $s" ]]
+    run bash -c "vstamp --session '$s' --timeout 1 --json incr n 2>/dev/null"
     [ "$status" -eq 4 ]
     [[ $output == '{"op":"incr","key":"n","ok":false,"error":"timeout","outcome":"unknown",'* ]]
     majority CONT
@@ -78,7 +78,7 @@ left_over() {
     s="$BATS_TEST_TMPDIR/it's mine"
     vstamp --session "$s" incr n
     majority STOP
-    run vstamp --session "$s" --timeout 0.5 incr n
+    run vstamp --session "$s" --timeout 1 incr n
     [ "$status" -eq 4 ]
     [[ $output == *": vstamp resume '"*"/it'\\''s mine'" ]]
     majority CONT
@@ -90,7 +90,7 @@ left_over() {
 @test "--session: a different write while one is pending ends in 4 and names it; a read does not" {
     vstamp --session "$s" put secret-key secret-value
     majority STOP
-    run vstamp --session "$s" --timeout 0.5 put secret-key other-value
+    run vstamp --session "$s" --timeout 1 put secret-key other-value
     [ "$status" -eq 4 ]
     majority CONT
     group_wait "an answer" vstamp get secret-key
@@ -179,7 +179,7 @@ lose() {
     shift
     group_wait_primary
     group_pause "$PRIMARY"
-    run vstamp --session "$file" --replicas "$(group_address "$PRIMARY")" --timeout 0.5 "$@"
+    run vstamp --session "$file" --replicas "$(group_address "$PRIMARY")" --timeout 1 "$@"
     [ "$status" -eq 4 ]
     group_kill "$PRIMARY"
 }
@@ -204,7 +204,7 @@ lose() {
 @test "resume: what ran is found though another process took the session over" {
     vstamp --session "$s" incr n
     majority STOP
-    run vstamp --session "$s" --timeout 0.5 incr n
+    run vstamp --session "$s" --timeout 1 incr n
     [ "$status" -eq 4 ]
     cp "$s" "$s.copy"
     majority CONT
@@ -272,7 +272,7 @@ lose() {
     [ "$output" = "vstamp: $s: cannot open the session file: No such file or directory" ]
     vstamp --session "$s" put k v
     majority STOP
-    run vstamp --session "$s" --timeout 0.5 incr n
+    run vstamp --session "$s" --timeout 1 incr n
     [ "$status" -eq 4 ]
     mkdir -p "${file%/*}"
     echo precious >"$file"
@@ -338,9 +338,9 @@ lose() {
 @test "abandon: did not run, and never will" {
     vstamp --session "$s" incr n
     majority STOP
-    run vstamp --session "$s" --timeout 0.5 incr n
+    run vstamp --session "$s" --timeout 1 incr n
     [ "$status" -eq 4 ]
-    run vstamp --session "$s" --timeout 0.5 abandon
+    run vstamp --session "$s" --timeout 1 abandon
     [ "$status" -eq 4 ] # the way out is shut as long as nobody answers
     [[ $output == *"; settle it with: vstamp abandon $s" ]]
     # what was on its way is lost for good: whoever held it is gone
@@ -373,7 +373,7 @@ lose() {
     [ "$output" = "vstamp: session evicted; this request did not run: run it again" ]
     [ "$(vstamp --session "$s" incr n)" = 2 ]
     majority STOP
-    run vstamp --session "$s" --timeout 0.5 incr n
+    run vstamp --session "$s" --timeout 1 incr n
     [ "$status" -eq 4 ]
     majority CONT
     vstamp --timeout 20 put k 3
@@ -389,7 +389,7 @@ lose() {
     vstamp --session "$s" put k v
     vstamp --session "$s.open" incr n
     majority STOP
-    run vstamp --session "$s.open" --timeout 0.5 incr n
+    run vstamp --session "$s.open" --timeout 1 incr n
     [ "$status" -eq 4 ]
     group_kill 0 1 2
     for i in 0 1 2; do group_start_one "$i"; done # blank: they form a new group
@@ -429,7 +429,7 @@ lose() {
     [[ $(vstamp --json pending) == \
         '{"op":"pending","ok":true,"pending":[{"file":"'"$file"'","since":"20'* ]]
     [[ $(vstamp --json pending) == *'","command":"incr secret"}]}' ]]
-    run vstamp --timeout 0.5 resume "$file"
+    run vstamp --timeout 1 resume "$file"
     [ "$status" -eq 4 ]
     majority CONT
     # the file knows whom to ask

@@ -51,7 +51,7 @@ group_configure() {
     local i n=$1
     shift
     GROUP_SIZE=$n
-    group_ports $((2 * n))
+    group_ports $((2 * n + 2)) # two that tests have for others
     export VSTAMP_CONFIG=$BATS_TEST_TMPDIR/server-config.yaml
     export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
     {

@@ -25,7 +25,9 @@
  *       and with a disk after a crash (node/store_fetched.c).  A target whose holders are gone for
  *       good is given up after a while: who is left may have none but an older one.  Where pages
  *       change faster than they come it never ends, which only the operator can mend: he is told;
- *   F5  a question that is not answered in time is asked elsewhere;
+ *   F5  a question that is not answered in time is asked elsewhere.  Where nobody is known to hold
+ *       a checkpoint, entries are asked for again: the log of another, or of a witness, may reach
+ *       back to ours, and who has no checkpoint yet has all of its log;
  *   F6  questions are asked at such a pace that their answers take no more than
  *       transfer_mib_per_s.
  *
@@ -354,6 +356,7 @@ void vr_fetch_begin(struct vr *r)
 /* What was staged stays for the next one (F4). */
 void vr_fetch_stop(struct vr *r)
 {
+    r->transfer.pages = false;
     pages_fetch_abort(&r->pages);
     forget_target(r);
     vr_timer_off(r, VR_TIMER_PACE);
@@ -500,20 +503,6 @@ static void note_checkpoint(struct vr *r, uint8_t from, const struct wire_tree *
     }
 }
 
-/* Where we hoped for more than is executed here there is less, so its log reaches back to ours. */
-static bool is_behind_us(struct vr *r, uint8_t from, const struct wire_tree *m)
-{
-    if (m->anchor.op >= oldest_of_use(r) || r->fetch.anchor.op != 0 ||
-        from != r->transfer.peer || r->bare)
-        return false;
-    vr_mark(r, VR_MARK_checkpoint_is_behind_us, "op=%" PRIu64, m->anchor.op);
-    r->transfer.pages = false;
-    vr_fetch_stop(r);
-    vr_transfer_restart(r);
-    vr_transfer_ask(r);
-    return true;
-}
-
 static void answered(struct vr *r, size_t bytes)
 {
     r->stats.transfer_bytes += bytes;
@@ -542,7 +531,6 @@ void vr_on_tree(struct vr *r, uint8_t from, const struct wire_tree *m)
         take_children(r, from, q, m);
     } else {
         if (q != NULL) reopen(f, q); /* F4 */
-        if (is_behind_us(r, from, m)) return;
         note_checkpoint(r, from, m);
     }
     pump(r);

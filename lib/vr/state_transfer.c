@@ -564,6 +564,11 @@ void vr_transfer_due(struct vr *r)
         vr_transfer_stop(r, "no answer");
         return;
     }
+    bool by_pages = t->pages;
+    if (by_pages && !vr_lacks_state(r)) { /* F5 */
+        vr_mark(r, VR_MARK_fetch_finds_nobody, "applied=%" PRIu64, r->applied);
+        vr_fetch_stop(r);
+    }
     uint8_t n = vr_n_sources(r), silent = t->peer;
     for (uint8_t i = 1; i <= n; i++) {
         uint8_t next = (uint8_t)((t->peer + i) % n);
@@ -571,7 +576,7 @@ void vr_transfer_due(struct vr *r)
         t->peer = next;
         break;
     }
-    if (t->kind == VR_TRANSFER_NEW_PRIMARY && t->peer == silent && !t->pages) { /* V12 */
+    if (t->kind == VR_TRANSFER_NEW_PRIMARY && t->peer == silent && !by_pages) { /* V12 */
         vr_mark(r, VR_MARK_promise_of_a_silent_one, "from=%u", silent);
         vr_transfer_stop(r, "who promised does not answer");
         vr_view_change_disregard(r, silent);

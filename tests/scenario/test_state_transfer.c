@@ -445,6 +445,39 @@ static void who_has_no_room_asks_for_nothing(void **unused)
     cluster_free(c);
 }
 
+/* 1 has mended an entry, and so has a checkpoint sooner than the others; its log begins there.  2
+ * was told so, and 1 has died since: 0 has no checkpoint yet, but its log is whole.
+ * Rule: where nobody is known to hold a checkpoint entries are asked for again (F5). */
+static void entries_are_asked_for_where_nobody_has_a_checkpoint(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    cluster_drop(c, 0, 2, WIRE_prepare), cluster_drop(c, 0, 2, WIRE_new_state);
+    incr_many(c, 1, session, 1, 7, 0);
+    for (int again = 0; again < 2; again++) {
+        cluster_crash(c, 1);
+        if (!again) cluster_rot(c, 1, 5);
+        cluster_hold(c, 1, 2, WIRE_new_state);
+        cluster_start(c, 1);
+        cluster_run(c, 1000);
+        assert_int_equal(VR_NORMAL, cluster_core(c, 1)->status);
+    }
+    assert_int_equal(6, cluster_core(c, 1)->log.base.op);
+    const struct vr *core = cluster_core(c, 2);
+    cluster_pass(c, 1, 2, WIRE_new_state), cluster_hold(c, 1, 2, WIRE_tree);
+    for (int i = 0; i < 1000 && !core->transfer.pages; i++) cluster_run(c, 1);
+    assert_true(core->transfer.pages);
+    cluster_crash(c, 1);
+    assert_int_equal(0, cluster_core(c, 0)->checkpoint_op);
+    cluster_clear_rules(c);
+    assert_true(cluster_converge(c));
+    assert_int_equal(0, cluster_primary(c));
+    assert_int_equal(8, core->applied);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_replica_whose_fetch_was_aborted_serves_pages_again),
         cmocka_unit_test(a_slow_disk_stores_a_checkpoint_when_it_is_done),
         cmocka_unit_test(who_has_no_room_asks_for_nothing),
+        cmocka_unit_test(entries_are_asked_for_where_nobody_has_a_checkpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

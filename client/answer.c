@@ -29,6 +29,22 @@ json_t *answer_named(const char *word)
     return object;
 }
 
+json_t *answer_named_key(const char *word, struct bytes key)
+{
+    json_t *object = answer_named(word);
+    json_bytes_set(object, "key", key);
+    return object;
+}
+
+json_t *answer_asked(struct operation operation)
+{
+    struct kv_op op = {0};
+    if (operation_is_call(operation)) return answer_named("call");
+    bool makes_sense = kv_decode_op(operation.bytes, &op) == NULL;
+    bool has_key = op.verb != 0 && op.verb != KV_DEL; /* keys that may not be walked */
+    return makes_sense || has_key ? result_question(&op) : answer_named(kv_verb_word(op.verb));
+}
+
 void answer_print_json(struct client *c, json_t *object, const struct outcome *o)
 {
     if (c->options.viewstamps && o != NULL && o->err == 0) {
@@ -70,11 +86,11 @@ int answer_error(struct client *c, json_t *named, const struct outcome *o)
     return vstamp_err_exit(o->err);
 }
 
-int answer_refuse(struct client *c, const char *word, int err, const struct vstamp_diag *diag)
+int answer_refuse(struct client *c, json_t *named, int err, const struct vstamp_diag *diag)
 {
     struct outcome o = {0};
     outcome_fail(&o, err, false, "%s", diag->text[0] != '\0' ? diag->text : vstamp_err_text(err));
-    int status = answer_error(c, answer_named(word), &o);
+    int status = answer_error(c, named, &o);
     outcome_release(&o);
     return status;
 }
@@ -152,7 +168,6 @@ static void print_no(const struct client *c, const struct kv_op *op, enum kv_ans
  * lines; in the shell, on one line. */
 static int show_call(struct client *c, const struct outcome *o)
 {
-    if (o->err != 0) return answer_error(c, answer_named("call"), o);
     if (c->options.json) {
         json_t *object = answer_named("call");
         json_object_set_new(object, "ok", json_true());
@@ -175,14 +190,10 @@ static int show_call(struct client *c, const struct outcome *o)
 
 int answer_show(struct client *c, struct operation operation, const struct outcome *o, bool raw)
 {
+    if (o->err != 0) return answer_error(c, answer_asked(operation), o);
     if (operation_is_call(operation)) return show_call(c, o);
     struct kv_op op = {0};
-    if (kv_decode_op(operation.bytes, &op) != NULL) {
-        bool has_key = op.verb != 0 && op.verb != KV_DEL; /* keys that may not be walked */
-        json_t *asked = has_key ? result_question(&op) : answer_named(kv_verb_word(op.verb));
-        return answer_error(c, asked, o);
-    }
-    if (o->err != 0) return answer_error(c, result_question(&op), o);
+    kv_decode_op(operation.bytes, &op);
     enum kv_answer_status status = o->answer.status;
     bool yes = status == KV_ANSWER_DONE;
     if (!yes && status != KV_ANSWER_ABSENT && status != KV_ANSWER_MISMATCH)

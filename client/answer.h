@@ -15,11 +15,15 @@ int answer_show(struct client *c, struct operation operation, const struct outco
  * The exit status. */
 int answer_error(struct client *c, json_t *named, const struct outcome *o);
 
-/* The same for an error of the command `word` that was found before anything was sent. */
-int answer_refuse(struct client *c, const char *word, int err, const struct vstamp_diag *diag);
+/* The same for an error that was found before anything was sent. */
+int answer_refuse(struct client *c, json_t *named, int err, const struct vstamp_diag *diag);
 
-/* An object that begins with {"op": word}. */
+/* An object that begins with {"op": word}, and one that has also the key. */
 json_t *answer_named(const char *word);
+json_t *answer_named_key(const char *word, struct bytes key);
+
+/* What an operation asks, as answer_error takes it. */
+json_t *answer_asked(struct operation operation);
 
 /* One line, with the viewstamp where that was asked for; consumes the object.  `o` NULL: nobody was
  * asked. */

@@ -359,10 +359,10 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
     FILE *picture = NULL;
     rv = check_options(&o, &diag);
     if (rv == 0) rv = open_picture(&picture, o.svg, &diag);
-    if (rv != 0) return answer_refuse(c, "bench", rv, &diag);
+    if (rv != 0) return answer_refuse(c, answer_named("bench"), rv, &diag);
     struct bench *b = memory_new(sizeof *b);
     rv = bench_open(b, c, &o, &diag);
-    int status = rv == 0 ? run(c, b, picture) : answer_refuse(c, "bench", rv, &diag);
+    int status = rv == 0 ? run(c, b, picture) : answer_refuse(c, answer_named("bench"), rv, &diag);
     bench_close(b);
     if (picture != NULL) fclose(picture);
     free(b);

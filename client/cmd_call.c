@@ -26,7 +26,7 @@ int cmd_call(struct cli *cli, int argc, char **argv)
         return command_do_encoded(c, operation, false);
     struct vstamp_diag diag = {0};
     rv = input_read(&operation.bytes, &diag);
-    if (rv != 0) return answer_refuse(c, "call", rv, &diag);
+    if (rv != 0) return answer_refuse(c, answer_named("call"), rv, &diag);
     int status = command_do_encoded(c, operation, false);
     operation_release(&operation);
     return status;

@@ -274,7 +274,7 @@ int cmd_import(struct cli *cli, int argc, char **argv)
     struct vstamp_diag diag = {0};
     rv = open_input(&im, &diag);
     if (rv == 0) rv = crowd_open(&im.crowd, c, im.n_clients, 1, &diag);
-    if (rv != 0) return answer_refuse(c, "import", rv, &diag);
+    if (rv != 0) return answer_refuse(c, answer_named("import"), rv, &diag);
     open_puts(&im);
     progress_begin(&im.progress, "import", im.bytes_total > 0);
     run(&im);

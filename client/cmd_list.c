@@ -32,12 +32,18 @@ static void take(void *context, const struct pair *pair)
     }
 }
 
+static json_t *question(const struct list *l)
+{
+    json_t *object = answer_named("list");
+    json_bytes_set(object, "prefix", l->listing.prefix);
+    return object;
+}
+
 static void print_end(struct list *l)
 {
     struct client *c = l->listing.c;
     if (l->items != NULL) {
-        json_t *object = answer_named("list");
-        json_bytes_set(object, "prefix", l->listing.prefix);
+        json_t *object = question(l);
         json_object_set_new(object, "ok", json_true());
         json_object_set_new(object, "count", json_integer((json_int_t)l->listing.count));
         json_object_set(object, "items", l->items);
@@ -54,7 +60,7 @@ static int run(struct list *l)
     struct client *c = l->listing.c;
     struct vstamp_diag diag = {0};
     int rv = client_begin(c, NULL, &diag);
-    if (rv != 0) return answer_refuse(c, "list", rv, &diag);
+    if (rv != 0) return answer_refuse(c, question(l), rv, &diag);
     if (!listing_walk(&l->listing, stdout))
         return answer_show(c, l->listing.operation, &l->listing.outcome, false);
     print_end(l);

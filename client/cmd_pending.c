@@ -109,7 +109,7 @@ int cmd_pending(struct cli *cli, int argc, char **argv)
     struct vstamp_diag diag = {0};
     if (c->options.session != NULL) show_file(&l, c->options.session, true);
     rv = show_folder(&l, &diag);
-    if (rv != 0) return answer_refuse(c, "pending", rv, &diag);
+    if (rv != 0) return answer_refuse(c, answer_named("pending"), rv, &diag);
     if (l.items != NULL)
         print_json(&l);
     else if (l.count == 0 && !l.failed)

@@ -28,7 +28,7 @@ int cmd_put(struct cli *cli, int argc, char **argv)
     if (!from_input) return command_do(c, &op);
     struct vstamp_diag diag = {0};
     rv = input_read(&op.value, &diag);
-    if (rv != 0) return answer_refuse(c, "put", rv, &diag);
+    if (rv != 0) return answer_refuse(c, answer_named_key("put", op.key), rv, &diag);
     int status = command_do(c, &op);
     free((void *)op.value.data);
     return status;

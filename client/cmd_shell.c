@@ -89,7 +89,7 @@ static void print_commands(const struct cli *cli)
 static int refuse(struct shell *sh, const char *word, const struct vstamp_diag *diag)
 {
     ahead_catch_up(&sh->ahead);
-    return answer_refuse(sh->c, word, VSTAMP_E_USAGE, diag);
+    return answer_refuse(sh->c, answer_named(word), VSTAMP_E_USAGE, diag);
 }
 
 static int refuse_word(struct shell *sh, const char *word)
@@ -308,7 +308,7 @@ int cmd_shell(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     struct vstamp_diag diag = {0};
     rv = client_begin(c, NULL, &diag);
-    if (rv != 0) return answer_refuse(c, "shell", rv, &diag);
+    if (rv != 0) return answer_refuse(c, answer_named("shell"), rv, &diag);
 
     const struct cli_option options[] = {CLIENT_LINE_OPTIONS(&c->options), CLI_END};
     struct shell sh = {.c = c, .cli = *cli};

@@ -179,7 +179,7 @@ static int take_input(struct script *s)
     lines_release(&lines);
     if (failure == 0) return rv;
     vstamp_diag_printf(&diag, "standard input: %s: nothing was sent", why);
-    return answer_refuse(s->c, "txn", failure, &diag);
+    return answer_refuse(s->c, answer_named("txn"), failure, &diag);
 }
 
 /* --- the command ------------------------------------------------------------------------------ */

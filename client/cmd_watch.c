@@ -98,7 +98,7 @@ static void judge(const struct watch *w, const struct outcome *o, struct outcome
 /* The exit status. */
 static int complain(const struct watch *w, const struct outcome *o)
 {
-    return answer_error(w->c, answer_named("watch"), o);
+    return answer_error(w->c, answer_named_key("watch", w->op.key), o);
 }
 
 /* The exit status; -1: go on. */
@@ -175,7 +175,7 @@ int cmd_watch(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "watch: --from: expected an op-number, found '%.60s'", from);
     struct vstamp_diag diag = {0};
     rv = client_begin(c, NULL, &diag);
-    if (rv != 0) return answer_refuse(c, "watch", rv, &diag);
+    if (rv != 0) return answer_refuse(c, answer_named_key("watch", w.op.key), rv, &diag);
     int status = ask(&w, false);
     while (status == -1) status = ask(&w, !w.more);
     return status;

@@ -47,16 +47,15 @@ int command_do_encoded(struct client *c, struct operation operation, bool raw)
 {
     struct vstamp_diag diag = {0};
     struct kv_op op;
-    bool of_store = !operation_is_call(operation);
-    bool makes_sense = of_store && kv_decode_op(operation.bytes, &op) == NULL;
-    const char *word = makes_sense ? kv_verb_word(op.verb) : of_store ? "request" : "call";
+    bool of_store =
+        !operation_is_call(operation) && kv_decode_op(operation.bytes, &op) == NULL;
     int rv = client_begin(c, NULL, &diag);
-    if (rv == 0 && makes_sense && c->ahead != NULL) {
+    if (rv == 0 && of_store && c->ahead != NULL) {
         ahead_ask(c->ahead, operation, raw);
         return CLI_OK;
     }
     if (c->ahead != NULL) ahead_catch_up(c->ahead);
-    if (rv != 0) return answer_refuse(c, word, rv, &diag);
+    if (rv != 0) return answer_refuse(c, answer_asked(operation), rv, &diag);
     /* A write that was answered, and not shown, would have an outcome that nobody knows.  Who reads
      * a value, or the answers of a shell, may be slow, and is not to keep a signal waiting. */
     bool holds = operation_is_write(operation) && !c->in_shell;
@@ -84,5 +83,5 @@ int command_begin_pending(struct client *c, const char *word, const char *file_p
         vstamp_diag_printf(&diag, "%s: nothing is pending: there is nothing to settle", path);
         rv = VSTAMP_E_USAGE;
     }
-    return rv == 0 ? 0 : answer_refuse(c, word, rv, &diag);
+    return rv == 0 ? 0 : answer_refuse(c, answer_named(word), rv, &diag);
 }

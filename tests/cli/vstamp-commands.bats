@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vstamp's commands against a group that is well: what they print and how they end.
 
+bats_require_minimum_version 1.5.0
 load group
 
 setup_file() {
@@ -34,6 +35,31 @@ ends() {
     prints hello vstamp get greeting
     prints OK vstamp put greeting "two words"
     prints "two words" vstamp get greeting
+}
+
+@test "json: an error that was found before anything was sent names the key, too" {
+    local asked command
+    cd "$BATS_TEST_TMPDIR"
+    echo "no session" >s
+    while read -r asked command; do
+        # shellcheck disable=SC2086 # they are words
+        run --separate-stderr vstamp --json --session s $command
+        [ "$status" -eq 2 ]
+        [[ $output == "{$asked,\"ok\":false,\"error\":\"config\",\"outcome\":\"none\","* ]]
+        [[ $stderr == "vstamp: s: not a session file"* ]]
+    done <<'END'
+"op":"get","key":"k" get k
+"op":"put","key":"k" put k v
+"op":"cas","key":"k" cas k a b
+"op":"incr","key":"k" incr k
+"op":"del","key":"k" del k
+"op":"del","keys":["a","b"] del a b
+"op":"list","prefix":"p" list p
+"op":"watch","key":"k" watch k
+"op":"size" size
+"op":"call" call x
+END
+    [[ $(vstamp --json put k 2>/dev/null <.) == '{"op":"put","key":"k","ok":false,"error":"io",'* ]]
 }
 
 @test "get: a key that is not there is a no" {

@@ -77,7 +77,7 @@ lines() { [ "$(grep -vc begin "$1")" -ge "$2" ]; }
     run -5 vstamp watch k --from $((op + 2))
     [[ $output == *"op-number $((op + 2)) is yet to come, the newest is $op: is it of another"* ]]
     run -5 bash -c "vstamp --json watch k --from $((op + 2)) 2>/dev/null"
-    [[ $output == '{"op":"watch","ok":false,"error":"invalid","outcome":"none","message":"op-n'* ]]
+    [[ $output == '{"op":"watch","key":"k","ok":false,"error":"invalid","outcome":"none",'* ]]
     vstamp watch k --from $((op + 1)) --limit 1 >next &
     WATCHERS+=("$!")
     vstamp put k next

@@ -19,7 +19,7 @@ struct talk {
 };
 
 /* Until what the link waits for has come, or, while it is on its way up, its address has had its
- * time; *came says which.  VSTAMP_E_IO: all the time is over. */
+ * time; *came says which.  VSTAMP_E_IO: all the time is over, or nothing can be waited for. */
 static int wait_for(struct talk *t, uint64_t until_ms, bool *came, struct vstamp_diag *diag)
 {
     const struct link *l = &t->link;
@@ -29,7 +29,12 @@ static int wait_for(struct talk *t, uint64_t until_ms, bool *came, struct vstamp
         struct pollfd socket = {.fd = l->fd, .events = POLLIN};
         if (link_waits_to_write(l)) socket.events |= POLLOUT;
         now = vstamp_driver_now_ms();
-        *came = poll(&socket, 1, wake_ms > now ? (int)(wake_ms - now) : 0) > 0;
+        int n = poll(&socket, 1, wake_ms > now ? (int)(wake_ms - now) : 0);
+        if (n < 0 && errno != EINTR) {
+            vstamp_diag_printf(diag, "it cannot be waited for: %s", strerror(errno));
+            return VSTAMP_E_IO;
+        }
+        *came = n > 0;
     } while (!*came && now < wake_ms);
     if (*came || now < until_ms) return 0;
     vstamp_diag_printf(diag, "no answer in time");

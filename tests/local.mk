@@ -45,6 +45,7 @@ UNIT_TESTS = \
     %D%/unit/test_session_file \
     %D%/unit/test_session_moves \
     %D%/unit/test_storage \
+    %D%/unit/test_talk \
     %D%/unit/test_tls \
     %D%/unit/test_trail \
     %D%/unit/test_tree \
@@ -324,6 +325,7 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 %C%_unit_test_plan_LDADD = $(ADMIN_LIBS) $(LDADD)
 %C%_unit_test_session_file_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_storage_LDADD = $(STORAGE_LIBS) $(LDADD)
+%C%_unit_test_talk_LDADD = $(ADMIN_LIBS) $(LDADD)
 %C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.

@@ -537,11 +537,27 @@ static int say_no_change(const struct reconfigure *r)
     return CLI_OK;
 }
 
+/* Are there two files to compare? */
+static bool has_two_files(const struct reconfigure *r)
+{
+    return !r->progress && r->admin->replicas == NULL &&
+           strcmp(r->config.path, r->next.path) != 0;
+}
+
+/* Who has changed another key than those of the members must not believe that this was all. */
+static void say_nothing_to_change(const struct reconfigure *r)
+{
+    printf("nothing to change: the group has these members already\n");
+    if (has_two_files(r))
+        plan_print_warnings(&r->plan, stdout);
+    else
+        printf("what else %s says counts for each replica from its next start on\n", r->next.path);
+}
+
 /* The group has these members, perhaps by the change that was waited for. */
 static int finish_unchanged(struct reconfigure *r)
 {
-    if (!r->admin->json && !r->changes)
-        printf("nothing to change: the group has these members already\n");
+    if (!r->admin->json && !r->changes) say_nothing_to_change(r);
     if (!r->dry_run) return finish(r, "already");
     if (r->admin->json) print_json(r, "already", true, "");
     return CLI_OK;
@@ -556,6 +572,7 @@ static int run(struct reconfigure *r)
     if (r->changes) wait_for_change(r);
     if (interrupted != 0) return detach(r);
     plan_make(&r->plan, &r->answers, &r->verdict, r->progress ? NULL : &r->to);
+    if (has_two_files(r)) plan_compare_keys(&r->plan, &r->config, &r->next);
     if (r->changes && under_way(r)[0] != '\0')
         return fail(r, "unknown", CLI_UNKNOWN_OUTCOME,
                     "the change does not get on, as the group does not serve: %s: see to that, and "

@@ -169,6 +169,46 @@ void plan_make(struct plan *p, const struct answers *answers, const struct verdi
     add_warnings(p);
 }
 
+static bool is_among(const char *name, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
+/* The names of keys that differ and, as `for_life` asks, bind a group as long as it lives. */
+static void list_differing(const struct config *now, const struct config *next, bool for_life,
+                           char *names, size_t size)
+{
+    static const char *const of_members[] = {"replicas_addresses", "status_addresses", "witnesses"};
+    static const char *const of_life[] = {"durability", "max_clients", "max_value_bytes",
+                                          "batch_bytes", "state_bytes_max"};
+    char before[CONFIG_PATH_SIZE], after[CONFIG_PATH_SIZE];
+    size_t used = 0;
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const char *name = config_keys[i].name;
+        config_print(now, i, before, sizeof before);
+        config_print(next, i, after, sizeof after);
+        if (strcmp(before, after) == 0 || is_among(name, of_members, 3)) continue;
+        if (is_among(name, of_life, 5) != for_life) continue;
+        used += (size_t)snprintf(names + used, size - used, "%s%s", used > 0 ? ", " : "", name);
+        assert(used < size);
+    }
+}
+
+void plan_compare_keys(struct plan *p, const struct config *now, const struct config *next)
+{
+    char names[PLAN_LINE_SIZE] = "", for_life[PLAN_LINE_SIZE] = "";
+    list_differing(now, next, false, names, sizeof names);
+    list_differing(now, next, true, for_life, sizeof for_life);
+    if (names[0] != '\0')
+        warn(p, "not changed by this: %s: restart each replica with the new configuration, one "
+                "after another", names);
+    if (for_life[0] != '\0')
+        warn(p, "not changed by this: %s: a group keeps it as long as it lives: restore a backup "
+                "with the new configuration", for_life);
+}
+
 bool plan_is_done(const struct plan *p)
 {
     return p->answers->told && members_equal(&p->before, &p->next);
@@ -236,6 +276,11 @@ void plan_print(const struct plan *p, FILE *into)
             tolerated_by(p->before.n), tolerated_by(p->next.n));
     for (size_t i = 0; i < p->n_checks; i++)
         print_line(into, p->checks[i].ok ? "ok" : "NO", p->checks[i].text);
+    plan_print_warnings(p, into);
+}
+
+void plan_print_warnings(const struct plan *p, FILE *into)
+{
     for (size_t i = 0; i < p->n_warnings; i++)
         fprintf(into, "warning: %s\n", p->warnings[i].text);
 }

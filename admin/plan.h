@@ -10,7 +10,7 @@
 #include "admin/verdict.h"
 
 #define PLAN_LINES_MAX (2 * REPLICAS_MAX + 8)
-#define PLAN_LINE_SIZE 320
+#define PLAN_LINE_SIZE 512
 
 struct plan_line {
     bool ok; /* of a check */
@@ -31,10 +31,14 @@ struct plan {
 void plan_make(struct plan *plan, const struct answers *answers, const struct verdict *verdict,
                const struct members *next);
 
+/* What else the new configuration says, which no reconfiguration changes, is warned of. */
+void plan_compare_keys(struct plan *plan, const struct config *now, const struct config *next);
+
 /* Is there nothing to change? */
 bool plan_is_done(const struct plan *plan);
 
 void plan_print(const struct plan *plan, FILE *into);
+void plan_print_warnings(const struct plan *plan, FILE *into);
 json_t *plan_json(const struct plan *plan);
 
 #endif

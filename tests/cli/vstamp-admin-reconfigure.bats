@@ -86,6 +86,13 @@ the new configuration must name it so"* ]]
     # what there is nothing to do about has an object, too, and what cannot be done
     answer=$(vstamp-admin --json reconfigure a.yaml -n)
     [ "$(field outcome "$answer")" = already ]
+    # nor is another key changed by it, which is said whether two files can be compared or not
+    { cat a.yaml; echo "heartbeat_ms: 26"; } >keys.yaml
+    [[ $(vstamp-admin reconfigure keys.yaml -n) == *"already
+warning: not changed by this: heartbeat_ms: restart each replica"* ]]
+    [[ $(vstamp-admin --config keys.yaml reconfigure keys.yaml -n) == *"already
+what else keys.yaml says counts for each replica from its next start on" ]]
+    [[ $(vstamp-admin --json reconfigure keys.yaml -n) == *'"warnings":["not changed by this: '* ]]
     group_kill 4
     run bash -c 'vstamp-admin --json reconfigure b.yaml -y 2>/dev/null'
     [ "$status" -eq 5 ]

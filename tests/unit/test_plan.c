@@ -207,6 +207,35 @@ static void what_is_unwise_is_a_warning(void **state)
     assert_int_equal(plan.n_warnings, 2); /* fewer failures, and nobody stays */
 }
 
+static void read_config(struct config *config, const char *more)
+{
+    struct vstamp_diag diag = {0};
+    char text[512];
+    int n = snprintf(text, sizeof text, "replicas_addresses: [\"a:1\", \"b:1\"]\n%s", more);
+    assert_int_equal(config_parse(config, "f", text, (size_t)n, &diag), 0);
+}
+
+static void what_no_reconfiguration_changes_is_a_warning(void **state)
+{
+    static struct config now, next;
+    (void)state;
+    read_config(&now, "");
+    read_config(&next, "witnesses: []\nstatus_addresses: [\"a:8\", \"b:8\"]\n");
+    make("a:1/a:8,b:1/b:8,c:1/c:8");
+    plan_compare_keys(&plan, &now, &next);
+    assert_int_equal(plan.n_warnings, 0);
+    read_config(&next, "heartbeat_ms: 26\npipeline: 8\ndurability: memory\nlog_bytes: 128MiB\n");
+    plan_compare_keys(&plan, &now, &next);
+    assert_int_equal(plan.n_warnings, 2);
+    assert_string_equal(plan.warnings[0].text,
+                        "not changed by this: heartbeat_ms, log_bytes: restart each replica with "
+                        "the new configuration, one after another");
+    assert_string_equal(plan.warnings[1].text,
+                        "not changed by this: durability: a group keeps it as long as it lives: "
+                        "restore a backup with the new configuration");
+    assert_true(plan.possible);
+}
+
 int main(void)
 {
 #define PLANNED(test) cmocka_unit_test_setup(test, setup)
@@ -219,6 +248,7 @@ int main(void)
         PLANNED(too_few_who_are_up_cannot_move),
         PLANNED(a_member_may_change_its_part),
         PLANNED(what_is_unwise_is_a_warning),
+        PLANNED(what_no_reconfiguration_changes_is_a_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,6 +246,13 @@ static bool waits_for(const struct answer *a, const char *what)
            strncmp(a->status.reason, what, strlen(what)) == 0;
 }
 
+/* In a group, which has done something: one that has not may be forming still, and this one may
+ * have been started again meanwhile. */
+static bool has_lived(const struct node_status *s)
+{
+    return !vstamp_id_is_zero(s->group) && (s->op_number > 0 || s->epoch > 0);
+}
+
 /* So many recover that no quorum of normal ones can be left to recover from.  Those who are blank
  * wait with another reason, and form a group, unless one that waits for them is in a group. */
 static void explain_loss(struct verdict *v, const struct answers *answers)
@@ -256,7 +263,7 @@ static void explain_loss(struct verdict *v, const struct answers *answers)
         const struct answer *a = &answers->at[i];
         n += waits_for(a, "recovery: ");
         n_blank += waits_for(a, "blank: ");
-        any_group = any_group || (waits_for(a, "") && !vstamp_id_is_zero(a->status.group));
+        any_group = any_group || (waits_for(a, "") && has_lived(&a->status));
     }
     if (any_group) n += n_blank;
     if (n <= answers->n - v->quorum) return;

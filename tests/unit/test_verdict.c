@@ -234,6 +234,9 @@ static void who_is_blank_forms_no_group_with_one_that_has_a_state(void **state)
     answers.at[1].status.reason = "1 other replica to answer to its start: 0 did";
     answers.at[1].status.group = (struct vstamp_id){7, 7};
     judge(VERDICT_UNAVAILABLE, -1, 0);
+    assert_int_equal(verdict.n_reasons, 4); /* it has just formed one with them */
+    answers.at[1].status.op_number = 1;
+    judge(VERDICT_UNAVAILABLE, -1, 0);
     assert_int_equal(verdict.n_reasons, 5);
     assert_non_null(strstr(verdict.reasons[4], "2 replicas are without their state"));
 }

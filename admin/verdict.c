@@ -347,6 +347,17 @@ static void explain_clocks(struct verdict *v, const struct answers *answers)
         reason(v, "clocks are wrong: %s: set them right", a->status.clock_trouble);
 }
 
+/* The same: it serves until its connections break. */
+static void explain_certificates(struct verdict *v, const struct answers *answers)
+{
+    for (size_t i = 0; i < answers->n; i++) {
+        const struct answer *a = &answers->at[i];
+        if (a->reachable && a->status.certificate_trouble[0] != '\0')
+            reason(v, "replica %zu (%s): its certificate: %s", i, a->address->text,
+                   a->status.certificate_trouble);
+    }
+}
+
 void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t view_change_ms)
 {
     size_t n_taking_part = 0;
@@ -383,5 +394,6 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
     if (serving) v->health = v->n_reasons == 0 ? VERDICT_HEALTHY : VERDICT_DEGRADED;
     explain_versions(v, answers);
     explain_clocks(v, answers);
+    explain_certificates(v, answers);
     assert(v->health != VERDICT_HEALTHY || n_taking_part == v->n_replicas);
 }

@@ -10,7 +10,7 @@
 
 #include "admin/answers.h"
 
-#define VERDICT_REASONS_MAX (2 * REPLICAS_MAX + 6)
+#define VERDICT_REASONS_MAX (3 * REPLICAS_MAX + 6)
 #define VERDICT_REASON_SIZE 640
 
 /* In the order of health's exit statuses. */

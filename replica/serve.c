@@ -310,6 +310,8 @@ static int make_node(struct replica *r, struct vstamp_diag *diag)
         .journal_io = r->config.durable ? storage_journal_io(&r->storage) : NULL,
         .disk_trouble = r->storage.trouble,
         .refusal = r->transport.peers.refused,
+        .certificate_trouble = r->transport.certificate_trouble.text,
+        .certificate_not_after_s = &r->transport.certificate_not_after_s,
         .store = io_store,
         .trace = r->options->log_level >= LOG_LEVEL_DEBUG ? io_trace : NULL,
         .log = io_log,

@@ -116,15 +116,17 @@ static void renew_certificates(struct transport *t)
                   LOG_TEXT("hint", "those from before are used until the new ones are right"));
 }
 
-static void tell_of_end(struct transport *t)
+static void look_when_certificate_ends(struct transport *t)
 {
-    struct vstamp_diag diag = {0};
-    bool ends = t->tls != NULL && tls_ends_soon(t->tls, &diag);
+    struct vstamp_diag *trouble = &t->certificate_trouble;
+    bool told = trouble->text[0] != '\0';
 
-    if (ends && !t->end_told)
-        log_event(t->log, LOG_LEVEL_WARN, "certificate-ends", LOG_TEXT("reason", diag.text),
+    t->certificate_not_after_s = t->tls != NULL ? tls_not_after_s(t->tls) : UINT64_MAX;
+    if (t->tls == NULL || !tls_ends_soon(t->tls, trouble))
+        *trouble = (struct vstamp_diag){0};
+    else if (!told)
+        log_event(t->log, LOG_LEVEL_WARN, "certificate-ends", LOG_TEXT("reason", trouble->text),
                   LOG_TEXT("hint", "what is connected then stays; what breaks does not come back"));
-    t->end_told = ends;
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -132,7 +134,7 @@ static void on_sweep(uv_timer_t *timer)
     struct transport *t = timer->data;
 
     renew_certificates(t);
-    tell_of_end(t);
+    look_when_certificate_ends(t);
     peers_sweep(&t->peers);
     clients_sweep(&t->clients);
     if (t->unaccepted) accept_one(t);
@@ -152,6 +154,7 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
     if (rv == 0) rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
     if (rv != 0) return rv;
     say_what_is_odd(t, config, vr->self, fd);
+    look_when_certificate_ends(t);
     uv_timer_init(loop, &t->sweep);
     uv_tcp_init(loop, &t->listener);
     t->sweep.data = t->listener.data = t;

@@ -14,7 +14,8 @@ struct transport {
     bool unaccepted; /* one found no memory: the next sweep takes it, until then libuv takes none */
     struct log *log;
     struct tls *tls; /* NULL: without */
-    bool end_told;   /* that its certificate ends */
+    struct vstamp_diag certificate_trouble; /* that it ends; empty: not soon */
+    uint64_t certificate_not_after_s; /* since 1970; UINT64_MAX: there is none */
     struct peers peers;
     struct clients clients;
     uint8_t read_buffer[CONNECTION_READ_SIZE];

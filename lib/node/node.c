@@ -394,6 +394,8 @@ static void put_words(struct node *n, struct node_status *s)
     s->journal_io = n->io.journal_io != NULL ? n->io.journal_io : "";
     s->disk_trouble = n->io.disk_trouble != NULL ? n->io.disk_trouble : "";
     s->refusal = n->io.refusal != NULL ? n->io.refusal : "";
+    s->certificate_trouble =
+        n->io.certificate_trouble != NULL ? n->io.certificate_trouble : "";
     s->diverged = vr_diverged_text(r, n->diverged, sizeof n->diverged);
     s->clock_trouble = vr_clocks_text(r, n->clock_trouble, sizeof n->clock_trouble);
 }
@@ -427,6 +429,9 @@ void node_status(struct node *n, struct node_status *s)
         .diverged_replicas =
             (uint64_t)__builtin_popcount(r->digests.differ | r->digests.undecided),
         .clock_off_us = vr_clocks_off_us(r),
+        .certificate_not_after_s = n->io.certificate_not_after_s != NULL
+                                       ? *n->io.certificate_not_after_s
+                                       : UINT64_MAX,
         .state_pages = r->pages.n_used,
         .view_changes = r->stats.view_changes,
         .state_transfers = r->stats.state_transfers,

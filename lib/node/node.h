@@ -142,6 +142,8 @@ struct node_io {
     /* The same: what is wrong with the disk, a text that the host keeps up to date; may be NULL. */
     const char *disk_trouble;
     const char *refusal; /* the same: with whom there is no contact, and why */
+    const char *certificate_trouble; /* the same: that it ends */
+    const uint64_t *certificate_not_after_s; /* the same: since 1970, UINT64_MAX: there is none */
     /* Start a job of the disk.  Never called with durability: memory. */
     void (*store)(void *ctx, enum node_lane lane, const struct node_job *job);
     /* One line of the deterministic trace ("view-change start view=3: primary silent"); may be

@@ -145,6 +145,16 @@ static int64_t seconds_between(const ASN1_TIME *from, const ASN1_TIME *to)
     return (int64_t)days * 86400 + seconds;
 }
 
+uint64_t tls_not_after_s(const struct tls *tls)
+{
+    struct tm at;
+
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(tls->context)), &at) != 1)
+        return 0;
+    time_t end = timegm(&at);
+    return end > 0 ? (uint64_t)end : 0;
+}
+
 bool tls_ends_soon(const struct tls *tls, struct vstamp_diag *diag)
 {
     const X509 *own = SSL_CTX_get0_certificate(tls->context);

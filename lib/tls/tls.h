@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <vstamp/error.h>
@@ -47,6 +48,9 @@ void tls_close(struct tls *tls);
  * that begin from now on.  1: they were read; 0: nothing has changed; VSTAMP_E_CONFIG: they are not
  * usable yet, which is said once, and the old ones stay. */
 int tls_renew(struct tls *tls, struct vstamp_diag *diag);
+
+/* When our certificate ends, in seconds since 1970. */
+uint64_t tls_not_after_s(const struct tls *tls);
 
 /* Has our certificate ended, or does it within a tenth of its life?  True with a sentence. */
 bool tls_ends_soon(const struct tls *tls, struct vstamp_diag *diag);

@@ -196,10 +196,15 @@ knock() {
     vstamp-replica --check --tls replica | grep "^note: replica/tls.crt: has ended 20.*: renew it$"
     group_start 1 "tls: $PWD/replica"
     says 0 'event=certificate-ends .*replica/tls.crt: has ended'
+    not_after() { openssl x509 -noout -enddate -in replica/tls.crt | cut -d= -f2 | date -f - +%s; }
+    [ "$(metric vstamp_certificate_not_after_s)" = "$(not_after)" ]
+    vstamp-admin health | grep "^HEALTHY: replica 0 .*certificate: .*replica/tls.crt: has ended 20"
     certificates_issue replica authority serverAuth,clientAuth IP:127.0.0.1
     says 0 event=certificates-renewed
     vstamp --tls alice put k v
     [ "$(grep -c event=certificate-ends replica-0.log)" = 1 ]
+    [ "$(metric vstamp_certificate_not_after_s)" = "$(not_after)" ]
+    [ "$(vstamp-admin health)" = "HEALTHY: tolerates 0 more failures" ]
     run ! grep -q "^note" <(vstamp-replica --check --tls replica)
 }
 
@@ -217,6 +222,12 @@ knock() {
     vstamp-replica --check --tls replica | grep "^tls: replica"
     run -2 vstamp-replica --check --tls wrong
     run -2 vstamp-replica --local 1 --tls replica
+}
+
+@test "who has no TLS has no certificate that ends" {
+    group_start 1
+    [[ $(group_status 0) == *'"certificate_not_after_s":null,"certificate_trouble":"",'* ]]
+    [ "$(metric vstamp_certificate_not_after_s)" = 18446744073709551615 ]
 }
 
 @test "who listens to a network without TLS is warned" {

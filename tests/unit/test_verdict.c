@@ -442,6 +442,17 @@ static void versions_that_are_mixed_are_told_and_who_is_down_has_none(void **sta
     assert_non_null(strstr(verdict.reasons[0], ", not so 1: "));
 }
 
+static void certificates_that_end_are_told_and_are_no_trouble_yet(void **state)
+{
+    (void)state;
+    three_hear_each_other();
+    answers.at[1].status.certificate_trouble = "tls.crt: ends 2026-12-01 12:00 UTC: renew it";
+    judge(VERDICT_HEALTHY, 0, 1);
+    assert_int_equal(verdict.n_reasons, 1);
+    assert_string_equal(verdict.reasons[0], "replica 1 (h:2): its certificate: tls.crt: ends "
+                                            "2026-12-01 12:00 UTC: renew it");
+}
+
 static void a_primary_that_is_no_replica_is_none(void **state)
 {
     (void)state;
@@ -585,6 +596,7 @@ int main(void)
         JUDGED(a_later_epoch_is_newer_than_any_view_of_the_one_before),
         JUDGED(a_disk_in_trouble_is_named),
         JUDGED(a_witness_that_dropped_what_an_active_replica_lacks_degrades),
+        JUDGED(certificates_that_end_are_told_and_are_no_trouble_yet),
         JUDGED(versions_that_are_mixed_are_told_and_who_is_down_has_none),
         JUDGED(a_primary_that_is_no_replica_is_none),
         JUDGED(what_came_over_the_network_cannot_reach_a_terminal),

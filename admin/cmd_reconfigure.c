@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <vstamp/app.h>
@@ -537,11 +538,18 @@ static int say_no_change(const struct reconfigure *r)
     return CLI_OK;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+           of_a.st_ino == of_b.st_ino;
+}
+
 /* Are there two files to compare? */
 static bool has_two_files(const struct reconfigure *r)
 {
     return !r->progress && r->admin->replicas == NULL &&
-           strcmp(r->config.path, r->next.path) != 0;
+           !is_same_file(r->config.path, r->next.path);
 }
 
 /* Who has changed another key than those of the members must not believe that this was all. */

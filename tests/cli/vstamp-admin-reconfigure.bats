@@ -90,7 +90,7 @@ the new configuration must name it so"* ]]
     { cat a.yaml; echo "heartbeat_ms: 26"; } >keys.yaml
     [[ $(vstamp-admin reconfigure keys.yaml -n) == *"already
 warning: not changed by this: heartbeat_ms: restart each replica"* ]]
-    [[ $(vstamp-admin --config keys.yaml reconfigure keys.yaml -n) == *"already
+    [[ $(vstamp-admin --config "$PWD/keys.yaml" reconfigure keys.yaml -n) == *"already
 what else keys.yaml says counts for each replica from its next start on" ]]
     [[ $(vstamp-admin --json reconfigure keys.yaml -n) == *'"warnings":["not changed by this: '* ]]
     group_kill 4

@@ -84,10 +84,6 @@ int client_take_consistency(const struct cli *cli, const struct cli_option *opti
 
 int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag)
 {
-    if (c->options.session != NULL && c->options.session[0] == '\0') {
-        vstamp_diag_printf(diag, "--session: the name is empty: name a file");
-        return VSTAMP_E_USAGE;
-    }
     int rv = 0;
     if (!c->file_open) {
         const char *path = file_path != NULL ? file_path : c->options.session;

@@ -174,7 +174,7 @@ static bool parse_journal_io(const char *text, enum journal_io *io)
 static int set_text(const struct cli *cli, char *into, const char *text, const char *option)
 {
     if (text == NULL) return 0;
-    if (text[0] == '\0' || strlen(text) >= CONFIG_PATH_SIZE)
+    if (strlen(text) >= CONFIG_PATH_SIZE)
         return cli_usage(cli, "%s: expected 1 to %d characters", option, CONFIG_PATH_SIZE - 1);
     snprintf(into, CONFIG_PATH_SIZE, "%s", text);
     return 0;

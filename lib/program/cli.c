@@ -168,7 +168,8 @@ static int set_option(const struct cli *cli, const struct cli_option *o, const c
     case CLI_TYPE_FLAG:
         *(bool *)o->into = true;
         return 0;
-    case CLI_TYPE_TEXT:
+    case CLI_TYPE_TEXT: /* a variable of a script that was not set is not to count as none */
+        if (*value == '\0') return cli_usage(cli, "%s: %s is empty", typed, o->operand);
         *(const char **)o->into = value;
         return 0;
     case CLI_TYPE_U32:

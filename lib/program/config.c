@@ -17,11 +17,7 @@
 int config_find(char path[static CONFIG_PATH_SIZE], const char *option, struct vstamp_diag *diag)
 {
     const char *named = option != NULL ? option : getenv(CONFIG_ENVIRONMENT);
-    if (named == NULL || *named == '\0') named = NULL;
-    if (option != NULL && *option == '\0') {
-        vstamp_diag_printf(diag, "--config is empty: name a file");
-        return VSTAMP_E_CONFIG;
-    }
+    if (option == NULL && named != NULL && *named == '\0') named = NULL;
     const char *chosen = named != NULL ? named : CONFIG_FILE_NAME;
     if (strlen(chosen) >= CONFIG_PATH_SIZE) {
         vstamp_diag_printf(diag, "the path of the configuration is too long");

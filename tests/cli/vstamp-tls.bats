@@ -209,6 +209,7 @@ knock() {
 }
 
 @test "what is wrong with the folder is said at the start" {
+    local word
     group_configure 1
     run -2 vstamp-replica --index 0 --tls nowhere
     [[ $output == *"nowhere/ca.crt: no certificates of authorities: No such file or directory"* ]]
@@ -222,6 +223,11 @@ knock() {
     vstamp-replica --check --tls replica | grep "^tls: replica"
     run -2 vstamp-replica --check --tls wrong
     run -2 vstamp-replica --local 1 --tls replica
+    for word in "vstamp get k" "vstamp-admin status" "vstamp-replica --index 0"; do
+        # shellcheck disable=SC2086 # they are words
+        run -2 $word --tls ""
+        [[ $output == *": --tls: DIR is empty"* ]]
+    done
 }
 
 @test "who has no TLS has no certificate that ends" {

@@ -189,6 +189,7 @@ static void each_mistake_is_one_line_and_where_help_is(void **state)
         {"get k --limit 4294967297",
          "vstamp: --limit: expected a whole number from 1 to 100, found '4294967297'\n"
          "Try 'vstamp get --help'.\n"},
+        {"get k --config=", "vstamp: --config: FILE is empty\nTry 'vstamp get --help'.\n"},
         {"get k -n", "vstamp: -n: N is missing\nTry 'vstamp get --help'.\n"},
         {"get k -rn 0", "vstamp: -n: expected a whole number from 1 to 100, found '0'\n"
                         "Try 'vstamp get --help'.\n"},

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -451,6 +452,7 @@ int cli_run(struct cli *cli, int argc, char **argv)
     const char *word;
 
     cli_take_streams();
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, which is told of */
     base_assert_set_hook(on_bug);
     assert(cli->commands != NULL);
     int rv = next_operand(&p, 0, &word);

@@ -21,6 +21,8 @@ static void complain_unseen(struct client *c, struct operation operation)
         char *file = escape_for_shell(path);
         cli_complain(c->cli, "the answer cannot be shown: to see it: vstamp resume %s", file);
         free(file);
+    } else if (operation_is_write(operation)) {
+        cli_complain(c->cli, "the group has answered, but that cannot be shown, nor kept");
     }
     errno = error;
 }

@@ -321,6 +321,11 @@ lose() {
     run bash -c 'vstamp get n >/dev/full'
     [ "$output" = "vstamp: standard output: No space left on device" ]
     value_is n 1
+    run bash -c 'unset HOME XDG_STATE_HOME; vstamp put k w 2>&1 >/dev/full'
+    [ "$status" -eq 2 ]
+    [ "${lines[0]}" = "vstamp: the group has answered, but that cannot be shown, nor kept" ]
+    [ "${lines[1]}" = "vstamp: standard output: No space left on device" ]
+    [ "$(vstamp get k)" = w ]
 }
 
 @test "a signal behind the answer of a write waits until that is shown" {

@@ -15,6 +15,7 @@
 
 #include "base/assert.h"
 #include "program/duration.h"
+#include "program/escape.h"
 #include "program/nearest.h"
 
 #define OPTION_WIDTH 26 /* of the left column of --help */
@@ -38,8 +39,13 @@ static void complain(const struct cli *cli, const char *sentence)
 {
     bool colour = cli_may_colour(stderr);
     fflush(stdout); /* so that a terminal shows both in the order they were written */
-    fprintf(stderr, "%s%s:%s %s\n", colour ? "\033[1;31m" : "", cli->program,
-            colour ? "\033[0m" : "", sentence);
+    fprintf(stderr, "%s%s:%s ", colour ? "\033[1;31m" : "", cli->program,
+            colour ? "\033[0m" : "");
+    if (isatty(STDERR_FILENO)) /* it may name what came from elsewhere */
+        escape_print(stderr, bytes_of(sentence), ESCAPE_TERMINAL);
+    else
+        fputs(sentence, stderr);
+    fputc('\n', stderr);
 }
 
 /* Whole, however many replicas it speaks of: what to do stands at its end. */

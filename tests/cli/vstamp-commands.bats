@@ -37,6 +37,14 @@ ends() {
     prints "two words" vstamp get greeting
 }
 
+@test "a complaint that names what was given does not take the terminal over" {
+    group_need_terminal
+    run script -qec "NO_COLOR=1 vstamp get k ü \"\$(printf '\\033[2J')\"" /dev/null </dev/null
+    [[ $output == "vstamp: one operand too many: 'ü'"* ]]
+    run script -qec "NO_COLOR=1 vstamp get k \"\$(printf '\\033[2J')\"" /dev/null </dev/null
+    [[ $output == "vstamp: one operand too many: '\\x1b[2J'"* ]]
+}
+
 @test "json: an error that was found before anything was sent names the key, too" {
     local asked command
     cd "$BATS_TEST_TMPDIR"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # On a machine without compiler and libraries configure names all that is missing at once, with the
-# line that installs it.  That machine is a PATH with everything but them.
+# line that installs it.  That machine is a PATH with everything but them.  And a folder in which
+# nothing could be made is refused before anything is installed.
 set -u
 top_srcdir=$(cd "${top_srcdir:-$(dirname "$0")/..}" && pwd)
 if [ -e "$top_srcdir/config.status" ]; then
@@ -39,10 +40,15 @@ report() { # STATUS WHAT
     n=$((n + 1))
 }
 
-echo 1..3
+echo 1..4
 [ "$status" -ne 0 ] && [ "$(echo "$said" | grep -c 'error:')" -eq 1 ]
 report $? 'it stops, with one complaint'
 on_line gcc libc6-dev
 report $? 'the compiler is named'
 [ -n "$libraries" ] && on_line pkg-config $libraries
 report $? 'and so is every library'
+
+mkdir "$scratch/a b" && cp "$top_srcdir/bootstrap" "$scratch/a b/"
+said=$("$scratch/a b/bootstrap" --no-install 2>&1)
+[ $? -eq 1 ] && [ "${said#bootstrap: "$scratch/a b": }" != "$said" ]
+report $? 'bootstrap takes no folder with a space in its path'

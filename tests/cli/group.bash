@@ -140,6 +140,11 @@ group_running() { # I
     [[ -n ${GROUP_PIDS[$1]:-} ]] && kill -0 "${GROUP_PIDS[$1]}" 2>/dev/null
 }
 
+# Processes that replica I has begun.  Not every machine has pgrep.
+group_children() { # I
+    grep -lsx "PPid:.${GROUP_PIDS[$1]}" /proc/[0-9]*/status | tr -cd '0-9\n'
+}
+
 # group_adopt PID: end this process too in group_teardown.
 group_adopt() { GROUP_EXTRAS+=("$1"); }
 

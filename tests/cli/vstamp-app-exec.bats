@@ -132,7 +132,7 @@ ends_by_itself() {
     local status=0
     group_start_one 0 "$@"
     apply pid >/dev/null
-    kill -KILL "$(pgrep -P "${GROUP_PIDS[0]}" faulty_app)"
+    kill -KILL "$(group_children 0)"
     run vstamp --timeout 1 call 5 # by which it is noticed, if not before
     [ "$status" -eq 3 ] || [ "$status" -eq 4 ]
     group_wait "its end" group_never group_running 0

@@ -520,7 +520,7 @@ runs_with() {
     local data=$BATS_TEST_TMPDIR/data/2 looking
     with_checkpoints 3
     runs_with slow_pages
-    group_looks() { looking=$(pgrep -P "${GROUP_PIDS[2]}"); }
+    group_looks() { looking=$(group_children 2) && [ -n "$looking" ]; }
     group_start_one 2
     group_wait "a look" group_looks
     kill -KILL "$looking"

@@ -213,7 +213,9 @@ group_fails() {
     shift 2
     run "$@"
     # shellcheck disable=SC2053,SC2154
-    [[ $status -eq $expected && $output == $pattern ]]
+    [[ $status -eq $expected && $output == $pattern ]] && return
+    echo "ended in $status, not in $expected as \"$pattern\": $output" >&2
+    return 1
 }
 
 # All started replicas serve their status; fails at once when one of them ended.

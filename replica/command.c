@@ -49,13 +49,11 @@ static int check_folder(const struct cli *cli, const struct config *config, uint
     static struct vr_membership said, configured;
     const char *address = config->replicas_addresses.at[index].text;
     struct vstamp_diag diag = {0};
-    struct log log;
+    int rv = storage_check_owner(config->data_dir, index, address, &diag);
     bool retired;
 
-    log_open(&log, LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT, (int)index);
-    int rv = storage_check_owner(config->data_dir, index, address, &log, &diag);
     if (rv != 0) return cli_fail(cli, rv, &diag);
-    if (!storage_read_membership(config->data_dir, index, &log, &said, &retired)) return 0;
+    if (!storage_read_membership(config->data_dir, index, &said, &retired)) return 0;
     vr_membership_of_config(&configured, vr);
     if (retired) {
         printf("it was replaced in epoch %" PRIu32 " and is not needed any more: started, it ends "

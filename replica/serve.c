@@ -405,7 +405,7 @@ static int open_storage(struct replica *r, struct vstamp_diag *diag)
     const struct config *config = r->options->config;
     uint32_t index = r->options->index;
     const char *address = config->replicas_addresses.at[index].text;
-    int rv = storage_check_owner(config->data_dir, index, address, &r->log, diag);
+    int rv = storage_check_owner(config->data_dir, index, address, diag);
 
     if (rv == 0)
         rv = storage_open(&r->storage, config->data_dir, index, r->config.state_pages, &r->turn,

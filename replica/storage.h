@@ -36,7 +36,7 @@
 struct storage;
 struct storage_reading {
     const struct storage *storage;
-    bool running;    /* while the replica runs: nothing is synced, and errors are said later */
+    bool glances;    /* nothing is replayed: so nothing is synced, and errors are said later */
     uint64_t number; /* behind fd, 0: none */
     int fd;          /* -1: there is no such file */
     int failed_errno; /* of the first read that failed, 0: none did; */
@@ -116,12 +116,12 @@ struct storage {
 /* Before it is opened: is the folder that of the replica at this address?  VSTAMP_E_CONFIG if it is
  * another's, or if it is empty and another one under `data_dir` is the right one; the sentence says
  * which to rename. */
-int storage_check_owner(const char *data_dir, uint32_t index, const char *address, struct log *log,
+int storage_check_owner(const char *data_dir, uint32_t index, const char *address,
                         struct vstamp_diag *diag);
 
 /* Who the group is, as the journal in the folder says.  False: it does not. */
-bool storage_read_membership(const char *data_dir, uint32_t index, struct log *log,
-                             struct vr_membership *members, bool *retired);
+bool storage_read_membership(const char *data_dir, uint32_t index, struct vr_membership *members,
+                             bool *retired);
 
 /* Create the folder where it is missing, lock it, remove what a crash left half made.  `log` and
  * `turn` are kept by pointer. */

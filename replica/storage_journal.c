@@ -291,13 +291,13 @@ static int open_segment(struct storage_reading *r, uint64_t number, struct vstam
     r->number = number;
     storage_name(name, STORAGE_JOURNAL, number);
     r->fd = open_journal(r->storage, name, O_RDONLY | O_NONBLOCK, NULL); /* be it a pipe */
-    if (r->fd < 0 && (errno == ENOENT || (r->running && errno == EIO))) return 0;
+    if (r->fd < 0 && (errno == ENOENT || (r->glances && errno == EIO))) return 0;
     if (r->fd < 0) {
         r->number = 0; /* who asks again is not told that it is not there */
         return storage_complain(diag, r->storage, name, "cannot open");
     }
     /* What a former process wrote may not have got further than a cache (PIT-9.6). */
-    if (!r->running && fsync(r->fd) != 0)
+    if (!r->glances && fsync(r->fd) != 0)
         return storage_complain(diag, r->storage, name, "cannot sync");
     return 0;
 }
@@ -311,11 +311,11 @@ static void say_unreadable(const struct storage *s, const struct storage_reading
 
 static void read_failed(struct storage_reading *r, uint64_t place)
 {
-    if (r->running && r->failed_errno != 0) return;
+    if (r->glances && r->failed_errno != 0) return;
     r->failed_errno = errno;
     r->failed_number = r->number;
     r->failed_place = place;
-    if (!r->running) say_unreadable(r->storage, r);
+    if (!r->glances) say_unreadable(r->storage, r);
 }
 
 /* As much as there is, up to the end of the file; what the disk cannot read is zeros: it does not
@@ -371,7 +371,7 @@ bool journal_check(struct lane *l, const struct node_job *job)
 {
     const struct node_source source = {.ctx = &l->reading, .read = storage_read};
 
-    l->reading = (struct storage_reading){.storage = l->storage, .running = true, .fd = -1};
+    l->reading = (struct storage_reading){.storage = l->storage, .glances = true, .fd = -1};
     node_check_journal(job->check, &source);
     if (!job->check->found.rotten && job->place == 0)
         check_end(&l->reading, job->number, &job->check->found);

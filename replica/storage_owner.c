@@ -33,17 +33,16 @@ struct look {
 };
 
 /* False: there is no journal.  To be ended in either case. */
-static bool look_begin(struct look *l, const char *data_dir, uint32_t index, size_t window,
-                       struct log *log)
+static bool look_begin(struct look *l, const char *data_dir, uint32_t index, size_t window)
 {
     uint64_t *numbers = NULL;
     size_t n = 0;
 
-    l->storage = (struct storage){.log = log, .folder_fd = -1, .lock_fd = -1};
+    l->storage = (struct storage){.folder_fd = -1, .lock_fd = -1};
     snprintf(l->storage.folder, sizeof l->storage.folder, "%.*s/%" PRIu32, PATH_MAX - 32,
              data_dir, index);
     l->storage.folder_fd = open(l->storage.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    l->reading = (struct storage_reading){.storage = &l->storage, .fd = -1};
+    l->reading = (struct storage_reading){.storage = &l->storage, .glances = true, .fd = -1};
     l->source = (struct node_source){.ctx = &l->reading, .read = storage_read};
     l->window = (struct node_window){.capacity = window, .bytes = zeros_map(window)};
     l->walk = (struct journal_walk){.source = &l->source, .window = &l->window,
@@ -67,12 +66,12 @@ static void look_end(struct look *l)
 }
 
 /* False: nobody's, or it cannot be told. */
-static bool find_owner(const char *data_dir, uint32_t index, struct log *log,
+static bool find_owner(const char *data_dir, uint32_t index,
                        char address[static ADDRESS_BYTES_MAX + 1])
 {
     static struct look l;
     struct journal_head head;
-    bool found = look_begin(&l, data_dir, index, WINDOW_HEAD, log) &&
+    bool found = look_begin(&l, data_dir, index, WINDOW_HEAD) &&
                  journal_walk_segment(&l.walk, l.first, &head) &&
                  head.is.owner.address.size <= ADDRESS_BYTES_MAX;
 
@@ -117,13 +116,13 @@ static bool read_segment(struct look *l, struct vr_membership *members, bool *re
     return any;
 }
 
-bool storage_read_membership(const char *data_dir, uint32_t index, struct log *log,
-                             struct vr_membership *members, bool *retired)
+bool storage_read_membership(const char *data_dir, uint32_t index, struct vr_membership *members,
+                             bool *retired)
 {
     static struct look l;
     bool found = false;
 
-    if (look_begin(&l, data_dir, index, WINDOW_WALK, log)) {
+    if (look_begin(&l, data_dir, index, WINDOW_WALK)) {
         journal_walk_begin(&l.walk, l.first, l.last);
         for (uint64_t number = l.first; number <= l.walk.last && l.walk.rv == 0; number++) {
             struct journal_head head;
@@ -149,16 +148,16 @@ static bool is_in_use(const char *data_dir, uint32_t index)
     return used;
 }
 
-int storage_check_owner(const char *data_dir, uint32_t index, const char *address, struct log *log,
+int storage_check_owner(const char *data_dir, uint32_t index, const char *address,
                         struct vstamp_diag *diag)
 {
     char owner[ADDRESS_BYTES_MAX + 1], other[ADDRESS_BYTES_MAX + 1];
-    bool any = find_owner(data_dir, index, log, owner);
+    bool any = find_owner(data_dir, index, owner);
     uint32_t i;
 
     if ((any && strcmp(owner, address) == 0) || is_in_use(data_dir, index)) return 0;
     for (i = 0; i < REPLICAS_MAX; i++)
-        if (i != index && find_owner(data_dir, i, log, other) && strcmp(other, address) == 0) break;
+        if (i != index && find_owner(data_dir, i, other) && strcmp(other, address) == 0) break;
     if (!any && i == REPLICAS_MAX) return 0;
     if (i < REPLICAS_MAX)
         vstamp_diag_printf(diag,

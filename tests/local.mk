@@ -251,6 +251,9 @@ check_PROGRAMS += %D%/cli/fake_status
 %C%_cli_fake_status_LDADD = $(MICROHTTPD_LIBS)
 
 # Loaded into a program by LD_PRELOAD, so that it meets what is rare.
+check_LTLIBRARIES += %D%/cli/bad_sector.la
+%C%_cli_bad_sector_la_SOURCES = %D%/cli/bad_sector.c
+%C%_cli_bad_sector_la_LDFLAGS = $(PLUG_IN_LDFLAGS)
 check_LTLIBRARIES += %D%/cli/slow_names.la
 %C%_cli_slow_names_la_SOURCES = %D%/cli/slow_names.c
 %C%_cli_slow_names_la_LDFLAGS = $(PLUG_IN_LDFLAGS)

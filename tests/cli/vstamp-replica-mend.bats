@@ -72,6 +72,26 @@ mended() { # REPLICA N: so many entries, and nothing else was needed
     for i in 0 1 2; do mended "$i" 2; done
 }
 
+# What else is in the segment was read with it, at first.
+@test "a sector that cannot be read is the entries in it, and no more" {
+    local library file place damaged log=$BATS_TEST_TMPDIR/replica-1.log
+    library=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/bad_sector.so
+    LD_PRELOAD=$library vstamp-replica --version || skip "LD_PRELOAD does not work here"
+    start_with_data
+    file=$(grep -l -a the-value-20-of "$(data 1)"/journal-* | head -n 1)
+    place=$(grep -abo the-value-20-of "$file" | head -n 1 | cut -d : -f 1)
+    GROUP_RUN[1]="env LD_PRELOAD=$library BAD_SECTOR_FILE=${file##*/} BAD_SECTOR_AT=$place"
+    group_start_one 0
+    group_start_one 1
+    all_is_there
+    damaged=$(grep -c 'event=entry-damaged op=' "$log")
+    echo "# $damaged entries" >&3
+    ((damaged > 0 && damaged <= 4096 / 128))
+    mended 1 "$damaged"
+    [ "$(sed '/event=restored/q' "$log" | grep -c "level=warn .*event=journal-unreadable \
+.*place=$((place / 4096 * 4096)) reason=\"Input/output error\"")" -eq 1 ]
+}
+
 @test "the damage does not stay" {
     start_with_data
     rot 1 the-value-30-of

@@ -66,7 +66,6 @@ struct lane {
     /* The thread's own. */
     int fd;                       /* of the file it writes, or -1 */
     char name[STORAGE_NAME_SIZE]; /* of that file */
-    uint64_t size;                /* where the next write goes */
     bool buffered;                /* the file system has no O_DIRECT */
     struct pages_file pages;      /* the checkpoint's lane: while one is written */
     uint64_t unfit;               /* segment that was found damaged: nothing takes its place */

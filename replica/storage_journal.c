@@ -70,11 +70,10 @@ static bool fill_with_zeros(struct lane *l, uint64_t size)
     void *zeros = mmap(NULL, ZEROS_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     bool ok = zeros != MAP_FAILED;
 
-    l->size = 0;
-    while (ok && l->size < size) {
-        uint64_t left = size - l->size;
+    for (uint64_t at = 0; ok && at < size; at += ZEROS_SIZE) {
+        size_t part = size - at < ZEROS_SIZE ? (size_t)(size - at) : ZEROS_SIZE;
 
-        ok = lane_write(l, (struct bytes){zeros, left < ZEROS_SIZE ? (size_t)left : ZEROS_SIZE});
+        ok = lane_write(l, (struct bytes){zeros, part}, at);
     }
     if (zeros == MAP_FAILED) return lane_failed(l, "find memory for");
     munmap(zeros, ZEROS_SIZE);
@@ -86,7 +85,7 @@ static bool fill(struct lane *l, uint64_t size)
     struct last_block last;
 
     put_last_block(&last, size);
-    return fill_with_zeros(l, size) && lane_write(l, (struct bytes){last.bytes, sizeof last});
+    return fill_with_zeros(l, size) && lane_write(l, (struct bytes){last.bytes, sizeof last}, size);
 }
 
 static bool make_anew(struct lane *l, uint64_t size)

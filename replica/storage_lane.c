@@ -65,17 +65,17 @@ bool lane_failed(struct lane *l, const char *step)
     return false;
 }
 
-bool lane_write(struct lane *l, struct bytes data)
+bool lane_write(struct lane *l, struct bytes data, uint64_t place)
 {
     while (data.size > 0) {
-        ssize_t n = pwrite(l->fd, data.data, data.size, (off_t)l->size);
+        ssize_t n = pwrite(l->fd, data.data, data.size, (off_t)place);
 
         if (n < 0 && errno == EINTR) continue;
         if (n == 0) errno = ENOSPC;
         if (n <= 0) return lane_failed(l, "write");
         data.data += n;
         data.size -= (size_t)n;
-        l->size += (uint64_t)n;
+        place += (uint64_t)n;
     }
     return true;
 }

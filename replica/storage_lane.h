@@ -21,7 +21,7 @@ void storage_give_up(struct storage *s, const struct lane *l); /* ends the proce
 
 /* and in the lane's thread.  Each of these returns false after it has noted what failed. */
 bool lane_failed(struct lane *l, const char *step); /* errno says how; always false */
-bool lane_write(struct lane *l, struct bytes data);
+bool lane_write(struct lane *l, struct bytes data, uint64_t place);
 bool lane_sync_folder(struct lane *l);
 bool lane_has_room(struct lane *l, uint64_t size);
 bool lane_leaves_room(int fd); /* for all else, if something that may be lost goes to that file */

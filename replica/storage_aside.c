@@ -65,7 +65,7 @@ int storage_put_aside(const struct storage *s, struct vstamp_diag *diag)
 
     while (ok && (entry = storage_entry(dir)) != NULL)
         if (is_content(entry->d_name)) ok = rename_aside(s, entry->d_name);
-    ok = ok && errno == 0 && fsync(s->folder_fd) == 0;
+    ok = ok && errno == 0;
     if (!ok) storage_complain(diag, s, ".", "cannot put damaged files aside");
     if (dir != NULL) closedir(dir);
     return ok ? 0 : VSTAMP_E_IO;

@@ -583,6 +583,34 @@ runs_with() {
     [ "$(get k)" = v ]
 }
 
+# not_kept N: after some operations more, replica 2 has said so often that its trail is not kept.
+not_kept() {
+    for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    [ "$(grep -c 'level=warn .*event=trail-not-kept reason="Is a directory"' \
+        "$BATS_TEST_TMPDIR/replica-2.log")" -eq "$1" ]
+}
+
+@test "what may be lost and cannot be kept is told once, and nothing waits for it" {
+    local data=$BATS_TEST_TMPDIR/data/2 log=$BATS_TEST_TMPDIR/replica-2.log
+    with_checkpoints 3
+    has_cut() { (($(group_field "$1" log_start) > 1)); }
+    for i in 0 1; do group_wait "a log that lacks the first entries" has_cut "$i"; done
+    rm -r "$data"
+    mkdir -p "$data/trail"
+    ln -s gone/pages "$data/fetched-pages"
+    group_start_one 2
+    group_wait_agree
+    [ "$(grep -c 'level=warn .*event=fetched-pages-not-kept reason="No such file' "$log")" -eq 1 ]
+    group_wait "the trail to be missed" not_kept 1
+    for _ in 1 2 3; do not_kept 1; done
+    rmdir "$data/trail"
+    is_kept() { not_kept 1 && [ -s "$data/trail" ]; }
+    group_wait "the trail to be kept" is_kept
+    until rm -f "$data/trail" && mkdir "$data/trail"; do continue; done
+    group_wait "the trail to be missed again" not_kept 2
+    group_wait_agree
+}
+
 # A supervisor that starts it again and again would fill its log.
 @test "what is no file where a file of the replica belongs is named, and stays" {
     local data=$BATS_TEST_TMPDIR/data/2 name where="where a file of the replica belongs"

@@ -231,12 +231,14 @@ sound_after_stop() {
     put k first-value
     put l second-value
     file_with first-value
+    ln "$FILE" "$BATS_TEST_TMPDIR/rotten"
     printf '\377' | dd of="$FILE" bs=1 seek="$PLACE" conv=notrunc status=none
     group_wait_log 0 "level=error .*event=journal-rotten file=${FILE##*/} place=[0-9]* first_op="
     group_wait_log 0 "event=journal-mended file=${FILE##*/}"
     [ "$(group_field 0 rotten_batches)" -eq 1 ]
     group_http 0 /metrics | grep -q '^vstamp_rotten_batches_total 1'
     [ ! -e "$FILE" ]
+    [ "$(stat -c %h "$BATS_TEST_TMPDIR/rotten")" -eq 1 ] # nor is it kept for a later segment
     sound_after_stop 0
     [ "$(get k)$(get l)" = first-valuesecond-value ]
     [ "$(grep -c 'level=error' "$log")" -eq 1 ]
@@ -761,6 +763,7 @@ File too large\" hint=\"files may not be that large: raise the limit (ulimit -f)
     group_kill 0 1 2
     for i in 0 1 2; do
         cp -r "$BATS_TEST_TMPDIR/data/$i" "$BATS_TEST_TMPDIR/sound-$i"
+        cp "$BATS_TEST_TMPDIR/data/$i"/journal-*1 "$BATS_TEST_TMPDIR/data/$i/journal.spare"
         damage "$i"
     done
     for i in 0 1 2; do group_start_one "$i"; done
@@ -768,6 +771,7 @@ File too large\" hint=\"files may not be that large: raise the limit (ulimit -f)
     for i in 0 1 2; do
         group_wait_field "$i" status recovering
         [[ $(group_field "$i" reason) == "its folder was damaged: 2 normal replicas to recover"* ]]
+        [ -e "$BATS_TEST_TMPDIR/data/$i/damaged-journal.spare" ] # else it would be read one day
     done
     vstamp --timeout 1 get k1 || status=$?
     [ "$status" -eq 3 ]

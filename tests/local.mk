@@ -250,6 +250,10 @@ check_PROGRAMS += %D%/cli/fake_status
 %C%_cli_fake_status_SOURCES = %D%/cli/fake_status.c
 %C%_cli_fake_status_LDADD = $(MICROHTTPD_LIBS)
 
+# Whom a replica tells how it is.
+check_PROGRAMS += %D%/cli/hear_notify
+%C%_cli_hear_notify_LDADD =
+
 # Loaded into a program by LD_PRELOAD, so that it meets what is rare.
 check_LTLIBRARIES += %D%/cli/bad_sector.la
 %C%_cli_bad_sector_la_SOURCES = %D%/cli/bad_sector.c

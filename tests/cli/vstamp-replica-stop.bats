@@ -69,6 +69,19 @@ teardown() { group_teardown; }
     grep -q "event=stop-timeout" "$BATS_TEST_TMPDIR/replica-$PRIMARY.log"
 }
 
+@test "a supervisor is told that it serves, what happens, and that it stops" {
+    local socket=$BATS_TEST_TMPDIR/notify heard=$BATS_TEST_TMPDIR/heard
+    "${top_builddir:?}/tests/cli/hear_notify" "$socket" >"$heard" 3>&- &
+    group_adopt $!
+    group_wait "the supervisor" test -S "$socket"
+    GROUP_RUN="env NOTIFY_SOCKET=$socket" group_start 1 "durability: memory"
+    group_wait "it to serve" grep -qx "READY=1" "$heard"
+    group_wait "the view" grep -q "^STATUS=view-started view=0 role=primary" "$heard"
+    group_never grep -q STOPPING "$heard"
+    group_stop 0
+    group_wait "its end" grep -qx "STOPPING=1" "$heard"
+}
+
 @test "a second signal ends it at once" {
     local status=0
     group_start 3 "durability: memory"

@@ -9,7 +9,9 @@
  *   version   a frame of another version of the protocol
  *   stranger  hellos of replicas that were told otherwise, some of an index that does not exist
  *   releases  hellos of replicas whose versions end before ours, and begin behind them
- *   split     a valid request, one byte a write: fails unless it is answered
+ *   self      a hello of a replica that says it is at the address of this one
+ *   split     a valid request, one byte a write, each N us after the other: fails unless it is
+ *             answered
  *   twice     two valid requests in one write: fails unless both are answered
  *   idle      N connections that say nothing, } held until standard input ends; prints "ready" when
  *   half      N connections with half a frame, } all are there
@@ -79,10 +81,11 @@ static size_t make_request(uint8_t *frame)
     return wire_frame_encode(&header, &wire_shape_request, &request, frame, FRAME_MAX);
 }
 
-static size_t make_hello(uint8_t *frame, uint32_t sender, uint8_t oldest, uint8_t newest)
+static size_t make_hello(uint8_t *frame, const char *address, uint32_t sender, uint8_t oldest,
+                         uint8_t newest)
 {
     const struct wire_header header = {.sender = sender, .newest = newest};
-    const struct wire_hello hello = {.address = {(const uint8_t *)"a:1", 3},
+    const struct wire_hello hello = {.address = bytes_of(address),
                                     .settings = {.durability = bytes_of("t\xffpe")},
                                     .version = {(const uint8_t *)"9", 1},
                                     .oldest = oldest,
@@ -185,10 +188,10 @@ static int version(unsigned n)
     return 0;
 }
 
-static void throw_hello(uint32_t sender, uint8_t oldest, uint8_t newest)
+static void throw_hello(const char *address, uint32_t sender, uint8_t oldest, uint8_t newest)
 {
     uint8_t frame[FRAME_MAX];
-    size_t size = make_hello(frame, sender, oldest, newest);
+    size_t size = make_hello(frame, address, sender, oldest, newest);
     int fd = dial();
 
     throw_bytes(fd, frame, size);
@@ -202,7 +205,7 @@ static int stranger(unsigned n)
 
     (void)n;
     for (size_t i = 0; i < sizeof senders / sizeof senders[0]; i++)
-        throw_hello(senders[i], WIRE_OLDEST, WIRE_NEWEST);
+        throw_hello("a:1", senders[i], WIRE_OLDEST, WIRE_NEWEST);
     return 0;
 }
 
@@ -210,8 +213,18 @@ static int stranger(unsigned n)
 static int releases(unsigned n)
 {
     (void)n;
-    throw_hello(3, 1, WIRE_OLDEST - 1);
-    throw_hello(4, WIRE_NEWEST + 1, WIRE_NEWEST + 2);
+    throw_hello("a:1", 3, 1, WIRE_OLDEST - 1);
+    throw_hello("a:1", 4, WIRE_NEWEST + 1, WIRE_NEWEST + 2);
+    return 0;
+}
+
+static int self(unsigned n)
+{
+    char address[32];
+
+    (void)n;
+    snprintf(address, sizeof address, "127.0.0.1:%u", port);
+    throw_hello(address, 1, WIRE_OLDEST, WIRE_NEWEST);
     return 0;
 }
 
@@ -221,10 +234,9 @@ static int split(unsigned n)
     size_t size = make_request(frame), i;
     int fd = dial();
 
-    (void)n;
     for (i = 0; i < size; i++) {
-        throw_bytes(fd, frame + i, 1);
-        usleep(100);
+        if (write(fd, frame + i, 1) != 1) return 1;
+        usleep(n);
     }
     return read_answer(fd) ? 0 : 1;
 }
@@ -275,8 +287,8 @@ static const struct throw
 throws[] = {
     {"garbage", garbage}, {"flipped", flipped},   {"lying", lying},
     {"version", version}, {"stranger", stranger}, {"releases", releases},
-    {"split", split},     {"twice", twice},       {"idle", idle},
-    {"half", half},
+    {"self", self},       {"split", split},       {"twice", twice},
+    {"idle", idle},       {"half", half},
 };
 
 int main(int argc, char **argv)

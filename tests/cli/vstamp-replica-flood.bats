@@ -21,7 +21,7 @@ works() {
 resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/${GROUP_PIDS[$PRIMARY]}/status"; }
 
 @test "bytes in pieces, and two frames in one write, are both understood" {
-    "$throw" $((GROUP_BASE + PRIMARY)) split
+    "$throw" $((GROUP_BASE + PRIMARY)) split 100
     "$throw" $((GROUP_BASE + PRIMARY)) twice
 }
 
@@ -70,6 +70,12 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     [[ $(group_field 0 refusal) == *"durability is t?pe at a:1"* ]]
     # the real peers were not thrown out
     group_never grep -q 'event=peer-disconnected' "$log"
+    works anyway
+}
+
+@test "who says that it is at our own address is refused" {
+    "$throw" "$GROUP_BASE" self
+    group_wait_log 0 "event=peer-refused .*reason=\"it claims our own address"
     works anyway
 }
 
@@ -123,11 +129,38 @@ connected() {
 }
 are_connected() { (($(connected) >= $1)); }
 has_heard() { (($(group_field "$PRIMARY" requests) >= $1)); }
+clients_are() { group_http "$PRIMARY" /metrics | grep -q "^vstamp_client_connections $1"$'\r*$'; }
+has_committed() { (($(group_field "$PRIMARY" commit_number) > 0)); }
 have_answers() { [ "$(cat "$BATS_TEST_TMPDIR"/answer-* | wc -l)" -eq "$1" ]; }
 # Whether its hello comes before or after the connection is closed is chance.
 is_turned_away() {
     group_fails 3 "*: @(closed the connection|Connection reset by peer)*" \
         vstamp --timeout 2 get k
+}
+
+# idle_connections: to replica 0, over which the system asks now and then whether somebody is there.
+idle_connections() {
+    awk -v port=":$(printf %04X "$GROUP_BASE")$" \
+        '$2 ~ port && $4 == "01" && $6 ~ /^02:/' /proc/net/tcp | wc -l
+}
+
+@test "half a request, or none, is not waited for; over a connection that is idle it is asked" {
+    local library kind
+    library=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/fast_clock.so
+    LD_PRELOAD=$library vstamp-replica --version || skip "LD_PRELOAD does not work here"
+    is_asked() { (($(idle_connections) >= 5)); }
+    hold "$GROUP_BASE" idle 5
+    group_wait "the system to ask" is_asked
+    let_go
+    group_teardown
+    PRIMARY=0
+    GROUP_RUN="env LD_PRELOAD=$library" group_start 1 "durability: memory"
+    for kind in idle half; do
+        hold "$GROUP_BASE" "$kind" 5
+        group_wait "them to be closed" group_never are_connected 1
+        let_go
+    done
+    group_never "$throw" "$GROUP_BASE" split 100000 # byte by byte, none of them late
 }
 
 @test "who waits for an answer is not closed to make room; who has it may be" {
@@ -156,6 +189,32 @@ is_turned_away() {
     works anyway
     grep -q "level=warn .*event=connections-full max=16 evicted=1 " "$log"
     exec {gate}>&-
+}
+
+# has_come FD: something that can be read.
+has_come() { IFS= read -r -t 0.05 -N 1 -u "$1"; }
+
+@test "whoever comes after one that has gone is not sent its answer" {
+    local backups i fd fds=()
+    group_teardown
+    group_start 3 "durability: memory" "max_connections: 16" "view_change_ms: 60000"
+    group_wait_primary
+    backups="$(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))"
+    for i in $backups; do group_pause "$i"; done
+    vstamp --timeout 60 put k v >/dev/null 2>&1 3>&- &
+    group_adopt $!
+    group_wait "it to have asked" has_heard 1
+    kill -KILL $!
+    group_wait "it to be gone" clients_are 0
+    for i in {1..16}; do # in all places that there are
+        exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + PRIMARY))"
+        fds+=("$fd")
+    done
+    group_wait "all to be connected" clients_are 16
+    for i in $backups; do group_cont "$i"; done
+    group_wait "the answer" has_committed
+    for fd in "${fds[@]}"; do group_never has_come "$fd"; done
+    for fd in "${fds[@]}"; do exec {fd}>&-; done
 }
 
 @test "as many connections as there may be leave descriptors for files" {

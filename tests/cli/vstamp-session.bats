@@ -40,6 +40,24 @@ left_over() {
     [ "$(vstamp pending)" = "nothing is pending" ]
 }
 
+@test "what is typed in a shell after the group has gone did not run: nobody was sent it" {
+    local in=$BATS_TEST_TMPDIR/in out=$BATS_TEST_TMPDIR/out status=0
+    mkfifo "$in"
+    vstamp --timeout 20 shell <"$in" >"$out" 2>&1 3>&- &
+    group_adopt $!
+    exec 5>"$in"
+    echo "put k v" >&5
+    group_wait "the answer" grep -qx OK "$out"
+    group_kill 0 1 2
+    sleep 0.1 # later a connection is looked at before it is used
+    echo "put k w --timeout 0.5" >&5
+    exec 5>&-
+    wait $! || status=$?
+    cat "$out"
+    [ "$status" -eq 3 ]
+    [[ $(tail -n 1 "$out") == "(error) no answer in 0.5 s: "*" did not and will not run"* ]]
+}
+
 @test "a minority serves nobody, and says so with 3 for a read" {
     vstamp put k v
     majority STOP

@@ -230,12 +230,14 @@ what else keys.yaml says counts for each replica from its next start on" ]]
 }
 
 @test "a change that waits for its group is under way, not impossible" {
+    local pid status=0
     begin_large 4 "view_change_ms: 60000"
     group_wait_primary
     epochs_config b 0 1 3
     epochs_start b 3
     vstamp-admin reconfigure b.yaml --yes >out 2>&1 3>&- &
-    group_adopt $!
+    pid=$!
+    group_adopt "$pid"
     group_wait "it to be under way" grep -q "warming up" out
     group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
     group_fails 4 "*the change does not get on, as the group does not serve: the primary, replica \
@@ -243,6 +245,12 @@ $PRIMARY, is in contact with 1 of the 2 replicas it needs: *" \
         vstamp-admin -t 0.5 reconfigure b.yaml --yes
     run bash -c 'vstamp-admin -t 0.5 --json reconfigure b.yaml --yes 2>/dev/null'
     [[ $output == *'"outcome":"unknown",'*'"may_be_switched_off":[],'*'"message":"the change '* ]]
+    # nor does the one that asked for it say that nothing changed
+    status=0
+    wait "$pid" || status=$?
+    cat out
+    [ "$status" -eq 4 ]
+    grep -q "^vstamp-admin: outcome unknown: .*: give the command again, it finds out" out
 }
 
 @test "two plans at the same time: the primary refuses the second, and the first goes on" {

@@ -79,6 +79,9 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     group_fails 2 "*in:1: *key*" vstamp import in
     group_fails 2 "*nosuch: No such file*" vstamp import nosuch
     [ "$(keys)" -eq 300 ]
+    printf 'dos\tline\r\n' >in
+    [ "$(vstamp import in)" = "1 imported" ]
+    [ "$(vstamp get dos)" = line ]
     printf 'last\tline without a newline' >in
     [ "$(vstamp import in)" = "1 imported" ]
     [ "$(vstamp get last)" = "line without a newline" ]

@@ -100,6 +100,8 @@ lines() { [ "$(grep -vc begin "$1")" -ge "$2" ]; }
     vstamp --timeout 20 put k v
     group_wait "the change" lines out 1
     [ "$(grep -v begin out | cut -f 2-)" = $'put\tk\tv' ]
+    group_kill 0 1 2
+    group_wait "it to say so again" lines out.err 2
 }
 
 @test "watch: nothing is missed or repeated while primaries die, and a signal ends it" {

@@ -276,6 +276,27 @@ vstamp-admin journal calls this folder blank, remove it" vstamp-replica --index 
         vstamp-replica --index 0
 }
 
+@test "as many descriptors as the system allows are taken" {
+    group_configure 1 "durability: memory" "max_connections: 32"
+    GROUP_RUN="prlimit --nofile=64:" group_start_one 0 # and more, if it asks for them
+    group_wait_primary
+    group_never grep -q event=few-descriptors "$BATS_TEST_TMPDIR/replica-0.log"
+    group_stop 0
+    GROUP_RUN="prlimit --nofile=290" group_start_one 0
+    group_wait_log 0 "level=warn .*event=few-descriptors limit=290 max_connections=32 hint="
+}
+
+@test "a replica that says nothing to who dials it is dialled again" {
+    group_configure 2 "durability: memory"
+    group_start_one 0
+    group_wait_listening
+    group_pause 0 # the system takes the connection
+    group_start_one 1
+    group_wait_log 1 'event=peer-unreachable peer=0 .*reason="no answer"'
+    group_cont 0
+    group_wait_agree
+}
+
 @test "too little address space is told before it starts, too" {
     group_configure 3
     ulimit -v 1000000

@@ -130,6 +130,12 @@ END
     [ "$output" = "(error) unknown command 'status': did you mean 'vstamp-admin status'?" ]
 }
 
+@test "when an answer cannot be written no further command is run" {
+    run bash -c 'printf "incr unseen\nincr unseen\nincr unseen\n" | vstamp shell >/dev/full'
+    [ "$status" -eq 2 ]
+    [ "$(vstamp get unseen)" = 1 ]
+}
+
 @test "an option holds for its line only" {
     run vstamp shell <<'END'
 put k v

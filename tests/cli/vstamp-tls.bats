@@ -228,6 +228,9 @@ knock() {
         run -2 $word --tls ""
         [[ $output == *": --tls: DIR is empty"* ]]
     done
+    group_need_terminal # which is not asked for a passphrase
+    run -2 timeout -k 1 20 script -qec "vstamp-replica --index 0 --tls wrong" /dev/null </dev/null
+    [[ $output == *"wrong/tls.key: no key for tls.crt: "* ]]
 }
 
 @test "who has no TLS has no certificate that ends" {

@@ -276,7 +276,8 @@ static void put_state(struct node *n)
         .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
         .taking_part = r->has_hard_state && !r->restarting,
         .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens),
-        .self = NOT_A_MEMBER};
+        .self = NOT_A_MEMBER,
+        .granted_ms = vr_lease_granted_ms(r)};
     struct node_journal *j = &n->journal;
     if (r->has_hard_state) {
         state.membership = vr_membership_to_wire(&r->membership, members, sizeof members);

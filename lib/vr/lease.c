@@ -16,9 +16,11 @@
  *       read takes effect at that moment, so what happens between it and the answer is no matter;
  *   L3  a grant is dated anew at the end of the turn in which the heartbeat was heard, for the
  *       same reason;
- *   L4  a replica that starts may have granted in a former life: it waits as long (PIT-7.12).  If
- *       it is told to grant less now, or nothing, its operator waits (vstamp-config(5));
- *   L5  the primary's own DO-VIEW-CHANGE gives its grants back: it has left its view.
+ *   L4  a replica that starts may have granted in a former life: it waits as long (PIT-7.12).  For
+ *       how long that was, its disk says, as it may be told now to grant less, or nothing.  Without
+ *       a disk, or with an empty one, its operator waits (vstamp-config(5));
+ *   L5  the primary's own DO-VIEW-CHANGE gives its grants back: it has left its view.  Whose they
+ *       are the disk says, so none is given before it does.
  *
  * A grant lasts view_change_ms, which a backup waits anyway before it suspects a silent primary.
  * Without a lease, as after a pause, reads take the confirming round (reads.c). */
@@ -38,9 +40,23 @@ static uint64_t usable_us(const struct vr *r, uint64_t granted_us)
     return apart_us < granted_us ? granted_us - apart_us : 0;
 }
 
+static uint64_t granted_before_us(const struct vr *r)
+{
+    return r->granted_before_ms * UINT64_C(1000);
+}
+
 void vr_lease_start(struct vr *r)
 {
-    r->granted_until_us = r->now_us + grant_us(r); /* L4 */
+    uint64_t before_us = granted_before_us(r);
+    r->granted_until_us = r->now_us + (before_us > grant_us(r) ? before_us : grant_us(r)); /* L4 */
+}
+
+/* Of a former life for as long as that counts: who starts once more soon waits once more. */
+uint32_t vr_lease_granted_ms(const struct vr *r)
+{
+    uint32_t ours_ms = r->config.leases ? r->config.view_change_ms : 0;
+    bool is_over = r->now_us >= r->started_us + granted_before_us(r);
+    return is_over || r->granted_before_ms < ours_ms ? ours_ms : r->granted_before_ms;
 }
 
 void vr_lease_begin_view(struct vr *r)
@@ -70,6 +86,7 @@ void vr_lease_echoed(struct vr *r, uint8_t from, uint64_t sequence, uint64_t gra
 /* Backup: it echoes a heartbeat of its primary.  Gives what it grants with that. */
 uint64_t vr_lease_grant(struct vr *r)
 {
+    if (!vr_is_durable_state(r)) return 0; /* L5 */
     r->lease_heard = true;
     r->granted_until_us = r->now_us + grant_us(r);
     return grant_us(r);

@@ -341,6 +341,7 @@ struct vr {
 
     /* lease.c */
     uint64_t granted_until_us; /* backup: no DO-VIEW-CHANGE before that */
+    uint32_t granted_before_ms; /* in former lives, for so long at most, as the disk says */
     bool lease_heard;          /* backup: a heartbeat was echoed in this turn */
     uint64_t heartbeat_sent_us[HEARTBEATS_KEPT]; /* primary: by sequence */
     uint64_t lease_us[REPLICAS_MAX]; /* primary: until then each has granted */
@@ -500,6 +501,7 @@ void vr_on_other_version(struct vr *r, uint8_t slot, const struct wire_header *h
 
 bool vr_accepts_requests(const struct vr *r);        /* else leave them at the clients */
 uint64_t vr_lease_until_us(const struct vr *r);      /* by its clock; 0: it holds none */
+uint32_t vr_lease_granted_ms(const struct vr *r);    /* for a hard state (lease.c, L4) */
 bool vr_witness_is_exposed(const struct vr *r);      /* witness.c, W4 */
 size_t vr_frame_size_max(const struct vr_config *config); /* bytes of the largest */
 const char *vr_status_word(enum vr_status status);   /* "normal", "view-change", ... */

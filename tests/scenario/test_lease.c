@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "scenario/cluster.h"
+#include "scenario/cluster_state.h"
 
 #define GRANT_MS 200 /* the cluster's view_change_ms */
 
@@ -134,6 +134,93 @@ static void pit_7_12_a_restart_does_not_end_a_grant(void **unused)
     cluster_free(c);
 }
 
+/* 1 starts again, and is told of leases what `change` makes of its configuration. */
+static void start_changed(struct cluster *c, void (*change)(struct vr_config *))
+{
+    cluster_crash(c, 1);
+    change(&c->members[1].config);
+    cluster_start(c, 1);
+    cluster_run(c, 10); /* until replica 2 has let it in */
+}
+
+static void grant_nothing(struct vr_config *config)
+{
+    config->leases = false;
+}
+
+static void grant_less(struct vr_config *config)
+{
+    config->view_change_ms = GRANT_MS / 4;
+}
+
+static void restart_changed(void (*change)(struct vr_config *), int times)
+{
+    struct cluster *c = new_group(CLUSTER_DISK);
+    cluster_isolate(c, 0);
+    while (times-- > 0) start_changed(c, change);
+    invite(c, 1);
+    cluster_run(c, GRANT_MS - 30);
+    assert_int_equal(0, n_promises(c, 1));
+    cluster_run(c, 100);
+    assert_true(n_promises(c, 1) > 0);
+    cluster_free(c);
+}
+
+/* Rule: it waits for what it had granted, not for what it is to grant now; and if it starts once
+ * more before that is over, still. */
+static void a_restart_that_grants_less_does_not_end_a_grant(void **unused)
+{
+    (void)unused;
+    restart_changed(grant_nothing, 1);
+    restart_changed(grant_less, 1);
+    restart_changed(grant_nothing, 2);
+}
+
+/* Rule: that is over with the life after it, once its disk says anything later. */
+static void what_a_former_life_granted_is_waited_for_once(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_DISK);
+    start_changed(c, grant_nothing);
+    cluster_run(c, GRANT_MS);
+    cluster_register(c, 2, 0);
+    cluster_run(c, 100); /* it is idle, so it says up to where that is committed */
+    cluster_isolate(c, 0);
+    start_changed(c, grant_nothing);
+    cluster_forge(c, 2, 1, 1, &wire_shape_do_view_change, &(struct wire_do_view_change){0});
+    cluster_run(c, 10);
+    assert_true(n_promises(c, 1) > 0);
+    cluster_free(c);
+}
+
+static uint64_t granted_us(struct cluster *c, uint8_t from, uint8_t to)
+{
+    struct wire_message m;
+    cluster_last_sent(c, from, to, WIRE_commit_ok, &m);
+    return m.as.commit_ok.granted_us;
+}
+
+/* Rule: a lease is granted once the disk says to the primary of which view. */
+static void nothing_is_granted_before_its_view_is_durable(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_DISK);
+    cluster_isolate(c, 2);
+    cluster_hand_over(c, 0);
+    cluster_run(c, 2 * GRANT_MS);
+    assert_true(vr_is_primary(cluster_core(c, 1)));
+    cluster_slow_disk(c, 2, true);
+    cluster_clear_rules(c);
+    cluster_run(c, 2 * GRANT_MS);
+    assert_int_equal(1, cluster_core(c, 2)->log_view);
+    assert_int_equal(VR_NORMAL, cluster_core(c, 2)->status);
+    assert_int_equal(0, granted_us(c, 2, 1));
+    cluster_slow_disk(c, 2, false);
+    cluster_run(c, 50);
+    assert_int_equal(GRANT_MS * 1000, granted_us(c, 2, 1));
+    cluster_free(c);
+}
+
 /* Rule: a primary that goes to a later view itself gives the grants back, so that a planned stop
  * keeps nobody waiting. */
 static void a_hand_over_gives_the_lease_back(void **unused)
@@ -193,6 +280,9 @@ int main(void)
         cmocka_unit_test(an_echo_of_a_forgotten_heartbeat_gives_no_lease),
         cmocka_unit_test(a_later_view_waits_for_the_grants_of_its_members),
         cmocka_unit_test(pit_7_12_a_restart_does_not_end_a_grant),
+        cmocka_unit_test(a_restart_that_grants_less_does_not_end_a_grant),
+        cmocka_unit_test(what_a_former_life_granted_is_waited_for_once),
+        cmocka_unit_test(nothing_is_granted_before_its_view_is_durable),
         cmocka_unit_test(a_hand_over_gives_the_lease_back),
         cmocka_unit_test(a_lease_does_not_outlive_its_view),
         cmocka_unit_test(nobody_reads_under_a_lease_that_was_not_granted),

@@ -390,6 +390,15 @@ static void connect_to_peers(struct sim_replica *r)
             sim_net_link(r->sim, r->index, i, true);
 }
 
+/* What it is told of reads may change with each life, as long as its disk remembers what it had
+ * promised (lib/vr/lease.c, L4). */
+static void choose_reads(struct sim_replica *r)
+{
+    struct prng aside = r->sim->prng;
+    bool grants_none = prng_below(&aside, 1000) < r->sim->options.quorum_reads_permille;
+    r->config.leases = r->sim->config.leases && !(grants_none && r->config.durable && !r->blank);
+}
+
 /* A node in fresh memory, with what the disk holds. */
 static int restore(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
 {
@@ -401,6 +410,7 @@ static int restore(struct sim_replica *r, bool *lost, struct vstamp_diag *diag)
     r->place = (struct model_place){0};
     r->config.oldest = r->newest != 0 ? WIRE_OLDEST : 0;
     r->config.newest = r->newest;
+    choose_reads(r);
     const struct vstamp_app *app = sim_app(r->sim);
     struct vstamp_limits limits = node_limits(&r->config);
     r->node = node_init(r->memory, r->memory_size, &r->config, app, &r->io, entropy);

@@ -295,8 +295,10 @@ $PRIMARY, is in contact with 1 of the 2 replicas it needs: *" \
 }
 
 @test "a new member that stands still is given up by the primary, and nothing has changed" {
-    local pid status=0
+    local i pid status=0
     begin_large 4
+    # it is not to be over before it is seen
+    for i in {11..30}; do vstamp --timeout 20 put "v$i" - <value; done
     epochs_config b 0 1 3
     epochs_start b 3
     vstamp-admin --json reconfigure b.yaml --yes >out 2>said 3>&- &

@@ -35,6 +35,7 @@ struct tls_stream {
     struct tls *tls;
     SSL *ssl;
     struct bytes input; /* what is left of it */
+    bool has_heard;     /* anything */
     uint8_t *output;
     size_t output_size, output_sent, output_capacity;
     bool over;
@@ -392,10 +393,18 @@ static ssize_t judge(struct tls_stream *s, int rv)
     return -1;
 }
 
+/* OpenSSL still knows the hello of SSL 2, whose first byte has this bit.  What is no TLS may look
+ * like one, and would be waited for to its end; with this in its place it is refused at once. */
+#define SSL2_BIT 0x80u
+
 void tls_input(struct tls_stream *s, struct bytes bytes)
 {
+    static const uint8_t nobodys[SSL3_RT_HEADER_LENGTH];
+
     assert(s->input.size == 0 || s->over);
-    s->input = bytes;
+    bool is_ssl2 = !s->has_heard && bytes.size > 0 && (bytes.data[0] & SSL2_BIT) != 0;
+    s->has_heard = true;
+    s->input = is_ssl2 ? (struct bytes){nobodys, sizeof nobodys} : bytes;
 }
 
 ssize_t tls_read(struct tls_stream *s, void *into, size_t size)

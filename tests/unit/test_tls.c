@@ -316,6 +316,20 @@ static void tells_who_speaks_something_else(void **state)
     end();
 }
 
+/* A frame of ours begins with a checksum, and one of a thousand of these like a hello of SSL 2 that
+ * has not come whole. */
+static void tells_what_looks_like_an_older_hello(void **state)
+{
+    const uint8_t frame[64] = {0x80, 0xff, 1};
+    (void)state;
+    begin("client", "127.0.0.1", "replica");
+    listen_to(&listener, (struct bytes){frame, sizeof frame});
+    assert_true(listener.over);
+    expect_why(listener.stream, "it does not speak TLS 1.3");
+    assert_true(tls_is_spoken(tls_output(listener.stream)));
+    end();
+}
+
 static void replaced_files_count_for_what_follows(void **state)
 {
     struct vstamp_diag diag = {0};
@@ -392,6 +406,7 @@ int main(void)
         cmocka_unit_test(lets_no_stranger_in),
         cmocka_unit_test(who_is_not_let_in_knows_why),
         cmocka_unit_test(tells_who_speaks_something_else),
+        cmocka_unit_test(tells_what_looks_like_an_older_hello),
         cmocka_unit_test(replaced_files_count_for_what_follows),
         cmocka_unit_test(complains_of_the_file_that_is_wrong),
         cmocka_unit_test(tells_that_its_certificate_ends),

@@ -18,7 +18,7 @@ refused() { # WORDS OPTION...
     refused "--set witnesses: a bitset, of replicas of the group" --set witnesses=8 --set replicas=3
     refused "--set: no single option begins with 'witness': did you mean 'witnesses'?" \
         --set witness=1
-    refused "--set: expected NAME=NUMBER with a NAME that --help lists, found 'q=1'" --set q=1
+    refused "--set: expected NAME=NUMBER with a NAME that --help lists, found 'j=1'" --set j=1
     refused "--set: expected NAME=NUMBER" --set replicas=many
     refused "--set: expected NAME=NUMBER" --forbid crash=1
     run vstamp-sim --seeds 1-3 --set replicas=3 --set witnesses=4 --forbid crash --ticks 300

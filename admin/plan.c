@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "program/escape.h"
+#include "vr/settings.h"
 #include "vr/witness.h"
 
 static size_t quorum_of(size_t n)
@@ -169,28 +170,25 @@ void plan_make(struct plan *p, const struct answers *answers, const struct verdi
     add_warnings(p);
 }
 
-static bool is_among(const char *name, const char *const *names, size_t n)
+/* What a reconfiguration changes. */
+static bool is_of_members(const char *key)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(name, names[i]) == 0) return true;
-    return false;
+    return strcmp(key, "replicas_addresses") == 0 || strcmp(key, "status_addresses") == 0 ||
+           strcmp(key, "witnesses") == 0;
 }
 
 /* The names of keys that differ and, as `for_life` asks, bind a group as long as it lives. */
 static void list_differing(const struct config *now, const struct config *next, bool for_life,
                            char *names, size_t size)
 {
-    static const char *const of_members[] = {"replicas_addresses", "status_addresses", "witnesses"};
-    static const char *const of_life[] = {"durability", "max_clients", "max_value_bytes",
-                                          "batch_bytes", "state_bytes_max"};
     char before[CONFIG_PATH_SIZE], after[CONFIG_PATH_SIZE];
     size_t used = 0;
     for (size_t i = 0; i < config_n_keys; i++) {
         const char *name = config_keys[i].name;
         config_print(now, i, before, sizeof before);
         config_print(next, i, after, sizeof after);
-        if (strcmp(before, after) == 0 || is_among(name, of_members, 3)) continue;
-        if (is_among(name, of_life, 5) != for_life) continue;
+        if (strcmp(before, after) == 0 || is_of_members(name)) continue;
+        if (vr_settings_have(name) != for_life) continue;
         used += (size_t)snprintf(names + used, size - used, "%s%s", used > 0 ? ", " : "", name);
         assert(used < size);
     }

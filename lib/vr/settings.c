@@ -44,6 +44,13 @@ static void print_value(const struct wire_field *field, const void *settings, ch
     }
 }
 
+bool vr_settings_have(const char *key)
+{
+    for (size_t i = 0; i < wire_shape_settings.n_fields; i++)
+        if (strcmp(key, wire_shape_settings.fields[i].name) == 0) return true;
+    return false;
+}
+
 bool vr_settings_differ(const struct wire_settings *theirs, const struct wire_settings *ours,
                         struct vr_setting *which)
 {

@@ -16,6 +16,9 @@ struct vr_setting {
 /* Those of this configuration. */
 struct wire_settings vr_settings(const struct vr_config *config);
 
+/* Is this key of a configuration one of them? */
+bool vr_settings_have(const char *key);
+
 /* Which is the first that they say differently?  False: none. */
 bool vr_settings_differ(const struct wire_settings *theirs, const struct wire_settings *ours,
                         struct vr_setting *which);

@@ -336,14 +336,15 @@ static uint64_t lease_left_ms(const struct vr *r)
     return until_us == UINT64_MAX ? r->config.view_change_ms : (until_us - r->now_us) / 1000;
 }
 
-/* The digest of the state; of an application with memory of its own, that of the newest checkpoint.
- * If so much has changed that hashing it now would take long, the last digest stands, and the turns
- * that follow hash a part each. */
+/* The digest of the state, or of its newest checkpoint while the application's memory is ahead of
+ * its pages.  If so much has changed that hashing it now would take long, the last digest stands,
+ * and the turns that follow hash a part each. */
 static void refresh_digest(struct node *n)
 {
     struct vr *r = &n->vr;
-    bool of_image = vr_app_has_memory(r);
+    bool of_image = r->app_is_ahead;
     enum pages_version version = of_image ? PAGES_IMAGE : PAGES_LIVE;
+    if (of_image && n->digest_op >= r->checkpoint_op) return; /* one that is newer is known */
     if (!of_image && r->done > 0) return; /* the state is between two op-numbers */
     if (!pages_settle_soon(&r->pages, version)) return;
     n->digest = tree_root(pages_tree(&r->pages, version));

@@ -122,10 +122,8 @@ int config_to_vr(const struct config *config, uint32_t index, const char *versio
     vr->leases = config->reads == CONFIG_reads_lease;
     vr->clock_drift_ppm = config->clock_drift_ppm;
     vr->pipeline = config->pipeline;
-    vr->log_entries = 1;
-    while (vr->log_entries < 2 * config->checkpoint_ops || vr->log_entries < 4 * config->pipeline) {
-        vr->log_entries *= 2;
-    }
+    vr->log_entries = 4 * PIPELINE_MAX; /* that of another replica may be longer than ours */
+    while (vr->log_entries < 2 * config->checkpoint_ops) vr->log_entries *= 2;
     vr->log_bytes = config->log_bytes;
     vr->witness_log_bytes = WITNESS_BATCHES * config->batch_bytes;
     if (vr->witness_log_bytes < WITNESS_LOG_BYTES) vr->witness_log_bytes = WITNESS_LOG_BYTES;

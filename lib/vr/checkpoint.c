@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checkpoints (paper section 5.1): the replicated state, client table and answers included
- * (PIT-1.5), at one op-number.  Taking one copies nothing (pages.h).  They are taken at the same
- * op-numbers by all replicas: every checkpoint_ops ops, or earlier when the log's bytes ask for it,
- * which is a function of the log alone.  A replica whose disk has not yet stored the last one takes
- * the next one late; one without a disk may take more between them, unless somebody is reading the
- * last one.
+ * (PIT-1.5), at one op-number.  Taking one copies nothing (pages.h).  One is due checkpoint_ops ops
+ * after the last one, or earlier when the log's bytes ask for it.  So replicas mostly take them at
+ * the same op-numbers, but nothing depends on that: one whose disk has not yet stored the last one
+ * takes the next one late, and counts from there; one without a disk may take more between them,
+ * unless somebody is reading the last one.
  *
  * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets
  * pages. */

@@ -27,7 +27,8 @@ struct vr_config {
     bool leases;               /* reads: lease */
     uint32_t clock_drift_ppm;  /* with leases: how much a clock may run fast or slow */
     uint32_t pipeline;         /* prepares in flight, at most PIPELINE_MAX */
-    uint32_t log_entries;      /* entries the log holds; a power of two, at least 4 x pipeline */
+    uint32_t log_entries;      /* entries the log holds; a power of two, at least 4 x the
+                                  pipeline of any replica of the group */
     uint64_t log_bytes;        /* bytes of entry bodies the log holds; at least 4 x batch_bytes */
     uint64_t witness_log_bytes; /* the same, of a witness, if less; WITNESS_BATCHES at least */
     uint32_t checkpoint_ops;   /* ops between checkpoints; at most log_entries / 2 */

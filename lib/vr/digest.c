@@ -24,7 +24,10 @@
  *       holds of them must be what was hashed at the point.  If it is not, this replica knows
  *       without the others that it is wrong;
  *   D6  one that comes back without its state gets that of the others: what it told before, and
- *       what was found of it, is of a state that there is no more.
+ *       what was found of it, is of a state that there is no more;
+ *   D7  between points only what is in pages has a digest.  An application with memory of its own
+ *       saves, unless digest_ops says when, in a pause of the group that is long beside what that
+ *       takes: so whoever asks all replicas of an idle group is told of the same op-number.
  *
  * What a wrong replica answered before the next point stands: the alarm bounds the damage, it does
  * not undo it.  Each replica judges by what it hears itself, so a lost message hides a verdict
@@ -219,15 +222,16 @@ static void tell(struct vr *r, uint32_t hashed_at_once)
     judge(r, op);
 }
 
-/* What is in memory of its own has to be saved first. */
-static bool costs_little(const struct vr *r, uint64_t now_us)
+static bool costs_little(uint64_t pages, uint64_t since_us, uint64_t now_us)
+{
+    return now_us - since_us >= pages * 1000 / PAGES_A_MS;
+}
+
+/* What is in memory of its own has to be saved. */
+static uint64_t cost_of_saving(const struct vr *r)
 {
     uint32_t first = r->app_pages.first, n_used = r->pages.n_used;
-    uint64_t pages = pages_point_cost(&r->pages);
-    if (r->trail.entries == NULL) return false;
-    if (vr_app_has_memory(r))
-        pages += PAGES_A_SAVE + PAGES_A_PAGE * (n_used > first ? n_used - first : 0);
-    return now_us - r->digests.point_us >= pages * 1000 / PAGES_A_MS;
+    return PAGES_A_SAVE + PAGES_A_PAGE * (n_used > first ? n_used - first : 0);
 }
 
 static bool is_point(const struct vr *r, uint64_t now_us)
@@ -235,13 +239,17 @@ static bool is_point(const struct vr *r, uint64_t now_us)
     const struct vr_config *c = &r->config;
     if (r->applied % c->checkpoint_ops == 0) return true;
     if (c->digest_ops != 0) return r->applied % c->digest_ops == 0;
-    return costs_little(r, now_us);
+    if (r->trail.entries == NULL) return false;
+    uint64_t pages = pages_point_cost(&r->pages);
+    if (vr_app_has_memory(r)) pages += cost_of_saving(r);
+    return costs_little(pages, r->digests.point_us, now_us);
 }
 
 /* D1: op `applied` has just been executed. */
 void vr_digest_point(struct vr *r)
 {
     uint64_t now_us = log_at(&r->log, r->applied)->header.timestamp;
+    r->digests.executed_us = r->now_us;
     if (!is_point(r, now_us) || !vr_app_settle(r)) return;
     tell(r, UINT32_MAX); /* that of the point before */
     vr_trail_cut(r);
@@ -265,12 +273,23 @@ static void look(struct vr *r)
     if (r->config.n_replicas > 2) fence(r, r->applied);
 }
 
+/* D7 */
+static void save_in_pause(struct vr *r)
+{
+    if (!r->app_is_ahead || r->config.digest_ops != 0) return;
+    if (r->done > 0 || r->pages.fetching) return;
+    if (!costs_little(cost_of_saving(r), r->digests.executed_us, r->now_us)) return;
+    vr_mark(r, VR_MARK_saved_in_pause, "op=%" PRIu64, r->applied);
+    vr_app_settle(r);
+}
+
 void vr_digest_turn_end(struct vr *r)
 {
     vr_trail_go_on(r);
     if (!takes_part(r)) return;
     tell(r, PAGES_HASHED_AT_ONCE);
     if (!r->over) look(r);
+    if (!r->over) save_in_pause(r);
 }
 
 /* It may have missed the newest one. */

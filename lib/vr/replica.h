@@ -198,6 +198,7 @@ struct vr_digest {
 struct vr_digests {
     uint64_t pending; /* a digest point, while its pages are being hashed; 0: none */
     uint64_t point_us; /* the time of the newest point */
+    uint64_t executed_us; /* when we executed the newest entry */
     struct vr_digest heard[REPLICAS_MAX][DIGESTS_KEPT]; /* our own, too */
     uint64_t agreed;  /* newest point at which our state was that of a majority */
     uint32_t differ;  /* bitset: those who differ from a majority, */

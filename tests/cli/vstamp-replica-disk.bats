@@ -596,6 +596,7 @@ not_kept() {
     local data=$BATS_TEST_TMPDIR/data/2 log=$BATS_TEST_TMPDIR/replica-2.log
     with_checkpoints 3
     has_cut() { (($(group_field "$1" log_start) > 1)); }
+    for i in $(seq 160); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
     for i in 0 1; do group_wait "a log that lacks the first entries" has_cut "$i"; done
     rm -r "$data"
     mkdir -p "$data/trail"

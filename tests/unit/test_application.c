@@ -151,6 +151,28 @@ static void pages_that_stay_as_they_were_are_not_touched(void **state)
     assert_int_equal(1, n_changed);
 }
 
+/* D7 */
+static void a_state_is_saved_when_there_is_nothing_else_to_do(void **state)
+{
+    struct fixture *f = *state;
+    struct vr *r = &f->core.vr;
+    r->status = VR_NORMAL;
+    set(f, 20000, 1);
+    r->now_us = r->digests.executed_us = 1000000;
+    r->now_us += 30000;
+    vr_digest_turn_end(r);
+    assert_true(r->app_is_ahead);
+    r->now_us += 60000;
+    vr_digest_turn_end(r);
+    assert_false(r->app_is_ahead);
+
+    set(f, 20000, 2);
+    r->config.digest_ops = 16; /* who says when has it saved then only */
+    r->now_us += 1000000;
+    vr_digest_turn_end(r);
+    assert_true(r->app_is_ahead);
+}
+
 static void a_state_that_is_too_large_ends_the_replica(void **state)
 {
     struct fixture *f = *state;
@@ -201,6 +223,7 @@ int main(void)
         TEST(a_new_group_loads_nothing),
         TEST(equal_states_are_equal_pages_whatever_was_saved_before),
         TEST(pages_that_stay_as_they_were_are_not_touched),
+        TEST(a_state_is_saved_when_there_is_nothing_else_to_do),
         TEST(a_state_that_is_too_large_ends_the_replica),
         TEST(a_state_that_cannot_be_loaded_ends_the_replica),
         TEST(an_instance_that_failed_ends_the_replica),

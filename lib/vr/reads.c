@@ -47,12 +47,17 @@ static void answer_kept(struct vr *r, const struct vr_read *read)
         answer_read(r, &read->asker, (struct bytes){read->body, read->size});
 }
 
-/* A client waits for one thing at a time: what it asks now is in place of what it asked before. */
+/* A client waits for one thing at a time: what it asks now is in place of what it asked before.  Of
+ * those that wait many may be gone, and for what is never to come: when all places are taken, each
+ * in turn makes way, and who is still there asks again. */
 static struct vr_read *parking_place(struct vr *r, struct vstamp_id client)
 {
     for (uint32_t i = 0; i < r->parked_count; i++)
         if (vstamp_id_equal(r->parked[i].asker.client, client)) return &r->parked[i];
-    return r->parked_count < READS_PARKED_MAX ? &r->parked[r->parked_count++] : NULL;
+    if (r->parked_count < READS_PARKED_MAX) return &r->parked[r->parked_count++];
+    struct vr_read *read = &r->parked[r->parked_turn++ % READS_PARKED_MAX];
+    vr_reject(r, &read->asker, WIRE_REJECT_BUSY, "");
+    return read;
 }
 
 static void keep(struct vr_read *read, const struct vr_asker *asker, const struct wire_request *m,
@@ -87,10 +92,6 @@ static void park(struct vr *r, const struct vr_asker *asker, const struct wire_r
 {
     struct vr_read *read = parking_place(r, m->client);
     vr_mark(r, VR_MARK_read_is_ahead, "token=%" PRIu64, m->token);
-    if (read == NULL) {
-        vr_reject(r, asker, WIRE_REJECT_BUSY, "");
-        return;
-    }
     keep(read, asker, m, m->token);
     if (m->token < r->parked_until) r->parked_until = m->token;
 }

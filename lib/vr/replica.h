@@ -352,6 +352,7 @@ struct vr {
     uint32_t reads_first, reads_count;
     struct vr_read *parked; /* causal ones, ahead of what is executed; sequence: until when */
     uint32_t parked_count;
+    uint32_t parked_turn;   /* whose turn it is to make way */
     uint64_t parked_until;  /* the least of these */
 
     /* view_change.c */

@@ -94,17 +94,40 @@ static void refuse(const struct vstamp_pages *pages, const uint8_t *operation, s
     answer->refused = true;
 }
 
-/* To replica 0; what has come back once a round of heartbeats had its time. */
-static struct cluster_answer ask(struct cluster *c, uint64_t number, enum wire_request_kind kind)
+/* To replica 0, of which state it is to be, for a causal one. */
+static void send_read(struct cluster *c, uint32_t client, uint64_t number,
+                      enum wire_request_kind kind, uint64_t token)
 {
     uint8_t frame[256];
     struct wire_header header = {.group = cluster_core(c, 0)->group, .sender = WIRE_SENDER_CLIENT};
-    struct wire_request request = {.client = cluster_client_id(1), .number = number,
-                                   .kind = (uint8_t)kind};
+    struct wire_request request = {.client = cluster_client_id(client), .number = number,
+                                   .kind = (uint8_t)kind, .token = token};
     size_t size = wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
     cluster_ask(c, 0, (struct bytes){frame, size});
+}
+
+/* What has come back once a round of heartbeats had its time. */
+static struct cluster_answer ask(struct cluster *c, uint64_t number, enum wire_request_kind kind)
+{
+    send_read(c, 1, number, kind, 0);
     cluster_run(c, 50);
     return cluster_answer_to(c, 1, number);
+}
+
+/* Rule: clients that ask for what is yet to come, or never does, keep nobody else from waiting. */
+static void those_that_wait_for_ever_make_way(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    for (uint32_t i = 0; i < READS_PARKED_MAX; i++)
+        send_read(c, 1000 + i, 1, WIRE_KIND_READ_CAUSAL, 1000000);
+    send_read(c, 2, 1, WIRE_KIND_READ_CAUSAL, 2);
+    assert_int_equal(WIRE_REJECT_BUSY, cluster_answer_to(c, 1000, 1).reason);
+    assert_int_equal(0, cluster_answer_to(c, 2, 1).n_replies);
+    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
+    assert_int_equal(1, cluster_answer_to(c, 2, 1).n_replies);
+    cluster_free(c);
 }
 
 /* Rule: how far the group is can be asked of any application's group, as a backup does: the
@@ -152,6 +175,7 @@ int main(void)
         cmocka_unit_test(pit_7_9_a_new_primary_does_not_read_too_early),
         cmocka_unit_test(the_op_number_is_told_whatever_the_application_answers),
         cmocka_unit_test(rounds_do_not_outlive_their_view),
+        cmocka_unit_test(those_that_wait_for_ever_make_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

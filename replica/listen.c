@@ -24,12 +24,11 @@ static const char *hint(int err)
     }
 }
 
-/* A port is somebody's until that process has ended, or is taken by a connection for a while; an
- * address may be given to the machine later. */
+/* An address may be given to the machine later.  A port in use is for a person to look at. */
 static bool may_pass(int err)
 {
-    return err == EADDRINUSE || err == EADDRNOTAVAIL || err == EMFILE || err == ENFILE ||
-           err == ENOBUFS || err == ENOMEM;
+    return err == EADDRNOTAVAIL || err == EMFILE || err == ENFILE || err == ENOBUFS ||
+           err == ENOMEM;
 }
 
 static int bind_one(const struct addrinfo *one, int backlog)

@@ -128,7 +128,7 @@ static int take_lock(struct storage *s, struct vstamp_diag *diag)
     vstamp_diag_printf(diag,
                        "%s: locked: another vstamp-replica, or vstamp-admin journal, is using this "
                        "folder", s->folder);
-    return VSTAMP_E_AGAIN;
+    return VSTAMP_E_IO;
 }
 
 /* To which a sync of a file means nothing. */

@@ -92,13 +92,13 @@ ends_with() {
     [[ $output == *"a replica of 2 that comes back empty cannot recover"* ]]
 }
 
-@test "a port in use: one line that names the address, exit 1, as it may be free the next time" {
+@test "a port in use: one line that names the address, exit 2" {
     group_start 1 "durability: memory"
-    refused_for_now "127.0.0.1:$GROUP_BASE: in use*status endpoint of another replica*" \
+    refused "127.0.0.1:$GROUP_BASE: in use*status endpoint of another replica*" \
         vstamp-replica --index 0
     # its status port alone
     sed "s/:$GROUP_BASE\$/:$((GROUP_BASE + 2))/" "$VSTAMP_CONFIG" >other.yaml
-    refused_for_now "status endpoint: 127.0.0.1:$((GROUP_BASE + 1)): in use*" \
+    refused "status endpoint: 127.0.0.1:$((GROUP_BASE + 1)): in use*" \
         vstamp-replica --config other.yaml --index 0
 }
 
@@ -115,10 +115,10 @@ ends_with() {
         unshare -n vstamp-replica --config other.yaml --index 0
 }
 
-@test "a locked folder: one line that names it, exit 1, as who looks at it soon ends" {
+@test "a locked folder: one line that names it, exit 2" {
     group_start 1
     sed "s/:$GROUP_BASE\$/:$((GROUP_BASE + 2))/" "$VSTAMP_CONFIG" >other.yaml
-    refused_for_now "$BATS_TEST_TMPDIR/data/0: locked: *" \
+    refused "$BATS_TEST_TMPDIR/data/0: locked: *" \
         vstamp-replica --config other.yaml --index 0
     group_running 0
 }

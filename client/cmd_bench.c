@@ -247,7 +247,6 @@ static int report(struct client *c, const struct bench *b, uint64_t sum, int sum
         }
     } else {
         print_report(b, sum);
-        fflush(stdout);
         if (o.err != 0) status = answer_error(c, NULL, &o);
     }
     outcome_release(&o);

@@ -169,8 +169,6 @@ static void advance(struct crowd *crowd)
         uint32_t i = crowd->due[k];
         crowd->is_due[i] = false;
         crowd->wake_ms[i] = driver_advance(crowd->drivers[i]);
-        uint64_t view = vstamp_client_view(vstamp_driver_client(crowd->drivers[i]));
-        if (view > crowd->view) crowd->view = view;
     }
     crowd->n_due = 0;
 }
@@ -186,6 +184,12 @@ static uint64_t time_left(const struct crowd *crowd, uint64_t until_ns)
     return until_ns > now_ns ? until_ns - now_ns : 0;
 }
 
+static void learn_view(struct crowd *crowd, uint32_t driver)
+{
+    uint64_t view = vstamp_client_view(vstamp_driver_client(crowd->drivers[driver]));
+    if (view > crowd->view) crowd->view = view;
+}
+
 static void take_events(struct crowd *crowd)
 {
     struct epoll_event events[EVENTS_A_TURN];
@@ -193,6 +197,7 @@ static void take_events(struct crowd *crowd)
     for (int i = 0; i < n; i++) {
         uint32_t driver = driver_number(&events[i]);
         driver_on_event(crowd->drivers[driver], &events[i]);
+        learn_view(crowd, driver);
         make_due(crowd, driver);
     }
 }

@@ -174,6 +174,23 @@ well_formed() {
     group_never grep "does not read its answers" replica-*.log
 }
 
+@test "bench: a view that had begun before is not told as a change" {
+    local view
+    for _ in 1 2 3; do vstamp-admin view-change; done # to the primary that is asked first
+    view=$(vstamp-admin --json health | grep -o '"view":[0-9]*')
+    vstamp --json bench --clients 1 --requests 100 >out
+    [[ $(cat out) == *"\"views\":[{\"at_s\":0.0,$view}"* ]]
+}
+
+@test "bench: the keys are removed, also if nobody reads the report" {
+    vstamp bench --requests 5000 2>/dev/null | true
+    [ -z "$(vstamp list --limit 1 bench/)" ]
+    [ -e /dev/full ] || skip "there is no /dev/full"
+    run bash -c 'vstamp bench --requests 100 2>&1 >/dev/full'
+    [ "$status" -eq 2 ]
+    [ "$output" = "vstamp: standard output: No space left on device" ]
+}
+
 @test "bench: causal and stale reads work, too" {
     vstamp --json --consistency causal bench --reads 50 --requests 1000 --clients 4 >out 2>&1
     [ "$(field answered)" -eq 1000 ]

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <vstamp/error.h>
+
 #include "client/base64.h"
 #include "client/json_bytes.h"
 #include "client/operation.h"
@@ -137,6 +139,15 @@ static void set_members(json_t *object, const struct kv_op *op, const struct kv_
     }
 }
 
+/* Of a step, which is a read. */
+static void set_refusal(json_t *object, const struct kv_op *step, const struct kv_answer *a)
+{
+    int err = a->status == KV_ANSWER_TOO_LARGE ? VSTAMP_E_TOO_LARGE : VSTAMP_E_INVALID;
+    json_object_set_new(object, "error", json_string(vstamp_err_name(err)));
+    json_object_set_new(object, "outcome", json_string("none"));
+    json_object_set_new(object, "message", json_string(step_refusal(step, a)));
+}
+
 static json_t *object_of(const struct kv_op *op, const struct kv_answer *a)
 {
     bool yes = a->status == KV_ANSWER_DONE;
@@ -144,7 +155,7 @@ static json_t *object_of(const struct kv_op *op, const struct kv_answer *a)
     json_t *object = result_question(op);
     json_object_set_new(object, "ok", json_boolean(ok));
     if (ok) set_members(object, op, a, yes);
-    else json_object_set_new(object, "message", json_string(step_refusal(op, a)));
+    else set_refusal(object, op, a);
     return object;
 }
 

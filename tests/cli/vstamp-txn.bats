@@ -69,6 +69,15 @@ END
     run -1 vstamp get a
 }
 
+@test "txn: a value that is too large for the answer is told so" {
+    local refused='"key":"large","ok":false,"error":"too-large","outcome":"none","message":'
+    head -c 2000 /dev/zero | tr '\0' x | vstamp put large
+    run -0 vstamp txn 'get large' 'put a 1'
+    [ "$output" = $'then\n(too large for this answer: get it by itself)\nOK' ]
+    run -0 vstamp --json txn 'get large'
+    [[ $output == *'"answers":[{"op":"get",'"$refused"* ]]
+}
+
 @test "txn: two accounts keep their sum, whoever moves money while the primary dies" {
     local i
     vstamp put a 50

@@ -37,7 +37,7 @@ teardown() { group_teardown; }
 }
 
 @test "/metrics is well formed: HELP, TYPE, then samples of that name; counters end in _total" {
-    local word metrics=$BATS_TEST_TMPDIR/metrics
+    local name word metrics=$BATS_TEST_TMPDIR/metrics
     group_start 3 "durability: memory"
     group_wait_primary
     vstamp --timeout 20 put k v
@@ -71,6 +71,12 @@ teardown() { group_teardown; }
     grep -q '^vstamp_longest_turn_us [0-9]' "$metrics"
     grep -q '^vstamp_longest_turn_cpu_us [0-9]' "$metrics"
     grep -q '^process_resident_memory_bytes [1-9]' "$metrics"
+    sed -n 's/^# TYPE \(vstamp_[a-z_]*\) .*/\1/p' "$metrics" >"$metrics.names"
+    [ "$(wc -l <"$metrics.names")" -gt 40 ]
+    while read -r name; do # is on the page, by itself or as a field
+        word=${name#vstamp_} word=${word#peer_} word=${word%_total}
+        grep -qE "^\.(Li $name|It Va $word)( |\$)" "$top_srcdir/man/vstamp-replica.8"
+    done <"$metrics.names"
 }
 
 @test "/livez and /readyz, and what is not there" {

@@ -178,6 +178,14 @@ left_over() {
     value_is k 3
 }
 
+@test "--session: what a copy sends as the original did is the same request, and runs once" {
+    vstamp --session "$s" put k 1
+    cp "$s" "$s.copy"
+    [ "$(vstamp --session "$s" incr n)" = 1 ]
+    [ "$(vstamp --session "$s.copy" incr n)" = 1 ]
+    value_is n 1
+}
+
 @test "--session: a copy that fell behind by more gets no answer either" {
     vstamp --session "$s" put k 1
     cp "$s" "$s.copy"

@@ -126,7 +126,8 @@ static void next_source(struct backup *b, const struct vstamp_diag *diag)
 static int open_source(struct backup *b, struct vstamp_diag *diag)
 {
     if (b->talk != NULL) return 0;
-    b->talk = talk_open(&b->members->addresses[b->source], b->tls, b->admin->timeout_ms, diag);
+    b->talk = talk_open(&b->members->addresses[b->source], b->tls, b->signals.fd,
+                        b->admin->timeout_ms, diag);
     return b->talk != NULL ? 0 : VSTAMP_E_IO;
 }
 

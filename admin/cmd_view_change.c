@@ -74,7 +74,7 @@ static int ask(struct hand_over *h, int replica, struct vstamp_diag *diag)
                                          .body = {&target, h->to == ANYBODY ? 0 : 1}};
     struct wire_message answer;
     uint32_t timeout_ms = h->admin->timeout_ms;
-    struct talk *talk = talk_open(&h->members->addresses[replica], h->tls, timeout_ms, diag);
+    struct talk *talk = talk_open(&h->members->addresses[replica], h->tls, -1, timeout_ms, diag);
     if (talk == NULL) return VSTAMP_E_IO;
     h->sent = true;
     int rv = talk_request(talk, (uint32_t)h->members->epoch, &request, timeout_ms, &answer, diag);

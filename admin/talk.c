@@ -16,22 +16,29 @@
 
 struct talk {
     struct link link;
+    int stop_fd;
 };
 
 /* Until what the link waits for has come, or, while it is on its way up, its address has had its
- * time; *came says which.  VSTAMP_E_IO: all the time is over, or nothing can be waited for. */
+ * time; *came says which.  VSTAMP_E_IO: all the time is over, or nothing can be waited for, or is
+ * to be. */
 static int wait_for(struct talk *t, uint64_t until_ms, bool *came, struct vstamp_diag *diag)
 {
     const struct link *l = &t->link;
     bool has_turns = l->state == LINK_CONNECTING || l->state == LINK_SECURING;
     uint64_t wake_ms = has_turns && l->due_ms < until_ms ? l->due_ms : until_ms, now;
     do {
-        struct pollfd socket = {.fd = l->fd, .events = POLLIN};
-        if (link_waits_to_write(l)) socket.events |= POLLOUT;
+        struct pollfd polls[] = {{.fd = l->fd, .events = POLLIN},
+                                 {.fd = t->stop_fd, .events = POLLIN}};
+        if (link_waits_to_write(l)) polls[0].events |= POLLOUT;
         now = vstamp_driver_now_ms();
-        int n = poll(&socket, 1, wake_ms > now ? (int)(wake_ms - now) : 0);
+        int n = poll(polls, 2, wake_ms > now ? (int)(wake_ms - now) : 0);
         if (n < 0 && errno != EINTR) {
             vstamp_diag_printf(diag, "it cannot be waited for: %s", strerror(errno));
+            return VSTAMP_E_IO;
+        }
+        if (n > 0 && polls[1].revents != 0) {
+            vstamp_diag_printf(diag, "interrupted");
             return VSTAMP_E_IO;
         }
         *came = n > 0;
@@ -60,8 +67,8 @@ static int rise(struct talk *t, uint64_t until_ms, struct vstamp_diag *diag)
     return error != 0 ? broken(t, error, diag) : rv;
 }
 
-struct talk *talk_open(const struct address *address, struct tls *tls, uint32_t timeout_ms,
-                       struct vstamp_diag *diag)
+struct talk *talk_open(const struct address *address, struct tls *tls, int stop_fd,
+                       uint32_t timeout_ms, struct vstamp_diag *diag)
 {
     struct talk *t = calloc(1, sizeof *t);
     if (t == NULL) {
@@ -69,6 +76,7 @@ struct talk *talk_open(const struct address *address, struct tls *tls, uint32_t 
         return NULL;
     }
     link_init(&t->link, address, tls);
+    t->stop_fd = stop_fd;
     if (rise(t, vstamp_driver_now_ms() + timeout_ms, diag) == 0) return t;
     talk_close(t);
     return NULL;

@@ -15,9 +15,9 @@
 struct talk;
 
 /* NULL, with a sentence, if nobody accepts within `timeout_ms`.  `tls`, which may be NULL, is kept
- * by pointer. */
-struct talk *talk_open(const struct address *address, struct tls *tls, uint32_t timeout_ms,
-                       struct vstamp_diag *diag);
+ * by pointer.  Nothing is waited for once `stop_fd` can be read, of which -1 is none. */
+struct talk *talk_open(const struct address *address, struct tls *tls, int stop_fd,
+                       uint32_t timeout_ms, struct vstamp_diag *diag);
 void talk_close(struct talk *talk); /* accepts NULL */
 
 /* 0, or VSTAMP_E_IO with a sentence; then the connection is of no more use. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ static void what_cannot_be_waited_for_is_not_asked_for_again_and_again(void **st
     struct bytes frame;
     (void)state;
     int fd = listen_at(&address);
-    struct talk *talk = talk_open(&address, NULL, TIMEOUT_MS, &diag);
+    struct talk *talk = talk_open(&address, NULL, -1, TIMEOUT_MS, &diag);
     assert_non_null(talk);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = before;
@@ -67,7 +68,7 @@ static void who_says_nothing_is_waited_for_as_long_as_was_said(void **state)
     struct bytes frame;
     (void)state;
     int fd = listen_at(&address);
-    struct talk *talk = talk_open(&address, NULL, TIMEOUT_MS, &diag);
+    struct talk *talk = talk_open(&address, NULL, -1, TIMEOUT_MS, &diag);
     assert_non_null(talk);
     uint64_t began_ms = vstamp_driver_now_ms();
     assert_int_equal(talk_receive(talk, 50, &frame, &diag), VSTAMP_E_IO);
@@ -77,11 +78,31 @@ static void who_says_nothing_is_waited_for_as_long_as_was_said(void **state)
     close(fd);
 }
 
+static void who_is_to_stop_waits_no_longer(void **state)
+{
+    struct address address;
+    struct vstamp_diag diag = {0};
+    struct bytes frame;
+    (void)state;
+    int fd = listen_at(&address), stop_fd = eventfd(0, EFD_CLOEXEC);
+    struct talk *talk = talk_open(&address, NULL, stop_fd, TIMEOUT_MS, &diag);
+    assert_non_null(talk);
+    assert_int_equal(eventfd_write(stop_fd, 1), 0);
+    uint64_t began_ms = vstamp_driver_now_ms();
+    assert_int_equal(talk_receive(talk, TIMEOUT_MS, &frame, &diag), VSTAMP_E_IO);
+    assert_string_equal(diag.text, "interrupted");
+    assert_true(vstamp_driver_now_ms() - began_ms < TIMEOUT_MS / 2);
+    talk_close(talk);
+    close(stop_fd);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_waited_for_is_not_asked_for_again_and_again),
         cmocka_unit_test(who_says_nothing_is_waited_for_as_long_as_was_said),
+        cmocka_unit_test(who_is_to_stop_waits_no_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,12 +4,17 @@
  * through its primary, over the port where clients ask. */
 #include <config.h>
 
+#include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <curl/curl.h>
 
 #include "admin/admin.h"
+#include "admin/fetch.h"
 #include "admin/notation.h"
+
+#define DESCRIPTORS_LEAST (FETCHES_MAX + 32u) /* of connections, and of all else */
 
 #define COMMAND(name, word, operands, n_min, n_max, text)                                          \
     {word, operands, n_min, n_max, false, text, cmd_##name},
@@ -50,8 +55,20 @@ int admin_fail(const struct cli *cli, int err, const struct vstamp_diag *diag)
     return cli_fail(cli, err, diag);
 }
 
+/* Who may open no connection to a replica would take it for dead. */
+static int check_descriptors(struct vstamp_diag *diag)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS_LEAST) return 0;
+    vstamp_diag_printf(diag, "the system allows this process %ju open files, and to ask a group "
+                             "takes %u: raise 'ulimit -n'",
+                       (uintmax_t)limit.rlim_cur, DESCRIPTORS_LEAST);
+    return VSTAMP_E_IO;
+}
+
 int admin_find_group(const struct admin *admin, struct config *config, struct vstamp_diag *diag)
 {
+    if (check_descriptors(diag) != 0) return VSTAMP_E_IO;
     if (admin->replicas == NULL) return config_load(config, admin->config_option, diag);
     int rv = config_from_replicas(config, admin->replicas, diag);
     struct config_addresses *status = &config->status_addresses;

@@ -59,3 +59,13 @@ last heard by replica 0 3m12s ago; tolerates 0 more failures" ]
     run vstamp-admin --nonsense status
     [ "$status" -eq 2 ]
 }
+
+@test "3: who may open no connections does not take the replicas for dead" {
+    fakes_start 0 1 2
+    fakes_group 0 1 2
+    run --separate-stderr bash -c 'ulimit -n 6 && exec vstamp-admin -t 20 health'
+    [ "$status" -eq 3 ]
+    [ -z "$output" ]
+    [ "$stderr" = "vstamp-admin: the system allows this process 6 open files, and to ask a group \
+takes 96: raise 'ulimit -n'" ]
+}

@@ -103,10 +103,11 @@ bool ahead_turn(struct ahead *a, int input)
     return n > 0 && polls[1].revents != 0;
 }
 
-void ahead_ask(struct ahead *a, struct operation operation, bool raw)
+bool ahead_ask(struct ahead *a, struct operation operation, bool raw)
 {
     struct client *c = a->c;
     if (a->driver == NULL) a->driver = conn_beside(c->conn, &c->session, AHEAD_MAX);
+    if (a->driver == NULL) return false;
     while (a->n == AHEAD_MAX) ahead_turn(a, -1);
     struct question *q = &a->at[(a->first + a->n++) % AHEAD_MAX];
     assert(!q->asked);
@@ -117,9 +118,9 @@ void ahead_ask(struct ahead *a, struct operation operation, bool raw)
     struct bytes bytes = q->operation.bytes;
     int rv = vstamp_driver_call(a->driver, (enum vstamp_task)c->options.read_task, bytes.data,
                                 bytes.size, c->options.timeout_ms, on_reply, q);
-    if (rv == 0) return;
     const struct vstamp_reply refused = {.err = rv};
-    on_reply(q, &refused);
+    if (rv != 0) on_reply(q, &refused);
+    return true;
 }
 
 void ahead_catch_up(struct ahead *a)

@@ -49,8 +49,8 @@ void ahead_open(struct ahead *a, struct client *c, int *status);
 void ahead_close(struct ahead *a); /* one of zeros, too */
 
 /* The read is on its way, and its answer will be shown.  Where all places are taken it waits for
- * one.  The client is begun. */
-void ahead_ask(struct ahead *a, struct operation operation, bool raw);
+ * one.  The client is begun.  False: there are no descriptors for it, so it is to be run alone. */
+bool ahead_ask(struct ahead *a, struct operation operation, bool raw);
 
 /* Wait for an answer, or until there is something to read from `input`: then true.  -1: there is no
  * input. */

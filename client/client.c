@@ -3,6 +3,7 @@
 
 #include "client/client.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -58,6 +59,10 @@ static int connect_to_group(struct client *c, const char *noted, struct vstamp_d
     if (rv == 0) {
         c->n_replicas = (uint8_t)group->replicas_addresses.n;
         c->conn = conn_open(&group->replicas_addresses, &c->named, c->tls);
+        if (c->conn == NULL) {
+            vstamp_diag_printf(diag, "nothing can be connected: %s", strerror(errno));
+            rv = VSTAMP_E_IO;
+        }
     }
     free(begin);
     free(moved);

@@ -52,10 +52,8 @@ int command_do_encoded(struct client *c, struct operation operation, bool raw)
     bool of_store =
         !operation_is_call(operation) && kv_decode_op(operation.bytes, &op) == NULL;
     int rv = client_begin(c, NULL, &diag);
-    if (rv == 0 && of_store && c->ahead != NULL) {
-        ahead_ask(c->ahead, operation, raw);
+    if (rv == 0 && of_store && c->ahead != NULL && ahead_ask(c->ahead, operation, raw))
         return CLI_OK;
-    }
     if (c->ahead != NULL) ahead_catch_up(c->ahead);
     if (rv != 0) return answer_refuse(c, answer_asked(operation), rv, &diag);
     /* A write that was answered, and not shown, would have an outcome that nobody knows.  Who reads

@@ -40,7 +40,10 @@ struct conn *conn_open(const struct config_addresses *members,
     assert(members->n > 0 && members->n <= REPLICAS_MAX);
     struct conn *conn = memory_new(sizeof *conn);
     conn->driver = driver_new(members->at, members->n, tls, NULL);
-    if (conn->driver == NULL) abort();
+    if (conn->driver == NULL) {
+        free(conn);
+        return NULL;
+    }
     driver_begin_at(conn->driver, begin->at, begin->n);
     signals_open(&conn->signals);
     return conn;
@@ -57,9 +60,7 @@ void conn_close(struct conn *conn)
 struct vstamp_driver *conn_beside(struct conn *conn, const struct session *session,
                                   uint32_t in_flight)
 {
-    struct vstamp_driver *driver = driver_beside(conn->driver, in_flight, session);
-    if (driver == NULL) abort();
-    return driver;
+    return driver_beside(conn->driver, in_flight, session);
 }
 
 const char *conn_member(const struct conn *conn, uint32_t replica)

@@ -18,13 +18,14 @@ struct conn;
 struct vstamp_driver;
 
 /* To these members; those of `begin` that are none are asked when the members are silent.  Both are
- * copied.  Nothing is connected or resolved yet.  `tls` NULL: without. */
+ * copied.  Nothing is connected or resolved yet.  `tls` NULL: without.  NULL, with errno: there is
+ * no memory, or no descriptor left. */
 struct conn *conn_open(const struct config_addresses *members,
                        const struct config_addresses *begin, struct tls *tls);
 void conn_close(struct conn *conn); /* accepts NULL */
 
 /* A driver to the same replicas for requests without a number, many at a time, of the group that
- * the session is with; to be closed. */
+ * the session is with; to be closed.  NULL: as above. */
 struct vstamp_driver *conn_beside(struct conn *conn, const struct session *session,
                                   uint32_t in_flight);
 

@@ -333,6 +333,7 @@ static void know(struct load_client *c, const struct config_addresses *replicas)
     if (c->conn != NULL) load_client_close(c);
     c->n_replicas = (uint8_t)replicas->n;
     c->conn = conn_open(replicas, replicas, NULL);
+    if (c->conn == NULL) abort();
     conn_hold_signals(c->conn);
     if (vstamp_id_is_zero(c->room->identity.client)) new_identity(c);
     else use_identity(c, &c->room->identity);

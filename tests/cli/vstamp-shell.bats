@@ -171,6 +171,16 @@ END
     done | diff - "$BATS_TEST_TMPDIR/seen"
 }
 
+@test "a shell without descriptors for its reads is told of that, and has an answer for each" {
+    printf 'get a\nget b\n' >"$BATS_TEST_TMPDIR/commands"
+    local few='exec 3>&- 4>&-; ulimit -c 0 -n 5 && exec vstamp --timeout 0.5 shell'
+    run bash -c "$few" <"$BATS_TEST_TMPDIR/commands"
+    [ "$status" -eq 3 ]
+    [ "${#lines[@]}" -eq 2 ]
+    [[ ${lines[0]} == "(error) no answer in 0.5 s: "*": Too many open files"* ]]
+    [[ ${lines[1]} == "(error) no answer in 0.5 s: "*": Too many open files"* ]]
+}
+
 @test "reads go forward in the history of the group, whoever answers them" {
     local writer consistency seen=$BATS_TEST_TMPDIR/seen
     vstamp put forward 0

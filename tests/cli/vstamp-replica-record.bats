@@ -186,7 +186,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
     group_start 1 "durability: memory"
     timeout 10 vstamp-replica --index 0 --record next.rec 2>err || status=$?
     cat err >&2
-    [ "$status" -eq 1 ]
+    [ "$status" -eq 2 ]
     grep -q "in use" err
     group_stop 0
     start_recording 0 next.rec

@@ -188,10 +188,10 @@ static uint32_t under_way(const struct vr_fetch *f, uint8_t peer)
     return n;
 }
 
-/* The holder with the fewest questions; VR_ALL if all have enough. */
+/* The holder with the fewest questions; NOWHERE if all have enough. */
 static uint8_t choose_holder(const struct vr *r)
 {
-    uint8_t best = VR_ALL;
+    uint8_t best = NOWHERE;
     uint32_t fewest = QUESTIONS_PER_HOLDER, holders = r->fetch.holders;
     enum vr_transfer_kind kind = r->transfer.kind;
     bool spares = kind == VR_TRANSFER_LEARN || kind == VR_TRANSFER_WARM; /* nobody waits for that */
@@ -232,7 +232,7 @@ static bool ask_next(struct vr *r)
         if (f->questions[i].n == 0) q = &f->questions[i];
     uint8_t level = candidate(r)->top, holder = choose_holder(r);
     while (level > 0 && f->levels[level].n_open == 0) level--;
-    if (q == NULL || holder == VR_ALL || f->levels[level].n_open == 0) return false;
+    if (q == NULL || holder == NOWHERE || f->levels[level].n_open == 0) return false;
     if (!vr_pace_allows(r)) return false;
     bool several = under_way(f, VR_ALL) > under_way(f, holder);
     *q = (struct vr_question){

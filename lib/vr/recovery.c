@@ -69,18 +69,14 @@ static struct wire_list members_tokens(const struct vr *r, uint8_t *buffer, size
     return vr_token_list(r, tokens, buffer, size);
 }
 
-/* Our word to one of them, or VR_ALL. */
+/* Our word. */
 static void say(struct vr *r, uint8_t to)
 {
     uint8_t vector[VR_CRASH_VECTOR_BYTES], tokens[VR_TOKENS_BYTES], nonces[VR_TOKENS_BYTES];
-    struct wire_recovery word = {
-        .nonce = r->nonce,
-        .incarnation = r->incarnation,
-        .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
-        .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens),
-        .nonces = vr_token_list(r, r->nonces, nonces, sizeof nonces)};
-    if (to == VR_ALL) vr_broadcast(r, r->view, &wire_shape_recovery, &word);
-    else vr_send(r, to, r->view, &wire_shape_recovery, &word);
+    VR_SEND(r, to, recovery, .nonce = r->nonce, .incarnation = r->incarnation,
+            .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+            .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens),
+            .nonces = vr_token_list(r, r->nonces, nonces, sizeof nonces));
 }
 
 static void ask(struct vr *r)

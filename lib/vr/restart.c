@@ -80,11 +80,16 @@ static bool is_later(uint64_t a, uint64_t b)
     return a >> RANDOM_BITS > b >> RANDOM_BITS;
 }
 
-static void ask(struct vr *r)
+static void say_restart(struct vr *r, uint8_t to)
 {
     uint8_t vector[VR_CRASH_VECTOR_BYTES];
-    VR_BROADCAST(r, restart, .nonce = r->nonce,
-                 .crash_vector = vr_crash_vector_list(r, vector, sizeof vector));
+    VR_SEND(r, to, restart, .nonce = r->nonce,
+            .crash_vector = vr_crash_vector_list(r, vector, sizeof vector));
+}
+
+static void ask(struct vr *r)
+{
+    say_restart(r, VR_ALL);
     vr_timer_set(r, VR_TIMER_RECOVERY, vr_jitter(r, vr_patience_us(r)) / 2);
     r->restart_told = true;
 }
@@ -118,10 +123,7 @@ void vr_restart_due(struct vr *r)
 void vr_restart_tell(struct vr *r, uint8_t replica)
 {
     if (vr_incarnation_starts(r->incarnation) == 0 || !vr_is_durable_state(r)) return;
-    if ((r->noted >> replica) & 1) return;
-    uint8_t vector[VR_CRASH_VECTOR_BYTES];
-    VR_SEND(r, replica, restart, .nonce = r->nonce,
-            .crash_vector = vr_crash_vector_list(r, vector, sizeof vector));
+    if (((r->noted >> replica) & 1) == 0) say_restart(r, replica);
 }
 
 /* S2 holds: be what the disk says. */

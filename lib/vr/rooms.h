@@ -36,14 +36,12 @@ uint64_t vr_counter_of(const struct wire_list *crash_vector, uint8_t replica);
 struct vstamp_id vr_draw_id(struct vr *r);
 
 /* send.c: frames go out to replicas and clients, lines to the trace and the log. */
-#define VR_ALL 0xffu
+#define VR_ALL 0xfeu /* in place of a slot: all other members */
 void vr_send(struct vr *r, uint8_t to, uint64_t view, const struct wire_shape *shape,
              const void *message);
-void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, const void *message);
 #define VR_SEND(r, to, name, ...)                                                                  \
     vr_send((r), (to), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
-#define VR_BROADCAST(r, name, ...)                                                                 \
-    vr_broadcast((r), (r)->view, &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
+#define VR_BROADCAST(r, name, ...) VR_SEND(r, VR_ALL, name, __VA_ARGS__)
 struct vr_asker vr_asker(uint64_t origin, const struct wire_request *m);
 void vr_reply(struct vr *r, const struct vr_asker *to, uint64_t op, struct bytes body);
 void vr_tell_outcome(struct vr *r, const struct vr_asker *to, uint64_t op,

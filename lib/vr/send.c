@@ -27,23 +27,26 @@ void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, co
     if (origin != 0) r->sink.reply(r->sink.ctx, origin, encode(r, r->view, shape, message));
 }
 
-void vr_send(struct vr *r, uint8_t to, uint64_t view, const struct wire_shape *shape,
-             const void *message)
-{
-    if (to == NOWHERE) {
-        vr_answer(r, r->stranger, shape, message);
-        return;
-    }
-    assert(to < vr_n_slots(r) && to != r->config.self);
-    r->sink.send(r->sink.ctx, to, encode(r, view, shape, message));
-}
-
-void vr_broadcast(struct vr *r, uint64_t view, const struct wire_shape *shape, const void *message)
+static void send_to_all(struct vr *r, uint64_t view, const struct wire_shape *shape,
+                        const void *message)
 {
     if (r->config.n_replicas == 1) return;
     struct bytes frame = encode(r, view, shape, message);
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (i != r->config.self) r->sink.send(r->sink.ctx, i, frame);
+    }
+}
+
+void vr_send(struct vr *r, uint8_t to, uint64_t view, const struct wire_shape *shape,
+             const void *message)
+{
+    if (to == VR_ALL) {
+        send_to_all(r, view, shape, message);
+    } else if (to == NOWHERE) {
+        vr_answer(r, r->stranger, shape, message);
+    } else {
+        assert(to < vr_n_slots(r) && to != r->config.self);
+        r->sink.send(r->sink.ctx, to, encode(r, view, shape, message));
     }
 }
 

@@ -113,9 +113,9 @@ static void vote(struct vr *r)
 {
     uint8_t buffer[VR_CRASH_VECTOR_BYTES];
     r->vote_us[r->config.self] = r->now_us;
-    vr_broadcast(r, r->view + 1, &wire_shape_start_view_change,
-                 &(struct wire_start_view_change){
-                     .crash_vector = vr_crash_vector_list(r, buffer, sizeof buffer)});
+    vr_send(r, VR_ALL, r->view + 1, &wire_shape_start_view_change,
+            &(struct wire_start_view_change){
+                .crash_vector = vr_crash_vector_list(r, buffer, sizeof buffer)});
     vr_timer_set(r, VR_TIMER_VOTE, vr_patience_us(r));
     if (count_votes(r) >= r->quorum) vr_enter_view(r, r->view + 1, "a quorum wants it");
 }
@@ -194,16 +194,12 @@ static struct wire_do_view_change own_promise(struct vr *r,
                                         .clock_us = r->wall_us};
 }
 
-static void send_promise(struct vr *r, unsigned to)
+static void send_promise(struct vr *r, uint8_t to)
 {
     uint8_t vector[VR_CRASH_VECTOR_BYTES], headers[VR_HEADERS_BYTES];
     struct wire_do_view_change promise = own_promise(r, headers);
     promise.crash_vector = vr_crash_vector_list(r, vector, sizeof vector);
-    if (to == VR_ALL) {
-        vr_broadcast(r, r->view, &wire_shape_do_view_change, &promise);
-    } else {
-        vr_send(r, (uint8_t)to, r->view, &wire_shape_do_view_change, &promise);
-    }
+    vr_send(r, to, r->view, &wire_shape_do_view_change, &promise);
 }
 
 /* The headers of a message, checked: consecutive, chained, ending at `op`.  Returns how many, or
@@ -423,19 +419,12 @@ void vr_install_view(struct vr *r, uint64_t view)
            view, vr_is_witness(r) ? "witness" : "backup", vr_primary_of(r, view), r->log.op);
 }
 
-static void send_start_view(struct vr *r, unsigned to)
+static void send_start_view(struct vr *r, uint8_t to)
 {
     uint8_t vector[VR_CRASH_VECTOR_BYTES], headers[VR_HEADERS_BYTES];
-    struct wire_start_view start = {
-        .op = r->log.op,
-        .commit = r->commit,
-        .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
-        .headers = vr_header_list(r, headers, sizeof headers)};
-    if (to == VR_ALL) {
-        vr_broadcast(r, r->view, &wire_shape_start_view, &start);
-    } else {
-        vr_send(r, (uint8_t)to, r->view, &wire_shape_start_view, &start);
-    }
+    VR_SEND(r, to, start_view, .op = r->log.op, .commit = r->commit,
+            .crash_vector = vr_crash_vector_list(r, vector, sizeof vector),
+            .headers = vr_header_list(r, headers, sizeof headers));
 }
 
 static void begin_as_primary(struct vr *r)

@@ -377,7 +377,7 @@ static void serve(struct vr *r, const struct vr_asker *asker, const struct wire_
 static bool is_early(struct vr *r, const struct vr_asker *asker, const struct wire_header *header)
 {
     if (header->epoch >= r->epoch || !r->has_hard_state) return false;
-    vr_epoch_tell(r, NOWHERE, asker->origin);
+    vr_epoch_tell(r, NOWHERE);
     if (vr_is_durable_state(r)) return false;
     vr_mark(r, VR_MARK_client_cannot_be_told, "epoch=%u", header->epoch);
     vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE, "the group is moving to other members");
@@ -386,11 +386,11 @@ static bool is_early(struct vr *r, const struct vr_asker *asker, const struct wi
 
 /* Any replica that knows a group tells who is in it, in whatever state it is.  Whoever named an
  * older epoch was told already. */
-static void tell_members(struct vr *r, uint64_t origin, const struct wire_header *header)
+static void tell_members(struct vr *r, const struct wire_header *header)
 {
     if (!r->has_hard_state || header->epoch < r->epoch) return;
     vr_mark(r, VR_MARK_members_asked, "epoch=%u", header->epoch);
-    vr_epoch_tell(r, NOWHERE, origin);
+    vr_epoch_tell(r, NOWHERE);
 }
 
 void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *header,
@@ -399,10 +399,11 @@ void vr_on_request(struct vr *r, uint64_t origin, const struct wire_header *head
     struct vr_asker asker = vr_asker(origin, m);
     bool local = m->kind == WIRE_KIND_READ_STALE || m->kind == WIRE_KIND_READ_CAUSAL;
     bool asks_members = m->kind == WIRE_KIND_MEMBERS;
+    r->stranger = origin;
     r->stats.requests++;
     if (is_early(r, &asker, header) || is_misdirected(r, &asker, header, m)) return;
     if (asks_members)
-        tell_members(r, origin, header);
+        tell_members(r, header);
     else if (vr_is_witness(r))
         vr_refuse_as_witness(r, &asker, m);
     else if (local && r->status == VR_NORMAL)

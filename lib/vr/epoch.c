@@ -480,22 +480,20 @@ static void say_start(struct vr *r, uint8_t to)
 
 /* To whoever speaks of an older epoch, be it a replica or a client.  A replaced replica that is not
  * needed any more tells it until its process ends. */
-void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin)
+void vr_epoch_tell(struct vr *r, uint8_t to)
 {
     if (r->over && !r->retired) return;  /* D3 */
     if (!vr_is_durable_state(r)) return; /* E3: it asks again */
     uint8_t members[VR_MEMBERSHIP_BYTES], previous[VR_MEMBERS_BYTES];
-    struct wire_new_epoch news = {
-        .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
-        .previous = previous_list(r, previous, sizeof previous)};
-    vr_send_or_answer(r, slot, origin, &wire_shape_new_epoch, &news);
+    VR_SEND(r, to, new_epoch,
+            .membership = vr_membership_to_wire(&r->membership, members, sizeof members),
+            .previous = previous_list(r, previous, sizeof previous));
 }
 
 /* To whoever speaks of a later one: which? */
-static void ask_epoch(struct vr *r, uint8_t slot, uint64_t origin)
+static void ask_epoch(struct vr *r, uint8_t to)
 {
-    struct wire_request_start_view question = {};
-    vr_send_or_answer(r, slot, origin, &wire_shape_request_start_view, &question);
+    VR_SEND(r, to, request_start_view);
 }
 
 /* Has this replica begun the epoch, durably, so that others may rely on it? */
@@ -505,10 +503,9 @@ static bool has_begun(const struct vr *r)
     return begun && vr_is_durable_state(r) && r->durable_op >= r->membership.op;
 }
 
-static void say_started(struct vr *r, uint8_t slot, uint64_t origin)
+static void say_started(struct vr *r, uint8_t to)
 {
-    struct wire_epoch_started started = {.op = r->durable_op};
-    vr_send_or_answer(r, slot, origin, &wire_shape_epoch_started, &started);
+    VR_SEND(r, to, epoch_started, .op = r->durable_op);
 }
 
 /* To the members; as a replaced replica, to those that have not begun the epoch. */
@@ -576,7 +573,7 @@ void vr_epoch_settle(struct vr *r)
     }
     if (!r->told_begun && has_begun(r) && !r->proposal.pending) {
         r->told_begun = true;
-        for (uint8_t i = r->config.n_replicas; i < vr_n_slots(r); i++) say_started(r, i, 0);
+        for (uint8_t i = r->config.n_replicas; i < vr_n_slots(r); i++) say_started(r, i);
     }
     retire_if_not_needed(r);
 }
@@ -665,35 +662,33 @@ static void on_news(struct vr *r, const struct wire_header *header,
     fetch_from_sender(r, header, &previous);
 }
 
-static void on_start_epoch(struct vr *r, uint8_t slot, uint64_t origin,
-                           const struct wire_message *m)
+static void on_start_epoch(struct vr *r, uint8_t slot, const struct wire_message *m)
 {
     const struct wire_start_epoch *start = &m->as.start_epoch;
     bool same = vstamp_id_equal(m->header.group, r->group) && r->has_hard_state;
     if (same && m->header.epoch < r->epoch) {
-        vr_epoch_tell(r, slot, origin);
+        vr_epoch_tell(r, slot);
         return;
     }
     on_news(r, &m->header, &start->membership, &start->previous);
+    bool has_left = slot != NOWHERE && slot >= vr_n_slots(r); /* by what it has just told */
+    if (!same || m->header.epoch != r->epoch || has_left) return;
     bool from_member = slot < r->config.n_replicas;
-    if (same && m->header.epoch == r->epoch && is_member(r) && !from_member && has_begun(r))
-        say_started(r, slot, origin);
-    if (same && m->header.epoch == r->epoch && from_member &&
-        start->membership.former.count > r->membership.n_former)
-        vr_epoch_tell(r, slot, origin); /* it knows less than we do (former.c, Z2) */
+    if (is_member(r) && !from_member && has_begun(r)) say_started(r, slot);
+    if (from_member && start->membership.former.count > r->membership.n_former)
+        vr_epoch_tell(r, slot); /* it knows less than we do (former.c, Z2) */
 }
 
-static void on_epoch_started(struct vr *r, uint8_t slot, uint64_t origin,
-                             const struct wire_message *m)
+static void on_epoch_started(struct vr *r, uint8_t slot, const struct wire_message *m)
 {
     if (!r->has_hard_state) {
-        if (m->header.epoch > r->told_epoch) ask_epoch(r, slot, origin);
+        if (m->header.epoch > r->told_epoch) ask_epoch(r, slot);
         return;
     }
     if (!vstamp_id_equal(m->header.group, r->group)) return;
     if (m->header.epoch > r->epoch) {
         vr_mark(r, VR_MARK_later_epoch_began, "epoch=%u", m->header.epoch);
-        ask_epoch(r, slot, origin);
+        ask_epoch(r, slot);
     } else if (m->header.epoch == r->epoch && r->replaced && slot < r->config.n_replicas) {
         r->begun |= 1u << slot;
     }
@@ -707,16 +702,16 @@ void vr_epoch_greet(struct vr *r, uint8_t slot)
 
 /* A message about epochs, or of another epoch than ours: true if that is all there is to do.
  * `slot` is NOWHERE for a stranger. */
-static bool take(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m)
+bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *m)
 {
     const struct wire_header *h = &m->header;
     bool same_group = r->has_hard_state && vstamp_id_equal(h->group, r->group);
     bool blank_there = vstamp_id_is_zero(h->group);
     switch (h->command) {
-    case WIRE_learn: vr_on_learn(r, slot, origin, m); return true;
+    case WIRE_learn: vr_on_learn(r, slot, m); return true;
     case WIRE_learned: vr_on_learned(r, slot, m); return true;
-    case WIRE_start_epoch: on_start_epoch(r, slot, origin, m); return true;
-    case WIRE_epoch_started: on_epoch_started(r, slot, origin, m); return true;
+    case WIRE_start_epoch: on_start_epoch(r, slot, m); return true;
+    case WIRE_epoch_started: on_epoch_started(r, slot, m); return true;
     case WIRE_new_epoch:
         on_news(r, h, &m->as.new_epoch.membership, &m->as.new_epoch.previous);
         return true;
@@ -726,29 +721,23 @@ static bool take(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
     if (r->has_hard_state && (same_group || (blank_there && about_epoch)) &&
         h->epoch < r->epoch) {
         vr_mark(r, VR_MARK_older_epoch, "%s epoch=%u", m->shape->name, h->epoch);
-        if (m->shape->asks != WIRE_TELLS) vr_epoch_tell(r, slot, origin);
+        if (m->shape->asks != WIRE_TELLS) vr_epoch_tell(r, slot);
         return true;
     }
     bool ours = vstamp_id_is_zero(r->group) || vstamp_id_equal(h->group, r->group);
     if (blank_there || !ours || h->epoch <= r->epoch) return false;
     vr_mark(r, VR_MARK_later_epoch, "%s epoch=%u", m->shape->name, h->epoch);
-    if (m->shape->asks == WIRE_ASKS_SELDOM) ask_epoch(r, slot, origin);
+    if (m->shape->asks == WIRE_ASKS_SELDOM) ask_epoch(r, slot);
     return true;
-}
-
-bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *m)
-{
-    return take(r, slot, 0, m);
 }
 
 /* A learner is a guest of the primary, and a stranger to the other members.  They give it what is
  * committed, too. */
-static bool serve(struct vr *r, uint64_t origin, const struct wire_message *m)
+static bool serve(struct vr *r, const struct wire_message *m)
 {
     const struct wire_header *h = &m->header;
     bool ours = r->has_hard_state && vstamp_id_equal(h->group, r->group) && h->epoch == r->epoch;
     if (!ours || r->status == VR_RECOVERING) return false;
-    r->stranger = origin;
     switch (h->command) {
     case WIRE_get_tree: vr_on_get_tree(r, NOWHERE, &m->as.get_tree); return true;
     case WIRE_get_pages: vr_on_get_pages(r, NOWHERE, &m->as.get_pages); return true;
@@ -760,8 +749,8 @@ static bool serve(struct vr *r, uint64_t origin, const struct wire_message *m)
     }
 }
 
-void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m)
+void vr_epoch_on_stranger(struct vr *r, const struct wire_message *m)
 {
-    if (take(r, NOWHERE, origin, m) || serve(r, origin, m)) return;
+    if (vr_epoch_on_message(r, NOWHERE, m) || serve(r, m)) return;
     vr_mark(r, VR_MARK_stranger, "%s", m->shape->name);
 }

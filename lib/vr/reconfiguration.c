@@ -402,17 +402,14 @@ void vr_proposal_settle(struct vr *r)
 
 /* --- the learner's side ----------------------------------------------------------------------- */
 
-static void answer(struct vr *r, uint8_t slot, uint64_t origin, uint64_t nonce, uint8_t refusal)
+static void answer(struct vr *r, uint8_t to, uint64_t nonce, uint8_t refusal)
 {
     uint8_t self = r->config.self;
     bool member = self != NOT_A_MEMBER;
-    struct wire_learned learned = {.nonce = nonce,
-                                   .op = vr_warm_up_to(r),
-                                   .fetched = r->stats.transfer_bytes,
-                                   .token = member ? r->membership.members[self].token
-                                                   : r->tokens[self],
-                                   .refusal = refusal};
-    vr_send_or_answer(r, slot, origin, &wire_shape_learned, &learned);
+    VR_SEND(r, to, learned, .nonce = nonce, .op = vr_warm_up_to(r),
+            .fetched = r->stats.transfer_bytes,
+            .token = member ? r->membership.members[self].token : r->tokens[self],
+            .refusal = refusal);
 }
 
 /* Without memory, or replaced once: from here on it learns from this group. */
@@ -434,7 +431,7 @@ static void become_learner(struct vr *r, struct vstamp_id group,
 }
 
 /* Can this replica learn from that group?  False: what there is to do is done. */
-static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m,
+static bool may_learn(struct vr *r, uint8_t slot, const struct wire_message *m,
                       const struct vr_membership *membership)
 {
     const struct wire_header *h = &m->header;
@@ -445,11 +442,11 @@ static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct 
     if (vr_membership_find(membership, r->address) != NOT_A_MEMBER) return false; /* it is one */
     if (m->as.learn.version > r->config.newest) {
         vr_mark(r, VR_MARK_learner_is_too_old, "version=%u", m->as.learn.version);
-        answer(r, slot, origin, nonce, WIRE_LEARN_VERSION);
+        answer(r, slot, nonce, WIRE_LEARN_VERSION);
         return false;
     }
     if (!r->has_hard_state) {
-        if (r->lost) answer(r, slot, origin, nonce, WIRE_LEARN_LOST);
+        if (r->lost) answer(r, slot, nonce, WIRE_LEARN_LOST);
         bool is_late = r->epoch > 0 && h->epoch <= r->epoch; /* it recovers in that epoch */
         if (r->lost || r->incarnation != 0 || is_late) return false;
         become_learner(r, h->group, membership);
@@ -462,10 +459,10 @@ static bool may_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct 
         return true;
     }
     if (!same) {
-        answer(r, slot, origin, nonce, WIRE_LEARN_OTHER_GROUP);
+        answer(r, slot, nonce, WIRE_LEARN_OTHER_GROUP);
         return false;
     }
-    if (h->epoch < r->epoch) vr_epoch_tell(r, slot, origin);
+    if (h->epoch < r->epoch) vr_epoch_tell(r, slot);
     if (h->epoch < r->epoch || member) return false;
     if (r->replaced || h->epoch > r->epoch) become_learner(r, h->group, membership);
     return true;
@@ -479,7 +476,7 @@ static void learn_as_member(struct vr *r, uint8_t slot, const struct wire_messag
     if (!ours || r->status != VR_NORMAL || !vr_is_witness(r) || m->as.learn.witness != 0) return;
     if (h->view != r->view || vr_primary_of(r, h->view) != slot) return;
     vr_keep_warm(r, slot);
-    if (vr_is_durable_state(r)) answer(r, slot, 0, m->as.learn.nonce, WIRE_LEARN_NONE);
+    if (vr_is_durable_state(r)) answer(r, slot, m->as.learn.nonce, WIRE_LEARN_NONE);
 }
 
 /* The replica to fetch from.  The primary has other things to do, so if much is missing it comes
@@ -497,7 +494,7 @@ static uint8_t source(struct vr *r, uint8_t primary, uint64_t commit)
     return primary;
 }
 
-void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m)
+void vr_on_learn(struct vr *r, uint8_t slot, const struct wire_message *m)
 {
     struct vr_membership membership;
     if (r->config.self != NOT_A_MEMBER && slot < r->config.n_replicas)
@@ -506,7 +503,7 @@ void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
         vr_mark(r, VR_MARK_membership_not_sound, "epoch=%u", m->header.epoch);
         return;
     }
-    if (!may_learn(r, slot, origin, m, &membership)) return;
+    if (!may_learn(r, slot, m, &membership)) return;
     slot = (uint8_t)m->header.sender; /* from now on a member of ours */
     if (m->header.sender >= r->config.n_replicas || m->as.learn.commit > NUMBER_MAX) return;
     r->view = r->log_view = m->header.view < NUMBER_MAX ? m->header.view : r->view;
@@ -516,5 +513,5 @@ void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_
                           m->header.view, m->as.learn.commit, (struct vstamp_id){0});
     vr_pass_over_learner(r);
     if (r->over) return;
-    if (vr_is_durable_state(r)) answer(r, slot, 0, m->as.learn.nonce, WIRE_LEARN_NONE);
+    if (vr_is_durable_state(r)) answer(r, slot, m->as.learn.nonce, WIRE_LEARN_NONE);
 }

@@ -425,13 +425,18 @@ static bool is_about_state(uint16_t command)
            command == WIRE_get_entry || command == WIRE_give_entry;
 }
 
+/* Why to drop whatever comes from there. */
+static enum vr_mark ignore_sender(const struct vr *r, uint8_t slot)
+{
+    if (slot >= vr_n_slots(r)) return VR_MARK_sender_not_a_member;
+    return slot == r->config.self ? VR_MARK_sender_is_ourselves : VR_MARK_NONE;
+}
+
 static enum vr_mark ignore_message(const struct vr *r, uint8_t slot, const struct wire_message *m)
 {
     bool about_recovery = m->header.command == WIRE_recovery;
     bool about_restart =
         m->header.command == WIRE_restart || m->header.command == WIRE_restart_ok;
-    if (slot >= vr_n_slots(r)) return VR_MARK_sender_not_a_member;
-    if (slot == r->config.self) return VR_MARK_sender_is_ourselves;
     if (listens(m->header.command) == 0) return VR_MARK_not_between_replicas;
     if ((listens(m->header.command) & IN(r->status)) == 0) {
         if (r->status == VR_TRANSITIONING) return VR_MARK_deaf_in_transition;
@@ -503,11 +508,12 @@ static void dispatch(struct vr *r, uint8_t from, const struct wire_message *m)
 void vr_on_message(struct vr *r, uint8_t slot, const struct wire_message *m)
 {
     if (r->over) return;
-    if (vr_epoch_on_message(r, slot, m)) {
+    enum vr_mark reason = ignore_sender(r, slot);
+    if (reason == VR_MARK_NONE && vr_epoch_on_message(r, slot, m)) {
         settle(r);
         return;
     }
-    enum vr_mark reason = ignore_message(r, slot, m);
+    if (reason == VR_MARK_NONE) reason = ignore_message(r, slot, m);
     if (reason != VR_MARK_NONE) {
         r->stats.dropped++;
         vr_mark(r, reason, "%s from=%u", m->shape->name, slot);
@@ -527,7 +533,8 @@ void vr_on_message(struct vr *r, uint8_t slot, const struct wire_message *m)
 void vr_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m)
 {
     if (r->over) return;
-    vr_epoch_on_stranger(r, origin, m);
+    r->stranger = origin;
+    vr_epoch_on_stranger(r, m);
     settle(r);
 }
 

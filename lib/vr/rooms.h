@@ -36,7 +36,8 @@ uint64_t vr_counter_of(const struct wire_list *crash_vector, uint8_t replica);
 struct vstamp_id vr_draw_id(struct vr *r);
 
 /* send.c: frames go out to replicas and clients, lines to the trace and the log. */
-#define VR_ALL 0xfeu /* in place of a slot: all other members */
+/* `to` is a slot, VR_ALL other members, or NOWHERE: whoever has just spoken and is in no slot. */
+#define VR_ALL 0xfeu
 void vr_send(struct vr *r, uint8_t to, uint64_t view, const struct wire_shape *shape,
              const void *message);
 #define VR_SEND(r, to, name, ...)                                                                  \
@@ -49,9 +50,6 @@ void vr_tell_outcome(struct vr *r, const struct vr_asker *to, uint64_t op,
 void vr_answer(struct vr *r, uint64_t origin, const struct wire_shape *shape, const void *message);
 #define VR_ANSWER(r, origin, name, ...)                                                            \
     vr_answer((r), (origin), &wire_shape_##name, &(struct wire_##name){__VA_ARGS__})
-/* To that slot or, if it is NOWHERE, to that origin. */
-void vr_send_or_answer(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_shape *shape,
-                       const void *message);
 void vr_reject(struct vr *r, const struct vr_asker *to, enum wire_reject_reason reason,
                const char *text);
 struct wire_list vr_header_list(struct vr *r, uint8_t *buffer, size_t size);
@@ -335,10 +333,9 @@ void vr_epoch_settle(struct vr *r);
 void vr_epoch_due(struct vr *r);
 uint8_t vr_epoch_n_begun(const struct vr *r); /* active members that have begun ours */
 void vr_epoch_greet(struct vr *r, uint8_t slot); /* that one was connected */
-/* Which it is, to that slot; NOWHERE: to that origin. */
-void vr_epoch_tell(struct vr *r, uint8_t slot, uint64_t origin);
+void vr_epoch_tell(struct vr *r, uint8_t to); /* which it is */
 bool vr_epoch_on_message(struct vr *r, uint8_t slot, const struct wire_message *m);
-void vr_epoch_on_stranger(struct vr *r, uint64_t origin, const struct wire_message *m);
+void vr_epoch_on_stranger(struct vr *r, const struct wire_message *m);
 void vr_take_guests(struct vr *r, const struct vr_membership *others); /* NULL: none */
 void vr_take_former(struct vr *r, const struct vr_membership *former); /* as guests */
 
@@ -355,7 +352,7 @@ bool vr_proposal_closes(const struct vr *r); /* no request is taken any more */
 void vr_proposal_forget(struct vr *r);
 void vr_proposal_heartbeat(struct vr *r);
 void vr_proposal_settle(struct vr *r);
-void vr_on_learn(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_message *m);
+void vr_on_learn(struct vr *r, uint8_t slot, const struct wire_message *m);
 void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *m);
 
 /* alone.c: has one that waits to be let in heard of nobody for long?  It says so at intervals. */

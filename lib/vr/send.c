@@ -95,13 +95,6 @@ void vr_reject(struct vr *r, const struct vr_asker *to, enum wire_reject_reason 
     r->sink.reply(r->sink.ctx, to->origin, encode(r, view, &wire_shape_reject, &reject));
 }
 
-void vr_send_or_answer(struct vr *r, uint8_t slot, uint64_t origin, const struct wire_shape *shape,
-                       const void *message)
-{
-    if (slot < vr_n_slots(r)) vr_send(r, slot, r->view, shape, message);
-    else vr_answer(r, origin, shape, message);
-}
-
 struct wire_list vr_crash_vector_list(const struct vr *r, uint8_t *buffer, size_t size)
 {
     struct wire_list_builder b;

@@ -6,10 +6,11 @@
  * reason in the trace.
  *
  * A handler changes the state; what follows from a state (acknowledge what became durable, commit
- * what a quorum holds, execute what is committed, promise a view once that promise is durable) is
- * done in one place, vr_settle, after every event.  So no order of events can leave a duty behind.
+ * what a quorum holds, promise a view once that is durable) is done in one place, settle in
+ * replica.c, after every event.  So no order of events can leave a duty behind.
  *
- * The state below is grouped by the file that may change it; all files may read all of it. */
+ * The state below is grouped by the file that it belongs to.  All files may read all of it; another
+ * file writes it only where a life, a view or an epoch begins. */
 #ifndef VR_REPLICA_H
 #define VR_REPLICA_H
 
@@ -244,61 +245,67 @@ struct vr {
     struct vr_stats stats;
     uint64_t marks[VR_MARK_WORDS]; /* by enum vr_mark: what has happened since the start */
     uint64_t last_heard_us[SLOTS_MAX]; /* any message; for status */
-    uint8_t *frame; /* where outgoing frames are encoded */
+    uint64_t stranger; /* connection of whoever spoke last and is in no slot: NOWHERE is there */
+    uint8_t *frame;    /* where outgoing frames are encoded */
     size_t frame_size_max;
-    uint8_t *answer; /* where the application answers */
+    uint8_t *answer;   /* where the application answers, and lists are put together */
     size_t answer_size_max;
 
-    /* replica.c: what a journal's hard state holds, and who we are */
+    /* replica.c: what a journal's hard state holds, and this life */
     struct vstamp_id group;
     enum vr_status status;
-    uint32_t epoch;
     uint64_t view, log_view;
     uint64_t crash_vector[REPLICAS_MAX + 1];
-    bool started;
-    bool lost;                    /* had state that cannot be read: recovers, never forms a group */
-    struct vstamp_id lost_group;  /* the one it was a member of; zero: not known */
     bool has_hard_state;     /* a hard state was restored, so this replica is not blank */
     uint64_t persisted;      /* journal positions handed to the sink */
     uint64_t durable;        /* of them, known to be on stable storage */
     uint64_t state_position; /* position of the newest hard state */
+    bool started;
+    uint64_t started_us;
+    bool stopping;
 
-    /* reconfiguration.c: the epoch, of which config's n_replicas, self, witnesses and addresses
-     * speak, too; and who else there is to do with, in the slots behind those of the members */
+    /* epoch.c: who the members are, as config's n_replicas, self, witnesses and addresses say, too;
+     * and who else there is to do with, in the slots behind theirs */
+    uint32_t epoch;
     struct vr_config given;      /* at the start */
     struct vr_membership membership;
     struct vr_membership guests; /* no members: those of an epoch before, or of what is proposed */
     char address[ADDRESS_BYTES_MAX + 1]; /* our own */
     bool greets;     /* the guests are all former members (former.c) */
-    bool witness;    /* its role in the epoch, or, of a learner, the one that it is to have */
-    bool bare;       /* the pages do not hold what is committed: it was passed over (witness.c) */
-    uint64_t warm_until_us; /* a witness that is to be active keeps its state until then */
     bool replaced;   /* a member of an older epoch, and of this one no more */
     bool retired;    /* and not needed any more */
-    uint64_t lingers_until_us; /* of this life, which was not needed any more before its end (E8) */
+    uint64_t lingers_until_us; /* once it is over and retired (E8) */
     uint32_t told_epoch; /* blank: the newest that we were told of and are no member in */
     uint32_t begun;  /* replaced: members that have begun the epoch */
-    uint64_t stranger; /* who is answered if the slot is NOWHERE */
     bool told_begun; /* the replaced ones have been told that we have */
     bool says_epoch; /* we were the primary that committed its begin: the members are to hear */
+
+    /* reconfiguration.c */
     struct vr_proposal proposal;
 
-    /* commit.c, checkpoint.c, and everybody through log_ functions */
+    /* witness.c */
+    bool witness;    /* its role in the epoch, or, of a learner, the one that it is to have */
+    bool bare;       /* the pages do not hold what is committed: it was passed over */
+    uint64_t warm_until_us; /* a witness that is to be active keeps its state until then */
+    uint64_t held;   /* newest entry that all active replicas are known to hold durably */
+
+    /* commit.c, and everybody through the functions of log, pages and client_table */
     struct log log;
     uint64_t commit, applied;
     struct pages pages;
     struct vstamp_pages app_pages;
     struct client_table *clients, *fetched_clients;
+
+    /* checkpoint.c */
     uint64_t checkpoint_op;
     struct wire_entry_header checkpoint_anchor;
     uint64_t checkpoint_log_bytes; /* bodies executed since then */
     bool checkpoint_storing;
     bool checkpoint_put_off; /* there is one of all that is executed, but no room for the log */
-    bool checkpoint_read; /* by a peer, or for a copy, since it was taken */
+    bool checkpoint_read;    /* by a peer, or for a copy, since it was taken */
+    bool checkpoint_wanted;  /* soon: what is on the disk is to be said anew */
     bool log_is_short; /* an entry found no room, since the newest checkpoint was stored; a witness
-                          is to forget some (witness.c) */
-    uint64_t held;     /* newest entry that all active replicas are known to hold durably */
-    bool checkpoint_wanted; /* soon: what is on the disk is to be said anew */
+                          is to forget some */
     struct vr_audit audit;
 
     /* digest.c */
@@ -392,6 +399,8 @@ struct vr {
     struct vstamp_id nonce;
 
     /* recovery.c */
+    bool lost; /* had state that cannot be read: recovers, never forms a group */
+    struct vstamp_id lost_group; /* the one it was a member of; zero: not known */
     uint32_t recovery_tries;
     uint64_t incarnation; /* of this life (restart.c); 0: blank, or the first one since forming */
     struct vstamp_id tokens[REPLICAS_MAX + 1];
@@ -401,21 +410,22 @@ struct vr {
     uint32_t agreed; /* replicas whose word equals ours, and was given to our present nonce */
     uint32_t asked;  /* replicas that answered while incarnation is 0 */
     struct vr_answer answers[REPLICAS_MAX];
-    bool stopping;
 
     /* restart.c */
     bool restarting;     /* back from the disk, and not let in yet */
     bool restart_told;   /* the others have been asked to let it in */
-    uint64_t started_us, alone_pause_us, alone_again_us; /* alone.c */
     uint32_t noted;      /* replicas that have noted this life */
     uint32_t to_note;    /* replicas whose life is to be durable here, and then answered, */
     struct vstamp_id note_nonces[REPLICAS_MAX]; /* by the nonce of their newest RESTART */
     uint32_t strangers;  /* replicas that answered in the name of another group */
     uint64_t vouched[REPLICAS_MAX + 1]; /* newest committed entry each has said to hold durably */
-    bool over;           /* this life is not the newest, or not of this group: it ends */
-    uint8_t over_by;     /* who said so, and what it knows: */
+    bool over;           /* this life has ended, for whatever reason (vr_is_over) */
+    uint8_t over_by;     /* who gave that reason, if another replica did, and what it knows: */
     uint64_t over_incarnation; /* a later life of ours, */
     uint64_t over_op;    /* or what we once held; else it is of another group */
+
+    /* alone.c */
+    uint64_t alone_pause_us, alone_again_us;
 };
 
 /* What the application is told of the configuration. */

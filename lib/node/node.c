@@ -87,7 +87,6 @@ static void build(struct node *n, struct arena *arena, const struct vr_config *c
                            .trace = n->io.trace != NULL ? sink_trace : NULL,
                            .log = sink_log,
                            .give_back = {.zero = sink_give_back, .ctx = n}};
-    n->config = *config;
     vr_init(&n->vr, arena, config, app, &sink, entropy);
     if (config->durable) node_store_init(n, arena, entropy);
 }
@@ -129,8 +128,7 @@ void node_set_instance(struct node *n, void *instance)
 void node_start(struct node *n)
 {
     NODE_RECORD(n, step, .step = RECORDING_START);
-    n->started_us = n->vr.now_us;
-    if (n->config.durable) node_store_start(n);
+    if (n->vr.given.durable) node_store_start(n);
     vr_start(&n->vr);
 }
 
@@ -250,20 +248,20 @@ uint64_t node_next_timer(const struct node *n)
 {
     uint64_t next = vr_next_timer(&n->vr), check = node_checkpoint_next_timer(n);
     if (check < next) next = check;
-    return n->config.durable && n->journal.seal_due_us < next ? n->journal.seal_due_us : next;
+    return n->vr.given.durable && n->journal.seal_due_us < next ? n->journal.seal_due_us : next;
 }
 
 void node_stop(struct node *n)
 {
     NODE_RECORD(n, step, .step = RECORDING_STOP);
-    n->stopping = true;
     vr_stop(&n->vr);
 }
 
 bool node_may_stop(const struct node *n)
 {
-    return n->stopping && (n->vr.status != VR_VIEW_CHANGE || n->vr.config.n_replicas == 1) &&
-           !(vr_is_primary(&n->vr) && n->vr.config.n_replicas > 1);
+    const struct vr *r = &n->vr;
+    bool leads_on = r->status == VR_VIEW_CHANGE || vr_is_primary(r);
+    return r->stopping && (r->config.n_replicas == 1 || !leads_on);
 }
 
 const char *node_is_over(struct node *n)
@@ -304,7 +302,7 @@ void node_identity(const struct node *n, struct node_identity *identity)
                                        .newest = n->vr.config.newest,
                                        .address = n->vr.address,
                                        .application = n->vr.app->name,
-                                       .settings = vr_settings(&n->config)};
+                                       .settings = vr_settings(&n->vr.given)};
 }
 
 static void peer_status(const struct node *n, struct node_status *s)
@@ -420,7 +418,7 @@ void node_status(struct node *n, struct node_status *s)
         .held_number = r->held,
         .lease_ms = lease_left_ms(r),
         .clients = r->bare ? 0 : client_table_count(r->clients),
-        .uptime_s = (r->now_us - n->started_us) / 1000000,
+        .uptime_s = (r->now_us - r->started_us) / 1000000,
         .protocol = vr_version(r),
         .protocol_newest = r->config.newest,
         .protocol_missed = vr_version_is_missed(r) ? r->missed.version : 0,

@@ -100,13 +100,10 @@ struct node_scrub {
 struct node {
     struct vr vr;
     struct node_io io;
-    struct vr_config config;
     struct node_journal journal;
     struct node_checkpoint checkpoint;
     struct node_scrub scrub;
     struct node_restore restore;
-    uint64_t started_us;
-    bool stopping;
     bool turn_sent; /* its first half is over */
     struct node_directory directory;
     bool connected[SLOTS_MAX];

@@ -91,7 +91,7 @@ static int feed_rot(const struct feed *f, const struct recorded *record)
     const struct node_checkpoint *checkpoint = &f->node->checkpoint;
     uint32_t page = record->as.rot.page;
     if (!checkpoint->busy || checkpoint->n_rotten == NODE_CHECKED_PAGES ||
-        page >= f->node->config.state_pages)
+        page >= f->node->vr.given.state_pages)
         return VSTAMP_E_MALFORMED;
     node_on_rot(f->node, page);
     return 0;

@@ -10,7 +10,7 @@
 void node_restore_init(struct node *n, struct arena *arena)
 {
     struct node_restore *restore = &n->restore;
-    restore->batch_size_max = node_batch_size_max(&n->config);
+    restore->batch_size_max = node_batch_size_max(&n->vr.given);
     size_t size = restore->batch_size_max + JOURNAL_BLOCK;
     restore->window.capacity = size > WINDOW_MIN ? size : WINDOW_MIN;
     restore->window.bytes = arena_take_aligned(arena, restore->window.capacity, JOURNAL_BLOCK);
@@ -20,7 +20,7 @@ void node_restore_init(struct node *n, struct arena *arena)
 int node_is_ours(const struct node *n, const struct wire_segment *whose, struct vstamp_diag *diag)
 {
     const struct vr_config *c = &n->vr.config;
-    const struct wire_settings ours = vr_settings(&n->config);
+    const struct wire_settings ours = vr_settings(&n->vr.given);
     struct vr_setting setting;
     int rv = journal_check_version(whose->version, c->oldest, c->newest, diag);
     if (rv != 0) return rv;

@@ -20,7 +20,7 @@ static int restore_head(struct node *n, uint64_t number, struct bytes head,
     struct bytes body;
     if (journal_next(&r, &kind, &body) != JOURNAL_RECORD || kind != JOURNAL_CHECKPOINT_HEAD ||
         wire_decode(&wire_shape_checkpoint_head, body, &n->restore.head) != 0 ||
-        n->restore.head.n_pages > n->config.state_pages) {
+        n->restore.head.n_pages > n->vr.given.state_pages) {
         vstamp_diag_printf(diag, "the head of the checkpoint does not check");
         return VSTAMP_E_CORRUPT;
     }

@@ -37,8 +37,8 @@ static void load_pages(struct node *n, const struct copy *c)
 
 void node_restore_copy(struct node *n, const struct copy *c)
 {
-    assert(n->config.durable && !n->vr.started && n->vr.log.op == 0);
-    struct vstamp_id group = copy_group(c, &n->config);
+    assert(n->vr.given.durable && !n->vr.started && n->vr.log.op == 0);
+    struct vstamp_id group = copy_group(c, &n->vr.given);
     struct wire_entry_header anchor = anchor_of(c, group);
     struct wire_hard_state state = {.group = group,
                                     .taking_part = 1,

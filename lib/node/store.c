@@ -29,7 +29,7 @@ void node_start_job(struct node *n, enum node_lane lane, const struct node_job *
 
 void node_store_turn_end(struct node *n)
 {
-    if (!n->config.durable) return;
+    if (!n->vr.given.durable) return;
     node_journal_append(n);
     node_checkpoint_begin(n);
     node_journal_append(n);

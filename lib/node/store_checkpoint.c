@@ -25,7 +25,7 @@ void node_checkpoint_init(struct node *n, struct arena *arena)
 {
     struct node_checkpoint *c = &n->checkpoint;
     c->buffer = arena_take(arena, NODE_PAGES_BYTES, 1);
-    c->checksums = arena_take(arena, n->config.state_pages, sizeof c->checksums[0]);
+    c->checksums = arena_take(arena, n->vr.given.state_pages, sizeof c->checksums[0]);
 }
 
 /* --- pages in a job --------------------------------------------------------------------------- */
@@ -71,7 +71,7 @@ void node_checkpoint_note_page(struct node *n, uint32_t page, uint64_t checksum)
 
 void node_checkpoint_forget(struct node *n)
 {
-    for (uint32_t page = 0; page < n->config.state_pages && n->checkpoint.n_stored > 0; page++)
+    for (uint32_t page = 0; page < n->vr.given.state_pages && n->checkpoint.n_stored > 0; page++)
         node_checkpoint_note_page(n, page, 0);
 }
 
@@ -153,7 +153,7 @@ static struct bytes head_records(struct node *n)
     struct wire_segment whose = {.version = vr_version(&n->vr),
                                  .address = bytes_of(n->vr.address),
                                  .number = c->number,
-                                 .settings = vr_settings(&n->config),
+                                 .settings = vr_settings(&n->vr.given),
                                  .group = n->vr.group,
                                  .application = bytes_of(n->vr.app->name)};
     struct wire_checkpoint_head head = {.anchor = n->vr.checkpoint_anchor,

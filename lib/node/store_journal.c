@@ -59,7 +59,7 @@ static size_t witness_capacity(const struct vr_config *c)
 /* A witness is to stay small: all that can be in flight (vr/batch.c). */
 static size_t gather_max(const struct node *n)
 {
-    const struct vr_config *c = &n->config;
+    const struct vr_config *c = &n->vr.given;
     return n->vr.bare ? 2 * STATE_RESERVE + witness_log(c) / 2 + c->pipeline * 512
                       : usual_capacity(c);
 }
@@ -91,7 +91,7 @@ uint64_t node_segment_size(const struct vr_config *c)
 void node_journal_init(struct node *n, struct arena *arena, struct vstamp_id entropy)
 {
     struct node_journal *j = &n->journal;
-    const struct vr_config *c = &n->config;
+    const struct vr_config *c = &n->vr.given;
     j->capacity = witness_capacity(c);
     j->batch_records_max = batch_records_max(c);
     j->segment_size = node_segment_size(c);
@@ -155,7 +155,7 @@ static struct wire_batch_head head_of_open_batch(const struct node *n)
     return (struct wire_batch_head){.owner = {.version = vr_version(&n->vr),
                                               .address = bytes_of(n->vr.address),
                                               .number = j->segment,
-                                              .settings = vr_settings(&n->config),
+                                              .settings = vr_settings(&n->vr.given),
                                               .group = n->vr.group,
                                               .previous_size = j->previous_size,
                                               .application = bytes_of(n->vr.app->name)},
@@ -387,7 +387,7 @@ bool node_journal_room(void *ctx, size_t size)
 
 bool node_segment_room(const struct node *n, size_t size)
 {
-    return has_room(n, n->vr.bare ? n->journal.capacity : usual_capacity(&n->config), size);
+    return has_room(n, n->vr.bare ? n->journal.capacity : usual_capacity(&n->vr.given), size);
 }
 
 /* --- jobs ------------------------------------------------------------------------------------- */

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The connections to the other replicas: one to each.
  *
- * A replica is its address.  Who there is to do with, the node's directory tells: the members of
+ * A replica is its address.  The node's directory says with whom to be connected: the members of
  * the epoch by index, then guests.  Each has a slot; it may be another one in the next directory,
  * and the connection moves along.
  *
  *   replica 2 --connect, hello--> replica 0     the member with the higher index dials the lower,
  *   replica 2 <-----hello-------- replica 0     so that two seldom hold two connections
  *
- * That cannot be all: between epochs two replicas may have each other in mind under other indices,
- * or only one of them the other.  So guests are dialled, who is no member dials everybody, and the
- * lower index dials, too, if the higher one has not come after a while.  Who connects is taken,
- * whoever was to dial, and replaces a connection that was there, which may be the rest of a former
- * process.  If two dial each other at once, the dial of the lower address stands.
+ * That is not enough: between epochs two replicas may know each other by other indices, or only one
+ * of them the other.  So everybody dials guests, a replica that is no member dials everybody, and
+ * the lower index dials, too, if the higher one has not come after a while.  Whoever connects is
+ * let in, and replaces a connection that was there, which may be the rest of a former process.  If
+ * two dial each other at once, the dial of the lower address stands.
  *
  * The hello names the sender, its group, its epoch, the versions of the protocol that it speaks,
- * and checksums of what all must be told alike and of the members.  Replicas that were configured
- * differently, or have no version in common, refuse each other with a clear line on both sides,
- * instead of forming half a group.  One that is not in the directory is a stranger: it may be a
- * member of another epoch, or be started to become one, so its frames go to the node as such, and
- * when the directory has it, it is a peer.
+ * the settings that must be the same at all, and a checksum of the members.  Replicas that were
+ * configured differently, or have no version in common, refuse each other with a clear line on both
+ * sides, instead of forming half a group.  One that is not in the directory is a stranger: it may
+ * be a member of another epoch, or be started to become one.  Its frames go to the node as a
+ * stranger's, and once the directory has it, it is a peer.
  *
  * A replica that was not reached is dialled again after 50 ms, doubling up to 1 s, with jitter so
- * that a group does not dial in step; up to a minute if it was a member of an epoch before, and
- * may never come again.  What the node sends to a replica that is not connected, or
- * does not read, is dropped: the protocol repeats what matters, and one slow replica must not hold
- * memory or the loop (PIT-10.2). */
+ * that a group does not dial in step; up to a minute if it was a member of an epoch before, and may
+ * never come again.  What the node sends to a replica that is not connected, or does not read, is
+ * dropped: the protocol repeats what matters, and one slow replica must not hold memory or the loop
+ * (PIT-10.2). */
 #ifndef REPLICA_PEERS_H
 #define REPLICA_PEERS_H
 

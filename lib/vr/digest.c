@@ -5,12 +5,12 @@
  *
  *   active replica --DIGEST--> other active replicas     my state after op n has this digest
  *
- *   D1  digests are told of the op-numbers that checkpoint_ops divides, which are the same
+ *   D1  digests are told of the multiples of checkpoint_ops: those op-numbers are the same
  *       everywhere, whenever checkpoints are taken.  At such a point the pages that changed since
  *       the one before are hashed, a part at a time, while operations go on (pages.h).  The trail
- *       (trail.c) has further points: those that digest_ops divides, or by default each one that
- *       costs little, as the pages that changed and the time of the group tell.  These are alike at
- *       replicas with one state, since the last point that all of them have;
+ *       (trail.c) has further points: the multiples of digest_ops, or by default each one that
+ *       costs little, by the pages that changed and the time of the group.  Replicas with one state
+ *       choose the same ones, from the last point that all of them have on;
  *   D2  what more than half of the active replicas say of a point is right: one log has one state,
  *       and no two replicas are damaged in the same way.  So it takes three to tell who is wrong;
  *   D3  a replica that differs from that fences itself: it says nothing from then on, answers no

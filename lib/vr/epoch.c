@@ -19,18 +19,18 @@
  *   E5  a learner becomes a member only if the membership names its present token, which shows that
  *       it has forgotten nothing of what it learned.  One that has lost its memory since recovers,
  *       in that epoch;
- *   E6  a member takes part in an epoch only as the life that all know from its membership, or
- *       that a quorum of the epoch has noted (restart.c, S2): else two lives of it could meet.  A
- *       learner that comes from its disk is not the one that all know: its folder may be an old
- *       copy, from before a life that has been a member since;
+ *   E6  a member takes part in an epoch only as the life that the membership names, or as one that
+ *       a quorum of the epoch has noted (restart.c, S2): else two lives of it could take part.  A
+ *       learner that has restarted from its disk is not the life that is named: its folder may be
+ *       an old copy, from before a life that has been a member since;
  *   E7  news of an epoch is believed only if it brings the membership, comes from the same group,
  *       and is of a later epoch than ours (PIT-8.16);
  *   E8  a replaced replica serves state, and nothing else, until the log is safe without it: until
  *       enough active members to be a quorum have begun the epoch.  Then it ends, for good (7.3;
- *       PIT-8.7, 8.8).  It may come back from an absence when all the members that it knew have
- *       gone: those of today look for it (former.c).  Before it ends it lingers for LINGER_MS, and
- *       does nothing but tell clients where the group is: those whose primary just went ask the
- *       others a moment later, and when all members were replaced at once nobody else could tell;
+ *       PIT-8.7, 8.8).  If it was away until all the members that it knew have gone, those of today
+ *       look for it (former.c).  Before it ends it lingers for LINGER_MS, only to tell clients
+ *       where the group is: those who lost their primary ask the others a moment later, and where
+ *       all members were replaced at once nobody else could tell them;
  *   E9  an index names a replica within its epoch only.  Acknowledgements, votes and promises,
  *       which were said by index, are forgotten when the epoch changes; lives, and what was vouched
  *       for, follow the address to its new index.

@@ -19,8 +19,8 @@
  *   L4  a replica that starts may have granted in a former life: it waits as long (PIT-7.12).  For
  *       how long that was, its disk says, as it may be told now to grant less, or nothing.  Without
  *       a disk, or with an empty one, its operator waits (vstamp-config(5));
- *   L5  the primary's own DO-VIEW-CHANGE gives its grants back: it has left its view.  Whose they
- *       are the disk says, so none is given before it does.
+ *   L5  a primary that sends DO-VIEW-CHANGE has left its view, and gives back what it was granted.
+ *       Whose grant it was follows from log_view, so nothing is granted before that is durable.
  *
  * A grant lasts view_change_ms, which a backup waits anyway before it suspects a silent primary.
  * Without a lease, as after a pause, reads take the confirming round (reads.c). */

@@ -15,14 +15,14 @@
  *       says that it is a hole.  So the log is chosen as if nothing had happened (V3);
  *   M3  no view begins with a hole.  The new primary fetches what the chosen log lacks, from
  *       whoever holds it, before it says START-VIEW (V4);
- *   M4  an uncommitted entry may be nowhere: its primary wrote it, and died.  If more replicas deny
- *       it than can be missing from a quorum, then no quorum has acknowledged it, nor will in a
- *       view before the one they promise: who denies it lacks it, although he knows all headers of
- *       his log.  Then the view begins without it, and without what follows it (view_change.c);
+ *   M4  an uncommitted entry may be nowhere else: its primary wrote it, and died.  A replica whose
+ *       promise shows a log without it, or with another in its place, denies it.  If so many deny
+ *       it that the rest is no quorum, none has acknowledged it, nor will before the view that they
+ *       promise.  That begins without it, and without what follows it (view_change.c);
  *   M5  what another view begins with, or a checkpoint covers, is no longer a hole;
- *   M6  while an epoch begins, members and those they replace mend each other, too: who was
- *       replaced is to give a log that it may lack some of, and a new member may hold just that; or
- *       the members lack what only those have.
+ *   M6  while an epoch begins, members and those they replaced mend each other, too: a replaced
+ *       replica is to give its log away, and a new member may hold just what is damaged in that; or
+ *       the members lack what only replaced ones have.
  *
  * An entry is named by its checksum, and so the same wherever it comes from: whoever holds it gives
  * it away, in any view and any status.  Two replicas with different holes mend each other.

@@ -19,18 +19,17 @@
  *       the tree above; so the whole is the checkpoint with that root, whoever sent the parts;
  *   F3  pages of two checkpoints are never mixed: an answer is of the target, and to a question
  *       that is still open (T3), or it is not taken;
- *   F4  when no holder is left, since all have gone on to a newer checkpoint, that is the target
- *       from then on; what is staged is compared with it like all else, so nothing is fetched twice
- *       unless it changed twice (PIT-4.5); likewise when a fetch is given up and another begins,
- *       and with a disk after a crash (node/store_fetched.c).  A target whose holders are gone for
- *       good is given up after a while: who is left may have none but an older one.  Where pages
- *       change faster than they come it never ends, which only the operator can mend: he is told;
+ *   F4  when all holders have gone on to a newer checkpoint, that becomes the target.  What is
+ *       staged is compared with it like all else, so nothing is fetched twice unless it changed
+ *       twice (PIT-4.5); the same holds when a fetch is given up and another begins and, with a
+ *       disk, after a crash (node/store_fetched.c).  A target whose holders are gone for good is
+ *       given up after a while: those who are left may have only an older one.  Where pages change
+ *       faster than they come this never ends; only the operator can mend that, and is told;
  *   F5  a question that is not answered in time is asked elsewhere.  Where nobody is known to hold
  *       a checkpoint, entries are asked for again: the log of another, or of a witness, may reach
  *       back to ours, and who has no checkpoint yet has all of its log;
  *   F6  questions are asked at such a pace that their answers take no more than
- *       transfer_mib_per_s.
- *
+ *       transfer_mib_per_s;
  *   F7  what is in hand is looked through by the application in steps, and then takes the place of
  *       live state at once.
  *

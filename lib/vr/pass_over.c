@@ -1,44 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An operation or a tick that the application cannot execute: its program ends, or hangs, whenever
- * it is given it.  The operation is in the log, so without more ado it would end all replicas, and
+ * it is given it.  The operation is in the log, so it would end one replica after the other, and
  * again at each start.
  *
  *   backup --COMMIT-OK--> primary     I am stuck at this operation
  *   primary --COMMIT----> backups     so am I
  *   primary: PASS-OVER                an entry: nobody executes it
  *
- *   PO1  an application that says "not executed" has its state as it was before.  Then the replica
- *        is stuck: entries are appended and committed as ever, but nothing more is executed.  An
+ *   PO1  an application that answers "not executed" has left its state as it was.  The replica is
+ *        stuck then: it goes on appending and committing entries, but executes nothing more.  An
  *        entry holds several operations, so the place is an op-number and an index in it;
- *   PO2  a primary that is stuck takes no new requests, and logs none of those that wait.  It
- *        passes over the operation, by an entry of its own, once a quorum is stuck there.  With
- *        witnesses, who execute nothing, it is enough that all active replicas that are heard are
- *        stuck there, or before it in its entry by themselves, and with the witnesses those that
- *        are there are a quorum;
- *   PO3  a committed PASS-OVER in the log settles the operation, for those that are stuck and for
- *        those that come to it later, be it as they replay their journal: it is not given to the
- *        application, and its client, if it is not a tick (U6), is told that it did not and will
- *        not run.  As long as that entry is not committed nobody begins the operation.  Who
+ *   PO2  a primary that is stuck takes no new requests, and logs none of those that wait.  Once a
+ *        quorum is stuck at the same place, it logs an entry that passes over the operation.
+ *        Witnesses execute nothing: where there are some, it is enough that every active replica
+ *        that is heard is stuck there, or earlier in that entry for a reason of its own, and that
+ *        those who are stuck there and the witnesses together are a quorum;
+ *   PO3  once committed, PASS-OVER settles the operation, for replicas that are stuck at it and for
+ *        those that come to it later, say as they replay their journal: the application is not
+ *        given it, and its client (a tick has none, U6) is told that it did not and will not run.
+ *        While that entry is in the log and not committed, nobody begins the operation.  Who
  *        restores a copy of the state has nobody to ask, and leaves out what cannot be executed;
- *   PO4  a replica that is stuck alone is wrong itself: its program is another one, or its machine
- *        lacks something.  As a primary it hands over to one that has executed the operation, be
- *        it that this one is stuck itself further on; as a backup it ends as soon as it knows that
- *        the primary has, likewise, or that an epoch has begun behind it; as a learner, once its
- *        log is full of what stands behind it.  The entry that ends an epoch tells enough, too:
- *        who logged it had executed all before it (J4), and nothing may follow it (E1);
- *   PO5  who has executed what the group passes over has another state than the group, and fences
- *        itself (D3);
- *   PO6  what a replica executed in a former life it may have answered, so its program is another
- *        one by now.  Such a replica waits, does not count as stuck, and says so: as long as it is
- *        heard nothing is passed over there.  The program is to be mended.  The journal knows what
- *        was executed (vr_commit_to_store), but for the last moment of that life
- *        (node/store_journal.c), and for the operations of an entry that it got stuck in.
+ *   PO4  a replica that is stuck alone is itself at fault: it runs another program, or its machine
+ *        lacks something.  A primary hands over to a replica that has executed the operation, even
+ *        if that one is stuck further on.  A backup ends as soon as it knows that the primary has
+ *        executed it, or that an epoch has begun behind it; a learner, once its log is full of
+ *        what follows it.  An entry that ends an epoch is proof enough, too: who logged it had
+ *        executed all before it (J4), and nothing may follow it (E1);
+ *   PO5  a replica that has executed what the group passes over has another state than the group,
+ *        and fences itself (D3);
+ *   PO6  what a replica executed in a former life it may have answered.  If it cannot execute that
+ *        now, its program has changed, and is to be mended.  Such a replica waits, says so, and
+ *        does not count as stuck: as long as it is heard the operation is not passed over.  The
+ *        journal knows what was executed (vr_commit_to_store), except in the last moment of a life
+ *        (node/store_journal.c), and of the entry in which it got stuck.
  *
- * What is a function of its state and the operation cannot be executed by any replica if it cannot
- * by one.  So the number in PO2 protects no promise: it keeps a machine that is short of memory, or
- * too slow for the time-out, from deciding for the others.  If the application is not
- * deterministic, an operation that was answered may be passed over by those who are left, and PO5
- * tells. */
+ * If the reason lies in the operation and the state, no replica can execute what one cannot.  So
+ * the number in PO2 protects no promise: it keeps a machine that is short of memory, or too slow
+ * for the time-out, from deciding for the others.  If the application is not deterministic, those
+ * who are left may pass over an operation that was answered, and PO5 tells. */
 #include "vr/rooms.h"
 
 #include <stdio.h>

@@ -23,30 +23,31 @@
  *       longer run, so the number it names settles them (instead of the paper's "+2", PIT-6.1);
  *   C4  a session that was evicted is never opened anew behind the user's back (PIT-6.3): what it
  *       had sent may have run, and nobody remembers;
- *   C5  an answer counts if it names session, number and body (by checksum) of the request: what
- *       was refused leaves its number to the next request, while copies of it may still be refused
- *       elsewhere, and what did not run before a registration to the first request after it.
- *       Registrations have no session and are numbered in a range of their own;
- *   C6  the view is taken from frames of our group only, and only if it is a later one (a primary
- *       that was has a word for all who wait: a reject that names no request); likewise
- *       the set of witnesses, without which nobody can tell a view's primary (PIT-7.3).  A witness
- *       is asked only when a whole round of the others led nowhere: it may know of a later epoch,
- *       in which it leads;
+ *   C5  an answer counts only if it names session, number and body (by checksum) of the request.
+ *       The number alone does not tell: a request that was refused leaves it to the next one, while
+ *       other copies are still to be refused; and one that did not run before a registration leaves
+ *       it to the first request after that.  Registrations have no session, and numbers in a range
+ *       of their own;
+ *   C6  views are learned from frames of our group only, and only rise.  A former primary tells all
+ *       who wait of the new view by a reject that names no request.  The set of witnesses, without
+ *       which nobody can tell a view's primary (PIT-7.3), is learned from the same frames.  A
+ *       witness is asked only when a whole round of the others led nowhere: it may know of a later
+ *       epoch, in which it leads;
  *   C7  a number does not name a request, as two processes may have one identity (a copied session
  *       file): what ran under it is compared by session and body, too (PIT-6.5);
  *   C8  epochs only rise, and only by frames of our group (PIT-8.9); views count within an epoch.
  *       A move leaves session and number as they are: the client table moves along, so what had
  *       been sent to the former members runs once, whoever executes it;
- *   C9  after the first round a large request goes to the believed primary alone, and there once in
- *       a view, as the connection that took it still stands (C2).  All others, and a primary that
- *       has it, are asked something small, whose answer tells of a later view; else clients whose
- *       large requests take long would make them take longer, for everybody;
- *   C10 the members of an epoch are those that the group tells, once it has; before that they are
- *       whom the user named.  Who says no in a way that these numbers cannot explain, or says
- *       anything when two rounds led nowhere, is asked for them.  That moves a session at most once
- *       in an epoch, so it does not go to and fro between two answers.  Who calls itself by another
- *       number than the user's list numbers the witnesses in another way, too: these are not
- *       believed. */
+ *   C9  after the first round a large request goes to the believed primary alone, and once in a
+ *       view: it has arrived as long as the connection that took it stands (C2).  All others, and a
+ *       primary that has it, are sent something small, whose answer tells of a later view.  Else
+ *       large requests that take long would be repeated, and take everybody longer;
+ *   C10 until the group tells who its members are, they are whom the user named.  A replica is
+ *       asked for them if it says no in a way that the user's numbers cannot explain, or if it says
+ *       anything after two rounds that led nowhere.  The answer moves a session at most once in an
+ *       epoch, so it does not go to and fro between two answers.  A replica that calls itself by
+ *       another number than the user's list does numbers the witnesses in its own way, too, so what
+ *       it says of them is not believed. */
 #include "vr/session.h"
 
 #include <string.h>

@@ -9,10 +9,10 @@
  *       point of a checkpoint.  If it is full when the next point comes, the pages that were not
  *       told yet are told with that one: the trail loses a point, and stays true;
  *   R3  at a start all pages count as zeros, and whatever is restored as a change of them;
- *   R4  what was written before states were found to differ is put aside, and replaced when that
- *       happens again; a file that is large takes the place of the one before.  So each file begins
- *       with telling all pages anew, and what is in it needs nothing before it.  However large it
- *       is, it goes on until that was half of it at most. */
+ *   R4  when states are found to differ what was written so far is put aside, in place of what was
+ *       put aside before.  A file that is large takes the place of the one before it, and another
+ *       begins.  Each file begins by telling all pages anew, so it needs nothing that came before
+ *       it, and goes on until that beginning is half of it at most, however large it is. */
 #include "vr/rooms.h"
 
 void vr_trail_begin(struct vr *r, struct arena *arena)

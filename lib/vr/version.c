@@ -11,16 +11,17 @@
  * requests.  Nobody is asked: as long as one member has not been upgraded any other can go back,
  * and when the last one was, the way back is closed.
  *
- * A replica ignores what is in a later version than it speaks as long as that may yet be taken back
- * (an entry in a frame that it can read: those are sent before they are committed), and ends when
- * it cannot (a frame in that version, G5).  While a change of members waits the version stays, so
- * that what a member to be has told of itself remains true.
+ * A later version than a replica speaks comes to it first in an entry, by a frame that it can read,
+ * since entries are sent before they are committed.  That may yet be taken back, so the replica
+ * ignores the entry.  A frame in that version cannot: the group has risen, and the replica ends
+ * (G5).  While a change of members waits the version stays, so that what a member to be has told of
+ * itself remains true.
  *
  * A member may have gone back to the older program while such an entry is on its way.  It says so,
- * and to it the primary of that view is as good as silent, so it votes for another (G6).  If a
- * majority went back, that entry is committed nowhere, and they go on without it, in a later view:
- * so nobody may end because of it.  If no majority did, votes do nothing: the entry is committed as
- * soon as a majority of the others is there, and then G5 ends who is too old. */
+ * takes the primary of that view for a silent one, and votes for another (G6).  If a majority went
+ * back, the entry is committed nowhere, and they go on without it in a later view: so it may end
+ * nobody.  If no majority did, their votes do nothing: the entry is committed as soon as a majority
+ * of the others is there, and then G5 ends who is too old. */
 #include "vr/rooms.h"
 
 /* G1 */

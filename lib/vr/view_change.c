@@ -22,7 +22,7 @@
  *   V9  what is committed here stays, whatever others show as the log of a view: such a view does
  *       not begin here (the rule of contradictions, rooms.h);
  *   V10 a backup whose view does not begin votes for the next one as soon as only its vote is
- *       missing, or as the primary of that view, which knows best, wants the next one: its own
+ *       missing, or the primary of that view, which knows best, wants the next one: its own
  *       patience, which grows with every attempt, must not hold up the group;
  *   V11 entries of the chosen log may be damaged where they are: mend.c, M2 to M4;
  *   V12 a replica that promised a log, and does not give it, may have died since: the new primary

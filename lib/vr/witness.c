@@ -22,17 +22,18 @@
  *       says so, and is not again before all active replicas have caught up;
  *   W5  a witness that is behind everybody's log goes on after what the peer's log begins with
  *       (NEW-STATE's `base`): that is committed, and of what came before there is nothing to keep;
- *   W6  a log with a hole is never used.  Whoever needs entries that a witness has forgotten learns
- *       its base.  He joins on there if he holds that very entry (state_transfer.c), fetches pages
- *       if the peer is active, and else asks others, and waits.  Who is to begin a view asks those
- *       first who have promised that entry: two witnesses may have the log together;
- *   W7  roles change with the epoch, in place.  Who is to be active fetches the state beneath its
- *       log while it is a witness still: nothing of that log changes, what the protocol needs of it
- *       meanwhile goes first, and it executes from the checkpoint on.  It forgets then only when
- *       its log is full.  One that hears of the epoch before it has that state is transitioning
- *       until it has it.  A replica that becomes a witness keeps its state until all active members
- *       hold the log up to the epoch's beginning, and then gives the memory back; so does a witness
- *       that was to become active, and is not to any more.
+ *   W6  a log with a gap is never used.  Whoever asks for entries that a witness has forgotten is
+ *       told what its log begins with.  Who holds that very entry joins on there
+ *       (state_transfer.c); if the peer is active, it fetches pages; else it asks others, and
+ *       waits.  Who is to begin a view first asks those who have promised that entry: two witnesses
+ *       may have the log together;
+ *   W7  roles change with the epoch, in place.  A witness that is to be active fetches the state
+ *       beneath its log beforehand: nothing of that log changes, what the protocol needs of it
+ *       meanwhile goes first, and it executes from the checkpoint on.  From then on it forgets only
+ *       when its log is full.  If it hears of the epoch before it has that state, it is
+ *       transitioning until it has.  A replica that becomes a witness keeps its state until all
+ *       active members hold the log up to the epoch's beginning, and then gives the memory back; so
+ *       does a witness that is no longer to become active.
  *
  * Why W3 is enough: of 2f+1 replicas at most f lose their disk, or the same entry on it, at a
  * time.  An active one is left, as there are f+1, and holds all up to `held`; and each committed

@@ -535,6 +535,55 @@ static bool may_have(const struct vr *r, uint8_t replica)
     return vr_promises_entry(r, replica, t->target_op, t->target_checksum);
 }
 
+/* Another one that may; the same one again if there is none. */
+static uint8_t next_source(const struct vr *r)
+{
+    uint8_t n = vr_n_sources(r), peer = r->transfer.peer;
+    for (uint8_t i = 1; i <= n; i++) {
+        uint8_t next = (uint8_t)((peer + i) % n);
+        if (may_have(r, next)) return next;
+    }
+    return peer;
+}
+
+static void ask_another(struct vr *r)
+{
+    struct vr_transfer *t = &r->transfer;
+    uint8_t silent = t->peer;
+    bool by_pages = t->pages;
+    if (by_pages && !vr_lacks_state(r)) { /* F5 */
+        vr_mark(r, VR_MARK_fetch_finds_nobody, "applied=%" PRIu64, r->applied);
+        vr_fetch_stop(r);
+    }
+    t->peer = next_source(r);
+    if (t->kind == VR_TRANSFER_NEW_PRIMARY && t->peer == silent && !by_pages) { /* V12 */
+        vr_mark(r, VR_MARK_promise_of_a_silent_one, "from=%u", silent);
+        vr_transfer_stop(r, "who promised does not answer");
+        vr_view_change_disregard(r, silent);
+        return;
+    }
+    vr_mark(r, VR_MARK_transfer_asks_another, "peer=%u", t->peer);
+    if (!t->pages) vr_transfer_restart(r);
+    t->answered = false;
+    vr_transfer_ask(r);
+}
+
+/* Does the transfer end here?  Then RECOVERY, or the next LEARN, finds somebody else to ask. */
+static bool is_given_up(struct vr *r)
+{
+    const struct vr_transfer *t = &r->transfer;
+    if (t->kind == VR_TRANSFER_RECOVERY && t->tries > RECOVERY_TRIES_MAX) {
+        vr_mark(r, VR_MARK_recovery_finds_nobody, "view=%" PRIu64, t->view);
+        vr_transfer_stop(r, "nobody answers"); /* they may all be blank by now */
+        vr_timer_set(r, VR_TIMER_RECOVERY, 0);
+        return true;
+    }
+    if (t->kind != VR_TRANSFER_LEARN && t->kind != VR_TRANSFER_WARM) return false;
+    vr_mark(r, VR_MARK_learner_gets_no_answer, "peer=%u", t->peer);
+    vr_transfer_stop(r, "no answer");
+    return true;
+}
+
 void vr_transfer_due(struct vr *r)
 {
     struct vr_transfer *t = &r->transfer;
@@ -553,37 +602,5 @@ void vr_transfer_due(struct vr *r)
         return;
     }
     if (t->tries < UINT8_MAX) t->tries++;
-    if (t->kind == VR_TRANSFER_RECOVERY && t->tries > RECOVERY_TRIES_MAX) {
-        vr_mark(r, VR_MARK_recovery_finds_nobody, "view=%" PRIu64, t->view);
-        vr_transfer_stop(r, "nobody answers"); /* they may all be blank by now */
-        vr_timer_set(r, VR_TIMER_RECOVERY, 0);
-        return;
-    }
-    if (t->kind == VR_TRANSFER_LEARN || t->kind == VR_TRANSFER_WARM) { /* the next LEARN asks */
-        vr_mark(r, VR_MARK_learner_gets_no_answer, "peer=%u", t->peer);
-        vr_transfer_stop(r, "no answer");
-        return;
-    }
-    bool by_pages = t->pages;
-    if (by_pages && !vr_lacks_state(r)) { /* F5 */
-        vr_mark(r, VR_MARK_fetch_finds_nobody, "applied=%" PRIu64, r->applied);
-        vr_fetch_stop(r);
-    }
-    uint8_t n = vr_n_sources(r), silent = t->peer;
-    for (uint8_t i = 1; i <= n; i++) {
-        uint8_t next = (uint8_t)((t->peer + i) % n);
-        if (!may_have(r, next)) continue;
-        t->peer = next;
-        break;
-    }
-    if (t->kind == VR_TRANSFER_NEW_PRIMARY && t->peer == silent && !by_pages) { /* V12 */
-        vr_mark(r, VR_MARK_promise_of_a_silent_one, "from=%u", silent);
-        vr_transfer_stop(r, "who promised does not answer");
-        vr_view_change_disregard(r, silent);
-        return;
-    }
-    vr_mark(r, VR_MARK_transfer_asks_another, "peer=%u", t->peer);
-    if (!t->pages) vr_transfer_restart(r);
-    t->answered = false;
-    vr_transfer_ask(r);
+    if (!is_given_up(r)) ask_another(r);
 }

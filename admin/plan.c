@@ -58,14 +58,11 @@ static bool is_member(const struct members *members, const struct address *addre
     return members_find(members, address) < members->n;
 }
 
-static void count(struct plan *p)
+static bool does_anybody_stay(const struct plan *p)
 {
-    for (size_t i = 0; i < p->next.n; i++) {
-        bool stays = is_member(&p->before, &p->next.addresses[i]);
-        p->n_stay += stays;
-        p->n_come += !stays;
-    }
-    p->n_go = p->before.n - p->n_stay;
+    for (size_t i = 0; i < p->next.n; i++)
+        if (is_member(&p->before, &p->next.addresses[i])) return true;
+    return false;
 }
 
 /* --- whether ---------------------------------------------------------------------------------- */
@@ -149,8 +146,9 @@ static void add_warnings(struct plan *p)
     if (n == 2) warn(p, "a replica of 2 that comes back empty cannot recover");
     if (tolerated_by(n) < tolerated_by(p->before.n))
         warn(p, "the group will tolerate fewer failures than it does now");
-    if (p->n_stay == 0) warn(p, "no member stays: clients with an old configuration find the group "
-                                "only as long as an old replica runs");
+    if (!does_anybody_stay(p))
+        warn(p, "no member stays: clients with an old configuration find the group only as long as "
+                "an old replica runs");
 }
 
 void plan_make(struct plan *p, const struct answers *answers, const struct verdict *verdict,
@@ -163,7 +161,6 @@ void plan_make(struct plan *p, const struct answers *answers, const struct verdi
     p->before = p->next = answers->members;
     if (next != NULL) p->next = *next;
     p->next.epoch = p->before.epoch + !members_equal(&p->before, &p->next);
-    count(p);
     check_quorums(p);
     for (size_t i = 0; i < p->next.n; i++)
         if (!is_member(&p->before, &p->next.addresses[i])) check_comer(p, i);

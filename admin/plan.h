@@ -21,7 +21,6 @@ struct plan {
     const struct answers *answers; /* of now, and of all in `next` */
     const struct verdict *verdict;
     struct members before, next;
-    size_t n_stay, n_come, n_go;
     size_t n_checks, n_warnings;
     struct plan_line checks[PLAN_LINES_MAX], warnings[PLAN_LINES_MAX];
     bool possible; /* all checks are ok */

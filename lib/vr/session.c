@@ -301,7 +301,6 @@ static bool of_our_group(struct session *s, uint8_t replica, const struct wire_h
     if (vstamp_id_is_zero(header->group)) return true; /* a blank replica's refusal */
     if (vstamp_id_is_zero(s->identity.group)) s->identity.group = header->group;
     if (!vstamp_id_equal(s->identity.group, header->group)) {
-        s->result.other_group = header->group;
         if (!s->confirmed) end(s, VSTAMP_E_OTHER_GROUP, session_may_run(s));
         return false;
     }

@@ -80,7 +80,6 @@ struct session_result {
     uint32_t epoch;
     struct bytes body; /* the answer, or a refusal's sentence; points into the last frame given */
     struct wire_registration registration; /* of SESSION_REGISTER; points there too */
-    struct vstamp_id other_group;          /* of VSTAMP_E_OTHER_GROUP: theirs */
 };
 
 /* What the session knows of one replica during a task. */

@@ -64,14 +64,13 @@ static void show(const yaml_node_t *node, char *into, size_t size)
 }
 
 static int reject_value(const struct source *s, const struct config_key *key,
-                        const yaml_node_t *node, const char *hint)
+                        const yaml_node_t *node)
 {
     char expected[EXPECTED_SIZE];
     char found[80];
     config_key_describe(key, expected, sizeof expected);
     show(node, found, sizeof found);
-    return reject(s, node->start_mark, "%s: expected %s, found %s%s%s", key->name, expected, found,
-                  hint == NULL ? "" : ": ", hint == NULL ? "" : hint);
+    return reject(s, node->start_mark, "%s: expected %s, found %s", key->name, expected, found);
 }
 
 /* The text of a scalar; NULL for lists and mappings, and for text with a NUL in it. */
@@ -130,13 +129,13 @@ static int read_indices(struct source *s, const struct config_key *key, const ya
                         struct config_indices *indices)
 {
     size_t n = n_items(list);
-    if (n > key->max) return reject_value(s, key, list, NULL);
+    if (n > key->max) return reject_value(s, key, list);
     for (size_t i = 0; i < n; i++) {
         const yaml_node_t *item = node_at(s, list->data.sequence.items.start[i]);
         const char *text = scalar_text(item);
         uint64_t number;
         if (text == NULL || !config_parse_u64(text, 0, REPLICAS_MAX - 1, &number)) {
-            return reject_value(s, key, item, NULL);
+            return reject_value(s, key, item);
         }
         indices->at[i] = (uint32_t)number;
     }
@@ -154,20 +153,20 @@ static int read_value(struct source *s, struct config *config, size_t place,
     s->at[place] = value->start_mark;
     switch (key->type) {
     case CONFIG_TYPE_ADDRESSES:
-        if (value->type != YAML_SEQUENCE_NODE) return reject_value(s, key, value, NULL);
+        if (value->type != YAML_SEQUENCE_NODE) return reject_value(s, key, value);
         if (place == KEY_replicas_addresses) {
             return read_addresses(s, key, value, &config->replicas_addresses, s->replica_at);
         }
         return read_addresses(s, key, value, &config->status_addresses, s->status_at);
     case CONFIG_TYPE_INDICES:
-        if (value->type != YAML_SEQUENCE_NODE) return reject_value(s, key, value, NULL);
+        if (value->type != YAML_SEQUENCE_NODE) return reject_value(s, key, value);
         return read_indices(s, key, value, &config->witnesses);
     case CONFIG_TYPE_ENUM:
     case CONFIG_TYPE_TEXT:
     case CONFIG_TYPE_U32:
     case CONFIG_TYPE_SIZE:
         if (text == NULL || !config_key_set(config, key, text)) {
-            return reject_value(s, key, value, NULL);
+            return reject_value(s, key, value);
         }
         return 0;
     }

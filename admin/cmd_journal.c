@@ -78,7 +78,7 @@ static void print_summary(const struct folder *f)
     char bytes[PROGRESS_SIZE_TEXT], file[STORAGE_NAME_SIZE], group[ID_TEXT_SIZE];
     id_print(group, f->group);
     progress_print_size(bytes, f->n_bytes);
-    storage_name(file, STORAGE_JOURNAL, f->end_number);
+    storage_segment_name(file, f->end_number);
     printf("folder       %s\n", f->storage.folder);
     printf("group        %s\n", vstamp_id_is_zero(f->group) ? "not formed yet" : group);
     if (f->any_head && is_member(f))

@@ -319,7 +319,7 @@ static void walk_segment(struct folder *f, uint64_t number)
     struct journal_walk *w = &f->walk;
     struct journal_head head;
     char file[STORAGE_NAME_SIZE];
-    storage_name(file, STORAGE_JOURNAL, number);
+    storage_segment_name(file, number);
     bool any = journal_walk_segment(w, number, &head);
     if (w->rv != 0 || w->end == 0) return;
     if (!any) {
@@ -343,7 +343,7 @@ static uint64_t size_of(const struct folder *f, uint64_t number)
 {
     char name[STORAGE_NAME_SIZE];
     struct stat stat;
-    storage_name(name, STORAGE_JOURNAL, number);
+    storage_segment_name(name, number);
     return fstatat(f->storage.folder_fd, name, &stat, 0) == 0 ? (uint64_t)stat.st_size : 0;
 }
 
@@ -351,7 +351,7 @@ static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struc
 {
     uint64_t *numbers;
     size_t n;
-    int rv = storage_list(&f->storage, STORAGE_JOURNAL, &numbers, &n, diag);
+    int rv = storage_segments(&f->storage, &numbers, &n, diag);
     if (rv != 0) return rv;
     f->n_segments = n;
     for (size_t i = 0; i < n; i++) {
@@ -362,7 +362,7 @@ static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struc
         if (numbers[i] < f->checkpoint) continue; /* the checkpoint says all before */
         if (f->first == 0) f->first = numbers[i];
         *last = numbers[i];
-        storage_name(file, STORAGE_JOURNAL, numbers[i]);
+        storage_segment_name(file, numbers[i]);
         rv = storage_check_end(&f->storage, numbers[i], diag);
         if (rv != 0 && rv != VSTAMP_E_CORRUPT) break;
         if (rv != 0) finding(f, file, bytes, "was cut off, or its last block is damaged");
@@ -408,7 +408,7 @@ static int walk_journal(struct folder *f, struct vstamp_diag *diag)
                 "the journal that follows the checkpoint is missing");
     if (f->walk.rv == VSTAMP_E_VERSION) {
         char file[STORAGE_NAME_SIZE];
-        storage_name(file, STORAGE_JOURNAL, f->walk.number);
+        storage_segment_name(file, f->walk.number);
         vstamp_diag_wrap(diag, "%s/%s", f->storage.folder, file);
     }
     return f->walk.rv;

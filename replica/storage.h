@@ -148,10 +148,9 @@ void storage_flush(struct storage *s);
 /* Finish the jobs under way and end the lanes. */
 void storage_close(struct storage *s);
 
-/* The names of files; storage_parse_name is true for such a name, with its number. */
-void storage_name(char name[static STORAGE_NAME_SIZE], const char *kind, uint64_t number);
-bool storage_parse_name(const char *name, const char *kind, uint64_t *number);
-#define STORAGE_JOURNAL   "journal"
+/* The names of files.  Is this one that of a segment of the journal, and of which? */
+void storage_segment_name(char name[static STORAGE_NAME_SIZE], uint64_t number);
+bool storage_segment_number(const char *name, uint64_t *number);
 #define STORAGE_SPARE     "journal.spare"
 #define STORAGE_SPARE_2   "journal.spare.2"
 #define STORAGE_TEMPORARY "journal.tmp"
@@ -179,8 +178,8 @@ bool storage_is_refusal(int error);
  * what is not listed must not be taken for missing. */
 struct dirent *storage_entry(DIR *dir);
 
-/* All numbers of files of that kind, rising; the caller frees *numbers. */
-int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,
-                 struct vstamp_diag *diag);
+/* The numbers of all segments that are there, rising; the caller frees *numbers. */
+int storage_segments(const struct storage *s, uint64_t **numbers, size_t *n,
+                     struct vstamp_diag *diag);
 
 #endif

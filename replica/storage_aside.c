@@ -46,7 +46,7 @@ static bool is_content(const char *name)
 
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (strcmp(name, others[i]) == 0) return true;
-    return storage_parse_name(name, STORAGE_JOURNAL, &number);
+    return storage_segment_number(name, &number);
 }
 
 static bool rename_aside(const struct storage *s, const char *name)

@@ -17,6 +17,8 @@
 #include "program/folders.h"
 #include "replica/storage_lane.h"
 
+#define SEGMENT_PREFIX "journal-"
+
 bool storage_is_refusal(int error)
 {
     return error == EACCES || error == EPERM || error == EMFILE || error == ENFILE;
@@ -58,19 +60,19 @@ int storage_complain(struct vstamp_diag *diag, const struct storage *s, const ch
     return storage_refused(error);
 }
 
-void storage_name(char name[static STORAGE_NAME_SIZE], const char *kind, uint64_t number)
+void storage_segment_name(char name[static STORAGE_NAME_SIZE], uint64_t number)
 {
-    snprintf(name, STORAGE_NAME_SIZE, "%s-%016" PRIx64, kind, number);
+    snprintf(name, STORAGE_NAME_SIZE, SEGMENT_PREFIX "%016" PRIx64, number);
 }
 
-bool storage_parse_name(const char *name, const char *kind, uint64_t *number)
+bool storage_segment_number(const char *name, uint64_t *number)
 {
     char canonical[STORAGE_NAME_SIZE];
-    size_t prefix = strlen(kind);
+    size_t prefix = strlen(SEGMENT_PREFIX);
 
-    if (strncmp(name, kind, prefix) != 0 || name[prefix] != '-') return false;
-    *number = strtoull(name + prefix + 1, NULL, 16);
-    storage_name(canonical, kind, *number);
+    if (strncmp(name, SEGMENT_PREFIX, prefix) != 0) return false;
+    *number = strtoull(name + prefix, NULL, 16);
+    storage_segment_name(canonical, *number);
     return strcmp(name, canonical) == 0;
 }
 
@@ -87,8 +89,8 @@ struct dirent *storage_entry(DIR *dir)
     return readdir(dir);
 }
 
-int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, size_t *n,
-                 struct vstamp_diag *diag)
+int storage_segments(const struct storage *s, uint64_t **numbers, size_t *n,
+                     struct vstamp_diag *diag)
 {
     DIR *dir = opendir(s->folder);
     uint64_t number, *grown;
@@ -98,7 +100,7 @@ int storage_list(const struct storage *s, const char *kind, uint64_t **numbers, 
     *numbers = NULL;
     *n = 0;
     while (dir != NULL && (entry = storage_entry(dir)) != NULL) {
-        if (!storage_parse_name(entry->d_name, kind, &number)) continue;
+        if (!storage_segment_number(entry->d_name, &number)) continue;
         if (*n == capacity) {
             capacity = capacity == 0 ? 64 : 2 * capacity;
             grown = realloc(*numbers, capacity * sizeof **numbers);
@@ -173,7 +175,7 @@ static bool is_of_a_replica(const char *name)
 {
     uint64_t number;
 
-    return strcmp(name, PAGES_NAME) == 0 || storage_parse_name(name, STORAGE_JOURNAL, &number) ||
+    return strcmp(name, PAGES_NAME) == 0 || storage_segment_number(name, &number) ||
            strncmp(name, STORAGE_ASIDE, strlen(STORAGE_ASIDE)) == 0;
 }
 

@@ -128,7 +128,7 @@ static bool make(struct lane *l, uint64_t number)
     char name[STORAGE_NAME_SIZE];
     int folder = l->storage->folder_fd;
 
-    storage_name(name, STORAGE_JOURNAL, number);
+    storage_segment_name(name, number);
     if (!take_file(l, name)) {
         if (!take_spare(l, STORAGE_SPARE) && !take_spare(l, STORAGE_SPARE_2) &&
             !make_anew(l, l->storage->journal.segment_size))
@@ -183,7 +183,7 @@ static void begin_write(struct storage *s, const struct node_job *job)
 {
     struct lane *l = &s->lanes[NODE_LANE_JOURNAL];
 
-    storage_name(l->name, STORAGE_JOURNAL, job->number);
+    storage_segment_name(l->name, job->number);
     l->fd = s->journal.fd;
     if (s->journal.io == JOURNAL_IO_RING)
         ring_write(s, job);
@@ -288,7 +288,7 @@ static int open_segment(struct storage_reading *r, uint64_t number, struct vstam
     if (r->number == number) return 0;
     if (r->fd >= 0) close(r->fd);
     r->number = number;
-    storage_name(name, STORAGE_JOURNAL, number);
+    storage_segment_name(name, number);
     r->fd = open_journal(r->storage, name, O_RDONLY | O_NONBLOCK, NULL); /* be it a pipe */
     if (r->fd < 0 && (errno == ENOENT || (r->glances && errno == EIO))) return 0;
     if (r->fd < 0) {
@@ -391,7 +391,7 @@ int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_di
 {
     char name[STORAGE_NAME_SIZE];
 
-    storage_name(name, STORAGE_JOURNAL, number);
+    storage_segment_name(name, number);
     int fd = open_journal(s, name, O_RDONLY | O_NONBLOCK, NULL);
     if (fd < 0 && storage_is_refusal(errno)) return storage_complain(diag, s, name, "cannot open");
     bool whole = fd >= 0 && whole_size(fd) > 0;
@@ -418,7 +418,7 @@ int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *di
     char name[STORAGE_NAME_SIZE];
     uint64_t *numbers, number;
     size_t n;
-    int rv = storage_list(s, STORAGE_JOURNAL, &numbers, &n, diag);
+    int rv = storage_segments(s, &numbers, &n, diag);
 
     if (rv == 0) rv = check_ends(s, numbers, n, diag);
     if (rv != 0) {
@@ -428,7 +428,7 @@ int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *di
     rv = node_restore_journal(node, n > 0 ? numbers[0] : 0, n > 0 ? numbers[n - 1] : 0, &source,
                               &number, diag);
     if (rv != 0 && rv != VSTAMP_E_IO && rv != VSTAMP_E_AGAIN) { /* which name the file */
-        storage_name(name, STORAGE_JOURNAL, number);
+        storage_segment_name(name, number);
         vstamp_diag_wrap(diag, "%s/%s", s->folder, name);
     }
     if (r.fd >= 0) close(r.fd);

@@ -133,10 +133,10 @@ bool lane_remove_below(struct lane *l, uint64_t bound)
     size_t n;
     bool ok = true;
 
-    if (storage_list(l->storage, STORAGE_JOURNAL, &numbers, &n, NULL) != 0)
+    if (storage_segments(l->storage, &numbers, &n, NULL) != 0)
         return lane_failed(l, "list the folder of");
     for (size_t i = 0; i < n && numbers[i] < bound && ok; i++) {
-        storage_name(l->name, STORAGE_JOURNAL, numbers[i]);
+        storage_segment_name(l->name, numbers[i]);
         ok = (numbers[i] != l->unfit && keep_spare(l)) ||
              unlinkat(l->storage->folder_fd, l->name, 0) == 0 || errno == ENOENT ||
              lane_failed(l, "remove");

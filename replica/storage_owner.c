@@ -49,7 +49,7 @@ static bool look_begin(struct look *l, const char *data_dir, uint32_t index, siz
                                     .diag = &l->ignored, .batch_size_max = BATCH_MAX,
                                     .names = zeros_map(BATCH_MAX)};
     if (l->storage.folder_fd < 0 || l->window.bytes == NULL || l->walk.names == NULL) return false;
-    if (storage_list(&l->storage, STORAGE_JOURNAL, &numbers, &n, &l->ignored) == 0 && n > 0) {
+    if (storage_segments(&l->storage, &numbers, &n, &l->ignored) == 0 && n > 0) {
         l->first = numbers[0];
         l->last = numbers[n - 1];
     }

@@ -155,7 +155,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
     char name[STORAGE_NAME_SIZE];
-    storage_name(name, STORAGE_JOURNAL, NUMBER);
+    storage_segment_name(name, NUMBER);
     unlinkat(f->storage.folder_fd, name, 0);
     close(f->storage.folder_fd);
     rmdir(f->path);
@@ -177,7 +177,7 @@ static void note(void *ctx, const char *file, uint64_t place, const char *text)
 static void write_file(const struct fixture *f)
 {
     char name[STORAGE_NAME_SIZE];
-    storage_name(name, STORAGE_JOURNAL, NUMBER);
+    storage_segment_name(name, NUMBER);
     int fd = openat(f->storage.folder_fd, name, O_WRONLY | O_CLOEXEC);
     assert_int_equal(pwrite(fd, f->file, sizeof f->file, 0), sizeof f->file);
     close(fd);

@@ -151,7 +151,7 @@ static void segments_are_listed_by_number_and_nothing_else_is(void **state)
     size_t n;
 
     for (uint64_t i = 0; i < N; i++) {
-        storage_name(name, STORAGE_JOURNAL, (i * 7 % N + 1) << 8);
+        storage_segment_name(name, (i * 7 % N + 1) << 8);
         make_file(f, name, "");
     }
     make_file(f, "journal-100", "");
@@ -160,7 +160,7 @@ static void segments_are_listed_by_number_and_nothing_else_is(void **state)
     make_file(f, "journal-00000000000000ff.old", "");
     make_file(f, STORAGE_SPARE, "");
     make_file(f, STORAGE_TRAIL_KEPT, "");
-    assert_int_equal(storage_list(&f->storage, STORAGE_JOURNAL, &numbers, &n, NULL), 0);
+    assert_int_equal(storage_segments(&f->storage, &numbers, &n, NULL), 0);
     assert_int_equal(n, N);
     for (size_t i = 0; i < N; i++) assert_int_equal(numbers[i], (i + 1) << 8);
     free(numbers);

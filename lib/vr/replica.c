@@ -351,6 +351,7 @@ static void check_invariants(const struct vr *r)
     assert(r->checkpoint_op <= r->applied);
     assert(r->log.first <= r->applied + 1);
     assert(r->log_view <= r->view);
+    assert(r->epoch == r->membership.epoch && r->config.n_replicas == r->membership.n);
     assert(r->durable_op <= r->log.op);
     assert(r->durable <= r->persisted);
     assert(r->status != VR_NORMAL || r->log_view == r->view);

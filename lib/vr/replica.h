@@ -91,10 +91,10 @@ struct vr_transfer {
     uint8_t peer;
     uint8_t tries;
     bool answered;        /* op and commit below are known */
-    bool more;            /* of which nothing was asked for yet, after what is staged */
+    bool more;            /* it has more behind what is staged, and was not asked for it yet */
     bool pages;           /* fetching a checkpoint, else entries */
     bool storing;         /* the fetched checkpoint is on its way to our disk */
-    bool before;          /* target_op is where the log that we want begins at who has its end */
+    bool before;          /* a witness has the rest: what comes before that is fetched (W6) */
     size_t lacks;         /* bytes that the next entry found no room for, staged; 0: none did */
     uint64_t op, commit;  /* the peer's, as of its newest answer */
 };

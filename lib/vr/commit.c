@@ -13,7 +13,7 @@ void vr_commit_up_to(struct vr *r, uint64_t commit)
     if (commit > r->commit) r->commit = commit; /* N4 (PIT-1.9) */
 }
 
-/* The connection that waits for this request, 0 if none; it waits no longer. */
+/* Who waits for this request (origin 0: nobody), and from now on waits no longer. */
 static struct vr_asker take_asker(struct vr *r, const struct wire_operation *o)
 {
     struct inflight_request *waiting = inflight_find(&r->inflight, o->client);

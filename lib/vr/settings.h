@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the configurations of all replicas must say alike in any epoch, since the form of the state
- * and the bounds of what is logged follow from it.  It is in each hello and each batch of a folder,
- * and with its values, so that a refusal can name the key. */
+ * and the bounds of what is logged follow from it.  Each hello and each batch of a folder has it,
+ * value by value, so that a refusal can name the key. */
 #ifndef VR_SETTINGS_H
 #define VR_SETTINGS_H
 

@@ -14,10 +14,10 @@
  *   G3  what clients, tools and replicas of other epochs are told, and tell, is in no version: its
  *       shape is for ever (FOR_EVER_BEGIN in messages.def).  So is the header of a frame;
  *   G4  the version of a group never falls, and rises no higher than all its members speak;
- *   G5  who meets what is later than all that it speaks, in its folder or from its group, ends, and
- *       says which version that is, and up to which it speaks;
- *   G6  an entry that may yet be taken back is no such end: who cannot take it says so, and wants
- *       another view. */
+ *   G5  a replica that meets, in its folder or from its group, what is later than all that it
+ *       speaks ends, and says which version that is, and up to which it speaks;
+ *   G6  an entry that may yet be taken back does not end it: it says that it cannot take that, and
+ *       wants another view. */
 #ifndef WIRE_VERSION_H
 #define WIRE_VERSION_H
 

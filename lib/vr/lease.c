@@ -64,7 +64,6 @@ void vr_lease_begin_view(struct vr *r)
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         r->lease_us[i] = i == r->config.self ? UINT64_MAX : 0;
     }
-    r->lease_heard = false;
 }
 
 /* Primary: heartbeat `sequence` is about to be sent. */
@@ -73,14 +72,13 @@ void vr_lease_sent(struct vr *r, uint64_t sequence)
     r->heartbeat_sent_us[sequence % HEARTBEATS_KEPT] = r->now_us;
 }
 
-/* Primary: `from` echoes a heartbeat of ours, and grants (L1). */
+/* Primary: `from` echoes a heartbeat of ours, later than any before, and grants (L1). */
 void vr_lease_echoed(struct vr *r, uint8_t from, uint64_t sequence, uint64_t granted_us)
 {
     if (sequence + HEARTBEATS_KEPT <= r->heartbeat) return; /* so old that it is forgotten */
     uint64_t usable = usable_us(r, granted_us);
     if (usable == 0) return;
-    uint64_t until_us = r->heartbeat_sent_us[sequence % HEARTBEATS_KEPT] + usable;
-    if (until_us > r->lease_us[from]) r->lease_us[from] = until_us;
+    r->lease_us[from] = r->heartbeat_sent_us[sequence % HEARTBEATS_KEPT] + usable;
 }
 
 /* Backup: it echoes a heartbeat of its primary.  Gives what it grants with that. */

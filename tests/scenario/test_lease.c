@@ -49,6 +49,17 @@ static void a_read_under_a_lease_takes_no_round(void **unused)
     cluster_free(c);
 }
 
+/* Rule: the primary is one of those that it takes. */
+static void a_bare_quorum_is_enough_for_a_lease(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    cluster_isolate(c, 2);
+    cluster_run(c, 2 * GRANT_MS);
+    assert_true(lease_left_us(c, 0) > 100000);
+    cluster_free(c);
+}
+
 /* Rule: without a lease the read takes the confirming round, and is not lost. */
 static void a_read_without_a_lease_takes_a_round(void **unused)
 {
@@ -131,6 +142,76 @@ static void pit_7_12_a_restart_does_not_end_a_grant(void **unused)
     assert_int_equal(0, n_promises(c, 1));
     cluster_run(c, 40);
     assert_true(n_promises(c, 1) > 0);
+    cluster_free(c);
+}
+
+/* Rule: nor does one that has lost its memory, as long as it is configured as before. */
+static void who_recovers_waits_for_what_it_may_have_granted(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    cluster_drop(c, 0, 1, WIRE_commit); /* else it grants anew */
+    cluster_crash(c, 1);
+    cluster_start(c, 1);
+    cluster_settle(c);
+    assert_int_equal(VR_NORMAL, cluster_core(c, 1)->status);
+    cluster_isolate(c, 0);
+    invite(c, 1);
+    cluster_run(c, GRANT_MS - 30);
+    assert_int_equal(0, n_promises(c, 1));
+    cluster_run(c, 40);
+    assert_true(n_promises(c, 1) > 0);
+    cluster_free(c);
+}
+
+/* In the midst of a turn of replica 1. */
+static void hear_from_0(struct cluster *c, uint64_t view, const struct wire_shape *shape,
+                        const void *message)
+{
+    struct wire_header header = {.group = cluster_core(c, 1)->group, .view = view, .sender = 0};
+    struct member *m = &c->members[1];
+    uint8_t frame[1024];
+    size_t size = wire_frame_encode(&header, shape, message, frame, sizeof frame);
+    assert_true(size > 0);
+    cluster_set_clock(m);
+    node_on_peer_frame(m->node, 0, (struct bytes){frame, size});
+}
+
+static void hear_heartbeat(struct cluster *c)
+{
+    const struct vr *core = cluster_core(c, 1);
+    uint64_t next = core->heartbeat + 1;
+    hear_from_0(c, core->view, &wire_shape_commit,
+                &(struct wire_commit){.op = core->log.op, .commit = core->commit,
+                                      .sequence = next});
+    assert_int_equal(next, core->heartbeat);
+}
+
+/* Rule: L3; whoever stands still between its clock and the heartbeat grants from when it goes on,
+ * else that is over before the lease is. */
+static void a_grant_counts_from_when_the_turn_ends(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    const struct vr *core = cluster_core(c, 1);
+    hear_heartbeat(c);
+    c->now_us += GRANT_MS * 1000;
+    cluster_set_clock(&c->members[1]);
+    node_turn_end(c->members[1].node);
+    assert_int_equal(core->now_us + GRANT_MS * 1000, core->granted_until_us);
+    cluster_free(c);
+}
+
+/* Rule: L5, also in the turn in which the grant was made. */
+static void what_is_given_back_at_once_is_not_granted_again(void **unused)
+{
+    (void)unused;
+    struct cluster *c = new_group(CLUSTER_MEMORY);
+    hear_heartbeat(c);
+    hear_from_0(c, 1, &wire_shape_do_view_change, &(struct wire_do_view_change){0});
+    node_turn_end(c->members[1].node);
+    assert_int_equal(1, cluster_core(c, 1)->view);
+    assert_int_equal(0, cluster_core(c, 1)->granted_until_us);
     cluster_free(c);
 }
 
@@ -275,11 +356,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_read_under_a_lease_takes_no_round),
+        cmocka_unit_test(a_bare_quorum_is_enough_for_a_lease),
         cmocka_unit_test(a_read_without_a_lease_takes_a_round),
         cmocka_unit_test(pit_7_10_a_lease_does_not_count_from_the_echo),
         cmocka_unit_test(an_echo_of_a_forgotten_heartbeat_gives_no_lease),
         cmocka_unit_test(a_later_view_waits_for_the_grants_of_its_members),
         cmocka_unit_test(pit_7_12_a_restart_does_not_end_a_grant),
+        cmocka_unit_test(who_recovers_waits_for_what_it_may_have_granted),
+        cmocka_unit_test(a_grant_counts_from_when_the_turn_ends),
+        cmocka_unit_test(what_is_given_back_at_once_is_not_granted_again),
         cmocka_unit_test(a_restart_that_grants_less_does_not_end_a_grant),
         cmocka_unit_test(what_a_former_life_granted_is_waited_for_once),
         cmocka_unit_test(nothing_is_granted_before_its_view_is_durable),

@@ -94,40 +94,26 @@ static void refuse(const struct vstamp_pages *pages, const uint8_t *operation, s
     answer->refused = true;
 }
 
-/* To replica 0, of which state it is to be, for a causal one. */
-static void send_read(struct cluster *c, uint32_t client, uint64_t number,
-                      enum wire_request_kind kind, uint64_t token)
+static void send(struct cluster *c, uint8_t to, uint32_t client, uint64_t number,
+                 enum wire_request_kind kind, uint64_t token)
 {
-    uint8_t frame[256];
-    struct wire_header header = {.group = cluster_core(c, 0)->group, .sender = WIRE_SENDER_CLIENT};
+    uint8_t frame[256], body[64];
+    struct kv_op get = {.verb = KV_GET, .key = bytes_of("n")};
+    struct writer w = writer_over(body, sizeof body);
+    kv_encode_op(&get, &w);
+    struct wire_header header = {.group = cluster_core(c, to)->group, .sender = WIRE_SENDER_CLIENT};
     struct wire_request request = {.client = cluster_client_id(client), .number = number,
-                                   .kind = (uint8_t)kind, .token = token};
+                                   .kind = (uint8_t)kind, .token = token, .body = {body, w.size}};
     size_t size = wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
-    cluster_ask(c, 0, (struct bytes){frame, size});
+    cluster_ask(c, to, (struct bytes){frame, size});
 }
 
-/* What has come back once a round of heartbeats had its time. */
+/* To replica 0; what has come back once a round of heartbeats had its time. */
 static struct cluster_answer ask(struct cluster *c, uint64_t number, enum wire_request_kind kind)
 {
-    send_read(c, 1, number, kind, 0);
+    send(c, 0, 1, number, kind, 0);
     cluster_run(c, 50);
     return cluster_answer_to(c, 1, number);
-}
-
-/* Rule: clients that ask for what is yet to come, or never does, keep nobody else from waiting. */
-static void those_that_wait_for_ever_make_way(void **unused)
-{
-    (void)unused;
-    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
-    uint64_t session = cluster_register(c, 1, 0);
-    for (uint32_t i = 0; i < READS_PARKED_MAX; i++)
-        send_read(c, 1000 + i, 1, WIRE_KIND_READ_CAUSAL, 1000000);
-    send_read(c, 2, 1, WIRE_KIND_READ_CAUSAL, 2);
-    assert_int_equal(WIRE_REJECT_BUSY, cluster_answer_to(c, 1000, 1).reason);
-    assert_int_equal(0, cluster_answer_to(c, 2, 1).n_replies);
-    assert_int_equal(1, cluster_incr(c, 1, session, 1, 0));
-    assert_int_equal(1, cluster_answer_to(c, 2, 1).n_replies);
-    cluster_free(c);
 }
 
 /* Rule: how far the group is can be asked of any application's group, as a backup does: the
@@ -146,6 +132,112 @@ static void the_op_number_is_told_whatever_the_application_answers(void **unused
     assert_int_equal(2, answer.op);
     cluster_isolate(c, 0);
     assert_int_equal(0, ask(c, 79, WIRE_KIND_READ_NUMBER).n_replies);
+    cluster_free(c);
+}
+
+/* A client of that number asks replica 1, for the first time. */
+static void ask_causal(struct cluster *c, uint32_t client, uint64_t token)
+{
+    send(c, 1, client, 1, WIRE_KIND_READ_CAUSAL, token);
+}
+
+static uint32_t n_replies(const struct cluster *c, uint32_t client)
+{
+    return cluster_answer_to(c, client, 1).n_replies;
+}
+
+/* Rule: a causal read is answered once what it names is executed, whatever others wait for. */
+static void a_causal_read_waits_for_the_op_number_that_it_names(void **unused)
+{
+    (void)unused;
+    enum { NEXT = 10, LAST, MIDDLE, NOW };
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    uint64_t op = cluster_core(c, 1)->applied;
+    ask_causal(c, NOW, op);
+    assert_int_equal(1, n_replies(c, NOW));
+    ask_causal(c, NEXT, op + 1);
+    ask_causal(c, LAST, op + 3);
+    ask_causal(c, MIDDLE, op + 2);
+    for (uint64_t i = 1; i <= 3; i++) {
+        assert_int_equal(i > 1, n_replies(c, NEXT));
+        assert_int_equal(i > 2, n_replies(c, MIDDLE));
+        assert_int_equal(0, n_replies(c, LAST));
+        cluster_incr(c, 1, session, i, 0);
+        cluster_run(c, 50);
+    }
+    for (uint32_t client = NEXT; client <= MIDDLE; client++)
+        assert_int_equal(1, n_replies(c, client));
+    assert_int_equal(op + 2, cluster_answer_to(c, MIDDLE, 1).op);
+    assert_int_equal(op + 3, cluster_answer_to(c, LAST, 1).op);
+    cluster_free(c);
+}
+
+/* Rule: what a client asks is in place of what it asked before. */
+static void a_client_waits_for_one_thing_at_a_time(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    uint64_t op = cluster_core(c, 1)->applied;
+    send(c, 1, 10, 1, WIRE_KIND_READ_CAUSAL, op + 1);
+    send(c, 1, 10, 2, WIRE_KIND_READ_CAUSAL, op + 1);
+    assert_int_equal(1, cluster_core(c, 1)->parked_count);
+    cluster_incr(c, 1, session, 1, 0);
+    cluster_run(c, 50);
+    assert_int_equal(0, cluster_answer_to(c, 10, 1).n_replies);
+    assert_int_equal(1, cluster_answer_to(c, 10, 2).n_replies);
+    cluster_free(c);
+}
+
+/* Rule: as many may wait as there is room for.  One more takes the place of one of them, who is asked
+ * to come again: those who are gone, or wait for what is never to come, keep nobody else from it. */
+static void more_causal_reads_than_can_wait_make_way_in_turn(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    uint64_t session = cluster_register(c, 1, 0);
+    cluster_run(c, 50);
+    uint64_t op = cluster_core(c, 1)->applied;
+    for (uint32_t i = 0; i < READS_PARKED_MAX; i++)
+        ask_causal(c, 10 + i, i == 1 ? op + 1 : op + 1000000);
+    assert_int_equal(READS_PARKED_MAX, cluster_core(c, 1)->parked_count);
+    ask_causal(c, 10 + READS_PARKED_MAX, op + 1);
+    struct cluster_answer first = cluster_answer_to(c, 10, 1);
+    assert_int_equal(1, first.n_rejects);
+    assert_int_equal(WIRE_REJECT_BUSY, first.reason);
+    size_t before = cluster_n_answers(c);
+    cluster_incr(c, 1, session, 1, 0);
+    cluster_run(c, 50);
+    assert_int_equal(before + 3, cluster_n_answers(c));
+    assert_int_equal(1, cluster_answer_to(c, 11, 1).n_replies);
+    assert_int_equal(1, cluster_answer_to(c, 10 + READS_PARKED_MAX, 1).n_replies);
+    cluster_free(c);
+}
+
+/* Rule: who waits when the view ends is sent elsewhere, be it for a quorum or for an op-number. */
+static void reads_that_wait_end_with_the_view(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_run(c, 50);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    for (uint32_t client = 10; client < 13; client++) {
+        send(c, 0, client, 1, WIRE_KIND_READ, 0);
+        ask_causal(c, client + 10, cluster_core(c, 1)->applied + 1);
+    }
+    assert_int_equal(3, cluster_core(c, 0)->reads_count);
+    assert_int_equal(3, cluster_core(c, 1)->parked_count);
+    cluster_hand_over(c, 0);
+    cluster_settle(c);
+    for (uint32_t client = 10; client < 23; client++) {
+        struct cluster_answer answer = cluster_answer_to(c, client, 1);
+        assert_int_equal(client % 10 < 3, answer.n_rejects);
+        if (answer.n_rejects > 0) assert_int_equal(WIRE_REJECT_UNAVAILABLE, answer.reason);
+        assert_int_equal(0, answer.n_replies);
+    }
     cluster_free(c);
 }
 
@@ -174,8 +266,11 @@ int main(void)
         cmocka_unit_test(an_echo_of_an_older_round_confirms_nothing),
         cmocka_unit_test(pit_7_9_a_new_primary_does_not_read_too_early),
         cmocka_unit_test(the_op_number_is_told_whatever_the_application_answers),
+        cmocka_unit_test(a_causal_read_waits_for_the_op_number_that_it_names),
+        cmocka_unit_test(a_client_waits_for_one_thing_at_a_time),
+        cmocka_unit_test(more_causal_reads_than_can_wait_make_way_in_turn),
+        cmocka_unit_test(reads_that_wait_end_with_the_view),
         cmocka_unit_test(rounds_do_not_outlive_their_view),
-        cmocka_unit_test(those_that_wait_for_ever_make_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

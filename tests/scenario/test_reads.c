@@ -94,18 +94,26 @@ static void refuse(const struct vstamp_pages *pages, const uint8_t *operation, s
     answer->refused = true;
 }
 
+static void send_body(struct cluster *c, uint8_t to, uint32_t client, uint64_t number,
+                      enum wire_request_kind kind, uint64_t token, struct bytes body)
+{
+    uint8_t frame[READ_BODY_MAX + 256];
+    struct wire_header header = {.group = cluster_core(c, to)->group, .sender = WIRE_SENDER_CLIENT};
+    struct wire_request request = {.client = cluster_client_id(client), .number = number,
+                                   .kind = (uint8_t)kind, .token = token, .body = body};
+    size_t size = wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
+    assert_true(size > 0);
+    cluster_ask(c, to, (struct bytes){frame, size});
+}
+
 static void send(struct cluster *c, uint8_t to, uint32_t client, uint64_t number,
                  enum wire_request_kind kind, uint64_t token)
 {
-    uint8_t frame[256], body[64];
+    uint8_t body[64];
     struct kv_op get = {.verb = KV_GET, .key = bytes_of("n")};
     struct writer w = writer_over(body, sizeof body);
     kv_encode_op(&get, &w);
-    struct wire_header header = {.group = cluster_core(c, to)->group, .sender = WIRE_SENDER_CLIENT};
-    struct wire_request request = {.client = cluster_client_id(client), .number = number,
-                                   .kind = (uint8_t)kind, .token = token, .body = {body, w.size}};
-    size_t size = wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
-    cluster_ask(c, to, (struct bytes){frame, size});
+    send_body(c, to, client, number, kind, token, (struct bytes){body, w.size});
 }
 
 /* To replica 0; what has come back once a round of heartbeats had its time. */
@@ -217,6 +225,40 @@ static void more_causal_reads_than_can_wait_make_way_in_turn(void **unused)
     cluster_free(c);
 }
 
+static void more_reads_than_can_wait_for_a_round_are_refused(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_run(c, 50);
+    cluster_hold(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    for (uint32_t i = 0; i <= READS_WAITING_MAX; i++) send(c, 0, 10 + i, 1, WIRE_KIND_READ, 0);
+    assert_int_equal(READS_WAITING_MAX, cluster_core(c, 0)->reads_count);
+    struct cluster_answer last = cluster_answer_to(c, 10 + READS_WAITING_MAX, 1);
+    assert_int_equal(1, last.n_rejects);
+    assert_int_equal(WIRE_REJECT_BUSY, last.reason);
+    size_t before = cluster_n_answers(c);
+    cluster_clear_rules(c);
+    cluster_release(c, CLUSTER_ALL, 0, WIRE_commit_ok);
+    cluster_run(c, 50);
+    assert_int_equal(before + READS_WAITING_MAX, cluster_n_answers(c));
+    cluster_free(c);
+}
+
+/* Rule: a read is as long as there is room for. */
+static void a_read_that_is_too_long_is_refused(void **unused)
+{
+    (void)unused;
+    static const uint8_t body[READ_BODY_MAX + 1] = {0};
+    struct cluster *c = cluster_new(3, CLUSTER_MEMORY);
+    cluster_run(c, 50);
+    send_body(c, 0, 10, 1, WIRE_KIND_READ, 0, (struct bytes){body, READ_BODY_MAX});
+    send_body(c, 0, 10, 2, WIRE_KIND_READ, 0, (struct bytes){body, READ_BODY_MAX + 1});
+    cluster_run(c, 50);
+    assert_int_equal(1, cluster_answer_to(c, 10, 1).n_replies);
+    assert_int_equal(WIRE_REJECT_TOO_LARGE, cluster_answer_to(c, 10, 2).reason);
+    cluster_free(c);
+}
+
 /* Rule: who waits when the view ends is sent elsewhere, be it for a quorum or for an op-number. */
 static void reads_that_wait_end_with_the_view(void **unused)
 {
@@ -269,6 +311,8 @@ int main(void)
         cmocka_unit_test(a_causal_read_waits_for_the_op_number_that_it_names),
         cmocka_unit_test(a_client_waits_for_one_thing_at_a_time),
         cmocka_unit_test(more_causal_reads_than_can_wait_make_way_in_turn),
+        cmocka_unit_test(more_reads_than_can_wait_for_a_round_are_refused),
+        cmocka_unit_test(a_read_that_is_too_long_is_refused),
         cmocka_unit_test(reads_that_wait_end_with_the_view),
         cmocka_unit_test(rounds_do_not_outlive_their_view),
     };

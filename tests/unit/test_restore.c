@@ -331,6 +331,56 @@ static void an_older_page_does_not_pass_for_the_newest(void **state)
     assert_string_equal(diag.text, "1 pages of 1: some are missing, or older");
 }
 
+/* How a running replica looks through the segment (scrub.c); the newest one is `last`. */
+static struct node_checked look(struct fixture *f, uint64_t last)
+{
+    const struct node_source source = {.ctx = f, .read = read_file};
+    const size_t most = 512u << 10;
+    struct node_journal_check check = {
+        .number = NUMBER,
+        .last = last,
+        .last_end = (f->w.size + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK * JOURNAL_BLOCK,
+        .window = {.bytes = malloc(most)},
+        .window_max = most,
+        .batch_size_max = most - JOURNAL_BLOCK,
+        .names = malloc(most)};
+    assert_non_null(check.window.bytes);
+    assert_non_null(check.names);
+    put_head(f);
+    node_check_journal(&check, &source);
+    free(check.window.bytes);
+    free(check.names);
+    return check.found;
+}
+
+/* Rule: a batch that is larger than what is usually read at once is no damage, and damage in its
+ * end is found. */
+static void a_batch_of_any_size_is_looked_through(void **state)
+{
+    struct fixture *f = *state;
+    struct wire_entry_header last = put_some(f);
+    while (f->w.size < 300u << 10) last = put_entry(f, last.op + 1, last.op, last.checksum);
+    struct node_checked found = look(f, NUMBER);
+    assert_false(found.rotten);
+    assert_int_equal(NUMBER + 1, found.number);
+    assert_int_equal(0, found.place);
+    f->file[f->w.size - 1 - JOURNAL_BLOCK] ^= 1;
+    found = look(f, NUMBER);
+    assert_true(found.rotten);
+    assert_int_equal(NUMBER, found.number);
+    assert_int_equal(0, found.place);
+}
+
+/* Rule: where a segment ends is said by the next one: if that does not, it is damaged. */
+static void a_segment_that_is_missing_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    put_some(f);
+    struct node_checked found = look(f, NUMBER + 1);
+    assert_true(found.rotten);
+    assert_int_equal(NUMBER + 1, found.number);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -351,6 +401,8 @@ int main(void)
         TEST(a_checkpoint_with_pages_that_do_not_make_sense_is_refused),
         TEST(a_page_has_its_own_place_and_content),
         TEST(an_older_page_does_not_pass_for_the_newest),
+        TEST(a_batch_of_any_size_is_looked_through),
+        TEST(a_segment_that_is_missing_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,7 +162,7 @@ void vr_restart_settle(struct vr *r)
         if ((r->to_note >> i) & 1) answer(r, i);
     }
     r->to_note = 0;
-    if (!r->restarting || r->over) return;
+    if (!r->restarting) return;
     if (!r->restart_told) ask(r);
     if ((uint32_t)__builtin_popcount(r->noted) + 1 >= r->quorum) take_part(r);
 }

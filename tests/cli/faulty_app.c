@@ -46,6 +46,7 @@ static void fail(const char *fault)
     if (is(fault, "endless"))
         for (int i = 0; i < 300; i++) putchar('x');
     if (is(fault, "long")) printf("answer %s 1000000000\n", question);
+    if (is(fault, "more")) printf("answer %s 257\n%0257d\n", question, 0); /* by one */
     if (is(fault, "extra")) printf("answer %s 2\n77\n", question);
     if (is(fault, "untimely")) printf("answer %s 1%s\n7\n", question, ticks ? "" : " 5");
     if (is(fault, "cut")) printf("answer %s 5\n1", question); /* then other bytes */

@@ -58,6 +58,9 @@ static void the_named_one_leads_and_no_time_passes(void **unused)
     cluster_settle(c);
     assert_int_equal(3, cluster_primary(c));
     assert_int_equal(3, answered_view(c));
+    size_t n_answers = cluster_n_answers(c);
+    cluster_run(c, 50);
+    assert_int_equal(n_answers, cluster_n_answers(c)); /* it is told once */
     assert_int_equal(2, cluster_incr(c, 1, session, 2, 3));
     ask(c, 3, 3, ANYBODY);
     cluster_settle(c);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "scenario/cluster_state.h"
 #include "scenario/members.h"
 
 static void incr_to(struct cluster *c, uint64_t session, uint64_t first, uint64_t last)
@@ -99,6 +100,33 @@ static void an_old_copy_stops(void **unused)
     cluster_start(c, 1);
     assert_true(cluster_converge(c));
     assert_int_equal(1, vr_incarnation_losses(cluster_core(c, 0)->crash_vector[1]));
+    cluster_free(c);
+}
+
+/* Rule: so it is where only those are left that were out of reach when it started: they are told as
+ * soon as they are not. */
+static void an_old_copy_stops_before_who_was_out_of_reach(void **unused)
+{
+    (void)unused;
+    struct cluster *c = cluster_new(3, CLUSTER_DISK);
+    cluster_isolate(c, 2);
+    cluster_crash(c, 1);
+    cluster_keep_copy(c, 1);
+    cluster_start(c, 1);
+    cluster_run(c, 50);
+    assert_int_equal(VR_NORMAL, cluster_core(c, 1)->status);
+    assert_int_equal(0, cluster_core(c, 2)->crash_vector[1]);
+    cluster_clear_rules(c);
+    cluster_set_clock(&c->members[1]);
+    node_on_peer_connected(c->members[1].node, 2, true);
+    node_turn_end(c->members[1].node);
+    cluster_run(c, 50);
+    cluster_crash(c, 0);
+    cluster_crash(c, 1);
+    cluster_put_back(c, 1, c);
+    cluster_start(c, 1);
+    cluster_run(c, 1000);
+    assert_non_null(why_over(c, 1));
     cluster_free(c);
 }
 
@@ -231,9 +259,13 @@ static void a_folder_of_another_group_stops(void **unused)
     for (uint8_t i = 0; i < 3; i++) cluster_start(c, i);
     assert_true(cluster_converge(c));
     assert_false(vstamp_id_equal(cluster_core(c, 0)->group, cluster_core(other, 0)->group));
+    cluster_crash(other, 2);
+    cluster_start(other, 2);
+    assert_true(cluster_converge(other));
     cluster_keep_copy(other, 2);
     cluster_crash(c, 2);
     cluster_put_back(other, 2, c);
+    uint64_t known = cluster_core(c, 0)->crash_vector[2];
     cluster_crash(c, 1);
     cluster_start(c, 2);
     cluster_run(c, 2000);
@@ -243,6 +275,7 @@ static void a_folder_of_another_group_stops(void **unused)
     assert_non_null(why_over(c, 2));
     assert_non_null(strstr(why_over(c, 2), "another group"));
     assert_int_equal(VR_NORMAL, cluster_core(c, 0)->status);
+    assert_int_equal(known, cluster_core(c, 0)->crash_vector[2]); /* the other one's is not ours */
     cluster_free(c);
     cluster_free(other);
 }
@@ -340,6 +373,7 @@ int main(void)
         cmocka_unit_test(starts_are_counted),
         cmocka_unit_test(a_bare_quorum_restarts),
         cmocka_unit_test(an_old_copy_stops),
+        cmocka_unit_test(an_old_copy_stops_before_who_was_out_of_reach),
         cmocka_unit_test(an_old_copy_does_not_catch_up),
         cmocka_unit_test(a_copy_of_the_running_life_stops),
         cmocka_unit_test(an_old_copy_of_a_learner_stops),

@@ -410,6 +410,14 @@ static void another_name_than_before_ends_the_replica(void **state)
     tells(f, "calls itself 'total', and was 'sum'");
 }
 
+static void an_answer_that_is_longer_by_one_byte_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    put_file(f, "apply", "more");
+    adds(f, 5);
+    tells(f, "gave an answer of 257 bytes, more than there is room for (256)");
+}
+
 static void an_answer_too_many_is_noticed(void **state)
 {
     struct fixture *f = *state;
@@ -637,6 +645,7 @@ int main(void)
         TEST(a_mended_program_goes_on_with_what_killed_it),
         TEST(another_answer_than_before_ends_the_replica),
         TEST(another_name_than_before_ends_the_replica),
+        TEST(an_answer_that_is_longer_by_one_byte_is_noticed),
         TEST(an_answer_too_many_is_noticed),
         TEST(announced_operations_run_once_each),
         TEST(a_state_that_comes_from_elsewhere_is_taken_up),

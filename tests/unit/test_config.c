@@ -144,6 +144,9 @@ static const struct {
     {THREE "state_bytes_max: 2TiB\n",
      "f.yaml:5:18: state_bytes_max: expected a size from 1MiB to 1TiB, such as 64KiB or 1MiB, "
      "found '2TiB'"},
+    {THREE "batch_bytes: 15KiB\n",
+     "f.yaml:5:14: batch_bytes: expected a size from 16KiB to 8MiB, "
+     "such as 64KiB or 1MiB, found '15KiB'"},
     {THREE "batch_bytes: 64  KiB\n",
      "f.yaml:5:14: batch_bytes: expected a size from 16KiB to 8MiB, "
      "such as 64KiB or 1MiB, found '64  KiB'"},
@@ -221,8 +224,8 @@ static const struct {
      "f.yaml:5:17: heartbeat_ms (25) must be below half of view_change_ms (50)"},
     {THREE "max_value_bytes: 1MiB\n",
      "f.yaml:5:18: max_value_bytes (1MiB) must be at most 1020KiB, with batch_bytes (1MiB)"},
-    {THREE "log_bytes: 1MiB\n",
-     "f.yaml:5:12: log_bytes (1MiB) must be at least 4 times batch_bytes (1MiB)"},
+    {THREE "log_bytes: 4095KiB\n",
+     "f.yaml:5:12: log_bytes (4095KiB) must be at least 4 times batch_bytes (1MiB)"},
     {THREE "state_bytes_max: 1MiB\n",
      "f.yaml:5:18: state_bytes_max (1MiB) must be at least 13592KiB, as the sessions of "
      "max_clients (10000) are part of the state; or max_clients at most 576"},
@@ -434,6 +437,9 @@ static void the_option_beats_the_environment_and_that_the_current_folder(void **
     assert_int_equal(config_load(&c, NULL, &diag), 0);
     assert_string_equal(c.path, CONFIG_FILE_NAME);
 
+    assert_int_equal(setenv(CONFIG_ENVIRONMENT, "", 1), 0); /* as if it were not set */
+    assert_int_equal(config_find(path, NULL, &diag), 0);
+    assert_string_equal(path, CONFIG_FILE_NAME);
     assert_int_equal(setenv(CONFIG_ENVIRONMENT, "absent.yaml", 1), 0);
     assert_int_equal(config_find(path, NULL, &diag), VSTAMP_E_CONFIG);
     assert_string_equal(diag.text, "absent.yaml: No such file or directory: check $VSTAMP_CONFIG");

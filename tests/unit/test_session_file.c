@@ -123,6 +123,28 @@ static void what_was_made_for_one_request_goes_with_it(void **state)
     assert_int_equal(access("s", F_OK), -1);
 }
 
+/* A draft of one that was killed may be longer, and anybody's to read; a link in its place, whoever
+ * made that, is not written through. */
+static void what_is_there_in_place_of_a_draft_does_no_harm(void **state)
+{
+    struct stat st;
+    (void)state;
+    fill();
+    int fd = open("s.new", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, 1 << 16), 0);
+    close(fd);
+    assert_int_equal(session_file_save(&file, &diag), 0);
+    assert_int_equal(stat("s", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    reopen();
+    assert_int_equal(file.identity.number, 5);
+    assert_int_equal(symlink("elsewhere", "s.new"), 0);
+    assert_int_equal(session_file_save(&file, &diag), VSTAMP_E_IO);
+    assert_int_equal(access("elsewhere", F_OK), -1);
+    assert_int_equal(unlink("s.new"), 0);
+}
+
 /* Also over a save, which gives the name to another file. */
 static void the_file_is_locked_as_long_as_it_is_open(void **state)
 {
@@ -273,6 +295,7 @@ int main(void)
         cmocka_unit_test_teardown(what_is_saved_comes_back, clean_up),
         cmocka_unit_test_teardown(what_is_settled_is_pending_no_more, clean_up),
         cmocka_unit_test_teardown(what_was_made_for_one_request_goes_with_it, clean_up),
+        cmocka_unit_test_teardown(what_is_there_in_place_of_a_draft_does_no_harm, clean_up),
         cmocka_unit_test_teardown(the_file_is_locked_as_long_as_it_is_open, clean_up),
         cmocka_unit_test_teardown(a_file_is_missing_where_none_is_made, clean_up),
         cmocka_unit_test_teardown(whom_it_knows_it_knows_by_the_whole_address, clean_up),

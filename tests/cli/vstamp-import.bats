@@ -95,6 +95,8 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     [ "$status" -eq 5 ]
     [[ $output == *'"line":101,"ok":false,"error":"too-large","outcome":"none"'* ]]
     [ "$(keys)" -ge 100 ]
+    printf 'big\t%05000d\nalike\t%05000d\n' 0 0 >in # the first one, though both are in flight
+    group_fails 5 "vstamp: in:1: *: 0 pairs were imported*" vstamp import in
 }
 
 @test "import: others keep their sessions, however often it runs" {
@@ -122,6 +124,26 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     [ "$(cat imported)" = "10000 imported" ]
     pairs 1 10000 >in
     vstamp export 2>/dev/null | cmp in
+}
+
+@test "import: a signal ends it soon, and it says how much is there" {
+    local importing status=0
+    pairs 1 100 | vstamp import
+    group_pause 0
+    group_pause 1
+    mkfifo feed
+    vstamp --timeout 60 import feed 2>said 3>&- &
+    importing=$!
+    group_adopt "$importing"
+    exec 8>feed
+    pairs 1 5000 >&8 # more than a pipe holds: it is being read
+    sleep 0.2
+    kill -TERM "$importing"
+    group_wait "its end" group_never kill -0 "$importing"
+    exec 8>&-
+    wait "$importing" || status=$?
+    [ "$status" -eq $((128 + 15)) ]
+    grep -q '^vstamp: interrupted after 0 imported pairs: run it again for all$' said
 }
 
 @test "import: without a group it says so, and that it can be run again" {

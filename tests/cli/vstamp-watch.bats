@@ -102,6 +102,8 @@ lines() { [ "$(grep -vc begin "$1")" -ge "$2" ]; }
     [ "$(grep -v begin out | cut -f 2-)" = $'put\tk\tv' ]
     group_kill 0 1 2
     group_wait "it to say so again" lines out.err 2
+    run -3 timeout 60 vstamp --timeout 1 watch k # which has nothing to go on with
+    [[ $output == "vstamp: no answer in 1.0 s: "*" try again"* ]]
 }
 
 @test "watch: nothing is missed or repeated while primaries die, and a signal ends it" {

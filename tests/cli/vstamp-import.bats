@@ -126,24 +126,23 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     vstamp export 2>/dev/null | cmp in
 }
 
-@test "import: a signal ends it soon, and it says how much is there" {
+@test "import: a signal ends it soon, whatever is on its way" {
     local importing status=0
     pairs 1 100 | vstamp import
     group_pause 0
     group_pause 1
     mkfifo feed
-    vstamp --timeout 60 import feed 2>said 3>&- &
+    vstamp --timeout 60 import feed 3>&- &
     importing=$!
     group_adopt "$importing"
     exec 8>feed
-    pairs 1 5000 >&8 # more than a pipe holds: it is being read
-    sleep 0.2
+    pairs 1 100 >&8
+    sleep 0.2 # its puts are on their way
     kill -TERM "$importing"
     group_wait "its end" group_never kill -0 "$importing"
     exec 8>&-
     wait "$importing" || status=$?
     [ "$status" -eq $((128 + 15)) ]
-    grep -q '^vstamp: interrupted after 0 imported pairs: run it again for all$' said
 }
 
 @test "import: without a group it says so, and that it can be run again" {

@@ -119,7 +119,7 @@ has_counted() { [[ -s $BATS_TEST_TMPDIR/$1 ]] && (($(tail -n 1 "$BATS_TEST_TMPDI
 @test "without any replica it gives up, says why of each, and leaves nothing" {
     group_configure 2
     cd "$BATS_TEST_TMPDIR"
-    admin --timeout 0.3 backup b # each is asked again and again
+    admin --timeout 1 backup b # each is asked again and again
     [ "$status" -eq 3 ]
     [[ $stderr == "vstamp-admin: no replica could be copied: $(group_address 0): \
 Connection refused; $(group_address 1): Connection refused" ]]

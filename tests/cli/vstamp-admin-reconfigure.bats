@@ -242,8 +242,8 @@ what else keys.yaml says counts for each replica from its next start on" ]]
     group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
     group_fails 4 "*the change does not get on, as the group does not serve: the primary, replica \
 $PRIMARY, is in contact with 1 of the 2 replicas it needs: *" \
-        vstamp-admin -t 0.5 reconfigure b.yaml --yes
-    run bash -c 'vstamp-admin -t 0.5 --json reconfigure b.yaml --yes 2>/dev/null'
+        vstamp-admin -t 1 reconfigure b.yaml --yes
+    run bash -c 'vstamp-admin -t 1 --json reconfigure b.yaml --yes 2>/dev/null'
     [[ $output == *'"outcome":"unknown",'*'"may_be_switched_off":[],'*'"message":"the change '* ]]
     # nor does the one that asked for it say that nothing changed
     status=0
@@ -414,7 +414,7 @@ is_small() { (($(resident "$1") < 16384)); }
     group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
     group_fails 3 "*waiting for the group: *nothing changed, nor was there anything to change; but \
 the group does not answer: *$(group_address "$PRIMARY"): out of touch with a quorum*" \
-        vstamp-admin -t 0.2 reconfigure a.yaml --yes
+        vstamp-admin -t 1 reconfigure a.yaml --yes
     vstamp-admin -t 60 reconfigure a.yaml --yes >out 2>&1 3>&- &
     pid=$!
     group_adopt "$pid"

@@ -247,7 +247,11 @@ has_come() { IFS= read -r -t 0.05 -N 1 -u "$1"; }
 }
 
 @test "a backup that does not read holds neither the group nor memory" {
-    local i dropped slow=$(((PRIMARY + 1) % 3)) value=$BATS_TEST_TMPDIR/value
+    local i dropped slow value=$BATS_TEST_TMPDIR/value
+    group_teardown
+    group_start 3 "durability: memory" "view_change_ms: 60000" # one primary sends it all
+    group_wait_primary
+    slow=$(((PRIMARY + 1) % 3))
     head -c 500000 /dev/urandom >"$value"
     group_pause "$slow"
     for i in $(seq 50); do vstamp --timeout 20 put "k$((i % 2))" - <"$value" >/dev/null; done

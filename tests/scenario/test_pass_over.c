@@ -468,7 +468,7 @@ static void a_backup_that_lags_does_not_end(void **unused)
 static void what_waits_does_not_keep_the_entry_from_the_log(void **unused)
 {
     (void)unused;
-    for (size_t size = 800; size < CLUSTER_VALUE_MAX; size += 40) {
+    for (size_t size = 1000; size < CLUSTER_VALUE_MAX; size += 40) { /* less is logged before */
         struct cluster *c = blank_group(3, CLUSTER_DISK, 7);
         for (uint8_t i = 0; i < 3; i++) c->members[i].config.log_bytes = 16384;
         begin();
@@ -485,6 +485,7 @@ static void what_waits_does_not_keep_the_entry_from_the_log(void **unused)
         cluster_clear_rules(c);
         cluster_release(c, CLUSTER_ALL, 0, WIRE_prepare_ok);
         assert_true(vr_is_stuck(core(0)) && vr_accepts_requests(core(0))); /* to refuse them */
+        assert_int_equal(1, core(0)->batch_count);
         cluster_run(c, 500);
         assert_outcome(WIRE_OUTCOME_NOT_RUN, 2, 1);
         assert_outcome(WIRE_OUTCOME_ANSWERED, 5, 1);

@@ -363,7 +363,8 @@ application, ./mine"* ]]
     group_pause $(((PRIMARY + 1) % 3))
     ended_by TERM vstamp-admin --timeout 3 backup new
     "${without[@]}" true 2>/dev/null || skip "may not mount"
-    ended_by HUP "${without[@]}" vstamp-admin --timeout 3 backup new
+    # these tests may run under nohup
+    ended_by HUP env --default-signal=HUP "${without[@]}" vstamp-admin --timeout 3 backup new
 }
 
 @test "without /proc a file has a name until it is complete, and nobody sees a difference" {

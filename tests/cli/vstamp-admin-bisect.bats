@@ -93,7 +93,8 @@ strayed() { # the one that executes something else in entry 21, and is found at 
     sed '/notes+=/i [[ $note != hasty ]] || date=$EPOCHREALTIME' \
         "${top_srcdir:-.}/examples/exec/notes.sh" >"$notes"
     chmod +x "$notes"
-    GROUP_OPTIONS="--app-exec $notes" group_start 3 "checkpoint_ops: 16" "digest_ops: 1"
+    cd "$BATS_TEST_TMPDIR"
+    GROUP_OPTIONS="--app-exec ./notes.sh" group_start 3 "checkpoint_ops: 16" "digest_ops: 1"
     for ((i = 2; i <= 20; i++)); do # the first entry is the registration
         ((i == 7)) && echo "call hasty" || echo "call note$i"
     done | vstamp --timeout 20 shell >/dev/null

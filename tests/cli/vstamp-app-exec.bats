@@ -9,9 +9,9 @@ load group
 setup() {
     build=$(cd "${top_builddir:?}" && pwd)
     examples=$(cd "${top_srcdir:-$BATS_TEST_DIRNAME/../..}/examples/exec" && pwd)
-    faults=$BATS_TEST_TMPDIR/faults
-    mkdir "$faults"
     cd "$BATS_TEST_TMPDIR"
+    faults=faults
+    mkdir "$faults"
 }
 
 teardown() { group_teardown; }

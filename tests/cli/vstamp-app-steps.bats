@@ -15,7 +15,7 @@ setup() {
     for i in 0 1 2; do
         mkdir "$i"
         touch "$i/ticks"
-        GROUP_RUN[i]="env -C $BATS_TEST_TMPDIR/$i"
+        GROUP_RUN[i]="env -C $i"
     done
     GROUP_OPTIONS="--app-exec $build/tests/cli/faulty_app --app-argument ."
     group_start 3 "app_timeout_ms: 300" "checkpoint_ops: 16"

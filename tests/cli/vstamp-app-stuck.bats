@@ -51,9 +51,9 @@ begin() { # N LINE...
     shift
     for ((i = 0; i < n; i++)); do
         mkdir "$i"
-        GROUP_RUN[i]="env -C $BATS_TEST_TMPDIR/$i"
+        GROUP_RUN[i]="env -C $i"
     done
-    GROUP_OPTIONS="--app-exec $BATS_TEST_TMPDIR/${PROGRAM:-mortal.py} --app-argument ill"
+    GROUP_OPTIONS="--app-exec ../${PROGRAM:-mortal.py} --app-argument ill"
     group_start "$n" "app_timeout_ms: 5000" "$@"
     group_wait_primary
 }
@@ -64,7 +64,7 @@ begin_hanging() {
     mkdir faults
     touch faults/slow faults/ticks
     GROUP_OPTIONS="--app-exec $(cd "${top_builddir:?}" && pwd)/tests/cli/faulty_app
-        --app-argument $PWD/faults"
+        --app-argument faults"
     group_start 3 "app_timeout_ms: 1000" "view_change_ms: 200"
     group_wait_primary
 }

@@ -12,7 +12,7 @@ setup() {
     [[ $(ldd "$(command -v vstamp-replica)") != *libasan* ]] || skip "sanitizers come first"
     cd "$BATS_TEST_TMPDIR" || return 1
     echo +0 >offset
-    GROUP_RUN[1]="env LD_PRELOAD=$library FAKETIME_TIMESTAMP_FILE=$PWD/offset FAKETIME_NO_CACHE=1
+    GROUP_RUN[1]="env LD_PRELOAD=$library FAKETIME_TIMESTAMP_FILE=offset FAKETIME_NO_CACHE=1
         FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1"
 }
 

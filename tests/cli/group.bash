@@ -218,6 +218,13 @@ group_fails() {
     return 1
 }
 
+# group_named FILE: as it stands in a command that a message names.
+group_named() {
+    local quoted=$1
+    [[ $1 != *[[:space:]]* ]] || quoted="'$1'"
+    printf '%s\n' "$quoted"
+}
+
 # All started replicas serve their status; fails at once when one of them ended.
 group_wait_listening() {
     local i end=$((SECONDS + GROUP_DEADLINE))

@@ -53,7 +53,7 @@ left_over() {
     run vstamp --replicas "$through" --timeout 3 incr n
     [ "$status" -eq 4 ]
     file=$(left_over)
-    [[ $output == *"vstamp resume $file" ]]
+    [[ $output == *"vstamp resume $(group_named "$file")" ]]
     [ "$(vstamp get n)" = 42 ]
     [ "$(vstamp --config "$VSTAMP_CONFIG" --json resume "$file")" = \
         '{"op":"incr","key":"n","ok":true,"value":"42"}' ]

@@ -7,6 +7,7 @@ load group
 
 setup() {
     s=$BATS_TEST_TMPDIR/session
+    named=$(group_named "$s")
     group_start 3 "durability: memory"
     group_wait_primary
 }
@@ -92,7 +93,7 @@ left_over() {
     majority STOP
     run vstamp --session "$s" --timeout 1 incr n
     [ "$status" -eq 4 ]
-    [[ $output == "vstamp: outcome unknown: no answer in 1.0 s: "*"vstamp resume $s" ]]
+    [[ $output == "vstamp: outcome unknown: no answer in 1.0 s: "*"vstamp resume $named" ]]
     run bash -c "vstamp --session '$s' --timeout 1 --json incr n 2>/dev/null"
     [ "$status" -eq 4 ]
     [[ $output == '{"op":"incr","key":"n","ok":false,"error":"timeout","outcome":"unknown",'* ]]
@@ -124,12 +125,12 @@ left_over() {
     group_wait "an answer" vstamp get secret-key
     run vstamp --session "$s" incr n
     [ "$status" -eq 4 ]
-    [[ $output == *"put secret-key"*"vstamp resume $s"* ]]
+    [[ $output == *"put secret-key"*"vstamp resume $named"* ]]
     [[ $output != *value* ]]
     [[ $(vstamp --session "$s" --json incr n 2>/dev/null) == *'"outcome":"none"'* ]]
     vstamp --session "$s" get secret-key
     [ "$(vstamp --session "$s" pending)" != "${output#*put}" ]
-    [[ $(vstamp --session "$s" pending) == "$s  "*"  put secret-key" ]]
+    [[ $(vstamp --session "$s" pending) == "$named  "*"  put secret-key" ]]
     [ "$(vstamp resume "$s")" = OK ]
     value_is secret-key other-value
     run vstamp resume "$s"
@@ -253,7 +254,7 @@ lose() {
     [ "$(vstamp --session "$s" incr n)" = 3 ]
     run vstamp --config "$VSTAMP_CONFIG" resume "$s.copy"
     [ "$status" -eq 4 ]
-    [[ $output == *"is its file a copy?"*"vstamp abandon $s.copy" ]]
+    [[ $output == *"is its file a copy?"*"vstamp abandon $(group_named "$s.copy")" ]]
     run bash -c "vstamp --config '$VSTAMP_CONFIG' --json abandon '$s.copy' 2>/dev/null"
     [ "$status" -eq 5 ]
     [[ $output == *'"error":"evicted","outcome":"unknown"'* ]]
@@ -339,12 +340,14 @@ lose() {
     run bash -c 'vstamp incr n >/dev/full'
     [ "$status" -eq 2 ]
     file=$(left_over)
-    [ "${lines[0]}" = "vstamp: the answer cannot be shown: to see it: vstamp resume $file" ]
+    [ "${lines[0]}" = "vstamp: the answer cannot be shown: to see it: vstamp resume $(
+        group_named "$file"
+    )" ]
     [ "${lines[1]}" = "vstamp: standard output: No space left on device" ]
     [ "$(cd / && env -u VSTAMP_CONFIG "$(command -v vstamp)" resume "$file")" = 1 ]
     [ ! -e "$file" ]
     run bash -c "vstamp --session '$s' --json cas n 5 6 >/dev/full"
-    [[ $status -eq 2 && $output == *"vstamp resume $s"* ]]
+    [[ $status -eq 2 && $output == *"vstamp resume $named"* ]]
     run vstamp --json resume "$s"
     [ "$status" -eq 1 ]
     [ "$output" = '{"op":"cas","key":"n","ok":true,"swapped":false}' ]
@@ -377,7 +380,7 @@ lose() {
     [ "$status" -eq 4 ]
     run vstamp --session "$s" --timeout 1 abandon
     [ "$status" -eq 4 ] # the way out is shut as long as nobody answers
-    [[ $output == *"; settle it with: vstamp abandon $s" ]]
+    [[ $output == *"; settle it with: vstamp abandon $named" ]]
     # what was on its way is lost for good: whoever held it is gone
     group_kill "$PRIMARY"
     group_start_one "$PRIMARY"
@@ -438,7 +441,7 @@ lose() {
         run bash -c "vstamp --json $i '$s.open' 2>/dev/null"
         [ "$status" -eq 2 ]
         [[ $output == *'"error":"other-group","outcome":"unknown"'* ]]
-        [[ $(vstamp --session "$s.open" pending) == "$s.open  "*"  incr n" ]]
+        [[ $(vstamp --session "$s.open" pending) == "$(group_named "$s.open")  "*"  incr n" ]]
     done
 }
 
@@ -456,9 +459,10 @@ lose() {
     wait "$pid" || status=$?
     [ "$status" -eq 4 ]
     file=$(left_over)
-    grep -q "^(error) outcome unknown: .*vstamp resume $file$" "$BATS_TEST_TMPDIR/answers"
+    grep -q "^(error) outcome unknown: .*vstamp resume $(group_named "$file")$" \
+        "$BATS_TEST_TMPDIR/answers"
     [ "$(stat -c %a "$file")" = 600 ]
-    [[ $(vstamp pending) == "$file  20"*"  incr secret" ]]
+    [[ $(vstamp pending) == "$(group_named "$file")  20"*"  incr secret" ]]
     [[ $(vstamp --json pending) == \
         '{"op":"pending","ok":true,"pending":[{"file":"'"$file"'","since":"20'* ]]
     [[ $(vstamp --json pending) == *'","command":"incr secret"}]}' ]]

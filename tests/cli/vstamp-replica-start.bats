@@ -23,6 +23,7 @@ ends_with() {
     shift 2
     timeout 10 "$@" >out 2>err || status=$?
     cat err >&2
+    sed -i /event=few-descriptors/d err # a machine may allow as few
     [ "$status" -eq "$wanted" ]
     [ ! -s out ]
     [[ $(head -n 1 err) == "vstamp-replica: "$pattern ]]

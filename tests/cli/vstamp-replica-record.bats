@@ -207,7 +207,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
         vstamp --timeout 20 shell >/dev/null
     group_wait_log 0 "event=recording-stopped"
     [ "$(vstamp --timeout 20 get k100)" = "$(printf '%01000d' 100)" ]
-    [ "$(grep -c 'event=recording-stopped file=.*/small.rec reason="File too large"' \
+    [ "$(grep -c 'event=recording-stopped file=.*/small.rec"\? reason="File too large"' \
         replica-0.log)" -eq 1 ]
     group_stop 0
     replayed small.rec "*; cut off at byte *"
@@ -222,7 +222,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
 }
 
 @test "an application that is a process: one that died, too, but not one that answers otherwise" {
-    local faults=$BATS_TEST_TMPDIR/faults program
+    local faults=faults program
     program=$(cd "${top_builddir:?}" && pwd)/tests/cli/faulty_app
     mkdir "$faults"
     GROUP_OPTIONS="--app-exec $program --app-argument $faults"

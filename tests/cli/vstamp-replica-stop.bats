@@ -74,7 +74,7 @@ teardown() { group_teardown; }
     "${top_builddir:?}/tests/cli/hear_notify" "$socket" >"$heard" 3>&- &
     group_adopt $!
     group_wait "the supervisor" test -S "$socket"
-    GROUP_RUN="env NOTIFY_SOCKET=$socket" group_start 1 "durability: memory"
+    NOTIFY_SOCKET=$socket group_start 1 "durability: memory"
     group_wait "it to serve" grep -qx "READY=1" "$heard"
     group_wait "the view" grep -q "^STATUS=view-started view=0 role=primary" "$heard"
     group_never grep -q STOPPING "$heard"

@@ -117,10 +117,11 @@ what else keys.yaml says counts for each replica from its next start on" ]]
     [ "$(vstamp get k)" = v ]
     [ "$(vstamp --session s incr n)" = 2 ]
     grep -q '"epoch": 1' s
-    group_wait "health" vstamp-admin health
-    run vstamp-admin -t 20 status
-    [[ $output == "HEALTHY"*"epoch 1"* ]]
-    [[ $output == *"   2  $(group_address 3)  "*normal* ]]
+    is_told() {
+        run vstamp-admin -t 20 status
+        [[ $output == "HEALTHY"*"epoch 1"* && $output == *"   2  $(group_address 3)  "*normal* ]]
+    }
+    group_wait "health" is_told
     [[ $output == *"   -  $(group_address 2)  "*"no member"* ]]
     answer=$(vstamp-admin -t 20 --json status)
     [[ $answer == *"{\"replica\":null,\"address\":\"$(group_address 2)\",\"reachable\":false"* ]]

@@ -20,12 +20,12 @@ start_all() {
     for ((i = 0; i < GROUP_SIZE; i++)); do group_start_one "$i"; done
 }
 
-# with_checkpoints N: a group of N that has executed 40 puts; its last replica has stored a
-# checkpoint, and is stopped.
+# with_checkpoints N [PUTS]: a group of N that has executed 40 puts, or PUTS; its last replica has
+# stored a checkpoint, and is stopped.
 with_checkpoints() {
     local last=$(($1 - 1))
     group_start "$1" "checkpoint_ops: 16"
-    for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    for i in $(seq "${2:-40}"); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
     group_has_checkpoint() { [ "$(group_field "$1" checkpoint_number)" -gt 0 ]; }
     group_wait "a checkpoint" group_has_checkpoint "$last"
     group_stop "$last"
@@ -596,9 +596,8 @@ not_kept() {
 
 @test "what may be lost and cannot be kept is told once, and nothing waits for it" {
     local data=$BATS_TEST_TMPDIR/data/2 log=$BATS_TEST_TMPDIR/replica-2.log
-    with_checkpoints 3
+    with_checkpoints 3 200
     has_cut() { (($(group_field "$1" log_start) > 1)); }
-    for i in $(seq 160); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
     for i in 0 1; do group_wait "a log that lacks the first entries" has_cut "$i"; done
     rm -r "$data"
     mkdir -p "$data/trail"

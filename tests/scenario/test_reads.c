@@ -200,8 +200,8 @@ static void a_client_waits_for_one_thing_at_a_time(void **unused)
     cluster_free(c);
 }
 
-/* Rule: as many may wait as there is room for.  One more takes the place of one of them, who is asked
- * to come again: those who are gone, or wait for what is never to come, keep nobody else from it. */
+/* Rule: as many may wait as there is room for.  One more takes the place of one of them, who is
+ * asked to come again: so those who are gone, or wait for ever, are in nobody's way. */
 static void more_causal_reads_than_can_wait_make_way_in_turn(void **unused)
 {
     (void)unused;

@@ -68,8 +68,8 @@ const char *model_read(const struct model *m, uint64_t op, bool may_be_stuck,
 
 /* Of somebody who has seen the first *seen of all changes, and asks for the next ones, whatever the
  * key: they must come in order, and all up to this entry, or some and `more`.  Moves *seen. */
-const char *model_changes(struct model *m, uint64_t op, const struct kv_answer *answer,
-                          size_t *seen);
+const char *model_changes(struct model *m, uint64_t op, bool may_be_stuck,
+                          const struct kv_answer *answer, size_t *seen);
 
 /* The first change of this entry or a later one. */
 size_t model_changes_from(const struct model *m, uint64_t op);

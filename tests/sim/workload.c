@@ -294,6 +294,12 @@ static void check_floor(struct sim *sim, struct sim_client *client, const struct
     if (reached > client->floors[op->key]) client->floors[op->key] = reached;
 }
 
+/* In the midst of an entry. */
+static bool may_be_stuck(const struct sim *sim)
+{
+    return sim->options.poison_ppm != 0 || sim->options.illness_us != 0;
+}
+
 /* Each client watches, too, by asking now and then for what has changed since, wherever that may
  * be; who was away for too long begins anew. */
 static void note_changes(struct sim *sim, struct sim_client *client,
@@ -307,7 +313,8 @@ static void note_changes(struct sim *sim, struct sim_client *client,
         return;
     }
     if (!client->watches) client->n_changes_seen = model_changes_from(m, op + 1);
-    const char *wrong = model_changes(m, op, answer, &client->n_changes_seen);
+    const char *wrong =
+        model_changes(m, op, may_be_stuck(sim), answer, &client->n_changes_seen);
     sim->stats.watched += answer->n_list;
     client->watches = true;
     client->place = (uint64_t)answer->number;
@@ -325,9 +332,8 @@ static void check_model(struct sim *sim, struct sim_client *client, const struct
     const char *name = sim->history.keys[op->key].name;
     struct kv_op read = {.verb = op->verb, .key = bytes_of(name)};
     if (sim->options.modelled_permille == 0) return;
-    bool may_be_stuck = sim->options.poison_ppm != 0 || sim->options.illness_us != 0;
     const char *wrong =
-        model_read(&sim->model, client->session.result.op, may_be_stuck, &read, answer);
+        model_read(&sim->model, client->session.result.op, may_be_stuck(sim), &read, answer);
     if (wrong != NULL)
         sim_fail(sim, "key %s, read after op=%" PRIu64 ": %s", name, client->session.result.op,
                  wrong);

@@ -76,8 +76,8 @@ static int ask(struct hand_over *h, int replica, struct vstamp_diag *diag)
     uint32_t timeout_ms = h->admin->timeout_ms;
     struct talk *talk = talk_open(&h->members->addresses[replica], h->tls, -1, timeout_ms, diag);
     if (talk == NULL) return VSTAMP_E_IO;
-    h->sent = true;
     int rv = talk_request(talk, (uint32_t)h->members->epoch, &request, timeout_ms, &answer, diag);
+    if (rv != VSTAMP_E_NOT_AUTHORISED) h->sent = true;
     if (rv == 0) rv = take_answer(h, &answer, diag); /* its words are in the connection's memory */
     talk_close(talk);
     return rv;
@@ -140,6 +140,7 @@ static int hand_over(struct hand_over *h, struct vstamp_diag *diag)
         if (rv == VSTAMP_E_USAGE || rv == VSTAMP_E_REFUSED || (rv == 0 && leads(h))) return rv;
         poll(NULL, 0, PAUSE_MS);
     } while (now_us() - first_us < timeout_us * (h->sent ? ADMIN_PATIENCE : 1));
+    if (rv == VSTAMP_E_NOT_AUTHORISED && !h->sent) return rv;
     if (rv == 0 || !h->sent) return VSTAMP_E_NOT_RUN;
     struct vstamp_diag last = *diag;
     vstamp_diag_printf(diag, "asked, but nobody has said who leads since: %s: look at status",

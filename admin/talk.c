@@ -52,7 +52,7 @@ static int broken(struct talk *t, int error, struct vstamp_diag *diag)
 {
     link_close(&t->link, error);
     vstamp_diag_printf(diag, "%s", link_explain(&t->link));
-    return VSTAMP_E_IO;
+    return error == EPROTO && t->link.is_barred ? VSTAMP_E_NOT_AUTHORISED : VSTAMP_E_IO;
 }
 
 static int rise(struct talk *t, uint64_t until_ms, struct vstamp_diag *diag)

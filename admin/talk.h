@@ -20,7 +20,8 @@ struct talk *talk_open(const struct address *address, struct tls *tls, int stop_
                        uint32_t timeout_ms, struct vstamp_diag *diag);
 void talk_close(struct talk *talk); /* accepts NULL */
 
-/* 0, or VSTAMP_E_IO with a sentence; then the connection is of no more use. */
+/* 0; or with a sentence VSTAMP_E_IO, or VSTAMP_E_NOT_AUTHORISED if the replica takes another
+ * certificate than ours, and then the connection is of no more use. */
 int talk_send(struct talk *talk, struct bytes frame, uint32_t timeout_ms, struct vstamp_diag *diag);
 
 /* The next whole frame, valid until the next call. */

@@ -119,6 +119,13 @@ static void fail_refused(struct client *c, struct operation operation, struct ou
     const struct session_result *r = &c->session.result;
     const char *why = r->body.size > 0 ? (const char *)r->body.data : vstamp_err_text(r->err);
     int why_size = r->body.size > 0 ? (int)r->body.size : (int)strlen(why);
+    if (r->err == VSTAMP_E_NOT_AUTHORISED) {
+        char *text = request_silence(c);
+        outcome_fail(o, r->err, false, "not authorised: %s: name a folder with a certificate that "
+                     "they take, by --tls", text);
+        free(text);
+        return;
+    }
     if (r->err == VSTAMP_E_REFUSED) { /* and it says whether it ran */
         outcome_fail(o, r->err, r->may_have_run, "refused: %.*s", why_size, why);
         return;

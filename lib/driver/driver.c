@@ -255,6 +255,7 @@ static void close_peer(struct peer *peer, int error)
 static void lose(struct vstamp_driver *d, uint32_t index, int error)
 {
     close_peer(&d->peers[index], error);
+    if (error == EPROTO && d->peers[index].link.is_barred) proxy_bar(d->client);
     vstamp_client_down(d->client, index, vstamp_driver_now_ms());
 }
 

@@ -239,6 +239,7 @@ static struct bytes unsent(const struct link *l)
 static int fail_tls(struct link *l)
 {
     memcpy(l->why, tls_why(l->stream), sizeof l->why);
+    l->is_barred = tls_is_barred(l->stream);
     return EPROTO;
 }
 
@@ -306,8 +307,9 @@ static int open_sealed(struct link *l, struct bytes sealed)
 static int end(struct link *l)
 {
     const char *why = NULL;
+    l->is_barred = l->stream == NULL && tls_is_spoken((struct bytes){l->in, l->in_size});
     if (l->state == LINK_SECURING) why = "closed the connection when TLS began: has it tls, too?";
-    if (l->stream == NULL && tls_is_spoken((struct bytes){l->in, l->in_size}))
+    if (l->is_barred)
         why = "it speaks TLS: name a folder with a certificate for you, by --tls";
     if (why == NULL) return 0;
     snprintf(l->why, sizeof l->why, "%s", why);

@@ -483,6 +483,11 @@ int vstamp_client_input(struct vstamp_client *c, uint32_t replica, const void *d
     return 0;
 }
 
+void proxy_bar(struct vstamp_client *c)
+{
+    for (uint32_t i = 0; i < c->n; i++) session_bar(&c->sessions[i]);
+}
+
 void vstamp_client_down(struct vstamp_client *c, uint32_t replica, uint64_t now_ms)
 {
     assert(replica < n_peers(c));

@@ -27,6 +27,9 @@ const char *proxy_words(const struct vstamp_client *client, uint32_t replica);
  * followed only if these are others than those named, or in another order. */
 void proxy_name(struct vstamp_client *client, uint32_t replica, const char *address);
 
+/* A replica does not let us in; that the connection is down is still to be told. */
+void proxy_bar(struct vstamp_client *client);
+
 bool proxy_is_idle(const struct vstamp_client *client);
 
 #endif

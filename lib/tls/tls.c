@@ -39,6 +39,7 @@ struct tls_stream {
     uint8_t *output;
     size_t output_size, output_sent, output_capacity;
     bool over;
+    bool is_barred; /* by our certificate, or the want of one */
     char why[TLS_WHY_SIZE];
 };
 
@@ -343,6 +344,7 @@ static void note_alert(struct tls_stream *s, int alert)
     bool of_ours = alert == SSL_AD_CERTIFICATE_REQUIRED || alert == SSL_AD_UNKNOWN_CA ||
                    (alert >= SSL_AD_BAD_CERTIFICATE && alert <= SSL_AD_CERTIFICATE_UNKNOWN);
 
+    s->is_barred = of_ours;
     snprintf(s->why, sizeof s->why, "%s: %s",
              of_ours ? "it does not take our certificate" : "the other end gave up TLS",
              SSL_alert_desc_string_long(alert));
@@ -465,6 +467,11 @@ bool tls_is_host(const struct tls_stream *s, const char *host)
 const char *tls_why(const struct tls_stream *s)
 {
     return s->why;
+}
+
+bool tls_is_barred(const struct tls_stream *s)
+{
+    return s->is_barred;
 }
 
 /* A record's kind, of which there are four, and its version. */

@@ -83,6 +83,9 @@ bool tls_is_host(const struct tls_stream *s, const char *host);
 /* Why it is over, for a person. */
 const char *tls_why(const struct tls_stream *s);
 
+/* Is it that the other end does not take our certificate? */
+bool tls_is_barred(const struct tls_stream *s);
+
 /* Are these bytes, the first on a connection without TLS, those of somebody who speaks it? */
 bool tls_is_spoken(struct bytes bytes);
 

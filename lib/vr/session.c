@@ -126,7 +126,8 @@ static void end_for_time(struct session *s)
 {
     bool may_have_run = session_may_run(s);
     s->result.body = (struct bytes){0}; /* of a refusal that was not the last word, long gone */
-    end(s, may_have_run ? VSTAMP_E_UNKNOWN_OUTCOME : VSTAMP_E_NOT_RUN, may_have_run);
+    int err = s->is_barred ? VSTAMP_E_NOT_AUTHORISED : VSTAMP_E_NOT_RUN;
+    end(s, may_have_run ? VSTAMP_E_UNKNOWN_OUTCOME : err, may_have_run);
 }
 
 /* All members that were not asked in this round. */
@@ -172,7 +173,7 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     assert(!s->running);
     assert(!session_is_numbered(task) || s->identity.session != 0);
     s->running = true;
-    s->wide = false;
+    s->wide = s->is_barred = false;
     s->lost_copy = sent_before;
     s->task = task;
     s->round = 0;
@@ -272,6 +273,11 @@ size_t session_send(struct session *s, uint8_t replica, void *buffer, size_t cap
     size_t size = wire_frame_encode(&header, &wire_shape_request, &s->request, buffer, capacity);
     assert(size > 0);
     return size;
+}
+
+void session_bar(struct session *s)
+{
+    s->is_barred = true;
 }
 
 void session_on_down(struct session *s, uint8_t replica)
@@ -459,6 +465,7 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
                        uint64_t now_ms)
 {
     assert(replica < n_peers(s));
+    s->is_barred = false;
     if (m->header.command == WIRE_new_epoch) {
         bool moves = s->running && !vstamp_id_is_zero(m->header.group) &&
                      of_our_group(s, replica, &m->header) &&

@@ -106,6 +106,7 @@ struct session {
 
     bool running;
     bool wide;      /* everybody is asked, not only the believed primary */
+    bool is_barred; /* a replica does not let us in, and none has spoken with us since */
     bool lost_copy; /* a copy was on a connection that broke, or was sent by a former process */
     enum session_task task;
     struct wire_request request;
@@ -174,6 +175,9 @@ int session_on_frame(struct session *s, uint8_t replica, struct bytes frame, uin
 /* The same once it is decoded; a reply, a reject or a NEW-EPOCH. */
 int session_on_message(struct session *s, uint8_t replica, const struct wire_message *m,
                        uint64_t now_ms);
+
+/* A replica does not let us in; which one matters to nobody. */
+void session_bar(struct session *s);
 
 /* The connection broke, or could not be made. */
 void session_on_down(struct session *s, uint8_t replica);

@@ -24,15 +24,15 @@ says() {
     group_wait "replica $i to say: $*" grep -q "$*" "replica-$i.log"
 }
 
-is_refused() { # WORDS COMMAND...
-    local words=$1
-    shift
+is_refused() { # STATUS WORDS COMMAND...
+    local expected=$1 words=$2
+    shift 2
     run --separate-stderr "$@"
-    [[ $status == [34] && $stderr == *"$words"* ]]
+    [[ $status == "$expected" && $stderr == *"$words"* ]]
 }
 
-# refuse WORDS COMMAND...: it fails, and says that, once it had the time to get so far.
-refuse() { group_wait "$1" is_refused "$@"; }
+# refuse STATUS WORDS COMMAND...: it ends so, and says that, once it had the time to get so far.
+refuse() { group_wait "$2" is_refused "$@"; }
 
 @test "a group over TLS serves, survives its primary, moves, and is copied" {
     group_start 3 "tls: $PWD/replica"
@@ -68,16 +68,22 @@ refuse() { group_wait "$1" is_refused "$@"; }
     certificates_issue mallory other clientAuth
     cp authority/ca.crt mallory
     group_start 1 "tls: $PWD/replica"
-    refuse "it speaks TLS: name a folder with a certificate for you, by --tls" \
+    refuse 5 "it speaks TLS: name a folder with a certificate for you, by --tls" \
         vstamp --replicas "$(group_address 0)" --timeout 0.3 get k
-    refuse "it does not take our certificate: unknown CA" vstamp --tls mallory --timeout 0.3 get k
+    refuse 5 "it does not take our certificate: unknown CA" vstamp --tls mallory --timeout 0.3 get k
+    refuse 5 "it does not take our certificate: unknown CA" \
+        vstamp --tls mallory --timeout 0.3 --json put k v
+    [[ $output == '{"op":"put","key":"k","ok":false,"error":"not-authorised","outcome":"none",'* ]]
+    [ "$(vstamp pending)" = "nothing is pending" ]
+    refuse 5 "nothing was sent but registrations" vstamp --tls mallory --timeout 0.3 bench -d 1
+    refuse 5 "" bash -c 'echo get k | vstamp --tls mallory --timeout 0.3 shell'
     says 0 'event=not-let-in .*reason="it does not speak TLS 1.3'
     run ! openssl s_client -ign_eof -connect "$(group_address 0)" </dev/null
     [[ $output == *"certificate required"* ]]
     run ! openssl s_client -tls1_2 -cert alice/tls.crt -key alice/tls.key \
         -connect "$(group_address 0)" </dev/null
     [[ $output == *"alert protocol version"* ]]
-    refuse "it does not take our certificate: unknown CA" \
+    refuse 5 "it does not take our certificate: unknown CA" \
         vstamp-admin --tls mallory --timeout 0.3 view-change
     run -3 vstamp-admin --replicas "$(group_address 0)" --timeout 0.1 backup copy
     vstamp --tls alice put k v
@@ -86,13 +92,13 @@ refuse() { group_wait "$1" is_refused "$@"; }
 @test "a client does not talk to a replica that is another host, or has no TLS" {
     certificates_issue elsewhere authority serverAuth,clientAuth DNS:elsewhere.example
     group_start 1 "tls: $PWD/elsewhere"
-    refuse "its certificate is not to be believed: IP address mismatch" \
+    refuse 3 "its certificate is not to be believed: IP address mismatch" \
         vstamp --tls alice --timeout 0.3 get k
     group_teardown
     sed -i /^tls/d "$VSTAMP_CONFIG"
     group_start_one 0
     group_wait_listening
-    refuse "closed the connection when TLS began" vstamp --tls alice --timeout 0.3 get k
+    refuse 3 "closed the connection when TLS began" vstamp --tls alice --timeout 0.3 get k
     says 0 'event=not-let-in .*reason="it speaks TLS, and tls is not set here"'
 }
 
@@ -121,7 +127,7 @@ refuse() { group_wait "$1" is_refused "$@"; }
     certificates_authority next
     certificates_issue bob next clientAuth
     cat authority/ca.crt >>bob/ca.crt
-    refuse "it does not take our certificate" vstamp --tls bob --timeout 0.3 get k
+    refuse 5 "it does not take our certificate" vstamp --tls bob --timeout 0.3 get k
     cat authority/ca.crt next/ca.crt >both && mv both replica/ca.crt
     says 0 event=certificates-renewed
     vstamp --tls bob put k v

@@ -240,6 +240,29 @@ static void a_write_that_was_never_sent_did_not_run(void **state)
     ended(VSTAMP_E_NOT_RUN, false);
 }
 
+static void who_is_not_let_in_by_anybody_learns_so(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    session_bar(&s);
+    session_on_down(&s, 0);
+    pass(DEADLINE);
+    ended(VSTAMP_E_NOT_AUTHORISED, false);
+
+    start(SESSION_APPLY);
+    session_bar(&s);
+    reject(1, 0, WIRE_REJECT_UNAVAILABLE); /* this one does */
+    pass(DEADLINE);
+    ended(VSTAMP_E_NOT_RUN, false);
+
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    session_bar(&s);
+    session_on_down(&s, 0); /* with a request on its way */
+    pass(DEADLINE);
+    ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
+}
+
 static void a_write_that_all_rejected_did_not_run(void **state)
 {
     (void)state;
@@ -727,6 +750,7 @@ int main(void)
         cmocka_unit_test_setup(who_said_no_is_asked_again_soon_and_then_less_often, registered),
         cmocka_unit_test_setup(unavailable_makes_it_ask_the_others, registered),
         cmocka_unit_test_setup(a_write_that_was_never_sent_did_not_run, registered),
+        cmocka_unit_test_setup(who_is_not_let_in_by_anybody_learns_so, registered),
         cmocka_unit_test_setup(a_write_that_all_rejected_did_not_run, registered),
         cmocka_unit_test_setup(an_answer_to_the_request_before_is_none, registered),
         cmocka_unit_test_setup(a_write_without_an_answer_may_have_run, registered),

@@ -65,6 +65,7 @@ enum vstamp_task {
 struct vstamp_reply {
     /* 0: answered.  VSTAMP_E_NOT_RUN: no answer in time, and the operation did not and will not
      * run.  VSTAMP_E_UNKNOWN_OUTCOME: no answer in time, and it may have run or may still.
+     * VSTAMP_E_NOT_AUTHORISED: as VSTAMP_E_NOT_RUN, and the replicas take another certificate.
      * VSTAMP_E_EVICTED: the group forgot the session; may_have_run tells what of the operation.
      * VSTAMP_E_INVALID, VSTAMP_E_TOO_LARGE: refused.  VSTAMP_E_REFUSED: refused after it was
      * logged, since the application cannot execute it or answers with too much; may_have_run tells

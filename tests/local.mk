@@ -40,6 +40,7 @@ UNIT_TESTS = \
     %D%/unit/test_proxy \
     %D%/unit/test_recording \
     %D%/unit/test_replay \
+    %D%/unit/test_request \
     %D%/unit/test_restore \
     %D%/unit/test_session \
     %D%/unit/test_session_file \
@@ -333,6 +334,7 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 %C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
 %C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_plan_LDADD = $(ADMIN_LIBS) $(LDADD)
+%C%_unit_test_request_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_session_file_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_storage_LDADD = $(STORAGE_LIBS) $(LDADD)
 %C%_unit_test_talk_LDADD = $(ADMIN_LIBS) $(LDADD)

@@ -237,10 +237,8 @@ static void fail_evicted(struct client *c, bool may_have_run, struct outcome *o)
 static void fail_write(struct client *c, struct operation operation, int signal, struct outcome *o)
 {
     const struct session_result *r = &c->session.result;
-    bool noted = session_file_is_pending(&c->file);
     if (signal != 0 || r->err == VSTAMP_E_NOT_RUN || r->err == VSTAMP_E_UNKNOWN_OUTCOME) {
-        bool may_have_run = noted && (r->may_have_run || session_may_run(&c->session));
-        if (may_have_run)
+        if (session_may_run(&c->session))
             fail_unknown(c, "resume", o);
         else
             fail_not_run(c, o);
@@ -248,7 +246,7 @@ static void fail_write(struct client *c, struct operation operation, int signal,
         fail_evicted(c, r->may_have_run, o);
     } else if (r->err == VSTAMP_E_OTHER_GROUP) {
         fail_other_group(c, r->may_have_run, o);
-        if (!r->may_have_run && noted) fail_clear(c, "did not run");
+        if (!r->may_have_run) fail_clear(c, "did not run");
     } else {
         fail_refused(c, operation, o);
         fail_clear(c, "refused");

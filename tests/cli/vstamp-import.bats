@@ -99,6 +99,25 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     group_fails 5 "vstamp: in:1: *: 0 pairs were imported*" vstamp import in
 }
 
+@test "import: a store that is full is named, too, as put and append name it" {
+    local i answer
+    group_kill 0 1 2
+    group_start 1 "durability: memory" "max_value_bytes: 4KiB" "state_bytes_max: 1MiB" \
+        "max_clients: 10"
+    group_wait_primary
+    for i in {1..300}; do printf 'key%03d\t%04000d\n' "$i" 0; done >in
+    run bash -c "vstamp --json import --clients 1 in 2>/dev/null"
+    answer=$output
+    [ "$status" -eq 5 ]
+    i=$(($(keys) + 1))
+    [[ $answer == *"\"imported\":$((i - 1)),\"line\":$i,\"ok\":false,\"error\":\"full\",\
+\"outcome\":\"none\","* ]]
+    group_fails 5 '*"error":"full","outcome":"none",*' \
+        vstamp --json put another "$(printf %04000d 0)"
+    group_fails 5 '*"error":"full","outcome":"none",*' \
+        vstamp --json append another "$(printf %04000d 0)"
+}
+
 @test "import: others keep their sessions, however often it runs" {
     vstamp --session s incr hits
     pairs 1 200 >in
@@ -143,6 +162,27 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     exec 8>&-
     wait "$importing" || status=$?
     [ "$status" -eq $((128 + 15)) ]
+}
+
+@test "import: what may have run by the time that it gives up is not said not to have" {
+    local importing status=0
+    mkfifo feed
+    vstamp --json import --clients 1 feed >said 2>/dev/null 3>&- &
+    importing=$!
+    group_adopt "$importing"
+    exec 8>feed
+    pairs 1 1 >&8
+    group_wait "the first pair" vstamp get key000001
+    vstamp get key000001 # which is answered behind the put: that one has its answer
+    group_pause "$PRIMARY"
+    group_pause $(((PRIMARY + 1) % 3))
+    pairs 2 2 >&8
+    exec 8>&-
+    wait "$importing" || status=$?
+    cat said
+    [ "$status" -eq 4 ]
+    [[ $(cat said) == '{"op":"import","imported":1,"line":2,"ok":false,"error":"timeout",'\
+'"outcome":"unknown",'* ]]
 }
 
 @test "import: without a group it says so, and that it can be run again" {

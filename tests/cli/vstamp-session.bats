@@ -335,6 +335,43 @@ lose() {
     [ "$(vstamp resume "$s")" = 1 ]
 }
 
+@test "Ctrl-C in a shell: what is typed is dropped, what is asked is noted, and the shell goes on" {
+    local status=0 other=$(((PRIMARY + 2) % 3)) before seen=$BATS_TEST_TMPDIR/seen
+    group_need_terminal
+    has_prompts() { [ "$(grep -o '> ' "$seen" | wc -l)" -ge "$1" ]; }
+    is_asked() { [ "$(group_field "$other" requests)" -gt "$before" ]; }
+    : >"$seen"
+    mkfifo "$BATS_TEST_TMPDIR/typed"
+    (trap - INT && TERM=xterm exec script -qefc "exec vstamp --timeout 60" "$seen") \
+        <"$BATS_TEST_TMPDIR/typed" >/dev/null 2>&1 3>&- &
+    group_adopt $!
+    exec 7>"$BATS_TEST_TMPDIR/typed"
+    group_wait "the prompt" has_prompts 1
+    printf 'incr n 5 ' >&7
+    group_wait "its echo" grep -q "incr n 5" "$seen"
+    printf '\003' >&7
+    group_wait "the next line" has_prompts 2
+    printf 'incr n\n' >&7
+    group_wait "the answer" has_prompts 3
+    majority STOP
+    before=$(group_field "$other" requests)
+    printf 'incr n\n' >&7
+    group_wait "the request to be on its way" is_asked # the primary's copy went first
+    printf '\003' >&7
+    group_wait "its end" grep -q "(error) outcome unknown: interrupted: .*vstamp resume" "$seen"
+    majority CONT
+    group_wait "the next line" has_prompts 4
+    printf 'put k v\n' >&7
+    group_wait "the answer" has_prompts 5
+    printf 'quit\n' >&7
+    wait $! || status=$?
+    exec 7>&-
+    cat -v "$seen"
+    [ "$status" -eq 4 ]
+    value_is k v
+    [ "$(vstamp resume "$(left_over)")" = 2 ]
+}
+
 @test "an answer that cannot be shown is kept" {
     local file
     run bash -c 'vstamp incr n >/dev/full'

@@ -169,12 +169,12 @@ static int on_committed(struct copier *c, const struct wire_committed *m, struct
                         struct vstamp_diag *diag)
 {
     if (m->after != c->op) return senseless("entries that were not asked for", diag);
-    if (m->log_start > c->op + 1 && c->op < c->target) {
+    if (m->log_start > c->op + 1) {
         restart(c);
         return 0;
     }
     struct reader at = wire_list_start(&m->entries);
-    for (uint32_t i = 0; i < m->entries.count && c->op < c->target; i++) {
+    for (uint32_t i = 0; i < m->entries.count; i++) {
         struct wire_entry entry;
         wire_list_next(&wire_shape_entry, &at, &entry);
         if (!chains(c, &entry)) return senseless("entries that do not follow each other", diag);
@@ -191,8 +191,7 @@ static int on_committed(struct copier *c, const struct wire_committed *m, struct
 static int on_reject(const struct wire_reject *m, struct vstamp_diag *diag)
 {
     if (m->reason == WIRE_REJECT_OTHER_GROUP) return other_group(diag);
-    vstamp_diag_printf(diag, "%.*s", m->text.size < 80 ? (int)m->text.size : 80,
-                       (const char *)m->text.data);
+    vstamp_diag_printf(diag, "%.*s", (int)m->text.size, (const char *)m->text.data);
     return VSTAMP_E_NOT_RUN;
 }
 

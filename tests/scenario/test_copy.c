@@ -13,6 +13,7 @@
 #include "node/copier.h"
 #include "program/zeros.h"
 #include "scenario/cluster.h"
+#include "vr/log.h"
 
 #define PAGES_MAX 64u
 #define FILE_MAX (4u << 20)
@@ -264,6 +265,214 @@ static void a_replica_without_the_state_is_passed_over(void **unused)
     story_end(s);
 }
 
+/* An answer with one page, or one entry, unless it has none; to be made into what no honest replica
+ * gives. */
+struct forged {
+    struct story *s;
+    struct wire_message m;
+    struct wire_page page;
+    struct wire_entry entry;
+    bool empty;
+};
+
+/* Ask replica 0, change what it answers, and give what copier_on_frame says to that. */
+static int ask_forged(struct story *s, void (*change)(struct forged *f))
+{
+    static uint8_t list[32768], frame[65536];
+    uint8_t question[COPIER_FRAME_MAX];
+    struct forged f = {.s = s};
+    struct vstamp_diag diag = {0};
+    struct wire_list_builder b;
+    bool answered;
+    size_t size = copier_ask(&s->copier, question);
+    struct bytes answer = cluster_ask(s->c, 0, (struct bytes){question, size});
+    assert_int_equal(0, wire_frame_decode(answer, &f.m));
+    struct wire_checkpoint *checkpoint = &f.m.as.checkpoint;
+    struct wire_committed *committed = &f.m.as.committed;
+    bool pages = f.m.header.command == WIRE_checkpoint;
+    struct reader r = wire_list_start(pages ? &checkpoint->pages : &committed->entries);
+    if (pages) wire_list_next(&wire_shape_page, &r, &f.page);
+    else wire_list_next(&wire_shape_entry, &r, &f.entry);
+    change(&f);
+    pages = f.m.header.command == WIRE_checkpoint;
+    wire_list_begin(&b, pages ? &wire_shape_page : &wire_shape_entry, list, sizeof list);
+    if (!f.empty) assert_true(wire_list_add(&b, pages ? (void *)&f.page : (void *)&f.entry));
+    *(pages ? &checkpoint->pages : &committed->entries) = wire_list_end(&b);
+    size = wire_frame_encode(&f.m.header, f.m.shape, &f.m.as, frame, sizeof frame);
+    assert_true(size > 0);
+    int rv = copier_on_frame(&s->copier, (struct bytes){frame, size}, &s->file, &answered, &diag);
+    assert_int_equal(rv != 0, answered);
+    return rv;
+}
+
+/* It comes when something else was asked. */
+static void forge_late(struct forged *f)
+{
+    uint8_t question[COPIER_FRAME_MAX];
+    copier_ask(&f->s->copier, question);
+}
+
+static void forge_no_group(struct forged *f)
+{
+    f->m.header.group = (struct vstamp_id){0};
+}
+
+static void forge_group(struct forged *f)
+{
+    f->m.header.group.lo ^= 1;
+}
+
+static void forge_command(struct forged *f)
+{
+    uint64_t nonce = f->m.as.checkpoint.nonce;
+    f->m.header.command = WIRE_committed;
+    f->m.shape = &wire_shape_committed;
+    f->m.as.committed = (struct wire_committed){.nonce = nonce};
+    f->empty = true;
+}
+
+static void forge_form(struct forged *f)
+{
+    f->m.as.checkpoint.form.max_clients++;
+}
+
+static void forge_name(struct forged *f)
+{
+    static const uint8_t name[200] = "x";
+    f->m.as.checkpoint.form.application = (struct bytes){name, sizeof name};
+}
+
+static void forge_first(struct forged *f)
+{
+    f->page.number = ++f->m.as.checkpoint.first;
+}
+
+static void forge_step_back(struct forged *f)
+{
+    f->m.as.checkpoint.next = f->m.as.checkpoint.first - 1;
+    f->empty = true;
+}
+
+static void forge_no_step(struct forged *f)
+{
+    f->m.as.checkpoint.next = f->m.as.checkpoint.first;
+    f->empty = true;
+}
+
+static void forge_next(struct forged *f)
+{
+    f->m.as.checkpoint.next = f->m.as.checkpoint.total + 1;
+}
+
+/* There is no room for the hashes of so many. */
+static void forge_total(struct forged *f)
+{
+    f->m.as.checkpoint.total = f->m.as.checkpoint.next = PAGES_MAX + 1;
+}
+
+static void forge_op(struct forged *f)
+{
+    f->m.as.checkpoint.anchor.op = NUMBER_MAX + 1;
+}
+
+static void forge_no_op(struct forged *f)
+{
+    f->m.as.checkpoint.anchor.op = 0;
+}
+
+static void forge_page_before(struct forged *f)
+{
+    f->page.number = f->m.as.checkpoint.first - 1;
+}
+
+static void forge_page_behind(struct forged *f)
+{
+    f->page.number = f->m.as.checkpoint.next;
+}
+
+static void forge_page_size(struct forged *f)
+{
+    f->page.content.size = VSTAMP_PAGE_SIZE - 8;
+}
+
+static void forge_after(struct forged *f)
+{
+    f->m.as.committed.after++;
+}
+
+static void seal_entry(struct forged *f)
+{
+    struct wire_entry *e = &f->entry;
+    e->header.checksum = log_checksum(f->m.header.group, &e->header, e->body);
+}
+
+static void forge_entry_op(struct forged *f)
+{
+    f->entry.header.op++;
+    seal_entry(f);
+}
+
+static void forge_entry_parent(struct forged *f)
+{
+    f->entry.header.parent.lo ^= 1;
+    seal_entry(f);
+}
+
+static void forge_entry_body(struct forged *f)
+{
+    f->entry.body.size--;
+}
+
+/* Rule: nothing is taken over from an answer that makes no sense, is of others, or comes late; the
+ * copy goes on as if there had been none. */
+static void what_makes_no_sense_is_not_taken_over(void **unused)
+{
+    (void)unused;
+    static const struct {
+        void (*change)(struct forged *f);
+        int rv;
+    } in_pages[] = {
+        {forge_late, 0},
+        {forge_no_group, VSTAMP_E_MALFORMED},
+        {forge_group, VSTAMP_E_OTHER_GROUP},
+        {forge_command, VSTAMP_E_MALFORMED},
+        {forge_form, VSTAMP_E_OTHER_GROUP},
+        {forge_name, VSTAMP_E_MALFORMED},
+        {forge_first, VSTAMP_E_MALFORMED},
+        {forge_step_back, VSTAMP_E_MALFORMED},
+        {forge_no_step, VSTAMP_E_MALFORMED},
+        {forge_next, VSTAMP_E_MALFORMED},
+        {forge_total, VSTAMP_E_MALFORMED},
+        {forge_op, VSTAMP_E_MALFORMED},
+        {forge_no_op, VSTAMP_E_MALFORMED},
+        {forge_page_before, VSTAMP_E_MALFORMED},
+        {forge_page_behind, VSTAMP_E_MALFORMED},
+        {forge_page_size, VSTAMP_E_MALFORMED},
+    }, in_entries[] = {
+        {forge_late, 0},
+        {forge_group, VSTAMP_E_OTHER_GROUP},
+        {forge_after, VSTAMP_E_MALFORMED},
+        {forge_entry_op, VSTAMP_E_MALFORMED},
+        {forge_entry_parent, VSTAMP_E_MALFORMED},
+        {forge_entry_body, VSTAMP_E_MALFORMED},
+    };
+    struct story *s = story_new(1, CLUSTER_MEMORY);
+    for (int i = 0; i < 8; i++) put_large(s, (const char[]){(char)('a' + i), 0}, i);
+    int64_t sum = grow(s, 13);
+    begin(s, cluster_core(s->c, 0)->applied);
+    assert_int_equal(0, ask(s, 0));
+    assert_true(s->copier.page > 0 && s->copier.page < s->copier.total);
+    for (size_t i = 0; i < sizeof in_pages / sizeof in_pages[0]; i++)
+        assert_int_equal(in_pages[i].rv, ask_forged(s, in_pages[i].change));
+    while (s->copier.phase == COPIER_PAGES) assert_int_equal(0, ask(s, 0));
+    assert_int_equal(COPIER_ENTRIES, s->copier.phase);
+    for (size_t i = 0; i < sizeof in_entries / sizeof in_entries[0]; i++)
+        assert_int_equal(in_entries[i].rv, ask_forged(s, in_entries[i].change));
+    copy_from(s, 0);
+    expect_sum(s, sum);
+    story_end(s);
+}
+
 /* Rule: a copy is whole and as it was written, or it is refused. */
 static void any_damage_to_a_copy_is_noticed(void **unused)
 {
@@ -377,6 +586,7 @@ int main(void)
         cmocka_unit_test(a_log_that_moved_on_is_caught_up_with),
         cmocka_unit_test(a_copy_outlives_the_replica_it_came_from),
         cmocka_unit_test(a_replica_without_the_state_is_passed_over),
+        cmocka_unit_test(what_makes_no_sense_is_not_taken_over),
         cmocka_unit_test(any_damage_to_a_copy_is_noticed),
         cmocka_unit_test(a_new_group_begins_with_the_copy),
         cmocka_unit_test(a_blank_member_joins_a_restored_majority),

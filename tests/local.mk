@@ -316,7 +316,7 @@ check_PROGRAMS += %D%/cli/vstamp-replica-raised
 
 # Throws bad frames at a replica.
 check_PROGRAMS += %D%/cli/throw_frames
-%C%_cli_throw_frames_LDADD = $(CORE_LIBS)
+%C%_cli_throw_frames_LDADD = $(KV_LIBS) $(CORE_LIBS)
 
 # Unit and scenario tests are one file each, with the name of the program.
 if CHECK_READY

@@ -15,6 +15,8 @@
  *   twice     two valid requests in one write: fails unless both are answered
  *   idle      N connections that say nothing, } held until standard input ends; prints "ready" when
  *   half      N connections with half a frame, } all are there
+ *   unread    N reads of the key k in one write; once they are sent, prints "ready", and reads no
+ *             answer before standard input ends: fails unless all come, with 3 if it is closed
  *
  * Exit status 0 when everything could be thrown; what the replica makes of it is for the caller to
  * see. */
@@ -110,7 +112,7 @@ static void throw_once(const void *data, size_t size)
 
 static bool read_answer(int fd)
 {
-    uint8_t frame[FRAME_MAX];
+    static uint8_t frame[FRAME_BYTES_MAX];
     struct wire_message message;
     size_t got = 0, size;
 
@@ -121,7 +123,9 @@ static bool read_answer(int fd)
         if (got >= WIRE_HEADER_SIZE) {
             if (wire_frame_size((struct bytes){frame, got}, sizeof frame, &size) != 0)
                 return false;
-            if (got == size) return wire_frame_decode((struct bytes){frame, got}, &message) == 0;
+            if (got == size)
+                return wire_frame_decode((struct bytes){frame, got}, &message) == 0 &&
+                       message.header.command == WIRE_reply;
             wanted = size;
         }
         n = read(fd, frame + got, wanted - got);
@@ -252,10 +256,19 @@ static int twice(unsigned n)
     return read_answer(fd) && read_answer(fd) ? 0 : 1;
 }
 
+/* Until standard input ends. */
+static void be_held(void)
+{
+    char end[64];
+
+    puts("ready");
+    fflush(stdout);
+    while (read(STDIN_FILENO, end, sizeof end) > 0) continue;
+}
+
 static int hold(unsigned n, size_t part)
 {
     uint8_t frame[FRAME_MAX];
-    char end[64];
 
     make_request(frame);
     for (unsigned i = 0; i < n; i++) {
@@ -263,9 +276,7 @@ static int hold(unsigned n, size_t part)
 
         if (part > 0) throw_bytes(fd, frame, part);
     }
-    puts("ready");
-    fflush(stdout);
-    while (read(STDIN_FILENO, end, sizeof end) > 0) continue;
+    be_held();
     return 0;
 }
 
@@ -279,6 +290,37 @@ static int half(unsigned n)
     return hold(n, WIRE_HEADER_SIZE + 3);
 }
 
+static size_t make_read(uint8_t *frame)
+{
+    const struct kv_op get = {.verb = KV_GET, .key = bytes_of("k")};
+    const struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
+    uint8_t body[64];
+    struct writer w = writer_over(body, sizeof body);
+
+    kv_encode_op(&get, &w);
+    const struct wire_request request = {.client = {prng_next(&prng), prng_next(&prng)},
+                                         .number = 1,
+                                         .kind = WIRE_KIND_READ,
+                                         .application = wire_application(KV_APPLICATION),
+                                         .body = {body, w.size}};
+    return wire_frame_encode(&header, &wire_shape_request, &request, frame, FRAME_MAX);
+}
+
+static int unread(unsigned n)
+{
+    static uint8_t frames[16 * FRAME_MAX];
+    int fd = dial();
+    size_t size = 0;
+
+    for (unsigned i = 0; i < n && size < sizeof frames - FRAME_MAX; i++)
+        size += make_read(frames + size);
+    throw_bytes(fd, frames, size);
+    be_held();
+    for (unsigned i = 0; i < n; i++)
+        if (!read_answer(fd)) return errno == EAGAIN ? 1 : 3;
+    return 0;
+}
+
 static const struct throw
 {
     const char *name;
@@ -288,7 +330,7 @@ throws[] = {
     {"garbage", garbage}, {"flipped", flipped},   {"lying", lying},
     {"version", version}, {"stranger", stranger}, {"releases", releases},
     {"self", self},       {"split", split},       {"twice", twice},
-    {"idle", idle},       {"half", half},
+    {"idle", idle},       {"half", half},       {"unread", unread},
 };
 
 int main(int argc, char **argv)

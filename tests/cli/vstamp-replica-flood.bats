@@ -265,6 +265,33 @@ has_come() { IFS= read -r -t 0.05 -N 1 -u "$1"; }
     vstamp --timeout 20 get --raw k1 | cmp - "$value"
 }
 
+has_read() { (($(group_field "$PRIMARY" reads) >= $1)); }
+
+@test "answers that are not read wait, as many as there is room for" {
+    local backups heard i read status=0
+    group_teardown
+    group_start 3 "durability: memory" "view_change_ms: 60000" # one primary has it all
+    group_wait_primary
+    backups="$(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))"
+    head -c 500000 /dev/urandom | vstamp --timeout 20 put k -
+
+    read=$(group_field "$PRIMARY" reads)
+    hold $((GROUP_BASE + PRIMARY)) unread 40 # more than one may have, and less than all
+    group_wait "all to be answered" has_read $((read + 40))
+    vstamp --timeout 20 put l others-are-served
+    let_go
+
+    read=$(group_field "$PRIMARY" reads) heard=$(group_field "$PRIMARY" requests)
+    for i in $backups; do group_pause "$i"; done
+    hold $((GROUP_BASE + PRIMARY)) unread 120 # more than all may have
+    group_wait "all to be asked" has_heard $((heard + 120))
+    for i in $backups; do group_cont "$i"; done
+    group_wait "all to be answered" has_read $((read + 120))
+    let_go || status=$?
+    [ "$status" -eq 3 ]
+    works anyway
+}
+
 @test "a backup of another list of replicas is refused with a clear line on both sides" {
     group_kill 2
     local other=$BATS_TEST_TMPDIR/other.yaml

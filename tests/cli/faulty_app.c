@@ -51,6 +51,11 @@ static void fail(const char *fault)
     if (is(fault, "untimely")) printf("answer %s 1%s\n7\n", question, ticks ? "" : " 5");
     if (is(fault, "cut")) printf("answer %s 5\n1", question); /* then other bytes */
     if (is(fault, "close")) close(STDOUT_FILENO);
+    if (is(fault, "leave")) { /* somebody behind who has its output open */
+        if (fork() > 0) exit(3);
+        alarm(60);
+        pause();
+    }
     pauses = is(fault, "pause");
     if (is(fault, "talk"))
         for (int i = 0; i < 150; i++) fprintf(stderr, "%01000d", 0); /* more than a pipe holds */

@@ -220,9 +220,10 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
     group_never compgen -G 'lost*'
 }
 
-@test "a process has three descriptors, and what it says is in the log" {
+@test "a process has three descriptors and all signals, and what it says is in the log" {
     begin_faulty "durability: memory"
     [ "$(ls "/proc/$(app_pid 0)/fd" | tr '\n' ' ')" = "0 1 2 " ]
+    [ "$(grep -cE "^Sig(Blk|Ign):.0+$" "/proc/$(app_pid 0)/status")" -eq 2 ]
     echo kill >"$faults/apply"
     [ "$(apply 5)" = 5 ]
     cat replica-?.log | grep -q 'event=app-says line="about to kill"'

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -625,6 +626,34 @@ static void one_that_ends_while_it_is_idle_is_started_at_once(void **state)
     assert_null(strstr(f->log, "app-failed"));
 }
 
+/* Rule: whoever it has begun ends with it, and does not hide that it has ended. */
+static void what_it_has_begun_ends_with_it(void **state)
+{
+    struct fixture *f = *state;
+    int status;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    put_file(f, "apply", "leave");
+    adds(f, 5);
+    tells(f, "ended with status 3");
+    assert_true(waitpid(-1, &status, 0) > 0);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
+/* Rule: one that does not read is waited for as long as one that says nothing. */
+static void one_that_does_not_read_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    static char operation[65500]; /* with what goes before it, more than a pipe holds */
+    char answer[300];
+    memset(operation, ' ', sizeof operation - 2);
+    operation[sizeof operation - 2] = '7';
+    put_file(f, "applied", "stop");
+    adds(f, 5);
+    assert_string_equal(apply(f, operation, answer), "12");
+    tells(f, "did nothing for ");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -657,6 +686,8 @@ int main(void)
         TEST(an_answer_that_says_when_and_should_not_is_wrong),
         TEST(one_that_cannot_be_started_says_why),
         TEST(one_that_ends_while_it_is_idle_is_started_at_once),
+        TEST(what_it_has_begun_ends_with_it),
+        TEST(one_that_does_not_read_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

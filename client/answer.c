@@ -98,26 +98,17 @@ int answer_refuse(struct client *c, json_t *named, int err, const struct vstamp_
 /* The operation ran and met a state that refused it. */
 static int refused_by_state(struct client *c, const struct kv_op *op, const struct kv_answer *a)
 {
-    static const struct {
-        enum kv_answer_status status;
-        int err;
-        const char *advice;
-    } refusals[] = {
-        {KV_ANSWER_NOT_A_NUMBER, VSTAMP_E_NOT_A_NUMBER, "put a number there first"},
-        {KV_ANSWER_OVERFLOW, VSTAMP_E_OVERFLOW, "the counter stays as it is"},
-        {KV_ANSWER_TOO_LARGE, VSTAMP_E_TOO_LARGE,
-         "store less under one key, or restore a backup into a group with a larger "
-         "max_value_bytes"},
-        {KV_ANSWER_FULL, VSTAMP_E_FULL,
-         "remove keys, or restore a backup into a group with a larger state_bytes_max"},
+    static const char *const advices[] = {
+        [KV_ANSWER_NOT_A_NUMBER] = "put a number there first",
+        [KV_ANSWER_OVERFLOW] = "the counter stays as it is",
+        [KV_ANSWER_TOO_LARGE] =
+            "store less under one key, or restore a backup into a group with a larger "
+            "max_value_bytes",
+        [KV_ANSWER_FULL] =
+            "remove keys, or restore a backup into a group with a larger state_bytes_max",
     };
-    int err = VSTAMP_E_INVALID;
-    const char *advice = "the operation had no effect";
-    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
-        if (refusals[i].status != a->status) continue;
-        err = refusals[i].err;
-        advice = refusals[i].advice;
-    }
+    bool has_advice = a->status < sizeof advices / sizeof advices[0] && advices[a->status] != NULL;
+    const char *advice = has_advice ? advices[a->status] : "the operation had no effect";
     char *key = NULL;
     size_t size;
     FILE *into = memory_stream(&key, &size);
@@ -131,7 +122,7 @@ static int refused_by_state(struct client *c, const struct kv_op *op, const stru
     if (a->status == KV_ANSWER_TOO_LARGE && kv_is_write(op->verb) && op->verb != KV_TXN)
         snprintf(limit, sizeof limit, ", %" PRId64 " bytes", a->number);
     struct outcome o = {0};
-    outcome_fail(&o, err, false, "%s%s%s%s: %s", key, size > 0 ? ": " : "",
+    outcome_fail(&o, kv_answer_err(a->status), false, "%s%s%s%s: %s", key, size > 0 ? ": " : "",
                  kv_answer_text(a->status), limit, advice);
     int exit_status = answer_error(c, result_question(op), &o);
     outcome_release(&o);
@@ -196,8 +187,7 @@ int answer_show(struct client *c, struct operation operation, const struct outco
     kv_decode_op(operation.bytes, &op);
     enum kv_answer_status status = o->answer.status;
     bool yes = status == KV_ANSWER_DONE;
-    if (!yes && status != KV_ANSWER_ABSENT && status != KV_ANSWER_MISMATCH)
-        return refused_by_state(c, &op, &o->answer);
+    if (kv_answer_err(status) != 0) return refused_by_state(c, &op, &o->answer);
     if (c->options.json) {
         answer_print_json(c, result_object(&op, &o->answer), o);
     } else {

@@ -72,25 +72,7 @@ static int error_of(const struct vstamp_reply *reply, enum kv_verb verb, struct 
     if (reply->err != 0) return reply->err;
     if (kv_decode_answer(verb, (struct bytes){reply->body, reply->size}, answer) != 0)
         return VSTAMP_E_MALFORMED;
-    switch (answer->status) {
-    case KV_ANSWER_DONE:
-    case KV_ANSWER_ABSENT:
-        return 0;
-    case KV_ANSWER_FULL:
-        return VSTAMP_E_FULL;
-    case KV_ANSWER_TOO_LARGE:
-        return VSTAMP_E_TOO_LARGE;
-    case KV_ANSWER_NOT_A_NUMBER:
-        return VSTAMP_E_NOT_A_NUMBER;
-    case KV_ANSWER_OVERFLOW:
-        return VSTAMP_E_OVERFLOW;
-    case KV_ANSWER_MISMATCH:
-    case KV_ANSWER_INVALID:
-    case KV_ANSWER_GONE:
-    case KV_ANSWER_NOT_KEPT:
-        break;
-    }
-    return VSTAMP_E_INVALID;
+    return kv_answer_err(answer->status);
 }
 
 static void note_views(struct bench *b, uint64_t now)

@@ -97,9 +97,9 @@ static void on_reply(void *context, const struct vstamp_reply *reply)
                 refused ? why : bytes_of(vstamp_err_text(reply->err)));
     } else if (kv_decode_answer(KV_PUT, (struct bytes){reply->body, reply->size}, &answer) != 0) {
         fail_at(im, put->line, VSTAMP_E_MALFORMED, true, bytes_of("the answer makes no sense"));
-    } else if (answer.status != KV_ANSWER_DONE) {
-        fail_at(im, put->line, answer.status == KV_ANSWER_FULL ? VSTAMP_E_FULL : VSTAMP_E_TOO_LARGE,
-                false, bytes_of(kv_answer_text(answer.status)));
+    } else if (kv_answer_err(answer.status) != 0) {
+        fail_at(im, put->line, kv_answer_err(answer.status), false,
+                bytes_of(kv_answer_text(answer.status)));
     } else {
         im->n_imported++;
     }

@@ -142,8 +142,8 @@ static void set_members(json_t *object, const struct kv_op *op, const struct kv_
 /* Of a step, which is a read. */
 static void set_refusal(json_t *object, const struct kv_op *step, const struct kv_answer *a)
 {
-    int err = a->status == KV_ANSWER_TOO_LARGE ? VSTAMP_E_TOO_LARGE : VSTAMP_E_INVALID;
-    json_object_set_new(object, "error", json_string(vstamp_err_name(err)));
+    const char *error = vstamp_err_name(kv_answer_err(a->status));
+    json_object_set_new(object, "error", json_string(error));
     json_object_set_new(object, "outcome", json_string("none"));
     json_object_set_new(object, "message", json_string(step_refusal(step, a)));
 }
@@ -151,7 +151,7 @@ static void set_refusal(json_t *object, const struct kv_op *step, const struct k
 static json_t *object_of(const struct kv_op *op, const struct kv_answer *a)
 {
     bool yes = a->status == KV_ANSWER_DONE;
-    bool ok = yes || a->status == KV_ANSWER_ABSENT || a->status == KV_ANSWER_MISMATCH;
+    bool ok = kv_answer_err(a->status) == 0;
     json_t *object = result_question(op);
     json_object_set_new(object, "ok", json_boolean(ok));
     if (ok) set_members(object, op, a, yes);

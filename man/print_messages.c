@@ -104,7 +104,7 @@ static void print_operations(void)
 #undef KV_OP
     end_list();
     begin_list("Answers of the key-value store");
-#define KV_ANSWER(name, number, text) printf(".It %u\n%s\n", number, text);
+#define KV_ANSWER(name, number, err, text) printf(".It %u\n%s\n", number, text);
 #include "kv/ops.def"
 #undef KV_ANSWER
     end_list();

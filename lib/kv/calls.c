@@ -81,30 +81,6 @@ size_t vstamp_kv_list(void *operation, size_t capacity, const void *prefix, size
     return write_operation(operation, capacity, &op);
 }
 
-static int error_of(enum kv_answer_status status)
-{
-    switch (status) {
-    case KV_ANSWER_DONE:
-    case KV_ANSWER_ABSENT:
-    case KV_ANSWER_MISMATCH:
-        return 0;
-    case KV_ANSWER_NOT_A_NUMBER:
-        return VSTAMP_E_NOT_A_NUMBER;
-    case KV_ANSWER_OVERFLOW:
-        return VSTAMP_E_OVERFLOW;
-    case KV_ANSWER_TOO_LARGE:
-        return VSTAMP_E_TOO_LARGE;
-    case KV_ANSWER_FULL:
-        return VSTAMP_E_FULL;
-    case KV_ANSWER_INVALID:
-        return VSTAMP_E_INVALID;
-    case KV_ANSWER_GONE:
-    case KV_ANSWER_NOT_KEPT:
-        break; /* nobody asks here for changes */
-    }
-    return VSTAMP_E_MALFORMED;
-}
-
 int vstamp_kv_answer(const void *operation, const struct vstamp_reply *reply,
                      struct vstamp_kv_answer *answer)
 {
@@ -113,7 +89,7 @@ int vstamp_kv_answer(const void *operation, const struct vstamp_reply *reply,
     *answer = (struct vstamp_kv_answer){0};
     if (reply->err != 0) return reply->err;
     int rv = kv_decode_answer(verb, bytes(reply->body, reply->size), &a);
-    if (rv == 0) rv = error_of(a.status);
+    if (rv == 0) rv = kv_answer_err(a.status);
     if (rv != 0) return rv;
     answer->yes = a.status == KV_ANSWER_DONE && !(verb == KV_DEL && a.number == 0);
     answer->more = a.more;

@@ -40,13 +40,25 @@ const char *kv_verb_word(enum kv_verb verb)
 const char *kv_answer_text(enum kv_answer_status status)
 {
     switch (status) {
-#define KV_ANSWER(name, number, text)                                                              \
+#define KV_ANSWER(name, number, err, text)                                                         \
     case KV_ANSWER_##name:                                                                         \
         return text;
 #include "kv/ops.def"
 #undef KV_ANSWER
     }
     return "the answer is not known to this version";
+}
+
+int kv_answer_err(enum kv_answer_status status)
+{
+    switch (status) {
+#define KV_ANSWER(name, number, err, text)                                                         \
+    case KV_ANSWER_##name:                                                                         \
+        return err;
+#include "kv/ops.def"
+#undef KV_ANSWER
+    }
+    return VSTAMP_E_MALFORMED;
 }
 
 void kv_encode_op(const struct kv_op *op, struct writer *w)

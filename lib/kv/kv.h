@@ -61,7 +61,7 @@ enum kv_what {
 };
 
 enum kv_answer_status {
-#define KV_ANSWER(name, number, text) KV_ANSWER_##name = (number),
+#define KV_ANSWER(name, number, err, text) KV_ANSWER_##name = (number),
 #include "kv/ops.def"
 #undef KV_ANSWER
 };
@@ -178,6 +178,10 @@ const char *kv_what_word(enum kv_what what);
 bool kv_step_answer_next(struct bytes *answers, enum kv_verb verb, struct kv_answer *answer);
 
 const char *kv_answer_text(enum kv_answer_status status);
+
+/* 0: it is an answer, yes or no; else the error that it is.  Of a status that this version does not
+ * know VSTAMP_E_MALFORMED. */
+int kv_answer_err(enum kv_answer_status status);
 
 /* The application. */
 const struct vstamp_app *kv_app(void);

@@ -365,6 +365,9 @@ static void every_answer_has_a_sentence_also_one_of_a_later_version(void **state
     (void)state;
     assert_string_equal(kv_answer_text(KV_ANSWER_FULL), "the store is full");
     assert_string_equal(kv_answer_text(99), "the answer is not known to this version");
+    assert_int_equal(kv_answer_err(KV_ANSWER_MISMATCH), 0);
+    assert_int_equal(kv_answer_err(KV_ANSWER_FULL), VSTAMP_E_FULL);
+    assert_int_equal(kv_answer_err(99), VSTAMP_E_MALFORMED);
 }
 
 /* Whatever the bytes are: no crash (sanitizers watch), and what is accepted encodes to itself. */

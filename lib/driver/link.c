@@ -108,17 +108,11 @@ static int resolve(struct link *l)
     return 0;
 }
 
-static void is_up(struct link *l)
-{
-    l->state = LINK_UP;
-    l->closed_by_peer = false;
-}
-
 /* The socket is connected.  With TLS it is not up before both have shown who they are. */
 static int secure(struct link *l)
 {
     if (l->tls == NULL) {
-        is_up(l);
+        l->state = LINK_UP;
         return 0;
     }
     tls_renew(l->tls, NULL);
@@ -194,7 +188,7 @@ static int finish_securing(struct link *l)
 {
     int error = link_receive(l);
     if (error == EAGAIN) error = link_flush(l);
-    if (error == 0 && tls_is_up(l->stream)) is_up(l);
+    if (error == 0 && tls_is_up(l->stream)) l->state = LINK_UP;
     return error == EAGAIN ? 0 : error;
 }
 

@@ -39,7 +39,7 @@ struct link {
                         is given up */
     int error;               /* the newest failure */
     char why[TLS_WHY_SIZE]; /* of EPROTO, if TLS failed; stays until its owner clears it */
-    bool closed_by_peer;
+    bool closed_by_peer;    /* the newest failure was none: the other end did it */
     bool is_barred; /* of EPROTO: the other end does not take our certificate, or wants one */
     uint8_t *in;
     size_t in_capacity, in_size, in_used; /* in_used: what its reader is done with */

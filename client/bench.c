@@ -193,6 +193,21 @@ void bench_run(struct bench *b, void (*live)(const struct bench *b, uint64_t ela
     timeline_end(&b->timeline, now - b->start_ns);
 }
 
+double bench_seconds(const struct bench *b)
+{
+    return (double)(b->end_ns - b->start_ns) / 1e9;
+}
+
+uint64_t bench_answered(const struct bench *b)
+{
+    return b->reads.count + b->writes.count;
+}
+
+double bench_per_second(const struct bench *b)
+{
+    return b->end_ns > b->start_ns ? (double)bench_answered(b) / bench_seconds(b) : 0;
+}
+
 /* --- something for each key ------------------------------------------------------------------- */
 
 static void on_swept(void *context, const struct vstamp_reply *reply)

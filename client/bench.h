@@ -83,6 +83,11 @@ void bench_close(struct bench *b);
 /* The load; returns when it is over or a signal came.  `live` is called about once a second. */
 void bench_run(struct bench *b, void (*live)(const struct bench *b, uint64_t elapsed_ns));
 
+/* What it came to: how long it took, and how many requests were answered, in all and a second. */
+double bench_seconds(const struct bench *b);
+uint64_t bench_answered(const struct bench *b);
+double bench_per_second(const struct bench *b);
+
 /* Before and after it: something for each of the keys.  0, or how the newest failed; if a signal
  * came, VSTAMP_E_NOT_RUN. */
 int bench_fill(struct bench *b);

@@ -37,21 +37,6 @@ static const struct {
 static const char *const failure_words[BENCH_FAILURES] = {"not run", "unknown", "refused"};
 static const char *const failure_names[BENCH_FAILURES] = {"not_run", "unknown", "refused"};
 
-static double seconds_of(const struct bench *b)
-{
-    return (double)(b->end_ns - b->start_ns) / 1e9;
-}
-
-static uint64_t answered(const struct bench *b)
-{
-    return b->reads.count + b->writes.count;
-}
-
-static double per_second(const struct bench *b)
-{
-    return b->end_ns > b->start_ns ? (double)answered(b) / seconds_of(b) : 0;
-}
-
 /* --- the live line ---------------------------------------------------------------------------- */
 
 #define TIME_TEXT_SIZE 24
@@ -119,8 +104,8 @@ static void print_report(const struct bench *b, uint64_t sum)
     else
         printf("closed loop, %" PRIu32, o->clients);
     printf(" client%s on %" PRIu32 " connection%s, %.1f s\n", o->clients == 1 ? "" : "s",
-           b->crowd.n_drivers, b->crowd.n_drivers == 1 ? "" : "s", seconds_of(b));
-    printf("%" PRIu64 " requests answered, %.0f/s", answered(b), per_second(b));
+           b->crowd.n_drivers, b->crowd.n_drivers == 1 ? "" : "s", bench_seconds(b));
+    printf("%" PRIu64 " requests answered, %.0f/s", bench_answered(b), bench_per_second(b));
     for (size_t i = 0; i < BENCH_FAILURES; i++)
         if (b->failures[i] > 0 || i < BENCH_REFUSED)
             printf("%s%" PRIu64 " %s", i == 0 ? "; " : ", ", b->failures[i], failure_words[i]);
@@ -179,9 +164,9 @@ static json_t *report_json(const struct bench *b, uint64_t sum)
     json_object_set_new(object, "rate", o->rate > 0 ? json_integer(o->rate) : json_null());
     json_object_set_new(object, "key_bytes", json_integer(o->key_bytes));
     json_object_set_new(object, "value_bytes", json_integer(o->value_bytes));
-    json_object_set_new(object, "seconds", json_real(seconds_of(b)));
-    json_object_set_new(object, "answered", json_integer((json_int_t)answered(b)));
-    json_object_set_new(object, "per_second", json_real(per_second(b)));
+    json_object_set_new(object, "seconds", json_real(bench_seconds(b)));
+    json_object_set_new(object, "answered", json_integer((json_int_t)bench_answered(b)));
+    json_object_set_new(object, "per_second", json_real(bench_per_second(b)));
     for (size_t i = 0; i < BENCH_FAILURES; i++)
         json_object_set_new(object, failure_names[i], json_integer((json_int_t)b->failures[i]));
     json_object_set_new(object, "unsent", json_integer((json_int_t)b->n_unsent));

@@ -286,10 +286,8 @@ static void print_latencies(FILE *f, const struct bench *b)
 static void print_title(FILE *f, const struct bench *b)
 {
     const struct bench_options *o = &b->options;
-    double seconds = (double)(b->end_ns - b->start_ns) / 1e9;
     char text[200], loop[64];
-    uint64_t n = b->reads.count + b->writes.count;
-    snprintf(text, sizeof text, "%.0f requests a second", seconds > 0 ? (double)n / seconds : 0);
+    snprintf(text, sizeof text, "%.0f requests a second", bench_per_second(b));
     print_text(f, "title", 32, 36, text);
     if (o->rate > 0)
         snprintf(loop, sizeof loop, "open loop of %" PRIu32 "/s, %" PRIu32 " clients", o->rate,

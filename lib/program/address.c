@@ -33,7 +33,7 @@ static bool is_name_char(char c)
 
 static bool is_ipv6_char(char c)
 {
-    return isxdigit((unsigned char)c) || c == ':' || c == '.' || c == '%' || is_name_char(c);
+    return is_name_char(c) || c == ':' || c == '%';
 }
 
 static void spell(struct address *a)
@@ -80,7 +80,7 @@ int address_parse(struct address *address, const char *text, struct vstamp_diag 
     return 0;
 }
 
-static bool is_among(const struct address *at, size_t n, const struct address *one)
+bool address_is_among(const struct address *at, size_t n, const struct address *one)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(at[i].text, one->text) == 0) return true;
@@ -102,7 +102,7 @@ int address_parse_list(struct address at[static REPLICAS_MAX], size_t *n, const 
                  text);
         int rv = address_parse(&at[*n], word, diag);
         if (rv != 0) return rv;
-        if (is_among(at, *n, &at[*n])) {
+        if (address_is_among(at, *n, &at[*n])) {
             vstamp_diag_printf(diag, "%s is there twice", at[*n].text);
             return VSTAMP_E_CONFIG;
         }

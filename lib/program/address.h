@@ -27,6 +27,8 @@ struct address {
 /* 0 or VSTAMP_E_CONFIG with a sentence that names what was expected. */
 int address_parse(struct address *address, const char *text, struct vstamp_diag *diag);
 
+bool address_is_among(const struct address *at, size_t n, const struct address *one);
+
 /* ADDRESS,ADDRESS,...: *n of them.  VSTAMP_E_CONFIG likewise, also where one is there twice. */
 int address_parse_list(struct address at[static REPLICAS_MAX], size_t *n, const char *text,
                        struct vstamp_diag *diag);

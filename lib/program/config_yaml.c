@@ -226,13 +226,6 @@ static int read_keys(struct source *s, struct config *config)
     return 0;
 }
 
-static bool is_among(const struct config_addresses *addresses, const struct address *one)
-{
-    for (size_t i = 0; i < addresses->n; i++)
-        if (strcmp(addresses->at[i].text, one->text) == 0) return true;
-    return false;
-}
-
 /* Status addresses that were not given, and that all addresses of the group differ. */
 static int settle_status_addresses(struct source *s, struct config *config)
 {
@@ -251,7 +244,7 @@ static int settle_status_addresses(struct source *s, struct config *config)
         if (!given && address_default_status(&status->at[i], &replicas->at[i], &why) != 0) {
             return reject(s, at, "replicas_addresses: %s", why.text);
         }
-        if (is_among(replicas, &status->at[i])) {
+        if (address_is_among(replicas->at, replicas->n, &status->at[i])) {
             return reject(s, at,
                           "%s%s is for the status of replica %zu and in replicas_addresses%s",
                           given ? "status_addresses: " : "", status->at[i].text, i,

@@ -110,8 +110,7 @@ bool ahead_ask(struct ahead *a, struct operation operation, bool raw)
     if (a->driver == NULL) return false;
     while (a->n == AHEAD_MAX) ahead_turn(a, -1);
     struct question *q = &a->at[(a->first + a->n++) % AHEAD_MAX];
-    assert(!q->asked);
-    q->asked = true;
+    assert(q->operation.bytes.data == NULL); /* it is free */
     q->raw = raw;
     q->options = c->options;
     q->operation = operation_copy(operation);

@@ -28,7 +28,7 @@
 
 /* A command, and its answer once that is there. */
 struct question {
-    bool asked, answered;
+    bool answered;
     struct client_options options; /* of its line */
     struct operation operation; /* in memory of its own, as the answer is */
     struct bytes body;

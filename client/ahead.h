@@ -52,8 +52,8 @@ void ahead_close(struct ahead *a); /* one of zeros, too */
  * one.  The client is begun.  False: there are no descriptors for it, so it is to be run alone. */
 bool ahead_ask(struct ahead *a, struct operation operation, bool raw);
 
-/* Wait for an answer, or until there is something to read from `input`: then true.  -1: there is no
- * input. */
+/* Wait until an answer comes or `input` can be read, and show what can be shown.  True: it can be
+ * read.  With `input` -1 only answers are waited for. */
 bool ahead_turn(struct ahead *a, int input);
 
 /* Show the answers that are still to come, and only then go on. */

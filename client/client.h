@@ -87,9 +87,9 @@ struct client {
 int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag);
 void client_end(struct client *c);
 
-/* Whom to ask: --replicas, else what a request was sent to that is noted (or NULL), unless --config
- * says otherwise, else the configuration.  And by which certificates: those of --tls, else of the
- * configuration. */
+/* The group to ask: that of --replicas, else of --config, else `noted`, the replicas that a pending
+ * request was sent to (or NULL), else of the configuration that is found.  The certificates to show
+ * it: those of --tls, else of the configuration. */
 int client_find_group(struct client *c, const char *noted, struct config *config,
                       struct vstamp_diag *diag);
 

@@ -67,9 +67,9 @@ static void print_all(struct watch *w, const struct kv_answer *answer)
     fflush(stdout);
 }
 
-/* Does it begin at an op-number that is yet to come?  Nobody was told of that one by this group: it
- * is mistyped, another group's, or of before an old backup was restored, and to wait for it would
- * pass over what happens until then. */
+/* Does --from name an op-number that is yet to come?  This group can have told nobody of it: it is
+ * mistyped, another group's, or from before an old backup was restored.  To wait for it would be to
+ * pass over all that happens until then. */
 static bool begins_ahead(const struct watch *w, uint64_t newest)
 {
     return (w->op.flags & (KV_CHANGES_NOW | KV_CHANGES_PLACE)) == 0 &&

@@ -12,7 +12,8 @@
 #include "client/request.h"
 #include "program/escape.h"
 
-/* An answer that nobody saw may be asked for again.  Why nobody did cli_end tells, by errno. */
+/* Standard output could not be written: tell how to see the answer, if it can be asked for again.
+ * cli_end tells what was wrong with the output, by errno, which stays as it is. */
 static void complain_unseen(struct client *c, struct operation operation)
 {
     int error = errno;

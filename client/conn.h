@@ -29,7 +29,7 @@ void conn_close(struct conn *conn); /* accepts NULL */
 struct vstamp_driver *conn_beside(struct conn *conn, const struct session *session,
                                   uint32_t in_flight);
 
-/* From before a request is noted until its outcome is told. */
+/* Signals are held from before a request is noted until its outcome is told. */
 void conn_hold_signals(struct conn *conn);
 void conn_release_signals(struct conn *conn);
 

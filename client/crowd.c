@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Client i belongs to driver i modulo their number, and is one of that driver's sessions: any, as
- * they are alike.
+/* Client i asks through driver i modulo their number.  Which of the driver's sessions its requests
+ * go under is the driver's choice: there are as many as clients, so that one is always free.
  *
- * A turn costs what happened in it, and a glance at each driver's time, not a look at each
- * connection: there may be tens of thousands, and most are idle. */
+ * A turn reads the next time of every driver, and works on those alone to which something happened:
+ * there may be tens of thousands of connections, and most are idle. */
 #define _GNU_SOURCE /* ppoll */
 #include <config.h>
 

@@ -9,8 +9,8 @@
 
 void request_run(struct client *c, struct operation operation, struct outcome *o);
 
-/* A read as of this op-number or a later one, which any replica answers once there is one: so long
- * it waits. */
+/* A read of the state after op-number `op` or a later one.  Any replica answers it, as soon as it
+ * has executed that operation; without an answer in `wait_ms` it ends with VSTAMP_E_NOT_RUN. */
 void request_await(struct client *c, struct operation operation, uint64_t op, uint32_t wait_ms,
                    struct outcome *o);
 
@@ -21,8 +21,8 @@ char *request_silence(const struct client *c);
 /* The answer of this operation was shown: it is no longer pending. */
 int request_settled(struct client *c, struct operation operation, struct vstamp_diag *diag);
 
-/* It could not be shown: it stays pending, in the file of that name.  NULL: in none, or it is a
- * read. */
+/* It could not be shown: it stays pending, and the name of the file that holds it is returned.
+ * NULL: it was a read, which may just be repeated, or no file could be made. */
 const char *request_unseen(struct client *c, struct operation operation);
 
 /* Fence what is pending: it has run, or it never will.  *ran unless *o is an error. */

@@ -4,11 +4,15 @@
  *   {"vstamp_session": 3, "client": ID, "group": ID, "registration": N, "session": N, "number": N,
  *    "seen": N, "epoch": N, "told": BOOL, "view": N, "replicas": TEXT, "witnesses": N,
  *    "known": TEXT, "one_request": BOOL, "last": TEXT,
- *    "pending": {"command": TEXT, "session": N, "number": N, "since": TIME, "operation": BASE64}}
+ *    "pending": {"command": TEXT, "session": N, "number": N, "since": TIME, "operation": BASE64,
+ *                "call": true}}
  *
- * It is replaced by rename, so a lock on it is a lock on one of a row of files: the new one is
- * locked before it takes the name, and who gets a lock looks whether the name still means that
- * file. "command" is for people; it names keys, never values. */
+ * "call" is there if it is bytes for any application; "command" is for people, and names keys,
+ * never values.
+ *
+ * The file is replaced by rename, and a lock belongs to a file, not to its name.  So the new one is
+ * locked before it takes the name; and who has got a lock looks whether the name still means the
+ * file that it has locked, and begins again if not. */
 #include <config.h>
 
 #include "client/session_file.h"

@@ -12,7 +12,7 @@
 
 #define ADMIN_TIMEOUT_MS_DEFAULT   1000u
 #define ADMIN_EXIT_NOBODY_ANSWERED 3
-#define ADMIN_PATIENCE             10u /* times --timeout: so long what changes may stand still */
+#define ADMIN_PATIENCE             10u /* times --timeout without progress: then it is given up */
 
 struct admin {
     const char *config_option, *replicas, *tls; /* NULL: not given */
@@ -26,8 +26,8 @@ int admin_fail(const struct cli *cli, int err, const struct vstamp_diag *diag);
 /* The group that is asked, as --replicas or a configuration names it.  As config_load. */
 int admin_find_group(const struct admin *admin, struct config *config, struct vstamp_diag *diag);
 
-/* What connections to the replicas' own ports need, as --tls or else the configuration says: *tls
- * is NULL if that is nothing.  As tls_open. */
+/* For connections to the replicas' own ports: the certificates of --tls, else of the configuration;
+ * *tls is NULL where neither names any.  As tls_open. */
 int admin_open_tls(const struct admin *admin, const struct config *config, struct tls **tls,
                    struct vstamp_diag *diag);
 

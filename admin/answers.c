@@ -156,9 +156,10 @@ static void ask(struct answers *answers, const struct config *config,
     }
 }
 
-/* Is the group another one than was asked?  What a replica knows of that wins over a configuration,
- * which may spell its address in another way; the first member that is in a group says which one is
- * spoken of. */
+/* Do the answers tell of other members than those that were asked?  Then all are asked again.  What
+ * a replica tells wins over the configuration, also where both mean the same and the configuration
+ * spells an address in another way.  The first answer that is of a group says which group is meant.
+ */
 static bool find_members(struct answers *answers)
 {
     static struct members told, before;
@@ -167,7 +168,7 @@ static bool find_members(struct answers *answers)
         const struct answer *a = &answers->at[i];
         const struct node_status *s = a->reachable ? &a->status : &a->other;
         if (a->json == NULL || vstamp_id_is_zero(s->group)) continue;
-        if (i >= answers->n && s->epoch == 0) continue; /* members to be may have formed one */
+        if (i >= answers->n && s->epoch == 0) continue; /* newcomers may have formed one */
         if (vstamp_id_is_zero(answers->group)) answers->group = s->group;
         if (!vstamp_id_equal(answers->group, s->group)) continue;
         if (answers->told && s->epoch <= answers->members.epoch) continue;

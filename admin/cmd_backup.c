@@ -53,9 +53,9 @@ struct backup {
 
     struct talk *talk;
     uint8_t source, n_replicas;
-    uint64_t good_ms;    /* when it last got on */
-    uint64_t waiting_ms; /* since when for this replica to hear more, 0: it does not */
-    struct vstamp_diag why[REPLICAS_MAX]; /* each did not help */
+    uint64_t good_ms;    /* when the copy last got on */
+    uint64_t waiting_ms; /* since when this replica is known to be behind, 0: it is not */
+    struct vstamp_diag why[REPLICAS_MAX]; /* why each replica was of no help */
     struct copier copier;
     uint8_t *records;
     size_t records_size;

@@ -51,8 +51,9 @@ struct reconfigure {
     struct verdict verdict;
     struct plan plan;
     bool changes;               /* there is something to change, or was when it began */
-    char moved[LINE_SIZE];      /* what the primary said of it last */
-    uint64_t begun_ms, moved_ms; /* moved: a change is under way that gets on, or may */
+    uint64_t begun_ms;
+    char moved[LINE_SIZE]; /* what the primary said of it last, */
+    uint64_t moved_ms;     /* and when that was news, or the group served and was at it still */
     bool on_terminal;
     char shown[LINE_SIZE];
     uint64_t shown_ms;

@@ -44,10 +44,10 @@ struct folder {
 
     /* What it says. */
     bool any_head;
-    struct wire_segment owner; /* of the first sound head: whose folder it is; */
-    char address[ADDRESS_BYTES_MAX + 1]; /* what that says of the address, */
-    char application[VSTAMP_NAME_BYTES_MAX + 1]; /* of what is replicated, */
-    char durability[12];                         /* and of its durability */
+    struct wire_segment owner; /* whose folder it is, by the first sound head; its texts: */
+    char address[ADDRESS_BYTES_MAX + 1];
+    char application[VSTAMP_NAME_BYTES_MAX + 1];
+    char durability[12];
     struct vstamp_id group;
     bool any_checkpoint;
     uint64_t checkpoint; /* number of the segment that follows it */

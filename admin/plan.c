@@ -67,8 +67,8 @@ static bool does_anybody_stay(const struct plan *p)
 
 /* --- whether ---------------------------------------------------------------------------------- */
 
-/* Does a member of the group refuse to talk to it, or it to a member?  It says so itself; what it
- * says of one that waits beside it does not count. */
+/* Does a member of the group refuse to talk to it, or it to a member?  Its status says so, with the
+ * address of the other; one that is to join like itself does not count. */
 static bool is_refused(const struct plan *p, const struct node_status *s)
 {
     char at[sizeof "at : " + ADDRESS_BYTES_MAX];

@@ -19,9 +19,8 @@ struct talk {
     int stop_fd;
 };
 
-/* Until what the link waits for has come, or, while it is on its way up, its address has had its
- * time; *came says which.  VSTAMP_E_IO: all the time is over, or nothing can be waited for, or is
- * to be. */
+/* Wait until the link can go on (*came), or until the address that it is trying has had its time
+ * (not *came).  VSTAMP_E_IO: it is until_ms, or stop_fd can be read, or the system refuses. */
 static int wait_for(struct talk *t, uint64_t until_ms, bool *came, struct vstamp_diag *diag)
 {
     const struct link *l = &t->link;

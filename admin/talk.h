@@ -15,7 +15,7 @@
 struct talk;
 
 /* NULL, with a sentence, if nobody accepts within `timeout_ms`.  `tls`, which may be NULL, is kept
- * by pointer.  Nothing is waited for once `stop_fd` can be read, of which -1 is none. */
+ * by pointer.  Any wait ends, with an error, once `stop_fd` can be read; -1: nothing ends it. */
 struct talk *talk_open(const struct address *address, struct tls *tls, int stop_fd,
                        uint32_t timeout_ms, struct vstamp_diag *diag);
 void talk_close(struct talk *talk); /* accepts NULL */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The group serves when a normal primary is in contact with a quorum that holds its view.  Each
- * replica counts if its own words and the primary's agree on that:
+/* The group serves when a normal primary is in contact with a quorum that is in its view.  When a
+ * replica counts towards that depends on whether it answers us:
  *
- *     it answers       it is normal in the newest view, and the primary heard it lately
- *     it does not      the primary heard it lately and is connected to it: only its status port is
- *                      out of reach; a process that was killed loses its connections at once
+ *     it answers       it says that it is normal in the newest view, and the primary says that it
+ *                      heard it lately
+ *     it does not      the primary says that it heard it lately and is connected to it: then only
+ *                      its status port is out of reach, for a process that was killed loses its
+ *                      connections at once
  *
  * A primary that does not answer is judged by its backups, and by a stricter clock, theirs: one
  * silent for a view change time-out is being replaced.  A recovering replica is heard but

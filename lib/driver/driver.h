@@ -14,8 +14,9 @@
 struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struct tls *tls,
                                  const struct vstamp_client_config *config);
 
-/* Where its user believes the group to be: those that are no members are asked when the members are
- * silent, also after a move.  Until this is called it is where it began. */
+/* The addresses at which its user believes the group to be; until this is called, those of
+ * driver_new.  Those of them that are no members are asked when the members are silent, also after
+ * the group has moved. */
 void driver_begin_at(struct vstamp_driver *driver, const struct address *begin, size_t n);
 
 /* The one session of a driver with in_flight 1 is this one from now on (proxy/proxy.h). */

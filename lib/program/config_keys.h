@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Single values, for config_yaml.c (the text of a file, and what relates its keys) and config.c. */
+/* Single values from text, to text and in words: for config.c and config_yaml.c, and numbers also
+ * for who reads them from a command line. */
 #ifndef PROGRAM_CONFIG_KEYS_H
 #define PROGRAM_CONFIG_KEYS_H
 

@@ -10,7 +10,8 @@
 
 #include "program/whole_file.h"
 
-/* What one may pass but not read nobody of one's rights can sync. */
+/* The name of a new folder is durable once the folder that it is in is synced.  That one may be
+ * passed through but not read: then it cannot be opened to be synced (EACCES), and is left. */
 static bool make_one(const char *path)
 {
     if (mkdir(path, 0700) != 0) return errno == EEXIST || errno == EISDIR;

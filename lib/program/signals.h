@@ -16,8 +16,8 @@ struct signals {
 void signals_open(struct signals *s);
 void signals_close(struct signals *s);
 
-/* Once for all that may come until signals_release, of which there must be as many; what came and
- * was not taken ends the process then. */
+/* From now on they wait to be taken, until signals_release was called as often as this.  One that
+ * came and was not taken ends the process then. */
 void signals_hold(struct signals *s);
 void signals_release(struct signals *s);
 

@@ -61,7 +61,7 @@ static int link_to(const struct whole_file *f, const char *name)
     return linkat(AT_FDCWD, f->place, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
 }
 
-/* No link takes the place of a file, but a name does. */
+/* A name beside that of `path`: a link cannot take the place of a file, but a rename can. */
 static int take_name(struct whole_file *f)
 {
     struct whole_file named = {.path = f->path};

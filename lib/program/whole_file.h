@@ -12,8 +12,8 @@
 struct whole_file {
     const char *path; /* what it is to be called; kept by pointer */
     int fd;           /* to write and read; -1: it is not open */
-    char place[PATH_MAX]; /* where it can be opened until it is published */
-    bool has_name;        /* which that is */
+    char place[PATH_MAX]; /* where it can be opened until it is published, */
+    bool has_name;        /* which is a name in its folder, else one in /proc */
 };
 
 /* Each returns 0, or -1 with errno. */

@@ -13,18 +13,19 @@
  * must live until the next proxy_adopt, or the client's end. */
 void proxy_adopt(struct vstamp_client *client, struct session *session);
 
-/* What a session to the same replicas knows of the group. */
+/* The client, which has asked nothing yet, knows from now on what this session to the same replicas
+ * knows of the group. */
 void proxy_learn(struct vstamp_client *client, const struct session *session);
 
-/* Reason of the newest reject that this replica sent since there last was nothing in flight; 0:
- * none. */
+/* Why this replica refused last (WIRE_REJECT_...); 0: it has not, since the client was idle. */
 uint8_t proxy_said(const struct vstamp_client *client, uint32_t replica);
 
 /* What it said with its newest reject, maybe nothing. */
 const char *proxy_words(const struct vstamp_client *client, uint32_t replica);
 
-/* By what address the host knows this replica at the start.  Then a group that tells its members is
- * followed only if these are others than those named, or in another order. */
+/* The address under which this replica is connected to at the start.  When the group tells its
+ * members and they have just these addresses, in this order, there is nobody else to connect to,
+ * and the client does not move (vstamp_client_moves). */
 void proxy_name(struct vstamp_client *client, uint32_t replica, const char *address);
 
 /* A replica does not let us in; that the connection is down is still to be told. */

@@ -57,7 +57,6 @@ static int connect_to_group(struct client *c, const char *noted, struct vstamp_d
         group = moved;
     }
     if (rv == 0) {
-        c->n_replicas = (uint8_t)group->replicas_addresses.n;
         c->conn = conn_open(&group->replicas_addresses, &c->named, c->tls);
         if (c->conn == NULL) {
             vstamp_diag_printf(diag, "nothing can be connected: %s", strerror(errno));
@@ -101,7 +100,7 @@ int client_begin(struct client *c, const char *file_path, struct vstamp_diag *di
     if (c->session_begun) return 0;
     uint64_t seed;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed) abort();
-    session_init(&c->session, &c->file.identity, c->n_replicas, seed);
+    session_init(&c->session, &c->file.identity, conn_n_replicas(c->conn), seed);
     session_know_witnesses(&c->session, c->witnesses);
     c->session.in_doubt = !knows_any_named(c);
     c->session.told = c->file.told && !c->session.in_doubt;

@@ -65,8 +65,7 @@ struct client {
     struct tls *tls; /* as the group that was found wants it; NULL: none */
     struct conn *conn; /* NULL until the first request */
     struct config_addresses named; /* where the user says that the group is */
-    uint8_t n_replicas;
-    uint32_t witnesses; /* bitset, as the configuration has it */
+    uint32_t witnesses; /* bitset: as the configuration has it, or as the group told */
     struct { /* as the configuration says, 0: there is none */
         uint64_t value, batch;
     } bytes_max;

@@ -63,6 +63,11 @@ struct vstamp_driver *conn_beside(struct conn *conn, const struct session *sessi
     return driver_beside(conn->driver, in_flight, session);
 }
 
+uint8_t conn_n_replicas(const struct conn *conn)
+{
+    return (uint8_t)vstamp_client_n_replicas(vstamp_driver_client(conn->driver));
+}
+
 const char *conn_member(const struct conn *conn, uint32_t replica)
 {
     return driver_member(conn->driver, replica);
@@ -70,7 +75,7 @@ const char *conn_member(const struct conn *conn, uint32_t replica)
 
 void conn_print_replicas(const struct conn *conn, FILE *into)
 {
-    for (uint32_t i = 0; i < vstamp_client_n_replicas(vstamp_driver_client(conn->driver)); i++)
+    for (uint32_t i = 0; i < conn_n_replicas(conn); i++)
         fprintf(into, "%s%s", i > 0 ? "," : "", driver_member(conn->driver, i));
 }
 

@@ -43,7 +43,8 @@ void conn_explain(const struct conn *conn, FILE *into);
 /* Milliseconds of a clock that only rises: what session_start is given. */
 uint64_t conn_now_ms(void);
 
-/* The newest members that were heard of: one, and all as --replicas takes them. */
+/* The newest members that were heard of: how many, one, and all as --replicas takes them. */
+uint8_t conn_n_replicas(const struct conn *conn);
 const char *conn_member(const struct conn *conn, uint32_t replica);
 void conn_print_replicas(const struct conn *conn, FILE *into);
 

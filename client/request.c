@@ -32,7 +32,6 @@ static void note_members(struct client *c)
     fclose(into);
     c->file.told = c->session.told;
     c->file.witnesses = c->session.witnesses;
-    c->n_replicas = c->session.n_replicas;
     c->witnesses = c->session.witnesses;
 }
 
@@ -63,7 +62,7 @@ static int call(struct client *c, enum session_task task, struct operation opera
 /* Has a newer request of this session been executed?  Then asking again settles nothing. */
 static bool is_overtaken(const struct client *c)
 {
-    for (uint8_t i = 0; i < c->n_replicas; i++)
+    for (uint8_t i = 0; i < c->session.n_replicas; i++)
         if (c->session.peers[i].said == WIRE_REJECT_STALE) return true;
     return false;
 }

@@ -22,8 +22,7 @@ int cmd_abandon(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
 
     struct outcome o;
-    bool ran = false;
-    request_abandon(c, &ran, &o);
+    bool ran = request_abandon(c, &o);
     if (o.err != 0) {
         int status = answer_error(c, answer_named("abandon"), &o);
         outcome_release(&o);

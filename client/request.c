@@ -252,53 +252,46 @@ static void fail_write(struct client *c, struct operation operation, int signal,
     }
 }
 
-/* What a registration tells of the pending request; false when *o is the end. */
-static bool settle(struct client *c, struct outcome *o, enum session_verdict *verdict)
+/* What came of the pending request, as a registration tells it. */
+static enum session_verdict settle(struct client *c, struct outcome *o)
 {
+    const struct session_result *r = &c->session.result;
+    const struct wire_registration *told = &r->registration;
     const struct session_pending *p = &c->file.pending;
-    *verdict =
-        session_settle(&c->session.result.registration, p->session, p->number, p->operation.bytes);
-    if (*verdict != SESSION_CANNOT_TELL) return true;
-    fail_evicted(c, true, o);
-    return false;
+    enum session_verdict verdict = session_settle(told, p->session, p->number, p->operation.bytes);
+    if (verdict == SESSION_CANNOT_TELL) {
+        fail_evicted(c, true, o);
+    } else if (verdict == SESSION_RAN && told->outcome != WIRE_OUTCOME_ANSWERED) {
+        outcome_fail(o, VSTAMP_E_REFUSED, told->outcome != WIRE_OUTCOME_NOT_RUN, "refused: %.*s",
+                     (int)told->answer.size, (const char *)told->answer.data);
+        fail_clear(c, "refused");
+    } else if (verdict == SESSION_RAN) {
+        read_answer(p->operation, told->answer, o);
+        o->op = told->op;
+        o->view = r->view;
+        o->epoch = r->epoch;
+    }
+    return verdict;
 }
 
-/* Register.  With a request pending, what came of it: *ran and its answer in *o.  False: failed; if
- * nobody answered, `command` is to settle it. */
-static bool register_session(struct client *c, struct operation operation, const char *command,
-                             uint64_t deadline_ms, bool *ran, struct outcome *o)
+/* Register.  SESSION_DID_NOT_RUN: nothing was pending, or it never will run.  Else that is how the
+ * request has ended: in *o is its answer, or an error; if nobody answered, `command` is to settle
+ * it. */
+static enum session_verdict register_session(struct client *c, struct operation operation,
+                                             const char *command, uint64_t deadline_ms,
+                                             struct outcome *o)
 {
-    *ran = false;
     int signal = call(c, SESSION_REGISTER, operation, false, deadline_ms);
-    const struct session_result *r = &c->session.result;
-    struct session_pending *p = &c->file.pending;
+    int err = c->session.result.err;
     bool pending = session_file_is_pending(&c->file);
-    if (signal != 0 || r->err != 0) {
-        if (!pending)
-            fail_write(c, operation, signal, o);
-        else if (r->err == VSTAMP_E_OTHER_GROUP)
-            fail_other_group(c, true, o); /* which knows nothing of what is pending in ours */
-        else
-            fail_unknown(c, command, o);
-        return false;
-    }
-    if (!pending) return true;
-    enum session_verdict verdict;
-    if (!settle(c, o, &verdict)) return false;
-    *ran = verdict == SESSION_RAN;
-    if (!*ran) return true;
-    if (r->registration.outcome != WIRE_OUTCOME_ANSWERED) {
-        outcome_fail(o, VSTAMP_E_REFUSED, r->registration.outcome != WIRE_OUTCOME_NOT_RUN,
-                     "refused: %.*s", (int)r->registration.answer.size,
-                     (const char *)r->registration.answer.data);
-        fail_clear(c, "refused");
-        return false;
-    }
-    read_answer(p->operation, r->registration.answer, o);
-    o->op = r->registration.op;
-    o->view = r->view;
-    o->epoch = r->epoch;
-    return true;
+    if (signal == 0 && err == 0) return pending ? settle(c, o) : SESSION_DID_NOT_RUN;
+    if (!pending)
+        fail_write(c, operation, signal, o);
+    else if (err == VSTAMP_E_OTHER_GROUP)
+        fail_other_group(c, true, o); /* which knows nothing of what is pending in ours */
+    else
+        fail_unknown(c, command, o);
+    return SESSION_CANNOT_TELL;
 }
 
 static bool is_pending(const struct client *c, struct operation operation)
@@ -327,8 +320,7 @@ static void fail_other_pending(struct client *c, struct outcome *o)
 static void settle_evicted(struct client *c, struct operation operation, uint64_t deadline_ms,
                            struct outcome *o)
 {
-    bool ran;
-    if (register_session(c, operation, "resume", deadline_ms, &ran, o) && !ran)
+    if (register_session(c, operation, "resume", deadline_ms, o) == SESSION_DID_NOT_RUN)
         fail_evicted(c, false, o);
 }
 
@@ -341,8 +333,7 @@ static void run_write(struct client *c, struct operation operation, struct outco
         return;
     }
     if (c->session.identity.session == 0) {
-        bool ran;
-        if (!register_session(c, operation, "resume", deadline_ms, &ran, o) || ran) return;
+        if (register_session(c, operation, "resume", deadline_ms, o) != SESSION_DID_NOT_RUN) return;
         sent_before = false; /* the old session's number can no longer run */
     }
     struct vstamp_diag diag = {0};
@@ -429,7 +420,7 @@ const char *request_unseen(struct client *c, struct operation operation)
     return session_file_keep(&c->file, &ignored) == 0 ? c->file.path : NULL;
 }
 
-void request_abandon(struct client *c, bool *ran, struct outcome *o)
+bool request_abandon(struct client *c, struct outcome *o)
 {
     *o = (struct outcome){0};
     struct vstamp_diag diag = {0};
@@ -437,10 +428,11 @@ void request_abandon(struct client *c, bool *ran, struct outcome *o)
     c->file.identity = c->session.identity;
     if (session_file_save(&c->file, &diag) != 0) {
         outcome_fail(o, VSTAMP_E_IO, true, "%s: nothing was sent", diag.text);
-        return;
+        return false;
     }
     conn_hold_signals(c->conn);
-    register_session(c, c->file.pending.operation, "abandon",
-                     conn_now_ms() + c->options.timeout_ms, ran, o);
+    bool ran = register_session(c, c->file.pending.operation, "abandon",
+                                conn_now_ms() + c->options.timeout_ms, o) == SESSION_RAN;
     conn_release_signals(c->conn);
+    return ran;
 }

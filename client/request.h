@@ -25,7 +25,7 @@ int request_settled(struct client *c, struct operation operation, struct vstamp_
  * NULL: it was a read, which may just be repeated, or no file could be made. */
 const char *request_unseen(struct client *c, struct operation operation);
 
-/* Fence what is pending: it has run, or it never will.  *ran unless *o is an error. */
-void request_abandon(struct client *c, bool *ran, struct outcome *o);
+/* Fence what is pending: did it run?  If not, it never will; if *o is an error, nobody can tell. */
+bool request_abandon(struct client *c, struct outcome *o);
 
 #endif

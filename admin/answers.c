@@ -225,6 +225,19 @@ uint64_t answers_heard_ms(const struct answers *answers, size_t by, size_t of)
     return peer != NULL ? peer->last_contact_ms : ANSWER_NEVER;
 }
 
+int answers_last_heard(const struct answers *answers, size_t of, uint64_t *ms)
+{
+    int who = -1;
+    *ms = ANSWER_NEVER;
+    for (size_t i = 0; i < answers->n; i++) {
+        uint64_t heard_ms = i == of ? ANSWER_NEVER : answers_heard_ms(answers, i, of);
+        if (heard_ms >= *ms) continue;
+        *ms = heard_ms;
+        who = (int)i;
+    }
+    return who;
+}
+
 uint64_t answers_acked_op(const struct answers *answers, size_t by, size_t of)
 {
     const struct node_peer_status *peer = find_peer(answers, by, of);

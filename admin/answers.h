@@ -58,6 +58,10 @@ void answer_read(struct answer *answer, size_t index, const char *body, size_t s
 /* How long ago replica `by` heard replica `of`, in ms; ANSWER_NEVER if it did not or can't tell. */
 uint64_t answers_heard_ms(const struct answers *answers, size_t by, size_t of);
 
+/* Who heard replica `of` last, and how long ago that is; -1, and ANSWER_NEVER: nobody who answers
+ * ever did. */
+int answers_last_heard(const struct answers *answers, size_t of, uint64_t *ms);
+
 /* The newest entry that replica `of` acknowledged to replica `by`; 0: none, or it can't tell. */
 uint64_t answers_acked_op(const struct answers *answers, size_t by, size_t of);
 

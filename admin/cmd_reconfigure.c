@@ -277,7 +277,7 @@ static int call(struct reconfigure *r, const struct members *to, enum vstamp_tas
 static const char *left_to_do(const struct reconfigure *r, const struct address *address)
 {
     const struct answer *a = answers_find(&r->answers, address);
-    if (a == NULL || !a->reachable || strcmp(a->status.status, "shut-down") == 0) return NULL;
+    if (!a->reachable || strcmp(a->status.status, "shut-down") == 0) return NULL;
     if (vstamp_id_is_zero(a->status.group)) return NULL; /* it is empty, and knows of nothing */
     return "it ends by itself as soon as it can";
 }

@@ -38,7 +38,7 @@ static uint64_t quorum_heard_ms(const struct answers *answers, const struct verd
 static uint64_t contact_ms(const struct answers *answers, const struct verdict *v, size_t i)
 {
     const struct answer *a = &answers->at[i];
-    uint64_t ms = ANSWER_NEVER;
+    uint64_t ms;
     if (a->reachable && strcmp(a->status.role, "primary") == 0) {
         return quorum_heard_ms(answers, v, i);
     }
@@ -47,10 +47,7 @@ static uint64_t contact_ms(const struct answers *answers, const struct verdict *
         if (primary < 0 || primary >= (int64_t)answers->n) return ANSWER_NEVER;
         return answers_heard_ms(answers, i, (size_t)primary);
     }
-    for (size_t by = 0; by < answers->n; by++) {
-        uint64_t heard_ms = by == i ? ANSWER_NEVER : answers_heard_ms(answers, by, i);
-        if (heard_ms < ms) ms = heard_ms;
-    }
+    answers_last_heard(answers, i, &ms);
     return ms;
 }
 

@@ -287,8 +287,8 @@ static json_t *row_json(const struct plan *p, const struct members *of, size_t i
     json_t *row = json_pack("{s:I, s:s, s:s, s:b, s:b}", "replica", (json_int_t)i, "address",
                             of->addresses[i].text, "change", change, "witness",
                             (int)vr_among_witnesses(of->witnesses, (uint8_t)i), "reachable",
-                            (int)(a != NULL && a->reachable));
-    if (a != NULL && !a->reachable) json_object_set_new(row, "error", json_string(a->error));
+                            (int)a->reachable);
+    if (!a->reachable) json_object_set_new(row, "error", json_string(a->error));
     return row;
 }
 

@@ -155,26 +155,12 @@ static size_t count_taking_part(struct verdict *v, const struct answers *answers
     return n;
 }
 
-/* Who heard replica `of` last, and when; -1: nobody who answers ever did. */
-static int last_heard_by(const struct answers *answers, size_t of, uint64_t *ms)
-{
-    int who = -1;
-    *ms = ANSWER_NEVER;
-    for (size_t i = 0; i < answers->n; i++) {
-        uint64_t heard_ms = i == of ? ANSWER_NEVER : answers_heard_ms(answers, i, of);
-        if (heard_ms >= *ms) continue;
-        *ms = heard_ms;
-        who = (int)i;
-    }
-    return who;
-}
-
 static void explain_silence(struct verdict *v, const struct answers *answers, size_t i)
 {
     const struct answer *a = &answers->at[i];
     char age[VERDICT_AGE_SIZE];
     uint64_t ms;
-    int who = last_heard_by(answers, i, &ms);
+    int who = answers_last_heard(answers, i, &ms);
     verdict_print_age(ms, age);
     if (v->taking_part[i]) {
         reason(v, "replica %zu (%s) takes part, but its status cannot be read: %s", i,

@@ -52,7 +52,7 @@ struct backup {
     struct progress progress;
 
     struct talk *talk;
-    uint8_t source, n_replicas;
+    size_t source; /* the member that is asked */
     uint64_t good_ms;    /* when the copy last got on */
     uint64_t waiting_ms; /* since when this replica is known to be behind, 0: it is not */
     struct vstamp_diag why[REPLICAS_MAX]; /* why each replica was of no help */
@@ -102,7 +102,7 @@ static int file_write(struct backup *b, struct bytes data, struct vstamp_diag *d
 static int nobody(const struct backup *b, struct vstamp_diag *diag)
 {
     char all[VSTAMP_DIAG_SIZE] = "";
-    for (size_t i = 0; i < b->n_replicas; i++) {
+    for (size_t i = 0; i < b->members->n; i++) {
         size_t n = strlen(all);
         snprintf(all + n, sizeof all - n, "%s%s: %s", i > 0 ? "; " : "",
                  b->members->addresses[i].text,
@@ -112,14 +112,19 @@ static int nobody(const struct backup *b, struct vstamp_diag *diag)
     return VSTAMP_E_NOT_RUN;
 }
 
-/* The replica that is asked does not help: the next one, after a breath. */
-static void next_source(struct backup *b, const struct vstamp_diag *diag)
+static void next_source(struct backup *b)
 {
-    b->why[b->source] = *diag;
     talk_close(b->talk);
     b->talk = NULL;
-    b->source = (uint8_t)((b->source + 1) % b->n_replicas);
+    b->source = (b->source + 1) % b->members->n;
     b->waiting_ms = 0;
+}
+
+/* The replica that is asked does not help: the next one, after a breath. */
+static void give_up_source(struct backup *b, const struct vstamp_diag *diag)
+{
+    b->why[b->source] = *diag;
+    next_source(b);
     poll(NULL, 0, PAUSE_MS);
 }
 
@@ -175,15 +180,11 @@ static int make_room(struct backup *b, size_t answer_size, struct vstamp_diag *d
 static int find_target(struct backup *b, struct vstamp_diag *diag)
 {
     while (read_op(b, diag) != 0) {
-        next_source(b, diag);
+        give_up_source(b, diag);
         if (gives_up(b)) return nobody(b, diag);
     }
     b->good_ms = vstamp_driver_now_ms();
-    if (b->n_replicas > 1) {
-        talk_close(b->talk);
-        b->talk = NULL;
-        b->source = (uint8_t)((b->source + 1) % b->n_replicas);
-    }
+    if (b->members->n > 1) next_source(b);
     return 0;
 }
 
@@ -232,7 +233,7 @@ static int copy_state(struct backup *b, struct vstamp_diag *diag)
         int written = file_write(b, records, diag);
         if (written != 0) return written;
         if (rv == 0) rv = check_waiting(b, vstamp_driver_now_ms(), diag);
-        if (rv != 0) next_source(b, diag);
+        if (rv != 0) give_up_source(b, diag);
         if (c->n_restarts > RESTARTS_MAX) {
             vstamp_diag_printf(diag, "the state changes faster than it can be copied: try again "
                                      "under less load, or raise checkpoint_ops");
@@ -332,7 +333,6 @@ int cmd_backup(struct cli *cli, int argc, char **argv)
     answers_ask(&answers, &config, NULL, 0, admin->timeout_ms); /* who the members are */
     answers_close(&answers);
     b.members = &answers.members;
-    b.n_replicas = (uint8_t)answers.members.n;
     b.good_ms = vstamp_driver_now_ms();
     int status = run(&b, &file);
     if (status == CLI_OK && !to_stdout(&b)) print_summary(&file, b.path, admin->json);

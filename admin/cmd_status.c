@@ -119,7 +119,7 @@ static bool is_shown(const struct answers *answers, size_t i)
     return true;
 }
 
-static void print_header(const struct verdict *v, bool colour)
+static void print_header(const struct answers *answers, const struct verdict *v, bool colour)
 {
     static const char *const colours[] = {"\033[1;32m", "\033[1;33m", "\033[1;31m"};
     char primary[16] = "none", view[24] = "-", epoch[24] = "-";
@@ -132,7 +132,7 @@ static void print_header(const struct verdict *v, bool colour)
     printf("%s%s%s  primary %s  view %s  epoch %s  replicas %zu  quorum %zu  "
            "tolerates %zu more failure%s\n\n",
            colour ? colours[v->health] : "", verdict_word(v), colour ? "\033[0m" : "", primary,
-           view, epoch, v->n_replicas, v->quorum, v->tolerates, v->tolerates == 1 ? "" : "s");
+           view, epoch, answers->n, v->quorum, v->tolerates, v->tolerates == 1 ? "" : "s");
 }
 
 static void print_table(const struct answers *answers, const struct verdict *v)
@@ -149,7 +149,7 @@ static void print_table(const struct answers *answers, const struct verdict *v)
     bool colour = cli_may_colour(stdout);
 
     memset(&table, 0, sizeof table);
-    print_header(v, colour);
+    print_header(answers, v, colour);
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         table_column(&table, columns[i].heading, columns[i].to_the_right);
     }

@@ -352,7 +352,6 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
 
     memset(v, 0, sizeof *v);
     assert(answers->n >= 1 && answers->n <= REPLICAS_MAX);
-    v->n_replicas = answers->n;
     v->quorum = answers->n / 2 + 1;
     find_view(v, answers);
     v->primary = find_primary(v, answers);
@@ -383,5 +382,5 @@ void verdict_reach(struct verdict *v, const struct answers *answers, uint32_t vi
     explain_versions(v, answers);
     explain_clocks(v, answers);
     explain_certificates(v, answers);
-    assert(v->health != VERDICT_HEALTHY || n_taking_part == v->n_replicas);
+    assert(v->health != VERDICT_HEALTHY || n_taking_part == answers->n);
 }

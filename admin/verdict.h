@@ -26,7 +26,6 @@ struct verdict {
     uint64_t view;
     uint64_t epoch;
     uint64_t commit_number; /* highest that anyone knows */
-    size_t n_replicas;
     size_t quorum;
     size_t tolerates; /* how many more may fail while the group goes on serving */
     size_t n_answered;

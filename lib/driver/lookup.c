@@ -101,7 +101,6 @@ int lookup_end(struct lookup *l, struct addrinfo **found)
 
 void lookup_drop(struct lookup *l)
 {
-    if (l == NULL) return;
     pthread_t thread = l->thread;
     if (atomic_exchange(&l->state, DROPPED) == RUNNING) {
         pthread_detach(thread); /* it frees the rest, maybe by now */

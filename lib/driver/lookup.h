@@ -17,7 +17,7 @@ int lookup_fd(const struct lookup *l);
 /* It has ended: 0, or a code of getaddrinfo.  *found is the caller's, and the look-up is gone. */
 int lookup_end(struct lookup *l, struct addrinfo **found);
 
-/* Nobody waits for it any more; NULL is accepted. */
+/* Nobody waits for it any more. */
 void lookup_drop(struct lookup *l);
 
 /* What is not a name needs no look-up: the same at once, or EAI_NONAME. */

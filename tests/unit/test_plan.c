@@ -82,7 +82,6 @@ static int setup(void **state)
         verdict.taking_part[i] = i < 3;
     }
     verdict.quorum = 2;
-    verdict.n_replicas = 3;
     return 0;
 }
 

@@ -2,10 +2,10 @@
 /* The pure client, and a connection (link.h) to each replica that it may ask.  The caller waits,
  * with the functions of this file or in a loop of its own.
  *
- *   vstamp_client_wants                   connect
- *   a connection that is up, all written  vstamp_client_output, as much as is due
- *   bytes                                 vstamp_client_input
- *   broken, refused, senseless            vstamp_client_down, and a pause
+ *   vstamp_client_wants a replica         it is connected to
+ *   a connection is up, all is written    vstamp_client_output, as much as is due
+ *   bytes have come                       vstamp_client_input
+ *   it broke, was refused, made no sense  vstamp_client_down, and a pause
  *   the client has moved                  all connections are closed, the peers are others
  *
  * Frames are handed over only when those before have left, so a slow link carries no copies that

@@ -342,7 +342,7 @@ lose() {
     is_asked() { [ "$(group_field "$other" requests)" -gt "$before" ]; }
     : >"$seen"
     mkfifo "$BATS_TEST_TMPDIR/typed"
-    (trap - INT && TERM=xterm exec script -qefc "exec vstamp --timeout 60" "$seen") \
+    env --default-signal=INT TERM=xterm script -qefc "exec vstamp --timeout 60" "$seen" \
         <"$BATS_TEST_TMPDIR/typed" >/dev/null 2>&1 3>&- &
     group_adopt $!
     exec 7>"$BATS_TEST_TMPDIR/typed"

@@ -19,6 +19,7 @@ show() {
 }
 notices_failure() { [[ $(vstamp-admin status) == *"tolerates 0"* ]]; }
 
+GROUP_HOST=127.0.0.1
 group_start 3
 group_wait_primary
 say "three replicas are running (processes ${GROUP_PIDS[*]}), configured by this file:"

@@ -629,7 +629,7 @@ begin_group() {
             mount -t tmpfs -o "size=$tmpfs_size" chaos "$BATS_TEST_TMPDIR/data/$i" || return 1
     done
     draw_bounds
-    group_on_free_ports start_group && group_wait_agree || return 1
+    start_group && group_wait_listening && group_wait_agree || return 1
     mkfifo "$BATS_TEST_TMPDIR/load"
     draw 0 1000000
     load "$VSTAMP_CONFIG" "$BATS_TEST_TMPDIR/history" "$n_clients" "$DRAWN" "$serve_ms" \

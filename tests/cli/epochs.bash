@@ -28,7 +28,7 @@ epochs_config() {
         for n in "$@"; do echo "  - $(group_address "$n")"; done
         echo "status_addresses:"
         for n in "$@"; do
-            echo "  - ${GROUP_HOSTS[n]:-127.0.0.1}:$((GROUP_BASE + GROUP_SIZE + n))"
+            echo "  - ${GROUP_HOSTS[n]:-$GROUP_HOST}:$((GROUP_BASE + GROUP_SIZE + n))"
         done
         printf '%s\n' "${EPOCHS_LINES[@]}"
     } >"$name.yaml"

@@ -20,14 +20,18 @@ GROUP_DEADLINE=${GROUP_DEADLINE:-20}
 GROUP_PIDS=()    # by index; empty where none runs
 GROUP_EXTRAS=()  # processes beside the group, see group_adopt
 GROUP_PROGRAM=() # by index; vstamp-replica where none is given
-GROUP_HOSTS=()   # addresses by index; 127.0.0.1 where none is given
+GROUP_HOSTS=()   # addresses by index; GROUP_HOST where none is given
 GROUP_CONFIG=()  # files by index, and ...
 GROUP_INDEX=()   # ... the index there, where that is not $VSTAMP_CONFIG
 
-# --- ports ----------------------------------------------------------------------------------------
+# --- addresses ------------------------------------------------------------------------------------
 
-# group_ports N: sets GROUP_BASE to the first of N consecutive ports that nobody listens on.  They
-# are below the ephemeral range, so no outgoing connection takes one between the look and the bind.
+# Each test has an address of the loopback network to itself, made of its process's id, so that no
+# other one takes a port while a replica is down.  Export it where a group outlives its process.
+GROUP_HOST=${GROUP_HOST:-127.$((64 + ($$ >> 16 & 63))).$(($$ >> 8 & 255)).$(($$ & 255))}
+
+# group_ports N: sets GROUP_BASE to the first of N consecutive ports that nobody listens on, at any
+# address.  They are below the ephemeral range, so no outgoing connection takes one.
 group_ports() {
     local n=$1 port listening
     listening=" $(awk '$4 == "0A" { sub(/.*:/, "", $2); print $2 }' /proc/net/tcp /proc/net/tcp6 \
@@ -44,7 +48,7 @@ group_ports() {
 # --- starting and stopping ------------------------------------------------------------------------
 
 # group_address I: where it listens for replicas and clients.
-group_address() { echo "${GROUP_HOSTS[$1]:-127.0.0.1}:$((GROUP_BASE + $1))"; }
+group_address() { echo "${GROUP_HOSTS[$1]:-$GROUP_HOST}:$((GROUP_BASE + $1))"; }
 
 # group_configure N [LINE...]: choose ports and write the configuration, start nothing.
 group_configure() {
@@ -59,7 +63,7 @@ group_configure() {
         for ((i = 0; i < n; i++)); do echo "  - $(group_address "$i")"; done
         echo "status_addresses:"
         for ((i = 0; i < n; i++)); do
-            echo "  - ${GROUP_HOSTS[i]:-127.0.0.1}:$((GROUP_BASE + n + i))"
+            echo "  - ${GROUP_HOSTS[i]:-$GROUP_HOST}:$((GROUP_BASE + n + i))"
         done
         echo "data_dir: $BATS_TEST_TMPDIR/data"
         printf '%s\n' "$@"
@@ -68,26 +72,11 @@ group_configure() {
 
 # group_start N [LINE...]: configure, start all replicas, and wait until each listens.  They form a
 # group only when each has met all others: a test that stops one first says group_wait_agree before.
-group_start() { group_on_free_ports group_start_all "$@"; }
-
-group_start_all() {
+group_start() {
     local i
     group_configure "$@"
     for ((i = 0; i < GROUP_SIZE; i++)); do group_start_one "$i"; done
-}
-
-# group_on_free_ports COMMAND...: it chooses ports and starts replicas; wait until each listens.
-# Another process may take a port between the look and the bind: then choose again.
-group_on_free_ports() {
-    local try
-    for try in 1 2 3 4 5; do
-        "$@" || return 1
-        group_wait_listening && return 0
-        grep -q "in use" "$BATS_TEST_TMPDIR"/replica-*.log || break
-        group_teardown
-    done
-    group_show_logs
-    return 1
+    group_wait_listening
 }
 
 # group_need_terminal: what follows runs on a terminal, that of script(1).
@@ -167,7 +156,7 @@ group_teardown() {
 # fails when nobody answers within five seconds, as much is looked at once only, on busy machines.
 # GROUP_ASK, if set, is what runs the asking; an array: by index.
 group_http() {
-    local host=${GROUP_HOSTS[$1]:-127.0.0.1} port=$((GROUP_BASE + GROUP_SIZE + $1))
+    local host=${GROUP_HOSTS[$1]:-$GROUP_HOST} port=$((GROUP_BASE + GROUP_SIZE + $1))
     ${GROUP_ASK[$1]:-${GROUP_ASK:-}} timeout 5 bash -c '
         exec 9<>"/dev/tcp/$1/$2" || exit 1
         printf "%s %s HTTP/1.0\r\nHost: replica\r\n\r\n" "$4" "$3" >&9
@@ -225,16 +214,17 @@ group_named() {
     printf '%s\n' "$quoted"
 }
 
+group_listens_or_ended() { group_status "$1" >/dev/null || ! group_running "$1"; }
+
 # All started replicas serve their status; fails at once when one of them ended.
 group_wait_listening() {
-    local i end=$((SECONDS + GROUP_DEADLINE))
+    local i
     for ((i = 0; i < GROUP_SIZE; i++)); do
         [[ -n ${GROUP_PIDS[i]:-} ]] || continue
-        until group_status "$i" >/dev/null; do
-            group_running "$i" || return 1
-            ((SECONDS > end)) && return 1
-            sleep 0.05
-        done
+        group_wait "replica $i to listen" group_listens_or_ended "$i" || return 1
+        group_running "$i" && continue
+        group_show_logs
+        return 1
     done
 }
 

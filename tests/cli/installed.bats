@@ -256,7 +256,7 @@ were_rejected() { [ "$(group_field 0 rejected)" -ge "$1" ]; }
     group_wait_primary
     local n proxy
     mkfifo hold
-    "$HOME_OF_TREE/tests/cli/lossy_proxy" "${GROUP_BASE:?}" 0 <hold >port 3>&- &
+    "$HOME_OF_TREE/tests/cli/lossy_proxy" "$(group_address 0)" 0 <hold >port 3>&- &
     proxy=$!
     group_adopt "$proxy"
     exec 8>hold # the proxy ends when this does

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Stands between a client and a replica and loses answers.
  *
- *     lossy_proxy TARGET DROP
+ *     lossy_proxy IP:PORT DROP
  *
- * Listens on a free port of the loopback, which it prints, and passes on what comes to and from
- * port TARGET there, but for the first DROP answers to writes: those vanish, and so does meanwhile
+ * Listens on a free port of 127.0.0.1, which it prints, and passes on what comes to and from the
+ * replica at IP:PORT, but for the first DROP answers to writes: those vanish, and so does meanwhile
  * what says who the members are.  Rejects go through, and so do answers to registrations and to
  * reads, whose request-numbers are huge (vr/session.h).
  * From a SIGUSR1 to the next one all that comes from clients is held back.  Ends with its standard
@@ -49,16 +49,21 @@ static void on_signal(int signal)
     holds = !holds;
 }
 
-static struct sockaddr_in loopback(uint16_t port)
+static struct sockaddr_in address_of(const char *text)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    char ip[INET_ADDRSTRLEN];
+    unsigned short port;
+    check(sscanf(text, "%15[0-9.]:%hu", ip, &port) == 2 &&
+              inet_pton(AF_INET, ip, &address.sin_addr) == 1,
+          text);
+    address.sin_port = htons(port);
     return address;
 }
 
 static int listen_anywhere(void)
 {
-    struct sockaddr_in address = loopback(0);
+    struct sockaddr_in address = address_of("127.0.0.1:0");
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     check(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 16) == 0,
@@ -77,16 +82,15 @@ static void unlink_both(struct link *l)
     *l = (struct link){.client = -1, .replica = -1};
 }
 
-static void link_up(int listener, uint16_t target)
+static void link_up(int listener, const struct sockaddr_in *target)
 {
-    struct sockaddr_in address = loopback(target);
     int client = accept(listener, NULL, NULL);
     if (client < 0) return;
     int replica = socket(AF_INET, SOCK_STREAM, 0);
     struct link *l = NULL;
     for (int i = 0; i < LINKS_MAX; i++)
         if (links[i].client < 0) l = &links[i];
-    if (l == NULL || connect(replica, (struct sockaddr *)&address, sizeof address) != 0) {
+    if (l == NULL || connect(replica, (const struct sockaddr *)target, sizeof *target) != 0) {
         close(client); /* as if the replica had refused */
         close(replica);
         return;
@@ -173,10 +177,10 @@ int main(int argc, char **argv)
 {
     static struct pollfd polls[POLLS];
     if (argc != 3) {
-        fputs("usage: lossy_proxy TARGET DROP\n", stderr);
+        fputs("usage: lossy_proxy IP:PORT DROP\n", stderr);
         return 2;
     }
-    uint16_t target = (uint16_t)strtoul(argv[1], NULL, 10);
+    struct sockaddr_in target = address_of(argv[1]);
     drop = strtol(argv[2], NULL, 10);
     for (int i = 0; i < LINKS_MAX; i++) links[i] = (struct link){.client = -1, .replica = -1};
     signal(SIGUSR1, on_signal);
@@ -184,7 +188,7 @@ int main(int argc, char **argv)
     do {
         wait_for_any(polls, listener);
         pass_on(polls);
-        if (polls[POLL_LISTENER].revents != 0) link_up(listener, target);
+        if (polls[POLL_LISTENER].revents != 0) link_up(listener, &target);
     } while (polls[POLL_INPUT].revents == 0);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Throws at a replica's port what no honest program sends.
+/* Throws at a replica's address what no honest program sends.
  *
- *     throw_frames PORT WHAT [N]
+ *     throw_frames IP:PORT WHAT [N]
  *
  *   garbage   N connections that send random bytes
  *   flipped   a valid request with one bit wrong, once for each of its bytes
@@ -44,18 +44,17 @@
 #define AT_VERSION 20u /* in a frame's header (frame.h) */
 #define AT_SIZE    24u
 
-static uint16_t port;
+static struct sockaddr_in replica = {.sin_family = AF_INET};
+static const char *replica_address; /* the same, as text */
 static struct prng prng;
 
 static int dial(void)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
     const struct timeval patience = {.tv_sec = ANSWER_S};
     const int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof to) != 0) {
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&replica, sizeof replica) != 0) {
         perror("throw_frames: connect");
         exit(1);
     }
@@ -224,11 +223,8 @@ static int releases(unsigned n)
 
 static int self(unsigned n)
 {
-    char address[32];
-
     (void)n;
-    snprintf(address, sizeof address, "127.0.0.1:%u", port);
-    throw_hello(address, 1, WIRE_OLDEST, WIRE_NEWEST);
+    throw_hello(replica_address, 1, WIRE_OLDEST, WIRE_NEWEST);
     return 0;
 }
 
@@ -335,12 +331,21 @@ throws[] = {
 
 int main(int argc, char **argv)
 {
+    char ip[INET_ADDRSTRLEN];
+    unsigned short port;
+
     if (argc < 3) {
-        fprintf(stderr, "usage: throw_frames PORT WHAT [N]\n");
+        fprintf(stderr, "usage: throw_frames IP:PORT WHAT [N]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    port = (uint16_t)strtoul(argv[1], NULL, 10);
+    replica_address = argv[1];
+    if (sscanf(argv[1], "%15[0-9.]:%hu", ip, &port) != 2 ||
+        inet_pton(AF_INET, ip, &replica.sin_addr) != 1) {
+        fprintf(stderr, "throw_frames: %s is not IP:PORT\n", argv[1]);
+        return 2;
+    }
+    replica.sin_port = htons(port);
     prng_seed(&prng, (uint64_t)getpid());
     for (size_t i = 0; i < sizeof throws / sizeof throws[0]; i++)
         if (strcmp(argv[2], throws[i].name) == 0)

@@ -9,7 +9,7 @@ setup_file() {
     BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
     group_start 3 "durability: memory" "max_value_bytes: 64KiB"
     group_wait_primary
-    export GROUP_BASE PRIMARY
+    export GROUP_BASE GROUP_HOST PRIMARY
 }
 
 teardown_file() { group_teardown; }
@@ -276,7 +276,7 @@ store less under one key, or restore a backup into a group with a larger limit" 
 
 @test "--replicas instead of a file" {
     local list
-    list=127.0.0.1:$GROUP_BASE,127.0.0.1:$((GROUP_BASE + 1)),127.0.0.1:$((GROUP_BASE + 2))
+    list=$(group_address 0),$(group_address 1),$(group_address 2)
     prints OK env -u VSTAMP_CONFIG vstamp --replicas "$list" put r 1
     prints 1 env -u VSTAMP_CONFIG vstamp --replicas "$list" get r
     # nobody but the replica knows its limit then

@@ -5,6 +5,7 @@
 load group
 
 setup() {
+    GROUP_HOST=127.0.0.1 # that localhost is another name of
     group_start 3 "witnesses: [2]" "view_change_ms: 10000" "durability: memory"
     group_wait_primary
     group_wait_agree
@@ -63,7 +64,7 @@ from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
 @test "vstamp-admin takes a file that lists one member" {
     local answer
     printf '%s\n' "replicas_addresses:" "  - $(group_address $backup)" "status_addresses:" \
-        "  - 127.0.0.1:$((GROUP_BASE + GROUP_SIZE + backup))" >one.yaml
+        "  - $GROUP_HOST:$((GROUP_BASE + GROUP_SIZE + backup))" >one.yaml
     group_wait "health" vstamp-admin -c one.yaml health
     answer=$(vstamp-admin -t 20 -c one.yaml status)
     [[ $answer == "HEALTHY  primary $PRIMARY "*"replicas 3 "* ]]
@@ -73,7 +74,7 @@ from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
     [ "$status" -eq 0 ]
     [[ $output == "nothing to change"* ]]
     # by another name for its host
-    sed -i s/127.0.0.1/localhost/ one.yaml
+    sed -i "s/$GROUP_HOST/localhost/" one.yaml
     group_wait "health" vstamp-admin -c one.yaml health
     answer=$(vstamp-admin -t 20 -c one.yaml status)
     [[ $answer == "HEALTHY  primary $backup "*"replicas 3 "* ]]

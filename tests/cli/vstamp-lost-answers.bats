@@ -24,7 +24,7 @@ lose() {
     through=
     for i in 0 1 2; do
         rm -f "$BATS_TEST_TMPDIR/port-$i"
-        "${top_builddir:-.}/tests/cli/lossy_proxy" $((GROUP_BASE + i)) "$1" \
+        "${top_builddir:-.}/tests/cli/lossy_proxy" "$(group_address "$i")" "$1" \
             <"$BATS_TEST_TMPDIR/hold" >"$BATS_TEST_TMPDIR/port-$i" 8>&- 3>&- &
         group_adopt $!
         group_wait "the proxy" test -s "$BATS_TEST_TMPDIR/port-$i"

@@ -547,7 +547,7 @@ runs_with() {
     [[ $(group_http 2 /readyz) == "HTTP/1."?" 503 "*'"reason":"it reads its folder"}' ]]
     [[ $(group_http 2 /metrics) == "HTTP/1."?" 503 "*$'\nit reads its folder' ]]
     run vstamp-admin -t 20 status
-    [[ $output == *"(127.0.0.1:$((GROUP_BASE + 2))) is down: it reads its folder"* ]]
+    [[ $output == *"($(group_address 2)) is down: it reads its folder"* ]]
     group_kill 2
     GROUP_RUN[2]=
     group_start_one 2

@@ -24,7 +24,7 @@ teardown() { group_teardown; }
     [[ $status =~ \"group\":\"[0-9a-f]{32}\" ]]
     [[ $status == *"\"primary\":$PRIMARY,"* ]]
     peers=${status#*'"peers":['}
-    [[ $peers =~ ^\{\"replica\":[0-9],\"address\":\"127.0.0.1:[0-9]+\",\"connected\":true, ]]
+    [[ $peers =~ ^\{\"replica\":[0-9],\"address\":\"$GROUP_HOST:[0-9]+\",\"connected\":true, ]]
     [[ $peers =~ \"connected\":true,\"last_contact_ms\":[0-9]+,\"acked_op\":[0-9]+\} ]]
 }
 
@@ -107,7 +107,7 @@ teardown() { group_teardown; }
     group_start 1 "durability: memory"
     group_wait_listening
     for i in {1..300}; do # four times as many as there is room for
-        exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + 1))"
+        exec {fd}<>"/dev/tcp/$GROUP_HOST/$((GROUP_BASE + 1))"
         [ $((i % 2)) -eq 0 ] || printf '%s' "$request" >&"$fd"
         fds+=("$fd")
         # all the time, within what group_http allows
@@ -122,7 +122,7 @@ teardown() { group_teardown; }
 
 @test "who asks the port of replicas and clients for a page is not kept waiting" {
     group_start 1 "durability: memory"
-    exec 4<>"/dev/tcp/127.0.0.1/$GROUP_BASE"
+    exec 4<>"/dev/tcp/$GROUP_HOST/$GROUP_BASE"
     printf 'GET /status HTTP/1.1\r\n\r\n' >&4
     run timeout 5 cat <&4 # half of what a client may take for its first frame
     exec 4<&-

@@ -21,8 +21,8 @@ works() {
 resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/${GROUP_PIDS[$PRIMARY]}/status"; }
 
 @test "bytes in pieces, and two frames in one write, are both understood" {
-    "$throw" $((GROUP_BASE + PRIMARY)) split 100
-    "$throw" $((GROUP_BASE + PRIMARY)) twice
+    "$throw" "$(group_address "$PRIMARY")" split 100
+    "$throw" "$(group_address "$PRIMARY")" twice
 }
 
 @test "garbage, flipped bits, lying sizes: nothing ends, nothing grows" {
@@ -30,9 +30,9 @@ resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/${GROUP_PIDS[$PRIMARY]}/sta
     works first
     before=$(resident_kib)
     for i in 0 1 2; do
-        "$throw" $((GROUP_BASE + i)) garbage 200
-        "$throw" $((GROUP_BASE + i)) flipped
-        "$throw" $((GROUP_BASE + i)) lying
+        "$throw" "$(group_address "$i")" garbage 200
+        "$throw" "$(group_address "$i")" flipped
+        "$throw" "$(group_address "$i")" lying
     done
     works afterwards
     [ "$(resident_kib)" -lt $((before + 16384)) ]
@@ -63,8 +63,8 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
 
 @test "another version, another configuration: refused with a line for each that says so" {
     local log=$BATS_TEST_TMPDIR/replica-0.log
-    "$throw" "$GROUP_BASE" version
-    "$throw" "$GROUP_BASE" stranger
+    "$throw" "$(group_address 0)" version
+    "$throw" "$(group_address 0)" stranger
     group_wait_log 0 "event=other-version"
     [ "$(grep -c 'event=peer-refused .*durability is t?pe at a:1' "$log")" -eq 4 ]
     [[ $(group_field 0 refusal) == *"durability is t?pe at a:1"* ]]
@@ -74,7 +74,7 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
 }
 
 @test "who says that it is at our own address is refused" {
-    "$throw" "$GROUP_BASE" self
+    "$throw" "$(group_address 0)" self
     group_wait_log 0 "event=peer-refused .*reason=\"it claims our own address"
     works anyway
 }
@@ -82,7 +82,7 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
 @test "a replica of a release that speaks no version of ours is refused in words" {
     local log=$BATS_TEST_TMPDIR/replica-0.log n
     n=$(group_field 0 protocol_newest)
-    "$throw" "$GROUP_BASE" releases
+    "$throw" "$(group_address 0)" releases
     said() {
         grep -q "peer-refused peer=$1 .*$(group_address 0) speaks versions [0-9]* to $n of the \
 protocol, the one at a:1 $2: upgrade the older one by way of a release that speaks both" "$log"
@@ -112,7 +112,7 @@ let_go() {
     works first
     before=$(resident_kib)
     for kind in idle half; do
-        hold $((GROUP_BASE + PRIMARY)) "$kind" 1000
+        hold "$(group_address "$PRIMARY")" "$kind" 1000
         works "$kind"
         let_go
     done
@@ -149,18 +149,18 @@ idle_connections() {
     library=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/fast_clock.so
     LD_PRELOAD=$library vstamp-replica --version || skip "LD_PRELOAD does not work here"
     is_asked() { (($(idle_connections) >= 5)); }
-    hold "$GROUP_BASE" idle 5
+    hold "$(group_address 0)" idle 5
     group_wait "the system to ask" is_asked
     let_go
     group_teardown
     PRIMARY=0
     GROUP_RUN="env LD_PRELOAD=$library" group_start 1 "durability: memory"
     for kind in idle half; do
-        hold "$GROUP_BASE" "$kind" 5
+        hold "$(group_address 0)" "$kind" 5
         group_wait "them to be closed" group_never are_connected 1
         let_go
     done
-    group_never "$throw" "$GROUP_BASE" split 100000 # byte by byte, none of them late
+    group_never "$throw" "$(group_address 0)" split 100000 # byte by byte, none of them late
 }
 
 @test "who waits for an answer is not closed to make room; who has it may be" {
@@ -207,7 +207,7 @@ has_come() { IFS= read -r -t 0.05 -N 1 -u "$1"; }
     kill -KILL $!
     group_wait "it to be gone" clients_are 0
     for i in {1..16}; do # in all places that there are
-        exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + PRIMARY))"
+        exec {fd}<>"/dev/tcp/$GROUP_HOST/$((GROUP_BASE + PRIMARY))"
         fds+=("$fd")
     done
     group_wait "all to be connected" clients_are 16
@@ -222,9 +222,9 @@ has_come() { IFS= read -r -t 0.05 -N 1 -u "$1"; }
     group_kill "$backup"
     GROUP_RUN="prlimit --nofile=$limit" group_start_one "$backup"
     group_wait_agree
-    hold $((GROUP_BASE + backup)) idle 300
+    hold "$(group_address "$backup")" idle 300
     for i in {1..200}; do
-        exec {fd}<>"/dev/tcp/127.0.0.1/$((GROUP_BASE + 3 + backup))"
+        exec {fd}<>"/dev/tcp/$GROUP_HOST/$((GROUP_BASE + 3 + backup))"
         fds+=("$fd")
     done
     works anyway
@@ -237,10 +237,11 @@ has_come() { IFS= read -r -t 0.05 -N 1 -u "$1"; }
 @test "a connection for which there is no memory is not the last" {
     group_teardown
     group_start 1 "durability: memory"
-    hold "$GROUP_BASE" idle 550 # what is as large as the highest descriptor need not grow later
+    # what is as large as the highest descriptor need not grow later
+    hold "$(group_address 0)" idle 550
     let_go
     prlimit --pid "${GROUP_PIDS[0]}" --as=1:
-    hold "$GROUP_BASE" idle 950
+    hold "$(group_address 0)" idle 950
     let_go
     prlimit --pid "${GROUP_PIDS[0]}" --as=unlimited:
     vstamp --timeout 5 put k v
@@ -276,14 +277,14 @@ has_read() { (($(group_field "$PRIMARY" reads) >= $1)); }
     head -c 500000 /dev/urandom | vstamp --timeout 20 put k -
 
     read=$(group_field "$PRIMARY" reads)
-    hold $((GROUP_BASE + PRIMARY)) unread 40 # more than one may have, and less than all
+    hold "$(group_address "$PRIMARY")" unread 40 # more than one may have, and less than all
     group_wait "all to be answered" has_read $((read + 40))
     vstamp --timeout 20 put l others-are-served
     let_go
 
     read=$(group_field "$PRIMARY" reads) heard=$(group_field "$PRIMARY" requests)
     for i in $backups; do group_pause "$i"; done
-    hold $((GROUP_BASE + PRIMARY)) unread 120 # more than all may have
+    hold "$(group_address "$PRIMARY")" unread 120 # more than all may have
     group_wait "all to be asked" has_heard $((heard + 120))
     for i in $backups; do group_cont "$i"; done
     group_wait "all to be answered" has_read $((read + 120))

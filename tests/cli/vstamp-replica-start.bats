@@ -81,7 +81,7 @@ ends_with() {
     [[ $output == *"view_change_ms: "* ]]
     run vstamp-replica --check --index 1
     [ "$status" -eq 0 ]
-    [[ $output == *"replica 1: listens on 127.0.0.1:$((GROUP_BASE + 1)), status on http://"* ]]
+    [[ $output == *"replica 1: listens on $(group_address 1), status on http://"* ]]
     [ ! -e data ]
     group_configure 4 "durability: memory"
     run vstamp-replica --check
@@ -95,11 +95,11 @@ ends_with() {
 
 @test "a port in use: one line that names the address, exit 2" {
     group_start 1 "durability: memory"
-    refused "127.0.0.1:$GROUP_BASE: in use*status endpoint of another replica*" \
+    refused "$(group_address 0): in use*status endpoint of another replica*" \
         vstamp-replica --index 0
     # its status port alone
     sed "s/:$GROUP_BASE\$/:$((GROUP_BASE + 2))/" "$VSTAMP_CONFIG" >other.yaml
-    refused "status endpoint: 127.0.0.1:$((GROUP_BASE + 1)): in use*" \
+    refused "status endpoint: $(group_address 1): in use*" \
         vstamp-replica --config other.yaml --index 0
 }
 
@@ -312,7 +312,7 @@ vstamp-admin journal calls this folder blank, remove it" vstamp-replica --index 
     group_configure 3 "durability: memory"
     for name in beta.example alpha.example; do
         config=$name.yaml # of which it is the second one
-        sed "3s/127.0.0.1:/$name:/; s/127.0.0.1:/alpha.example:/" "$VSTAMP_CONFIG" >"$config"
+        sed "3s/$GROUP_HOST:/$name:/; s/$GROUP_HOST:/alpha.example:/" "$VSTAMP_CONFIG" >"$config"
         unshare -m sh -c "mount --bind hosts /etc/hosts &&
             exec timeout 20 vstamp-replica --config $config --index 0" 2>"$name.err" 3>&- &
         group_adopt $!

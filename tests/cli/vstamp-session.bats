@@ -42,7 +42,7 @@ left_over() {
     group_kill 0 1 2
     run vstamp --timeout 1 put k v
     [ "$status" -eq 3 ]
-    [[ $output == "vstamp: no answer in 1.0 s: 127.0.0.1:$GROUP_BASE: Connection refused; "* ]]
+    [[ $output == "vstamp: no answer in 1.0 s: $(group_address 0): Connection refused; "* ]]
     [[ $output == *"did not and will not run: try again, or name other replicas"* ]]
     [[ $(vstamp --timeout 1 --json put k v 2>/dev/null) == \
         '{"op":"put","key":"k","ok":false,"error":"timeout","outcome":"none","message":"'* ]]

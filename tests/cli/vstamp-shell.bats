@@ -8,7 +8,7 @@ setup_file() {
     BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
     group_start 3 "durability: memory"
     group_wait_primary
-    export GROUP_BASE GROUP_SIZE PRIMARY XDG_STATE_HOME
+    export GROUP_BASE GROUP_HOST GROUP_SIZE PRIMARY XDG_STATE_HOME
 }
 
 teardown_file() { group_teardown; }

@@ -11,7 +11,7 @@ load certificates
 setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
     certificates_authority authority
-    certificates_issue replica authority serverAuth,clientAuth IP:127.0.0.1
+    certificates_issue replica authority serverAuth,clientAuth "IP:$GROUP_HOST"
     certificates_issue alice authority clientAuth
 }
 
@@ -103,7 +103,7 @@ refuse() { group_wait "$2" is_refused "$@"; }
 }
 
 @test "neither a client's certificate nor none makes a replica" {
-    certificates_issue posing authority clientAuth IP:127.0.0.1
+    certificates_issue posing authority clientAuth "IP:$GROUP_HOST"
     group_start 3 "tls: $PWD/replica"
     group_wait_agree
     group_stop 2
@@ -174,7 +174,7 @@ first_word() {
 knock() {
     local i fd
     for ((i = 0; i < $1; i++)); do
-        exec {fd}<>"/dev/tcp/127.0.0.1/$GROUP_BASE"
+        exec {fd}<>"/dev/tcp/$GROUP_HOST/$GROUP_BASE"
         cat hello >&"$fd"
     done
 }
@@ -198,14 +198,14 @@ knock() {
 
 @test "a certificate that has ended is told of, until there is another" {
     group_configure 1
-    CERTIFICATES_DAYS=0 certificates_issue replica authority serverAuth,clientAuth IP:127.0.0.1
+    CERTIFICATES_DAYS=0 certificates_issue replica authority serverAuth,clientAuth "IP:$GROUP_HOST"
     vstamp-replica --check --tls replica | grep "^note: replica/tls.crt: has ended 20.*: renew it$"
     group_start 1 "tls: $PWD/replica"
     says 0 'event=certificate-ends .*replica/tls.crt: has ended'
     not_after() { openssl x509 -noout -enddate -in replica/tls.crt | cut -d= -f2 | date -f - +%s; }
     [ "$(metric vstamp_certificate_not_after_s)" = "$(not_after)" ]
     vstamp-admin health | grep "^HEALTHY: replica 0 .*certificate: .*replica/tls.crt: has ended 20"
-    certificates_issue replica authority serverAuth,clientAuth IP:127.0.0.1
+    certificates_issue replica authority serverAuth,clientAuth "IP:$GROUP_HOST"
     says 0 event=certificates-renewed
     vstamp --tls alice put k v
     [ "$(grep -c event=certificate-ends replica-0.log)" = 1 ]

@@ -168,8 +168,8 @@ static struct bytes head_records(struct node *n)
     return (struct bytes){c->buffer, w.size};
 }
 
-/* The content of rotten pages, from the image, except of pages that the next checkpoint stores
- * anyway. */
+/* The content of rotten pages as it was stored.  Where that is not known any more the next
+ * checkpoint stores what is there now. */
 static struct bytes mended_pages(struct node *n)
 {
     struct node_checkpoint *c = &n->checkpoint;
@@ -178,7 +178,13 @@ static struct bytes mended_pages(struct node *n)
     for (; c->n_rotten > 0; c->n_rotten--) {
         struct node_page page = {.number = c->rotten[c->n_rotten - 1]};
         bool is_gone = c->checksums[page.number] == 0; /* with the state (vr/witness.c, W7) */
-        if (is_gone || pages_next_unstored(pages, page.number) == page.number) continue;
+        bool is_unstored = pages_next_unstored(pages, page.number) == page.number;
+        if (is_gone) continue;
+        if (is_unstored || !pages_has_kept(pages, page.number)) {
+            vr_mark(&n->vr, VR_MARK_rotten_page_has_changed, "page=%" PRIu32, page.number);
+            vr_checkpoint_soon(&n->vr);
+            continue;
+        }
         page.content = pages_image(pages, page.number);
         page.checksum = c->checksums[page.number];
         assert(page.content != NULL);
@@ -189,11 +195,6 @@ static struct bytes mended_pages(struct node *n)
         node_put_page(&w, &page);
     }
     return (struct bytes){c->buffer, w.size};
-}
-
-static bool has_image(const struct node *n)
-{
-    return n->vr.pages.has_image && !n->vr.pages.fetching;
 }
 
 static uint64_t pages_due_us(const struct node *n)
@@ -216,7 +217,7 @@ static bool next_care(struct node *n, struct node_job *job)
 {
     struct node_checkpoint *c = &n->checkpoint;
     if (c->n_rotten > 0) {
-        if (!has_image(n)) return false;
+        if (n->vr.pages.fetching) return false;
         *job = (struct node_job){.kind = NODE_JOB_MEND, .data = mended_pages(n)};
         c->mending = job->data.size > 0;
         return c->mending;

@@ -3,14 +3,17 @@
  * (PIT-1.5), at one op-number.  Taking one copies nothing (pages.h).  One is due checkpoint_ops ops
  * after the last one, or earlier when the log's bytes ask for it.  So replicas mostly take them at
  * the same op-numbers, but nothing depends on that: one whose disk has not yet stored the last one
- * takes the next one late, and counts from there; one without a disk may take more between them,
- * unless somebody is reading the last one.
+ * takes the next one late, and counts from there.
  *
- * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets
- * pages. */
+ * Entries up to the newest stored checkpoint may leave the log.  A peer that needs them gets pages.
+ *
+ * These are of an *image*, the state at one op-number (pages.h).  Each checkpoint begins with one,
+ * which the disk needs until it is stored, and later only who reads it: a peer, or a copy of the
+ * state (copy.c).  If nobody does, it is dropped once much was copied for it, and who asks then has
+ * another one taken, of what is executed by now. */
 #include "vr/rooms.h"
 
-#define COPIES_MAX 16384u /* 64 MiB */
+#define COPIES_MAX 4096u /* 16 MiB */
 
 /* Of the log's bytes, those between two checkpoints: the more there are the fewer pages are stored
  * for an entry, since pages change again; the rest is for what comes while one is stored. */
@@ -19,17 +22,23 @@ static uint64_t interval_bytes(const struct vr *r)
     return r->config.log_bytes / 8 * 3;
 }
 
+static void take_image(struct vr *r, uint64_t op)
+{
+    const struct wire_entry_header *anchor = log_header(&r->log, op);
+    assert(anchor != NULL); /* what is executed is in the log, or is its base */
+    r->image_anchor = *anchor;
+    r->image_read = false;
+    pages_checkpoint(&r->pages);
+}
+
 static bool take(struct vr *r, uint64_t op)
 {
     if (!vr_app_settle(r)) return false;
-    const struct wire_entry_header *anchor = log_header(&r->log, op);
-    assert(anchor != NULL); /* what is executed is in the log, or is its base */
+    take_image(r, op);
     r->checkpoint_op = op;
-    r->checkpoint_anchor = *anchor;
+    r->checkpoint_anchor = r->image_anchor;
     r->checkpoint_log_bytes = 0;
     r->checkpoint_put_off = false;
-    r->checkpoint_read = false;
-    pages_checkpoint(&r->pages);
     vr_trace(r, "checkpoint op=%" PRIu64, r->checkpoint_op);
     return true;
 }
@@ -59,15 +68,15 @@ void vr_checkpoint_soon(struct vr *r)
     if (!r->checkpoint_storing) r->checkpoint_wanted = true;
 }
 
-/* Without a disk it costs next to nothing to take one, and ends what the last one costs: a copy of
- * each page that changes.  A few places for copies, used again and again, are fast. */
-static bool has_many_copies(struct vr *r)
+/* That of an application with memory of its own is all that can be shown of its state. */
+static void drop_image_if_useless(struct vr *r)
 {
-    uint32_t part = r->config.state_pages / 16;
-    if (r->config.durable || r->checkpoint_read) return false;
-    if (r->pages.n_copies < (part < COPIES_MAX ? part : COPIES_MAX)) return false;
-    vr_mark(r, VR_MARK_checkpoint_ends_copies, "copies=%u", r->pages.n_copies);
-    return true;
+    uint32_t part = r->config.state_pages / 64;
+    if (r->pages.n_copies <= (part < COPIES_MAX ? part : COPIES_MAX)) return;
+    if (r->image_read || r->checkpoint_storing || r->checkpoint_put_off || vr_app_has_memory(r))
+        return;
+    vr_mark(r, VR_MARK_image_dropped, "op=%" PRIu64, r->image_anchor.op);
+    pages_drop_image(&r->pages);
 }
 
 /* The log has no room for what nothing is executed before: the log of another view, in one step
@@ -97,8 +106,7 @@ static uint64_t due(struct vr *r)
         return wanted || (frees_some && vr_witness_is_full(r)) ? r->applied : NONE;
     }
     bool many = wanted || r->applied - r->checkpoint_op >= r->config.checkpoint_ops ||
-                r->checkpoint_log_bytes >= interval_bytes(r) || has_many_copies(r) ||
-                makes_room(r);
+                r->checkpoint_log_bytes >= interval_bytes(r) || makes_room(r);
     return many ? r->applied : NONE;
 }
 
@@ -111,6 +119,7 @@ void vr_checkpoint_frees(struct vr *r)
 
 void vr_checkpoint_if_due(struct vr *r)
 {
+    drop_image_if_useless(r);
     if (r->checkpoint_storing || r->over) return;
     if (r->done > 0 && !r->bare) return; /* the state is between two op-numbers */
     if (r->pages.fetching && !vr_witness_needs_room(r)) return;
@@ -182,23 +191,33 @@ void vr_checkpoint_adopt(struct vr *r, const struct wire_entry_header *anchor)
     vr_digest_forget(r);
     vr_commit_up_to(r, anchor->op);
     r->checkpoint_op = anchor->op;
-    r->checkpoint_anchor = *anchor;
+    r->checkpoint_anchor = r->image_anchor = *anchor;
     r->checkpoint_log_bytes = 0;
-    r->checkpoint_put_off = false;
+    r->checkpoint_put_off = r->image_read = false;
     vr_checkpoint_frees(r);
     if (!r->bare) vr_app_resume(r);
 }
 
-/* --- for peers that fetch it (page_transfer.c) ------------------------------------------------ */
+/* --- for who reads it (page_transfer.c, copy.c) ----------------------------------------------- */
 
-/* Is there a checkpoint, and are the hashes of all its pages known?  If much has changed they will
- * be some turns from now. */
+bool vr_image_is_at_hand(struct vr *r)
+{
+    if (r->bare || r->checkpoint_op == 0) return false;
+    bool is_between = r->done > 0; /* two op-numbers */
+    if (!r->pages.has_image && !is_between && !r->pages.fetching) {
+        take_image(r, r->applied);
+        vr_mark(r, VR_MARK_image_for_reader, "op=%" PRIu64, r->image_anchor.op);
+    }
+    r->image_read = true;
+    return r->pages.has_image;
+}
+
+/* Is there an image, and are the hashes of all its pages known?  If much has changed they will be
+ * some turns from now. */
 static bool can_answer(struct vr *r, uint8_t from)
 {
     if (r->bare) vr_mark(r, VR_MARK_pages_asked_of_witness, "from=%u", from);
-    r->checkpoint_read = true;
-    return !r->bare && r->pages.has_image && r->checkpoint_op > 0 &&
-           pages_settle_soon(&r->pages, PAGES_IMAGE);
+    return vr_image_is_at_hand(r) && pages_settle_soon(&r->pages, PAGES_IMAGE);
 }
 
 static bool add_children(struct wire_list_builder *list, const uint64_t *children)
@@ -224,7 +243,7 @@ static void tell_tree(struct vr *r, uint8_t to, uint64_t nonce, uint8_t level,
         tree_children(tree, level, node.value, children);
         if (!add_children(&list, children)) return; /* more than we would ask for */
     }
-    VR_SEND(r, to, tree, .nonce = nonce, .anchor = r->checkpoint_anchor, .root = tree_root(tree),
+    VR_SEND(r, to, tree, .nonce = nonce, .anchor = r->image_anchor, .root = tree_root(tree),
             .level = level, .children = wire_list_end(&list));
 }
 
@@ -241,13 +260,13 @@ static void tell_root(struct vr *r, uint8_t to, uint64_t nonce)
  * of use to it, we take another. */
 void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m)
 {
-    bool too_old = m->level == 0 && m->checkpoint > r->checkpoint_op;
-    if (too_old && !r->bare && m->checkpoint <= r->commit) {
+    if (!can_answer(r, from)) return;
+    uint64_t op = r->image_anchor.op;
+    if (m->level == 0 && m->checkpoint > op && m->checkpoint <= r->commit) {
         vr_mark(r, VR_MARK_newer_checkpoint_wanted, "op=%" PRIu64, m->checkpoint);
         vr_checkpoint_soon(r); /* who asks does so again */
     }
-    if (!can_answer(r, from)) return;
-    if (m->level == 0 || m->checkpoint != r->checkpoint_op) {
+    if (m->level == 0 || m->checkpoint != op) {
         tell_root(r, from, m->nonce);
     } else if (m->level > 0 && m->level <= pages_tree(&r->pages, PAGES_IMAGE)->top) {
         tell_tree(r, from, m->nonce, m->level, &m->nodes);
@@ -257,7 +276,7 @@ void vr_on_get_tree(struct vr *r, uint8_t from, const struct wire_get_tree *m)
 void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
 {
     if (!can_answer(r, from)) return;
-    if (m->checkpoint != r->checkpoint_op) {
+    if (m->checkpoint != r->image_anchor.op) {
         tell_root(r, from, m->nonce);
         return;
     }
@@ -273,6 +292,6 @@ void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
             .content = {pages_image(&r->pages, number.value), VSTAMP_PAGE_SIZE}};
         if (!wire_list_add(&list, &page)) break;
     }
-    VR_SEND(r, from, pages, .nonce = m->nonce, .checkpoint = r->checkpoint_op,
+    VR_SEND(r, from, pages, .nonce = m->nonce, .checkpoint = r->image_anchor.op,
             .pages = wire_list_end(&list));
 }

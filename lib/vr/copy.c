@@ -20,16 +20,14 @@ static const char *nothing_to_copy(const struct vr *r)
 {
     if (vr_is_witness(r) || r->bare) return "a witness has no state";
     if (r->status == VR_RECOVERING) return "has no state yet";
-    if (r->pages.fetching || (r->checkpoint_op > 0 && !r->pages.has_image))
-        return "is fetching its state itself";
-    return NULL;
+    return r->pages.fetching ? "is fetching its state itself" : NULL;
 }
 
-static bool refuse(struct vr *r, uint64_t origin, const struct wire_header *header, uint64_t nonce)
+static bool refuse(struct vr *r, uint64_t origin, const struct wire_header *header, uint64_t nonce,
+                   const char *why)
 {
     struct vr_asker asker = {.number = nonce, .origin = origin};
     bool other = !vstamp_id_is_zero(header->group) && !vstamp_id_equal(header->group, r->group);
-    const char *why = nothing_to_copy(r);
     if (!other && why == NULL) return false;
     vr_reject(r, &asker, why != NULL ? WIRE_REJECT_UNAVAILABLE : WIRE_REJECT_OTHER_GROUP,
               why != NULL ? why : "");
@@ -49,8 +47,10 @@ static struct wire_state_form form_of(const struct vr *r)
 void vr_on_get_checkpoint(struct vr *r, uint64_t origin, const struct wire_header *header,
                           const struct wire_get_checkpoint *m)
 {
-    if (refuse(r, origin, header, m->nonce)) return;
-    r->checkpoint_read = true;
+    const char *why = nothing_to_copy(r);
+    if (why == NULL && r->checkpoint_op > 0 && !vr_image_is_at_hand(r))
+        why = "is between two op-numbers";
+    if (refuse(r, origin, header, m->nonce, why)) return;
     struct wire_list_builder list;
     wire_list_begin(&list, &wire_shape_page, r->answer, r->answer_size_max);
     struct reader hashes = wire_list_start(&m->hashes);
@@ -68,14 +68,14 @@ void vr_on_get_checkpoint(struct vr *r, uint64_t origin, const struct wire_heade
     }
     struct wire_entry_header none = {0};
     VR_ANSWER(r, origin, checkpoint, .nonce = m->nonce, .form = form_of(r),
-              .anchor = r->checkpoint_op > 0 ? r->checkpoint_anchor : none, .total = total,
+              .anchor = r->checkpoint_op > 0 ? r->image_anchor : none, .total = total,
               .first = m->first, .next = next, .pages = wire_list_end(&list));
 }
 
 void vr_on_get_committed(struct vr *r, uint64_t origin, const struct wire_header *header,
                          const struct wire_get_committed *m)
 {
-    if (refuse(r, origin, header, m->nonce)) return;
+    if (refuse(r, origin, header, m->nonce, nothing_to_copy(r))) return;
     uint64_t commit = vr_has_hole(r, r->commit) ? r->applied : r->commit;
     VR_ANSWER(r, origin, committed, .nonce = m->nonce, .after = m->after, .commit = commit,
               .log_start = r->log.first, .entries = vr_entries_after(r, m->after, commit));

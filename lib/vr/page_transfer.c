@@ -344,6 +344,7 @@ void vr_fetch_begin(struct vr *r)
     struct vr_fetch *f = &r->fetch;
     if (r->pages.n_staged > 0)
         vr_mark(r, VR_MARK_fetch_resumes, "pages=%u", r->pages.n_staged);
+    vr_image_is_at_hand(r); /* what is here may be all that others find */
     pages_fetch_begin(&r->pages);
     forget_target(r);
     f->nonce = 0;

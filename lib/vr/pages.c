@@ -10,7 +10,7 @@
  *       `changed`;
  *   P6  a page that is stale in the point's tree and not in `since` has the content it had at the
  *       point;
- *   P7  a page in `changed` is below n_used, and `copied` if it was part of an image;
+ *   P7  a page in `changed` is below n_used, and `copied` if it is part of an image;
  *   P8  a page that is stale in the live tree is so in the candidate's, or staged. */
 #include "vr/pages.h"
 
@@ -147,29 +147,35 @@ uint8_t *pages_write(struct pages *p, uint32_t page)
     return page_to_write(p, page);
 }
 
-/* Pages change in the image's tree only here: those that changed since the last one, and those that
- * are new. */
+/* Pages change in the image's tree only here. */
 void pages_checkpoint(struct pages *p)
 {
-    struct tree *tree = &p->trees[PAGES_IMAGE];
     assert(!p->fetching);
-    assert(p->image_n_used <= p->n_max);
-    for (uint32_t word = 0; word < bitset_words(p->image_n_used); word++)
-        tree_touch_word(tree, word, p->copied[word]);
-    for (uint32_t page = p->image_n_used; page < p->n_used; page++) tree_touch(tree, page);
     forget_copies(p);
     p->image_n_used = p->n_used;
     p->has_image = true;
-    for (size_t word = 0; word < bitset_words(p->n_touched); word++) {
+    for (uint32_t word = 0; word < bitset_words(p->n_touched); word++) {
+        tree_touch_word(&p->trees[PAGES_IMAGE], word, p->changed[word]);
         p->unstored[word] |= p->changed[word];
         p->changed[word] = 0;
     }
 }
 
+void pages_drop_image(struct pages *p)
+{
+    forget_copies(p);
+    p->has_image = false;
+}
+
+bool pages_has_kept(const struct pages *p, uint32_t page)
+{
+    return p->has_image || !bitset_has(p->changed, page);
+}
+
 const uint8_t *pages_image(const struct pages *p, uint32_t page)
 {
     assert(page < p->n_max);
-    assert(p->has_image);
+    assert(pages_has_kept(p, page));
     if (page >= p->image_n_used) return NULL;
     return bitset_has(p->copied, page) ? copy_of(p, page) : live_page(p, page);
 }
@@ -365,7 +371,6 @@ void pages_fetch_commit(struct pages *p)
         p->changed[word] |= p->is_staged[word]; /* P5 */
         p->since[word] |= p->is_staged[word];   /* P6 */
         p->n_since += (uint32_t)__builtin_popcountll(p->since[word]);
-        tree_touch_word(&p->trees[PAGES_IMAGE], word, p->is_staged[word]);
     }
     p->fetching = false;
     pages_fetch_forget(p);

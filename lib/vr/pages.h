@@ -7,8 +7,9 @@
  *   point       the content of all pages at the newest digest point, as hashes only (digest.c)
  *
  * A checkpoint copies nothing when it is taken: a page is copied the first time it changes after
- * the checkpoint, so the image of a page is that copy, or the live page if it did not change.  In
- * the same way a page of the candidate is the one that was staged for it, or the live page.  So
+ * the checkpoint, so the image of a page is that copy, or the live page if it did not change.  An
+ * image that nobody needs can be dropped, and then nothing is copied until the next one.  In the
+ * same way a page of the candidate is the one that was staged for it, or the live page.  So
  * live and image stay whole until a fetch is complete (PROTOCOL 4.3: never destroy what you have
  * before the replacement is in hand), and what was staged when a fetch is interrupted is there for
  * the next one.
@@ -78,8 +79,15 @@ uint8_t *pages_write(struct pages *p, uint32_t page); /* asserts !fetching */
 /* The image becomes the present content.  Costs a few instructions for each page that changed. */
 void pages_checkpoint(struct pages *p);
 
-/* Content of a page in the image; asserts has_image.  NULL stands for a page of zeros that was
- * never written. */
+/* From now on there is no image, and no page is copied. */
+void pages_drop_image(struct pages *p);
+
+/* Is the content of a page as it was when the newest image was taken still there?  It is in the
+ * image, or has not changed since. */
+bool pages_has_kept(const struct pages *p, uint32_t page);
+
+/* That content; asserts that it is there.  NULL stands for a page of zeros that was never written.
+ */
 const uint8_t *pages_image(const struct pages *p, uint32_t page);
 
 /* The first page from `page` on whose image may not be what the disk holds; n_max: none. */

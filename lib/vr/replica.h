@@ -300,9 +300,10 @@ struct vr {
     uint64_t checkpoint_op;
     struct wire_entry_header checkpoint_anchor;
     uint64_t checkpoint_log_bytes; /* bodies executed since then */
+    struct wire_entry_header image_anchor; /* of the newest image */
+    bool image_read; /* by a peer, or for a copy, since it was taken */
     bool checkpoint_storing;
     bool checkpoint_put_off; /* there is one of all that is executed, but no room for the log */
-    bool checkpoint_read;    /* by a peer, or for a copy, since it was taken */
     bool checkpoint_wanted;  /* soon: what is on the disk is to be said anew */
     bool log_is_short; /* an entry found no room, since the newest checkpoint was stored; a witness
                           is to forget some */

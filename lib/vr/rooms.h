@@ -164,6 +164,7 @@ void vr_reply_registration(struct vr *r, const struct vr_asker *to,
 /* checkpoint.c: section 5.1: when one is taken, is it sound, and others are given its pages. */
 void vr_checkpoint_if_due(struct vr *r);
 void vr_checkpoint_frees(struct vr *r); /* what the log has before it */
+bool vr_image_is_at_hand(struct vr *r);  /* for who reads it now */
 void vr_checkpoint_audit(struct vr *r, struct client_table *clients, bool of_candidate,
                          uint64_t op); /* begins */
 enum vstamp_audit vr_checkpoint_audit_some(struct vr *r);

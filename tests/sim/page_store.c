@@ -109,13 +109,23 @@ void page_store_commit(struct page_store *s, struct bytes head)
     forget_kept(s);
 }
 
+static bool is_rotten(const struct page_store *s, uint64_t i)
+{
+    const struct stored_page *page = &s->pages[i];
+    return page->present && page->checksum != node_page_checksum((uint32_t)i, page->content);
+}
+
 void page_store_check(const struct page_store *s, uint64_t first, struct node *node)
 {
-    for (uint64_t i = first; i < s->n_pages && i < first + NODE_CHECKED_PAGES; i++) {
-        const struct stored_page *page = &s->pages[i];
-        if (page->present && page->checksum != node_page_checksum((uint32_t)i, page->content))
-            node_on_rot(node, (uint32_t)i);
-    }
+    for (uint64_t i = first; i < s->n_pages && i < first + NODE_CHECKED_PAGES; i++)
+        if (is_rotten(s, i)) node_on_rot(node, (uint32_t)i);
+}
+
+bool page_store_is_sound(const struct page_store *s)
+{
+    uint64_t i = 0;
+    while (i < s->n_pages && !is_rotten(s, i)) i++;
+    return i == s->n_pages;
 }
 
 void page_store_mend(struct page_store *s, struct bytes pages)

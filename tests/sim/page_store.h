@@ -38,6 +38,7 @@ void page_store_abort(struct page_store *s);
 
 /* Tell the node of the pages from `first` on that do not check. */
 void page_store_check(const struct page_store *s, uint64_t first, struct node *node);
+bool page_store_is_sound(const struct page_store *s); /* no page has rotted */
 
 /* These pages of the checkpoint that is there are as they were again. */
 void page_store_mend(struct page_store *s, struct bytes pages);

@@ -36,7 +36,7 @@ static struct vstamp_id root_of(const struct vr *core, enum pages_version versio
 bool check_image(const struct sim *sim, const struct sim_replica *replica)
 {
     const struct vr *core = check_core(replica->node);
-    uint64_t op = core->checkpoint_op;
+    uint64_t op = core->image_anchor.op;
     return core->pages.has_image && op < sim->check.n_ops && sim->check.ops[op].digested &&
            vstamp_id_equal(sim->check.ops[op].digest, root_of(core, PAGES_IMAGE));
 }

@@ -27,7 +27,6 @@ static void rot(struct sim_replica *r, enum node_lane lane)
     const struct node_job *job = &r->disk.job[lane];
     struct prng *prng = &r->sim->prng;
     bool looks = job->kind == NODE_JOB_CHECK || job->kind == NODE_JOB_CHECK_JOURNAL;
-    if (job->kind == NODE_JOB_MEND) r->damaged = false;
     if (!looks || r->sim->quiet || !sim_may_wipe(r->sim, r->index)) return;
     if (prng_below(prng, 1000) >= r->sim->options.rot_permille) return;
     if (job->kind == NODE_JOB_CHECK_JOURNAL) {
@@ -38,6 +37,12 @@ static void rot(struct sim_replica *r, enum node_lane lane)
     sim_trace(r->sim, "%u: a stored page rots", r->index);
     r->damaged = true;
     r->sim->stats.damages++;
+}
+
+static void pages_mended(struct sim_replica *r, const struct node_job *job)
+{
+    bool stores = job->kind == NODE_JOB_MEND || job->kind == NODE_JOB_CHECKPOINT_END;
+    if (stores && page_store_is_sound(&r->disk.pages)) r->damaged = false;
 }
 
 /* The segments before the checkpoint are gone, and what was damaged in them. */
@@ -68,6 +73,7 @@ void sim_stored(struct sim_replica *r, enum node_lane lane)
 {
     rot(r, lane);
     disk_finish(&r->disk, lane, r->node);
+    pages_mended(r, &r->disk.job[lane]);
     segments_freed(r, &r->disk.job[lane]);
     node_on_stored(r->node, lane);
     copy_running(r);

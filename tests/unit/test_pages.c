@@ -427,7 +427,7 @@ static void assert_like_model(struct paged *a, const struct model *m)
     static const uint8_t zeros[16];
     for (uint32_t page = 0; page < N_PAGES; page++) {
         assert_memory_equal(pages_read(&a->pages, page), m->live[page], 16);
-        if (!m->has_image) continue;
+        if (!pages_has_kept(&a->pages, page)) continue;
         const uint8_t *image = pages_image(&a->pages, page);
         assert_memory_equal(image != NULL ? image : zeros, m->image[page], 16);
     }
@@ -522,6 +522,9 @@ static void model_step(struct paged *a, struct model *m, struct prng *rng)
         pages_checkpoint(&a->pages);
         m->has_image = true;
         memcpy(m->image, m->live, sizeof m->live);
+    } else if (prng_chance(rng, 1, 40)) {
+        pages_drop_image(&a->pages);
+        m->has_image = false;
     } else {
         model_write(a, m, page, byte);
     }

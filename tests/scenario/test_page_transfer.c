@@ -180,6 +180,21 @@ static void pages_are_copied_only_for_who_reads_them(void **unused)
     }
 }
 
+/* Rule: who fetches a state can still give the one that it has. */
+static void who_fetches_has_an_image_to_give(void **unused)
+{
+    (void)unused;
+    const int modes[] = {CLUSTER_MEMORY, CLUSTER_DISK};
+    for (size_t i = 0; i < 2; i++) {
+        struct story s = away(modes[i], 50);
+        pages_drop_image(&s.core->pages);
+        back(&s, 1, WIRE_pages);
+        assert_true(s.core->pages.has_image);
+        assert_int_equal(s.core->applied, s.core->image_anchor.op);
+        ends_well(&s);
+    }
+}
+
 /* Rule F4 with a disk: nor after a crash, though the group has a newer checkpoint by then. */
 static void what_was_fetched_before_a_crash_is_not_fetched_again(void **unused)
 {
@@ -404,6 +419,7 @@ int main(void)
         cmocka_unit_test(a_blank_replica_fetches_each_page_once),
         cmocka_unit_test(those_who_have_the_same_checkpoint_share_the_work),
         cmocka_unit_test(pages_are_copied_only_for_who_reads_them),
+        cmocka_unit_test(who_fetches_has_an_image_to_give),
         cmocka_unit_test(what_a_dead_replica_was_asked_another_is_asked),
         cmocka_unit_test(what_was_staged_is_not_fetched_again),
         cmocka_unit_test(what_was_fetched_before_a_crash_is_not_fetched_again),

@@ -15,6 +15,7 @@ UNIT_TESTS = \
     %D%/unit/test_client_table \
     %D%/unit/test_codec \
     %D%/unit/test_config \
+    %D%/unit/test_connection \
     %D%/unit/test_driver \
     %D%/unit/test_error \
     %D%/unit/test_folder \
@@ -198,6 +199,7 @@ check_LTLIBRARIES += %D%/libshared.la
     %D%/fuzz/wire_random.c \
     %D%/fuzz/wire_random.h \
     %D%/unit/core.h \
+    %D%/unit/hosted.h \
     %D%/unit/own_folder.h \
     %D%/unit/paged.h \
     %D%/unit/session_play.h \
@@ -330,6 +332,7 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 %C%_unit_test_app_answer_LDADD = $(EXEC_LIBS) $(LDADD)
 %C%_unit_test_app_exec_LDADD = $(EXEC_LIBS) $(LDADD)
 %C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)
+%C%_unit_test_connection_LDADD = $(REPLICA_LIBS) $(LDADD)
 %C%_unit_test_folder_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(LDADD)
 %C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
 %C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A connection by itself: what comes and goes in pieces, who is held, and who keeps the other end
+ * waiting.  That it is served well over the network is tested by tests/cli. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "hosted.h"
+#include "kv/kv.h"
+#include "wire/frame.h"
+
+#define PATIENCE_MS 10000u    /* for the rest of a frame */
+#define LARGE       (1u << 20) /* more than a socket takes */
+
+struct fixture {
+    struct hosted hosted;
+    struct connection_owner owner, other;
+    struct connection *c;
+    int fd; /* the other end */
+    unsigned n_frames, n_over;
+    size_t n_bytes;
+    int refusal;  /* what a frame is answered with */
+    bool is_slow; /* each frame, and each end, takes long */
+    const char *reason;
+    int error;
+    struct node_io io;
+    uint8_t sent[2 * LARGE], received[2 * LARGE];
+};
+
+static void work(struct fixture *f)
+{
+    turn_begin(&f->hosted.turn);
+    if (f->is_slow) f->hosted.turn.begun_us = 0;
+}
+
+static int on_frame(struct connection *c, struct bytes frame)
+{
+    struct fixture *f = c->owner->ctx;
+
+    work(f);
+    c->identified = true;
+    f->n_frames++;
+    f->n_bytes += frame.size;
+    return f->refusal;
+}
+
+static void on_over(struct connection *c, const char *reason)
+{
+    struct fixture *f = c->owner->ctx;
+
+    work(f);
+    f->n_over++;
+    f->reason = reason;
+    f->error = c->error;
+}
+
+static void nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static void resume(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    if (f->c->held) connection_resume(f->c);
+}
+
+static struct connection *begin(struct fixture *f, int *fd)
+{
+    struct connection *c = hosted_connect(&f->hosted, &f->owner, fd);
+
+    c->frame_max = LARGE;
+    c->out_max = 2 * LARGE;
+    connection_start(c);
+    return c;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct core core;
+
+    if (f == NULL) return -1;
+    *state = f;
+    core_configure(&core, 12);
+    f->hosted.config = core.config;
+    f->io = (struct node_io){.send = core_ignore_frame, .log = core_ignore_log};
+    hosted_open(&f->hosted, kv_app(), &f->io, nothing, nothing, resume, f);
+    f->owner = (struct connection_owner){.ctx = f,
+                                         .turn = &f->hosted.turn,
+                                         .share_max = TURN_BYTES_MAX,
+                                         .read_buffer = f->hosted.read_buffer,
+                                         .frame = on_frame,
+                                         .over = on_over};
+    f->other = f->owner;
+    f->c = begin(f, &f->fd);
+    for (size_t i = 0; i < sizeof f->sent; i++) f->sent[i] = (uint8_t)(i % 251);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    hosted_close(&f->hosted);
+    if (f->fd >= 0) close(f->fd);
+    free(f);
+    return 0;
+}
+
+/* --- in --------------------------------------------------------------------------------------- */
+
+/* A frame with so many bytes of body. */
+static struct bytes make_frame(struct fixture *f, size_t body)
+{
+    static uint8_t frame[LARGE];
+    const struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
+    const struct wire_request request = {.body = {f->sent, body}};
+    size_t size = wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
+
+    assert_true(size > 0);
+    return (struct bytes){frame, size};
+}
+
+static void say(struct fixture *f, int fd, struct bytes bytes)
+{
+    assert_int_equal(write(fd, bytes.data, bytes.size), bytes.size);
+    hosted_run(&f->hosted);
+}
+
+/* As if the rest of its frame had been awaited for so much longer. */
+static void let_wait(struct connection *c, uint64_t ms)
+{
+    if (c->partial_ms != 0) c->partial_ms -= ms;
+}
+
+static void frames_are_fed_whole_however_they_come(void **state)
+{
+    struct fixture *f = *state;
+    struct bytes frame = make_frame(f, 6000); /* more than is kept of one that is not known */
+
+    for (size_t i = 0; i < frame.size; i++) {
+        assert_int_equal(f->n_frames, 0);
+        say(f, f->fd, (struct bytes){frame.data + i, 1});
+    }
+    assert_int_equal(f->n_frames, 1);
+    assert_null(f->c->in.data); /* an idle one holds no buffer */
+
+    assert_int_equal(write(f->fd, frame.data, frame.size), frame.size);
+    say(f, f->fd, (struct bytes){frame.data, 100});
+    assert_int_equal(f->n_frames, 2);
+    assert_int_equal(write(f->fd, frame.data + 100, frame.size - 100), frame.size - 100);
+    assert_int_equal(f->n_bytes, 2 * frame.size);
+    frame = make_frame(f, 3000);
+    assert_int_equal(write(f->fd, frame.data, frame.size), frame.size);
+    say(f, f->fd, frame);
+    assert_int_equal(f->n_frames, 5);
+    assert_int_equal(f->n_over, 0);
+}
+
+static void a_frame_that_is_refused_ends_it_with_what_is_behind_it(void **state)
+{
+    struct fixture *f = *state;
+    struct bytes frame = make_frame(f, 10);
+
+    f->refusal = VSTAMP_E_OTHER_GROUP;
+    assert_int_equal(write(f->fd, frame.data, frame.size), frame.size);
+    say(f, f->fd, frame);
+    assert_int_equal(f->n_frames, 1);
+    assert_int_equal(f->n_over, 1);
+    assert_string_equal(f->reason, "one of the two refuses the other");
+    assert_int_equal(f->error, VSTAMP_E_OTHER_GROUP);
+}
+
+static void who_says_nothing_or_half_of_a_first_frame_is_overdue(void **state)
+{
+    struct fixture *f = *state;
+    struct bytes frame = make_frame(f, 10);
+
+    assert_false(connection_is_overdue(f->c));
+    let_wait(f->c, PATIENCE_MS / 2);
+    say(f, f->fd, (struct bytes){frame.data, 20}); /* which gives it no more time */
+    assert_false(connection_is_overdue(f->c));
+    let_wait(f->c, PATIENCE_MS / 2);
+    assert_true(connection_is_overdue(f->c));
+    say(f, f->fd, (struct bytes){frame.data + 20, frame.size - 20});
+    let_wait(f->c, PATIENCE_MS);
+    assert_false(connection_is_overdue(f->c)); /* it may be silent for ever */
+}
+
+static void later_who_goes_on_is_not_overdue(void **state)
+{
+    struct fixture *f = *state;
+    struct bytes frame = make_frame(f, 10);
+
+    say(f, f->fd, frame);
+    for (size_t i = 0; i < 20; i++) {
+        say(f, f->fd, (struct bytes){frame.data + i, 1});
+        let_wait(f->c, PATIENCE_MS / 2);
+        assert_false(connection_is_overdue(f->c));
+    }
+    let_wait(f->c, PATIENCE_MS / 2);
+    assert_true(connection_is_overdue(f->c));
+}
+
+/* --- held ------------------------------------------------------------------------------------- */
+
+static void who_is_held_is_neither_read_nor_fed_nor_overdue(void **state)
+{
+    struct fixture *f = *state;
+    struct bytes frame = make_frame(f, 10);
+
+    f->owner.held = true;
+    say(f, f->fd, (struct bytes){frame.data, 20});
+    assert_true(f->c->held);
+    assert_int_equal(f->owner.n_held, 1);
+    let_wait(f->c, PATIENCE_MS);
+    assert_false(connection_is_overdue(f->c));
+
+    say(f, f->fd, (struct bytes){frame.data + 20, frame.size - 20});
+    assert_int_equal(f->c->in.size, 20); /* the rest waits in the socket */
+    connection_resume(f->c);
+    assert_true(f->c->held); /* since its owner is */
+    assert_int_equal(f->owner.n_held, 1);
+
+    f->owner.held = false;
+    connection_resume(f->c);
+    assert_int_equal(f->owner.n_held, 0);
+    assert_false(connection_is_overdue(f->c)); /* it was not its fault */
+    hosted_run(&f->hosted);
+    assert_int_equal(f->n_frames, 1);
+}
+
+static void who_is_held_counts_where_it_belongs(void **state)
+{
+    struct fixture *f = *state;
+
+    connection_hold(f->c);
+    connection_hold(f->c);
+    assert_int_equal(f->owner.n_held, 1);
+    connection_hand_over(f->c, &f->other);
+    assert_int_equal(f->owner.n_held, 0);
+    assert_int_equal(f->other.n_held, 1);
+    connection_close(f->c, "");
+    connection_close(f->c, "");
+    assert_int_equal(f->other.n_held, 0);
+    assert_int_equal(f->n_over, 1);
+}
+
+/* --- turns ------------------------------------------------------------------------------------ */
+
+/* As much as the socket takes. */
+static void fill(struct fixture *f, int fd)
+{
+    struct bytes frame = make_frame(f, 8000);
+
+    while (write(fd, frame.data, frame.size) == (ssize_t)frame.size) continue;
+}
+
+static void nobody_reads_more_than_its_share_of_a_round(void **state)
+{
+    struct fixture *f = *state;
+    struct bytes frame;
+    size_t before;
+    int fd;
+    struct connection *c = begin(f, &fd);
+
+    f->owner.share_max = CONNECTION_READ_SIZE;
+    fill(f, fd);
+    frame = make_frame(f, 2 * CONNECTION_READ_SIZE);
+    say(f, f->fd, (struct bytes){frame.data, 100}); /* it would have room for all of it */
+    say(f, f->fd, (struct bytes){frame.data + 100, frame.size - 100});
+    assert_int_equal(f->c->share.bytes, CONNECTION_READ_SIZE);
+    assert_in_range(c->share.bytes, CONNECTION_READ_SIZE, 2 * CONNECTION_READ_SIZE - 1);
+    before = f->n_bytes;
+    hosted_run(&f->hosted); /* the next one */
+    assert_true(f->n_bytes > before);
+    close(fd);
+}
+
+static void a_full_turn_reads_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct bytes frame;
+    int fds[3];
+
+    for (int i = 0; i < 3; i++) begin(f, &fds[i]);
+    hosted_run(&f->hosted); /* from here on who says something first is heard first */
+    for (int i = 0; i < 3; i++) fill(f, fds[i]);
+    frame = make_frame(f, 10);
+    say(f, f->fd, frame);
+    assert_in_range(f->hosted.turn.fullest_bytes, TURN_BYTES_MAX,
+                    TURN_BYTES_MAX + CONNECTION_READ_SIZE - 1);
+    assert_int_equal(f->c->share.bytes, 0);
+    for (int i = 0; i < 3; i++) hosted_run(&f->hosted);
+    assert_int_equal(f->c->share.bytes, frame.size);
+    for (int i = 0; i < 3; i++) close(fds[i]);
+}
+
+static void a_full_turn_feeds_no_more(void **state)
+{
+    struct fixture *f = *state;
+
+    f->owner.held = true;
+    say(f, f->fd, make_frame(f, 10));
+    f->owner.held = false;
+    turn_begin(&f->hosted.turn);
+    f->hosted.turn.taken_bytes = TURN_BYTES_MAX;
+    connection_resume(f->c);
+    assert_true(f->c->held);
+    assert_int_equal(f->n_frames, 0);
+    for (int i = 0; i < 2; i++) hosted_run(&f->hosted);
+    assert_int_equal(f->n_frames, 1);
+}
+
+#define LOOK 16u /* frames, or ends, between two looks at the clock */
+
+static void a_turn_that_takes_long_feeds_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct bytes frame = make_frame(f, 10);
+
+    f->is_slow = true;
+    for (unsigned i = 0; i < LOOK + 4; i++)
+        assert_int_equal(write(f->fd, frame.data, frame.size), frame.size);
+    hosted_run(&f->hosted);
+    assert_int_equal(f->n_frames, LOOK);
+    hosted_run(&f->hosted);
+    assert_int_equal(f->n_frames, LOOK + 4);
+}
+
+static void thousands_may_end_at_once(void **state)
+{
+    struct fixture *f = *state;
+    int fds[LOOK + 4];
+
+    f->is_slow = true;
+    for (unsigned i = 0; i < LOOK + 4; i++) begin(f, &fds[i]);
+    for (unsigned i = 0; i < LOOK + 4; i++) close(fds[i]);
+    hosted_run(&f->hosted);
+    assert_int_equal(f->n_over, LOOK);
+    hosted_run(&f->hosted);
+    assert_int_equal(f->n_over, LOOK + 4);
+}
+
+/* --- out -------------------------------------------------------------------------------------- */
+
+static void utter(struct fixture *f, size_t from, size_t size)
+{
+    assert_true(connection_send(f->c, (struct bytes){f->sent + from, size}));
+    connection_flush(f->c);
+}
+
+static void what_gathers_while_a_write_takes_long_follows_it(void **state)
+{
+    struct fixture *f = *state;
+
+    utter(f, 0, LARGE);
+    assert_true(f->c->write_busy);
+    utter(f, LARGE, 100);
+    utter(f, LARGE + 100, LARGE / 2);
+    assert_int_equal(hosted_receive(&f->hosted, f->fd, f->received, sizeof f->received),
+                     LARGE + 100 + LARGE / 2);
+    assert_memory_equal(f->received, f->sent, LARGE + 100 + LARGE / 2);
+    assert_false(f->c->write_busy);
+    assert_null(f->c->writing.data);
+}
+
+static void what_the_socket_does_not_take_at_all_leaves_later(void **state)
+{
+    struct fixture *f = *state;
+    size_t before = 0;
+    uv_os_fd_t fd;
+    ssize_t n;
+
+    assert_int_equal(uv_fileno((uv_handle_t *)&f->c->tcp, &fd), 0);
+    while ((n = write(fd, f->sent, LARGE)) > 0) before += (size_t)n;
+    utter(f, 0, 100);
+    assert_int_equal(f->n_over, 0);
+    assert_int_equal(hosted_receive(&f->hosted, f->fd, f->received, sizeof f->received),
+                     before + 100);
+    assert_memory_equal(f->received + before, f->sent, 100);
+}
+
+static void what_waits_for_the_socket_counts_against_the_bound(void **state)
+{
+    struct fixture *f = *state;
+
+    f->c->out_max = LARGE + 100;
+    utter(f, 0, LARGE);
+    assert_false(connection_send(f->c, (struct bytes){f->sent, 101}));
+    utter(f, LARGE, 100);
+    assert_false(connection_send(f->c, (struct bytes){f->sent, 1}));
+    assert_int_equal(hosted_receive(&f->hosted, f->fd, f->received, sizeof f->received),
+                     LARGE + 100);
+    utter(f, 0, LARGE);
+}
+
+static void what_was_sent_leaves_no_large_buffer(void **state)
+{
+    struct fixture *f = *state;
+
+    utter(f, 0, 100);
+    assert_non_null(f->c->out.data);
+    utter(f, 0, 100u << 10);
+    assert_null(f->c->out.data);
+    assert_int_equal(hosted_receive(&f->hosted, f->fd, f->received, sizeof f->received),
+                     100 + (100u << 10));
+}
+
+static void a_write_that_fails_ends_it_whether_it_took_long_or_not(void **state)
+{
+    struct fixture *f = *state;
+
+    connection_hold(f->c); /* so that it does not read that the other end is gone */
+    utter(f, 0, LARGE);
+    close(f->fd);
+    hosted_run(&f->hosted);
+    assert_int_equal(f->n_over, 1);
+    assert_string_equal(f->reason, uv_strerror(UV_EPIPE));
+
+    f->c = begin(f, &f->fd);
+    close(f->fd);
+    f->fd = -1;
+    utter(f, 0, 100);
+    assert_int_equal(f->n_over, 2);
+    assert_false(connection_send(f->c, (struct bytes){f->sent, 1}));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(frames_are_fed_whole_however_they_come, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_frame_that_is_refused_ends_it_with_what_is_behind_it,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_says_nothing_or_half_of_a_first_frame_is_overdue,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(later_who_goes_on_is_not_overdue, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_held_is_neither_read_nor_fed_nor_overdue, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(who_is_held_counts_where_it_belongs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nobody_reads_more_than_its_share_of_a_round, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_full_turn_reads_no_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_turn_feeds_no_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_turn_that_takes_long_feeds_no_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(thousands_may_end_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_gathers_while_a_write_takes_long_follows_it, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_the_socket_does_not_take_at_all_leaves_later, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_for_the_socket_counts_against_the_bound, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_was_sent_leaves_no_large_buffer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_write_that_fails_ends_it_whether_it_took_long_or_not,
+                                        set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

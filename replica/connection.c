@@ -35,7 +35,6 @@ struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owne
         return NULL;
     }
     c->owner = owner;
-    c->frame_max = WIRE_HEADER_SIZE;
     c->partial_ms = uv_now(loop);
     return c;
 }
@@ -162,7 +161,7 @@ static void keep_rest(struct connection *c, const uint8_t *data, size_t size)
     } else {
         ok = buffer_reserve(&c->in, wanted) && buffer_append(&c->in, data, size);
     }
-    if (c->identified || c->partial_ms == 0) c->partial_ms = uv_now(c->tcp.loop);
+    if (c->identified) c->partial_ms = uv_now(c->tcp.loop);
     if (!ok) connection_close(c, "out of memory");
 }
 
@@ -183,7 +182,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     if (turn_is_full(o->turn) || !turn_has_share(o->turn, &c->share, o->share_max) ||
         (is_greeting(c) && !turn_may_greet(o->turn)))
         *buf = uv_buf_init(NULL, 0);
-    else if (c->tls == NULL && c->in.size > 0 && room > 0)
+    else if (c->tls == NULL && c->in.size > 0)
         *buf = uv_buf_init((char *)c->in.data + c->in.size,
                            room < CONNECTION_READ_SIZE ? (unsigned)room : CONNECTION_READ_SIZE);
     else
@@ -228,7 +227,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct connection *c = (struct connection *)stream;
     struct bytes read = {(const uint8_t *)buf->base, n > 0 ? (size_t)n : 0};
 
-    if (n == 0 || n == UV_ENOBUFS || c->closing) return;
+    if (n == 0 || n == UV_ENOBUFS) return;
     if (n < 0) {
         turn_begin(c->owner->turn); /* thousands may end at once, and each end is work */
         turn_takes(c->owner->turn);
@@ -288,7 +287,6 @@ static void on_written(uv_write_t *write, int status)
 
     c->write_busy = false;
     buffer_release(&c->writing);
-    if (c->closing) return;
     if (status < 0)
         connection_close(c, uv_strerror(status));
     else

@@ -291,6 +291,7 @@ static void on_written(uv_write_t *write, int status)
         connection_close(c, uv_strerror(status));
     else
         connection_flush(c);
+    if (c->held) turn_begin(c->owner->turn); /* after which it is fed, if this is why it was held */
 }
 
 /* How many of these bytes the socket takes; less than 0: it is closed. */

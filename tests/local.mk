@@ -13,6 +13,7 @@ UNIT_TESTS = \
     %D%/unit/test_checksum \
     %D%/unit/test_cli \
     %D%/unit/test_client_table \
+    %D%/unit/test_clients \
     %D%/unit/test_codec \
     %D%/unit/test_config \
     %D%/unit/test_connection \
@@ -332,6 +333,7 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 %C%_unit_test_app_answer_LDADD = $(EXEC_LIBS) $(LDADD)
 %C%_unit_test_app_exec_LDADD = $(EXEC_LIBS) $(LDADD)
 %C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)
+%C%_unit_test_clients_LDADD = $(REPLICA_LIBS) $(LDADD)
 %C%_unit_test_connection_LDADD = $(REPLICA_LIBS) $(LDADD)
 %C%_unit_test_folder_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(LDADD)
 %C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)

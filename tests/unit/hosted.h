@@ -6,10 +6,12 @@
 #define UNIT_HOSTED_H
 
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core.h"
+#include "node/node.h"
 #include "replica/connection.h"
 
 struct hosted {
@@ -21,8 +23,42 @@ struct hosted {
     uint8_t read_buffer[CONNECTION_READ_SIZE];
 };
 
-/* `config` is filled in but for what a test wants otherwise; `io` is kept by pointer, and the
- * functions are as in struct turn. */
+static inline void hosted_ignore_frame(void *ctx, uint8_t slot, struct bytes frame)
+{
+    (void)ctx;
+    (void)slot;
+    (void)frame;
+}
+
+static inline void hosted_ignore_log(void *ctx, enum log_level level, const char *event,
+                                     const char *detail)
+{
+    (void)ctx;
+    (void)level;
+    (void)event;
+    (void)detail;
+}
+
+/* A small one, which no timer of its own disturbs. */
+static inline void hosted_configure(struct hosted *h, uint8_t n_replicas)
+{
+    h->config = (struct vr_config){.n_replicas = n_replicas,
+                                   .heartbeat_ms = 20000,
+                                   .view_change_ms = 60000,
+                                   .max_clients = 4,
+                                   .batch_bytes = 4096,
+                                   .max_answer_bytes = 256,
+                                   .max_read_bytes = 4096,
+                                   .pipeline = 1,
+                                   .log_entries = 16,
+                                   .log_bytes = 65536,
+                                   .checkpoint_ops = 8,
+                                   .state_pages = 64,
+                                   .version = "1.2.3",
+                                   .addresses = {"m:1", "b:2", "c:3"}};
+}
+
+/* After hosted_configure.  The functions are as in struct turn. */
 static inline void hosted_open(struct hosted *h, const struct vstamp_app *app,
                                const struct node_io *io, void (*send)(void *ctx),
                                void (*after)(void *ctx), void (*resume)(void *ctx), void *ctx)
@@ -42,7 +78,7 @@ static inline void hosted_end(uv_handle_t *handle, void *ctx)
     (void)ctx;
     if (uv_is_closing(handle)) return;
     if (handle->type == UV_TCP)
-        connection_discard((struct connection *)handle);
+        connection_close((struct connection *)handle, "the end");
     else
         uv_close(handle, NULL);
 }

@@ -26,7 +26,6 @@ struct fixture {
     bool is_slow; /* each frame, and each end, takes long */
     const char *reason;
     int error;
-    struct node_io io;
     uint8_t sent[2 * LARGE], received[2 * LARGE];
 };
 
@@ -82,14 +81,12 @@ static struct connection *begin(struct fixture *f, int *fd)
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct core core;
 
     if (f == NULL) return -1;
     *state = f;
-    core_configure(&core, 12);
-    f->hosted.config = core.config;
-    f->io = (struct node_io){.send = core_ignore_frame, .log = core_ignore_log};
-    hosted_open(&f->hosted, kv_app(), &f->io, nothing, nothing, resume, f);
+    const struct node_io io = {.send = hosted_ignore_frame, .log = hosted_ignore_log};
+    hosted_configure(&f->hosted, 3);
+    hosted_open(&f->hosted, kv_app(), &io, nothing, nothing, resume, f);
     f->owner = (struct connection_owner){.ctx = f,
                                          .turn = &f->hosted.turn,
                                          .share_max = TURN_BYTES_MAX,
@@ -431,33 +428,27 @@ static void a_write_that_fails_ends_it_whether_it_took_long_or_not(void **state)
     assert_false(connection_send(f->c, (struct bytes){f->sent, 1}));
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(frames_are_fed_whole_however_they_come, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_frame_that_is_refused_ends_it_with_what_is_behind_it,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(who_says_nothing_or_half_of_a_first_frame_is_overdue,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(later_who_goes_on_is_not_overdue, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(who_is_held_is_neither_read_nor_fed_nor_overdue, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(who_is_held_counts_where_it_belongs, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nobody_reads_more_than_its_share_of_a_round, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_full_turn_reads_no_more, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_full_turn_feeds_no_more, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_turn_that_takes_long_feeds_no_more, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(thousands_may_end_at_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_gathers_while_a_write_takes_long_follows_it, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(what_the_socket_does_not_take_at_all_leaves_later, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(what_waits_for_the_socket_counts_against_the_bound, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(what_was_sent_leaves_no_large_buffer, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_write_that_fails_ends_it_whether_it_took_long_or_not,
-                                        set_up, tear_down),
+        TEST(frames_are_fed_whole_however_they_come),
+        TEST(a_frame_that_is_refused_ends_it_with_what_is_behind_it),
+        TEST(who_says_nothing_or_half_of_a_first_frame_is_overdue),
+        TEST(later_who_goes_on_is_not_overdue),
+        TEST(who_is_held_is_neither_read_nor_fed_nor_overdue),
+        TEST(who_is_held_counts_where_it_belongs),
+        TEST(nobody_reads_more_than_its_share_of_a_round),
+        TEST(a_full_turn_reads_no_more),
+        TEST(a_full_turn_feeds_no_more),
+        TEST(a_turn_that_takes_long_feeds_no_more),
+        TEST(thousands_may_end_at_once),
+        TEST(what_gathers_while_a_write_takes_long_follows_it),
+        TEST(what_the_socket_does_not_take_at_all_leaves_later),
+        TEST(what_waits_for_the_socket_counts_against_the_bound),
+        TEST(what_was_sent_leaves_no_large_buffer),
+        TEST(a_write_that_fails_ends_it_whether_it_took_long_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The connections of clients: who makes room for whom, whose answer goes where, and who waits since
+ * it does not read, or since the node takes no more. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include <cmocka.h>
+
+#include "hosted.h"
+#include "kv/kv.h"
+#include "replica/clients.h"
+
+#define SLOTS       4u
+#define ANSWER_MAX  4096u
+#define PAUSE       (256u << 10) /* unread, that no more is fed */
+#define SHARED      (32u << 20)  /* unread, of all together beyond what each may have */
+#define PATIENCE_MS 10000u       /* for the rest of a frame */
+
+struct fixture {
+    struct hosted hosted;
+    struct log log;
+    struct peers peers;
+    struct clients clients;
+    uv_tcp_t listener;
+    struct sockaddr_un at;
+    socklen_t at_size;
+    bool withheld;   /* answers are */
+    uint64_t origin; /* of the last one */
+    uint8_t bytes[SHARED];
+};
+
+static void on_directory(void *ctx, const struct node_directory *d)
+{
+    struct fixture *f = ctx;
+
+    peers_directory(&f->peers, d);
+}
+
+static void on_reply(void *ctx, uint64_t origin, struct bytes frame)
+{
+    struct fixture *f = ctx;
+
+    f->origin = origin;
+    if (!f->withheld) clients_reply(&f->clients, origin, frame);
+}
+
+static void nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static void flush(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    clients_flush(&f->clients);
+}
+
+static void resume(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    clients_resume(&f->clients);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct fixture *f = listener->data;
+
+    assert_int_equal(status, 0);
+    assert_true(clients_accept(&f->clients, listener));
+}
+
+/* At a name that the system chooses. */
+static void listen_here(struct fixture *f)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    f->at.sun_family = AF_UNIX;
+    f->at_size = sizeof f->at;
+    assert_int_equal(bind(fd, (struct sockaddr *)&f->at, sizeof f->at.sun_family), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&f->at, &f->at_size), 0);
+    assert_int_equal(uv_tcp_init(&f->hosted.loop, &f->listener), 0);
+    assert_int_equal(uv_tcp_open(&f->listener, fd), 0);
+    f->listener.data = f;
+    assert_int_equal(uv_listen((uv_stream_t *)&f->listener, 8, on_connection), 0);
+}
+
+/* The node is a group of one. */
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    const struct node_io io = {.ctx = f,
+                               .send = hosted_ignore_frame,
+                               .directory = on_directory,
+                               .reply = on_reply,
+                               .log = hosted_ignore_log};
+
+    if (f == NULL) return -1;
+    struct hosted *h = &f->hosted;
+    *state = f;
+    hosted_configure(h, 1);
+    hosted_open(h, kv_app(), &io, nothing, flush, resume, f);
+    log_open(&f->log, LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT, 0);
+    peers_init(&f->peers, &h->loop, &h->turn, &f->log, NULL, &h->config, ANSWER_MAX, 1,
+               h->read_buffer);
+    assert_int_equal(clients_init(&f->clients, &h->turn, &f->peers, &f->log, NULL, SLOTS,
+                                  ANSWER_MAX, h->read_buffer),
+                     0);
+    turn_begin(&h->turn);
+    node_start(h->node);
+    hosted_run(h);
+    listen_here(f);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    uv_close((uv_handle_t *)&f->listener, NULL);
+    hosted_close(&f->hosted);
+    free(f->clients.slots);
+    free(f);
+    return 0;
+}
+
+/* --- the other ends --------------------------------------------------------------------------- */
+
+static int come(struct fixture *f)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&f->at, f->at_size), 0);
+    hosted_run(&f->hosted);
+    return fd;
+}
+
+static void leave(struct fixture *f, int fd)
+{
+    close(fd);
+    hosted_run(&f->hosted);
+}
+
+static void say(struct fixture *f, int fd, struct bytes bytes)
+{
+    assert_int_equal(write(fd, bytes.data, bytes.size), bytes.size);
+    hosted_run(&f->hosted);
+}
+
+/* To be one of its clients. */
+static struct bytes make_request(uint64_t client)
+{
+    static uint8_t frame[256];
+    const struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
+    const struct wire_request request = {.client = {1, client},
+                                         .number = 1,
+                                         .kind = WIRE_KIND_REGISTER,
+                                         .application = wire_application(KV_APPLICATION)};
+    size_t size = wire_frame_encode(&header, &wire_shape_request, &request, frame, sizeof frame);
+
+    assert_true(size > 0);
+    return (struct bytes){frame, size};
+}
+
+static void ask(struct fixture *f, int fd)
+{
+    say(f, fd, make_request(1));
+}
+
+static size_t receive(struct fixture *f, int fd)
+{
+    return hosted_receive(&f->hosted, fd, f->bytes, sizeof f->bytes);
+}
+
+static bool is_closed(struct fixture *f, int fd)
+{
+    uint8_t byte;
+
+    receive(f, fd);
+    return read(fd, &byte, 1) == 0;
+}
+
+/* Asks, and the answer stays with the test; returns where it belongs. */
+static uint64_t ask_in_vain(struct fixture *f, int fd)
+{
+    f->withheld = true;
+    f->origin = 0;
+    ask(f, fd);
+    f->withheld = false;
+    assert_true(f->origin != 0);
+    return f->origin;
+}
+
+static void answer(struct fixture *f, uint64_t origin, size_t size)
+{
+    clients_reply(&f->clients, origin, (struct bytes){f->bytes, size});
+}
+
+/* --- room ------------------------------------------------------------------------------------- */
+
+static void who_is_idle_for_longest_makes_room(void **state)
+{
+    struct fixture *f = *state;
+    int fds[SLOTS + 2];
+
+    for (unsigned i = 0; i < SLOTS; i++) fds[i] = come(f);
+    ask(f, fds[0]);
+    ask_in_vain(f, fds[1]);
+    fds[SLOTS] = come(f);
+    assert_true(is_closed(f, fds[2]));
+    fds[SLOTS + 1] = come(f);
+    assert_true(is_closed(f, fds[3]));
+    assert_false(is_closed(f, fds[0]));
+    assert_false(is_closed(f, fds[1]));
+    assert_int_equal(f->clients.n_used, SLOTS);
+    assert_int_equal(f->clients.n_evicted, 2);
+    ask(f, fds[SLOTS + 1]);
+    assert_true(receive(f, fds[SLOTS + 1]) > 0);
+    for (unsigned i = 0; i < SLOTS + 2; i++) leave(f, fds[i]);
+    assert_int_equal(f->clients.n_used, 0);
+}
+
+static void who_waits_for_an_answer_makes_none(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t origins[SLOTS];
+    int fds[SLOTS], late;
+
+    for (unsigned i = 0; i < SLOTS; i++) {
+        fds[i] = come(f);
+        origins[i] = ask_in_vain(f, fds[i]);
+    }
+    late = come(f);
+    assert_true(is_closed(f, late));
+    close(late);
+    answer(f, origins[2], 100);
+    clients_flush(&f->clients);
+    late = come(f);
+    assert_false(is_closed(f, late));
+    assert_true(is_closed(f, fds[2]));
+    close(late);
+    for (unsigned i = 0; i < SLOTS; i++) close(fds[i]);
+}
+
+static void who_says_nothing_is_closed(void **state)
+{
+    struct fixture *f = *state;
+    int fds[] = {come(f), come(f), come(f)};
+
+    ask(f, fds[1]);
+    for (struct connection *one = f->clients.oldest; one != NULL; one = one->newer)
+        if (one->partial_ms != 0) one->partial_ms -= PATIENCE_MS;
+    clients_sweep(&f->clients);
+    assert_true(is_closed(f, fds[0]));
+    assert_false(is_closed(f, fds[1]));
+    assert_true(is_closed(f, fds[2]));
+    for (int i = 0; i < 3; i++) close(fds[i]);
+}
+
+static void a_replica_leaves_for_its_peers(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t frame[1024];
+    struct node_identity ours;
+    int fd = come(f);
+
+    node_identity(f->hosted.node, &ours);
+    const struct wire_header header = {.sender = 1, .newest = ours.newest};
+    const struct wire_hello hello = {.address = bytes_of("s:1"),
+                                     .settings = ours.settings,
+                                     .application = bytes_of(ours.application),
+                                     .oldest = ours.oldest};
+    size_t size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof frame);
+    say(f, fd, (struct bytes){frame, size});
+    assert_int_equal(f->clients.n_used, 0);
+    assert_non_null(f->peers.strangers[0].connection);
+    leave(f, fd);
+    assert_null(f->peers.strangers[0].connection);
+
+    fd = come(f); /* it counts among the first frames only */
+    ask(f, fd);
+    say(f, fd, (struct bytes){frame, size});
+    assert_true(is_closed(f, fd));
+    close(fd);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static void an_answer_finds_who_asked_or_nobody(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t origin;
+    int fds[SLOTS], fd = come(f);
+
+    origin = ask_in_vain(f, fd);
+    answer(f, origin, 100);
+    answer(f, origin, 50);
+    clients_flush(&f->clients);
+    assert_int_equal(receive(f, fd), 150);
+    leave(f, fd);
+    answer(f, origin, 100);
+    for (unsigned i = 0; i < SLOTS; i++) fds[i] = come(f); /* in all places */
+    answer(f, origin, 100);
+    clients_flush(&f->clients);
+    for (unsigned i = 0; i < SLOTS; i++) assert_int_equal(receive(f, fds[i]), 0);
+    answer(f, UINT64_C(1) << 32 | SLOTS, 100); /* of no place at all */
+    for (unsigned i = 0; i < SLOTS; i++) close(fds[i]);
+}
+
+static void who_goes_before_its_answer_leaves_is_not_written_to(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t origins[3];
+    int fds[3];
+
+    for (int gone = 0; gone < 3; gone++) {
+        for (int i = 0; i < 3; i++) {
+            fds[i] = come(f);
+            origins[i] = ask_in_vain(f, fds[i]);
+        }
+        for (int i = 0; i < 3; i++) answer(f, origins[i], 100);
+        leave(f, fds[gone]);
+        clients_flush(&f->clients);
+        for (int i = 0; i < 3; i++) {
+            if (i == gone) continue;
+            assert_int_equal(receive(f, fds[i]), 100);
+            leave(f, fds[i]);
+        }
+    }
+}
+
+static void who_does_not_read_has_its_own_bound_and_a_share_of_what_all_have(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t first, second;
+    int fds[] = {come(f), come(f)};
+
+    first = ask_in_vain(f, fds[0]);
+    second = ask_in_vain(f, fds[1]);
+    answer(f, first, SHARED);
+    answer(f, first, PAUSE);
+    answer(f, second, PAUSE);
+    clients_flush(&f->clients);
+    assert_int_equal(f->clients.n_used, 2);
+    answer(f, second, PAUSE);
+    clients_flush(&f->clients);
+    assert_int_equal(f->clients.n_used, 1);
+    assert_true(is_closed(f, fds[1]));
+    assert_int_equal(receive(f, fds[0]), SHARED);
+    assert_int_equal(receive(f, fds[0]), PAUSE);
+    for (int i = 0; i < 2; i++) close(fds[i]);
+}
+
+/* Its requests wait in its socket, until it has read. */
+static void who_does_not_read_is_fed_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct connection *c;
+    uint64_t origin;
+    int fd = come(f);
+
+    origin = ask_in_vain(f, fd);
+    c = f->clients.newest;
+    answer(f, origin, 2 * PAUSE);
+    clients_flush(&f->clients);
+    ask_in_vain(f, fd);
+    assert_true(c->held);
+    f->origin = 0;
+    ask(f, fd);
+    assert_int_equal(f->origin, 0);
+    assert_true(receive(f, fd) > 2 * PAUSE);
+    assert_false(c->held);
+    assert_true(f->origin != 0);
+    close(fd);
+}
+
+/* What the node has no room for waits, too, and nothing is refused. */
+static void what_is_more_than_the_node_takes_in_a_turn_comes_in_the_next_ones(void **state)
+{
+    enum { N = 200 };
+    struct fixture *f = *state;
+    struct bytes frame;
+    int fd = come(f), other = come(f);
+    size_t size, one;
+
+    ask(f, fd);
+    one = receive(f, fd);
+    for (int i = 0; i < N; i++) {
+        frame = make_request((uint64_t)i + 2);
+        assert_int_equal(write(fd, frame.data, frame.size), frame.size);
+    }
+    frame = make_request(N + 2);
+    say(f, other, frame);
+    size = hosted_receive(&f->hosted, fd, f->bytes, sizeof f->bytes);
+    assert_int_equal(size, N * one);
+    assert_int_equal(hosted_receive(&f->hosted, other, f->bytes, sizeof f->bytes), one);
+    close(fd);
+    close(other);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(who_is_idle_for_longest_makes_room),
+        TEST(who_waits_for_an_answer_makes_none),
+        TEST(who_says_nothing_is_closed),
+        TEST(a_replica_leaves_for_its_peers),
+        TEST(an_answer_finds_who_asked_or_nobody),
+        TEST(who_goes_before_its_answer_leaves_is_not_written_to),
+        TEST(who_does_not_read_has_its_own_bound_and_a_share_of_what_all_have),
+        TEST(who_does_not_read_is_fed_no_more),
+        TEST(what_is_more_than_the_node_takes_in_a_turn_comes_in_the_next_ones),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -272,7 +272,6 @@ static void come_up(struct peer *peer, const char *version)
     uv_timer_stop(&peer->timer);
     snprintf(peer->version, sizeof peer->version, "%s", version);
     peer->up = true;
-    peer->complained = false;
     is_in_contact(p, peer->address.text);
     peer->backoff_ms = BACKOFF_MS_MIN;
     peer->connection->frame_max = p->frame_max;
@@ -325,9 +324,7 @@ static void take_connection(struct peer *peer, struct connection *c)
 
     if (peer->connection != NULL)
         connection_close(peer->connection, "replaced by a new connection");
-    uv_timer_stop(&peer->timer);
     peer->connection = c;
-    peer->dialled = false;
     c->number = (uint32_t)(peer - p->places);
 }
 
@@ -388,7 +385,7 @@ int peers_adopt(struct peers *p, struct connection *c, const struct wire_message
     c->number = NOBODY;
     node_identity(p->turn->node, &identity);
     struct peer *peer = find_peer(p, hello->address);
-    if (peer != NULL && peer->connection != NULL && peer->dialled && !peer->up &&
+    if (peer != NULL && peer->connection != NULL && !peer->up &&
         strcmp(identity.address, peer->address.text) < 0)
         return VSTAMP_E_OTHER_GROUP; /* it takes our dial */
     send_hello(p, c, reason != NULL ? reason : "");
@@ -483,7 +480,7 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
     unsigned n = 0, skip;
 
     peer->resolving = false;
-    if (c != NULL && !peer->dialled) c = NULL; /* it has come to us meanwhile */
+    if (peer->up) c = NULL; /* it has come to us meanwhile */
     for (one = list; one != NULL; one = one->ai_next) n++;
     if (c != NULL && status == 0 && n > 0) {
         skip = peer->n_dials++ % n;
@@ -506,7 +503,6 @@ static void dial(struct peer *peer)
         dial_later(peer);
         return;
     }
-    peer->dialled = true;
     peer->connection->number = (uint32_t)(peer - p->places);
     peer->connection->frame_max = WIRE_HEADER_SIZE + HELLO_SIZE_MAX;
     peer->connection->out_max = HELLO_SIZE_MAX;

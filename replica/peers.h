@@ -49,11 +49,10 @@ struct peer {
     struct address address;
     bool used;
     uint8_t slot;
-    struct connection *connection; /* up, or being dialled; NULL: none */
-    bool dialled;                  /* by us */
+    struct connection *connection; /* up, or dialled by us; NULL: none */
     bool up;                       /* hellos were exchanged */
     bool told;                     /* and the node knows */
-    bool complained;               /* its absence was logged */
+    bool complained;               /* an absence was logged */
     char version[32];
     uint32_t backoff_ms;
     unsigned n_dials;

@@ -35,6 +35,7 @@ UNIT_TESTS = \
     %D%/unit/test_linear \
     %D%/unit/test_log \
     %D%/unit/test_pages \
+    %D%/unit/test_peers \
     %D%/unit/test_plan \
     %D%/unit/test_print \
     %D%/unit/test_progress \
@@ -338,6 +339,7 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 %C%_unit_test_folder_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(LDADD)
 %C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
 %C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)
+%C%_unit_test_peers_LDADD = $(REPLICA_LIBS) $(LDADD)
 %C%_unit_test_plan_LDADD = $(ADMIN_LIBS) $(LDADD)
 %C%_unit_test_request_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_session_file_LDADD = $(CLIENT_LIBS) $(LDADD)

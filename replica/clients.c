@@ -32,7 +32,6 @@ static void unlink_used(struct clients *c, struct connection *one)
         one->newer->older = one->older;
     else
         c->newest = one->older;
-    one->older = one->newer = NULL;
 }
 
 static void link_newest(struct clients *c, struct connection *one)
@@ -207,7 +206,7 @@ static bool send_answer(struct clients *c, struct connection *one, struct bytes 
 {
     bool sent = connection_send(one, frame);
 
-    if (sent || one->closing || borrowed(c) + frame.size > OUT_SHARED) return sent;
+    if (sent || borrowed(c) + frame.size > OUT_SHARED) return sent;
     one->out_max = one->out.size + one->writing.size + frame.size;
     sent = connection_send(one, frame);
     one->out_max = c->out_max;
@@ -220,7 +219,7 @@ void clients_reply(struct clients *c, uint64_t origin, struct bytes frame)
 
     if (slot >= c->n_slots || c->slots[slot].generation != origin >> 32) return;
     struct connection *one = c->slots[slot].connection;
-    if (one == NULL || one->closing) return;
+    if (one == NULL) return;
     one->asked = false;
     if (!send_answer(c, one, frame)) one->overrun = true; /* closed by the flush of this turn */
     if (one->dirty) return;

@@ -14,10 +14,11 @@
 #include "kv/kv.h"
 #include "replica/clients.h"
 
-#define SLOTS       4u
+#define SLOTS       70u /* more than are looked at for one that is idle */
 #define ANSWER_MAX  4096u
-#define PAUSE       (256u << 10) /* unread, that no more is fed */
-#define SHARED      (32u << 20)  /* unread, of all together beyond what each may have */
+#define PAUSE       (256u << 10) /* with more than that unread, no more is fed */
+#define OWN         (PAUSE + 2 * ANSWER_MAX) /* that one may have unread */
+#define SHARED      (32u << 20) /* that all together may have beyond */
 #define PATIENCE_MS 10000u       /* for the rest of a frame */
 
 struct fixture {
@@ -313,6 +314,19 @@ static void an_answer_finds_who_asked_or_nobody(void **state)
     for (unsigned i = 0; i < SLOTS; i++) close(fds[i]);
 }
 
+static void an_origin_is_never_zero(void **state)
+{
+    struct fixture *f = *state;
+    int fd;
+
+    for (unsigned i = 0; i < SLOTS; i++) f->clients.slots[i].generation = UINT32_MAX;
+    fd = come(f);
+    assert_int_equal(f->clients.newest->number, 0);
+    ask(f, fd);
+    assert_true(receive(f, fd) > 0);
+    close(fd);
+}
+
 static void who_goes_before_its_answer_leaves_is_not_written_to(void **state)
 {
     struct fixture *f = *state;
@@ -320,11 +334,15 @@ static void who_goes_before_its_answer_leaves_is_not_written_to(void **state)
     int fds[3];
 
     for (int gone = 0; gone < 3; gone++) {
+        struct connection *c[3];
+
         for (int i = 0; i < 3; i++) {
             fds[i] = come(f);
+            c[i] = f->clients.newest;
             origins[i] = ask_in_vain(f, fds[i]);
         }
         for (int i = 0; i < 3; i++) answer(f, origins[i], 100);
+        connection_close(c[gone], "");
         leave(f, fds[gone]);
         clients_flush(&f->clients);
         for (int i = 0; i < 3; i++) {
@@ -339,22 +357,29 @@ static void who_does_not_read_has_its_own_bound_and_a_share_of_what_all_have(voi
 {
     struct fixture *f = *state;
     uint64_t first, second;
-    int fds[] = {come(f), come(f)};
+    int fds[] = {come(f), come(f), come(f)};
 
     first = ask_in_vain(f, fds[0]);
     second = ask_in_vain(f, fds[1]);
     answer(f, first, SHARED);
-    answer(f, first, PAUSE);
-    answer(f, second, PAUSE);
+    answer(f, first, OWN);
+    answer(f, second, OWN);
+    clients_flush(&f->clients);
+    assert_int_equal(f->clients.n_used, 3);
+    answer(f, second, 1);
     clients_flush(&f->clients);
     assert_int_equal(f->clients.n_used, 2);
-    answer(f, second, PAUSE);
+    assert_true(is_closed(f, fds[1]));
+
+    assert_int_equal(receive(f, fds[0]), SHARED);
+    assert_int_equal(receive(f, fds[0]), OWN);
+    second = ask_in_vain(f, fds[2]);
+    answer(f, second, SHARED);
+    answer(f, second, OWN);
+    answer(f, first, OWN + 1); /* it has no share left from before */
     clients_flush(&f->clients);
     assert_int_equal(f->clients.n_used, 1);
-    assert_true(is_closed(f, fds[1]));
-    assert_int_equal(receive(f, fds[0]), SHARED);
-    assert_int_equal(receive(f, fds[0]), PAUSE);
-    for (int i = 0; i < 2; i++) close(fds[i]);
+    for (int i = 0; i < 3; i++) close(fds[i]);
 }
 
 /* Its requests wait in its socket, until it has read. */
@@ -367,14 +392,17 @@ static void who_does_not_read_is_fed_no_more(void **state)
 
     origin = ask_in_vain(f, fd);
     c = f->clients.newest;
-    answer(f, origin, 2 * PAUSE);
+    answer(f, origin, PAUSE);
     clients_flush(&f->clients);
+    ask_in_vain(f, fd);
+    assert_false(c->held);
+    answer(f, origin, 1);
     ask_in_vain(f, fd);
     assert_true(c->held);
     f->origin = 0;
     ask(f, fd);
     assert_int_equal(f->origin, 0);
-    assert_true(receive(f, fd) > 2 * PAUSE);
+    assert_true(receive(f, fd) > PAUSE + 1);
     assert_false(c->held);
     assert_true(f->origin != 0);
     close(fd);
@@ -414,6 +442,7 @@ int main(void)
         TEST(who_says_nothing_is_closed),
         TEST(a_replica_leaves_for_its_peers),
         TEST(an_answer_finds_who_asked_or_nobody),
+        TEST(an_origin_is_never_zero),
         TEST(who_goes_before_its_answer_leaves_is_not_written_to),
         TEST(who_does_not_read_has_its_own_bound_and_a_share_of_what_all_have),
         TEST(who_does_not_read_is_fed_no_more),

@@ -207,11 +207,10 @@ static bool same_members(const struct peers *p, const struct wire_hello *theirs)
     struct node_identity ours;
 
     node_identity(p->turn->node, &ours);
-    bool blank_here = vstamp_id_is_zero(ours.group);
     bool blank = vstamp_id_is_zero(theirs->group);
-    if (ours.epoch != theirs->epoch || (blank_here && !blank)) return true;
+    if (ours.epoch != theirs->epoch) return true;
     if (!blank && !vstamp_id_equal(ours.group, theirs->group)) return true; /* the node tells */
-    if (!blank_here && blank && !is_member(p, theirs->address)) return true;
+    if (blank && !vstamp_id_is_zero(ours.group) && !is_member(p, theirs->address)) return true;
     return vstamp_id_equal(ours.members, theirs->members);
 }
 
@@ -322,8 +321,10 @@ static void take_connection(struct peer *peer, struct connection *c)
 {
     struct peers *p = peer->peers;
 
-    if (peer->connection != NULL)
+    if (peer->connection != NULL) {
+        peer->complained = true; /* it is not out of reach */
         connection_close(peer->connection, "replaced by a new connection");
+    }
     peer->connection = c;
     c->number = (uint32_t)(peer - p->places);
 }
@@ -426,7 +427,6 @@ static int on_frame(struct connection *c, struct bytes frame)
 {
     struct peers *p = c->owner->ctx;
 
-    if (c->number == NOBODY) return VSTAMP_E_MALFORMED;
     struct peer *peer = &p->places[c->number];
     if (!peer->up) return on_hello(peer, frame);
     turn_begin(p->turn);
@@ -650,7 +650,7 @@ void peers_start(struct peers *p)
     for (uint8_t i = 0; i < p->n_slots; i++) {
         struct peer *peer = p->slots[i];
 
-        if (peer == NULL || peer->connection != NULL) continue;
+        if (peer == NULL) continue;
         if (dials(peer))
             dial(peer);
         else

@@ -17,6 +17,7 @@ UNIT_TESTS = \
     %D%/unit/test_codec \
     %D%/unit/test_config \
     %D%/unit/test_connection \
+    %D%/unit/test_dials \
     %D%/unit/test_driver \
     %D%/unit/test_error \
     %D%/unit/test_folder \
@@ -204,6 +205,7 @@ check_LTLIBRARIES += %D%/libshared.la
     %D%/unit/hosted.h \
     %D%/unit/own_folder.h \
     %D%/unit/paged.h \
+    %D%/unit/peered.h \
     %D%/unit/session_play.h \
     %D%/unit/stored.h
 SHARED_LIBS = %D%/libshared.la
@@ -336,6 +338,7 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 %C%_unit_test_bench_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_clients_LDADD = $(REPLICA_LIBS) $(LDADD)
 %C%_unit_test_connection_LDADD = $(REPLICA_LIBS) $(LDADD)
+%C%_unit_test_dials_LDADD = $(REPLICA_LIBS) $(LDADD)
 %C%_unit_test_folder_LDADD = $(ADMIN_LIBS) $(STORAGE_LIBS) $(LDADD)
 %C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
 %C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)

@@ -54,6 +54,7 @@ UNIT_TESTS = \
     %D%/unit/test_tls \
     %D%/unit/test_trail \
     %D%/unit/test_tree \
+    %D%/unit/test_turn \
     %D%/unit/test_verdict \
     %D%/unit/test_whole_file
 
@@ -348,6 +349,8 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 %C%_unit_test_session_file_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_storage_LDADD = $(STORAGE_LIBS) $(LDADD)
 %C%_unit_test_talk_LDADD = $(ADMIN_LIBS) $(LDADD)
+%C%_unit_test_turn_LDADD = $(REPLICA_LIBS) $(LDADD)
+%C%_unit_test_turn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=node_next_timer
 %C%_unit_test_verdict_LDADD = $(ADMIN_LIBS) $(LDADD)
 
 # Fuzzers: with --enable-fuzzers programs of libFuzzer, else tests that run their corpus.

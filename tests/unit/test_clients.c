@@ -12,7 +12,8 @@
 
 #include "hosted.h"
 #include "kv/kv.h"
-#include "replica/clients.h"
+#include "node/recording.h"
+#include "replica/transport_uv.h"
 
 #define SLOTS       70u /* more than are looked at for one that is idle */
 #define ANSWER_MAX  4096u
@@ -24,13 +25,14 @@
 struct fixture {
     struct hosted hosted;
     struct log log;
-    struct peers peers;
-    struct clients clients;
+    struct transport transport;
     uv_tcp_t listener;
     struct sockaddr_un at;
     socklen_t at_size;
     bool withheld;   /* answers are */
     uint64_t origin; /* of the last one */
+    bool is_slow;    /* each frame takes long, and nobody is resumed */
+    unsigned n_asked, n_strange; /* frames of clients and of other replicas */
     uint8_t bytes[SHARED];
 };
 
@@ -38,7 +40,7 @@ static void on_directory(void *ctx, const struct node_directory *d)
 {
     struct fixture *f = ctx;
 
-    peers_directory(&f->peers, d);
+    peers_directory(&f->transport.peers, d);
 }
 
 static void on_reply(void *ctx, uint64_t origin, struct bytes frame)
@@ -46,7 +48,7 @@ static void on_reply(void *ctx, uint64_t origin, struct bytes frame)
     struct fixture *f = ctx;
 
     f->origin = origin;
-    if (!f->withheld) clients_reply(&f->clients, origin, frame);
+    if (!f->withheld) clients_reply(&f->transport.clients, origin, frame);
 }
 
 static void nothing(void *ctx)
@@ -58,14 +60,28 @@ static void flush(void *ctx)
 {
     struct fixture *f = ctx;
 
-    clients_flush(&f->clients);
+    clients_flush(&f->transport.clients);
 }
 
 static void resume(void *ctx)
 {
     struct fixture *f = ctx;
 
-    clients_resume(&f->clients);
+    if (!f->is_slow) transport_resume(&f->transport);
+}
+
+static void record(void *ctx, enum journal_kind kind, const void *what)
+{
+    struct fixture *f = ctx;
+
+    (void)what;
+    if (kind == JOURNAL_RECORDED_client_frame)
+        f->n_asked++;
+    else if (kind == JOURNAL_RECORDED_stranger_frame)
+        f->n_strange++;
+    else
+        return;
+    if (f->is_slow) f->hosted.turn.begun_us = 0;
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -73,7 +89,7 @@ static void on_connection(uv_stream_t *listener, int status)
     struct fixture *f = listener->data;
 
     assert_int_equal(status, 0);
-    assert_true(clients_accept(&f->clients, listener));
+    assert_true(clients_accept(&f->transport.clients, listener));
 }
 
 /* At a name that the system chooses. */
@@ -100,7 +116,8 @@ static int set_up(void **state)
                                .send = hosted_ignore_frame,
                                .directory = on_directory,
                                .reply = on_reply,
-                               .log = hosted_ignore_log};
+                               .log = hosted_ignore_log,
+                               .record = record};
 
     if (f == NULL) return -1;
     struct hosted *h = &f->hosted;
@@ -108,10 +125,10 @@ static int set_up(void **state)
     hosted_configure(h, 1);
     hosted_open(h, kv_app(), &io, nothing, flush, resume, f);
     log_open(&f->log, LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT, 0);
-    peers_init(&f->peers, &h->loop, &h->turn, &f->log, NULL, &h->config, ANSWER_MAX, 1,
+    peers_init(&f->transport.peers, &h->loop, &h->turn, &f->log, NULL, &h->config, ANSWER_MAX, 1,
                h->read_buffer);
-    assert_int_equal(clients_init(&f->clients, &h->turn, &f->peers, &f->log, NULL, SLOTS,
-                                  ANSWER_MAX, h->read_buffer),
+    assert_int_equal(clients_init(&f->transport.clients, &h->turn, &f->transport.peers, &f->log,
+                                  NULL, SLOTS, ANSWER_MAX, h->read_buffer),
                      0);
     turn_begin(&h->turn);
     node_start(h->node);
@@ -126,7 +143,7 @@ static int tear_down(void **state)
 
     uv_close((uv_handle_t *)&f->listener, NULL);
     hosted_close(&f->hosted);
-    free(f->clients.slots);
+    free(f->transport.clients.slots);
     free(f);
     return 0;
 }
@@ -200,7 +217,7 @@ static uint64_t ask_in_vain(struct fixture *f, int fd)
 
 static void answer(struct fixture *f, uint64_t origin, size_t size)
 {
-    clients_reply(&f->clients, origin, (struct bytes){f->bytes, size});
+    clients_reply(&f->transport.clients, origin, (struct bytes){f->bytes, size});
 }
 
 /* --- room ------------------------------------------------------------------------------------- */
@@ -219,12 +236,12 @@ static void who_is_idle_for_longest_makes_room(void **state)
     assert_true(is_closed(f, fds[3]));
     assert_false(is_closed(f, fds[0]));
     assert_false(is_closed(f, fds[1]));
-    assert_int_equal(f->clients.n_used, SLOTS);
-    assert_int_equal(f->clients.n_evicted, 2);
+    assert_int_equal(f->transport.clients.n_used, SLOTS);
+    assert_int_equal(f->transport.clients.n_evicted, 2);
     ask(f, fds[SLOTS + 1]);
     assert_true(receive(f, fds[SLOTS + 1]) > 0);
     for (unsigned i = 0; i < SLOTS + 2; i++) leave(f, fds[i]);
-    assert_int_equal(f->clients.n_used, 0);
+    assert_int_equal(f->transport.clients.n_used, 0);
 }
 
 static void who_waits_for_an_answer_makes_none(void **state)
@@ -241,7 +258,7 @@ static void who_waits_for_an_answer_makes_none(void **state)
     assert_true(is_closed(f, late));
     close(late);
     answer(f, origins[2], 100);
-    clients_flush(&f->clients);
+    clients_flush(&f->transport.clients);
     late = come(f);
     assert_false(is_closed(f, late));
     assert_true(is_closed(f, fds[2]));
@@ -255,21 +272,19 @@ static void who_says_nothing_is_closed(void **state)
     int fds[] = {come(f), come(f), come(f)};
 
     ask(f, fds[1]);
-    for (struct connection *one = f->clients.oldest; one != NULL; one = one->newer)
+    for (struct connection *one = f->transport.clients.oldest; one != NULL; one = one->newer)
         if (one->partial_ms != 0) one->partial_ms -= PATIENCE_MS;
-    clients_sweep(&f->clients);
+    clients_sweep(&f->transport.clients);
     assert_true(is_closed(f, fds[0]));
     assert_false(is_closed(f, fds[1]));
     assert_true(is_closed(f, fds[2]));
     for (int i = 0; i < 3; i++) close(fds[i]);
 }
 
-static void a_replica_leaves_for_its_peers(void **state)
+static struct bytes make_hello(struct fixture *f)
 {
-    struct fixture *f = *state;
-    uint8_t frame[1024];
+    static uint8_t frame[1024];
     struct node_identity ours;
-    int fd = come(f);
 
     node_identity(f->hosted.node, &ours);
     const struct wire_header header = {.sender = 1, .newest = ours.newest};
@@ -278,15 +293,25 @@ static void a_replica_leaves_for_its_peers(void **state)
                                      .application = bytes_of(ours.application),
                                      .oldest = ours.oldest};
     size_t size = wire_frame_encode(&header, &wire_shape_hello, &hello, frame, sizeof frame);
-    say(f, fd, (struct bytes){frame, size});
-    assert_int_equal(f->clients.n_used, 0);
-    assert_non_null(f->peers.strangers[0].connection);
+
+    assert_true(size > 0);
+    return (struct bytes){frame, size};
+}
+
+static void a_replica_leaves_for_its_peers(void **state)
+{
+    struct fixture *f = *state;
+    int fd = come(f);
+
+    say(f, fd, make_hello(f));
+    assert_int_equal(f->transport.clients.n_used, 0);
+    assert_non_null(f->transport.peers.strangers[0].connection);
     leave(f, fd);
-    assert_null(f->peers.strangers[0].connection);
+    assert_null(f->transport.peers.strangers[0].connection);
 
     fd = come(f); /* it counts among the first frames only */
     ask(f, fd);
-    say(f, fd, (struct bytes){frame, size});
+    say(f, fd, make_hello(f));
     assert_true(is_closed(f, fd));
     close(fd);
 }
@@ -302,13 +327,13 @@ static void an_answer_finds_who_asked_or_nobody(void **state)
     origin = ask_in_vain(f, fd);
     answer(f, origin, 100);
     answer(f, origin, 50);
-    clients_flush(&f->clients);
+    clients_flush(&f->transport.clients);
     assert_int_equal(receive(f, fd), 150);
     leave(f, fd);
     answer(f, origin, 100);
     for (unsigned i = 0; i < SLOTS; i++) fds[i] = come(f); /* in all places */
     answer(f, origin, 100);
-    clients_flush(&f->clients);
+    clients_flush(&f->transport.clients);
     for (unsigned i = 0; i < SLOTS; i++) assert_int_equal(receive(f, fds[i]), 0);
     answer(f, UINT64_C(1) << 32 | SLOTS, 100); /* of no place at all */
     for (unsigned i = 0; i < SLOTS; i++) close(fds[i]);
@@ -319,9 +344,9 @@ static void an_origin_is_never_zero(void **state)
     struct fixture *f = *state;
     int fd;
 
-    for (unsigned i = 0; i < SLOTS; i++) f->clients.slots[i].generation = UINT32_MAX;
+    for (unsigned i = 0; i < SLOTS; i++) f->transport.clients.slots[i].generation = UINT32_MAX;
     fd = come(f);
-    assert_int_equal(f->clients.newest->number, 0);
+    assert_int_equal(f->transport.clients.newest->number, 0);
     ask(f, fd);
     assert_true(receive(f, fd) > 0);
     close(fd);
@@ -338,13 +363,13 @@ static void who_goes_before_its_answer_leaves_is_not_written_to(void **state)
 
         for (int i = 0; i < 3; i++) {
             fds[i] = come(f);
-            c[i] = f->clients.newest;
+            c[i] = f->transport.clients.newest;
             origins[i] = ask_in_vain(f, fds[i]);
         }
         for (int i = 0; i < 3; i++) answer(f, origins[i], 100);
         connection_close(c[gone], "");
         leave(f, fds[gone]);
-        clients_flush(&f->clients);
+        clients_flush(&f->transport.clients);
         for (int i = 0; i < 3; i++) {
             if (i == gone) continue;
             assert_int_equal(receive(f, fds[i]), 100);
@@ -364,11 +389,11 @@ static void who_does_not_read_has_its_own_bound_and_a_share_of_what_all_have(voi
     answer(f, first, SHARED);
     answer(f, first, OWN);
     answer(f, second, OWN);
-    clients_flush(&f->clients);
-    assert_int_equal(f->clients.n_used, 3);
+    clients_flush(&f->transport.clients);
+    assert_int_equal(f->transport.clients.n_used, 3);
     answer(f, second, 1);
-    clients_flush(&f->clients);
-    assert_int_equal(f->clients.n_used, 2);
+    clients_flush(&f->transport.clients);
+    assert_int_equal(f->transport.clients.n_used, 2);
     assert_true(is_closed(f, fds[1]));
 
     assert_int_equal(receive(f, fds[0]), SHARED);
@@ -377,8 +402,8 @@ static void who_does_not_read_has_its_own_bound_and_a_share_of_what_all_have(voi
     answer(f, second, SHARED);
     answer(f, second, OWN);
     answer(f, first, OWN + 1); /* it has no share left from before */
-    clients_flush(&f->clients);
-    assert_int_equal(f->clients.n_used, 1);
+    clients_flush(&f->transport.clients);
+    assert_int_equal(f->transport.clients.n_used, 1);
     for (int i = 0; i < 3; i++) close(fds[i]);
 }
 
@@ -391,9 +416,9 @@ static void who_does_not_read_is_fed_no_more(void **state)
     int fd = come(f);
 
     origin = ask_in_vain(f, fd);
-    c = f->clients.newest;
+    c = f->transport.clients.newest;
     answer(f, origin, PAUSE);
-    clients_flush(&f->clients);
+    clients_flush(&f->transport.clients);
     ask_in_vain(f, fd);
     assert_false(c->held);
     answer(f, origin, 1);
@@ -432,6 +457,37 @@ static void what_is_more_than_the_node_takes_in_a_turn_comes_in_the_next_ones(vo
     close(other);
 }
 
+#define LOOK 16u /* frames until a turn that takes long is full */
+
+static void clients_and_replicas_are_fed_first_in_turn(void **state)
+{
+    struct fixture *f = *state;
+    struct connection_owner *owners[] = {&f->transport.clients.owner,
+                                         &f->transport.peers.stranger_owner};
+    int fds[] = {come(f), come(f)};
+
+    ask(f, fds[0]);
+    say(f, fds[1], make_hello(f));
+    f->n_asked = 0;
+    f->is_slow = true;
+    owners[0]->held = owners[1]->held = true;
+    for (unsigned i = 0; i < 2 * LOOK; i++)
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(write(fds[k], make_request(1).data, make_request(1).size),
+                             make_request(1).size);
+    hosted_run(&f->hosted);
+    assert_int_equal(f->n_asked + f->n_strange, 0);
+    owners[0]->held = owners[1]->held = false;
+    for (int i = 0; i < 2; i++) {
+        transport_resume(&f->transport);
+        assert_int_equal(f->n_asked + f->n_strange, (unsigned)(i + 1) * LOOK);
+        hosted_run(&f->hosted);
+    }
+    assert_int_equal(f->n_asked, LOOK);
+    assert_int_equal(f->n_strange, LOOK);
+    for (int k = 0; k < 2; k++) close(fds[k]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -447,6 +503,7 @@ int main(void)
         TEST(who_does_not_read_has_its_own_bound_and_a_share_of_what_all_have),
         TEST(who_does_not_read_is_fed_no_more),
         TEST(what_is_more_than_the_node_takes_in_a_turn_comes_in_the_next_ones),
+        TEST(clients_and_replicas_are_fed_first_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,10 +250,10 @@ static void who_is_held_counts_where_it_belongs(void **state)
 
 /* --- turns ------------------------------------------------------------------------------------ */
 
-/* As much as the socket takes. */
+/* As much as the socket takes, in so few frames that nobody looks at the clock. */
 static void fill(struct fixture *f, int fd)
 {
-    struct bytes frame = make_frame(f, 8000);
+    struct bytes frame = make_frame(f, 60000);
 
     while (write(fd, frame.data, frame.size) == (ssize_t)frame.size) continue;
 }
@@ -274,8 +274,8 @@ static void nobody_reads_more_than_its_share_of_a_round(void **state)
     assert_int_equal(f->c->share.bytes, CONNECTION_READ_SIZE);
     assert_in_range(c->share.bytes, CONNECTION_READ_SIZE, 2 * CONNECTION_READ_SIZE - 1);
     before = f->n_bytes;
-    hosted_run(&f->hosted); /* the next one */
-    assert_true(f->n_bytes > before);
+    for (int i = 0; i < 2; i++) hosted_run(&f->hosted); /* the next ones */
+    assert_true(f->n_bytes >= before + frame.size);
     close(fd);
 }
 

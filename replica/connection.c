@@ -269,7 +269,6 @@ void connection_start(struct connection *c)
         setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
     }
     connection_resume(c);
-    connection_flush(c); /* TLS has the first word of who dialled */
 }
 
 /* --- out -------------------------------------------------------------------------------------- */

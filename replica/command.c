@@ -90,6 +90,7 @@ static int check(const struct cli *cli, const struct serve_options *serve)
 {
     const struct config *config = serve->config;
     const struct vstamp_app *app;
+    const char *host;
     struct tls *tls = NULL;
     const uint32_t index = serve->index;
     const size_t n = config->replicas_addresses.n, tolerated = (n - 1) / 2;
@@ -109,7 +110,8 @@ static int check(const struct cli *cli, const struct serve_options *serve)
         printf(", data in memory only\n");
     if (n % 2 == 0) printf("note: %zu replicas tolerate no more failures than %zu\n", n, n - 1);
     if (n == 2) printf("note: a replica of 2 that comes back empty cannot recover\n");
-    if (tls != NULL && tls_ends_soon(tls, &diag)) printf("note: %s\n", diag.text);
+    host = index == NO_INDEX ? NULL : config->replicas_addresses.at[index].host;
+    if (tls != NULL && tls_has_trouble(tls, host, &diag)) printf("note: %s\n", diag.text);
     tls_close(tls);
     if (index != NO_INDEX) rv = check_replica(cli, serve, &vr, app);
     if (rv != 0) return rv;

@@ -116,17 +116,16 @@ static void renew_certificates(struct transport *t)
                   LOG_TEXT("hint", "those from before are used until the new ones are right"));
 }
 
-static void look_when_certificate_ends(struct transport *t)
+static void look_at_certificate(struct transport *t)
 {
-    struct vstamp_diag *trouble = &t->certificate_trouble;
-    bool told = trouble->text[0] != '\0';
+    struct vstamp_diag trouble = {0}, *told = &t->certificate_trouble;
 
     t->certificate_not_after_s = t->tls != NULL ? tls_not_after_s(t->tls) : UINT64_MAX;
-    if (t->tls == NULL || !tls_ends_soon(t->tls, trouble))
-        *trouble = (struct vstamp_diag){0};
-    else if (!told)
-        log_event(t->log, LOG_LEVEL_WARN, "certificate-ends", LOG_TEXT("reason", trouble->text),
+    bool has_trouble = t->tls != NULL && tls_has_trouble(t->tls, t->host, &trouble);
+    if (has_trouble && strcmp(trouble.text, told->text) != 0)
+        log_event(t->log, LOG_LEVEL_WARN, "certificate-trouble", LOG_TEXT("reason", trouble.text),
                   LOG_TEXT("hint", "what is connected then stays; what breaks does not come back"));
+    *told = trouble;
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -134,7 +133,7 @@ static void on_sweep(uv_timer_t *timer)
     struct transport *t = timer->data;
 
     renew_certificates(t);
-    look_when_certificate_ends(t);
+    look_at_certificate(t);
     peers_sweep(&t->peers);
     clients_sweep(&t->clients);
     if (t->unaccepted) accept_one(t);
@@ -150,11 +149,12 @@ int transport_open(struct transport *t, uv_loop_t *loop, struct turn *turn, stru
 
     if (slots == 0) return VSTAMP_E_IO;
     t->log = log;
+    t->host = config->replicas_addresses.at[vr->self].host;
     int rv = tls_open_if_set(&t->tls, config->tls, diag);
     if (rv == 0) rv = listen_open(&config->replicas_addresses.at[vr->self], BACKLOG, &fd, diag);
     if (rv != 0) return rv;
     say_what_is_odd(t, config, vr->self, fd);
-    look_when_certificate_ends(t);
+    look_at_certificate(t);
     uv_timer_init(loop, &t->sweep);
     uv_tcp_init(loop, &t->listener);
     t->sweep.data = t->listener.data = t;

@@ -14,7 +14,8 @@ struct transport {
     bool unaccepted; /* one found no memory: the next sweep takes it, until then libuv takes none */
     struct log *log;
     struct tls *tls; /* NULL: without */
-    struct vstamp_diag certificate_trouble; /* that it ends; empty: not soon */
+    const char *host; /* that others dial */
+    struct vstamp_diag certificate_trouble; /* empty: none */
     uint64_t certificate_not_after_s; /* since 1970; UINT64_MAX: there is none */
     struct peers peers;
     struct clients clients;

@@ -142,7 +142,7 @@ struct node_io {
     /* The same: what is wrong with the disk, a text that the host keeps up to date; may be NULL. */
     const char *disk_trouble;
     const char *refusal; /* the same: with whom there is no contact, and why */
-    const char *certificate_trouble; /* the same: that it ends */
+    const char *certificate_trouble; /* the same: what is wrong with it */
     const uint64_t *certificate_not_after_s; /* the same: since 1970, UINT64_MAX: there is none */
     /* Start a job of the disk.  Never called with durability: memory. */
     void (*store)(void *ctx, enum node_lane lane, const struct node_job *job);

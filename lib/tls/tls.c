@@ -157,9 +157,24 @@ uint64_t tls_not_after_s(const struct tls *tls)
     return end > 0 ? (uint64_t)end : 0;
 }
 
-bool tls_ends_soon(const struct tls *tls, struct vstamp_diag *diag)
+static bool is_number(const char *host)
 {
-    const X509 *own = SSL_CTX_get0_certificate(tls->context);
+    struct in6_addr address;
+
+    return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
+}
+
+/* For a server, and with this host as one of its names? */
+static bool is_for_server(X509 *certificate, const char *host)
+{
+    if (X509_check_purpose(certificate, X509_PURPOSE_SSL_SERVER, 0) != 1) return false;
+    return is_number(host) ? X509_check_ip_asc(certificate, host, 0) == 1
+                           : X509_check_host(certificate, host, 0, 0, NULL) == 1;
+}
+
+/* Has it ended, or does it within a tenth of its life? */
+static bool ends_soon(const struct tls *tls, const X509 *own, struct vstamp_diag *diag)
+{
     const ASN1_TIME *end = X509_get0_notAfter(own);
     int64_t left = seconds_between(NULL, end); /* from now on */
     struct tm at;
@@ -170,6 +185,19 @@ bool tls_ends_soon(const struct tls *tls, struct vstamp_diag *diag)
         when[0] = '\0';
     vstamp_diag_printf(diag, "%s: %s %s: renew it", tls->paths[CERTIFICATE],
                        left > 0 ? "ends" : "has ended", when);
+    return true;
+}
+
+bool tls_has_trouble(const struct tls *tls, const char *host, struct vstamp_diag *diag)
+{
+    X509 *own = SSL_CTX_get0_certificate(tls->context);
+
+    if (ends_soon(tls, own, diag)) return true;
+    if (host == NULL || (is_for_server(own, host) &&
+                         X509_check_purpose(own, X509_PURPOSE_SSL_CLIENT, 0) == 1))
+        return false;
+    vstamp_diag_printf(diag, "%s: is not for a server and a client with the name %s: nobody lets "
+                             "this replica in with it", tls->paths[CERTIFICATE], host);
     return true;
 }
 
@@ -294,13 +322,6 @@ static struct tls_stream *new_stream(struct tls *tls)
     s->ssl = ssl;
     s->tls = tls_share(tls);
     return s;
-}
-
-static bool is_number(const char *host)
-{
-    struct in6_addr address;
-
-    return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
 }
 
 struct tls_stream *tls_dial(struct tls *tls, const char *host)
@@ -459,9 +480,7 @@ bool tls_is_host(const struct tls_stream *s, const char *host)
 {
     X509 *shown = SSL_get0_peer_certificate(s->ssl);
 
-    if (shown == NULL || X509_check_purpose(shown, X509_PURPOSE_SSL_SERVER, 0) != 1) return false;
-    return is_number(host) ? X509_check_ip_asc(shown, host, 0) == 1
-                           : X509_check_host(shown, host, 0, 0, NULL) == 1;
+    return shown != NULL && is_for_server(shown, host);
 }
 
 const char *tls_why(const struct tls_stream *s)

@@ -52,8 +52,9 @@ int tls_renew(struct tls *tls, struct vstamp_diag *diag);
 /* When our certificate ends, in seconds since 1970. */
 uint64_t tls_not_after_s(const struct tls *tls);
 
-/* Has our certificate ended, or does it within a tenth of its life?  True with a sentence. */
-bool tls_ends_soon(const struct tls *tls, struct vstamp_diag *diag);
+/* Has our certificate ended, does it within a tenth of its life, or is it not that of a replica at
+ * this host (tls_is_host; NULL: not asked)?  True with a sentence. */
+bool tls_has_trouble(const struct tls *tls, const char *host, struct vstamp_diag *diag);
 
 /* NULL: out of memory.  `host` is the name or the number by which the other end was dialled. */
 struct tls_stream *tls_dial(struct tls *tls, const char *host);

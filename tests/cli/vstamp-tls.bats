@@ -107,7 +107,10 @@ refuse() { group_wait "$2" is_refused "$@"; }
     group_start 3 "tls: $PWD/replica"
     group_wait_agree
     group_stop 2
+    vstamp-replica --check --index 2 --tls posing |
+        grep "^note: posing/tls.crt: is not for a server and a client with the name 127.0.0.1"
     group_start_one 2 --tls "$PWD/posing"
+    says 2 'event=certificate-trouble reason="[^ ]*posing/tls.crt: is not for a server and a client'
     says 0 'event=peer-refused .*reason="its certificate is not that of a server at the address'
     says 2 'event=peer-refused .*it refuses us: its certificate is not that of a server'
     [[ $(group_status 0) == *'"replica":2,"address":"'"$(group_address 2)"'","connected":false,'* ]]
@@ -201,14 +204,14 @@ knock() {
     CERTIFICATES_DAYS=0 certificates_issue replica authority serverAuth,clientAuth "IP:$GROUP_HOST"
     vstamp-replica --check --tls replica | grep "^note: replica/tls.crt: has ended 20.*: renew it$"
     group_start 1 "tls: $PWD/replica"
-    says 0 'event=certificate-ends .*replica/tls.crt: has ended'
+    says 0 'event=certificate-trouble .*replica/tls.crt: has ended'
     not_after() { openssl x509 -noout -enddate -in replica/tls.crt | cut -d= -f2 | date -f - +%s; }
     [ "$(metric vstamp_certificate_not_after_s)" = "$(not_after)" ]
     vstamp-admin health | grep "^HEALTHY: replica 0 .*certificate: .*replica/tls.crt: has ended 20"
     certificates_issue replica authority serverAuth,clientAuth "IP:$GROUP_HOST"
     says 0 event=certificates-renewed
     vstamp --tls alice put k v
-    [ "$(grep -c event=certificate-ends replica-0.log)" = 1 ]
+    [ "$(grep -c event=certificate-trouble replica-0.log)" = 1 ]
     [ "$(metric vstamp_certificate_not_after_s)" = "$(not_after)" ]
     [ "$(vstamp-admin health)" = "HEALTHY: tolerates 0 more failures" ]
     run ! grep -q "^note" <(vstamp-replica --check --tls replica)

@@ -383,7 +383,7 @@ static void expect_end(long days, const char *words)
 
     write_folder("mortal", &ours, SERVER, NULL, days, &ours);
     struct tls *tls = open_folder("mortal");
-    assert_int_equal(tls_ends_soon(tls, &diag), words != NULL);
+    assert_int_equal(tls_has_trouble(tls, NULL, &diag), words != NULL);
     if (words != NULL) assert_non_null(strstr(diag.text, words));
     tls_close(tls);
 }
@@ -398,6 +398,29 @@ static void tells_that_its_certificate_ends(void **state)
     expect_end(-1, "mortal/tls.crt: has ended 20");
 }
 
+static void expect_fit(const char *folder, const char *host, const char *words)
+{
+    struct vstamp_diag diag = {0};
+    struct tls *tls = open_folder(folder);
+
+    assert_int_equal(tls_has_trouble(tls, host, &diag), words != NULL);
+    if (words != NULL) assert_non_null(strstr(diag.text, words));
+    tls_close(tls);
+}
+
+static void tells_that_its_certificate_is_not_for_a_replica(void **state)
+{
+    (void)state;
+    write_folder("server", &ours, "serverAuth", "IP:127.0.0.1", 10, &ours);
+    expect_fit("replica", "127.0.0.1", NULL);
+    expect_fit("replica", "replica.example", NULL);
+    expect_fit("replica", "127.0.0.2", "replica/tls.crt: is not for a server and a client with the "
+                                       "name 127.0.0.2");
+    expect_fit("replica", "other.example", "with the name other.example");
+    expect_fit("posing", "127.0.0.1", "with the name 127.0.0.1"); /* for a client alone */
+    expect_fit("server", "127.0.0.1", "with the name 127.0.0.1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +433,7 @@ int main(void)
         cmocka_unit_test(replaced_files_count_for_what_follows),
         cmocka_unit_test(complains_of_the_file_that_is_wrong),
         cmocka_unit_test(tells_that_its_certificate_ends),
+        cmocka_unit_test(tells_that_its_certificate_is_not_for_a_replica),
     };
     return cmocka_run_group_tests(tests, make_folders, remove_folders);
 }

@@ -568,7 +568,9 @@ static void ask_another(struct vr *r)
     vr_transfer_ask(r);
 }
 
-/* Does the transfer end here?  Then RECOVERY, or the next LEARN, finds somebody else to ask. */
+/* Does the transfer end here?  Then RECOVERY, or the next LEARN, finds somebody else to ask.  A
+ * learner asks each member for entries first: the one that was drawn may be dead, and about to be
+ * replaced by this very learner. */
 static bool is_given_up(struct vr *r)
 {
     const struct vr_transfer *t = &r->transfer;
@@ -579,6 +581,8 @@ static bool is_given_up(struct vr *r)
         return true;
     }
     if (t->kind != VR_TRANSFER_LEARN && t->kind != VR_TRANSFER_WARM) return false;
+    bool by_entries = t->kind == VR_TRANSFER_LEARN && !t->pages;
+    if (by_entries && t->tries < r->config.n_replicas) return false;
     vr_mark(r, VR_MARK_learner_gets_no_answer, "peer=%u", t->peer);
     vr_transfer_stop(r, "no answer");
     return true;

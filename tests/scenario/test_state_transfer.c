@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "scenario/cluster_state.h"
+#include "scenario/members.h"
 
 static void incr_many(struct cluster *c, uint32_t client, uint64_t session, uint64_t from,
                       uint64_t to, uint8_t replica)
@@ -478,6 +479,24 @@ static void entries_are_asked_for_where_nobody_has_a_checkpoint(void **unused)
     cluster_free(c);
 }
 
+/* A machine that died is replaced: it is a member still, and may be drawn. */
+static void a_member_to_be_asks_all_where_some_are_silent(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_MEMORY);
+    struct cluster *c = g.c;
+    for (uint64_t i = 1; i <= 40; i++) cluster_incr(c, 1, g.session, i, 0);
+    cluster_run(c, 100);
+    cluster_add(c, LIST(0, 1, 3));
+    cluster_drop(c, 3, 1, WIRE_get_state);
+    cluster_drop(c, 3, 2, WIRE_get_state);
+    ask(&g, 1, 0, LIST(0, 1, 3));
+    cluster_run(c, 3 * 200);
+    assert_int_equal(cluster_core(c, 3)->epoch, 1);
+    assert_in_range(cluster_count_sent(c, 3, CLUSTER_ALL, WIRE_get_state), 2, 5);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_slow_disk_stores_a_checkpoint_when_it_is_done),
         cmocka_unit_test(who_has_no_room_asks_for_nothing),
         cmocka_unit_test(entries_are_asked_for_where_nobody_has_a_checkpoint),
+        cmocka_unit_test(a_member_to_be_asks_all_where_some_are_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

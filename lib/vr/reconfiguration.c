@@ -268,11 +268,12 @@ void vr_on_learned(struct vr *r, uint8_t slot, const struct wire_message *messag
         return;
     }
     struct vr_learner *one = &r->proposal.learners[slot];
+    bool stays = slot < r->config.n_replicas; /* as it is; restored members have no token */
     const char *address = vr_slot_address(r, slot);
     const char *why = wire_learn_refusal_text(m->refusal);
     if (m->refusal != WIRE_LEARN_NONE) {
         abandon(r, "%s: %s", address, why != NULL ? why : "it refuses");
-    } else if (!vstamp_id_is_zero(m->token) && m->op <= NUMBER_MAX) {
+    } else if ((stays || !vstamp_id_is_zero(m->token)) && m->op <= NUMBER_MAX) {
         if (!one->heard || m->op > one->op || m->fetched > one->fetched)
             one->progress_us = r->now_us;
         one->heard = true;

@@ -558,7 +558,8 @@ static void a_blank_member_joins_a_restored_majority(void **unused)
     story_end(s);
 }
 
-/* Rule: a witness has nothing to copy; one that is restored begins with the log behind the copy. */
+/* Rule: a witness has nothing to copy; one that is restored begins with the log behind the copy,
+ * and may become active. */
 static void witnesses_are_passed_over_and_restored(void **unused)
 {
     (void)unused;
@@ -575,6 +576,10 @@ static void witnesses_are_passed_over_and_restored(void **unused)
     assert_int_equal(sum, cluster_read(c, 1, 100));
     cluster_start(c, 0);
     assert_true(cluster_converge(c));
+    uint64_t admin = cluster_register(c, 2, cluster_primary(c));
+    cluster_set_witnesses(c, 0);
+    assert_true(cluster_move(c, 2, admin, 1, (const uint8_t[]){0, 1, 2}, 3));
+    assert_false(vr_is_witness(cluster_core(c, 2)));
     cluster_free(c);
     story_end(s);
 }

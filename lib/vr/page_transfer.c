@@ -447,10 +447,10 @@ static void take_children(struct vr *r, uint8_t from, struct vr_question *q,
     if (refused) refuse(r, from, "nodes");
 }
 
-/* So many pages have come that each that there is came twice, but others have changed (F4). */
+/* More pages have come than if each that there is came twice, but others have changed (F4). */
 static void say_if_behind(struct vr *r)
 {
-    if (r->fetch.n_taken < 2 * r->pages.n_touched) return;
+    if (r->fetch.n_taken <= 2 * r->pages.n_touched) return;
     vr_log(r, LOG_LEVEL_WARN, "fetch-falls-behind",
            "pages=%" PRIu32 " transfer_mib_per_s=%" PRIu32 " hint=\"pages change faster than they "
            "come: raise transfer_mib_per_s here, or log_bytes and checkpoint_ops at all replicas\"",

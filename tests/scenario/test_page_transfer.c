@@ -268,6 +268,26 @@ static void a_fetch_that_falls_behind_says_so(void **unused)
     ends_well(&s);
 }
 
+/* One to which nothing has come yet does not when its target moves. */
+static void a_fetch_that_begins_is_not_behind(void **unused)
+{
+    (void)unused;
+    struct story s = away(CLUSTER_MEMORY, 50);
+    cluster_crash(s.c, 2);
+    cluster_start(s.c, 2);
+    s.core = core_of(s.c, 2);
+    cluster_clear_rules(s.c);
+    cluster_hold(s.c, 2, CLUSTER_ALL, WIRE_get_pages);
+    for (int i = 0; i < 300 && s.core->fetch.anchor.op == 0; i++) cluster_run(s.c, 1);
+    put_range(s.c, s.session, &s.number, 50);
+    cluster_clear_rules(s.c);
+    assert_true(cluster_release(s.c, 2, CLUSTER_ALL, WIRE_get_pages) > 0);
+    cluster_run(s.c, 20);
+    assert_true(cluster_has_traced(s.c, 2, "a newer checkpoint is the target"));
+    assert_false(cluster_has_traced(s.c, 2, "fetch-falls-behind"));
+    ends_well(&s);
+}
+
 /* Rule F6: by the clock of who fetches. */
 static void a_fetch_takes_no_more_than_its_share(void **unused)
 {
@@ -426,6 +446,7 @@ int main(void)
         cmocka_unit_test(what_was_fetched_is_kept_until_a_checkpoint_is_stored),
         cmocka_unit_test(a_target_that_moves_is_reached),
         cmocka_unit_test(a_fetch_that_falls_behind_says_so),
+        cmocka_unit_test(a_fetch_that_begins_is_not_behind),
         cmocka_unit_test(a_fetch_takes_no_more_than_its_share),
         cmocka_unit_test(a_root_that_its_children_do_not_have_is_refused),
         cmocka_unit_test(two_checkpoints_of_one_op_that_differ_are_an_error),

@@ -455,14 +455,15 @@ void vr_recovery_waits_for(const struct vr *r, char *text, size_t size)
                                           : ", more than a group of two can have: see vstamp(7)");
     } else if (r->lost) {
         snprintf(text, size,
-                 "its folder was damaged: %u normal replicas to recover from; without them bring "
-                 "back a sound folder", n);
+                 "its folder was damaged: waits for %u normal replicas to recover from; without "
+                 "them bring back a sound folder", n);
     } else if (r->told_epoch > 0) {
-        snprintf(text, size, "to become a member: those that it knows are in epoch %u of a group "
-                 "without it; if it was replaced, end it", r->told_epoch);
+        snprintf(text, size, "waits to become a member: those that it knows are in epoch %u of a "
+                 "group without it; if it was replaced, end it", r->told_epoch);
     } else {
         snprintf(text, size,
-                 "blank: all %u replicas to be up to form the group, or %u normal ones to recover",
+                 "blank: waits for all %u replicas, to form the group, or for %u normal ones, to "
+                 "recover",
                  r->config.n_replicas, n);
     }
 }

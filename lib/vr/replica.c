@@ -639,36 +639,36 @@ const char *vr_waiting_for(const struct vr *r, char *text, size_t size)
     }
     if (vr_version_is_missed(r)) {
         snprintf(text, size,
-                 "a later program: the log of replica %u has an entry of version %u of the "
-                 "protocol, this one speaks none above %u", r->missed.from, r->missed.version,
+                 "waits for a later program: the log of replica %u has an entry of version %u of "
+                 "the protocol, this one speaks none above %u", r->missed.from, r->missed.version,
                  r->config.newest);
     } else if (vr_is_stuck(r)) {
-        snprintf(text, size, "%s: %s", vr_stuck_waits_for(r), r->stuck_why.text);
+        snprintf(text, size, "waits for %s: %s", vr_stuck_waits_for(r), r->stuck_why.text);
     } else if (r->status == VR_TRANSITIONING && r->replaced) {
         snprintf(text, size, "replaced in epoch %u: %u of %u members that are to begin it have",
                  r->epoch, vr_epoch_n_begun(r), r->quorum);
     } else if (r->status == VR_TRANSITIONING && r->config.self == NOT_A_MEMBER) {
-        snprintf(text, size, "to become a member: it holds op %" PRIu64 " of that group's log",
-                 r->commit);
+        snprintf(text, size, "waits to become a member: it holds op %" PRIu64 " of that group's "
+                 "log", r->commit);
     } else if (r->restarting) {
-        snprintf(text, size, "%u other replica%s to answer to its start: %d did%s",
+        snprintf(text, size, "waits for %u other replica%s to answer to its start: %d did%s",
                  r->quorum - 1u, r->quorum == 2 ? "" : "s", __builtin_popcount(r->noted),
                  vr_is_alone(r) ? "; none that it knows is there: if the group has other members "
                                   "by now, end it, and remove its folder" : "");
     } else if (vr_has_hole(r, r->commit)) {
-        snprintf(text, size, "entry %" PRIu64 " from another replica: its own is damaged",
+        snprintf(text, size, "waits for entry %" PRIu64 " from another replica: its own is damaged",
                  log_first_hole(&r->log));
     } else if (r->forgotten && r->status != VR_NORMAL) {
-        snprintf(text, size, "an active replica that holds the log after op %" PRIu64
+        snprintf(text, size, "waits for an active replica that holds the log after op %" PRIu64
                  ": a witness has dropped some of that", r->log.op);
     } else if (vr_transfer_is_too_large(r)) {
-        snprintf(text, size, "others to have less under way than its log can hold: give it the "
-                 "log_bytes that they have");
+        snprintf(text, size, "waits for others to have less under way than its log can hold: give "
+                 "it the log_bytes that they have");
     } else if (r->status == VR_VIEW_CHANGE) {
-        snprintf(text, size, "view %" PRIu64 " to start; its primary is replica %u", r->view,
-                 vr_primary_of(r, r->view));
+        snprintf(text, size, "waits for view %" PRIu64 " to start; its primary is replica %u",
+                 r->view, vr_primary_of(r, r->view));
     } else if (r->transfer.kind != VR_TRANSFER_NONE) {
-        snprintf(text, size, "state from replica %u", r->transfer.peer);
+        snprintf(text, size, "fetches the state from replica %u", r->transfer.peer);
     } else if (r->status == VR_RECOVERING) {
         vr_recovery_waits_for(r, text, size);
     }

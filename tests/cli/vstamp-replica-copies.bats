@@ -117,7 +117,7 @@ start 1 by another copy of it;"
     group_start_one 0
     group_wait_log 0 event=restored
     group_field 0 reason
-    [[ $(group_field 0 reason) == "1 other replica to answer to its start: 0 did"* ]]
+    [[ $(group_field 0 reason) == "waits for 1 other replica to answer to its start: 0 did"* ]]
     group_start_one 2
     [ "$(get k)" = v ]
 }

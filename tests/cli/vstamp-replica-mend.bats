@@ -115,7 +115,7 @@ mended() { # REPLICA N: so many entries, and nothing else was needed
     rot 1 the-value-30-of
     group_start_one 0
     group_start_one 1
-    group_wait_field 0 reason "entry 32 from another replica: its own is damaged"
+    group_wait_field 0 reason "waits for entry 32 from another replica: its own is damaged"
     run vstamp --timeout 1 get key1
     [ "$status" -ne 0 ]
     group_start_one 2

@@ -119,7 +119,7 @@ static void who_hears_of_nobody_says_so_at_intervals(void **state)
     cluster_start(c, 2);
     cluster_run(c, 55000);
     assert_false(cluster_has_traced(c, 2, "nobody-answers"));
-    expect_waiting_for(c, 2, "1 other replica to answer to its start: 0 did");
+    expect_waiting_for(c, 2, "waits for 1 other replica to answer to its start: 0 did");
     cluster_run(c, 10000);
     assert_true(cluster_has_traced(c, 2, "nobody-answers"));
     expect_waiting_for(c, 2, "end it, and remove its folder");

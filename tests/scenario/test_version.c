@@ -174,7 +174,7 @@ static void one_that_went_back_in_that_moment_says_so(void **state)
     assert_false(cluster_core(c, back)->over);
     assert_true(cluster_has_traced(c, back, "program-too-old"));
     assert_non_null(strstr(vr_waiting_for(cluster_core(c, back), text, sizeof text),
-                           "a later program: the log of replica "));
+                           "waits for a later program: the log of replica "));
     assert_int_equal(cluster_core(c, primary)->view, view);
     cluster_clear_rules(c);
     cluster_run(c, 1000);

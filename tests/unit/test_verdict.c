@@ -194,11 +194,11 @@ static void a_refusal_tells_why_a_replica_is_not_normal(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 3; i++) say(i, "none", "recovering", 0, -1, (int[]){10, 10, 10});
-    answers.at[1].status.reason = "blank: all 3 replicas to be up";
+    answers.at[1].status.reason = "blank: waits for all 3 replicas";
     answers.at[1].status.refusal = "no contact with the replica at h:3: its configuration differs";
     judge(VERDICT_UNAVAILABLE, -1, 0);
     assert_string_equal(verdict.reasons[2],
-                        "replica 1 (h:2) is in status recovering: blank: all 3 replicas to be up; "
+                        "replica 1 (h:2) is in status recovering: blank: waits for all 3 replicas; "
                         "no contact with the replica at h:3: its configuration differs");
     assert_int_equal(verdict.n_reasons, 4);
 }
@@ -226,12 +226,12 @@ static void who_is_blank_forms_no_group_with_one_that_has_a_state(void **state)
     (void)state;
     for (size_t i = 0; i < 3; i++) {
         say(i, "none", "recovering", 0, -1, (int[]){10, 10, 10});
-        answers.at[i].status.reason = "blank: all 3 replicas to be up to form the group";
+        answers.at[i].status.reason = "blank: waits for all 3 replicas, to form the group";
         answers.at[i].status.group = (struct vstamp_id){0, 0};
     }
     judge(VERDICT_UNAVAILABLE, -1, 0);
     assert_int_equal(verdict.n_reasons, 4); /* they do by themselves */
-    answers.at[1].status.reason = "1 other replica to answer to its start: 0 did";
+    answers.at[1].status.reason = "waits for 1 other replica to answer to its start: 0 did";
     answers.at[1].status.group = (struct vstamp_id){7, 7};
     judge(VERDICT_UNAVAILABLE, -1, 0);
     assert_int_equal(verdict.n_reasons, 4); /* it has just formed one with them */

@@ -231,6 +231,8 @@ static void describe(const struct plan *p, const struct members *of, size_t i, c
     else if (before == p->before.n)
         snprintf(text + n, size - (size_t)n, "%s%s, version %s", n > 0 ? ", " : "",
                  a->status.status, a->status.version);
+    else if (strcmp(a->status.status, "normal") != 0)
+        snprintf(text + n, size - (size_t)n, "%s%s", n > 0 ? ", " : "", a->status.status);
 }
 
 static void print_row(const struct plan *p, FILE *into, const struct members *of, size_t i,

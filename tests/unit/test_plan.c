@@ -183,6 +183,19 @@ static void too_few_who_are_up_cannot_move(void **state)
     assert_true(check_fails("2 of the 4 members to be are up, 3 are needed"));
 }
 
+static void a_member_that_takes_no_part_has_its_status_in_its_row(void **state)
+{
+    char text[4096] = "";
+    (void)state;
+    answers.at[1].status.status = "recovering";
+    make("a:1/a:2,b:1/b:2,d:1/d:2");
+    FILE *into = fmemopen(text, sizeof text, "w");
+    plan_print(&plan, into);
+    fclose(into);
+    assert_non_null(strstr(text, "   1  b:1  stays  recovering\n"));
+    assert_non_null(strstr(text, "-  2  c:1  goes\n"));
+}
+
 static void a_member_may_change_its_part(void **state)
 {
     (void)state;
@@ -242,6 +255,7 @@ int main(void)
         PLANNED(the_same_members_are_nothing_to_do),
         PLANNED(who_cannot_come_is_named),
         PLANNED(too_few_who_are_up_cannot_move),
+        PLANNED(a_member_that_takes_no_part_has_its_status_in_its_row),
         PLANNED(a_member_may_change_its_part),
         PLANNED(what_is_unwise_is_a_warning),
         PLANNED(what_no_reconfiguration_changes_is_a_warning),

@@ -40,9 +40,8 @@ static void conclude(struct ahead *a, struct question *q, struct outcome *o)
     char explanation[CONN_EXPLANATION_SIZE];
     bool is_old = q->reply.err == 0 && q->reply.op_number < a->c->session.identity.seen &&
                   a->c->options.read_task != SESSION_READ_STALE;
-    bool is_late = q->reply.err == VSTAMP_E_NOT_RUN || q->reply.err == VSTAMP_E_NOT_AUTHORISED;
     *o = (struct outcome){0};
-    if (is_late) {
+    if (outcome_is_silence(q->reply.err)) {
         vstamp_driver_explain(a->driver, explanation, sizeof explanation);
         outcome_fail(o, q->reply.err, false, "no answer in %.1f s: %s: try again",
                      a->c->options.timeout_ms / 1000.0, explanation);

@@ -247,7 +247,7 @@ int crowd_register(struct crowd *crowd, struct outcome *o)
     while (crowd->roll.left > 0 && crowd->c->signal == 0) crowd_turn(crowd, -1, UINT64_MAX);
     if (crowd->c->signal != 0) {
         outcome_fail(o, VSTAMP_E_NOT_RUN, false, "interrupted");
-    } else if (crowd->roll.err == VSTAMP_E_NOT_RUN || crowd->roll.err == VSTAMP_E_NOT_AUTHORISED) {
+    } else if (outcome_is_silence(crowd->roll.err)) {
         crowd_explain(crowd, why, sizeof why);
         outcome_fail(o, crowd->roll.err, false,
                      "no answer in %.1f s: %s: nothing was sent but registrations",

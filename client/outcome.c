@@ -32,6 +32,12 @@ void outcome_fail(struct outcome *o, int err, bool may_have_run, const char *for
                                                                           : vstamp_err_name(err);
 }
 
+bool outcome_is_silence(int err)
+{
+    return err == VSTAMP_E_NOT_RUN || err == VSTAMP_E_UNKNOWN_OUTCOME ||
+           err == VSTAMP_E_NOT_AUTHORISED;
+}
+
 void outcome_take(struct outcome *o, struct bytes operation, struct bytes body)
 {
     struct kv_op op;

@@ -26,6 +26,9 @@ void outcome_take(struct outcome *o, struct bytes operation, struct bytes body);
 void outcome_fail(struct outcome *o, int err, bool may_have_run, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Did nobody answer in time, be it that nobody lets us in?  Else it was refused, or failed here. */
+bool outcome_is_silence(int err);
+
 void outcome_release(struct outcome *o);
 
 #endif

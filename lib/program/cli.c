@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "program/config_keys.h"
 #include "program/duration.h"
 #include "program/escape.h"
 #include "program/nearest.h"
@@ -155,17 +156,6 @@ static void print_help(const struct cli *cli, const struct cli_option *own)
     if (end != NULL) printf("\n%s", end);
 }
 
-static bool parse_u32(const char *text, uint64_t *number)
-{
-    const char *at = text;
-    *number = 0;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (at - text >= 10) return false;
-        *number = *number * 10 + (uint64_t)(*at - '0');
-    }
-    return at > text && *at == '\0';
-}
-
 /* Store the value of an option, which was `typed` so; a complaint was printed when it is not 0. */
 static int set_option(const struct cli *cli, const struct cli_option *o, const char *typed,
                       const char *value)
@@ -180,7 +170,7 @@ static int set_option(const struct cli *cli, const struct cli_option *o, const c
         *(const char **)o->into = value;
         return 0;
     case CLI_TYPE_U32:
-        if (!parse_u32(value, &number) || number < o->min || number > o->max) {
+        if (!config_parse_u64(value, o->min, o->max, &number)) {
             return cli_usage(
                 cli, "%s: expected a whole number from %" PRIu32 " to %" PRIu32 ", found '%.60s'",
                 typed, o->min, o->max, value);

@@ -10,7 +10,6 @@
  * Signals wait until a file without its name is gone, then take effect. */
 #include <config.h>
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,12 +67,6 @@ static bool to_stdout(const struct backup *b)
     return strcmp(b->path, "-") == 0;
 }
 
-static int refused(const char *what, struct vstamp_diag *diag)
-{
-    vstamp_diag_printf(diag, "%s: %s", what, strerror(errno));
-    return VSTAMP_E_IO;
-}
-
 static int file_open(struct backup *b, struct vstamp_diag *diag)
 {
     if (to_stdout(b)) return 0;
@@ -88,13 +81,14 @@ static int file_open(struct backup *b, struct vstamp_diag *diag)
         vstamp_diag_printf(diag, "%s: it exists: choose another name, or say --force", b->path);
         return VSTAMP_E_USAGE;
     }
-    return whole_file_open(&b->file, b->path, 0600) == 0 ? 0 : refused(b->path, diag);
+    bool is_open = whole_file_open(&b->file, b->path, 0600) == 0;
+    return is_open ? 0 : copy_file_refused(b->path, diag);
 }
 
 static int file_write(struct backup *b, struct bytes data, struct vstamp_diag *diag)
 {
-    int fd = to_stdout(b) ? STDOUT_FILENO : b->file.fd;
-    return write_all(fd, data) ? 0 : refused(to_stdout(b) ? "standard output" : b->path, diag);
+    if (write_all(to_stdout(b) ? STDOUT_FILENO : b->file.fd, data)) return 0;
+    return copy_file_refused(to_stdout(b) ? "standard output" : b->path, diag);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -173,7 +167,7 @@ static int make_room(struct backup *b, size_t answer_size, struct vstamp_diag *d
     b->records = malloc(b->records_size);
     if (b->records != NULL) return 0;
     b->records_size = 0;
-    return refused("memory", diag);
+    return copy_file_refused("memory", diag);
 }
 
 /* Who answers is the primary; all others are asked before it for the copy. */
@@ -272,7 +266,7 @@ static int verify(const struct cli *cli, const char *path)
 static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *diag)
 {
     uint64_t *hashes = zeros_map(PAGES_MAX * sizeof *hashes);
-    if (hashes == NULL) return refused("memory", diag);
+    if (hashes == NULL) return copy_file_refused("memory", diag);
     copier_init(&b->copier, 0, clock_us(CLOCK_REALTIME), PACKAGE_VERSION, hashes, PAGES_MAX);
     int rv = find_target(b, diag);
     if (rv == 0) rv = copy_state(b, diag);
@@ -283,7 +277,8 @@ static int take(struct backup *b, struct copy_file *file, struct vstamp_diag *di
     if (rv != 0 || to_stdout(b)) return rv;
     rv = copy_file_open(file, b->file.place, b->config, diag);
     if (rv != 0) vstamp_diag_wrap(diag, "%s: cannot be read back", b->path);
-    if (rv == 0 && whole_file_publish(&b->file, b->force) != 0) rv = refused(b->path, diag);
+    if (rv == 0 && whole_file_publish(&b->file, b->force) != 0)
+        rv = copy_file_refused(b->path, diag);
     return rv;
 }
 

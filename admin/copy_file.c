@@ -21,9 +21,9 @@
 
 #define PIPE_CHUNK (1u << 20)
 
-static int refused(const char *path, struct vstamp_diag *diag)
+int copy_file_refused(const char *what, struct vstamp_diag *diag)
 {
-    vstamp_diag_printf(diag, "%s: %s", path, strerror(errno));
+    vstamp_diag_printf(diag, "%s: %s", what, strerror(errno));
     return VSTAMP_E_IO;
 }
 
@@ -48,27 +48,27 @@ static int slurp(struct copy_file *f, int fd, const char *path, struct vstamp_di
         }
         size += (size_t)n;
     }
-    refused(path, diag);
+    int rv = copy_file_refused(path, diag);
     free(data);
-    return VSTAMP_E_IO;
+    return rv;
 }
 
 static int read_file(struct copy_file *f, const char *path, struct vstamp_diag *diag)
 {
     bool is_stdin = strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return refused(path, diag);
+    if (fd < 0) return copy_file_refused(path, diag);
     struct stat stat;
     int rv = 0;
     if (fstat(fd, &stat) != 0) {
-        rv = refused(path, diag);
+        rv = copy_file_refused(path, diag);
     } else if (!S_ISREG(stat.st_mode) || is_stdin) {
         rv = slurp(f, fd, path, diag);
     } else if (stat.st_size > 0) {
         void *at = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         f->mapped = at != MAP_FAILED;
         if (f->mapped) f->file = (struct bytes){at, (size_t)stat.st_size};
-        else rv = refused(path, diag);
+        else rv = copy_file_refused(path, diag);
     }
     if (!is_stdin) close(fd);
     return rv;
@@ -147,7 +147,7 @@ static int load(struct copy_file *f, const char *path, const struct config *conf
     if (rv != 0 || f->app == NULL) return rv;
     f->memory_size = copy_memory(&f->copy);
     f->memory = zeros_map(f->memory_size);
-    if (f->memory == NULL) return refused(path, diag);
+    if (f->memory == NULL) return copy_file_refused(path, diag);
     rv = copy_load(&f->copy, f->memory, f->memory_size, f->app, diag);
     if (rv != 0) {
         vstamp_diag_wrap(diag, "%s", path);

@@ -29,6 +29,9 @@ int copy_file_open(struct copy_file *f, const char *path, const struct config *c
                    struct vstamp_diag *diag);
 void copy_file_close(struct copy_file *f); /* accepts one that could not be opened */
 
+/* The system refused something to do with it: that, and its words.  VSTAMP_E_IO. */
+int copy_file_refused(const char *what, struct vstamp_diag *diag);
+
 bool copy_file_is_of_store(const struct copy_file *f);
 
 /* Lines for a person, or an object; NULL: no memory. */

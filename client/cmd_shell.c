@@ -5,9 +5,10 @@
  *   from a pipe     each line's answer is written as soon as it and those before it are there;
  *                   reads that are there already do not wait for one another (ahead.h)
  *
- * Every command line has an answer of one line (list: a line a key, then their number), so a
- * program at the other end knows where it is.  The exit status is 0 when each command was carried
- * out, whatever its answer, else that of the last one that was not. */
+ * Every command line has an answer of one line (list: a line a key, then their number; help: as
+ * many as people need, but one with --json), so a program at the other end knows where it is.  The
+ * exit status is 0 when each command was carried out, whatever its answer, else that of the last
+ * one that was not. */
 #include <config.h>
 
 #include <ctype.h>
@@ -72,17 +73,18 @@ static size_t find_word(const char *word)
     return i;
 }
 
-static void print_commands(const struct cli *cli)
+static void print_commands(const struct cli *cli, FILE *into)
 {
     for (size_t i = 0; i < WORDS; i++) {
         const struct cli_command *command = &cli->commands[i];
         char left[64];
         if (words[i].when == NEVER) continue;
         snprintf(left, sizeof left, "%s %s", command->name, command->operands);
-        printf("%-20s %s\n", left, command->text);
+        fprintf(into, "%-20s %s\n", left, command->text);
     }
-    printf("%-20s leave\n", "quit");
-    puts("Here a VALUE left out is empty, and '-' is just that: the input is the commands.");
+    fprintf(into, "%-20s leave\n", "quit");
+    fputs("Here a VALUE left out is empty, and '-' is just that: the input is the commands.\n",
+          into);
 }
 
 /* The answers to what was typed before come first. */
@@ -113,6 +115,21 @@ static int refuse_word(struct shell *sh, const char *word)
     return refuse(sh, "shell", &diag);
 }
 
+/* What is told of commands is an answer, too.  Consumes the text. */
+static void answer_help(struct shell *sh, char *text)
+{
+    ahead_catch_up(&sh->ahead);
+    if (sh->c->options.json) {
+        json_t *object = answer_named("help");
+        json_object_set_new(object, "ok", json_true());
+        json_object_set_new(object, "text", json_string(text));
+        answer_print_json(sh->c, object, NULL);
+    } else {
+        fputs(text, stdout);
+    }
+    free(text);
+}
+
 static int run_command(struct shell *sh, size_t word, const struct line *line)
 {
     const struct cli_command *command = &sh->cli.commands[word];
@@ -121,16 +138,20 @@ static int run_command(struct shell *sh, size_t word, const struct line *line)
     char **argv = memory_new((line->n_words + 1) * sizeof *argv);
     for (size_t i = 0; i < line->n_words; i++) argv[i] = (char *)line->words[i].data;
     struct vstamp_diag complaint = {0};
+    char *help = NULL;
     if (words[word].when != AHEAD) ahead_catch_up(&sh->ahead);
     else if (!c->on_terminal) c->ahead = &sh->ahead;
     sh->cli.command = command;
     sh->cli.complaint = &complaint;
+    sh->cli.help = &help;
     c->line = line;
     c->n_shown = 0;
     int status = command->run(&sh->cli, (int)line->n_words, argv);
     if (status == CLI_USAGE && c->n_shown == 0)
         status = refuse(sh, command->name, &complaint);
+    if (help != NULL) answer_help(sh, help);
     sh->cli.complaint = NULL;
+    sh->cli.help = NULL;
     c->ahead = NULL;
     c->line = NULL;
     c->options = before;
@@ -141,18 +162,20 @@ static int run_command(struct shell *sh, size_t word, const struct line *line)
 /* Of all commands, or of the one that is named. */
 static int help(struct shell *sh, const struct line *line)
 {
-    ahead_catch_up(&sh->ahead);
     if (line->n_words == 1) {
-        print_commands(&sh->cli);
+        char *text = NULL;
+        size_t size;
+        FILE *into = memory_stream(&text, &size);
+        print_commands(&sh->cli, into);
+        fclose(into);
+        answer_help(sh, text);
         return CLI_OK;
     }
     const char *word = (const char *)line->words[1].data;
     size_t found = find_word(word);
     if (found == WORDS) return refuse_word(sh, word);
-    char *argv[] = {(char *)words[found].word, (char *)"--help", NULL};
-    sh->cli.command = &sh->cli.commands[found];
-    int status = sh->cli.command->run(&sh->cli, 2, argv);
-    return status == CLI_DONE ? CLI_OK : status;
+    struct bytes asked[] = {bytes_of(words[found].word), bytes_of("--help")};
+    return run_command(sh, found, &(struct line){.n_words = 2, .words = asked});
 }
 
 static int run_words(struct shell *sh, const struct line *line)

@@ -27,6 +27,8 @@ static const struct cli_option standard_options[] = {
     CLI_FLAG('V', "version", NULL, "print the version and exit"),
     CLI_END,
 };
+#define OPTION_HELP    (&standard_options[0])
+#define OPTION_VERSION (&standard_options[1])
 
 bool cli_may_colour(FILE *stream)
 {
@@ -90,16 +92,16 @@ int cli_usage(const struct cli *cli, const char *format, ...)
     return CLI_USAGE;
 }
 
-static void print_row(const char *left, const char *right)
+static void print_row(FILE *into, const char *left, const char *right)
 {
     if (strlen(left) > OPTION_WIDTH - 2) {
-        printf("  %s\n%*s%s\n", left, OPTION_WIDTH + 2, "", right);
+        fprintf(into, "  %s\n%*s%s\n", left, OPTION_WIDTH + 2, "", right);
     } else {
-        printf("  %-*s%s\n", OPTION_WIDTH, left, right);
+        fprintf(into, "  %-*s%s\n", OPTION_WIDTH, left, right);
     }
 }
 
-static void print_options(const struct cli_option *options)
+static void print_options(FILE *into, const struct cli_option *options)
 {
     char left[80];
     for (const struct cli_option *o = options; o != NULL && o->type != CLI_TYPE_END; o++) {
@@ -107,7 +109,7 @@ static void print_options(const struct cli_option *options)
         if (o->letter != 0) snprintf(letter, sizeof letter, "-%c, ", o->letter);
         snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->operand != NULL ? " " : "",
                  o->operand != NULL ? o->operand : "");
-        print_row(left, o->text);
+        print_row(into, left, o->text);
     }
 }
 
@@ -117,43 +119,43 @@ static const struct cli_option *end_of(const struct cli_option *options)
     return options;
 }
 
-static void print_usage(const struct cli *cli)
+static void print_usage(FILE *into, const struct cli *cli)
 {
     const struct cli_command *c = cli->command;
     if (c != NULL) {
-        printf("Usage: %s [OPTION]... %s%s%s\n\n%s: %s.\n", cli->program, c->name,
-               *c->operands != '\0' ? " " : "", c->operands, c->name, c->text);
+        fprintf(into, "Usage: %s [OPTION]... %s%s%s\n\n%s: %s.\n", cli->program, c->name,
+                *c->operands != '\0' ? " " : "", c->operands, c->name, c->text);
     } else {
-        printf("Usage: %s [OPTION]...%s\n\n%s.\n", cli->program,
-               cli->commands != NULL ? " COMMAND [OPERAND]..." : "", cli->text);
+        fprintf(into, "Usage: %s [OPTION]...%s\n\n%s.\n", cli->program,
+                cli->commands != NULL ? " COMMAND [OPERAND]..." : "", cli->text);
     }
 }
 
-static void print_commands(const struct cli *cli)
+static void print_commands(FILE *into, const struct cli *cli)
 {
     char left[80];
-    printf("\nCommands:\n");
+    fprintf(into, "\nCommands:\n");
     for (size_t i = 0; i < cli->n_commands; i++) {
         snprintf(left, sizeof left, "%s %s", cli->commands[i].name, cli->commands[i].operands);
-        print_row(left, cli->commands[i].text);
+        print_row(into, left, cli->commands[i].text);
     }
 }
 
-static void print_help(const struct cli *cli, const struct cli_option *own)
+static void print_help(FILE *into, const struct cli *cli, const struct cli_option *own)
 {
     const struct cli_command *c = cli->command;
 
-    print_usage(cli);
-    if (c == NULL && cli->commands != NULL) print_commands(cli);
+    print_usage(into, cli);
+    if (c == NULL && cli->commands != NULL) print_commands(into, cli);
     if (own != NULL && own->type != CLI_TYPE_END) {
-        printf("\nOptions of %s:\n", c != NULL ? c->name : cli->program);
-        print_options(own);
+        fprintf(into, "\nOptions of %s:\n", c != NULL ? c->name : cli->program);
+        print_options(into, own);
     }
-    printf("\nOptions:\n");
-    print_options(cli->options);
-    print_options(standard_options);
+    fprintf(into, "\nOptions:\n");
+    print_options(into, cli->options);
+    print_options(into, standard_options);
     const char *end = c == NULL ? cli->epilogue : own == NULL ? NULL : end_of(own)->text;
-    if (end != NULL) printf("\n%s", end);
+    if (end != NULL) fprintf(into, "\n%s", end);
 }
 
 /* Store the value of an option, which was `typed` so; a complaint was printed when it is not 0. */
@@ -258,16 +260,22 @@ static int reject_long(const struct parser *p, const char *name, size_t name_siz
     return cli_usage(p->cli, "unknown option '--%s': did you mean '--%s'?", word, best);
 }
 
+static void tell(const struct parser *p, const struct cli_option *o)
+{
+    size_t size;
+    FILE *into = p->cli->help == NULL ? stdout : open_memstream(p->cli->help, &size);
+    if (into == NULL) abort();
+    if (o == OPTION_HELP) print_help(into, p->cli, p->tables[0]);
+    else fprintf(into, "%s %s\n", p->cli->program, p->cli->version);
+    if (into != stdout && fclose(into) != 0) abort();
+}
+
 /* 0 to go on; CLI_DONE after --help or --version. */
 static int take_option(struct parser *p, const struct cli_option *o, const char *typed,
                        const char *value)
 {
-    if (o == &standard_options[0]) {
-        print_help(p->cli, p->tables[0]);
-        return CLI_DONE;
-    }
-    if (o == &standard_options[1]) {
-        printf("%s %s\n", p->cli->program, p->cli->version);
+    if (o == OPTION_HELP || o == OPTION_VERSION) {
+        tell(p, o);
         return CLI_DONE;
     }
     if (o->type != CLI_TYPE_FLAG && value == NULL) {
@@ -418,7 +426,7 @@ static int run_help(struct cli *cli, struct parser *p)
     int rv = next_operand(p, 0, &word);
     if (rv != 0) return rv;
     if (word == NULL) {
-        print_help(cli, NULL);
+        print_help(stdout, cli, NULL);
         return CLI_OK;
     }
     cli->command = find_command(cli, word);

@@ -122,6 +122,7 @@ struct cli {
     const struct cli_word *words;       /* that are no commands, for complaints */
     size_t n_words;
     struct vstamp_diag *complaint; /* where usage errors go instead of standard error, or NULL */
+    char **help; /* where --help and --version go, a text to be freed, likewise */
 };
 
 /* Take the places of standard input, output and error that are closed, so that no socket or file

@@ -128,6 +128,18 @@ END
     [ "$output" = "(error) unknown command 'gte': did you mean 'get'?" ]
     run vstamp shell <<<status
     [ "$output" = "(error) unknown command 'status': did you mean 'vstamp-admin status'?" ]
+    run vstamp --json shell <<'END'
+help
+help get
+get --help
+get --version
+END
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 4 ]
+    [[ ${lines[0]} == '{"op":"help","ok":true,"text":"put KEY [VALUE] '*'\nquit '*'"}' ]]
+    [[ ${lines[1]} == '{"op":"help","ok":true,"text":"Usage: vstamp [OPTION]... get KEY\n'*'"}' ]]
+    [ "${lines[2]}" = "${lines[1]}" ]
+    [[ ${lines[3]} == '{"op":"help","ok":true,"text":"vstamp '*'\n"}' ]]
 }
 
 @test "when an answer cannot be written no further command is run" {
@@ -209,12 +221,14 @@ list place
 get place --json
 frobnicate
 get place
+get place --help
 END'
-    [ "${#lines[@]}" -eq 8 ]
+    [ "${#lines[@]}" -eq 9 ]
     for i in 1 3 5 7; do [[ ${lines[i]} == '{"op":"get","key":"place",'*'"value":"1"}' ]]; done
     [[ ${lines[2]} == '{"op":"get","ok":false,"error":"usage",'* ]]
     [[ ${lines[4]} == '{"op":"list",'*'"count":1,'* ]]
     [[ ${lines[6]} == '{"op":"shell","ok":false,'* ]]
+    [[ ${lines[8]} == '{"op":"help","ok":true,'* ]]
 }
 
 @test "all commands of a shell share one session" {

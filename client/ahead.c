@@ -43,8 +43,9 @@ static void conclude(struct ahead *a, struct question *q, struct outcome *o)
     *o = (struct outcome){0};
     if (outcome_is_silence(q->reply.err)) {
         vstamp_driver_explain(a->driver, explanation, sizeof explanation);
-        outcome_fail(o, q->reply.err, false, "no answer in %.1f s: %s: try again",
-                     a->c->options.timeout_ms / 1000.0, explanation);
+        outcome_fail(o, q->reply.err, false, "no answer in %.1f s: %s: %s",
+                     a->c->options.timeout_ms / 1000.0, explanation,
+                     outcome_advice(q->reply.err));
     } else if (is_old || q->reply.err != 0) { /* alone, an error is told better */
         request_run(a->c, q->operation, o);
     } else {

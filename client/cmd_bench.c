@@ -188,10 +188,15 @@ static json_t *report_json(const struct bench *b, uint64_t sum)
 /* Something for all keys failed. */
 static void fail_sweep(const struct bench *b, const char *what, int err, struct outcome *o)
 {
-    char replicas[CONN_EXPLANATION_SIZE] = "";
-    if (vstamp_err_exit(err) != CLI_REFUSED) crowd_explain(&b->crowd, replicas, sizeof replicas);
-    outcome_fail(o, err, err == VSTAMP_E_UNKNOWN_OUTCOME, "%s: %s%s%s", what, vstamp_err_text(err),
-                 replicas[0] != '\0' ? ": " : "", replicas);
+    char replicas[CONN_EXPLANATION_SIZE];
+    const char *text = vstamp_err_text(err);
+    if (!outcome_is_silence(err)) {
+        outcome_fail(o, err, false, "%s: %s", what, text);
+        return;
+    }
+    crowd_explain(&b->crowd, replicas, sizeof replicas);
+    outcome_fail(o, err, err == VSTAMP_E_UNKNOWN_OUTCOME, "%s: %s: %s: %s", what, text, replicas,
+                 outcome_advice(err));
 }
 
 /* What went wrong, with its exit status in o->err; err 0: nothing. */

@@ -200,11 +200,13 @@ static void fail_line(const struct import *im, struct outcome *o)
     const char *before = im->n_imported > 0 ? ", all before that line among them" : "";
     const char *advice = "run it again: what is there already does no harm";
     char replicas[CONN_EXPLANATION_SIZE] = "";
-    if (status == CLI_USAGE) advice = "mend it and run it again";
-    bool is_silence = outcome_is_silence(im->err);
-    if (status == CLI_REFUSED && !is_silence)
+    if (im->err == VSTAMP_E_NOT_AUTHORISED)
+        advice = outcome_advice(im->err);
+    else if (status == CLI_USAGE)
+        advice = "mend it and run it again";
+    else if (status == CLI_REFUSED)
         advice = "leave it out and run it again, or import into a group with larger limits";
-    if (is_silence) crowd_explain(&im->crowd, replicas, sizeof replicas);
+    if (outcome_is_silence(im->err)) crowd_explain(&im->crowd, replicas, sizeof replicas);
     outcome_fail(o, im->err, im->may_have_run,
                  "%s:%" PRIu64 ": %s%s%s: %" PRIu64 " %s imported%s: %s", name, im->err_line,
                  im->why, replicas[0] != '\0' ? ": " : "", replicas, im->n_imported,

@@ -250,8 +250,9 @@ int crowd_register(struct crowd *crowd, struct outcome *o)
     } else if (outcome_is_silence(crowd->roll.err)) {
         crowd_explain(crowd, why, sizeof why);
         outcome_fail(o, crowd->roll.err, false,
-                     "no answer in %.1f s: %s: nothing was sent but registrations",
-                     crowd->c->options.timeout_ms / 1000.0, why);
+                     "no answer in %.1f s: %s: nothing was sent but registrations: %s",
+                     crowd->c->options.timeout_ms / 1000.0, why,
+                     outcome_advice(crowd->roll.err));
     } else if (crowd->roll.err != 0) {
         bool says = crowd->roll.why[0] != '\0';
         outcome_fail(o, crowd->roll.err, false, "refused: %s",

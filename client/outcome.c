@@ -38,6 +38,13 @@ bool outcome_is_silence(int err)
            err == VSTAMP_E_NOT_AUTHORISED;
 }
 
+const char *outcome_advice(int err)
+{
+    return err == VSTAMP_E_NOT_AUTHORISED
+               ? "name a folder with a certificate that they take, by --tls"
+               : "try again";
+}
+
 void outcome_take(struct outcome *o, struct bytes operation, struct bytes body)
 {
     struct kv_op op;

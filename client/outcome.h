@@ -29,6 +29,9 @@ void outcome_fail(struct outcome *o, int err, bool may_have_run, const char *for
 /* Did nobody answer in time, be it that nobody lets us in?  Else it was refused, or failed here. */
 bool outcome_is_silence(int err);
 
+/* What to do about that. */
+const char *outcome_advice(int err);
+
 void outcome_release(struct outcome *o);
 
 #endif

@@ -120,8 +120,7 @@ static void fail_refused(struct client *c, struct operation operation, struct ou
     int why_size = r->body.size > 0 ? (int)r->body.size : (int)strlen(why);
     if (r->err == VSTAMP_E_NOT_AUTHORISED) {
         char *text = request_silence(c);
-        outcome_fail(o, r->err, false, "not authorised: %s: name a folder with a certificate that "
-                     "they take, by --tls", text);
+        outcome_fail(o, r->err, false, "not authorised: %s: %s", text, outcome_advice(r->err));
         free(text);
         return;
     }

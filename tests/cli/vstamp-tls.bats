@@ -34,6 +34,8 @@ is_refused() { # STATUS WORDS COMMAND...
 # refuse STATUS WORDS COMMAND...: it ends so, and says that, once it had the time to get so far.
 refuse() { group_wait "$2" is_refused "$@"; }
 
+advice="name a folder with a certificate that they take, by --tls"
+
 @test "a group over TLS serves, survives its primary, moves, and is copied" {
     group_start 3 "tls: $PWD/replica"
     group_wait_primary
@@ -76,7 +78,13 @@ refuse() { group_wait "$2" is_refused "$@"; }
     [[ $output == '{"op":"put","key":"k","ok":false,"error":"not-authorised","outcome":"none",'* ]]
     [ "$(vstamp pending)" = "nothing is pending" ]
     refuse 5 "nothing was sent but registrations" vstamp --tls mallory --timeout 0.3 bench -d 1
+    [[ $stderr == *": $advice" ]]
     refuse 5 "" bash -c 'echo get k | vstamp --tls mallory --timeout 0.3 shell'
+    [[ $output == "(error) "*": $advice" ]]
+    printf 'a\t1\n' >in
+    refuse 5 "" vstamp --tls mallory --timeout 0.3 import in
+    [ "$stderr" = "vstamp: in:1: the replicas take another certificate than ours: \
+$(group_address 0): it does not take our certificate: unknown CA: 0 pairs were imported: $advice" ]
     says 0 'event=not-let-in .*reason="it does not speak TLS 1.3'
     run ! openssl s_client -ign_eof -connect "$(group_address 0)" </dev/null
     [[ $output == *"certificate required"* ]]
@@ -159,6 +167,27 @@ refuse() { group_wait "$2" is_refused "$@"; }
     group_wait_listening
     vstamp --tls alice --timeout 20 put k second
     group_wait "the second change" grep -q second seen
+}
+
+@test "a certificate that counts no more while the counters are added up is said to be the reason" {
+    local pid status=0
+    group_start 1 "tls: $PWD/replica"
+    vstamp --tls alice --timeout 3 bench --incr --requests 10 --keys 300000 >out 2>said 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    adds_up() { [ "$(group_field 0 reads)" -gt 100 ]; }
+    group_wait "the counters to be added up" adds_up
+    certificates_authority next
+    cp next/ca.crt replica/ca.crt
+    group_kill 0
+    group_start_one 0
+    wait "$pid" || status=$?
+    cat out said
+    [ "$status" -eq 5 ]
+    grep -q "^10 requests answered" out
+    grep -qx "vstamp: the counters could not be read: the replicas take another certificate than \
+ours: $(group_address 0): it does not take our certificate: unknown CA: $advice" said
+    grep -qx "vstamp: keys that begin with bench/ were left there" said
 }
 
 metric() { group_http 0 /metrics | awk -v name="$1" '$1 == name { print $2 }'; }

@@ -95,12 +95,12 @@ bool ahead_turn(struct ahead *a, int input)
     bool asks = a->n > 0;
     struct pollfd polls[] = {{.fd = asks ? vstamp_driver_fd(a->driver) : -1, .events = POLLIN},
                              {.fd = input, .events = POLLIN}};
-    int n = poll(polls, 2, asks ? vstamp_driver_timeout(a->driver) : -1);
+    conn_waited(poll(polls, 2, asks ? vstamp_driver_timeout(a->driver) : -1));
     if (asks) {
         vstamp_driver_wait(a->driver, 0);
         show_answered(a);
     }
-    return n > 0 && polls[1].revents != 0;
+    return polls[1].revents != 0;
 }
 
 bool ahead_ask(struct ahead *a, struct operation operation, bool raw)

@@ -5,8 +5,10 @@
 
 #include "client/conn.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "client/memory.h"
@@ -79,13 +81,20 @@ void conn_print_replicas(const struct conn *conn, FILE *into)
         fprintf(into, "%s%s", i > 0 ? "," : "", driver_member(conn->driver, i));
 }
 
+void conn_waited(int n)
+{
+    if (n >= 0 || errno == EINTR) return;
+    fprintf(stderr, "vstamp: nothing can be waited for: %s\n", strerror(errno));
+    abort();
+}
+
 /* One turn: wait, then do what the sockets allow.  Returns the signal that came, or 0. */
 static int turn(struct conn *conn)
 {
     struct pollfd polls[] = {{.fd = vstamp_driver_fd(conn->driver), .events = POLLIN},
                              {.fd = conn->signals.fd, .events = POLLIN}};
-    int n = poll(polls, 2, vstamp_driver_timeout(conn->driver));
-    int signal = n < 0 || polls[1].revents != 0 ? signals_take(&conn->signals) : 0;
+    conn_waited(poll(polls, 2, vstamp_driver_timeout(conn->driver)));
+    int signal = polls[1].revents != 0 ? signals_take(&conn->signals) : 0;
     if (signal == 0) vstamp_driver_wait(conn->driver, 0);
     return signal;
 }

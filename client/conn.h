@@ -40,6 +40,10 @@ int conn_call(struct conn *conn, struct session *session);
 /* How the last call failed at each replica: "127.0.0.1:14621: Connection refused; ...". */
 void conn_explain(const struct conn *conn, FILE *into);
 
+/* What poll(2), for connections and something else, has returned.  A signal is no failure; else the
+ * program ends, as without memory: who cannot wait would go round and round. */
+void conn_waited(int n);
+
 /* Milliseconds of a clock that only rises: what session_start is given. */
 uint64_t conn_now_ms(void);
 

@@ -220,12 +220,12 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns)
                              {.fd = input, .events = POLLIN}};
     uint64_t left = time_left(crowd, until_ns);
     const struct timespec wait = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
-    int n = ppoll(polls, 3, left == UINT64_MAX ? NULL : &wait, NULL);
-    if ((n < 0 || polls[1].revents != 0) && crowd->c->signal == 0)
+    conn_waited(ppoll(polls, 3, left == UINT64_MAX ? NULL : &wait, NULL));
+    if (polls[1].revents != 0 && crowd->c->signal == 0)
         crowd->c->signal = signals_take(&crowd->signals);
-    if (n > 0 && polls[0].revents != 0) take_events(crowd);
+    if (polls[0].revents != 0) take_events(crowd);
     take_time(crowd);
-    return n > 0 && polls[2].revents != 0;
+    return polls[2].revents != 0;
 }
 
 static void on_registered(void *context, const struct vstamp_reply *reply)

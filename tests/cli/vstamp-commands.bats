@@ -336,3 +336,14 @@ escapes() { "$@" 2>&1 | grep -c $'\e' || true; }
     run bash -c 'vstamp get k <&- >&- 2>&-' # none of its sockets may become one of these
     [ "$status" -eq 2 ]
 }
+
+@test "who cannot wait ends and says why, and does not go round and round" {
+    local words library=${top_builddir:-.}/tests/cli/.libs/no_poll.so
+    LD_PRELOAD=$library vstamp --version || skip "LD_PRELOAD does not work here"
+    ulimit -c 0
+    for words in "put k v" import shell; do
+        # shellcheck disable=SC2086 # they are words
+        LD_PRELOAD=$library group_fails 134 "vstamp: nothing can be waited for: Cannot allocate *" \
+            vstamp --timeout 60 $words <<<"get k"
+    done
+}

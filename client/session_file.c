@@ -280,6 +280,9 @@ static char *as_json(const struct session_file *f)
     return text;
 }
 
+/* Not by whole_file.h, whose drafts get a new name each time where the file system has no files
+ * without one: there every client that is killed would leave another, with what it asked for.  Here
+ * the lock admits one writer, so that there is one name, and the next save takes what was left. */
 int session_file_save(struct session_file *f, struct vstamp_diag *diag)
 {
     if (f->path == NULL) return 0;

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # What the programs offer is on their pages: every command and option that --help shows, every key
-# of the configuration, every status field, every exit status, every function of the libraries and
-# of an application.  Pages are hand-written; the lists are those of the programs, of the .def files
-# and of the headers.
+# of the configuration, every status field and no other, every exit status, every function of the
+# libraries and of an application.  Pages are hand-written; the lists are those of the programs, of
+# the .def files and of the headers.
 set -u
 top_srcdir=${top_srcdir:-$(dirname "$0")/..}
 top_builddir=${top_builddir:-.}
@@ -52,6 +52,28 @@ hooks() {
     sed -n 's/^    [a-z].*(\*\([a-z]*\))(.*/\1/p' "$top_srcdir/lib/include/vstamp/app.h"
 }
 
+fields_of_code() {
+    defined lib/node/status.def STATUS 2
+    echo peers
+    defined lib/node/status.def PEER_STATUS 2 | sed 's/^/peers./'
+}
+
+# Those that vstamp-replica(8) describes, in the list and in the one of each peer inside it.
+fields_of_page() {
+    awk '/^The fields of$/ { on = 1 }
+        on && /^\.Bl/ { depth++ }
+        on && /^\.It Va/ { print (depth > 1 ? "peers." : "") $3 }
+        on && /^\.El/ && --depth == 0 { exit }' "$man/vstamp-replica.8"
+}
+
+absent_fields() {
+    fields_of_code >"$scratch/code"
+    fields_of_page >"$scratch/page"
+    grep -vxF -f "$scratch/page" "$scratch/code" | sed 's/.*/vstamp-replica.8: & is missing/'
+    grep -vxF -f "$scratch/code" "$scratch/page" |
+        sed 's/.*/lib\/node\/status.def: & of vstamp-replica.8 is missing/'
+}
+
 absent() {
     for program in vstamp.1 vstamp-admin.8 vstamp-replica.8 vstamp-sim.1; do
         {
@@ -63,10 +85,7 @@ absent() {
     options_of vstamp-replica | grep -vxe --help -e --version |
         absent_words vstamp-replica.8 synopsis
     defined lib/program/config.def CONFIG_KEY 2 | absent_words vstamp-config.5
-    {
-        defined lib/node/status.def STATUS 2
-        defined lib/node/status.def PEER_STATUS 2
-    } | absent_words vstamp-replica.8
+    absent_fields
     { functions_of app.h; functions_of error.h; hooks; } | absent_words vstamp-app.3
     functions_of client.h | absent_words vstamp-client.3
     functions_of kv.h | absent_words vstamp-kv.3
@@ -79,11 +98,13 @@ absent() {
     defined lib/include/vstamp/errors.def VSTAMP_ERROR 3 | sort -u | absent_words vstamp.1
 }
 
-# On copies of the pages without one command, one option, one key, one field.
+# On copies of the pages without one command, one option, one key, one field, and with a field that
+# there is not.
 bites() {
     sed '/incr/d; /^\.Cm call/d' "$top_srcdir/man/vstamp.1" >"$scratch/vstamp.1"
     sed '/log-level/d' "$top_srcdir/man/vstamp-replica.8" |
-        sed '/state_digest/d' >"$scratch/vstamp-replica.8"
+        sed '/^\.It Va state_digest/d; s/^\.It Va acked_op/.It Va rtt_us/' \
+            >"$scratch/vstamp-replica.8"
     sed '/heartbeat_ms/d' "$top_srcdir/man/vstamp-config.5" >"$scratch/vstamp-config.5"
     sed '/vstamp_save_bytes/d; /resume/d' "$top_srcdir/man/vstamp-app.3" >"$scratch/vstamp-app.3"
     sed '/vstamp_client_wake/d' "$top_srcdir/man/vstamp-client.3" >"$scratch/vstamp-client.3"
@@ -94,7 +115,8 @@ bites() {
     cp "$top_srcdir/man/vstamp-sim.1" "$scratch"
     found=$(man=$scratch && absent)
     for expected in 'vstamp.1: incr' 'vstamp.1: call' 'vstamp-replica.8: --log-level' \
-        'vstamp-replica.8: state_digest' 'vstamp-config.5: heartbeat_ms' \
+        'vstamp-replica.8: state_digest' 'vstamp-replica.8: peers.acked_op' \
+        'lib/node/status.def: peers.rtt_us of vstamp-replica.8' 'vstamp-config.5: heartbeat_ms' \
         'vstamp-format.5: WIRE_NEWEST' 'vstamp-admin.8: WIRE_NEWEST' \
         'vstamp-app.3: vstamp_save_bytes' 'vstamp-app.3: resume' \
         'vstamp-client.3: vstamp_client_wake' 'vstamp-kv.3: vstamp_kv_cas' \

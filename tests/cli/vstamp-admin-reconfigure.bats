@@ -4,8 +4,12 @@
 
 load group
 load epochs
+load fakes
 
-teardown() { group_teardown; }
+teardown() {
+    group_teardown
+    fakes_teardown
+}
 
 # The first of that name in JSON on one line.
 field() { grep -o "\"$1\":\"\?[^,\"}]*" <<<"$2" | head -n 1 | sed 's/.*:"\?//'; }
@@ -565,4 +569,52 @@ $(group_address 2) at this index: *" vstamp-replica --config a.yaml --index 2 --
     sed -i 's/127\.0\.0\.1/127.1/' b.yaml
     [ "$(vstamp -c b.yaml --session s put x 2)" = OK ]
     [ "$(vstamp -r "$(group_address 2)" --session s get x)" = 2 ]
+}
+
+@test "what is committed is found, and while it does not answer nobody may be switched off" {
+    local i port staying pid progress status=0
+    cd "$BATS_TEST_TMPDIR"
+    fakes_start 0 1 2 3=silent # which is where 0 is asked
+    port=${FAKES_PORTS[3]}
+    unset 'FAKES_PORTS[3]'
+    fakes_configure
+    sed -i "s/:10000$/:$port/" "$VSTAMP_CONFIG"
+    sed "/:10002$/d; /:${FAKES_PORTS[2]}$/d" "$VSTAMP_CONFIG" >b.yaml
+    # says EPOCH MEMBERS [FIELD]: what each of them does from now on
+    says() {
+        for i in 0 1 2; do
+            fakes_status "$i" "$( ((i == 0)) && echo primary || echo backup)" |
+                sed "s|:10000|:$port|; s|\"epoch\":0|\"group\":\"$(printf %032x 10)\",\
+\"epoch\":$1,\"members\":\"$2\"${3:-}|" >said
+            mv said "fake-$i/status"
+        done
+    }
+    member() { echo "127.0.0.1:$1/127.0.0.1:${FAKES_PORTS[$2]}"; }
+    staying=$(member "$port" 0),$(member 10001 1)
+    says 0 "$staying,$(member 10002 2)"
+    vstamp-admin --json reconfigure b.yaml --yes >out 2>complaint 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    is_asked() { grep -q ": [0-9A-F]*:$(printf %04X "$port") [0-9A-F:]* 01 " /proc/net/tcp; }
+    group_wait "it to be asked" is_asked
+    says 0 "$staying,$(member 10002 2)" ',"reconfiguration":"to epoch 1: warming up"'
+    vstamp-admin reconfigure --progress >progress 2>&1 3>&- &
+    progress=$!
+    group_adopt "$progress"
+    group_wait "it to be under way" grep -q "warming up" progress
+    says 1 "$staying"
+    fakes_kill 2
+    wait "$pid" || status=$?
+    cat out complaint
+    [ "$status" -eq 4 ]
+    [[ $(cat complaint) == "vstamp-admin: epoch 1 is committed, but did not answer yet: \
+127.0.0.1:$port: connected, but no answer: "*": switch no old replica off; look again: \
+vstamp-admin reconfigure b.yaml" ]]
+    [[ $(cat out) == *'"outcome":"unknown","running_epoch":1,"may_be_switched_off":[],'* ]]
+    status=0
+    wait "$progress" || status=$?
+    cat progress
+    [ "$status" -eq 4 ]
+    grep -q "^vstamp-admin: epoch 1 is committed, but did not answer yet: .*: switch no old \
+replica off; look again: vstamp-admin reconfigure --progress$" progress
 }

@@ -49,6 +49,7 @@ struct reconfigure {
     bool dry_run, yes, progress; /* options */
     struct answers answers;
     struct verdict verdict;
+    uint64_t epoch; /* the newest that was heard of: a look at which nobody answers tells of none */
     struct plan plan;
     bool changes;               /* there is something to change, or was when it began */
     uint64_t begun_ms;
@@ -112,6 +113,7 @@ static void look(struct reconfigure *r)
     answers_close(&r->answers);
     answers_ask(&r->answers, &r->config, also, 2, r->admin->timeout_ms);
     verdict_reach(&r->verdict, &r->answers, r->config.view_change_ms);
+    if (r->answers.members.epoch > r->epoch) r->epoch = r->answers.members.epoch;
     const char *change = under_way(r);
     bool serves = r->verdict.health != VERDICT_UNAVAILABLE;
     if ((change[0] != '\0' && serves) || strncmp(change, r->moved, LINE_SIZE - 1) != 0)
@@ -132,8 +134,7 @@ static size_t n_begun(const struct reconfigure *r)
     size_t n = 0;
     for (size_t i = 0; i < r->answers.n; i++) {
         const struct node_status *s = &r->answers.at[i].status;
-        n += r->answers.at[i].reachable && strcmp(s->status, "normal") == 0 &&
-             s->epoch == r->answers.members.epoch;
+        n += r->answers.at[i].reachable && strcmp(s->status, "normal") == 0 && s->epoch == r->epoch;
     }
     return n;
 }
@@ -149,8 +150,8 @@ static bool has_begun(const struct reconfigure *r)
 static void show_epoch(struct reconfigure *r)
 {
     char text[LINE_SIZE];
-    snprintf(text, sizeof text, "epoch %" PRIu64 ": %zu of %zu members have begun it",
-             r->answers.members.epoch, n_begun(r), r->answers.n);
+    snprintf(text, sizeof text, "epoch %" PRIu64 ": %zu of %zu members have begun it", r->epoch,
+             n_begun(r), r->answers.n);
     show(r, text);
 }
 
@@ -233,12 +234,12 @@ static void show_wait(struct reconfigure *r)
 /* Turn the driver until its call has ended, and show how far the group is. */
 static void await(struct reconfigure *r, struct vstamp_driver *driver)
 {
-    uint64_t look_ms = 0, epoch = r->answers.members.epoch;
+    uint64_t look_ms = 0, epoch = r->epoch;
     while (!r->replied && !gives_up(r)) {
         uint64_t now = vstamp_driver_now_ms();
         if (now >= look_ms) {
             look(r);
-            if (r->answers.members.epoch != epoch) return; /* those who were asked may be gone */
+            if (r->epoch != epoch) return; /* those who were asked may be gone */
             show_wait(r);
             look_ms = vstamp_driver_now_ms() + LOOK_MS;
         }
@@ -335,8 +336,7 @@ static void print_json(const struct reconfigure *r, const char *outcome, bool mo
 {
     json_t *object = plan_json(&r->plan);
     json_object_set_new(object, "outcome", json_string(outcome));
-    json_object_set_new(object, "running_epoch",
-                        json_integer((json_int_t)r->answers.members.epoch));
+    json_object_set_new(object, "running_epoch", json_integer((json_int_t)r->epoch));
     json_object_set_new(object, "may_be_switched_off", gone_json(r, moved));
     json_object_set_new(object, "ms",
                         json_integer((json_int_t)(vstamp_driver_now_ms() - r->begun_ms)));
@@ -389,7 +389,7 @@ static int complain_silent(struct reconfigure *r)
     int status = fail(r, "unknown", CLI_UNKNOWN_OUTCOME,
                       "epoch %" PRIu64 " is committed, but did not answer yet%s%s: switch no old "
                       "replica off; look again: vstamp-admin reconfigure %s",
-                      r->answers.members.epoch, colon, why, r->progress ? "--progress" : file);
+                      r->epoch, colon, why, r->progress ? "--progress" : file);
     free(file);
     return status;
 }
@@ -409,8 +409,7 @@ static int finish(struct reconfigure *r, const char *outcome)
         return CLI_OK;
     }
     printf("epoch %" PRIu64 " is running: %zu replica%s, tolerates %zu failure%s\n",
-           r->answers.members.epoch, n, n == 1 ? "" : "s", (n - 1) / 2,
-           (n - 1) / 2 == 1 ? "" : "s");
+           r->epoch, n, n == 1 ? "" : "s", (n - 1) / 2, (n - 1) / 2 == 1 ? "" : "s");
     print_gone(r);
     return CLI_OK;
 }
@@ -447,11 +446,11 @@ static int check_plan(struct reconfigure *r)
 {
     if (r->yes) return 0;
     look(r);
-    if (r->answers.members.epoch == r->plan.before.epoch) return 0;
+    if (r->epoch == r->plan.before.epoch) return 0;
     return fail(r, "none", CLI_NOT_RUN,
                 "nothing changed: the group has moved to epoch %" PRIu64 " since the plan was "
                 "made: give the command again, and look at its new plan",
-                r->answers.members.epoch);
+                r->epoch);
 }
 
 /* --yes is said of the group as it was. */
@@ -460,7 +459,7 @@ static int refuse_second(struct reconfigure *r)
     return fail(r, "refused", CLI_REFUSED,
                 "another change was under way, and has moved the group to epoch %" PRIu64
                 ": look at the plan from there with --dry-run, and give the command again",
-                r->answers.members.epoch);
+                r->epoch);
 }
 
 static int refuse(struct reconfigure *r, int err)
@@ -534,8 +533,8 @@ static int say_no_change(const struct reconfigure *r)
     if (r->admin->json)
         print_json(r, "already", true, "");
     else
-        printf("no change is under way: epoch %" PRIu64 ", %zu replicas\n",
-               r->answers.members.epoch, r->answers.n);
+        printf("no change is under way: epoch %" PRIu64 ", %zu replicas\n", r->epoch,
+               r->answers.n);
     return CLI_OK;
 }
 
@@ -576,7 +575,7 @@ static int run(struct reconfigure *r)
 {
     look_for_primary(r);
     if (r->verdict.n_answered == 0) return fail_unheard(r);
-    uint64_t epoch = r->answers.members.epoch;
+    uint64_t epoch = r->epoch;
     r->changes = under_way(r)[0] != '\0' && !r->dry_run;
     if (r->changes) wait_for_change(r);
     if (interrupted != 0) return detach(r);
@@ -588,7 +587,7 @@ static int run(struct reconfigure *r)
                     "look again: vstamp-admin reconfigure --progress", r->verdict.reasons[0]);
     if (r->progress) return r->changes ? finish(r, "done") : say_no_change(r);
     if (plan_is_done(&r->plan)) return finish_unchanged(r);
-    if (r->yes && r->answers.members.epoch != epoch) return refuse_second(r);
+    if (r->yes && r->epoch != epoch) return refuse_second(r);
     int rv = show_plan(r);
     if (rv == 0) rv = confirm(r);
     if (rv == 0) rv = check_plan(r);

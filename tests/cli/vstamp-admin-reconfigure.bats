@@ -572,7 +572,7 @@ $(group_address 2) at this index: *" vstamp-replica --config a.yaml --index 2 --
 }
 
 @test "what is committed is found, and while it does not answer nobody may be switched off" {
-    local i port staying pid progress status=0
+    local i port staying first pid progress status=0
     cd "$BATS_TEST_TMPDIR"
     fakes_start 0 1 2 3=silent # which is where 0 is asked
     port=${FAKES_PORTS[3]}
@@ -595,15 +595,24 @@ $(group_address 2) at this index: *" vstamp-replica --config a.yaml --index 2 --
     vstamp-admin --json reconfigure b.yaml --yes >out 2>complaint 3>&- &
     pid=$!
     group_adopt "$pid"
-    is_asked() { grep -q ": [0-9A-F]*:$(printf %04X "$port") [0-9A-F:]* 01 " /proc/net/tcp; }
+    # asking: where each connection to 0 comes from
+    asking() {
+        awk -v port=":$(printf %04X "$port")" '$2 ~ port && $4 == "01" { print $3 }' /proc/net/tcp
+    }
+    is_asked() { [ -n "$(asking)" ]; }
     group_wait "it to be asked" is_asked
+    first=$(asking)
     says 0 "$staying,$(member 10002 2)" ',"reconfiguration":"to epoch 1: warming up"'
     vstamp-admin reconfigure --progress >progress 2>&1 3>&- &
     progress=$!
     group_adopt "$progress"
-    group_wait "it to be under way" grep -q "warming up" progress
-    says 1 "$staying"
+    group_wait "it to be under way" grep -qs "warming up" progress
     fakes_kill 2
+    says 1 "$staying"
+    both_ask_again() { [ "$(asking | grep -cvF "$first")" -eq 2 ]; }
+    group_wait "the epoch to be asked" both_ask_again
+    fakes_kill 0 # and nothing more is heard of it
+    fakes_kill 1
     wait "$pid" || status=$?
     cat out complaint
     [ "$status" -eq 4 ]

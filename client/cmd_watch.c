@@ -67,12 +67,18 @@ static void print_all(struct watch *w, const struct kv_answer *answer)
     fflush(stdout);
 }
 
+/* Was it ever told a place to go on from? */
+static bool has_begun(const struct watch *w)
+{
+    return (w->op.flags & KV_CHANGES_PLACE) != 0;
+}
+
 /* Does --from name an op-number that is yet to come?  This group can have told nobody of it: it is
  * mistyped, another group's, or from before an old backup was restored.  To wait for it would be to
  * pass over all that happens until then. */
 static bool begins_ahead(const struct watch *w, uint64_t newest)
 {
-    return (w->op.flags & (KV_CHANGES_NOW | KV_CHANGES_PLACE)) == 0 &&
+    return (w->op.flags & KV_CHANGES_NOW) == 0 && !has_begun(w) &&
            (uint64_t)w->op.number > newest + 1;
 }
 
@@ -132,7 +138,7 @@ static int ask(struct watch *w, bool waits)
         status = take(w, &o);
     } else if (w->c->signal != 0) {
         status = CLI_NOT_RUN; /* main dies by it */
-    } else if (o.err != VSTAMP_E_NOT_RUN || (w->seen == 0 && w->n == 0)) {
+    } else if (o.err != VSTAMP_E_NOT_RUN || !has_begun(w)) {
         status = complain(w, &o);
     } else if (!waits && !w->complained) {
         char *silence = request_silence(w->c);

@@ -116,7 +116,8 @@ static const char *wrong_changes(const struct kv_op *op)
     const uint32_t known = KV_CHANGES_KEY | KV_CHANGES_PLACE | KV_CHANGES_NOW;
     if (op->key.size > KV_KEY_MAX) return "the prefix is longer than 1024 bytes";
     if (op->number < 0) return "the op-number is negative";
-    return (op->flags & ~known) != 0 ? "a flag is not known" : NULL;
+    if ((op->flags & ~known) != 0) return "a flag is not known";
+    return (op->flags & KV_CHANGES_KEY) != 0 ? wrong_key(op->key) : NULL; /* else a prefix */
 }
 
 static const char *wrong_sizes(const struct verb_form *form, const struct kv_op *op)

@@ -127,3 +127,18 @@ lines() { [ "$(grep -vc begin "$1")" -ge "$2" ]; }
     kill -TERM "${WATCHERS[0]}"
     group_wait "it to end" ended "${WATCHERS[0]}"
 }
+
+@test "watch: a group that has executed nothing yet is watched, too, but not an empty key" {
+    group_start 1 "durability: memory"
+    group_wait_primary
+    vstamp watch --limit 1 k >out 2>err &
+    WATCHERS+=("$!")
+    asked_twice() { [ "$(group_field 0 reads)" -ge 2 ]; }
+    group_wait "it to have waited in vain, and asked again" asked_twice
+    [ "$(group_field 0 op_number)" = 0 ]
+    vstamp put k v
+    wait $!
+    [ "$(cut -f 2- out)" = $'put\tk\tv' ]
+    [ ! -s err ]
+    group_fails 5 "vstamp: refused: a key is empty: nothing was sent" vstamp watch ""
+}

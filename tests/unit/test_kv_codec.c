@@ -242,12 +242,18 @@ static void odd_listings_are_refused(void **state)
         {.verb = KV_LIST, .flags = 4},
         {.verb = KV_LIST, .key = {long_key, sizeof long_key}},
         {.verb = KV_LIST, .expected = {long_key, sizeof long_key}},
+        {.verb = KV_CHANGES, .number = -1},
+        {.verb = KV_CHANGES, .flags = 8},
+        {.verb = KV_CHANGES, .key = {long_key, sizeof long_key}},
+        {.verb = KV_CHANGES, .flags = KV_CHANGES_KEY}, /* of no key at all */
     };
     struct kv_op back;
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         assert_non_null(kv_decode_op(encode(&odd[i], buffer, sizeof buffer), &back));
     }
     struct kv_op all = {.verb = KV_LIST};
+    assert_null(kv_decode_op(encode(&all, buffer, sizeof buffer), &back));
+    all.verb = KV_CHANGES;
     assert_null(kv_decode_op(encode(&all, buffer, sizeof buffer), &back));
 }
 

@@ -4,6 +4,7 @@
 #include "client/command.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "client/ahead.h"
@@ -59,7 +60,8 @@ int command_do_encoded(struct client *c, struct operation operation, bool raw)
     if (rv != 0) return answer_refuse(c, answer_asked(operation), rv, &diag);
     /* A write that was answered, and not shown, would have an outcome that nobody knows.  Who reads
      * a value, or the answers of a shell, may be slow, and is not to keep a signal waiting. */
-    bool holds = operation_is_write(operation) && !c->in_shell;
+    bool is_write = operation_is_write(operation), holds = is_write && !c->in_shell;
+    if (is_write) signal(SIGPIPE, SIG_IGN); /* it fails to be shown, and is kept */
     if (holds) conn_hold_signals(c->conn);
     int status = run(c, operation, raw);
     if (holds) conn_release_signals(c->conn);

@@ -373,7 +373,7 @@ lose() {
 }
 
 @test "an answer that cannot be shown is kept" {
-    local file
+    local file words answers=()
     run bash -c 'vstamp incr n >/dev/full'
     [ "$status" -eq 2 ]
     file=$(left_over)
@@ -391,6 +391,18 @@ lose() {
     run bash -c 'vstamp get n >/dev/full'
     [ "$output" = "vstamp: standard output: No space left on device" ]
     value_is n 1
+    mkfifo "$BATS_TEST_TMPDIR/gone" # of which nobody reads any more
+    for words in "vstamp incr n" "vstamp shell <<<'incr n'"; do
+        run bash -c "exec 5<>'$BATS_TEST_TMPDIR/gone' 6>'$BATS_TEST_TMPDIR/gone' 5<&-; $words >&6"
+        [ "$status" -eq 2 ]
+        file=$(left_over)
+        [ "${lines[0]}" = "vstamp: the answer cannot be shown: to see it: vstamp resume $(
+            group_named "$file"
+        )" ]
+        [ "${lines[1]}" = "vstamp: standard output: Broken pipe" ]
+        answers+=("$(vstamp resume "$file")")
+    done
+    [ "${answers[*]}" = "2 3" ]
     run bash -c 'unset HOME XDG_STATE_HOME; vstamp put k w 2>&1 >/dev/full'
     [ "$status" -eq 2 ]
     [ "${lines[0]}" = "vstamp: the group has answered, but that cannot be shown, nor kept" ]

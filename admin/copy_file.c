@@ -53,9 +53,9 @@ static int slurp(struct copy_file *f, int fd, const char *path, struct vstamp_di
     return rv;
 }
 
-static int read_file(struct copy_file *f, const char *path, struct vstamp_diag *diag)
+static int read_file(struct copy_file *f, const char *path, bool is_stdin,
+                     struct vstamp_diag *diag)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return copy_file_refused(path, diag);
     struct stat stat;
@@ -160,8 +160,10 @@ static int load(struct copy_file *f, const char *path, const struct config *conf
 int copy_file_open(struct copy_file *f, const char *path, const struct config *config,
                    struct vstamp_diag *diag)
 {
+    bool is_stdin = strcmp(path, "-") == 0;
     memset(f, 0, sizeof *f);
-    int rv = read_file(f, path, diag);
+    if (is_stdin) path = "standard input";
+    int rv = read_file(f, path, is_stdin, diag);
     if (rv != 0) return rv;
     rv = copy_open(&f->copy, f->file, diag);
     if (rv != 0) {

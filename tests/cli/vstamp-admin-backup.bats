@@ -204,6 +204,10 @@ Connection refused; $(group_address 1): Connection refused" ]]
     [ -d new/0 ]
     run vstamp-admin --json backup -
     [ "$status" -eq 2 ]
+    group_fails 1 "vstamp-admin: standard input: not a backup *" \
+        vstamp-admin backup --verify - </dev/null
+    group_fails 2 "vstamp-admin: standard input: Bad file descriptor" \
+        bash -c 'vstamp-admin restore --dry-run - <&-'
 }
 
 @test "JSON says the same, and a dry run writes nothing" {

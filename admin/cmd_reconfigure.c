@@ -160,7 +160,6 @@ static void show_epoch(struct reconfigure *r)
 static void on_reply(void *context, const struct vstamp_reply *reply)
 {
     struct reconfigure *r = context;
-    if (r->replied) return; /* it was given up */
     r->replied = true;
     r->err = reply->err;
     r->may_have_run = reply->may_have_run;
@@ -247,13 +246,17 @@ static void await(struct reconfigure *r, struct vstamp_driver *driver)
     }
 }
 
-/* What was asked for may be granted later, also if all have said "busy" so far. */
-static void give_up(struct reconfigure *r, const struct vstamp_driver *driver)
+/* What was asked for may be granted later, also if all have said "busy" so far; but not where
+ * nobody lets us in, which is what the call ends with then. */
+static void give_up(struct reconfigure *r, struct vstamp_driver *driver)
 {
-    r->replied = true;
+    struct vstamp_diag why = {0};
+    if (interrupted == 0) vstamp_driver_explain(driver, why.text, sizeof why.text);
+    vstamp_driver_close(driver);
+    r->why = why;
+    if (r->err == VSTAMP_E_NOT_AUTHORISED) return;
     r->err = VSTAMP_E_UNKNOWN_OUTCOME;
     r->may_have_run = true;
-    if (interrupted == 0) vstamp_driver_explain(driver, r->why.text, sizeof r->why.text);
 }
 
 /* One call to the group, by an identity of its own.  0, or VSTAMP_E_*: then r->why may say more. */
@@ -268,7 +271,7 @@ static int call(struct reconfigure *r, const struct members *to, enum vstamp_tas
     int rv = vstamp_driver_call(driver, task, body.data, body.size, FOREVER_MS, on_reply, r);
     if (rv == 0) await(r, driver);
     if (rv == 0 && !r->replied) give_up(r, driver);
-    vstamp_driver_close(driver);
+    else vstamp_driver_close(driver);
     return rv != 0 ? rv : r->err;
 }
 
@@ -467,6 +470,8 @@ static int refuse(struct reconfigure *r, int err)
     const char *why = r->why.text;
     if (err == VSTAMP_E_INVALID)
         return fail(r, "refused", CLI_REFUSED, "the primary refuses: %s", why);
+    if (err == VSTAMP_E_NOT_AUTHORISED)
+        return fail(r, "refused", CLI_REFUSED, "not authorised: %s: nothing changed", why);
     if (!r->may_have_run)
         return fail(r, "none", CLI_NOT_RUN, "nothing changed: %s",
                     why[0] != '\0' ? why : vstamp_err_text(err));

@@ -75,9 +75,11 @@ static int ask(struct hand_over *h, int replica, struct vstamp_diag *diag)
     struct wire_message answer;
     uint32_t timeout_ms = h->admin->timeout_ms;
     struct talk *talk = talk_open(&h->members->addresses[replica], h->tls, -1, timeout_ms, diag);
-    if (talk == NULL) return VSTAMP_E_IO;
-    int rv = talk_request(talk, (uint32_t)h->members->epoch, &request, timeout_ms, &answer, diag);
-    if (rv != VSTAMP_E_NOT_AUTHORISED) h->sent = true;
+    int rv = VSTAMP_E_IO;
+    if (talk != NULL)
+        rv = talk_request(talk, (uint32_t)h->members->epoch, &request, timeout_ms, &answer, diag);
+    if (rv != 0) vstamp_diag_wrap(diag, "%s", h->members->addresses[replica].text);
+    if (talk != NULL && rv != VSTAMP_E_NOT_AUTHORISED) h->sent = true;
     if (rv == 0) rv = take_answer(h, &answer, diag); /* its words are in the connection's memory */
     talk_close(talk);
     return rv;

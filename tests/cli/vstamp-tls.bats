@@ -53,6 +53,12 @@ advice="name a folder with a certificate that they take, by --tls"
     vstamp-admin --tls alice backup copy
     vstamp-admin backup --verify copy
     sed "s/witnesses.*//; \$a witnesses: [2]" "$VSTAMP_CONFIG" >next.yaml
+    certificates_authority other
+    certificates_issue mallory other clientAuth
+    cp authority/ca.crt mallory
+    refuse 5 ": it does not take our certificate: unknown CA: nothing changed" \
+        vstamp-admin --tls mallory --timeout 0.3 reconfigure --yes next.yaml
+    [[ $stderr == "vstamp-admin: not authorised: "* ]]
     vstamp-admin --tls alice reconfigure --yes next.yaml
     vstamp --tls alice --timeout 20 bench -n 64 --connections 4 --requests 2000 --keep
     [ "$(vstamp --replicas "$(group_address 0)" --tls alice --timeout 20 incr n)" = 2 ]
@@ -91,7 +97,7 @@ $(group_address 0): it does not take our certificate: unknown CA: 0 pairs were i
     run ! openssl s_client -tls1_2 -cert alice/tls.crt -key alice/tls.key \
         -connect "$(group_address 0)" </dev/null
     [[ $output == *"alert protocol version"* ]]
-    refuse 5 "it does not take our certificate: unknown CA" \
+    refuse 5 "vstamp-admin: $(group_address 0): it does not take our certificate: unknown CA" \
         vstamp-admin --tls mallory --timeout 0.3 view-change
     run -3 vstamp-admin --replicas "$(group_address 0)" --timeout 0.1 backup copy
     vstamp --tls alice put k v

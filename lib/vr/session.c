@@ -109,6 +109,13 @@ static void end(struct session *s, int err, bool may_have_run)
     s->result.may_have_run = may_have_run;
 }
 
+/* A change of the members: what a primary has proposed goes on, asked for again or not
+ * (reconfiguration.c). */
+static bool has_taken_up(const struct session *s, const struct session_peer *peer)
+{
+    return s->task == SESSION_RECONFIGURE && peer->said == WIRE_REJECT_BUSY;
+}
+
 bool session_may_run(const struct session *s)
 {
     /* A registration changes nothing that a user sees. */
@@ -116,8 +123,7 @@ bool session_may_run(const struct session *s)
     if (s->lost_copy) return true;
     for (uint8_t i = 0; i < n_peers(s); i++) {
         if (s->peers[i].copies > 0) return true;
-        /* What it has proposed goes on, asked for again or not (reconfiguration.c). */
-        if (s->task == SESSION_RECONFIGURE && s->peers[i].said == WIRE_REJECT_BUSY) return true;
+        if (has_taken_up(s, &s->peers[i])) return true;
     }
     return false;
 }
@@ -416,6 +422,8 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
 {
     struct session_peer *peer = &s->peers[replica];
     if (peer->copies > 0) peer->copies--; /* C2 */
+    bool goes_on = reject->reason != WIRE_REJECT_BUSY && reject->reason != WIRE_REJECT_CONFLICT;
+    if (has_taken_up(s, peer) && goes_on) s->lost_copy = true; /* who leads next may have it */
     peer->said = reject->reason;
     s->result.body = reject->text;
     switch ((enum wire_reject_reason)reject->reason) {

@@ -107,7 +107,9 @@ struct session {
     bool running;
     bool wide;      /* everybody is asked, not only the believed primary */
     bool is_barred; /* a replica does not let us in, and none has spoken with us since */
-    bool lost_copy; /* a copy was on a connection that broke, or was sent by a former process */
+    /* A copy was on a connection that broke, was sent by a former process, or was taken up by who
+     * leads no more. */
+    bool lost_copy;
     enum session_task task;
     struct wire_request request;
     uint32_t request_checksum; /* client_table_request, which answers name */

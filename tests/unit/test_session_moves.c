@@ -250,8 +250,19 @@ static void a_reconfiguration_that_was_taken_up_may_be_made_later(void **state)
     reject(0, 0, WIRE_REJECT_BUSY);
     pass(SESSION_PATIENCE_MS);
     assert_true(sends_to(0));
+    reject(0, 0, WIRE_REJECT_BUSY);
+    pass(SESSION_ROUND_MS_MAX);
+    assert_true(sends_to(0));
     reject(0, 0, WIRE_REJECT_CONFLICT); /* a new member does not come */
     ended(VSTAMP_E_INVALID, false);
+    start(SESSION_RECONFIGURE);
+    sends_only_to(0);
+    reject(0, 0, WIRE_REJECT_BUSY);
+    pass(SESSION_PATIENCE_MS);
+    for (uint8_t i = 0; i < N; i++) /* whoever leads next may have it in its log */
+        if (sends_to(i)) reject(i, 0, WIRE_REJECT_UNAVAILABLE);
+    pass(DEADLINE);
+    ended(VSTAMP_E_UNKNOWN_OUTCOME, true);
 }
 
 int main(void)

@@ -122,7 +122,7 @@ $(group_address 0): it does not take our certificate: unknown CA: 0 pairs were i
     group_wait_agree
     group_stop 2
     vstamp-replica --check --index 2 --tls posing |
-        grep "^note: posing/tls.crt: is not for a server and a client with the name 127.0.0.1"
+        grep "^note: posing/tls.crt: is not for a server and a client with the name $GROUP_HOST"
     group_start_one 2 --tls "$PWD/posing"
     says 2 'event=certificate-trouble reason="[^ ]*posing/tls.crt: is not for a server and a client'
     says 0 'event=peer-refused .*reason="its certificate is not that of a server at the address'

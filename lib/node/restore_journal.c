@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "node/journal.h"
 #include "node/node_state.h"
 
@@ -22,14 +23,15 @@ struct restoring {
 
 static void fail(struct restoring *x, int rv, const char *text)
 {
-    if (x->walk.rv != 0) return;
+    assert(x->walk.rv == 0);
     vstamp_diag_printf(x->walk.diag, "%s", text);
     x->walk.rv = rv;
 }
 
 static void damaged(struct restoring *x, uint64_t place)
 {
-    if (x->walk.rv == 0) x->walk.rv = node_corrupt(x->walk.diag, (size_t)place);
+    assert(x->walk.rv == 0);
+    x->walk.rv = node_corrupt(x->walk.diag, (size_t)place);
 }
 
 /* Of what is read most may be zeros: a recording does without those at the end. */
@@ -54,7 +56,7 @@ static int replay_state(struct node *n, size_t size, struct bytes body)
     struct wire_hard_state state;
     if (wire_decode(&wire_shape_hard_state, body, &state) != 0) return VSTAMP_E_CORRUPT;
     node_outline_add(&n->journal, JOURNAL_HARD_STATE, size, body);
-    if (vstamp_id_is_zero(state.group) && !state.lost) n->restore.forgotten = true;
+    if (vstamp_id_is_zero(state.group)) n->restore.forgotten = true;
     return vr_restore_state(&n->vr, &state);
 }
 

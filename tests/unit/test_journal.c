@@ -4,7 +4,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -44,6 +47,12 @@ static int tear_down(void **state)
     (void)state;
     disk_wipe(&s.disk);
     return 0;
+}
+
+/* And nothing of a checkpoint. */
+static void write_journal(void)
+{
+    while (s.disk.busy[NODE_LANE_JOURNAL]) stage_finish_job(&s, NODE_LANE_JOURNAL);
 }
 
 /* A moment in which nothing happens. */
@@ -178,6 +187,106 @@ static void a_block_of_another_place_is_no_batch(void **state)
     assert_true(same(&now, &before));
 }
 
+/* Give all segments to a node that knows nothing: which one is refused, if any, and how? */
+static int replay(uint64_t *number, struct vstamp_diag *diag)
+{
+    const struct node_source source = {.ctx = &s.disk, .read = disk_read};
+    const struct disk_folder *segments = &s.disk.segments;
+    const struct disk disk = s.disk;
+    s.disk = (struct disk){0};
+    assert_int_equal(stage_restore(&s, diag), 0);
+    s.disk = disk;
+    return node_restore_journal(s.node, segments->files[0].number,
+                                segments->files[segments->count - 1].number, &source, number, diag);
+}
+
+static void assert_refused(uint64_t number, const char *text)
+{
+    struct vstamp_diag diag = {0};
+    uint64_t named = 0;
+    assert_int_equal(replay(&named, &diag), VSTAMP_E_CORRUPT);
+    assert_string_equal(diag.text, text);
+    assert_int_equal(named, number);
+}
+
+static void a_segment_that_is_lost_between_two_others_is_named(void **state)
+{
+    struct vstamp_diag diag = {0};
+    uint64_t number;
+    (void)state;
+    assert_int_equal(stage_start(&s, &diag), 0);
+    stage_finish_jobs(&s);
+    assert_int_equal(s.disk.segments.count, 3);
+    assert_int_equal(replay(&number, &diag), 0);
+    struct disk_file *lost = &s.disk.segments.files[1];
+    memset(lost->data, 0, lost->size);
+    assert_refused(lost->number, "is missing, or damaged throughout");
+}
+
+/* Where a segment ends is said by the next one, and a batch does not reach beyond that. */
+static void a_segment_ends_where_the_next_one_says(void **state)
+{
+    struct disk_file *next = &s.disk.segments.files[1];
+    struct journal_reader r = {.file = {next->data, next->size}, .number = next->number};
+    struct wire_batch_head head;
+    enum journal_kind kind;
+    struct bytes body;
+    uint8_t again[JOURNAL_BLOCK];
+    struct writer w = writer_over(again, sizeof again);
+    char text[64];
+    (void)state;
+    assert_int_equal(journal_next(&r, &kind, &body), JOURNAL_RECORD);
+    assert_int_equal(wire_decode(&wire_shape_batch_head, body, &head), 0);
+    uint64_t end = head.owner.previous_size;
+    head.owner.previous_size -= 8;
+    assert_true(journal_put(&w, next->number, 0, kind, &wire_shape_batch_head, &head));
+    assert_int_equal(w.size, r.place);
+    memcpy(next->data, again, w.size);
+    snprintf(text, sizeof text, "damaged at byte %" PRIu64, end);
+    assert_refused(s.disk.segments.files[0].number, text);
+}
+
+/* Where the entry of that number was written first. */
+static void find(void *ctx, const struct disk_entry *entry)
+{
+    struct disk_entry *found = ctx;
+    if (entry->header.op == found->header.op && found->number == 0) *found = *entry;
+}
+
+static void flip_entry(uint64_t op, struct disk_entry *found)
+{
+    *found = (struct disk_entry){.header.op = op};
+    disk_visit_entries(&s.disk, &s.config, find, found);
+    assert_int_not_equal(found->number, 0);
+    disk_flip(&s.disk, found->number, found->place, 1);
+}
+
+/* Who is alone is refused if an entry is damaged, for nobody can give it.  But what is behind a
+ * checkpoint is said again in the segment that begins with it: if the checkpoint itself is never
+ * stored the entry is there twice, and one of the two is enough. */
+static void who_is_alone_needs_an_entry_once(void **state)
+{
+    struct vstamp_diag diag = {0};
+    struct disk_entry entry;
+    char text[64];
+    uint64_t number;
+    (void)state;
+    for (int i = 0; i < 9 && s.node->vr.checkpoint_op == 0; i++) {
+        stage_grow(&s, 1);
+        stage_grow(&s, 1); /* while the one before it is written */
+        write_journal();
+    }
+    uint64_t op = s.node->vr.checkpoint_op, last = s.node->vr.log.op;
+    assert_true(last > op && s.disk.pages.number == 0);
+    flip_entry(last, &entry);
+    assert_int_equal(replay(&number, &diag), 0);
+    assert_int_equal(s.node->vr.log.op, last);
+    assert_int_equal(s.node->vr.log.n_holes, 0);
+    flip_entry(op, &entry);
+    snprintf(text, sizeof text, "damaged at byte %" PRIu64 ", in entry %" PRIu64, entry.place, op);
+    assert_refused(entry.number, text);
+}
+
 static void two_batches_in_a_row_that_are_lost_are_damage(void **state)
 {
     struct known now;
@@ -185,6 +294,89 @@ static void two_batches_in_a_row_that_are_lost_are_damage(void **state)
     seal();
     memset(last_batch() - 2 * JOURNAL_BLOCK, 0, 2 * JOURNAL_BLOCK);
     assert_int_equal(restore(&now), VSTAMP_E_CORRUPT);
+}
+
+/* --- looking through it while the replica runs (scrub.c) -------------------------------------- */
+
+static unsigned reads_left; /* until one is refused */
+
+static int read_or_refuse(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
+                          size_t *got, struct vstamp_diag *diag)
+{
+    *got = 0;
+    return reads_left-- == 0 ? VSTAMP_E_AGAIN
+                             : disk_read(ctx, number, place, buffer, size, got, diag);
+}
+
+/* From there on, with as little memory as can be. */
+static struct node_checked look(uint64_t number, uint64_t place, unsigned reads)
+{
+    const struct node_source source = {.ctx = &s.disk, .read = read_or_refuse};
+    struct node_journal_check *check = &s.node->scrub.check;
+    check->number = number;
+    check->place = place;
+    check->last = s.node->scrub.last;
+    check->last_end = s.node->scrub.last_end;
+    check->window_max = 2 * JOURNAL_BLOCK;
+    reads_left = reads;
+    node_check_journal(check, &source);
+    return check->found;
+}
+
+/* What cannot be opened now is no damage, whenever that is: the next look begins where this one
+ * did. */
+static void a_look_that_is_refused_finds_nothing(void **state)
+{
+    uint64_t number = s.disk.segments.files[0].number, place = 0;
+    unsigned looks = 0, refused = 0;
+    (void)state;
+    seal();
+    for (; looks < 99 && number <= s.node->scrub.last; looks++) {
+        struct node_checked found = look(number, place, 0);
+        for (unsigned reads = 1; reads_left == UINT_MAX; reads++, refused++) {
+            assert_false(found.rotten);
+            assert_int_equal(found.number, number);
+            assert_int_equal(found.place, place);
+            found = look(number, place, reads);
+        }
+        assert_false(found.rotten);
+        number = found.number;
+        place = found.place;
+    }
+    assert_true(looks > 3 && looks < 99 && refused >= 2 * looks);
+}
+
+/* What was sound a moment ago is read again, and what is before the place is not. */
+static void a_look_is_at_the_disk(void **state)
+{
+    struct disk_file *file = &s.disk.segments.files[1];
+    (void)state;
+    for (int i = 0; i < 2; i++) assert_false(look(file->number, 0, UINT_MAX).rotten);
+    disk_flip(&s.disk, file->number, 64, 1);
+    assert_true(look(file->number, 0, UINT_MAX).rotten);
+    assert_false(look(file->number, JOURNAL_BLOCK, UINT_MAX).rotten);
+}
+
+/* All of them, and where the batch is that they are in. */
+static void a_look_names_the_entries_that_are_damaged(void **state)
+{
+    struct disk_entry first, last;
+    (void)state;
+    uint64_t op = s.node->vr.log.op + 4; /* the first is written, and the rest is a batch */
+    for (int i = 0; i < 9 && s.node->vr.log.op < op; i++) stage_grow(&s, 1);
+    write_journal();
+    stage_until_next_timer(&s); /* which seals it */
+    write_journal();
+    flip_entry(op, &last);
+    flip_entry(op - 2, &first);
+    uint64_t place = first.place / JOURNAL_BLOCK * JOURNAL_BLOCK;
+    assert_true(place > 0 && place == last.place / JOURNAL_BLOCK * JOURNAL_BLOCK);
+    struct node_checked found = look(first.number, place - JOURNAL_BLOCK, UINT_MAX);
+    assert_true(found.rotten);
+    assert_int_equal(found.number, first.number);
+    assert_int_equal(found.place, place);
+    assert_int_equal(found.first_op, op - 2);
+    assert_int_equal(found.last_op, op);
 }
 
 int main(void)
@@ -197,6 +389,12 @@ int main(void)
         TEST(what_a_segment_held_before_is_not_believed),
         TEST(a_block_of_another_place_is_no_batch),
         TEST(two_batches_in_a_row_that_are_lost_are_damage),
+        TEST(a_segment_that_is_lost_between_two_others_is_named),
+        TEST(a_segment_ends_where_the_next_one_says),
+        TEST(who_is_alone_needs_an_entry_once),
+        TEST(a_look_that_is_refused_finds_nothing),
+        TEST(a_look_is_at_the_disk),
+        TEST(a_look_names_the_entries_that_are_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

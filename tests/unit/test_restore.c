@@ -110,6 +110,7 @@ static int read_file(void *ctx, uint64_t number, uint64_t place, void *buffer, s
 {
     const struct fixture *f = ctx;
     (void)diag;
+    assert_true(place % JOURNAL_BLOCK == 0 && size % JOURNAL_BLOCK == 0); /* as O_DIRECT wants it */
     *got = 0;
     if (number != NUMBER || place >= sizeof f->file) return 0;
     *got = size < sizeof f->file - place ? size : sizeof f->file - (size_t)place;
@@ -175,6 +176,66 @@ static void a_view_that_nobody_counts_to_is_damage(void **state)
     struct fixture *f = *state;
     PUT(f, HARD_STATE, hard_state, .group = group, .view = UINT64_MAX);
     expect(f, VSTAMP_E_CORRUPT, "damaged at byte");
+}
+
+static void a_record_that_has_no_place_in_a_journal_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    put_some(f);
+    PUT(f, COPY_TAIL, copy_tail, .op = 2);
+    expect(f, VSTAMP_E_CORRUPT, "damaged at byte");
+}
+
+/* A hard state, an entry, and one of which only the header was there. */
+static void put_one_of_each(struct fixture *f)
+{
+    PUT(f, HARD_STATE, hard_state, .group = group, .view = 1);
+    struct wire_entry_header first = put_entry(f, 1, 0, (struct vstamp_id){0, 0});
+    PUT(f, HOLE, entry_outline, .commit = 1, .body_size = 4,
+        .header = {.op = 2, .view = 1, .parent = first.checksum});
+}
+
+static void a_hole_is_read_back_as_one(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    put_one_of_each(f);
+    assert_int_equal(restore(f, &diag), 0);
+    assert_int_equal(f->node->vr.log.op, 2);
+    assert_false(log_is_hole(&f->node->vr.log, 1));
+    assert_true(log_is_hole(&f->node->vr.log, 2));
+}
+
+/* The first batch of a life names what the newest of the one before it held. */
+static void what_is_read_last_can_be_named(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    put_one_of_each(f);
+    assert_int_equal(restore(f, &diag), 0);
+    struct wire_list named = wire_list_end(&f->node->journal.outline);
+    struct reader items = wire_list_start(&named);
+    struct journal_reader r = {.file = {f->file, f->w.size},
+                               .number = journal_batch_identity(LIFE, 1), .place = f->head_size};
+    assert_int_equal(named.count, 3);
+    for (int i = 0; i < 3; i++) {
+        struct wire_batch_item item;
+        struct wire_entry_outline outline;
+        enum journal_kind kind;
+        struct bytes body;
+        size_t from = r.place;
+        assert_int_equal(journal_next(&r, &kind, &body), JOURNAL_RECORD);
+        wire_list_next(&wire_shape_batch_item, &items, &item);
+        assert_int_equal(item.kind, kind);
+        assert_int_equal(item.size, r.place - from);
+        if (kind != JOURNAL_ENTRY) {
+            assert_true(bytes_equal(item.content, body));
+        } else {
+            assert_int_equal(wire_decode(&wire_shape_entry_outline, item.content, &outline), 0);
+            assert_int_equal(outline.header.op, 1);
+            assert_int_equal(outline.body_size, 4);
+        }
+    }
 }
 
 /* What was lost, and how much was fetched since, is said again when a segment begins, before its
@@ -348,6 +409,7 @@ static struct node_checked look(struct fixture *f, uint64_t last)
     assert_non_null(check.names);
     put_head(f);
     node_check_journal(&check, &source);
+    assert_in_range(check.window.capacity, 1, most);
     free(check.window.bytes);
     free(check.names);
     return check.found;
@@ -359,7 +421,7 @@ static void a_batch_of_any_size_is_looked_through(void **state)
 {
     struct fixture *f = *state;
     struct wire_entry_header last = put_some(f);
-    while (f->w.size < 300u << 10) last = put_entry(f, last.op + 1, last.op, last.checksum);
+    while (f->w.size < 350u << 10) last = put_entry(f, last.op + 1, last.op, last.checksum);
     struct node_checked found = look(f, NUMBER);
     assert_false(found.rotten);
     assert_int_equal(NUMBER + 1, found.number);
@@ -396,6 +458,9 @@ int main(void)
         TEST(a_format_of_another_version_is_named),
         TEST(a_loss_does_not_void_what_was_fetched_since),
         TEST(a_blank_one_stays_blank_with_what_it_fetched),
+        TEST(a_record_that_has_no_place_in_a_journal_is_damage),
+        TEST(a_hole_is_read_back_as_one),
+        TEST(what_is_read_last_can_be_named),
         TEST(a_file_says_its_own_number),
         TEST(what_fills_a_record_up_is_zeros),
         TEST(a_checkpoint_with_pages_that_do_not_make_sense_is_refused),

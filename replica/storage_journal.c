@@ -57,7 +57,6 @@ static uint64_t whole_size(int fd)
 
     if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof found) return 0;
     off_t size = stat.st_size - (off_t)sizeof found;
-    if (size % JOURNAL_BLOCK != 0) return 0;
     put_last_block(&wanted, (uint64_t)size);
     if (pread(fd, &found, sizeof found, size) != (ssize_t)sizeof found) return 0;
     return memcmp(&found, &wanted, sizeof found) == 0 ? (uint64_t)size : 0;

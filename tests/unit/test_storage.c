@@ -3,6 +3,7 @@
  * what they tell of what failed.  That a group lives on that, whatever happens to the files, is
  * tested by tests/cli/vstamp-replica-disk.bats, and in which order they are synced by
  * vstamp-disk-order.bats. */
+#define _GNU_SOURCE /* O_DIRECT */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +186,16 @@ static void two_segments_of_those_removed_are_kept_and_none_that_rotted(void **s
 
 enum { SEGMENT = 3 * JOURNAL_BLOCK };
 
+/* Past the cache, where the file system can do that, and else it is said. */
+static void assert_goes_to_disk(const struct fixture *f)
+{
+    int fd = openat(f->storage.folder_fd, f->lane.name, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+    if (fd >= 0) close(fd);
+    assert_int_equal((fcntl(f->lane.fd, F_GETFL) & O_DIRECT) != 0, fd >= 0);
+    assert_int_equal(f->lane.buffered, fd < 0);
+}
+
 static void make_segment(struct fixture *f, uint64_t number)
 {
     const struct node_job job = {.number = number};
@@ -191,6 +203,7 @@ static void make_segment(struct fixture *f, uint64_t number)
     f->storage.journal.segment_size = SEGMENT;
     assert_true(segment_make(&f->lane, &job));
     assert_true(f->lane.fd >= 0);
+    assert_goes_to_disk(f);
     close(f->lane.fd);
     f->lane.fd = -1;
 }
@@ -229,6 +242,162 @@ static void a_segment_is_made_of_zeros_or_of_a_spare_that_fits(void **state)
     make_segment(f, 3);
     assert_true(is_there(f, third));
 }
+
+/* As many descriptors as before: none was left open. */
+static int lowest_free(const struct fixture *f)
+{
+    int fd = dup(f->storage.folder_fd);
+
+    close(fd);
+    return fd;
+}
+
+/* The system's own limit stops what would fill the disk. */
+static void limit_size(rlim_t size)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, size == RLIM_INFINITY ? SIG_DFL : SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = size < limit.rlim_max ? size : limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void assert_not_made(struct fixture *f, uint64_t size, int why, const char *step)
+{
+    const struct node_job job = {.number = 1};
+    int free_before = lowest_free(f);
+
+    f->storage.journal.segment_size = size;
+    limit_size(2 * JOURNAL_BLOCK);
+    bool made = segment_make(&f->lane, &job);
+    limit_size(RLIM_INFINITY);
+    assert_false(made);
+    assert_int_equal(f->lane.failed_errno, why);
+    assert_string_equal(f->lane.failed_step, step);
+    assert_int_equal(f->lane.fd, -1);
+    assert_int_equal(lowest_free(f), free_before);
+    assert_false(is_there(f, STORAGE_TEMPORARY)); /* it would take the room that is needed */
+    assert_false(is_there(f, "journal-0000000000000001"));
+}
+
+static void a_segment_that_cannot_be_made_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_not_made(f, SEGMENT, EFBIG, "write");
+    assert_not_made(f, UINT64_C(1) << 60, ENOSPC, "find room for"); /* and nothing was tried */
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static _Alignas(JOURNAL_BLOCK) uint8_t buffer[2 * JOURNAL_BLOCK];
+
+/* Of two blocks that are asked for. */
+static size_t read_two(struct storage_reading *r, uint64_t number, uint64_t place)
+{
+    struct vstamp_diag diag;
+    size_t got;
+
+    memset(buffer, 0xff, sizeof buffer);
+    assert_int_equal(storage_read(r, number, place, buffer, sizeof buffer, &got, &diag), 0);
+    return got;
+}
+
+static void a_segment_is_read_to_its_end_and_one_that_is_not_there_is_empty(void **state)
+{
+    struct fixture *f = *state;
+    struct storage_reading r = {.storage = &f->storage, .fd = -1};
+
+    make_segment(f, 1);
+    make_segment(f, 2);
+    assert_int_equal(cut_file(f, "journal-0000000000000002", JOURNAL_BLOCK + 904), 0);
+    assert_int_equal(read_two(&r, 1, 0), 2 * JOURNAL_BLOCK);
+    int free_before = lowest_free(f);
+    assert_int_equal(read_two(&r, 1, SEGMENT), JOURNAL_BLOCK);
+    assert_int_equal(read_two(&r, 2, 0), JOURNAL_BLOCK + 904);
+    assert_int_equal(read_two(&r, 2, SEGMENT), 0);
+    assert_int_equal(read_two(&r, 1, 0), 2 * JOURNAL_BLOCK);
+    assert_int_equal(lowest_free(f), free_before);
+    assert_int_equal(read_two(&r, 3, 0), 0);
+    assert_int_equal(r.fd, -1);
+}
+
+/* Else it would pass for one that is not there, which is damage. */
+static void a_segment_that_cannot_be_opened_now_is_opened_later(void **state)
+{
+    struct fixture *f = *state;
+    struct storage_reading r = {.storage = &f->storage, .fd = -1};
+    struct vstamp_diag diag;
+    size_t got;
+
+    make_segment(f, 1);
+    for (int i = 0; i < 2; i++) {
+        allow_files(f, false);
+        int rv = storage_read(&r, 1, 0, buffer, sizeof buffer, &got, &diag);
+        int whole = storage_check_end(&f->storage, 1, &diag);
+        allow_files(f, true);
+        assert_int_equal(rv, VSTAMP_E_AGAIN);
+        assert_int_equal(got, 0);
+        assert_int_equal(whole, VSTAMP_E_AGAIN);
+        assert_non_null(strstr(diag.text, "journal-0000000000000001: cannot open: Too many"));
+    }
+    assert_int_equal(read_two(&r, 1, 0), 2 * JOURNAL_BLOCK);
+    close(r.fd);
+}
+
+/* A folder in its place stands for a disk that cannot be read.  The first place is what is told. */
+static void what_cannot_be_read_is_zeros(void **state)
+{
+    struct fixture *f = *state;
+    struct storage_reading r = {.storage = &f->storage, .glances = true, .fd = -1};
+
+    assert_int_equal(mkdirat(f->storage.folder_fd, "journal-0000000000000001", 0700), 0);
+    assert_int_equal(read_two(&r, 1, JOURNAL_BLOCK), sizeof buffer);
+    for (size_t i = 0; i < sizeof buffer; i++) assert_int_equal(buffer[i], 0);
+    assert_int_equal(read_two(&r, 1, 3 * JOURNAL_BLOCK), sizeof buffer);
+    assert_int_equal(r.failed_errno, EISDIR);
+    assert_int_equal(r.failed_number, 1);
+    assert_int_equal(r.failed_place, JOURNAL_BLOCK);
+    close(r.fd);
+    unlinkat(f->storage.folder_fd, "journal-0000000000000001", AT_REMOVEDIR);
+}
+
+/* --- looking at a segment while the replica runs ---------------------------------------------- */
+
+/* How it ends, if `used` bytes of it are acknowledged. */
+static struct node_checked look_at(struct fixture *f, uint64_t number, uint64_t used)
+{
+    static uint8_t names[JOURNAL_BLOCK];
+    struct node_journal_check check = {.number = number, .last = number, .last_end = used,
+                                       .window.bytes = buffer, .window_max = sizeof buffer,
+                                       .names = names, .batch_size_max = JOURNAL_BLOCK};
+    const struct node_job job = {.number = number, .check = &check};
+
+    assert_true(journal_check(&f->lane, &job));
+    return check.found;
+}
+
+static void a_segment_that_is_found_damaged_is_not_used_again(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint64_t number = 1; number <= 3; number++) make_segment(f, number);
+    assert_int_equal(cut_file(f, "journal-0000000000000003", SEGMENT), 0);
+    int free_before = lowest_free(f);
+    assert_false(look_at(f, 1, 0).rotten);
+    assert_int_equal(f->lane.unfit, 0);
+    assert_true(look_at(f, 2, JOURNAL_BLOCK).rotten); /* it is of zeros */
+    assert_int_equal(f->lane.unfit, 2);
+    struct node_checked found = look_at(f, 3, 0);
+    assert_true(found.rotten);
+    assert_int_equal(found.number, 3);
+    assert_int_equal(found.place, SEGMENT);
+    assert_int_equal(f->lane.unfit, 3);
+    assert_int_equal(lowest_free(f), free_before);
+}
+
+/* --- what is put aside, and the trail --------------------------------------------------------- */
 
 static void what_is_damaged_is_put_aside_and_the_rest_stays(void **state)
 {
@@ -397,6 +566,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_segments_of_those_removed_are_kept_and_none_that_rotted,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segment_is_made_of_zeros_or_of_a_spare_that_fits, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_segment_that_cannot_be_made_leaves_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_segment_is_read_to_its_end_and_one_that_is_not_there_is_empty, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_segment_that_cannot_be_opened_now_is_opened_later, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_read_is_zeros, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_segment_that_is_found_damaged_is_not_used_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_damaged_is_put_aside_and_the_rest_stays, set_up,
                                         tear_down),

@@ -554,6 +554,107 @@ static void a_checkpoint_that_was_not_committed_never_was(void **state)
     assert_pages(f, 1, "one", "ab------");
 }
 
+/* A transaction has room for all of the state, whatever was there before. */
+static void a_checkpoint_may_be_of_all_pages(void **state)
+{
+    struct fixture *f = *state;
+
+    store_pages(f, 1, "one", "abcdefgh");
+    store_pages(f, 2, "two", "ABCDEFGH");
+    store_pages(f, 3, "three", "hgfedcba");
+    assert_pages(f, 3, "three", "hgfedcba");
+}
+
+/* LMDB would map what is not there any more, and begin an empty file anew. */
+static void pages_that_were_cut_off_are_not_opened(void **state)
+{
+    struct fixture *f = *state;
+    struct pages_file file;
+    struct vstamp_diag diag;
+    struct stat stat_of;
+    char path[64];
+
+    store_pages(f, 1, "one", "abcde");
+    snprintf(path, sizeof path, "%s/%s", f->folder, PAGES_NAME);
+    assert_int_equal(stat(path, &stat_of), 0);
+    for (off_t size = stat_of.st_size - 1; size >= 0; size -= VSTAMP_PAGE_SIZE / 2 - 1) {
+        assert_int_equal(truncate(path, size), 0);
+        assert_int_not_equal(pages_file_open(&file, path), 0);
+        pages_file_close(&file);
+        assert_int_equal(pages_file_begin(&file, f->folder, 8), MDB_CORRUPTED);
+        pages_file_close(&file);
+        assert_int_equal(pages_file_check(path, &diag), VSTAMP_E_CORRUPT);
+        assert_int_equal(stat(path, &stat_of), 0);
+        assert_int_equal(stat_of.st_size, size);
+    }
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(pages_file_begin(&file, f->folder, 8), MDB_CORRUPTED);
+    pages_file_close(&file);
+    assert_int_equal(stat(path, &stat_of), 0);
+    assert_int_equal(stat_of.st_size, 0);
+}
+
+static void pages_that_cannot_be_opened_now_are_not_damaged(void **state)
+{
+    const struct pages_sink sink = {.head = find_head, .page = find_page};
+    struct fixture *f = *state;
+    uint32_t rotten[NODE_CHECKED_PAGES], n;
+    struct vstamp_diag diag;
+    char path[64];
+    bool any;
+
+    store_pages(f, 1, "one", "abcde");
+    snprintf(path, sizeof path, "%s/%s", f->folder, PAGES_NAME);
+    allow_files(f, false);
+    int checked = pages_file_check(path, &diag), read = pages_file_read(path, &sink, &any, &diag);
+    int rot = pages_file_find_rot(f->folder, 0, rotten, &n);
+    allow_files(f, true);
+    assert_int_equal(checked, VSTAMP_E_AGAIN);
+    assert_int_equal(read, VSTAMP_E_IO);
+    assert_int_equal(rot, EMFILE);
+}
+
+/* A file of LMDB that is sound, and yet none of ours: `size` bytes under a key, or nothing. */
+static void assert_no_sense(struct fixture *f, size_t key, size_t size)
+{
+    static uint8_t zeros[2 * VSTAMP_PAGE_SIZE];
+    struct found found = {.pages = "--------"};
+    const struct pages_sink sink = {.ctx = &found, .head = find_head, .page = find_page};
+    MDB_val k = {sizeof key, &key}, value = {size, zeros};
+    uint32_t rotten[NODE_CHECKED_PAGES], n;
+    struct vstamp_diag diag = {0};
+    struct pages_file file;
+    char path[64];
+    bool any;
+
+    store_pages(f, 1, "one", "abcde-g");
+    assert_int_equal(pages_file_begin(&file, f->folder, 8), 0);
+    if (size > 0) assert_int_equal(mdb_put(file.txn, file.table, &k, &value, 0), 0);
+    else assert_int_equal(mdb_del(file.txn, file.table, &k, NULL), 0);
+    assert_int_equal(pages_file_commit(&file), 0);
+    pages_file_close(&file);
+    snprintf(path, sizeof path, "%s/%s", f->folder, PAGES_NAME);
+    assert_int_equal(pages_file_read(path, &sink, &any, &diag), VSTAMP_E_CORRUPT);
+    if (size > 0 || key != PAGES_HEAD_KEY)
+        assert_string_equal(diag.text, "its records make no sense");
+    if (size == 0 || key != PAGES_HEAD_KEY)
+        assert_int_equal(pages_file_find_rot(f->folder, 0, rotten, &n), MDB_CORRUPTED);
+}
+
+static void pages_are_of_two_records_each(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_no_sense(f, 4, 0);
+    assert_no_sense(f, 5, 0);
+    assert_no_sense(f, 13, 0); /* then the head is behind a first record */
+    assert_no_sense(f, 11, PAGES_REST_SIZE);
+    assert_no_sense(f, 4, PAGES_BEGIN - 1);
+    assert_no_sense(f, 5, PAGES_REST_SIZE - 1);
+    assert_no_sense(f, PAGES_HEAD_KEY, 0);
+    assert_no_sense(f, PAGES_HEAD_KEY, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -584,6 +685,11 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_checkpoint_that_was_not_committed_never_was, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_checkpoint_may_be_of_all_pages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pages_that_were_cut_off_are_not_opened, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pages_that_cannot_be_opened_now_are_not_damaged, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(pages_are_of_two_records_each, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

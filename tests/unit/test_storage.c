@@ -655,6 +655,70 @@ static void pages_are_of_two_records_each(void **state)
     assert_no_sense(f, PAGES_HEAD_KEY, 7);
 }
 
+static int find_sound_page(void *ctx, const struct node_page *page, struct vstamp_diag *diag)
+{
+    struct found *found = ctx;
+
+    (void)diag;
+    if (page->number >= sizeof found->pages - 1 ||
+        page->checksum != node_page_checksum(page->number, page->content))
+        return VSTAMP_E_CORRUPT;
+    found->pages[page->number] = (char)page->content[0];
+    return 0;
+}
+
+/* 0, and what a start would see; or VSTAMP_E_CORRUPT. */
+static int see_pages(const char *path, struct found *found)
+{
+    const struct pages_sink sink = {.ctx = found, .head = find_head, .page = find_sound_page};
+    struct vstamp_diag diag;
+    bool any;
+    int rv = pages_file_check(path, &diag);
+
+    *found = (struct found){.pages = "--------"};
+    return rv != 0 ? rv : pages_file_read(path, &sink, &any, &diag);
+}
+
+/* A damaged file is refused, or it was nothing that counts: then it can be used, too.  If what was
+ * committed last is damaged it may be as before; that the journal does not follow that, the node
+ * sees. */
+static void a_byte_of_the_pages_that_rots_is_seen_or_does_not_matter(void **state)
+{
+    static uint8_t whole[64 * VSTAMP_PAGE_SIZE];
+    struct fixture *f = *state;
+    struct found found;
+    size_t refused = 0, harmless = 0;
+    char path[64];
+
+    signal(SIGSEGV, SIG_DFL); /* cmocka's way to go on is not for the process that looks */
+    signal(SIGBUS, SIG_DFL);
+    store_pages(f, 1, "one", "abcde-g");
+    store_pages(f, 2, "two", "--X");
+    store_pages(f, 3, "three", "YZ");
+    snprintf(path, sizeof path, "%s/%s", f->folder, PAGES_NAME);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ssize_t size = pread(fd, whole, sizeof whole, 0);
+    assert_in_range(size, 8 * VSTAMP_PAGE_SIZE, sizeof whole - 1);
+    for (ssize_t at = 0; at < size; at += at % VSTAMP_PAGE_SIZE < 64 ? 1 : 64) {
+        uint8_t damaged = whole[at] ^ (uint8_t)(1 << (at + at / 64) % 4);
+        assert_int_equal(pwrite(fd, &damaged, 1, at), 1);
+        int rv = see_pages(path, &found);
+        bool as_before = rv == 0 && found.number == 2 && strcmp(found.pages, "--Xde-g-") == 0;
+        if (rv == 0 ? !as_before && strcmp(found.pages, "YZXde-g-") != 0 : rv != VSTAMP_E_CORRUPT)
+            fail_msg("byte %zd: error %d, pages %s", at, rv, found.pages);
+        refused += rv != 0;
+        harmless += rv == 0;
+        if (rv == 0) {
+            store_pages(f, 4, "four", "  -DE--H");
+            assert_pages(f, 4, "four", as_before ? "---DE--H" : "YZ-DE--H");
+        }
+        assert_int_equal(ftruncate(fd, size), 0);
+        assert_int_equal(pwrite(fd, whole, (size_t)size, 0), size);
+    }
+    close(fd);
+    assert_true(refused > 0 && harmless > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -690,6 +754,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(pages_that_cannot_be_opened_now_are_not_damaged, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(pages_are_of_two_records_each, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_byte_of_the_pages_that_rots_is_seen_or_does_not_matter, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,10 +187,20 @@ static void a_block_of_another_place_is_no_batch(void **state)
     assert_true(same(&now, &before));
 }
 
+static unsigned reads_left; /* until one is refused */
+
+static int read_or_refuse(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
+                          size_t *got, struct vstamp_diag *diag)
+{
+    *got = 0;
+    return reads_left-- == 0 ? VSTAMP_E_AGAIN
+                             : disk_read(ctx, number, place, buffer, size, got, diag);
+}
+
 /* Give all segments to a node that knows nothing: which one is refused, if any, and how? */
 static int replay(uint64_t *number, struct vstamp_diag *diag)
 {
-    const struct node_source source = {.ctx = &s.disk, .read = disk_read};
+    const struct node_source source = {.ctx = &s.disk, .read = read_or_refuse};
     const struct disk_folder *segments = &s.disk.segments;
     const struct disk disk = s.disk;
     s.disk = (struct disk){0};
@@ -204,9 +214,81 @@ static void assert_refused(uint64_t number, const char *text)
 {
     struct vstamp_diag diag = {0};
     uint64_t named = 0;
+    reads_left = UINT_MAX;
     assert_int_equal(replay(&named, &diag), VSTAMP_E_CORRUPT);
     assert_string_equal(diag.text, text);
     assert_int_equal(named, number);
+}
+
+static unsigned n_dropped;
+
+static void count_dropped(void *ctx, enum log_level level, const char *event, const char *detail)
+{
+    (void)ctx, (void)level, (void)detail;
+    n_dropped += strcmp(event, "journal-tail-dropped") == 0;
+}
+
+/* How a batch begins. */
+static void read_head(const struct disk_file *file, size_t place, struct wire_batch_head *head,
+                      size_t *size)
+{
+    struct journal_reader r = {.file = {file->data, file->size}, .number = file->number,
+                               .place = place};
+    enum journal_kind kind;
+    struct bytes body;
+    assert_int_equal(journal_next(&r, &kind, &body), JOURNAL_RECORD);
+    assert_int_equal(wire_decode(&wire_shape_batch_head, body, head), 0);
+    *size = r.place - place;
+}
+
+/* What cannot be read now is neither damage nor the end of the journal; nor is it if something is
+ * damaged, besides, of which the file would tell. */
+static void a_start_that_is_refused_a_file_ends_so(void **state)
+{
+    struct wire_batch_head next;
+    struct vstamp_diag diag;
+    uint64_t number;
+    size_t size;
+    unsigned refused = 0;
+    (void)state;
+    s.io.log = count_dropped;
+    for (int damage = 0; damage < 2; damage++) {
+        for (unsigned reads = 0;; reads++, refused++) {
+            reads_left = reads;
+            int rv = replay(&number, &diag);
+            if (reads_left != UINT_MAX) break;
+            assert_int_equal(rv, VSTAMP_E_AGAIN);
+        }
+        read_head(&s.disk.segments.files[1], 0, &next, &size);
+        disk_flip(&s.disk, next.before_number, next.before_place + next.before_head + 32, 1);
+    }
+    assert_int_equal(n_dropped, 0);
+    assert_true(refused > 4);
+}
+
+/* A client's bytes may begin a block with a head that checks, but not with the segment's life. */
+static void a_head_that_a_client_wrote_is_none(void **state)
+{
+    struct disk_file *file = &s.disk.segments.files[1];
+    size_t place = (size_t)s.disk.last_place;
+    struct writer w = writer_over(file->data + place + JOURNAL_BLOCK, JOURNAL_BLOCK);
+    struct wire_batch_head head;
+    struct known all, now;
+    size_t size;
+    (void)state;
+    assert_int_equal(restore(&all), 0);
+    read_head(file, place, &head, &size);
+    disk_flip(&s.disk, file->number, place + size + 32, 1);
+    for (int i = 0; i < 2; i++) {
+        w.size = 0;
+        head.life ^= (uint64_t)i;
+        assert_true(journal_put(&w, file->number, place + JOURNAL_BLOCK, JOURNAL_BATCH,
+                                &wire_shape_batch_head, &head));
+        int rv = restore(&now);
+        if (i == 0) assert_int_equal(rv, VSTAMP_E_CORRUPT);
+        else assert_int_equal(rv, 0);
+    }
+    assert_int_equal(now.op, all.op - 1);
 }
 
 static void a_segment_that_is_lost_between_two_others_is_named(void **state)
@@ -217,6 +299,7 @@ static void a_segment_that_is_lost_between_two_others_is_named(void **state)
     assert_int_equal(stage_start(&s, &diag), 0);
     stage_finish_jobs(&s);
     assert_int_equal(s.disk.segments.count, 3);
+    reads_left = UINT_MAX;
     assert_int_equal(replay(&number, &diag), 0);
     struct disk_file *lost = &s.disk.segments.files[1];
     memset(lost->data, 0, lost->size);
@@ -227,20 +310,17 @@ static void a_segment_that_is_lost_between_two_others_is_named(void **state)
 static void a_segment_ends_where_the_next_one_says(void **state)
 {
     struct disk_file *next = &s.disk.segments.files[1];
-    struct journal_reader r = {.file = {next->data, next->size}, .number = next->number};
     struct wire_batch_head head;
-    enum journal_kind kind;
-    struct bytes body;
     uint8_t again[JOURNAL_BLOCK];
     struct writer w = writer_over(again, sizeof again);
     char text[64];
+    size_t size;
     (void)state;
-    assert_int_equal(journal_next(&r, &kind, &body), JOURNAL_RECORD);
-    assert_int_equal(wire_decode(&wire_shape_batch_head, body, &head), 0);
+    read_head(next, 0, &head, &size);
     uint64_t end = head.owner.previous_size;
     head.owner.previous_size -= 8;
-    assert_true(journal_put(&w, next->number, 0, kind, &wire_shape_batch_head, &head));
-    assert_int_equal(w.size, r.place);
+    assert_true(journal_put(&w, next->number, 0, JOURNAL_BATCH, &wire_shape_batch_head, &head));
+    assert_int_equal(w.size, size);
     memcpy(next->data, again, w.size);
     snprintf(text, sizeof text, "damaged at byte %" PRIu64, end);
     assert_refused(s.disk.segments.files[0].number, text);
@@ -279,6 +359,7 @@ static void who_is_alone_needs_an_entry_once(void **state)
     uint64_t op = s.node->vr.checkpoint_op, last = s.node->vr.log.op;
     assert_true(last > op && s.disk.pages.number == 0);
     flip_entry(last, &entry);
+    reads_left = UINT_MAX;
     assert_int_equal(replay(&number, &diag), 0);
     assert_int_equal(s.node->vr.log.op, last);
     assert_int_equal(s.node->vr.log.n_holes, 0);
@@ -297,16 +378,6 @@ static void two_batches_in_a_row_that_are_lost_are_damage(void **state)
 }
 
 /* --- looking through it while the replica runs (scrub.c) -------------------------------------- */
-
-static unsigned reads_left; /* until one is refused */
-
-static int read_or_refuse(void *ctx, uint64_t number, uint64_t place, void *buffer, size_t size,
-                          size_t *got, struct vstamp_diag *diag)
-{
-    *got = 0;
-    return reads_left-- == 0 ? VSTAMP_E_AGAIN
-                             : disk_read(ctx, number, place, buffer, size, got, diag);
-}
 
 /* From there on, with as little memory as can be. */
 static struct node_checked look(uint64_t number, uint64_t place, unsigned reads)
@@ -389,6 +460,8 @@ int main(void)
         TEST(what_a_segment_held_before_is_not_believed),
         TEST(a_block_of_another_place_is_no_batch),
         TEST(two_batches_in_a_row_that_are_lost_are_damage),
+        TEST(a_start_that_is_refused_a_file_ends_so),
+        TEST(a_head_that_a_client_wrote_is_none),
         TEST(a_segment_that_is_lost_between_two_others_is_named),
         TEST(a_segment_ends_where_the_next_one_says),
         TEST(who_is_alone_needs_an_entry_once),

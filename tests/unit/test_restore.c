@@ -285,6 +285,15 @@ static void a_file_says_what_is_replicated(void **state)
     expect(f, VSTAMP_E_CONFIG, "holds the state of the application \"a mere counter!\"");
 }
 
+static void a_file_says_what_all_were_told(void **state)
+{
+    struct fixture *f = *state;
+    put_some(f);
+    f->owner.settings.batch_bytes = 8192;
+    expect(f, VSTAMP_E_CONFIG,
+           "was written with batch_bytes 8192, and the configuration says 4096");
+}
+
 /* Who leaves a group that nobody has used for another one may be about to begin a segment. */
 static void another_group_may_follow_one_that_was_not_used(void **state)
 {
@@ -347,6 +356,38 @@ static int restore_head(struct fixture *f, uint32_t n_stored, uint64_t sum,
     return node_restore_checkpoint(f->node, NUMBER, (struct bytes){f->file, f->w.size}, diag);
 }
 
+static void assert_head_refused(struct fixture *f, uint64_t number, const char *why)
+{
+    struct vstamp_diag diag = {0};
+    const struct bytes head = {f->file, f->w.size};
+    assert_int_equal(node_restore_checkpoint(f->node, number, head, &diag), VSTAMP_E_CORRUPT);
+    assert_string_equal(diag.text, why);
+    f->w.size = 0;
+}
+
+/* Records that check, and are others. */
+static void a_checkpoint_has_a_head_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    const struct wire_segment owner = f->owner;
+    const struct wire_segment other = {.version = WIRE_NEWEST, .number = NUMBER + 1,
+                                       .settings = owner.settings, .address = owner.address,
+                                       .application = owner.application};
+    f->w.size = 0;
+    assert_true(journal_put(&f->w, NUMBER, 0, JOURNAL_SEGMENT, &wire_shape_segment, &other));
+    assert_head_refused(f, NUMBER, "the first record does not check");
+    assert_true(journal_put(&f->w, NUMBER, 0, JOURNAL_BATCH, &wire_shape_segment, &owner));
+    assert_head_refused(f, NUMBER, "the first record does not check");
+    assert_true(journal_put(&f->w, NUMBER, 0, JOURNAL_SEGMENT, &wire_shape_segment, &owner));
+    PUT_FILE(f, BATCH, checkpoint_head, .anchor = {.op = 8}, .n_pages = 2);
+    assert_head_refused(f, NUMBER, "the head of the checkpoint does not check");
+    assert_true(journal_put(&f->w, NUMBER, 0, JOURNAL_SEGMENT, &wire_shape_segment, &owner));
+    PUT_FILE(f, CHECKPOINT_HEAD, checkpoint_head, .anchor = {.op = 8}, .n_pages = 17);
+    assert_head_refused(f, NUMBER, "the head of the checkpoint does not check");
+    assert_int_equal(restore_head(f, 0, 0, &diag), 0);
+}
+
 static void a_checkpoint_with_pages_that_do_not_make_sense_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -390,6 +431,66 @@ static void an_older_page_does_not_pass_for_the_newest(void **state)
     assert_int_equal(node_restore_page(f->node, &page, &diag), 0);
     assert_int_equal(node_restore_checkpoint_done(f->node, &diag), VSTAMP_E_CORRUPT);
     assert_string_equal(diag.text, "1 pages of 1: some are missing, or older");
+}
+
+/* What the files say of those that must be there, too: the checkpoint has the number of the segment
+ * that follows it, and that one says what it was, or that it is blank since. */
+static void no_file_is_missing(void **state)
+{
+    enum { NOTHING, HARD_STATE, LOST, FORGOTTEN };
+    static const char journal[] = "the journal that follows the checkpoint is missing",
+                      checkpoint[] = "the checkpoint before the journal is missing";
+    static const struct {
+        uint64_t checkpoint, first, newest;
+        int said;
+        const char *missing; /* NULL: nothing */
+    } cases[] = {
+        {0, 0, 0, NOTHING, NULL},    {0, 1, 3, HARD_STATE, NULL}, {0, 2, 3, HARD_STATE, checkpoint},
+        {3, 0, 0, NOTHING, journal}, {3, 0, 2, HARD_STATE, journal}, {3, 3, 3, NOTHING, journal},
+        {3, 3, 3, HARD_STATE, NULL}, {3, 3, 4, LOST, NULL},       {3, 3, 4, FORGOTTEN, NULL},
+        {3, 4, 4, HARD_STATE, journal},
+    };
+    struct fixture *f = *state;
+    struct node *n = f->node;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct vstamp_diag diag = {0};
+        n->restore.checkpoint = cases[i].checkpoint;
+        n->restore.first = cases[i].first;
+        n->journal.segment = cases[i].newest;
+        n->vr.has_hard_state = cases[i].said == HARD_STATE;
+        n->vr.lost = cases[i].said == LOST;
+        n->restore.forgotten = cases[i].said == FORGOTTEN;
+        int rv = node_restore_done(n, &diag);
+        assert_int_equal(rv, cases[i].missing != NULL ? VSTAMP_E_CORRUPT : 0);
+        assert_string_equal(diag.text, cases[i].missing != NULL ? cases[i].missing : "");
+    }
+}
+
+/* Then nothing of what was read counts, and the files begin anew. */
+static void who_gives_up_knows_that_it_knew_something(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    static uint8_t content[VSTAMP_PAGE_SIZE];
+    content[4] = 7;
+    const struct node_page page = {1, node_page_checksum(1, content), content};
+    assert_int_equal(restore_head(f, 1, page.checksum, &diag), 0);
+    assert_int_equal(node_restore_page(f->node, &page, &diag), 0);
+    f->w.size = f->head_size;
+    put_some(f);
+    assert_int_equal(restore(f, &diag), 0);
+    f->node->vr.config.n_replicas = 2; /* too few to recover */
+    assert_false(node_restore_give_up(f->node));
+    assert_int_equal(f->node->vr.log.op, 2);
+    f->node->vr.config.n_replicas = 3;
+    assert_true(node_restore_give_up(f->node));
+    assert_int_equal(node_restore_done(f->node, &diag), 0);
+    assert_int_equal(f->node->vr.log.op, 0);
+    assert_int_equal(f->node->journal.segment, 0);
+    assert_int_equal(f->node->journal.place, 0);
+    assert_int_equal(f->node->checkpoint.n_stored, 0);
+    assert_int_equal(f->node->checkpoint.sum, 0);
+    assert_false(node_is_blank(f->node));
 }
 
 /* How a running replica looks through the segment (scrub.c); the newest one is `last`. */
@@ -454,6 +555,7 @@ int main(void)
         TEST(a_view_that_nobody_counts_to_is_damage),
         TEST(a_file_says_whose_it_is),
         TEST(a_file_says_what_is_replicated),
+        TEST(a_file_says_what_all_were_told),
         TEST(another_group_may_follow_one_that_was_not_used),
         TEST(a_format_of_another_version_is_named),
         TEST(a_loss_does_not_void_what_was_fetched_since),
@@ -463,6 +565,9 @@ int main(void)
         TEST(what_is_read_last_can_be_named),
         TEST(a_file_says_its_own_number),
         TEST(what_fills_a_record_up_is_zeros),
+        TEST(no_file_is_missing),
+        TEST(who_gives_up_knows_that_it_knew_something),
+        TEST(a_checkpoint_has_a_head_of_its_own),
         TEST(a_checkpoint_with_pages_that_do_not_make_sense_is_refused),
         TEST(a_page_has_its_own_place_and_content),
         TEST(an_older_page_does_not_pass_for_the_newest),

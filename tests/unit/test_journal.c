@@ -92,6 +92,151 @@ static size_t used(const struct disk_file *file)
     return end;
 }
 
+/* How a batch begins. */
+static void read_head(const struct disk_file *file, size_t place, struct wire_batch_head *head,
+                      size_t *size)
+{
+    struct journal_reader r = {.file = {file->data, file->size}, .number = file->number,
+                               .place = place};
+    enum journal_kind kind;
+    struct bytes body;
+    assert_int_equal(journal_next(&r, &kind, &body), JOURNAL_RECORD);
+    assert_int_equal(wire_decode(&wire_shape_batch_head, body, head), 0);
+    *size = r.place - place;
+}
+
+/* All that the batch of `before` holds, and nothing else. */
+static void assert_names(const struct wire_batch_head *head, const struct disk_file *file,
+                         const struct wire_batch_head *before)
+{
+    struct journal_reader r = {
+        .file = {file->data + head->before_place, (size_t)head->before_size},
+        .number = journal_batch_identity(before->life, before->sequence),
+        .place = (size_t)head->before_head};
+    struct reader items = wire_list_start(&head->before);
+    for (uint32_t i = 0; i < head->before.count; i++) {
+        struct wire_batch_item item;
+        enum journal_kind kind;
+        struct bytes body;
+        size_t from = r.place;
+        assert_int_equal(journal_next(&r, &kind, &body), JOURNAL_RECORD);
+        wire_list_next(&wire_shape_batch_item, &items, &item);
+        assert_int_equal(item.kind, kind);
+        assert_int_equal(item.size, r.place - from);
+        if (kind == JOURNAL_HARD_STATE) assert_true(bytes_equal(item.content, body));
+    }
+    assert_int_equal(r.place, r.file.size);
+}
+
+static bool begins_at(const struct disk_file *file, uint64_t place)
+{
+    return place < file->size && (file->data[place] | file->data[place + 1]) != 0;
+}
+
+static void assert_all_named(void)
+{
+    struct wire_batch_head before, head = {.owner.number = 0};
+    unsigned n = 0;
+    size_t size;
+    for (size_t i = 0; i < s.disk.segments.count; i++) {
+        const struct disk_file *file = &s.disk.segments.files[i];
+        for (uint64_t place = 0; begins_at(file, place);
+             place += (head.size + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK * JOURNAL_BLOCK, n++) {
+            before = head;
+            read_head(file, (size_t)place, &head, &size);
+            if (n > 0)
+                assert_names(&head, &s.disk.segments.files[before.owner.number - 1], &before);
+        }
+    }
+    assert_true(n > 8);
+}
+
+static void each_head_names_what_the_batch_before_it_holds(void **state)
+{
+    (void)state;
+    assert_all_named();
+}
+
+/* As long as it is not on its way to the disk; but that the replica is blank stays said. */
+static void a_hard_state_takes_the_place_of_the_one_before_it(void **state)
+{
+    struct vr *vr = &s.node->vr;
+    struct wire_batch_head head;
+    struct wire_batch_item item;
+    struct wire_hard_state said;
+    (void)state;
+    stage_grow(&s, 1); /* is being written */
+    for (int i = 0; i < 4; i++) {
+        vr->has_hard_state = i >= 2;
+        vr->log_view = ++vr->view;
+        node_persist_state(s.node);
+    }
+    stage_turn_end(&s);
+    write_journal();
+    stage_until_next_timer(&s); /* which seals it */
+    write_journal();
+    assert_all_named();
+    size_t size;
+    read_head(&s.disk.segments.files[s.disk.last_number - 1], (size_t)s.disk.last_place, &head,
+              &size);
+    assert_int_equal(head.before.count, 2);
+    struct reader items = wire_list_start(&head.before);
+    for (uint64_t view = vr->view - 2; view <= vr->view; view += 2) {
+        wire_list_next(&wire_shape_batch_item, &items, &item);
+        assert_int_equal(wire_decode(&wire_shape_hard_state, item.content, &said), 0);
+        assert_int_equal(said.view, view);
+    }
+}
+
+/* A checkpoint and the segment that begins with it say all together: it is stored only when what
+ * that begins with is there. */
+static void a_checkpoint_waits_for_its_segment(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 9 && s.node->vr.checkpoint_op == 0; i++) {
+        stage_grow(&s, 1);
+        stage_grow(&s, 1);
+        stage_finish_job(&s, NODE_LANE_JOURNAL);
+    }
+    uint64_t number = s.node->checkpoint.number;
+    assert_int_equal(s.node->checkpoint.step, NODE_CHECKPOINT_BEGIN);
+    for (int job = 0; job < 2; job++) { /* the first one is of the segment before */
+        for (int i = 0; i < 8; i++) stage_finish_job(&s, NODE_LANE_CHECKPOINT);
+        assert_int_equal(s.node->checkpoint.step, NODE_CHECKPOINT_HOLD);
+        assert_int_equal(s.disk.pages.number, 0);
+        assert_int_equal(s.disk.last_number, number - 1);
+        stage_finish_job(&s, NODE_LANE_JOURNAL);
+    }
+    assert_int_equal(s.disk.last_number, number);
+    for (int i = 0; i < 8; i++) stage_finish_job(&s, NODE_LANE_CHECKPOINT);
+    assert_int_equal(s.disk.pages.number, number);
+}
+
+/* A job looks at as many pages as there are here. */
+static void what_is_stored_is_looked_at_again_and_again(void **state)
+{
+    unsigned n_pages = 0, n_journal = 0;
+    (void)state;
+    for (int i = 0; i < 9 && s.disk.pages.number == 0; i++) {
+        stage_grow(&s, 1);
+        stage_finish_jobs(&s);
+    }
+    for (int i = 0; i < 99 && (n_pages < 3 || n_journal < 3); i++) {
+        const struct node_job *job = &s.disk.job[NODE_LANE_CHECKPOINT];
+        stage_pass_time(&s, 50000);
+        for (; s.disk.busy[NODE_LANE_CHECKPOINT]; stage_finish_job(&s, NODE_LANE_CHECKPOINT)) {
+            if (job->kind == NODE_JOB_CHECK) {
+                assert_int_equal(job->number, 0);
+                n_pages++;
+            } else if (job->kind == NODE_JOB_CHECK_JOURNAL) {
+                assert_int_equal(job->number, s.disk.segments.files[0].number);
+                n_journal++;
+            }
+        }
+    }
+    assert_true(n_pages >= 3 && n_journal >= 3);
+}
+
 static void a_byte_that_rots_is_made_good_or_refused(void **state)
 {
     struct known before, now;
@@ -226,19 +371,6 @@ static void count_dropped(void *ctx, enum log_level level, const char *event, co
 {
     (void)ctx, (void)level, (void)detail;
     n_dropped += strcmp(event, "journal-tail-dropped") == 0;
-}
-
-/* How a batch begins. */
-static void read_head(const struct disk_file *file, size_t place, struct wire_batch_head *head,
-                      size_t *size)
-{
-    struct journal_reader r = {.file = {file->data, file->size}, .number = file->number,
-                               .place = place};
-    enum journal_kind kind;
-    struct bytes body;
-    assert_int_equal(journal_next(&r, &kind, &body), JOURNAL_RECORD);
-    assert_int_equal(wire_decode(&wire_shape_batch_head, body, head), 0);
-    *size = r.place - place;
 }
 
 /* What cannot be read now is neither damage nor the end of the journal; nor is it if something is
@@ -454,6 +586,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(each_head_names_what_the_batch_before_it_holds),
+        TEST(a_hard_state_takes_the_place_of_the_one_before_it),
+        TEST(a_checkpoint_waits_for_its_segment),
+        TEST(what_is_stored_is_looked_at_again_and_again),
         TEST(a_byte_that_rots_is_made_good_or_refused),
         TEST(a_last_write_that_was_cut_off_is_passed_over),
         TEST(damage_to_a_sealed_write_is_no_torn_tail),

@@ -349,11 +349,24 @@ static int restore_head(struct fixture *f, uint32_t n_stored, uint64_t sum,
 {
     f->w.size = 0;
     PUT_FILE(f, SEGMENT, segment, .version = WIRE_NEWEST, .number = NUMBER,
-             .settings = f->owner.settings, .address = bytes_of("a:1"),
+             .settings = f->owner.settings, .address = bytes_of("a:1"), .group = f->owner.group,
              .application = bytes_of("key-value store"));
     PUT_FILE(f, CHECKPOINT_HEAD, checkpoint_head, .anchor = {.op = 8}, .n_pages = 2,
              .n_stored = n_stored, .sum = sum);
     return node_restore_checkpoint(f->node, NUMBER, (struct bytes){f->file, f->w.size}, diag);
+}
+
+/* And whose group it is of, so that what follows can be told from another one's. */
+static void a_checkpoint_of_nothing_is_one(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag = {0};
+    f->owner.group = group;
+    assert_int_equal(restore_head(f, 0, 0, &diag), 0);
+    assert_int_equal(node_restore_checkpoint_done(f->node, &diag), 0);
+    assert_int_equal(f->node->vr.log.op, 8);
+    f->owner.group = (struct vstamp_id){9, 9};
+    assert_int_equal(node_is_ours(f->node, &f->owner, &diag), VSTAMP_E_OTHER_GROUP);
 }
 
 static void assert_head_refused(struct fixture *f, uint64_t number, const char *why)
@@ -567,6 +580,7 @@ int main(void)
         TEST(what_fills_a_record_up_is_zeros),
         TEST(no_file_is_missing),
         TEST(who_gives_up_knows_that_it_knew_something),
+        TEST(a_checkpoint_of_nothing_is_one),
         TEST(a_checkpoint_has_a_head_of_its_own),
         TEST(a_checkpoint_with_pages_that_do_not_make_sense_is_refused),
         TEST(a_page_has_its_own_place_and_content),

@@ -138,8 +138,7 @@ struct node_job node_scrub_job(struct node *n)
     s->due_us = n->vr.now_us + CHECK_US;
     c->last = s->last;
     c->last_end = s->last_end;
-    if (c->number < s->first || c->number > c->last ||
-        (c->number == c->last && c->place == c->last_end)) {
+    if (c->number < s->first || c->number > c->last) {
         c->number = s->first;
         c->place = 0;
     }

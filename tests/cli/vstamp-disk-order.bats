@@ -11,7 +11,7 @@ shim=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/disk_order.so
 teardown() { group_teardown; }
 
 # orders_well IO: a replica whose journal is written so, through what is done to a folder: it is
-# begun, checkpoints free segments, a start reads it, damaged files are put aside.
+# begun, checkpoints free segments, a start reads it.
 orders_well() {
     local log=$BATS_TEST_TMPDIR/replica-0.log i
     GROUP_RUN="env LD_PRELOAD=$shim" GROUP_OPTIONS="--journal-io $1"
@@ -39,6 +39,23 @@ orders_well() {
     group_teardown
     rm -r "$BATS_TEST_TMPDIR/data"
     orders_well ring
+}
+
+@test "the same when damaged files are put aside, and removed" {
+    local data=$BATS_TEST_TMPDIR/data/2 log=$BATS_TEST_TMPDIR/replica-2.log
+    GROUP_RUN="env LD_PRELOAD=$shim"
+    group_start 3 "checkpoint_ops: 16"
+    group_wait_agree
+    group_stop 2
+    truncate -s 4096 "$(ls "$data"/journal-* | head -n 1)"
+    group_start_one 2
+    group_wait_log 2 event=folder-damaged
+    for i in $(seq 40); do echo "put k$i v$i"; done | vstamp --timeout 20 shell >/dev/null
+    none_aside() { ! ls "$data" | grep -q damaged-; }
+    group_wait "the damaged files to be removed" none_aside
+    group_wait_agree
+    group_stop 2
+    run ! grep "disk-order: [^a]" "$log"
 }
 
 @test "a request is noted on stable storage before it is sent" {

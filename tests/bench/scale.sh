@@ -14,7 +14,7 @@
 #
 # Keys of 16 bytes, values of 100 unless said.  Whatever is compared runs side by side and is
 # measured in turn, so only what stands in one table can be compared, and best as ratios.
-# Everything happens on free ports of 127.0.0.1 and in a temporary folder, of TMPDIR if that is set.
+# Everything happens on the loopback network and in a temporary folder, of TMPDIR if that is set.
 set -euo pipefail
 shopt -s inherit_errexit
 

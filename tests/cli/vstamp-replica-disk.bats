@@ -773,7 +773,7 @@ File too large\" hint=\"files may not be that large: raise the limit (ulimit -f)
     for i in 0 1 2; do group_wait_log "$i" event=folder-damaged; done
     for i in 0 1 2; do
         group_wait_field "$i" status recovering
-        [[ $(group_field "$i" reason) == "its folder was damaged: 2 normal replicas to recover"* ]]
+        [[ $(group_field "$i" reason) == "its folder was damaged: waits for 2 normal replicas "* ]]
         [ -e "$BATS_TEST_TMPDIR/data/$i/damaged-journal.spare" ] # else it would be read one day
     done
     vstamp --timeout 1 get k1 || status=$?

@@ -120,7 +120,7 @@ static void io_trace(void *ctx, const char *line)
 static void io_log(void *ctx, enum log_level level, const char *event, const char *detail)
 {
     (void)level;
-    note_line(ctx, event, detail);
+    note_line(ctx, event, detail != NULL ? detail : "");
 }
 
 /* --- replicas -------------------------------------------------------------------------------- */
@@ -317,6 +317,18 @@ void cluster_rot(struct cluster *c, uint8_t replica, uint64_t op)
     assert_false(m->up);
     disk_visit_entries(&m->disk, &m->config, rot_if_named, &rot);
     assert_true(rot.n > 0);
+}
+
+void cluster_rot_page(struct cluster *c, uint8_t replica, uint32_t page)
+{
+    const struct page_store *pages = &c->members[replica].disk.pages;
+    assert_true(page < pages->n_pages && pages->pages[page].present);
+    pages->pages[page].content[0] ^= 1;
+}
+
+bool cluster_pages_are_sound(const struct cluster *c, uint8_t replica)
+{
+    return page_store_is_sound(&c->members[replica].disk.pages);
 }
 
 bool cluster_has_aside(const struct cluster *c, uint8_t replica)

@@ -47,6 +47,9 @@ void cluster_damage(struct cluster *c, uint8_t replica);  /* its oldest segment 
                                                              running */
 /* Of a crashed one: each copy of this entry in its journal is damaged; there must be one. */
 void cluster_rot(struct cluster *c, uint8_t replica, uint64_t op);
+/* This page of its newest stored checkpoint rots; are all of them as they were stored? */
+void cluster_rot_page(struct cluster *c, uint8_t replica, uint32_t page);
+bool cluster_pages_are_sound(const struct cluster *c, uint8_t replica);
 bool cluster_has_aside(const struct cluster *c, uint8_t replica); /* damaged files are kept */
 /* Keep a copy of its disk, be it running or crashed; put it back (at the same index of `to`). */
 void cluster_keep_copy(struct cluster *c, uint8_t replica);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/bitset.h"
 #include "scenario/cluster.h"
 
 #define N_KEYS 100u
@@ -191,6 +192,31 @@ static void who_fetches_has_an_image_to_give(void **unused)
         back(&s, 1, WIRE_pages);
         assert_true(s.core->pages.has_image);
         assert_int_equal(s.core->applied, s.core->image_anchor.op);
+        ends_well(&s);
+    }
+}
+
+/* Rule: a stored page that rots is stored anew from memory; one that has changed there has a
+ * checkpoint taken for it, be there anything else to store or not. */
+static void a_page_that_rots_is_stored_anew(void **unused)
+{
+    (void)unused;
+    for (int changes = 0; changes < 2; changes++) {
+        struct story s = away(CLUSTER_DISK, 2);
+        struct vr *core = core_of(s.c, 0);
+        while (core->applied != core->checkpoint_op) put(s.c, s.session, &s.number, 0);
+        cluster_run(s.c, 50); /* it is stored */
+        uint64_t stored = core->checkpoint_op;
+        pages_drop_image(&core->pages);
+        put(s.c, s.session, &s.number, 0);
+        uint32_t page = 0;
+        while (bitset_has(core->pages.changed, page) != (changes == 1)) page++;
+        cluster_rot_page(s.c, 0, page);
+        cluster_run(s.c, 3000);
+        assert_true(cluster_pages_are_sound(s.c, 0));
+        assert_int_equal(changes == 1, core->checkpoint_op > stored);
+        cluster_clear_rules(s.c);
+        assert_true(cluster_converge(s.c));
         ends_well(&s);
     }
 }
@@ -440,6 +466,7 @@ int main(void)
         cmocka_unit_test(those_who_have_the_same_checkpoint_share_the_work),
         cmocka_unit_test(pages_are_copied_only_for_who_reads_them),
         cmocka_unit_test(who_fetches_has_an_image_to_give),
+        cmocka_unit_test(a_page_that_rots_is_stored_anew),
         cmocka_unit_test(what_a_dead_replica_was_asked_another_is_asked),
         cmocka_unit_test(what_was_staged_is_not_fetched_again),
         cmocka_unit_test(what_was_fetched_before_a_crash_is_not_fetched_again),

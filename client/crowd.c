@@ -194,6 +194,7 @@ static void take_events(struct crowd *crowd)
 {
     struct epoll_event events[EVENTS_A_TURN];
     int n = epoll_wait(crowd->epoll, events, EVENTS_A_TURN, 0);
+    conn_waited(n);
     for (int i = 0; i < n; i++) {
         uint32_t driver = driver_number(&events[i]);
         driver_on_event(crowd->drivers[driver], &events[i]);

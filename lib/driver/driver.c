@@ -470,18 +470,36 @@ int vstamp_driver_timeout(const struct vstamp_driver *d)
     return timeout(wake_ms(d));
 }
 
-/* Nobody may come back before its descriptor is ready: so what callbacks began is sent, too. */
-int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
+/* Wait once, and do what there is to do.  Nobody may come back before its descriptor is ready: so
+ * what callbacks began is sent, too.  0, or the errno of a wait that failed. */
+static int turn(struct vstamp_driver *d, int timeout_ms)
 {
     struct epoll_event events[VSTAMP_PEERS_MAX];
-    if (d->in_turn) return VSTAMP_E_INVALID; /* from a callback */
     int own_ms = timeout(driver_advance(d));
     if (timeout_ms < 0 || (own_ms >= 0 && own_ms < timeout_ms)) timeout_ms = own_ms;
     int n = epoll_wait(d->epoll, events, VSTAMP_PEERS_MAX, timeout_ms);
+    int error = n < 0 ? errno : 0;
     for (int i = 0; i < n; i++) driver_on_event(d, &events[i]);
     driver_on_time(d);
     driver_advance(d);
-    return n < 0 ? VSTAMP_E_IO : 0;
+    return error;
+}
+
+/* For who waits until a call has ended.  Where nothing can be waited for, as the process has closed
+ * the descriptor, no answer will come: all calls end. */
+static void turn_to_an_end(struct vstamp_driver *d)
+{
+    int error = turn(d, -1);
+    if (error == 0 || error == EINTR) return;
+    d->in_turn = true;
+    vstamp_client_time(d->client, UINT64_MAX);
+    d->in_turn = false;
+}
+
+int vstamp_driver_wait(struct vstamp_driver *d, int timeout_ms)
+{
+    if (d->in_turn) return VSTAMP_E_INVALID; /* from a callback */
+    return turn(d, timeout_ms) == 0 ? 0 : VSTAMP_E_IO;
 }
 
 int vstamp_driver_fd(struct vstamp_driver *d)
@@ -535,7 +553,7 @@ int vstamp_driver_ask(struct vstamp_driver *d, enum vstamp_task task, const void
     }
     int rv = vstamp_driver_call(d, task, operation, size, timeout_ms, keep_answer, &q);
     if (rv != 0) *reply = failure(rv, "");
-    while (rv == 0 && !q.ended) vstamp_driver_wait(d, -1); /* which ends with the time-out */
+    while (rv == 0 && !q.ended) turn_to_an_end(d);
     return reply->err;
 }
 
@@ -553,7 +571,7 @@ int vstamp_driver_settle(struct vstamp_driver *d, uint64_t timeout_ms)
     if (!proxy_is_idle(d->client)) return VSTAMP_E_IN_FLIGHT;
     while (vstamp_client_room(d->client) > 0)
         vstamp_driver_call(d, VSTAMP_REGISTER, NULL, 0, timeout_ms, note_failure, &err);
-    while (!proxy_is_idle(d->client)) vstamp_driver_wait(d, -1);
+    while (!proxy_is_idle(d->client)) turn_to_an_end(d);
     return err;
 }
 

@@ -442,6 +442,31 @@ static void who_closes_ends_all_calls(void **state)
     assert_int_equal(row.begun, VSTAMP_E_INVALID);
 }
 
+/* As of a daemon that has closed all it does not know. */
+static void who_can_wait_for_nothing_does_not_wait_for_ever(void **state)
+{
+    const struct vstamp_client_config config = {.in_flight = 2};
+    struct row row = {.left = 1};
+    struct vstamp_reply reply;
+    int nobody = bind_to_loopback(&places[0]);
+    (void)state;
+    assert_int_equal(vstamp_driver_open(&row.driver, address, &config, NULL), 0);
+    assert_true(dup2(nobody, vstamp_driver_fd(row.driver)) >= 0);
+    alarm(TIMEOUT_MS / 1000);
+    assert_int_equal(vstamp_driver_settle(row.driver, UINT64_MAX), VSTAMP_E_NOT_RUN);
+    assert_int_equal(vstamp_driver_call(row.driver, VSTAMP_APPLY, "x", 1, UINT64_MAX, on_row, &row),
+                     0);
+    assert_int_equal(vstamp_driver_wait(row.driver, -1), VSTAMP_E_IO);
+    assert_int_equal(row.left, 1); /* the caller may do better */
+    assert_int_equal(vstamp_driver_ask(row.driver, VSTAMP_APPLY, "y", 1, UINT64_MAX, &reply),
+                     VSTAMP_E_NOT_RUN);
+    assert_int_equal(row.left, 0);
+    assert_int_equal(row.err, VSTAMP_E_NOT_RUN);
+    alarm(0);
+    vstamp_driver_close(row.driver);
+    close(nobody);
+}
+
 static void a_driver_whose_group_has_moved_asks_there(void **state)
 {
     uint8_t members[64], frame[512];
@@ -507,6 +532,7 @@ int main(void)
         cmocka_unit_test_setup(a_host_that_is_silent_is_tried_again_and_again, found_at_once),
         cmocka_unit_test_setup(one_descriptor_stands_for_all_connections, found_at_once),
         cmocka_unit_test_setup(who_closes_ends_all_calls, found_at_once),
+        cmocka_unit_test_setup(who_can_wait_for_nothing_does_not_wait_for_ever, found_at_once),
         cmocka_unit_test_setup(a_driver_whose_group_has_moved_asks_there, found_at_once),
         cmocka_unit_test_setup(says_what_answers_in_place_of_a_replica, found_at_once),
     };

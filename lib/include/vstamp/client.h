@@ -209,7 +209,8 @@ VSTAMP_API int vstamp_driver_call(struct vstamp_driver *driver, enum vstamp_task
 
 /* Ask, and wait for the end, `timeout_ms` as above: *reply says how that was, and its err is
  * returned; with calls in flight that may be VSTAMP_E_IN_FLIGHT, too.  The body stays until the
- * next question to this driver.  Signals do not interrupt it; other calls in flight go on. */
+ * next question to this driver.  Signals do not interrupt it; other calls in flight go on.  If the
+ * process has closed the driver's descriptor, all of them end, as if their time were over. */
 VSTAMP_API int vstamp_driver_ask(struct vstamp_driver *driver, enum vstamp_task task,
                                  const void *operation, size_t size, uint64_t timeout_ms,
                                  struct vstamp_reply *reply);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -44,6 +45,7 @@ struct local {
     pid_t pids[REPLICAS_MAX]; /* 0: ended */
     uint32_t n_running, n_ready;
     bool told;
+    bool *all_end; /* shared with the replicas: that others are gone is not to be warned of */
     int signal_fd, notify_fd;
     sigset_t former_mask;
 };
@@ -247,6 +249,19 @@ static int open_signals(struct local *l, struct vstamp_diag *diag)
     return VSTAMP_E_IO;
 }
 
+static int share_memory(struct local *l, struct vstamp_diag *diag)
+{
+    void *memory = mmap(NULL, sizeof *l->all_end, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory != MAP_FAILED) {
+        l->all_end = memory;
+        return 0;
+    }
+    vstamp_diag_printf(diag, "cannot share memory: %s", strerror(errno));
+    return VSTAMP_E_IO;
+}
+
 static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t parent)
 {
     const struct serve_options options = {
@@ -254,6 +269,7 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
         .index = index,
         .log_level = l->options->log_level,
         .log_format = l->options->log_format,
+        .no_warnings = l->all_end,
         .app = l->options->app,
         .may_load = l->options->may_load,
     };
@@ -274,7 +290,6 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
 static int fork_all(struct local *l, struct vstamp_diag *diag)
 {
     pid_t parent = getpid();
-
     for (uint32_t i = 0; i < l->options->n_replicas; i++) {
         pid_t pid = fork();
 
@@ -324,6 +339,7 @@ static void reap(struct local *l, bool tell)
 
 static void stop_all(struct local *l)
 {
+    if (l->all_end != NULL) *l->all_end = true;
     signal_all(l, SIGTERM);
     for (int waited_ms = 0; l->n_running > 0 && waited_ms < PATIENCE_MS; waited_ms += 10) {
         poll(NULL, 0, 10);
@@ -433,6 +449,7 @@ int local_run(const struct local_options *options, struct vstamp_diag *diag)
     int rv = configure(l, diag);
     if (rv == 0) rv = open_notify(l, diag);
     if (rv == 0) rv = open_signals(l, diag);
+    if (rv == 0) rv = share_memory(l, diag);
     if (rv == 0) rv = fork_all(l, diag);
     if (rv == 0) rv = wait_for_end(l, diag);
     stop_all(l);

@@ -543,6 +543,7 @@ int serve_run(const struct serve_options *options, struct vstamp_diag *diag)
     r->options = options;
     r->recorder.fd = -1;
     log_open(&r->log, options->log_level, options->log_format, (int)options->index);
+    r->log.no_warnings = options->no_warnings;
     rv = prepare(r, diag);
     if (rv == 0) rv = start(r, diag);
     if (rv != 0) return rv;

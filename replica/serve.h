@@ -12,6 +12,7 @@ struct serve_options {
     uint32_t index;
     enum log_level log_level;
     enum log_format log_format;
+    const volatile bool *no_warnings; /* see log.h */
     enum journal_io journal_io;
     const char *record; /* where to, or NULL: see recorder.h */
     const struct vstamp_app *app; /* unless the configuration names another, */

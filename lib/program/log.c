@@ -243,12 +243,19 @@ static bool within_limit(struct log *log, const char *event, uint64_t *suppresse
     return true;
 }
 
+static bool is_wanted(const struct log *log, enum log_level level)
+{
+    bool warns = log->no_warnings == NULL || !*log->no_warnings;
+
+    return level <= log->level && (warns || level != LOG_LEVEL_WARN);
+}
+
 void log_detail(struct log *log, enum log_level level, const char *event, const char *detail)
 {
     struct line line = {.bound = LOG_LINE_SIZE};
     uint64_t suppressed = 0;
 
-    if (level > log->level) return;
+    if (!is_wanted(log, level)) return;
     if (level != LOG_LEVEL_DEBUG && !within_limit(log, event, &suppressed)) return;
     put_head(&line, log, level, event);
     if (suppressed > 0) put_number(&line, "suppressed", suppressed);
@@ -270,7 +277,7 @@ void log_fields(struct log *log, enum log_level level, const char *event,
 {
     struct line detail = {.bound = LOG_LINE_SIZE - LOG_HEAD_SIZE};
 
-    if (level > log->level) return;
+    if (!is_wanted(log, level)) return;
     for (const struct log_field *f = fields; f->key != NULL; f++) {
         if (f->text != NULL) {
             put_pair(&detail, f->key, f->text);

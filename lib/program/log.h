@@ -36,6 +36,7 @@ struct log {
     enum log_format format;
     int replica;              /* index, or -1 to leave the field out */
     uint64_t (*now_ms)(void); /* since 1970 */
+    const volatile bool *no_warnings; /* NULL, or: of those none, once another process says so */
     struct log_repeats repeats[LOG_EVENTS_MAX + 1];
 };
 

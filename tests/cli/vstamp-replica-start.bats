@@ -221,6 +221,20 @@ vstamp-admin journal calls this folder blank, remove it" vstamp-replica --index 
     done
 }
 
+@test "--local: an end in order warns of nothing" {
+    local group
+    export TMPDIR=$BATS_TEST_TMPDIR XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
+    vstamp-replica --local 3 >out 2>err 3>&- </dev/null &
+    group=$!
+    group_adopt "$group"
+    group_wait "Ctrl-C" grep -q "Ctrl-C stops all" out
+    vstamp --config "$(sed -n 's/^configuration: \(.*\) (.*$/\1/p' out)" --timeout 20 put a b
+    kill -INT "$group"
+    wait "$group"
+    cat err
+    [ ! -s err ]
+}
+
 @test "--local: when the parent is killed, its replicas end too" {
     local group pid
     export TMPDIR=$BATS_TEST_TMPDIR

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/answer.h"
 #include "client/command.h"
 #include "client/listing.h"
 #include "client/operation.h"
@@ -40,11 +41,10 @@ static void take(void *context, const struct pair *pair)
 static void learn_size(struct export *e)
 {
     struct operation operation = operation_encode(&(struct kv_op){.verb = KV_SIZE});
-    struct outcome o;
-    request_run(e->listing.c, operation, &o);
-    if (o.err == 0 && o.answer.status == KV_ANSWER_DONE)
-        e->bytes_total = (uint64_t)o.answer.number2;
-    outcome_release(&o);
+    struct outcome *o = &e->listing.outcome;
+    request_run(e->listing.c, operation, o);
+    if (o->err == 0 && o->answer.status == KV_ANSWER_DONE)
+        e->bytes_total = (uint64_t)o->answer.number2;
     operation_release(&operation);
 }
 
@@ -61,28 +61,31 @@ static void say_when(const struct export *e)
                 l->count, l->first_op, l->last_op);
 }
 
-static int fail(const struct client *c, const char *path, const char *what)
+/* The exit statuses.  With --json the pairs are followed by an object that says so. */
+
+static int fail(struct client *c, const char *path)
 {
-    cli_complain(c->cli, "%s: %s: %s", path, what, strerror(errno));
-    return CLI_USAGE;
+    struct vstamp_diag diag;
+    vstamp_diag_printf(&diag, "%s: cannot be written: %s", path, strerror(errno));
+    return answer_refuse(c, answer_named("export"), VSTAMP_E_IO, &diag);
 }
 
 static int walk(struct export *e)
 {
     struct client *c = e->listing.c;
+    struct outcome *o = &e->listing.outcome;
+    bool done = false;
     learn_size(e);
-    if (c->signal != 0) return CLI_NOT_RUN; /* main dies by it */
-    progress_begin(&e->progress, "export", e->into != stdout || !isatty(STDOUT_FILENO));
-    bool done = listing_walk(&e->listing, e->into);
-    progress_end(&e->progress);
-    const struct outcome *o = &e->listing.outcome;
-    if (done) return CLI_OK;
-    if (o->err == 0) {
-        cli_complain(c->cli, "the list was refused: %s", kv_answer_text(o->answer.status));
-        return CLI_REFUSED;
+    if (c->signal == 0) {
+        progress_begin(&e->progress, "export", e->into != stdout || !isatty(STDOUT_FILENO));
+        done = listing_walk(&e->listing, e->into);
+        progress_end(&e->progress);
     }
-    if (c->signal == 0) cli_complain(c->cli, "%s", o->message);
-    return vstamp_err_exit(o->err);
+    if (done) return CLI_OK;
+    if (o->err == 0)
+        outcome_fail(o, VSTAMP_E_INVALID, false, "the list was refused: %s",
+                     kv_answer_text(o->answer.status));
+    return answer_error(c, answer_named("export"), o);
 }
 
 /* Is it to be made, or replaced?  Anything else that has this name keeps it. */
@@ -95,11 +98,11 @@ static bool is_file(const char *path)
 /* All into the stream, which is closed. */
 static int to_stream(struct export *e, const char *path, FILE *into)
 {
-    if (into == NULL) return fail(e->listing.c, path, "cannot be written");
+    if (into == NULL) return fail(e->listing.c, path);
     e->into = into;
     int status = walk(e);
     bool ok = fflush(into) == 0 && !ferror(into);
-    if (status == CLI_OK && !ok) status = fail(e->listing.c, path, "cannot be written");
+    if (status == CLI_OK && !ok) status = fail(e->listing.c, path);
     fclose(into);
     return status;
 }
@@ -110,10 +113,9 @@ static int to_file(struct export *e, const char *path)
     struct whole_file file;
     conn_hold_signals(c->conn); /* until it is complete, or gone */
     int status = CLI_USAGE;
-    if (whole_file_open(&file, path, 0666) != 0) fail(c, path, "cannot be written");
+    if (whole_file_open(&file, path, 0666) != 0) fail(c, path);
     else status = to_stream(e, path, fdopen(fcntl(file.fd, F_DUPFD_CLOEXEC, 0), "w"));
-    if (status == CLI_OK && whole_file_publish(&file, true) != 0)
-        status = fail(c, path, "cannot be written");
+    if (status == CLI_OK && whole_file_publish(&file, true) != 0) status = fail(c, path);
     whole_file_close(&file);
     conn_release_signals(c->conn);
     return status;
@@ -136,7 +138,7 @@ int cmd_export(struct cli *cli, int argc, char **argv)
     if (rv != 0) return rv;
     struct vstamp_diag diag = {0};
     rv = client_begin(c, NULL, &diag);
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv != 0) return answer_refuse(c, answer_named("export"), rv, &diag);
     int status = to(&e, n == 0 ? "-" : operand[0]);
     if (fflush(stdout) != 0 || ferror(stdout)) status = CLI_USAGE; /* see cli_end */
     if (status == CLI_OK) say_when(&e);

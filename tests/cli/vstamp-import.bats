@@ -3,6 +3,7 @@
 # vstamp import and export: what one writes the other reads, whatever the bytes, and the counts are
 # exact whatever happens in between.
 
+bats_require_minimum_version 1.5.0
 load group
 
 setup() {
@@ -202,6 +203,22 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     group_fails 3 "vstamp: no answer in *" vstamp --timeout 0.5 export other
     group_never compgen -G 'other*'
     group_fails 2 "*nowhere/x*" vstamp export nowhere/x
+}
+
+@test "export: with --json a failure is an object, too, the last one" {
+    vstamp put k v
+    run --separate-stderr vstamp --json export /dev/full
+    [ "$status" -eq 2 ]
+    [[ $output == '{"op":"export","ok":false,"error":"io","outcome":"none","message":"/dev/full: '* ]]
+    [ "$stderr" = "vstamp: /dev/full: cannot be written: No space left on device" ]
+    run --separate-stderr vstamp --json export nowhere/x
+    [[ $output == '{"op":"export","ok":false,"error":"io",'* ]]
+    run --separate-stderr vstamp --config none --json export
+    [[ $output == '{"op":"export","ok":false,"error":"config",'* ]]
+    group_kill 0 1 2
+    run --separate-stderr vstamp --json --timeout 0.5 export
+    [ "$status" -eq 3 ]
+    [[ $output == '{"op":"export","ok":false,"error":"timeout","outcome":"none",'* ]]
 }
 
 @test "export: a signal ends it soon, and leaves no half a file" {

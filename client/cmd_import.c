@@ -192,6 +192,15 @@ static void close_puts(struct import *im)
     free(im->why);
 }
 
+/* What had left before nobody let us in any more may have run; but that matters less than what
+ * keeps us out, since it does no harm to put it again. */
+static void judge_silence(struct import *im)
+{
+    int err = VSTAMP_E_NOT_AUTHORISED;
+    if (im->err == VSTAMP_E_UNKNOWN_OUTCOME && crowd_is_barred(&im->crowd))
+        fail_at(im, im->err_line, err, im->may_have_run, bytes_of(vstamp_err_text(err)));
+}
+
 /* The line that failed, and what to do about it. */
 static void fail_line(const struct import *im, struct outcome *o)
 {
@@ -221,6 +230,7 @@ static int report_failure(struct import *im, json_t *object)
                      "interrupted after %" PRIu64 " imported pairs: run it again for all",
                      im->n_imported);
     } else {
+        judge_silence(im);
         json_object_set_new(object, "line", json_integer((json_int_t)im->err_line));
         fail_line(im, &o);
     }

@@ -22,6 +22,7 @@
 #include "driver/driver.h"
 #include "kv/kv.h"
 #include "program/clock.h"
+#include "proxy/proxy.h"
 
 #define DESCRIPTORS_BESIDE 32u /* standard streams, files, signals, and some */
 #define EVENTS_A_TURN 256
@@ -260,6 +261,11 @@ int crowd_register(struct crowd *crowd, struct outcome *o)
                      says ? crowd->roll.why : vstamp_err_text(crowd->roll.err));
     }
     return o->err;
+}
+
+bool crowd_is_barred(const struct crowd *crowd)
+{
+    return proxy_is_barred(vstamp_driver_client(crowd->drivers[0]));
 }
 
 void crowd_explain(const struct crowd *crowd, char *text, size_t size)

@@ -55,6 +55,9 @@ bool crowd_turn(struct crowd *crowd, int input, uint64_t until_ns);
  * was of zeros. */
 int crowd_register(struct crowd *crowd, struct outcome *o);
 
+/* Is it that nobody lets us in any more? */
+bool crowd_is_barred(const struct crowd *crowd);
+
 /* What is the matter with the replicas, for a person. */
 void crowd_explain(const struct crowd *crowd, char *text, size_t size);
 

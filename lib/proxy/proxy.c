@@ -488,6 +488,13 @@ void proxy_bar(struct vstamp_client *c)
     for (uint32_t i = 0; i < c->n; i++) session_bar(&c->sessions[i]);
 }
 
+bool proxy_is_barred(const struct vstamp_client *c)
+{
+    bool barred = true;
+    for (uint32_t i = 0; i < c->n && barred; i++) barred = c->sessions[i].is_barred;
+    return barred;
+}
+
 void vstamp_client_down(struct vstamp_client *c, uint32_t replica, uint64_t now_ms)
 {
     assert(replica < n_peers(c));

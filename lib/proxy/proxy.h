@@ -31,6 +31,9 @@ void proxy_name(struct vstamp_client *client, uint32_t replica, const char *addr
 /* A replica does not let us in; that the connection is down is still to be told. */
 void proxy_bar(struct vstamp_client *client);
 
+/* Is it so of all sessions: has none begun or been answered since? */
+bool proxy_is_barred(const struct vstamp_client *client);
+
 bool proxy_is_idle(const struct vstamp_client *client);
 
 #endif

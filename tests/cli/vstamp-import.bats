@@ -209,7 +209,7 @@ keys() { vstamp size | sed 's/ keys.*//'; }
     vstamp put k v
     run --separate-stderr vstamp --json export /dev/full
     [ "$status" -eq 2 ]
-    [[ $output == '{"op":"export","ok":false,"error":"io","outcome":"none","message":"/dev/full: '* ]]
+    [[ $output == '{"op":"export","ok":false,"error":"io","outcome":"none","message":'* ]]
     [ "$stderr" = "vstamp: /dev/full: cannot be written: No space left on device" ]
     run --separate-stderr vstamp --json export nowhere/x
     [[ $output == '{"op":"export","ok":false,"error":"io",'* ]]

@@ -196,6 +196,35 @@ ours: $(group_address 0): it does not take our certificate: unknown CA: $advice"
     grep -qx "vstamp: keys that begin with bench/ were left there" said
 }
 
+@test "an import that is let in no more ends as not authorised, whatever had left before" {
+    local importing status=0
+    group_start 1 "tls: $PWD/replica"
+    mkfifo feed
+    vstamp --tls alice --json --timeout 3 import feed >out 2>said 3>&- &
+    importing=$!
+    group_adopt "$importing"
+    exec 8>feed
+    printf 'a\t1\n' >&8
+    group_wait "the first pair" vstamp --tls alice get a
+    vstamp --tls alice get a # which is answered behind the put: that one has its answer
+    group_pause 0
+    printf 'b\t2\n' >&8
+    exec 8>&-
+    sleep 0.2 # it is on its way
+    certificates_authority next
+    cp next/ca.crt replica/ca.crt
+    group_kill 0
+    group_start_one 0
+    wait "$importing" || status=$?
+    cat out said
+    [ "$status" -eq 5 ]
+    [[ $(cat out) == '{"op":"import","imported":1,"line":2,"ok":false,"error":"not-authorised",'\
+'"outcome":"unknown",'* ]]
+    [ "$(cat said)" = "vstamp: feed:2: the replicas take another certificate than ours: \
+$(group_address 0): it does not take our certificate: unknown CA: 1 pair was imported, all before \
+that line among them: $advice" ]
+}
+
 metric() { group_http 0 /metrics | awk -v name="$1" '$1 == name { print $2 }'; }
 
 # first_word FILE: what an openssl(1) that connects says first.

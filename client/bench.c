@@ -64,6 +64,8 @@ static void count_failure(struct bench *b, int err, bool may_have_run)
                                                                     : BENCH_REFUSED;
     b->failures[kind]++;
     if (b->failure == 0) b->failure = err;
+    if (b->why[0] == '\0' && outcome_is_silence(err))
+        crowd_explain(&b->crowd, b->why, sizeof b->why);
 }
 
 /* An error that the answer is, or 0. */

@@ -63,6 +63,7 @@ struct bench {
     struct histogram reads, writes, second; /* nanoseconds; `second` since the last live line */
     uint64_t failures[BENCH_FAILURES];
     int failure; /* VSTAMP_E_... of the first */
+    char why[CONN_EXPLANATION_SIZE]; /* when the first had no answer: what the replicas did */
     struct timeline timeline;
     uint64_t answered_ns; /* the newest answer, or the start */
     uint64_t gap_ns, gap_at_ns; /* the longest time without one, and when it began */

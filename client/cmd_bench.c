@@ -185,18 +185,30 @@ static json_t *report_json(const struct bench *b, uint64_t sum)
     return object;
 }
 
+static void fail(const char *what, int err, const char *replicas, struct outcome *o)
+{
+    const char *text = vstamp_err_text(err);
+    if (outcome_is_silence(err))
+        outcome_fail(o, err, err == VSTAMP_E_UNKNOWN_OUTCOME, "%s: %s: %s: %s", what, text,
+                     replicas, outcome_advice(err));
+    else
+        outcome_fail(o, err, false, "%s: %s", what, text);
+}
+
 /* Something for all keys failed. */
 static void fail_sweep(const struct bench *b, const char *what, int err, struct outcome *o)
 {
     char replicas[CONN_EXPLANATION_SIZE];
-    const char *text = vstamp_err_text(err);
-    if (!outcome_is_silence(err)) {
-        outcome_fail(o, err, false, "%s: %s", what, text);
-        return;
-    }
     crowd_explain(&b->crowd, replicas, sizeof replicas);
-    outcome_fail(o, err, err == VSTAMP_E_UNKNOWN_OUTCOME, "%s: %s: %s: %s", what, text, replicas,
-                 outcome_advice(err));
+    fail(what, err, replicas, o);
+}
+
+static void fail_load(const struct bench *b, struct outcome *o)
+{
+    char what[48];
+    uint64_t n = b->failures[BENCH_NOT_RUN] + b->failures[BENCH_REFUSED];
+    snprintf(what, sizeof what, "%" PRIu64 " request%s failed", n, n == 1 ? "" : "s");
+    fail(what, b->failure, b->why, o);
 }
 
 /* What went wrong, with its exit status in o->err; err 0: nothing. */
@@ -213,13 +225,11 @@ static void judge(const struct bench *b, uint64_t sum, int sum_err, struct outco
                      sum, least, b->failures[BENCH_UNKNOWN]);
     else if (b->failures[BENCH_UNKNOWN] > 0)
         outcome_fail(o, VSTAMP_E_UNKNOWN_OUTCOME, true,
-                     "%" PRIu64 " requests had no answer in time, and may have run: raise "
+                     "%" PRIu64 " requests had no answer in time, and may have run%s%s: raise "
                      "--timeout, or look at vstamp-admin status",
-                     b->failures[BENCH_UNKNOWN]);
+                     b->failures[BENCH_UNKNOWN], b->why[0] != '\0' ? ": " : "", b->why);
     else if (b->failure != 0)
-        outcome_fail(o, b->failure, false, "%" PRIu64 " requests failed: %s",
-                     b->failures[BENCH_NOT_RUN] + b->failures[BENCH_REFUSED],
-                     vstamp_err_text(b->failure));
+        fail_load(b, o);
 }
 
 static int report(struct client *c, const struct bench *b, uint64_t sum, int sum_err)

@@ -113,6 +113,23 @@ well_formed() {
     [[ $(cat out) == *'"outcome":"unknown"'* ]]
 }
 
+@test "bench: without a majority it says what the matter is with each replica" {
+    local pid status=0 i
+    vstamp --timeout 1 bench --reads 100 --keys 10 --duration 3 --keep >out 2>errors 3>&- &
+    pid=$!
+    group_adopt "$pid"
+    group_wait "the load to run" grep -q "^ .*/s " errors
+    group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
+    wait "$pid" || status=$?
+    cat out errors
+    [ "$status" -eq 3 ]
+    for i in 1 2; do
+        grep -q "^vstamp: .*no answer in time.*$(group_address $(((PRIMARY + i) % 3))): Connection \
+refused.*: try again$" errors
+    done
+    grep -q "^vstamp: .*$(group_address "$PRIMARY"): out of touch with a quorum[;:]" errors
+}
+
 @test "bench: an open loop that is too fast says what it did not send" {
     yes "of another day" | head -n 10000 >picture
     vstamp --json bench --rate 3000000 --duration 0.5 --clients 2 --svg picture >out 2>/dev/null

@@ -45,6 +45,11 @@ group_ports() {
     done
 }
 
+# Another name of 127.0.0.1; on a machine without /etc/hosts, another spelling.
+group_other_name() {
+    if getent ahostsv4 localhost >/dev/null; then echo localhost; else echo 127.1; fi
+}
+
 # --- starting and stopping ------------------------------------------------------------------------
 
 # group_address I: where it listens for replicas and clients.

@@ -5,7 +5,7 @@
 load group
 
 setup() {
-    GROUP_HOST=127.0.0.1 # that localhost is another name of
+    GROUP_HOST=127.0.0.1 # which has other names
     group_start 3 "witnesses: [2]" "view_change_ms: 10000" "durability: memory"
     group_wait_primary
     group_wait_agree
@@ -20,10 +20,11 @@ teardown() { group_teardown; }
 from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
 
 @test "a backup, a witness, another spelling, dead addresses beside them: all commands find it" {
-    local names consistency
+    local names other consistency
+    other=$(group_other_name)
     for names in "$(group_address $backup)" "$(group_address 2)" \
-        "$(group_address 2),$(group_address $backup)" "localhost:$((GROUP_BASE + backup))" \
-        "$dead,$(group_address $backup)" "$dead,localhost:1,$(group_address 2)"; do
+        "$(group_address 2),$(group_address $backup)" "$other:$((GROUP_BASE + backup))" \
+        "$dead,$(group_address $backup)" "$dead,$other:1,$(group_address 2)"; do
         [ "$(from "$names" put "$names" v)" = OK ]
         for consistency in linearizable causal stale; do
             [ "$(from "$names" --consistency "$consistency" get "$names")" = v ]
@@ -62,7 +63,7 @@ from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
 }
 
 @test "vstamp-admin takes a file that lists one member" {
-    local answer
+    local answer other
     printf '%s\n' "replicas_addresses:" "  - $(group_address $backup)" "status_addresses:" \
         "  - $GROUP_HOST:$((GROUP_BASE + GROUP_SIZE + backup))" >one.yaml
     group_wait "health" vstamp-admin -c one.yaml health
@@ -74,9 +75,10 @@ from() { env -u VSTAMP_CONFIG vstamp --timeout 20 --replicas "$@"; }
     [ "$status" -eq 0 ]
     [[ $output == "nothing to change"* ]]
     # by another name for its host
-    sed -i "s/$GROUP_HOST/localhost/" one.yaml
+    other=$(group_other_name)
+    sed -i "s/$GROUP_HOST/$other/" one.yaml
     group_wait "health" vstamp-admin -c one.yaml health
     answer=$(vstamp-admin -t 20 -c one.yaml status)
     [[ $answer == "HEALTHY  primary $backup "*"replicas 3 "* ]]
-    [[ $answer != *localhost* && $(vstamp-admin -t 20 -c one.yaml --json status) != *localhost* ]]
+    [[ $answer != *$other* && $(vstamp-admin -t 20 -c one.yaml --json status) != *$other* ]]
 }

@@ -209,7 +209,7 @@ static void take_sealed(struct connection *c, struct bytes read)
 
     if (is_greeting(c)) turn_greets(c->owner->turn);
     tls_input(c->tls, read);
-    while (!c->closing && (n = tls_read(c->tls, opened, sizeof opened)) > 0) {
+    while ((n = tls_read(c->tls, opened, sizeof opened)) > 0) {
         if (c->in.size == 0) {
             take(c, (struct bytes){opened, (size_t)n});
         } else if (buffer_reserve(&c->in, c->in.size + (size_t)n)) {

@@ -202,6 +202,7 @@ check_LTLIBRARIES += %D%/libshared.la
 %C%_libshared_la_SOURCES = \
     %D%/fuzz/wire_random.c \
     %D%/fuzz/wire_random.h \
+    %D%/unit/certificates.h \
     %D%/unit/core.h \
     %D%/unit/hosted.h \
     %D%/unit/own_folder.h \

@@ -38,6 +38,7 @@ struct tls_stream {
     bool has_heard;     /* anything */
     uint8_t *output;
     size_t output_size, output_sent, output_capacity;
+    bool was_up; /* which OpenSSL forgets when it fails */
     bool over;
     bool is_barred; /* by our certificate, or the want of one */
     char why[TLS_WHY_SIZE];
@@ -393,7 +394,7 @@ static void note_why(struct tls_stream *s)
         snprintf(s->why, sizeof s->why, "it shows no certificate");
     } else if (reason > SSL_AD_REASON_OFFSET) {
         note_alert(s, reason - SSL_AD_REASON_OFFSET);
-    } else if (!tls_is_up(s)) {
+    } else if (!s->was_up) {
         snprintf(s->why, sizeof s->why, "it does not speak TLS 1.3: %s", complaint());
         say_tls(s);
     } else {
@@ -437,6 +438,7 @@ ssize_t tls_read(struct tls_stream *s, void *into, size_t size)
     if (s->over) return -1;
     ERR_clear_error();
     int rv = tls_is_up(s) ? 1 : SSL_do_handshake(s->ssl);
+    s->was_up = rv == 1;
     if (rv == 1 && size == 0) return 0;
     if (rv == 1) rv = SSL_read_ex(s->ssl, into, size, &n);
     return rv == 1 ? (ssize_t)n : judge(s, rv);

@@ -98,11 +98,13 @@ static inline void hosted_run(struct hosted *h)
     uv_run(&h->loop, UV_RUN_NOWAIT);
 }
 
-/* A connection that is not started yet, whose other end is *fd. */
-static inline struct connection *hosted_connect(struct hosted *h, struct connection_owner *owner,
-                                                int *fd)
+/* A connection that is not started yet, whose other end is *fd; tls and host as for
+ * connection_new. */
+static inline struct connection *hosted_connect_over(struct hosted *h,
+                                                     struct connection_owner *owner,
+                                                     struct tls *tls, const char *host, int *fd)
 {
-    struct connection *c = connection_new(&h->loop, owner, NULL, NULL);
+    struct connection *c = connection_new(&h->loop, owner, tls, host);
     int fds[2];
 
     if (c == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0 ||
@@ -110,6 +112,12 @@ static inline struct connection *hosted_connect(struct hosted *h, struct connect
         abort();
     *fd = fds[1];
     return c;
+}
+
+static inline struct connection *hosted_connect(struct hosted *h, struct connection_owner *owner,
+                                                int *fd)
+{
+    return hosted_connect_over(h, owner, NULL, NULL, fd);
 }
 
 /* What the other end is sent, with as many rounds of the loop as it takes. */

@@ -6,155 +6,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-
-#include "tls/tls.h"
+#include "certificates.h"
 
 #define LARGE_SIZE (300u << 10) /* many records */
-#define DAY_S      86400L
-#define SERVER     "serverAuth,clientAuth"
-#define CLIENT     "clientAuth"
-
-/* --- authorities and certificates ------------------------------------------------------------- */
-
-struct authority {
-    X509 *certificate;
-    EVP_PKEY *key;
-};
-
-static char root[] = "/tmp/vstamp-test-tls-XXXXXX";
-static struct authority ours, theirs;
-static long serial;
-
-static void extend(X509 *certificate, int nid, const char *value)
-{
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
-
-    assert_non_null(extension);
-    assert_int_equal(X509_add_ext(certificate, extension, -1), 1);
-    X509_EXTENSION_free(extension);
-}
-
-/* `days` from now on until which it holds; signed by `by`, or by itself. */
-static struct authority issue(const char *name, const struct authority *by, long days)
-{
-    struct authority made = {X509_new(), EVP_EC_gen("P-256")};
-    X509_NAME *subject = X509_get_subject_name(made.certificate);
-
-    X509_set_version(made.certificate, X509_VERSION_3);
-    ASN1_INTEGER_set(X509_get_serialNumber(made.certificate), ++serial);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)name, -1, -1, 0);
-    X509_gmtime_adj(X509_getm_notBefore(made.certificate), -30 * DAY_S);
-    X509_gmtime_adj(X509_getm_notAfter(made.certificate), days * DAY_S);
-    X509_set_pubkey(made.certificate, made.key);
-    X509_set_issuer_name(made.certificate,
-                         by != NULL ? X509_get_subject_name(by->certificate) : subject);
-    return made;
-}
-
-static void sign(const struct authority *made, const struct authority *by)
-{
-    assert_true(X509_sign(made->certificate, by->key, EVP_sha256()) > 0);
-}
-
-static void drop(struct authority *a)
-{
-    X509_free(a->certificate);
-    EVP_PKEY_free(a->key);
-}
-
-static struct authority new_authority(const char *name)
-{
-    struct authority made = issue(name, NULL, 10);
-
-    extend(made.certificate, NID_basic_constraints, "critical,CA:TRUE");
-    sign(&made, &made);
-    return made;
-}
-
-static FILE *open_in(const char *folder, const char *name)
-{
-    char path[200];
-
-    snprintf(path, sizeof path, "%s/%s/%s", root, folder, name);
-    unlink(path); /* so that it is another file, however coarse the clock */
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    return file;
-}
-
-/* A folder with a certificate of `by` for these uses and names (NULL: none), which believes in
- * `believed`. */
-static void write_folder(const char *folder, const struct authority *by, const char *uses,
-                         const char *names, long days, const struct authority *believed)
-{
-    char path[200];
-    struct authority made = issue(folder, by, days);
-
-    extend(made.certificate, NID_ext_key_usage, uses);
-    if (names != NULL) extend(made.certificate, NID_subject_alt_name, names);
-    sign(&made, by);
-    snprintf(path, sizeof path, "%s/%s", root, folder);
-    mkdir(path, 0700);
-    FILE *file = open_in(folder, "ca.crt");
-    PEM_write_X509(file, believed->certificate);
-    fclose(file);
-    file = open_in(folder, "tls.crt");
-    PEM_write_X509(file, made.certificate);
-    fclose(file);
-    file = open_in(folder, "tls.key");
-    PEM_write_PrivateKey(file, made.key, NULL, NULL, 0, NULL, NULL);
-    fclose(file);
-    drop(&made);
-}
-
-static struct tls *open_folder(const char *folder)
-{
-    char path[200];
-    struct tls *tls;
-    struct vstamp_diag diag = {0};
-
-    snprintf(path, sizeof path, "%s/%s", root, folder);
-    if (tls_open(&tls, path, &diag) != 0) fail_msg("%s", diag.text);
-    return tls;
-}
-
-static int make_folders(void **state)
-{
-    (void)state;
-    if (mkdtemp(root) == NULL) return -1;
-    ours = new_authority("ours");
-    theirs = new_authority("theirs");
-    write_folder("replica", &ours, SERVER, "IP:127.0.0.1,DNS:replica.example", 10, &ours);
-    write_folder("client", &ours, CLIENT, NULL, 10, &ours);
-    write_folder("stranger", &theirs, CLIENT, NULL, 10, &ours);
-    write_folder("late", &ours, CLIENT, NULL, -1, &ours);
-    write_folder("posing", &ours, CLIENT, "IP:127.0.0.1", 10, &ours);
-    return 0;
-}
-
-static int remove_folders(void **state)
-{
-    char command[200];
-
-    (void)state;
-    drop(&ours);
-    drop(&theirs);
-    snprintf(command, sizeof command, "rm -r '%s'", root);
-    return system(command);
-}
 
 /* --- two ends --------------------------------------------------------------------------------- */
 
@@ -316,6 +174,19 @@ static void tells_who_speaks_something_else(void **state)
     end();
 }
 
+static void tells_what_breaks_later(void **state)
+{
+    (void)state;
+    begin("client", "127.0.0.1", "replica");
+    exchange(SIZE_MAX);
+    listen_to(&listener, bytes_of("GET / HTTP/1.0\r\n\r\n"));
+    assert_true(listener.over);
+    assert_string_equal(tls_why(listener.stream), "TLS: wrong version number");
+    exchange(SIZE_MAX);
+    expect_why(dialler.stream, "the other end gave up TLS: ");
+    end();
+}
+
 /* A frame of ours begins with a checksum, and one of a thousand of these like a hello of SSL 2 that
  * has not come whole. */
 static void tells_what_looks_like_an_older_hello(void **state)
@@ -429,6 +300,7 @@ int main(void)
         cmocka_unit_test(lets_no_stranger_in),
         cmocka_unit_test(who_is_not_let_in_knows_why),
         cmocka_unit_test(tells_who_speaks_something_else),
+        cmocka_unit_test(tells_what_breaks_later),
         cmocka_unit_test(tells_what_looks_like_an_older_hello),
         cmocka_unit_test(replaced_files_count_for_what_follows),
         cmocka_unit_test(complains_of_the_file_that_is_wrong),

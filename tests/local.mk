@@ -47,6 +47,7 @@ UNIT_TESTS = \
     %D%/unit/test_request \
     %D%/unit/test_restore \
     %D%/unit/test_session \
+    %D%/unit/test_session_asks \
     %D%/unit/test_session_file \
     %D%/unit/test_session_moves \
     %D%/unit/test_storage \

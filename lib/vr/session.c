@@ -6,11 +6,16 @@
  *                                            (silence)        all replicas, again and again
  *
  * Asking goes by rounds.  The first asks the believed primary alone; if that one is down, says that
- * it cannot serve, or is silent for SESSION_PATIENCE_MS, all are asked.  In a round each replica is
- * asked once, and once more if it turns out to be the primary of a newer view.
+ * it cannot serve, or is silent for SESSION_PATIENCE_MS and twice as long as its answers take
+ * lately, all are asked.  In a round each replica is asked once, and once more if it turns out to
+ * be the primary of a newer view.
  *
  * A replica that says no is there, and may be about to begin a view: within a round those who said
- * no are asked again, soon at first (SESSION_AGAIN_MS), and those who are silent are not.
+ * no are asked again, soon at first (SESSION_AGAIN_MS), and those who are silent are not.  A backup
+ * that follows a primary which has the request says nothing new.
+ *
+ * Pauses double: who has waited long comes back late by no more than a part of that, and thousands
+ * of clients that wait for each other do not keep the group from answering by asking it.
  *
  * What holds:
  *   C1  a retry repeats client, session, number and body, so that however many copies arrive, the
@@ -145,11 +150,10 @@ static void widen(struct session *s)
         if (!s->peers[i].asked && !is_witness(s, i)) s->peers[i].due = true;
 }
 
-/* A copy is more likely to find the primary when rounds come often, and costs the group a reject
- * when it does not: hence few steps up to a low ceiling, and jitter so that clients spread. */
+/* With jitter, so that clients spread. */
 static uint64_t round_ms(struct session *s)
 {
-    uint64_t pause = SESSION_PATIENCE_MS;
+    uint64_t pause = 2 * s->usual_ms > SESSION_PATIENCE_MS ? 2 * s->usual_ms : SESSION_PATIENCE_MS;
     for (uint32_t i = 0; i < s->round && pause < SESSION_ROUND_MS_MAX; i++) pause *= 2;
     if (pause > SESSION_ROUND_MS_MAX) pause = SESSION_ROUND_MS_MAX;
     return s->round == 0 ? pause : pause + prng_below(&s->prng, pause / 2);
@@ -182,6 +186,7 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     s->wide = s->is_barred = false;
     s->lost_copy = sent_before;
     s->task = task;
+    s->started_ms = now_ms;
     s->round = 0;
     s->round_ends_ms = now_ms + round_ms(s);
     s->refusals = 0;
@@ -204,7 +209,8 @@ void session_start(struct session *s, enum session_task task, struct bytes body,
     memset(&s->result, 0, sizeof s->result);
     /* Reads that any replica may answer are spread over all of them (6.3.2). */
     bool anywhere = task == SESSION_READ_CAUSAL || task == SESSION_READ_STALE;
-    s->peers[anywhere ? any_active(s) : session_primary(s)].due = true;
+    s->first = anywhere ? any_active(s) : session_primary(s);
+    s->peers[s->first].due = true;
     s->frame_size = WIRE_HEADER_SIZE + wire_size(&wire_shape_request, &s->request);
     if (s->frame_size > FRAME_BYTES_MAX) end(s, VSTAMP_E_TOO_LARGE, session_may_run(s));
     else s->request_checksum = client_table_request(s->request.session, body);
@@ -360,7 +366,8 @@ bool session_move(struct session *s, const struct wire_membership *to, uint64_t 
     s->round_ends_ms = now_ms + round_ms(s);
     s->refusals = 0;
     s->again_ms = UINT64_MAX;
-    s->peers[session_primary(s)].due = true;
+    s->first = session_primary(s);
+    s->peers[s->first].due = true;
     return true;
 }
 
@@ -369,6 +376,15 @@ static bool is_older(const struct session *s, const struct wire_header *header)
 {
     if (header->epoch != s->identity.epoch) return header->epoch < s->identity.epoch;
     return header->view < s->identity.view;
+}
+
+/* What another one answers says how long the first one was silent, and not why. */
+static void note_time(struct session *s, uint8_t replica, uint64_t now_ms)
+{
+    uint64_t took = now_ms - s->started_ms;
+    if (replica != s->first) return;
+    if (took > s->usual_ms) s->usual_ms = took;
+    else s->usual_ms -= (s->usual_ms - took + 7) / 8;
 }
 
 static int on_reply(struct session *s, const struct wire_header *header,
@@ -465,7 +481,10 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
         widen(s);
         break;
     }
-    if (s->running && (s->wide || session_primary(s) == replica)) ask_again(s, now_ms);
+    uint8_t primary = session_primary(s);
+    bool follows = replica != primary && reject->reason == WIRE_REJECT_NOT_PRIMARY &&
+                   !is_older(s, header) && s->peers[primary].copies > 0;
+    if (s->running && (s->wide || replica == primary) && !follows) ask_again(s, now_ms);
     doubt_members(s, replica, header, (enum wire_reject_reason)reject->reason);
 }
 
@@ -494,7 +513,10 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
         doubt_members(s, replica, &m->header, (enum wire_reject_reason)0);
     } else if (number == s->request.number && session == s->request.session &&
                request == s->request_checksum) { /* C5 */
-        if (is_reply) return on_reply(s, &m->header, &m->as.reply);
+        if (is_reply) {
+            note_time(s, replica, now_ms);
+            return on_reply(s, &m->header, &m->as.reply);
+        }
         on_reject(s, replica, &m->header, &m->as.reject, now_ms);
     }
     session_on_time(s, now_ms);

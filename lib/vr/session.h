@@ -29,11 +29,11 @@
 #include "base/prng.h"
 #include "wire/frame.h"
 
-#define SESSION_PATIENCE_MS  100u /* silence after which all replicas are asked */
+#define SESSION_PATIENCE_MS  100u /* silence after which all replicas are asked, at least */
 #define SESSION_HEAVY_BYTES  (16u << 10) /* a larger request is carried only where it is due */
-#define SESSION_ROUND_MS_MAX 400u /* longest pause between two rounds of asking, plus jitter */
+#define SESSION_ROUND_MS_MAX 1600u /* longest pause between two rounds of asking, plus jitter */
 #define SESSION_AGAIN_MS     5u   /* shortest pause before a replica that said no is asked again */
-#define SESSION_AGAIN_MS_MAX 200u /* longest, plus jitter */
+#define SESSION_AGAIN_MS_MAX 800u /* longest, plus jitter */
 
 /* The numbers of registrations begin here, so that a late answer to one is not taken for that to a
  * request. */
@@ -98,6 +98,7 @@ struct session {
     uint8_t n_others;   /* numbered behind them */
     bool told;          /* the group has told the members; else they are whom the user named */
     uint64_t application; /* that requests are meant for: wire_application of its name, 0: any */
+    uint64_t usual_ms;    /* how long answers of who was asked first take lately */
     struct prng prng;
     bool confirmed; /* a replica of identity.group answered since session_init */
     bool in_doubt; /* they may be another group's: ask for that before anything is sent */
@@ -115,6 +116,8 @@ struct session {
     uint32_t request_checksum; /* client_table_request, which answers name */
     size_t frame_size; /* bytes that a frame of this task takes at most */
     uint64_t probe; /* request-number of the frames that only ask for the group's id */
+    uint64_t started_ms; /* when */
+    uint8_t first;       /* this one was asked */
     uint32_t round;
     uint64_t round_ends_ms;
     uint32_t refusals; /* times that all who said no were asked again */

@@ -148,7 +148,6 @@ static int on_frame(struct connection *one, struct bytes frame)
     rv = node_on_client_frame(c->turn->node, origin_of(c, one->number), frame);
     if (rv != 0) return rv;
     if (!node_accepts_requests(c->turn->node)) c->owner.held = true;
-    if (one->out.size + one->writing.size > OUT_PAUSE) connection_hold(one);
     return 0;
 }
 
@@ -163,6 +162,7 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
         .owner = {.ctx = c,
                   .turn = turn,
                   .share_max = SHARE_BYTES,
+                  .unread_max = OUT_PAUSE,
                   .read_buffer = read_buffer,
                   .frame = on_frame,
                   .over = on_over},
@@ -175,6 +175,9 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
 
 bool clients_accept(struct clients *c, uv_stream_t *listener)
 {
+    if (turn_is_full(c->turn)) return false;
+    turn_begin(c->turn); /* thousands may come at once */
+    turn_takes(c->turn);
     if (c->n_used == c->n_slots) evict(c);
     struct connection *one = connection_new(listener->loop, &c->owner, c->tls, NULL);
     if (one == NULL) return false;
@@ -242,15 +245,11 @@ void clients_flush(struct clients *c)
     }
 }
 
-void clients_resume(struct clients *c)
+bool clients_resume(struct clients *c)
 {
-    if (c->owner.held && !node_accepts_requests(c->turn->node)) return;
+    if (c->owner.held && !node_accepts_requests(c->turn->node)) return false;
     c->owner.held = false;
-    for (struct connection *one = c->oldest, *newer;
-         one != NULL && c->owner.n_held > 0 && !c->owner.held; one = newer) {
-        newer = one->newer;
-        if (one->held && one->out.size + one->writing.size <= OUT_PAUSE) connection_resume(one);
-    }
+    return connection_resume_held(&c->owner);
 }
 
 void clients_sweep(struct clients *c)

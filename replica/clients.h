@@ -43,15 +43,16 @@ struct clients {
 int clients_init(struct clients *c, struct turn *turn, struct peers *peers, struct log *log,
                  struct tls *tls, uint32_t n_slots, size_t answer_max, uint8_t *read_buffer);
 
-/* Take the connection that waits at `listener`.  False: there is no memory for it, and it waits. */
+/* Take the connection that waits at `listener`.  False: it goes on waiting, as there is no memory
+ * for it, or no room in this turn. */
 bool clients_accept(struct clients *c, uv_stream_t *listener);
 
 /* Queue an answer, which is copied; clients_flush writes what was queued in this turn. */
 void clients_reply(struct clients *c, uint64_t origin, struct bytes frame);
 void clients_flush(struct clients *c);
 
-/* After a turn: if the node accepts requests again, feed what waited. */
-void clients_resume(struct clients *c);
+/* After a turn: if the node accepts requests again, feed what waited; as connection_resume_held. */
+bool clients_resume(struct clients *c);
 
 /* Once a second or so: close those that keep a frame unfinished. */
 void clients_sweep(struct clients *c);

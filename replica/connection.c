@@ -22,6 +22,41 @@
 #define KEEPALIVE_COUNT      3
 #define USER_TIMEOUT_MS      10000
 
+/* --- the queue of those that are held --------------------------------------------------------- */
+
+static void enter_queue(struct connection *c)
+{
+    struct connection_owner *o = c->owner;
+
+    if (c->queued) return;
+    c->queued = true;
+    c->held_before = o->last_held;
+    c->held_after = NULL;
+    if (o->last_held != NULL)
+        o->last_held->held_after = c;
+    else
+        o->first_held = c;
+    o->last_held = c;
+}
+
+static void leave_queue(struct connection *c)
+{
+    struct connection_owner *o = c->owner;
+
+    if (!c->queued) return;
+    c->queued = false;
+    if (c->held_before != NULL)
+        c->held_before->held_after = c->held_after;
+    else
+        o->first_held = c->held_after;
+    if (c->held_after != NULL)
+        c->held_after->held_before = c->held_before;
+    else
+        o->last_held = c->held_before;
+}
+
+/* --- from its beginning to its end ------------------------------------------------------------ */
+
 struct connection *connection_new(uv_loop_t *loop, struct connection_owner *owner, struct tls *tls,
                                   const char *host)
 {
@@ -54,7 +89,7 @@ void connection_close(struct connection *c, const char *reason)
 {
     if (c->closing) return;
     c->closing = true;
-    if (c->held) c->owner->n_held--;
+    leave_queue(c);
     c->owner->over(c, reason);
     uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
 }
@@ -62,16 +97,17 @@ void connection_close(struct connection *c, const char *reason)
 void connection_discard(struct connection *c)
 {
     c->closing = true;
+    leave_queue(c);
     uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
 }
 
 void connection_hand_over(struct connection *c, struct connection_owner *owner)
 {
-    if (c->held) {
-        c->owner->n_held--;
-        owner->n_held++;
-    }
+    bool queued = c->queued;
+
+    leave_queue(c);
     c->owner = owner;
+    if (queued) enter_queue(c);
 }
 
 /* --- in --------------------------------------------------------------------------------------- */
@@ -108,9 +144,16 @@ void connection_hold(struct connection *c)
 {
     if (c->held) return;
     c->held = true;
-    c->owner->n_held++;
+    enter_queue(c);
     if (c->reading) uv_read_stop((uv_stream_t *)&c->tcp);
     c->reading = false;
+}
+
+static bool has_much_unread(const struct connection *c)
+{
+    size_t max = c->owner->unread_max;
+
+    return max != 0 && c->out.size + c->writing.size > max;
 }
 
 /* Feed the whole frames at the front of `stream`; returns how many bytes they took. */
@@ -135,6 +178,7 @@ static size_t feed(struct connection *c, struct bytes stream)
             used += size;
             rv = c->owner->frame(c, (struct bytes){rest.data, size});
             turn_takes(c->owner->turn);
+            if (!c->closing && has_much_unread(c)) connection_hold(c);
         }
         if (rv == 0 || c->closing) continue;
         c->error = rv;
@@ -171,7 +215,7 @@ static bool is_greeting(const struct connection *c)
     return c->tls != NULL && !tls_is_up(c->tls);
 }
 
-/* Nowhere to read to: the loop comes back to this connection in its next round. */
+/* Nowhere to read to: the loop comes back to this connection in its next round, or it is held. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct connection *c = (struct connection *)handle;
@@ -227,6 +271,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct connection *c = (struct connection *)stream;
     struct bytes read = {(const uint8_t *)buf->base, n > 0 ? (size_t)n : 0};
 
+    if (n == UV_ENOBUFS && turn_bears_no_more(c->owner->turn)) connection_hold(c);
     if (n == 0 || n == UV_ENOBUFS) return;
     if (n < 0) {
         turn_begin(c->owner->turn); /* thousands may end at once, and each end is work */
@@ -244,16 +289,26 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 void connection_resume(struct connection *c)
 {
-    if (c->held) c->owner->n_held--;
+    leave_queue(c);
+    if (has_much_unread(c)) return; /* on_written */
     c->held = false;
     if (c->in.size > 0) {
         size_t used = feed(c, (struct bytes){c->in.data, c->in.size});
         if (!c->closing) keep_rest(c, c->in.data + used, c->in.size - used);
     }
     if (c->closing || c->held || c->reading) return;
-    if (c->in.size > 0) c->partial_ms = uv_now(c->tcp.loop); /* being held is not its fault */
+    if (c->partial_ms != 0) c->partial_ms = uv_now(c->tcp.loop); /* being held is not its fault */
     c->reading = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0;
     if (!c->reading) connection_close(c, "cannot read");
+}
+
+bool connection_resume_held(struct connection_owner *o)
+{
+    for (unsigned n = 0; o->first_held != NULL && !o->held && !turn_is_full(o->turn); n++) {
+        if (n == o->turn->resumed_max) return true;
+        connection_resume(o->first_held);
+    }
+    return false;
 }
 
 void connection_start(struct connection *c)
@@ -290,7 +345,9 @@ static void on_written(uv_write_t *write, int status)
         connection_close(c, uv_strerror(status));
     else
         connection_flush(c);
-    if (c->held) turn_begin(c->owner->turn); /* after which it is fed, if this is why it was held */
+    if (!c->held || c->closing) return;
+    enter_queue(c); /* if this is why it was held, it left that, */
+    turn_begin(c->owner->turn); /* after which it is fed */
 }
 
 /* How many of these bytes the socket takes; less than 0: it is closed. */

@@ -35,7 +35,8 @@ struct connection_owner {
     struct turn *turn;    /* when it is full, frames wait, too */
     size_t share_max;     /* bytes of one of its connections in a round of turns */
     bool held; /* none of its connections feeds frames; each that has some becomes held itself */
-    uint32_t n_held; /* connections that are held */
+    size_t unread_max; /* with more than that to be read by the other end, frames wait; 0: never */
+    struct connection *first_held, *last_held; /* that may be resumed, in the order they came */
     /* CONNECTION_READ_SIZE bytes where a read lands before its frames are taken out.  All
      * connections of a loop may share it: a read is followed at once by its callback. */
     uint8_t *read_buffer;
@@ -52,6 +53,8 @@ struct connection {
     bool closing, reading;
     bool failed_tls; /* it is closed since TLS did not come about, or came unexpected */
     bool held;           /* frames stay here and in the socket */
+    bool queued;         /* among those of the owner that may be resumed: */
+    struct connection *held_before, *held_after;
     struct turn_share share;
     int error;           /* of the frame for which it was closed, or 0 */
     size_t frame_max;    /* larger ones are an error */
@@ -87,9 +90,14 @@ bool connection_send(struct connection *c, struct bytes frame);
 /* Write what is queued, as much as the socket takes. */
 void connection_flush(struct connection *c);
 
-/* Stop or resume feeding.  Resuming feeds at once what is here already, until held again. */
+/* Stop or resume feeding.  Resuming feeds at once what is here already, until held again; but who
+ * does not read what it is sent stays held until it has. */
 void connection_hold(struct connection *c);
 void connection_resume(struct connection *c);
+
+/* Resume those of this owner that are held, first who has been for longest, and not more than the
+ * loop bears in one round.  True: the next round is to go on with this. */
+bool connection_resume_held(struct connection_owner *o);
 
 /* Has the rest of a frame been awaited for too long?  Owners ask now and then. */
 bool connection_is_overdue(const struct connection *c);

@@ -693,22 +693,11 @@ void peers_flush(struct peers *p)
     p->strangers_wait = false;
 }
 
-/* The one that is first moves on, so that none fills every turn. */
-void peers_resume(struct peers *p)
+bool peers_resume(struct peers *p)
 {
-    if (p->owner.n_held + p->stranger_owner.n_held == 0) return;
-    p->first_resumed++;
-    for (unsigned i = 0; i < p->n_slots; i++) {
-        struct peer *peer = p->slots[(p->first_resumed + i) % p->n_slots];
+    bool more = connection_resume_held(&p->owner);
 
-        if (peer != NULL && peer->connection != NULL && peer->connection->held)
-            connection_resume(peer->connection);
-    }
-    for (unsigned i = 0; i < STRANGERS_MAX; i++) {
-        struct connection *c = p->strangers[i].connection;
-
-        if (c != NULL && c->held) connection_resume(c);
-    }
+    return connection_resume_held(&p->stranger_owner) || more;
 }
 
 void peers_sweep(struct peers *p)

@@ -80,7 +80,6 @@ struct peers {
     bool started;
     struct prng jitter;
     uint64_t quiet_until_ms[REPLICAS_MAX + 1]; /* by sender of what was refused; last: no replica */
-    uint32_t first_resumed; /* slot that is looked at first */
     uint8_t n_members, n_slots, self;          /* as the directory has it */
     bool greets;
     struct peer *slots[SLOTS_MAX];             /* NULL: it is our own */
@@ -116,8 +115,8 @@ bool peers_reply(struct peers *p, uint64_t origin, struct bytes frame);
 /* Write what a turn has queued, and tell the node who came up by a new directory. */
 void peers_flush(struct peers *p);
 
-/* Feed what a full turn left. */
-void peers_resume(struct peers *p);
+/* Feed what a full turn left; as connection_resume_held. */
+bool peers_resume(struct peers *p);
 
 /* Once a second or so: close those that keep a frame unfinished. */
 void peers_sweep(struct peers *p);

@@ -178,11 +178,11 @@ static void after_turn(void *ctx)
     if (r->over != NULL || (r->stopping && node_may_stop(r->node))) uv_stop(&r->loop);
 }
 
-static void resume(void *ctx)
+static bool resume(void *ctx)
 {
     struct replica *r = ctx;
 
-    transport_resume(&r->transport);
+    return transport_resume(&r->transport);
 }
 
 static void on_stop_timeout(uv_timer_t *timer)

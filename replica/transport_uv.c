@@ -195,10 +195,14 @@ void transport_flush(struct transport *t)
 }
 
 /* Whoever is first may fill the turn. */
-void transport_resume(struct transport *t)
+bool transport_resume(struct transport *t)
 {
+    bool more = false;
+
     t->clients_first = !t->clients_first;
-    if (t->clients_first) clients_resume(&t->clients);
-    peers_resume(&t->peers);
-    if (!t->clients_first) clients_resume(&t->clients);
+    if (t->clients_first) more = clients_resume(&t->clients);
+    if (peers_resume(&t->peers)) more = true;
+    if (!t->clients_first && clients_resume(&t->clients)) more = true;
+    if (t->unaccepted) accept_one(t);
+    return more;
 }

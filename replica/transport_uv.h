@@ -37,7 +37,7 @@ void transport_flush_peers(struct transport *t);
 /* After a turn: write what was queued. */
 void transport_flush(struct transport *t);
 
-/* Feed what had to wait. */
-void transport_resume(struct transport *t);
+/* Feed what had to wait; as connection_resume_held. */
+bool transport_resume(struct transport *t);
 
 #endif

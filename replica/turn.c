@@ -10,6 +10,8 @@
 #define US_MAX       5000u
 #define TAKEN_A_LOOK 16u /* frames between two looks at the clock */
 #define GREETED_MAX  4u  /* steps of handshakes */
+#define REFUSED_MAX  256u
+#define RESUMED_MAX  256u /* with REFUSED_MAX it is less than libuv asks the system for at once */
 
 uint64_t turn_monotonic_us(void)
 {
@@ -28,7 +30,7 @@ void turn_begin(struct turn *t)
 {
     if (t->begun) return;
     t->begun = true;
-    t->taken_bytes = t->taken = t->greeted = 0;
+    t->taken_bytes = t->taken = t->greeted = t->refused = 0;
     t->late = false;
     t->begun_us = read_clocks(t);
     if (t->begun_us - t->cpu_read_us > CPU_READ_US) {
@@ -73,6 +75,12 @@ bool turn_is_full(const struct turn *t)
     return t->begun && (t->late || t->taken_bytes >= TURN_BYTES_MAX);
 }
 
+bool turn_bears_no_more(struct turn *t)
+{
+    turn_begin(t);
+    return ++t->refused > REFUSED_MAX;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     turn_begin(timer->data);
@@ -107,18 +115,26 @@ static void on_rest(uv_idle_t *rest)
 {
     struct turn *t = rest->data;
 
-    uv_idle_stop(rest);
-    t->resume(t->ctx);
+    if (!t->resume(t->ctx)) uv_idle_stop(rest);
+}
+
+/* As many as were fed in this turn, if it was full: who is resumed in vain costs system calls. */
+static uint32_t room_after(const struct turn *t)
+{
+    uint32_t fed = t->taken > TAKEN_A_LOOK ? t->taken : TAKEN_A_LOOK;
+
+    return turn_is_full(t) && fed < RESUMED_MAX ? fed : RESUMED_MAX;
 }
 
 static void end(struct turn *t)
 {
     uint64_t now = 0;
+    bool rests = false;
 
     if (!t->begun) return;
     while (t->begun) {
-        bool full = turn_is_full(t);
-
+        if (turn_is_full(t)) rests = true;
+        t->resumed_max = room_after(t);
         t->begun = false;
         read_clocks(t);
         node_turn_send(t->node);
@@ -127,11 +143,9 @@ static void end(struct turn *t)
         t->after(t->ctx);
         now = turn_monotonic_us();
         note_length(t, now);
-        if (full)
-            uv_idle_start(&t->rest, on_rest);
-        else if (t->resume != NULL)
-            t->resume(t->ctx);
+        if (!rests && t->resume != NULL) rests = t->resume(t->ctx);
     }
+    if (rests) uv_idle_start(&t->rest, on_rest);
     arm(t, now);
 }
 
@@ -149,10 +163,11 @@ static void on_prepare(uv_prepare_t *prepare)
 }
 
 void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*send)(void *ctx),
-               void (*after)(void *ctx), void (*resume)(void *ctx), void *ctx)
+               void (*after)(void *ctx), bool (*resume)(void *ctx), void *ctx)
 {
     *t = (struct turn){
-        .node = node, .round = 1, .send = send, .after = after, .resume = resume, .ctx = ctx};
+        .node = node, .round = 1, .resumed_max = RESUMED_MAX, .send = send, .after = after,
+        .resume = resume, .ctx = ctx};
     uv_check_init(loop, &t->check);
     uv_prepare_init(loop, &t->prepare);
     uv_timer_init(loop, &t->timer);

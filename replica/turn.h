@@ -38,17 +38,21 @@ struct turn {
     size_t fullest_bytes;     /* and the most in any */
     uint32_t taken;           /* frames */
     uint32_t greeted;         /* steps of handshakes */
+    uint32_t refused;         /* reads that came in vain */
     bool late;                /* it is long for what it has taken */
+    uint32_t resumed_max;     /* connections for which the next one has room */
     uint64_t round;
     void (*send)(void *ctx);   /* before the node executes: write what others wait for */
     void (*after)(void *ctx);  /* after each turn */
-    void (*resume)(void *ctx); /* feed what had to wait, may begin another turn; or NULL */
+    /* Feed what had to wait, which may begin another turn; true: go on in the loop's next round.
+     * May be NULL. */
+    bool (*resume)(void *ctx);
     void *ctx;
 };
 
 /* The functions are as in `struct turn`; nothing runs before the loop does. */
 void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*send)(void *ctx),
-               void (*after)(void *ctx), void (*resume)(void *ctx), void *ctx);
+               void (*after)(void *ctx), bool (*resume)(void *ctx), void *ctx);
 
 /* Idempotent within a turn. */
 void turn_begin(struct turn *t);
@@ -76,6 +80,12 @@ void turn_greets(struct turn *t);
 
 /* Should no more be in this turn? */
 bool turn_is_full(const struct turn *t);
+
+/* What is left in a socket makes it ready again at once.  Where a thousand are, libuv asks for the
+ * next thousand in the same round, which it goes through 48 times, and the turn does not end: so
+ * some may come in vain, and then none.  One more does; true: it has to stay away until a turn has
+ * ended. */
+bool turn_bears_no_more(struct turn *t);
 
 /* CLOCK_BOOTTIME: it counts suspends, so that a machine that slept knows it. */
 uint64_t turn_monotonic_us(void);

@@ -46,6 +46,7 @@ UNIT_TESTS = \
     %D%/unit/test_replay \
     %D%/unit/test_request \
     %D%/unit/test_restore \
+    %D%/unit/test_sealed \
     %D%/unit/test_session \
     %D%/unit/test_session_asks \
     %D%/unit/test_session_file \
@@ -204,6 +205,7 @@ check_LTLIBRARIES += %D%/libshared.la
     %D%/fuzz/wire_random.c \
     %D%/fuzz/wire_random.h \
     %D%/unit/certificates.h \
+    %D%/unit/connected.h \
     %D%/unit/core.h \
     %D%/unit/hosted.h \
     %D%/unit/own_folder.h \
@@ -349,6 +351,7 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 %C%_unit_test_journal_LDADD = %D%/libstage.la $(LDADD)
 %C%_unit_test_line_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_peers_LDADD = $(REPLICA_LIBS) $(LDADD)
+%C%_unit_test_sealed_LDADD = $(REPLICA_LIBS) $(LDADD)
 %C%_unit_test_plan_LDADD = $(ADMIN_LIBS) $(LDADD)
 %C%_unit_test_request_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_session_file_LDADD = $(CLIENT_LIBS) $(LDADD)

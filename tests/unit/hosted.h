@@ -61,7 +61,7 @@ static inline void hosted_configure(struct hosted *h, uint8_t n_replicas)
 /* After hosted_configure.  The functions are as in struct turn. */
 static inline void hosted_open(struct hosted *h, const struct vstamp_app *app,
                                const struct node_io *io, void (*send)(void *ctx),
-                               void (*after)(void *ctx), void (*resume)(void *ctx), void *ctx)
+                               void (*after)(void *ctx), bool (*resume)(void *ctx), void *ctx)
 {
     signal(SIGPIPE, SIG_IGN);
     if (uv_loop_init(&h->loop) != 0) abort();

@@ -85,11 +85,11 @@ static inline void flush(void *ctx)
     peers_flush(&f->peers);
 }
 
-static inline void resume(void *ctx)
+static inline bool resume(void *ctx)
 {
     struct fixture *f = ctx;
 
-    peers_resume(&f->peers);
+    return peers_resume(&f->peers);
 }
 
 static inline int on_first_frame(struct connection *c, struct bytes frame)

@@ -63,11 +63,11 @@ static void flush(void *ctx)
     clients_flush(&f->transport.clients);
 }
 
-static void resume(void *ctx)
+static bool resume(void *ctx)
 {
     struct fixture *f = ctx;
 
-    if (!f->is_slow) transport_resume(&f->transport);
+    return !f->is_slow && transport_resume(&f->transport);
 }
 
 static void record(void *ctx, enum journal_kind kind, const void *what)
@@ -264,6 +264,20 @@ static void who_waits_for_an_answer_makes_none(void **state)
     assert_true(is_closed(f, fds[2]));
     close(late);
     for (unsigned i = 0; i < SLOTS; i++) close(fds[i]);
+}
+
+static void who_comes_in_a_full_turn_waits(void **state)
+{
+    struct fixture *f = *state;
+    uv_stream_t *listener = (uv_stream_t *)&f->listener;
+    int fd;
+
+    turn_begin(&f->hosted.turn);
+    f->hosted.turn.taken_bytes = TURN_BYTES_MAX;
+    assert_false(clients_accept(&f->transport.clients, listener));
+    fd = come(f); /* in the next one */
+    assert_int_equal(f->transport.clients.n_used, 1);
+    close(fd);
 }
 
 static void who_says_nothing_is_closed(void **state)
@@ -495,6 +509,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_is_idle_for_longest_makes_room),
         TEST(who_waits_for_an_answer_makes_none),
+        TEST(who_comes_in_a_full_turn_waits),
         TEST(who_says_nothing_is_closed),
         TEST(a_replica_leaves_for_its_peers),
         TEST(an_answer_finds_who_asked_or_nobody),

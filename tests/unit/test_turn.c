@@ -14,6 +14,8 @@
 #include "node/recording.h"
 
 #define GREETED_MAX 4u
+#define LOOK        16u
+#define ROOM        256u /* those who may come in vain, and those who are resumed */
 #define S           UINT64_C(1000000) /* in microseconds */
 
 struct fixture {
@@ -21,7 +23,8 @@ struct fixture {
     struct turn *turn;
     char story[200];
     uint64_t slow_us, busy_us; /* each turn takes so long, and so much of the processor */
-    bool more;                 /* there is something to be fed that had to wait */
+    bool more;                 /* there is something to be fed that had to wait, */
+    bool goes_on;              /* and not all of it is fed at once */
     uv_poll_t poll;
     int fds[2];
     void (*ready)(struct fixture *f); /* in the next poll */
@@ -73,13 +76,14 @@ static void after(void *ctx)
     f->turn->cpu_us -= f->busy_us;
 }
 
-static void resume(void *ctx)
+static bool resume(void *ctx)
 {
     struct fixture *f = ctx;
 
     tell(f, "resume");
     if (f->more) turn_begin(f->turn);
     f->more = false;
+    return f->goes_on;
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
@@ -210,6 +214,53 @@ static void a_full_turn_is_followed_by_another_one_in_the_same_round_of_shares(v
     assert_true(turn_has_share(f->turn, &f->share, TURN_BYTES_MAX));
 }
 
+/* In as many rounds of the loop as it takes, and others between. */
+static void what_waits_longer_is_fed_round_by_round(void **state)
+{
+    struct fixture *f = *state;
+
+    f->goes_on = true;
+    take_a_turn(f);
+    assert_story(f, "clock " ENDS "resume ");
+    in_next_poll(f, tell_poll);
+    hosted_run(&f->hosted);
+    assert_story(f, "resume poll ");
+    f->more = true; /* with something to work off */
+    hosted_run(&f->hosted);
+    assert_story(f, "resume clock " ENDS "resume ");
+    f->goes_on = false;
+    hosted_run(&f->hosted);
+    assert_story(f, "resume ");
+    hosted_run(&f->hosted);
+    assert_story(f, "");
+}
+
+static void a_turn_says_for_how_many_the_next_has_room(void **state)
+{
+    struct fixture *f = *state;
+
+    take_a_turn(f);
+    assert_int_equal(f->turn->resumed_max, ROOM);
+    for (unsigned taken = 1; taken <= ROOM + 1; taken += 50) {
+        fill(f);
+        for (unsigned i = 0; i < taken; i++) turn_takes(f->turn);
+        hosted_run(&f->hosted);
+        assert_int_equal(f->turn->resumed_max, taken < LOOK ? LOOK : taken < ROOM ? taken : ROOM);
+    }
+}
+
+static void a_turn_bears_that_some_come_in_vain(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int turn = 0; turn < 2; turn++) {
+        for (unsigned i = 0; i < ROOM; i++) assert_false(turn_bears_no_more(f->turn));
+        assert_true(turn_bears_no_more(f->turn));
+        assert_true(f->turn->begun); /* at whose end they are fed */
+        hosted_run(&f->hosted);
+    }
+}
+
 static void a_few_take_a_step_of_a_handshake_in_a_turn(void **state)
 {
     struct fixture *f = *state;
@@ -287,6 +338,9 @@ int main(void)
         TEST(reads_are_judged_by_a_clock_that_was_read_after_they_came),
         TEST(what_fills_a_turn_is_told_and_ends_with_it),
         TEST(a_full_turn_is_followed_by_another_one_in_the_same_round_of_shares),
+        TEST(what_waits_longer_is_fed_round_by_round),
+        TEST(a_turn_says_for_how_many_the_next_has_room),
+        TEST(a_turn_bears_that_some_come_in_vain),
         TEST(a_few_take_a_step_of_a_handshake_in_a_turn),
         TEST(the_longest_turn_is_told),
         TEST(the_timer_is_set_for_what_is_due_first),

@@ -34,6 +34,7 @@ UNIT_TESTS = \
     %D%/unit/test_kv_txn \
     %D%/unit/test_line \
     %D%/unit/test_linear \
+    %D%/unit/test_link \
     %D%/unit/test_log \
     %D%/unit/test_pages \
     %D%/unit/test_peers \

@@ -237,12 +237,8 @@ static int fail_tls(struct link *l)
     return EPROTO;
 }
 
-int link_flush(struct link *l)
+static int write_unsent(struct link *l)
 {
-    if (l->stream != NULL) {
-        if (tls_write(l->stream, (struct bytes){l->out, l->out_size}) < 0) return fail_tls(l);
-        l->out_size = 0;
-    }
     struct bytes left = unsent(l);
     while (left.size > 0) {
         ssize_t n = write_some(l, left);
@@ -253,6 +249,17 @@ int link_flush(struct link *l)
     }
     l->out_size = l->out_sent = 0;
     return 0;
+}
+
+int link_flush(struct link *l)
+{
+    bool over = false;
+    if (l->stream != NULL) {
+        over = tls_write(l->stream, (struct bytes){l->out, l->out_size}) < 0;
+        l->out_size = 0;
+    }
+    int error = write_unsent(l); /* if it is over, that tells the other end why */
+    return over ? fail_tls(l) : error;
 }
 
 bool link_waits_to_write(const struct link *l)
@@ -292,9 +299,7 @@ static int open_sealed(struct link *l, struct bytes sealed)
         n = tls_read(l->stream, l->in + l->in_size, l->in_capacity - l->in_size);
         if (n > 0) l->in_size += (size_t)n;
     } while (n > 0);
-    if (n == 0) return EAGAIN;
-    link_flush(l); /* tells the other end why it is over */
-    return fail_tls(l);
+    return n == 0 ? EAGAIN : link_flush(l);
 }
 
 /* What the end of a connection tells of TLS, if one end has it and the other has not. */

@@ -108,6 +108,7 @@ $(group_address 0): it does not take our certificate: unknown CA: 0 pairs were i
     group_start 1 "tls: $PWD/elsewhere"
     refuse 3 "its certificate is not to be believed: IP address mismatch" \
         vstamp --tls alice --timeout 0.3 get k
+    says 0 'event=not-let-in .*reason="it does not take our certificate: bad certificate"'
     group_teardown
     sed -i /^tls/d "$VSTAMP_CONFIG"
     group_start_one 0

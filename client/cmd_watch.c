@@ -182,6 +182,7 @@ int cmd_watch(struct cli *cli, int argc, char **argv)
     struct vstamp_diag diag = {0};
     rv = client_begin(c, NULL, &diag);
     if (rv != 0) return answer_refuse(c, answer_named_key("watch", w.op.key), rv, &diag);
+    conn_need_reader(c->conn); /* so that it ends as soon as 'head -n 1' does */
     int status = ask(&w, false);
     while (status == -1) status = ask(&w, !w.more);
     return status;

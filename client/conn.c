@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "client/memory.h"
@@ -19,6 +20,7 @@
 struct conn {
     struct vstamp_driver *driver;
     struct signals signals; /* that end a call */
+    int output; /* whose reader has to be there, or -1 */
 };
 
 uint64_t conn_now_ms(void)
@@ -48,6 +50,7 @@ struct conn *conn_open(const struct config_addresses *members,
     }
     driver_begin_at(conn->driver, begin->at, begin->n);
     signals_open(&conn->signals);
+    conn->output = -1;
     return conn;
 }
 
@@ -63,6 +66,11 @@ struct vstamp_driver *conn_beside(struct conn *conn, const struct session *sessi
                                   uint32_t in_flight)
 {
     return driver_beside(conn->driver, in_flight, session);
+}
+
+void conn_need_reader(struct conn *conn)
+{
+    conn->output = STDOUT_FILENO;
 }
 
 uint8_t conn_n_replicas(const struct conn *conn)
@@ -92,9 +100,11 @@ void conn_waited(int n)
 static int turn(struct conn *conn)
 {
     struct pollfd polls[] = {{.fd = vstamp_driver_fd(conn->driver), .events = POLLIN},
-                             {.fd = conn->signals.fd, .events = POLLIN}};
-    conn_waited(poll(polls, 2, vstamp_driver_timeout(conn->driver)));
+                             {.fd = conn->signals.fd, .events = POLLIN},
+                             {.fd = conn->output}};
+    conn_waited(poll(polls, 3, vstamp_driver_timeout(conn->driver)));
     int signal = polls[1].revents != 0 ? signals_take(&conn->signals) : 0;
+    if (signal == 0 && (polls[2].revents & POLLERR) != 0) signal = SIGPIPE;
     if (signal == 0) vstamp_driver_wait(conn->driver, 0);
     return signal;
 }

@@ -37,6 +37,10 @@ void conn_release_signals(struct conn *conn);
  * the number of the signal that interrupted it.  s->result.body stays valid until the next call. */
 int conn_call(struct conn *conn, struct session *session);
 
+/* From now on a call is ended by SIGPIPE, too, once nobody can read standard output any more: for
+ * who may wait for ever for something to write, and so would not notice. */
+void conn_need_reader(struct conn *conn);
+
 /* How the last call failed at each replica: "127.0.0.1:14621: Connection refused; ...". */
 void conn_explain(const struct conn *conn, FILE *into);
 

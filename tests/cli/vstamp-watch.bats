@@ -51,6 +51,15 @@ lines() { [ "$(grep -vc begin "$1")" -ge "$2" ]; }
     [ "$(grep '"del"' json | sed 's/[0-9]*,/N,/')" = '{"op_number":N,"change":"del","key":"k"}' ]
 }
 
+@test "watch: it ends when its reader does, though nothing else happens" {
+    group_start 1 "durability: memory"
+    vstamp --timeout 20 put k 1
+    run timeout 20 bash -c 'vstamp watch --from 1 k | head -n 1; echo "${PIPESTATUS[0]}"'
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == *$'\tput\tk\t1' ]]
+    [ "${lines[1]}" -eq $((128 + 13)) ]
+}
+
 @test "watch: --from, --limit, one key or all with a prefix, and what is gone" {
     group_start 3 "durability: memory" "state_bytes_max: 2MiB" "max_clients: 200"
     group_wait_primary

@@ -24,6 +24,7 @@
 #include <vstamp/client.h>
 #include <vstamp/kv.h>
 
+#include "certificates.h"
 #include "vr/client_table.h"
 #include "wire/frame.h"
 
@@ -93,7 +94,7 @@ static int bind_to_loopback(struct sockaddr_in *at)
 
 static int listen_on_loopback(void **state)
 {
-    (void)state;
+    if (make_folders(state) != 0) return -1;
     listener = bind_to_loopback(&place);
     assert_int_equal(listen(listener, 1), 0);
     snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)ntohs(place.sin_port));
@@ -114,8 +115,7 @@ static int found_at_once(void **state)
 
 static int close_listener(void **state)
 {
-    (void)state;
-    return close(listener);
+    return close(listener) == 0 ? remove_folders(state) : -1;
 }
 
 static void on_reply(void *context, const struct vstamp_reply *reply)
@@ -519,6 +519,154 @@ static void says_what_answers_in_place_of_a_replica(void **state)
     close(connection);
 }
 
+/* --- over TLS --------------------------------------------------------------------------------- */
+
+static void use_tls(struct vstamp_driver *driver, const char *name)
+{
+    char folder[64];
+    snprintf(folder, sizeof folder, "%s/%s", root, name);
+    assert_int_equal(vstamp_driver_tls(driver, folder, NULL), 0);
+}
+
+/* The next connection, which begins with the first word of TLS; that stays there. */
+static int accept_hello(struct vstamp_driver *driver)
+{
+    struct pollfd wait = {.fd = listener, .events = POLLIN};
+    uint8_t first[8];
+    while (poll(&wait, 1, 0) == 0) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    int connection = accept(listener, NULL, NULL);
+    wait.fd = connection;
+    while (poll(&wait, 1, 0) == 0) assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    ssize_t n = recv(connection, first, sizeof first, MSG_PEEK);
+    assert_true(n > 0 && tls_is_spoken((struct bytes){first, (size_t)n}));
+    return connection;
+}
+
+static void who_does_not_begin_tls_gives_way_to_the_next(void **state)
+{
+    int err = 1, mute = bind_to_loopback(&places[0]);
+    (void)state;
+    assert_int_equal(listen(mute, 1), 0);
+    places[1] = place;
+    n_places = 2;
+    struct vstamp_driver *driver = ask_for_ever("host:1", &err);
+    use_tls(driver, "client");
+    wait_to_hear(driver, "accepts the connection, but does not begin TLS");
+    passed_s += 2;
+    close(accept_hello(driver));
+    vstamp_driver_close(driver);
+    close(mute);
+}
+
+/* A turn of the other end, which says `frame` once it may, and of the driver. */
+static void turn_sealed(struct vstamp_driver *driver, int connection, struct tls_stream *far,
+                        struct bytes *frame)
+{
+    static uint8_t sealed[4096], opened[TLS_RECORD_SIZE];
+    ssize_t n = recv(connection, sealed, sizeof sealed, MSG_DONTWAIT);
+    if (n > 0) {
+        tls_input(far, (struct bytes){sealed, (size_t)n});
+        while (tls_read(far, opened, sizeof opened) > 0) continue;
+    }
+    if (frame->size > 0 && tls_write(far, *frame) > 0) frame->size = 0;
+    struct bytes out = tls_output(far);
+    assert_int_equal(send(connection, out.data, out.size, 0), out.size);
+    tls_sent(far, out.size);
+    assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+}
+
+/* The members from this epoch on; those of the first are nothing new. */
+static struct bytes make_news(uint8_t into[static 512], const char *member_address, uint32_t epoch)
+{
+    static uint8_t members[64];
+    struct wire_list_builder list;
+    struct wire_member member = {.address = bytes_of(member_address)};
+    struct wire_header header = {.group = {1, epoch}, .epoch = epoch};
+    wire_list_begin(&list, &wire_shape_member, members, sizeof members);
+    assert_true(wire_list_add(&list, &member));
+    struct wire_new_epoch news = {.membership = {.epoch = epoch, .members = wire_list_end(&list)}};
+    size_t size = wire_frame_encode(&header, &wire_shape_new_epoch, &news, into, 512);
+    return (struct bytes){into, size};
+}
+
+/* A client with TLS is up before it is refused. */
+static void who_is_not_let_in_says_so_until_it_is(void **state)
+{
+    uint8_t frame[512];
+    struct bytes nothing = {0}, news = make_news(frame, address, 0);
+    struct tls *tls = open_folder("replica");
+    struct tls_stream *far = tls_accept(tls);
+    struct vstamp_driver *driver;
+    const struct vstamp_client_config config = {.in_flight = 2};
+    char text[200] = "";
+    int err = 1, err_in_time = 1;
+    (void)state;
+    write_folder("renewed", &theirs, CLIENT, NULL, 10, &ours);
+    assert_int_equal(vstamp_driver_open(&driver, address, &config, NULL), 0);
+    use_tls(driver, "renewed");
+    assert_int_equal(vstamp_driver_call(driver, VSTAMP_APPLY, "x", 1, UINT64_MAX, on_reply, &err),
+                     0);
+    assert_int_equal(vstamp_driver_call(driver, VSTAMP_APPLY, "y", 1, TIMEOUT_MS, on_reply,
+                                        &err_in_time), 0);
+    int connection = accept_hello(driver);
+    while (strstr(text, "it does not take our certificate: unknown CA") == NULL) {
+        turn_sealed(driver, connection, far, &nothing);
+        vstamp_driver_explain(driver, text, sizeof text);
+    }
+    close(connection);
+    tls_stream_free(far);
+
+    far = tls_accept(tls);
+    connection = accept_hello(driver);
+    wait_to_hear(driver, "does not begin TLS");
+    turn_sealed(driver, connection, far, &nothing);
+    do {
+        vstamp_driver_explain(driver, text, sizeof text);
+        assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    } while (strstr(text, "does not begin TLS") != NULL); /* up, and not refused yet */
+    assert_non_null(strstr(text, "it does not take our certificate: unknown CA"));
+    passed_s += TIMEOUT_MS / 1000;
+    assert_int_equal(vstamp_driver_wait(driver, 10), 0);
+    assert_int_equal(err_in_time, VSTAMP_E_NOT_AUTHORISED);
+    close(connection);
+    tls_stream_free(far);
+
+    write_folder("renewed", &ours, CLIENT, NULL, 10, &ours);
+    far = tls_accept(tls);
+    connection = accept_hello(driver);
+    while (strstr(text, "connected") == NULL) {
+        turn_sealed(driver, connection, far, &news);
+        vstamp_driver_explain(driver, text, sizeof text);
+    }
+    vstamp_driver_close(driver);
+    close(connection);
+    tls_stream_free(far);
+    tls_close(tls);
+}
+
+static void a_driver_that_follows_its_group_stays_with_tls(void **state)
+{
+    uint8_t frame[512];
+    struct bytes news = make_news(frame, address, 1);
+    struct vstamp_driver *driver;
+    struct tls *tls = open_folder("replica");
+    struct tls_stream *far = tls_accept(tls);
+    int err = 1;
+    (void)state;
+    assert_int_equal(vstamp_driver_open(&driver, address, NULL, NULL), 0);
+    use_tls(driver, "client");
+    assert_int_equal(vstamp_driver_call(driver, VSTAMP_READ_STALE, "x", 1, UINT64_MAX, on_reply,
+                                        &err), 0);
+    int connection = accept_hello(driver);
+    while (vstamp_client_moves(vstamp_driver_client(driver)) == 0)
+        turn_sealed(driver, connection, far, &news);
+    close(accept_hello(driver));
+    vstamp_driver_close(driver);
+    close(connection);
+    tls_stream_free(far);
+    tls_close(tls);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +683,9 @@ int main(void)
         cmocka_unit_test_setup(who_can_wait_for_nothing_does_not_wait_for_ever, found_at_once),
         cmocka_unit_test_setup(a_driver_whose_group_has_moved_asks_there, found_at_once),
         cmocka_unit_test_setup(says_what_answers_in_place_of_a_replica, found_at_once),
+        cmocka_unit_test_setup(who_does_not_begin_tls_gives_way_to_the_next, found_at_once),
+        cmocka_unit_test_setup(who_is_not_let_in_says_so_until_it_is, found_at_once),
+        cmocka_unit_test_setup(a_driver_that_follows_its_group_stays_with_tls, found_at_once),
     };
     return cmocka_run_group_tests(tests, listen_on_loopback, close_listener);
 }

@@ -45,6 +45,7 @@ struct local {
     pid_t pids[REPLICAS_MAX]; /* 0: ended */
     uint32_t n_running, n_ready;
     bool told;
+    int output_error; /* why standard output could not be written, or 0 */
     bool *all_end; /* shared with the replicas: that others are gone is not to be warned of */
     int signal_fd, notify_fd;
     sigset_t former_mask;
@@ -310,7 +311,12 @@ static void signal_all(const struct local *l, int number)
         if (l->pids[i] != 0) kill(l->pids[i], number);
 }
 
-static void tell_end(const struct local *l, uint32_t index, pid_t pid, int status)
+static void flush(struct local *l)
+{
+    if (fflush(stdout) != 0) l->output_error = errno;
+}
+
+static void tell_end(struct local *l, uint32_t index, pid_t pid, int status)
 {
     if (WIFSIGNALED(status))
         printf("replica %u (pid %ld) was ended by signal %d (%s); to start it again:\n", index,
@@ -319,7 +325,7 @@ static void tell_end(const struct local *l, uint32_t index, pid_t pid, int statu
         printf("replica %u (pid %ld) ended with status %d; to start it again:\n", index, (long)pid,
                WEXITSTATUS(status));
     printf("    %s --config %s --index %u\n", l->options->program, l->config_path, index);
-    fflush(stdout);
+    flush(l);
 }
 
 static void reap(struct local *l, bool tell)
@@ -370,7 +376,7 @@ static bool is_store(const struct local *l)
     return l->options->may_load && l->config.app[0] == '\0' && l->config.app_exec[0] == '\0';
 }
 
-static void tell_ready(const struct local *l)
+static void tell_ready(struct local *l)
 {
     uint32_t n = l->options->n_replicas;
 
@@ -385,7 +391,7 @@ static void tell_ready(const struct local *l)
            is_store(l) ? "put greeting hello" : "call OPERATION", l->programs, l->config_path);
     if (n > 2) printf("    kill -9 %ld\nand look again.  ", (long)l->pids[0]);
     printf("Ctrl-C stops all.\n");
-    fflush(stdout);
+    flush(l);
 }
 
 static void on_notification(struct local *l)
@@ -454,5 +460,6 @@ int local_run(const struct local_options *options, struct vstamp_diag *diag)
     if (rv == 0) rv = wait_for_end(l, diag);
     stop_all(l);
     clean_up(l);
+    errno = l->output_error; /* for cli_end */
     return rv;
 }

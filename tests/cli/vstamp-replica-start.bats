@@ -235,6 +235,20 @@ vstamp-admin journal calls this folder blank, remove it" vstamp-replica --index 
     [ ! -s err ]
 }
 
+@test "--local: why its standard output could not be written is told at the end" {
+    local group status=0
+    export TMPDIR=$BATS_TEST_TMPDIR XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
+    vstamp-replica --local 1 >/dev/full 2>err 3>&- </dev/null &
+    group=$!
+    group_adopt "$group"
+    serves() { vstamp --config "$(echo "$TMPDIR"/vstamp-local-*/server-config.yaml)" put a b; }
+    group_wait "the replica to serve" serves
+    kill -INT "$group"
+    wait "$group" || status=$?
+    [ "$status" -eq 2 ]
+    [ "$(cat err)" = "vstamp-replica: standard output: No space left on device" ]
+}
+
 @test "--local: when the parent is killed, its replicas end too" {
     local group pid
     export TMPDIR=$BATS_TEST_TMPDIR

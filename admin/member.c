@@ -6,9 +6,12 @@
 #include "admin/member.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "admin/copy_file.h"
 #include "base/assert.h"
@@ -161,6 +164,27 @@ static int make(struct member *m, const struct config *config, uint32_t index,
     return rv;
 }
 
+/* Root may restore into a folder of another user's, who is to start the replica there. */
+static int give_files(const struct storage *s, struct vstamp_diag *diag)
+{
+    struct stat owner;
+    const struct dirent *entry;
+    DIR *dir = opendir(s->folder);
+    int rv = dir != NULL ? fstat(dirfd(dir), &owner) : -1;
+    while (rv == 0 && (entry = storage_entry(dir)) != NULL) {
+        if (entry->d_name[0] == '.') continue;
+        rv = fchownat(dirfd(dir), entry->d_name, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW);
+    }
+    if (rv == 0 && errno == 0) {
+        closedir(dir);
+        return 0;
+    }
+    vstamp_diag_printf(diag, "%s: cannot give the files to the owner of the folder: %s", s->folder,
+                       strerror(errno));
+    if (dir != NULL) closedir(dir);
+    return VSTAMP_E_IO;
+}
+
 int member_make(const struct config *config, uint32_t index, const struct vstamp_app *app,
                 const struct copy *copy, struct progress *progress, struct vstamp_diag *diag)
 {
@@ -177,6 +201,7 @@ int member_make(const struct config *config, uint32_t index, const struct vstamp
         return VSTAMP_E_IO;
     }
     rv = make(&m, config, index, copy, diag);
+    if (rv == 0 && geteuid() == 0) rv = give_files(&m.storage, diag);
     uv_loop_close(&m.loop);
     return rv;
 }

@@ -268,6 +268,20 @@ application, ./mine"* ]]
     [ "$status" -eq 2 ]
 }
 
+@test "what root restores into the empty folder of another user belongs to that user" {
+    ((EUID == 0)) || skip "only root can give files away"
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    vstamp-admin backup b
+    sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
+    mkdir -p new/0
+    chown 4321:1234 new/0
+    vstamp-admin restore b
+    [ -e new/0/pages.mdb ]
+    [ "$(stat -c %u:%g new/0 new/0/* | uniq)" = 4321:1234 ]
+}
+
 @test "a folder that cannot be listed is not taken for an empty one" {
     local library
     library=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/bad_folder.so

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checkpoints: a transaction of the store of pages, begun, filled and committed by three kinds of
  * jobs; what the journal says of the time before it goes only then. */
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "replica/storage_lane.h"
 #include "replica/storage_pages.h"
+
+#define LMDB_WRITES_AT_ONCE (64u * 4096) /* bytes, MDB_COMMIT_PAGES of them */
 
 static bool done(struct lane *l, int mdb, const char *step)
 {
@@ -21,6 +24,12 @@ static bool done(struct lane *l, int mdb, const char *step)
     return false;
 }
 
+/* LMDB says EIO, too, where there was room for a part of what it wrote. */
+static int written(struct lane *l, int mdb)
+{
+    return mdb == EIO && !lane_has_room(l, LMDB_WRITES_AT_ONCE) ? ENOSPC : mdb;
+}
+
 static bool begin(struct lane *l)
 {
     const struct storage *s = l->storage;
@@ -34,12 +43,12 @@ static bool keep_pages(struct lane *l, struct bytes data)
     int mdb = 0;
 
     while (mdb == 0 && node_page_next(&data, &page)) mdb = pages_file_keep(&l->pages, &page);
-    return done(l, mdb, "write");
+    return done(l, written(l, mdb), "write");
 }
 
 static bool commit(struct lane *l)
 {
-    if (!done(l, pages_file_commit(&l->pages), "commit a checkpoint to")) return false;
+    if (!done(l, written(l, pages_file_commit(&l->pages)), "commit a checkpoint to")) return false;
     pages_file_close(&l->pages);
     return true;
 }

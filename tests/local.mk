@@ -124,6 +124,7 @@ BATS_TESTS = \
     %D%/cli/vstamp-replica-flips.bats \
     %D%/cli/vstamp-replica-endpoint.bats \
     %D%/cli/vstamp-replica-flood.bats \
+    %D%/cli/vstamp-replica-full.bats \
     %D%/cli/vstamp-replica-memory.bats \
     %D%/cli/vstamp-replica-mend.bats \
     %D%/cli/vstamp-replica-record.bats \

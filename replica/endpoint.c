@@ -50,7 +50,8 @@ static struct answer get_metrics(struct endpoint *e, const struct node_status *s
 
     for (unsigned i = 0; i < REPLICAS_MAX; i++)
         process.peer_dropped[i] = peers_dropped(peers, (uint8_t)i);
-    return (struct answer){MHD_HTTP_OK, TYPE_METRICS, report_metrics(status, &process)};
+    return (struct answer){MHD_HTTP_OK, TYPE_METRICS,
+                           report_metrics(status, e->contact_ms_max, &process)};
 }
 
 static struct answer get_livez(struct endpoint *e, const struct node_status *status)

@@ -118,6 +118,15 @@ bool report_ready(const struct node_status *status, uint64_t contact_ms_max, cha
     return ready;
 }
 
+/* A primary that nobody answers goes on calling itself one. */
+static bool serves(const struct node_status *s, uint64_t contact_ms_max)
+{
+    char reason[REASON_SIZE];
+
+    find_reason(s, contact_ms_max, reason);
+    return reason[0] == '\0' && strcmp(s->role, "primary") == 0;
+}
+
 /* --- metrics ---------------------------------------------------------------------------------- */
 
 static const char *const metric_types[] = {
@@ -243,7 +252,8 @@ static void put_process(FILE *out, const struct report_process *process)
                "descriptors it may open");
 }
 
-char *report_metrics(const struct node_status *status, const struct report_process *process)
+char *report_metrics(const struct node_status *status, uint64_t contact_ms_max,
+                     const struct report_process *process)
 {
     char *text = NULL;
     size_t size;
@@ -251,6 +261,8 @@ char *report_metrics(const struct node_status *status, const struct report_proce
 
     if (out == NULL) return NULL;
     put_states(out, status);
+    put_number(out, "vstamp_serves", NODE_METRIC_gauge, serves(status, contact_ms_max),
+               "1 if it is the primary, and /readyz says that it is ready, else 0");
     put_node(out, status);
     put_number(out, "vstamp_client_connections", NODE_METRIC_gauge, process->connections,
                "connections of clients");

@@ -18,7 +18,8 @@ struct report_process {
 
 /* Each returns text that the caller frees, or NULL when memory is out. */
 char *report_status(const struct node_status *status);
-char *report_metrics(const struct node_status *status, const struct report_process *process);
+char *report_metrics(const struct node_status *status, uint64_t contact_ms_max,
+                     const struct report_process *process);
 
 /* Normal, and in contact: a primary with a majority, a backup with its primary, no longer ago than
  * `contact_ms_max`.  *text is {"ready":...} with the reason when it is not. */

@@ -102,6 +102,16 @@ teardown() { group_teardown; }
     [[ $(group_http 1 /livez) == "HTTP/1."?" 200 "* ]]
 }
 
+@test "a primary that reaches no majority says in its metrics that the group does not serve" {
+    local i
+    serves() { group_http "$1" /metrics | grep -q "^vstamp_serves $2"; }
+    group_start 3 "durability: memory"
+    group_wait_primary
+    for i in 0 1 2; do group_wait "$i to say so" serves "$i" $((i == PRIMARY)); done
+    group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
+    group_wait "it to serve no more" serves "$PRIMARY" 0
+}
+
 @test "connections that say nothing, or half of it, do not keep others from looking" {
     local i fd fds=() request=$'GET /livez HTTP/1.0\r\n' answer
     group_start 1 "durability: memory"

@@ -56,7 +56,7 @@ VSTAMP_API uint32_t vstamp_pages_max(const struct vstamp_pages *pages);
 VSTAMP_API const void *vstamp_page_read(const struct vstamp_pages *pages, uint32_t page);
 
 /* The same, to change it.  Call it before each change, however small: it is what lets a checkpoint
- * keep the old content.  Only apply() and settle() may call it.  Valid until the function
+ * keep the old content.  Only apply(), tick() and settle() may call it.  Valid until the function
  * returns. */
 VSTAMP_API void *vstamp_page_write(struct vstamp_pages *pages, uint32_t page);
 

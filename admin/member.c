@@ -164,13 +164,15 @@ static int make(struct member *m, const struct config *config, uint32_t index,
     return rv;
 }
 
-/* Root may restore into a folder of another user's, who is to start the replica there. */
+/* What root restores into a folder of another user's is that user's, who is to start there. */
 static int give_files(const struct storage *s, struct vstamp_diag *diag)
 {
     struct stat owner;
     const struct dirent *entry;
     DIR *dir = opendir(s->folder);
     int rv = dir != NULL ? fstat(dirfd(dir), &owner) : -1;
+    if (rv == 0 && owner.st_uid == 0) rv = fstatat(dirfd(dir), "..", &owner, 0);
+    if (rv == 0) rv = fchown(dirfd(dir), owner.st_uid, owner.st_gid);
     while (rv == 0 && (entry = storage_entry(dir)) != NULL) {
         if (entry->d_name[0] == '.') continue;
         rv = fchownat(dirfd(dir), entry->d_name, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW);

@@ -268,7 +268,7 @@ application, ./mine"* ]]
     [ "$status" -eq 2 ]
 }
 
-@test "what root restores into the empty folder of another user belongs to that user" {
+@test "what root restores into the folder of another user belongs to that user" {
     ((EUID == 0)) || skip "only root can give files away"
     group_start 1
     group_wait_primary
@@ -279,6 +279,11 @@ application, ./mine"* ]]
     chown 4321:1234 new/0
     vstamp-admin restore b
     [ -e new/0/pages.mdb ]
+    [ "$(stat -c %u:%g new/0 new/0/* | uniq)" = 4321:1234 ]
+    [ "$(stat -c %u new)" = 0 ]
+    rm -r new/0
+    chown 4321:1234 new
+    vstamp-admin restore b
     [ "$(stat -c %u:%g new/0 new/0/* | uniq)" = 4321:1234 ]
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,18 +58,42 @@ static bool rename_aside(const struct storage *s, const char *name)
     return renameat(s->folder_fd, name, s->folder_fd, aside) == 0;
 }
 
+static int cannot_put_aside(const struct storage *s, struct vstamp_diag *diag)
+{
+    return storage_complain(diag, s, ".", "cannot put damaged files aside");
+}
+
+/* The oldest first, and each for good before the next: a journal that lacks its beginning is seen
+ * to, but one that lacks its end would look sound to the start after a kill. */
+static int put_segments_aside(const struct storage *s, struct vstamp_diag *diag)
+{
+    char name[STORAGE_NAME_SIZE];
+    uint64_t *numbers;
+    size_t n;
+    int rv = storage_segments(s, &numbers, &n, diag);
+
+    for (size_t i = 0; i < n && rv == 0; i++) {
+        storage_segment_name(name, numbers[i]);
+        if (!rename_aside(s, name) || fsync(s->folder_fd) != 0) rv = cannot_put_aside(s, diag);
+    }
+    free(numbers);
+    return rv;
+}
+
 int storage_put_aside(const struct storage *s, struct vstamp_diag *diag)
 {
-    DIR *dir = opendir(s->folder);
+    int rv = put_segments_aside(s, diag);
+    DIR *dir = rv == 0 ? opendir(s->folder) : NULL;
     struct dirent *entry;
-    bool ok = dir != NULL;
 
-    while (ok && (entry = storage_entry(dir)) != NULL)
-        if (is_content(entry->d_name)) ok = rename_aside(s, entry->d_name);
-    ok = ok && errno == 0;
-    if (!ok) storage_complain(diag, s, ".", "cannot put damaged files aside");
-    if (dir != NULL) closedir(dir);
-    return ok ? 0 : VSTAMP_E_IO;
+    if (rv != 0) return rv;
+    if (dir == NULL) return cannot_put_aside(s, diag);
+    while (rv == 0 && (entry = storage_entry(dir)) != NULL)
+        if (is_content(entry->d_name) && !rename_aside(s, entry->d_name))
+            rv = cannot_put_aside(s, diag);
+    if (rv == 0 && errno != 0) rv = cannot_put_aside(s, diag);
+    closedir(dir);
+    return rv;
 }
 
 int storage_look_aside(const struct storage *s, bool *any, struct vstamp_diag *diag)

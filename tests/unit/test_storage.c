@@ -427,6 +427,33 @@ static void what_is_damaged_is_put_aside_and_the_rest_stays(void **state)
     assert_false(any);
 }
 
+/* What a process that was killed in the midst of it has left must not look like a journal that ends
+ * there. */
+static void the_oldest_segment_is_put_aside_first_and_the_pages_last(void **state)
+{
+    static const char stuck[] = STORAGE_ASIDE "journal-000000000000000c";
+    char name[STORAGE_NAME_SIZE];
+    struct fixture *f = *state;
+    struct vstamp_diag diag;
+
+    make_file(f, PAGES_NAME, "");
+    for (uint64_t number = 1; number <= 24; number++) {
+        storage_segment_name(name, number);
+        make_file(f, name, "");
+    }
+    assert_int_equal(mkdirat(f->storage.folder_fd, stuck, 0700), 0);
+    assert_int_equal(storage_put_aside(&f->storage, &diag), VSTAMP_E_IO);
+    for (uint64_t number = 1; number <= 24; number++) {
+        storage_segment_name(name, number);
+        assert_int_equal(is_there(f, name), number >= 12);
+    }
+    assert_true(is_there(f, PAGES_NAME));
+    assert_int_equal(unlinkat(f->storage.folder_fd, stuck, AT_REMOVEDIR), 0);
+    assert_int_equal(storage_put_aside(&f->storage, &diag), 0);
+    assert_false(is_there(f, "journal-0000000000000018"));
+    assert_false(is_there(f, PAGES_NAME));
+}
+
 static void append_to_trail(struct fixture *f, const char *text, enum trail_then then)
 {
     const struct node_job job = {
@@ -743,6 +770,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_damaged_is_put_aside_and_the_rest_stays, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            the_oldest_segment_is_put_aside_first_and_the_pages_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_trail_turns_and_is_kept_as_it_is_told, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_checkpoint_comes_back_as_it_was_stored, set_up,

@@ -372,6 +372,15 @@ static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struc
     return rv;
 }
 
+/* Behind the last one that says anything: it was made before the one that is there. */
+static void check_unused(struct folder *f, uint64_t number)
+{
+    char file[STORAGE_NAME_SIZE];
+    storage_segment_name(file, number);
+    if (faccessat(f->storage.folder_fd, file, F_OK, 0) != 0)
+        finding(f, file, FOLDER_NO_PLACE, "is missing");
+}
+
 static void walk_segments(struct folder *f, uint64_t last)
 {
     struct journal_walk *w = &f->walk;
@@ -383,6 +392,8 @@ static void walk_segments(struct folder *f, uint64_t last)
                 "the checkpoint before the journal is missing, or damaged");
     for (uint64_t number = f->first; number <= w->last && w->rv == 0; number++)
         walk_segment(f, number);
+    for (uint64_t number = w->last + 1; number < last && w->rv == 0; number++)
+        check_unused(f, number);
 }
 
 static int walk_journal(struct folder *f, struct vstamp_diag *diag)

@@ -400,11 +400,26 @@ int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_di
     return VSTAMP_E_CORRUPT;
 }
 
-/* Before anything of it is replayed. */
-static int check_ends(const struct storage *s, const uint64_t *numbers, size_t n,
-                      struct vstamp_diag *diag)
+/* Segments are made one after the other, and go from the oldest on: no number is left out. */
+static int check_numbers(const struct storage *s, const uint64_t *numbers, size_t n,
+                         struct vstamp_diag *diag)
 {
-    int rv = 0;
+    char name[STORAGE_NAME_SIZE];
+
+    for (size_t i = 0; i < n; i++) {
+        if (numbers[i] == numbers[0] + i) continue;
+        storage_segment_name(name, numbers[0] + i);
+        vstamp_diag_printf(diag, "%s/%s: is missing", s->folder, name);
+        return VSTAMP_E_CORRUPT;
+    }
+    return 0;
+}
+
+/* Before anything of it is replayed. */
+static int check_files(const struct storage *s, const uint64_t *numbers, size_t n,
+                       struct vstamp_diag *diag)
+{
+    int rv = check_numbers(s, numbers, n, diag);
 
     for (size_t i = 0; i < n && rv == 0; i++) rv = storage_check_end(s, numbers[i], diag);
     return rv;
@@ -419,7 +434,7 @@ int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *di
     size_t n;
     int rv = storage_segments(s, &numbers, &n, diag);
 
-    if (rv == 0) rv = check_ends(s, numbers, n, diag);
+    if (rv == 0) rv = check_files(s, numbers, n, diag);
     if (rv != 0) {
         free(numbers);
         return rv;

@@ -216,6 +216,25 @@ for line in sys.stdin: json.loads(line)' < <(cat list.json verify.json show.json
     [[ $output == *"DAMAGED      pages.mdb: the checkpoint before the journal is missing"* ]]
 }
 
+@test "the newest segment is missing: the one that was made for later tells of it" {
+    make_folder
+    group_start_one 0
+    made_ahead() { [ "$(ls "$FOLDER"/journal-* | wc -l)" -ge 3 ]; }
+    group_wait "a segment to be made" made_ahead
+    group_kill 0
+    newest=$(ls "$FOLDER"/journal-* | tail -n 2 | head -n 1)
+    mv "$newest" "$BATS_TEST_TMPDIR/away"
+    journal "$FOLDER"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"DAMAGED      ${newest##*/}: is missing"* ]]
+    run ! timeout 10 vstamp-replica --index 0
+    [[ $output == *"$newest: is missing"* ]]
+    mv "$BATS_TEST_TMPDIR/away" "$newest"
+    group_start_one 0
+    [ "$(vstamp --timeout 20 get last)" = one ]
+}
+
 @test "an entry that another view has replaced is shown with what replaced it" {
     group_start 3 "view_change_ms: 1500" # three times that it takes requests though it hears nobody
     vstamp put a b

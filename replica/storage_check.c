@@ -176,14 +176,26 @@ static bool room_for_branches(struct check *c)
     return fail(c, "a free page that is in use");
 }
 
-/* LMDB maps as much as its file says that it holds, be that damaged: is there no room even for what
- * is there? */
-static bool lacks_memory(size_t size)
+/* LMDB maps as much as its file says that it holds, be that damaged: is there no memory even for
+ * what is there? */
+static bool lacks_memory(const char *path, size_t size)
 {
     void *memory = zeros_map(size + 1);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
+    if (fd >= 0) close(fd);
     zeros_unmap(memory, size + 1);
-    return memory == NULL;
+    return memory == NULL || fd < 0;
+}
+
+/* Once more, if there was no memory: if that was the system's, there may be some by now. */
+static int open_file(struct check *c, const char *path)
+{
+    int mdb = pages_file_open(&c->file, path);
+
+    if (mdb != ENOMEM) return mdb;
+    pages_file_close(&c->file);
+    return pages_file_open(&c->file, path);
 }
 
 static void check(struct check *c, const char *path)
@@ -191,11 +203,11 @@ static void check(struct check *c, const char *path)
     struct stat stat_of = {0};
     MDB_envinfo info;
     MDB_stat env_stat;
-    int mdb = stat(path, &stat_of) != 0 ? errno : pages_file_open(&c->file, path);
+    int mdb = stat(path, &stat_of) != 0 ? errno : open_file(c, path);
 
     if (mdb == 0) mdb = mdb_env_info(c->file.env, &info);
     if (mdb == 0) mdb = mdb_env_stat(c->file.env, &env_stat);
-    if (storage_is_refusal(mdb) || (mdb == ENOMEM && lacks_memory((size_t)stat_of.st_size)))
+    if (mdb == ENOMEM ? lacks_memory(path, (size_t)stat_of.st_size) : storage_is_refusal(mdb))
         c->refused = mdb;
     if (mdb != 0 || env_stat.ms_psize != VSTAMP_PAGE_SIZE || info.me_last_pgno + 1 < N_METAS) {
         fail(c, mdb == MDB_CORRUPTED ? "it is shorter than it says"

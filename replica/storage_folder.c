@@ -21,7 +21,8 @@
 
 bool storage_is_refusal(int error)
 {
-    return error == EACCES || error == EPERM || error == EMFILE || error == ENFILE;
+    return error == EACCES || error == EPERM || error == EMFILE || error == ENFILE ||
+           error == ENOMEM;
 }
 
 bool storage_is_full(int error)
@@ -114,11 +115,14 @@ int storage_segments(const struct storage *s, uint64_t **numbers, size_t *n,
         if (*n > 1) qsort(*numbers, *n, sizeof **numbers, by_number);
         return 0;
     }
-    vstamp_diag_printf(diag, "%s: cannot list the folder: %s", s->folder, strerror(errno));
+    int error = errno;
+    vstamp_diag_printf(diag, "%s: cannot list the folder: %s%s", s->folder, strerror(error),
+                       storage_hint(error));
     if (dir != NULL) closedir(dir);
     free(*numbers);
     *numbers = NULL;
-    return VSTAMP_E_IO;
+    errno = error;
+    return storage_refused(error);
 }
 
 static int take_lock(struct storage *s, struct vstamp_diag *diag)

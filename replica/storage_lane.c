@@ -37,7 +37,7 @@ static const char *way_on(int error)
     if (error == EFBIG)
         return "files may not be that large: raise the limit (ulimit -f), then start this replica "
                "again";
-    if (storage_is_refusal(error) || error == ENOMEM || error == EAGAIN)
+    if (storage_is_refusal(error) || error == EAGAIN)
         return "it is not the disk: see to that, then start this replica again";
     return "check that disk, then start this replica again; if the disk is lost, start with an "
            "empty folder: the others bring it back";

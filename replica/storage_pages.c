@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/endian.h"
+#include "replica/storage_lane.h"
 
 #define FLAGS (MDB_NOSUBDIR | MDB_NOLOCK)
 #define MODE  0600
@@ -170,8 +171,8 @@ static int no_sense(struct vstamp_diag *diag)
 
 static int read_failed(struct vstamp_diag *diag, int mdb)
 {
-    vstamp_diag_printf(diag, "cannot read: %s", mdb_strerror(mdb));
-    return mdb < 0 ? VSTAMP_E_CORRUPT : VSTAMP_E_IO;
+    vstamp_diag_printf(diag, "cannot read: %s%s", mdb_strerror(mdb), storage_hint(mdb));
+    return mdb < 0 ? VSTAMP_E_CORRUPT : storage_refused(mdb);
 }
 
 static int read_head(struct pages_file *f, const struct pages_sink *sink,

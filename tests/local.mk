@@ -53,6 +53,7 @@ UNIT_TESTS = \
     %D%/unit/test_session_file \
     %D%/unit/test_session_moves \
     %D%/unit/test_storage \
+    %D%/unit/test_storage_pages \
     %D%/unit/test_talk \
     %D%/unit/test_tls \
     %D%/unit/test_trail \
@@ -210,6 +211,7 @@ check_LTLIBRARIES += %D%/libshared.la
     %D%/unit/connected.h \
     %D%/unit/core.h \
     %D%/unit/hosted.h \
+    %D%/unit/laned.h \
     %D%/unit/own_folder.h \
     %D%/unit/paged.h \
     %D%/unit/peered.h \
@@ -358,6 +360,7 @@ LDADD = %D%/libcluster.la $(SHARED_LIBS) $(SIM_LIBS) $(KV_LIBS) $(PROGRAM_LIBS) 
 %C%_unit_test_request_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_session_file_LDADD = $(CLIENT_LIBS) $(LDADD)
 %C%_unit_test_storage_LDADD = $(STORAGE_LIBS) $(LDADD)
+%C%_unit_test_storage_pages_LDADD = $(STORAGE_LIBS) $(LDADD)
 %C%_unit_test_talk_LDADD = $(ADMIN_LIBS) $(LDADD)
 %C%_unit_test_turn_LDADD = $(REPLICA_LIBS) $(LDADD)
 %C%_unit_test_turn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=node_next_timer

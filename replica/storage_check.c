@@ -314,7 +314,7 @@ static int open_look(struct look *l, const char *path)
 }
 
 /* Is this page of the file on the disk as it is here, and at its place?  `*same` is about the
- * former: what cannot be read is not. */
+ * former: what the disk cannot read is not. */
 static int compare(struct look *l, const uint8_t *page, unsigned flags, bool *same)
 {
     _Alignas(VSTAMP_PAGE_SIZE) uint8_t raw[VSTAMP_PAGE_SIZE];
@@ -323,8 +323,9 @@ static int compare(struct look *l, const uint8_t *page, unsigned flags, bool *sa
     if (l->base == NULL) l->base = page - h->number * VSTAMP_PAGE_SIZE;
     if (h->flags != flags || l->base + h->number * VSTAMP_PAGE_SIZE != page) return MDB_CORRUPTED;
     if (flags == IS_LARGE && h->as.n_pages != 1) return MDB_CORRUPTED;
-    *same = pread(l->fd, raw, sizeof raw, (off_t)(h->number * VSTAMP_PAGE_SIZE)) == sizeof raw &&
-            memcmp(raw, page, sizeof raw) == 0;
+    ssize_t n = pread(l->fd, raw, sizeof raw, (off_t)(h->number * VSTAMP_PAGE_SIZE));
+    if (n < 0 && storage_is_refusal(errno)) return errno;
+    *same = n == (ssize_t)sizeof raw && memcmp(raw, page, sizeof raw) == 0;
     return 0;
 }
 

@@ -49,12 +49,14 @@ static void put_last_block(struct last_block *b, uint64_t segment_size)
              segment_size);
 }
 
-/* The size of the segment in a file that is open for reading, 0 if its end is not there. */
+/* The size of the segment in a file that is open for reading, 0 if its end is not there; then errno
+ * tells what kept it from being read, if anything did. */
 static uint64_t whole_size(int fd)
 {
     struct last_block found, wanted;
     struct stat stat;
 
+    errno = 0;
     if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof found) return 0;
     off_t size = stat.st_size - (off_t)sizeof found;
     put_last_block(&wanted, (uint64_t)size);
@@ -317,8 +319,9 @@ static void read_failed(struct storage_reading *r, uint64_t place)
 }
 
 /* As much as there is, up to the end of the file; what the disk cannot read is zeros: it does not
- * check, and the node judges what that means. */
-static size_t read_all(struct storage_reading *r, uint64_t place, uint8_t *buffer, size_t size)
+ * check, and the node judges what that means.  False if it is not the disk that refuses. */
+static bool read_all(struct storage_reading *r, uint64_t place, uint8_t *buffer, size_t size,
+                     size_t *got)
 {
     size_t done = 0, step = size;
 
@@ -327,6 +330,7 @@ static size_t read_all(struct storage_reading *r, uint64_t place, uint8_t *buffe
         ssize_t n = pread(r->fd, buffer + done, part, (off_t)(place + done));
 
         if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && storage_is_refusal(errno)) return false;
         if (n == 0) break;
         if (n < 0 && step > JOURNAL_BLOCK) {
             step = JOURNAL_BLOCK;
@@ -340,17 +344,21 @@ static size_t read_all(struct storage_reading *r, uint64_t place, uint8_t *buffe
         done += (size_t)n;
         if (n % JOURNAL_BLOCK != 0) break; /* the end of a file that was cut */
     }
-    return done;
+    *got = done;
+    return true;
 }
 
 int storage_read(void *reading, uint64_t number, uint64_t place, void *buffer, size_t size,
                  size_t *got, struct vstamp_diag *diag)
 {
     struct storage_reading *r = reading;
+    char name[STORAGE_NAME_SIZE];
     int rv = open_segment(r, number, diag);
 
-    *got = rv == 0 && r->fd >= 0 ? read_all(r, place, buffer, size) : 0;
-    return rv;
+    *got = 0;
+    if (rv != 0 || r->fd < 0 || read_all(r, place, buffer, size, got)) return rv;
+    storage_segment_name(name, number);
+    return storage_complain(diag, r->storage, name, "cannot read");
 }
 
 /* --- looking through it while the replica runs ------------------------------------------------ */
@@ -394,8 +402,11 @@ int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_di
     int fd = open_journal(s, name, O_RDONLY | O_NONBLOCK, NULL);
     if (fd < 0 && storage_is_refusal(errno)) return storage_complain(diag, s, name, "cannot open");
     bool whole = fd >= 0 && whole_size(fd) > 0;
+    int rv = !whole && fd >= 0 && storage_is_refusal(errno)
+                 ? storage_complain(diag, s, name, "cannot read")
+                 : 0;
     if (fd >= 0) close(fd);
-    if (whole) return 0;
+    if (whole || rv != 0) return rv;
     vstamp_diag_printf(diag, "%s/%s: damaged: its end is missing", s->folder, name);
     return VSTAMP_E_CORRUPT;
 }

@@ -3,7 +3,7 @@
  * store of pages has test_storage_pages.c.  That a group lives on that, whatever happens to the
  * files, is tested by tests/cli/vstamp-replica-disk.bats, and in which order they are synced by
  * vstamp-disk-order.bats. */
-#define _GNU_SOURCE /* O_DIRECT */
+#define _GNU_SOURCE /* O_DIRECT, O_TMPFILE */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -287,6 +287,30 @@ static void a_segment_that_cannot_be_opened_now_is_opened_later(void **state)
     close(r.fd);
 }
 
+/* A start would put it aside, and the replica be without its state. */
+static void what_there_is_no_memory_to_read_is_not_damaged(void **state)
+{
+    struct fixture *f = *state;
+    struct storage_reading r = {.storage = &f->storage, .glances = true, .fd = -1};
+    struct vstamp_diag diag;
+    size_t got = 7;
+
+    make_segment(f, 1);
+    open_fails = ENOMEM;
+    assert_int_equal(storage_check_end(&f->storage, 1, &diag), VSTAMP_E_AGAIN);
+    open_fails = 0;
+    read_fails = ENOMEM;
+    int whole = storage_check_end(&f->storage, 1, &diag);
+    int rv = storage_read(&r, 1, 0, buffer, sizeof buffer, &got, &diag);
+    read_fails = 0;
+    assert_int_equal(whole, VSTAMP_E_AGAIN);
+    assert_int_equal(rv, VSTAMP_E_AGAIN);
+    assert_int_equal(got, 0);
+    assert_non_null(strstr(diag.text, "journal-0000000000000001: cannot read: Cannot allocate"));
+    assert_int_equal(read_two(&r, 1, 0), 2 * JOURNAL_BLOCK);
+    close(r.fd);
+}
+
 /* A folder in its place stands for a disk that cannot be read.  The first place is what is told. */
 static void what_cannot_be_read_is_zeros(void **state)
 {
@@ -438,6 +462,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_segment_is_read_to_its_end_and_one_that_is_not_there_is_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segment_that_cannot_be_opened_now_is_opened_later, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_there_is_no_memory_to_read_is_not_damaged, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_is_zeros, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segment_that_is_found_damaged_is_not_used_again, set_up,

@@ -486,14 +486,18 @@ static int walk_pages(struct folder *f, struct vstamp_diag *diag)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static int tell_aside(struct folder *f, struct vstamp_diag *diag)
+static int tell_what_else(struct folder *f, struct vstamp_diag *diag)
 {
     DIR *dir = opendir(f->storage.folder);
     const struct dirent *entry;
-    while (dir != NULL && (entry = storage_entry(dir)) != NULL)
+    while (dir != NULL && (entry = storage_entry(dir)) != NULL) {
         if (strncmp(entry->d_name, STORAGE_ASIDE, strlen(STORAGE_ASIDE)) == 0)
             finding(f, entry->d_name, FOLDER_NO_PLACE,
                     "a start found it damaged and put it aside");
+        if (strcmp(entry->d_name, STORAGE_UNFINISHED) == 0)
+            finding(f, entry->d_name, FOLDER_NO_PLACE,
+                    "a restore into this folder was not finished");
+    }
     int error = errno;
     if (dir != NULL) closedir(dir);
     if (error == 0) return 0;
@@ -506,7 +510,7 @@ int folder_walk(struct folder *f, const struct folder_visitor *visitor, struct v
     f->visitor = visitor;
     int rv = walk_pages(f, diag);
     if (rv == 0) rv = walk_journal(f, diag);
-    if (rv == 0) rv = tell_aside(f, diag);
+    if (rv == 0) rv = tell_what_else(f, diag);
     return rv;
 }
 

@@ -150,11 +150,13 @@ static int make(struct member *m, const struct config *config, uint32_t index,
     if (rv == 0)
         rv = storage_open_journal(&m->storage, &m->loop, node_segment_size(&m->config),
                                   JOURNAL_IO_ANY, diag);
+    if (rv == 0) rv = storage_begin_making(&m->storage, diag);
     if (rv == 0) rv = storage_start(&m->storage, &m->loop, diag);
     if (rv == 0) {
         turn_begin(&m->turn);
         uv_run(&m->loop, UV_RUN_DEFAULT);
         assert(node_is_stored(m->node));
+        rv = storage_end_making(&m->storage, diag);
         storage_close(&m->storage);
     }
     uv_walk(&m->loop, close_handle, NULL);

@@ -3,6 +3,7 @@
  * they have done. */
 #include "replica/storage.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,13 +43,26 @@ static void say_if_large(const struct storage *s)
               LOG_NUMBER("bytes", (uint64_t)pages.st_size));
 }
 
+/* Half of a state would be taken for all of it. */
+static int check_made(const struct storage *s, struct vstamp_diag *diag)
+{
+    if (faccessat(s->folder_fd, STORAGE_UNFINISHED, F_OK, 0) != 0) {
+        if (errno == ENOENT) return 0;
+        return storage_complain(diag, s, STORAGE_UNFINISHED, "cannot look for it");
+    }
+    vstamp_diag_printf(diag, "%s: a restore into it was not finished: remove the folder, and "
+                             "restore again", s->folder);
+    return VSTAMP_E_CONFIG;
+}
+
 int storage_restore(struct storage *s, struct node *node, struct vstamp_diag *diag)
 {
     bool aside;
+    int rv = check_made(s, diag);
 
+    if (rv != 0) return rv;
     say_if_large(s);
-    int rv = storage_look_aside(s, &aside, diag);
-
+    rv = storage_look_aside(s, &aside, diag);
     if (rv == 0) rv = restore_files(s, node, diag);
     if (rv == 0 && aside && node_is_blank(node)) {
         vstamp_diag_printf(diag, "%s: its files were found damaged at a former start", s->folder);

@@ -8,6 +8,7 @@
  *   journal.tmp                   a segment that is being made; removed at start
  *   pages.mdb                     the newest checkpoint (storage_pages.h)
  *   fetched-pages                 some of one that is being fetched (storage_fetched.c)
+ *   restore-unfinished            no replica starts: what a restore made is not all there yet
  *   trail, trail.1                what pages held at digest points (storage_trail.c), and
  *   trail-kept, trail-kept.1      the same, until states were found to differ
  *
@@ -132,6 +133,10 @@ int storage_open_journal(struct storage *s, uv_loop_t *loop, uint64_t segment_si
                          enum journal_io io, struct vstamp_diag *diag);
 const char *storage_journal_io(const struct storage *s); /* "ring" or "thread" */
 
+/* For whoever makes the folder of a replica that is not to start in it before all is there. */
+int storage_begin_making(const struct storage *s, struct vstamp_diag *diag);
+int storage_end_making(const struct storage *s, struct vstamp_diag *diag);
+
 /* Give the node what the folder holds.  What is fed is on stable storage, not just in the cache of
  * the system (PIT-9.6).  Files that are damaged are put aside, and the node told that it has lost
  * its state, unless its group is too small to bring it back. */
@@ -160,6 +165,7 @@ bool storage_segment_number(const char *name, uint64_t *number);
 #define STORAGE_BEFORE    ".1" /* behind either: the file before that one */
 #define STORAGE_ASIDE     "damaged-" /* names that begin so */
 #define STORAGE_LOCK      "lock"
+#define STORAGE_UNFINISHED "restore-unfinished"
 
 /* To look at a stopped replica's folder, whichever it is: nothing is written, and no replica starts
  * in it meanwhile.  VSTAMP_E_CONFIG if that is none, VSTAMP_E_IO if a replica uses it. */

@@ -173,6 +173,24 @@ int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32
     return 0;
 }
 
+/* --- making one ------------------------------------------------------------------------------- */
+
+int storage_begin_making(const struct storage *s, struct vstamp_diag *diag)
+{
+    int fd = openat(s->folder_fd, STORAGE_UNFINISHED, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0) return storage_complain(diag, s, STORAGE_UNFINISHED, "cannot create");
+    close(fd);
+    return fsync(s->folder_fd) == 0 ? 0 : storage_complain(diag, s, ".", "cannot sync");
+}
+
+int storage_end_making(const struct storage *s, struct vstamp_diag *diag)
+{
+    if (unlinkat(s->folder_fd, STORAGE_UNFINISHED, 0) != 0)
+        return storage_complain(diag, s, STORAGE_UNFINISHED, "cannot remove");
+    return fsync(s->folder_fd) == 0 ? 0 : storage_complain(diag, s, ".", "cannot sync");
+}
+
 /* --- looking at it ---------------------------------------------------------------------------- */
 
 static bool is_of_a_replica(const char *name)

@@ -287,6 +287,31 @@ application, ./mine"* ]]
     [ "$(stat -c %u:%g new/0 new/0/* | uniq)" = 4321:1234 ]
 }
 
+@test "no replica starts in a folder of which a restore has made a part" {
+    local i
+    group_start 1
+    group_wait_primary
+    cd "$BATS_TEST_TMPDIR"
+    head -c 500000 /dev/zero | tr '\0' x >v
+    for ((i = 0; i < 40; i++)); do vstamp put "k$i" - <v >/dev/null; done
+    vstamp-admin backup b
+    group_stop 0
+    sed -i "s|^data_dir:.*|data_dir: new|" "$VSTAMP_CONFIG"
+    # the journal fits, the pages do not
+    (ulimit -f 17000 && admin restore b && [ "$status" -eq 1 ] && [[ $stderr == *disk-failed* ]])
+    [ -s new/0/journal-0000000000000002 ]
+    run --separate-stderr timeout 10 vstamp-replica --index 0
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"new/0: a restore into it was not finished: remove the folder"* ]]
+    admin journal new/0
+    [ "$status" -eq 1 ]
+    [[ $output == *"restore-unfinished: a restore into this folder was not finished"* ]]
+    rm -r new
+    vstamp-admin restore b
+    group_start_one 0
+    [ "$(vstamp --timeout 20 get k39 | wc -c)" -ge 500000 ]
+}
+
 @test "a folder that cannot be listed is not taken for an empty one" {
     local library
     library=$(cd "${top_builddir:?}" && pwd)/tests/cli/.libs/bad_folder.so

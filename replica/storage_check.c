@@ -386,8 +386,11 @@ int pages_file_find_rot(const char *folder, uint64_t first,
         if (mdb != 0) break;
         if (!sound) rotten[(*n_rotten)++] = (uint32_t)(number / 2);
     }
+    if (mdb == MDB_NOTFOUND) mdb = MDB_CORRUPTED; /* the head is behind all pages */
     if (at != NULL) mdb_cursor_close(at);
     pages_file_close(&l.file);
+    /* The next start is to see the disk: with what is cached it would go on, and end here again. */
+    if (mdb == MDB_CORRUPTED) posix_fadvise(l.fd, 0, 0, POSIX_FADV_DONTNEED);
     if (l.fd >= 0) close(l.fd);
-    return mdb == MDB_NOTFOUND ? MDB_CORRUPTED : mdb; /* the head is behind all pages */
+    return mdb;
 }

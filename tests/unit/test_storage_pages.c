@@ -197,6 +197,34 @@ static void what_the_system_has_no_memory_for_is_not_damaged(void **state)
     assert_int_equal(f->lane.n_rotten, 0);
 }
 
+/* --- damage that the cache hides -------------------------------------------------------------- */
+
+static off_t forgotten = -1; /* from there on a file was not to be kept in the cache */
+
+SHOWN int posix_fadvise(int fd, off_t from, off_t size, int advice)
+{
+    (void)fd;
+    if (size == 0 && advice == POSIX_FADV_DONTNEED) forgotten = from;
+    return 0;
+}
+
+/* A leaf cannot be mended, so the replica ends; a start that was shown the cache would go on, and
+ * end there again. */
+static void a_leaf_that_rots_under_the_cache_is_seen_by_the_next_start(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t rotten[NODE_CHECKED_PAGES], n;
+
+    store_pages(f, 1, "one", "abcde");
+    assert_int_equal(pages_file_find_rot(f->folder, 0, rotten, &n), 0);
+    assert_int_equal(forgotten, -1);
+    has_turned = true;
+    int mdb = pages_file_find_rot(f->folder, 0, rotten, &n);
+    has_turned = false;
+    assert_int_equal(mdb, MDB_CORRUPTED);
+    assert_int_equal(forgotten, 0);
+}
+
 /* --- damage ----------------------------------------------------------------------------------- */
 
 /* A file of LMDB that is sound, and yet none of ours: `size` bytes under a key, or nothing. */
@@ -317,6 +345,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_the_system_has_no_memory_for_is_not_damaged, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_leaf_that_rots_under_the_cache_is_seen_by_the_next_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pages_are_of_two_records_each, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_byte_of_the_pages_that_rots_is_seen_or_does_not_matter, set_up, tear_down),

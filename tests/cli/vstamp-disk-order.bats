@@ -19,6 +19,7 @@ orders_well() {
     for i in $(seq 20); do vstamp --timeout 20 put "k$i" "v$i"; done
     group_freed() { [ ! -e "$BATS_TEST_TMPDIR/data/0/journal-0000000000000001" ]; }
     group_wait "a segment to be freed" group_freed
+    [ "$(ls -l "/proc/${GROUP_PIDS[0]}/fd" | grep -c /journal-)" -le 2 ] # the last, and the next
     group_kill 0
     group_start_one 0
     for i in $(seq 20); do vstamp --timeout 20 put "k$i" "w$i"; done

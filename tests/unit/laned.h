@@ -25,7 +25,19 @@ struct fixture {
     struct storage storage;
     struct lane lane;
     struct rlimit files;
+    unsigned n_open; /* at the beginning */
 };
+
+/* Descriptors of this process. */
+static inline unsigned count_open(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    while (dir != NULL && readdir(dir) != NULL) n++;
+    if (dir != NULL) closedir(dir);
+    return n;
+}
 
 static inline int set_up(void **state)
 {
@@ -39,6 +51,7 @@ static inline int set_up(void **state)
     if (mkdtemp(f->folder) == NULL) return -1;
     snprintf(f->storage.folder, sizeof f->storage.folder, "%s", f->folder);
     f->storage.folder_fd = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    f->n_open = count_open();
     return f->storage.folder_fd >= 0 ? 0 : -1;
 }
 
@@ -52,10 +65,11 @@ static inline int tear_down(void **state)
         unlinkat(f->storage.folder_fd, entry->d_name, 0);
     if (dir != NULL) closedir(dir);
     if (f->lane.fd >= 0) close(f->lane.fd);
+    bool all_closed = count_open() == f->n_open;
     close(f->storage.folder_fd);
     rmdir(f->folder);
     free(f);
-    return 0;
+    return all_closed ? 0 : -1;
 }
 
 /* May files be opened? */

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "laned.h"
 
@@ -184,15 +185,6 @@ static void a_segment_is_made_of_zeros_or_of_a_spare_that_fits(void **state)
     assert_true(is_there(f, third));
 }
 
-/* As many descriptors as before: none was left open. */
-static int lowest_free(const struct fixture *f)
-{
-    int fd = dup(f->storage.folder_fd);
-
-    close(fd);
-    return fd;
-}
-
 /* The system's own limit stops what would fill the disk. */
 static void limit_size(rlim_t size)
 {
@@ -207,7 +199,7 @@ static void limit_size(rlim_t size)
 static void assert_not_made(struct fixture *f, uint64_t size, int why, const char *step)
 {
     const struct node_job job = {.number = 1};
-    int free_before = lowest_free(f);
+    unsigned open_before = count_open();
 
     f->storage.journal.segment_size = size;
     limit_size(2 * JOURNAL_BLOCK);
@@ -217,7 +209,7 @@ static void assert_not_made(struct fixture *f, uint64_t size, int why, const cha
     assert_int_equal(f->lane.failed_errno, why);
     assert_string_equal(f->lane.failed_step, step);
     assert_int_equal(f->lane.fd, -1);
-    assert_int_equal(lowest_free(f), free_before);
+    assert_int_equal(count_open(), open_before);
     assert_false(is_there(f, STORAGE_TEMPORARY)); /* it would take the room that is needed */
     assert_false(is_there(f, "journal-0000000000000001"));
 }
@@ -254,12 +246,12 @@ static void a_segment_is_read_to_its_end_and_one_that_is_not_there_is_empty(void
     make_segment(f, 2);
     assert_int_equal(cut_file(f, "journal-0000000000000002", JOURNAL_BLOCK + 904), 0);
     assert_int_equal(read_two(&r, 1, 0), 2 * JOURNAL_BLOCK);
-    int free_before = lowest_free(f);
+    unsigned open_before = count_open();
     assert_int_equal(read_two(&r, 1, SEGMENT), JOURNAL_BLOCK);
     assert_int_equal(read_two(&r, 2, 0), JOURNAL_BLOCK + 904);
     assert_int_equal(read_two(&r, 2, SEGMENT), 0);
     assert_int_equal(read_two(&r, 1, 0), 2 * JOURNAL_BLOCK);
-    assert_int_equal(lowest_free(f), free_before);
+    assert_int_equal(count_open(), open_before);
     assert_int_equal(read_two(&r, 3, 0), 0);
     assert_int_equal(r.fd, -1);
 }
@@ -349,7 +341,7 @@ static void a_segment_that_is_found_damaged_is_not_used_again(void **state)
 
     for (uint64_t number = 1; number <= 3; number++) make_segment(f, number);
     assert_int_equal(cut_file(f, "journal-0000000000000003", SEGMENT), 0);
-    int free_before = lowest_free(f);
+    unsigned open_before = count_open();
     assert_false(look_at(f, 1, 0).rotten);
     assert_int_equal(f->lane.unfit, 0);
     assert_true(look_at(f, 2, JOURNAL_BLOCK).rotten); /* it is of zeros */
@@ -359,7 +351,7 @@ static void a_segment_that_is_found_damaged_is_not_used_again(void **state)
     assert_int_equal(found.number, 3);
     assert_int_equal(found.place, SEGMENT);
     assert_int_equal(f->lane.unfit, 3);
-    assert_int_equal(lowest_free(f), free_before);
+    assert_int_equal(count_open(), open_before);
 }
 
 /* --- what is put aside, and the trail --------------------------------------------------------- */
@@ -444,6 +436,51 @@ static void a_trail_turns_and_is_kept_as_it_is_told(void **state)
     assert_false(is_there(f, STORAGE_TRAIL_KEPT STORAGE_BEFORE));
 }
 
+/* --- room on the disk ------------------------------------------------------------------------- */
+
+static bool is_nearly_full;
+
+SHOWN int fstatvfs(int fd, struct statvfs *system)
+{
+    (void)fd;
+    *system = (struct statvfs){.f_frsize = 1, .f_blocks = 1 << 30, .f_bfree = 1 << 30,
+                               .f_bavail = is_nearly_full ? 64 << 20 : 1 << 30};
+    return 0;
+}
+
+/* It is the checkpoint that needs it. */
+static void what_may_be_lost_does_not_take_the_last_room(void **state)
+{
+    static const uint8_t page[16 + VSTAMP_PAGE_SIZE] = {[4] = 1};
+    const struct node_job trail = {.kind = NODE_JOB_TRAIL, .data = bytes_of("one")};
+    struct fixture *f = *state;
+
+    is_nearly_full = true;
+    trail_append(&f->lane, &trail);
+    fetched_keep(&f->lane, (struct bytes){page, sizeof page});
+    is_nearly_full = false;
+    assert_int_equal(f->lane.trail_errno, ENOSPC);
+    assert_holds(f, STORAGE_TRAIL, "");
+    assert_int_equal(f->lane.fetched_errno, ENOSPC);
+    assert_false(is_there(f, STORAGE_FETCHED));
+    trail_append(&f->lane, &trail);
+    assert_int_equal(f->lane.trail_errno, 0);
+    assert_holds(f, STORAGE_TRAIL, "one");
+}
+
+static void a_trail_that_is_large_is_told(void **state)
+{
+    const struct node_job trail = {.kind = NODE_JOB_TRAIL, .data = bytes_of("one")};
+    struct fixture *f = *state;
+
+    make_file(f, STORAGE_TRAIL, "");
+    assert_int_equal(cut_file(f, STORAGE_TRAIL, (16 << 20) - 4), 0);
+    trail_append(&f->lane, &trail);
+    assert_int_equal(f->lane.trail_size, 0);
+    trail_append(&f->lane, &trail);
+    assert_int_equal(f->lane.trail_size, (16 << 20) + 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +511,9 @@ int main(void)
             the_oldest_segment_is_put_aside_first_and_the_pages_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_trail_turns_and_is_kept_as_it_is_told, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_may_be_lost_does_not_take_the_last_room, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_trail_that_is_large_is_told, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,7 @@ void connection_hold(struct connection *c)
 {
     if (c->held) return;
     c->held = true;
+    c->resumed = false;
     enter_queue(c);
     if (c->reading) uv_read_stop((uv_stream_t *)&c->tcp);
     c->reading = false;
@@ -271,8 +272,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct connection *c = (struct connection *)stream;
     struct bytes read = {(const uint8_t *)buf->base, n > 0 ? (size_t)n : 0};
 
-    if (n == UV_ENOBUFS && turn_bears_no_more(c->owner->turn)) connection_hold(c);
+    if (n == UV_ENOBUFS && turn_bears_no_more(c->owner->turn, c->resumed)) connection_hold(c);
     if (n == 0 || n == UV_ENOBUFS) return;
+    c->resumed = false;
     if (n < 0) {
         turn_begin(c->owner->turn); /* thousands may end at once, and each end is work */
         turn_takes(c->owner->turn);
@@ -291,6 +293,7 @@ void connection_resume(struct connection *c)
 {
     leave_queue(c);
     if (has_much_unread(c)) return; /* on_written */
+    c->resumed = c->held;
     c->held = false;
     if (c->in.size > 0) {
         size_t used = feed(c, (struct bytes){c->in.data, c->in.size});

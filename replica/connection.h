@@ -55,6 +55,7 @@ struct connection {
     bool held;           /* frames stay here and in the socket */
     bool queued;         /* among those of the owner that may be resumed: */
     struct connection *held_before, *held_after;
+    bool resumed; /* it was held, and has not been read since */
     struct turn_share share;
     int error;           /* of the frame for which it was closed, or 0 */
     size_t frame_max;    /* larger ones are an error */

@@ -10,8 +10,6 @@
 #define US_MAX       5000u
 #define TAKEN_A_LOOK 16u /* frames between two looks at the clock */
 #define GREETED_MAX  4u  /* steps of handshakes */
-#define REFUSED_MAX  256u
-#define RESUMED_MAX  256u /* with REFUSED_MAX it is less than libuv asks the system for at once */
 
 uint64_t turn_monotonic_us(void)
 {
@@ -75,10 +73,11 @@ bool turn_is_full(const struct turn *t)
     return t->begun && (t->late || t->taken_bytes >= TURN_BYTES_MAX);
 }
 
-bool turn_bears_no_more(struct turn *t)
+bool turn_bears_no_more(struct turn *t, bool has_waited)
 {
     turn_begin(t);
-    return ++t->refused > REFUSED_MAX;
+    t->refused++;
+    return t->refused > (has_waited ? 3 : 2) * TURN_CROWD;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -123,7 +122,7 @@ static uint32_t room_after(const struct turn *t)
 {
     uint32_t fed = t->taken > TAKEN_A_LOOK ? t->taken : TAKEN_A_LOOK;
 
-    return turn_is_full(t) && fed < RESUMED_MAX ? fed : RESUMED_MAX;
+    return turn_is_full(t) && fed < TURN_CROWD ? fed : TURN_CROWD;
 }
 
 static void end(struct turn *t)
@@ -166,7 +165,7 @@ void turn_init(struct turn *t, uv_loop_t *loop, struct node *node, void (*send)(
                void (*after)(void *ctx), bool (*resume)(void *ctx), void *ctx)
 {
     *t = (struct turn){
-        .node = node, .round = 1, .resumed_max = RESUMED_MAX, .send = send, .after = after,
+        .node = node, .round = 1, .resumed_max = TURN_CROWD, .send = send, .after = after,
         .resume = resume, .ctx = ctx};
     uv_check_init(loop, &t->check);
     uv_prepare_init(loop, &t->prepare);

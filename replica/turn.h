@@ -62,6 +62,7 @@ struct turn_share {
     size_t bytes;
 };
 
+#define TURN_CROWD     256u /* connections: a quarter of what libuv asks for at once */
 #define TURN_BYTES_MAX (256u << 10) /* that a turn reads, and one read more */
 
 /* A connection's share in this round: is there something of it left, of `max`, and: it read so many
@@ -83,9 +84,9 @@ bool turn_is_full(const struct turn *t);
 
 /* What is left in a socket makes it ready again at once.  Where a thousand are, libuv asks for the
  * next thousand in the same round, which it goes through 48 times, and the turn does not end: so
- * some may come in vain, and then none.  One more does; true: it has to stay away until a turn has
- * ended. */
-bool turn_bears_no_more(struct turn *t);
+ * two quarters of them may come in vain, and three of those who have waited before, so that they
+ * need not wait again.  One more does; true: it has to stay away until a turn has ended. */
+bool turn_bears_no_more(struct turn *t, bool has_waited);
 
 /* CLOCK_BOOTTIME: it counts suspends, so that a machine that slept knows it. */
 uint64_t turn_monotonic_us(void);

@@ -272,10 +272,10 @@ static void thousands_that_are_ready_at_once_are_gone_through_once(void **state)
     f->is_slow = true;
     hosted_run(&f->hosted);
     assert_int_equal(f->n_frames, LOOK);
-    assert_in_range(f->hosted.turn.refused, CROWD - LOOK, CROWD + CROWD / 4);
+    assert_in_range(f->hosted.turn.refused, CROWD - LOOK, CROWD + 2 * TURN_CROWD);
     while (f->n_frames < CROWD && n_rounds++ < CROWD) {
         hosted_run(&f->hosted);
-        assert_in_range(f->hosted.turn.refused, 0, CROWD / 4);
+        assert_in_range(f->hosted.turn.refused, 0, 3 * TURN_CROWD);
     }
     assert_in_range(n_rounds, CROWD / LOOK - 1, CROWD / LOOK + 2);
     for (int i = 0; i < 2; i++) hosted_run(&f->hosted);

@@ -15,7 +15,6 @@
 
 #define GREETED_MAX 4u
 #define LOOK        16u
-#define ROOM        256u /* those who may come in vain, and those who are resumed */
 #define S           UINT64_C(1000000) /* in microseconds */
 
 struct fixture {
@@ -240,12 +239,14 @@ static void a_turn_says_for_how_many_the_next_has_room(void **state)
     struct fixture *f = *state;
 
     take_a_turn(f);
-    assert_int_equal(f->turn->resumed_max, ROOM);
-    for (unsigned taken = 1; taken <= ROOM + 1; taken += 50) {
+    assert_int_equal(f->turn->resumed_max, TURN_CROWD);
+    for (unsigned taken = 1; taken <= TURN_CROWD + 50; taken += 50) {
         fill(f);
         for (unsigned i = 0; i < taken; i++) turn_takes(f->turn);
         hosted_run(&f->hosted);
-        assert_int_equal(f->turn->resumed_max, taken < LOOK ? LOOK : taken < ROOM ? taken : ROOM);
+        assert_in_range(f->turn->resumed_max, LOOK, TURN_CROWD);
+        if (taken >= LOOK && taken <= TURN_CROWD)
+            assert_int_equal(f->turn->resumed_max, taken);
     }
 }
 
@@ -254,8 +255,11 @@ static void a_turn_bears_that_some_come_in_vain(void **state)
     struct fixture *f = *state;
 
     for (int turn = 0; turn < 2; turn++) {
-        for (unsigned i = 0; i < ROOM; i++) assert_false(turn_bears_no_more(f->turn));
-        assert_true(turn_bears_no_more(f->turn));
+        for (unsigned i = 0; i < 2 * TURN_CROWD; i++)
+            assert_false(turn_bears_no_more(f->turn, false));
+        assert_true(turn_bears_no_more(f->turn, false));
+        for (unsigned i = 1; i < TURN_CROWD; i++) assert_false(turn_bears_no_more(f->turn, true));
+        assert_true(turn_bears_no_more(f->turn, true));
         assert_true(f->turn->begun); /* at whose end they are fed */
         hosted_run(&f->hosted);
     }

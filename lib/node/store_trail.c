@@ -35,8 +35,8 @@ bool node_trail_next(struct node *n, struct node_job *job)
     const struct vr_trail *t = &n->vr.trail;
     bool known = !vstamp_id_is_zero(n->vr.group); /* whose trail it is; a blank one has to hear */
     bool worth = t->due || t->n >= TRAIL_MANY || n->vr.diverged_op != 0;
-    bool writes = worth && t->n > 0;
-    if (!known || (!writes && t->then == TRAIL_GOES_ON)) return false;
+    bool writes = worth && t->n > 0, turns = t->then != TRAIL_GOES_ON && t->op == 0;
+    if (!known || (!writes && !turns)) return false;
     *job = (struct node_job){.kind = NODE_JOB_TRAIL};
     if (t->n > 0) job->data = encode(n);
     job->number = vr_trail_taken(&n->vr);

@@ -285,7 +285,6 @@ static void save_in_pause(struct vr *r)
 
 void vr_digest_turn_end(struct vr *r)
 {
-    vr_trail_go_on(r);
     if (!takes_part(r)) return;
     tell(r, PAGES_HASHED_AT_ONCE);
     if (!r->over) look(r);

@@ -605,6 +605,7 @@ void vr_on_turn_sent(struct vr *r)
         vr_batch_settle(r);
         settle(r);
     }
+    vr_trail_go_on(r); /* also if this life is over: it ends once all is told (R4) */
     if (r->over) return;
     vr_digest_turn_end(r);
     if (r->over) return;

@@ -10,7 +10,8 @@
  *       told yet are told with that one: the trail loses a point, and stays true;
  *   R3  at a start all pages count as zeros, and whatever is restored as a change of them;
  *   R4  when states are found to differ what was written so far is put aside, in place of what was
- *       put aside before.  A file that is large takes the place of the one before it, and another
+ *       put aside before, once the point that is being told is told whole: who is wrong itself ends
+ *       only then.  A file that is large takes the place of the one before it, and another
  *       begins.  Each file begins by telling all pages anew, so it needs nothing that came before
  *       it, and goes on until that beginning is half of it at most, however large it is. */
 #include "vr/rooms.h"
@@ -29,7 +30,7 @@ static void add(struct vr_trail *t, uint32_t page, uint64_t value)
 void vr_trail_go_on(struct vr *r)
 {
     struct vr_trail *t = &r->trail;
-    while (t->op != 0 && t->n < TRAIL_ENTRIES) {
+    while (t->op != 0 && t->n < TRAIL_ENTRIES - 1) { /* a page that has turned has room, too */
         t->page = pages_next_untold(&r->pages, t->page);
         if (t->page < r->pages.n_max) {
             add(t, t->page, pages_told(&r->pages, t->page));

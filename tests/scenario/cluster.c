@@ -151,7 +151,7 @@ static void set_up_member(struct cluster *c, uint8_t index, int mode, const uint
         .max_read_bytes = CLUSTER_VALUE_MAX + READ_OVERHEAD,
         .log_entries = 64,
         .log_bytes = 262144, .witness_log_bytes = 262144, .checkpoint_ops = 16,
-        .state_pages = (mode & CLUSTER_LARGE) != 0 ? 300 : 64,
+        .state_pages = (mode & CLUSTER_LARGE) != 0 ? 300 : (mode & CLUSTER_LARGER) != 0 ? 640 : 64,
         .version = "test"};
     m->config.n_replicas = n;
     for (uint8_t i = 0; i < n; i++) {

@@ -21,11 +21,18 @@
 #define CLUSTER_ALL (-1)
 
 /* To be or'ed. */
-enum cluster_mode { CLUSTER_MEMORY = 0, CLUSTER_DISK = 1, CLUSTER_LEASES = 2, CLUSTER_LARGE = 4 };
+enum cluster_mode {
+    CLUSTER_MEMORY = 0,
+    CLUSTER_DISK = 1,
+    CLUSTER_LEASES = 2,
+    CLUSTER_LARGE = 4,
+    CLUSTER_LARGER = 8
+};
 #define CLUSTER_WITNESS(replica) (256 << (replica)) /* or'ed, too: that one is a witness */
 
 /* Heartbeats every 20 ms, suspicion after 200 to 300 ms, a checkpoint every 16 operations, a
- * pipeline of 4.  Large is a state of up to 300 pages: the tree over them has two levels. */
+ * pipeline of 4.  Large is a state of up to 300 pages: the tree over them has two levels; larger
+ * one of up to 640, more than wait for the trail at once. */
 #define CLUSTER_SESSIONS 6
 #define CLUSTER_VALUE_MAX 3600u /* a batch holds a little more */
 struct cluster;

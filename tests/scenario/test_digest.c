@@ -202,6 +202,17 @@ static void memory_of_two_that_turns_is_said(void **unused)
     cluster_free(c);
 }
 
+/* To a key of its own. */
+static void put_page(struct cluster *c, uint64_t session, uint64_t number)
+{
+    static const uint8_t value[CLUSTER_VALUE_MAX];
+    struct kv_op put = {.verb = KV_PUT,
+                        .key = {(const uint8_t *)&number, sizeof number},
+                        .value = {value, sizeof value}};
+    cluster_send_op(c, 1, session, number, 0, &put);
+    cluster_settle(c);
+}
+
 static bool tells_of(const struct trail *t, uint32_t page)
 {
     for (size_t i = 0; i < t->n; i++)
@@ -214,16 +225,9 @@ static bool tells_of(const struct trail *t, uint32_t page)
 static void a_trail_whose_files_turn_knows_all_pages(void **unused)
 {
     (void)unused;
-    static const uint8_t value[CLUSTER_VALUE_MAX];
     uint64_t session;
     struct cluster *c = group(3, CLUSTER_DISK, &session, 2);
-    for (uint64_t number = 2; number < 6; number++) {
-        struct kv_op put = {.verb = KV_PUT,
-                            .key = {(const uint8_t *)&number, sizeof number},
-                            .value = {value, sizeof value}};
-        cluster_send_op(c, 1, session, number, 0, &put);
-        cluster_settle(c);
-    }
+    for (uint64_t number = 2; number < 6; number++) put_page(c, session, number);
     for (uint64_t number = 6; number < 1000; number++) cluster_incr(c, 1, session, number, 0);
     cluster_run(c, 1000);
     for (uint8_t i = 0; i < 3; i++) {
@@ -238,6 +242,35 @@ static void a_trail_whose_files_turn_knows_all_pages(void **unused)
     cluster_free(c);
 }
 
+/* Rule: who is wrong ends once the trail has all of the point at which that was found, which may be
+ * more than waits at once: after a start all pages of the state. */
+static void one_that_differs_ends_with_a_whole_trail(void **unused)
+{
+    (void)unused;
+    uint64_t session, number = 2;
+    struct cluster *c = group(3, CLUSTER_DISK | CLUSTER_LARGER, &session, 2);
+    while (cluster_core(c, 0)->pages.n_used <= TRAIL_ENTRIES) put_page(c, session, number++);
+    cluster_run(c, 40);
+    cluster_crash(c, 1);
+    cluster_start(c, 1);
+    assert_true(cluster_converge(c));
+
+    flip(c, 1);
+    cluster_slow_checkpoints(c, 1, true);
+    cluster_run(c, 1000); /* a look at what is stored is under way, so the trail waits */
+    for (uint64_t end = number + POINT; number < end; number++)
+        cluster_try_incr(c, 1, session, number, 0);
+    cluster_run(c, 40);
+    const struct vr *core = cluster_core(c, 1);
+    assert_non_null(why_over(c, 1));
+    cluster_slow_checkpoints(c, 1, false);
+    cluster_settle(c);
+    assert_int_equal(0, core->trail.op);
+    assert_int_equal(0, core->trail.n);
+    assert_int_equal(TRAIL_GOES_ON, core->trail.then); /* its files are put aside */
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +281,7 @@ int main(void)
         cmocka_unit_test(memory_that_turns_is_found),
         cmocka_unit_test(memory_of_two_that_turns_is_said),
         cmocka_unit_test(a_trail_whose_files_turn_knows_all_pages),
+        cmocka_unit_test(one_that_differs_ends_with_a_whole_trail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,8 @@
  *   - trails of replicas whose memory never turned do not differ, whatever crashed in between;
  *   - that of a replica which a digest has found to be wrong is there to the point at which that
  *     was; it differs from that of any which was always right, if both have that point, and, in
- *     the life in which its memory turned, only after that. */
+ *     the life in which its memory turned, only after that;
+ *   - that of one which has found a page itself names it. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -57,12 +58,24 @@ static void check_whole(struct sim_replica *r, const struct vr *core)
     free(t.entries);
 }
 
+static void check_names_page(struct sim_replica *r, const struct vr *core)
+{
+    struct trail t = read_trail(r);
+    if (t.rotten != core->digests.rotten_page)
+        sim_fail(r->sim, "the trail of replica %u does not name the page that turned", r->index);
+    free(t.entries);
+}
+
 void sim_trail_fenced(struct sim_replica *r)
 {
     struct sim *sim = r->sim;
     const struct vr *core = check_core(r->node);
     bool found_before = core->trail.kept_op == 0; /* in a former life; that may have crashed */
-    if (!has_trail(r) || found_before || core->digests.rotten_page != 0) return;
+    if (!has_trail(r) || found_before) return;
+    if (core->digests.rotten_page != 0) {
+        check_names_page(r, core);
+        return;
+    }
     check_whole(r, core);
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_replica *other = &sim->replicas[i];

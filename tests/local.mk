@@ -216,6 +216,7 @@ check_LTLIBRARIES += %D%/libshared.la
     %D%/unit/paged.h \
     %D%/unit/peered.h \
     %D%/unit/session_play.h \
+    %D%/unit/small.h \
     %D%/unit/stored.h
 SHARED_LIBS = %D%/libshared.la
 

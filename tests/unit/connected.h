@@ -89,7 +89,7 @@ static inline int set_up(void **state)
 
     if (f == NULL) return -1;
     *state = f;
-    const struct node_io io = {.send = hosted_ignore_frame, .log = hosted_ignore_log};
+    const struct node_io io = {.send = ignore_frame, .log = ignore_log};
     hosted_configure(&f->hosted, 3);
     hosted_open(&f->hosted, kv_app(), &io, nothing, nothing, resume, f);
     f->owner = (struct connection_owner){.ctx = f,

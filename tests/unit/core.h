@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A core that executes nothing by itself, for the tests of what is around an application; and what
- * a host does of which a test wants nothing. */
+/* A core that executes nothing by itself, for the tests of what is around an application. */
 #ifndef UNIT_CORE_H
 #define UNIT_CORE_H
 
@@ -8,7 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "node/node.h"
+#include "small.h"
 #include "vr/rooms.h"
 
 struct core {
@@ -17,40 +16,16 @@ struct core {
     struct vr vr;
 };
 
-static inline void core_ignore_log(void *ctx, enum log_level level, const char *event,
-                                   const char *detail)
-{
-    (void)ctx;
-    (void)level;
-    (void)event;
-    (void)detail;
-}
-
-static inline void core_ignore_frame(void *ctx, uint8_t to, struct bytes frame)
-{
-    (void)ctx;
-    (void)to;
-    (void)frame;
-}
-
 /* Small, with so many pages for the application. */
 static inline void core_configure(struct core *c, uint32_t app_pages)
 {
-    c->config = (struct vr_config){.n_replicas = 1,
-                                   .max_clients = 4,
-                                   .batch_bytes = 4096,
-                                   .max_answer_bytes = 256,
-                                   .max_read_bytes = 4096,
-                                   .pipeline = 1,
-                                   .log_entries = 16,
-                                   .log_bytes = 65536,
-                                   .checkpoint_ops = 8,
+    c->config = (struct vr_config){SMALL_SETTINGS, .n_replicas = 1,
                                    .state_pages = client_table_pages(4, 256) + app_pages};
 }
 
 static inline void core_open(struct core *c, const struct vstamp_app *app, void *instance)
 {
-    struct vr_sink sink = {.log = core_ignore_log};
+    struct vr_sink sink = {.log = ignore_log};
     struct arena arena;
     arena_init(&arena, NULL, 0);
     vr_init(&c->vr, &arena, &c->config, app, &sink, (struct vstamp_id){1, 2});

@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "node/node.h"
 #include "replica/connection.h"
+#include "small.h"
 
 struct hosted {
     uv_loop_t loop;
@@ -23,36 +23,12 @@ struct hosted {
     uint8_t read_buffer[CONNECTION_READ_SIZE];
 };
 
-static inline void hosted_ignore_frame(void *ctx, uint8_t slot, struct bytes frame)
-{
-    (void)ctx;
-    (void)slot;
-    (void)frame;
-}
-
-static inline void hosted_ignore_log(void *ctx, enum log_level level, const char *event,
-                                     const char *detail)
-{
-    (void)ctx;
-    (void)level;
-    (void)event;
-    (void)detail;
-}
-
 /* A small one, which no timer of its own disturbs. */
 static inline void hosted_configure(struct hosted *h, uint8_t n_replicas)
 {
-    h->config = (struct vr_config){.n_replicas = n_replicas,
+    h->config = (struct vr_config){SMALL_SETTINGS, .n_replicas = n_replicas,
                                    .heartbeat_ms = 20000,
                                    .view_change_ms = 60000,
-                                   .max_clients = 4,
-                                   .batch_bytes = 4096,
-                                   .max_answer_bytes = 256,
-                                   .max_read_bytes = 4096,
-                                   .pipeline = 1,
-                                   .log_entries = 16,
-                                   .log_bytes = 65536,
-                                   .checkpoint_ops = 8,
                                    .state_pages = 64,
                                    .version = "1.2.3",
                                    .addresses = {"m:1", "b:2", "c:3"}};

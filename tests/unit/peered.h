@@ -112,9 +112,9 @@ static inline int set_up_as(void **state, uint8_t n_replicas)
 {
     struct fixture *f = calloc(1, sizeof *f);
     const struct node_io io = {.ctx = f,
-                               .send = hosted_ignore_frame,
+                               .send = ignore_frame,
                                .directory = directory,
-                               .log = hosted_ignore_log,
+                               .log = ignore_log,
                                .record = record};
 
     if (f == NULL) return -1;

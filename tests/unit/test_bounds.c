@@ -15,11 +15,10 @@
 #include <cmocka.h>
 
 #include "kv/kv.h"
-#include "node/node.h"
 #include "program/config.h"
 #include "program/zeros.h"
 #include "wire/frame.h"
-#include "unit/core.h"
+#include "unit/small.h"
 
 #define FRAME_SIZE (9u << 20) /* the largest put, and what goes around it */
 
@@ -72,8 +71,8 @@ static void live(struct node *node, const struct config *config, const uint8_t *
 static bool starts(const struct config *config)
 {
     uint8_t answer = 0;
-    struct node_io io = {.ctx = &answer, .send = core_ignore_frame, .reply = note_answer,
-                         .log = core_ignore_log};
+    struct node_io io = {.ctx = &answer, .send = ignore_frame, .reply = note_answer,
+                         .log = ignore_log};
     struct vr_config vr;
     struct vstamp_diag diag = {0};
     assert_int_equal(config_to_vr(config, 0, "0", &vr, &diag), 0);

@@ -113,10 +113,10 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     const struct node_io io = {.ctx = f,
-                               .send = hosted_ignore_frame,
+                               .send = ignore_frame,
                                .directory = on_directory,
                                .reply = on_reply,
-                               .log = hosted_ignore_log,
+                               .log = ignore_log,
                                .record = record};
 
     if (f == NULL) return -1;

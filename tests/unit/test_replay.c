@@ -13,7 +13,7 @@
 
 #include "kv/kv.h"
 #include "sim/sim.h"
-#include "unit/core.h"
+#include "unit/small.h"
 
 #define VERSION "0.0-test"
 
@@ -51,8 +51,8 @@ static int live(void **state)
                                   .max_clients = 2, .batch_bytes = 4096, .max_answer_bytes = 256,
                                   .pipeline = 1, .log_entries = 32, .log_bytes = 65536,
                                   .checkpoint_ops = 16};
-    struct node_io io = {.ctx = &life, .send = core_ignore_frame, .reply = nothing_answered,
-                         .log = core_ignore_log, .record = record};
+    struct node_io io = {.ctx = &life, .send = ignore_frame, .reply = nothing_answered,
+                         .log = ignore_log, .record = record};
     struct node_status status;
     (void)state;
     sim_options_config(&options, &config);

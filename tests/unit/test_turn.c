@@ -106,8 +106,8 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     const struct node_io io = {.ctx = f,
-                               .send = hosted_ignore_frame,
-                               .log = hosted_ignore_log,
+                               .send = ignore_frame,
+                               .log = ignore_log,
                                .record = record};
 
     if (f == NULL) return -1;

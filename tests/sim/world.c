@@ -281,6 +281,7 @@ static void phase_event(struct sim *sim)
         break;
     case SIM_PHASE_PROGRESS:
         if (last->state != SIM_CLIENT_DONE) break;
+        why = "nobody has found a state that is wrong";
         if (any_flipped(sim) && check_can_tell(sim)) break; /* clients go on: more points */
         next_phase(sim, SIM_PHASE_REST, PROGRESS_BOUND_US);
         settle_anew(sim);

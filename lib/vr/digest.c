@@ -12,7 +12,8 @@
  *       costs little, by the pages that changed and the time of the group.  Replicas with one state
  *       choose the same ones, from the last point that all of them have on;
  *   D2  what more than half of the active replicas say of a point is right: one log has one state,
- *       and no two replicas are damaged in the same way.  So it takes three to tell who is wrong;
+ *       and no two replicas are damaged in the same way, unless one has its state from the other
+ *       since the point before.  So it takes three to tell who is wrong;
  *   D3  a replica that differs from that fences itself: it says nothing from then on, answers no
  *       client, and ends for good once its journal says so, durably.  Its log is right, and what it
  *       promised and acknowledged stands: to the others it is a replica that is down.  Its folder

@@ -16,7 +16,9 @@
  *   F1  live state stays as it is until the whole target is in hand (T1, T5);
  *   F2  nothing is believed but what hashes to what was asked for: the children of the root to the
  *       root that the holder named, those of a node and the content of a page to their hashes in
- *       the tree above; so the whole is the checkpoint with that root, whoever sent the parts;
+ *       the tree above; so the whole is the checkpoint with that root, whoever sent the parts.  A
+ *       page that has turned in its holder's memory since a digest point is not what its tree says
+ *       (pages.c), so it goes no further;
  *   F3  pages of two checkpoints are never mixed: an answer is of the target, and to a question
  *       that is still open (T3), or it is not taken;
  *   F4  when all holders have gone on to a newer checkpoint, that becomes the target.  What is

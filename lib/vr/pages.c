@@ -212,7 +212,15 @@ uint64_t pages_live_hash(struct pages *p, uint32_t page)
     return tree_leaf(tree, page);
 }
 
-/* A page that is the live one has its hash: what one tree knows the other need not hash. */
+/* It has not changed since the point, and was hashed then. */
+static bool is_as_at_point(const struct pages *p, uint32_t page)
+{
+    return !bitset_has(p->since, page) && !tree_is_stale(&p->trees[PAGES_POINT], page);
+}
+
+/* A page that is the live one has its hash: what one tree knows the other need not hash.  An image
+ * has the hash of the point as far as it can: what turned in memory since then is not what is asked
+ * for (vr/page_transfer.c, F2), and so goes no further. */
 static uint64_t hash_in(struct pages *p, enum pages_version version, uint32_t page)
 {
     switch (version) {
@@ -220,6 +228,7 @@ static uint64_t hash_in(struct pages *p, enum pages_version version, uint32_t pa
     case PAGES_IMAGE:
         if (page >= p->image_n_used) return 0;
         if (bitset_has(p->copied, page)) return pages_hash(copy_of(p, page));
+        if (is_as_at_point(p, page)) return tree_leaf(&p->trees[PAGES_POINT], page);
         break;
     case PAGES_CANDIDATE:
         assert(!bitset_has(p->is_staged, page)); /* P4 */

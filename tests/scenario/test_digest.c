@@ -213,6 +213,35 @@ static void put_page(struct cluster *c, uint64_t session, uint64_t number)
     cluster_settle(c);
 }
 
+/* D2: whoever fetched from one that is wrong is as wrong, and both are found at the next point, as
+ * long as most are right.  Of three these two are the majority. */
+static void who_fetched_what_is_wrong_is_found_with_its_giver(void **unused)
+{
+    (void)unused;
+    for (uint8_t n = 3; n <= 5; n += 2) {
+        const uint64_t ops = 6 * POINT + 4; /* the log does not reach back to the first */
+        uint8_t giver = 1, taker = (uint8_t)(n - 1);
+        uint64_t session;
+        struct cluster *c = group(n, CLUSTER_MEMORY, &session, ops);
+        flip_counter(c, giver); /* in a page that has changed since the point */
+        cluster_crash(c, taker);
+        for (uint8_t i = 0; i < n; i++)
+            if (i != giver) cluster_drop(c, i, taker, WIRE_tree);
+        cluster_start(c, taker);
+        assert_true(cluster_converge(c));
+        assert_memory_equal(first_page(c, giver), first_page(c, taker), VSTAMP_PAGE_SIZE);
+        assert_memory_not_equal(first_page(c, 0), first_page(c, taker), VSTAMP_PAGE_SIZE);
+
+        cluster_clear_rules(c);
+        go_on(c, session, ops + 1, 7 * POINT);
+        for (uint8_t i = 0; i < n; i++) {
+            bool is_wrong = i == giver || i == taker;
+            assert_int_equal(is_wrong == (n > 3), why_over(c, i) != NULL);
+        }
+        cluster_free(c);
+    }
+}
+
 static bool tells_of(const struct trail *t, uint32_t page)
 {
     for (size_t i = 0; i < t->n; i++)
@@ -280,6 +309,7 @@ int main(void)
         cmocka_unit_test(the_third_tells),
         cmocka_unit_test(memory_that_turns_is_found),
         cmocka_unit_test(memory_of_two_that_turns_is_said),
+        cmocka_unit_test(who_fetched_what_is_wrong_is_found_with_its_giver),
         cmocka_unit_test(a_trail_whose_files_turn_knows_all_pages),
         cmocka_unit_test(one_that_differs_ends_with_a_whole_trail),
     };

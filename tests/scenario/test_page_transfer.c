@@ -196,6 +196,35 @@ static void who_fetches_has_an_image_to_give(void **unused)
     }
 }
 
+/* Rule F2: what has turned in a giver's memory since it was hashed is not what its tree says. */
+static void what_turned_in_memory_is_taken_from_another(void **unused)
+{
+    (void)unused;
+    const int modes[] = {CLUSTER_MEMORY, CLUSTER_DISK};
+    for (size_t i = 0; i < 2; i++) {
+        struct story s = away(modes[i], 2);
+        struct vr *giver = core_of(s.c, 0);
+        giver->digests.next_look_us = UINT64_MAX; /* it does not find it by itself (D5) */
+        uint32_t page = giver->app_pages.first + 3;
+        while (bitset_has(giver->pages.since, page)) page++;
+        ((uint8_t *)(uintptr_t)pages_read(&giver->pages, page))[100] ^= 1;
+        cluster_crash(s.c, 2);
+        cluster_wipe(s.c, 2);
+        cluster_clear_rules(s.c);
+        cluster_drop(s.c, 1, 2, WIRE_tree);
+        cluster_start(s.c, 2);
+        s.core = core_of(s.c, 2);
+        cluster_run(s.c, 1000);
+        assert_true(cluster_has_traced(s.c, 2, "do not hash to what they should"));
+        assert_true(s.core->transfer.pages);
+        assert_int_equal(0, s.core->applied);
+        cluster_clear_rules(s.c);
+        assert_true(cluster_converge(s.c));
+        assert_true(vstamp_id_equal(digest(s.c, 1), digest(s.c, 2)));
+        cluster_free(s.c);
+    }
+}
+
 /* Rule: a stored page that rots is stored anew from memory; one that has changed there has a
  * checkpoint taken for it, be there anything else to store or not. */
 static void a_page_that_rots_is_stored_anew(void **unused)
@@ -466,6 +495,7 @@ int main(void)
         cmocka_unit_test(those_who_have_the_same_checkpoint_share_the_work),
         cmocka_unit_test(pages_are_copied_only_for_who_reads_them),
         cmocka_unit_test(who_fetches_has_an_image_to_give),
+        cmocka_unit_test(what_turned_in_memory_is_taken_from_another),
         cmocka_unit_test(a_page_that_rots_is_stored_anew),
         cmocka_unit_test(what_a_dead_replica_was_asked_another_is_asked),
         cmocka_unit_test(what_was_staged_is_not_fetched_again),

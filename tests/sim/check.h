@@ -116,8 +116,9 @@ void check_wiped(struct sim *sim, struct sim_replica *replica); /* it has lost w
 uint32_t check_active(const struct sim *sim);
 /* Are those that live and are right enough to tell who is wrong? */
 bool check_can_tell(const struct sim *sim);
-/* Is the checkpoint that it has in memory the group's, as far as anybody knows? */
+/* Is the image that it tells of the group's, as far as anybody knows?  Is that what it has? */
 bool check_image(const struct sim *sim, const struct sim_replica *replica);
+bool check_image_is_as_told(const struct sim_replica *replica);
 struct check_op *check_op_at(struct check *check, uint64_t op);
 /* states.c: its state, if it is that after an op-number. */
 void check_state(struct sim *sim, struct sim_replica *replica, const struct vr *core);

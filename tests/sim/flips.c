@@ -10,11 +10,11 @@
  * committed (faults.c).  If the membership changes, the group that is to come must bear that loss,
  * too.  One of less than three active replicas bears none, by any protocol: two that differ do not
  * tell which of them is wrong (D2), and one differs from nobody.  Until it is found what it answers
- * is not taken for the truth, and nobody takes pages from it: whom it had infected would be as
- * wrong, and there might be more of those.  If the witnesses forget meanwhile what others that were
- * away have yet to come by, these wait for ever: that is more than the group bears (W4), and no
- * failure.  When the faults are over it must be found soon after three more points are passed
- * (check.c). */
+ * is not taken for the truth, and nobody takes pages from it that are wrong by its own tree, too:
+ * whom it had infected would be as wrong, and there might be more of those.  If the witnesses
+ * forget meanwhile what others that were away have yet to come by, these wait for ever: that is
+ * more than the group bears (W4), and no failure.  When the faults are over it must be found soon
+ * after three more points are passed (check.c). */
 #include <inttypes.h>
 #include <string.h>
 

@@ -28,11 +28,14 @@ static uint64_t time_of(const struct sim_replica *r, uint64_t monotonic)
     return r->clock_started + (uint64_t)(elapsed * 1000000 / (1000000 + r->clock_ppm)) + 1;
 }
 
+/* Who fetches finds out whether a page is what was told (F2), who copies does not. */
 static bool gives_wrong_pages(const struct sim_replica *r, struct bytes frame)
 {
     uint16_t command = sim_command_of(frame);
-    return r->was_flipped && !check_image(r->sim, r) &&
-           (command == WIRE_tree || command == WIRE_pages || command == WIRE_checkpoint);
+    bool is_copy = command == WIRE_checkpoint;
+    bool gives = is_copy || command == WIRE_tree || command == WIRE_pages;
+    if (!r->was_flipped || !gives) return false;
+    return !check_image(r->sim, r) || (is_copy && !check_image_is_as_told(r));
 }
 
 static void io_send(void *ctx, uint8_t slot, struct bytes frame)
@@ -125,7 +128,8 @@ static void io_log(void *ctx, enum log_level level, const char *event, const cha
     bool flips = strcmp(event, "diverged") == 0 || strcmp(event, "memory-rotten") == 0;
     flips &= r->was_flipped;
     flips |= (strcmp(event, "replica-diverged") == 0 || strcmp(event, "states-differ") == 0 ||
-              strcmp(event, "checkpoint-differs") == 0) &&
+              strcmp(event, "checkpoint-differs") == 0 ||
+              strcmp(event, "page-hash-differs") == 0) &&
              r->sim->stats.flips > 0;
     bool older = strcmp(event, "version-refused") == 0 && r->newest == WIRE_NEWEST;
     bool stuck = strcmp(event, "application-stuck") == 0 && sim_stuck_is_expected(r);

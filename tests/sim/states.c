@@ -41,6 +41,15 @@ bool check_image(const struct sim *sim, const struct sim_replica *replica)
            vstamp_id_equal(sim->check.ops[op].digest, root_of(core, PAGES_IMAGE));
 }
 
+bool check_image_is_as_told(const struct sim_replica *replica)
+{
+    const struct vr *core = check_core(replica->node);
+    struct pages *pages = (struct pages *)(uintptr_t)&core->pages;
+    for (uint32_t page = 0; page < pages->image_n_used; page++)
+        if (pages_hash(pages_image(pages, page)) != pages_image_hash(pages, page)) return false;
+    return true;
+}
+
 /* Its state after that op, and what is known of that. */
 static void note_state(struct sim *sim, struct sim_replica *replica, uint64_t op,
                        struct vstamp_id digest, bool *known, struct vstamp_id *right)

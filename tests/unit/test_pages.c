@@ -400,6 +400,31 @@ static void what_turns_in_memory_is_found_where_nobody_changed_it(void **state)
     paged_close(&a);
 }
 
+/* The image's hash of a page that is as it was at the point is that of the point; of one that was
+ * written since, or copied, it is that of what memory holds. */
+static void what_turned_since_the_point_is_not_what_the_image_says(void **state)
+{
+    (void)state;
+    struct paged a;
+    uint8_t ones[VSTAMP_PAGE_SIZE];
+    memset(ones, 1, sizeof ones);
+    paged_open(&a, N_PAGES, 0);
+    for (uint32_t page = 0; page < 4; page++) fill(&a.pages, page, 1);
+    pages_point(&a.pages);
+    assert_true(pages_settle(&a.pages, PAGES_POINT, UINT32_MAX));
+    fill(&a.pages, 1, 1);
+    pages_checkpoint(&a.pages);
+    for (uint32_t page = 0; page < 3; page++)
+        ((uint8_t *)(uintptr_t)pages_read(&a.pages, page))[100] ^= 1;
+    fill(&a.pages, 2, 2);
+    assert_true(pages_image_hash(&a.pages, 0) == pages_hash(ones));
+    assert_true(pages_image_hash(&a.pages, 0) != pages_hash(pages_image(&a.pages, 0)));
+    for (uint32_t page = 1; page < 4; page++)
+        assert_true(pages_image_hash(&a.pages, page) == pages_hash(pages_image(&a.pages, page)));
+    assert_true(pages_live_hash(&a.pages, 0) == pages_hash(pages_read(&a.pages, 0)));
+    paged_close(&a);
+}
+
 static void an_application_sees_its_window_only(void **state)
 {
     (void)state;
@@ -565,6 +590,7 @@ int main(void)
         cmocka_unit_test(what_was_fetched_is_unstored_and_what_it_removed),
         cmocka_unit_test(a_point_is_hashed_while_pages_change),
         cmocka_unit_test(what_turns_in_memory_is_found_where_nobody_changed_it),
+        cmocka_unit_test(what_turned_since_the_point_is_not_what_the_image_says),
         cmocka_unit_test(an_application_sees_its_window_only),
         cmocka_unit_test(any_history_is_like_a_model_that_copies_everything),
     };

@@ -325,6 +325,8 @@ static void draw_split(struct prng *prng, struct sim_options *o)
     o->cut_primary_permille = prng_below(prng, 400);
 }
 
+#define VALUE_BYTES_MAX 1800u /* two of them share the smallest batch */
+
 /* More than the disks, the buffers and the messages hold at once: many busy clients, much state,
  * small batches, writes that hang.  Half of these groups checkpoint so often that a replica which
  * was away fetches pages; the other half has a log that outgrows the journal's buffer. */
@@ -339,7 +341,7 @@ static void draw_press(struct prng *prng, struct sim_options *o)
     o->think_us = prng_between(prng, 1, 3) * SIM_MS;
     o->keys = prng_between(prng, 40, 120);
     o->key_ops = 1000;
-    o->value_bytes = 1800;
+    o->value_bytes = VALUE_BYTES_MAX;
     o->batch_bytes = 4096;
     o->pipeline = prng_between(prng, 1, 4);
     o->log_entries = pages ? 32 : 1024;
@@ -364,14 +366,32 @@ static uint64_t value_set(const struct sim_setting *settings, size_t n, const ch
     return otherwise;
 }
 
+/* Those without which there is nothing to draw from, or no replica. */
+#define SOME(name) {#name, 1, UINT64_MAX, #name ": at least 1"}
+static const struct {
+    const char *name;
+    uint64_t least, most;
+    const char *sentence;
+} bounds[] = {
+    {"replicas", 1, SIM_REPLICAS_MAX, "replicas: 1 to 7"},
+    {"clients", 1, SIM_CLIENTS_MAX, "clients: 1 to 16"},
+    {"pipeline", 1, PIPELINE_MAX, "pipeline: 1 to 32"},
+    {"batch_bytes", 4096, 8388608, "batch_bytes: 4096 to 8388608"},
+    {"max_answer_bytes", 256, 3584, "max_answer_bytes: 256 to 3584"},
+    {"value_bytes", 1, VALUE_BYTES_MAX, "value_bytes: 1 to 1800"},
+    SOME(max_clients), SOME(heartbeat_ms), SOME(view_change_ms), SOME(keys), SOME(think_us),
+    SOME(patience_us), SOME(delay_spread_us), SOME(late_us), SOME(cut_us), SOME(down_us),
+};
+
 const char *sim_settings_refuse(const struct sim_setting *settings, size_t n)
 {
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+        uint64_t value = value_set(settings, n, bounds[i].name, bounds[i].least);
+        if (value < bounds[i].least || value > bounds[i].most) return bounds[i].sentence;
+    }
     uint64_t replicas = value_set(settings, n, "replicas", SIM_REPLICAS_MAX);
-    uint64_t clients = value_set(settings, n, "clients", 1);
     uint64_t witnesses = value_set(settings, n, "witnesses", 0);
     uint64_t entries = value_set(settings, n, "log_entries", 32);
-    if (replicas < 1 || replicas > SIM_REPLICAS_MAX) return "replicas: 1 to 7";
-    if (clients < 1 || clients > SIM_CLIENTS_MAX) return "clients: 1 to 16";
     if (entries < 16 || entries > 65536 || (entries & (entries - 1)) != 0)
         return "log_entries: a power of two, 16 to 65536";
     if (witnesses >> replicas != 0) return "witnesses: a bitset, of replicas of the group";
@@ -400,6 +420,7 @@ static void settle(struct sim_options *o)
     /* What is executed may not be what stays, or be wrong. */
     if (o->beyond || o->flip_us != 0) o->modelled_permille = 0;
     uint64_t batches = WITNESS_BATCHES * o->batch_bytes;
+    if (o->log_bytes < 4 * o->batch_bytes) o->log_bytes = 4 * o->batch_bytes;
     if (o->witness_log_bytes < batches) o->witness_log_bytes = batches;
     if (o->disk) {
         o->plot_us = 0;

@@ -115,6 +115,30 @@ static void a_witness_that_slept_is_active_once_it_has_the_state(void **state)
     cluster_free(c);
 }
 
+/* W7: one that slept and stays active may find nobody who has the state but who has become a
+ * witness; that one has not given it back yet. */
+static void who_slept_has_the_state_from_who_is_a_witness_now(void **state)
+{
+    (void)state;
+    struct group g = group_of_three(CLUSTER_DISK);
+    struct cluster *c = g.c;
+    uint64_t value = 0;
+    cluster_crash(c, 2);
+    while (value < 100) value = cluster_incr(c, 1, g.session, value + 1, 0);
+    cluster_set_witnesses(c, 1u << 0);
+    ask(&g, 1, 0, LIST(0, 1, 2));
+    cluster_run(c, 1000);
+    assert_int_equal(cluster_core(c, 0)->epoch, 1);
+    assert_true(vr_is_witness(cluster_core(c, 0)));
+    cluster_crash(c, 1);
+    cluster_start(c, 2);
+    cluster_run(c, 5000);
+    assert_true(cluster_has_traced(c, 2, "fetched-checkpoint"));
+    assert_int_equal(cluster_primary(c), 2);
+    assert_int_equal(cluster_incr(c, 1, g.session, value + 1, 2), value + 1);
+    cluster_free(c);
+}
+
 /* W7: the state that a witness fetches may be ahead of its log, when that was cut off meanwhile.
  * It is not taken: what the witness holds for the others stays as it is, and comes first. */
 static void what_a_witness_holds_comes_before_the_state(void **state)
@@ -155,6 +179,7 @@ int main(void)
         cmocka_unit_test(witnesses_come_and_go),
         cmocka_unit_test(members_change_their_parts),
         cmocka_unit_test(a_witness_that_slept_is_active_once_it_has_the_state),
+        cmocka_unit_test(who_slept_has_the_state_from_who_is_a_witness_now),
         cmocka_unit_test(what_a_witness_holds_comes_before_the_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,10 +228,16 @@ static void next_phase(struct sim *sim, enum sim_phase phase, uint64_t bound_us)
     sim->phase_ends = sim->now + bound_us;
 }
 
+/* Whose state is wrong, and is to be found by what it executes.  One that fetches pages executes
+ * nothing until it has them all, which may take until the clients rest (F4). */
 static bool any_flipped(const struct sim *sim)
 {
-    for (uint8_t i = 0; i < sim->n_nodes; i++)
-        if (sim->replicas[i].flipped && ((check_active(sim) & ~sim->dead) >> i) & 1) return true;
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_replica *r = &sim->replicas[i];
+        bool hears = ((check_active(sim) & ~sim->dead) >> i) & 1;
+        bool fetches = r->up && check_core(r->node)->pages.fetching;
+        if (r->flipped && hears && !fetches) return true;
+    }
     return false;
 }
 

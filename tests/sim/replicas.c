@@ -443,6 +443,7 @@ void sim_replica_wipe(struct sim *sim, uint8_t index)
     if (!check_is_member(sim, index) && !r->newcomer) r->present = false;
     r->blank = true;
     r->damaged = r->patched = r->scarred = r->old = r->has_holes = false;
+    r->lost_wrong |= r->was_flipped;
     r->flipped = r->was_flipped = r->fenced = false;
     r->n_rotten_entries = 0;
     check_wiped(sim, r);
@@ -531,6 +532,7 @@ static void note_loss(struct sim_replica *r, const char *why)
 {
     sim_trace(r->sim, "%u: has lost its state: %s", r->index, why);
     r->sim->stats.lost_states++;
+    r->lost_wrong |= r->was_flipped;
     r->scarred = r->flipped = r->was_flipped = r->fenced = false;
     r->blank = true;
     check_wiped(r->sim, r);
@@ -595,7 +597,10 @@ void sim_replica_crash(struct sim *sim, uint8_t index, const char *why)
     bool alone = sim_is_alone(check_core(r->node));
     check_crashed(sim, r);
     live_again(r);
-    if (!r->config.durable) r->flipped = r->was_flipped = false;
+    if (!r->config.durable) {
+        r->lost_wrong |= r->was_flipped;
+        r->flipped = r->was_flipped = false;
+    }
     if (r->rotten != 0) r->damaged = r->harmed = r->scarred = true;
     r->rotten = 0;
     r->up = false;

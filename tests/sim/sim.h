@@ -117,6 +117,7 @@ struct sim_replica {
     uint64_t first_flipped_op; /* first after this op, or in the midst of the next */
     bool was_flipped;      /* what turned was written over, and it may still say so */
     uint64_t righted_op;   /* at this op, or before */
+    bool lost_wrong;       /* it lost its state while that was so */
     bool fenced;      /* it has found out, and its disk says so */
     uint32_t ill_life; /* in this life it executes nothing more */
     bool old;         /* it is what it wrote some lives ago, or ... */

@@ -250,14 +250,15 @@ static const char *phase_word(enum sim_phase phase)
 
 /* Is one whose state is wrong the only one that can bring the others up, since the witnesses have
  * forgotten meanwhile what they lack (W4)?  Nobody takes pages from it (flips.c).  But it serves as
- * long as it is not found. */
+ * long as it is not found, and has not lost that state. */
 static bool is_wrong_alone(const struct sim *sim)
 {
     bool serves = sim->clients[sim->options.clients].state == SIM_CLIENT_DONE;
-    if (sim->phase == SIM_PHASE_PROGRESS && !serves) return false;
+    bool may_serve = sim->phase == SIM_PHASE_PROGRESS && !serves;
     for (uint8_t i = 0; i < sim->n_nodes; i++) {
-        bool is_wrong = sim->replicas[i].was_flipped && check_is_member(sim, i);
-        if (is_wrong && !sim_bears_loss(sim, i)) return true;
+        const struct sim_replica *r = &sim->replicas[i];
+        bool is_wrong = r->lost_wrong || (r->was_flipped && !may_serve);
+        if (is_wrong && check_is_member(sim, i) && !sim_bears_loss(sim, i)) return true;
     }
     return false;
 }

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "kv/kv.h"
 #include "program/zeros.h"
+#include "sim/foreign.h"
 
 #define FED_A_TURN 16u
 #define TURN_US SIM_MS
@@ -125,12 +126,11 @@ static void io_log(void *ctx, enum log_level level, const char *event, const cha
     spoilt |= strcmp(event, "entry-not-sound") == 0 && r->sim->options.wrong_pages_ppm != 0;
     bool rots = (strcmp(event, "stored-page-rotten") == 0 && r->damaged) ||
                 (strcmp(event, "journal-rotten") == 0 && (r->rotten != 0 || r->patched));
-    bool flips = strcmp(event, "diverged") == 0 || strcmp(event, "memory-rotten") == 0;
-    flips &= r->was_flipped;
-    flips |= (strcmp(event, "replica-diverged") == 0 || strcmp(event, "states-differ") == 0 ||
-              strcmp(event, "checkpoint-differs") == 0 ||
-              strcmp(event, "page-hash-differs") == 0) &&
-             r->sim->stats.flips > 0;
+    bool found = strcmp(event, "diverged") == 0;
+    bool seen = strcmp(event, "replica-diverged") == 0 || strcmp(event, "states-differ") == 0 ||
+                strcmp(event, "checkpoint-differs") == 0;
+    bool flips = (found || strcmp(event, "memory-rotten") == 0) && r->was_flipped;
+    flips |= (seen || strcmp(event, "page-hash-differs") == 0) && r->sim->stats.flips > 0;
     bool older = strcmp(event, "version-refused") == 0 && r->newest == WIRE_NEWEST;
     bool stuck = strcmp(event, "application-stuck") == 0 && sim_stuck_is_expected(r);
     if (strcmp(event, "application-failed") == 0 && sim_is_ill(r))
@@ -140,7 +140,8 @@ static void io_log(void *ctx, enum log_level level, const char *event, const cha
     if (strcmp(event, "application-mistaken") == 0)
         sim_fail(r->sim, "replica %u: %s", r->index, check_core(r->node)->app_mistake.text);
     if (level == LOG_LEVEL_ERROR && !spoilt && !rots && !flips && !older && !stuck && !r->old)
-        sim_fail(r->sim, "replica %u: %s", r->index, event);
+        sim_fail(r->sim, "%sreplica %u: %s",
+                 (found || seen) && foreign_in_use() ? FOREIGN_DIFFERS : "", r->index, event);
 }
 
 static void io_record(void *ctx, enum journal_kind kind, const void *record)

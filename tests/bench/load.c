@@ -67,6 +67,8 @@ static struct load {
     uint64_t next_ns; /* when the next one is; 0: not all clients are there yet */
     struct load_request **idle; /* a ring of those that wait until they are due */
     uint32_t first_idle, n_idle, n_requests;
+    struct load_client **busy; /* those who have more than these: the others need no look */
+    uint32_t n_busy;
 
     uint64_t now_ns;   /* of this turn */
     uint64_t first_ns; /* the first answer; 0: none yet */
@@ -336,10 +338,25 @@ static void choose(struct load_request *r, uint64_t since_ns)
     memcpy(r->value, &word, sizeof word);
 }
 
+static void note_busy(struct load_client *c)
+{
+    c->busy_at = load.n_busy;
+    load.busy[load.n_busy++] = c;
+}
+
+static void note_idle(struct load_client *c)
+{
+    struct load_client *last = load.busy[--load.n_busy];
+    load.busy[c->busy_at] = last;
+    last->busy_at = c->busy_at;
+}
+
 static void wait_until_due(struct load_request *r)
 {
     if (r->idle) return;
     r->idle = true;
+    r->client->n_idle++;
+    if (r->client->n_idle == r->client->depth) note_idle(r->client);
     load.idle[(load.first_idle + load.n_idle++) % load.n_requests] = r;
     if (load.next_ns == 0 && load.n_idle == load.n_requests) load.next_ns = load_now_ns();
 }
@@ -397,6 +414,7 @@ static void open_some(void)
 {
     for (uint32_t i = 0; i < OPENED && load.n_open < load.n_clients; i++) {
         struct load_client *c = &load.clients[load.n_open++];
+        note_busy(c);
         if (load_protocol.open != NULL) load_protocol.open(c, load.n_servers);
     }
 }
@@ -408,6 +426,8 @@ static void start_due(void)
         load.first_idle = (load.first_idle + 1) % load.n_requests;
         load.n_idle--;
         r->idle = false;
+        if (r->client->n_idle == r->client->depth) note_busy(r->client);
+        r->client->n_idle--;
         choose(r, load.next_ns);
         send_request(r);
         client_go_on(r->client);
@@ -423,14 +443,6 @@ static struct timespec until_due(void)
     return (struct timespec){.tv_nsec = (long)wait_ns};
 }
 
-/* Nothing is outstanding. */
-static bool is_idle(const struct load_client *c)
-{
-    for (uint32_t i = 0; i < c->depth; i++)
-        if (!c->requests[i].idle) return false;
-    return true;
-}
-
 static void run(void)
 {
     uint64_t tick_ns = 0, started_ns = load_now_ns();
@@ -441,8 +453,8 @@ static void run(void)
         if (load.now_ns - tick_ns >= TICK_NS) {
             tick_ns = load.now_ns;
             open_some();
-            for (uint32_t i = 0; i < load.n_open; i++)
-                if (!is_idle(&load.clients[i])) client_tick(&load.clients[i]);
+            for (uint32_t i = load.n_busy; i-- > 0;) /* who is idle then has its place taken */
+                client_tick(load.busy[i]);
         }
         start_due();
         struct timespec wait = until_due();
@@ -476,6 +488,7 @@ static void open_clients(void)
     load.clients = new_zeroed(load.n_clients, sizeof load.clients[0]);
     load.n_requests = load.n_clients * load.depth;
     load.idle = new_zeroed(load.n_requests, sizeof(struct load_request *));
+    load.busy = new_zeroed(load.n_clients, sizeof(struct load_client *));
     load.room = ROOM + load.depth * ROOM_REQUEST;
     for (uint32_t i = 0; i < load.n_clients; i++) {
         struct load_client *c = &load.clients[i];

@@ -45,6 +45,8 @@ struct load_client {
     uint8_t at;              /* the server that is asked, of a protocol that asks one at a time */
     uint32_t depth;          /* of requests at once */
     struct load_request *requests;
+    uint32_t n_idle;   /* of these */
+    uint32_t busy_at;  /* its place among the clients of which not all are */
     uint32_t oldest;   /* of a protocol that answers in order: whose answer is next */
     uint64_t heard_ns; /* newest sign of life */
     struct prng prng;

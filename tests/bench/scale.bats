@@ -12,7 +12,7 @@ setup() {
 
 @test "all tables, with a figure for each column" {
     run --separate-stderr bash "$scale" "$top_builddir" --rounds 1 --seconds 0.2 --modes memory \
-        --keys 10,1000 --connections 1,20 --rate 500 --replicas 1,3
+        --keys 10,1000 --connections 1,20 --rate 500 --crowds 2,30 --replicas 1,3
     echo "$output" && echo "$stderr"
     [ "$status" -eq 0 ]
     grep -qE "^vstamp .* on 20..-..-.., .* processors .*; medians of 1 runs of 0.2 s" <<<"$output"
@@ -20,6 +20,8 @@ setup() {
     for name in p50 p99; do
         grep -qE "^\| $name, us \| [1-9][0-9]* \| [1-9][0-9]* \|$" <<<"$output"
     done
+    [ "$(grep -cE '^\| p(50|99), us ' <<<"$output")" -eq 4 ]
+    grep -qE '^\| puts/s \| [1-9][0-9]* \| [1-9][0-9]* \|$' <<<"$output"
     grep -qE '^(\| [1-9][0-9]* us ){3}\| [1-9][0-9]* \|$' <<<"$output"
     grep -qE '^\| memory: CPU s .* \| [0-9.]+ \| [0-9.]+ \|$' <<<"$output"
     grep -qE '^\| memory: puts/s \| [1-9][0-9]* \| [1-9][0-9]* \|$' <<<"$output"

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# How vstamp fares as things grow: keys, connections, values, replicas; Markdown tables of it.
+# How vstamp fares as things grow: keys, connections, crowds of clients, values, replicas; Markdown
+# tables of it.
 #
 #     tests/bench/scale.sh BUILD-FOLDER [OPTION]...
-#         --only LIST         of keys, connections, values, replicas
+#         --only LIST         of keys, connections, crowds, values, replicas
 #         --rounds N          runs of each kind, in turn (5); the tables have medians
 #         --seconds N         of each run (1)
 #         --modes LIST        for keys and replicas: disk,memory
 #         --keys LIST         that are there (1000,100000,1000000); a million: 0.3 GiB a replica
 #         --connections LIST  open at once (10,100,1000,10000), as far as ulimit -n allows
 #         --rate N            puts a second over all of them (4000)
+#         --crowds LIST       of clients that put all at once, each when it was answered (64,1000,
+#                             6000), as far as ulimit -n allows three connections for each
 #         --replicas LIST     sizes of groups (3,5,7)
 #
 # Keys of 16 bytes, values of 100 unless said.  Whatever is compared runs side by side and is
@@ -32,11 +35,13 @@ export PATH=$build:$PATH
 # shellcheck source=tests/cli/group.bash
 . "$here/../cli/group.bash"
 
-only=keys,connections,values,replicas rounds=5 seconds=1 modes=disk,memory
-keys=1000,100000,1000000 connections=10,100,1000,10000 rate=4000 replicas=3,5,7
+only=keys,connections,crowds,values,replicas rounds=5 seconds=1 modes=disk,memory
+keys=1000,100000,1000000 connections=10,100,1000,10000 rate=4000 crowds=64,1000,6000
+replicas=3,5,7
 while (($# > 0)); do
     case $1 in
-    --only | --rounds | --seconds | --modes | --keys | --connections | --rate | --replicas)
+    --only | --rounds | --seconds | --modes | --keys | --connections | --rate | --crowds | \
+        --replicas)
         (($# > 1)) || usage 2 >&2
         printf -v "${1#--}" %s "$2"
         ;;
@@ -44,9 +49,11 @@ while (($# > 0)); do
     esac
     shift 2
 done
-for list in only modes keys connections replicas; do IFS=, read -r -a "${list?}" <<<"${!list}"; done
+for list in only modes keys connections crowds replicas; do
+    IFS=, read -r -a "${list?}" <<<"${!list}"
+done
 for section in "${only[@]}"; do
-    [[ " keys connections values replicas " == *" $section "* ]] || usage 2 >&2
+    [[ " keys connections crowds values replicas " == *" $section "* ]] || usage 2 >&2
 done
 for mode in "${modes[@]}"; do [[ $mode == disk || $mode == memory ]] || usage 2 >&2; done
 
@@ -168,6 +175,35 @@ measure_connections() {
     for name in p50_us p99_us; do
         printf '| %s |' "${name/_us/, us}"
         for n in "${possible[@]}"; do printf ' %.0f |' "$(median connections "$n" "$name")"; done
+        echo
+    done
+}
+
+# A client that is not answered for long asks the other replicas, too.
+measure_crowds() {
+    local n round line name possible=()
+    for n in "${crowds[@]}"; do
+        if ((3 * n + 100 >= $(ulimit -n))); then
+            say "left out: $n: ulimit -n"
+        else
+            possible+=("$n")
+        fi
+    done
+    start_group crowds 3 "durability: memory" "max_clients: 200000" "max_connections: 20000"
+    for ((round = 0; round < rounds; round++)); do
+        for n in "${possible[@]}"; do
+            line=$(load crowds "$n" "seed=$RANDOM" "warmup_ms=$((n / 4 + 500))")
+            for name in rate p50_us p99_us; do
+                note crowds "$n" "$name" "$(grep -o "$name=[0-9.]*" <<<"$line" | cut -d= -f2)"
+            done
+        done
+    done
+    stop_groups
+    head_row "all at once" "${possible[@]/%/ clients}"
+    for name in rate p50_us p99_us; do
+        line=${name/_us/, us}
+        printf '| %s |' "${line/rate/puts/s}"
+        for n in "${possible[@]}"; do printf ' %.0f |' "$(median crowds "$n" "$name")"; done
         echo
     done
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A large request is carried to a replica once in a view, as long as the connection that took it
  * stands and nobody has sent it back; and after the first round to the believed primary alone (C9,
- * lib/vr/session.c).  What is large is drawn. */
+ * lib/vr/session.c).  What is large is drawn.  One that was refused by its form leaves its number
+ * to the next one, which may be equal. */
 #include <inttypes.h>
 
 #include "base/assert.h"
@@ -20,6 +21,7 @@ void sim_heavy_sent(struct sim *sim, struct sim_client *client, uint8_t number,
                               .client = request->client,
                               .session = request->session,
                               .number = request->number,
+                              .started_ms = s->started_ms,
                               .request = s->request_checksum,
                               .view = m.header.view,
                               .generation = c->generation};
@@ -32,7 +34,7 @@ void sim_heavy_sent(struct sim *sim, struct sim_client *client, uint8_t number,
     if (before->stands && vstamp_id_equal(before->client, now.client) &&
         before->session == now.session && before->number == now.number &&
         before->request == now.request && before->view == now.view &&
-        before->generation == now.generation)
+        before->generation == now.generation && before->started_ms == now.started_ms)
         sim_fail(sim, "client %u carries a large request to replica %u twice in view %" PRIu64,
                  client->index, client->nodes[number], now.view);
     c->carried = now;

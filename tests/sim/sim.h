@@ -161,7 +161,7 @@ struct sim_connection {
     struct sim_carried {                  /* heavy.c */
         bool stands;
         struct vstamp_id client;
-        uint64_t session, number, view;
+        uint64_t session, number, started_ms, view;
         uint32_t request, generation;
     } carried;
 };

@@ -3,8 +3,8 @@
  *
  *   - trails of replicas whose memory never turned do not differ, whatever crashed in between;
  *   - that of a replica which a digest has found to be wrong is there to the point at which that
- *     was; it differs from that of any which was always right, if both have that point, and, in
- *     the life in which its memory turned, only after that;
+ *     was; it differs from that of any which was always right, if both have that point or, as long
+ *     as it is wrong, a later one, and, in the life in which its memory turned, only after that;
  *   - that of one which has found a page itself names it. */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -86,7 +86,8 @@ void sim_trail_fenced(struct sim_replica *r)
         if (d.op != 0)
             sim_trace(sim, "%u: differs from %u after op=%" PRIu64 ", not after %" PRIu64, r->index,
                       i, d.op, d.after);
-        if (d.op == 0 && d.last_op >= core->diverged_op)
+        bool is_right_again = !r->flipped && r->righted_op > core->diverged_op;
+        if (d.op == 0 && d.last_op >= core->diverged_op && !is_right_again)
             sim_fail(sim, "the trail of replica %u does not tell since when it is wrong", r->index);
         if (d.op != 0 && r->flipped_life == r->incarnation && d.op < r->first_flipped_op)
             sim_fail(sim, "the trail of replica %u tells of op=%" PRIu64 ", it was right until op=%"

@@ -291,6 +291,7 @@ static _Noreturn void be_replica(const struct local *l, uint32_t index, pid_t pa
 static int fork_all(struct local *l, struct vstamp_diag *diag)
 {
     pid_t parent = getpid();
+
     for (uint32_t i = 0; i < l->options->n_replicas; i++) {
         pid_t pid = fork();
 

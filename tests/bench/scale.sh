@@ -112,6 +112,14 @@ note() { # SECTION KIND NAME VALUE
     echo "$*" >>"$results"
 }
 
+# note_load SECTION KIND LINE NAME...: these fields of a line of load.c.
+note_load() {
+    local name
+    for name in "${@:4}"; do
+        note "$1" "$2" "$name" "$(grep -o "$name=[0-9.]*" <<<"$3" | cut -d= -f2)"
+    done
+}
+
 # median SECTION KIND NAME
 median() {
     awk -v s="$1" -v k="$2" -v n="$3" '$1 == s && $2 == k && $3 == n { print $4 }' "$results" |
@@ -121,6 +129,14 @@ median() {
 head_row() {
     echo && printf '|' && printf ' %s |' "$@" && echo
     printf '|' && printf -- '---|%.0s' "$@" && echo
+}
+
+# row TITLE SECTION NAME KIND...: medians, as a row of a table.
+row() {
+    local kind
+    printf '| %s |' "$1"
+    for kind in "${@:4}"; do printf ' %.0f |' "$(median "$2" "$kind" "$3")"; done
+    echo
 }
 
 ratio() { awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
@@ -156,7 +172,7 @@ measure_keys() {
 # The first put over a connection touches memory that nobody has touched, in all processes: not
 # counted.
 measure_connections() {
-    local n round line name possible=()
+    local n round line possible=()
     for n in "${connections[@]}"; do
         if ((n + 100 < $(ulimit -n))); then possible+=("$n"); else say "left out: $n: ulimit -n"; fi
     done
@@ -165,23 +181,18 @@ measure_connections() {
         for n in "${possible[@]}"; do
             line=$(load connections "$n" "rate=$rate" "seed=$RANDOM" \
                 "warmup_ms=$((n * 1000 / rate + 200))")
-            for name in p50_us p99_us; do
-                note connections "$n" "$name" "$(grep -o "$name=[0-9.]*" <<<"$line" | cut -d= -f2)"
-            done
+            note_load connections "$n" "$line" p50_us p99_us
         done
     done
     stop_groups
     head_row "$rate puts/s, due at fixed times" "${possible[@]/%/ connections}"
-    for name in p50_us p99_us; do
-        printf '| %s |' "${name/_us/, us}"
-        for n in "${possible[@]}"; do printf ' %.0f |' "$(median connections "$n" "$name")"; done
-        echo
-    done
+    row "p50, us" connections p50_us "${possible[@]}"
+    row "p99, us" connections p99_us "${possible[@]}"
 }
 
 # A client that is not answered for long asks the other replicas, too.
 measure_crowds() {
-    local n round line name possible=()
+    local n round line possible=()
     for n in "${crowds[@]}"; do
         if ((3 * n + 100 >= $(ulimit -n))); then
             say "left out: $n: ulimit -n"
@@ -193,19 +204,14 @@ measure_crowds() {
     for ((round = 0; round < rounds; round++)); do
         for n in "${possible[@]}"; do
             line=$(load crowds "$n" "seed=$RANDOM" "warmup_ms=$((n / 4 + 500))")
-            for name in rate p50_us p99_us; do
-                note crowds "$n" "$name" "$(grep -o "$name=[0-9.]*" <<<"$line" | cut -d= -f2)"
-            done
+            note_load crowds "$n" "$line" rate p50_us p99_us
         done
     done
     stop_groups
     head_row "all at once" "${possible[@]/%/ clients}"
-    for name in rate p50_us p99_us; do
-        line=${name/_us/, us}
-        printf '| %s |' "${line/rate/puts/s}"
-        for n in "${possible[@]}"; do printf ' %.0f |' "$(median crowds "$n" "$name")"; done
-        echo
-    done
+    row puts/s crowds rate "${possible[@]}"
+    row "p50, us" crowds p50_us "${possible[@]}"
+    row "p99, us" crowds p99_us "${possible[@]}"
 }
 
 # Small puts, five hundred a second, without and beside a client that puts 1 MiB again and again.

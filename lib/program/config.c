@@ -78,9 +78,11 @@ int config_load(struct config *config, const char *option, struct vstamp_diag *d
 
 int config_from_replicas(struct config *config, const char *list, struct vstamp_diag *diag)
 {
+    static const bool none[CONFIG_N_KEYS];
+
     config_set_defaults(config);
     snprintf(config->path, sizeof config->path, "--replicas");
-    config_derive_value_bytes(config);
+    config_derive(config, none);
     int rv = address_parse_list(config->replicas_addresses.at, &config->replicas_addresses.n, list,
                                 diag);
     if (rv != 0) vstamp_diag_wrap(diag, "--replicas");

@@ -238,8 +238,25 @@ void config_set_defaults(struct config *config)
     }
 }
 
-void config_derive_value_bytes(struct config *config)
+static uint64_t between(uint64_t least, uint64_t number, uint64_t most)
 {
-    uint64_t room = config->batch_bytes - BATCH_OVERHEAD_BYTES;
-    config->max_value_bytes = room < VALUE_BYTES_MAX_DEFAULT ? room : VALUE_BYTES_MAX_DEFAULT;
+    if (number < least) return least;
+    return number < most ? number : most;
+}
+
+/* The larger the state, the fewer entries of an interval change the same page, and the more bytes a
+ * checkpoint writes for each: a large state has larger intervals, and the log to hold them.  Both
+ * follow from what is alike at all replicas: they tell each other digests of the multiples of
+ * checkpoint_ops. */
+void config_derive(struct config *config, const bool given[static CONFIG_N_KEYS])
+{
+    uint64_t state = config->state_bytes_max, batch = config->batch_bytes;
+
+    if (!given[KEY_max_value_bytes])
+        config->max_value_bytes = between(1, batch - BATCH_OVERHEAD_BYTES, VALUE_BYTES_MAX_DEFAULT);
+    if (!given[KEY_log_bytes])
+        config->log_bytes = between(64u << 20, state / 16, config_keys[KEY_log_bytes].max);
+    if (!given[KEY_checkpoint_ops])
+        config->checkpoint_ops =
+            (uint32_t)between(8192, state / (128u << 10), config_keys[KEY_checkpoint_ops].max);
 }

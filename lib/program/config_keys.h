@@ -22,11 +22,12 @@ void config_key_describe(const struct config_key *key, char *into, size_t size);
 /* Set a key that is not a list from its text.  False: not what config_key_describe says. */
 bool config_key_set(struct config *config, const struct config_key *key, const char *text);
 
-/* All keys as they are where no file says otherwise; but max_value_bytes, which follows from
- * batch_bytes. */
+/* All keys as they are where no file says otherwise; but those that follow from others. */
 void config_set_defaults(struct config *config);
+
+/* And those, unless they are `given`, by place. */
 #define BATCH_OVERHEAD_BYTES 4096u /* a batch holds a value and what goes with it */
-void config_derive_value_bytes(struct config *config);
+void config_derive(struct config *config, const bool given[static CONFIG_N_KEYS]);
 
 /* Digits and nothing else, within bounds. */
 bool config_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *number);

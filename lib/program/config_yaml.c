@@ -385,7 +385,7 @@ static int read_document(struct source *s, yaml_parser_t *parser, struct config 
 {
     if (!yaml_parser_load(parser, &s->document)) return reject_yaml(s, parser);
     int rv = read_keys(s, config);
-    if (rv == 0 && !s->given[KEY_max_value_bytes]) config_derive_value_bytes(config);
+    if (rv == 0) config_derive(config, s->given);
     if (rv == 0) rv = settle_status_addresses(s, config);
     if (rv == 0) rv = check_relations(s, config);
     if (rv == 0) rv = check_end(s, parser);

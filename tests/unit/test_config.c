@@ -54,6 +54,31 @@ static void the_five_line_file_is_enough(void **state)
     assert_int_equal(c.max_connections, 1024);
 }
 
+static void a_large_state_has_a_long_log_and_long_intervals(void **state)
+{
+    static const struct {
+        const char *lines;
+        uint64_t log_bytes;
+        uint32_t checkpoint_ops;
+    } cases[] = {
+        {"state_bytes_max: 64MiB\n", 64 << 20, 8192},
+        {"state_bytes_max: 5GiB\n", 320 << 20, 40960},
+        {"state_bytes_max: 1TiB\n", UINT64_C(64) << 30, 1048576},
+        {"state_bytes_max: 5GiB\nlog_bytes: 64MiB\n", 64 << 20, 40960},
+        {"state_bytes_max: 5GiB\ncheckpoint_ops: 16\n", 320 << 20, 16},
+    };
+    struct vstamp_diag diag = {0};
+    struct config c;
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(text, sizeof text, THREE "%s", cases[i].lines);
+        assert_int_equal(parse(&c, text, &diag), 0);
+        assert_int_equal(c.log_bytes, cases[i].log_bytes);
+        assert_int_equal(c.checkpoint_ops, cases[i].checkpoint_ops);
+    }
+}
+
 static void every_key_can_be_set_and_is_printed_as_it_would_be_written(void **state)
 {
     static const struct {
@@ -465,6 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_five_line_file_is_enough),
+        cmocka_unit_test(a_large_state_has_a_long_log_and_long_intervals),
         cmocka_unit_test(every_key_can_be_set_and_is_printed_as_it_would_be_written),
         cmocka_unit_test(each_mistake_has_its_line_its_column_and_what_was_expected),
         cmocka_unit_test(a_text_is_as_long_as_its_key_allows),

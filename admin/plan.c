@@ -197,8 +197,8 @@ void plan_compare_keys(struct plan *p, const struct config *now, const struct co
     list_differing(now, next, false, names, sizeof names);
     list_differing(now, next, true, for_life, sizeof for_life);
     if (names[0] != '\0')
-        warn(p, "not changed by this: %s: restart each replica with the new configuration, one "
-                "after another", names);
+        warn(p, "not changed by this: %s: restart each replica with the new configuration, "
+                "once the one before it is normal", names);
     if (for_life[0] != '\0')
         warn(p, "not changed by this: %s: a group keeps it as long as it lives: restore a backup "
                 "with the new configuration", for_life);

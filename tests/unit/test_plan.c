@@ -238,7 +238,7 @@ static void what_no_reconfiguration_changes_is_a_warning(void **state)
     assert_int_equal(plan.n_warnings, 2);
     assert_string_equal(plan.warnings[0].text,
                         "not changed by this: heartbeat_ms, log_bytes: restart each replica with "
-                        "the new configuration, one after another");
+                        "the new configuration, once the one before it is normal");
     assert_string_equal(plan.warnings[1].text,
                         "not changed by this: durability: a group keeps it as long as it lives: "
                         "restore a backup with the new configuration");

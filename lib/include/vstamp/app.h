@@ -49,7 +49,9 @@ extern "C" {
 
 struct vstamp_pages;
 
-/* How many pages the application may use: the bound of its state.  Numbers are 0 .. this - 1. */
+/* How many pages the application may use: the bound of its state.  Numbers are 0 .. this - 1; who
+ * asks for another page gets one to be ignored, and when the function returns the replica ends, or
+ * only the request is refused if that was query() or predict(). */
 VSTAMP_API uint32_t vstamp_pages_max(const struct vstamp_pages *pages);
 
 /* The content of a page, VSTAMP_PAGE_SIZE bytes.  Valid until the next vstamp_page_write. */
@@ -101,7 +103,9 @@ struct vstamp_context {
     size_t prediction_size;
 };
 
-/* Where an answer goes: at most `capacity` bytes at `data`; the function sets `size`. */
+/* Where an answer goes: at most `capacity` bytes at `data`; the function sets `size`, 0 at first.
+ * A larger size, as snprintf() may return it, is no answer: the request is refused or, where it has
+ * run, its client is told so (VSTAMP_E_REFUSED).  To write beyond the room ends the replica. */
 struct vstamp_answer {
     uint8_t *data;
     size_t capacity;

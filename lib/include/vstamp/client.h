@@ -53,12 +53,14 @@ struct vstamp_client;
 struct vstamp_driver;
 
 enum vstamp_task {
-    VSTAMP_REGISTER = 1,    /* open a session ahead of the first VSTAMP_APPLY, which else does it */
+    VSTAMP_REGISTER = 1,    /* open a session ahead of the first VSTAMP_APPLY, which else does it;
+                               there is no operation (NULL, 0) */
     VSTAMP_APPLY = 2,       /* execute through the log, at most once (4.1) */
     VSTAMP_READ = 3,        /* from the state, linearizable (6.3) */
     VSTAMP_READ_CAUSAL = 4, /* from any replica, not older than any answer this client has had */
     VSTAMP_READ_STALE = 5,  /* from any replica as it is there */
-    VSTAMP_RECONFIGURE = 6  /* move the group (7); the operation is a record `reconfigure` */
+    VSTAMP_RECONFIGURE = 6  /* move the group (7); the operation is a record `reconfigure`, as
+                               vstamp-protocol(7) has it */
 };
 
 /* How a call ended. */

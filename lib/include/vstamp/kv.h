@@ -16,8 +16,9 @@
  * group allows (max_value_bytes), and either may be any bytes.
  *
  * Each of the functions that write returns the size of the operation, at most
- * VSTAMP_KV_OVERHEAD more than its keys and values; 0 if that is more than `capacity`, or a key or
- * a value is none.  An operation of size 0 the group refuses. */
+ * VSTAMP_KV_OVERHEAD more than its keys and values; 0 if that is more than `capacity`, or if the
+ * group would refuse it by its form: a key without bytes or with too many, a time to live of more
+ * than 100 years.  An operation of size 0 the group refuses. */
 #ifndef VSTAMP_KV_H
 #define VSTAMP_KV_H
 

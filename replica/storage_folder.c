@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "program/folders.h"
 #include "replica/storage_lane.h"
 
@@ -74,7 +75,7 @@ bool storage_segment_number(const char *name, uint64_t *number)
     if (strncmp(name, SEGMENT_PREFIX, prefix) != 0) return false;
     *number = strtoull(name + prefix, NULL, 16);
     storage_segment_name(canonical, *number);
-    return strcmp(name, canonical) == 0;
+    return strcmp(name, canonical) == 0 && *number > 0 && *number < NUMBER_MAX;
 }
 
 static int by_number(const void *a, const void *b)

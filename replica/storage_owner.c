@@ -32,12 +32,22 @@ struct look {
     uint64_t first, last;
 };
 
+/* As far as none is missing: what is behind a gap no start reads.  False: there is none at all. */
+static bool find_segments(struct look *l)
+{
+    uint64_t *numbers;
+    size_t n;
+
+    if (storage_segments(&l->storage, &numbers, &n, &l->ignored) != 0 || n == 0) return false;
+    l->first = l->last = numbers[0];
+    for (size_t i = 1; i < n && numbers[i] == l->last + 1; i++) l->last++;
+    free(numbers);
+    return true;
+}
+
 /* False: there is no journal.  To be ended in either case. */
 static bool look_begin(struct look *l, const char *data_dir, uint32_t index, size_t window)
 {
-    uint64_t *numbers = NULL;
-    size_t n = 0;
-
     l->storage = (struct storage){.folder_fd = -1, .lock_fd = -1};
     snprintf(l->storage.folder, sizeof l->storage.folder, "%.*s/%" PRIu32, PATH_MAX - 32,
              data_dir, index);
@@ -48,13 +58,8 @@ static bool look_begin(struct look *l, const char *data_dir, uint32_t index, siz
     l->walk = (struct journal_walk){.source = &l->source, .window = &l->window,
                                     .diag = &l->ignored, .batch_size_max = BATCH_MAX,
                                     .names = zeros_map(BATCH_MAX)};
-    if (l->storage.folder_fd < 0 || l->window.bytes == NULL || l->walk.names == NULL) return false;
-    if (storage_segments(&l->storage, &numbers, &n, &l->ignored) == 0 && n > 0) {
-        l->first = numbers[0];
-        l->last = numbers[n - 1];
-    }
-    free(numbers);
-    return n > 0;
+    return l->storage.folder_fd >= 0 && l->window.bytes != NULL && l->walk.names != NULL &&
+           find_segments(l);
 }
 
 static void look_end(struct look *l)

@@ -102,12 +102,31 @@ static void segments_are_listed_by_number_and_nothing_else_is(void **state)
     make_file(f, "journal-00000000000000fG", "");
     make_file(f, "journal-00000000000000FF", "");
     make_file(f, "journal-00000000000000ff.old", "");
+    make_file(f, "journal-0000000000000000", ""); /* they are counted from 1 */
+    make_file(f, "journal-ffffffffffffffff", ""); /* and nobody counts that far */
     make_file(f, STORAGE_SPARE, "");
     make_file(f, STORAGE_TRAIL_KEPT, "");
     assert_int_equal(storage_segments(&f->storage, &numbers, &n, NULL), 0);
     assert_int_equal(n, N);
     for (size_t i = 0; i < N; i++) assert_int_equal(numbers[i], (i + 1) << 8);
     free(numbers);
+}
+
+/* Nobody else counts, a number at a time, from what is there to a stray file. */
+static void what_is_behind_a_gap_is_not_looked_for(void **state)
+{
+    static const char *const names[] = {"0/journal-0000000000000001", "0/journal-00ffffffffffffff"};
+    static struct vr_membership members;
+    struct fixture *f = *state;
+    bool retired;
+
+    assert_int_equal(mkdirat(f->storage.folder_fd, "0", 0700), 0);
+    for (size_t i = 0; i < 2; i++) make_file(f, names[i], "");
+    alarm(60);
+    assert_false(storage_read_membership(f->folder, 0, &members, &retired));
+    alarm(0);
+    for (size_t i = 0; i < 2; i++) unlinkat(f->storage.folder_fd, names[i], 0);
+    assert_int_equal(unlinkat(f->storage.folder_fd, "0", AT_REMOVEDIR), 0);
 }
 
 static void two_segments_of_those_removed_are_kept_and_none_that_rotted(void **state)
@@ -490,6 +509,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(segments_are_listed_by_number_and_nothing_else_is, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_is_behind_a_gap_is_not_looked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_segments_of_those_removed_are_kept_and_none_that_rotted,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segment_is_made_of_zeros_or_of_a_spare_that_fits, set_up,

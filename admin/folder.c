@@ -347,59 +347,62 @@ static uint64_t size_of(const struct folder *f, uint64_t number)
     return fstatat(f->storage.folder_fd, name, &stat, 0) == 0 ? (uint64_t)stat.st_size : 0;
 }
 
-static int find_segments(struct folder *f, uint64_t *last, uint64_t *size, struct vstamp_diag *diag)
+/* Those that the checkpoint does not say. */
+static int find_segments(struct folder *f, uint64_t *size, struct vstamp_diag *diag)
 {
-    uint64_t *numbers;
     size_t n;
-    int rv = storage_segments(&f->storage, &numbers, &n, diag);
+    int rv = storage_segments(&f->storage, &f->numbers, &n, diag);
     if (rv != 0) return rv;
     f->n_segments = n;
     for (size_t i = 0; i < n; i++) {
         char file[STORAGE_NAME_SIZE];
-        uint64_t bytes = size_of(f, numbers[i]);
+        uint64_t number = f->numbers[i], bytes = size_of(f, number);
         f->n_bytes += bytes;
         if (bytes > *size) *size = bytes;
-        if (numbers[i] < f->checkpoint) continue; /* the checkpoint says all before */
-        if (f->first == 0) f->first = numbers[i];
-        *last = numbers[i];
-        storage_segment_name(file, numbers[i]);
-        rv = storage_check_end(&f->storage, numbers[i], diag);
-        if (rv != 0 && rv != VSTAMP_E_CORRUPT) break;
+        if (number < f->checkpoint) continue;
+        f->numbers[f->n_numbers++] = number;
+        storage_segment_name(file, number);
+        rv = storage_check_end(&f->storage, number, diag);
+        if (rv != 0 && rv != VSTAMP_E_CORRUPT) return rv;
         if (rv != 0) finding(f, file, bytes, "was cut off, or its last block is damaged");
-        rv = 0;
     }
-    free(numbers);
-    return rv;
+    return 0;
 }
 
-/* Behind the last one that says anything: it was made before the one that is there. */
-static void check_unused(struct folder *f, uint64_t number)
+/* Of those from one segment on up to another, be they ever so many: the first is named. */
+static void say_missing(struct folder *f, uint64_t from, uint64_t to)
 {
     char file[STORAGE_NAME_SIZE];
-    storage_segment_name(file, number);
-    if (faccessat(f->storage.folder_fd, file, F_OK, 0) != 0)
-        finding(f, file, FOLDER_NO_PLACE, "is missing");
+    if (from >= to) return;
+    storage_segment_name(file, from);
+    finding(f, file, FOLDER_NO_PLACE, "is missing");
+    f->walk.any = false; /* what follows need not name what was passed */
 }
 
-static void walk_segments(struct folder *f, uint64_t last)
+static void walk_segments(struct folder *f)
 {
     struct journal_walk *w = &f->walk;
-    journal_walk_begin(w, f->first, last);
-    if (w->rv != 0) return;
-    f->in_use = w->last - f->first + 1;
-    if (!f->any_checkpoint && f->first > 1 && f->in_use > 0)
+    const uint64_t *numbers = f->numbers;
+    uint64_t next = f->any_checkpoint ? f->checkpoint : numbers[0];
+    for (f->in_use = f->n_numbers; f->in_use > 0 && w->rv == 0; f->in_use--) {
+        uint64_t number = numbers[f->in_use - 1];
+        journal_walk_begin(w, number, number);
+        if (w->last == number) break;
+    }
+    if (!f->any_checkpoint && numbers[0] > 1 && f->in_use > 0 && w->rv == 0)
         finding(f, PAGES_NAME, FOLDER_NO_PLACE,
                 "the checkpoint before the journal is missing, or damaged");
-    for (uint64_t number = f->first; number <= w->last && w->rv == 0; number++)
-        walk_segment(f, number);
-    for (uint64_t number = w->last + 1; number < last && w->rv == 0; number++)
-        check_unused(f, number);
+    for (size_t i = 0; i < f->n_numbers && w->rv == 0; i++) {
+        say_missing(f, next, numbers[i]);
+        if (i < f->in_use) walk_segment(f, numbers[i]);
+        next = numbers[i] + 1;
+    }
 }
 
 static int walk_journal(struct folder *f, struct vstamp_diag *diag)
 {
-    uint64_t last = 0, size = 0;
-    int rv = find_segments(f, &last, &size, diag);
+    uint64_t size = 0;
+    int rv = find_segments(f, &size, diag);
     if (rv != 0) return rv;
     size_t blocks = ((size_t)size / JOURNAL_BLOCK + 1) * JOURNAL_BLOCK; /* of any batch */
     f->reading = (struct storage_reading){.storage = &f->storage, .fd = -1};
@@ -413,7 +416,7 @@ static int walk_journal(struct folder *f, struct vstamp_diag *diag)
         vstamp_diag_printf(diag, "no memory for a segment of %zu bytes", blocks);
         return VSTAMP_E_IO;
     }
-    if (f->first > 0) walk_segments(f, last);
+    if (f->n_numbers > 0) walk_segments(f);
     if (f->walk.rv == 0 && f->any_checkpoint && f->in_use == 0)
         finding(f, PAGES_NAME, FOLDER_NO_PLACE,
                 "the journal that follows the checkpoint is missing");
@@ -528,5 +531,6 @@ void folder_close(struct folder *f)
     zeros_unmap(f->walk.names, f->walk.batch_size_max);
     if (f->reading.fd >= 0) close(f->reading.fd);
     storage_look_end(&f->storage);
+    free(f->numbers);
     free(f->log_checksums);
 }

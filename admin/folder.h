@@ -57,7 +57,10 @@ struct folder {
     struct vr_membership members; /* as that says; n 0: it does not */
     uint64_t incarnation;
     uint64_t commit;
-    uint64_t n_segments, first, n_bytes, in_use; /* files, number of the first, those written to */
+    uint64_t n_segments, n_bytes;
+    uint64_t *numbers; /* of the segments that the checkpoint does not say, */
+    size_t n_numbers;
+    uint64_t in_use; /* and how many of these were written to */
     uint64_t end_number, end;                    /* where the journal ends */
     bool torn;                                   /* with a write that was not finished */
     uint64_t n_findings;

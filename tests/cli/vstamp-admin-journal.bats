@@ -181,6 +181,19 @@ for line in sys.stdin: json.loads(line)' < <(cat list.json verify.json show.json
     [[ $output == *'"file":"damaged-?"'* ]]
 }
 
+@test "a stray file with the name of a segment, however far away" {
+    make_folder
+    : >"$FOLDER/journal-ffffffffffffffff" # nobody counts that far
+    run timeout 20 vstamp-admin journal "$FOLDER"
+    [ "$status" -eq 0 ]
+    : >"$FOLDER/journal-00ffffffffffffff"
+    run timeout 20 vstamp-admin journal "$FOLDER"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"DAMAGED      journal-"*": is missing"* ]]
+    [[ $output == *"DAMAGED      journal-00ffffffffffffff"*": was cut off"* ]]
+}
+
 @test "a folder that cannot be listed to its end is not called sound" {
     local library n=0
     make_folder

@@ -197,7 +197,5 @@ void node_restore_init(struct node *n, struct arena *arena);
 int node_is_ours(const struct node *n, const struct wire_segment *whose, struct vstamp_diag *diag);
 int node_check_owner(const struct node *n, struct journal_reader *r, struct wire_segment *whose,
                      struct vstamp_diag *diag);
-int node_corrupt(struct vstamp_diag *diag, size_t place);
-int node_lacks_checkpoint(struct vstamp_diag *diag);
 
 #endif

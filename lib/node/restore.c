@@ -69,18 +69,6 @@ int node_check_owner(const struct node *n, struct journal_reader *r, struct wire
     return node_is_ours(n, whose, diag);
 }
 
-int node_corrupt(struct vstamp_diag *diag, size_t place)
-{
-    vstamp_diag_printf(diag, "damaged at byte %zu", place);
-    return VSTAMP_E_CORRUPT;
-}
-
-int node_lacks_checkpoint(struct vstamp_diag *diag)
-{
-    vstamp_diag_printf(diag, "the checkpoint before the journal is missing");
-    return VSTAMP_E_CORRUPT;
-}
-
 bool node_restore_give_up(struct node *n)
 {
     if (n->vr.config.n_replicas < 3) return false; /* as far as could be read */
@@ -103,12 +91,9 @@ static int restore_done(const struct node *n, struct vstamp_diag *diag)
     const struct node_restore *seen = &n->restore;
     /* By the records that a checkpoint's segment begins with; or that all before is void. */
     bool said = !node_is_blank(n) || seen->forgotten;
-    if (seen->checkpoint > n->journal.segment ||
-        (seen->checkpoint > 0 && (seen->first > seen->checkpoint || !said))) {
-        vstamp_diag_printf(diag, "the journal that follows the checkpoint is missing");
-        return VSTAMP_E_CORRUPT;
-    }
-    return seen->checkpoint == 0 && seen->first > 1 ? node_lacks_checkpoint(diag) : 0;
+    if (seen->checkpoint == 0 || (seen->first <= seen->checkpoint && said)) return 0;
+    vstamp_diag_printf(diag, "the journal that follows the checkpoint is missing");
+    return VSTAMP_E_CORRUPT;
 }
 
 int node_restore_done(struct node *n, struct vstamp_diag *diag)

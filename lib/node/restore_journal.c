@@ -30,8 +30,9 @@ static void fail(struct restoring *x, int rv, const char *text)
 
 static void damaged(struct restoring *x, uint64_t place)
 {
-    assert(x->walk.rv == 0);
-    x->walk.rv = node_corrupt(x->walk.diag, (size_t)place);
+    char text[48];
+    snprintf(text, sizeof text, "damaged at byte %" PRIu64, place);
+    fail(x, VSTAMP_E_CORRUPT, text);
 }
 
 /* Of what is read most may be zeros: a recording does without those at the end. */
@@ -266,7 +267,7 @@ static void restore_journal(struct restoring *x, uint64_t first, uint64_t last)
     journal_walk_begin(&x->walk, first, last);
     if (x->walk.rv == 0 && n->restore.checkpoint == 0 && first > 1) {
         x->walk.number = first;
-        x->walk.rv = node_lacks_checkpoint(x->walk.diag);
+        fail(x, VSTAMP_E_CORRUPT, "the checkpoint before the journal is missing");
     }
     for (uint64_t number = first; number <= x->walk.last && x->walk.rv == 0; number++) {
         restore_segment(x, number);

@@ -305,6 +305,8 @@ static void another_group_may_follow_one_that_was_not_used(void **state)
     f->node->vr.log.op = 1;
     assert_int_equal(node_is_ours(f->node, &f->owner, &diag), VSTAMP_E_OTHER_GROUP);
     assert_string_equal(diag.text, "belongs to another group than the files before it");
+    f->node->vr.group = (struct vstamp_id){0}; /* of a blank one, which has fetched entries */
+    assert_int_equal(node_is_ours(f->node, &f->owner, &diag), 0);
 }
 
 static void a_format_of_another_version_is_named(void **state)
@@ -444,6 +446,9 @@ static void an_older_page_does_not_pass_for_the_newest(void **state)
     assert_int_equal(node_restore_page(f->node, &page, &diag), 0);
     assert_int_equal(node_restore_checkpoint_done(f->node, &diag), VSTAMP_E_CORRUPT);
     assert_string_equal(diag.text, "1 pages of 1: some are missing, or older");
+    assert_int_equal(restore_head(f, 2, page.checksum, &diag), 0);
+    assert_int_equal(node_restore_checkpoint_done(f->node, &diag), VSTAMP_E_CORRUPT);
+    assert_string_equal(diag.text, "1 pages of 2: some are missing, or older");
 }
 
 /* What the files say of those that must be there, too: the checkpoint has the number of the segment
@@ -451,17 +456,15 @@ static void an_older_page_does_not_pass_for_the_newest(void **state)
 static void no_file_is_missing(void **state)
 {
     enum { NOTHING, HARD_STATE, LOST, FORGOTTEN };
-    static const char journal[] = "the journal that follows the checkpoint is missing",
-                      checkpoint[] = "the checkpoint before the journal is missing";
+    static const char journal[] = "the journal that follows the checkpoint is missing";
     static const struct {
-        uint64_t checkpoint, first, newest;
+        uint64_t checkpoint, first;
         int said;
         const char *missing; /* NULL: nothing */
     } cases[] = {
-        {0, 0, 0, NOTHING, NULL},    {0, 1, 3, HARD_STATE, NULL}, {0, 2, 3, HARD_STATE, checkpoint},
-        {3, 0, 0, NOTHING, journal}, {3, 0, 2, HARD_STATE, journal}, {3, 3, 3, NOTHING, journal},
-        {3, 3, 3, HARD_STATE, NULL}, {3, 3, 4, LOST, NULL},       {3, 3, 4, FORGOTTEN, NULL},
-        {3, 4, 4, HARD_STATE, journal},
+        {0, 0, NOTHING, NULL},    {0, 1, HARD_STATE, NULL}, {3, 0, NOTHING, journal},
+        {3, 3, NOTHING, journal}, {3, 3, HARD_STATE, NULL}, {3, 3, LOST, NULL},
+        {3, 3, FORGOTTEN, NULL},  {3, 4, HARD_STATE, journal},
     };
     struct fixture *f = *state;
     struct node *n = f->node;
@@ -469,7 +472,6 @@ static void no_file_is_missing(void **state)
         struct vstamp_diag diag = {0};
         n->restore.checkpoint = cases[i].checkpoint;
         n->restore.first = cases[i].first;
-        n->journal.segment = cases[i].newest;
         n->vr.has_hard_state = cases[i].said == HARD_STATE;
         n->vr.lost = cases[i].said == LOST;
         n->restore.forgotten = cases[i].said == FORGOTTEN;
@@ -477,6 +479,18 @@ static void no_file_is_missing(void **state)
         assert_int_equal(rv, cases[i].missing != NULL ? VSTAMP_E_CORRUPT : 0);
         assert_string_equal(diag.text, cases[i].missing != NULL ? cases[i].missing : "");
     }
+}
+
+static void a_journal_that_begins_later_needs_a_checkpoint(void **state)
+{
+    struct fixture *f = *state;
+    const struct node_source source = {.ctx = f, .read = read_file};
+    struct vstamp_diag diag = {0};
+    uint64_t number = 0;
+    int rv = node_restore_journal(f->node, 2, 3, &source, &number, &diag);
+    assert_int_equal(rv, VSTAMP_E_CORRUPT);
+    assert_int_equal(number, 2);
+    assert_string_equal(diag.text, "the checkpoint before the journal is missing");
 }
 
 /* Then nothing of what was read counts, and the files begin anew. */
@@ -579,6 +593,7 @@ int main(void)
         TEST(a_file_says_its_own_number),
         TEST(what_fills_a_record_up_is_zeros),
         TEST(no_file_is_missing),
+        TEST(a_journal_that_begins_later_needs_a_checkpoint),
         TEST(who_gives_up_knows_that_it_knew_something),
         TEST(a_checkpoint_of_nothing_is_one),
         TEST(a_checkpoint_has_a_head_of_its_own),

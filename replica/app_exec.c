@@ -338,6 +338,12 @@ static enum trouble do_query(struct app_exec *x, const struct errand *e, struct 
     return NONE;
 }
 
+/* All of it is in the state that is saved, or was loaded. */
+static void forget_told(struct app_exec *x)
+{
+    x->n_told = x->n_answered = x->asked.size = x->sent = 0;
+}
+
 static enum trouble do_save(struct app_exec *x, const struct errand *e, struct vstamp_diag *why)
 {
     struct question q = {.word = APP_STATE, .body_max = x->options.limits.state_bytes};
@@ -351,7 +357,7 @@ static enum trouble do_save(struct app_exec *x, const struct errand *e, struct v
     }
     x->saved.size = 0;
     buffer_append(&x->saved, q.body.data, q.body.size);
-    x->n_told = x->n_answered = x->asked.size = x->sent = 0;
+    forget_told(x);
     return NONE;
 }
 
@@ -590,7 +596,8 @@ static int load(void *instance, struct vstamp_load *from, struct vstamp_diag *wh
     struct app_exec *x = instance;
     uint64_t size = vstamp_load_left(from);
 
-    x->n_told = x->n_answered = x->asked.size = x->sent = x->saved.size = 0;
+    forget_told(x);
+    x->saved.size = 0;
     if (!buffer_reserve(&x->saved, size)) {
         vstamp_diag_printf(why, "out of memory for a state of %" PRIu64 " bytes", size);
         return VSTAMP_E_IO;

@@ -5,6 +5,7 @@
  * replica, and an operation that does not decode is answered INVALID, alike at all of them. */
 #include "base/limits.h"
 #include "kv/execute.h"
+#include "kv/index.h"
 #include "kv/store.h"
 
 size_t kv_value_max(const struct vstamp_limits *limits)
@@ -69,7 +70,7 @@ static void foresee(const struct vstamp_pages *pages, const struct vstamp_operat
 static int resume(const struct vstamp_pages *pages, struct vstamp_diag *why)
 {
     (void)why;
-    kv_store_forget(pages);
+    kv_index_forget_all(pages);
     return 0;
 }
 

@@ -40,10 +40,11 @@ static void get(const struct vstamp_pages *pages, const struct kv_op *op,
     answer->size = w.size + size;
 }
 
-static void answer_number(struct vstamp_answer *answer, uint64_t number)
+static void answer_number(struct vstamp_answer *answer, enum kv_answer_status status,
+                          uint64_t number)
 {
     struct writer w = writer_over(answer->data, answer->capacity);
-    write_u8(&w, KV_ANSWER_DONE);
+    write_u8(&w, (uint8_t)status);
     write_u64(&w, number);
     answer->size = w.size;
     if (!w.ok) answer_status(answer, KV_ANSWER_TOO_LARGE);
@@ -54,7 +55,7 @@ static void ttl(const struct vstamp_pages *pages, const struct kv_op *op,
 {
     uint32_t record = kv_store_find(pages, op->key);
     if (record == 0) answer_status(answer, KV_ANSWER_ABSENT);
-    else answer_number(answer, kv_store_expiry(pages, record));
+    else answer_number(answer, KV_ANSWER_DONE, kv_store_expiry(pages, record));
 }
 
 /* Append a record to a listing, if it fits. */
@@ -184,14 +185,18 @@ static void changes(const struct vstamp_pages *pages, const struct kv_op *op,
     uint8_t key[KV_KEY_MAX];
     uint64_t place, next;
     uint32_t n = 0;
-    bool gone = !find_place(pages, &c, op, &place), more = false;
+    bool more = false;
     struct kv_change change;
     if (kv_changes_pages(pages) == 0 && c.n_pages == 0) {
         answer_status(answer, KV_ANSWER_NOT_KEPT);
         return;
     }
+    if (!find_place(pages, &c, op, &place)) {
+        answer_number(answer, KV_ANSWER_GONE, c.lost_op + 1);
+        return;
+    }
     answer->size = CHANGES_HEAD_SIZE;
-    while (!gone && answer->capacity >= CHANGES_HEAD_SIZE &&
+    while (answer->capacity >= CHANGES_HEAD_SIZE &&
            kv_changes_look(pages, &c, place, &change, &next)) {
         change.key.data = key;
         kv_changes_read_key(pages, &c, place, &change, key);
@@ -202,14 +207,10 @@ static void changes(const struct vstamp_pages *pages, const struct kv_op *op,
         }
         place = next;
     }
-    write_u8(&head, gone ? KV_ANSWER_GONE : KV_ANSWER_DONE);
-    write_u64(&head, gone ? c.lost_op + 1 : place);
-    if (gone) {
-        answer->size = head.size;
-    } else {
-        write_u8(&head, more);
-        write_u32(&head, n);
-    }
+    write_u8(&head, KV_ANSWER_DONE);
+    write_u64(&head, place);
+    write_u8(&head, more);
+    write_u32(&head, n);
     if (!head.ok || (more && n == 0)) answer_status(answer, KV_ANSWER_TOO_LARGE);
 }
 

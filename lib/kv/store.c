@@ -241,11 +241,6 @@ uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key)
     return record;
 }
 
-void kv_store_forget(const struct vstamp_pages *pages)
-{
-    kv_index_forget_all(pages);
-}
-
 void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys, size_t n)
 {
     struct {

@@ -29,10 +29,6 @@ uint64_t kv_store_bytes(const struct vstamp_pages *pages); /* of keys and values
 /* The record of a key, or 0. */
 uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key);
 
-/* The pages have become those of another store: what was found in the former one (index.h) is not
- * to be found here. */
-void kv_store_forget(const struct vstamp_pages *pages);
-
 /* Walk to the records of `n` keys a step each in turn, so that what they wait for comes from memory
  * at a time; those who look for them then find it in the caches. */
 #define KV_FORESEEN_MAX 64u

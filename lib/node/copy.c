@@ -221,7 +221,7 @@ int copy_load(struct copy *c, void *memory, size_t size, const struct vstamp_app
               struct vstamp_diag *diag)
 {
     const struct bytes *name = &c->head.form.application;
-    if (name->size != strlen(app->name) || memcmp(name->data, app->name, name->size) != 0) {
+    if (!bytes_equal(*name, bytes_of(app->name))) {
         vstamp_diag_printf(diag, "is of another application: \"%.*s\"",
                            name->size < 40 ? (int)name->size : 40, (const char *)name->data);
         return VSTAMP_E_CONFIG;

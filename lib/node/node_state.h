@@ -39,7 +39,6 @@ struct node_journal {
     bool seals; /* no record is in them but a hard state that says nothing new but this: */
     uint64_t commit; /* commit-number that the newest record says */
     uint64_t writing_position;
-    uint64_t writing_segment;
     uint64_t seal_due_us; /* UINT64_MAX: nothing to seal */
 };
 

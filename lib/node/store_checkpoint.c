@@ -283,16 +283,21 @@ static bool next_step(struct node *n, struct node_job *job)
 /* The trail's jobs and the others take turns, if there are both.  A replica that knows that its
  * state is wrong stores nothing but the trail: the checkpoint on the disk may be right, and the
  * journal has what came after it. */
-void node_checkpoint_continue(struct node *n)
+static bool next_job(struct node *n, struct node_job *job)
 {
     struct node_checkpoint *c = &n->checkpoint;
+    bool wrong = n->vr.diverged_op != 0, had_its_turn = c->trailed;
+    c->trailed = false;
+    if (had_its_turn && !wrong && next_step(n, job)) return true;
+    c->trailed = node_trail_next(n, job);
+    return c->trailed || (!wrong && next_step(n, job));
+}
+
+void node_checkpoint_continue(struct node *n)
+{
     struct node_job job;
-    if (c->busy) return;
-    bool wrong = n->vr.diverged_op != 0;
-    bool others = c->trailed && !wrong && next_step(n, &job);
-    c->trailed = !others && node_trail_next(n, &job);
-    if (!others && !c->trailed && (wrong || !next_step(n, &job))) return;
-    c->busy = true;
+    if (n->checkpoint.busy || !next_job(n, &job)) return;
+    n->checkpoint.busy = true;
     node_start_job(n, NODE_LANE_CHECKPOINT, &job);
 }
 

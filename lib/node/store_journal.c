@@ -417,7 +417,6 @@ void node_journal_append(struct node *n)
     j->n_writing = j->n_cuts;
     j->n_cuts = j->n_written = 0;
     j->writing_position = j->pending_position;
-    j->writing_segment = j->segment;
     j->filling ^= 1;
     j->pending = writer_over(j->buffers[j->filling], j->buffer_size);
     open_batch(n);
@@ -438,7 +437,8 @@ void node_journal_stored(struct node *n)
 {
     struct node_journal *j = &n->journal;
     assert(j->n_writing > 0);
-    node_scrub_acknowledged(n, &j->writing[j->n_written - 1]);
+    const struct node_job *stored = &j->writing[j->n_written - 1];
+    node_scrub_acknowledged(n, stored);
     if (j->n_written < j->n_writing) {
         write_next(n);
         return;
@@ -446,6 +446,6 @@ void node_journal_stored(struct node *n)
     if (n->vr.bare) give_back_written(n);
     j->n_writing = 0;
     if (!j->seals) j->seal_due_us = n->vr.now_us + SEAL_US;
-    node_checkpoint_segment_stored(n, j->writing_segment);
+    node_checkpoint_segment_stored(n, stored->number);
     vr_on_durable(&n->vr, j->writing_position);
 }

@@ -97,12 +97,13 @@ int trail_read(struct trail *t, struct bytes file, size_t *lost, struct vstamp_d
     *lost = 0;
     while (file.size > 0) {
         size_t size = next_record(file, &record);
-        int rv = size > 0 ? note_owner(t, &record, diag) : 0;
+        bool sound = size > 0;
+        int rv = sound ? note_owner(t, &record, diag) : 0;
         if (rv != 0) return rv;
-        if (size == 0 || !note_entries(t, &record)) {
+        if (!sound) size = 1; /* one may begin at the next byte */
+        if (!sound || !note_entries(t, &record)) {
             t->next_place = UINT64_MAX; /* nothing goes on from there */
-            *lost += size == 0 ? 1 : size;
-            size = size == 0 ? 1 : size;
+            *lost += size;
         }
         file = (struct bytes){file.data + size, file.size - size};
     }

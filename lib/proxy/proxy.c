@@ -218,14 +218,15 @@ int vstamp_client_call(struct vstamp_client *c, enum vstamp_task task, const voi
     if (proxy_is_idle(c))
         for (uint8_t r = 0; r < n_peers(c); r++) c->said[r] = 0;
     uint32_t i = c->free[--c->n_free];
-    c->calls[i].reply = reply;
-    c->calls[i].context = context;
-    c->calls[i].operation = (struct bytes){operation, size};
-    c->calls[i].deadline_ms = deadline_ms;
-    c->calls[i].task = (enum session_task)task;
-    bool registers =
-        session_is_numbered(c->calls[i].task) && c->sessions[i].identity.session == 0;
-    start(c, i, registers ? SESSION_REGISTER : c->calls[i].task, now_ms);
+    struct call *call = &c->calls[i];
+    assert(!call->wide);
+    *call = (struct call){.reply = reply,
+                          .context = context,
+                          .operation = {operation, size},
+                          .deadline_ms = deadline_ms,
+                          .task = (enum session_task)task};
+    bool registers = session_is_numbered(call->task) && c->sessions[i].identity.session == 0;
+    start(c, i, registers ? SESSION_REGISTER : call->task, now_ms);
     assert(!session_ended(&c->sessions[i]));
     return 0;
 }

@@ -54,7 +54,7 @@ _Static_assert(sizeof(struct header) == HEADER_SIZE, "as LMDB has it on 64 bits"
 
 struct check {
     struct pages_file file;
-    size_t page_size, n_pages, n_used;
+    size_t n_pages, n_used;
     uint64_t *used; /* bitset */
     const uint8_t *base; /* of the file in memory; NULL until a page has told */
     const uint8_t *leaf; /* the one that the walk is in, */
@@ -85,11 +85,16 @@ static bool use_page(struct check *c, const uint8_t *page, unsigned flags, size_
 {
     const struct header *h = (const struct header *)page;
 
-    if (c->base == NULL) c->base = page - h->number * c->page_size;
+    if (c->base == NULL) c->base = page - h->number * VSTAMP_PAGE_SIZE;
     if (h->flags != flags) return fail(c, "a page of another kind");
-    if (c->base + h->number * c->page_size != page) return fail(c, "a page of another place");
+    if (c->base + h->number * VSTAMP_PAGE_SIZE != page) return fail(c, "a page of another place");
     if (flags == IS_LARGE && h->as.n_pages != n) return fail(c, "a value of another size");
     return use(c, h->number, n);
+}
+
+static const uint8_t *leaf_of(const MDB_val *key)
+{
+    return (const uint8_t *)((uintptr_t)key->mv_data & ~(uintptr_t)(VSTAMP_PAGE_SIZE - 1));
 }
 
 static bool end_leaf(struct check *c)
@@ -104,7 +109,7 @@ static bool end_leaf(struct check *c)
 
 static bool visit(struct check *c, const MDB_val *key, const MDB_val *value)
 {
-    const uint8_t *leaf = (const uint8_t *)((uintptr_t)key->mv_data & ~(c->page_size - 1));
+    const uint8_t *leaf = leaf_of(key);
     size_t node = (size_t)((const uint8_t *)key->mv_data - leaf) - NODE_HEADER;
     const uint8_t *data = value->mv_data;
 
@@ -117,10 +122,11 @@ static bool visit(struct check *c, const MDB_val *key, const MDB_val *value)
     }
     c->n_keys++;
     if (node < c->lowest) c->lowest = node;
-    if (data >= leaf && data < leaf + c->page_size)
-        return data + value->mv_size <= leaf + c->page_size || fail(c, "a value beyond its leaf");
+    if (data >= leaf && data < leaf + VSTAMP_PAGE_SIZE)
+        return data + value->mv_size <= leaf + VSTAMP_PAGE_SIZE ||
+               fail(c, "a value beyond its leaf");
     return use_page(c, data - HEADER_SIZE, IS_LARGE,
-                    (HEADER_SIZE + value->mv_size + c->page_size - 1) / c->page_size);
+                    (HEADER_SIZE + value->mv_size + VSTAMP_PAGE_SIZE - 1) / VSTAMP_PAGE_SIZE);
 }
 
 /* What a transaction freed: how many pages, and which. */
@@ -214,7 +220,6 @@ static void check(struct check *c, const char *path)
                                      : "it cannot be opened as a file of LMDB");
         return;
     }
-    c->page_size = env_stat.ms_psize;
     c->n_pages = info.me_last_pgno + 1;
     c->used = calloc(bitset_words(c->n_pages), sizeof *c->used);
     if (c->used == NULL)
@@ -332,8 +337,7 @@ static int compare(struct look *l, const uint8_t *page, unsigned flags, bool *sa
 /* A leaf is compared once; it cannot be mended. */
 static int look_at_leaf(struct look *l, const MDB_val *key)
 {
-    const uint8_t *leaf =
-        (const uint8_t *)((uintptr_t)key->mv_data & ~(uintptr_t)(VSTAMP_PAGE_SIZE - 1));
+    const uint8_t *leaf = leaf_of(key);
     bool same = true;
     int mdb = leaf != l->leaf ? compare(l, leaf, IS_LEAF, &same) : 0;
 

@@ -18,7 +18,8 @@
 #include "program/folders.h"
 #include "replica/storage_lane.h"
 
-#define SEGMENT_PREFIX "journal-"
+#define SEGMENT_PREFIX  "journal-"
+#define NUMBERS_AT_ONCE 64u
 
 bool storage_is_refusal(int error)
 {
@@ -91,37 +92,48 @@ struct dirent *storage_entry(DIR *dir)
     return readdir(dir);
 }
 
+static bool add_number(uint64_t **numbers, size_t *n, uint64_t number)
+{
+    if (*n % NUMBERS_AT_ONCE == 0) {
+        uint64_t *grown = realloc(*numbers, (*n + NUMBERS_AT_ONCE) * sizeof *grown);
+        if (grown == NULL) return false;
+        *numbers = grown;
+    }
+    (*numbers)[(*n)++] = number;
+    return true;
+}
+
+/* 0, or an errno. */
+static int list_segments(const char *folder, uint64_t **numbers, size_t *n)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    uint64_t number;
+    int error = 0;
+
+    if (dir == NULL) return errno;
+    while (error == 0 && (entry = storage_entry(dir)) != NULL)
+        if (storage_segment_number(entry->d_name, &number) && !add_number(numbers, n, number))
+            error = ENOMEM;
+    if (error == 0) error = errno;
+    closedir(dir);
+    return error;
+}
+
 int storage_segments(const struct storage *s, uint64_t **numbers, size_t *n,
                      struct vstamp_diag *diag)
 {
-    DIR *dir = opendir(s->folder);
-    uint64_t number, *grown;
-    struct dirent *entry;
-    size_t capacity = 0;
-
     *numbers = NULL;
     *n = 0;
-    while (dir != NULL && (entry = storage_entry(dir)) != NULL) {
-        if (!storage_segment_number(entry->d_name, &number)) continue;
-        if (*n == capacity) {
-            capacity = capacity == 0 ? 64 : 2 * capacity;
-            grown = realloc(*numbers, capacity * sizeof **numbers);
-            if (grown == NULL) break;
-            *numbers = grown;
-        }
-        (*numbers)[(*n)++] = number;
-    }
-    if (dir != NULL && entry == NULL && errno == 0) {
-        closedir(dir);
+    int error = list_segments(s->folder, numbers, n);
+    if (error == 0) {
         if (*n > 1) qsort(*numbers, *n, sizeof **numbers, by_number);
         return 0;
     }
-    int error = errno;
-    vstamp_diag_printf(diag, "%s: cannot list the folder: %s%s", s->folder, strerror(error),
-                       storage_hint(error));
-    if (dir != NULL) closedir(dir);
     free(*numbers);
     *numbers = NULL;
+    vstamp_diag_printf(diag, "%s: cannot list the folder: %s%s", s->folder, strerror(error),
+                       storage_hint(error));
     errno = error;
     return storage_refused(error);
 }

@@ -243,6 +243,19 @@ static void has_room_again(struct storage *s)
     log_event(s->log, LOG_LEVEL_INFO, "journal-has-room", LOG_TEXT("folder", s->folder));
 }
 
+static void take_segment(struct storage *s, const struct lane *l, uint64_t number)
+{
+    struct journal *j = &s->journal;
+
+    if (j->next_fd >= 0) close(j->next_fd);
+    j->next_fd = l->fd;
+    j->next_number = number;
+    if (l->buffered && !j->said_buffered)
+        log_event(s->log, LOG_LEVEL_WARN, "journal-in-cache", LOG_TEXT("folder", s->folder),
+                  LOG_TEXT("reason", "its file system has no O_DIRECT"));
+    j->said_buffered = l->buffered;
+}
+
 /* The third lane is done. */
 void journal_segment_made(struct storage *s, const struct lane *l, bool ok)
 {
@@ -250,18 +263,12 @@ void journal_segment_made(struct storage *s, const struct lane *l, bool ok)
     uint64_t made = j->making;
 
     j->making = 0;
-    if (!ok && j->waits && j->waiting.number == made) storage_give_up(s, l);
-    if (!ok) {
-        lacks_room(s, l->failed_errno);
-    } else {
+    if (ok) {
         has_room_again(s);
-        if (j->next_fd >= 0) close(j->next_fd);
-        j->next_fd = l->fd;
-        j->next_number = made;
-        if (l->buffered && !j->said_buffered)
-            log_event(s->log, LOG_LEVEL_WARN, "journal-in-cache", LOG_TEXT("folder", s->folder),
-                      LOG_TEXT("reason", "its file system has no O_DIRECT"));
-        j->said_buffered = l->buffered;
+        take_segment(s, l, made);
+    } else {
+        if (j->waits && j->waiting.number == made) storage_give_up(s, l);
+        lacks_room(s, l->failed_errno);
     }
     if (!j->waits) return;
     j->waits = false;
@@ -400,13 +407,13 @@ int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_di
 
     storage_segment_name(name, number);
     int fd = open_journal(s, name, O_RDONLY | O_NONBLOCK, NULL);
-    if (fd < 0 && storage_is_refusal(errno)) return storage_complain(diag, s, name, "cannot open");
     bool whole = fd >= 0 && whole_size(fd) > 0;
-    int rv = !whole && fd >= 0 && storage_is_refusal(errno)
-                 ? storage_complain(diag, s, name, "cannot read")
-                 : 0;
+    int error = whole ? 0 : errno;
     if (fd >= 0) close(fd);
-    if (whole || rv != 0) return rv;
+    if (whole) return 0;
+    errno = error;
+    if (storage_is_refusal(error))
+        return storage_complain(diag, s, name, fd < 0 ? "cannot open" : "cannot read");
     vstamp_diag_printf(diag, "%s/%s: damaged: its end is missing", s->folder, name);
     return VSTAMP_E_CORRUPT;
 }

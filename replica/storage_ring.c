@@ -22,6 +22,15 @@ static void queue(struct journal *j)
     sqe->rw_flags = RWF_DSYNC;
 }
 
+static void give_up(struct storage *s, int error)
+{
+    struct lane *l = &s->lanes[NODE_LANE_JOURNAL];
+
+    errno = error;
+    lane_failed(l, "write");
+    storage_give_up(s, l);
+}
+
 void ring_submit(struct storage *s)
 {
     struct journal *j = &s->journal;
@@ -33,10 +42,7 @@ void ring_submit(struct storage *s)
         nanosleep(&pause, NULL);
         rv = io_uring_submit(&j->ring);
     }
-    if (rv >= 0) return;
-    errno = -rv;
-    lane_failed(&s->lanes[NODE_LANE_JOURNAL], "write");
-    storage_give_up(s, &s->lanes[NODE_LANE_JOURNAL]);
+    if (rv < 0) give_up(s, -rv);
 }
 
 void ring_write(struct storage *s, const struct node_job *job)
@@ -53,11 +59,7 @@ static bool advance(struct storage *s, int written)
     struct journal *j = &s->journal;
 
     if (written == -EINTR || written == -EAGAIN) written = 0;
-    else if (written <= 0) {
-        errno = written == 0 ? ENOSPC : -written;
-        lane_failed(&s->lanes[NODE_LANE_JOURNAL], "write");
-        storage_give_up(s, &s->lanes[NODE_LANE_JOURNAL]);
-    }
+    else if (written <= 0) give_up(s, written == 0 ? ENOSPC : -written);
     j->left.data += written;
     j->left.size -= (size_t)written;
     j->left_place += (uint64_t)written;

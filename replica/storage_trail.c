@@ -43,13 +43,12 @@ void trail_append(struct lane *l, const struct node_job *job)
 {
     int folder = l->storage->folder_fd;
     int fd = openat(folder, STORAGE_TRAIL, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && lane_leaves_room(fd) && write_all(fd, job->data);
-    int error = ok ? 0 : errno;
+    bool kept = fd >= 0 && lane_leaves_room(fd) && write_all(fd, job->data);
     enum trail_then then = (enum trail_then)job->number;
-    off_t size = ok ? lseek(fd, 0, SEEK_END) : 0;
 
+    l->trail_errno = kept ? 0 : errno;
+    off_t size = kept ? lseek(fd, 0, SEEK_END) : 0;
     if (then == TRAIL_GOES_ON && size >= LARGE) l->trail_size = (uint64_t)size;
-    if (!begin_another(folder, then) && ok) error = errno;
-    l->trail_errno = error;
+    if (!begin_another(folder, then) && kept) l->trail_errno = errno;
     if (fd >= 0) close(fd);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -127,6 +128,119 @@ static void what_is_behind_a_gap_is_not_looked_for(void **state)
     alarm(0);
     for (size_t i = 0; i < 2; i++) unlinkat(f->storage.folder_fd, names[i], 0);
     assert_int_equal(unlinkat(f->storage.folder_fd, "0", AT_REMOVEDIR), 0);
+}
+
+static void what_an_error_means_is_known_of_each(void **state)
+{
+    static const struct {
+        int error;
+        bool is_full, is_refusal, passes;
+    } cases[] = {
+        {ENOSPC, true, false, true},   {EDQUOT, true, false, true},  {EMFILE, false, true, true},
+        {ENFILE, false, true, true},   {ENOMEM, false, true, true},  {EAGAIN, false, false, true},
+        {EACCES, false, true, false},  {EPERM, false, true, false},  {EIO, false, false, false},
+        {ENOENT, false, false, false},
+    };
+    struct rlimit files, small;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int error = cases[i].error;
+
+        assert_int_equal(storage_is_full(error), cases[i].is_full);
+        assert_int_equal(storage_is_refusal(error), cases[i].is_refusal);
+        assert_int_equal(storage_refused(error), cases[i].passes ? VSTAMP_E_AGAIN : VSTAMP_E_IO);
+        assert_int_equal(strlen(storage_hint(error)) > 0, error == EACCES);
+    }
+    getrlimit(RLIMIT_FSIZE, &files);
+    small = (struct rlimit){.rlim_cur = 8192, .rlim_max = files.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    int beyond[] = {storage_why(EIO, 8193), storage_why(EINVAL, 8193), storage_why(ENOSPC, 8193)};
+    int within = storage_why(EIO, 8192);
+    setrlimit(RLIMIT_FSIZE, &files);
+    assert_int_equal(beyond[0], EFBIG);
+    assert_int_equal(beyond[1], EFBIG);
+    assert_int_equal(beyond[2], ENOSPC);
+    assert_int_equal(within, EIO);
+}
+
+static void look(const struct fixture *f, int error, const char *part)
+{
+    struct storage s;
+    struct vstamp_diag diag = {0};
+
+    assert_int_equal(storage_look(&s, f->folder, NULL, &diag), error);
+    storage_look_end(&s);
+    if (strstr(diag.text, part) == NULL) fail_msg("said: %s", diag.text);
+}
+
+static void a_folder_is_that_of_a_replica_by_any_of_its_files(void **state)
+{
+    static const char *const names[] = {PAGES_NAME, "journal-0000000000000007",
+                                        STORAGE_ASIDE "journal-0000000000000007"};
+    static const char *const others[] = {STORAGE_LOCK, STORAGE_SPARE, STORAGE_TRAIL, "notes"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < 4; i++) make_file(f, others[i], "");
+    look(f, VSTAMP_E_CONFIG, "not a replica's folder");
+    for (size_t i = 0; i < 3; i++) {
+        make_file(f, names[i], "");
+        look(f, 0, "");
+        unlinkat(f->storage.folder_fd, names[i], 0);
+    }
+}
+
+static void who_looks_keeps_those_away_who_write_and_they_keep_it_away(void **state)
+{
+    struct fixture *f = *state;
+    struct storage s;
+    struct vstamp_diag diag = {0};
+
+    make_file(f, PAGES_NAME, ""); /* a copy of a folder may be without the lock's file */
+    look(f, 0, "");
+    assert_false(is_there(f, STORAGE_LOCK));
+    make_file(f, STORAGE_LOCK, "");
+    int fd = openat(f->storage.folder_fd, STORAGE_LOCK, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_SH), 0);
+    look(f, 0, "");
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    look(f, VSTAMP_E_IO, "locked: a vstamp-replica is using this folder");
+    close(fd);
+    assert_int_equal(storage_look(&s, f->folder, NULL, &diag), 0);
+    fd = openat(f->storage.folder_fd, STORAGE_LOCK, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
+    storage_look_end(&s);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    close(fd);
+}
+
+static void a_path_is_not_cut(void **state)
+{
+    static char path[PATH_MAX + 1];
+    struct storage s;
+    struct vstamp_diag diag;
+
+    (void)state;
+    memset(path, 'a', PATH_MAX - STORAGE_NAME_SIZE);
+    assert_int_equal(storage_look(&s, path, NULL, &diag), VSTAMP_E_CONFIG);
+    storage_look_end(&s);
+    assert_int_equal(storage_open(&s, path, 0, 1, NULL, NULL, &diag), VSTAMP_E_CONFIG);
+}
+
+static void a_folder_that_is_being_made_says_so_to_its_end(void **state)
+{
+    struct fixture *f = *state;
+    struct vstamp_diag diag;
+
+    allow_files(f, false);
+    int rv = storage_begin_making(&f->storage, &diag);
+    allow_files(f, true);
+    assert_int_equal(rv, VSTAMP_E_AGAIN);
+    assert_int_equal(storage_begin_making(&f->storage, &diag), 0);
+    assert_true(is_there(f, STORAGE_UNFINISHED));
+    assert_int_equal(storage_end_making(&f->storage, &diag), 0);
+    assert_false(is_there(f, STORAGE_UNFINISHED));
+    assert_int_equal(storage_end_making(&f->storage, &diag), VSTAMP_E_IO); /* it is gone */
 }
 
 static void two_segments_of_those_removed_are_kept_and_none_that_rotted(void **state)
@@ -510,6 +624,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(segments_are_listed_by_number_and_nothing_else_is, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_behind_a_gap_is_not_looked_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_an_error_means_is_known_of_each, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_is_that_of_a_replica_by_any_of_its_files, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            who_looks_keeps_those_away_who_write_and_they_keep_it_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_path_is_not_cut, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_being_made_says_so_to_its_end, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(two_segments_of_those_removed_are_kept_and_none_that_rotted,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segment_is_made_of_zeros_or_of_a_spare_that_fits, set_up,

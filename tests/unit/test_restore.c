@@ -183,7 +183,30 @@ static void a_record_that_has_no_place_in_a_journal_is_damage(void **state)
     struct fixture *f = *state;
     put_some(f);
     PUT(f, COPY_TAIL, copy_tail, .op = 2);
+    PUT(f, COPY_TAIL, copy_tail, .op = 2); /* nothing behind the first is looked at */
     expect(f, VSTAMP_E_CORRUPT, "damaged at byte");
+}
+
+static void what_only_looks_like_an_entry_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct wire_entry entry = {.header = {.op = 1, .view = 1},
+                               .body = {(const uint8_t *)"\0\0\0", 4}};
+    entry.header.checksum = log_checksum(group, &entry.header, entry.body);
+    PUT(f, HARD_STATE, hard_state, .group = group);
+    PUT(f, COPY_ENTRY, journal_entry, .entry = entry);
+    expect(f, VSTAMP_E_CORRUPT, "damaged at byte");
+}
+
+static void an_entry_of_a_later_version_is_no_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct wire_entry entry = {.header = {.op = 1, .view = 1, .version = WIRE_NEWEST + 1},
+                               .body = {(const uint8_t *)"\0\0\0", 4}};
+    entry.header.checksum = log_checksum(group, &entry.header, entry.body);
+    PUT(f, HARD_STATE, hard_state, .group = group);
+    PUT(f, ENTRY, journal_entry, .entry = entry);
+    expect(f, VSTAMP_E_VERSION, "holds entries in a later version of the protocol");
 }
 
 /* A hard state, an entry, and one of which only the header was there. */
@@ -588,6 +611,8 @@ int main(void)
         TEST(a_loss_does_not_void_what_was_fetched_since),
         TEST(a_blank_one_stays_blank_with_what_it_fetched),
         TEST(a_record_that_has_no_place_in_a_journal_is_damage),
+        TEST(what_only_looks_like_an_entry_is_damage),
+        TEST(an_entry_of_a_later_version_is_no_damage),
         TEST(a_hole_is_read_back_as_one),
         TEST(what_is_read_last_can_be_named),
         TEST(a_file_says_its_own_number),

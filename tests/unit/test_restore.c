@@ -357,11 +357,40 @@ static void what_fills_a_record_up_is_zeros(void **state)
     struct fixture *f = *state;
     struct vstamp_diag diag = {0};
     PUT(f, HARD_STATE, hard_state, .group = group, .view = 3);
-    size_t end = f->w.size;
-    assert_int_equal(f->file[end - 1], 0);
-    f->file[end - 1] = 1;
+    size_t from = f->w.size + JOURNAL_HEADER_SIZE;
+    put_entry(f, 1, 0, (struct vstamp_id){0, 0});
+    assert_true(f->w.size - from > load_u32(f->file + from - JOURNAL_HEADER_SIZE));
+    f->file[f->w.size - 1] = 1;
     assert_int_equal(restore(f, &diag), 0); /* as the last write it may be torn */
     assert_int_equal(f->node->vr.view, 0);
+}
+
+static void a_record_is_of_a_kind_that_there_is(void **state)
+{
+    static const enum journal_kind kinds[] = {0, JOURNAL_KINDS};
+    const struct wire_copy_tail tail = {.op = 2};
+    uint8_t file[256];
+    struct bytes body;
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct writer w = writer_over(file, sizeof file);
+        enum journal_kind kind;
+        assert_true(journal_put(&w, NUMBER, 0, kinds[i], &wire_shape_copy_tail, &tail));
+        struct journal_reader r = {.file = {file, w.size}, .number = NUMBER};
+        assert_int_equal(journal_next(&r, &kind, &body), JOURNAL_BAD);
+    }
+}
+
+static void a_version_is_read_by_those_who_speak_it(void **state)
+{
+    struct vstamp_diag diag;
+    (void)state;
+    assert_int_equal(journal_check_version(4, 4, 5, &diag), 0);
+    assert_int_equal(journal_check_version(5, 4, 5, &diag), 0);
+    assert_int_equal(journal_check_version(3, 4, 5, &diag), VSTAMP_E_VERSION);
+    assert_non_null(strstr(diag.text, "or a former one that still reads it"));
+    assert_int_equal(journal_check_version(6, 4, 5, &diag), VSTAMP_E_VERSION);
+    assert_non_null(strstr(diag.text, "or a later one that still reads it"));
 }
 
 #define PUT_FILE(f, KIND, name, ...)                                                               \
@@ -617,6 +646,8 @@ int main(void)
         TEST(what_is_read_last_can_be_named),
         TEST(a_file_says_its_own_number),
         TEST(what_fills_a_record_up_is_zeros),
+        TEST(a_record_is_of_a_kind_that_there_is),
+        TEST(a_version_is_read_by_those_who_speak_it),
         TEST(no_file_is_missing),
         TEST(a_journal_that_begins_later_needs_a_checkpoint),
         TEST(who_gives_up_knows_that_it_knew_something),

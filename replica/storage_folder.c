@@ -172,7 +172,7 @@ int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32
                           .lock_fd = -1,
                           .journal = {.fd = -1, .next_fd = -1}};
     int n = snprintf(s->folder, sizeof s->folder, "%s/%" PRIu32, data_dir, index);
-    if (n < 0 || (size_t)n >= sizeof s->folder - STORAGE_NAME_SIZE) {
+    if ((size_t)n >= sizeof s->folder - STORAGE_NAME_SIZE) {
         vstamp_diag_printf(diag, "data_dir: the path is too long");
         return VSTAMP_E_CONFIG;
     }
@@ -236,8 +236,8 @@ static int look_for_files(const struct storage *s, struct vstamp_diag *diag)
 static int share_lock(struct storage *s, struct vstamp_diag *diag)
 {
     s->lock_fd = openat(s->folder_fd, STORAGE_LOCK, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (s->lock_fd < 0 && errno == ENOENT) return 0;
-    if (s->lock_fd < 0) return storage_complain(diag, s, STORAGE_LOCK, "cannot open");
+    if (s->lock_fd < 0)
+        return errno == ENOENT ? 0 : storage_complain(diag, s, STORAGE_LOCK, "cannot open");
     if (flock(s->lock_fd, LOCK_SH | LOCK_NB) == 0) return 0;
     if (errno != EWOULDBLOCK) return storage_complain(diag, s, STORAGE_LOCK, "cannot lock");
     vstamp_diag_printf(diag, "%s: locked: a vstamp-replica is using this folder: stop it first",
@@ -249,7 +249,7 @@ int storage_look(struct storage *s, const char *folder, struct log *log, struct 
 {
     *s = (struct storage){.log = log, .folder_fd = -1, .lock_fd = -1};
     int n = snprintf(s->folder, sizeof s->folder, "%s", folder);
-    if (n < 0 || (size_t)n >= sizeof s->folder - STORAGE_NAME_SIZE) {
+    if ((size_t)n >= sizeof s->folder - STORAGE_NAME_SIZE) {
         vstamp_diag_printf(diag, "the path is too long");
         return VSTAMP_E_CONFIG;
     }

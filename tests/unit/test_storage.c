@@ -13,17 +13,6 @@
 
 #include "laned.h"
 
-static void a_trail_that_is_not_kept_tells_of_what_failed_first(void **state)
-{
-    const struct node_job turns = {.kind = NODE_JOB_TRAIL, .number = TRAIL_TURNS};
-    struct fixture *f = *state;
-
-    allow_files(f, false);
-    trail_append(&f->lane, &turns); /* and there is none that could be given another name */
-    allow_files(f, true);
-    assert_int_equal(f->lane.trail_errno, EMFILE);
-}
-
 static bool is_there(const struct fixture *f, const char *name)
 {
     return faccessat(f->storage.folder_fd, name, F_OK, 0) == 0;
@@ -212,6 +201,9 @@ static void who_looks_keeps_those_away_who_write_and_they_keep_it_away(void **st
     storage_look_end(&s);
     assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
     close(fd);
+    unlinkat(f->storage.folder_fd, STORAGE_LOCK, 0);
+    assert_int_equal(symlinkat(STORAGE_LOCK, f->storage.folder_fd, STORAGE_LOCK), 0);
+    look(f, VSTAMP_E_IO, STORAGE_LOCK ": cannot open"); /* it leads to itself */
 }
 
 static void a_path_is_not_cut(void **state)
@@ -544,6 +536,26 @@ static void the_oldest_segment_is_put_aside_first_and_the_pages_last(void **stat
     assert_false(is_there(f, PAGES_NAME));
 }
 
+static void a_trail_that_is_not_kept_tells_of_what_failed_first(void **state)
+{
+    const struct node_job turns = {.kind = NODE_JOB_TRAIL, .number = TRAIL_TURNS};
+    struct fixture *f = *state;
+
+    allow_files(f, false);
+    trail_append(&f->lane, &turns); /* and there is none that could be given another name */
+    allow_files(f, true);
+    assert_int_equal(f->lane.trail_errno, EMFILE);
+    make_file(f, STORAGE_TRAIL, "");
+    assert_int_equal(mkdirat(f->storage.folder_fd, STORAGE_TRAIL STORAGE_BEFORE, 0700), 0);
+    trail_append(&f->lane, &turns);
+    assert_int_equal(f->lane.trail_errno, EISDIR);
+    allow_files(f, false);
+    trail_append(&f->lane, &turns);
+    allow_files(f, true);
+    assert_int_equal(f->lane.trail_errno, EMFILE);
+    unlinkat(f->storage.folder_fd, STORAGE_TRAIL STORAGE_BEFORE, AT_REMOVEDIR);
+}
+
 static void append_to_trail(struct fixture *f, const char *text, enum trail_then then)
 {
     const struct node_job job = {
@@ -604,6 +616,8 @@ static void what_may_be_lost_does_not_take_the_last_room(void **state)
 static void a_trail_that_is_large_is_told(void **state)
 {
     const struct node_job trail = {.kind = NODE_JOB_TRAIL, .data = bytes_of("one")};
+    const struct node_job turns = {
+        .kind = NODE_JOB_TRAIL, .data = bytes_of("one"), .number = TRAIL_TURNS};
     struct fixture *f = *state;
 
     make_file(f, STORAGE_TRAIL, "");
@@ -612,6 +626,9 @@ static void a_trail_that_is_large_is_told(void **state)
     assert_int_equal(f->lane.trail_size, 0);
     trail_append(&f->lane, &trail);
     assert_int_equal(f->lane.trail_size, (16 << 20) + 2);
+    f->lane.trail_size = 0;
+    trail_append(&f->lane, &turns);
+    assert_int_equal(f->lane.trail_size, 0); /* it gives way to another as it is */
 }
 
 int main(void)

@@ -2,7 +2,8 @@
 /* The calls and returns stand in one doubly linked list in order of time.  The search walks from
  * the front: a call is tried as the next operation, which takes it and its return out of the list;
  * a return that is reached means that its operation should have been taken by now, so the newest
- * choice is undone.  Pending operations have no return, so nothing ever forces them. */
+ * choice is undone.  Pending operations have no return, so nothing ever forces them.  What is known
+ * to have changed nothing is no choice: it is taken as soon as it fits. */
 #include "sim/linear.h"
 
 #include <stdlib.h>
@@ -29,7 +30,9 @@ struct search {
     uint64_t set[WORDS];
     struct memo *memos;    /* open addressing; a state with `length` of all ones is a free place */
     size_t n_memos, memos_size;
-    uint32_t stack[LINEAR_OPS_MAX];
+    size_t n_left; /* operations that must be taken yet */
+    struct linear_state state;
+    uint32_t stack[LINEAR_OPS_MAX]; /* what was taken, and the states before that */
     struct linear_state states[LINEAR_OPS_MAX];
     size_t depth;
 };
@@ -44,6 +47,12 @@ static bool state_equal(struct linear_state a, struct linear_state b)
 {
     if (!a.present || !b.present) return a.present == b.present;
     return a.value == b.value && a.length == b.length;
+}
+
+/* Must it be taken? */
+static bool is_known(const struct linear_op *op)
+{
+    return op->end != LINEAR_PENDING;
 }
 
 /* Can `op` happen in `s` with the answer it got?  Moves the state if so. */
@@ -204,16 +213,15 @@ static bool twin_is_taken(const struct search *s, uint32_t op)
     return twin == NOTHING || ((s->set[twin / 64] >> (twin % 64)) & 1);
 }
 
-/* Lay out the list; gives the number of operations that must be taken. */
-static size_t lay_out(struct search *s)
+static void lay_out(struct search *s)
 {
     struct moment moments[2 * LINEAR_OPS_MAX];
-    size_t n = 0, n_known = 0;
+    size_t n = 0;
     for (uint32_t i = 0; i < s->n; i++) {
         moments[n++] = (struct moment){s->ops[i].begin, 1 + 2 * i};
-        if (s->ops[i].end == LINEAR_PENDING) continue;
+        if (!is_known(&s->ops[i])) continue;
         moments[n++] = (struct moment){s->ops[i].end, 2 + 2 * i};
-        n_known++;
+        s->n_left++;
     }
     qsort(moments, n, sizeof *moments, compare_moments);
     uint32_t last = 0;
@@ -223,46 +231,89 @@ static size_t lay_out(struct search *s)
         last = moments[i].point;
     }
     s->next[last] = NOTHING;
-    return n_known;
 }
 
-static enum linear_verdict search(struct search *s, size_t n_left, size_t steps_max)
+/* One that was answered, and by its answer changed nothing. */
+static bool is_still(const struct linear_op *op)
 {
-    struct linear_state state = {0};
+    bool on_condition =
+        op->kind == LINEAR_DEL || op->kind == LINEAR_CAS || op->kind == LINEAR_CAS_ABSENT;
+    return is_known(op) && (op->kind == LINEAR_GET || (on_condition && !op->done));
+}
+
+/* Of those the first that may be the next one: all that is possible now is so behind it, too.
+ * NOTHING if there is none. */
+static uint32_t find_still(const struct search *s)
+{
+    for (uint32_t at = s->next[0]; at % 2 == 1; at = s->next[at]) {
+        uint32_t op = (at - 1) / 2;
+        struct linear_state after = s->state;
+        if (is_still(&s->ops[op]) && step(&s->ops[op], &after)) return op;
+    }
+    return NOTHING;
+}
+
+/* May it be the next one?  What has no answer and changes nothing need not be. */
+static bool is_choice(const struct search *s, uint32_t op, struct linear_state *after)
+{
+    return twin_is_taken(s, op) && step(&s->ops[op], after) &&
+           (is_known(&s->ops[op]) || !state_equal(s->state, *after));
+}
+
+/* False: from there the search has led nowhere before. */
+static bool take(struct search *s, uint32_t op, struct linear_state after)
+{
+    s->set[op / 64] ^= UINT64_C(1) << (op % 64);
+    if (!memo_add(s, after)) {
+        s->set[op / 64] ^= UINT64_C(1) << (op % 64);
+        return false;
+    }
+    s->stack[s->depth] = op;
+    s->states[s->depth++] = s->state;
+    s->state = after;
+    take_point(s, 1 + 2 * op);
+    if (!is_known(&s->ops[op])) return true;
+    take_point(s, 2 + 2 * op);
+    s->n_left--;
+    return true;
+}
+
+/* The newest choice, and what had to follow from it.  False: there was none; else `at` is what to
+ * try in its place. */
+static bool undo(struct search *s, uint32_t *at)
+{
+    bool was_choice = false;
+    while (!was_choice) {
+        if (s->depth == 0) return false;
+        uint32_t op = s->stack[--s->depth];
+        was_choice = !is_still(&s->ops[op]);
+        s->state = s->states[s->depth];
+        s->set[op / 64] ^= UINT64_C(1) << (op % 64);
+        if (is_known(&s->ops[op])) {
+            put_point_back(s, 2 + 2 * op);
+            s->n_left++;
+        }
+        put_point_back(s, 1 + 2 * op);
+        *at = s->next[1 + 2 * op];
+    }
+    return true;
+}
+
+static enum linear_verdict search(struct search *s, size_t steps_max)
+{
     uint32_t at = s->next[0];
-    for (size_t steps = 0; n_left > 0; steps++) {
+    bool is_new = true; /* what is left to take, and the state */
+    for (size_t steps = 0; s->n_left > 0; steps++) {
         if (steps == steps_max) return LINEAR_TOO_HARD;
         assert(at != NOTHING); /* an operation that must be taken has its return in the list */
-        uint32_t op = (at - 1) / 2;
-        bool known = s->ops[op].end != LINEAR_PENDING;
-        struct linear_state after = state;
-        if (at % 2 == 1 && twin_is_taken(s, op) && step(&s->ops[op], &after)) {
-            s->set[op / 64] |= UINT64_C(1) << (op % 64);
-            if (memo_add(s, after)) {
-                s->stack[s->depth] = op;
-                s->states[s->depth++] = state;
-                state = after;
-                take_point(s, 1 + 2 * op);
-                if (known) take_point(s, 2 + 2 * op);
-                n_left -= known;
-                at = s->next[0];
-                continue;
-            }
-            s->set[op / 64] &= ~(UINT64_C(1) << (op % 64));
-        }
-        if (at % 2 == 1) {
-            at = s->next[at];
-            continue;
-        }
-        if (s->depth == 0) return LINEAR_VIOLATION;
-        op = s->stack[--s->depth];
-        known = s->ops[op].end != LINEAR_PENDING;
-        state = s->states[s->depth];
-        s->set[op / 64] &= ~(UINT64_C(1) << (op % 64));
-        if (known) put_point_back(s, 2 + 2 * op);
-        put_point_back(s, 1 + 2 * op);
-        n_left += known;
-        at = s->next[1 + 2 * op];
+        uint32_t still = is_new ? find_still(s) : NOTHING, op = (at - 1) / 2;
+        bool is_call = at % 2 == 1;
+        struct linear_state after = s->state;
+        if (still != NOTHING) is_new = take(s, still, after);
+        else is_new = is_call && is_choice(s, op, &after) && take(s, op, after);
+        if (is_new) at = s->next[0];
+        else if (still == NOTHING && is_call) at = s->next[at];
+        else if (!undo(s, &at)) return LINEAR_VIOLATION;
     }
     return LINEAR_OK;
 }
@@ -275,8 +326,8 @@ enum linear_verdict linear_check(const struct linear_op *ops, size_t n, size_t s
     if (n > 0) memcpy(s->ops, ops, n * sizeof *ops);
     s->n = n;
     find_twins(s);
-    size_t n_known = lay_out(s);
-    enum linear_verdict verdict = search(s, n_known, steps_max);
+    lay_out(s);
+    enum linear_verdict verdict = search(s, steps_max);
     free(s->memos);
     free(s);
     return verdict;

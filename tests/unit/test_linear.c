@@ -123,6 +123,12 @@ static bool brute_force(const struct linear_op *ops, size_t n, uint32_t taken,
             after = (struct linear_state){true, (s.present ? s.value : 0) + ops[i].argument, 0};
             if (known && after.value != ops[i].saw.value) continue;
         }
+        if (ops[i].kind == LINEAR_DEL) after = (struct linear_state){0};
+        bool fits = s.present && s.value == ops[i].expected;
+        if (ops[i].kind == LINEAR_CAS && fits)
+            after = (struct linear_state){true, ops[i].argument, 0};
+        if (ops[i].kind == LINEAR_CAS && known && ops[i].done != fits) continue;
+        if (ops[i].kind == LINEAR_DEL && known && ops[i].done != s.present) continue;
         if (ops[i].kind == LINEAR_GET && known &&
             (s.present != ops[i].saw.present || (s.present && s.value != ops[i].saw.value)))
             continue;
@@ -148,6 +154,11 @@ static void agrees_with_brute_force_on_small_random_histories(void **unused)
             if (prng_chance(&prng, 1, 4)) ops[i].end = LINEAR_PENDING;
             if (prng_chance(&prng, 1, 2)) ops[i].kind = LINEAR_PUT;
             if (prng_chance(&prng, 1, 5)) ops[i].kind = LINEAR_INCR;
+            if (prng_chance(&prng, 1, 6)) ops[i].kind = LINEAR_CAS;
+            if (prng_chance(&prng, 1, 8)) ops[i].kind = LINEAR_DEL;
+            ops[i].expected = 1 + prng_below(&prng, 3);
+            if (ops[i].kind == LINEAR_CAS || ops[i].kind == LINEAR_DEL)
+                ops[i].done = prng_chance(&prng, 1, 2);
             ops[i].argument = ops[i].kind == LINEAR_INCR ? 1 : value;
             ops[i].saw = (struct linear_state){prng_chance(&prng, 4, 5), value, 0};
         }
@@ -156,6 +167,24 @@ static void agrees_with_brute_force_on_small_random_histories(void **unused)
         assert_int_equal(expected ? LINEAR_OK : LINEAR_VIOLATION, linear_check(ops, n, STEPS));
     }
     assert_in_range(good, 400, 3600);
+}
+
+/* What changes nothing is no choice: not each set of so many reads is gone through, nor of writes
+ * that were never answered. */
+static void what_changes_nothing_is_not_a_choice(void **unused)
+{
+    (void)unused;
+    struct linear_op ops[61] = {{1, 2, LINEAR_PUT, 7, .done = true},
+                                {3, 99, LINEAR_PUT, 8, .done = true},
+                                {100, 101, LINEAR_GET, .saw = SAW(9)}};
+    for (size_t i = 3; i < 23; i++)
+        ops[i] = (struct linear_op){4, 98, LINEAR_GET, .saw = SAW(7)};
+    for (uint64_t i = 23; i < 61; i++)
+        ops[i] = (struct linear_op){3, LINEAR_PENDING, LINEAR_CAS, 100 + i, 200 + i, .done = false};
+    assert_int_equal(LINEAR_VIOLATION, linear_check(ops, 23, STEPS));
+    assert_int_equal(LINEAR_VIOLATION, linear_check(ops, 61, STEPS));
+    ops[2].saw.value = 8;
+    assert_int_equal(LINEAR_OK, linear_check(ops, 61, STEPS));
 }
 
 static void a_search_that_takes_too_long_says_so(void **unused)
@@ -177,6 +206,7 @@ int main(void)
         cmocka_unit_test(a_lost_append_is_found),
         cmocka_unit_test(a_swap_answers_by_what_was_there),
         cmocka_unit_test(agrees_with_brute_force_on_small_random_histories),
+        cmocka_unit_test(what_changes_nothing_is_not_a_choice),
         cmocka_unit_test(a_search_that_takes_too_long_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -340,7 +340,7 @@ static void draw_press(struct prng *prng, struct sim_options *o)
     o->max_clients = o->clients + prng_between(prng, 2, 8);
     o->think_us = prng_between(prng, 1, 3) * SIM_MS;
     o->keys = prng_between(prng, 40, 120);
-    o->key_ops = 1000;
+    o->key_ops = SIM_KEY_OPS_MAX;
     o->value_bytes = VALUE_BYTES_MAX;
     o->batch_bytes = 4096;
     o->pipeline = prng_between(prng, 1, 4);
@@ -379,6 +379,7 @@ static const struct {
     {"batch_bytes", 4096, 8388608, "batch_bytes: 4096 to 8388608"},
     {"max_answer_bytes", 256, 3584, "max_answer_bytes: 256 to 3584"},
     {"value_bytes", 1, VALUE_BYTES_MAX, "value_bytes: 1 to 1800"},
+    {"key_ops", 1, SIM_KEY_OPS_MAX, "key_ops: 1 to 500"},
     SOME(max_clients), SOME(heartbeat_ms), SOME(view_change_ms), SOME(keys), SOME(think_us),
     SOME(patience_us), SOME(delay_spread_us), SOME(late_us), SOME(cut_us), SOME(down_us),
 };

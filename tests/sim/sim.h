@@ -51,6 +51,7 @@
 #define SIM_REPLICAS_MAX 7u /* in a group */
 #define SIM_NODES_MAX 14u   /* that are members sooner or later */
 #define SIM_CLIENTS_MAX 16u
+#define SIM_KEY_OPS_MAX (LINEAR_OPS_MAX - 12) /* reads at the end come on top */
 #define SIM_TRACE_LINES 60u
 #define SIM_TRACE_COLUMNS 400u
 #define SIM_BACKLOG 64u

@@ -15,6 +15,7 @@ refused() { # WORDS OPTION...
     refused "--set clients: 1 to 16" --set clients=17
     refused "--set think_us: at least 1" --set think_us=0
     refused "--set value_bytes: 1 to 1800" --set value=1801
+    refused "--set key_ops: 1 to 500" --set key_ops=501
     refused "--set log_entries: a power of two" --set log_entries=48
     refused "--set witnesses: a bitset, and a majority" --set replicas=3 --set witnesses=3
     refused "--set witnesses: a bitset, of replicas of the group" --set witnesses=8 --set replicas=3

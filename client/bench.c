@@ -290,7 +290,7 @@ int bench_open(struct bench *b, struct client *c, const struct bench_options *op
     if (rv != 0) return rv;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed) abort();
     prng_seed(&b->prng, seed);
-    if (strcmp(options->distribution, "zipfian") == 0)
+    if (options->distribution == BENCH_ZIPFIAN)
         zipf_init(&b->zipf, options->keys, ZIPF_THETA);
     b->value = memory_new(options->value_bytes + 1);
     for (uint32_t i = 0; i < options->value_bytes; i++)

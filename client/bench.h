@@ -32,7 +32,7 @@ struct bench_options {
     uint32_t requests;    /* 0: until the time is over */
     uint32_t keys, key_bytes, value_bytes;
     uint32_t read_percent;
-    const char *distribution; /* uniform or zipfian */
+    enum bench_distribution { BENCH_UNIFORM, BENCH_ZIPFIAN } distribution;
     bool increments;          /* in place of puts; then the counters are added up */
     bool keep;                /* leave the keys there */
     const char *svg;

@@ -68,24 +68,6 @@ static int connect_to_group(struct client *c, const char *noted, struct vstamp_d
     return rv;
 }
 
-int client_take_consistency(const struct cli *cli, const struct cli_option *option,
-                            const char *value)
-{
-    static const struct {
-        const char *word;
-        enum session_task task;
-    } consistencies[] = {{"linearizable", SESSION_READ},
-                         {"causal", SESSION_READ_CAUSAL},
-                         {"stale", SESSION_READ_STALE}};
-    for (size_t i = 0; i < sizeof consistencies / sizeof consistencies[0]; i++) {
-        if (strcmp(value, consistencies[i].word) != 0) continue;
-        *(enum session_task *)option->into = consistencies[i].task;
-        return 0;
-    }
-    return cli_usage(cli, "--consistency: expected linearizable, causal or stale, found '%.60s'",
-                     value);
-}
-
 int client_begin(struct client *c, const char *file_path, struct vstamp_diag *diag)
 {
     int rv = 0;

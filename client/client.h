@@ -46,15 +46,14 @@ struct client_options {
 #define CLIENT_LINE_OPTIONS(o)                                                                   \
     CLI_DURATION('t', "timeout", &(o)->timeout_ms, CLIENT_TIMEOUT_MS_MIN, CLIENT_TIMEOUT_MS_MAX, \
                  "give up after this long, by default 5"),                                       \
-        CLI_EACH(0, "consistency", client_take_consistency, &(o)->read_task,                     \
-                 "linearizable|causal|stale",                                                    \
+        CLI_WORD(0, "consistency", &(o)->read_task, SESSION_READ, "linearizable|causal|stale",   \
                  "how fresh reads must be, by default linearizable"),                            \
         CLI_FLAG('j', "json", &(o)->json, "answer with one JSON object on one line"),            \
         CLI_FLAG(0, "viewstamps", &(o)->viewstamps,                                              \
                  "say at which epoch, view and op-number an answer holds")
 
-int client_take_consistency(const struct cli *cli, const struct cli_option *option,
-                            const char *value);
+_Static_assert(SESSION_READ_CAUSAL == SESSION_READ + 1 && SESSION_READ_STALE == SESSION_READ + 2,
+               "as --consistency has them");
 
 struct ahead;
 

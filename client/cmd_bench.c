@@ -255,21 +255,6 @@ static int report(struct client *c, const struct bench *b, uint64_t sum, int sum
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-static int check_options(const struct bench_options *o, struct vstamp_diag *diag)
-{
-    if (strcmp(o->distribution, "uniform") != 0 && strcmp(o->distribution, "zipfian") != 0) {
-        vstamp_diag_printf(diag, "--distribution: expected uniform or zipfian, found '%.60s'",
-                           o->distribution);
-        return VSTAMP_E_USAGE;
-    }
-    if (o->increments && o->read_percent > 0) {
-        vstamp_diag_printf(diag, "--incr and --reads: the values of one are no counters of the "
-                                 "other: use one of them");
-        return VSTAMP_E_USAGE;
-    }
-    return 0;
-}
-
 /* It is written at the end, and a long load is not to be in vain. */
 static int open_picture(FILE **picture, const char *path, struct vstamp_diag *diag)
 {
@@ -326,8 +311,7 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
                               .connections = 1,
                               .keys = KEYS_DEFAULT,
                               .key_bytes = (uint32_t)strlen(BENCH_PREFIX) + BENCH_DIGITS,
-                              .value_bytes = 100,
-                              .distribution = "uniform"};
+                              .value_bytes = 100};
     const struct cli_option options[] = {
         CLI_U32('n', "clients", &o.clients, 1, VSTAMP_IN_FLIGHT_MAX, "N",
                 "as many requests in flight, each a client's, by default 16"),
@@ -344,7 +328,7 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
                 "size of a key, by default 16"),
         CLI_U32(0, "value-bytes", &o.value_bytes, 0, KV_VALUE_MAX, "N",
                 "size of a value, by default 100"),
-        CLI_TEXT(0, "distribution", &o.distribution, "uniform|zipfian",
+        CLI_WORD(0, "distribution", &o.distribution, BENCH_UNIFORM, "uniform|zipfian",
                  "which keys, by default uniform"),
         CLI_FLAG(0, "incr", &o.increments, "increments instead of puts, and see that none is lost"),
         CLI_FLAG(0, "keep", &o.keep, "leave the keys there"),
@@ -353,11 +337,13 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
     };
     int rv = cli_parse(cli, options, argc, argv, NULL, 0, NULL);
     if (rv != 0) return rv;
+    if (o.increments && o.read_percent > 0)
+        return cli_usage(cli, "--incr and --reads: the values of one are no counters of the other: "
+                              "use one of them");
     if (o.requests == 0 && o.duration_ms == 0) o.duration_ms = DURATION_MS_DEFAULT;
     struct vstamp_diag diag = {0};
     FILE *picture = NULL;
-    rv = check_options(&o, &diag);
-    if (rv == 0) rv = open_picture(&picture, o.svg, &diag);
+    rv = open_picture(&picture, o.svg, &diag);
     if (rv != 0) return answer_refuse(c, answer_named("bench"), rv, &diag);
     struct bench *b = memory_new(sizeof *b);
     rv = bench_open(b, c, &o, &diag);

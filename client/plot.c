@@ -298,7 +298,8 @@ static void print_title(FILE *f, const struct bench *b)
              "%s, %" PRIu32 " connection%s; %" PRIu32 " %% reads; keys of %" PRIu32
              " bytes, %s; values of %" PRIu32 " bytes; vstamp %s",
              loop, b->crowd.n_drivers, b->crowd.n_drivers == 1 ? "" : "s", o->read_percent,
-             o->key_bytes, o->distribution, o->value_bytes, VERSION);
+             o->key_bytes, o->distribution == BENCH_ZIPFIAN ? "zipfian" : "uniform",
+             o->value_bytes, VERSION);
     print_text(f, "", 32, 56, text);
 }
 

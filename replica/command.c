@@ -24,6 +24,7 @@
 
 #define NO_INDEX UINT32_MAX
 #define NO_LOCAL UINT32_MAX
+#define NO_LEVEL UINT32_MAX
 
 struct options {
     const char *program; /* as it was called */
@@ -31,9 +32,10 @@ struct options {
     uint32_t index;
     const char *data_dir, *tls;
     bool check;
-    const char *log_level, *log_format;
+    uint32_t log_level; /* enum log_level, or NO_LEVEL */
+    enum log_format log_format;
     const char *record;
-    const char *journal_io;
+    enum journal_io journal_io;
     uint32_t local;
     const struct vstamp_app *given;
     bool may_load;
@@ -124,18 +126,6 @@ static int check(const struct cli *cli, const struct serve_options *serve)
 
 /* --- what to do ------------------------------------------------------------------------------- */
 
-static int read_words(const struct cli *cli, const struct options *o, enum log_level *level,
-                      enum log_format *format)
-{
-    if (!log_level_parse(o->log_level, level))
-        return cli_usage(cli, "--log-level: expected error, warn, info or debug, found '%.60s'",
-                         o->log_level);
-    if (!log_format_parse(o->log_format, format))
-        return cli_usage(cli, "--log-format: expected logfmt or json, found '%.60s'",
-                         o->log_format);
-    return 0;
-}
-
 static int run_local(const struct cli *cli, const struct options *o)
 {
     struct local_options local = {
@@ -147,27 +137,18 @@ static int run_local(const struct cli *cli, const struct options *o)
         .load = o->app,
         .exec = o->app_exec,
         .argument = o->app_argument,
-        .data_dir = o->data_dir};
+        .data_dir = o->data_dir,
+        .log_level = o->log_level,
+        .log_format = o->log_format};
     struct vstamp_diag diag = {0};
 
     if (o->config != NULL || o->index != NO_INDEX || o->check || o->record != NULL ||
-        o->journal_io != NULL || o->tls != NULL)
+        o->journal_io != JOURNAL_IO_ANY || o->tls != NULL)
         return cli_usage(cli, "--local makes its own configuration: --config, --index, --check, "
                               "--record, --journal-io and --tls do not go with it");
-    int rv = read_words(cli, o, &local.log_level, &local.log_format);
-    if (rv != 0) return rv;
-    rv = local_run(&local, &diag);
+    int rv = local_run(&local, &diag);
     if (rv != 0) cli_fail(cli, rv, &diag);
     return serve_exit(rv);
-}
-
-static bool parse_journal_io(const char *text, enum journal_io *io)
-{
-    *io = JOURNAL_IO_ANY;
-    if (text == NULL) return true;
-    if (strcmp(text, "ring") == 0) *io = JOURNAL_IO_RING;
-    if (strcmp(text, "thread") == 0) *io = JOURNAL_IO_THREAD;
-    return *io != JOURNAL_IO_ANY;
 }
 
 /* What an option says takes the place of what the configuration does. */
@@ -200,19 +181,17 @@ static int run_one(const struct cli *cli, const struct options *o)
     static struct config config; /* kept by pointer as long as the process runs */
     struct serve_options serve = {.config = &config,
                                   .index = o->index,
+                                  .log_level = o->log_level,
+                                  .log_format = o->log_format,
+                                  .journal_io = o->journal_io,
                                   .record = o->record,
                                   .app = o->given,
                                   .may_load = o->may_load};
     struct vstamp_diag diag = {0};
-    int rv = read_words(cli, o, &serve.log_level, &serve.log_format);
 
-    if (rv != 0) return rv;
-    if (!parse_journal_io(o->journal_io, &serve.journal_io))
-        return cli_usage(cli, "--journal-io: expected ring or thread, found '%.60s'",
-                         o->journal_io);
     if (o->index == NO_INDEX && !o->check)
         return cli_usage(cli, "--index is missing: which replica of the configuration is this?");
-    rv = config_load(&config, o->config, &diag);
+    int rv = config_load(&config, o->config, &diag);
     if (rv != 0) {
         say_why(cli, &serve, rv, &diag);
         return CLI_USAGE;
@@ -252,12 +231,14 @@ static int read_options(struct cli *cli, struct options *o, int argc, char **arg
         CLI_TEXT(0, "data-dir", &o->data_dir, "DIR", "use this folder instead of data_dir"),
         CLI_TEXT(0, "tls", &o->tls, "DIR", "use the certificates in this folder instead of tls"),
         CLI_FLAG(0, "check", &o->check, "read the configuration, say what it means, and exit"),
-        CLI_TEXT(0, "log-level", &o->log_level, "LEVEL", "error, warn, info or debug"),
-        CLI_TEXT(0, "log-format", &o->log_format, "FORMAT", "logfmt or json"),
+        CLI_WORD(0, "log-level", &o->log_level, LOG_LEVEL_ERROR, LOG_LEVEL_WORDS,
+                 "what is worth a line, by default info"),
+        CLI_WORD(0, "log-format", &o->log_format, LOG_FORMAT_LOGFMT, LOG_FORMAT_WORDS,
+                 "what a line is, by default logfmt"),
         CLI_TEXT(0, "record", &o->record, "FILE",
                  "write all that goes into this replica to a new file, for vstamp-sim(1)"),
-        CLI_TEXT(0, "journal-io", &o->journal_io, "HOW",
-                 "write the journal by a ring or a thread, by default a ring if there is one"),
+        CLI_WORD(0, "journal-io", &o->journal_io, JOURNAL_IO_RING, "ring|thread",
+                 "what writes the journal, by default a ring if there is one"),
         CLI_U32(0, "local", &o->local, 1, REPLICAS_MAX - 1, "N",
                 "run N replicas on loopback in this terminal, to try it out"),
         CLI_TEXT(0, "app-argument", &o->app_argument, "TEXT",
@@ -277,7 +258,8 @@ static int read_options(struct cli *cli, struct options *o, int argc, char **arg
     if (rv != 0) return rv;
     if (o->app != NULL && o->app_exec != NULL)
         return cli_usage(cli, "--app and --app-exec: choose one application");
-    if (o->log_level == NULL) o->log_level = o->local != NO_LOCAL ? "warn" : "info";
+    if (o->log_level == NO_LEVEL)
+        o->log_level = o->local != NO_LOCAL ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
     return 0;
 }
 
@@ -286,7 +268,7 @@ int command_run(int argc, char **argv, const struct vstamp_app *app, bool may_lo
     struct options o = {.program = argc > 0 ? argv[0] : "vstamp-replica",
                         .index = NO_INDEX,
                         .local = NO_LOCAL,
-                        .log_format = "logfmt",
+                        .log_level = NO_LEVEL,
                         .given = app,
                         .may_load = may_load};
     char text[160], epilogue[400];

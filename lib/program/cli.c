@@ -20,6 +20,7 @@
 #include "program/nearest.h"
 
 #define OPTION_WIDTH 26 /* of the left column of --help */
+#define WORDS_SIZE   160
 
 /* What each program has without declaring it. */
 static const struct cli_option standard_options[] = {
@@ -158,6 +159,25 @@ static void print_help(FILE *into, const struct cli *cli, const struct cli_optio
     if (end != NULL) fprintf(into, "\n%s", end);
 }
 
+static int set_word(const struct cli *cli, const struct cli_option *o, const char *typed,
+                    const char *value)
+{
+    char expected[WORDS_SIZE] = "";
+    uint32_t number = o->min;
+    for (const char *at = o->operand;; number++) {
+        size_t size = strcspn(at, "|"), n = strlen(expected);
+        if (strlen(value) == size && memcmp(at, value, size) == 0) break;
+        bool is_last = at[size] == '\0';
+        snprintf(expected + n, sizeof expected - n, "%s%.*s", n == 0 ? "" : is_last ? " or " : ", ",
+                 (int)size, at);
+        if (is_last)
+            return cli_usage(cli, "%s: expected %s, found '%.60s'", typed, expected, value);
+        at += size + 1;
+    }
+    *(uint32_t *)o->into = number;
+    return 0;
+}
+
 /* Store the value of an option, which was `typed` so; a complaint was printed when it is not 0. */
 static int set_option(const struct cli *cli, const struct cli_option *o, const char *typed,
                       const char *value)
@@ -188,6 +208,8 @@ static int set_option(const struct cli *cli, const struct cli_option *o, const c
         }
         *(uint32_t *)o->into = (uint32_t)(number / 1000);
         return 0;
+    case CLI_TYPE_WORD:
+        return set_word(cli, o, typed, value);
     case CLI_TYPE_EACH:
         return o->take(cli, o, value);
     case CLI_TYPE_END:

@@ -57,6 +57,7 @@ enum cli_type {
     CLI_TYPE_TEXT,
     CLI_TYPE_U32,
     CLI_TYPE_DURATION,
+    CLI_TYPE_WORD,
     CLI_TYPE_EACH
 };
 
@@ -66,8 +67,8 @@ struct cli_option {
     enum cli_type type;
     char letter; /* 0: only the long form */
     const char *name;
-    void *into;          /* bool, const char *, uint32_t, uint32_t (milliseconds); EACH: any */
-    uint32_t min, max;   /* U32; DURATION in milliseconds */
+    void *into; /* bool, const char *, uint32_t, uint32_t (milliseconds), uint32_t; EACH: any */
+    uint32_t min, max;   /* U32; DURATION in milliseconds; WORD: the first one's number */
     const char *operand; /* as --help calls it */
     const char *text;    /* one sentence, no full stop */
     /* EACH: 0, or what cli_usage returned */
@@ -84,6 +85,10 @@ struct cli_option {
 /* See duration.h. */
 #define CLI_DURATION(letter, name, into, min_ms, max_ms, text)                                     \
     {CLI_TYPE_DURATION, letter, name, into, min_ms, max_ms, "SECONDS", text, NULL}
+/* One of "a|b|c".  What is stored is its place among them, and `first` more; an enum without
+ * negative values will do. */
+#define CLI_WORD(letter, name, into, first, words, text)                                           \
+    {CLI_TYPE_WORD, letter, name, into, first, 0, words, text, NULL}
 /* May be given again and again: `take` is called with each value, from left to right. */
 #define CLI_EACH(letter, name, take, into, operand, text)                                          \
     {CLI_TYPE_EACH, letter, name, into, 0, 0, operand, text, take}

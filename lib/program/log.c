@@ -15,7 +15,6 @@
 #define LOG_HEAD_SIZE 256 /* for ts, level, replica, event, suppressed */
 
 static const char *const level_words[] = {"error", "warn", "info", "debug"};
-static const char *const format_words[] = {"logfmt", "json"};
 
 static uint64_t wall_clock_ms(void)
 {
@@ -30,26 +29,6 @@ void log_open(struct log *log, enum log_level level, enum log_format format, int
     log->format = format;
     log->replica = replica;
     log->now_ms = wall_clock_ms;
-}
-
-bool log_level_parse(const char *word, enum log_level *level)
-{
-    for (size_t i = 0; i < sizeof level_words / sizeof level_words[0]; i++) {
-        if (strcmp(word, level_words[i]) != 0) continue;
-        *level = (enum log_level)i;
-        return true;
-    }
-    return false;
-}
-
-bool log_format_parse(const char *word, enum log_format *format)
-{
-    for (size_t i = 0; i < sizeof format_words / sizeof format_words[0]; i++) {
-        if (strcmp(word, format_words[i]) != 0) continue;
-        *format = (enum log_format)i;
-        return true;
-    }
-    return false;
 }
 
 /* Text that grows up to its bound.  Nothing is written beyond it; `cut` then tells. */

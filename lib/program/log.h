@@ -23,6 +23,10 @@
 
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
+/* In the order of the enums, as options take them (cli.h). */
+#define LOG_LEVEL_WORDS  "error|warn|info|debug"
+#define LOG_FORMAT_WORDS "logfmt|json"
+
 struct log_repeats {
     const char *event; /* kept by pointer: events are literals */
     uint64_t window_start_ms;
@@ -48,10 +52,6 @@ struct log_field {
 
 /* To standard error, by the wall clock. */
 void log_open(struct log *log, enum log_level level, enum log_format format, int replica);
-
-/* "error", "warn", "info", "debug"; "logfmt", "json".  False for any other word. */
-bool log_level_parse(const char *word, enum log_level *level);
-bool log_format_parse(const char *word, enum log_format *format);
 
 /* log_event(log, LOG_LEVEL_INFO, "peer-up", LOG_NUMBER("peer", 2), LOG_TEXT("address", a)) */
 /* clang-format off */

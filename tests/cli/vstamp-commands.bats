@@ -37,6 +37,51 @@ ends() {
     prints "two words" vstamp get greeting
 }
 
+@test "a bad value, of whatever option: one line, and where help is" {
+    local words
+    while read -r -a words; do
+        run "${words[@]}"
+        printf '%s: %s\n' "${words[*]}" "$output"
+        [ "$status" -eq 2 ]
+        [ "${#lines[@]}" -eq 2 ]
+        [[ ${lines[1]} == "Try '${words[0]}"*" --help'." ]]
+    done <<'END'
+vstamp --timeout soon get k
+vstamp get --consistency fresh k
+vstamp put --ttl soon k v
+vstamp cas --ttl soon k v w
+vstamp expire k soon
+vstamp incr k one
+vstamp list --limit all
+vstamp watch --from now k
+vstamp import --clients 0 f
+vstamp bench --clients none
+vstamp bench --connections 0
+vstamp bench --rate 0
+vstamp bench --duration long
+vstamp bench --requests 0
+vstamp bench --reads 101
+vstamp bench --keys 0
+vstamp bench --key-bytes 1
+vstamp bench --value-bytes big
+vstamp bench --distribution cubic
+vstamp bench --incr --reads 5
+vstamp-admin --timeout soon status
+vstamp-admin metrics 9
+vstamp-admin journal d --first one list
+vstamp-admin journal d --limit all list
+vstamp-admin journal d show one
+vstamp-admin view-change --to nobody
+vstamp-admin restore --index 9 f
+vstamp-replica --index none
+vstamp-replica --local 0
+vstamp-replica --log-level loud
+vstamp-replica --log-format xml
+vstamp-replica --journal-io tape
+vstamp-replica --app a --app-exec b
+END
+}
+
 @test "a complaint that names what was given does not take the terminal over" {
     group_need_terminal
     run script -qec "NO_COLOR=1 vstamp get k ü \"\$(printf '\\033[2J')\"" /dev/null </dev/null

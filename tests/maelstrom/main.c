@@ -50,8 +50,7 @@ static int serve(struct host *h)
 int main(int argc, char **argv)
 {
     static struct host host = {.timeout_ms = 900, .view_change_ms = 200};
-    const char *level_word = "info";
-    enum log_level level;
+    enum log_level level = LOG_LEVEL_INFO;
     const struct cli_option options[] = {
         CLI_U32(0, "timeout", &host.timeout_ms, 1, 600000, "MS",
                 "give a request up after this long; Maelstrom's clients wait 1000 ms or longer"),
@@ -59,7 +58,7 @@ int main(int argc, char **argv)
                 "silence of the primary after which the backups replace it"),
         CLI_U32(0, "witnesses", &host.n_witnesses, 0, REPLICAS_MAX, "N",
                 "the last N of the nodes vote and log, and hold no state"),
-        CLI_TEXT(0, "log-level", &level_word, "LEVEL", "error, warn, info or debug"),
+        CLI_WORD(0, "log-level", &level, LOG_LEVEL_ERROR, LOG_LEVEL_WORDS, "what is worth a line"),
         CLI_END,
     };
     struct cli cli = {
@@ -72,9 +71,6 @@ int main(int argc, char **argv)
     cli_take_streams();
     int rv = cli_parse(&cli, NULL, argc, argv, NULL, 0, NULL);
     if (rv != 0) return cli_end(&cli, rv);
-    if (!log_level_parse(level_word, &level))
-        return cli_usage(&cli, "--log-level: expected error, warn, info or debug, found '%.60s'",
-                         level_word);
     log_open(&host.log, level, LOG_FORMAT_LOGFMT, -1);
     signal(SIGPIPE, SIG_IGN);
     host.out.fd = STDOUT_FILENO;

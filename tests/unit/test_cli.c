@@ -24,6 +24,7 @@ struct seen {
     const char *config;
     uint32_t timeout_ms;
     uint32_t limit;
+    enum { SLOW = 3, STEADY, FAST } how;
     const char *operand[8];
     size_t n;
     char out[4096]; /* standard output */
@@ -36,6 +37,7 @@ static int cmd_any(struct cli *cli, int argc, char **argv)
     const struct cli_option options[] = {
         CLI_FLAG('r', "raw", &seen->raw, "the bytes alone"),
         CLI_U32('n', "limit", &seen->limit, 1, 100, "N", "how many"),
+        CLI_WORD(0, "how", &seen->how, SLOW, "slow|steady|fast", "how fast"),
         CLI_END,
     };
     int rv = cli_parse(cli, options, argc, argv, seen->operand, 8, &seen->n);
@@ -139,6 +141,18 @@ static void options_stand_before_and_after_the_command_and_among_operands(void *
     }
 }
 
+static void a_word_of_several_is_a_number(void **state)
+{
+    struct seen seen;
+    (void)state;
+    assert_int_equal(run(&seen, "get k --how slow"), CLI_NO);
+    assert_int_equal(seen.how, SLOW);
+    release(&seen);
+    assert_int_equal(run(&seen, "get k --how=fast"), CLI_NO);
+    assert_int_equal(seen.how, FAST);
+    release(&seen);
+}
+
 static void a_negative_number_is_data_where_a_value_is_expected(void **state)
 {
     static const struct {
@@ -193,6 +207,11 @@ static void each_mistake_is_one_line_and_where_help_is(void **state)
         {"get k -n", "vstamp: -n: N is missing\nTry 'vstamp get --help'.\n"},
         {"get k -rn 0", "vstamp: -n: expected a whole number from 1 to 100, found '0'\n"
                         "Try 'vstamp get --help'.\n"},
+        {"get k --how st", "vstamp: --how: expected slow, steady or fast, found 'st'\n"
+                           "Try 'vstamp get --help'.\n"},
+        {"get k --how slow|steady",
+         "vstamp: --how: expected slow, steady or fast, found 'slow|steady'\n"
+         "Try 'vstamp get --help'.\n"},
         {"-t soon get k",
          "vstamp: -t: expected seconds from 0.001 to 3600, such as 5, 0.5 or "
          "500ms, found 'soon'\nTry 'vstamp --help'.\n"},
@@ -315,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_stand_before_and_after_the_command_and_among_operands),
+        cmocka_unit_test(a_word_of_several_is_a_number),
         cmocka_unit_test(a_negative_number_is_data_where_a_value_is_expected),
         cmocka_unit_test(each_mistake_is_one_line_and_where_help_is),
         cmocka_unit_test(a_complaint_is_whole_however_long),

@@ -151,18 +151,6 @@ static void what_does_not_fit_is_left_out_whole(void **state)
     assert_written("{\"ts\":\"" TS "\",\"level\":\"info\",\"event\":\"big\",\"cut\":\"true\"}\n");
 }
 
-static void levels_and_formats_have_names(void **state)
-{
-    enum log_level level = LOG_LEVEL_ERROR;
-    enum log_format format = LOG_FORMAT_LOGFMT;
-    (void)state;
-    assert_true(log_level_parse("debug", &level) && level == LOG_LEVEL_DEBUG);
-    assert_true(log_level_parse("warn", &level) && level == LOG_LEVEL_WARN);
-    assert_false(log_level_parse("loud", &level));
-    assert_true(log_format_parse("json", &format) && format == LOG_FORMAT_JSON);
-    assert_false(log_format_parse("xml", &format));
-}
-
 #define WITH_PIPE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -174,7 +162,6 @@ int main(void)
         WITH_PIPE(an_event_that_repeats_is_limited_and_the_rest_is_counted),
         WITH_PIPE(more_events_than_there_are_limits_share_one),
         WITH_PIPE(what_does_not_fit_is_left_out_whole),
-        cmocka_unit_test(levels_and_formats_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

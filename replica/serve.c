@@ -117,19 +117,25 @@ static void io_record(void *ctx, enum journal_kind kind, const void *record)
     recorder_put(&r->recorder, kind, record);
 }
 
-static void last_words(const char *condition, const char *file, int line, const char *function)
-{
-    dprintf(STDERR_FILENO,
-            "vstamp-replica: a bug in vstamp: %s:%d: %s: assertion '%s' failed: please report it\n",
-            file, line, function, condition);
-    recorder_rescue();
-}
-
 /* As long as the process: it is not taken down, and handlers of signals get no context. */
 static struct replica replica;
 
+static const char *priority(void)
+{
+    return log_priority(replica.log.to_journal, LOG_LEVEL_ERROR);
+}
+
+static void last_words(const char *condition, const char *file, int line, const char *function)
+{
+    dprintf(STDERR_FILENO,
+            "%svstamp-replica: a bug in vstamp: %s:%d: %s: assertion '%s' failed: please report "
+            "it\n", priority(), file, line, function, condition);
+    recorder_rescue();
+}
+
 static void say_crash(const char *const *texts)
 {
+    (void)!write(STDERR_FILENO, priority(), strlen(priority()));
     (void)!write(STDERR_FILENO, "vstamp-replica: ", strlen("vstamp-replica: "));
     for (; *texts != NULL; texts++) (void)!write(STDERR_FILENO, *texts, strlen(*texts));
     (void)!write(STDERR_FILENO, "\n", 1);

@@ -17,6 +17,7 @@
 #include "program/config_keys.h"
 #include "program/duration.h"
 #include "program/escape.h"
+#include "program/log.h"
 #include "program/nearest.h"
 
 #define OPTION_WIDTH 26 /* of the left column of --help */
@@ -43,8 +44,8 @@ static void complain(const struct cli *cli, const char *sentence)
 {
     bool colour = cli_may_colour(stderr);
     fflush(stdout); /* so that a terminal shows both in the order they were written */
-    fprintf(stderr, "%s%s:%s ", colour ? "\033[1;31m" : "", cli->program,
-            colour ? "\033[0m" : "");
+    fprintf(stderr, "%s%s%s:%s ", log_priority(log_is_journal(), LOG_LEVEL_ERROR),
+            colour ? "\033[1;31m" : "", cli->program, colour ? "\033[0m" : "");
     if (isatty(STDERR_FILENO)) /* it may name what came from elsewhere */
         escape_print(stderr, bytes_of(sentence), ESCAPE_TERMINAL);
     else
@@ -436,8 +437,8 @@ int cli_end(const struct cli *cli, int status)
 /* The last words of a program with a bug.  What it printed so far may be wrong too: drop it. */
 static void on_bug(const char *condition, const char *file, int line, const char *function)
 {
-    fprintf(stderr, "vstamp: a bug in vstamp: %s:%d: %s: not so: %s: please report it\n", file,
-            line, function, condition);
+    fprintf(stderr, "%svstamp: a bug in vstamp: %s:%d: %s: not so: %s: please report it\n",
+            log_priority(log_is_journal(), LOG_LEVEL_ERROR), file, line, function, condition);
     _exit(CLI_BUG);
 }
 

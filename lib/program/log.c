@@ -5,7 +5,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,10 +18,27 @@
 #define LOG_HEAD_SIZE 256 /* for ts, level, replica, event, suppressed */
 
 static const char *const level_words[] = {"error", "warn", "info", "debug"};
+static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"}; /* as syslog(3) has them */
 
 static uint64_t wall_clock_ms(void)
 {
     return clock_us(CLOCK_REALTIME) / 1000;
+}
+
+bool log_is_journal(void)
+{
+    const char *named = getenv("JOURNAL_STREAM");
+    struct stat is;
+    char own[64];
+
+    if (named == NULL || fstat(STDERR_FILENO, &is) != 0) return false;
+    snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)is.st_dev, (uintmax_t)is.st_ino);
+    return strcmp(named, own) == 0;
+}
+
+const char *log_priority(bool to_journal, enum log_level level)
+{
+    return to_journal ? priorities[level] : "";
 }
 
 void log_open(struct log *log, enum log_level level, enum log_format format, int replica)
@@ -27,6 +47,7 @@ void log_open(struct log *log, enum log_level level, enum log_format format, int
     log->fd = STDERR_FILENO;
     log->level = level;
     log->format = format;
+    log->to_journal = log_is_journal();
     log->replica = replica;
     log->now_ms = wall_clock_ms;
 }
@@ -174,7 +195,7 @@ static void put_json(struct line *json, const char *at)
     }
 }
 
-static void write_line(const struct log *log, struct line *line)
+static void write_line(const struct log *log, enum log_level level, struct line *line)
 {
     struct line json = {.bound = sizeof json.text - 2};
     struct line *out = line;
@@ -187,7 +208,9 @@ static void write_line(const struct log *log, struct line *line)
     }
     out->text[out->size++] = '\n';
     /* Nobody can be told that the log can't be written. */
-    ssize_t written = write(log->fd, out->text, out->size);
+    const char *priority = log_priority(log->to_journal, level);
+    const struct iovec parts[] = {{(void *)priority, strlen(priority)}, {out->text, out->size}};
+    ssize_t written = writev(log->fd, parts, 2);
     (void)written;
 }
 
@@ -248,7 +271,7 @@ void log_detail(struct log *log, enum log_level level, const char *event, const 
             put_pair(&line, "cut", "true");
         }
     }
-    write_line(log, &line);
+    write_line(log, level, &line);
 }
 
 void log_fields(struct log *log, enum log_level level, const char *event,

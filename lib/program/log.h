@@ -6,7 +6,10 @@
  * `event` is stable: people and tests search for it.  An event that repeats is limited to
  * LOG_BURST lines in LOG_WINDOW_MS (debug lines are not); the next line of it then says how many
  * were left out (suppressed=N).  A line is written by one write, so lines do not mix; pairs that do
- * not fit into LOG_LINE_SIZE are left out. */
+ * not fit into LOG_LINE_SIZE are left out.
+ *
+ * The journal of systemd takes a line's priority from its beginning ("<4>", sd-daemon(3)), and is
+ * given one there; nobody else is. */
 #ifndef PROGRAM_LOG_H
 #define PROGRAM_LOG_H
 
@@ -38,6 +41,7 @@ struct log {
     int fd;
     enum log_level level;
     enum log_format format;
+    bool to_journal; /* of systemd */
     int replica;              /* index, or -1 to leave the field out */
     uint64_t (*now_ms)(void); /* since 1970 */
     const volatile bool *no_warnings; /* NULL, or: of those none, once another process says so */
@@ -52,6 +56,10 @@ struct log_field {
 
 /* To standard error, by the wall clock. */
 void log_open(struct log *log, enum log_level level, enum log_format format, int replica);
+
+/* Is standard error the journal of systemd?  And what a line for it begins with; else nothing. */
+bool log_is_journal(void);
+const char *log_priority(bool to_journal, enum log_level level);
 
 /* log_event(log, LOG_LEVEL_INFO, "peer-up", LOG_NUMBER("peer", 2), LOG_TEXT("address", a)) */
 /* clang-format off */

@@ -315,6 +315,24 @@ vstamp-admin journal calls this folder blank, remove it" vstamp-replica --index 
     group_wait_log 0 "level=warn .*event=few-descriptors limit=290 max_connections=32 hint="
 }
 
+@test "the journal of systemd is told the level of each line, and nobody else is" {
+    local log=$BATS_TEST_TMPDIR/replica-0.log
+    group_configure 1 "durability: memory"
+    : >"$log"
+    GROUP_RUN="env JOURNAL_STREAM=$(stat -c %d:%i "$log")" group_start_one 0
+    group_wait_log 0 "event=listening"
+    group_stop 0
+    grep -q "^<6>ts=.* level=info replica=0 event=listening " "$log"
+    group_never grep -v "^<[3467]>ts=" "$log"
+    group_fails 2 "<3>vstamp-replica: --index is missing*" \
+        env JOURNAL_STREAM="$(stat -c %d:%i "$log")" sh -c 'vstamp-replica 2>>"$1"; \
+            s=$?; tail -n 2 "$1"; exit $s' sh "$log"
+    : >"$log"
+    GROUP_RUN="env JOURNAL_STREAM=1:1" group_start_one 0
+    group_wait_log 0 "event=listening"
+    group_never grep -v "^ts=" "$log"
+}
+
 @test "a replica that says nothing to who dials it is dialled again" {
     group_configure 2 "durability: memory"
     group_start_one 0

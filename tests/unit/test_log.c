@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -151,6 +153,42 @@ static void what_does_not_fit_is_left_out_whole(void **state)
     assert_written("{\"ts\":\"" TS "\",\"level\":\"info\",\"event\":\"big\",\"cut\":\"true\"}\n");
 }
 
+/* JOURNAL_STREAM names what standard error is, or, with `off` 1, something else. */
+static struct log open_log_of_service(enum log_format format, unsigned off)
+{
+    struct stat is;
+    char name[64];
+    int own = dup(STDERR_FILENO);
+    assert_int_equal(dup2(outlet[1], STDERR_FILENO), STDERR_FILENO);
+    assert_int_equal(fstat(STDERR_FILENO, &is), 0);
+    snprintf(name, sizeof name, "%ju:%ju", (uintmax_t)is.st_dev, (uintmax_t)is.st_ino + off);
+    setenv("JOURNAL_STREAM", name, 1);
+    struct log log = open_log(LOG_LEVEL_DEBUG, format, -1);
+    unsetenv("JOURNAL_STREAM");
+    dup2(own, STDERR_FILENO);
+    close(own);
+    return log;
+}
+
+static void the_journal_of_systemd_is_told_the_priority_and_nobody_else(void **state)
+{
+    static const char *const expected[] = {
+        "<3>ts=" TS " level=error event=e\n", "<4>ts=" TS " level=warn event=e\n",
+        "<6>ts=" TS " level=info event=e\n", "<7>ts=" TS " level=debug event=e\n"};
+    struct log log = open_log_of_service(LOG_FORMAT_LOGFMT, 0);
+    (void)state;
+    for (int level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++) {
+        log_detail(&log, (enum log_level)level, "e", "");
+        assert_written(expected[level]);
+    }
+    log = open_log_of_service(LOG_FORMAT_JSON, 0);
+    log_detail(&log, LOG_LEVEL_WARN, "e", "");
+    assert_written("<4>{\"ts\":\"" TS "\",\"level\":\"warn\",\"event\":\"e\"}\n");
+    log = open_log_of_service(LOG_FORMAT_LOGFMT, 1);
+    log_detail(&log, LOG_LEVEL_WARN, "e", "");
+    assert_written("ts=" TS " level=warn event=e\n");
+}
+
 #define WITH_PIPE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -162,6 +200,7 @@ int main(void)
         WITH_PIPE(an_event_that_repeats_is_limited_and_the_rest_is_counted),
         WITH_PIPE(more_events_than_there_are_limits_share_one),
         WITH_PIPE(what_does_not_fit_is_left_out_whole),
+        WITH_PIPE(the_journal_of_systemd_is_told_the_priority_and_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -589,6 +589,7 @@ static const char *peer_text(const struct vstamp_driver *d, uint32_t index, char
                  "the port right?", peer->said);
         return text;
     }
+    if (link_is_rising(l) && l->error == EPROTO && l->why[0] != '\0') return l->why; /* once more */
     if (l->state == LINK_RESOLVING) return "its name is being looked up";
     if (l->state == LINK_CONNECTING) return "does not accept the connection";
     if (l->state == LINK_SECURING) return "accepts the connection, but does not begin TLS";

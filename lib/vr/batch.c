@@ -319,15 +319,43 @@ static bool is_misdirected(struct vr *r, const struct vr_asker *asker,
     return false;
 }
 
+/* Members that were heard lately, and we; a witness is one of them as well as any (6.1). */
+static uint32_t count_heard(const struct vr *r)
+{
+    uint32_t heard = 1;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++) {
+        bool lately = r->last_heard_us[i] != 0 &&
+                      r->now_us - r->last_heard_us[i] <= 2 * vr_patience_us(r);
+        heard += i != r->config.self && lately && ((r->cut_off >> i) & 1) == 0;
+    }
+    return heard;
+}
+
+/* There is no primary here now; for people it matters whether there can be one. */
+static void tell_no_primary(struct vr *r, const struct vr_asker *asker)
+{
+    bool is_normal = r->status == VR_NORMAL;
+    const char *why = is_normal ? "another primary is being chosen" : vr_status_word(r->status);
+    struct vstamp_diag minority;
+    uint32_t heard = count_heard(r);
+    if ((is_normal || r->status == VR_VIEW_CHANGE) && heard < r->quorum) {
+        vstamp_diag_printf(&minority,
+                           "no majority: it hears %u of %u replicas, itself included, and needs %u",
+                           heard, r->config.n_replicas, r->quorum);
+        why = minority.text;
+    }
+    vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE, why);
+}
+
 /* Is this replica the primary, as far as it and the client know?  If not, the client is told. */
 static bool leads(struct vr *r, const struct vr_asker *asker, const struct wire_header *header,
                   const struct wire_request *m)
 {
-    if (r->status != VR_NORMAL) {
-        vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE, vr_status_word(r->status));
-    } else if (r->suspects || vr_view_is_over(r)) {
-        if (r->suspects) vr_mark(r, VR_MARK_request_out_of_touch, "number=%" PRIu64, m->number);
-        vr_reject(r, asker, WIRE_REJECT_UNAVAILABLE, "out of touch with a quorum");
+    bool is_normal = r->status == VR_NORMAL;
+    if (!is_normal || r->suspects || vr_view_is_over(r)) {
+        if (is_normal && r->suspects)
+            vr_mark(r, VR_MARK_request_out_of_touch, "number=%" PRIu64, m->number);
+        tell_no_primary(r, asker);
     } else if (header->epoch > r->epoch || header->view > r->view) {
         /* What our table says of this client may be old. */
         vr_mark(r, VR_MARK_client_is_ahead, "view=%" PRIu64, header->view);

@@ -420,7 +420,8 @@ is_small() { (($(resident "$1") < 16384)); }
     group_wait_primary
     group_kill $(((PRIMARY + 1) % 3)) $(((PRIMARY + 2) % 3))
     group_fails 3 "*waiting for the group: *nothing changed, nor was there anything to change; but \
-the group does not answer: *$(group_address "$PRIMARY"): out of touch with a quorum*" \
+the group does not answer: *$(group_address "$PRIMARY"): no majority: it hears 1 of 3 replicas, \
+itself included, and needs 2*" \
         vstamp-admin -t 1 reconfigure a.yaml --yes
     vstamp-admin -t 60 reconfigure a.yaml --yes >out 2>&1 3>&- &
     pid=$!

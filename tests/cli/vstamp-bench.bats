@@ -127,7 +127,8 @@ well_formed() {
         grep -q "^vstamp: .*no answer in time.*$(group_address $(((PRIMARY + i) % 3))): Connection \
 refused.*: try again$" errors
     done
-    grep -q "^vstamp: .*$(group_address "$PRIMARY"): out of touch with a quorum[;:]" errors
+    grep -q "^vstamp: .*$(group_address "$PRIMARY"): no majority: it hears 1 of 3 replicas, itself \
+included, and needs 2[;:]" errors
 }
 
 @test "bench: an open loop that is too fast says what it did not send" {

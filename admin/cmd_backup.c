@@ -153,7 +153,7 @@ static int read_op(struct backup *b, struct vstamp_diag *diag)
         return 0;
     }
     vstamp_diag_printf(diag, "is not the primary");
-    if (m.header.command == WIRE_reject && m.as.reject.reason == WIRE_REJECT_UNAVAILABLE)
+    if (m.header.command == WIRE_reject && m.as.reject.text.size > 0)
         vstamp_diag_printf(diag, "%.*s", (int)m.as.reject.text.size, m.as.reject.text.data);
     return VSTAMP_E_NOT_RUN;
 }

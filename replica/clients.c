@@ -7,12 +7,17 @@
 
 #include "base/assert.h"
 #include "program/log.h"
+#include "vr/client_table.h"
 #include "wire/frame.h"
 
 #define OUT_PAUSE     (256u << 10) /* with that much unread, further requests wait */
 #define OUT_SHARED    (32u << 20)  /* that all together may have unread beyond their own bounds */
 #define SHARE_BYTES   (128u << 10) /* of a connection in a round of turns */
 #define EVICTION_LOOK 64u          /* at so many of those used longest ago */
+#define IDLE_MS       1000u        /* after which one makes room, */
+#define GIVEN_UP_MS   10000u       /* also without its answer: who waits asks again before */
+#define SILENT_MS     250u         /* after which one at the door makes room */
+#define REFUSAL_SIZE  256u
 #define COMPLAINT_MS  10000u       /* between two lines about evictions, or who was not let in */
 
 static uint64_t origin_of(const struct clients *c, uint32_t slot)
@@ -20,29 +25,46 @@ static uint64_t origin_of(const struct clients *c, uint32_t slot)
     return (uint64_t)c->slots[slot].generation << 32 | slot;
 }
 
-/* --- the list by last use --------------------------------------------------------------------- */
+/* --- the lists by last use -------------------------------------------------------------------- */
+
+static struct clients_list *list_of(struct clients *c, const struct connection *one)
+{
+    return one->is_in ? &c->in : &c->door;
+}
 
 static void unlink_used(struct clients *c, struct connection *one)
 {
+    struct clients_list *list = list_of(c, one);
+
     if (one->older != NULL)
         one->older->newer = one->newer;
     else
-        c->oldest = one->newer;
+        list->oldest = one->newer;
     if (one->newer != NULL)
         one->newer->older = one->older;
     else
-        c->newest = one->older;
+        list->newest = one->older;
 }
 
 static void link_newest(struct clients *c, struct connection *one)
 {
-    one->older = c->newest;
+    struct clients_list *list = list_of(c, one);
+
+    one->used_ms = uv_now(one->tcp.loop);
+    one->older = list->newest;
     one->newer = NULL;
-    if (c->newest != NULL)
-        c->newest->newer = one;
+    if (list->newest != NULL)
+        list->newest->newer = one;
     else
-        c->oldest = one;
-    c->newest = one;
+        list->oldest = one;
+    list->newest = one;
+}
+
+/* It asks, or is answered. */
+static void note_use(struct clients *c, struct connection *one)
+{
+    unlink_used(c, one);
+    link_newest(c, one);
 }
 
 /* --- slots ------------------------------------------------------------------------------------ */
@@ -60,6 +82,7 @@ static void leave(struct clients *c, struct connection *one)
     assert(c->slots[one->number].connection == one);
     c->slots[one->number].connection = NULL;
     c->n_used--;
+    if (one->is_in) c->n_in--;
 }
 
 static void enter(struct clients *c, struct connection *one)
@@ -99,33 +122,106 @@ static void on_over(struct connection *one, const char *reason)
               LOG_TEXT("reason", reason));
 }
 
-/* Make room for one more, unless everybody waits for an answer. */
-static void evict(struct clients *c)
-{
-    struct connection *one = c->oldest;
+/* --- who is let in ---------------------------------------------------------------------------- */
 
-    for (unsigned i = 0; one != NULL && one->asked && i < EVICTION_LOOK; i++) one = one->newer;
-    if (one == NULL || one->asked) return;
+static void complain(struct clients *c, const struct connection *one)
+{
+    if (uv_now(one->tcp.loop) < c->next_complaint_ms) return;
+    c->next_complaint_ms = uv_now(one->tcp.loop) + COMPLAINT_MS;
+    log_event(c->log, LOG_LEVEL_WARN, "connections-full", LOG_NUMBER("max", c->n_max),
+              LOG_NUMBER("evicted", c->n_evicted), LOG_NUMBER("refused", c->n_refused),
+              LOG_TEXT("hint", "those that are idle are closed, and where none is, who comes is "
+                               "refused: see max_connections"));
+}
+
+static uint64_t unused_ms(const struct connection *one)
+{
+    return uv_now(one->tcp.loop) - one->used_ms;
+}
+
+static bool is_idle(const struct connection *one)
+{
+    bool is_under_way = one->asked || one->held;
+
+    return unused_ms(one) >= (is_under_way ? GIVEN_UP_MS : IDLE_MS);
+}
+
+static void evict(struct clients *c, struct connection *one)
+{
     c->n_evicted++;
-    if (uv_now(one->tcp.loop) >= c->next_complaint_ms) {
-        c->next_complaint_ms = uv_now(one->tcp.loop) + COMPLAINT_MS;
-        log_event(c->log, LOG_LEVEL_WARN, "connections-full", LOG_NUMBER("max", c->n_slots),
-                  LOG_NUMBER("evicted", c->n_evicted),
-                  LOG_TEXT("hint", "those idle for longest are closed; see max_connections"));
-    }
+    complain(c, one);
     connection_close(one, "made room for another");
+}
+
+/* Is there a place for this client?  It has just said what it is. */
+static bool let_in(struct clients *c, struct connection *one)
+{
+    struct connection *other = c->n_in == c->n_max ? c->in.oldest : NULL;
+
+    for (unsigned i = 0; other != NULL && !is_idle(other); i++)
+        other = i < EVICTION_LOOK ? other->newer : NULL;
+    if (other != NULL) evict(c, other);
+    if (c->n_in == c->n_max) return false;
+    unlink_used(c, one);
+    one->is_in = true;
+    link_newest(c, one);
+    c->n_in++;
+    return true;
+}
+
+/* May one more come? */
+static bool has_room_at_the_door(struct clients *c)
+{
+    struct connection *one = c->door.oldest;
+
+    if (c->n_used == c->n_slots && one != NULL && unused_ms(one) >= SILENT_MS) evict(c, one);
+    return c->n_used < c->n_slots;
+}
+
+static void flush_later(struct clients *c, struct connection *one)
+{
+    if (one->dirty) return;
+    one->dirty = true;
+    one->dirty_next = c->dirty;
+    c->dirty = one;
+}
+
+/* What it asked was not fed to the node, and so will not run.  It is closed at the end of the turn;
+ * until then each of its requests that are here is answered. */
+static int refuse(struct clients *c, struct connection *one, struct bytes frame)
+{
+    const struct wire_header header = {.sender = c->peers->self};
+    struct vstamp_diag why;
+    struct wire_message m;
+    uint8_t answer[REFUSAL_SIZE];
+
+    int rv = wire_frame_decode(frame, &m);
+    if (rv != 0) return rv;
+    turn_begin(c->turn);
+    flush_later(c, one);
+    vstamp_diag_printf(&why, "as many clients are connected as max_connections allows, %u",
+                       c->n_max);
+    struct wire_reject reject = {.reason = WIRE_REJECT_TOO_MANY, .text = bytes_of(why.text)};
+    if (m.header.command == WIRE_request) {
+        reject.client = m.as.request.client;
+        reject.session = m.as.request.session;
+        reject.number = m.as.request.number;
+        reject.request = client_table_request(m.as.request.session, m.as.request.body);
+    } else if (m.header.command == WIRE_get_checkpoint) {
+        reject.number = m.as.get_checkpoint.nonce;
+    }
+    size_t size = wire_frame_encode(&header, &wire_shape_reject, &reject, answer, sizeof answer);
+    connection_send(one, (struct bytes){answer, size});
+    return 0;
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-/* The first frame tells a replica from a client.  True if the connection left for peers.c. */
+/* Its first frame: is it a replica's?  Then the connection has left for peers.c. */
 static bool is_peer(struct clients *c, struct connection *one, struct bytes frame, int *rv)
 {
     struct wire_message message;
 
-    *rv = 0;
-    if (one->identified) return false;
-    one->identified = true;
     if (wire_frame_decode(frame, &message) != 0) return false; /* the node counts and refuses it */
     if (message.header.command != WIRE_hello) return false;
     leave(c, one);
@@ -136,14 +232,18 @@ static bool is_peer(struct clients *c, struct connection *one, struct bytes fram
 static int on_frame(struct connection *one, struct bytes frame)
 {
     struct clients *c = one->owner->ctx;
-    int rv;
+    int rv = 0;
 
-    if (is_peer(c, one, frame, &rv)) return rv;
-    turn_begin(c->turn);
-    if (c->newest != one) {
-        unlink_used(c, one);
-        link_newest(c, one);
+    bool is_new = !one->identified;
+    one->identified = true;
+    if (is_new && is_peer(c, one, frame, &rv)) return rv;
+    if (is_new && !let_in(c, one)) {
+        c->n_refused++;
+        complain(c, one);
     }
+    if (!one->is_in) return refuse(c, one, frame);
+    turn_begin(c->turn);
+    note_use(c, one);
     one->asked = true;
     rv = node_on_client_frame(c->turn->node, origin_of(c, one->number), frame);
     if (rv != 0) return rv;
@@ -152,8 +252,10 @@ static int on_frame(struct connection *one, struct bytes frame)
 }
 
 int clients_init(struct clients *c, struct turn *turn, struct peers *peers, struct log *log,
-                 struct tls *tls, uint32_t n_slots, size_t answer_max, uint8_t *read_buffer)
+                 struct tls *tls, uint32_t n_max, size_t answer_max, uint8_t *read_buffer)
 {
+    uint32_t n_slots = n_max + CLIENTS_AT_THE_DOOR;
+
     *c = (struct clients){
         .tls = tls,
         .turn = turn,
@@ -168,6 +270,7 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
                   .over = on_over},
         .slots = calloc(n_slots, sizeof *c->slots),
         .n_slots = n_slots,
+        .n_max = n_max,
         .out_max = OUT_PAUSE + 2 * answer_max,
     };
     return c->slots == NULL ? VSTAMP_E_IO : 0;
@@ -176,12 +279,12 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
 bool clients_accept(struct clients *c, uv_stream_t *listener)
 {
     if (turn_is_full(c->turn)) return false;
+    if (!has_room_at_the_door(c)) return false;
     turn_begin(c->turn); /* thousands may come at once */
     turn_takes(c->turn);
-    if (c->n_used == c->n_slots) evict(c);
     struct connection *one = connection_new(listener->loop, &c->owner, c->tls, NULL);
     if (one == NULL) return false;
-    if (uv_accept(listener, (uv_stream_t *)&one->tcp) != 0 || c->n_used == c->n_slots) {
+    if (uv_accept(listener, (uv_stream_t *)&one->tcp) != 0) {
         connection_discard(one);
         return true;
     }
@@ -197,7 +300,7 @@ static size_t borrowed(const struct clients *c)
 {
     size_t sum = 0;
 
-    for (const struct connection *one = c->oldest; one != NULL; one = one->newer) {
+    for (const struct connection *one = c->in.oldest; one != NULL; one = one->newer) {
         size_t queued = one->out.size + one->writing.size;
         if (queued > c->out_max) sum += queued - c->out_max;
     }
@@ -224,11 +327,9 @@ void clients_reply(struct clients *c, uint64_t origin, struct bytes frame)
     struct connection *one = c->slots[slot].connection;
     if (one == NULL) return;
     one->asked = false;
+    note_use(c, one);
     if (!send_answer(c, one, frame)) one->overrun = true; /* closed by the flush of this turn */
-    if (one->dirty) return;
-    one->dirty = true;
-    one->dirty_next = c->dirty;
-    c->dirty = one;
+    flush_later(c, one);
 }
 
 void clients_flush(struct clients *c)
@@ -238,10 +339,11 @@ void clients_flush(struct clients *c)
 
         c->dirty = one->dirty_next;
         one->dirty = false;
+        if (!one->overrun) connection_flush(one);
         if (one->overrun)
             connection_close(one, "does not read its answers");
-        else
-            connection_flush(one);
+        else if (!one->is_in)
+            connection_close(one, "more than max_connections allows");
     }
 }
 
@@ -252,11 +354,17 @@ bool clients_resume(struct clients *c)
     return connection_resume_held(&c->owner);
 }
 
-void clients_sweep(struct clients *c)
+static void sweep(struct clients_list *list)
 {
-    for (struct connection *one = c->oldest, *newer; one != NULL; one = newer) {
+    for (struct connection *one = list->oldest, *newer; one != NULL; one = newer) {
         newer = one->newer;
         if (!connection_is_overdue(one)) continue;
         connection_close(one, one->identified ? "did not finish its frame" : "said nothing");
     }
+}
+
+void clients_sweep(struct clients *c)
+{
+    sweep(&c->door);
+    sweep(&c->in);
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The connections of clients, and those that have not said yet what they are.
  *
- * There is a fixed number of slots.  When all are taken, the connection that was used longest ago
- * and waits for no answer makes room; idle connections are thus no way to keep others out.  Peers
- * do not count here: one that introduces itself moves to peers.h.
+ * That the first frame tells.  A replica moves to peers.h and does not count here.  A client is let
+ * in if there are fewer than may be, or if another one has had nothing under way for a while: that
+ * one makes room.  Idle connections are thus no way to keep others out, and those that are in use
+ * do not take each other's places.  Else the newcomer is told that there are too many, and comes
+ * again after pauses that grow (vr/session.h).  So there are some slots more than clients that may
+ * be in, for those who have said nothing yet; when these are taken, too, whoever else comes waits
+ * in the listener until one of them has.
  *
  * An origin (node.h) is a slot and the number of connections it has had, so that a late answer for
  * one that is gone finds nobody.
@@ -19,9 +23,15 @@
 #include "replica/peers.h"
 #include "replica/turn.h"
 
+#define CLIENTS_AT_THE_DOOR 64u /* slots beyond those for clients that are in */
+
 struct clients_slot {
     struct connection *connection;
     uint32_t generation;
+};
+
+struct clients_list {
+    struct connection *oldest, *newest; /* by last use */
 };
 
 struct clients {
@@ -32,19 +42,21 @@ struct clients {
     struct connection_owner owner;
     struct clients_slot *slots;
     uint32_t n_slots, n_used;
+    uint32_t n_max, n_in; /* that may be in, and are */
     uint32_t next_slot; /* where to look for a free one first */
     size_t out_max;
-    struct connection *oldest, *newest; /* by last use */
-    struct connection *dirty;           /* have something to flush */
-    uint64_t n_evicted, next_complaint_ms, next_stranger_ms;
+    struct clients_list door, in;
+    struct connection *dirty; /* have something to flush */
+    uint64_t n_evicted, n_refused, next_complaint_ms, next_stranger_ms;
 };
 
-/* `read_buffer` as in connection.h; `tls` may be NULL.  VSTAMP_E_IO when memory is out. */
+/* `n_max` clients may be in.  `read_buffer` as in connection.h; `tls` may be NULL.  VSTAMP_E_IO
+ * when memory is out. */
 int clients_init(struct clients *c, struct turn *turn, struct peers *peers, struct log *log,
-                 struct tls *tls, uint32_t n_slots, size_t answer_max, uint8_t *read_buffer);
+                 struct tls *tls, uint32_t n_max, size_t answer_max, uint8_t *read_buffer);
 
 /* Take the connection that waits at `listener`.  False: it goes on waiting, as there is no memory
- * for it, or no room in this turn. */
+ * for it, or no room in this turn, or at the door. */
 bool clients_accept(struct clients *c, uv_stream_t *listener);
 
 /* Queue an answer, which is copied; clients_flush writes what was queued in this turn. */

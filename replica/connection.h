@@ -70,7 +70,9 @@ struct connection {
     /* The owner's notes. */
     uint32_t number;                  /* which peer, or which slot of the clients */
     bool identified;                  /* its first frame has come */
+    bool is_in;                       /* it is a client's, and may ask */
     bool asked;                       /* a request was fed and no reply came back since */
+    uint64_t used_ms;                 /* loop time at which that was, or when it came */
     bool dirty;                       /* in the list of those to flush */
     bool overrun;                     /* its bound on what may queue was met */
     struct connection *older, *newer; /* by last use */

@@ -43,6 +43,7 @@ static struct answer get_metrics(struct endpoint *e, const struct node_status *s
         .started_s = e->started_s,
         .connections = e->transport->clients.n_used,
         .evicted = e->transport->clients.n_evicted,
+        .refused = e->transport->clients.n_refused,
         .longest_turn_us = e->turn->longest_us,
         .longest_turn_cpu_us = e->turn->longest_cpu_us,
         .fullest_turn_bytes = e->turn->fullest_bytes,

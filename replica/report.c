@@ -268,6 +268,8 @@ char *report_metrics(const struct node_status *status, uint64_t contact_ms_max,
                "connections of clients");
     put_number(out, "vstamp_client_connections_evicted", NODE_METRIC_counter, process->evicted,
                "idle connections closed to make room");
+    put_number(out, "vstamp_client_connections_refused", NODE_METRIC_counter, process->refused,
+               "connections of clients that were one too many, while none was idle");
     put_number(out, "vstamp_longest_turn_us", NODE_METRIC_gauge, process->longest_turn_us,
                "microseconds: the longest time in which it did not look for what had come");
     put_number(out, "vstamp_longest_turn_cpu_us", NODE_METRIC_gauge, process->longest_turn_cpu_us,

@@ -11,7 +11,7 @@
 /* What the process knows beside the node. */
 struct report_process {
     uint64_t started_s; /* since 1970 */
-    uint64_t connections, evicted;
+    uint64_t connections, evicted, refused; /* of clients */
     uint64_t longest_turn_us, longest_turn_cpu_us, fullest_turn_bytes;
     uint64_t peer_dropped[REPLICAS_MAX]; /* by index */
 };

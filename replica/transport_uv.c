@@ -18,7 +18,8 @@
 
 /* Without these a write to the disk may fail for want of a descriptor, which ends the replica. */
 #define FILES_BESIDE \
-    (FILES + PEERS_PLACES + STRANGERS_MAX + ENDPOINT_CONNECTIONS_MAX + ENDPOINT_DROPPED_MAX)
+    (FILES + PEERS_PLACES + STRANGERS_MAX + CLIENTS_AT_THE_DOOR + ENDPOINT_CONNECTIONS_MAX + \
+     ENDPOINT_DROPPED_MAX)
 
 /* Descriptors are what connections are made of: take as many as the system allows, and promise no
  * more than that.  0, with a sentence: too few. */

@@ -324,7 +324,8 @@ bool vstamp_client_wants(const struct vstamp_client *c, uint32_t replica)
 {
     assert(replica < n_peers(c));
     bool member = replica < c->n_replicas && ((c->witnesses >> replica) & 1) == 0;
-    return (c->n_wide > 0 && member) || c->n_due[replica] > 0;
+    bool awaited = member && c->said[replica] != WIRE_REJECT_TOO_MANY;
+    return (c->n_wide > 0 && awaited) || c->n_due[replica] > 0;
 }
 
 static uint32_t next_due(const struct vstamp_client *c, uint32_t replica)

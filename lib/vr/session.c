@@ -14,6 +14,10 @@
  * no are asked again, soon at first (SESSION_AGAIN_MS), and those who are silent are not.  A backup
  * that follows a primary which has the request says nothing new.
  *
+ * One that has too many clients says so, and ends the connection (replica/clients.h).  The host is
+ * to connect again only to send something, after pauses that are longer, whatever else is asked
+ * meanwhile; and no question is sent there, which would be refused as well.
+ *
  * Pauses double: who has waited long comes back late by no more than a part of that, and thousands
  * of clients that wait for each other do not keep the group from answering by asking it.
  *
@@ -169,6 +173,16 @@ static void ask_again(struct session *s, uint64_t now_ms)
     s->again_ms = now_ms + pause + prng_below(&s->prng, pause / 2);
 }
 
+static void note_full(struct session *s, struct session_peer *peer, uint64_t now_ms)
+{
+    uint64_t pause = SESSION_FULL_MS;
+    for (uint32_t i = 0; i < peer->times_full && pause < SESSION_FULL_MS_MAX; i++) pause *= 2;
+    peer->said = WIRE_REJECT_TOO_MANY;
+    peer->times_full++;
+    peer->full_until_ms = now_ms + pause + prng_below(&s->prng, pause / 2);
+    if (peer->full_until_ms < s->again_ms) s->again_ms = peer->full_until_ms;
+}
+
 static uint8_t any_active(struct session *s)
 {
     uint8_t replica;
@@ -225,7 +239,8 @@ bool session_wants(const struct session *s, uint8_t replica)
 {
     assert(replica < n_peers(s));
     bool member = replica < s->n_replicas && !is_passed_over(s, replica);
-    return (s->running && s->wide && member) || session_is_due(s, replica);
+    bool awaited = member && s->peers[replica].said != WIRE_REJECT_TOO_MANY;
+    return (s->running && s->wide && awaited) || session_is_due(s, replica);
 }
 
 /* C9 */
@@ -476,14 +491,19 @@ static void on_reject(struct session *s, uint8_t replica, const struct wire_head
         else
             on_evicted(s, false); /* the only copy came too late */
         break;
+    case WIRE_REJECT_TOO_MANY:
+        note_full(s, peer, now_ms);
+        widen(s);
+        return;
     case WIRE_REJECT_UNAVAILABLE:
     default: /* a reason of a newer version: at least this replica did not take it */
         widen(s);
         break;
     }
     uint8_t primary = session_primary(s);
+    bool waits = s->peers[primary].copies > 0 || now_ms < s->peers[primary].full_until_ms;
     bool follows = replica != primary && reject->reason == WIRE_REJECT_NOT_PRIMARY &&
-                   !is_older(s, header) && s->peers[primary].copies > 0;
+                   !is_older(s, header) && waits;
     if (s->running && (s->wide || replica == primary) && !follows) ask_again(s, now_ms);
     doubt_members(s, replica, header, (enum wire_reject_reason)reject->reason);
 }
@@ -508,7 +528,9 @@ int session_on_message(struct session *s, uint8_t replica, const struct wire_mes
     if (!s->running || !vstamp_id_equal(client, s->identity.client))
         return 0; /* to a former task */
     if (!of_our_group(s, replica, &m->header)) return 0;
-    if (number == s->probe) {
+    if (number == s->probe && !is_reply && m->as.reject.reason == WIRE_REJECT_TOO_MANY) {
+        note_full(s, &s->peers[replica], now_ms);
+    } else if (number == s->probe) {
         s->peers[replica].due = s->confirmed && !is_not_carried(s, replica);
         doubt_members(s, replica, &m->header, (enum wire_reject_reason)0);
     } else if (number == s->request.number && session == s->request.session &&
@@ -544,7 +566,8 @@ void session_hint(struct session *s, uint8_t replica)
 {
     assert(replica < n_peers(s));
     const struct session_peer *peer = &s->peers[replica];
-    if (s->running && peer->copies == 0 && peer->said != WIRE_REJECT_BUSY)
+    if (s->running && peer->copies == 0 && peer->said != WIRE_REJECT_BUSY &&
+        peer->said != WIRE_REJECT_TOO_MANY)
         s->peers[replica].due = true;
 }
 
@@ -567,6 +590,10 @@ void session_on_time(struct session *s, uint64_t now_ms)
     s->again_ms = UINT64_MAX;
     for (uint8_t i = 0; i < n_peers(s); i++) {
         struct session_peer *peer = &s->peers[i];
+        if (now_ms < peer->full_until_ms) {
+            if (peer->full_until_ms < s->again_ms) s->again_ms = peer->full_until_ms;
+            continue;
+        }
         if (is_passed_over(s, i) || !(all || (peer->asked && peer->copies == 0))) continue;
         peer->asked = false;
         peer->due = true;

@@ -34,6 +34,8 @@
 #define SESSION_ROUND_MS_MAX 1600u /* longest pause between two rounds of asking, plus jitter */
 #define SESSION_AGAIN_MS     5u   /* shortest pause before a replica that said no is asked again */
 #define SESSION_AGAIN_MS_MAX 800u /* longest, plus jitter */
+#define SESSION_FULL_MS      100u  /* the same for one that had no room for another client, */
+#define SESSION_FULL_MS_MAX  3200u /* which a connection is needed for */
 
 /* The numbers of registrations begin here, so that a late answer to one is not taken for that to a
  * request. */
@@ -90,6 +92,8 @@ struct session_peer {
     uint32_t copies; /* of the request, handed to this connection and not answered */
     uint64_t view;   /* the believed one when the newest of them was */
     uint8_t said;    /* reason of its newest reject, 0 for none */
+    uint32_t times_full;    /* that it had no room, */
+    uint64_t full_until_ms; /* and it is not asked before */
 };
 
 struct session {

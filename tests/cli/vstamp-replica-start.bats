@@ -301,7 +301,7 @@ vstamp-admin journal calls this folder blank, remove it" vstamp-replica --index 
 @test "too few descriptors for a replica are told before it starts" {
     group_configure 3
     ulimit -n 60
-    refused "the system allows this process 60 open files, and a replica needs 288: *ulimit -n*" \
+    refused "the system allows this process 60 open files, and a replica needs 352: *ulimit -n*" \
         vstamp-replica --index 0
 }
 
@@ -311,8 +311,8 @@ vstamp-admin journal calls this folder blank, remove it" vstamp-replica --index 
     group_wait_primary
     group_never grep -q event=few-descriptors "$BATS_TEST_TMPDIR/replica-0.log"
     group_stop 0
-    GROUP_RUN="prlimit --nofile=290" group_start_one 0
-    group_wait_log 0 "level=warn .*event=few-descriptors limit=290 max_connections=32 hint="
+    GROUP_RUN="prlimit --nofile=354" group_start_one 0
+    group_wait_log 0 "level=warn .*event=few-descriptors limit=354 max_connections=32 hint="
 }
 
 @test "the journal of systemd is told the level of each line, and nobody else is" {

@@ -21,6 +21,9 @@
 #define OWN         (PAUSE + 2 * ANSWER_MAX) /* that one may have unread */
 #define SHARED      (32u << 20) /* that all together may have beyond */
 #define PATIENCE_MS 10000u       /* for the rest of a frame */
+#define IDLE_MS     1000u        /* after which who is in makes room, */
+#define GIVEN_UP_MS 10000u       /* also while it waits for an answer, */
+#define SILENT_MS   250u         /* and who has said nothing */
 
 struct fixture {
     struct hosted hosted;
@@ -31,6 +34,7 @@ struct fixture {
     socklen_t at_size;
     bool withheld;   /* answers are */
     uint64_t origin; /* of the last one */
+    bool is_put_off; /* who came last */
     bool is_slow;    /* each frame takes long, and nobody is resumed */
     unsigned n_asked, n_strange; /* frames of clients and of other replicas */
     uint8_t bytes[SHARED];
@@ -89,7 +93,7 @@ static void on_connection(uv_stream_t *listener, int status)
     struct fixture *f = listener->data;
 
     assert_int_equal(status, 0);
-    assert_true(clients_accept(&f->transport.clients, listener));
+    f->is_put_off = !clients_accept(&f->transport.clients, listener);
 }
 
 /* At a name that the system chooses. */
@@ -222,26 +226,88 @@ static void answer(struct fixture *f, uint64_t origin, size_t size)
 
 /* --- room ------------------------------------------------------------------------------------- */
 
+/* From now on nobody was used for so long. */
+static void grow_old(struct fixture *f, uint64_t ms)
+{
+    struct clients *c = &f->transport.clients;
+    const struct clients_list *lists[] = {&c->door, &c->in};
+
+    for (int i = 0; i < 2; i++)
+        for (struct connection *one = lists[i]->oldest; one != NULL; one = one->newer)
+            one->used_ms = uv_now(&f->hosted.loop) - ms;
+}
+
+/* All that may be in are, and have their answers. */
+static void fill(struct fixture *f, int fds[static SLOTS])
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        fds[i] = come(f);
+        ask(f, fds[i]);
+        assert_true(receive(f, fds[i]) > 0);
+    }
+}
+
+/* What was received is the refusal of request `number` of this client, and more; its size. */
+static size_t expect_refusal(const uint8_t *at, size_t size, uint64_t client, uint64_t number)
+{
+    struct wire_message m;
+    size_t one;
+
+    assert_int_equal(wire_frame_size((struct bytes){at, size}, FRAME_BYTES_MAX, &one), 0);
+    assert_int_equal(wire_frame_decode((struct bytes){at, one}, &m), 0);
+    assert_int_equal(m.header.command, WIRE_reject);
+    assert_int_equal(m.header.sender, 0);
+    assert_int_equal(m.as.reject.reason, WIRE_REJECT_TOO_MANY);
+    assert_int_equal(m.as.reject.client.lo, client);
+    assert_int_equal(m.as.reject.number, number);
+    assert_true(bytes_equal(
+        m.as.reject.text, bytes_of("as many clients are connected as max_connections allows, 70")));
+    return one;
+}
+
+/* Comes, asks, and is refused. */
+static void comes_in_vain(struct fixture *f)
+{
+    int fd = come(f);
+
+    f->n_asked = 0;
+    ask(f, fd);
+    size_t size = receive(f, fd);
+    assert_int_equal(expect_refusal(f->bytes, size, 1, 1), size);
+    assert_int_equal(f->n_asked, 0);
+    assert_true(is_closed(f, fd));
+    close(fd);
+}
+
 static void who_is_idle_for_longest_makes_room(void **state)
 {
     struct fixture *f = *state;
-    int fds[SLOTS + 2];
+    struct clients *c = &f->transport.clients;
+    int fds[SLOTS], late[2];
 
-    for (unsigned i = 0; i < SLOTS; i++) fds[i] = come(f);
-    ask(f, fds[0]);
-    ask_in_vain(f, fds[1]);
-    fds[SLOTS] = come(f);
-    assert_true(is_closed(f, fds[2]));
-    fds[SLOTS + 1] = come(f);
-    assert_true(is_closed(f, fds[3]));
+    fill(f, fds);
+    grow_old(f, 0);
+    comes_in_vain(f); /* those who are in were all in use just now */
+    ask_in_vain(f, fds[0]);
+    grow_old(f, IDLE_MS);
+    ask(f, fds[1]);
+    for (int i = 0; i < 2; i++) {
+        late[i] = come(f);
+        assert_int_equal(c->n_evicted, i); /* nobody knows yet what it is */
+        ask(f, late[i]);
+        assert_true(receive(f, late[i]) > 0);
+        assert_true(is_closed(f, fds[2 + i]));
+    }
     assert_false(is_closed(f, fds[0]));
     assert_false(is_closed(f, fds[1]));
-    assert_int_equal(f->transport.clients.n_used, SLOTS);
-    assert_int_equal(f->transport.clients.n_evicted, 2);
-    ask(f, fds[SLOTS + 1]);
-    assert_true(receive(f, fds[SLOTS + 1]) > 0);
-    for (unsigned i = 0; i < SLOTS + 2; i++) leave(f, fds[i]);
-    assert_int_equal(f->transport.clients.n_used, 0);
+    assert_int_equal(c->n_in, SLOTS);
+    assert_int_equal(c->n_used, SLOTS);
+    assert_int_equal(c->n_evicted, 2);
+    assert_int_equal(c->n_refused, 1);
+    for (unsigned i = 0; i < SLOTS; i++) leave(f, fds[i]);
+    for (int i = 0; i < 2; i++) leave(f, late[i]);
+    assert_int_equal(c->n_used, 0);
+    assert_int_equal(c->n_in, 0);
 }
 
 static void who_waits_for_an_answer_makes_none(void **state)
@@ -254,16 +320,92 @@ static void who_waits_for_an_answer_makes_none(void **state)
         fds[i] = come(f);
         origins[i] = ask_in_vain(f, fds[i]);
     }
-    late = come(f);
-    assert_true(is_closed(f, late));
-    close(late);
-    answer(f, origins[2], 100);
+    grow_old(f, IDLE_MS);
+    comes_in_vain(f);
+    answer(f, origins[2], 100); /* and will go on */
     clients_flush(&f->transport.clients);
+    comes_in_vain(f);
+    for (unsigned i = 0; i < SLOTS; i++)
+        if (i != 2) ask_in_vain(f, fds[i]); /* again, as who waits does */
+    grow_old(f, IDLE_MS);
     late = come(f);
-    assert_false(is_closed(f, late));
+    ask(f, late);
+    assert_true(receive(f, late) > 0);
     assert_true(is_closed(f, fds[2]));
-    close(late);
+    grow_old(f, GIVEN_UP_MS); /* they would have asked again */
+    leave(f, late);
+    for (unsigned i = 0; i < 2; i++) {
+        late = come(f);
+        ask(f, late);
+        assert_int_equal(is_closed(f, fds[0]), i == 1);
+    }
     for (unsigned i = 0; i < SLOTS; i++) close(fds[i]);
+}
+
+static void each_request_of_who_is_refused_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    const struct wire_header header = {.sender = WIRE_SENDER_CLIENT};
+    const struct wire_get_checkpoint copy = {.nonce = 77};
+    uint8_t all[512];
+    size_t size = 0;
+    int fds[SLOTS], fd;
+
+    fill(f, fds);
+    fd = come(f);
+    for (uint64_t i = 0; i < 2; i++) {
+        struct bytes one = make_request(5 + i);
+        memcpy(all + size, one.data, one.size);
+        size += one.size;
+    }
+    size += wire_frame_encode(&header, &wire_shape_get_checkpoint, &copy, all + size,
+                              sizeof all - size);
+    say(f, fd, (struct bytes){all, size});
+    size = receive(f, fd);
+    size_t at = expect_refusal(f->bytes, size, 5, 1);
+    at += expect_refusal(f->bytes + at, size - at, 6, 1);
+    assert_int_equal(at + expect_refusal(f->bytes + at, size - at, 0, 77), size);
+    assert_true(is_closed(f, fd));
+    close(fd);
+    assert_int_equal(f->transport.clients.n_refused, 1);
+
+    leave(f, fds[9]); /* so that the next one is let in */
+    fd = come(f);
+    ask(f, fd);
+    assert_true(receive(f, fd) > 0);
+    assert_false(is_closed(f, fd));
+    close(fd);
+    for (unsigned i = 0; i < SLOTS; i++)
+        if (i != 9) close(fds[i]);
+}
+
+/* The places at the door are for who has said nothing; who says nothing for long makes room. */
+static void who_finds_no_place_at_the_door_waits_for_one(void **state)
+{
+    struct fixture *f = *state;
+    struct clients *c = &f->transport.clients;
+    int fds[SLOTS], door[CLIENTS_AT_THE_DOOR], late;
+
+    fill(f, fds);
+    for (unsigned i = 0; i < CLIENTS_AT_THE_DOOR; i++) door[i] = come(f);
+    late = come(f);
+    assert_true(f->is_put_off);
+    assert_int_equal(c->n_used, SLOTS + CLIENTS_AT_THE_DOOR);
+    grow_old(f, SILENT_MS - 1);
+    assert_false(clients_accept(c, (uv_stream_t *)&f->listener));
+    grow_old(f, SILENT_MS);
+    assert_true(clients_accept(c, (uv_stream_t *)&f->listener));
+    assert_true(is_closed(f, door[0]));
+    assert_int_equal(c->n_in, SLOTS);
+    grow_old(f, IDLE_MS);
+    ask(f, late);
+    assert_true(receive(f, late) > 0);
+    assert_true(is_closed(f, fds[0]));
+    ask(f, door[1]);
+    assert_false(is_closed(f, door[1]));
+    for (unsigned i = 0; i < SLOTS; i++) close(fds[i]);
+    for (unsigned i = 0; i < CLIENTS_AT_THE_DOOR; i++) close(door[i]);
+    close(late);
 }
 
 static void who_comes_in_a_full_turn_waits(void **state)
@@ -286,7 +428,7 @@ static void who_says_nothing_is_closed(void **state)
     int fds[] = {come(f), come(f), come(f)};
 
     ask(f, fds[1]);
-    for (struct connection *one = f->transport.clients.oldest; one != NULL; one = one->newer)
+    for (struct connection *one = f->transport.clients.door.oldest; one != NULL; one = one->newer)
         if (one->partial_ms != 0) one->partial_ms -= PATIENCE_MS;
     clients_sweep(&f->transport.clients);
     assert_true(is_closed(f, fds[0]));
@@ -315,13 +457,16 @@ static struct bytes make_hello(struct fixture *f)
 static void a_replica_leaves_for_its_peers(void **state)
 {
     struct fixture *f = *state;
-    int fd = come(f);
+    int fds[SLOTS], fd;
 
+    fill(f, fds); /* nobody makes room for it */
+    fd = come(f);
     say(f, fd, make_hello(f));
-    assert_int_equal(f->transport.clients.n_used, 0);
+    assert_int_equal(f->transport.clients.n_used, SLOTS);
     assert_non_null(f->transport.peers.strangers[0].connection);
     leave(f, fd);
     assert_null(f->transport.peers.strangers[0].connection);
+    for (unsigned i = 0; i < SLOTS; i++) leave(f, fds[i]);
 
     fd = come(f); /* it counts among the first frames only */
     ask(f, fd);
@@ -360,7 +505,7 @@ static void an_origin_is_never_zero(void **state)
 
     for (unsigned i = 0; i < SLOTS; i++) f->transport.clients.slots[i].generation = UINT32_MAX;
     fd = come(f);
-    assert_int_equal(f->transport.clients.newest->number, 0);
+    assert_int_equal(f->transport.clients.door.newest->number, 0);
     ask(f, fd);
     assert_true(receive(f, fd) > 0);
     close(fd);
@@ -377,7 +522,7 @@ static void who_goes_before_its_answer_leaves_is_not_written_to(void **state)
 
         for (int i = 0; i < 3; i++) {
             fds[i] = come(f);
-            c[i] = f->transport.clients.newest;
+            c[i] = f->transport.clients.door.newest;
             origins[i] = ask_in_vain(f, fds[i]);
         }
         for (int i = 0; i < 3; i++) answer(f, origins[i], 100);
@@ -430,7 +575,7 @@ static void who_does_not_read_is_fed_no_more(void **state)
     int fd = come(f);
 
     origin = ask_in_vain(f, fd);
-    c = f->transport.clients.newest;
+    c = f->transport.clients.in.newest;
     answer(f, origin, PAUSE);
     clients_flush(&f->transport.clients);
     ask_in_vain(f, fd);
@@ -509,6 +654,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_is_idle_for_longest_makes_room),
         TEST(who_waits_for_an_answer_makes_none),
+        TEST(each_request_of_who_is_refused_is_answered),
+        TEST(who_finds_no_place_at_the_door_waits_for_one),
         TEST(who_comes_in_a_full_turn_waits),
         TEST(who_says_nothing_is_closed),
         TEST(a_replica_leaves_for_its_peers),

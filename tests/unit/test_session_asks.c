@@ -119,6 +119,45 @@ static void not_primary_leads_to_the_primary_of_the_newer_view(void **state)
     sends_only_to(1);
 }
 
+/* It ends the connection as well, so the host has to come again: not before there is something to
+ * say, and after pauses that grow. */
+static void who_is_one_too_many_comes_again_later_and_later(void **state)
+{
+    uint64_t came_ms = 0, longest_ms = 0;
+    unsigned n = 0;
+    (void)state;
+    start(SESSION_APPLY);
+    for (; !session_ended(&s); pass(1)) {
+        if (!session_wants(&s, 0)) continue;
+        assert_true(sends_to(0));
+        if (came_ms > 0 && now - came_ms > longest_ms) longest_ms = now - came_ms;
+        came_ms = now;
+        n++;
+        assert_int_equal(sent.as.request.kind, WIRE_KIND_APPLY); /* no question is heard there */
+        reject(0, 0, WIRE_REJECT_TOO_MANY);
+        session_on_down(&s, 0);
+        assert_true(session_wants(&s, 1)); /* the others may have room */
+    }
+    ended(VSTAMP_E_NOT_RUN, false);
+    assert_in_range(n, 5, 8);
+    assert_true(longest_ms >= SESSION_FULL_MS_MAX / 2);
+}
+
+static void a_question_is_refused_where_there_are_too_many(void **state)
+{
+    (void)state;
+    s.told = false;
+    start(SESSION_APPLY);
+    pass(SESSION_PATIENCE_MS); /* it asks whose group that is first: it has a session of one */
+    assert_true(sends_to(0));
+    struct wire_reject refusal = {.client = me, .number = sent.as.request.number,
+                                  .reason = WIRE_REJECT_TOO_MANY};
+    assert_int_equal(refusal.number, s.probe);
+    assert_int_equal(deliver(0, (struct vstamp_id){0, 0}, 0, &wire_shape_reject, &refusal), 0);
+    session_on_down(&s, 0);
+    assert_false(session_wants(&s, 0));
+}
+
 /* A reject of no request tells of a view, and takes no copy back. */
 static void a_word_about_a_later_view_leads_to_its_primary(void **state)
 {
@@ -270,6 +309,8 @@ int main(void)
         TEST(who_follows_a_primary_that_is_down_is_asked_again),
         TEST(a_primary_that_is_down_is_not_waited_for),
         TEST(not_primary_leads_to_the_primary_of_the_newer_view),
+        TEST(who_is_one_too_many_comes_again_later_and_later),
+        TEST(a_question_is_refused_where_there_are_too_many),
         TEST(a_word_about_a_later_view_leads_to_its_primary),
         TEST(a_view_is_never_followed_downward),
         TEST(two_that_disagree_who_is_primary_are_not_asked_in_circles),

@@ -312,7 +312,10 @@ void session_on_down(struct session *s, uint8_t replica)
     assert(replica < n_peers(s));
     if (!s->running) return;
     struct session_peer *peer = &s->peers[replica];
-    if (peer->copies > 0) s->lost_copy = true;
+    if (peer->copies > 0) {
+        s->lost_copy = true;
+        if (s->wide && replica == session_primary(s)) s->again_ms = 0; /* others waited for it */
+    }
     peer->copies = 0;
     widen(s);
 }
@@ -381,6 +384,7 @@ bool session_move(struct session *s, const struct wire_membership *to, uint64_t 
     s->round_ends_ms = now_ms + round_ms(s);
     s->refusals = 0;
     s->again_ms = UINT64_MAX;
+    s->started_ms = now_ms;
     s->first = session_primary(s);
     s->peers[s->first].due = true;
     return true;
@@ -398,6 +402,7 @@ static void note_time(struct session *s, uint8_t replica, uint64_t now_ms)
 {
     uint64_t took = now_ms - s->started_ms;
     if (replica != s->first) return;
+    if (took > SESSION_ROUND_MS_MAX / 2) took = SESSION_ROUND_MS_MAX / 2; /* soon forgotten */
     if (took > s->usual_ms) s->usual_ms = took;
     else s->usual_ms -= (s->usual_ms - took + 7) / 8;
 }

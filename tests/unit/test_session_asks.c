@@ -63,6 +63,10 @@ static void who_answers_late_is_waited_for_the_next_time(void **state)
     answer_after(0, SESSION_ROUND_MS_MAX * 3);
     start(SESSION_APPLY);
     assert_int_equal(session_wake(&s), now + SESSION_ROUND_MS_MAX);
+    reply(0, 0, 30, "");
+    for (int i = 0; i < 25; i++) answer_after(0, 1); /* soon forgotten, however late it was */
+    start(SESSION_APPLY);
+    assert_int_equal(session_wake(&s), now + SESSION_PATIENCE_MS);
 }
 
 static void who_follows_the_primary_is_not_asked_again_before_all_are(void **state)
@@ -91,6 +95,28 @@ static void who_follows_a_primary_that_is_down_is_asked_again(void **state)
     assert_true(sends_to(1) && sends_to(2));
     reject(1, 0, WIRE_REJECT_NOT_PRIMARY);
     assert_in_range(session_wake(&s) - now, SESSION_AGAIN_MS, SESSION_AGAIN_MS * 3 / 2);
+}
+
+/* It hung, and those who follow it said so.  Now it ends. */
+static void who_followed_a_primary_that_ends_is_asked_at_once(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    sends_only_to(0);
+    pass(SESSION_PATIENCE_MS);
+    sends_to_all();
+    reject(1, 0, WIRE_REJECT_NOT_PRIMARY);
+    reject(2, 0, WIRE_REJECT_NOT_PRIMARY);
+    assert_int_equal(session_wake(&s), s.round_ends_ms);
+    session_on_down(&s, 0);
+    assert_true(session_wake(&s) <= now);
+    pass(0);
+    assert_true(sends_to(1) && sends_to(2));
+    reject(1, 0, WIRE_REJECT_NOT_PRIMARY);
+    uint64_t wake = session_wake(&s);
+    assert_true(wake > now);
+    session_on_down(&s, 0); /* that it cannot be reached any more says nothing new */
+    assert_int_equal(session_wake(&s), wake);
 }
 
 static void a_primary_that_is_down_is_not_waited_for(void **state)
@@ -307,6 +333,7 @@ int main(void)
         TEST(who_answers_late_is_waited_for_the_next_time),
         TEST(who_follows_the_primary_is_not_asked_again_before_all_are),
         TEST(who_follows_a_primary_that_is_down_is_asked_again),
+        TEST(who_followed_a_primary_that_ends_is_asked_at_once),
         TEST(a_primary_that_is_down_is_not_waited_for),
         TEST(not_primary_leads_to_the_primary_of_the_newer_view),
         TEST(who_is_one_too_many_comes_again_later_and_later),

@@ -45,6 +45,19 @@ static void a_group_that_moved_is_followed(void **state)
     assert_int_equal(s.identity.epoch, 2);
 }
 
+static void how_late_the_former_members_were_is_not_held_against_the_new_ones(void **state)
+{
+    (void)state;
+    start(SESSION_APPLY);
+    pass(SESSION_PATIENCE_MS * 10);
+    says_moved(0, group, 1, 3, 1);
+    uint8_t primary = session_primary(&s);
+    assert_true(sends_to(primary));
+    reply(primary, 1, 30, "6");
+    start(SESSION_APPLY);
+    assert_int_equal(session_wake(&s), now + SESSION_PATIENCE_MS);
+}
+
 /* What went to the former members was neither answered nor refused. */
 static void a_copy_from_before_the_move_may_run(void **state)
 {
@@ -269,6 +282,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_group_that_moved_is_followed, registered),
+        cmocka_unit_test_setup(
+            how_late_the_former_members_were_is_not_held_against_the_new_ones, registered),
         cmocka_unit_test_setup(a_copy_from_before_the_move_may_run, registered),
         cmocka_unit_test_setup(only_later_epochs_of_our_group_move_it, registered),
         cmocka_unit_test_setup(a_view_is_one_of_an_epoch, registered),

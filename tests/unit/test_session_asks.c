@@ -69,14 +69,20 @@ static void who_answers_late_is_waited_for_the_next_time(void **state)
     assert_int_equal(session_wake(&s), now + SESSION_PATIENCE_MS);
 }
 
-static void who_follows_the_primary_is_not_asked_again_before_all_are(void **state)
+/* Replica 0, which leads; replica 1 says so. */
+static void ask_one_that_hangs(void)
 {
-    (void)state;
     start(SESSION_APPLY);
     sends_only_to(0);
     pass(SESSION_PATIENCE_MS);
     sends_to_all();
     reject(1, 0, WIRE_REJECT_NOT_PRIMARY);
+}
+
+static void who_follows_the_primary_is_not_asked_again_before_all_are(void **state)
+{
+    (void)state;
+    ask_one_that_hangs();
     assert_int_equal(session_wake(&s), s.round_ends_ms);
     reject(2, 0, WIRE_REJECT_UNAVAILABLE); /* it does not follow it */
     assert_true(session_wake(&s) < s.round_ends_ms);
@@ -101,11 +107,7 @@ static void who_follows_a_primary_that_is_down_is_asked_again(void **state)
 static void who_followed_a_primary_that_ends_is_asked_at_once(void **state)
 {
     (void)state;
-    start(SESSION_APPLY);
-    sends_only_to(0);
-    pass(SESSION_PATIENCE_MS);
-    sends_to_all();
-    reject(1, 0, WIRE_REJECT_NOT_PRIMARY);
+    ask_one_that_hangs();
     reject(2, 0, WIRE_REJECT_NOT_PRIMARY);
     assert_int_equal(session_wake(&s), s.round_ends_ms);
     session_on_down(&s, 0);

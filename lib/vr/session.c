@@ -154,32 +154,39 @@ static void widen(struct session *s)
         if (!s->peers[i].asked && !is_witness(s, i)) s->peers[i].due = true;
 }
 
-/* With jitter, so that clients spread. */
+static uint64_t doubled(uint64_t pause, uint32_t times, uint64_t most)
+{
+    for (uint32_t i = 0; i < times && pause < most; i++) pause *= 2;
+    return pause < most ? pause : most;
+}
+
+/* So that clients spread. */
+static uint64_t with_jitter(struct session *s, uint64_t pause)
+{
+    return pause + prng_below(&s->prng, pause / 2);
+}
+
 static uint64_t round_ms(struct session *s)
 {
     uint64_t pause = 2 * s->usual_ms > SESSION_PATIENCE_MS ? 2 * s->usual_ms : SESSION_PATIENCE_MS;
-    for (uint32_t i = 0; i < s->round && pause < SESSION_ROUND_MS_MAX; i++) pause *= 2;
-    if (pause > SESSION_ROUND_MS_MAX) pause = SESSION_ROUND_MS_MAX;
-    return s->round == 0 ? pause : pause + prng_below(&s->prng, pause / 2);
+    pause = doubled(pause, s->round, SESSION_ROUND_MS_MAX);
+    return s->round == 0 ? pause : with_jitter(s, pause);
 }
 
 /* Somebody said no, and did not say who would say yes. */
 static void ask_again(struct session *s, uint64_t now_ms)
 {
     if (s->again_ms != UINT64_MAX) return;
-    uint64_t pause = SESSION_AGAIN_MS;
-    for (uint32_t i = 0; i < s->refusals && pause < SESSION_AGAIN_MS_MAX; i++) pause *= 2;
-    if (pause > SESSION_AGAIN_MS_MAX) pause = SESSION_AGAIN_MS_MAX;
-    s->again_ms = now_ms + pause + prng_below(&s->prng, pause / 2);
+    uint64_t pause = doubled(SESSION_AGAIN_MS, s->refusals, SESSION_AGAIN_MS_MAX);
+    s->again_ms = now_ms + with_jitter(s, pause);
 }
 
 static void note_full(struct session *s, struct session_peer *peer, uint64_t now_ms)
 {
-    uint64_t pause = SESSION_FULL_MS;
-    for (uint32_t i = 0; i < peer->times_full && pause < SESSION_FULL_MS_MAX; i++) pause *= 2;
+    uint64_t pause = doubled(SESSION_FULL_MS, peer->times_full, SESSION_FULL_MS_MAX);
     peer->said = WIRE_REJECT_TOO_MANY;
     peer->times_full++;
-    peer->full_until_ms = now_ms + pause + prng_below(&s->prng, pause / 2);
+    peer->full_until_ms = now_ms + with_jitter(s, pause);
     if (peer->full_until_ms < s->again_ms) s->again_ms = peer->full_until_ms;
 }
 

@@ -269,6 +269,7 @@ knock() {
     CERTIFICATES_DAYS=0 certificates_issue replica authority serverAuth,clientAuth "IP:$GROUP_HOST"
     vstamp-replica --check --tls replica | grep "^note: replica/tls.crt: has ended 20.*: renew it$"
     group_start 1 "tls: $PWD/replica"
+    group_wait_primary
     says 0 'event=certificate-trouble .*replica/tls.crt: has ended'
     not_after() { openssl x509 -noout -enddate -in replica/tls.crt | cut -d= -f2 | date -f - +%s; }
     [ "$(metric vstamp_certificate_not_after_s)" = "$(not_after)" ]

@@ -74,7 +74,7 @@ struct talk *talk_open(const struct address *address, struct tls *tls, int stop_
         vstamp_diag_printf(diag, "no memory");
         return NULL;
     }
-    link_init(&t->link, address, tls);
+    link_init(&t->link, address, tls, TLS_BY_OPTION);
     t->stop_fd = stop_fd;
     if (rise(t, vstamp_driver_now_ms() + timeout_ms, diag) == 0) return t;
     talk_close(t);

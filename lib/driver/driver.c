@@ -51,6 +51,7 @@ struct vstamp_driver {
     bool in_turn; /* connections are being worked on, and callbacks come from there */
     bool closes;
     struct tls *tls; /* NULL: without */
+    const char *tls_by; /* by what its user names one (tls.h) */
     int epoll;       /* all connections behind one descriptor */
     bool has_joined; /* that is the caller's, and others are there */
     uint32_t number; /* what the events say there */
@@ -75,7 +76,7 @@ static void add_peer(struct vstamp_driver *d, const struct address *address)
 {
     struct peer *peer = &d->peers[d->n_peers++];
     *peer = (struct peer){0};
-    link_init(&peer->link, address, d->tls);
+    link_init(&peer->link, address, d->tls, d->tls_by);
 }
 
 static bool is_peer(const struct vstamp_driver *d, const struct address *address)
@@ -151,8 +152,9 @@ static void fill_in(struct vstamp_client_config *config)
     if (config->registration == 0) config->registration = 1;
 }
 
-struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struct tls *tls,
-                                 const struct vstamp_client_config *config)
+static struct vstamp_driver *make_driver(const struct address *replicas, size_t n, struct tls *tls,
+                                        const char *tls_by,
+                                        const struct vstamp_client_config *config)
 {
     assert(n > 0 && n <= VSTAMP_REPLICAS_MAX);
     struct vstamp_client_config full = {0};
@@ -172,6 +174,7 @@ struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struc
     memset(memory, 0, size);
     d->epoll = epoll;
     d->tls = tls_share(tls);
+    d->tls_by = tls_by;
     d->client = vstamp_client_new(&full, memory);
     for (size_t i = 0; i < n; i++) {
         add_peer(d, &replicas[i]);
@@ -179,6 +182,12 @@ struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struc
     }
     driver_begin_at(d, replicas, n);
     return d;
+}
+
+struct vstamp_driver *driver_new(const struct address *replicas, size_t n, struct tls *tls,
+                                 const struct vstamp_client_config *config)
+{
+    return make_driver(replicas, n, tls, TLS_BY_OPTION, config);
 }
 
 int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
@@ -194,7 +203,7 @@ int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
     }
     int rv = address_parse_list(at, &n, replicas, diag);
     if (rv != 0) return rv;
-    *driver = driver_new(at, n, NULL, config);
+    *driver = make_driver(at, n, NULL, TLS_BY_FUNCTION, config);
     if (*driver != NULL) return 0;
     vstamp_diag_printf(diag, "%s", strerror(errno));
     return VSTAMP_E_IO;
@@ -203,7 +212,7 @@ int vstamp_driver_open(struct vstamp_driver **driver, const char *replicas,
 int vstamp_driver_tls(struct vstamp_driver *d, const char *folder, struct vstamp_diag *diag)
 {
     struct tls *tls;
-    int rv = tls_open(&tls, folder, diag);
+    int rv = tls_open(&tls, folder, d->tls_by, diag);
     if (rv != 0) return rv;
     tls_close(d->tls);
     d->tls = tls;
@@ -219,7 +228,7 @@ struct vstamp_driver *driver_beside(struct vstamp_driver *d, uint32_t in_flight,
     follow(d);
     size_t n = vstamp_client_n_replicas(d->client);
     for (size_t i = 0; i < n; i++) members[i] = d->peers[i].link.address;
-    struct vstamp_driver *beside = driver_new(members, n, d->tls, &config);
+    struct vstamp_driver *beside = make_driver(members, n, d->tls, d->tls_by, &config);
     if (beside == NULL) return NULL;
     driver_begin_at(beside, d->begin, d->n_begin);
     proxy_learn(beside->client, session);

@@ -38,9 +38,9 @@ bool link_reserve(uint8_t **buffer, size_t *capacity, size_t wanted)
     return true;
 }
 
-void link_init(struct link *l, const struct address *address, struct tls *tls)
+void link_init(struct link *l, const struct address *address, struct tls *tls, const char *tls_by)
 {
-    *l = (struct link){.address = *address, .tls = tls, .fd = -1};
+    *l = (struct link){.address = *address, .tls = tls, .tls_by = tls_by, .fd = -1};
 }
 
 static void close_fd(struct link *l)
@@ -305,13 +305,14 @@ static int open_sealed(struct link *l, struct bytes sealed)
 /* What the end of a connection tells of TLS, if one end has it and the other has not. */
 static int end(struct link *l)
 {
-    const char *why = NULL;
     l->is_barred = l->stream == NULL && tls_is_spoken((struct bytes){l->in, l->in_size});
-    if (l->state == LINK_SECURING) why = "closed the connection when TLS began: has it tls, too?";
     if (l->is_barred)
-        why = "it speaks TLS: name a folder with a certificate for you, by --tls";
-    if (why == NULL) return 0;
-    snprintf(l->why, sizeof l->why, "%s", why);
+        snprintf(l->why, sizeof l->why,
+                 "it speaks TLS: name a folder with a certificate for you, by %s", l->tls_by);
+    else if (l->state == LINK_SECURING)
+        snprintf(l->why, sizeof l->why, "closed the connection when TLS began: has it tls, too?");
+    else
+        return 0;
     return EPROTO;
 }
 

@@ -27,6 +27,7 @@ enum link_state { LINK_CLOSED, LINK_RESOLVING, LINK_CONNECTING, LINK_SECURING, L
 struct link {
     struct address address;
     struct tls *tls;           /* whose streams it uses; NULL: none */
+    const char *tls_by;        /* by what its user would name one (tls.h) */
     struct tls_stream *stream; /* SECURING and UP with TLS */
     struct addrinfo *resolved; /* all that the host name stands for, NULL: not known */
     uint64_t resolved_ms;
@@ -48,8 +49,8 @@ struct link {
     size_t out_capacity, out_size, out_sent;
 };
 
-/* `tls` is kept by pointer, and may be NULL. */
-void link_init(struct link *l, const struct address *address, struct tls *tls);
+/* `tls` and `tls_by` are kept by pointer; `tls` may be NULL. */
+void link_init(struct link *l, const struct address *address, struct tls *tls, const char *tls_by);
 void link_release(struct link *l);
 
 /* Try the first address of the host, once that is known.  0: state tells how far it is. */

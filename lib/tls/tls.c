@@ -25,6 +25,7 @@ static const char *const names[N_FILES] = {"ca.crt", "tls.crt", "tls.key"};
 
 struct tls {
     unsigned n_shares;
+    const char *by; /* what its folder is named by */
     SSL_CTX *context;
     BIO_METHOD *method;
     struct stat seen[N_FILES]; /* as the files were when they were looked at last */
@@ -56,13 +57,14 @@ static const char *complaint(void)
     return reason != NULL ? reason : "it makes no sense";
 }
 
-static int reject(const char *path, const char *what, struct vstamp_diag *diag)
+static int reject(const struct tls *tls, int file, const char *what, struct vstamp_diag *diag)
 {
     unsigned long error = ERR_peek_error();
     bool denied = ERR_SYSTEM_ERROR(error) && ERR_GET_REASON(error) == EACCES;
 
-    vstamp_diag_printf(diag, "%s: %s%s%s", path, what, complaint(),
-                       denied ? ": name a folder with a certificate of your own by --tls" : "");
+    vstamp_diag_printf(diag, "%s: %s%s%s%s", tls->paths[file], what, complaint(),
+                       denied ? ": name a folder with a certificate of your own by " : "",
+                       denied ? tls->by : "");
     ERR_clear_error();
     return VSTAMP_E_CONFIG;
 }
@@ -71,11 +73,11 @@ static int read_files(const struct tls *tls, SSL_CTX *context, struct vstamp_dia
 {
     ERR_clear_error();
     if (SSL_CTX_load_verify_file(context, tls->paths[AUTHORITIES]) != 1)
-        return reject(tls->paths[AUTHORITIES], "no certificates of authorities: ", diag);
+        return reject(tls, AUTHORITIES, "no certificates of authorities: ", diag);
     if (SSL_CTX_use_certificate_chain_file(context, tls->paths[CERTIFICATE]) != 1)
-        return reject(tls->paths[CERTIFICATE], "no certificate: ", diag);
+        return reject(tls, CERTIFICATE, "no certificate: ", diag);
     if (SSL_CTX_use_PrivateKey_file(context, tls->paths[KEY], SSL_FILETYPE_PEM) != 1)
-        return reject(tls->paths[KEY], "no key for tls.crt: ", diag);
+        return reject(tls, KEY, "no key for tls.crt: ", diag);
     return 0;
 }
 
@@ -258,7 +260,7 @@ static BIO_METHOD *new_method(void)
 
 /* --- what is shared --------------------------------------------------------------------------- */
 
-int tls_open(struct tls **tls, const char *folder, struct vstamp_diag *diag)
+int tls_open(struct tls **tls, const char *folder, const char *by, struct vstamp_diag *diag)
 {
     struct tls *t = calloc(1, sizeof *t);
 
@@ -270,6 +272,7 @@ int tls_open(struct tls **tls, const char *folder, struct vstamp_diag *diag)
         return VSTAMP_E_IO;
     }
     t->n_shares = 1;
+    t->by = by;
     for (int i = 0; i < N_FILES; i++)
         if (snprintf(t->paths[i], PATH_MAX, "%s/%s", folder, names[i]) >= PATH_MAX)
             t->paths[i][0] = '\0'; /* which cannot be opened */
@@ -286,7 +289,7 @@ int tls_open(struct tls **tls, const char *folder, struct vstamp_diag *diag)
 int tls_open_if_set(struct tls **tls, const char *folder, struct vstamp_diag *diag)
 {
     *tls = NULL;
-    return folder[0] != '\0' ? tls_open(tls, folder, diag) : 0;
+    return folder[0] != '\0' ? tls_open(tls, folder, TLS_BY_OPTION, diag) : 0;
 }
 
 struct tls *tls_share(struct tls *tls)

@@ -34,10 +34,17 @@
 struct tls;        /* what this process shows, and whom it believes */
 struct tls_stream; /* one connection */
 
-/* VSTAMP_E_CONFIG: a file is missing, makes no sense, or does not belong to the others. */
-int tls_open(struct tls **tls, const char *folder, struct vstamp_diag *diag);
+/* By what a folder is named, for sentences that say so: an option of the commands, or a function of
+ * the library. */
+#define TLS_BY_OPTION   "--tls"
+#define TLS_BY_FUNCTION "vstamp_driver_tls"
 
-/* The same for a setting that may be left out: *tls is NULL if `folder` is empty. */
+/* VSTAMP_E_CONFIG: a file is missing, makes no sense, or does not belong to the others.  `by` is
+ * kept by pointer. */
+int tls_open(struct tls **tls, const char *folder, const char *by, struct vstamp_diag *diag);
+
+/* The same for a setting of the commands, which may be left out: *tls is NULL if `folder` is
+ * empty. */
 int tls_open_if_set(struct tls **tls, const char *folder, struct vstamp_diag *diag);
 
 /* It is freed when all who have it have closed it; both accept NULL. */

@@ -117,7 +117,7 @@ static inline struct tls *open_folder(const char *folder)
     struct vstamp_diag diag = {0};
 
     snprintf(path, sizeof path, "%s/%s", root, folder);
-    if (tls_open(&tls, path, &diag) != 0) fail_msg("%s", diag.text);
+    if (tls_open(&tls, path, "it", &diag) != 0) fail_msg("%s", diag.text);
     return tls;
 }
 

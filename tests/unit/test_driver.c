@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -528,6 +529,45 @@ static void use_tls(struct vstamp_driver *driver, const char *name)
     assert_int_equal(vstamp_driver_tls(driver, folder, NULL), 0);
 }
 
+/* The words are for who uses the library, not the commands. */
+static void who_has_no_certificate_is_told_where_one_is_named(void **state)
+{
+    static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, 70};
+    struct vstamp_driver *driver;
+    int err = 1;
+    (void)state;
+    int connection = ask_and_accept(&driver, &err);
+    assert_int_equal(send(connection, alert, sizeof alert, 0), sizeof alert);
+    assert_int_equal(shutdown(connection, SHUT_WR), 0);
+    wait_to_hear(driver, "it speaks TLS: name a folder with a certificate for you, by "
+                         "vstamp_driver_tls");
+    vstamp_driver_close(driver);
+    close(connection);
+}
+
+/* As somebody else, if this is who may read everything. */
+static void who_may_not_read_a_certificate_is_told_where_another_is_named(void **state)
+{
+    struct vstamp_driver *driver;
+    struct vstamp_diag diag = {0};
+    char folder[64], file[80];
+    (void)state;
+    snprintf(folder, sizeof folder, "%s/client", root);
+    snprintf(file, sizeof file, "%s/ca.crt", folder);
+    assert_int_equal(chmod(file, 0), 0);
+    assert_int_equal(vstamp_driver_open(&driver, address, NULL, NULL), 0);
+    bool may = geteuid() == 0;
+    if (may) assert_int_equal(seteuid(65534), 0);
+    int rv = vstamp_driver_tls(driver, folder, &diag);
+    if (may) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(file, 0600), 0);
+    assert_int_equal(rv, VSTAMP_E_CONFIG);
+    assert_non_null(strstr(diag.text, "/client/ca.crt: no certificates of authorities: Permission "
+                                      "denied: name a folder with a certificate of your own by "
+                                      "vstamp_driver_tls"));
+    vstamp_driver_close(driver);
+}
+
 /* The next connection, which begins with the first word of TLS; that stays there. */
 static int accept_hello(struct vstamp_driver *driver)
 {
@@ -683,6 +723,9 @@ int main(void)
         cmocka_unit_test_setup(who_can_wait_for_nothing_does_not_wait_for_ever, found_at_once),
         cmocka_unit_test_setup(a_driver_whose_group_has_moved_asks_there, found_at_once),
         cmocka_unit_test_setup(says_what_answers_in_place_of_a_replica, found_at_once),
+        cmocka_unit_test_setup(who_has_no_certificate_is_told_where_one_is_named, found_at_once),
+        cmocka_unit_test_setup(who_may_not_read_a_certificate_is_told_where_another_is_named,
+                               found_at_once),
         cmocka_unit_test_setup(who_does_not_begin_tls_gives_way_to_the_next, found_at_once),
         cmocka_unit_test_setup(who_is_not_let_in_says_so_until_it_is, found_at_once),
         cmocka_unit_test_setup(a_driver_that_follows_its_group_stays_with_tls, found_at_once),

@@ -60,7 +60,7 @@ static void meet(const char *near_folder, const char *far_folder)
     n_heard = 0;
     far_is_over = false;
     piece = SIZE_MAX;
-    link_init(&l, &at, near_tls);
+    link_init(&l, &at, near_tls, "words");
     assert_int_equal(link_begin(&l), 0);
     fd = accept(listener, NULL, NULL);
     assert_true(fd >= 0);
@@ -255,7 +255,7 @@ static void one_end_alone_has_tls(void **state)
     assert_true(l.is_barred);
     link_close(&l, EPROTO);
     assert_string_equal(link_explain(&l),
-                        "it speaks TLS: name a folder with a certificate for you, by --tls");
+                        "it speaks TLS: name a folder with a certificate for you, by words");
     part();
 
     meet(NULL, NULL); /* the end of one where neither has */

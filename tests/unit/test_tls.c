@@ -240,7 +240,7 @@ static void complains_of_the_file_that_is_wrong(void **state)
         snprintf(path, sizeof path, "%s/broken/%s", root, files[i]);
         unlink(path);
         *strrchr(path, '/') = '\0';
-        assert_int_equal(tls_open(&tls, path, &diag), VSTAMP_E_CONFIG);
+        assert_int_equal(tls_open(&tls, path, TLS_BY_OPTION, &diag), VSTAMP_E_CONFIG);
         assert_non_null(strstr(diag.text, files[i]));
         assert_non_null(strstr(diag.text, "No such file or directory"));
         assert_null(tls);

@@ -358,13 +358,16 @@ static int find_segments(struct folder *f, uint64_t *size, struct vstamp_diag *d
         char file[STORAGE_NAME_SIZE];
         uint64_t number = f->numbers[i], bytes = size_of(f, number);
         f->n_bytes += bytes;
-        if (bytes > *size) *size = bytes;
+        if (bytes > *size) *size = bytes < STORAGE_SEGMENT_MAX ? bytes : STORAGE_SEGMENT_MAX;
         if (number < f->checkpoint) continue;
         f->numbers[f->n_numbers++] = number;
         storage_segment_name(file, number);
         rv = storage_check_end(&f->storage, number, diag);
         if (rv != 0 && rv != VSTAMP_E_CORRUPT) return rv;
-        if (rv != 0) finding(f, file, bytes, "was cut off, or its last block is damaged");
+        if (rv != 0)
+            finding(f, file, bytes, bytes > STORAGE_SEGMENT_MAX + JOURNAL_BLOCK
+                                        ? "is larger than any segment"
+                                        : "was cut off, or its last block is damaged");
     }
     return 0;
 }

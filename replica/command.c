@@ -44,7 +44,8 @@ struct options {
 
 /* --- --check ---------------------------------------------------------------------------------- */
 
-/* What counts is what the folder says of the group.  0, or the exit status. */
+/* What counts is what the folder says of the group, and a start goes on without what is damaged if
+ * others can bring it back.  0, or the exit status. */
 static int check_folder(const struct cli *cli, const struct config *config, uint32_t index,
                         const struct vr_config *vr)
 {
@@ -54,7 +55,13 @@ static int check_folder(const struct cli *cli, const struct config *config, uint
     int rv = storage_check_owner(config->data_dir, index, address, &diag);
     bool retired;
 
-    if (rv != 0) return cli_fail(cli, rv, &diag);
+    if (rv == 0) rv = storage_check_journal(config->data_dir, index, &diag);
+    if (rv == VSTAMP_E_CORRUPT && vr->n_replicas > 2) {
+        printf("note: %s: started, it recovers from the others\n", diag.text);
+    } else if (rv != 0) {
+        cli_fail(cli, rv, &diag);
+        return serve_exit(rv);
+    }
     if (!storage_read_membership(config->data_dir, index, &said, &retired)) return 0;
     vr_membership_of_config(&configured, vr);
     if (retired) {

@@ -33,6 +33,10 @@
 
 #define STORAGE_NAME_SIZE 48u
 
+/* No segment is larger, and none was in a former version: the largest batch takes a quarter of it.
+ * What is larger is none, and is not read to its end, wherever that is. */
+#define STORAGE_SEGMENT_MAX (64u << 20)
+
 /* A node_source of a folder's segments, storage_read; begins with {.storage = s, .fd = -1}. */
 struct storage;
 struct storage_reading {
@@ -123,6 +127,11 @@ int storage_check_owner(const char *data_dir, uint32_t index, const char *addres
 bool storage_read_membership(const char *data_dir, uint32_t index, struct vr_membership *members,
                              bool *retired);
 
+/* What a start finds before it reads any of the journal in the folder: are all segments there, each
+ * as it was made?  VSTAMP_E_CORRUPT with a sentence if not; VSTAMP_E_AGAIN or VSTAMP_E_IO if the
+ * system refuses to tell.  A folder that is in use changes, and is not looked at. */
+int storage_check_journal(const char *data_dir, uint32_t index, struct vstamp_diag *diag);
+
 /* Create the folder where it is missing, lock it, remove what a crash left half made.  `log` and
  * `turn` are kept by pointer. */
 int storage_open(struct storage *s, const char *data_dir, uint32_t index, uint32_t state_pages,
@@ -173,7 +182,7 @@ int storage_look(struct storage *s, const char *folder, struct log *log, struct 
 void storage_look_end(struct storage *s); /* accepts one that could not be opened */
 
 /* Is this segment of the journal as long as it was made?  VSTAMP_E_CORRUPT, with a sentence, if
- * not; VSTAMP_E_IO if the system refuses to tell. */
+ * not; VSTAMP_E_AGAIN or VSTAMP_E_IO if the system refuses to tell. */
 int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_diag *diag);
 
 /* Does this errno say that the system refuses what the disk could give?  Then the file that it is

@@ -49,6 +49,11 @@ static void put_last_block(struct last_block *b, uint64_t segment_size)
              segment_size);
 }
 
+static bool is_too_large(const struct stat *stat)
+{
+    return stat->st_size > (off_t)(STORAGE_SEGMENT_MAX + sizeof(struct last_block));
+}
+
 /* The size of the segment in a file that is open for reading, 0 if its end is not there; then errno
  * tells what kept it from being read, if anything did. */
 static uint64_t whole_size(int fd)
@@ -57,7 +62,8 @@ static uint64_t whole_size(int fd)
     struct stat stat;
 
     errno = 0;
-    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof found) return 0;
+    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)sizeof found || is_too_large(&stat))
+        return 0;
     off_t size = stat.st_size - (off_t)sizeof found;
     put_last_block(&wanted, (uint64_t)size);
     if (pread(fd, &found, sizeof found, size) != (ssize_t)sizeof found) return 0;
@@ -363,6 +369,8 @@ int storage_read(void *reading, uint64_t number, uint64_t place, void *buffer, s
     int rv = open_segment(r, number, diag);
 
     *got = 0;
+    uint64_t left = place < STORAGE_SEGMENT_MAX ? STORAGE_SEGMENT_MAX - place : 0;
+    if (size > left) size = (size_t)left;
     if (rv != 0 || r->fd < 0 || read_all(r, place, buffer, size, got)) return rv;
     storage_segment_name(name, number);
     return storage_complain(diag, r->storage, name, "cannot read");
@@ -404,17 +412,20 @@ void journal_checked(struct storage *s, const struct lane *l)
 int storage_check_end(const struct storage *s, uint64_t number, struct vstamp_diag *diag)
 {
     char name[STORAGE_NAME_SIZE];
+    struct stat stat;
 
     storage_segment_name(name, number);
     int fd = open_journal(s, name, O_RDONLY | O_NONBLOCK, NULL);
     bool whole = fd >= 0 && whole_size(fd) > 0;
     int error = whole ? 0 : errno;
+    bool too_large = fstat(fd, &stat) == 0 && is_too_large(&stat);
     if (fd >= 0) close(fd);
     if (whole) return 0;
     errno = error;
     if (storage_is_refusal(error))
         return storage_complain(diag, s, name, fd < 0 ? "cannot open" : "cannot read");
-    vstamp_diag_printf(diag, "%s/%s: damaged: its end is missing", s->folder, name);
+    vstamp_diag_printf(diag, "%s/%s: damaged: %s", s->folder, name,
+                       too_large ? "larger than any segment" : "its end is missing");
     return VSTAMP_E_CORRUPT;
 }
 
@@ -433,9 +444,8 @@ static int check_numbers(const struct storage *s, const uint64_t *numbers, size_
     return 0;
 }
 
-/* Before anything of it is replayed. */
-static int check_files(const struct storage *s, const uint64_t *numbers, size_t n,
-                       struct vstamp_diag *diag)
+int journal_check_files(const struct storage *s, const uint64_t *numbers, size_t n,
+                        struct vstamp_diag *diag)
 {
     int rv = check_numbers(s, numbers, n, diag);
 
@@ -452,7 +462,7 @@ int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *di
     size_t n;
     int rv = storage_segments(s, &numbers, &n, diag);
 
-    if (rv == 0) rv = check_files(s, numbers, n, diag);
+    if (rv == 0) rv = journal_check_files(s, numbers, n, diag);
     if (rv != 0) {
         free(numbers);
         return rv;
@@ -475,6 +485,7 @@ int storage_open_journal(struct storage *s, uv_loop_t *loop, uint64_t segment_si
 {
     int error = io != JOURNAL_IO_THREAD ? ring_open(s, loop) : 0;
 
+    assert(segment_size <= STORAGE_SEGMENT_MAX);
     if (error != 0 && io == JOURNAL_IO_RING) {
         vstamp_diag_printf(diag, "--journal-io ring: the system has no ring for us: %s",
                            strerror(error));

@@ -43,6 +43,8 @@ void journal_segment_made(struct storage *s, const struct lane *l, bool ok);
 void journal_seek_room(struct storage *s, enum node_job_kind done);
 void journal_close(struct storage *s);
 int journal_restore(struct storage *s, struct node *node, struct vstamp_diag *diag);
+int journal_check_files(const struct storage *s, const uint64_t *numbers, size_t n,
+                        struct vstamp_diag *diag); /* as storage_check_journal */
 
 /* storage_ring.c: ring_open returns an errno */
 int ring_open(struct storage *s, uv_loop_t *loop);

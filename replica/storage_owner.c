@@ -14,9 +14,9 @@
 
 #include "node/journal_walk.h"
 #include "program/zeros.h"
-#include "replica/storage.h"
+#include "replica/storage_lane.h"
 
-#define BATCH_MAX   (64u << 20) /* more than any batch takes; what is not touched costs nothing */
+#define BATCH_MAX   STORAGE_SEGMENT_MAX /* what is not touched costs nothing */
 #define WINDOW_WALK (2 * (size_t)BATCH_MAX)
 #define WINDOW_HEAD ((size_t)1 << 20) /* at each start: the oldest head is enough */
 
@@ -45,21 +45,27 @@ static bool find_segments(struct look *l)
     return true;
 }
 
+/* False: it cannot be opened.  To be ended in either case. */
+static bool open_folder(struct storage *s, const char *data_dir, uint32_t index)
+{
+    *s = (struct storage){.folder_fd = -1, .lock_fd = -1};
+    snprintf(s->folder, sizeof s->folder, "%.*s/%" PRIu32, PATH_MAX - 32, data_dir, index);
+    s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return s->folder_fd >= 0;
+}
+
 /* False: there is no journal.  To be ended in either case. */
 static bool look_begin(struct look *l, const char *data_dir, uint32_t index, size_t window)
 {
-    l->storage = (struct storage){.folder_fd = -1, .lock_fd = -1};
-    snprintf(l->storage.folder, sizeof l->storage.folder, "%.*s/%" PRIu32, PATH_MAX - 32,
-             data_dir, index);
-    l->storage.folder_fd = open(l->storage.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool there = open_folder(&l->storage, data_dir, index);
+
     l->reading = (struct storage_reading){.storage = &l->storage, .glances = true, .fd = -1};
     l->source = (struct node_source){.ctx = &l->reading, .read = storage_read};
     l->window = (struct node_window){.capacity = window, .bytes = zeros_map(window)};
     l->walk = (struct journal_walk){.source = &l->source, .window = &l->window,
                                     .diag = &l->ignored, .batch_size_max = BATCH_MAX,
                                     .names = zeros_map(BATCH_MAX)};
-    return l->storage.folder_fd >= 0 && l->window.bytes != NULL && l->walk.names != NULL &&
-           find_segments(l);
+    return there && l->window.bytes != NULL && l->walk.names != NULL && find_segments(l);
 }
 
 static void look_end(struct look *l)
@@ -179,4 +185,19 @@ int storage_check_owner(const char *data_dir, uint32_t index, const char *addres
                            "%s at this index: name another data_dir, or move the folder away",
                            data_dir, index, owner, address);
     return VSTAMP_E_CONFIG;
+}
+
+int storage_check_journal(const char *data_dir, uint32_t index, struct vstamp_diag *diag)
+{
+    static struct storage s;
+    uint64_t *numbers = NULL;
+    size_t n;
+    int rv = 0;
+
+    if (open_folder(&s, data_dir, index) && !is_in_use(data_dir, index))
+        rv = storage_segments(&s, &numbers, &n, diag);
+    if (rv == 0 && numbers != NULL) rv = journal_check_files(&s, numbers, n, diag);
+    free(numbers);
+    storage_look_end(&s);
+    return rv;
 }

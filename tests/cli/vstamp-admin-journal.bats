@@ -181,7 +181,7 @@ for line in sys.stdin: json.loads(line)' < <(cat list.json verify.json show.json
     [[ $output == *'"file":"damaged-?"'* ]]
 }
 
-@test "a stray file with the name of a segment, however far away" {
+@test "a stray file with the name of a segment, however far away or large" {
     make_folder
     : >"$FOLDER/journal-ffffffffffffffff" # nobody counts that far
     run timeout 20 vstamp-admin journal "$FOLDER"
@@ -192,6 +192,11 @@ for line in sys.stdin: json.loads(line)' < <(cat list.json verify.json show.json
     [ "$status" -eq 1 ]
     [[ $output == *"DAMAGED      journal-"*": is missing"* ]]
     [[ $output == *"DAMAGED      journal-00ffffffffffffff"*": was cut off"* ]]
+    truncate -s 1T "$FOLDER/journal-00ffffffffffffff" # a hole, which is not read for minutes
+    run timeout 20 vstamp-admin journal "$FOLDER"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"DAMAGED      journal-00ffffffffffffff"*": is larger than any segment"* ]]
 }
 
 @test "a folder that cannot be listed to its end is not called sound" {

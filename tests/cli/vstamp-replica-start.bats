@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What vstamp-replica says and does before it serves.
 
+bats_require_minimum_version 1.5.0
 load group
 
 setup() {
@@ -91,6 +92,20 @@ ends_with() {
     group_configure 2 "durability: memory"
     run vstamp-replica --check
     [[ $output == *"a replica of 2 that comes back empty cannot recover"* ]]
+}
+
+@test "--check says at once what a start would find damaged, and what it would do then" {
+    local file=$BATS_TEST_TMPDIR/data/0/journal-0000000000000001
+    mkdir -p "${file%/*}"
+    truncate -s 1T "$file" # a hole, which is not read for minutes
+    group_configure 3
+    run -0 timeout 20 vstamp-replica --check --index 0
+    [[ $output == *"note: $file: damaged: larger than any segment: started, it recovers from"* ]]
+    run -0 vstamp-replica --check --index 1
+    [[ $output != *damaged* ]]
+    group_configure 2
+    run -2 timeout 20 vstamp-replica --check --index 0
+    [[ $output == *"vstamp-replica: $file: damaged: larger than any segment" ]]
 }
 
 @test "a port in use: one line that names the address, exit 2" {

@@ -381,6 +381,52 @@ static void a_segment_is_read_to_its_end_and_one_that_is_not_there_is_empty(void
     assert_int_equal(r.fd, -1);
 }
 
+/* A file with a hole of a TiB, which would take minutes to read, and an end that fits. */
+static void make_huge(const struct fixture *f, const char *name)
+{
+    const off_t size = (off_t)1 << 40;
+    char last[JOURNAL_BLOCK] = {0};
+
+    snprintf(last, sizeof last, "vstamp journal segment, %lld bytes\n", (long long)size);
+    make_file(f, name, "");
+    int fd = openat(f->storage.folder_fd, name, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, last, sizeof last, size), sizeof last);
+    close(fd);
+}
+
+static void what_is_larger_than_any_segment_is_told_at_once(void **state)
+{
+    static const char name[] = "journal-0000000000000001";
+    static struct vr_membership members;
+    struct fixture *f = *state;
+    struct storage_reading r = {.storage = &f->storage, .fd = -1};
+    struct vstamp_diag diag;
+    bool retired;
+
+    make_huge(f, name);
+    assert_int_equal(read_two(&r, 1, STORAGE_SEGMENT_MAX - JOURNAL_BLOCK), JOURNAL_BLOCK);
+    assert_int_equal(read_two(&r, 1, STORAGE_SEGMENT_MAX), 0);
+    close(r.fd);
+    assert_int_equal(mkdirat(f->storage.folder_fd, "0", 0700), 0);
+    assert_int_equal(renameat(f->storage.folder_fd, name, f->storage.folder_fd,
+                              "0/journal-0000000000000001"), 0);
+    alarm(60);
+    assert_int_equal(storage_check_owner(f->folder, 0, "a:1", &diag), 0);
+    assert_false(storage_read_membership(f->folder, 0, &members, &retired));
+    assert_int_equal(storage_check_journal(f->folder, 0, &diag), VSTAMP_E_CORRUPT);
+    alarm(0);
+    assert_non_null(strstr(diag.text, "/0/journal-0000000000000001: damaged: larger than any"));
+    make_file(f, "0/lock", "");
+    int lock = openat(f->storage.folder_fd, "0/lock", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    assert_int_equal(storage_check_journal(f->folder, 0, &diag), 0); /* whose folder changes */
+    assert_int_equal(storage_check_journal(f->folder, 1, &diag), 0); /* and where there is none */
+    close(lock);
+    unlinkat(f->storage.folder_fd, "0/lock", 0);
+    unlinkat(f->storage.folder_fd, "0/journal-0000000000000001", 0);
+    assert_int_equal(unlinkat(f->storage.folder_fd, "0", AT_REMOVEDIR), 0);
+}
+
 /* Else it would pass for one that is not there, which is damage. */
 static void a_segment_that_cannot_be_opened_now_is_opened_later(void **state)
 {
@@ -657,6 +703,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             a_segment_is_read_to_its_end_and_one_that_is_not_there_is_empty, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_larger_than_any_segment_is_told_at_once, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_segment_that_cannot_be_opened_now_is_opened_later, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_there_is_no_memory_to_read_is_not_damaged, set_up,

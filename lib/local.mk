@@ -22,6 +22,7 @@ noinst_LTLIBRARIES += \
     %D%/base/bitset.h \
     %D%/base/bytes.c \
     %D%/base/bytes.h \
+    %D%/base/chain.h \
     %D%/base/checksum.c \
     %D%/base/checksum.h \
     %D%/base/checksum_avx2.h \

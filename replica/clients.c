@@ -27,58 +27,28 @@ static uint64_t origin_of(const struct clients *c, uint32_t slot)
 
 /* --- the lists by last use -------------------------------------------------------------------- */
 
-static struct clients_list *list_of(struct clients *c, const struct connection *one)
+/* The next one; NULL: the first. */
+static struct connection *newer(const struct chain *list, const struct connection *one)
 {
-    return one->is_in ? &c->in : &c->door;
+    struct chain *next = chain_next(list, one != NULL ? &one->used : list);
+
+    return next != NULL ? CHAIN_OWNER(next, struct connection, used) : NULL;
 }
 
-static void unlink_used(struct clients *c, struct connection *one)
-{
-    struct clients_list *list = list_of(c, one);
-
-    if (one->older != NULL)
-        one->older->newer = one->newer;
-    else
-        list->oldest = one->newer;
-    if (one->newer != NULL)
-        one->newer->older = one->older;
-    else
-        list->newest = one->older;
-}
-
-static void link_newest(struct clients *c, struct connection *one)
-{
-    struct clients_list *list = list_of(c, one);
-
-    one->used_ms = uv_now(one->tcp.loop);
-    one->older = list->newest;
-    one->newer = NULL;
-    if (list->newest != NULL)
-        list->newest->newer = one;
-    else
-        list->oldest = one;
-    list->newest = one;
-}
-
-/* It asks, or is answered. */
+/* It comes, or asks, or is answered. */
 static void note_use(struct clients *c, struct connection *one)
 {
-    unlink_used(c, one);
-    link_newest(c, one);
+    one->used_ms = uv_now(one->tcp.loop);
+    chain_remove(&one->used);
+    chain_add(one->is_in ? &c->in : &c->door, &one->used);
 }
 
 /* --- slots ------------------------------------------------------------------------------------ */
 
 static void leave(struct clients *c, struct connection *one)
 {
-    struct connection **at = &c->dirty;
-
-    unlink_used(c, one);
-    if (one->dirty) {
-        while (*at != one) at = &(*at)->dirty_next;
-        *at = one->dirty_next;
-        one->dirty = false;
-    }
+    chain_remove(&one->used);
+    chain_remove(&one->dirty);
     assert(c->slots[one->number].connection == one);
     c->slots[one->number].connection = NULL;
     c->n_used--;
@@ -97,7 +67,7 @@ static void enter(struct clients *c, struct connection *one)
     if (c->slots[slot].generation == 0) c->slots[slot].generation = 1; /* an origin is not 0 */
     one->number = slot;
     c->n_used++;
-    link_newest(c, one);
+    note_use(c, one);
 }
 
 static void on_over(struct connection *one, const char *reason)
@@ -156,15 +126,14 @@ static void evict(struct clients *c, struct connection *one)
 /* Is there a place for this client?  It has just said what it is. */
 static bool let_in(struct clients *c, struct connection *one)
 {
-    struct connection *other = c->n_in == c->n_max ? c->in.oldest : NULL;
+    struct connection *other = c->n_in == c->n_max ? newer(&c->in, NULL) : NULL;
 
     for (unsigned i = 0; other != NULL && !is_idle(other); i++)
-        other = i < EVICTION_LOOK ? other->newer : NULL;
+        other = i < EVICTION_LOOK ? newer(&c->in, other) : NULL;
     if (other != NULL) evict(c, other);
     if (c->n_in == c->n_max) return false;
-    unlink_used(c, one);
     one->is_in = true;
-    link_newest(c, one);
+    note_use(c, one);
     c->n_in++;
     return true;
 }
@@ -172,7 +141,7 @@ static bool let_in(struct clients *c, struct connection *one)
 /* May one more come? */
 static bool has_room_at_the_door(struct clients *c)
 {
-    struct connection *one = c->door.oldest;
+    struct connection *one = newer(&c->door, NULL);
 
     if (c->n_used == c->n_slots && one != NULL && unused_ms(one) >= SILENT_MS) evict(c, one);
     return c->n_used < c->n_slots;
@@ -180,10 +149,7 @@ static bool has_room_at_the_door(struct clients *c)
 
 static void flush_later(struct clients *c, struct connection *one)
 {
-    if (one->dirty) return;
-    one->dirty = true;
-    one->dirty_next = c->dirty;
-    c->dirty = one;
+    if (!chain_has(&one->dirty)) chain_add(&c->dirty, &one->dirty);
 }
 
 /* What it asked was not fed to the node, and so will not run.  It is closed at the end of the turn;
@@ -300,7 +266,7 @@ static size_t borrowed(const struct clients *c)
 {
     size_t sum = 0;
 
-    for (const struct connection *one = c->in.oldest; one != NULL; one = one->newer) {
+    for (const struct connection *one = NULL; (one = newer(&c->in, one)) != NULL;) {
         size_t queued = one->out.size + one->writing.size;
         if (queued > c->out_max) sum += queued - c->out_max;
     }
@@ -334,11 +300,12 @@ void clients_reply(struct clients *c, uint64_t origin, struct bytes frame)
 
 void clients_flush(struct clients *c)
 {
-    while (c->dirty != NULL) {
-        struct connection *one = c->dirty;
+    struct chain *first;
 
-        c->dirty = one->dirty_next;
-        one->dirty = false;
+    while ((first = chain_first(&c->dirty)) != NULL) {
+        struct connection *one = CHAIN_OWNER(first, struct connection, dirty);
+
+        chain_remove(first);
         if (!one->overrun) connection_flush(one);
         if (one->overrun)
             connection_close(one, "does not read its answers");
@@ -354,10 +321,10 @@ bool clients_resume(struct clients *c)
     return connection_resume_held(&c->owner);
 }
 
-static void sweep(struct clients_list *list)
+static void sweep(struct chain *list)
 {
-    for (struct connection *one = list->oldest, *newer; one != NULL; one = newer) {
-        newer = one->newer;
+    for (struct connection *one = newer(list, NULL), *next; one != NULL; one = next) {
+        next = newer(list, one);
         if (!connection_is_overdue(one)) continue;
         connection_close(one, one->identified ? "did not finish its frame" : "said nothing");
     }

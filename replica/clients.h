@@ -30,10 +30,6 @@ struct clients_slot {
     uint32_t generation;
 };
 
-struct clients_list {
-    struct connection *oldest, *newest; /* by last use */
-};
-
 struct clients {
     struct tls *tls;
     struct turn *turn;
@@ -45,8 +41,8 @@ struct clients {
     uint32_t n_max, n_in; /* that may be in, and are */
     uint32_t next_slot; /* where to look for a free one first */
     size_t out_max;
-    struct clients_list door, in;
-    struct connection *dirty; /* have something to flush */
+    struct chain door, in; /* by last use, the oldest first */
+    struct chain dirty;    /* have something to flush */
     uint64_t n_evicted, n_refused, next_complaint_ms, next_stranger_ms;
 };
 

@@ -22,37 +22,10 @@
 #define KEEPALIVE_COUNT      3
 #define USER_TIMEOUT_MS      10000
 
-/* --- the queue of those that are held --------------------------------------------------------- */
-
+/* Of those that are held. */
 static void enter_queue(struct connection *c)
 {
-    struct connection_owner *o = c->owner;
-
-    if (c->queued) return;
-    c->queued = true;
-    c->held_before = o->last_held;
-    c->held_after = NULL;
-    if (o->last_held != NULL)
-        o->last_held->held_after = c;
-    else
-        o->first_held = c;
-    o->last_held = c;
-}
-
-static void leave_queue(struct connection *c)
-{
-    struct connection_owner *o = c->owner;
-
-    if (!c->queued) return;
-    c->queued = false;
-    if (c->held_before != NULL)
-        c->held_before->held_after = c->held_after;
-    else
-        o->first_held = c->held_after;
-    if (c->held_after != NULL)
-        c->held_after->held_before = c->held_before;
-    else
-        o->last_held = c->held_before;
+    if (!chain_has(&c->queued)) chain_add(&c->owner->held_ones, &c->queued);
 }
 
 /* --- from its beginning to its end ------------------------------------------------------------ */
@@ -89,7 +62,7 @@ void connection_close(struct connection *c, const char *reason)
 {
     if (c->closing) return;
     c->closing = true;
-    leave_queue(c);
+    chain_remove(&c->queued);
     c->owner->over(c, reason);
     uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
 }
@@ -97,15 +70,15 @@ void connection_close(struct connection *c, const char *reason)
 void connection_discard(struct connection *c)
 {
     c->closing = true;
-    leave_queue(c);
+    chain_remove(&c->queued);
     uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
 }
 
 void connection_hand_over(struct connection *c, struct connection_owner *owner)
 {
-    bool queued = c->queued;
+    bool queued = chain_has(&c->queued);
 
-    leave_queue(c);
+    chain_remove(&c->queued);
     c->owner = owner;
     if (queued) enter_queue(c);
 }
@@ -291,7 +264,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 void connection_resume(struct connection *c)
 {
-    leave_queue(c);
+    chain_remove(&c->queued);
     if (has_much_unread(c)) return; /* on_written */
     c->resumed = c->held;
     c->held = false;
@@ -307,9 +280,12 @@ void connection_resume(struct connection *c)
 
 bool connection_resume_held(struct connection_owner *o)
 {
-    for (unsigned n = 0; o->first_held != NULL && !o->held && !turn_is_full(o->turn); n++) {
+    struct chain *first;
+
+    for (unsigned n = 0; (first = chain_first(&o->held_ones)) != NULL; n++) {
+        if (o->held || turn_is_full(o->turn)) break;
         if (n == o->turn->resumed_max) return true;
-        connection_resume(o->first_held);
+        connection_resume(CHAIN_OWNER(first, struct connection, queued));
     }
     return false;
 }

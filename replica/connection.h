@@ -19,6 +19,7 @@
 #include <uv.h>
 
 #include "base/bytes.h"
+#include "base/chain.h"
 #include "replica/buffer.h"
 #include "replica/turn.h"
 #include "tls/tls.h"
@@ -36,7 +37,7 @@ struct connection_owner {
     size_t share_max;     /* bytes of one of its connections in a round of turns */
     bool held; /* none of its connections feeds frames; each that has some becomes held itself */
     size_t unread_max; /* with more than that to be read by the other end, frames wait; 0: never */
-    struct connection *first_held, *last_held; /* that may be resumed, in the order they came */
+    struct chain held_ones; /* that may be resumed, in the order they came */
     /* CONNECTION_READ_SIZE bytes where a read lands before its frames are taken out.  All
      * connections of a loop may share it: a read is followed at once by its callback. */
     uint8_t *read_buffer;
@@ -53,8 +54,7 @@ struct connection {
     bool closing, reading;
     bool failed_tls; /* it is closed since TLS did not come about, or came unexpected */
     bool held;           /* frames stay here and in the socket */
-    bool queued;         /* among those of the owner that may be resumed: */
-    struct connection *held_before, *held_after;
+    struct chain queued; /* among those of the owner that may be resumed */
     bool resumed; /* it was held, and has not been read since */
     struct turn_share share;
     int error;           /* of the frame for which it was closed, or 0 */
@@ -73,10 +73,8 @@ struct connection {
     bool is_in;                       /* it is a client's, and may ask */
     bool asked;                       /* a request was fed and no reply came back since */
     uint64_t used_ms;                 /* loop time at which that was, or when it came */
-    bool dirty;                       /* in the list of those to flush */
     bool overrun;                     /* its bound on what may queue was met */
-    struct connection *older, *newer; /* by last use */
-    struct connection *dirty_next;
+    struct chain used, dirty;         /* among those by last use, and those to flush */
 };
 
 /* A connection without a socket yet, over TLS unless that is NULL: as who dials `host`, or, if that

@@ -226,15 +226,20 @@ static void answer(struct fixture *f, uint64_t origin, size_t size)
 
 /* --- room ------------------------------------------------------------------------------------- */
 
+static struct connection *of_used(struct chain *link)
+{
+    return CHAIN_OWNER(link, struct connection, used);
+}
+
 /* From now on nobody was used for so long. */
 static void grow_old(struct fixture *f, uint64_t ms)
 {
     struct clients *c = &f->transport.clients;
-    const struct clients_list *lists[] = {&c->door, &c->in};
+    const struct chain *lists[] = {&c->door, &c->in};
 
     for (int i = 0; i < 2; i++)
-        for (struct connection *one = lists[i]->oldest; one != NULL; one = one->newer)
-            one->used_ms = uv_now(&f->hosted.loop) - ms;
+        for (struct chain *at = chain_first(lists[i]); at != NULL; at = chain_next(lists[i], at))
+            of_used(at)->used_ms = uv_now(&f->hosted.loop) - ms;
 }
 
 /* All that may be in are, and have their answers. */
@@ -428,8 +433,9 @@ static void who_says_nothing_is_closed(void **state)
     int fds[] = {come(f), come(f), come(f)};
 
     ask(f, fds[1]);
-    for (struct connection *one = f->transport.clients.door.oldest; one != NULL; one = one->newer)
-        if (one->partial_ms != 0) one->partial_ms -= PATIENCE_MS;
+    const struct chain *door = &f->transport.clients.door;
+    for (struct chain *at = chain_first(door); at != NULL; at = chain_next(door, at))
+        if (of_used(at)->partial_ms != 0) of_used(at)->partial_ms -= PATIENCE_MS;
     clients_sweep(&f->transport.clients);
     assert_true(is_closed(f, fds[0]));
     assert_false(is_closed(f, fds[1]));
@@ -505,7 +511,7 @@ static void an_origin_is_never_zero(void **state)
 
     for (unsigned i = 0; i < SLOTS; i++) f->transport.clients.slots[i].generation = UINT32_MAX;
     fd = come(f);
-    assert_int_equal(f->transport.clients.door.newest->number, 0);
+    assert_int_equal(of_used(f->transport.clients.door.before)->number, 0);
     ask(f, fd);
     assert_true(receive(f, fd) > 0);
     close(fd);
@@ -522,7 +528,7 @@ static void who_goes_before_its_answer_leaves_is_not_written_to(void **state)
 
         for (int i = 0; i < 3; i++) {
             fds[i] = come(f);
-            c[i] = f->transport.clients.door.newest;
+            c[i] = of_used(f->transport.clients.door.before);
             origins[i] = ask_in_vain(f, fds[i]);
         }
         for (int i = 0; i < 3; i++) answer(f, origins[i], 100);
@@ -575,7 +581,7 @@ static void who_does_not_read_is_fed_no_more(void **state)
     int fd = come(f);
 
     origin = ask_in_vain(f, fd);
-    c = f->transport.clients.in.newest;
+    c = of_used(f->transport.clients.in.before);
     answer(f, origin, PAUSE);
     clients_flush(&f->transport.clients);
     ask_in_vain(f, fd);

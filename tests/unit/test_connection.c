@@ -90,7 +90,7 @@ static void who_is_held_is_neither_read_nor_fed_nor_overdue(void **state)
     f->owner.held = true;
     say(f, f->fd, (struct bytes){frame.data, 20});
     assert_true(f->c->held);
-    assert_ptr_equal(f->owner.first_held, f->c);
+    assert_ptr_equal(chain_first(&f->owner.held_ones), &f->c->queued);
     let_wait(f->c, PATIENCE_MS);
     assert_false(connection_is_overdue(f->c));
 
@@ -98,11 +98,11 @@ static void who_is_held_is_neither_read_nor_fed_nor_overdue(void **state)
     assert_int_equal(f->c->in.size, 20); /* the rest waits in the socket */
     connection_resume(f->c);
     assert_true(f->c->held); /* since its owner is */
-    assert_ptr_equal(f->owner.first_held, f->c);
+    assert_ptr_equal(chain_first(&f->owner.held_ones), &f->c->queued);
 
     f->owner.held = false;
     connection_resume(f->c);
-    assert_null(f->owner.first_held);
+    assert_null(chain_first(&f->owner.held_ones));
     assert_false(connection_is_overdue(f->c)); /* it was not its fault */
     hosted_run(&f->hosted);
     assert_int_equal(f->n_frames, 1);
@@ -150,7 +150,7 @@ static void who_does_not_read_is_not_tried_again_and_again(void **state)
     assert_false(connection_resume_held(&f->owner));
     assert_true(f->c->held);
     assert_false(c->held);
-    assert_null(f->owner.first_held);
+    assert_null(chain_first(&f->owner.held_ones));
     assert_false(connection_resume_held(&f->owner));
     f->c->write_busy = false;
     close(fd);
@@ -162,13 +162,13 @@ static void who_is_held_waits_where_it_belongs(void **state)
 
     connection_hold(f->c);
     connection_hold(f->c);
-    assert_ptr_equal(f->owner.first_held, f->c);
+    assert_ptr_equal(chain_first(&f->owner.held_ones), &f->c->queued);
     connection_hand_over(f->c, &f->other);
-    assert_null(f->owner.first_held);
-    assert_ptr_equal(f->other.first_held, f->c);
+    assert_null(chain_first(&f->owner.held_ones));
+    assert_ptr_equal(chain_first(&f->other.held_ones), &f->c->queued);
     connection_close(f->c, "");
     connection_close(f->c, "");
-    assert_null(f->other.first_held);
+    assert_null(chain_first(&f->other.held_ones));
     assert_int_equal(f->n_over, 1);
 }
 
@@ -279,7 +279,7 @@ static void thousands_that_are_ready_at_once_are_gone_through_once(void **state)
     }
     assert_in_range(n_rounds, CROWD / LOOK - 1, CROWD / LOOK + 2);
     for (int i = 0; i < 2; i++) hosted_run(&f->hosted);
-    assert_null(f->owner.first_held);
+    assert_null(chain_first(&f->owner.held_ones));
     assert_false(uv_is_active((uv_handle_t *)&f->hosted.turn.rest));
     for (int i = 0; i < CROWD; i++) close(fds[i]);
 }

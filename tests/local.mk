@@ -60,6 +60,7 @@ UNIT_TESTS = \
     %D%/unit/test_tree \
     %D%/unit/test_turn \
     %D%/unit/test_verdict \
+    %D%/unit/test_walk \
     %D%/unit/test_whole_file
 
 SCENARIO_TESTS = \

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "vr/replica.h"
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -11,22 +12,23 @@
 static void load_window(struct journal_walk *w, uint64_t number, uint64_t place)
 {
     struct node_window *window = w->window;
+    assert(place % JOURNAL_BLOCK == 0);
     window->number = number;
-    window->place = place / JOURNAL_BLOCK * JOURNAL_BLOCK;
+    window->place = place;
     window->size = 0;
     w->rv = w->source->read(w->source->ctx, number, window->place, window->bytes, window->capacity,
                             &window->size, w->diag);
 }
 
-/* Up to `size` bytes of a segment, fewer where it ends; they stay until the next look. */
+/* Up to `size` bytes of a segment, from the beginning of a block on, fewer where it ends, none once
+ * the disk has refused; they stay until the next look. */
 static struct bytes look(struct journal_walk *w, uint64_t number, uint64_t place, size_t size)
 {
     struct node_window *window = w->window;
     bool there = window->number == number && place >= window->place &&
                  place + size <= window->place + window->size;
     if (!there && w->rv == 0) load_window(w, number, place);
-    if (w->rv != 0 || place < window->place || place - window->place >= window->size)
-        return (struct bytes){0};
+    if (w->rv != 0) return (struct bytes){0};
     size_t at = (size_t)(place - window->place);
     return (struct bytes){window->bytes + at,
                           size < window->size - at ? size : window->size - at};
@@ -37,8 +39,7 @@ static bool is_readable(struct journal_walk *w, struct bytes body)
 {
     struct reader r = reader_over(body.data, body.size);
     uint32_t version = read_u32(&r);
-    if (!r.ok || w->newest == 0) return r.ok;
-    if (w->rv == 0) w->rv = journal_check_version(version, w->oldest, w->newest, w->diag);
+    if (w->newest > 0) w->rv = journal_check_version(version, w->oldest, w->newest, w->diag);
     return w->rv == 0;
 }
 
@@ -48,7 +49,7 @@ static bool head_at(struct journal_walk *w, uint64_t number, uint64_t place,
     struct bytes b = look(w, number, place, JOURNAL_HEADER_SIZE);
     struct reader r = reader_over(b.data, b.size);
     size_t size = (size_t)read_u32(&r) + JOURNAL_RECORD_OVERHEAD;
-    if (read_u32(&r) != JOURNAL_BATCH || !r.ok || size > w->batch_size_max) return false;
+    if (read_u32(&r) != JOURNAL_BATCH || size > w->batch_size_max) return false;
     b = look(w, number, place, size);
     struct journal_reader record = {.file = b, .number = number, .base = place};
     enum journal_kind kind;
@@ -68,7 +69,7 @@ static bool find_head(struct journal_walk *w, uint64_t number, uint64_t from,
                       struct journal_head *head)
 {
     uint64_t place = (from + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK * JOURNAL_BLOCK;
-    while (w->rv == 0 && look(w, number, place, 1).size > 0) {
+    while (look(w, number, place, 1).size > 0) {
         if (head_at(w, number, place, head)) return true;
         place += JOURNAL_BLOCK;
     }
@@ -146,7 +147,6 @@ static bool follows(const struct journal_walk *w, const struct wire_batch_head *
 static bool names(const struct journal_walk *w, const struct wire_batch_head *later)
 {
     return later->before_number == w->number && later->before_place == w->place &&
-           later->before.encoded.size <= w->batch_size_max &&
            later->before_size <= w->batch_size_max && later->before_head <= later->before_size;
 }
 

@@ -84,6 +84,7 @@ static inline void allow_files(const struct fixture *f, bool allowed)
 #define SHOWN __attribute__((visibility("default")))
 
 static int open_fails, read_fails; /* with this errno, 0: it does not; the latter of whole blocks */
+static off_t bad_place = -1; /* what reads this fails; -1: nothing does */
 static bool has_turned; /* what is on the disk, but not what the cache has of it */
 
 /* In place of the C library's, for LMDB, too. */
@@ -122,6 +123,10 @@ SHOWN ssize_t pread(int fd, void *data, size_t size, off_t place)
     bool is_block = size % JOURNAL_BLOCK == 0;
     ssize_t n = syscall(SYS_pread64, fd, data, size, place);
 
+    if (bad_place >= place && bad_place - place < (off_t)size) {
+        errno = EIO;
+        return -1;
+    }
     if (n > 0 && is_block && has_turned) ((uint8_t *)data)[n - 1] ^= 1;
     if (read_fails == 0 || !is_block) return n;
     errno = read_fails;

@@ -39,14 +39,6 @@ static void what_the_next_fetch_brings_is_kept_again(void **state)
 
 /* --- files and their names -------------------------------------------------------------------- */
 
-static ino_t inode_of(const struct fixture *f, const char *name)
-{
-    struct stat file;
-
-    assert_int_equal(fstatat(f->storage.folder_fd, name, &file, 0), 0);
-    return file.st_ino;
-}
-
 static void make_file(const struct fixture *f, const char *name, const char *text)
 {
     int fd = openat(f->storage.folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -62,6 +54,25 @@ static int cut_file(const struct fixture *f, const char *name, off_t size)
 
     close(fd);
     return rv;
+}
+
+/* So that it is known again: a file that is made anew may have its inode. */
+static void mark(const struct fixture *f, const char *name)
+{
+    int fd = openat(f->storage.folder_fd, name, O_WRONLY | O_CLOEXEC);
+
+    assert_int_equal(pwrite(fd, "mark", 4, 0), 4);
+    close(fd);
+}
+
+static bool is_marked(const struct fixture *f, const char *name)
+{
+    char found[4] = {0};
+    int fd = openat(f->storage.folder_fd, name, O_RDONLY | O_CLOEXEC);
+
+    assert_int_equal(pread(fd, found, 4, 0), 4);
+    close(fd);
+    return memcmp(found, "mark", 4) == 0;
 }
 
 static void assert_holds(const struct fixture *f, const char *name, const char *text)
@@ -291,13 +302,13 @@ static void a_segment_is_made_of_zeros_or_of_a_spare_that_fits(void **state)
     assert_int_equal(file.st_size, SEGMENT + JOURNAL_BLOCK);
     assert_int_equal(storage_check_end(&f->storage, 1, &diag), 0);
 
-    ino_t inode = inode_of(f, first);
+    mark(f, first);
     make_segment(f, 1); /* as a process that was killed had made it */
-    assert_int_equal(inode_of(f, first), inode);
+    assert_true(is_marked(f, first));
     assert_int_equal(renameat(f->storage.folder_fd, first, f->storage.folder_fd, STORAGE_SPARE_2),
                      0);
     make_segment(f, 2);
-    assert_int_equal(inode_of(f, second), inode);
+    assert_true(is_marked(f, second));
     assert_false(is_there(f, STORAGE_SPARE_2));
     assert_int_equal(cut_file(f, second, SEGMENT), 0);
     assert_int_equal(storage_check_end(&f->storage, 2, &diag), VSTAMP_E_CORRUPT);
@@ -305,7 +316,7 @@ static void a_segment_is_made_of_zeros_or_of_a_spare_that_fits(void **state)
     assert_int_equal(storage_check_end(&f->storage, 3, &diag), VSTAMP_E_CORRUPT);
     make_segment(f, 2);
     assert_int_equal(storage_check_end(&f->storage, 2, &diag), 0);
-    assert_int_not_equal(inode_of(f, second), inode);
+    assert_false(is_marked(f, second));
     make_segment(f, 3);
     assert_true(is_there(f, third));
 }
@@ -406,6 +417,7 @@ static void what_is_larger_than_any_segment_is_told_at_once(void **state)
     make_huge(f, name);
     assert_int_equal(read_two(&r, 1, STORAGE_SEGMENT_MAX - JOURNAL_BLOCK), JOURNAL_BLOCK);
     assert_int_equal(read_two(&r, 1, STORAGE_SEGMENT_MAX), 0);
+    assert_int_equal(read_two(&r, 1, 2 * (uint64_t)STORAGE_SEGMENT_MAX), 0);
     close(r.fd);
     assert_int_equal(mkdirat(f->storage.folder_fd, "0", 0700), 0);
     assert_int_equal(renameat(f->storage.folder_fd, name, f->storage.folder_fd,
@@ -489,6 +501,36 @@ static void what_cannot_be_read_is_zeros(void **state)
     assert_int_equal(r.failed_place, JOURNAL_BLOCK);
     close(r.fd);
     unlinkat(f->storage.folder_fd, "journal-0000000000000001", AT_REMOVEDIR);
+}
+
+/* Nor does what is before and behind it go with it. */
+static void what_is_beside_a_bad_block_is_read(void **state)
+{
+    enum { N = 5, BAD = 2 };
+    static _Alignas(JOURNAL_BLOCK) uint8_t found[N * JOURNAL_BLOCK];
+    struct fixture *f = *state;
+    struct storage_reading r = {.storage = &f->storage, .glances = true, .fd = -1};
+    struct vstamp_diag diag;
+    size_t got;
+
+    make_segment(f, 1);
+    int fd = openat(f->storage.folder_fd, "journal-0000000000000001", O_WRONLY | O_CLOEXEC);
+    for (int i = 0; i < N; i++) {
+        memset(found, 'a' + i, JOURNAL_BLOCK);
+        assert_int_equal(pwrite(fd, found, JOURNAL_BLOCK, i * (off_t)JOURNAL_BLOCK),
+                         JOURNAL_BLOCK);
+    }
+    close(fd);
+    bad_place = BAD * JOURNAL_BLOCK + 512;
+    int rv = storage_read(&r, 1, 0, found, sizeof found, &got, &diag);
+    bad_place = -1;
+    close(r.fd);
+    assert_int_equal(rv, 0);
+    assert_int_equal(got, sizeof found);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(found[i * JOURNAL_BLOCK + 7], i == BAD ? 0 : 'a' + i);
+    assert_int_equal(r.failed_errno, EIO);
+    assert_int_equal(r.failed_place, BAD * JOURNAL_BLOCK);
 }
 
 /* --- looking at a segment while the replica runs ---------------------------------------------- */
@@ -710,6 +752,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_there_is_no_memory_to_read_is_not_damaged, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_is_zeros, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_beside_a_bad_block_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segment_that_is_found_damaged_is_not_used_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_damaged_is_put_aside_and_the_rest_stays, set_up,

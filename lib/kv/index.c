@@ -10,9 +10,9 @@ struct index {
 };
 _Static_assert(sizeof(struct index) <= sizeof(struct kv_bucket), "the head is before the buckets");
 
-static struct kv_bucket *buckets_of(const struct vstamp_pages *pages)
+static struct kv_bucket *buckets_of(struct index *index)
 {
-    return (struct kv_bucket *)vstamp_pages_memory(pages) + 1;
+    return (struct kv_bucket *)index + 1;
 }
 
 static uint32_t n_buckets_max(const struct vstamp_pages *pages)
@@ -45,9 +45,9 @@ static void divide(struct index *index, struct kv_bucket *buckets)
 
 const struct kv_bucket *kv_index_bucket(const struct vstamp_pages *pages, uint32_t hash)
 {
-    const struct index *index = vstamp_pages_memory(pages);
+    struct index *index = vstamp_pages_memory(pages);
     if (index == NULL || index->n_buckets == 0) return NULL;
-    return &buckets_of(pages)[number(index, hash)];
+    return &buckets_of(index)[number(index, hash)];
 }
 
 void kv_index_note(const struct vstamp_pages *pages, uint32_t hash, uint32_t record,
@@ -55,7 +55,7 @@ void kv_index_note(const struct vstamp_pages *pages, uint32_t hash, uint32_t rec
 {
     struct index *index = vstamp_pages_memory(pages);
     if (index == NULL) return;
-    struct kv_bucket *buckets = buckets_of(pages);
+    struct kv_bucket *buckets = buckets_of(index);
     if (index->n_buckets == 0) {
         buckets[0] = (struct kv_bucket){0};
         index->n_buckets = 1;
@@ -73,7 +73,7 @@ void kv_index_forget(const struct vstamp_pages *pages, uint32_t hash, uint32_t r
 {
     struct index *index = vstamp_pages_memory(pages);
     if (index == NULL || index->n_buckets == 0) return;
-    struct kv_slot *slots = buckets_of(pages)[number(index, hash)].slots;
+    struct kv_slot *slots = buckets_of(index)[number(index, hash)].slots;
     for (uint32_t i = 0; i < KV_BUCKET_SLOTS; i++)
         if (slots[i].record == record) slots[i] = (struct kv_slot){0};
 }

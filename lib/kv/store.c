@@ -83,10 +83,14 @@ bool kv_store_has_header(const struct vstamp_pages *pages)
            fresh >= kv_cells_begin(pages) && fresh <= kv_cells_total(pages);
 }
 
+static uint32_t hash_of(struct bytes key, uint64_t seed)
+{
+    return (uint32_t)(checksum64_seeded(key.data, key.size, seed) >> 32);
+}
+
 uint32_t kv_store_priority(const struct vstamp_pages *pages, struct bytes key)
 {
-    uint64_t seed = header_u64(pages, KV_HEADER_SEED);
-    return (uint32_t)(checksum64_seeded(key.data, key.size, seed) >> 32);
+    return hash_of(key, header_u64(pages, KV_HEADER_SEED));
 }
 
 uint64_t kv_store_n_keys(const struct vstamp_pages *pages)
@@ -241,25 +245,30 @@ uint32_t kv_store_find(const struct vstamp_pages *pages, struct bytes key)
     return record;
 }
 
+/* Whom the index names is taken to be the one: another one with the same hash is rare, and looks
+ * into memory in vain. */
 void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys, size_t n)
 {
     struct {
         uint32_t record;
         const uint8_t *cell;
         struct bytes key;
+        bool found;
     } ways[KV_FORESEEN_MAX];
     const struct kv_bucket *buckets[KV_FORESEEN_MAX];
     uint32_t hashes[KV_FORESEEN_MAX], root = root_of(pages, &keys_tree);
+    uint64_t seed = header_u64(pages, KV_HEADER_SEED);
     assert(n <= KV_FORESEEN_MAX);
     if (root == 0) return;
     for (size_t i = 0; i < n; i++) {
-        hashes[i] = kv_store_priority(pages, keys[i]);
+        hashes[i] = hash_of(keys[i], seed);
         buckets[i] = kv_index_bucket(pages, hashes[i]);
         __builtin_prefetch(buckets[i]);
     }
     for (size_t i = 0; i < n; i++) {
         uint32_t slot = 0, record = named(buckets[i], hashes[i], &slot);
         ways[i].record = record != 0 ? record : root;
+        ways[i].found = record != 0;
         ways[i].cell = kv_cell(pages, ways[i].record);
         ways[i].key = keys[i];
         __builtin_prefetch(ways[i].cell);
@@ -267,9 +276,10 @@ void kv_store_foresee(const struct vstamp_pages *pages, const struct bytes *keys
     while (n > 0) {
         size_t going = 0;
         for (size_t i = 0; i < n; i++) {
-            bool found;
-            uint32_t next = step(pages, ways[i].record, ways[i].cell, ways[i].key, &found);
-            if (found) { /* its value lies behind it */
+            uint32_t next = 0;
+            if (!ways[i].found)
+                next = step(pages, ways[i].record, ways[i].cell, ways[i].key, &ways[i].found);
+            if (ways[i].found) { /* its value lies behind it */
                 __builtin_prefetch(kv_cell(pages, load_u32(ways[i].cell + KV_CELL_NEXT)));
                 __builtin_prefetch(kv_cell(pages, load_u32(ways[i].cell + KV_RECORD_TAIL)));
             }

@@ -43,6 +43,7 @@ endif
 %C%_libwire_la_SOURCES = \
     %D%/wire/codec.c \
     %D%/wire/codec.h \
+    %D%/wire/coding.def \
     %D%/wire/frame.c \
     %D%/wire/frame.h \
     %D%/wire/messages.def \

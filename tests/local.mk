@@ -211,6 +211,7 @@ check_LTLIBRARIES += %D%/libshared.la
     %D%/unit/certificates.h \
     %D%/unit/connected.h \
     %D%/unit/core.h \
+    %D%/unit/grown.def \
     %D%/unit/hosted.h \
     %D%/unit/laned.h \
     %D%/unit/own_folder.h \

@@ -3,23 +3,6 @@
 
 #include <string.h>
 
-void write_raw(struct writer *w, const void *data, size_t size)
-{
-    if (size == 0) return; /* memcpy wants pointers even for nothing */
-    uint8_t *at = writer_room(w, size);
-    if (at != NULL) memcpy(at, data, size);
-}
-
-void write_bytes(struct writer *w, struct bytes v)
-{
-    if (v.size > UINT32_MAX) {
-        w->ok = false;
-        return;
-    }
-    write_u32(w, (uint32_t)v.size);
-    write_raw(w, v.data, v.size);
-}
-
 bool bytes_equal(struct bytes a, struct bytes b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <vstamp/id.h>
 
@@ -149,8 +150,22 @@ static inline void write_id(struct writer *w, struct vstamp_id v)
     write_u64(w, v.hi);
 }
 
-void write_raw(struct writer *w, const void *data, size_t size);
-void write_bytes(struct writer *w, struct bytes v); /* u32 length, then the bytes */
+static inline void write_raw(struct writer *w, const void *data, size_t size)
+{
+    if (size == 0) return; /* memcpy wants pointers even for nothing */
+    uint8_t *at = writer_room(w, size);
+    if (at != NULL) memcpy(at, data, size);
+}
+
+static inline void write_bytes(struct writer *w, struct bytes v) /* u32 length, then the bytes */
+{
+    if (v.size > UINT32_MAX) {
+        w->ok = false;
+        return;
+    }
+    write_u32(w, (uint32_t)v.size);
+    write_raw(w, v.data, v.size);
+}
 
 bool bytes_equal(struct bytes a, struct bytes b);
 int bytes_compare(struct bytes a, struct bytes b); /* as memcmp; a prefix is smaller */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Size, encode and decode as three loops over a field table.  Interpreting the table costs little
- * beside the checksum of the same bytes, and a debugger can step it.
+/* To write and to read is a function for each record and message (coding.def); how large one is, a
+ * loop over its field table.
  *
- * What comes from outside decides how often the loops run, never how deep: a shape refers only to
- * shapes that stand before it in messages.def, so the functions that call themselves do so at most
- * as deep as that file nests (list of entry, entry, entry_header); test_codec.c checks that. */
+ * What comes from outside decides how long that takes, never how deep it goes: a shape refers only
+ * to shapes that stand before it in messages.def, so the functions call each other at most as deep
+ * as that file nests (list of entry, entry, entry_header); test_codec.c checks that. */
 #include "wire/codec.h"
 
 #include <vstamp/error.h>
@@ -51,35 +51,15 @@ size_t wire_size(const struct wire_shape *shape, const void *message)
     return size;
 }
 
-static void encode_list(const struct wire_list *list, struct writer *w)
+static void write_list(struct writer *w, const struct wire_list *list)
 {
     write_u32(w, list->count);
     write_raw(w, list->encoded.data, list->encoded.size);
 }
 
-void wire_encode(const struct wire_shape *shape, const void *message, struct writer *w)
-{
-    for (size_t i = 0; i < shape->n_fields; i++) {
-        const struct wire_field *f = &shape->fields[i];
-        const void *at = (const uint8_t *)message + f->offset;
-        switch (f->kind) {
-        case WIRE_U8: write_u8(w, *(const uint8_t *)at); break;
-        case WIRE_U16: write_u16(w, *(const uint16_t *)at); break;
-        case WIRE_U32: write_u32(w, *(const uint32_t *)at); break;
-        case WIRE_U64: write_u64(w, *(const uint64_t *)at); break;
-        case WIRE_ID: write_id(w, *(const struct vstamp_id *)at); break;
-        case WIRE_BYTES: write_bytes(w, *(const struct bytes *)at); break;
-        case WIRE_NEST: wire_encode(f->record, at, w); break;
-        case WIRE_LIST: encode_list(at, w); break;
-        }
-    }
-}
-
-static void decode_fields(const struct wire_shape *shape, struct reader *r, void *record);
-
 /* Walks the whole list, so that those who use it later meet no surprise; records that are all of
  * one size hold none. */
-static struct wire_list decode_list(const struct wire_shape *record, struct reader *r)
+static struct wire_list read_list(const struct wire_shape *record, struct reader *r)
 {
     struct wire_list list = {.count = read_u32(r)};
     bool exact = true;
@@ -96,42 +76,38 @@ static struct wire_list decode_list(const struct wire_shape *record, struct read
     size_t left = r->left;
     for (uint32_t i = 0; i < list.count && r->ok; i++) {
         union any_record skipped;
-        decode_fields(record, r, &skipped);
+        record->decode(&skipped, r, WIRE_WHOLE);
     }
     list.encoded.size = left - r->left;
     return list;
 }
 
-static void decode_fields(const struct wire_shape *shape, struct reader *r, void *record)
+#define WIRE_MESSAGES "wire/messages.def"
+#include "wire/coding.def"
+
+void wire_encode(const struct wire_shape *shape, const void *message, struct writer *w)
 {
-    for (size_t i = 0; i < shape->n_fields; i++) {
-        const struct wire_field *f = &shape->fields[i];
-        void *at = (uint8_t *)record + f->offset;
-        switch (f->kind) {
-        case WIRE_U8: *(uint8_t *)at = read_u8(r); break;
-        case WIRE_U16: *(uint16_t *)at = read_u16(r); break;
-        case WIRE_U32: *(uint32_t *)at = read_u32(r); break;
-        case WIRE_U64: *(uint64_t *)at = read_u64(r); break;
-        case WIRE_ID: *(struct vstamp_id *)at = read_id(r); break;
-        case WIRE_BYTES: *(struct bytes *)at = read_bytes(r); break;
-        case WIRE_NEST: decode_fields(f->record, r, at); break;
-        case WIRE_LIST: *(struct wire_list *)at = decode_list(f->record, r); break;
-        }
-    }
+    shape->encode(message, w, WIRE_WHOLE);
 }
 
 int wire_decode_next(const struct wire_shape *shape, struct reader *r, void *record)
 {
-    decode_fields(shape, r, record);
+    shape->decode(record, r, WIRE_WHOLE);
     return r->ok ? 0 : VSTAMP_E_TRUNCATED;
+}
+
+int wire_decode_in(const struct wire_shape *shape, uint8_t version, struct bytes body,
+                   void *message)
+{
+    struct reader r = reader_over(body.data, body.size);
+    shape->decode(message, &r, version);
+    if (!r.ok) return VSTAMP_E_TRUNCATED;
+    return reader_done(&r) ? 0 : VSTAMP_E_MALFORMED; /* there may be bytes that no field claims */
 }
 
 int wire_decode(const struct wire_shape *shape, struct bytes body, void *message)
 {
-    struct reader r = reader_over(body.data, body.size);
-    int rv = wire_decode_next(shape, &r, message);
-    if (rv == 0 && !reader_done(&r)) rv = VSTAMP_E_MALFORMED; /* bytes that no field claims */
-    return rv;
+    return wire_decode_in(shape, WIRE_WHOLE, body, message);
 }
 
 void wire_list_begin(struct wire_list_builder *b, const struct wire_shape *record, void *buffer,
@@ -167,6 +143,6 @@ struct reader wire_list_start(const struct wire_list *list)
 
 void wire_list_next(const struct wire_shape *record, struct reader *r, void *out)
 {
-    decode_fields(record, r, out);
+    record->decode(out, r, WIRE_WHOLE);
     assert(r->ok); /* the list was walked when it was decoded, or built by us */
 }

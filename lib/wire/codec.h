@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Size, encode and decode: loops over a field table (schema.h).  Integers are little-endian, bytes
+/* Size, encode and decode (schema.h has what of).  Integers are little-endian, bytes
  * and lists start with a u32 count.  Decoding consumes its input exactly, or fails. */
 #ifndef WIRE_CODEC_H
 #define WIRE_CODEC_H
 
 #include "wire/schema.h"
+
+#define WIRE_WHOLE UINT8_MAX /* in place of a version: with all fields, as what is in no frame */
 
 /* Bytes that encoding `message` takes; maybe more than a frame holds (the caller checks). */
 size_t wire_size(const struct wire_shape *shape, const void *message);
@@ -15,6 +17,8 @@ void wire_encode(const struct wire_shape *shape, const void *message, struct wri
 /* Fill the struct `message` (shape->size bytes).  0, VSTAMP_E_TRUNCATED or VSTAMP_E_MALFORMED.
  * Nothing is copied or allocated; on an error the struct's content means nothing. */
 int wire_decode(const struct wire_shape *shape, struct bytes body, void *message);
+int wire_decode_in(const struct wire_shape *shape, uint8_t version, struct bytes body,
+                   void *message); /* which is in that version */
 
 /* The same for a record at the front of a reader, which is advanced; used by lists and journals. */
 int wire_decode_next(const struct wire_shape *shape, struct reader *r, void *record);

@@ -4,8 +4,6 @@
  * says nothing; then magic; then the rest, which is the same in every version. */
 #include "wire/frame.h"
 
-#include <string.h>
-
 #include "base/checksum.h"
 #include "base/endian.h"
 #include "base/limits.h"
@@ -72,24 +70,21 @@ int wire_frame_decode(struct bytes frame, struct wire_message *message)
     message->shape = wire_message_shape(message->header.command);
     if (message->shape == NULL || message->shape->for_ever != (version == WIRE_FOR_EVER))
         return known ? VSTAMP_E_MALFORMED : VSTAMP_E_VERSION;
-    struct wire_shape shape = wire_shape_in(message->shape, version);
-    if (shape.n_fields < message->shape->n_fields) memset(&message->as, 0, shape.size);
-    rv = wire_decode(&shape, body, &message->as);
+    rv = wire_decode_in(message->shape, version, body, &message->as);
     return rv != 0 && !known ? VSTAMP_E_VERSION : rv;
 }
 
-size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *whole,
+size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *shape,
                          const void *message, void *buffer, size_t capacity)
 {
     uint8_t version = header->version != 0 ? header->version : WIRE_OLDEST;
-    if (whole->for_ever) version = WIRE_FOR_EVER;
-    struct wire_shape shape = wire_shape_in(whole, version);
+    if (shape->for_ever) version = WIRE_FOR_EVER;
     if (capacity > FRAME_BYTES_MAX) capacity = FRAME_BYTES_MAX;
     if (capacity < WIRE_HEADER_SIZE) return 0;
 
     uint8_t *frame = buffer;
     struct writer body = writer_over(frame + WIRE_HEADER_SIZE, capacity - WIRE_HEADER_SIZE);
-    wire_encode(&shape, message, &body);
+    shape->encode(message, &body, version);
     if (!body.ok) return 0;
     size_t size = WIRE_HEADER_SIZE + body.size;
 
@@ -99,7 +94,7 @@ size_t wire_frame_encode(const struct wire_header *header, const struct wire_sha
     write_u32(&w, WIRE_MAGIC);
     write_u8(&w, version);
     write_u8(&w, header->newest);
-    write_u16(&w, shape.number);
+    write_u16(&w, shape->number);
     write_u32(&w, (uint32_t)size);
     write_u32(&w, header->epoch);
     write_id(&w, header->group);

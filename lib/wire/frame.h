@@ -66,7 +66,7 @@ int wire_frame_decode(struct bytes frame, struct wire_message *message);
  * header->version (0: the oldest that this program speaks), or in none if its shape is for ever.
  * Returns the frame's size, or 0 if it does not fit into `capacity` or FRAME_BYTES_MAX; what is in
  * the buffer then is no frame. */
-size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *whole,
+size_t wire_frame_encode(const struct wire_header *header, const struct wire_shape *shape,
                          const void *message, void *buffer, size_t capacity);
 
 /* What a request names an application by: a checksum of its name, never 0. */

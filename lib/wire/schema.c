@@ -33,6 +33,8 @@
         .size = sizeof(struct wire_##shape_name),                                                  \
         .n_fields = sizeof(fields_##shape_name) / sizeof(fields_##shape_name[0]),                  \
         .fields = fields_##shape_name,                                                             \
+        .encode = wire_encode_##shape_name,                                                        \
+        .decode = wire_decode_##shape_name,                                                        \
     };
 #define RECORD_BEGIN(name, text) SHAPE(name, 0, false, WIRE_TELLS, text)
 #define MESSAGE_BEGIN(name, number, text) SHAPE(name, number, false, WIRE_TELLS, text)
@@ -54,13 +56,6 @@ static const struct wire_shape *const by_number[] = {
 
 #define MESSAGES (sizeof messages / sizeof messages[0])
 #define NUMBERS (sizeof by_number / sizeof by_number[0])
-
-struct wire_shape wire_shape_in(const struct wire_shape *shape, uint8_t version)
-{
-    struct wire_shape in = *shape;
-    while (in.n_fields > 0 && in.fields[in.n_fields - 1].since > version) in.n_fields--;
-    return in;
-}
 
 const struct wire_shape *const *wire_messages(size_t *n)
 {

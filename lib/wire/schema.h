@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* messages.def expanded: a struct for every record and message, a number for every message, and the
- * field tables that codec.c and print.c walk.
+/* messages.def expanded: a struct for every record and message, a number for every message, the
+ * functions that write and read it (coding.def), and the field tables that print.c walks.
  *
  * Decoded structs point into the frame they came from (struct bytes, struct wire_list): they live
  * as long as the frame's bytes.  A decoded list has been walked once in full, so wire_list_next on
@@ -86,6 +86,15 @@ struct wire_field {
 /* Is a message to make its receiver do something, and how often is one sent? */
 enum wire_asks { WIRE_TELLS, WIRE_ASKS_OFTEN, WIRE_ASKS_SELDOM /* some times a second at most */ };
 
+/* As it is in that version: without the fields that came later, which then are read as zero. */
+typedef void wire_encode_fn(const void *message, struct writer *w, uint8_t version);
+typedef void wire_decode_fn(void *message, struct reader *r, uint8_t version);
+#define RECORD_BEGIN(name, text)                                                                   \
+    wire_encode_fn wire_encode_##name;                                                             \
+    wire_decode_fn wire_decode_##name;
+#define MESSAGE_BEGIN(name, number, text) RECORD_BEGIN(name, text)
+#include "wire/messages.def"
+
 /* A record or a message. */
 struct wire_shape {
     const char *name;
@@ -96,15 +105,14 @@ struct wire_shape {
     size_t size;     /* of the struct */
     size_t n_fields;
     const struct wire_field *fields;
+    wire_encode_fn *encode;
+    wire_decode_fn *decode;
 };
 
 /* wire_shape_prepare, wire_shape_entry, ... */
 #define RECORD_BEGIN(name, text) extern const struct wire_shape wire_shape_##name;
 #define MESSAGE_BEGIN(name, number, text) extern const struct wire_shape wire_shape_##name;
 #include "wire/messages.def"
-
-/* As it is in that version: without the fields that came later, which are its last ones. */
-struct wire_shape wire_shape_in(const struct wire_shape *shape, uint8_t version);
 
 /* All messages in order of number; *n says how many. */
 const struct wire_shape *const *wire_messages(size_t *n);

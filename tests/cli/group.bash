@@ -12,11 +12,11 @@
 #
 # The programs come from $PATH.  Everything is written under $BATS_TEST_TMPDIR: server-config.yaml
 # (exported as VSTAMP_CONFIG), data/, and replica-I.log of each replica, which grows over restarts.
-# Waiting is always for a condition and always ends: GROUP_DEADLINE seconds, 20 unless a test says
+# Waiting is always for a condition and always ends: GROUP_DEADLINE seconds, 60 unless a test says
 # more.  Only processes started here are signalled.  Replicas are asked over /dev/tcp, so that
 # neither curl nor a working vstamp-admin is needed to test the daemon.
 
-GROUP_DEADLINE=${GROUP_DEADLINE:-20}
+GROUP_DEADLINE=${GROUP_DEADLINE:-60}
 GROUP_PIDS=()    # by index; empty where none runs
 GROUP_EXTRAS=()  # processes beside the group, see group_adopt
 GROUP_PROGRAM=() # by index; vstamp-replica where none is given

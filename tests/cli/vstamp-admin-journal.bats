@@ -246,7 +246,7 @@ for line in sys.stdin: json.loads(line)' < <(cat list.json verify.json show.json
     echo "$output"
     [ "$status" -eq 1 ]
     [[ $output == *"DAMAGED      ${newest##*/}: is missing"* ]]
-    run ! timeout 10 vstamp-replica --index 0
+    run ! timeout 20 vstamp-replica --index 0
     [[ $output == *"$newest: is missing"* ]]
     mv "$BATS_TEST_TMPDIR/away" "$newest"
     group_start_one 0

@@ -46,7 +46,7 @@ begin_large() {
     group_signal 1 CONT
     group_signal 2 CONT
     group_wait "contact" grep "event=peer-connected peer=0" replica-3.log
-    [ -z "$(group_field 3 refusal)" ]
+    group_wait_field 3 refusal ""
 }
 
 @test "the plan: who stays, comes and goes, what is wrong; and nothing is changed by it" {
@@ -105,7 +105,7 @@ what else keys.yaml says counts for each replica from its next start on" ]]
     [[ $output == *'"outcome":"refused",'*'"message":"not possible as things are; '* ]]
     run bash -c 'vstamp-admin --json reconfigure gone.yaml -y 2>/dev/null'
     [[ $output == '{"ok":false,"error":"config","outcome":"none","message":"gone.yaml: '* ]]
-    epochs_run 0 0 1 2
+    epochs_wait 0 0 1 2
 }
 
 @test "one is replaced: the old one ends, clients and the old configuration find the group" {
@@ -154,7 +154,7 @@ what else keys.yaml says counts for each replica from its next start on" ]]
     vstamp-admin reconfigure c.yaml --yes
     epochs_start_one a 0
     epochs_ended 0
-    epochs_run 2 1 3 4
+    epochs_wait 2 1 3 4
     [ "$(vstamp get k)" = v ]
 }
 
@@ -178,7 +178,7 @@ what else keys.yaml says counts for each replica from its next start on" ]]
     cat out
     [ "$status" -eq 3 ]
     grep -q "nothing changed: the group has moved to epoch 1 since the plan was made" out
-    epochs_run 1 0 1
+    epochs_wait 1 0 1
 }
 
 @test "Ctrl-C at the question ends it by that signal, Ctrl-D is a no" {
@@ -203,7 +203,7 @@ what else keys.yaml says counts for each replica from its next start on" ]]
         [ "$status" -eq "$expected" ]
         tail -n 1 out | grep -q "^nothing changed"
     done
-    epochs_run 0 0 1 2
+    epochs_wait 0 0 1 2
 }
 
 @test "Ctrl-C detaches, and the change goes on; --progress shows it to its end" {
@@ -318,7 +318,7 @@ $PRIMARY, is in contact with 1 of the 2 replicas it needs: *" \
     [ "$status" -eq 5 ]
     [[ $(cat out) == *'"outcome":"refused","running_epoch":0,"may_be_switched_off":[],'* ]]
     grep -q "^vstamp-admin: the primary refuses: .*$(group_address 3)" said
-    epochs_run 0 0 1 2
+    epochs_wait 0 0 1 2
 }
 
 @test "vstamp-admin is killed sooner or later, and run again: the group has moved once" {
@@ -328,10 +328,10 @@ $PRIMARY, is in contact with 1 of the 2 replicas it needs: *" \
     epochs_start b 3
     while ((status == 137)); do
         status=0
-        timeout -s KILL "$(printf 0.%03d "$ms")" vstamp-admin reconfigure b.yaml --yes >out 2>&1 ||
-            status=$?
+        timeout -s KILL "$((ms / 1000)).$(printf %03d $((ms % 1000)))" \
+            vstamp-admin reconfigure b.yaml --yes >out 2>&1 || status=$?
         killed=$((killed + (status == 137)))
-        ms=$((ms < 600 ? ms * 5 / 4 + 1 : 999))
+        ms=$((ms * 5 / 4 + 1))
     done
     cat out
     ((status == 0 && killed > 2))
@@ -381,13 +381,14 @@ $PRIMARY, is in contact with 1 of the 2 replicas it needs: *" \
 # Resident memory of a replica, in kB.
 resident() { awk '/^VmRSS/ { print $2 }' "/proc/${GROUP_PIDS[$1]}/status"; }
 is_small() { (($(resident "$1") < 16384)); }
+is_large() { (($(resident "$1") > 32768)); }
 
 @test "a member becomes a witness, and active again, in place" {
     local i
     begin 3 "state_bytes_max: 256MiB"
     head -c 524288 /dev/urandom >value
     for i in $(seq 70); do vstamp put "k$i" - <value; done # 35 MiB
-    (($(resident 2) > 32768))
+    group_wait "it to have them" is_large 2
     epochs_config b 0 1 2
     echo "witnesses: [2]" >>b.yaml
     vstamp-admin reconfigure b.yaml --yes
@@ -406,7 +407,7 @@ is_small() { (($(resident "$1") < 16384)); }
     grep -q "no witness any more" out
     epochs_wait 2 0 1 2
     group_wait_field 2 role backup
-    (($(resident 2) > 32768))
+    is_large 2
     group_kill 0
     vstamp-admin view-change --to 2 || true
     [ "$(vstamp --timeout 20 get k)" = w ]
@@ -479,7 +480,7 @@ itself included, and needs 2*" \
     run vstamp-admin reconfigure b.yaml --yes
     [ "$status" -eq 5 ]
     [[ $output == *"NO  $(group_address 3) holds the state of another group"* ]]
-    epochs_run 0 0 1 2
+    epochs_wait 0 0 1 2
 }
 
 is_refused() { [[ $(group_field "$1" refusal) == "no contact with "* ]]; }
@@ -504,7 +505,7 @@ is_refused() { [[ $(group_field "$1" refusal) == "no contact with "* ]]; }
     run vstamp-admin reconfigure c.yaml --dry-run
     [ "$status" -eq 1 ]
     [[ $output == *"NO  $(group_address 4) has no contact with "*"max_clients is "* ]]
-    epochs_run 0 0 1 2
+    epochs_wait 0 0 1 2
 }
 
 @test "a restart: the journal says who the group is, and whose the folder is" {

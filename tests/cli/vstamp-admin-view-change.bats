@@ -52,7 +52,7 @@ leads() { [[ $(group_field "$1" role) == primary ]]; }
         (for _ in {1..50}; do vstamp --timeout 20 incr "n$i" >/dev/null || exit 1; done) 3>&- &
         clients+=($!)
     done
-    for i in {1..10}; do vstamp-admin --timeout 5 view-change >/dev/null; done
+    for i in {1..10}; do vstamp-admin --timeout 20 view-change >/dev/null; done
     for i in "${clients[@]}"; do wait "$i"; done
     for i in 1 2 3 4; do sum=$((sum + $(vstamp get "n$i"))); done
     [ "$sum" -eq 200 ]

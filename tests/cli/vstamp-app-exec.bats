@@ -227,7 +227,8 @@ assert lines[-1]["event"] == "failed" and failed[0] in lines[-1]["reason"], line
     [ "$(grep -cE "^Sig(Blk:.0+|Ign:.0{7}[01][08]0{7})$" "/proc/$(app_pid 0)/status")" -eq 2 ]
     echo kill >"$faults/apply"
     [ "$(apply 5)" = 5 ]
-    cat replica-?.log | grep -q 'event=app-says line="about to kill"'
+    has_said() { cat replica-?.log | grep -q 'event=app-says line="about to kill"'; }
+    group_wait "what it said" has_said
 }
 
 @test "what cannot be started is said" {

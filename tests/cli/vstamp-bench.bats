@@ -115,7 +115,7 @@ well_formed() {
 
 @test "bench: without a majority it says what the matter is with each replica" {
     local pid status=0 i
-    vstamp --timeout 1 bench --reads 100 --keys 10 --duration 3 --keep >out 2>errors 3>&- &
+    vstamp --timeout 1 bench --reads 100 --keys 10 --duration 6 --keep >out 2>errors 3>&- &
     pid=$!
     group_adopt "$pid"
     group_wait "the load to run" grep -q "^ .*/s " errors
@@ -194,8 +194,8 @@ included, and needs 2[;:]" errors
 
 @test "bench: a view that had begun before is not told as a change" {
     local view
-    for _ in 1 2 3; do vstamp-admin view-change; done # to the primary that is asked first
-    view=$(vstamp-admin --json health | grep -o '"view":[0-9]*')
+    for _ in 1 2 3; do vstamp-admin -t 20 view-change; done # to the primary that is asked first
+    view=$(vstamp-admin -t 20 --json health | grep -o '"view":[0-9]*')
     vstamp --json bench --clients 1 --requests 100 >out
     [[ $(cat out) == *"\"views\":[{\"at_s\":0.0,$view}"* ]]
 }

@@ -66,14 +66,14 @@ refuses() {
     local i sentence="refused: it was executed, but its answer of [0-9]* bytes is longer than the "
     start 3 long
     for i in 1 2; do
-        run -5 vstamp --timeout 10 call x
+        run -5 vstamp --timeout 20 call x
         [[ $output =~ $sentence ]]
     done
-    run -5 vstamp --timeout 10 --json call x
+    run -5 vstamp --timeout 20 --json call x
     [[ $output == *'"error":"refused","outcome":"unknown"'* ]]
     group_wait_primary
     group_kill "$PRIMARY"
-    [ "$(vstamp --timeout 10 call --read x)" = 3 ]
+    [ "$(vstamp --timeout 20 call --read x)" = 3 ]
     [ "$(grep -h event=application-mistaken replica-*.log | grep -c "answers in apply")" -le 3 ]
     for i in 0 1 2; do [ "$i" -eq "$PRIMARY" ] || group_running "$i"; done
 }

@@ -102,7 +102,7 @@ start 1 by another copy of it;"
     cp -r "$BATS_TEST_TMPDIR/data/1" "$BATS_TEST_TMPDIR/copy"
     mv "$BATS_TEST_TMPDIR/data/2" "$BATS_TEST_TMPDIR/data/1-right"
     cp -r "$BATS_TEST_TMPDIR/copy" "$BATS_TEST_TMPDIR/data/2"
-    timeout 10 vstamp-replica --index 2 2>"$BATS_TEST_TMPDIR/err" || status=$?
+    timeout 20 vstamp-replica --index 2 2>"$BATS_TEST_TMPDIR/err" || status=$?
     cat "$BATS_TEST_TMPDIR/err" >&2
     [ "$status" -eq 2 ]
     grep -q "^vstamp-replica: .*/data/2 belongs to the replica at .*, and the configuration has" \

@@ -66,7 +66,10 @@ is_beyond() { (($(group_field "$PRIMARY" op_number) > $1)); }
     "$throw" "$(group_address 0)" version
     "$throw" "$(group_address 0)" stranger
     group_wait_log 0 "event=other-version"
-    [ "$(grep -c 'event=peer-refused .*durability is t?pe at a:1' "$log")" -eq 4 ]
+    are_refused() {
+        [ "$(grep -c 'event=peer-refused .*durability is t?pe at a:1' "$log")" -eq 4 ]
+    }
+    group_wait "four to be refused" are_refused
     [[ $(group_field 0 refusal) == *"durability is t?pe at a:1"* ]]
     # the real peers were not thrown out
     group_never grep -q 'event=peer-disconnected' "$log"
@@ -268,7 +271,7 @@ has_come() { IFS= read -r -t 0.05 -N 1 -u "$1"; }
     hold "$(group_address 0)" idle 950
     let_go
     prlimit --pid "${GROUP_PIDS[0]}" --as=unlimited:
-    vstamp --timeout 5 put k v
+    vstamp --timeout 20 put k v
 }
 
 @test "a backup that does not read holds neither the group nor memory" {

@@ -111,7 +111,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
     found=$(grep -abo value-1 "$BATS_TEST_TMPDIR"/data/0/journal-0000000000000001 | head -n 1)
     printf '\377' | dd of="$BATS_TEST_TMPDIR/data/0/journal-0000000000000001" bs=1 \
         seek="${found%%:*}" conv=notrunc status=none
-    timeout 10 vstamp-replica --index 0 --record refused.rec 2>err || status=$?
+    timeout 20 vstamp-replica --index 0 --record refused.rec 2>err || status=$?
     cat err >&2
     [ "$status" -eq 2 ]
     replayed refused.rec "*; ended with status 2: damaged at byte *"
@@ -159,7 +159,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
     chmod 644 given.rec
     group_start_one 0 --record "$BATS_TEST_TMPDIR/given.rec"
     put k v
-    timeout 10 vstamp-replica --index 0 --record given.rec 2>err || status=$?
+    timeout 20 vstamp-replica --index 0 --record given.rec 2>err || status=$?
     [ "$status" -eq 2 ]
     grep -q "^vstamp-replica: --record: given.rec: another replica is recording into it" err
     group_stop 0
@@ -169,7 +169,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
     cp given.rec before.rec
     for file in given.rec / "$BATS_TEST_TMPDIR/no/such.rec"; do
         status=0
-        timeout 10 vstamp-replica --index 0 --record "$file" 2>err || status=$?
+        timeout 20 vstamp-replica --index 0 --record "$file" 2>err || status=$?
         cat err >&2
         [ "$status" -eq 2 ]
         grep -q "^vstamp-replica: --record: $file: " err
@@ -184,7 +184,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
 @test "a start that fails for another reason leaves nothing that is in the way of the next" {
     local status=0
     group_start 1 "durability: memory"
-    timeout 10 vstamp-replica --index 0 --record next.rec 2>err || status=$?
+    timeout 20 vstamp-replica --index 0 --record next.rec 2>err || status=$?
     cat err >&2
     [ "$status" -eq 2 ]
     grep -q "in use" err
@@ -215,7 +215,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
 
 @test "--record does not go with --local" {
     local status=0
-    timeout 10 vstamp-replica --local 1 --record local.rec 2>err || status=$?
+    timeout 20 vstamp-replica --local 1 --record local.rec 2>err || status=$?
     [ "$status" -eq 2 ]
     grep -q -- "--record, --journal-io and --tls do not go with it" err
     [ ! -e local.rec ]
@@ -231,7 +231,7 @@ load_of() { for i in $(seq "$1"); do echo "put k$i v$i"; done | vstamp --timeout
     for step in apply save applied; do
         echo kill >"$faults/$step"
         for i in $(seq 20); do echo "call $i"; done | vstamp --timeout 20 shell >/dev/null
-        [ -e "$faults/$step.done" ]
+        group_wait "the fault at $step" test -e "$faults/$step.done"
     done
     vstamp call --read x
     group_wait_agree

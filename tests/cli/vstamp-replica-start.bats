@@ -22,7 +22,7 @@ refused_for_now() { ends_with 1 "$@"; }
 ends_with() {
     local wanted=$1 pattern=$2 status=0
     shift 2
-    timeout 10 "$@" >out 2>err || status=$?
+    timeout 20 "$@" >out 2>err || status=$?
     cat err >&2
     sed -i /event=few-descriptors/d err # a machine may allow as few
     [ "$status" -eq "$wanted" ]

@@ -13,6 +13,7 @@ teardown() { group_teardown; }
     old=$PRIMARY
     view=$(group_field "$old" view)
     vstamp --timeout 20 put k v
+    group_wait_agree # so that it need not wait for who is to lead
     group_stop "$old"
     grep -q "event=stopped" "$BATS_TEST_TMPDIR/replica-$old.log"
     group_never grep -q "event=stop-timeout" "$BATS_TEST_TMPDIR/replica-$old.log"

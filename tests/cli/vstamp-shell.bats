@@ -162,10 +162,10 @@ END
     coproc vstamp shell
     pid=$COPROC_PID
     echo "put turn 1" >&"${COPROC[1]}"
-    read -r -t 10 answer <&"${COPROC[0]}"
+    read -r -t 20 answer <&"${COPROC[0]}"
     [ "$answer" = OK ]
     echo "get turn" >&"${COPROC[1]}"
-    read -r -t 10 answer <&"${COPROC[0]}"
+    read -r -t 20 answer <&"${COPROC[0]}"
     [ "$answer" = 1 ]
     echo quit >&"${COPROC[1]}"
     wait "$pid"

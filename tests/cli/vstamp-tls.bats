@@ -179,7 +179,7 @@ $(group_address 0): it does not take our certificate: unknown CA: 0 pairs were i
 @test "a certificate that counts no more while the counters are added up is said to be the reason" {
     local pid status=0
     group_start 1 "tls: $PWD/replica"
-    vstamp --tls alice --timeout 3 bench --incr --requests 10 --keys 300000 >out 2>said 3>&- &
+    vstamp --tls alice --timeout 6 bench --incr --requests 10 --keys 300000 >out 2>said 3>&- &
     pid=$!
     group_adopt "$pid"
     adds_up() { [ "$(group_field 0 reads)" -gt 100 ]; }
@@ -197,11 +197,17 @@ ours: $(group_address 0): it does not take our certificate: unknown CA: $advice"
     grep -qx "vstamp: keys that begin with bench/ were left there" said
 }
 
+# Something has come to replica 0 that it has not read.
+is_unread() {
+    awk -v port=":$(printf %04X "$GROUP_BASE")$" \
+        '$2 ~ port && $4 == "01" && $5 !~ /:00000000$/ { n++ } END { exit !n }' /proc/net/tcp
+}
+
 @test "an import that is let in no more ends as not authorised, whatever had left before" {
     local importing status=0
     group_start 1 "tls: $PWD/replica"
     mkfifo feed
-    vstamp --tls alice --json --timeout 3 import feed >out 2>said 3>&- &
+    vstamp --tls alice --json --timeout 6 import feed >out 2>said 3>&- &
     importing=$!
     group_adopt "$importing"
     exec 8>feed
@@ -211,7 +217,7 @@ ours: $(group_address 0): it does not take our certificate: unknown CA: $advice"
     group_pause 0
     printf 'b\t2\n' >&8
     exec 8>&-
-    sleep 0.2 # it is on its way
+    group_wait "it to be on its way" is_unread
     certificates_authority next
     cp next/ca.crt replica/ca.crt
     group_kill 0
@@ -273,13 +279,14 @@ knock() {
     says 0 'event=certificate-trouble .*replica/tls.crt: has ended'
     not_after() { openssl x509 -noout -enddate -in replica/tls.crt | cut -d= -f2 | date -f - +%s; }
     [ "$(metric vstamp_certificate_not_after_s)" = "$(not_after)" ]
-    vstamp-admin health | grep "^HEALTHY: replica 0 .*certificate: .*replica/tls.crt: has ended 20"
+    vstamp-admin -t 20 health |
+        grep "^HEALTHY: replica 0 .*certificate: .*replica/tls.crt: has ended 20"
     certificates_issue replica authority serverAuth,clientAuth "IP:$GROUP_HOST"
     says 0 event=certificates-renewed
     vstamp --tls alice put k v
     [ "$(grep -c event=certificate-trouble replica-0.log)" = 1 ]
     [ "$(metric vstamp_certificate_not_after_s)" = "$(not_after)" ]
-    [ "$(vstamp-admin health)" = "HEALTHY: tolerates 0 more failures" ]
+    [ "$(vstamp-admin -t 20 health)" = "HEALTHY: tolerates 0 more failures" ]
     run ! grep -q "^note" <(vstamp-replica --check --tls replica)
 }
 

@@ -8,9 +8,10 @@
  * not.  So is the name of that segment, before the append begins, and before the first one that of
  * each folder which was made.  What gets the name of a segment, or of the pages, is durable as it
  * is.  A segment goes when a checkpoint that takes its place is durable, and each for good before
- * the next one.  What a start has read was perhaps only in a cache: it is synced, as its folder is,
- * before the first append.  A session file is durable, and its name, before anything is sent that
- * it tells of.  A copy, which is a backup or an export, is durable before it has a name.
+ * the next one.  What a start has read in its folder was perhaps only in a cache: it is synced, as
+ * the folder is, before the first append; at folders beside it a replica has but a look.  A session
+ * file is durable, and its name, before anything is sent that it tells of.  A copy, which is a
+ * backup or an export, is durable before it has a name.
  *
  * At its end in good order the names of folders and of copies are durable, too, and the process
  * says how much of each was seen. */
@@ -41,7 +42,7 @@ enum kind { OTHER, SEGMENT, PAGES, SESSION, COPY };
 
 /* A file, by its inode. */
 struct file {
-    ino_t inode;
+    ino_t inode, folder;
     enum kind kind;
     bool written, read, synced; /* since it was synced; without; at all */
     uint64_t named;             /* when it got a name that may not last; 0: it lasts */
@@ -105,7 +106,12 @@ static struct file *file_of(int fd)
     ssize_t size = readlink(link, path, sizeof path - 1);
     if (size < 0 || fstat(fd, &stat) != 0) return NULL;
     path[size] = '\0';
-    return find(&stat, path);
+    struct file *file = find(&stat, path);
+    char *slash = strrchr(path, '/');
+    if (file == NULL || slash == NULL) return file;
+    *slash = '\0';
+    file->folder = lstat(path, &stat) == 0 ? stat.st_ino : 0;
+    return file;
 }
 
 /* --- writes and reads ------------------------------------------------------------------------- */
@@ -129,13 +135,14 @@ static void was_read(int fd)
     pthread_mutex_unlock(&mutex);
 }
 
-static void first_append(void)
+static void first_append(ino_t folder)
 {
     appended = true;
     check(folder_synced != 0, "an append before the folder was synced");
     check(n_made == 0, "an append in a folder whose name need not be durable");
     for (unsigned i = 0; i < n_files; i++) /* but for what was put aside: that counts for nothing */
-        check(!files[i].read || files[i].synced || files[i].kind == OTHER,
+        check(!files[i].read || files[i].synced || files[i].kind == OTHER ||
+                  files[i].folder != folder,
               "an append, and what was read is not synced");
 }
 
@@ -144,7 +151,7 @@ static void append(int fd, int flags)
     pthread_mutex_lock(&mutex);
     struct file *file = file_of(fd);
     if (file != NULL && file->kind == SEGMENT) {
-        if (!appended) first_append();
+        if (!appended) first_append(file->folder);
         check((flags & RWF_DSYNC) != 0, "an append that need not be durable");
         check(file->named == 0, "an append to a segment whose name need not be durable");
         n_appends++;

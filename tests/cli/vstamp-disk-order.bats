@@ -45,7 +45,11 @@ orders_well() {
 @test "the same when damaged files are put aside, and removed" {
     local data=$BATS_TEST_TMPDIR/data/2 log=$BATS_TEST_TMPDIR/replica-2.log
     GROUP_RUN="env LD_PRELOAD=$shim"
-    group_start 3 "checkpoint_ops: 16"
+    group_configure 3 "checkpoint_ops: 16"
+    for i in 0 1 2; do # each one looks whether its folder is among those of the former ones
+        group_start_one "$i"
+        group_wait "its journal" test -e "${data%2}$i/journal-0000000000000001"
+    done
     group_wait_agree
     group_stop 2
     truncate -s 4096 "$(ls "$data"/journal-* | head -n 1)"

@@ -23,7 +23,7 @@
 
 #include "node/node.h"
 
-#define RECORDING_FORMAT 15u
+#define RECORDING_FORMAT 16u
 #define RECORDING_NUMBER UINT64_C(0x676e6964726f6365) /* as the journal_reader's: of all of them */
 #define RECORDING_DATA_MAX (256u << 10)               /* bytes in one record of data */
 #define RECORDING_RECORD_MAX (FRAME_BYTES_MAX + 256u) /* bytes of any record */

@@ -277,7 +277,8 @@ static void put_state(struct node *n)
         .taking_part = r->has_hard_state && !r->restarting,
         .tokens = vr_token_list(r, r->tokens, tokens, sizeof tokens),
         .self = NOT_A_MEMBER,
-        .granted_ms = vr_lease_granted_ms(r)};
+        .granted_ms = vr_lease_granted_ms(r),
+        .source = r->source};
     struct node_journal *j = &n->journal;
     if (r->has_hard_state) {
         state.membership = vr_membership_to_wire(&r->membership, members, sizeof members);

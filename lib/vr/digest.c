@@ -13,7 +13,7 @@
  *       choose the same ones, from the last point that all of them have on;
  *   D2  what more than half of the active replicas say of a point is right: one log has one state,
  *       and no two replicas are damaged in the same way, unless one has its state from the other
- *       since the point before.  So it takes three to tell who is wrong;
+ *       (D8).  So it takes three to tell who is wrong;
  *   D3  a replica that differs from that fences itself: it says nothing from then on, answers no
  *       client, and ends for good once its journal says so, durably.  Its log is right, and what it
  *       promised and acknowledged stands: to the others it is a replica that is down.  Its folder
@@ -28,7 +28,14 @@
  *       what was found of it, is of a state that there is no more;
  *   D7  between points only what is in pages has a digest.  An application with memory of its own
  *       saves, unless digest_ops says when, in a pause of the group that is long beside what that
- *       takes: so whoever asks all replicas of an idle group is told of the same op-number.
+ *       takes: so whoever asks all replicas of an idle group is told of the same op-number;
+ *   D8  one that has taken pages (page_transfer.c) is as wrong as whoever named it their root, so
+ *       these two count as one where they say the same; and so do two that have them from a third,
+ *       which may say something else by now.  With its digest a replica tells whose pages it has,
+ *       until it is found right: after that it came to its state by itself.  What all active
+ *       replicas say is right in any case, as nobody says anything else.  The name of that other
+ *       one is a checksum of its address, so that it is the same in later epochs, also where it is
+ *       no member; and the hard state, with which each checkpoint begins, says it to a restart.
  *
  * What a wrong replica answered before the next point stands: the alarm bounds the damage, it does
  * not undo it.  Each replica judges by what it hears itself, so a lost message hides a verdict
@@ -36,6 +43,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/checksum.h"
 #include "vr/rooms.h"
 
 #define LOOKED_AT_MAX 16u   /* pages in a turn: some microseconds, */
@@ -54,10 +62,10 @@ static int n_active(const struct vr *r)
     return r->config.n_replicas - __builtin_popcount(r->config.witnesses);
 }
 
-static void note(struct vr *r, uint8_t replica, uint64_t op, struct vstamp_id digest)
+static void note(struct vr *r, uint8_t replica, const struct vr_digest *told)
 {
-    struct vr_digest *place = kept(r, replica, op);
-    if (op >= place->op) *place = (struct vr_digest){.op = op, .digest = digest};
+    struct vr_digest *place = kept(r, replica, told->op);
+    if (told->op >= place->op) *place = *told;
 }
 
 /* The replicas that have said this of that point. */
@@ -125,23 +133,50 @@ static void say_of_another(struct vr *r, uint64_t op, uint8_t replica)
 static void say_undecided(struct vr *r, uint64_t op, uint32_t who)
 {
     char text[4 * REPLICAS_MAX];
-    if (op <= r->digests.undecided_op) return;
+    struct vr_digests *d = &r->digests;
+    if (op < d->undecided_op || (op == d->undecided_op && (who & ~d->undecided) == 0)) return;
     vr_trail_keep(r, op);
-    r->digests.undecided_op = op;
-    r->digests.undecided = who;
+    d->undecided_op = op;
+    d->undecided = who;
     vr_mark(r, VR_MARK_digests_undecided, "op=%" PRIu64, op);
     vr_log(r, LOG_LEVEL_ERROR, "states-differ", "op=%" PRIu64 " after=%" PRIu64 " replicas=%s", op,
-           r->digests.agreed, replicas_text(who, text, sizeof text));
+           d->agreed, replicas_text(who, text, sizeof text));
 }
 
-/* D2.  Which of the states that were told of this point do so many have?  0: of none. */
-static uint32_t majority(struct vr *r, uint64_t op, struct vstamp_id *right)
+static uint64_t name_of(const struct vr *r, uint8_t slot)
+{
+    const char *address = vr_slot_address(r, slot);
+    return checksum64(address, strlen(address));
+}
+
+/* D8.  Has it that state from another of them, or from where one of them before it has it from? */
+static bool is_copy(struct vr *r, uint64_t op, uint32_t who, uint8_t replica)
+{
+    uint64_t source = kept(r, replica, op)->source;
+    for (uint8_t i = 0; source != 0 && i < r->config.n_replicas; i++) {
+        if (((who >> i) & 1) == 0) continue;
+        if (name_of(r, i) == source) return true;
+        if (i < replica && kept(r, i, op)->source == source) return true;
+    }
+    return false;
+}
+
+static bool is_right(struct vr *r, uint64_t op, uint32_t who)
+{
+    int n = 0;
+    for (uint8_t i = 0; i < r->config.n_replicas; i++)
+        n += ((who >> i) & 1) != 0 && !is_copy(r, op, who, i);
+    return 2 * n > n_active(r) || __builtin_popcount(who) == n_active(r);
+}
+
+/* D2.  Who has the state that is right, of those that were told of this point?  0: nobody knows. */
+static uint32_t who_is_right(struct vr *r, uint64_t op, struct vstamp_id *right)
 {
     for (uint8_t i = 0; i < r->config.n_replicas; i++) {
         if (kept(r, i, op)->op != op) continue;
         uint32_t who = who_says(r, op, kept(r, i, op)->digest);
         *right = kept(r, i, op)->digest;
-        if (2 * __builtin_popcount(who) > n_active(r)) return who;
+        if (is_right(r, op, who)) return who;
     }
     return 0;
 }
@@ -149,8 +184,8 @@ static uint32_t majority(struct vr *r, uint64_t op, struct vstamp_id *right)
 static void judge(struct vr *r, uint64_t op)
 {
     struct vr_digests *d = &r->digests;
-    struct vstamp_id right;
-    uint32_t told = 0, who = majority(r, op, &right);
+    struct vstamp_id right = {0};
+    uint32_t told = 0, who = who_is_right(r, op, &right);
     for (uint8_t i = 0; i < r->config.n_replicas; i++)
         if (kept(r, i, op)->op == op) told |= UINT32_C(1) << i;
     if (who == 0) {
@@ -170,7 +205,9 @@ static void judge(struct vr *r, uint64_t op)
         if (op > d->differ_op[i]) d->differ &= ~(UINT32_C(1) << i);
         if (op > d->agreed_with[i]) d->agreed_with[i] = op;
     }
-    if (op > d->agreed && ((who >> r->config.self) & 1) != 0) d->agreed = op;
+    if (op <= d->agreed || ((who >> r->config.self) & 1) == 0) return;
+    d->agreed = op;
+    r->source = 0; /* what was told before it took the pages is forgotten */
 }
 
 /* --- points ----------------------------------------------------------------------------------- */
@@ -195,10 +232,16 @@ void vr_digest_forget_of(struct vr *r, uint8_t replica)
 void vr_digest_forget(struct vr *r)
 {
     vr_trail_cut(r);
+    r->source = 0;
     r->digests.pending = 0;
     if (r->config.self == NOT_A_MEMBER) return;
     for (uint32_t i = 0; i < DIGESTS_KEPT; i++)
         r->digests.heard[r->config.self][i] = (struct vr_digest){0};
+}
+
+void vr_digest_taken_from(struct vr *r, uint8_t slot)
+{
+    r->source = name_of(r, slot);
 }
 
 static bool takes_part(const struct vr *r)
@@ -206,21 +249,26 @@ static bool takes_part(const struct vr *r)
     return (r->status == VR_NORMAL || r->status == VR_VIEW_CHANGE) && !vr_is_witness(r);
 }
 
+static void send_to(struct vr *r, uint8_t replica, const struct vr_digest *ours)
+{
+    VR_SEND(r, replica, digest, .op = ours->op, .digest = ours->digest, .source = ours->source);
+}
+
 /* The digest of the newest point, once it is known. */
 static void tell(struct vr *r, uint32_t hashed_at_once)
 {
     struct vr_digests *d = &r->digests;
     if (d->pending == 0 || !pages_settle(&r->pages, PAGES_POINT, hashed_at_once)) return;
-    uint64_t op = d->pending;
-    struct vstamp_id digest = tree_root(pages_tree(&r->pages, PAGES_POINT));
+    struct vr_digest ours = {.op = d->pending,
+                             .digest = tree_root(pages_tree(&r->pages, PAGES_POINT)),
+                             .source = r->source};
     d->pending = 0;
-    vr_trail_point(r, op);
-    if (op % r->config.checkpoint_ops != 0 || !takes_part(r)) return;
-    note(r, r->config.self, op, digest);
+    vr_trail_point(r, ours.op);
+    if (ours.op % r->config.checkpoint_ops != 0 || !takes_part(r)) return;
+    note(r, r->config.self, &ours);
     for (uint8_t i = 0; i < r->config.n_replicas; i++)
-        if (i != r->config.self && vr_is_active(r, i))
-            VR_SEND(r, i, digest, .op = op, .digest = digest);
-    judge(r, op);
+        if (i != r->config.self && vr_is_active(r, i)) send_to(r, i, &ours);
+    judge(r, ours.op);
 }
 
 static bool costs_little(uint64_t pages, uint64_t since_us, uint64_t now_us)
@@ -301,8 +349,7 @@ void vr_digest_repeat(struct vr *r, uint8_t replica)
         const struct vr_digest *one = &r->digests.heard[r->config.self][i];
         if (one->op > 0 && (newest == NULL || one->op > newest->op)) newest = one;
     }
-    if (newest != NULL)
-        VR_SEND(r, replica, digest, .op = newest->op, .digest = newest->digest);
+    if (newest != NULL) send_to(r, replica, newest);
 }
 
 /* What is committed has one state, in any view. */
@@ -313,7 +360,7 @@ void vr_on_digest(struct vr *r, uint8_t from, const struct wire_digest *m)
         vr_mark(r, VR_MARK_digest_of_no_point, "op=%" PRIu64 " from=%u", m->op, from);
         return;
     }
-    note(r, from, m->op, m->digest);
+    note(r, from, &(struct vr_digest){.op = m->op, .digest = m->digest, .source = m->source});
     if (kept(r, from, m->op)->op == m->op) judge(r, m->op);
 }
 

@@ -270,6 +270,7 @@ static void adopt(struct vr *r)
     client_table_become_live(r->clients);
     r->bare = false;
     vr_checkpoint_adopt(r, &f->anchor);
+    vr_digest_taken_from(r, f->named_by); /* the others that held it have the same */
     forget_target(r);
     vr_transfer_go_on(r);
 }

@@ -130,6 +130,7 @@ static void restore_commit(struct vr *r, uint64_t commit)
 int vr_restore_state(struct vr *r, const struct wire_hard_state *state)
 {
     r->granted_before_ms = state->granted_ms; /* L4 */
+    r->source = state->source;                /* D8 */
     if (state->lost) {
         restore_lost(r, state);
         return 0;

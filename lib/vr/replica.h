@@ -193,6 +193,7 @@ struct vr_proposal {
 struct vr_digest {
     uint64_t op;
     struct vstamp_id digest;
+    uint64_t source; /* of that state, as in struct vr */
 };
 
 /* What is known of the others' states, and of our own (digest.c). */
@@ -312,6 +313,7 @@ struct vr {
     /* digest.c */
     struct vr_digests digests;
     struct vr_trail trail;
+    uint64_t source; /* whose pages ours are, and were not found right since (D8); 0: our own */
     uint64_t diverged_op; /* the state is wrong since this op or before (D3); 0: it is not */
 
     /* normal.c, batch.c */

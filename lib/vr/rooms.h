@@ -176,6 +176,7 @@ void vr_on_get_pages(struct vr *r, uint8_t from, const struct wire_get_pages *m)
 /* digest.c: have all replicas the same state?  One that has not takes no further part. */
 void vr_digest_point(struct vr *r);
 void vr_digest_forget(struct vr *r);
+void vr_digest_taken_from(struct vr *r, uint8_t slot); /* its state has become ours (D8) */
 void vr_digest_forget_of(struct vr *r, uint8_t replica);
 void vr_digest_fence(struct vr *r, uint64_t op); /* our state is wrong for sure, since then */
 void vr_digest_turn_end(struct vr *r); /* in its second half, when nobody waits for us */

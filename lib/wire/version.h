@@ -21,8 +21,8 @@
 #ifndef WIRE_VERSION_H
 #define WIRE_VERSION_H
 
-#define WIRE_OLDEST 14u
-#define WIRE_NEWEST 14u
+#define WIRE_OLDEST 15u
+#define WIRE_NEWEST 15u
 #define WIRE_FOR_EVER 0u /* in place of a version: the shape is the same in all of them */
 
 #endif

@@ -405,12 +405,29 @@ uint32_t check_active(const struct sim *sim)
     return active;
 }
 
-bool check_can_tell(const struct sim *sim)
+/* Are most of the active replicas right, with those who have that from another (D8), or without? */
+static bool are_most_right(const struct sim *sim, bool with_copies)
 {
     uint32_t active = check_active(sim), right = active & ~sim->dead;
-    for (uint8_t i = 0; i < sim->n_nodes; i++)
-        if (sim->replicas[i].flipped) right &= ~(UINT32_C(1) << i);
+    for (uint8_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_replica *r = &sim->replicas[i];
+        bool counts = with_copies || !r->up || check_core(r->node)->source == 0;
+        if (r->flipped || !counts) right &= ~(UINT32_C(1) << i);
+    }
     return 2 * __builtin_popcount(right) > __builtin_popcount(active);
+}
+
+bool check_can_tell(const struct sim *sim)
+{
+    return are_most_right(sim, false);
+}
+
+bool check_is_for_operator(const struct sim_replica *replica)
+{
+    const struct vr *core = check_core(replica->node);
+    bool is_said = core->digests.undecided != 0 && !core->over; /* else it knows, and ends */
+    return replica->flipped && is_said && !check_can_tell(replica->sim) &&
+           are_most_right(replica->sim, true);
 }
 
 /* What all members have executed; 0 if not all are well, and hear each other. */

@@ -116,6 +116,8 @@ void check_wiped(struct sim *sim, struct sim_replica *replica); /* it has lost w
 uint32_t check_active(const struct sim *sim);
 /* Are those that live and are right enough to tell who is wrong? */
 bool check_can_tell(const struct sim *sim);
+/* Is it wrong, and said to be so or another, as most are right, but some have that from others? */
+bool check_is_for_operator(const struct sim_replica *replica);
 /* Is the image that it tells of the group's, as far as anybody knows?  Is that what it has? */
 bool check_image(const struct sim *sim, const struct sim_replica *replica);
 bool check_image_is_as_told(const struct sim_replica *replica);

@@ -14,7 +14,8 @@
  * whom it had infected would be as wrong, and there might be more of those.  If the witnesses
  * forget meanwhile what others that were away have yet to come by, these wait for ever: that is
  * more than the group bears (W4), and no failure.  When the faults are over it must be found soon
- * after three more points are passed (check.c). */
+ * after three more points are passed (check.c); unless some who are right have that from others, so
+ * that all can only say that states differ (D8): then its operator finds out. */
 #include <inttypes.h>
 #include <string.h>
 

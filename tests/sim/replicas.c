@@ -462,15 +462,16 @@ void sim_replica_is_old(struct sim *sim, uint8_t index, bool of_newest_life)
     sim->stats.old_copies++;
 }
 
-/* It has noticed that its disk is an old copy, or that its state is wrong: its operator puts that
- * away; now and then one starts it once more first, and learns that it knows. */
+/* It has noticed that its disk is an old copy, or that its state is wrong, or its operator has
+ * found that out: that is put away; now and then one starts it once more first, and learns that it
+ * knows. */
 static void start_empty(struct sim_replica *r)
 {
     bool again = r->config.durable && node_is_diverged(r->node) && !r->fenced;
     if (node_is_diverged(r->node)) {
         r->sim->stats.fenced += !r->fenced;
         sim_trail_fenced(r);
-    } else if (!r->old) {
+    } else if (!r->old && !check_is_for_operator(r)) {
         sim_fail(r->sim, "replica %u: %s", r->index, node_is_over(r->node));
     }
     sim_replica_crash(r->sim, r->index, "stopped for good");
@@ -677,6 +678,10 @@ static bool gone(struct sim_replica *r)
     }
     if (over) {
         start_anew(r);
+        return true;
+    }
+    if (!r->turn_open && check_is_for_operator(r)) {
+        start_empty(r);
         return true;
     }
     if (!r->stopping || !node_may_stop(r->node)) return false;

@@ -204,7 +204,7 @@ static void one_of_another_origin_is_refused_in_words(void **state)
 {
     (void)state;
     assert_changed(other_version, REPLAY_REFUSED, "recorded by vstamp 9.9, this is " VERSION);
-    assert_changed(other_format, REPLAY_REFUSED, "format 99, this vstamp-sim reads format 15");
+    assert_changed(other_format, REPLAY_REFUSED, "format 99, this vstamp-sim reads format 16");
     assert_changed(other_machine, REPLAY_REFUSED, "on a machine of 18 bits, this one has ");
     assert_changed(other_application, REPLAY_REFUSED,
                    "it replicates bank, and not key-value store: name its library");

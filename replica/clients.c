@@ -12,6 +12,7 @@
 
 #define OUT_PAUSE     (256u << 10) /* with that much unread, further requests wait */
 #define OUT_SHARED    (32u << 20)  /* that all together may have unread beyond their own bounds */
+#define ANSWERS_MANY  (12u << 10)  /* bytes that leave before the rest of a turn is executed */
 #define SHARE_BYTES   (128u << 10) /* of a connection in a round of turns */
 #define EVICTION_LOOK 64u          /* at so many of those used longest ago */
 #define IDLE_MS       1000u        /* after which one makes room, */
@@ -295,7 +296,10 @@ void clients_reply(struct clients *c, uint64_t origin, struct bytes frame)
     one->asked = false;
     note_use(c, one);
     if (!send_answer(c, one, frame)) one->overrun = true; /* closed by the flush of this turn */
-    flush_later(c, one);
+    if (one->overrun || one->out.size < ANSWERS_MANY)
+        flush_later(c, one);
+    else
+        connection_flush(one); /* which may close it */
 }
 
 void clients_flush(struct clients *c)

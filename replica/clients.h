@@ -55,7 +55,8 @@ int clients_init(struct clients *c, struct turn *turn, struct peers *peers, stru
  * for it, or no room in this turn, or at the door. */
 bool clients_accept(struct clients *c, uv_stream_t *listener);
 
-/* Queue an answer, which is copied; clients_flush writes what was queued in this turn. */
+/* Queue an answer, which is copied; clients_flush writes what was queued in this turn.  Where there
+ * are many for one connection they leave before, so that it goes on beside us. */
 void clients_reply(struct clients *c, uint64_t origin, struct bytes frame);
 void clients_flush(struct clients *c);
 

@@ -18,6 +18,7 @@
 #define SLOTS       70u /* more than are looked at for one that is idle */
 #define ANSWER_MAX  4096u
 #define PAUSE       (256u << 10) /* with more than that unread, no more is fed */
+#define MANY        (12u << 10)  /* that leave at once */
 #define OWN         (PAUSE + 2 * ANSWER_MAX) /* that one may have unread */
 #define SHARED      (32u << 20) /* that all together may have beyond */
 #define PATIENCE_MS 10000u       /* for the rest of a frame */
@@ -504,6 +505,40 @@ static void an_answer_finds_who_asked_or_nobody(void **state)
     for (unsigned i = 0; i < SLOTS; i++) close(fds[i]);
 }
 
+/* They are not kept until the rest of the turn is executed. */
+static void many_answers_leave_before_the_turn_ends(void **state)
+{
+    struct fixture *f = *state;
+    int fd = come(f);
+    uint64_t origin = ask_in_vain(f, fd);
+
+    answer(f, origin, MANY - 1);
+    assert_int_equal(read(fd, f->bytes, sizeof f->bytes), -1);
+    answer(f, origin, 1);
+    assert_int_equal(read(fd, f->bytes, sizeof f->bytes), MANY);
+    answer(f, origin, 1);
+    assert_int_equal(read(fd, f->bytes, sizeof f->bytes), -1);
+    clients_flush(&f->transport.clients);
+    assert_int_equal(read(fd, f->bytes, sizeof f->bytes), 1);
+    leave(f, fd);
+}
+
+/* Whose end is met by that is forgotten at once, also for the flush of this turn. */
+static void who_is_gone_when_many_answers_leave_is_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    int fd = come(f);
+    uint64_t origin = ask_in_vain(f, fd);
+
+    answer(f, origin, 1);
+    close(fd);
+    answer(f, origin, MANY);
+    assert_int_equal(f->transport.clients.n_used, 0);
+    answer(f, origin, MANY);
+    clients_flush(&f->transport.clients);
+    hosted_run(&f->hosted);
+}
+
 static void an_origin_is_never_zero(void **state)
 {
     struct fixture *f = *state;
@@ -666,6 +701,8 @@ int main(void)
         TEST(who_says_nothing_is_closed),
         TEST(a_replica_leaves_for_its_peers),
         TEST(an_answer_finds_who_asked_or_nobody),
+        TEST(many_answers_leave_before_the_turn_ends),
+        TEST(who_is_gone_when_many_answers_leave_is_forgotten),
         TEST(an_origin_is_never_zero),
         TEST(who_goes_before_its_answer_leaves_is_not_written_to),
         TEST(who_does_not_read_has_its_own_bound_and_a_share_of_what_all_have),

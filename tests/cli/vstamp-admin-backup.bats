@@ -385,7 +385,7 @@ application, ./mine"* ]]
         group_never compgen -G 'new*'
     }
     group_pause $(((PRIMARY + 1) % 3))
-    killed vstamp-admin --timeout 60 backup new
+    killed vstamp-admin --timeout 4 backup new
     group_pause $(((PRIMARY + 2) % 3))
     killed vstamp --timeout 60 export new
 }
@@ -409,10 +409,10 @@ application, ./mine"* ]]
         group_never compgen -G 'new*'
     }
     group_pause $(((PRIMARY + 1) % 3))
-    ended_by TERM vstamp-admin --timeout 60 backup new
+    ended_by TERM vstamp-admin --timeout 3 backup new
     "${without[@]}" true 2>/dev/null || skip "may not mount"
     # these tests may run under nohup
-    ended_by HUP env --default-signal=HUP "${without[@]}" vstamp-admin --timeout 60 backup new
+    ended_by HUP env --default-signal=HUP "${without[@]}" vstamp-admin --timeout 3 backup new
 }
 
 @test "without /proc a file has a name until it is complete, and nobody sees a difference" {
@@ -471,9 +471,9 @@ application, ./mine"* ]]
         group_cont 0
         wait $!
     }
-    slowly "vstamp-admin --timeout 60 backup b"
+    slowly "vstamp-admin --timeout 10 backup b"
     grep -q 'backup  \[#* *' out
     grep -q '100%' out
-    slowly "vstamp-admin --timeout 60 --json backup c"
+    slowly "vstamp-admin --timeout 10 --json backup c"
     group_never grep -q 'backup  \[' out
 }

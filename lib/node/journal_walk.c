@@ -39,6 +39,7 @@ static bool is_readable(struct journal_walk *w, struct bytes body)
 {
     struct reader r = reader_over(body.data, body.size);
     uint32_t version = read_u32(&r);
+    if (!r.ok) return false;
     if (w->newest > 0) w->rv = journal_check_version(version, w->oldest, w->newest, w->diag);
     return w->rv == 0;
 }

@@ -13,13 +13,12 @@
     ;
 #define RECORD_END(name) SHAPE_END(name)
 #define MESSAGE_END(name) SHAPE_END(name)
-#define FIELD(owner, kind, name, text) FIELD_SINCE(owner, kind, name, 0, text)
-#define FIELD_SINCE(owner, kind, name, since, text)                                                \
-    {#name, text, WIRE_##kind, offsetof(struct wire_##owner, name), NULL, since},
+#define FIELD(owner, kind, name, text)                                                             \
+    {#name, text, WIRE_##kind, offsetof(struct wire_##owner, name), NULL},
 #define NEST(owner, record, name, text)                                                            \
-    {#name, text, WIRE_NEST, offsetof(struct wire_##owner, name), &wire_shape_##record, 0},
+    {#name, text, WIRE_NEST, offsetof(struct wire_##owner, name), &wire_shape_##record},
 #define LIST(owner, record, name, text)                                                            \
-    {#name, text, WIRE_LIST, offsetof(struct wire_##owner, name), &wire_shape_##record, 0},
+    {#name, text, WIRE_LIST, offsetof(struct wire_##owner, name), &wire_shape_##record},
 #include "wire/messages.def"
 #undef SHAPE_END
 

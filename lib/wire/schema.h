@@ -80,7 +80,6 @@ struct wire_field {
     enum wire_kind kind;
     size_t offset;                   /* in the struct */
     const struct wire_shape *record; /* of WIRE_NEST and WIRE_LIST */
-    uint8_t since;                   /* version that it came with, 0: it was always there */
 };
 
 /* Is a message to make its receiver do something, and how often is one sent? */
